@@ -1,0 +1,230 @@
+"""The words Mosaic speaks in: tasks, missions, milestones, sessions, runs, statuses.
+
+Values only. Nothing here reads a file, a clock or a process. The on-disk forms and
+their meaning are described with the readers and writers in `mosaic.store` and
+`mosaic.runs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+JsonValue: TypeAlias = (
+    "str | int | float | bool | None | Sequence[JsonValue] | Mapping[str, JsonValue]"
+)
+
+
+class Status(StrEnum):
+    """Where a task stands."""
+
+    TODO = "todo"
+    """Not begun."""
+    IN_PROGRESS = "in-progress"
+    """Handed off, or begun by hand."""
+    REVIEW = "review"
+    """Its agent says finished; a person has not looked yet."""
+    BLOCKED = "blocked"
+    """Cannot go on without someone."""
+    DONE = "done"
+    """Finished and accepted."""
+    CANCELLED = "cancelled"
+    """Will not be done."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is to be done."""
+        return self in (Status.DONE, Status.CANCELLED)
+
+
+class MissionStatus(StrEnum):
+    """Where a mission stands."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    INACTIVE = "inactive"
+
+
+class MilestoneStatus(StrEnum):
+    """Where a milestone stands."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    BLOCKED = "blocked"
+
+
+class EndReason(StrEnum):
+    """How a session ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    TIMEOUT = "timeout"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    PREPARED = "prepared"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+class Mode(StrEnum):
+    """How an agent is launched."""
+
+    HEADLESS = "headless"
+    """Prompt in, output captured, nobody at the keyboard."""
+    INTERACTIVE = "interactive"
+    """The agent has the terminal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One piece of work, as its table row and its file say together."""
+
+    id: str
+    title: str
+    status: Status
+    milestone: str | None = None
+    depends_on: tuple[str, ...] = ()
+    write_scope: tuple[str, ...] = ()
+    branch: str | None = None
+    base_ref: str | None = None
+    priority: str | None = None
+    runtime: str | None = None
+    assignee: str | None = None
+    labels: tuple[str, ...] = ()
+    pr: str | None = None
+    notes: str | None = None
+    """The table's notes cell."""
+    updated_at: str | None = None
+    attempts: str | None = None
+    position: int = 0
+    """Plan order: rank among all tasks, table rows first."""
+    file: str | None = None
+    """Path of the task file relative to the project, with `/`; None when it is in the table alone."""
+    file_line: int | None = None
+    """Line of the id in the file's front matter."""
+    table_line: int | None = None
+    """Line of the row in the tasks table; None when it is in a file alone."""
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Unknown front matter keys and table columns, as they stand."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Milestone:
+    """An ordered group of tasks."""
+
+    id: str
+    name: str
+    status: MilestoneStatus = MilestoneStatus.PENDING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a run consumed. Zero and None differ: None means that the runtime does not tell."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """One launch of a runtime, as mission.json lists it."""
+
+    id: str
+    runtime: str
+    started_at: datetime
+    pid: int = 0
+    host: str = ""
+    ended_at: datetime | None = None
+    ended_reason: EndReason | None = None
+    duration_seconds: int | None = None
+    milestone_id: str | None = None
+    last_task_id: str | None = None
+    run_id: str | None = None
+    runtime_session_id: str | None = None
+    """The runtime's own name for the conversation, by which it can be continued."""
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuntimeSpec:
+    """One entry of `runtimes` in mission.json: a command that is, or changes, a runtime."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    """Argument list with placeholders; empty keeps that of the built-in runtime."""
+    resume: tuple[str, ...] = ()
+    """The same for continuing a conversation; empty: it cannot be continued."""
+    interactive: tuple[str, ...] = ()
+    """The same with the terminal; empty: `command` is used."""
+    prompt: str | None = None
+    """How the prompt goes in: `stdin`, `argument` or `file`."""
+    args: tuple[str, ...] = ()
+    """Arguments added to a built-in runtime's own."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mission:
+    """A goal with milestones, settings and sessions, as mission.json holds it."""
+
+    id: str
+    name: str
+    description: str = ""
+    status: MissionStatus = MissionStatus.INACTIVE
+    created_at: str | None = None
+    task_prefix: str = "T"
+    quality_gates: JsonValue = None
+    """A command, or a list of named commands; as written."""
+    runtime: str | None = None
+    """The runtime of tasks that name none."""
+    milestones: tuple[Milestone, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    runtimes: Mapping[str, RuntimeSpec] = field(default_factory=dict)
+    statuses: Mapping[str, Status] = field(default_factory=dict)
+    """The project's own status words."""
+    budget: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessIdentity:
+    """What tells one process from every other: a pid alone proves nothing."""
+
+    pid: int
+    started_at: str
+    """Start time as the kernel tells it, in its own units; empty when it cannot be known."""
+    boot_id: str
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionLock:
+    """session.lock: who works in a work tree now. `pid` is 0 between claim and spawn."""
+
+    session_id: str
+    runtime: str
+    process: ProcessIdentity
+    supervisor_pid: int
+    started_at: datetime
+    project_path: str
+    task_id: str
+    run_id: str
+    milestone_id: str | None = None

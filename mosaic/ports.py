@@ -1,0 +1,255 @@
+"""The two seams of Mosaic: what a runtime is, and what an executor is.
+
+A *runtime* is an agent's command line: how it is called, how its output is read, and
+how its end is judged. An *executor* is a place where a supervisor is started. A
+hand-off is given one of each and never knows their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from mosaic.model import JsonValue, Mode, ProcessIdentity, Usage
+
+
+class PromptChannel(StrEnum):
+    """How the prompt reaches an agent; anything but STDIN closes its stdin when headless."""
+
+    STDIN = "stdin"
+    ARGUMENT = "argument"
+    FILE = "file"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launch:
+    """What a hand-off asks of a runtime."""
+
+    mode: Mode
+    cwd: Path
+    run_dir: Path
+    prompt: str
+    prompt_file: Path
+    """Holds `prompt`; written before the agent starts."""
+    capsule_file: Path
+    task_id: str
+    task_file: Path | None
+    model: str | None = None
+    conversation: str | None = None
+    """The runtime's own session id to continue; None starts a new conversation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Invocation:
+    """How a process is started: the answer to a `Launch`."""
+
+    argv: tuple[str, ...]
+    channel: PromptChannel
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables set for the agent beside the inherited ones."""
+    unset: tuple[str, ...] = ()
+    """Names of inherited variables that the agent must not see."""
+    conversation: str | None = None
+    """The runtime's own session id where it is known before the start."""
+
+
+# What an agent's output tells while it streams.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConversationKnown:
+    """The runtime named its conversation."""
+
+    conversation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MessageSeen:
+    """The agent said something."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandRan:
+    """The agent ran a shell command; `exit_code` is None where the runtime does not tell."""
+
+    command: str
+    exit_code: int | None
+    failed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileTouched:
+    """The agent changed a file: `kind` is `add`, `update` or `delete`."""
+
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolRefused:
+    """The agent was not allowed to do something."""
+
+    tool: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetrySeen:
+    """The runtime tries a model request again."""
+
+    attempt: int
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsageSeen:
+    """What was consumed so far, as far as the runtime tells while it works."""
+
+    usage: Usage
+
+
+Observation: TypeAlias = (
+    ConversationKnown
+    | MessageSeen
+    | CommandRan
+    | FileTouched
+    | ToolRefused
+    | RetrySeen
+    | UsageSeen
+)
+
+
+class EndCause(StrEnum):
+    """Why a process ended as it did; told to the user in words."""
+
+    OK = "ok"
+    EMPTY = "empty"
+    """It ended well but answered nothing."""
+    REFUSED = "refused"
+    """It ended well but was not allowed to do something."""
+    AUTH = "auth"
+    RATE_LIMIT = "rate_limit"
+    QUOTA = "quota"
+    OVERLOADED = "overloaded"
+    CONNECTION = "connection"
+    CONTEXT_FULL = "context_full"
+    LIMIT = "limit"
+    """A limit of turns or money that was set for the run."""
+    API_ERROR = "api_error"
+    CUT = "cut"
+    """It ended before its answer was complete."""
+    USAGE = "usage"
+    """The command line was refused."""
+    EXIT_CODE = "exit_code"
+    """It failed and told nothing that we understand."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessEnd:
+    """How the agent's process ended by itself. `exit_code` is negative for a signal."""
+
+    exit_code: int
+    stderr_tail: str = ""
+    """The last few kilobytes of its stderr."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """A runtime's judgement of an end: never by exit code alone."""
+
+    ok: bool
+    cause: EndCause
+    message: str
+    """One sentence for the user."""
+    retryable: bool = False
+    """Whether the same call may succeed later without anybody changing anything."""
+    hint: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class OutputReader(Protocol):
+    """Reads one agent's stdout from its first line to its last, and remembers what it told."""
+
+    def feed(self, line: bytes) -> Iterable[Observation]:
+        """Take one whole line, without its newline; never raises, whatever it holds."""
+
+    def structured(self, line: bytes) -> bool:
+        """Tell whether a line belongs into `transcript.jsonl`."""
+
+    def judge(self, end: ProcessEnd) -> Ending:
+        """Judge the end from everything that was fed and how the process ended."""
+
+    def usage(self, before: Usage) -> Usage | None:
+        """Return this run's own consumption; None when unknown.
+
+        Args:
+            before: what earlier runs of the same conversation were recorded with: some
+                runtimes report totals over the whole conversation.
+        """
+
+    @property
+    def answer(self) -> str:
+        """The agent's final answer; empty when there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """What is installed: `problem` is None when the runtime can be used."""
+
+    program: str
+    path: str | None
+    version: str | None
+    problem: str | None = None
+    hint: str | None = None
+
+
+class Runtime(Protocol):
+    """An agent's command line."""
+
+    @property
+    def name(self) -> str:
+        """The name by which tasks and users choose it."""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a conversation can be continued in a new process."""
+
+    def invocation(self, launch: Launch) -> Invocation:
+        """Say how to start it. Pure: touches no disk and starts nothing."""
+
+    def reader(self, mode: Mode) -> OutputReader:
+        """Return a fresh reader for one run's stdout."""
+
+    def probe(self) -> Probe:
+        """Look whether it is installed, and which version. Starts `--version` at most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A supervisor that has started its agent."""
+
+    agent: ProcessIdentity
+    supervisor_pid: int
+    place: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the executor needs to find it again, such as a pane id."""
+
+
+class Executor(Protocol):
+    """A place where a supervisor is started."""
+
+    def start(self, run_dir: Path) -> Started:
+        """Start the supervisor of a prepared run and wait until its agent runs.
+
+        Raises:
+            ProgramNotFoundError: the agent's program cannot be started; nothing is left behind.
+        """
+
+    def wait(self, started: Started, run_dir: Path) -> None:
+        """Stay with it: to its end where this process carries it, else return at once."""
