@@ -21,12 +21,14 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── FrontMatterError            TASK_FRONTMATTER_INVALID
     │   ├── TableError                  TABLE_INVALID
     │   ├── StatusUnknownError          STATUS_UNKNOWN
+    │   ├── TaskIdError                 TASK_ID_INVALID
     │   ├── MissionFileError            MISSION_FILE_INVALID
     │   ├── LockFileError               LOCK_UNREADABLE
     │   ├── RecordError                 RUN_RECORD_INVALID
     │   ├── TemplateError               TEMPLATE_INVALID
     │   ├── EditRefusedError            EDIT_REFUSED
     │   ├── FileAccessError             FILE_ACCESS
+    │   ├── FileChangedError            FILE_CHANGED
     │   ├── PathOutsideError            PATH_OUTSIDE
     │   ├── DuplicateTaskError          TASK_DUPLICATE
     │   └── SyncConflictError           SYNC_CONFLICT
@@ -265,6 +267,24 @@ class StatusUnknownError(BrokenFileError):
         )
 
 
+class TaskIdError(BrokenFileError):
+    """An id that cannot be a branch, a folder and a word on a command line at once."""
+
+    code = "TASK_ID_INVALID"
+
+    def __init__(
+        self, task_id: str, *, path: Path | str | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(
+            f"`{task_id}` cannot be a task id",
+            path=path,
+            line=line,
+            detail="an id is 1 to 64 of A-Z a-z 0-9 `.` `_` `-`, begins with a letter or digit "
+            "and holds no `..`",
+            hint="give the task another id, such as `T-001`",
+        )
+
+
 class MissionFileError(BrokenFileError):
     """mission.json cannot be read."""
 
@@ -299,6 +319,19 @@ class FileAccessError(BrokenFileError):
     """A file cannot be read or written: permissions, encoding, size, kind, disk full."""
 
     code = "FILE_ACCESS"
+
+
+class FileChangedError(BrokenFileError):
+    """Somebody saved a file between our reading and our writing it; nothing was written."""
+
+    code = "FILE_CHANGED"
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(
+            "someone else changed the file meanwhile",
+            path=path,
+            hint="run the command again; it reads the file afresh",
+        )
 
 
 class PathOutsideError(BrokenFileError):

@@ -241,15 +241,42 @@ class Started:
     """What the executor needs to find it again, such as a pane id."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """How the agent of a run is started. Never stored: it may hold keys."""
+
+    argv: tuple[str, ...]
+    channel: PromptChannel
+    cwd: str
+    mode: Mode
+    env: Mapping[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    timeout_seconds: float | None = None
+    conversation: str | None = None
+    """The runtime's own session id where it is known before the start."""
+    heartbeat_file: str | None = None
+    """Touched as long as the run goes on."""
+
+
 class Executor(Protocol):
     """A place where a supervisor is started."""
 
-    def start(self, run_dir: Path) -> Started:
+    def start(self, run_dir: Path, order: Order) -> Started:
         """Start the supervisor of a prepared run and wait until its agent runs.
 
         Raises:
             ProgramNotFoundError: the agent's program cannot be started; nothing is left behind.
         """
 
-    def wait(self, started: Started, run_dir: Path) -> None:
-        """Stay with it: to its end where this process carries it, else return at once."""
+    def wait(self) -> bool:
+        """Stay with the run to its end where this process carries it; tell whether it did."""
+
+
+class Carrier(Protocol):
+    """Someone in this process who can carry a run: what a terminal executor is given."""
+
+    def start(self) -> Started:
+        """Start the agent."""
+
+    def complete(self) -> None:
+        """Stay to the end and record it."""

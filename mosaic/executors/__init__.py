@@ -1,0 +1,1 @@
+"""Where a supervisor is started: in this terminal, or in the background."""

@@ -1,0 +1,119 @@
+"""In the background: a supervisor of its own, in a session of its own.
+
+The order goes in by stdin and is stored nowhere; one line of JSON comes back when the
+agent runs: `{"agent": {…}, "supervisor_pid": 1}` or `{"error": {…}}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FailedError, ProgramNotFoundError
+from mosaic.model import Mode, ProcessIdentity
+from mosaic.ports import Order, PromptChannel, Started
+
+if TYPE_CHECKING:
+    from typing import Any
+
+PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+# `-P` keeps the working directory out of the import path: a repository may hold a
+# folder called `mosaic` or a `json.py`. The agent inherits the environment, so the
+# path to the package goes by argument and not by PYTHONPATH.
+START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.sessions.carry import main; main()"
+
+
+class BackgroundExecutor:
+    """Starts a supervisor that outlives this process and its terminal."""
+
+    def start(self, run_dir: Path, order: Order) -> Started:
+        """Start the supervisor and wait until its agent runs.
+
+        Raises:
+            ProgramNotFoundError: the agent's program cannot be started.
+            FailedError: the supervisor died before it could tell.
+        """
+        errors = run_dir / "supervisor.log"
+        descriptor = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", START, PACKAGE_PARENT, str(run_dir)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=descriptor,
+                start_new_session=True,
+                cwd="/",
+            )
+        finally:
+            os.close(descriptor)
+        assert process.stdin is not None  # noqa: S101 - PIPE was asked for
+        assert process.stdout is not None  # noqa: S101
+        with process.stdin as pipe:
+            pipe.write(dump_order(order))
+        with process.stdout as answers:
+            answer = answers.readline()
+        # The supervisor goes on by itself; whoever is its parent then reaps it.
+        process.returncode = 0
+        return _read_answer(answer, errors)
+
+    def wait(self) -> bool:
+        """Return at once: the supervisor goes on without this process."""
+        return False
+
+
+def dump_order(order: Order) -> bytes:
+    """Return an order as one line of JSON."""
+    return json.dumps(asdict(order), default=str).encode() + b"\n"
+
+
+def parse_order(line: bytes) -> Order:
+    """Read an order from one line of JSON."""
+    values: dict[str, Any] = json.loads(line)
+    values["argv"] = tuple(values["argv"])
+    values["unset"] = tuple(values["unset"])
+    values["mode"] = Mode(values["mode"])
+    values["channel"] = PromptChannel(values["channel"])
+    return Order(**values)
+
+
+def dump_started(started: Started) -> bytes:
+    """Return the answer that the agent runs."""
+    agent = {name: getattr(started.agent, name) for name in started.agent.__dataclass_fields__}
+    answer = {"agent": agent, "supervisor_pid": started.supervisor_pid}
+    return json.dumps(answer).encode() + b"\n"
+
+
+def dump_failure(error: Exception) -> bytes:
+    """Return the answer that the agent could not be started."""
+    facts = {
+        "message": str(error),
+        "detail": getattr(error, "detail", None),
+        "hint": getattr(error, "hint", None),
+        "program": isinstance(error, ProgramNotFoundError),
+    }
+    return json.dumps({"error": facts}).encode() + b"\n"
+
+
+def _read_answer(line: bytes, errors: Path) -> Started:
+    if not line:
+        raise FailedError(
+            "the supervisor ended before its agent ran",
+            path=errors,
+            detail=errors.read_text(errors="replace")[-2000:] or None,
+        )
+    answer = json.loads(line)
+    if failure := answer.get("error"):
+        error = ProgramNotFoundError("", problem="", hint="")
+        kind = ProgramNotFoundError if failure["program"] else FailedError
+        error = FailedError(failure["message"], detail=failure["detail"], hint=failure["hint"])
+        if kind is ProgramNotFoundError:
+            error.__class__ = ProgramNotFoundError
+        raise error
+    return Started(
+        agent=ProcessIdentity(**answer["agent"]), supervisor_pid=int(answer["supervisor_pid"])
+    )

@@ -1,0 +1,1 @@
+"""The one door to each outside thing: disk, locks, processes, git."""

@@ -1,0 +1,197 @@
+"""The dependency graph: cycles, dangling ends, levels, and pictures of it.
+
+Nothing here is recursive: a chain of ten thousand tasks is a plan too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mosaic.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mosaic.model import Task
+
+MARKS = {
+    Status.TODO: "○",
+    Status.IN_PROGRESS: "◐",
+    Status.REVIEW: "◑",
+    Status.BLOCKED: "✗",
+    Status.DONE: "●",
+    Status.CANCELLED: "–",
+}
+ARROW = " → "
+
+
+def find_cycles(tasks: Sequence[Task]) -> list[tuple[str, ...]]:
+    """Return one cycle of every group of tasks that wait for each other, first id again last.
+
+    Groups are in plan order, and each cycle begins with its first task in plan order.
+    """
+    edges = _edges(tasks)
+    rank = {task.id: n for n, task in enumerate(tasks)}
+    cycles = [
+        _shortest_cycle(min(group, key=rank.__getitem__), edges, set(group))
+        for group in _strong_groups(edges)
+        if len(group) > 1 or group[0] in edges[group[0]]
+    ]
+    return sorted(cycles, key=lambda cycle: rank[cycle[0]])
+
+
+def dangling_dependencies(tasks: Sequence[Task]) -> list[tuple[Task, str]]:
+    """Return each dependency on a task that does not exist, with the task that has it."""
+    known = {task.id for task in tasks}
+    return [(task, name) for task in tasks for name in task.depends_on if name not in known]
+
+
+def levels(tasks: Sequence[Task]) -> dict[str, int]:
+    """Return how many steps each task is away from tasks that wait for nothing.
+
+    Tasks on a cycle, or behind one, are not in it.
+    """
+    edges = _edges(tasks)
+    waiting = {name: len(targets) for name, targets in edges.items()}
+    dependents: dict[str, list[str]] = {name: [] for name in edges}
+    for name, targets in edges.items():
+        for target in targets:
+            dependents[target].append(name)
+    ready = [name for name, count in waiting.items() if count == 0]
+    found = dict.fromkeys(ready, 0)
+    for name in ready:  # grows while it is gone through
+        for dependent in dependents[name]:
+            waiting[dependent] -= 1
+            found[dependent] = max(found.get(dependent, 0), found[name] + 1)
+            if waiting[dependent] == 0:
+                ready.append(dependent)
+    return {name: found[name] for name in ready}
+
+
+def render_text(tasks: Sequence[Task]) -> str:
+    """Draw the graph for a terminal: tasks by level, each with what it waits for."""
+    depth = levels(tasks)
+    cycles = find_cycles(tasks)
+    width = max((len(task.id) for task in tasks), default=0)
+    ordered = sorted(tasks, key=lambda task: depth.get(task.id, len(tasks)))
+    lines = []
+    for task in ordered:
+        indent = "  " * min(depth.get(task.id, 0), 20)
+        waits = f"  ← {', '.join(task.depends_on)}" if task.depends_on else ""
+        title = " ".join(task.title.split())
+        lines.append(f"{indent}{MARKS[task.status]} {task.id:<{width}}  {title}{waits}")
+    lines += [f"cycle: {ARROW.join(cycle)}" for cycle in cycles]
+    return "\n".join(lines)
+
+
+def render_mermaid(tasks: Sequence[Task]) -> str:
+    """Draw the graph as a mermaid flowchart."""
+    nodes = {task.id: f"t{n}" for n, task in enumerate(tasks)}
+    lines = ["flowchart TD"]
+    for task in tasks:
+        label = _mermaid_text(f"{task.id}: {task.title}")
+        lines.append(f'    {nodes[task.id]}["{label}"]:::{_style(task.status)}')
+    for task in tasks:
+        lines += [
+            f"    {nodes[name]} --> {nodes[task.id]}" for name in task.depends_on if name in nodes
+        ]
+    lines += [
+        "    classDef done fill:#d4edda,stroke:#28a745",
+        "    classDef inprogress fill:#fff3cd,stroke:#d39e00",
+        "    classDef review fill:#d1ecf1,stroke:#17a2b8",
+        "    classDef blocked fill:#f8d7da,stroke:#dc3545",
+        "    classDef todo fill:#ffffff,stroke:#6c757d",
+        "    classDef cancelled fill:#eeeeee,stroke:#aaaaaa,color:#888888",
+    ]
+    return "\n".join(lines)
+
+
+def render_dot(tasks: Sequence[Task]) -> str:
+    """Draw the graph in Graphviz's language."""
+    known = {task.id for task in tasks}
+    lines = ["digraph mission {", "  rankdir=LR;", "  node [shape=box];"]
+    for task in tasks:
+        label = _dot_text(f"{task.id}\n{task.title}\n{task.status}")
+        lines.append(f"  {_dot_text(task.id)} [label={label}];")
+    for task in tasks:
+        lines += [
+            f"  {_dot_text(name)} -> {_dot_text(task.id)};"
+            for name in task.depends_on
+            if name in known
+        ]
+    return "\n".join([*lines, "}"])
+
+
+def _edges(tasks: Sequence[Task]) -> dict[str, list[str]]:
+    known = {task.id for task in tasks}
+    return {task.id: [name for name in task.depends_on if name in known] for task in tasks}
+
+
+def _strong_groups(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Return the strongly connected groups (Tarjan's algorithm with a stack of its own)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    on_path: set[str] = set()
+    path: list[str] = []
+    groups: list[list[str]] = []
+    for root in edges:
+        if root in index:
+            continue
+        work = [(root, iter(edges[root]))]
+        index[root] = low[root] = len(index)
+        path.append(root)
+        on_path.add(root)
+        while work:
+            name, targets = work[-1]
+            target = next((t for t in targets if t not in index or t in on_path), None)
+            if target is None:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[name])
+                if low[name] == index[name]:
+                    group = [path.pop()]
+                    while group[-1] != name:
+                        group.append(path.pop())
+                    on_path.difference_update(group)
+                    groups.append(group)
+            elif target in on_path:
+                low[name] = min(low[name], index[target])
+            else:
+                index[target] = low[target] = len(index)
+                path.append(target)
+                on_path.add(target)
+                work.append((target, iter(edges[target])))
+    return groups
+
+
+def _shortest_cycle(
+    start: str, edges: Mapping[str, Sequence[str]], group: set[str]
+) -> tuple[str, ...]:
+    came_from: dict[str, str] = {}
+    queue = [start]
+    for name in queue:  # grows while it is gone through
+        for target in edges[name]:
+            if target == start:
+                back = [start, name]
+                while back[-1] != start:
+                    back.append(came_from[back[-1]])
+                return tuple(reversed(back))
+            if target in group and target not in came_from:
+                came_from[target] = name
+                queue.append(target)
+    raise AssertionError(start)  # every member of a strong group lies on a cycle
+
+
+def _style(status: Status) -> str:
+    return status.value.replace("-", "")
+
+
+def _mermaid_text(text: str) -> str:
+    """Return a label that mermaid takes for text: its entities are `#NN;`."""
+    return re.sub(r"[^\w .,:()/+-]", lambda sign: f"#{ord(sign[0])};", text)
+
+
+def _dot_text(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -1,0 +1,71 @@
+"""How far a mission has come: derived from its tasks each time it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.model import Milestone, MilestoneStatus, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mosaic.model import Task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Tasks done of all that are to be done; cancelled ones are not to be done."""
+
+    done: int
+    total: int
+    by_status: Mapping[Status, int]
+
+    @property
+    def pct(self) -> int:
+        """The floor of 100·done/total; 0 when there is nothing to do."""
+        return 100 * self.done // self.total if self.total else 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MilestoneProgress:
+    """One milestone and how far it has come."""
+
+    milestone: Milestone
+    progress: Progress
+
+
+def measure_progress(tasks: Iterable[Task]) -> Progress:
+    """Count tasks."""
+    counts = dict.fromkeys(Status, 0)
+    for task in tasks:
+        counts[task.status] += 1
+    total = sum(counts.values()) - counts[Status.CANCELLED]
+    return Progress(done=counts[Status.DONE], total=total, by_status=counts)
+
+
+def milestone_progress(
+    tasks: Sequence[Task], milestones: Sequence[Milestone]
+) -> list[MilestoneProgress]:
+    """Return every milestone with its progress: declared ones first, then those tasks name."""
+    groups: dict[str, list[Task]] = {milestone.id: [] for milestone in milestones}
+    for task in tasks:
+        if task.milestone:
+            groups.setdefault(task.milestone, []).append(task)
+    declared = {milestone.id: milestone for milestone in milestones}
+    return [
+        MilestoneProgress(
+            milestone=declared.get(name) or Milestone(id=name, name=name),
+            progress=measure_progress(group),
+        )
+        for name, group in groups.items()
+    ]
+
+
+def current_milestone(milestones: Sequence[Milestone]) -> Milestone | None:
+    """Return the first milestone in progress, else the first pending one."""
+    for status in (MilestoneStatus.IN_PROGRESS, MilestoneStatus.PENDING):
+        for milestone in milestones:
+            if milestone.status is status:
+                return milestone
+    return None

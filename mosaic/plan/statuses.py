@@ -1,0 +1,54 @@
+"""Status words: what people write, and the status each stands for."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from mosaic.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ALIASES: dict[Status, tuple[str, ...]] = {
+    Status.TODO: ("todo", "not started", "pending", "open", "backlog", "ready", "planned"),
+    Status.IN_PROGRESS: ("in progress", "doing", "wip", "started", "running"),
+    Status.REVIEW: ("review", "in review", "needs review", "verifying"),
+    Status.BLOCKED: ("blocked", "on hold", "waiting", "needs human"),
+    Status.DONE: ("done", "completed", "complete", "closed", "finished"),
+    Status.CANCELLED: ("cancelled", "canceled", "dropped", "wont do", "abandoned"),
+}
+STATUS_BY_WORD = {
+    word.replace(" ", ""): status for status, words in ALIASES.items() for word in words
+}
+CHECKBOX = re.compile(r"^\s*\[[ xX]?\]\s*")
+
+
+def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status | None:
+    """Return the status that a word stands for; None when it is no status word.
+
+    Case, blanks, `-`, `_`, an apostrophe and a leading emoji, check mark or box do not matter.
+
+    Args:
+        word: the word as written.
+        own: the project's own words, which win over the common ones.
+    """
+    key = bare_word(word)
+    if own:
+        for name, status in own.items():
+            if bare_word(name) == key:
+                return status
+    return STATUS_BY_WORD.get(key)
+
+
+def bare_word(word: str) -> str:
+    """Return a status word without anything that does not matter."""
+    text = CHECKBOX.sub("", word)
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def nearest_status(word: str) -> str | None:
+    """Return the canonical status word that a misspelled one is nearest to."""
+    close = difflib.get_close_matches(bare_word(word), list(STATUS_BY_WORD), n=1, cutoff=0.5)
+    return STATUS_BY_WORD[close[0]].value if close else None

@@ -1,0 +1,1 @@
+"""Durable run records: what was asked, what happened, what came of it."""

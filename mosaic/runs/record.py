@@ -1,0 +1,300 @@
+"""The run record: the job and its result, in one folder.
+
+    runs/<task_id>/<run_id>/
+      meta.json         what was asked: written once
+      state.json        where it stands: replaced whole, its end written last of all
+      worker.log        events, one JSON object a line
+      stdout.log        exactly the bytes the agent wrote
+      stderr.log
+      transcript.jsonl  the agent's own structured events
+      prompt.md         what it was given
+      capsule.json
+      result.json       the step result
+      checkpoints/      restorable snapshots of the work tree
+      artifacts/        what the agent leaves for people
+
+Whoever carries a run holds a kernel lock on its folder for as long as it lives. No
+environment is stored; values in argv that look like keys are masked and the prompt is
+left out of it, as `prompt.md` has it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import MissionError, RecordError
+from mosaic.machine.disk import create_private_dir, find_bytes, safe_segment, write_private
+from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mosaic.model import JsonValue
+
+LAYOUT_VERSION = 1
+PROMPT_MARK = "{prompt}"
+"""Stands in `meta.json` where the argument list holds the prompt itself."""
+SECRET = re.compile(
+    r"(?i)(?:sk|pk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|AKIA|hf|npm|pypi)[-_][A-Za-z0-9_\-]{12,}"
+    r"|(?<=[?&;=\s])(?:(?:api[-_]?key|token|secret|password)=)[^\s&]+"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+)
+SECRET_OPTION = re.compile(r"(?i)--?(?:[a-z0-9-]*-)?(?:api-?key|token|secret|password|passwd)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunMeta:
+    """meta.json: what was asked."""
+
+    task_id: str
+    step_id: str
+    run_id: str
+    session_id: str | None
+    attempt: int
+    runtime: str
+    mode: Mode
+    argv: tuple[str, ...]
+    """As recorded: masked, with `PROMPT_MARK` for the prompt."""
+    cwd: str
+    mission_file: str
+    branch: str | None
+    base_commit: str | None
+    timeout_seconds: float | None
+    created_at: datetime
+    prompt: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Where the prompt came from: template, digests of template, prompt and capsule."""
+    agent: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The agent's program and version, as far as known."""
+    tool_version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunState:
+    """state.json: where a run stands."""
+
+    status: RunStatus
+    attempt: int = 1
+    started_at: datetime | None = None
+    updated_at: datetime | None = None
+    finished_at: datetime | None = None
+    last_event_seq: int = 0
+    checkpoint_seq: int = 0
+    exit_code: int | None = None
+    reason: EndReason | None = None
+    summary: str = ""
+    agent: ProcessIdentity | None = None
+    supervisor_pid: int | None = None
+    runtime_session_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A run record's folder."""
+
+    dir: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.dir.name
+
+    @property
+    def stdout_log(self) -> Path:
+        """Exactly the bytes that the agent wrote to its stdout."""
+        return self.dir / "stdout.log"
+
+    @property
+    def stderr_log(self) -> Path:
+        """Exactly the bytes that the agent wrote to its stderr."""
+        return self.dir / "stderr.log"
+
+    @property
+    def transcript(self) -> Path:
+        """The agent's own structured events."""
+        return self.dir / "transcript.jsonl"
+
+    @property
+    def worker_log(self) -> Path:
+        """Our events."""
+        return self.dir / "worker.log"
+
+    @property
+    def prompt_file(self) -> Path:
+        """What the agent was told."""
+        return self.dir / "prompt.md"
+
+    @property
+    def artifacts(self) -> Path:
+        """What the agent leaves for people."""
+        return self.dir / "artifacts"
+
+    def meta(self) -> RunMeta:
+        """Read meta.json.
+
+        Raises:
+            RecordError: it is missing or broken.
+        """
+        return _parse(self.dir / "meta.json", _meta_from)
+
+    def state(self) -> RunState:
+        """Read state.json.
+
+        Raises:
+            RecordError: it is missing or broken.
+        """
+        return _parse(self.dir / "state.json", _state_from)
+
+    def result(self) -> Mapping[str, Any] | None:
+        """Read result.json; None when the run has not got one."""
+        data = find_bytes(self.dir / "result.json")
+        return None if data is None else _parse(self.dir / "result.json", dict)
+
+    def write_state(self, state: RunState) -> None:
+        """Replace state.json."""
+        self.write_json("state.json", {"layout_version": LAYOUT_VERSION, **_values(state)})
+
+    def write_json(self, name: str, values: Mapping[str, JsonValue]) -> None:
+        """Replace one of the record's JSON files."""
+        data = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+        write_private(self.dir / name, data.encode(), root=self.dir)
+
+    def last_sign_of_life(self) -> datetime:
+        """Return when anything in the record was written last."""
+        names = ("state.json", "worker.log", "stdout.log", "stderr.log", "transcript.jsonl")
+        times = [os.stat(self.dir / n).st_mtime for n in names if (self.dir / n).exists()]
+        return datetime.fromtimestamp(max(times, default=0.0), UTC)
+
+
+def create_run(runs_dir: Path, task_id: str, attempt: int) -> Run:
+    """Create a run's folder; its name is new even among runs started at the same instant."""
+    parent = runs_dir / safe_segment(task_id)
+    create_private_dir(parent)
+    run = Run(dir=parent / f"r{attempt:03d}-{secrets.token_hex(3)}")
+    for folder in (run.dir, run.dir / "checkpoints", run.artifacts):
+        create_private_dir(folder)
+    return run
+
+
+def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None:
+    """Write what is asked of a run: prompt, capsule, meta, and the state `prepared`."""
+    for name, text in (("prompt.md", prompt), ("capsule.json", capsule)):
+        write_private(run.dir / name, text.encode(), root=run.dir)
+    run.write_json("meta.json", {"layout_version": LAYOUT_VERSION, **_values(meta)})
+    run.write_state(
+        RunState(
+            status=RunStatus.PREPARED, attempt=meta.attempt, updated_at=meta.created_at
+        )
+    )
+
+
+def runs_of_task(runs_dir: Path, task_id: str) -> list[Run]:
+    """Return a task's runs, oldest first."""
+    parent = runs_dir / safe_segment(task_id)
+    try:
+        names = sorted(entry.name for entry in os.scandir(parent) if entry.is_dir())
+    except FileNotFoundError:
+        return []
+    return [Run(dir=parent / name) for name in names]
+
+
+def find_run(runs_dir: Path, run_id: str) -> Run | None:
+    """Return the run with this id, of whatever task."""
+    if safe_segment(run_id) != run_id or not runs_dir.is_dir():
+        return None
+    for task_dir in sorted(runs_dir.iterdir()):
+        if (task_dir / run_id).is_dir():
+            return Run(dir=task_dir / run_id)
+    return None
+
+
+def masked_argv(argv: Sequence[str], prompt: str) -> tuple[str, ...]:
+    """Return an argument list fit to be recorded: no keys, and the prompt by name only."""
+    return tuple(_masked(argv, prompt))
+
+
+def _masked(argv: Sequence[str], prompt: str) -> Iterator[str]:
+    hide_next = False
+    for argument in argv:
+        if hide_next:
+            yield "***"
+            hide_next = False
+            continue
+        shown = argument.replace(prompt, PROMPT_MARK) if prompt else argument
+        name, equals, _ = shown.partition("=")
+        if SECRET_OPTION.fullmatch(name):
+            yield f"{name}=***" if equals else shown
+            hide_next = not equals
+        else:
+            yield SECRET.sub("***", shown)
+
+
+def format_moment(moment: datetime) -> str:
+    """Return a time as records hold it: UTC with milliseconds and `Z`."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _values(record: RunMeta | RunState) -> dict[str, JsonValue]:
+    return {name: _plain(getattr(record, name)) for name in record.__dataclass_fields__}
+
+
+def _plain(value: Any) -> JsonValue:  # noqa: ANN401 - any field of a record
+    if isinstance(value, datetime):
+        return format_moment(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, ProcessIdentity):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return value  # type: ignore[no-any-return]
+
+
+def _parse(path: Path, build: Any) -> Any:  # noqa: ANN401 - one reader for several records
+    try:
+        data = find_bytes(path)
+        if data is None:
+            raise RecordError(f"the run record has no `{path.name}`", path=path.parent)
+        values = json.loads(data)
+        if values.get("layout_version", LAYOUT_VERSION) > LAYOUT_VERSION:
+            raise RecordError(
+                f"`{path.name}` is of a newer Mosaic", path=path, hint="upgrade Mosaic"
+            )
+        return build(values)
+    except MissionError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RecordError(
+            f"`{path.name}` of a run cannot be read", path=path, detail=str(error)
+        ) from None
+
+
+def _meta_from(values: dict[str, Any]) -> RunMeta:
+    known = {name: values[name] for name in RunMeta.__dataclass_fields__ if name in values}
+    known["mode"] = Mode(known["mode"])
+    known["argv"] = tuple(known["argv"])
+    known["created_at"] = datetime.fromisoformat(known["created_at"])
+    return RunMeta(**known)
+
+
+def _state_from(values: dict[str, Any]) -> RunState:
+    known = {name: values[name] for name in RunState.__dataclass_fields__ if name in values}
+    for name in ("started_at", "updated_at", "finished_at"):
+        if known.get(name):
+            known[name] = datetime.fromisoformat(known[name])
+    known["status"] = RunStatus(known["status"])
+    if known.get("reason"):
+        known["reason"] = EndReason(known["reason"])
+    if known.get("agent"):
+        known["agent"] = ProcessIdentity(**known["agent"])
+    return RunState(**known)
+
+
+def advance(state: RunState, now: datetime, **changes: Any) -> RunState:  # noqa: ANN401
+    """Return a state with other values and a new `updated_at`."""
+    return replace(state, updated_at=now, **changes)

@@ -1,0 +1,138 @@
+"""Carrying one run from spawn to recorded end; also the background supervisor's program.
+
+    python -c '… main()' RUN_DIR      the order by stdin, readiness by stdout
+
+The steps, in order: start the agent; stay until it and everything it started has ended;
+record the end in the mission; write result.json; write the end of state.json, last of all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError
+from mosaic.executors.background import dump_failure, dump_started, parse_order
+from mosaic.ports import Started
+from mosaic.runs.events import EventType, utc_now
+from mosaic.runs.record import Run
+from mosaic.runtimes import get_runtime
+from mosaic.sessions.settle import (
+    EndFacts,
+    Settled,
+    earlier_usage,
+    settle_session,
+    write_result,
+)
+from mosaic.sessions.supervisor import Supervisor
+from mosaic.store.mission_file import load_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mosaic.ports import Order
+    from mosaic.sessions.output import Progress
+    from mosaic.sessions.supervisor import RunEnd
+
+
+class RunCarrier:
+    """Carries one prepared run in this process."""
+
+    def __init__(
+        self, run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
+    ) -> None:
+        self._run = Run(dir=run_dir)
+        self._meta = self._run.meta()
+        self._mission_file = Path(self._meta.mission_file)
+        mission = load_mission(self._mission_file).mission
+        runtime = get_runtime(self._meta.runtime, mission.runtimes)
+        self._reader = runtime.reader(order.mode)
+        self._order = order
+        self._supervisor = Supervisor(self._run, order, self._reader, watch=watch)
+        self.settled: Settled | None = None
+        self.end: RunEnd | None = None
+
+    def start(self) -> Started:
+        """Start the agent.
+
+        Raises:
+            ProgramNotFoundError: its program cannot be started; nothing is left behind.
+        """
+        try:
+            agent = self._supervisor.spawn()
+        except BaseException:
+            self._supervisor.close()
+            raise
+        return Started(agent=agent, supervisor_pid=os.getpid())
+
+    def complete(self) -> None:
+        """Stay to the end and record it.
+
+        Raises:
+            LockTimeoutError: the mission could not be locked to record the end; the next
+                command that looks records it.
+        """
+        try:
+            self.end = end = self._supervisor.carry()
+            facts = self._facts(end)
+            lock_file = Path(self._order.heartbeat_file or "")
+            self.settled = settle_session(self._mission_file, self._meta, facts, lock_file)
+            outcome = self.settled.outcome
+            write_result(
+                self._run, self._meta, facts, outcome,
+                events=self._supervisor.state.last_event_seq + 1,
+            )
+            self._supervisor.finish(
+                outcome.run_status, outcome.reason, outcome.summary, end.exit_code
+            )
+        finally:
+            self._supervisor.close()
+
+    def _facts(self, end: RunEnd) -> EndFacts:
+        sessions = load_mission(self._mission_file).mission.sessions
+        before = earlier_usage(sessions, self._meta.session_id or "", end.conversation)
+        return EndFacts(
+            ended=end.reason,
+            ending=end.ending,
+            ended_at=utc_now(),
+            duration_seconds=end.duration_seconds,
+            exit_code=end.exit_code,
+            conversation=end.conversation,
+            usage=self._reader.usage(before),
+            answer=self._reader.answer,
+        )
+
+
+def main() -> None:
+    """Be the background supervisor of the run that the last argument names."""
+    run_dir = Path(sys.argv[-1])
+    answers = os.dup(1)
+    try:
+        order = parse_order(sys.stdin.buffer.readline())
+        carrier = RunCarrier(run_dir, order)
+        started = carrier.start()
+    except (MissionError, OSError, ValueError) as error:
+        os.write(answers, dump_failure(error))
+        sys.exit(1)
+    _leave_terminal()
+    os.write(answers, dump_started(started))
+    os.close(answers)
+    try:
+        carrier.complete()
+    except MissionError as error:
+        print(f"{EventType.WORKER_EXITED}: not recorded: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _leave_terminal() -> None:
+    """Let go of stdin and stdout, so that nobody waits for this process to end."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+
+
+if __name__ == "__main__":
+    main()

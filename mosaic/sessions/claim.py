@@ -1,0 +1,120 @@
+"""Claiming a task so that nobody else takes it, and giving it back if the spawn fails.
+
+In this order, under the mission lock: task `in-progress`, lock with pid 0; then, when the
+agent runs: lock with its pid, session listed, mission `active`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mosaic.errors import SessionLiveError
+from mosaic.machine.process import own_identity
+from mosaic.model import MissionStatus, Session, SessionLock, Status
+from mosaic.plan.durations import format_duration
+from mosaic.sessions.session_lock import find_locks, remove_lock, write_lock
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from mosaic.model import Task
+    from mosaic.ports import Started
+    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.store.draft import Draft
+    from mosaic.store.layout import Layout
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A task taken for a session."""
+
+    lock: SessionLock
+    lock_file: Path
+
+
+def live_sessions(layout: Layout) -> list[FoundLock]:
+    """Return the sessions that are alive, or may be.
+
+    Raises:
+        LockFileError: a session lock cannot be read.
+    """
+    return [found for found in find_locks(layout) if not found.is_dead]
+
+
+def refuse_live(found: FoundLock, now: datetime) -> SessionLiveError:
+    """Return the refusal to work where a session lives already."""
+    lock = found.lock
+    age = format_duration(max(0.0, (now - lock.started_at).total_seconds()))
+    pid = f"pid {lock.process.pid}" if lock.process.pid else "not yet started"
+    return SessionLiveError(
+        lock.session_id,
+        f"session `{lock.session_id}` works here on `{lock.task_id}`",
+        detail=f"{lock.runtime}, {pid} on `{lock.process.host}`, for {age}: "
+        f"{found.judgement.because}",
+        hint=f"`mission stop {lock.session_id}` ends it; "
+        f"`mission status` shows what it is doing",
+    )
+
+
+def claim_task(
+    draft: Draft, task: Task, *, session_id: str, run_id: str, runtime: str, now: datetime
+) -> Claim:
+    """Take a task: set it in progress and lock the work tree.
+
+    Raises:
+        SessionLiveError: a session works in this work tree already.
+        BrokenFileError: the task's files cannot be changed.
+    """
+    layout = draft.layout
+    for found in find_locks(layout):
+        if not found.is_dead and found.path == layout.session_lock:
+            raise refuse_live(found, now)
+    if task.status is not Status.IN_PROGRESS:
+        draft.edit_task(task.id, {"status": Status.IN_PROGRESS.value}, now)
+    draft.save()
+    lock = SessionLock(
+        session_id=session_id,
+        runtime=runtime,
+        process=replace(own_identity(), pid=0),
+        supervisor_pid=os.getpid(),
+        started_at=now,
+        project_path=str(layout.project),
+        task_id=task.id,
+        run_id=run_id,
+        milestone_id=task.milestone,
+    )
+    write_lock(layout.session_lock, lock, state_dir=layout.state_dir)
+    return Claim(lock=lock, lock_file=layout.session_lock)
+
+
+def confirm_claim(
+    draft: Draft, claim: Claim, started: Started, conversation: str | None
+) -> Session:
+    """Put the running agent on record: its pid, its session, an active mission."""
+    layout = draft.layout
+    lock = replace(claim.lock, process=started.agent, supervisor_pid=started.supervisor_pid)
+    write_lock(claim.lock_file, lock, state_dir=layout.state_dir)
+    session = Session(
+        id=lock.session_id,
+        runtime=lock.runtime,
+        pid=started.agent.pid,
+        host=started.agent.host,
+        started_at=lock.started_at,
+        milestone_id=lock.milestone_id,
+        last_task_id=lock.task_id,
+        run_id=lock.run_id,
+        runtime_session_id=conversation,
+    )
+    draft.put_session(session)
+    draft.set_mission_status(MissionStatus.ACTIVE)
+    draft.save()
+    return session
+
+
+def undo_claim(draft: Draft, claim: Claim) -> None:
+    """Give a task back as if it had never been taken."""
+    remove_lock(claim.lock_file, claim.lock.run_id)
+    draft.undo()

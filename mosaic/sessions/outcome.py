@@ -1,0 +1,84 @@
+"""What becomes of a task when its session has ended: one pure decision.
+
+An agent says *finished* by leaving its task in `review` (or `done`), *blocked* or *needs a
+human* by leaving it `blocked`. Finished counts only with a whole handoff. `done` is never
+an agent's to set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.model import EndReason, Mode, RunStatus, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a session's end means for its session, run and task."""
+
+    reason: EndReason
+    run_status: RunStatus
+    task_status: Status | None
+    """The task's new status; None leaves it as it is."""
+    summary: str
+    """One sentence, for the user and for the next prompt."""
+
+
+def decide_outcome(
+    *,
+    ended: EndReason,
+    words: str,
+    found: Status | None,
+    missing_sections: Sequence[str],
+    mode: Mode,
+) -> Outcome:
+    """Decide what a session's end means.
+
+    Args:
+        ended: how the process ended.
+        words: the same in one sentence.
+        found: the task's status as the agent left it; None when the task is gone.
+        missing_sections: handoff sections that say nothing; empty for a task without file.
+        mode: interactive sessions have a person at the keyboard, whose `done` stands.
+    """
+    if found is Status.DONE and mode is Mode.INTERACTIVE:
+        return _finished(ended, None, "finished, and set done")
+    if found in (Status.REVIEW, Status.DONE):
+        if missing_sections:
+            lacking = ", ".join(f"`{name}`" for name in missing_sections)
+            return Outcome(
+                reason=EndReason.FAILED if ended is EndReason.COMPLETED else ended,
+                run_status=RunStatus.FAILED,
+                task_status=Status.IN_PROGRESS,
+                summary=f"the agent says finished, but the handoff lacks {lacking}",
+            )
+        status = Status.REVIEW if found is Status.DONE else None
+        return _finished(ended, status, "the agent says finished; the handoff is whole")
+    if found is Status.BLOCKED:
+        return Outcome(
+            reason=EndReason.BLOCKED if ended is EndReason.COMPLETED else ended,
+            run_status=RunStatus.BLOCKED,
+            task_status=None,
+            summary="the agent says blocked",
+        )
+    if ended is EndReason.COMPLETED:
+        return Outcome(
+            reason=ended,
+            run_status=RunStatus.COMPLETED,
+            task_status=None,
+            summary="the agent ended without saying finished or blocked",
+        )
+    return Outcome(
+        reason=ended, run_status=RunStatus.FAILED, task_status=None, summary=words
+    )
+
+
+def _finished(ended: EndReason, status: Status | None, summary: str) -> Outcome:
+    """An agent that is cut off after it said finished has still finished."""
+    return Outcome(
+        reason=ended, run_status=RunStatus.COMPLETED, task_status=status, summary=summary
+    )

@@ -1,0 +1,232 @@
+"""Finding sessions whose process is gone, and recording their end.
+
+A supervisor that was killed leaves a session lock, an unfinished run and a task in
+progress. The next command that looks judges the lock; a dead one is ended: as what the
+run's own events say where the agent's end was seen, else as `crashed`, with the last sign
+of life as its end. Nothing is decided from what cannot be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import HeldError, MissionError
+from mosaic.machine.disk import safe_segment
+from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.process import find_marked, host_name, is_same_process, send_signal
+from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
+from mosaic.ports import EndCause, Ending, ProcessEnd
+from mosaic.runs.events import EventLog, EventType, read_events, utc_now
+from mosaic.runs.record import Run, RunMeta, advance, find_run
+from mosaic.runtimes import get_runtime
+from mosaic.sessions.output import OutputFollower, tail_text
+from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.settle import EndFacts, Settled, earlier_usage, settle_in, write_result
+from mosaic.store.draft import changing
+
+if TYPE_CHECKING:
+    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.store.draft import Draft
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+
+CRASHED = Ending(
+    ok=False, cause=EndCause.CUT, message="its process was gone when somebody looked"
+)
+
+
+def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
+    """Record the end of every dead session; takes the mission lock only if there is one.
+
+    Raises:
+        LockFileError: a session lock cannot be read.
+        LockTimeoutError: the mission lock was not free.
+    """
+    if not any(found.is_dead for found in find_locks(snapshot.layout)) and not _lost(snapshot):
+        return []
+    with changing(snapshot.document.path, doing="recording the end of a dead session") as draft:
+        return recover_in(draft)
+
+
+def recover_in(draft: Draft) -> list[Settled]:
+    """Do what `recover_if_needed` does, in a draft whose lock is held already."""
+    settled = [
+        _end_dead(draft, found) for found in find_locks(draft.layout) if found.is_dead
+    ]
+    settled += [_end_lost(draft, session) for session in _lost(draft.snapshot)]
+    return settled
+
+
+def _end_dead(draft: Draft, found: FoundLock) -> Settled:
+    lock = found.lock
+    runs = draft.layout.runs_dir
+    run = Run(dir=runs / safe_segment(lock.task_id) / safe_segment(lock.run_id))
+    return _end_run(draft, run, _meta_of(run, lock, draft.layout), found.path)
+
+
+def _end_lost(draft: Draft, session: Session) -> Settled:
+    """End a session that is listed without an end, but that no lock speaks of."""
+    run = find_run(draft.layout.runs_dir, session.run_id or "")
+    lock = _lock_like(session, draft.layout)
+    if run is None:
+        run = Run(dir=draft.layout.runs_dir / safe_segment(lock.task_id) / "gone")
+    return _end_run(draft, run, _meta_of(run, lock, draft.layout), draft.layout.session_lock)
+
+
+def _lost(snapshot: Snapshot) -> list[Session]:
+    """Return sessions of this host without an end, a lock or a living process."""
+    open_sessions = [
+        session
+        for session in snapshot.document.mission.sessions
+        if session.ended_at is None and session.host == host_name()
+    ]
+    if not open_sessions:
+        return []
+    locked = {found.lock.session_id for found in find_locks(snapshot.layout)}
+    return [s for s in open_sessions if s.id not in locked and _is_gone(s, snapshot.layout)]
+
+
+def _is_gone(session: Session, layout: Layout) -> bool:
+    run = find_run(layout.runs_dir, session.run_id or "")
+    if run is None:
+        return True
+    try:
+        agent = run.state().agent
+    except MissionError:
+        return not is_folder_held(run.dir)
+    return not is_folder_held(run.dir) and (agent is None or is_same_process(agent) is False)
+
+
+def _end_run(draft: Draft, run: Run, meta: RunMeta, lock_file: Path) -> Settled:
+    facts = _facts(draft, run, meta)
+    try:
+        folder = hold_folder(run.dir) if run.dir.is_dir() else None
+    except HeldError:
+        folder = None
+    try:
+        settled = settle_in(draft, meta, facts, lock_file)
+        if folder is not None:
+            _sweep(run, meta)
+            _finish_record(run, meta, facts, settled)
+    finally:
+        if folder is not None:
+            folder.release()
+    return settled
+
+
+def _finish_record(run: Run, meta: RunMeta, facts: EndFacts, settled: Settled) -> None:
+    events = EventLog(run)
+    try:
+        events.append(EventType.STEP_FAILED, f"{settled.outcome.reason.value}: {CRASHED.message}")
+        write_result(run, meta, facts, settled.outcome, events=events.last_seq)
+        try:
+            state = run.state()
+        except MissionError:
+            return  # a broken state is left for people to look at
+        if state.status in (RunStatus.PREPARED, RunStatus.RUNNING):
+            run.write_state(
+                advance(
+                    state,
+                    utc_now(),
+                    status=settled.outcome.run_status,
+                    reason=settled.outcome.reason,
+                    finished_at=facts.ended_at,
+                    exit_code=facts.exit_code,
+                    summary=settled.outcome.summary,
+                    last_event_seq=events.last_seq,
+                )
+            )
+    finally:
+        events.close()
+
+
+def _sweep(run: Run, meta: RunMeta) -> None:
+    """Kill what a dead headless run left behind: found by the mark that its processes carry."""
+    if meta.mode is Mode.HEADLESS:
+        import signal  # only a crash needs it
+
+        for process in find_marked("MISSION_RUN_DIR", str(run.dir)):
+            send_signal(process, signal.SIGKILL)
+
+
+def _facts(draft: Draft, run: Run, meta: RunMeta) -> EndFacts:
+    """Gather what the record tells about an end that nobody recorded."""
+    exited = next(
+        (e for e in reversed(read_events(run).events) if e.type == EventType.WORKER_EXITED), None
+    )
+    ended_at = max(run.last_sign_of_life(), meta.created_at) if run.dir.is_dir() else utc_now()
+    data: dict[str, Any] = dict(exited.data) if exited else {}
+    duration = data.get("duration_seconds") or (ended_at - meta.created_at).total_seconds()
+    try:
+        conversation = run.state().runtime_session_id
+    except MissionError:
+        conversation = None
+    mission = draft.snapshot.document.mission
+    facts = EndFacts(
+        ended=EndReason(data.get("reason") or EndReason.CRASHED),
+        ending=Ending(ok=False, cause=EndCause(data["cause"]), message=str(data["words"]))
+        if exited
+        else CRASHED,
+        ended_at=ended_at,
+        duration_seconds=max(0.0, float(duration)),
+        exit_code=data.get("exit_code"),
+        conversation=conversation,
+        usage=None,
+    )
+    try:
+        reader = get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
+    except MissionError:
+        return facts
+    follower = OutputFollower(run, reader, conversation=conversation)
+    for _ in follower.read():
+        continue
+    follower.finish()
+    follower.close()
+    reader.judge(ProcessEnd(exit_code=facts.exit_code or 0, stderr_tail=tail_text(run.stderr_log)))
+    before = earlier_usage(mission.sessions, meta.session_id or "", follower.conversation)
+    return replace(
+        facts,
+        conversation=follower.conversation,
+        usage=reader.usage(before),
+        answer=reader.answer,
+    )
+
+
+def _meta_of(run: Run, lock: SessionLock, layout: Layout) -> RunMeta:
+    try:
+        return run.meta()
+    except MissionError:
+        return RunMeta(
+            task_id=lock.task_id,
+            step_id=lock.runtime,
+            run_id=lock.run_id,
+            session_id=lock.session_id,
+            attempt=1,
+            runtime=lock.runtime,
+            mode=Mode.INTERACTIVE,
+            argv=(),
+            cwd=lock.project_path,
+            mission_file=str(layout.mission_file),
+            branch=None,
+            base_commit=None,
+            timeout_seconds=None,
+            created_at=lock.started_at,
+        )
+
+
+def _lock_like(session: Session, layout: Layout) -> SessionLock:
+    from mosaic.model import ProcessIdentity
+
+    return SessionLock(
+        session_id=session.id,
+        runtime=session.runtime,
+        process=ProcessIdentity(pid=session.pid, started_at="", boot_id="", host=session.host),
+        supervisor_pid=0,
+        started_at=session.started_at,
+        project_path=str(layout.project),
+        task_id=session.last_task_id or "",
+        run_id=session.run_id or "",
+        milestone_id=session.milestone_id,
+    )

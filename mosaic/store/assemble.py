@@ -1,0 +1,243 @@
+"""From rows and files to tasks: each row and file of one id become one `Entry`.
+
+Whatever is wrong becomes a `Problem` with its file and line; the rest goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from mosaic.errors import (
+    DuplicateTaskError,
+    MissionError,
+    StatusUnknownError,
+    SyncConflictError,
+    TaskIdError,
+)
+from mosaic.model import Status, Task
+from mosaic.plan.statuses import nearest_status, parse_status
+from mosaic.store.fields import SYNCED
+from mosaic.store.parsed import FileRecord, RowRecord, ids_in_cell, plain_value
+from mosaic.store.sync import Merge, merge_sides
+from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mosaic.store.mission_file import MissionDocument
+    from mosaic.store.scan import Scan
+    from mosaic.store.sync import Base, Side, Value
+
+Record = TypeVar("Record", FileRecord, RowRecord)
+KNOWN_COLUMNS = frozenset({"id", "notes", *SYNCED})
+
+
+def build_snapshot(
+    document: MissionDocument, scan: Scan, base: Base, *, prefer: Side | None = None
+) -> Snapshot:
+    """Take rows and files together into tasks.
+
+    Args:
+        document: the mission they belong to; its own status words are understood.
+        scan: what the folder and the table hold.
+        base: what both last agreed on, by task.
+        prefer: the side that wins where they disagree.
+    """
+    return _Assembly(document, scan, base, prefer).snapshot()
+
+
+class _Assembly:
+    """One pass over a scan, gathering entries and what is wrong with them."""
+
+    def __init__(
+        self, document: MissionDocument, scan: Scan, base: Base, prefer: Side | None
+    ) -> None:
+        self._document = document
+        self._layout = document.layout
+        self._words = document.mission.statuses
+        self._scan = scan
+        self._base = base
+        self._prefer = prefer
+        self._problems: list[Problem] = list(scan.problems)
+        self._table = self._layout.shown(self._layout.tasks_file)
+
+    def snapshot(self) -> Snapshot:
+        rows = self._unique(self._scan.rows)
+        files = self._unique(self._scan.files)
+        file_only = sorted((name for name in files if name not in rows), key=natural_key)
+        order = [*rows, *file_only]
+        self._refuse_case_twins(order, rows, files)
+        entries: dict[str, Entry] = {}
+        for position, task_id in enumerate(order):
+            try:
+                entries[task_id] = self._entry(
+                    task_id, rows.get(task_id), files.get(task_id), position
+                )
+            except MissionError as error:
+                self._problems.append(Problem(error=error, task_id=task_id))
+        return Snapshot(
+            document=self._document,
+            entries=entries,
+            problems=tuple(self._problems),
+            base=self._base,
+        )
+
+    def _place(self, record: FileRecord | RowRecord) -> tuple[str, int]:
+        if isinstance(record, RowRecord):
+            return self._table, record.line
+        path = self._layout.shown(self._layout.tasks_dir / record.name)
+        return path, record.lines.get("task_id", 1)
+
+    def _unique(self, records: Iterable[Record]) -> dict[str, Record]:
+        """Index records by id; the first of several keeps its place, all are reported."""
+        found: dict[str, list[Record]] = {}
+        for record in records:
+            found.setdefault(record.id, []).append(record)
+        for task_id, same in found.items():
+            if len(same) > 1:
+                places = [f"{path}:{line}" for path, line in map(self._place, same)]
+                self._problems.append(
+                    Problem(error=DuplicateTaskError(task_id, places), task_id=task_id)
+                )
+        return {task_id: same[0] for task_id, same in found.items()}
+
+    def _refuse_case_twins(
+        self,
+        order: Sequence[str],
+        rows: Mapping[str, RowRecord],
+        files: Mapping[str, FileRecord],
+    ) -> None:
+        """Report ids that only case tells apart: one folder or branch on many systems."""
+        twins: dict[str, list[str]] = {}
+        for task_id in order:
+            twins.setdefault(task_id.casefold(), []).append(task_id)
+        for same in twins.values():
+            if len(same) < 2:  # noqa: PLR2004 - two make a pair
+                continue
+            for task_id in same:
+                others = [task_id, *(name for name in same if name != task_id)]
+                found = [rows.get(name) or files[name] for name in others]
+                places = [
+                    f"{path}:{line}: `{name}`"
+                    for name, (path, line) in zip(others, map(self._place, found), strict=True)
+                ]
+                error = DuplicateTaskError(task_id, places)
+                error.path, error.line = self._place(found[0])
+                self._problems.append(Problem(error=error, task_id=task_id))
+
+    def _entry(
+        self, task_id: str, row: RowRecord | None, file: FileRecord | None, position: int
+    ) -> Entry:
+        if not is_task_id(task_id):
+            for record in filter(None, (row, file)):
+                path, line = self._place(record)
+                raise TaskIdError(task_id, path=path, line=line)
+        row_values = self._row_values(row) if row else {}
+        file_values = self._file_values(file) if file else {}
+        if row and file:
+            base = self._base.get(task_id, {})
+            merge = merge_sides(row_values, file_values, base, prefer=self._prefer)
+        else:
+            merge = Merge(values=file_values or row_values)
+        if merge.conflicts and row and file:
+            self._problems.append(
+                Problem(error=self._conflict_error(task_id, merge, row, file), task_id=task_id)
+            )
+        return Entry(
+            task=self._task(task_id, row, file, merge.values, position),
+            row=row,
+            file=file,
+            carries=merge.carries,
+            conflicts=merge.conflicts,
+        )
+
+    def _row_values(self, row: RowRecord) -> dict[str, Value]:
+        values: dict[str, Value] = {}
+        for field in SYNCED:
+            cell = row.cells.get(field)
+            if cell is None:
+                continue
+            if field == "status":
+                said = plain_value(cell)
+                values[field] = self._status(cell, self._table, row.line) if said else ""
+            elif field == "depends_on":
+                values[field] = ids_in_cell(cell)
+            else:
+                values[field] = plain_value(cell)
+        return values
+
+    def _file_values(self, file: FileRecord) -> dict[str, Value]:
+        values: dict[str, Value] = {
+            field: file.texts.get(field, "") for field in SYNCED if field != "depends_on"
+        }
+        values["depends_on"] = file.lists.get("depends_on", ())
+        path = self._layout.shown(self._layout.tasks_dir / file.name)
+        values["status"] = self._status(file.texts["status"], path, file.lines.get("status", 1))
+        return values
+
+    def _status(self, word: str, path: str, line: int) -> str:
+        status = parse_status(word, self._words)
+        if status is None:
+            raise StatusUnknownError(word, nearest_status(word), path=path, line=line)
+        return status.value
+
+    def _conflict_error(
+        self, task_id: str, merge: Merge, row: RowRecord, file: FileRecord
+    ) -> SyncConflictError:
+        path, _ = self._place(file)
+        lines = []
+        for conflict in merge.conflicts:
+            line = file.lines.get(conflict.field, file.lines.get("task_id", 1))
+            lines.append(
+                f"{conflict.field}: `{_shown(conflict.table)}` at {self._table}:{row.line}, "
+                f"`{_shown(conflict.file)}` at {path}:{line}"
+            )
+        return SyncConflictError(task_id, "\n".join(lines), path=self._table, line=row.line)
+
+    def _task(
+        self,
+        task_id: str,
+        row: RowRecord | None,
+        file: FileRecord | None,
+        values: Mapping[str, Value],
+        position: int,
+    ) -> Task:
+        texts = file.texts if file else {}
+        lists = file.lists if file else {}
+        columns = {
+            column: cell
+            for column, cell in (row.cells if row else {}).items()
+            if column not in KNOWN_COLUMNS and plain_value(cell)
+        }
+        return Task(
+            id=task_id,
+            title=_text(values, "title") or task_id,
+            status=Status(_text(values, "status") or "todo"),
+            milestone=_text(values, "milestone"),
+            depends_on=tuple(values.get("depends_on") or ()),
+            write_scope=lists.get("write_scope", ()),
+            branch=texts.get("branch"),
+            base_ref=texts.get("base_ref"),
+            priority=texts.get("priority"),
+            runtime=texts.get("runtime"),
+            assignee=texts.get("assignee"),
+            labels=lists.get("labels", ()),
+            pr=_text(values, "pr"),
+            notes=plain_value(row.cells.get("notes", "")) or None if row else None,
+            updated_at=texts.get("updated_at"),
+            attempts=texts.get("attempts"),
+            position=position,
+            file=self._layout.shown(self._layout.tasks_dir / file.name) if file else None,
+            file_line=file.lines.get("task_id", 1) if file else None,
+            table_line=row.line if row else None,
+            extra={**columns, **(file.extra if file else {})},
+        )
+
+
+def _text(values: Mapping[str, Value], field: str) -> str | None:
+    value = values.get(field)
+    return value if isinstance(value, str) and value else None
+
+
+def _shown(value: Value) -> str:
+    return value if isinstance(value, str) else ", ".join(value)

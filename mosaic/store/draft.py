@@ -1,0 +1,333 @@
+"""Changing a mission: hold its lock, draft edits of several files, save them as one.
+
+Every change goes the same way: the mission lock is taken, an unfinished change of an
+earlier process is finished or undone, everything is read afresh, edits are drafted on
+the texts, and `save` writes them together. A file that someone saved meanwhile without
+the lock (an editor) is noticed right before it would be replaced, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mosaic.errors import EditRefusedError, MissionError
+from mosaic.machine.disk import create_private_dir, find_text
+from mosaic.machine.lock import mission_lock
+from mosaic.machine.together import Change, finish_intent, write_together
+from mosaic.model import MissionStatus, Session, Status
+from mosaic.plan.statuses import parse_status
+from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind
+from mosaic.store.mission_file import with_session, with_status
+from mosaic.store.parsed import ids_in_cell, plain_value
+from mosaic.store.reading import read_mission
+from mosaic.store.sync import Side, dump_base, same_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from mosaic.machine.disk import Signature
+    from mosaic.store.layout import Layout
+    from mosaic.store.sync import Value
+    from mosaic.store.tasks import Entry, Snapshot
+
+LOCK_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Edited:
+    """A file with a drafted text; `before` and `signature` are None where it is new."""
+
+    before: str | None
+    signature: Signature | None
+    after: str
+
+
+@contextmanager
+def changing(
+    mission_file: Path,
+    *,
+    doing: str,
+    prefer: Side | None = None,
+    timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+) -> Iterator[Draft]:
+    """Hold the mission lock and draft changes; nothing is written before `Draft.save`.
+
+    Args:
+        mission_file: path of mission.json.
+        doing: what holds the lock, in words, for whoever waits.
+        prefer: the side that wins where table and file disagree.
+        timeout_seconds: how long to wait for the lock.
+
+    Raises:
+        LockTimeoutError: another process holds the lock; names it.
+        BrokenFileError: mission.json cannot be read.
+    """
+    layout = read_layout(mission_file)
+    create_private_dir(layout.state_dir)
+    with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):
+        finish_intent(layout.intent_file, root=layout.project)
+        yield Draft(read_mission(mission_file, prefer=prefer))
+
+
+def read_layout(mission_file: Path) -> Layout:
+    """Return where a mission's files are."""
+    from mosaic.store.mission_file import load_mission
+
+    return load_mission(mission_file).layout
+
+
+class Draft:
+    """Edits of a mission's files that are saved together, under the mission lock."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._edited: dict[Path, _Edited] = {}
+        self._base = {task: dict(values) for task, values in snapshot.base.items()}
+        self._saved: list[tuple[Path, str | None, str]] = []
+
+    @property
+    def layout(self) -> Layout:
+        """Where the mission's files are."""
+        return self.snapshot.layout
+
+    def text(self, path: Path) -> str | None:
+        """Return a file's text as drafted so far; None when there is no such file."""
+        if path in self._edited:
+            return self._edited[path].after
+        file = find_text(path)
+        if file is None:
+            return None
+        self._edited[path] = _Edited(
+            before=file.text, signature=file.signature, after=file.text
+        )
+        return file.text
+
+    def put(self, path: Path, text: str) -> None:
+        """Draft a file's whole text."""
+        if self.text(path) is None:
+            self._edited[path] = _Edited(before=None, signature=None, after=text)
+        else:
+            self._edited[path] = replace(self._edited[path], after=text)
+
+    def edit_task(self, task_id: str, changes: Mapping[str, Value], now: datetime) -> None:
+        """Draft other values of one task, in its row and its file; other bytes stay.
+
+        What only one of the two had changed by hand before is carried over as well.
+
+        Args:
+            task_id: the task.
+            changes: field names of `mosaic.store.fields` with their new values.
+            now: written to `updated_at`.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+            BrokenFileError: the task cannot be trusted, or an edit cannot be made cleanly.
+        """
+        entry = self.snapshot.get(task_id)
+        wanted: dict[str, Value] = {carry.field: carry.value for carry in entry.carries}
+        wanted.update(changes)
+        if entry.file:
+            self._edit_file(entry, wanted, now)
+        else:
+            self._refuse_file_fields(entry, wanted)
+        if entry.row:
+            self._edit_row(entry, wanted)
+        self._agree(entry, wanted)
+
+    def note(self, task_id: str, text: str) -> None:
+        """Draft one more line in a task's `notes`: the file's section, else the row's cell.
+
+        Raises:
+            EditRefusedError: the task has neither a file nor a column for notes.
+        """
+        from mosaic.text.sections import append_section  # start-up: only writers need it
+
+        entry = self.snapshot.get(task_id)
+        one_line = " ".join(text.split())
+        if entry.file:
+            path = self.layout.tasks_dir / entry.file.name
+            self.put(path, append_section(self._existing(path), "notes", f"- {one_line}"))
+            return
+        old = plain_value(entry.row.cells.get("notes", "")) if entry.row else ""
+        self._set_cell(entry, "notes", f"{old}; {one_line}" if old else one_line)
+
+    def set_mission_status(self, status: MissionStatus) -> None:
+        """Draft the mission's own status."""
+        document = self.snapshot.document
+        if document.mission.status is not status:
+            current = replace(document, text=self._existing(document.path))
+            self.put(document.path, with_status(current, status))
+
+    def put_session(self, session: Session) -> None:
+        """Draft a session's entry in mission.json: added, or brought up to date."""
+        path = self.snapshot.document.path
+        self.put(path, with_session(self._existing(path), session))
+
+    def agree_everywhere(self) -> None:
+        """Draft the sync base for every task whose row and file agree."""
+        for entry in self.snapshot.entries.values():
+            if entry.row and entry.file and not entry.conflicts and not entry.carries:
+                self._agree(entry, {})
+
+    def save(self) -> bool:
+        """Write all drafted files as one, and read the mission again.
+
+        Returns:
+            Whether anything was written.
+
+        Raises:
+            FileChangedError: someone else saved one of them meanwhile; nothing was written.
+            FileAccessError: a file cannot be written; nothing was changed.
+        """
+        changes = [
+            Change(path=path, data=edited.after.encode(), expect=edited.signature)
+            for path, edited in self._edited.items()
+            if edited.after != edited.before
+        ]
+        base = dump_base(self._base)
+        base_file = find_text(self.layout.sync_file)
+        if self._base and (base_file is None or base_file.text.encode() != base):
+            signature = base_file.signature if base_file else None
+            changes.append(Change(path=self.layout.sync_file, data=base, expect=signature))
+        if changes:
+            write_together(changes, intent=self.layout.intent_file, root=self.layout.project)
+            self._saved.extend(
+                (path, edited.before, edited.after)
+                for path, edited in self._edited.items()
+                if edited.after != edited.before
+            )
+        self._edited.clear()
+        self.snapshot = read_mission(self.snapshot.document.path)
+        self._base = {task: dict(values) for task, values in self.snapshot.base.items()}
+        return bool(changes)
+
+    def undo(self) -> None:
+        """Put back what was saved so far, newest first, where nobody changed it since."""
+        self._edited.clear()
+        for path, before, after in reversed(self._saved):
+            if before is not None and self.text(path) == after:
+                self.put(path, before)
+        self._saved.clear()
+        self._base = {}
+        self.save()
+
+    def _existing(self, path: Path) -> str:
+        text = self.text(path)
+        if text is None:
+            raise EditRefusedError("the file is gone", path=path, hint="run the command again")
+        return text
+
+    def _edit_file(self, entry: Entry, wanted: Mapping[str, Value], now: datetime) -> None:
+        from mosaic.text.set_frontmatter import set_front_matter  # start-up: only writers need it
+
+        assert entry.file is not None  # noqa: S101 - the caller looked
+        path = self.layout.tasks_dir / entry.file.name
+        text = before = self._existing(path)
+        try:
+            for field, value in wanted.items():
+                if same_value(self._file_value(entry, field), value):
+                    continue
+                text = set_front_matter(text, field, _front_matter_value(field, value))
+            if text != before:
+                text = set_front_matter(text, "updated_at", now.isoformat(timespec="seconds"))
+        except MissionError as error:
+            raise error.at(self.layout.shown(path)) from None
+        self.put(path, text)
+
+    def _file_value(self, entry: Entry, field: str) -> Value:
+        assert entry.file is not None  # noqa: S101 - the caller looked
+        if FIELD_BY_NAME[field].kind is Kind.LIST:
+            return entry.file.lists.get(field, ())
+        text = entry.file.texts.get(field, "")
+        if field == "status":
+            status = parse_status(text, self.snapshot.document.mission.statuses)
+            return status.value if status else text
+        return text
+
+    def _refuse_file_fields(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
+        cells = entry.row.cells if entry.row else {}
+        for field in wanted:
+            if field not in cells:
+                raise EditRefusedError(
+                    f"task `{entry.task.id}` has no file, and the table has no `{field}` column",
+                    path=self.layout.shown(self.layout.tasks_file),
+                    line=entry.task.table_line,
+                    hint=f"add the column, or a file `{entry.task.id}.md` to "
+                    f"`{self.layout.shown(self.layout.tasks_dir)}`",
+                )
+
+    def _edit_row(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
+        assert entry.row is not None  # noqa: S101 - the caller looked
+        for field, value in wanted.items():
+            cell = entry.row.cells.get(field)
+            if cell is None or (field not in SYNCED and entry.file):
+                continue
+            if same_value(self._cell_value(field, cell), value):
+                continue
+            self._set_cell(entry, field, self._cell_text(field, value))
+
+    def _cell_value(self, field: str, cell: str) -> Value:
+        if field == "depends_on":
+            return ids_in_cell(cell)
+        if field == "status":
+            status = parse_status(cell, self.snapshot.document.mission.statuses)
+            return status.value if status else ""
+        return plain_value(cell)
+
+    def _cell_text(self, field: str, value: Value) -> str:
+        if not isinstance(value, str):
+            return ", ".join(value)
+        return self._table_word(value) if field == "status" else value
+
+    def _table_word(self, status: str) -> str:
+        """Return the word that the table itself uses for a status, else the canonical one."""
+        words = self.snapshot.document.mission.statuses
+        for entry in self.snapshot.entries.values():
+            word = entry.row.cells.get("status", "") if entry.row else ""
+            if word and parse_status(word, words) == Status(status):
+                return word
+        return status
+
+    def _set_cell(self, entry: Entry, column: str, value: str) -> None:
+        from mosaic.text.table import find_tasks_table, set_cell  # start-up: only writers
+
+        path = self.layout.tasks_file
+        text = self._existing(path)
+        table = find_tasks_table(text)
+        row = next(
+            (row for row in table.rows if entry.row and row.line == entry.row.line), None
+        ) if table else None
+        if table is None or row is None:
+            raise EditRefusedError(
+                f"the row of `{entry.task.id}` is gone", path=path, hint="run the command again"
+            )
+        try:
+            self.put(path, set_cell(text, table, row, column, value))
+        except MissionError as error:
+            raise error.at(self.layout.shown(path)) from None
+
+    def _agree(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
+        """Draft the values that row and file agree on from now on."""
+        if not (entry.row and entry.file):
+            return
+        agreed: dict[str, Value] = {}
+        for field in SYNCED:
+            if field in entry.row.cells:
+                agreed[field] = wanted.get(field, self._file_value(entry, field))
+        self._base[entry.task.id] = agreed
+
+
+def _front_matter_value(field: str, value: Value) -> str | tuple[str, ...] | None:
+    if FIELD_BY_NAME[field].kind is Kind.LIST:
+        return tuple(value)
+    return str(value) or None
+
+
+def state_dir_exists(layout: Layout) -> bool:
+    """Tell whether anything was ever kept for this mission on this machine."""
+    return os.path.isdir(layout.state_dir)

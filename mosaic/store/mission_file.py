@@ -1,0 +1,146 @@
+"""mission.json: read into a `Mission`, changed in place.
+
+camelCase is what Mosaic writes; snake_case is read as the same and left as it is (only
+`mission migrate` rewrites it). Unknown keys, key order and layout survive every edit:
+changes are spliced by `mosaic.text.jsondoc`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import MissionError
+from mosaic.machine.disk import Signature, read_text
+from mosaic.model import Mission, MissionStatus, Session, Usage
+from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
+from mosaic.store.mission_reader import MissionReader, get_key, snake_case
+from mosaic.text.jsondoc import append_json, parse_json_document, set_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mosaic.model import JsonValue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MissionDocument:
+    """mission.json as text and as values."""
+
+    path: Path
+    text: str
+    signature: Signature
+    data: Mapping[str, Any]
+    mission: Mission
+    layout: Layout
+
+
+def load_mission(path: Path) -> MissionDocument:
+    """Read a mission file.
+
+    Raises:
+        FileAccessError: it cannot be read.
+        MissionFileError: it is not what mission.json must be; names the line of the key.
+    """
+    file = read_text(path)
+    try:
+        data = parse_json_document(file.text)
+        mission = MissionReader(file.text).mission(data)
+    except MissionError as error:
+        raise error.at(path) from None
+    project = _project_path(path, get_key(data, "projectPath"))
+    settings = {key: value for key in DEFAULT_PATHS if isinstance(value := get_key(data, key), str)}
+    return MissionDocument(
+        path=path,
+        text=file.text,
+        signature=file.signature,
+        data=data,
+        mission=mission,
+        layout=layout_of(path, project, settings),
+    )
+
+
+def format_time(moment: datetime) -> str:
+    """Return a time as mission.json holds it: UTC, whole seconds, `Z`."""
+    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def with_status(document: MissionDocument, status: MissionStatus) -> str:
+    """Return the document's text with another mission status."""
+    return _set(document.text, (), document.data, "status", status.value)
+
+
+def with_session(text: str, session: Session) -> str:
+    """Return the text with a session added, or brought up to date if it is listed already."""
+    data = parse_json_document(text)
+    values = session_values(session)
+    listed = data.get("sessions") or []
+    for number in range(len(listed) - 1, -1, -1):
+        entry = listed[number]
+        if isinstance(entry, dict) and get_key(entry, "sessionId") == session.id:
+            for key, value in values.items():
+                if get_key(entry, key) != value:
+                    text = _set(text, ("sessions", number), entry, key, value)
+            return text
+    if data.get("sessions", []) is None:
+        text = set_json(text, ("sessions",), [])
+    return append_json(text, ("sessions",), values)
+
+
+def session_values(session: Session) -> dict[str, JsonValue]:
+    """Return a session as an entry of `sessions`; what is not known yet is left out."""
+    values: dict[str, JsonValue] = {
+        "sessionId": session.id,
+        "runtime": session.runtime,
+        "pid": session.pid,
+        "host": session.host,
+        "startedAt": format_time(session.started_at),
+        "endedAt": format_time(session.ended_at) if session.ended_at else None,
+        "endedReason": session.ended_reason.value if session.ended_reason else None,
+        "durationSeconds": session.duration_seconds,
+        "milestoneId": session.milestone_id,
+        "lastTaskId": session.last_task_id,
+        "runId": session.run_id,
+        "runtimeSessionId": session.runtime_session_id,
+        "usage": _usage_values(session.usage) if session.usage else None,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def next_session_id(sessions: Sequence[Session]) -> str:
+    """Return one more than the highest `sess-NNN` present."""
+    numbers = [int(found[1]) for s in sessions if (found := re.fullmatch(r"sess-(\d+)", s.id))]
+    return f"sess-{max(numbers, default=0) + 1:03d}"
+
+
+def _usage_values(usage: Usage) -> dict[str, JsonValue]:
+    values: dict[str, JsonValue] = {
+        "inputTokens": usage.input_tokens,
+        "outputTokens": usage.output_tokens,
+    }
+    if usage.cached_input_tokens:
+        values["cachedInputTokens"] = usage.cached_input_tokens
+    if usage.cost_usd is not None:
+        values["costUsd"] = round(usage.cost_usd, 6)
+    return values
+
+
+def _set(
+    text: str, path: tuple[str | int, ...], parent: Mapping[str, Any], key: str, value: JsonValue
+) -> str:
+    snake = snake_case(key)
+    name = snake if key not in parent and snake in parent else key
+    return set_json(text, (*path, name), value)
+
+
+def _project_path(mission_file: Path, setting: object) -> Path:
+    above = project_above(mission_file)
+    if not isinstance(setting, str) or not setting:
+        return above
+    # Written by another machine, an absolute path may lead nowhere here; the place of
+    # the file itself then says where the project is.
+    named = above / setting
+    return Path(named) if named.is_dir() else above

@@ -1,0 +1,233 @@
+"""What mission.json says, turned into values; every complaint names the line of its key."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mosaic.errors import MissionFileError
+from mosaic.model import (
+    EndReason,
+    Milestone,
+    MilestoneStatus,
+    Mission,
+    MissionStatus,
+    RuntimeSpec,
+    Session,
+    Status,
+    Usage,
+)
+from mosaic.plan.statuses import parse_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from enum import StrEnum
+
+    from mosaic.model import JsonValue
+
+SCHEMA_VERSION = 1
+Word = TypeVar("Word", bound="StrEnum")
+
+
+def snake_case(key: str) -> str:
+    """Return `missionId` as `mission_id`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", key).lower()
+
+
+def get_key(data: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - JSON at the edge
+    """Return a camelCase key's value, or that of its snake_case twin, or None."""
+    return data[key] if key in data else data.get(snake_case(key))
+
+
+class MissionReader:
+    """Turns the parsed JSON into values; every complaint names the line of its key."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def mission(self, data: Mapping[str, Any]) -> Mission:
+        version = get_key(data, "schemaVersion")
+        if version is not None and version != SCHEMA_VERSION:
+            newer = isinstance(version, int) and version > SCHEMA_VERSION
+            raise self._error(
+                "schemaVersion",
+                f"schema version {version!r} is not one that this Mosaic reads",
+                "upgrade Mosaic" if newer else f"write `{SCHEMA_VERSION}`",
+            )
+        return Mission(
+            id=self._text_of(data, "id") or self._text_of(data, "missionId") or "mission",
+            name=self._text_of(data, "name") or "Mission",
+            description=self._text_of(data, "description") or "",
+            status=self._word(data, "status", MissionStatus, MissionStatus.INACTIVE),
+            created_at=self._text_of(data, "createdAt"),
+            task_prefix=self._text_of(data, "taskPrefix") or "T",
+            quality_gates=self._gates(get_key(data, "qualityGates")),
+            runtime=self._text_of(data, "runtime"),
+            milestones=tuple(self._milestone(item) for item in self._objects(data, "milestones")),
+            sessions=tuple(self._session(item) for item in self._objects(data, "sessions")),
+            runtimes=self._runtimes(data),
+            statuses=self._statuses(data),
+            budget=self._mapping(data, "budget"),
+        )
+
+    def _milestone(self, item: Mapping[str, Any]) -> Milestone:
+        name = self._required(item, "id", "milestones")
+        return Milestone(
+            id=name,
+            name=self._text_of(item, "name") or name,
+            status=self._word(item, "status", MilestoneStatus, MilestoneStatus.PENDING),
+        )
+
+    def _session(self, item: Mapping[str, Any]) -> Session:
+        session_id = self._text_of(item, "sessionId") or self._required(item, "id", "sessions")
+        started = self._time(item, "startedAt")
+        if started is None:
+            raise self._error("sessions", f"session `{session_id}` has no `startedAt`", "add it")
+        return Session(
+            id=session_id,
+            runtime=self._text_of(item, "runtime") or "",
+            pid=self._number(item, "pid") or 0,
+            host=self._text_of(item, "host") or "",
+            started_at=started,
+            ended_at=self._time(item, "endedAt"),
+            ended_reason=self._ended_reason(item),
+            duration_seconds=self._number(item, "durationSeconds"),
+            milestone_id=self._text_of(item, "milestoneId"),
+            last_task_id=self._text_of(item, "lastTaskId"),
+            run_id=self._text_of(item, "runId"),
+            runtime_session_id=self._text_of(item, "runtimeSessionId"),
+            usage=self._usage(get_key(item, "usage")),
+        )
+
+    def _ended_reason(self, item: Mapping[str, Any]) -> EndReason | None:
+        if get_key(item, "endedReason") is None:
+            return None
+        return self._word(item, "endedReason", EndReason, EndReason.CRASHED)
+
+    def _usage(self, value: object) -> Usage | None:
+        if not isinstance(value, dict):
+            return None
+        cost = get_key(value, "costUsd")
+        return Usage(
+            input_tokens=self._number(value, "inputTokens") or 0,
+            output_tokens=self._number(value, "outputTokens") or 0,
+            cached_input_tokens=self._number(value, "cachedInputTokens") or 0,
+            cost_usd=float(cost) if isinstance(cost, int | float) else None,
+        )
+
+    def _gates(self, value: object) -> JsonValue:
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, list) and all(isinstance(gate, str | dict) for gate in value):
+            return value
+        raise self._error(
+            "qualityGates", "`qualityGates` is neither a command nor a list", "write a string"
+        )
+
+    def _statuses(self, data: Mapping[str, Any]) -> dict[str, Status]:
+        words: dict[str, Status] = {}
+        for word, meaning in self._mapping(data, "statuses").items():
+            status = parse_status(meaning) if isinstance(meaning, str) else None
+            if status is None:
+                raise self._error("statuses", f"`{word}` stands for {meaning!r}", "name a status")
+            words[word] = status
+        return words
+
+    def _runtimes(self, data: Mapping[str, Any]) -> dict[str, RuntimeSpec]:
+        return {
+            name: self._runtime(name, value)
+            for name, value in self._mapping(data, "runtimes").items()
+        }
+
+    def _runtime(self, name: str, value: object) -> RuntimeSpec:
+        if isinstance(value, list):
+            return RuntimeSpec(name=name, command=self._strings(name, {"command": value}))
+        if not isinstance(value, dict):
+            raise self._error(name, f"runtime `{name}` is no command", "write a list of arguments")
+        prompt = self._text_of(value, "prompt")
+        if prompt not in (None, "stdin", "argument", "file"):
+            raise self._error(name, f"`prompt` of `{name}` is {prompt!r}", "use stdin or argument")
+        env = self._mapping(value, "env")
+        return RuntimeSpec(
+            name=name,
+            command=self._strings(name, value),
+            resume=self._strings(name, value, "resume"),
+            interactive=self._strings(name, value, "interactive"),
+            args=self._strings(name, value, "args"),
+            prompt=prompt,
+            env={key: str(item) for key, item in env.items()},
+            timeout=self._text_of(value, "timeout"),
+            model=self._text_of(value, "model"),
+        )
+
+    def _strings(
+        self, name: str, value: Mapping[str, Any], key: str = "command"
+    ) -> tuple[str, ...]:
+        items = value.get(key, [])
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise self._error(name, f"`{key}` of `{name}` is no list of strings", "write a list")
+        return tuple(items)
+
+    def _objects(self, data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+        value = get_key(data, key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self._error(key, f"`{key}` is no list of objects", "write a list of objects")
+        return value
+
+    def _mapping(self, data: Mapping[str, Any], key: str) -> dict[str, Any]:
+        value = get_key(data, key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self._error(key, f"`{key}` is no object", "write `{}`")
+        return value
+
+    def _text_of(self, data: Mapping[str, Any], key: str) -> str | None:
+        value = get_key(data, key)
+        if value is None or isinstance(value, str):
+            return value
+        raise self._error(key, f"`{key}` is {value!r}, not text", "put it in double quotes")
+
+    def _required(self, data: Mapping[str, Any], key: str, where: str) -> str:
+        value = self._text_of(data, key)
+        if not value:
+            raise self._error(where, f"an entry of `{where}` has no `{key}`", f"add `{key}`")
+        return value
+
+    def _number(self, data: Mapping[str, Any], key: str) -> int | None:
+        value = get_key(data, key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._error(key, f"`{key}` is {value!r}, not a number", "write a number")
+        return int(value)
+
+    def _time(self, data: Mapping[str, Any], key: str) -> datetime | None:
+        value = self._text_of(data, key)
+        if not value:
+            return None
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise self._error(
+                key, f"`{key}` is {value!r}, not a time", "write it as 2026-03-21T11:41:39Z"
+            ) from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    def _word(self, data: Mapping[str, Any], key: str, words: type[Word], default: Word) -> Word:
+        value = self._text_of(data, key)
+        if value is None:
+            return default
+        try:
+            return words(value.strip().lower().replace("_", "-").replace(" ", "-"))
+        except ValueError:
+            known = ", ".join(f"`{word}`" for word in words)
+            raise self._error(key, f"`{key}` is {value!r}", f"use one of {known}") from None
+
+    def _error(self, key: str, message: str, hint: str) -> MissionFileError:
+        found = re.search(rf'"(?:{re.escape(key)}|{re.escape(snake_case(key))})"\s*:', self._text)
+        line = self._text.count("\n", 0, found.start()) + 1 if found else None
+        return MissionFileError(message, line=line, hint=hint)

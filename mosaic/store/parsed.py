@@ -1,0 +1,149 @@
+"""One task file, one table row, as read: raw values with the lines they stand on.
+
+Values here are what a file says, before table and file are taken together. They are plain
+enough to be kept in the index as JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FrontMatterError
+from mosaic.store.fields import FIELD_BY_NAME, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mosaic.model import JsonValue
+
+ID_KEYS = ("task_id", "id")
+EMPTY_CELLS = frozenset({"", "-", "–", "—", "none", "n/a"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileRecord:
+    """One task file's front matter."""
+
+    name: str
+    """File name inside the tasks folder."""
+    id: str
+    texts: Mapping[str, str]
+    """Known one-line fields that hold something."""
+    lists: Mapping[str, tuple[str, ...]]
+    """Known list fields that hold something."""
+    extra: Mapping[str, JsonValue]
+    """Unknown keys, as they stand."""
+    lines: Mapping[str, int]
+    missing_sections: tuple[str, ...]
+    """Handoff sections that say nothing yet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowRecord:
+    """One row of the tasks table: canonical column names to cell texts."""
+
+    id: str
+    line: int
+    cells: Mapping[str, str]
+
+
+def parse_task_file(name: str, text: str) -> FileRecord:
+    """Read one task file.
+
+    Raises:
+        FrontMatterError: there is none, it is bad YAML, or `task_id` or `title` is missing.
+    """
+    # Start-up: the YAML and markdown parsers are loaded only for files not in the index.
+    from mosaic.text.frontmatter import parse_front_matter
+    from mosaic.text.sections import missing_sections
+
+    matter = parse_front_matter(text)
+    if matter is None:
+        raise FrontMatterError(
+            f"`{name}` has no front matter",
+            line=1,
+            hint="begin it with `---`, `task_id:`, `title:`, `status:`, `---`",
+        )
+    id_key = next((key for key in ID_KEYS if matter.text(key)), None)
+    if id_key is None:
+        raise FrontMatterError(f"`{name}` has no `task_id`", line=1, hint="add `task_id:`")
+    texts: dict[str, str] = {}
+    lists: dict[str, tuple[str, ...]] = {}
+    extra: dict[str, JsonValue] = {}
+    for key, value in matter.data.items():
+        field = FIELD_BY_NAME.get(key)
+        if key in ID_KEYS:
+            continue
+        if field is None:
+            extra[key] = value
+        elif field.kind is Kind.LIST:
+            if items := matter.strings(key):
+                lists[key] = items
+        elif isinstance(value, list | dict):
+            raise FrontMatterError(
+                f"`{key}` of `{name}` is no single value", line=matter.lines[key], hint="write text"
+            )
+        elif (found := matter.text(key)) is not None:
+            texts[key] = found
+    for needed in ("title", "status"):
+        if needed not in texts:
+            raise FrontMatterError(
+                f"`{name}` has no `{needed}`",
+                line=matter.lines.get(needed, matter.lines[id_key]),
+                hint=f"add `{needed}:`",
+            )
+    return FileRecord(
+        name=name,
+        id=matter.text(id_key) or "",
+        texts=texts,
+        lists=lists,
+        extra=extra,
+        lines={("task_id" if key == id_key else key): line for key, line in matter.lines.items()},
+        missing_sections=missing_sections(text[matter.body_start :]),
+    )
+
+
+def parse_table(text: str) -> tuple[RowRecord, ...]:
+    """Read the rows of the tasks table; no tasks table means no rows.
+
+    Raises:
+        TableError: a table has ids but no status column, or is beyond all measure.
+    """
+    from mosaic.text.table import find_tasks_table  # start-up, as above
+
+    table = find_tasks_table(text)
+    if table is None:
+        return ()
+    rows: list[RowRecord] = []
+    for row in table.rows:
+        cells = dict.fromkeys(table.columns, "")  # a short row has the other cells empty
+        cells.update(
+            (column, cell.text) for column, cell in zip(table.columns, row.cells, strict=False)
+        )
+        if task_id := plain_id(cells.get("id", "")):
+            rows.append(RowRecord(id=task_id, line=row.line, cells=cells))
+    return tuple(rows)
+
+
+def plain_id(cell: str) -> str:
+    """Return the id in a cell that may dress it up as a link, code or bold text."""
+    text = cell.strip()
+    if link := re.fullmatch(r"\[([^\]]*)\]\([^)]*\)", text):
+        text = link[1]
+    return text.strip("`*_~ ").strip()
+
+
+def plain_value(cell: str) -> str:
+    """Return a cell's value; a lone dash means empty."""
+    text = cell.strip()
+    return "" if text.lower() in EMPTY_CELLS else text
+
+
+def ids_in_cell(cell: str) -> tuple[str, ...]:
+    """Return the ids that a `depends_on` cell lists, separated by commas, semicolons or blanks."""
+    if plain_value(cell) == "":
+        return ()
+    parts = re.split(r"[,;]\s*|\s+(?![^\[]*\])", cell.strip())
+    return tuple(task_id for part in parts if (task_id := plain_id(part)))

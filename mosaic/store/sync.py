@@ -1,0 +1,139 @@
+"""Table and task file as one record: a three-way merge, pure, and the base it starts from.
+
+`sync.json` holds, for each task, the values that table and file last agreed on:
+
+    {"version": 1, "tasks": {"T-001": {"status": "todo", "title": "…", "milestone": "M1",
+                                       "depends_on": ["T-000"], "pr": ""}}}
+
+A value changed on one side is carried to the other. Changed on both alike: agreed. Changed
+on both differently, or different with nothing known to have been agreed on: a conflict.
+A side that holds nothing, where nothing was ever agreed on, takes what the other holds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from mosaic.store.fields import SYNCED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value: TypeAlias = "str | tuple[str, ...]"
+"""A field's value in comparable form: a status is its canonical word, nothing is empty."""
+
+Base: TypeAlias = "Mapping[str, Mapping[str, Value]]"
+FORMAT_VERSION = 1
+
+
+class Side(StrEnum):
+    """One of the two places a task may live in."""
+
+    TABLE = "table"
+    FILE = "file"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Carry:
+    """A value that one side has and the other shall get."""
+
+    field: str
+    value: Value
+    to: Side
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conflict:
+    """Two values of one field, and no way to tell which is the newer."""
+
+    field: str
+    table: Value
+    file: Value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Merge:
+    """One task's synced fields, taken together."""
+
+    values: Mapping[str, Value]
+    carries: tuple[Carry, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+
+
+def merge_sides(
+    table: Mapping[str, Value],
+    file: Mapping[str, Value],
+    base: Mapping[str, Value],
+    *,
+    prefer: Side | None = None,
+) -> Merge:
+    """Take a row and a file together.
+
+    Args:
+        table: the row's values; only the fields that the table has a column for.
+        file: the file's values.
+        base: what both last agreed on; only the fields that are known.
+        prefer: the side that wins where there would be a conflict.
+    """
+    values: dict[str, Value] = {}
+    carries: list[Carry] = []
+    conflicts: list[Conflict] = []
+    for field in SYNCED:
+        left, right = table.get(field), file.get(field) or ""
+        if left is None or same_value(left, right):
+            values[field] = right
+            continue
+        winner = _newer(left, right, base.get(field)) or prefer
+        if winner is None:
+            conflicts.append(Conflict(field=field, table=left, file=right))
+            values[field] = right
+            continue
+        values[field] = left if winner is Side.TABLE else right
+        to = Side.FILE if winner is Side.TABLE else Side.TABLE
+        carries.append(Carry(field=field, value=values[field], to=to))
+    return Merge(values=values, carries=tuple(carries), conflicts=tuple(conflicts))
+
+
+def same_value(left: Value, right: Value) -> bool:
+    """Tell whether two values mean the same; nothing is nothing in any form."""
+    return left == right or (not left and not right)
+
+
+def _newer(table: Value, file: Value, base: Value | None) -> Side | None:
+    if base is None:
+        if not table:
+            return Side.FILE
+        return None if file else Side.TABLE
+    if same_value(table, base):
+        return Side.FILE
+    return Side.TABLE if same_value(file, base) else None
+
+
+def parse_base(data: bytes) -> dict[str, dict[str, Value]]:
+    """Read sync.json; one that cannot be read means that nothing is known to be agreed on."""
+    try:
+        document = json.loads(data)
+        if document["version"] != FORMAT_VERSION:
+            return {}
+        return {
+            task: {
+                field: tuple(value) if isinstance(value, list) else str(value)
+                for field, value in values.items()
+            }
+            for task, values in document["tasks"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def dump_base(base: Base) -> bytes:
+    """Write sync.json: one task a line, so that a look with `git diff` or `less` says something."""
+    lines = [
+        f"{json.dumps(task, ensure_ascii=False)}: {json.dumps(values, ensure_ascii=False)}"
+        for task, values in base.items()
+    ]
+    body = ",\n".join(lines)
+    return f'{{"version": {FORMAT_VERSION}, "tasks": {{\n{body}\n}}}}\n'.encode()

@@ -1,0 +1,112 @@
+"""All tasks of a mission, table and files as one: what every command reads.
+
+A bad file or row never hides the others: it becomes a `Problem` of its own, and the
+task that it stands for cannot be handed off or changed until it is mended.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.errors import TaskNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mosaic.errors import MissionError
+    from mosaic.model import Task
+    from mosaic.store.layout import Layout
+    from mosaic.store.mission_file import MissionDocument
+    from mosaic.store.parsed import FileRecord, RowRecord
+    from mosaic.store.sync import Base, Carry, Conflict
+
+TASK_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Something broken that the reader is told about."""
+
+    error: MissionError
+    task_id: str | None = None
+    """The task that cannot be trusted because of it; None when all of the table cannot."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One task with where it comes from."""
+
+    task: Task
+    row: RowRecord | None
+    file: FileRecord | None
+    carries: tuple[Carry, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """The whole mission as it was read at one moment."""
+
+    document: MissionDocument
+    entries: Mapping[str, Entry]
+    """By id, in plan order."""
+    problems: tuple[Problem, ...]
+    base: Base
+
+    @property
+    def layout(self) -> Layout:
+        """Where the mission's files are."""
+        return self.document.layout
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks that could be read, in plan order."""
+        return tuple(entry.task for entry in self.entries.values())
+
+    @property
+    def broken_ids(self) -> frozenset[str]:
+        """Ids of tasks that something is wrong with."""
+        return frozenset(p.task_id for p in self.problems if p.task_id is not None)
+
+    def get(self, task_id: str) -> Entry:
+        """Return the entry of a task; case may differ where that leaves no doubt.
+
+        Raises:
+            TaskNotFoundError: no task has this id.
+            BrokenFileError: what the task says cannot be trusted.
+        """
+        entry = self.find(task_id)
+        name = entry.task.id if entry else task_id
+        for problem in self.problems:
+            if problem.task_id == name:
+                raise problem.error
+        if entry is None:
+            raise TaskNotFoundError(
+                task_id, difflib.get_close_matches(task_id, list(self.entries), n=3)
+            )
+        return entry
+
+    def find(self, task_id: str) -> Entry | None:
+        """Return the entry of a task, trusted or not."""
+        if task_id in self.entries:
+            return self.entries[task_id]
+        alike = [e for key, e in self.entries.items() if key.casefold() == task_id.casefold()]
+        return alike[0] if len(alike) == 1 else None
+
+    def raise_problems(self) -> None:
+        """Raise the first problem, if there is one."""
+        for problem in self.problems:
+            raise problem.error
+
+
+def is_task_id(text: str) -> bool:
+    """Tell whether a text can be a task id: also a branch name, a folder and one shell word."""
+    return TASK_ID.fullmatch(text) is not None
+
+
+def natural_key(text: str) -> list[tuple[int, str]]:
+    """Return a key that sorts `T-9` before `T-10`."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text)]

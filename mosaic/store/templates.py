@@ -1,0 +1,55 @@
+"""Finding templates: the project's own first, then those that come with Mosaic."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import TemplateError
+from mosaic.machine.disk import confined, find_text
+
+if TYPE_CHECKING:
+    from mosaic.store.layout import Layout
+
+PACKAGE = Path(__file__).resolve().parents[1]
+BUILT_IN_PLACES = (PACKAGE / "templates", PACKAGE.parent / "templates")
+"""In a wheel, templates are inside the package; in a clone, beside it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """A template's text and where it came from."""
+
+    name: str
+    path: Path
+    source: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the source."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+def load_template(name: str, layout: Layout | None = None) -> Template:
+    """Return the template of this name.
+
+    Args:
+        name: file name below `templates/`, such as `continuation.md.j2`.
+        layout: a mission whose project may have its own.
+
+    Raises:
+        TemplateError: there is none of this name.
+        FileAccessError: it cannot be read.
+    """
+    if layout is not None:
+        path = confined(layout.project, (layout.templates_dir / name).as_posix())
+        file = find_text(path)
+        if file is not None:
+            return Template(name=name, path=path, source=file.text)
+    for place in BUILT_IN_PLACES:
+        file = find_text(place / name)
+        if file is not None:
+            return Template(name=name, path=place / name, source=file.text)
+    raise TemplateError(f"there is no template `{name}`", hint="install Mosaic again")
