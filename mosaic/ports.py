@@ -116,13 +116,7 @@ class UsageSeen:
 
 
 Observation: TypeAlias = (
-    ConversationKnown
-    | MessageSeen
-    | CommandRan
-    | FileTouched
-    | ToolRefused
-    | RetrySeen
-    | UsageSeen
+    ConversationKnown | MessageSeen | CommandRan | FileTouched | ToolRefused | RetrySeen | UsageSeen
 )
 
 

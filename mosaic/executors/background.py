@@ -25,7 +25,9 @@ PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 # `-P` keeps the working directory out of the import path: a repository may hold a
 # folder called `mosaic` or a `json.py`. The agent inherits the environment, so the
 # path to the package goes by argument and not by PYTHONPATH.
-START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.sessions.carry import main; main()"
+START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.sessions.carry import main; main()"
+)
 
 
 class BackgroundExecutor:

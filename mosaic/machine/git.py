@@ -191,7 +191,7 @@ def files_on_branches(cwd: Path, folder: str, table: str) -> BranchFiles:
 
 
 def _parse_batch(contents: bytes) -> list[tuple[str, bytes]]:
-    """Split `<id> <kind> <size>\\n<data>\\n` records."""
+    r"""Split `<id> <kind> <size>\\n<data>\\n` records."""
     found = []
     position = 0
     while position < len(contents):
@@ -204,7 +204,7 @@ def _parse_batch(contents: bytes) -> list[tuple[str, bytes]]:
 
 
 def _tree_names(tree: bytes) -> list[str]:
-    """Return the names in a raw tree object: `<mode> <name>\\0<20 or 32 bytes>` records."""
+    r"""Return the names in a raw tree object: `<mode> <name>\\0<20 or 32 bytes>` records."""
     names = []
     id_length = 20
     position = 0

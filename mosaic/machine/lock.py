@@ -60,10 +60,7 @@ def read_holder(path: Path) -> str | None:
     try:
         values = json.loads(find_bytes(_holder_file(path)) or b"")
         age = max(0, int(time.time() - values["since"]))
-        return (
-            f"pid {values['pid']} on `{values['host']}` ({values['doing']}), "
-            f"taken {age} s ago"
-        )
+        return f"pid {values['pid']} on `{values['host']}` ({values['doing']}), taken {age} s ago"
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -106,9 +106,7 @@ def _start_time_from_ps(pid: int) -> str | None:
 
 def _output_of(argv: Sequence[str]) -> str:
     try:
-        return subprocess.run(
-            argv, capture_output=True, text=True, timeout=10, check=False
-        ).stdout
+        return subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

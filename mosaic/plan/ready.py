@@ -270,7 +270,9 @@ class _Judge:
 def _short_reason(verdict: Verdict, selection: Selection) -> str:
     if verdict.reason is Reason.WAITS:
         known = {v.task.id: v.task for v in selection.verdicts}
-        open_ones = [known[n] for n in verdict.task.depends_on if known[n].status is not Status.DONE]
+        open_ones = [
+            known[n] for n in verdict.task.depends_on if known[n].status is not Status.DONE
+        ]
         other = open_ones[0] if open_ones else known[verdict.task.depends_on[0]]
         return f"on `{other.id}` ({other.status})"
     words = {

@@ -26,7 +26,6 @@ import re
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError, RecordError
@@ -34,6 +33,7 @@ from mosaic.machine.disk import create_private_dir, find_bytes, safe_segment, wr
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Iterator, Mapping, Sequence
 
     from mosaic.model import JsonValue
@@ -188,9 +188,7 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
         write_private(run.dir / name, text.encode(), root=run.dir)
     run.write_json("meta.json", {"layout_version": LAYOUT_VERSION, **_values(meta)})
     run.write_state(
-        RunState(
-            status=RunStatus.PREPARED, attempt=meta.attempt, updated_at=meta.created_at
-        )
+        RunState(status=RunStatus.PREPARED, attempt=meta.attempt, updated_at=meta.created_at)
     )
 
 
@@ -245,7 +243,7 @@ def _values(record: RunMeta | RunState) -> dict[str, JsonValue]:
     return {name: _plain(getattr(record, name)) for name in record.__dataclass_fields__}
 
 
-def _plain(value: Any) -> JsonValue:  # noqa: ANN401 - any field of a record
+def _plain(value: Any) -> JsonValue:
     if isinstance(value, datetime):
         return format_moment(value)
     if isinstance(value, tuple):
@@ -255,7 +253,7 @@ def _plain(value: Any) -> JsonValue:  # noqa: ANN401 - any field of a record
     return value  # type: ignore[no-any-return]
 
 
-def _parse(path: Path, build: Any) -> Any:  # noqa: ANN401 - one reader for several records
+def _parse(path: Path, build: Any) -> Any:
     try:
         data = find_bytes(path)
         if data is None:
@@ -295,6 +293,6 @@ def _state_from(values: dict[str, Any]) -> RunState:
     return RunState(**known)
 
 
-def advance(state: RunState, now: datetime, **changes: Any) -> RunState:  # noqa: ANN401
+def advance(state: RunState, now: datetime, **changes: Any) -> RunState:
     """Return a state with other values and a new `updated_at`."""
     return replace(state, updated_at=now, **changes)

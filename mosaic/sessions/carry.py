@@ -81,7 +81,10 @@ class RunCarrier:
             self.settled = settle_session(self._mission_file, self._meta, facts, lock_file)
             outcome = self.settled.outcome
             write_result(
-                self._run, self._meta, facts, outcome,
+                self._run,
+                self._meta,
+                facts,
+                outcome,
                 events=self._supervisor.state.last_event_seq + 1,
             )
             self._supervisor.finish(
@@ -122,7 +125,7 @@ def main() -> None:
     try:
         carrier.complete()
     except MissionError as error:
-        print(f"{EventType.WORKER_EXITED}: not recorded: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{EventType.WORKER_EXITED}: not recorded: {error}", file=sys.stderr)
         sys.exit(1)
 
 

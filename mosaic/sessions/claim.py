@@ -54,8 +54,7 @@ def refuse_live(found: FoundLock, now: datetime) -> SessionLiveError:
         f"session `{lock.session_id}` works here on `{lock.task_id}`",
         detail=f"{lock.runtime}, {pid} on `{lock.process.host}`, for {age}: "
         f"{found.judgement.because}",
-        hint=f"`mission stop {lock.session_id}` ends it; "
-        f"`mission status` shows what it is doing",
+        hint=f"`mission stop {lock.session_id}` ends it; `mission status` shows what it is doing",
     )
 
 
@@ -64,14 +63,12 @@ def claim_task(
 ) -> Claim:
     """Take a task: set it in progress and lock the work tree.
 
+    The caller has made sure, under the same lock, that no session lives in the work tree.
+
     Raises:
-        SessionLiveError: a session works in this work tree already.
         BrokenFileError: the task's files cannot be changed.
     """
     layout = draft.layout
-    for found in find_locks(layout):
-        if not found.is_dead and found.path == layout.session_lock:
-            raise refuse_live(found, now)
     if task.status is not Status.IN_PROGRESS:
         draft.edit_task(task.id, {"status": Status.IN_PROGRESS.value}, now)
     draft.save()

@@ -72,9 +72,7 @@ def decide_outcome(
             task_status=None,
             summary="the agent ended without saying finished or blocked",
         )
-    return Outcome(
-        reason=ended, run_status=RunStatus.FAILED, task_status=None, summary=words
-    )
+    return Outcome(reason=ended, run_status=RunStatus.FAILED, task_status=None, summary=words)
 
 
 def _finished(ended: EndReason, status: Status | None, summary: str) -> Outcome:

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mosaic.model import Usage
 from mosaic.ports import (
     CommandRan,
     ConversationKnown,
@@ -19,6 +18,7 @@ from mosaic.ports import (
 )
 
 if TYPE_CHECKING:
+    from mosaic.model import Usage
     from collections.abc import Iterator
     from pathlib import Path
 

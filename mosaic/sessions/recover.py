@@ -9,7 +9,6 @@ of life as its end. Nothing is decided from what cannot be read.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError
@@ -27,14 +26,13 @@ from mosaic.sessions.settle import EndFacts, Settled, earlier_usage, settle_in, 
 from mosaic.store.draft import changing
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from mosaic.sessions.session_lock import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
-CRASHED = Ending(
-    ok=False, cause=EndCause.CUT, message="its process was gone when somebody looked"
-)
+CRASHED = Ending(ok=False, cause=EndCause.CUT, message="its process was gone when somebody looked")
 
 
 def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
@@ -52,9 +50,7 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
 
 def recover_in(draft: Draft) -> list[Settled]:
     """Do what `recover_if_needed` does, in a draft whose lock is held already."""
-    settled = [
-        _end_dead(draft, found) for found in find_locks(draft.layout) if found.is_dead
-    ]
+    settled = [_end_dead(draft, found) for found in find_locks(draft.layout) if found.is_dead]
     settled += [_end_lost(draft, session) for session in _lost(draft.snapshot)]
     return settled
 

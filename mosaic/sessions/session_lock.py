@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import LockFileError
@@ -25,6 +24,7 @@ from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.store.mission_file import format_time
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from mosaic.store.layout import Layout
 
 HEARTBEAT_SECONDS = 15.0

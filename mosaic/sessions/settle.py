@@ -112,9 +112,7 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
     remove_lock(lock_file, meta.run_id)
     if problem is not None:
         raise problem
-    return Settled(
-        session=session, outcome=outcome, task_status=outcome.task_status or found
-    )
+    return Settled(session=session, outcome=outcome, task_status=outcome.task_status or found)
 
 
 def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> Session:
@@ -137,7 +135,9 @@ def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcom
     )
 
 
-def write_result(run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -> None:
+def write_result(
+    run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int
+) -> None:
     """Write result.json, the step result."""
     duration_ms = int(facts.duration_seconds * 1000)
     usage = facts.usage

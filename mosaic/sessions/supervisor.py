@@ -15,7 +15,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,6 +35,7 @@ from mosaic.sessions.output import OutputFollower, Progress, tail_text
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from types import FrameType
 
@@ -191,8 +191,13 @@ class Supervisor:
         environ.update(order.env)
         if order.mode is Mode.INTERACTIVE:
             return spawn(
-                order.argv, cwd=order.cwd, env=environ,
-                stdin=None, stdout=None, stderr=None, new_session=False,
+                order.argv,
+                cwd=order.cwd,
+                env=environ,
+                stdin=None,
+                stdout=None,
+                stderr=None,
+                new_session=False,
             )
         source = self.run.prompt_file if order.channel is PromptChannel.STDIN else os.devnull
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -201,8 +206,13 @@ class Supervisor:
         stderr = os.open(self.run.stderr_log, flags, 0o600)
         try:
             return spawn(
-                order.argv, cwd=order.cwd, env=environ,
-                stdin=stdin, stdout=stdout, stderr=stderr, new_session=True,
+                order.argv,
+                cwd=order.cwd,
+                env=environ,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                new_session=True,
             )
         finally:
             for descriptor in (stdin, stdout, stderr):

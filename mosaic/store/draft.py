@@ -102,9 +102,7 @@ class Draft:
         file = find_text(path)
         if file is None:
             return None
-        self._edited[path] = _Edited(
-            before=file.text, signature=file.signature, after=file.text
-        )
+        self._edited[path] = _Edited(before=file.text, signature=file.signature, after=file.text)
         return file.text
 
     def put(self, path: Path, text: str) -> None:
@@ -299,9 +297,11 @@ class Draft:
         path = self.layout.tasks_file
         text = self._existing(path)
         table = find_tasks_table(text)
-        row = next(
-            (row for row in table.rows if entry.row and row.line == entry.row.line), None
-        ) if table else None
+        row = (
+            next((row for row in table.rows if entry.row and row.line == entry.row.line), None)
+            if table
+            else None
+        )
         if table is None or row is None:
             raise EditRefusedError(
                 f"the row of `{entry.task.id}` is gone", path=path, hint="run the command again"

@@ -21,10 +21,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mosaic.machine.disk import Signature
 from mosaic.store.parsed import FileRecord, RowRecord
 
 if TYPE_CHECKING:
+    from mosaic.machine.disk import Signature
     from collections.abc import Mapping
 
 FORMAT_VERSION = 1
@@ -58,9 +58,7 @@ class Index:
             self.files[record.name] = (signature_key(signature), record)
             self.changed = True
 
-    def keep_rows(
-        self, rows: tuple[RowRecord, ...], signature: Signature, now_ns: int
-    ) -> None:
+    def keep_rows(self, rows: tuple[RowRecord, ...], signature: Signature, now_ns: int) -> None:
         """Remember the parsed table if its signature can be believed later."""
         if is_settled(signature, now_ns):
             self.table = (signature_key(signature), rows)

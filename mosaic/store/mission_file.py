@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.machine.disk import Signature, read_text
-from mosaic.model import Mission, MissionStatus, Session, Usage
 from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
 from mosaic.store.mission_reader import MissionReader, get_key, snake_case
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
 
 if TYPE_CHECKING:
+    from mosaic.model import Mission, MissionStatus, Session, Usage
     from collections.abc import Mapping, Sequence
 
     from mosaic.model import JsonValue

@@ -35,7 +35,7 @@ def snake_case(key: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", key).lower()
 
 
-def get_key(data: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - JSON at the edge
+def get_key(data: Mapping[str, Any], key: str) -> Any:
     """Return a camelCase key's value, or that of its snake_case twin, or None."""
     return data[key] if key in data else data.get(snake_case(key))
 

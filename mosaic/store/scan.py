@@ -66,9 +66,7 @@ def _scan_table(layout: Layout, index: Index, problems: list[Problem]) -> tuple[
     return rows
 
 
-def _scan_files(
-    layout: Layout, index: Index, problems: list[Problem]
-) -> tuple[FileRecord, ...]:
+def _scan_files(layout: Layout, index: Index, problems: list[Problem]) -> tuple[FileRecord, ...]:
     found: list[FileRecord] = []
     names: set[str] = set()
     for name, signature in _task_files(layout):

@@ -83,9 +83,7 @@ def outline(text: str, *, offset: int = 0) -> Outline:
         starts.append(len(text))
     for number in range(len(starts) - 1):
         if starts[number + 1] - starts[number] > LONGEST_LINE:
-            raise TableError(
-                f"a line is longer than {LONGEST_LINE >> 20} MiB", line=number + 1
-            )
+            raise TableError(f"a line is longer than {LONGEST_LINE >> 20} MiB", line=number + 1)
     skipped = bisect_right(starts, offset) - 1 if offset else 0
     source = text[starts[skipped] :].replace("\r\n", "\n")
     recorder = _parser()
@@ -160,13 +158,13 @@ def is_delimiter_row(line: str, columns: int) -> bool:
 
 
 @cache
-def _parser() -> Any:  # noqa: ANN401 - a class built where mistune is loaded
+def _parser() -> Any:
     from mistune.block_parser import BlockParser  # start-up: only changed files are parsed
 
     class Recorder(BlockParser):
         """Records where top-level headings and tables stand."""
 
-        def parse_method(self, m: re.Match[str], state: Any) -> int | None:  # noqa: ANN401
+        def parse_method(self, m: re.Match[str], state: Any) -> int | None:
             end = super().parse_method(m, state)
             if end and state.parent is None and m.lastgroup in ("atx_heading", "setex_heading"):
                 _record_heading(m, end, state)
@@ -178,7 +176,7 @@ def _parser() -> Any:  # noqa: ANN401 - a class built where mistune is loaded
     return parser
 
 
-def _parse_table(_block: object, m: re.Match[str], state: Any) -> int | None:  # noqa: ANN401
+def _parse_table(_block: object, m: re.Match[str], state: Any) -> int | None:
     source: str = state.src
     start = m.start()
     header_end = source.index("\n", start)
@@ -201,7 +199,7 @@ def _parse_table(_block: object, m: re.Match[str], state: Any) -> int | None:  #
     return position
 
 
-def _record_heading(m: re.Match[str], end: int, state: Any) -> None:  # noqa: ANN401
+def _record_heading(m: re.Match[str], end: int, state: Any) -> None:
     token = state.last_token()
     if not token or token.get("type") != "heading":
         return

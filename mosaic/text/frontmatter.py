@@ -101,9 +101,7 @@ def find_block(text: str) -> Block | None:
             "the front matter is never closed", line=1, hint="end it with a line `---`"
         )
     if closing.start() - opening.end() > LARGEST_BLOCK:
-        raise FrontMatterError(
-            f"the front matter is larger than {LARGEST_BLOCK >> 10} KiB", line=1
-        )
+        raise FrontMatterError(f"the front matter is larger than {LARGEST_BLOCK >> 10} KiB", line=1)
     rest = text.find("\n", closing.start())
     return Block(
         start=opening.end(),

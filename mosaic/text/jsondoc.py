@@ -47,9 +47,7 @@ def parse_json_document(text: str) -> dict[str, Any]:
     if deep is not None:
         raise MissionFileError("the file is nested too deeply", line=line_of(source, deep))
     try:
-        data = json.loads(
-            source, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
-        )
+        data = json.loads(source, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise MissionFileError(
             "the file is not JSON",

@@ -160,8 +160,8 @@ class _Editor:
                 text = self._text[:end]
                 return len(text.rstrip("\r\n \t")) if text.strip() else end
             return end
-        children = [item for pair in node.value for item in pair] if node.id == "mapping" else (
-            node.value
+        children = (
+            [item for pair in node.value for item in pair] if node.id == "mapping" else (node.value)
         )
         return max(
             (self._empty_end(child) if _is_nothing(child) else self._value_end(child))
@@ -253,9 +253,9 @@ class _Editor:
 
     def _add(self, key: str, value: str | Sequence[str]) -> str:
         new = (
-            f" {quote_scalar(value)}" if isinstance(value, str) else self._new_list(
-                list(value), flow=None if value else True
-            )
+            f" {quote_scalar(value)}"
+            if isinstance(value, str)
+            else self._new_list(list(value), flow=None if value else True)
         )
         at = self._place_for(key)
         return splice(self._text, at, at, f"{key}:{new}{self._newline}")

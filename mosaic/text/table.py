@@ -164,7 +164,9 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
             [cell.text for cell in r.cells] for r in after[place].rows[:-1]
         ] == [[cell.text for cell in r.cells] for r in table.rows]:
             return edited
-    raise EditRefusedError("the row cannot be added cleanly", line=table.line, hint="add it by hand")
+    raise EditRefusedError(
+        "the row cannot be added cleanly", line=table.line, hint="add it by hand"
+    )
 
 
 def _padded(written: str, width: int | None) -> str:
@@ -183,7 +185,9 @@ def canonical_columns(headers: Sequence[str]) -> tuple[str, ...]:
         key = re.sub(r"[\s_*`-]+", "", header).casefold()
         name = COLUMN_NAMES.get(key, header.strip())
         if name in names:
-            name = header.strip() if header.strip() not in names else f"{header.strip()} {len(names)}"
+            name = (
+                header.strip() if header.strip() not in names else f"{header.strip()} {len(names)}"
+            )
         names.append(name)
     return tuple(names)
 
@@ -271,16 +275,16 @@ def _extended(text: str, row: Row, number: int, written: str) -> str:
     return splice(text, at, at, f" {added} |" if closed else f" | {added}")
 
 
-def _verify(
-    after: str, table: Table, changed: Mapping[tuple[int, int], str]
-) -> None:
+def _verify(after: str, table: Table, changed: Mapping[tuple[int, int], str]) -> None:
     try:
         tables = find_tables(after)
     except MissionError:
         tables = ()
     new = next((other for other in tables if other.line == table.line), None)
     if new is not None and new.headers == table.headers and len(new.rows) == len(table.rows):
-        if all(_row_matches(old, now, changed) for old, now in zip(table.rows, new.rows, strict=True)):
+        if all(
+            _row_matches(old, now, changed) for old, now in zip(table.rows, new.rows, strict=True)
+        ):
             return
     line = next(iter(changed))[0]
     raise EditRefusedError(

@@ -1,0 +1,70 @@
+"""Agents' command lines, by name. A new one is a file here and a line in `BUILT_IN`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from mosaic.errors import ProgramNotFoundError, RuntimeUnknownError
+from mosaic.machine.process import find_program
+from mosaic.model import RuntimeSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mosaic.ports import Runtime
+
+# Module and class by name: start-up, only the runtime that is used is imported.
+BUILT_IN = {
+    "claude": ("mosaic.runtimes.claude", "Claude"),
+    "codex": ("mosaic.runtimes.codex", "Codex"),
+    "demo": ("mosaic.runtimes.demo", "Demo"),
+}
+PREFERRED = ("claude", "codex")
+"""What is looked for, in this order, when nobody names a runtime."""
+
+
+def get_runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Runtime:
+    """Return the runtime of a name.
+
+    Args:
+        name: a built-in one, or one of the mission's own.
+        specs: `runtimes` of mission.json.
+
+    Raises:
+        RuntimeUnknownError: there is none.
+    """
+    spec = specs.get(name)
+    if name in BUILT_IN:
+        module, kind = BUILT_IN[name]
+        build = cast("Callable[[RuntimeSpec], Runtime]", getattr(import_module(module), kind))
+        return build(spec or RuntimeSpec(name=name))
+    if spec is None or not spec.command:
+        raise RuntimeUnknownError(name, known_runtimes(specs))
+    from mosaic.runtimes.command import CommandRuntime  # start-up, as above
+
+    return CommandRuntime(spec)
+
+
+def known_runtimes(specs: Mapping[str, RuntimeSpec]) -> list[str]:
+    """Return the names of all runtimes, built-in ones first."""
+    return [*BUILT_IN, *(name for name in specs if name not in BUILT_IN)]
+
+
+def default_runtime(specs: Mapping[str, RuntimeSpec]) -> Runtime:
+    """Return the first of claude and codex that is installed.
+
+    Raises:
+        ProgramNotFoundError: neither is.
+    """
+    for name in PREFERRED:
+        spec = specs.get(name)
+        program = spec.command[0] if spec and spec.command else name
+        if find_program(program):
+            return get_runtime(name, specs)
+    raise ProgramNotFoundError(
+        " or ".join(PREFERRED),
+        problem="no agent is installed, and the mission names none",
+        hint="install one (`npm install -g @anthropic-ai/claude-code`), name another with "
+        "`--runtime`, or set `runtime` in mission.json; `mission demo` needs none",
+    )
