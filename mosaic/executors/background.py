@@ -53,8 +53,8 @@ class BackgroundExecutor:
             )
         finally:
             os.close(descriptor)
-        assert process.stdin is not None  # noqa: S101 - PIPE was asked for
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None
+        assert process.stdout is not None
         with process.stdin as pipe:
             pipe.write(dump_order(order))
         with process.stdout as answers:

@@ -174,7 +174,7 @@ def files_on_branches(cwd: Path, folder: str, table: str) -> BranchFiles:
         objects = {
             parts[0]: parts[1]
             for line in checked.text.splitlines()
-            if len(parts := line.split()) == 3 and parts[1] in ("tree", "blob")  # noqa: PLR2004
+            if len(parts := line.split()) == 3 and parts[1] in ("tree", "blob")
         }
         ids = "".join(f"{name}\n" for name in objects)
         contents = run_git(["cat-file", "--batch"], cwd, stdin=ids.encode()).stdout

@@ -89,8 +89,8 @@ def _steps(
         if left is not None:
             steps.append((i + 1, j))
     if left not in (None, ANY_DEPTH) and right not in (None, ANY_DEPTH):
-        assert left is not None  # noqa: S101 - told to the type checker
-        assert right is not None  # noqa: S101
+        assert left is not None
+        assert right is not None
         if _segments_meet(left, right):
             steps.append((i + 1, j + 1))
     return steps

@@ -12,14 +12,15 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.machine.clock import utc_now
 from mosaic.runs.record import format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from mosaic.model import JsonValue
     from mosaic.runs.record import Run
@@ -63,11 +64,6 @@ class EventRead:
 
     events: tuple[Event, ...]
     torn: bool
-
-
-def utc_now() -> datetime:
-    """Return the time now, in UTC."""
-    return datetime.now(UTC)
 
 
 class EventLog:

@@ -33,8 +33,8 @@ from mosaic.machine.disk import create_private_dir, find_bytes, safe_segment, wr
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from mosaic.model import JsonValue
 

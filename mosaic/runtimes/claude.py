@@ -276,7 +276,7 @@ def _judge_error(result: dict[str, Any], answer: str) -> Ending:
             message=f"`claude` has no room left: {words}",
             hint="`mission resume --fresh` begins a new conversation",
         )
-    if status == 429:  # noqa: PLR2004 - HTTP's own number
+    if status == 429:
         return Ending(
             ok=False,
             cause=EndCause.RATE_LIMIT,

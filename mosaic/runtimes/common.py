@@ -67,7 +67,7 @@ def as_count(value: object) -> int:
     """Return a value if it is a number that counts, else 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    return max(0, int(value)) if value == value and abs(value) < 1e18 else 0  # noqa: PLR0124
+    return max(0, int(value)) if value == value and abs(value) < 1e18 else 0
 
 
 def as_money(value: object) -> float | None:

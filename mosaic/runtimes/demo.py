@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mosaic.ports import Invocation, Launch, OutputReader, Probe, PromptChannel
 from mosaic.runtimes.command import LineReader
 from mosaic.runtimes.common import PARENT_MARKS
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mosaic.model import Mode, RuntimeSpec

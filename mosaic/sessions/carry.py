@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.executors.background import dump_failure, dump_started, parse_order
+from mosaic.machine.clock import utc_now
 from mosaic.ports import Started
-from mosaic.runs.events import EventType, utc_now
+from mosaic.runs.events import EventType
 from mosaic.runs.record import Run
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.settle import (
@@ -44,10 +45,10 @@ class RunCarrier:
         self, run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
     ) -> None:
         self._run = Run(dir=run_dir)
-        self._meta = self._run.meta()
-        self._mission_file = Path(self._meta.mission_file)
+        self.meta = self._run.meta()
+        self._mission_file = Path(self.meta.mission_file)
         mission = load_mission(self._mission_file).mission
-        runtime = get_runtime(self._meta.runtime, mission.runtimes)
+        runtime = get_runtime(self.meta.runtime, mission.runtimes)
         self._reader = runtime.reader(order.mode)
         self._order = order
         self._supervisor = Supervisor(self._run, order, self._reader, watch=watch)
@@ -78,11 +79,11 @@ class RunCarrier:
             self.end = end = self._supervisor.carry()
             facts = self._facts(end)
             lock_file = Path(self._order.heartbeat_file or "")
-            self.settled = settle_session(self._mission_file, self._meta, facts, lock_file)
+            self.settled = settle_session(self._mission_file, self.meta, facts, lock_file)
             outcome = self.settled.outcome
             write_result(
                 self._run,
-                self._meta,
+                self.meta,
                 facts,
                 outcome,
                 events=self._supervisor.state.last_event_seq + 1,
@@ -95,7 +96,7 @@ class RunCarrier:
 
     def _facts(self, end: RunEnd) -> EndFacts:
         sessions = load_mission(self._mission_file).mission.sessions
-        before = earlier_usage(sessions, self._meta.session_id or "", end.conversation)
+        before = earlier_usage(sessions, self.meta.session_id or "", end.conversation)
         return EndFacts(
             ended=end.reason,
             ending=end.ending,

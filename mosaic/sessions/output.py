@@ -18,10 +18,10 @@ from mosaic.ports import (
 )
 
 if TYPE_CHECKING:
-    from mosaic.model import Usage
     from collections.abc import Iterator
     from pathlib import Path
 
+    from mosaic.model import Usage
     from mosaic.ports import OutputReader
     from mosaic.runs.record import Run
 

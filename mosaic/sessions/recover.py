@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError
+from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import safe_segment
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.process import find_marked, host_name, is_same_process, send_signal
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd
-from mosaic.runs.events import EventLog, EventType, read_events, utc_now
+from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.record import Run, RunMeta, advance, find_run
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.output import OutputFollower, tail_text
@@ -27,6 +28,7 @@ from mosaic.store.draft import changing
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from mosaic.sessions.session_lock import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout

@@ -23,12 +23,13 @@ from mosaic.errors import (
     TaskNotReadyError,
     UsageError,
 )
+from mosaic.machine.clock import utc_now
 from mosaic.machine.git import current_branch, head_commit
 from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.durations import parse_duration
-from mosaic.plan.ready import Selection, refusal_of, select_tasks, summarize_waiting
+from mosaic.plan.ready import Selection, refusal_of, summarize_waiting
 from mosaic.ports import Launch, Order
-from mosaic.runs.events import EventLog, EventType, utc_now
+from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import (
     Run,
     RunMeta,
@@ -48,6 +49,7 @@ from mosaic.sessions.claim import (
     undo_claim,
 )
 from mosaic.sessions.recover import recover_in
+from mosaic.sessions.selection import select_from
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import next_session_id
 
@@ -164,19 +166,6 @@ def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
     )
     save_capsule(snapshot.layout, briefing.capsule)
     return Preview(task=task, runtime=runtime.name, briefing=briefing)
-
-
-def select_from(snapshot: Snapshot, *, milestone: str | None = None) -> Selection:
-    """Ask the one selector about a mission as it stands."""
-    mission = snapshot.document.mission
-    held = {found.lock.task_id: found.lock.session_id for found in live_sessions(snapshot.layout)}
-    return select_tasks(
-        snapshot.tasks,
-        mission.milestones,
-        held=held,
-        broken=snapshot.broken_ids,
-        only_milestone=milestone,
-    )
 
 
 def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:

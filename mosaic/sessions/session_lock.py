@@ -25,6 +25,7 @@ from mosaic.store.mission_file import format_time
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from mosaic.store.layout import Layout
 
 HEARTBEAT_SECONDS = 15.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
+from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, Session, Status, Usage
-from mosaic.runs.events import utc_now
 from mosaic.runs.record import Run, RunMeta, format_moment
 from mosaic.sessions.outcome import Outcome, decide_outcome
 from mosaic.sessions.session_lock import remove_lock

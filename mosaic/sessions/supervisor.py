@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import FolderLock, hold_folder
 from mosaic.machine.process import (
     become_subreaper,
@@ -29,7 +30,7 @@ from mosaic.machine.process import (
 )
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd, PromptChannel
-from mosaic.runs.events import EventLog, EventType, utc_now
+from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import Run, RunState, advance
 from mosaic.sessions.output import OutputFollower, Progress, tail_text
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
@@ -118,7 +119,7 @@ class Supervisor:
     def carry(self) -> RunEnd:
         """Stay with the agent until it has ended and nothing of it is left."""
         agent = self._agent
-        assert agent is not None  # noqa: S101 - `spawn` comes first
+        assert agent is not None
         while not self._has_ended():
             self._wait()
             self._follow()
@@ -276,7 +277,7 @@ class Supervisor:
 
     def _has_ended(self) -> bool:
         """Tell whether the agent has ended; it is not reaped, so that its group stays its own."""
-        assert self._agent is not None  # noqa: S101 - `spawn` comes first
+        assert self._agent is not None
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._agent.pid, flags) is not None
 

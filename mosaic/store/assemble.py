@@ -112,7 +112,7 @@ class _Assembly:
         for task_id in order:
             twins.setdefault(task_id.casefold(), []).append(task_id)
         for same in twins.values():
-            if len(same) < 2:  # noqa: PLR2004 - two make a pair
+            if len(same) < 2:
                 continue
             for task_id in same:
                 others = [task_id, *(name for name in same if name != task_id)]

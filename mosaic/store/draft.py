@@ -8,7 +8,6 @@ the lock (an editor) is noticed right before it would be replaced, and nothing i
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -223,7 +222,7 @@ class Draft:
     def _edit_file(self, entry: Entry, wanted: Mapping[str, Value], now: datetime) -> None:
         from mosaic.text.set_frontmatter import set_front_matter  # start-up: only writers need it
 
-        assert entry.file is not None  # noqa: S101 - the caller looked
+        assert entry.file is not None
         path = self.layout.tasks_dir / entry.file.name
         text = before = self._existing(path)
         try:
@@ -238,7 +237,7 @@ class Draft:
         self.put(path, text)
 
     def _file_value(self, entry: Entry, field: str) -> Value:
-        assert entry.file is not None  # noqa: S101 - the caller looked
+        assert entry.file is not None
         if FIELD_BY_NAME[field].kind is Kind.LIST:
             return entry.file.lists.get(field, ())
         text = entry.file.texts.get(field, "")
@@ -260,7 +259,7 @@ class Draft:
                 )
 
     def _edit_row(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
-        assert entry.row is not None  # noqa: S101 - the caller looked
+        assert entry.row is not None
         for field, value in wanted.items():
             cell = entry.row.cells.get(field)
             if cell is None or (field not in SYNCED and entry.file):
@@ -280,9 +279,9 @@ class Draft:
     def _cell_text(self, field: str, value: Value) -> str:
         if not isinstance(value, str):
             return ", ".join(value)
-        return self._table_word(value) if field == "status" else value
+        return self.table_word(value) if field == "status" else value
 
-    def _table_word(self, status: str) -> str:
+    def table_word(self, status: str) -> str:
         """Return the word that the table itself uses for a status, else the canonical one."""
         words = self.snapshot.document.mission.statuses
         for entry in self.snapshot.entries.values():
@@ -326,8 +325,3 @@ def _front_matter_value(field: str, value: Value) -> str | tuple[str, ...] | Non
     if FIELD_BY_NAME[field].kind is Kind.LIST:
         return tuple(value)
     return str(value) or None
-
-
-def state_dir_exists(layout: Layout) -> bool:
-    """Tell whether anything was ever kept for this mission on this machine."""
-    return os.path.isdir(layout.state_dir)

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 from mosaic.store.parsed import FileRecord, RowRecord
 
 if TYPE_CHECKING:
-    from mosaic.machine.disk import Signature
     from collections.abc import Mapping
+
+    from mosaic.machine.disk import Signature
 
 FORMAT_VERSION = 1
 SETTLED_NS = 1_000_000_000

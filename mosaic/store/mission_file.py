@@ -20,10 +20,9 @@ from mosaic.store.mission_reader import MissionReader, get_key, snake_case
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
 
 if TYPE_CHECKING:
-    from mosaic.model import Mission, MissionStatus, Session, Usage
     from collections.abc import Mapping, Sequence
 
-    from mosaic.model import JsonValue
+    from mosaic.model import JsonValue, Mission, MissionStatus, Session, Usage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

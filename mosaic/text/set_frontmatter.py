@@ -76,7 +76,7 @@ def _verify(before: str, after: str, key: str, value: str | Sequence[str] | None
         old, new = parse_front_matter(before), parse_front_matter(after)
     except MissionError:
         old, new = parse_front_matter(before), None
-    assert old is not None  # noqa: S101 - the caller found the block
+    assert old is not None
     if new is not None and before[old.body_start :] == after[new.body_start :]:
         others_old = {k: v for k, v in old.data.items() if k != key}
         others_new = {k: v for k, v in new.data.items() if k != key}

@@ -1,0 +1,329 @@
+"""Hand off: next, resume, sessions, stop."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mosaic.cli.options import (
+    Json,
+    MaybeTaskId,
+    MilestoneId,
+    MissionPath,
+    RuntimeName,
+    complete_session,
+    complete_task,
+)
+from mosaic.cli.output import Result, align, clean, emit, paint, paint_status
+from mosaic.cli.sessions_view import length_words, session_rows, usage_words
+from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
+from mosaic.errors import ExitCode
+from mosaic.store.reading import locate_mission, read_mission
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.model import Mode
+    from mosaic.ports import Ending
+    from mosaic.sessions.outcome import Outcome
+    from mosaic.sessions.session import HandedOff, HandOffRequest
+    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.settle import Settled
+
+ModelName = Annotated[str | None, typer.Option("--model", help="The model that the agent uses.")]
+Headless = Annotated[
+    bool,
+    typer.Option(
+        "--headless", help="Capture the agent's output instead of giving it the terminal."
+    ),
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", "-d", help="Run in the background and return at once.")
+]
+Timeout = Annotated[
+    str | None, typer.Option("--timeout", metavar="45m", help="Stop it after that.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Also a task that waits for others.")]
+
+
+def next_command(
+    task: Annotated[
+        str | None,
+        typer.Option("--task", "-t", autocompletion=complete_task, help="This task, not the next."),
+    ] = None,
+    milestone: MilestoneId = None,
+    runtime: RuntimeName = None,
+    model: ModelName = None,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print the prompt, write the capsule, change nothing.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why this task, and why not each other one.")
+    ] = False,
+    headless: Headless = False,
+    detach: Detach = False,
+    timeout: Timeout = None,
+    force: Force = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Hand the next ready task to an agent, and stay with it to its end."""
+    from mosaic.sessions.session import HandOffRequest
+
+    path = locate_mission(mission)
+    request = HandOffRequest(
+        task_id=task,
+        milestone=milestone,
+        runtime=runtime,
+        model=model,
+        mode=_mode(headless=headless or detach or as_json),
+        timeout_seconds=_seconds(timeout),
+        force=force,
+    )
+    if explain:
+        return _explain(path, request, as_json=as_json)
+    if print_only:
+        return _print(path, request, as_json=as_json)
+    return _hand_off(path, request, detach=detach, as_json=as_json)
+
+
+def resume_command(
+    task_id: MaybeTaskId = None,
+    runtime: RuntimeName = None,
+    model: ModelName = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin a new conversation with the agent.")
+    ] = False,
+    headless: Headless = False,
+    detach: Detach = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Hand an interrupted task off again, in the agent's own conversation where it can be."""
+    from mosaic.sessions.session import HandOffRequest
+
+    request = HandOffRequest(
+        task_id=task_id,
+        runtime=runtime,
+        model=model,
+        mode=_mode(headless=headless or detach or as_json),
+        timeout_seconds=_seconds(timeout),
+        resuming=True,
+        fresh=fresh,
+    )
+    return _hand_off(locate_mission(mission), request, detach=detach, as_json=as_json)
+
+
+def _mode(*, headless: bool) -> Mode:
+    from mosaic.model import Mode
+
+    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not headless
+    return Mode.INTERACTIVE if interactive else Mode.HEADLESS
+
+
+def _seconds(timeout: str | None) -> float | None:
+    from mosaic.plan.durations import parse_duration
+
+    return parse_duration(timeout) if timeout else None
+
+
+def _explain(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
+    from mosaic.plan.ready import explain_selection, summarize_waiting
+    from mosaic.sessions.selection import select_from
+
+    snapshot = read_mission(path)
+    selection = select_from(snapshot, milestone=request.milestone)
+    lines = [clean(line) for line in explain_selection(selection)]
+    if selection.chosen is None:
+        lines.append(f"nothing is ready: {clean(summarize_waiting(selection))}")
+    result = Result(
+        kind="task.selection",
+        data={
+            "chosen": selection.chosen.id if selection.chosen else None,
+            "ready": [verdict.task.id for verdict in selection.ready],
+            "tasks": [task_values(v.task, selection) for v in selection.verdicts],
+            "cycles": [list(cycle) for cycle in selection.cycles],
+            "problems": problem_values(snapshot),
+        },
+        lines=lines,
+        exit_code=report_problems(snapshot, as_json=as_json)
+        or (ExitCode.OK if selection.chosen else ExitCode.NOTHING_TO_DO),
+        next_commands=["mission next"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _print(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
+    from mosaic.sessions.session import preview_hand_off
+
+    snapshot = read_mission(path)
+    preview = preview_hand_off(snapshot, request)
+    if snapshot.problems:
+        report_problems(snapshot, as_json=as_json)
+    result = Result(
+        kind="handoff.preview",
+        data={
+            "task": task_values(preview.task),
+            "runtime": preview.runtime,
+            "prompt": preview.briefing.prompt,
+            "capsule_file": str(snapshot.layout.capsule_file),
+            "problems": problem_values(snapshot),
+        },
+        lines=preview.briefing.prompt.splitlines(),
+        next_commands=["mission next"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _hand_off(path: Path, request: HandOffRequest, *, detach: bool, as_json: bool) -> int:
+    from mosaic.cli.live import LiveRun
+    from mosaic.sessions.session import hand_off
+
+    live = LiveRun(quiet=as_json or detach)
+    try:
+        done = hand_off(path, request, live.executor(detach=detach))
+    finally:
+        live.end()
+    settled = live.carrier.settled if live.carrier else None
+    ending = live.carrier.end.ending if live.carrier and live.carrier.end else None
+    if settled is None or ending is None:
+        return _tell_started(done, as_json=as_json)
+    return _tell_ended(done, settled, ending, as_json=as_json)
+
+
+def _tell_started(done: HandedOff, *, as_json: bool) -> int:
+    session = done.session
+    result = Result(
+        kind="session.started",
+        data={
+            "task": task_values(done.task),
+            "session": session_json(session),
+            "run_dir": str(done.run.dir),
+        },
+        lines=[
+            f"{paint(done.task.id, 'bold')} → {session.runtime} in the background, "
+            f"session {session.id}, pid {session.pid}"
+        ],
+        next_commands=["mission status", f"mission stop {session.id}"],
+        show_next=True,
+    )
+    return emit(result, as_json=as_json)
+
+
+def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: bool) -> int:
+    session, outcome = settled.session, settled.outcome
+    status = settled.task_status.value if settled.task_status else "gone"
+    facts = [length_words(session), usage_words(session.usage), f"ended {outcome.reason.value}"]
+    lines = [
+        f"{paint(done.task.id, 'bold')} is {paint_status(status)}: {clean(outcome.summary)}",
+        paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run.id}", "dim"),
+    ]
+    if outcome.summary != ending.message and not ending.ok:
+        lines.append(f"  {clean(ending.message)}")
+    lines += [f"  {paint('warning:', 'yellow')} {clean(text)}" for text in ending.warnings]
+    if ending.hint:
+        lines += [f"  {paint('hint:', 'cyan')} {clean(ending.hint)}"]
+    result = Result(
+        kind="session.ended",
+        data={
+            "task": task_values(done.task),
+            "task_status": status,
+            "session": session_json(session),
+            "run_dir": str(done.run.dir),
+            "outcome": outcome.reason.value,
+            "summary": outcome.summary,
+            "cause": ending.cause.value,
+            "message": ending.message,
+            "warnings": list(ending.warnings),
+            "retryable": ending.retryable,
+        },
+        lines=lines,
+        exit_code=_exit_code(outcome),
+        next_commands=_what_next(done.task.id, status),
+        show_next=True,
+    )
+    return emit(result, as_json=as_json)
+
+
+def _exit_code(outcome: Outcome) -> ExitCode:
+    """Return what a session's end means for the command that waited for it."""
+    from mosaic.model import EndReason, RunStatus
+
+    if outcome.reason is EndReason.TIMEOUT:
+        return ExitCode.TIMEOUT
+    if outcome.reason is EndReason.STOPPED:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK if outcome.run_status is RunStatus.COMPLETED else ExitCode.FAILED
+
+
+def _what_next(task_id: str, status: str) -> list[str]:
+    if status == "review":
+        return [f"mission show {task_id}", f"mission done {task_id}", "mission next"]
+    if status == "blocked":
+        return [f"mission show {task_id}", f"mission reopen {task_id}", "mission next"]
+    if status == "in-progress":
+        return [f"mission resume {task_id}", f"mission show {task_id}"]
+    return ["mission next"]
+
+
+def sessions_command(
+    live: Annotated[bool, typer.Option("--live", help="Only those that work now.")] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """List all sessions: runtime, task, start, length, how they ended, cost."""
+    from mosaic.sessions.recover import recover_if_needed
+    from mosaic.sessions.session_lock import find_locks
+
+    path = locate_mission(mission)
+    recover_if_needed(read_mission(path))
+    snapshot = read_mission(path)
+    alive = {found.lock.session_id: found for found in find_locks(snapshot.layout)}
+    sessions = [s for s in snapshot.document.mission.sessions if not live or s.id in alive]
+    rows = [
+        (*row[:5], row[5] or _life(alive.get(session.id)), row[6])
+        for session, row in zip(sessions, session_rows(sessions), strict=True)
+    ]
+    headers = ("session", "runtime", "task", "started", "length", "ended", "used")
+    result = Result(
+        kind="session.list",
+        data={
+            "sessions": [{**session_json(s), "live": s.id in alive} for s in sessions],
+        },
+        lines=align(rows, headers=headers) or [paint("no sessions", "dim")],
+        next_commands=["mission status"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _life(found: FoundLock | None) -> str:
+    return f"live: {found.judgement.because}" if found else "open"
+
+
+def stop_command(
+    session: Annotated[
+        str | None,
+        typer.Argument(metavar="[SESSION]", autocompletion=complete_session, help="A session."),
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Kill it at once.")] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """End a live session: interrupt, terminate, kill its whole process group."""
+    from mosaic.sessions.stop import stop_session
+
+    stopped = stop_session(locate_mission(mission), session, now=now)
+    result = Result(
+        kind="session.stopped",
+        data={"session": session_json(stopped)},
+        lines=[
+            f"{stopped.id} ended {stopped.ended_reason.value if stopped.ended_reason else 'unknown'}"
+            f" after {length_words(stopped)}; {stopped.last_task_id} stays as it is"
+        ],
+        next_commands=[f"mission resume {stopped.last_task_id}"],
+        show_next=True,
+    )
+    return emit(result, as_json=as_json)

@@ -1,0 +1,76 @@
+"""What the user sees while an agent works: a line at the start, one that lives meanwhile."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from mosaic.cli.output import clean, paint, warn
+from mosaic.cli.sessions_view import usage_words
+from mosaic.model import Mode
+from mosaic.plan.durations import format_duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.ports import Executor, Order
+    from mosaic.sessions.carry import RunCarrier
+    from mosaic.sessions.output import Progress
+
+TICK_SECONDS = 0.5
+LINE_WIDTH = 100
+
+
+class LiveRun:
+    """Starts runs in this terminal or in the background, and shows how they get on."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._shown = False
+        self._next_tick = 0.0
+        self.carrier: RunCarrier | None = None
+
+    def executor(self, *, detach: bool) -> Executor:
+        """Return where the run is started."""
+        if detach:
+            from mosaic.executors.background import BackgroundExecutor
+
+            return BackgroundExecutor()
+        from mosaic.executors.terminal import TerminalExecutor
+
+        return TerminalExecutor(self._carrier)
+
+    def _carrier(self, run_dir: Path, order: Order) -> RunCarrier:
+        from mosaic.sessions.carry import RunCarrier
+
+        headless = order.mode is Mode.HEADLESS and not self._quiet
+        self.carrier = RunCarrier(run_dir, order, watch=self._tick if headless else None)
+        if not self._quiet:
+            meta = self.carrier.meta
+            how = "headless" if headless else "in this terminal"
+            warn(
+                f"{paint(meta.task_id, 'bold', err=True)} → {meta.runtime} {how}, "
+                f"session {meta.session_id}, run {meta.run_id}"
+            )
+        return self.carrier
+
+    def _tick(self, progress: Progress) -> None:
+        if not sys.stderr.isatty() or time.monotonic() < self._next_tick:
+            return
+        self._next_tick = time.monotonic() + TICK_SECONDS
+        parts = [format_duration(progress.elapsed_seconds)]
+        if progress.usage is not None:
+            parts.append(usage_words(progress.usage))
+        parts.append(clean(progress.last) or "working")
+        line = "  ".join(parts)[:LINE_WIDTH]
+        sys.stderr.write(f"\r\x1b[2K{line}")
+        sys.stderr.flush()
+        self._shown = True
+
+    def end(self) -> None:
+        """Take the living line away."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._shown = False

@@ -1,0 +1,221 @@
+"""Review: status."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.output import Result, align, bar, clean, emit, paint, write
+from mosaic.cli.sessions_view import length_words, total_usage, usage_words
+from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
+from mosaic.model import Status
+from mosaic.store.reading import locate_mission, read_mission
+from mosaic.text.lines import display_width
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.model import JsonValue, Task, Usage
+    from mosaic.plan.progress import MilestoneProgress
+    from mosaic.plan.ready import Selection
+    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.settle import Settled
+    from mosaic.store.tasks import Snapshot
+
+WATCH_SECONDS = 2.0
+MOST_LISTED = 10
+
+
+def status_command(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every 2 s.")] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Show where the mission stands: progress, live sessions, what waits, what comes next."""
+    path = locate_mission(mission)
+    if not watch:
+        return emit(_status(path, as_json=as_json), as_json=as_json)
+    while True:
+        result = _status(path, as_json=as_json)
+        if sys.stdout.isatty() and not as_json:
+            write("\x1b[H\x1b[2J" + "\n".join(result.lines))
+        else:
+            emit(result, as_json=as_json)
+        sys.stdout.flush()
+        time.sleep(WATCH_SECONDS)
+
+
+def _status(path: Path, *, as_json: bool) -> Result:
+    from mosaic.plan.progress import measure_progress, milestone_progress
+    from mosaic.sessions.recover import recover_if_needed
+    from mosaic.sessions.selection import select_from
+    from mosaic.sessions.session_lock import find_locks
+
+    snapshot = read_mission(path)
+    recovered = recover_if_needed(snapshot)
+    if recovered:
+        snapshot = read_mission(path)
+    mission = snapshot.document.mission
+    selection = select_from(snapshot)
+    progress = measure_progress(snapshot.tasks)
+    milestones = milestone_progress(snapshot.tasks, mission.milestones)
+    live = [found for found in find_locks(snapshot.layout) if not found.is_dead]
+    usage = total_usage(mission.sessions)
+    lines = [
+        f"{paint(clean(mission.name), 'bold')}  {mission.status}  "
+        f"{progress.done}/{progress.total} done  {progress.pct} %",
+        *_milestone_lines(milestones),
+        *_recovered_lines(recovered),
+        *_live_lines(live),
+        *_group_lines(snapshot, selection),
+        _next_line(selection),
+    ]
+    if usage is not None:
+        lines.append(f"spend     {usage_words(usage)} in {len(mission.sessions)} sessions")
+    return Result(
+        kind="mission.status",
+        data={
+            "mission": {"id": mission.id, "name": mission.name, "status": mission.status.value},
+            "progress": {
+                "tasks_done": progress.done,
+                "tasks_total": progress.total,
+                "pct": progress.pct,
+                "by_status": {status.value: n for status, n in progress.by_status.items()},
+            },
+            "milestones": [
+                {
+                    "id": m.milestone.id,
+                    "name": m.milestone.name,
+                    "status": m.milestone.status.value,
+                    "tasks_done": m.progress.done,
+                    "tasks_total": m.progress.total,
+                    "pct": m.progress.pct,
+                }
+                for m in milestones
+            ],
+            "live_sessions": [_live_values(found) for found in live],
+            "recovered_sessions": [session_json(settled.session) for settled in recovered],
+            "in_review": _ids(snapshot, Status.REVIEW),
+            "blocked": [_blocked_values(snapshot, task) for task in _of(snapshot, Status.BLOCKED)],
+            "next_task": task_values(selection.chosen) if selection.chosen else None,
+            "usage": _usage_values(usage),
+            "problems": problem_values(snapshot),
+        },
+        lines=lines,
+        exit_code=report_problems(snapshot, as_json=as_json),
+        next_commands=["mission next"] if selection.chosen else ["mission next --explain"],
+    )
+
+
+def _milestone_lines(milestones: list[MilestoneProgress]) -> list[str]:
+    labels = [f"{item.milestone.id} {clean(item.milestone.name)}" for item in milestones]
+    width = max((display_width(label) for label in labels), default=0)
+    return [
+        f"  {label}{' ' * (width - display_width(label))}  {bar(item.progress.pct)}  "
+        f"{item.progress.done}/{item.progress.total}  {item.progress.pct} %"
+        for label, item in zip(labels, milestones, strict=True)
+    ]
+
+
+def _recovered_lines(recovered: list[Settled]) -> list[str]:
+    return [
+        f"{paint('found', 'yellow')}     session {settled.session.id} on "
+        f"{settled.session.last_task_id} {settled.outcome.reason.value} after "
+        f"{length_words(settled.session)}; `mission resume` goes on"
+        for settled in recovered
+    ]
+
+
+def _live_lines(live: list[FoundLock]) -> list[str]:
+    from mosaic.machine.clock import utc_now
+    from mosaic.plan.durations import format_duration
+
+    return [
+        f"{paint('live', 'green')}      {found.lock.task_id}  {found.lock.session_id} "
+        f"{found.lock.runtime}, pid {found.lock.process.pid}, "
+        f"{format_duration((utc_now() - found.lock.started_at).total_seconds())}: "
+        f"{found.judgement.because}"
+        for found in live
+    ]
+
+
+def _group_lines(snapshot: Snapshot, selection: Selection) -> list[str]:
+    lines = []
+    held = {v.task.id for v in selection.verdicts if v.reason == "LIVE_SESSION"}
+    waiting = [t for t in _of(snapshot, Status.IN_PROGRESS) if t.id not in held]
+    groups = (("waiting", waiting), ("review", _of(snapshot, Status.REVIEW)))
+    for label, tasks in groups:
+        lines += _listed(label, [(task.id, task.title) for task in tasks])
+    blocked = [(t.id, f"{t.title}: {_why(snapshot, t)}") for t in _of(snapshot, Status.BLOCKED)]
+    return [*lines, *_listed("blocked", blocked)]
+
+
+def _listed(label: str, rows: list[tuple[str, str]]) -> list[str]:
+    lines = [
+        f"{label if number == 0 else '':<10}{line}"
+        for number, line in enumerate(align(rows[:MOST_LISTED]))
+    ]
+    if len(rows) > MOST_LISTED:
+        lines.append(f"{'':<10}and {len(rows) - MOST_LISTED} more")
+    return lines
+
+
+def _next_line(selection: Selection) -> str:
+    from mosaic.plan.ready import summarize_waiting
+
+    if selection.chosen is None:
+        return f"{'next':<10}nothing is ready: {clean(summarize_waiting(selection))}"
+    more = len(selection.ready) - 1
+    also = paint(f"  and {more} more ready", "dim") if more else ""
+    return f"{'next':<10}{selection.chosen.id}  {clean(selection.chosen.title)}{also}"
+
+
+def _of(snapshot: Snapshot, status: Status) -> list[Task]:
+    return [task for task in snapshot.tasks if task.status is status]
+
+
+def _ids(snapshot: Snapshot, status: Status) -> list[JsonValue]:
+    return [task.id for task in _of(snapshot, status)]
+
+
+def _why(snapshot: Snapshot, task: Task) -> str:
+    """Return the last note of a blocked task, which says why."""
+    from mosaic.machine.disk import find_text
+    from mosaic.text.sections import section_text
+
+    entry = snapshot.find(task.id)
+    notes = task.notes or ""
+    if entry is not None and entry.file is not None:
+        file = find_text(snapshot.layout.tasks_dir / entry.file.name)
+        notes = (section_text(file.text, "notes") if file else None) or notes
+    lines = [line.strip(" -*") for line in notes.splitlines() if line.strip(" -*")]
+    return clean(lines[-1]) if lines else "no reason is noted"
+
+
+def _blocked_values(snapshot: Snapshot, task: Task) -> dict[str, JsonValue]:
+    return {"id": task.id, "title": task.title, "why": _why(snapshot, task)}
+
+
+def _live_values(found: FoundLock) -> dict[str, JsonValue]:
+    lock = found.lock
+    return {
+        "session_id": lock.session_id,
+        "runtime": lock.runtime,
+        "task_id": lock.task_id,
+        "run_id": lock.run_id,
+        "pid": lock.process.pid,
+        "host": lock.process.host,
+        "started_at": lock.started_at.isoformat(),
+        "life": found.judgement.life.value,
+        "because": found.judgement.because,
+    }
+
+
+def _usage_values(usage: Usage | None) -> JsonValue:
+    if usage is None:
+        return None
+    return {name: getattr(usage, name) for name in usage.__dataclass_fields__}

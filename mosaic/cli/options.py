@@ -1,0 +1,109 @@
+"""Options that many commands take, and what the shell completes them with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mosaic.store.tasks import Snapshot
+
+
+def _snapshot() -> Snapshot | None:
+    """Read the mission for a completion; no mission, or a broken one, completes nothing."""
+    from mosaic.errors import MissionError
+    from mosaic.store.reading import locate_mission, read_mission
+
+    try:
+        return read_mission(locate_mission(None))
+    except MissionError:
+        return None
+
+
+def _starting(words: Iterable[tuple[str, str]], begun: str) -> list[tuple[str, str]]:
+    return [(word, help_) for word, help_ in words if word.lower().startswith(begun.lower())]
+
+
+def complete_task(incomplete: str) -> list[tuple[str, str]]:
+    """Complete the id of any task."""
+    snapshot = _snapshot()
+    tasks = snapshot.tasks if snapshot else ()
+    return _starting(((task.id, f"{task.status}: {task.title}") for task in tasks), incomplete)
+
+
+def complete_status(incomplete: str) -> list[tuple[str, str]]:
+    """Complete a status."""
+    from mosaic.model import Status
+
+    return _starting(((status.value, "") for status in Status), incomplete)
+
+
+def complete_field(incomplete: str) -> list[tuple[str, str]]:
+    """Complete a `FIELD=VALUE`: field names first, then what they can hold."""
+    from mosaic.model import Status
+    from mosaic.store.fields import FIELDS
+
+    name, equals, begun = incomplete.partition("=")
+    if not equals:
+        fields = ((f"{field.name}=", field.meaning) for field in FIELDS if field.settable)
+        return _starting(fields, incomplete)
+    values: list[str] = []
+    if name == "status":
+        values = [status.value for status in Status]
+    elif name == "runtime":
+        values = [word for word, _ in complete_runtime("")]
+    elif name.rstrip("+-") == "depends_on":
+        values = [word for word, _ in complete_task("")]
+    elif name == "milestone":
+        values = [word for word, _ in complete_milestone("")]
+    return [
+        (f"{name}={word}", help_) for word, help_ in _starting(((v, "") for v in values), begun)
+    ]
+
+
+def complete_runtime(incomplete: str) -> list[tuple[str, str]]:
+    """Complete the name of a runtime."""
+    from mosaic.runtimes import known_runtimes
+
+    snapshot = _snapshot()
+    specs = snapshot.document.mission.runtimes if snapshot else {}
+    return _starting(((name, "") for name in known_runtimes(specs)), incomplete)
+
+
+def complete_milestone(incomplete: str) -> list[tuple[str, str]]:
+    """Complete the id of a milestone."""
+    snapshot = _snapshot()
+    milestones = snapshot.document.mission.milestones if snapshot else ()
+    return _starting(((milestone.id, milestone.name) for milestone in milestones), incomplete)
+
+
+def complete_session(incomplete: str) -> list[tuple[str, str]]:
+    """Complete the id of a session."""
+    snapshot = _snapshot()
+    sessions = snapshot.document.mission.sessions if snapshot else ()
+    return _starting(
+        ((session.id, session.last_task_id or "") for session in reversed(sessions)), incomplete
+    )
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+MissionPath = Annotated[
+    Path | None,
+    typer.Option("--mission", metavar="PATH", help="mission.json, or its project; else searched."),
+]
+TaskId = Annotated[str, typer.Argument(metavar="ID", autocompletion=complete_task, help="A task.")]
+MaybeTaskId = Annotated[
+    str | None, typer.Argument(metavar="[ID]", autocompletion=complete_task, help="A task.")
+]
+RuntimeName = Annotated[
+    str | None,
+    typer.Option("--runtime", "-r", autocompletion=complete_runtime, help="The agent to launch."),
+]
+MilestoneId = Annotated[
+    str | None,
+    typer.Option("--milestone", "-m", autocompletion=complete_milestone, help="A milestone."),
+]

@@ -1,0 +1,220 @@
+"""Results for people and for programs: aligned text, or one JSON document.
+
+    {"schema_version": 1, "kind": "task.list", …, "next_commands": ["mission next"]}
+
+Errors go to stderr, as text or as the same facts in JSON. Everything that comes from files
+or agents is stripped of control characters before it reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import ExitCode
+from mosaic.text.lines import display_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mosaic.errors import MissionError
+    from mosaic.model import JsonValue
+
+SCHEMA_VERSION = 1
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+COLORS = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+STATUS_COLORS = {
+    "todo": "",
+    "in-progress": "yellow",
+    "review": "cyan",
+    "blocked": "red",
+    "done": "green",
+    "cancelled": "dim",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What a command has to say."""
+
+    kind: str
+    data: Mapping[str, JsonValue] = field(default_factory=dict)
+    lines: Sequence[str] = ()
+    """The same for people."""
+    exit_code: ExitCode = ExitCode.OK
+    next_commands: Sequence[str] = ()
+    """What a user is likely to do next."""
+    show_next: bool = False
+    """Whether people are shown that too."""
+
+
+def emit(result: Result, *, as_json: bool) -> int:
+    """Print a result and return its exit code."""
+    if as_json:
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": result.kind,
+            **result.data,
+            "next_commands": list(result.next_commands),
+        }
+        write(json.dumps(document, ensure_ascii=False, indent=2))
+        return int(result.exit_code)
+    for line in result.lines:
+        write(line)
+    if result.show_next and result.next_commands:
+        write(paint(f"next: {result.next_commands[0]}", "dim"))
+    return int(result.exit_code)
+
+
+def write(text: str) -> None:
+    """Print one line to stdout, whatever the locale can show."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def warn(text: str) -> None:
+    """Print one line to stderr."""
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def emit_error(error: MissionError, *, as_json: bool) -> int:
+    """Print an error to stderr and return its exit code."""
+    if as_json:
+        warn(json.dumps(error_values(error), ensure_ascii=False))
+    else:
+        for line in error_lines(error):
+            warn(line)
+    return int(error.exit_code)
+
+
+def error_values(error: MissionError) -> dict[str, JsonValue]:
+    """Return an error's facts."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "error",
+        "code": error.code,
+        "message": error.message,
+        "path": error.path,
+        "line": error.line,
+        "detail": error.detail,
+        "hint": error.hint,
+    }
+
+
+def error_lines(error: MissionError) -> list[str]:
+    """Return an error as people read it."""
+    lines = [f"{paint('error:', 'red', err=True)} {clean(error.message)}"]
+    if error.path is not None:
+        place = f"{error.path}:{error.line}" if error.line is not None else error.path
+        lines.append(f"  --> {clean(place)}")
+    lines += [f"  {clean(line)}" for line in (error.detail or "").splitlines()]
+    if error.hint:
+        lines += ["", f"{paint('hint:', 'cyan', err=True)} {clean(error.hint)}"]
+    return lines
+
+
+def clean(text: object) -> str:
+    """Return a text on one line, without anything that a terminal would obey."""
+    return CONTROL.sub("", " ".join(str(text).splitlines())).replace("\t", " ")
+
+
+def clean_block(text: str) -> list[str]:
+    """Return a text's lines without anything that a terminal would obey."""
+    return [CONTROL.sub("", line).replace("\t", "    ") for line in text.splitlines()]
+
+
+def has_color(*, err: bool = False) -> bool:
+    """Tell whether a stream takes colour: a terminal, and nobody said no."""
+    stream = sys.stderr if err else sys.stdout
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, color: str, *, err: bool = False) -> str:
+    """Return a text in a colour, where there is colour."""
+    return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if color and has_color(err=err) else text
+
+
+def paint_status(status: str, width: int = 0) -> str:
+    """Return a status word in its colour, padded."""
+    return paint(status, STATUS_COLORS.get(status, "")) + " " * max(0, width - len(status))
+
+
+def align(rows: Iterable[Sequence[str]], *, headers: Sequence[str] = ()) -> list[str]:
+    """Return rows as aligned columns; the last one is cut to the terminal's width."""
+    table = [[clean(cell) for cell in row] for row in rows]
+    if headers and table:
+        table.insert(0, list(headers))
+    if not table:
+        return []
+    widths = [max(display_width(row[n]) for row in table) for n in range(len(table[0]) - 1)]
+    limit = _terminal_width()
+    lines = []
+    for number, row in enumerate(table):
+        cells = [
+            cell + " " * (width - display_width(cell))
+            for cell, width in zip(row, widths, strict=False)
+        ]
+        used = sum(widths) + 2 * len(widths)
+        cells.append(_cut(row[-1], limit - used) if limit else row[-1])
+        colored = [_status_cell(cell) for cell in cells]
+        line = "  ".join(colored).rstrip()
+        lines.append(paint(line, "dim") if headers and number == 0 else line)
+    return lines
+
+
+def _status_cell(cell: str) -> str:
+    word = cell.rstrip()
+    return paint_status(word, len(cell)) if word in STATUS_COLORS else cell
+
+
+def _terminal_width() -> int:
+    if not sys.stdout.isatty():
+        return 0
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except OSError:
+        return 0
+
+
+def _cut(text: str, width: int) -> str:
+    if width < 12 or display_width(text) <= width:
+        return text
+    kept = ""
+    for letter in text:
+        if display_width(kept + letter) > width - 1:
+            break
+        kept += letter
+    return f"{kept}…"
+
+
+def bar(pct: int, width: int = 20) -> str:
+    """Return a progress bar; of plain signs where it goes to no terminal."""
+    full = width * pct // 100
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        return paint("█" * full, "green") + paint("░" * (width - full), "dim")
+    return f"[{'#' * full}{'-' * (width - full)}]"
+
+
+def plain(value: Any) -> JsonValue:
+    """Return a field of a record as JSON holds it."""
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    return value  # type: ignore[no-any-return]

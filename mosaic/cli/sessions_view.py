@@ -1,0 +1,61 @@
+"""Sessions as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.plan.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mosaic.model import Session, Usage
+
+
+def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
+    """Return one row a session: id, runtime, task, start, length, end, cost."""
+    return [
+        (
+            session.id,
+            session.runtime,
+            session.last_task_id or "",
+            f"{session.started_at.astimezone():%Y-%m-%d %H:%M}",
+            length_words(session),
+            session.ended_reason.value if session.ended_reason else "",
+            usage_words(session.usage),
+        )
+        for session in sessions
+    ]
+
+
+def length_words(session: Session) -> str:
+    """Return how long a session took; nothing while it has no end."""
+    seconds = session.duration_seconds
+    if seconds is None and session.ended_at is not None:
+        seconds = int((session.ended_at - session.started_at).total_seconds())
+    return format_duration(seconds) if seconds is not None else ""
+
+
+def usage_words(usage: Usage | None) -> str:
+    """Return what was consumed: money where it is told, and tokens."""
+    if usage is None:
+        return ""
+    tokens = usage.input_tokens + usage.output_tokens
+    words = f"{tokens / 1000:.1f}k tokens" if tokens >= 1000 else f"{tokens} tokens"
+    return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words
+
+
+def total_usage(sessions: Iterable[Session]) -> Usage | None:
+    """Return what all sessions consumed together."""
+    from mosaic.model import Usage
+
+    known = [session.usage for session in sessions if session.usage is not None]
+    if not known:
+        return None
+    costs = [usage.cost_usd for usage in known if usage.cost_usd is not None]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in known),
+        output_tokens=sum(usage.output_tokens for usage in known),
+        cached_input_tokens=sum(usage.cached_input_tokens for usage in known),
+        cost_usd=sum(costs) if costs else None,
+    )

@@ -1,0 +1,56 @@
+"""Tasks as JSON and as lines: what `list`, `show`, `status` and `next` share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.cli.output import error_lines, error_values, plain, warn
+from mosaic.errors import ExitCode
+
+if TYPE_CHECKING:
+    from mosaic.model import JsonValue, Session, Task
+    from mosaic.plan.ready import Selection
+    from mosaic.store.tasks import Snapshot
+
+
+def task_values(task: Task, selection: Selection | None = None) -> dict[str, JsonValue]:
+    """Return a task as JSON, with what the selector says of it."""
+    values: dict[str, JsonValue] = {
+        name: plain(getattr(task, name)) for name in task.__dataclass_fields__
+    }
+    verdict = selection.of(task.id) if selection else None
+    if verdict is not None:
+        values["ready"] = verdict.is_ready
+        values["reason"] = verdict.reason.value
+        values["reason_detail"] = verdict.detail
+    return values
+
+
+def session_json(session: Session) -> dict[str, JsonValue]:
+    """Return a session as JSON."""
+    values: dict[str, JsonValue] = {}
+    for name in session.__dataclass_fields__:
+        value = getattr(session, name)
+        if name == "usage" and value is not None:
+            values[name] = {key: getattr(value, key) for key in value.__dataclass_fields__}
+        else:
+            values[name] = plain(value)
+    return values
+
+
+def report_problems(snapshot: Snapshot, *, as_json: bool) -> ExitCode:
+    """Tell on stderr what could not be read, and return the exit code that it makes."""
+    if not snapshot.problems:
+        return ExitCode.OK
+    if not as_json:
+        for problem in snapshot.problems:
+            for line in error_lines(problem.error):
+                warn(line)
+    return ExitCode.BROKEN
+
+
+def problem_values(snapshot: Snapshot) -> list[JsonValue]:
+    """Return what could not be read, as JSON."""
+    return [
+        {**error_values(problem.error), "task_id": problem.task_id} for problem in snapshot.problems
+    ]

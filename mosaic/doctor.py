@@ -1,0 +1,134 @@
+"""`mission doctor`: what is installed, what is locked, what takes room."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic import __version__
+from mosaic.errors import MissionError
+from mosaic.machine.git import answer_of, find_git_dir
+from mosaic.machine.process import find_program
+from mosaic.runtimes import get_runtime, known_runtimes
+from mosaic.runtimes.common import probe_program
+from mosaic.sessions.session_lock import find_locks
+from mosaic.store.reading import locate_mission, read_mission
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.store.tasks import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One thing that was looked at."""
+
+    name: str
+    state: str
+    """`ok`, `missing` (not needed by everybody) or `bad`."""
+    found: str
+    hint: str | None = None
+
+
+def examine(mission: Path | None) -> list[Item]:
+    """Look at everything that Mosaic needs. A missing agent is no fault; a broken lock is."""
+    items = [
+        Item(
+            name="mission",
+            state="ok",
+            found=f"{__version__}, Python {platform.python_version()}, {platform.system()}",
+        ),
+        _program("git", "install git; without it there are no branches and no evidence"),
+        _program("tmux", "install tmux; only workers in panes need it"),
+    ]
+    try:
+        snapshot = read_mission(locate_mission(mission))
+    except MissionError as error:
+        specs = {}
+        items.append(Item(name="here", state="missing", found=error.message, hint=error.hint))
+    else:
+        specs = dict(snapshot.document.mission.runtimes)
+        items += _mission_items(snapshot)
+    for name in known_runtimes(specs):
+        try:
+            probe = get_runtime(name, specs).probe()
+        except MissionError as error:
+            items.append(Item(name=name, state="bad", found=error.message, hint=error.hint))
+            continue
+        found = f"{probe.version or 'version unknown'} at {probe.path}"
+        items.append(
+            Item(
+                name=name,
+                state="missing" if probe.problem else "ok",
+                found=probe.problem or found,
+                hint=probe.hint,
+            )
+        )
+    return items
+
+
+def _program(name: str, hint: str) -> Item:
+    path = find_program(name)
+    if path is None:
+        return Item(name=name, state="missing", found="not on the PATH", hint=hint)
+    if name == "tmux":
+        version = answer_of_program([path, "-V"])
+    else:
+        version = probe_program(name, hint).version or ""
+    return Item(name=name, state="ok", found=f"{version} at {path}")
+
+
+def answer_of_program(argv: list[str]) -> str:
+    """Return the first line that a program prints."""
+    import subprocess
+
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout.splitlines() or [""])[0]
+
+
+def _mission_items(snapshot: Snapshot) -> list[Item]:
+    layout = snapshot.layout
+    mission = snapshot.document.mission
+    items = [
+        Item(
+            name="here",
+            state="bad" if snapshot.problems else "ok",
+            found=f"`{mission.name}`, {len(snapshot.tasks)} tasks, "
+            f"{len(mission.sessions)} sessions, {len(snapshot.problems)} problems",
+            hint="`mission check` names them",
+        ),
+        Item(
+            name="repository",
+            state="ok" if find_git_dir(layout.project) else "missing",
+            found=answer_of(["rev-parse", "--show-toplevel"], layout.project) or "none",
+            hint="`git init`: plans and handoffs are read in git",
+        ),
+    ]
+    try:
+        locks = find_locks(layout)
+    except MissionError as error:
+        items.append(Item(name="locks", state="bad", found=error.message, hint=error.hint))
+    else:
+        words = [f"{f.lock.session_id} {f.judgement.life}: {f.judgement.because}" for f in locks]
+        items.append(Item(name="locks", state="ok", found="; ".join(words) or "none"))
+    runs, size = _measure(layout.runs_dir)
+    items.append(Item(name="runs", state="ok", found=f"{runs} records, {size / (1 << 20):.1f} MiB"))
+    return items
+
+
+def _measure(folder: Path) -> tuple[int, int]:
+    runs = size = 0
+    for path, _, names in os.walk(folder):
+        runs += "meta.json" in names
+        for name in names:
+            try:
+                size += os.lstat(os.path.join(path, name)).st_size
+            except OSError:
+                continue
+    return runs, size

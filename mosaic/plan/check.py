@@ -1,0 +1,248 @@
+"""What is wrong with a mission: one function a check, values in, findings out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mosaic.model import Status
+from mosaic.plan.graph import ARROW, dangling_dependencies, find_cycles
+from mosaic.plan.scopes import bad_glob, scopes_overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from mosaic.model import Milestone, Session, Task
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    code: str
+    level: Level
+    message: str
+    path: str | None = None
+    line: int | None = None
+    detail: str | None = None
+    hint: str | None = None
+    fixable: bool = False
+    """Whether `check --fix` has the one right answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """Everything that the checks look at."""
+
+    tasks: Sequence[Task]
+    milestones: Sequence[Milestone]
+    sessions: Sequence[Session] = ()
+    live_sessions: Collection[str] = ()
+    table_path: str = "coordination/TASKS.md"
+    missing_sections: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Handoff sections that say nothing, by task; only tasks with a file."""
+    drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What one side of a task would carry to the other, in words."""
+    runtimes: Collection[str] = ()
+
+
+def check_mission(checked: Checked) -> list[Finding]:
+    """Run every check."""
+    return [finding for check in CHECKS for finding in check(checked)]
+
+
+def _place(task: Task, checked: Checked) -> tuple[str | None, int | None]:
+    if task.file:
+        return task.file, task.file_line
+    return checked.table_path, task.table_line
+
+
+def _of_task(
+    task: Task,
+    checked: Checked,
+    code: str,
+    message: str,
+    *,
+    level: Level = Level.ERROR,
+    hint: str | None = None,
+    fixable: bool = False,
+) -> Finding:
+    path, line = _place(task, checked)
+    return Finding(
+        code=code, level=level, message=message, path=path, line=line, hint=hint, fixable=fixable
+    )
+
+
+def check_dependencies(checked: Checked) -> Iterator[Finding]:
+    """Dependencies on tasks that do not exist, or on the task itself."""
+    for task, name in dangling_dependencies(checked.tasks):
+        yield _of_task(
+            task,
+            checked,
+            "DEPENDENCY_UNKNOWN",
+            f"`{task.id}` depends on `{name}`, which does not exist",
+            hint=f"`mission set {task.id} depends_on-={name}` drops it",
+        )
+
+
+def check_cycles(checked: Checked) -> Iterator[Finding]:
+    """Tasks that wait for each other."""
+    by_id = {task.id: task for task in checked.tasks}
+    for cycle in find_cycles(checked.tasks):
+        yield _of_task(
+            by_id[cycle[0]],
+            checked,
+            "DEPENDENCY_CYCLE",
+            f"these wait for each other: {ARROW.join(cycle)}",
+            hint=f"`mission set {cycle[0]} depends_on-={cycle[1]}` breaks it",
+        )
+
+
+def check_cancelled_dependencies(checked: Checked) -> Iterator[Finding]:
+    """Open tasks that wait for one that will not be done."""
+    by_id = {task.id: task for task in checked.tasks}
+    for task in checked.tasks:
+        for name in task.depends_on if not task.status.is_closed else ():
+            other = by_id.get(name)
+            if other is not None and other.status is Status.CANCELLED:
+                yield _of_task(
+                    task,
+                    checked,
+                    "DEPENDENCY_CANCELLED",
+                    f"`{task.id}` waits for `{name}`, which is cancelled",
+                    level=Level.WARNING,
+                    hint=f"`mission set {task.id} depends_on-={name}` drops it",
+                )
+
+
+def check_scopes(checked: Checked) -> Iterator[Finding]:
+    """Globs that cannot be, and tasks in progress that may get in each other's way."""
+    for task in checked.tasks:
+        for glob in task.write_scope:
+            if problem := bad_glob(glob):
+                yield _of_task(
+                    task, checked, "SCOPE_INVALID", f"`{glob}` of `{task.id}`: {problem}"
+                )
+    working = [t for t in checked.tasks if t.status is Status.IN_PROGRESS and t.write_scope]
+    for number, task in enumerate(working):
+        for other in working[number + 1 :]:
+            if scopes_overlap(task.write_scope, other.write_scope):
+                yield _of_task(
+                    other,
+                    checked,
+                    "SCOPE_OVERLAP",
+                    f"`{task.id}` and `{other.id}` are in progress on the same files",
+                    level=Level.WARNING,
+                )
+
+
+def check_drift(checked: Checked) -> Iterator[Finding]:
+    """Rows and files that are not in step, where it is plain which is the newer."""
+    by_id = {task.id: task for task in checked.tasks}
+    for task_id, words in checked.drift.items():
+        yield _of_task(
+            by_id[task_id],
+            checked,
+            "DRIFT",
+            f"table and file of `{task_id}` are out of step: {'; '.join(words)}",
+            level=Level.WARNING,
+            hint="`mission sync` brings them in step",
+            fixable=True,
+        )
+
+
+def check_handoffs(checked: Checked) -> Iterator[Finding]:
+    """Tasks that say they are finished, with a handoff that says nothing."""
+    for task in checked.tasks:
+        missing = checked.missing_sections.get(task.id, ())
+        if missing and task.status in (Status.REVIEW, Status.DONE):
+            names = ", ".join(f"`{name}`" for name in missing)
+            yield _of_task(
+                task,
+                checked,
+                "HANDOFF_INCOMPLETE",
+                f"`{task.id}` is {task.status}, and its handoff lacks {names}",
+                level=Level.WARNING,
+                hint="fill the sections at the end of its file",
+            )
+
+
+def check_milestones(checked: Checked) -> Iterator[Finding]:
+    """Tasks of milestones that mission.json does not name."""
+    known = {milestone.id for milestone in checked.milestones}
+    for task in checked.tasks:
+        if task.milestone and known and task.milestone not in known:
+            yield _of_task(
+                task,
+                checked,
+                "MILESTONE_UNKNOWN",
+                f"`{task.id}` is of milestone `{task.milestone}`, unknown to mission.json",
+                level=Level.WARNING,
+                hint="add it under `milestones`",
+            )
+
+
+def check_runtimes(checked: Checked) -> Iterator[Finding]:
+    """Tasks that name a runtime nobody knows."""
+    for task in checked.tasks:
+        if task.runtime and checked.runtimes and task.runtime not in checked.runtimes:
+            yield _of_task(
+                task,
+                checked,
+                "RUNTIME_UNKNOWN",
+                f"`{task.id}` names the runtime `{task.runtime}`, which nobody knows",
+                hint="add it under `runtimes` in mission.json",
+            )
+
+
+def check_file_names(checked: Checked) -> Iterator[Finding]:
+    """Task files whose name speaks of another task."""
+    for task in checked.tasks:
+        name = (task.file or "").rpartition("/")[2]
+        begins = name.removesuffix(".md") == task.id or name.startswith(
+            (f"{task.id}-", f"{task.id}_", f"{task.id}.")
+        )
+        if name and not begins:
+            yield _of_task(
+                task,
+                checked,
+                "FILE_NAME",
+                f"`{name}` holds `{task.id}`",
+                level=Level.WARNING,
+                hint=f"rename it so that it begins with `{task.id}`",
+            )
+
+
+def check_sessions(checked: Checked) -> Iterator[Finding]:
+    """Sessions that have no end and are not alive."""
+    for session in checked.sessions:
+        if session.ended_at is None and session.id not in checked.live_sessions:
+            yield Finding(
+                code="SESSION_OPEN",
+                level=Level.WARNING,
+                message=f"session `{session.id}` has no end, and no process of it is known here",
+                hint="`mission status` ends it, on the machine that it ran on",
+                fixable=True,
+            )
+
+
+CHECKS: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
+    check_dependencies,
+    check_cycles,
+    check_cancelled_dependencies,
+    check_scopes,
+    check_drift,
+    check_handoffs,
+    check_milestones,
+    check_runtimes,
+    check_file_names,
+    check_sessions,
+)

@@ -1,0 +1,128 @@
+"""`mission check`: gather everything that the checks look at, and mend what has one answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError
+from mosaic.machine.git import answer_of
+from mosaic.plan.check import Checked, Finding, Level, check_mission
+from mosaic.runtimes import known_runtimes
+from mosaic.sessions.recover import recover_if_needed
+from mosaic.sessions.session_lock import find_locks
+from mosaic.store.reading import read_mission
+from mosaic.store.synchronize import synchronize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.store.tasks import Entry, Snapshot
+
+
+def inspect_mission(mission_file: Path) -> list[Finding]:
+    """Return everything that is wrong with a mission, errors first.
+
+    Raises:
+        MissionFileError: mission.json cannot be read at all.
+    """
+    snapshot = read_mission(mission_file, use_index=False)
+    findings = [_problem_finding(problem.error) for problem in snapshot.problems]
+    findings += _lock_findings(snapshot)
+    findings += _state_findings(snapshot)
+    findings += check_mission(_checked(snapshot))
+    return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
+
+
+def mend_mission(mission_file: Path) -> list[str]:
+    """Mend what has only one right answer, and say what was mended."""
+    snapshot = read_mission(mission_file, use_index=False)
+    mended = [
+        f"session `{settled.session.id}` ended as {settled.outcome.reason}"
+        for settled in recover_if_needed(snapshot)
+    ]
+    carried = synchronize(mission_file, [], None).carried
+    mended += [f"`{c.task_id}`: {c.carry.field} carried to the {c.carry.to}" for c in carried]
+    return mended
+
+
+def _checked(snapshot: Snapshot) -> Checked:
+    mission = snapshot.document.mission
+    try:
+        live = {f.lock.session_id for f in find_locks(snapshot.layout) if not f.is_dead}
+    except MissionError:
+        live = {session.id for session in mission.sessions}
+    return Checked(
+        tasks=snapshot.tasks,
+        milestones=mission.milestones,
+        sessions=mission.sessions,
+        live_sessions=live,
+        table_path=snapshot.layout.shown(snapshot.layout.tasks_file),
+        missing_sections={
+            task_id: entry.file.missing_sections
+            for task_id, entry in snapshot.entries.items()
+            if entry.file and entry.file.missing_sections
+        },
+        drift={
+            task_id: _drift_words(entry)
+            for task_id, entry in snapshot.entries.items()
+            if entry.carries
+        },
+        runtimes=known_runtimes(mission.runtimes),
+    )
+
+
+def _drift_words(entry: Entry) -> list[str]:
+    return [f"{carry.field} is newer in the {_other(carry.to)}" for carry in entry.carries]
+
+
+def _other(side: str) -> str:
+    return "table" if side == "file" else "file"
+
+
+def _problem_finding(error: MissionError) -> Finding:
+    return Finding(
+        code=error.code,
+        level=Level.ERROR,
+        message=error.message,
+        path=error.path,
+        line=error.line,
+        detail=error.detail,
+        hint=error.hint,
+    )
+
+
+def _lock_findings(snapshot: Snapshot) -> list[Finding]:
+    try:
+        dead = [found for found in find_locks(snapshot.layout) if found.is_dead]
+    except MissionError as error:
+        return [_problem_finding(error)]
+    return [
+        Finding(
+            code="SESSION_DEAD",
+            level=Level.WARNING,
+            message=f"session `{found.lock.session_id}` is locked, and {found.judgement.because}",
+            path=snapshot.layout.shown(found.path),
+            hint="`mission status` ends it",
+            fixable=True,
+        )
+        for found in dead
+    ]
+
+
+def _state_findings(snapshot: Snapshot) -> list[Finding]:
+    """Look for this machine's own files in git, where they must not be."""
+    layout = snapshot.layout
+    if not layout.state_dir.is_dir():
+        return []
+    tracked = answer_of(["ls-files", "--", str(layout.state_dir)], layout.project)
+    if not tracked:
+        return []
+    return [
+        Finding(
+            code="STATE_TRACKED",
+            level=Level.WARNING,
+            message="git tracks this machine's own state",
+            path=tracked.splitlines()[0],
+            hint=f"`git rm -r --cached {layout.shown(layout.state_dir)}`",
+        )
+    ]

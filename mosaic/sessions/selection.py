@@ -1,0 +1,28 @@
+"""Asking the one selector about a mission as it stands, live sessions included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.plan.ready import Selection, select_tasks
+from mosaic.sessions.session_lock import find_locks
+
+if TYPE_CHECKING:
+    from mosaic.store.tasks import Snapshot
+
+
+def select_from(snapshot: Snapshot, *, milestone: str | None = None) -> Selection:
+    """Ask the one selector about a mission as it stands."""
+    mission = snapshot.document.mission
+    held = {
+        found.lock.task_id: found.lock.session_id
+        for found in find_locks(snapshot.layout)
+        if not found.is_dead
+    }
+    return select_tasks(
+        snapshot.tasks,
+        mission.milestones,
+        held=held,
+        broken=snapshot.broken_ids,
+        only_milestone=milestone,
+    )

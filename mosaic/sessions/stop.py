@@ -1,0 +1,146 @@
+"""Ending a live session from another process."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FailedError, MissionError, SessionNotFoundError
+from mosaic.machine.disk import safe_segment
+from mosaic.machine.lock import is_folder_held
+from mosaic.machine.process import find_marked, host_name, identify, is_same_process, send_signal
+from mosaic.runs.record import Run
+from mosaic.sessions.recover import recover_if_needed
+from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.supervisor import (
+    INTERRUPT_GRACE_SECONDS,
+    KILL_SIGNAL,
+    TERMINATE_GRACE_SECONDS,
+)
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mosaic.model import ProcessIdentity, Session
+    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.store.tasks import Snapshot
+
+POLL_SECONDS = 0.05
+PATIENCE_SECONDS = INTERRUPT_GRACE_SECONDS + 2 * TERMINATE_GRACE_SECONDS + 30.0
+
+
+def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Session:
+    """End a live session and wait until its end is recorded.
+
+    Args:
+        mission_file: path of mission.json.
+        session_id: the session; None where only one is live.
+        now: kill it at once.
+
+    Raises:
+        SessionNotFoundError: no such session is live.
+        FailedError: it runs on another machine, or would not end.
+    """
+    snapshot = read_mission(mission_file)
+    found = _find_live(snapshot, session_id)
+    if found.lock.process.host != host_name():
+        raise FailedError(
+            f"session `{found.lock.session_id}` runs on `{found.lock.process.host}`",
+            hint="run `mission stop` there",
+        )
+    run = _run_of(snapshot, found)
+    if is_folder_held(run.dir):
+        _ask_supervisor(run, found, now=now)
+    else:
+        _end_without_supervisor(run, found, now=now)
+    recover_if_needed(read_mission(mission_file))
+    sessions = read_mission(mission_file).document.mission.sessions
+    ended = next((s for s in sessions if s.id == found.lock.session_id), None)
+    if ended is None or ended.ended_at is None:
+        raise FailedError(
+            f"session `{found.lock.session_id}` would not end",
+            hint="`mission stop --now` kills it; `mission doctor` shows its processes",
+        )
+    return ended
+
+
+def _find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:
+    live = [found for found in find_locks(snapshot.layout) if not found.is_dead]
+    if session_id is None:
+        if len(live) == 1:
+            return live[0]
+        names = ", ".join(f"`{found.lock.session_id}`" for found in live)
+        raise SessionNotFoundError(
+            f"several sessions are live: {names}; name one" if live else "no session is live"
+        )
+    for found in live:
+        if session_id in (found.lock.session_id, found.lock.run_id, found.lock.task_id):
+            return found
+    raise SessionNotFoundError(f"no live session is called `{session_id}`")
+
+
+def _run_of(snapshot: Snapshot, found: FoundLock) -> Run:
+    lock = found.lock
+    parent = snapshot.layout.runs_dir / safe_segment(lock.task_id)
+    return Run(dir=parent / safe_segment(lock.run_id))
+
+
+def _ask_supervisor(run: Run, found: FoundLock, *, now: bool) -> None:
+    """Signal the supervisor, which holds the run: it stops the agent and records the end."""
+    supervisor = identify(found.lock.supervisor_pid)
+    if supervisor is not None and is_folder_held(run.dir):
+        send_signal(supervisor, KILL_SIGNAL if now else signal.SIGTERM)
+    _wait(lambda: not is_folder_held(run.dir), PATIENCE_SECONDS)
+
+
+def _end_without_supervisor(run: Run, found: FoundLock, *, now: bool) -> None:
+    """End an agent whose supervisor was killed: itself, and all that carry the run's mark."""
+    agent = found.lock.process
+    steps = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    for number in steps[2:] if now else steps:
+        for process in _remains(run, agent):
+            send_signal(process, number)
+        grace = INTERRUPT_GRACE_SECONDS if number is signal.SIGINT else TERMINATE_GRACE_SECONDS
+        if _wait(lambda: not _remains(run, agent), grace):
+            break
+    _note_stopped(run)
+
+
+def _remains(run: Run, agent: ProcessIdentity) -> list[ProcessIdentity]:
+    marked = find_marked("MISSION_RUN_DIR", str(run.dir))
+    return [*marked, *([agent] if is_same_process(agent) and agent not in marked else [])]
+
+
+def _note_stopped(run: Run) -> None:
+    """Leave word in the record, so that the recovery says `stopped` and not `crashed`."""
+    from mosaic.machine.lock import hold_folder
+    from mosaic.runs.events import EventLog, EventType
+
+    try:
+        folder = hold_folder(run.dir)
+        events = EventLog(run)
+        events.append(
+            EventType.WORKER_EXITED,
+            "stopped by hand; its supervisor was gone",
+            exit_code=None,
+            reason="stopped",
+            cause="cut",
+            words="it was stopped",
+            duration_seconds=None,
+        )
+        events.close()
+        folder.release()
+    except (MissionError, OSError):
+        return
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True

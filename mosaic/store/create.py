@@ -1,0 +1,285 @@
+"""Laying a new mission, and adding tasks to one."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
+from mosaic.machine.disk import create_private_dir, find_text, write_atomic
+from mosaic.plan.scopes import bad_glob
+from mosaic.store.ids import next_task_id
+from mosaic.store.layout import MISSION_PLACES, default_layout
+from mosaic.store.mission_file import format_time
+from mosaic.store.templates import load_template
+from mosaic.text.set_frontmatter import quote_scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from mosaic.model import JsonValue
+    from mosaic.store.draft import Draft
+    from mosaic.store.layout import Layout
+
+STATE_IGNORE = "# This machine's own: locks, runs, caches. Never tracked.\n*\n"
+LONGEST_SLUG = 48
+LONGEST_TITLE = 500
+BEGIN_MARK = "<!-- mission:begin -->"
+END_MARK = "<!-- mission:end -->"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewMission:
+    """What a mission is laid with."""
+
+    name: str
+    description: str = ""
+    prefix: str = "T"
+    gates: str | None = None
+    milestones: tuple[tuple[str, str], ...] = ()
+    """Id and name of each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewTask:
+    """What a task is added with."""
+
+    title: str
+    milestone: str | None = None
+    depends_on: tuple[str, ...] = ()
+    write_scope: tuple[str, ...] = ()
+    priority: str | None = None
+    runtime: str | None = None
+    body: str | None = None
+    table_only: bool = False
+
+
+def parse_milestone(text: str) -> tuple[str, str]:
+    """Return id and name of a milestone that is written as `M1: Runs locally`.
+
+    Raises:
+        UsageError: it has no id.
+    """
+    name, _, title = text.partition(":")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name.strip()):
+        raise UsageError(f"`{text}` is no milestone", hint='write `"M1: Runs locally"`')
+    return name.strip(), title.strip() or name.strip()
+
+
+def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) -> Layout:
+    """Lay a mission's files into a folder.
+
+    Args:
+        folder: the project; created if it is not there.
+        new: what the mission is.
+        now: when it is laid.
+        adopt: keep a TASKS.md, MISSION.md, SCRATCHPAD.md or task files that are there.
+
+    Raises:
+        MissionExistsError: something is there already that would be overwritten.
+        UsageError: the prefix cannot begin an id.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,15}", new.prefix):
+        raise UsageError(
+            f"`{new.prefix}` cannot begin an id", hint="use letters and digits, such as `T`"
+        )
+    for parts in MISSION_PLACES:
+        if folder.joinpath(*parts).exists():
+            raise MissionExistsError(
+                folder.joinpath(*parts), hint="`mission status` shows the mission that is there"
+            )
+    layout = default_layout(folder)
+    texts = _mission_texts(layout, new, now)
+    present = [path for path in texts if path.exists()]
+    if not adopt and (present or any(layout.tasks_dir.glob("*.md"))):
+        raise MissionExistsError(
+            present[0] if present else layout.tasks_dir,
+            hint="`mission init --adopt` takes in what is there",
+        )
+    layout.tasks_dir.mkdir(parents=True, exist_ok=True)
+    create_private_dir(layout.state_dir)
+    for path, text in texts.items():
+        if path not in present:
+            write_atomic(path, text.encode(), root=folder)
+    return layout
+
+
+def _mission_texts(layout: Layout, new: NewMission, now: datetime) -> dict[Path, str]:
+    from mosaic.prompts.render import render_template  # start-up: jinja2
+
+    values = {
+        "name": new.name,
+        "description": new.description,
+        "milestones": [{"id": key, "name": name} for key, name in new.milestones],
+    }
+    texts = {layout.state_dir / ".gitignore": STATE_IGNORE}
+    for path, name in (
+        (layout.tasks_file, "mission/TASKS.md.j2"),
+        (layout.manifest_file, "mission/MISSION.md.j2"),
+        (layout.scratchpad_file, "mission/SCRATCHPAD.md.j2"),
+    ):
+        template = load_template(name)
+        texts[path] = render_template(
+            template.source, values, name=template.name, path=template.path
+        )
+    # mission.json is written last: a mission is there when its mission.json is.
+    texts[layout.mission_file] = _mission_json(new, now)
+    return texts
+
+
+def _mission_json(new: NewMission, now: datetime) -> str:
+    slug = slug_of(new.name) or "mission"
+    values: dict[str, JsonValue] = {
+        "schemaVersion": 1,
+        "id": f"{slug}-{now:%Y%m%d}",
+        "name": new.name,
+        "description": new.description,
+        "projectPath": ".",
+        "status": "inactive",
+        "createdAt": format_time(now),
+        "taskPrefix": new.prefix,
+        "qualityGates": new.gates or "",
+        "milestones": [
+            {"id": key, "name": name, "status": "pending"} for key, name in new.milestones
+        ],
+        "sessions": [],
+        "runtimes": {},
+        "statuses": {},
+        "budget": {},
+    }
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+
+
+def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
+    """Draft a new task and return its id: a file from the template, and a row in the table.
+
+    Raises:
+        UsageError: the title is empty, or a dependency or glob is not right.
+        TaskNotFoundError: a dependency does not exist.
+        EditRefusedError: the table cannot take the row.
+    """
+    title = " ".join(new.title.split())
+    if not title or len(title) > LONGEST_TITLE:
+        raise UsageError("a title is 1 to 500 characters", hint="put the rest into `--body`")
+    for glob in new.write_scope:
+        if problem := bad_glob(glob):
+            raise UsageError(f"`{glob}` is no write scope", detail=problem)
+    depends_on = tuple(draft.snapshot.get(name).task.id for name in new.depends_on)
+    task_id = next_task_id(draft.snapshot)
+    if not new.table_only:
+        name = f"{task_id}-{slug}" if (slug := slug_of(title)) else task_id
+        path = draft.layout.tasks_dir / f"{name}.md"
+        draft.put(path, _task_text(draft.layout, task_id, title, new, depends_on, now))
+    _add_row(draft, task_id, title, new, depends_on)
+    return task_id
+
+
+def _task_text(
+    layout: Layout,
+    task_id: str,
+    title: str,
+    new: NewTask,
+    depends_on: tuple[str, ...],
+    now: datetime,
+) -> str:
+    from mosaic.prompts.render import render_template  # start-up: jinja2
+
+    lines = [
+        "---",
+        f"task_id: {task_id}",
+        f"title: {quote_scalar(title)}",
+        "status: todo",
+        *([f"milestone: {quote_scalar(new.milestone)}"] if new.milestone else []),
+        *([f"priority: {quote_scalar(new.priority)}"] if new.priority else []),
+        *([f"runtime: {quote_scalar(new.runtime)}"] if new.runtime else []),
+        *_list_lines("depends_on", depends_on),
+        *_list_lines("write_scope", new.write_scope),
+        f"updated_at: {now.astimezone().isoformat(timespec='seconds')}",
+        "---",
+        "",
+    ]
+    template = load_template("task.md.j2", layout)
+    values = {"id": task_id, "title": title, "body": (new.body or "").strip("\n")}
+    body = render_template(template.source, values, name=template.name, path=template.path)
+    return "\n".join(lines) + "\n" + body.lstrip("\n")
+
+
+def _list_lines(key: str, items: Sequence[str]) -> list[str]:
+    return [f"{key}:", *(f"  - {quote_scalar(item)}" for item in items)] if items else []
+
+
+def _add_row(
+    draft: Draft, task_id: str, title: str, new: NewTask, depends_on: tuple[str, ...]
+) -> None:
+    from mosaic.text.table import append_row, find_tasks_table  # start-up: mistune
+
+    path = draft.layout.tasks_file
+    text = draft.text(path)
+    table = find_tasks_table(text) if text is not None else None
+    if text is None or table is None:
+        if new.table_only:
+            raise EditRefusedError(
+                "there is no tasks table to add a row to",
+                path=draft.layout.shown(path),
+                hint="add the task without `--table-only`",
+            )
+        return
+    values = {
+        "id": task_id,
+        "status": draft.table_word("todo"),
+        "milestone": new.milestone or "",
+        "title": title,
+        "depends_on": ", ".join(depends_on),
+    }
+    draft.put(path, append_row(text, table, values))
+
+
+def slug_of(title: str) -> str:
+    """Return a title as part of a file name: ASCII letters and digits, or nothing."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    return slug[:LONGEST_SLUG].rstrip("-")
+
+
+def write_agents_section(layout: Layout) -> list[str]:
+    """Put a short section between markers into AGENTS.md and CLAUDE.md, where they exist.
+
+    AGENTS.md is created if neither exists. What stands outside the markers is not touched.
+
+    Returns:
+        The names of the files that were written.
+    """
+    from mosaic.prompts.render import render_template  # start-up: jinja2
+
+    template = load_template("agents-section.md.j2", layout)
+    values = {
+        "tasks": layout.shown(layout.tasks_file),
+        "tasks_dir": layout.shown(layout.tasks_dir),
+    }
+    section = render_template(template.source, values, name=template.name, path=template.path)
+    block = f"{BEGIN_MARK}\n{section.strip()}\n{END_MARK}\n"
+    paths = [layout.project / name for name in ("AGENTS.md", "CLAUDE.md")]
+    chosen = [path for path in paths if path.exists()] or paths[:1]
+    for path in chosen:
+        file = find_text(path)
+        write_atomic(
+            path, _with_block(file.text if file else "", block).encode(), root=layout.project
+        )
+    return [path.name for path in chosen]
+
+
+def _with_block(text: str, block: str) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    block = block.replace("\n", newline)
+    start, end = text.find(BEGIN_MARK), text.find(END_MARK)
+    if 0 <= start < end:
+        after = end + len(END_MARK)
+        after += len(newline) if text.startswith(newline, after) else 0
+        return text[:start] + block + text[after:]
+    gap = "" if not text else newline if text.endswith("\n") else newline * 2
+    return text + gap + block

@@ -1,0 +1,93 @@
+"""The next free task id: free in the table, in files, on other branches, and in memory.
+
+The highest number plus one is not enough: other branches and work trees have tasks that
+are not here yet, and the id of a removed task must not mean another one later. So every
+place that may know an id is asked, with three git processes however many branches there are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError
+from mosaic.machine.git import files_on_branches, other_work_trees, work_tree
+from mosaic.store.parsed import parse_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+
+ID_WIDTH = 3
+
+
+def next_task_id(snapshot: Snapshot) -> str:
+    """Return the next id that no place knows. Call it under the mission lock."""
+    prefix = snapshot.document.mission.task_prefix
+    pattern = re.compile(rf"{re.escape(prefix)}-(\d{{1,9}})(?!\d)")
+    numbers = [0]
+    for text in _known_texts(snapshot):
+        if found := pattern.match(text):
+            numbers.append(int(found[1]))
+    return f"{prefix}-{max(numbers) + 1:0{ID_WIDTH}d}"
+
+
+def _known_texts(snapshot: Snapshot) -> Iterator[str]:
+    """Yield ids, and file names that begin with one, from every place that may know any."""
+    layout = snapshot.layout
+    yield from snapshot.entries
+    yield from snapshot.base
+    for problem in snapshot.problems:
+        if problem.task_id:
+            yield problem.task_id
+    for session in snapshot.document.mission.sessions:
+        if session.last_task_id:
+            yield session.last_task_id
+    yield from _names_in(layout.tasks_dir)
+    yield from _names_in(layout.runs_dir)
+    yield from _elsewhere(layout)
+
+
+def _elsewhere(layout: Layout) -> Iterator[str]:
+    root = work_tree(layout.project)
+    if root is None:
+        return
+    folder = _inside(layout.tasks_dir, root)
+    table = _inside(layout.tasks_file, root)
+    if folder is None or table is None:
+        return
+    branches = files_on_branches(root, folder, table)
+    yield from branches.names
+    for data in branches.tables:
+        yield from _ids_in_table(data.decode("utf-8", "replace"))
+    for other in other_work_trees(root):
+        yield from _names_in(other / folder)
+        try:
+            yield from _ids_in_table((other / table).read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+
+
+def _ids_in_table(text: str) -> Iterator[str]:
+    try:
+        for row in parse_table(text):
+            yield row.id
+    except MissionError:
+        return  # a table of another branch that cannot be read reserves nothing
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    try:
+        yield from (path.name for path in folder.iterdir())
+    except OSError:
+        return
+
+
+def _inside(path: Path, root: Path) -> str | None:
+    try:
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return None

@@ -1,0 +1,123 @@
+"""`mission migrate`: older missions in today's words and today's place.
+
+Two things are rewritten: snake_case keys of mission.json become camelCase, and a mission
+in `.mosaic/orchestrator/` gets a mission.json in `coordination/` that names the files where
+they are. Tasks, table, manifest and scratchpad are not moved and not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import MissionExistsError
+from mosaic.machine.disk import create_private_dir, find_text, write_atomic
+from mosaic.machine.lock import mission_lock
+from mosaic.store.create import STATE_IGNORE
+from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout
+from mosaic.store.mission_file import load_mission
+from mosaic.text.jsondoc import parse_json_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.store.layout import Layout
+
+KEPT_KEYS = frozenset({"statuses", "runtimes", "budget"})
+"""Objects whose keys are a user's own words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Migration:
+    """What a migration does."""
+
+    actions: tuple[str, ...]
+    mission_file: Path
+
+
+def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
+    """Bring a mission into today's layout; does nothing where there is nothing to do.
+
+    Args:
+        mission_file: path of its mission.json.
+        dry_run: only say what would be done.
+
+    Raises:
+        MissionExistsError: today's place is taken by another mission.
+        MissionFileError: mission.json cannot be read.
+    """
+    layout = load_mission(mission_file).layout
+    create_private_dir(layout.state_dir)
+    with mission_lock(layout.mission_lock, timeout_seconds=10.0, holder="migrating the mission"):
+        document = load_mission(mission_file)
+        data = parse_json_document(document.text)
+        actions: list[str] = []
+        new = _camel_keys(data, actions)
+        target = mission_file
+        if mission_file.parts[-len(MISSION_PLACES[1]) :] == MISSION_PLACES[1]:
+            target = layout.project.joinpath(*MISSION_PLACES[0])
+            if target.exists():
+                raise MissionExistsError(target, hint="remove one of the two missions")
+            _name_paths(new, layout, mission_file, actions)
+            actions.append(f"mission.json moves to `{layout.shown(target)}`")
+        if actions and not dry_run:
+            _write(mission_file, target, new, layout)
+        return Migration(actions=tuple(actions), mission_file=target)
+
+
+def _write(old: Path, target: Path, new: dict[str, Any], layout: Layout) -> None:
+    text = json.dumps(new, ensure_ascii=False, indent=2) + "\n"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(target, text.encode(), root=layout.project)
+    state = default_layout(layout.project).state_dir
+    if target != old:
+        ignore = state / ".gitignore"
+        create_private_dir(state)
+        if find_text(ignore) is None:
+            write_atomic(ignore, STATE_IGNORE.encode(), root=layout.project)
+        # The old file is kept under another name: its words are somebody's history.
+        os.replace(old, old.with_suffix(".json.migrated"))
+
+
+def _name_paths(
+    new: dict[str, Any], layout: Layout, mission_file: Path, actions: list[str]
+) -> None:
+    """Name every file where it is, for a mission.json that moves away from them."""
+    new["projectPath"] = "."
+    places = {
+        "tasksFile": layout.tasks_file,
+        "tasksDir": layout.tasks_dir,
+        "manifestFile": layout.manifest_file,
+        "scratchpadFile": layout.scratchpad_file,
+    }
+    for key, path in places.items():
+        shown = layout.shown(path)
+        if shown != DEFAULT_PATHS[key]:
+            new[key] = shown
+            actions.append(f"`{key}` stays `{shown}`")
+    if new.pop("orchestratorDir", None) is not None or layout.state_dir == mission_file.parent:
+        actions.append("this machine's state moves to `coordination/.state`")
+
+
+def _camel_keys(value: Any, actions: list[str], where: str = "") -> Any:
+    if isinstance(value, list):
+        return [_camel_keys(item, actions, where) for item in value]
+    if not isinstance(value, dict):
+        return value
+    new: dict[str, Any] = {}
+    for key, item in value.items():
+        name = _camel(key)
+        if name != key and name not in value:
+            actions.append(f"`{where}{key}` becomes `{where}{name}`")
+        else:
+            name = key
+        kept = name in KEPT_KEYS
+        new[name] = item if kept else _camel_keys(item, actions, f"{where}{name}.")
+    return new
+
+
+def _camel(key: str) -> str:
+    head, *rest = key.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
