@@ -165,7 +165,7 @@ class Demo:
             self._show(f"\n# {say}")
         self._show(f"$ mission {' '.join(_quoted(part, self.folder) for part in arguments)}")
         done = self._call(arguments)
-        for line in (done.stdout + done.stderr).splitlines():
+        for line in done.stdout.splitlines():
             self._show(f"  {line}")
         self.steps.append(DemoStep(say=say, arguments=arguments, exit_code=done.returncode))
         return done.returncode
@@ -182,7 +182,8 @@ class Demo:
             cwd=self.folder,
             env={**environ, "PYTHONIOENCODING": "utf-8"},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
             check=False,

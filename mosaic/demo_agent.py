@@ -113,13 +113,9 @@ class Player:
             }
             text = path.read_text(encoding="utf-8")
             for section, content in sections.items():
-                text = re.sub(
-                    rf"^## {section}\n(?=\s*(?:^## |\Z))",
-                    lambda _, s=section, c=content: f"## {s}\n{c}\n",
-                    text,
-                    count=1,
-                    flags=re.MULTILINE,
-                )
+                empty = re.compile(rf"^## {section}\n(?=\s*(?:^## |\Z))", re.MULTILINE)
+                if found := empty.search(text):
+                    text = f"{text[: found.end()]}{content}\n{text[found.end() :]}"
             path.write_text(text, encoding="utf-8")
         self._mission("set", self._task, "status=review")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import MissionError
-from mosaic.machine.git import answer_of, find_git_dir
-from mosaic.machine.process import find_program
+from mosaic.machine.git import answer_of, find_work_tree
+from mosaic.machine.process import install_path
 from mosaic.runtimes import get_runtime, known_runtimes
 from mosaic.runtimes.common import probe_program
 from mosaic.sessions.session_lock import find_locks
@@ -71,7 +71,7 @@ def examine(mission: Path | None) -> list[Item]:
 
 
 def _program(name: str, hint: str) -> Item:
-    path = find_program(name)
+    path = install_path(name)
     if path is None:
         return Item(name=name, state="missing", found="not on the PATH", hint=hint)
     if name == "tmux":
@@ -105,7 +105,7 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
         ),
         Item(
             name="repository",
-            state="ok" if find_git_dir(layout.project) else "missing",
+            state="ok" if find_work_tree(layout.project) else "missing",
             found=answer_of(["rev-parse", "--show-toplevel"], layout.project) or "none",
             hint="`git init`: plans and handoffs are read in git",
         ),

@@ -322,15 +322,19 @@ class FileAccessError(BrokenFileError):
 
 
 class FileChangedError(BrokenFileError):
-    """Somebody saved a file between our reading and our writing it; nothing was written."""
+    """Someone else changed a file between our reading and our writing; theirs was kept."""
 
     code = "FILE_CHANGED"
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(
+        self, path: Path | str, *, gone: bool = False, appeared: bool = False, written: str = ""
+    ) -> None:
+        found = "it was removed" if gone else "it is there now" if appeared else "it was edited"
         super().__init__(
-            "someone else changed the file meanwhile",
+            f"someone else changed `{path}` meanwhile",
             path=path,
-            hint="run the command again; it reads the file afresh",
+            detail=f"{found}; {written or 'nothing was written'}",
+            hint="run the command again",
         )
 
 
@@ -382,6 +386,7 @@ class ProgramNotFoundError(FailedError):
 
     def __init__(self, program: str, *, problem: str, hint: str) -> None:
         super().__init__(f"`{program}` cannot be started", detail=problem, hint=hint)
+        self.program = program
 
 
 class GitError(FailedError):

@@ -21,7 +21,7 @@ from mosaic.errors import ExitCode, MissionError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PANELS = {
+PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "Plan": {
         "plan": ("init", "add", "list", "show", "graph", "sync", "check"),
         "change": ("set", "done", "block", "cancel", "reopen"),

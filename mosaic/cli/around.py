@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint, write
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission
-
-from mosaic.cli.options import Json, MissionPath
-from pathlib import Path
-
 
 
 def demo_command(

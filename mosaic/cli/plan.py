@@ -23,7 +23,7 @@ from mosaic.errors import ExitCode, UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
-    from mosaic.model import JsonValue, Task
+    from mosaic.model import JsonValue, Session, Task
     from mosaic.plan.check import Finding
     from mosaic.store.sync import Side
     from mosaic.store.tasks import Entry, Snapshot
@@ -205,13 +205,14 @@ def _status(word: str, snapshot: Snapshot) -> str:
 
 
 def _sorted(tasks: list[Task], by: str) -> list[Task]:
+    from mosaic.model import Status
     from mosaic.plan.ready import priority_rank
     from mosaic.store.tasks import natural_key
 
     keys = {
         "plan": None,
         "id": lambda task: natural_key(task.id),
-        "status": lambda task: list(type(task.status)).index(task.status),
+        "status": lambda task: list(Status).index(task.status),
         "priority": lambda task: priority_rank(task.priority),
         "milestone": lambda task: task.milestone or "\uffff",
         "updated": lambda task: task.updated_at or "",
@@ -316,7 +317,7 @@ def _table(snapshot: Snapshot, task: Task) -> str | None:
     return snapshot.layout.shown(snapshot.layout.tasks_file) if task.table_line else None
 
 
-def _session_lines(sessions: list[object]) -> list[str]:
+def _session_lines(sessions: list[Session]) -> list[str]:
     from mosaic.cli.sessions_view import session_rows
 
     rows = session_rows(sessions)

@@ -96,7 +96,7 @@ def dump_failure(error: Exception) -> bytes:
         "message": str(error),
         "detail": getattr(error, "detail", None),
         "hint": getattr(error, "hint", None),
-        "program": isinstance(error, ProgramNotFoundError),
+        "program": error.program if isinstance(error, ProgramNotFoundError) else None,
     }
     return json.dumps({"error": facts}).encode() + b"\n"
 
@@ -110,12 +110,11 @@ def _read_answer(line: bytes, errors: Path) -> Started:
         )
     answer = json.loads(line)
     if failure := answer.get("error"):
-        error = ProgramNotFoundError("", problem="", hint="")
-        kind = ProgramNotFoundError if failure["program"] else FailedError
-        error = FailedError(failure["message"], detail=failure["detail"], hint=failure["hint"])
-        if kind is ProgramNotFoundError:
-            error.__class__ = ProgramNotFoundError
-        raise error
+        if failure["program"] is not None:
+            raise ProgramNotFoundError(
+                failure["program"], problem=failure["detail"] or "", hint=failure["hint"] or ""
+            )
+        raise FailedError(failure["message"], detail=failure["detail"], hint=failure["hint"])
     return Started(
         agent=ProcessIdentity(**answer["agent"]), supervisor_pid=int(answer["supervisor_pid"])
     )

@@ -1,315 +1,281 @@
-"""Reading and writing files so that no crash, full disk or second writer loses anything.
+"""Reading files, and writing one file so that it is always whole.
 
-A write goes to a temporary file in the same folder, is synced, renamed over the old file,
-and the folder is synced. A symlinked file is replaced at its target. Nothing is written
-outside the root that the caller names.
+Owns how a file is read (regular, bounded, UTF-8 without loss) and how one is replaced:
+a temporary file beside it, fsync, rename, fsync of the folder. Knows no format.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import hashlib
 import os
-import re
-import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
+from mosaic.errors import FileAccessError
+from mosaic.machine.access import Expected, Signature, access_error, expect_unchanged
+from mosaic.machine.staging import discard, resolve_target, stage, sync_folder, temporary_beside
 
-LARGEST_FILE_BYTES = 64 << 20
-TEMPORARY_SUFFIX = ".mission-tmp"
-PRIVATE_DIR = 0o700
+__all__ = [
+    "PRIVATE_FILE",
+    "PRIVATE_FOLDER",
+    "SIZE_LIMIT_BYTES",
+    "Expected",
+    "Signature",
+    "TextFile",
+    "append_durable",
+    "create_private_dir",
+    "find_bytes",
+    "find_signed",
+    "find_text",
+    "read_bytes",
+    "read_text",
+    "write_atomic",
+]
+
+SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 PRIVATE_FILE = 0o600
-LONGEST_SEGMENT_BYTES = 100
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Signature:
-    """What tells one state of a file from another, as the descriptor that was read has it."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Signature:
-        """Return the signature that a stat call tells."""
-        return cls(
-            size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            ctime_ns=status.st_ctime_ns,
-            inode=status.st_ino,
-            device=status.st_dev,
-        )
+PRIVATE_FOLDER = 0o700
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextFile:
-    """A file's text, and the signature of what was read."""
+    """A file's text without any loss (BOM and CRLF included), and what it was read at."""
 
     path: Path
     text: str
     signature: Signature
 
 
-def read_text(path: Path) -> TextFile:
-    """Read a UTF-8 file whole; a BOM and every newline stay in the text.
+def read_bytes(path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> bytes:
+    """Return a regular file's bytes.
 
     Raises:
-        FileAccessError: it is missing, no regular file, too large, or not UTF-8.
+        FileAccessError: missing, not permitted, not a regular file, over `limit_bytes`.
     """
-    file = find_text(path)
-    if file is None:
-        raise FileAccessError("the file is missing", path=path)
-    return file
+    return _found(path, find_signed(path, limit_bytes=limit_bytes))[0]
 
 
-def find_text(path: Path) -> TextFile | None:
-    """Read a UTF-8 file whole; None when there is none.
+def find_bytes(path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> bytes | None:
+    """Return a regular file's bytes, or None when there is no such file.
 
     Raises:
-        FileAccessError: it is no regular file, too large, not readable, or not UTF-8.
+        FileAccessError: as `read_bytes`, but for a missing file.
     """
-    found = _read(path, LARGEST_FILE_BYTES)
-    if found is None:
-        return None
-    data, signature = found
+    found = find_signed(path, limit_bytes=limit_bytes)
+    return None if found is None else found[0]
+
+
+def read_text(path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> TextFile:
+    """Return a UTF-8 file's text.
+
+    Raises:
+        FileAccessError: as `read_bytes`; or not UTF-8, with the line of the first bad byte.
+    """
+    return _decoded(path, *_found(path, find_signed(path, limit_bytes=limit_bytes)))
+
+
+def find_text(path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> TextFile | None:
+    """Return a UTF-8 file's text, or None when there is no such file.
+
+    Raises:
+        FileAccessError: as `read_text`, but for a missing file.
+    """
+    found = find_signed(path, limit_bytes=limit_bytes)
+    return None if found is None else _decoded(path, *found)
+
+
+def find_signed(
+    path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES
+) -> tuple[bytes, Signature] | None:
+    """Return bytes and signature from one open descriptor, or None when there is no such file.
+
+    Raises:
+        FileAccessError: as `read_bytes`, but for a missing file.
+    """
     try:
-        return TextFile(path=path, text=data.decode(), signature=signature)
-    except UnicodeDecodeError as error:
-        raise FileAccessError(
-            "the file is not UTF-8",
-            path=path,
-            line=data.count(b"\n", 0, error.start) + 1,
-            detail=f"byte 0x{data[error.start]:02x} at offset {error.start}",
-            hint="save it as UTF-8",
-        ) from None
-
-
-def find_bytes(path: Path, *, limit_bytes: int = LARGEST_FILE_BYTES) -> bytes | None:
-    """Read a file whole; None when there is none.
-
-    Raises:
-        FileAccessError: it is no regular file, too large, or not readable.
-    """
-    found = _read(path, limit_bytes)
-    return found[0] if found else None
-
-
-def _read(path: Path, limit_bytes: int) -> tuple[bytes, Signature] | None:
-    try:
-        # O_NONBLOCK: a FIFO in a file's place must not hang us before we have looked.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
+        # Not blocking: opening a FIFO that nobody writes to would wait for ever.
+        descriptor = os.open(path, _READ)
+    except FileNotFoundError:
         return None
-    except OSError as error:
-        raise access_error("the file cannot be read", path, error) from None
+    except (OSError, ValueError) as error:
+        raise access_error("read", path, error) from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise FileAccessError("this is no regular file", path=path)
-        if status.st_size > limit_bytes:
-            raise FileAccessError(
-                f"the file is larger than {limit_bytes >> 20} MiB",
-                path=path,
-                detail=f"{status.st_size:,} bytes",
-            )
-        return _read_all(descriptor, status.st_size), Signature.of(status)
+            raise FileAccessError(f"`{path}` is not a regular file", path=path)
+        # One byte more than allowed also catches a file that grows or tells no size.
+        size = status.st_size
+        data = _read_up_to(descriptor, limit_bytes + 1) if size <= limit_bytes else b""
     except OSError as error:
-        raise access_error("the file cannot be read", path, error) from None
+        raise access_error("read", path, error) from error
     finally:
         os.close(descriptor)
-
-
-def _read_all(descriptor: int, size: int) -> bytes:
-    chunks = []
-    while chunk := os.read(descriptor, max(size + 1, 65536)):
-        chunks.append(chunk)
-        size = 65536
-    return b"".join(chunks)
+    if max(size, len(data)) > limit_bytes:
+        raise FileAccessError(
+            f"`{path}` is too large to read",
+            path=path,
+            detail=f"it has more than the {limit_bytes} bytes that are allowed",
+        )
+    return data, Signature.of(status)
 
 
 def write_atomic(
-    path: Path, data: bytes, *, root: Path, mode: int | None = None, private: bool = False
-) -> None:
-    """Replace a file whole, or leave it as it was.
+    path: Path | str,
+    data: bytes,
+    *,
+    root: Path | str,
+    mode: int | None = None,
+    expect: Signature | Expected | None = Expected.ANYTHING,
+) -> Signature:
+    """Write a whole file so that a crash leaves the old or the new one, never a part.
+
+    A symlink stays and its target is replaced. The owner of an existing file is kept
+    where that is permitted.
 
     Args:
-        path: the file; where it is a symlink, its target is replaced.
-        data: its new content.
-        root: nothing outside this folder is written.
-        mode: permissions; those of the file that is there, unless given.
-        private: for the tool's own files: readable by the user alone.
+        path: the file; its folder must exist.
+        data: the new content.
+        root: folder that the real target must lie in.
+        mode: permission bits, whatever the umask; None keeps those of an existing file
+            and leaves those of a new one to the umask.
+        expect: signature that the target must still have just before it is replaced;
+            None: there must be no file; ANYTHING: not looked at.
+
+    Returns:
+        The signature of the file as written.
 
     Raises:
-        PathOutsideError: the file, symlinks followed, lies outside `root`.
-        FileAccessError: it cannot be written; the old file is whole.
+        PathOutsideError: the target lies outside `root`.
+        FileChangedError: the target is not what was expected; it is left alone.
+        FileAccessError: not permitted, disk full, no regular file; the old one is whole.
     """
-    target = target_inside(path, root)
-    temporary = prepare_file(target, data, PRIVATE_FILE if private else mode)
+    target = resolve_target(path, root=root)
+    temporary = temporary_beside(target)
     try:
-        os.rename(temporary, target)
-        sync_folder(target.parent)
-    except OSError as error:
-        discard(temporary)
-        raise access_error("the file cannot be written", path, error) from None
-
-
-def write_private(path: Path, data: bytes, *, root: Path) -> None:
-    """Replace one of the tool's own files, for the user's eyes alone; see `write_atomic`."""
-    write_atomic(path, data, root=root, private=True)
-
-
-def prepare_file(target: Path, data: bytes, mode: int | None = None) -> Path:
-    """Write a synced temporary file beside a target, with the target's permissions.
-
-    Raises:
-        FileAccessError: it cannot be written; nothing is left behind.
-    """
-    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
-    try:
-        if mode is None:
-            mode = _mode_of(target)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, mode if mode is not None else 0o666)
-    except OSError as error:
-        raise access_error("the file cannot be written", target, error) from None
-    try:
-        if mode is not None:
-            os.fchmod(descriptor, mode)
-        _write_all(descriptor, data)
-        os.fsync(descriptor)
-    except OSError as error:
-        discard(temporary)
-        raise access_error("the file cannot be written", target, error) from None
-    finally:
-        os.close(descriptor)
-    return temporary
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _mode_of(path: Path) -> int | None:
-    try:
-        return stat.S_IMODE(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return None
-
-
-def discard(path: Path) -> None:
-    """Remove a file if it is there."""
-    try:
-        os.unlink(path)
-    except OSError:
-        return
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the file system can."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+        descriptor = stage(target, temporary, data, mode=mode)
+        try:
+            expect_unchanged(target, expect)
+            os.rename(temporary, target)
+            sync_folder(target.parent)
+            return Signature.of(os.fstat(descriptor))
+        except BaseException:
+            discard(temporary)
             raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise access_error("written", path, error) from error
+
+
+def write_private(path: Path | str, data: bytes, *, root: Path | str) -> Signature:
+    """Write one of the tool's own files, for the user's eyes alone; see `write_atomic`."""
+    return write_atomic(path, data, root=root, mode=PRIVATE_FILE)
+
+
+def append_durable(path: Path | str, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """Add bytes to the end of a file with one write, and make them durable.
+
+    Two processes that append whole lines do not mix them. Symlinks are refused.
+
+    Args:
+        path: the file, made when missing; its folder must exist.
+        data: what to add, usually whole lines.
+        mode: permission bits of a file that is made here, whatever the umask.
+
+    Raises:
+        FileAccessError: not permitted, disk full, not a regular file; nothing was added.
+    """
+    try:
+        descriptor, is_new = _open_to_append(path, mode)
+    except (OSError, ValueError) as error:
+        raise access_error("appended to", path, error) from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileAccessError(f"`{path}` is not a regular file", path=path)
+        written = os.write(descriptor, data)
+        if written < len(data):
+            _take_back(descriptor, written)
+        os.fsync(descriptor)
+        if is_new:
+            sync_folder(Path(path).parent)
+    except OSError as error:
+        raise access_error("appended to", path, error) from error
     finally:
         os.close(descriptor)
 
 
-def current_signature(path: Path) -> Signature | None:
-    """Return what a file looks like now; None when there is none."""
+def create_private_dir(path: Path | str) -> Path:
+    """Make a folder for its owner alone (0700, whatever the umask), and those above it.
+
+    One that is there already is closed to others as well; folders above that are there
+    already are left as they are.
+
+    Raises:
+        FileAccessError: not permitted, or something that is no folder stands there.
+    """
+    place = Path(path)
     try:
-        return Signature.of(os.stat(path))
-    except FileNotFoundError:
-        return None
+        missing = [place] if not place.is_dir() else []
+        while missing and not missing[-1].parent.exists():
+            missing.append(missing[-1].parent)
+        for folder in reversed(missing):
+            folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            folder.chmod(PRIVATE_FOLDER)
+        if not missing and place.stat().st_mode & 0o777 != PRIVATE_FOLDER:
+            # Someone else's folder stays as it is: the files in it are private themselves.
+            with contextlib.suppress(PermissionError):
+                place.chmod(PRIVATE_FOLDER)
+    except (OSError, ValueError) as error:
+        raise access_error("made", path, error) from error
+    return place
 
 
-def refuse_changed(path: Path, expect: Signature | None) -> None:
-    """Make sure that nobody changed a file since it was read.
-
-    Raises:
-        FileChangedError: somebody did.
-    """
-    if current_signature(path) != expect:
-        raise FileChangedError(path)
+def _found(path: Path | str, found: tuple[bytes, Signature] | None) -> tuple[bytes, Signature]:
+    if found is None:
+        raise FileAccessError(f"`{path}` cannot be read", path=path, detail="there is no such file")
+    return found
 
 
-def target_inside(path: Path, root: Path) -> Path:
-    """Return where a file really is, which must be inside a root.
-
-    Raises:
-        PathOutsideError: it is not.
-    """
-    target = Path(os.path.realpath(path))
-    real_root = Path(os.path.realpath(root))
-    if target == real_root or not target.is_relative_to(real_root):
-        raise PathOutsideError(
-            f"`{path}` leads out of `{root}`",
+def _decoded(path: Path | str, data: bytes, signature: Signature) -> TextFile:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        is_utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        raise FileAccessError(
+            f"`{path}` is not UTF-8",
             path=path,
-            detail=f"it is `{target}`",
-            hint="keep the mission's files inside its project",
-        )
-    return target
+            line=data.count(b"\n", 0, error.start) + 1,
+            detail="it looks like UTF-16" if is_utf_16 else f"byte 0x{data[error.start]:02x}",
+            hint="save it as UTF-8",
+        ) from None
+    return TextFile(path=Path(path), text=text, signature=signature)
 
 
-def confined(root: Path, path: str) -> Path:
-    """Return a path that may be relative to a root, if it stays inside.
-
-    Raises:
-        PathOutsideError: it does not.
-    """
-    full = Path(os.path.normpath(root / path))
-    target_inside(full, root)
-    return full
+def _read_up_to(descriptor: int, count: int) -> bytes:
+    pieces: list[bytes] = []
+    while count > 0 and (piece := os.read(descriptor, min(count, 1 << 20))):
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
 
 
-def safe_segment(text: str) -> str:
-    """Return one path segment made from an id: no separator, no `..`, never empty.
-
-    Texts that would become alike are told apart by a few digits of their digest, so also
-    texts that differ only in case, which many file systems do not see.
-    """
-    kept = re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".-")
-    kept = re.sub(r"\.{2,}", "_", kept).rstrip(".")
-    if kept == text and 0 < len(kept) <= LONGEST_SEGMENT_BYTES:
-        return kept
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{kept[: LONGEST_SEGMENT_BYTES - 9] or 'id'}-{digest}"
-
-
-def create_private_dir(path: Path) -> None:
-    """Create a folder, and those above it, for the user's eyes alone.
-
-    Raises:
-        FileAccessError: it cannot be created.
-    """
+def _open_to_append(path: Path | str, mode: int) -> tuple[int, bool]:
     try:
-        for missing in reversed([p for p in (path, *path.parents) if not p.exists()]):
-            try:
-                os.mkdir(missing, PRIVATE_DIR)
-            except FileExistsError:
-                continue  # somebody was quicker
-        if not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "not a folder")
-    except OSError as error:
-        raise access_error("the folder cannot be created", path, error) from None
+        return os.open(path, _APPEND), False
+    except FileNotFoundError:
+        descriptor = os.open(path, _APPEND | os.O_CREAT, mode)
+        os.fchmod(descriptor, mode)
+        return descriptor, True
 
 
-def access_error(message: str, path: Path, error: OSError) -> FileAccessError:
-    """Return an operating system's refusal in words."""
-    hints = {
-        errno.ENOSPC: "free some space, then run the command again",
-        errno.EDQUOT: "free some space, then run the command again",
-        errno.EROFS: "the file system is read-only",
-        errno.EACCES: "look at the permissions of the file and its folder",
-    }
-    number = error.errno or 0
-    return FileAccessError(message, path=path, detail=error.strerror, hint=hints.get(number))
+def _take_back(descriptor: int, written: int) -> None:
+    """Remove a part that was written, unless someone wrote after it, and say the disk is full."""
+    end = os.lseek(descriptor, 0, os.SEEK_CUR)
+    if os.fstat(descriptor).st_size == end:
+        os.ftruncate(descriptor, end - written)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,33 +1,72 @@
-"""The one door to git. No git, or no repository, is an answer and not an error.
+"""Running git, and reading what needs no process.
 
-Nothing newer than git 2.25 is relied on. What runs on every command (`current_branch`)
-reads `.git` itself and starts no process.
+Owns how git is called: with an environment and settings under which its answers can be
+parsed, never asking, never paging, never taking locks that it can do without. Where
+git is missing or there is no repository, the questions answer None or nothing.
+Written for git 2.25 and newer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import subprocess
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import GitError
+from mosaic.errors import FileAccessError, GitError, ProgramNotFoundError
+from mosaic.machine.disk import find_bytes
+from mosaic.machine.process import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import subprocess
+    from collections.abc import Mapping, Sequence
 
-TIMEOUT_SECONDS = 60.0
-LOCAL_VARIABLES = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
+_SETTINGS = (
+    "core.quotepath=off",
+    "color.ui=never",
+    # Its daemon would inherit our pipes and keep them open. Empty, because before 2.36
+    # the value is the name of a program.
+    "core.fsmonitor=",
 )
+_OURS = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+# What git sets for its hooks, `git -c` hands down or a user's shell holds: it would
+# point git at another repository or change what its arguments mean.
+_FOREIGN = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_DIFF_OPTS",
+        "GIT_DIR",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_GRAFT_FILE",
+        "GIT_ICASE_PATHSPECS",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_LITERAL_PATHSPECS",
+        "GIT_NAMESPACE",
+        "GIT_NOGLOB_PATHSPECS",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+_BRANCHES = "refs/heads/"
+_SMALL_BYTES = 65536
+_DETAIL_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,182 +74,194 @@ class GitResult:
     """What git answered."""
 
     exit_code: int
+    """Negative for a signal."""
     stdout: bytes
-    stderr: str
+    stderr: bytes
 
     @property
     def text(self) -> str:
-        """Its stdout as text, without the last newline."""
-        return self.stdout.decode("utf-8", "replace").rstrip("\n")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BranchFiles:
-    """What all local branches hold of a mission: enough to see which ids are taken."""
-
-    names: frozenset[str]
-    """File names directly in the tasks folder, over all branches."""
-    tables: tuple[bytes, ...]
-    """The different contents of the tasks table."""
+        """Its output as text, without the last newline; file names keep every byte."""
+        return os.fsdecode(self.stdout).removesuffix("\n")
 
 
 def run_git(
-    args: Sequence[str], cwd: Path, *, stdin: bytes | None = None, check: bool = True
+    args: Sequence[str],
+    cwd: Path | str,
+    *,
+    input: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_seconds: float = 30,
+    check: bool = True,
 ) -> GitResult:
-    """Run git.
+    """Run one git command to its end.
 
     Args:
         args: its arguments, without `git`.
-        cwd: where.
-        stdin: what it is given on its stdin; nothing unless given.
-        check: whether a refusal is an error.
+        cwd: where to run it.
+        input: its stdin; None gives it an empty one.
+        env: variables set beside our own, such as a temporary `GIT_INDEX_FILE`.
+        timeout_seconds: when it and what it started are killed.
+        check: whether an exit code other than 0 is an error.
 
     Raises:
-        GitError: git is not installed, took too long, or refused.
+        ProgramNotFoundError: git is not installed, or `cwd` is gone.
+        GitError: it failed and `check` is set, or it took too long.
     """
-    environ = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
-    environ.update(GIT_OPTIONAL_LOCKS="0", GIT_TERMINAL_PROMPT="0", LC_ALL="C")
+    import subprocess  # here: it costs 12 ms that most commands need not pay
+
+    settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+    process = spawn(
+        ["git", "--no-pager", *settings, *args],
+        cwd=cwd,
+        env=git_environment(os.environ, env or {}),
+        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # No terminal to ask on, and a group that can be killed with all it started.
+        new_session=True,
+    )
+    name = _command_name(args)
     try:
-        done = subprocess.run(
-            ["git", "--no-pager", "-c", "core.quotepath=off", *args],
-            cwd=cwd,
-            env=environ,
-            input=stdin if stdin is not None else b"",
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
+        stdout, stderr = process.communicate(input, timeout=timeout_seconds)
+    except BaseException as error:
+        _kill_group(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise GitError(
+                f"`git {name}` took longer than {timeout_seconds:g} s",
+                detail=f"in `{cwd}`",
+                hint="look whether the disk or a git hook is slow",
+            ) from None
+        raise
+    if check and process.returncode != 0:
+        told = stderr.decode("utf-8", "replace").strip()
+        raise GitError(
+            f"`git {name}` failed with exit code {process.returncode}",
+            detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`, without a word",
         )
-    except FileNotFoundError:
-        raise GitError("git is not installed", hint="install git") from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise GitError(f"`git {args[0]}` did not answer", detail=str(error)) from None
-    stderr = done.stderr.decode("utf-8", "replace").strip()
-    if check and done.returncode != 0:
-        raise GitError(f"`git {args[0]}` refused", detail=stderr or None)
-    return GitResult(exit_code=done.returncode, stdout=done.stdout, stderr=stderr)
+    return GitResult(exit_code=process.returncode, stdout=stdout, stderr=stderr)
 
 
-def answer_of(args: Sequence[str], cwd: Path) -> str | None:
-    """Return git's answer, or None when it has none to give."""
-    try:
-        result = run_git(args, cwd, check=False)
-    except GitError:
-        return None
-    return result.text if result.exit_code == 0 else None
+def git_environment(inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment that git runs in: scrubbed, made quiet, then `added`."""
+    kept = {name: value for name, value in inherited.items() if name not in _FOREIGN}
+    return {**kept, **_OURS, **added}
 
 
-def find_git_dir(start: Path) -> Path | None:
-    """Return the git folder of the work tree that a path is in, without asking git."""
-    for folder in (start, *start.parents):
-        candidate = folder / ".git"
-        if candidate.is_dir():
-            return candidate
-        if candidate.is_file():  # a linked work tree or a submodule
-            try:
-                text = candidate.read_text(encoding="utf-8", errors="surrogateescape")
-            except OSError:
-                return None
-            kind, _, target = text.strip().partition(": ")
-            return (folder / target) if kind == "gitdir" else None
-    return None
+def find_work_tree(cwd: Path | str) -> Path | None:
+    """Return the top of the work tree that `cwd` lies in; starts no process."""
+    found = _find_git_dir(cwd)
+    return None if found is None else found[0]
 
 
-def current_branch(start: Path) -> str | None:
-    """Return the branch that is checked out; None when HEAD is detached or there is no git."""
-    git_dir = find_git_dir(start)
-    if git_dir is None:
-        return None
-    try:
-        head = (git_dir / "HEAD").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None
-    kind, _, ref = head.partition(": ")
-    return ref.removeprefix("refs/heads/") if kind == "ref" else None
+def current_branch(cwd: Path | str) -> str | None:
+    """Return the branch that is checked out, one without commits too; None when detached.
 
-
-def head_commit(cwd: Path) -> str | None:
-    """Return the commit that is checked out; None without git or before the first commit."""
-    return answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], cwd)
-
-
-def work_tree(cwd: Path) -> Path | None:
-    """Return the root of the work tree that a folder is in."""
-    found = answer_of(["rev-parse", "--show-toplevel"], cwd)
-    return Path(found) if found else None
-
-
-def has_remote(cwd: Path) -> bool:
-    """Tell whether the repository has a remote."""
-    return bool(answer_of(["remote"], cwd))
-
-
-def other_work_trees(cwd: Path) -> list[Path]:
-    """Return the roots of all work trees of the repository but the one a folder is in."""
-    listed = answer_of(["worktree", "list", "--porcelain"], cwd) or ""
-    paths = [
-        Path(line.removeprefix("worktree "))
-        for line in listed.splitlines()
-        if line.startswith("worktree ")
-    ]
-    own = work_tree(cwd)
-    return [path for path in paths if path != own]
-
-
-def files_on_branches(cwd: Path, folder: str, table: str) -> BranchFiles:
-    """Return what every local branch holds of a mission, with three processes in all.
-
-    Args:
-        cwd: a folder of the repository.
-        folder: the tasks folder, relative to the repository's root.
-        table: the tasks table, likewise.
+    Starts no process, but for repositories that keep refs in tables.
     """
-    nothing = BranchFiles(names=frozenset(), tables=())
-    refs = (answer_of(["for-each-ref", "--format=%(refname)", "refs/heads"], cwd) or "").split()
-    if not refs:
-        return nothing
-    wanted = "".join(f"{ref}:{folder}\n{ref}:{table}\n" for ref in refs)
-    try:
-        checked = run_git(["cat-file", "--batch-check"], cwd, stdin=wanted.encode())
-        objects = {
-            parts[0]: parts[1]
-            for line in checked.text.splitlines()
-            if len(parts := line.split()) == 3 and parts[1] in ("tree", "blob")
-        }
-        ids = "".join(f"{name}\n" for name in objects)
-        contents = run_git(["cat-file", "--batch"], cwd, stdin=ids.encode()).stdout
-    except GitError:
-        return nothing
-    names: set[str] = set()
-    tables: list[bytes] = []
-    for kind, data in _parse_batch(contents):
-        if kind == "tree":
-            names.update(_tree_names(data))
-        else:
-            tables.append(data)
-    return BranchFiles(names=frozenset(names), tables=tuple(tables))
+    found = _find_git_dir(cwd)
+    if found is None:
+        return None
+    head = _read_small(found[1] / "HEAD")
+    if head is None or not head.startswith("ref:"):
+        return None
+    name = head.removeprefix("ref:").strip()
+    if name == _BRANCHES + ".invalid":
+        # What a repository with reftable puts there for readers like us.
+        answer = _ask(["symbolic-ref", "-q", "HEAD"], cwd)
+        name = answer.text if answer else ""
+    return name.removeprefix(_BRANCHES) if name.startswith(_BRANCHES) else None
 
 
-def _parse_batch(contents: bytes) -> list[tuple[str, bytes]]:
-    r"""Split `<id> <kind> <size>\\n<data>\\n` records."""
-    found = []
-    position = 0
-    while position < len(contents):
-        end = contents.index(b"\n", position)
-        _, kind, size = contents[position:end].split()
-        start = end + 1
-        found.append((kind.decode(), contents[start : start + int(size)]))
-        position = start + int(size) + 1
+def head_commit(cwd: Path | str) -> str | None:
+    """Return the id of the commit that is checked out; None without git or without commits."""
+    answer = _ask(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], cwd)
+    return answer.text if answer else None
+
+
+def is_dirty(cwd: Path | str) -> bool:
+    """Tell whether the work tree has changes or untracked files; False without git."""
+    answer = _ask(["status", "--porcelain=v1", "-z", "--untracked-files=normal"], cwd)
+    return bool(answer and answer.stdout)
+
+
+def local_branches(cwd: Path | str) -> tuple[str, ...]:
+    """Return the names of the local branches; empty without git."""
+    answer = _ask(["for-each-ref", "--format=%(refname)", _BRANCHES], cwd)
+    lines = answer.text.splitlines() if answer else []
+    return tuple(line.removeprefix(_BRANCHES) for line in lines)
+
+
+def other_work_trees(cwd: Path | str) -> list[Path]:
+    """Return the tops of the repository's other work trees that are there; empty without git."""
+    answer = _ask(["worktree", "list", "--porcelain"], cwd)
+    own = find_work_tree(cwd)
+    found: list[Path] = []
+    for block in answer.text.split("\n\n") if answer else []:
+        lines = block.splitlines()
+        if not lines or not lines[0].startswith("worktree ") or "bare" in lines:
+            continue
+        place = Path(os.path.realpath(lines[0].removeprefix("worktree ")))
+        if place != own and place.is_dir():
+            found.append(place)
     return found
 
 
-def _tree_names(tree: bytes) -> list[str]:
-    r"""Return the names in a raw tree object: `<mode> <name>\\0<20 or 32 bytes>` records."""
-    names = []
-    id_length = 20
-    position = 0
-    while position < len(tree):
-        space = tree.index(b" ", position)
-        end = tree.index(b"\0", space)
-        names.append(tree[space + 1 : end].decode("utf-8", "replace"))
-        position = end + 1 + id_length
-    return names
+def answer_of(args: Sequence[str], cwd: Path | str) -> str | None:
+    """Return git's answer to a question; None when it has none, or there is no git."""
+    answer = _ask(args, cwd)
+    return answer.text if answer is not None else None
+
+
+def _command_name(args: Sequence[str]) -> str:
+    rest = iter(args)
+    for arg in rest:
+        if arg in ("-c", "-C"):
+            next(rest, None)
+        elif not arg.startswith("-"):
+            return arg
+    return ""
+
+
+def _ask(args: Sequence[str], cwd: Path | str) -> GitResult | None:
+    """Run a question that may well have no answer; None without one."""
+    try:
+        answer = run_git(args, cwd, check=False)
+    except ProgramNotFoundError:
+        return None
+    return answer if answer.exit_code == 0 else None
+
+
+def _find_git_dir(cwd: Path | str) -> tuple[Path, Path] | None:
+    """Return the top of the work tree around `cwd`, and the folder that holds its HEAD."""
+    start = Path(os.path.realpath(cwd))
+    for folder in (start, *start.parents):
+        git = folder / ".git"
+        if git.is_dir():
+            if os.path.lexists(git / "HEAD"):
+                return folder, git
+            continue
+        # A linked work tree or submodule has a file that tells where.
+        pointer = _read_small(git)
+        if pointer is not None and pointer.startswith("gitdir:"):
+            return folder, folder / pointer.removeprefix("gitdir:").strip()
+    return None
+
+
+def _read_small(path: Path) -> str | None:
+    try:
+        data = find_bytes(path, limit_bytes=_SMALL_BYTES)
+    except FileAccessError:
+        return None
+    return None if data is None else os.fsdecode(data)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill git and what it started, and wait for git alone: others may hold its pipes."""
+    if process.poll() is None:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()

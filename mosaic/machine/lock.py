@@ -1,136 +1,256 @@
-"""Locks that free themselves when their holder dies.
+"""Who may change the mission's files, and which supervisor is alive.
 
-The mission lock is filelock's `FileLock` (flock): free at once when its process is killed,
-whatever the file holds. A name beside it tells whoever waits who holds it. A folder lock is
-flock on a folder's own descriptor: a supervisor holds its run's for as long as it lives.
+Both are kernel locks (flock), free at once when their process ends, however it ends.
+
+- `mission_lock`: held for the moment of one change, waited for. Beside the lock file
+  stands `<name>.holder`, a JSON object that names the holder to those who wait. The
+  lock file itself carries nothing, because filelock before 4 truncates it.
+- `hold_folder`: held by a supervisor on its run's folder for as long as it lives, and
+  never waited for. That it is held is the proof of life.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
+import threading
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
-from mosaic.errors import HeldError, LockTimeoutError
-from mosaic.machine.disk import access_error, find_bytes
-from mosaic.machine.process import host_name
+from mosaic.errors import HeldError, LockTimeoutError, MissionError
+from mosaic.machine.access import access_error
+from mosaic.machine.disk import PRIVATE_FILE, find_bytes
+from mosaic.machine.identity import is_same_process, own_identity
+from mosaic.model import ProcessIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from types import TracebackType
 
-POLL_SECONDS = 0.02
-LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.03
+_NAME_CHARACTERS = 300
+# Someone who only looks whether a folder is held takes it, shared, for an instant.
+_LOOK_SECONDS = 0.5
+_CONTENTION = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
 
 
-@contextmanager
-def mission_lock(path: Path, *, timeout_seconds: float, holder: str) -> Iterator[None]:
-    """Hold the mission lock. Not re-entrant: a function that needs it held says so.
+class _Held(threading.local):
+    """The mission locks that this thread holds: how deep, by process and path."""
+
+    def __init__(self) -> None:
+        self.depth: dict[tuple[int, str], int] = {}
+
+
+_held = _Held()
+
+
+@contextlib.contextmanager
+def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0) -> Iterator[None]:
+    """Hold the mission lock for the length of a `with` block.
+
+    A thread that holds it already may take it again: the inner block joins the outer
+    one, and the lock is free when the outermost ends. It is not handed on to children.
 
     Args:
         path: the lock file; its folder must exist.
-        timeout_seconds: how long to wait for it.
-        holder: what the lock is held for, in words.
+        holder: what holds it, in words for those who wait: `mission set T-001`.
+        timeout_seconds: how long to wait for another process or thread.
 
     Raises:
-        LockTimeoutError: another process holds it; names that process.
-        FileAccessError: the lock file cannot be opened.
+        LockTimeoutError: it was not free in time; names the holder.
+        FileAccessError: the lock file cannot be made or opened.
     """
-    from filelock import FileLock, Timeout  # start-up: only what changes something locks
+    # A fork inherits our table but must not take the parent's lock for its own.
+    key = (os.getpid(), os.path.realpath(path))
+    if key in _held.depth:
+        _held.depth[key] += 1
+        try:
+            yield
+        finally:
+            _held.depth[key] -= 1
+        return
+    # Looked at here, because filelock makes folders that are missing, open to everybody.
+    if not os.path.isdir(os.path.dirname(key[1])):
+        raise access_error("locked", path, FileNotFoundError("its folder is not there"))
+    # Imported here: filelock costs 40 ms that a command which only reads need not pay.
+    from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=timeout_seconds, poll_interval=POLL_SECONDS, mode=0o600)
+    lock = FileLock(path, timeout=timeout_seconds, mode=PRIVATE_FILE)
     try:
-        lock.acquire()
+        lock.acquire(poll_interval=_POLL_SECONDS)
     except Timeout:
-        raise LockTimeoutError(path, timeout_seconds, read_holder(path)) from None
+        raise LockTimeoutError(path, timeout_seconds, _find_holder(path)) from None
     except OSError as error:
-        raise access_error("the mission cannot be locked", path, error) from None
+        raise access_error("locked", path, error) from error
+    note = _holder_path(path)
+    _held.depth[key] = 1
     try:
-        _write_holder(path, holder)
+        _leave_name(note, holder)
         yield
     finally:
+        del _held.depth[key]
+        with contextlib.suppress(OSError):
+            os.unlink(note)
         lock.release()
 
 
-def read_holder(path: Path) -> str | None:
-    """Return who took a mission lock last, in words."""
-    try:
-        values = json.loads(find_bytes(_holder_file(path)) or b"")
-        age = max(0, int(time.time() - values["since"]))
-        return f"pid {values['pid']} on `{values['host']}` ({values['doing']}), taken {age} s ago"
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _write_holder(path: Path, doing: str) -> None:
-    """Leave a name for whoever waits. Only a courtesy: no sync, no error."""
-    values = {"pid": os.getpid(), "host": host_name(), "doing": doing, "since": time.time()}
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        descriptor = os.open(_holder_file(path), flags, 0o600)
-        os.write(descriptor, json.dumps(values).encode())
-        os.close(descriptor)
-    except OSError:
-        return
-
-
-def _holder_file(path: Path) -> Path:
-    return path.with_name(path.name + ".holder")
-
-
 class FolderLock:
-    """A held folder."""
+    """A folder that this process holds until `release`, or until it ends."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:
-        """Let go of it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Let go of the folder; a second call does nothing."""
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        # Unlocked outright: a child between fork and exec still has the descriptor.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
 
 
-def hold_folder(path: Path) -> FolderLock:
-    """Hold a folder until released, or until this process ends.
+def hold_folder(path: Path | str) -> FolderLock:
+    """Hold a folder for as long as this process lives, without waiting for a holder.
 
     Raises:
-        HeldError: another process holds it.
-        FileAccessError: there is no such folder.
+        HeldError: a living process holds it.
+        FileAccessError: it is missing, no folder, or its file system has no locks.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = _open_folder(path)
     except OSError as error:
-        raise access_error("the folder cannot be locked", path, error) from None
-    # Whoever only looks holds it for a moment: a refusal counts when it lasts.
-    deadline = time.monotonic() + LOOK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)
-                continue
-            os.close(descriptor)
-            raise HeldError(
-                f"`{path.name}` is held by a living process", path=path, hint="wait for it to end"
-            ) from None
-        return FolderLock(descriptor)
-
-
-def is_folder_held(path: Path) -> bool:
-    """Tell whether some process holds a folder."""
+        raise access_error("held", path, error) from error
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
+        is_mine = _lock_soon(descriptor)
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, OSError):
+            raise access_error("held", path, error) from error
+        raise
+    if not is_mine:
+        os.close(descriptor)
+        raise HeldError(
+            f"`{path}` is held by a living process",
+            path=path,
+            hint="`mission sessions --live` shows who works",
+        )
+    return FolderLock(Path(path), descriptor)
+
+
+def is_folder_held(path: Path | str) -> bool:
+    """Tell whether a living process holds a folder; one that is missing is not held.
+
+    Raises:
+        FileAccessError: it cannot be told, so its holder must be taken for alive.
+    """
+    try:
+        descriptor = _open_folder(path)
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise access_error("looked at", path, error) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        # Shared, so that two who look do not take each other for the holder.
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
+    except OSError as error:
+        raise access_error("looked at", path, error) from error
     finally:
         os.close(descriptor)
-    return False
+
+
+def _open_folder(path: Path | str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _lock_soon(descriptor: int) -> bool:
+    until = time.monotonic() + _LOOK_SECONDS
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _CONTENTION:
+            return False
+        raise
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Holder:
+    command: str
+    since: str
+    pid: int
+    started_at: str
+    boot_id: str
+    host: str
+
+
+def _holder_path(path: Path | str) -> Path:
+    return Path(f"{os.fspath(path)}.holder")
+
+
+def _leave_name(note: Path, holder: str) -> None:
+    """Write who holds the lock; for people only, so nothing depends on its success."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    me = own_identity()
+    content = _Holder(
+        command=holder,
+        since=since,
+        pid=me.pid,
+        started_at=me.started_at,
+        boot_id=me.boot_id,
+        host=me.host,
+    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with contextlib.suppress(OSError):
+        descriptor = os.open(note, flags, PRIVATE_FILE)
+        try:
+            os.write(descriptor, json.dumps(asdict(content)).encode())
+        finally:
+            os.close(descriptor)
+
+
+def _find_holder(path: Path | str) -> str | None:
+    """Return who holds the lock, in words; None when the note is not that of a living one."""
+    try:
+        data = find_bytes(_holder_path(path), limit_bytes=65536)
+        found = _Holder(**json.loads(data or b""))
+        identity = ProcessIdentity(
+            pid=int(found.pid),
+            started_at=str(found.started_at),
+            boot_id=str(found.boot_id),
+            host=str(found.host),
+        )
+        # A holder that was killed leaves its note to the next, who may not have come yet.
+        if is_same_process(identity) is False:
+            return None
+    except (MissionError, ValueError, TypeError, OverflowError, RecursionError):
+        return None
+    words = f"`{found.command}`, pid {identity.pid} on `{identity.host}`, since {found.since}"
+    return "".join(char if char.isprintable() else " " for char in words)[:_NAME_CHARACTERS]

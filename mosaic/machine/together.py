@@ -1,195 +1,293 @@
-"""Changing several files as one: an intent note first, so that a crash is settled later.
+"""Several files written as one, and settled after a crash.
 
-The note lists for every file its temporary file and the digests of old and new content:
-
-    {"version": 1, "files": [{"target": "…", "temporary": "…", "old": null, "new": "<sha256>"}]}
-
-It is written when every temporary file is complete, and removed when every rename is done.
-Whoever takes the mission lock next goes through a note that is still there: what is not
-yet renamed is renamed. A target that is neither old nor new was changed by somebody else
-meanwhile; it is left alone and its temporary file dropped.
+First every new content stands on disk in a temporary file beside its target, then an
+intent note is written, and only then are the temporary files renamed over their
+targets. Whoever takes the mission lock next calls `finish_intent`: a note that it finds
+is what a crash left, and the change is carried through or dropped as a whole. Nothing
+here looks at what the files mean.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from mosaic.errors import FileAccessError, MissionError
-from mosaic.machine.disk import (
-    TEMPORARY_SUFFIX,
+from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
+from mosaic.machine.access import (
+    Expected,
     Signature,
     access_error,
+    expect_unchanged,
+    find_signature,
+)
+from mosaic.machine.disk import PRIVATE_FILE, find_bytes, find_signed, write_atomic
+from mosaic.machine.intent import PlannedFile, digest, dump_note, parse_note
+from mosaic.machine.staging import (
     discard,
-    find_bytes,
-    prepare_file,
-    refuse_changed,
+    resolve_target,
+    stage,
     sync_folder,
-    target_inside,
-    write_private,
+    temporary_beside,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-FORMAT_VERSION = 1
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """A file's new content. `expect` is what it looked like when read; None: it is new."""
+    """One file of a set that is written as one."""
 
     path: Path
-    data: bytes
-    expect: Signature | None
+    data: bytes | None
+    """The new content; None removes the file."""
+    expect: Signature | Expected | None = Expected.ANYTHING
+    """As `write_atomic`."""
     mode: int | None = None
+    """As `write_atomic`."""
+
+
+class Settled(StrEnum):
+    """What became of one file of an interrupted change."""
+
+    ALREADY_WRITTEN = "already-written"
+    """It had been written before the crash."""
+    WRITTEN = "written"
+    """It was written now."""
+    DROPPED = "dropped"
+    """Nothing of the change had been written, so none of it was: the old content stands."""
+    LEFT_EDITED = "left-edited"
+    """Someone edited it since; their content stands, the change to it is lost."""
+    LOST = "lost"
+    """The new content is gone: the old one stands although other files are new."""
+    NOTE_UNREADABLE = "note-unreadable"
+    """The note itself is broken; it was moved aside to this path, no file was touched."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Step:
-    target: Path
-    temporary: Path
-    old: str | None
-    new: str
+class IntentOutcome:
+    """How one file of an interrupted change was settled."""
+
+    path: Path
+    settled: Settled
+
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether the user should be told: files that belong together may disagree."""
+        return self.settled in (Settled.LEFT_EDITED, Settled.LOST, Settled.NOTE_UNREADABLE)
 
 
-def write_together(changes: Sequence[Change], *, intent: Path, root: Path) -> None:
-    """Write several files; after a crash at any point `finish_intent` completes it.
+def write_together(
+    changes: Sequence[Change], *, intent: Path, root: Path | str
+) -> dict[Path, Signature | None]:
+    """Write several files so that a crash leaves all old or, once settled, all new.
+
+    Call it under the mission lock. Files whose content would not change are left alone.
+    Whatever is expected of a file, it must not change while this runs.
 
     Args:
-        changes: the files; none is replaced if anybody changed one since it was read.
-        intent: path of the note.
-        root: nothing outside this folder is written.
-
-    Raises:
-        FileChangedError: somebody changed one of them meanwhile; nothing was written.
-        FileAccessError: one cannot be written; nothing was changed.
-        PathOutsideError: one lies outside `root`.
-    """
-    steps: list[_Step] = []
-    try:
-        for change in changes:
-            steps.append(_prepare(change, root))
-        for change in changes:
-            refuse_changed(change.path, change.expect)
-        if len(steps) > 1:
-            write_private(intent, _dump(steps), root=root)
-    except BaseException:
-        for step in steps:
-            discard(step.temporary)
-        raise
-    try:
-        for step in steps:
-            os.rename(step.temporary, step.target)
-        for folder in {step.target.parent for step in steps}:
-            sync_folder(folder)
-    except OSError as error:
-        # With the note in place the next command goes on from here.
-        raise access_error("the files cannot be written", steps[0].target, error) from None
-    if len(steps) > 1:
-        _remove_note(intent)
-
-
-def finish_intent(intent: Path, *, root: Path) -> tuple[str, ...]:
-    """Go through a note that an interrupted change left; call it under the mission lock.
+        changes: the files, each once, in the order in which they are written.
+        intent: where the note stands meanwhile; its folder must exist.
+        root: folder that every real target must lie in.
 
     Returns:
-        One line for each file that somebody else changed meanwhile, so that it was left alone.
+        For each path as given: the signature it has now, None when it is gone.
 
     Raises:
-        FileAccessError: a file cannot be renamed.
+        FileChangedError: a file is not what was expected. Nothing was written, but for
+            an edit in the very moment of writing, where the error tells so.
+        FileAccessError: not permitted, disk full. Nothing was written, or the note still
+            stands and the next `finish_intent` carries the change through.
+        PathOutsideError: a target lies outside `root`.
     """
-    data = find_bytes(intent)
-    if data is None:
-        return ()
+    if os.path.lexists(intent):
+        raise FileAccessError(
+            "an earlier change was not finished",
+            path=intent,
+            hint="`mission check` finishes it",
+        )
+    targets = _resolve_all(changes, root)
+    planned: list[PlannedFile] = []
+    read_at: dict[Path, Signature | None] = {}
     try:
-        steps = _parse(data, root)
-    except (ValueError, KeyError, TypeError, AttributeError, MissionError):
-        # The note itself is written atomically, so this is not our crash: keep it to look at.
-        aside = intent.with_suffix(".broken")
-        os.replace(intent, aside)
-        return (f"`{intent.name}` could not be read; it is kept as `{aside.name}`",)
-    left = [line for step in steps if (line := _finish(step))]
-    for folder in {step.target.parent for step in steps}:
-        sync_folder(folder)
-    _remove_note(intent)
-    return tuple(left)
+        for change, target in zip(changes, targets, strict=True):
+            found, read_at[target] = find_signed(target) or (None, None)
+            if change.expect not in (Expected.ANYTHING, read_at[target]):
+                expect_unchanged(target, change.expect)
+            if change.data != found:
+                planned.append(_prepare(change, target, found))
+        if planned:
+            _commit(planned, read_at, intent, root)
+    except BaseException as error:
+        # While the note stands, the temporary files are what it is carried through with.
+        if not os.path.lexists(intent):
+            _discard(planned)
+        if isinstance(error, OSError):
+            raise access_error("written", error.filename or intent, error) from error
+        raise
+    return {
+        change.path: find_signature(target) for change, target in zip(changes, targets, strict=True)
+    }
 
 
-def _prepare(change: Change, root: Path) -> _Step:
-    target = target_inside(change.path, root)
-    old = find_bytes(target)
-    temporary = prepare_file(target, change.data, change.mode)
-    return _Step(
+def finish_intent(intent: Path, *, root: Path | str) -> list[IntentOutcome]:
+    """Settle a change that a crash interrupted; call it under the mission lock.
+
+    When nothing of the change was written and someone edited a file since, or new
+    content is gone, all of it is dropped. Else it is carried through, but a file that
+    someone edited since is left as it is.
+
+    Args:
+        intent: where the note would stand.
+        root: as it was given to `write_together`.
+
+    Returns:
+        What became of each file; empty when there is no note.
+
+    Raises:
+        FileAccessError: the change cannot be carried through now; the note still stands.
+    """
+    try:
+        note = find_bytes(intent)
+        planned = [] if note is None else parse_note(note, root)
+    except (FileAccessError, PathOutsideError, ValueError):
+        return [IntentOutcome(path=_move_aside(intent), settled=Settled.NOTE_UNREADABLE)]
+    if note is None:
+        return []
+    try:
+        settled = _judge(planned)
+        for plan, outcome in zip(planned, settled, strict=True):
+            if outcome is Settled.WRITTEN:
+                plan.carry_out()
+        _sync_folders(planned)
+        _remove_note(intent)
+    except OSError as error:
+        raise access_error("written", error.filename or intent, error) from error
+    _discard(planned)
+    return [
+        IntentOutcome(path=plan.target, settled=outcome)
+        for plan, outcome in zip(planned, settled, strict=True)
+    ]
+
+
+def _resolve_all(changes: Sequence[Change], root: Path | str) -> list[Path]:
+    targets: list[Path] = []
+    for change in changes:
+        target = resolve_target(change.path, root=root)
+        if target in targets:
+            raise FileAccessError(
+                f"`{change.path}` is to be written twice at once",
+                path=change.path,
+                detail="two of the mission's files are one and the same",
+            )
+        targets.append(target)
+    return targets
+
+
+def _prepare(change: Change, target: Path, old: bytes | None) -> PlannedFile:
+    temporary = None
+    if change.data is not None:
+        temporary = temporary_beside(target, in_set=True)
+        os.close(stage(target, temporary, change.data, mode=change.mode))
+    return PlannedFile(
         target=target,
         temporary=temporary,
-        old=_digest(old) if old is not None else None,
-        new=_digest(change.data),
+        old_sha256=digest(old),
+        new_sha256=digest(change.data),
     )
 
 
-def _finish(step: _Step) -> str | None:
-    prepared = find_bytes(step.temporary)
-    now = find_bytes(step.target)
-    digest = _digest(now) if now is not None else None
-    if prepared is None or digest == step.new:
-        discard(step.temporary)
-        return None
-    if digest == step.old and _digest(prepared) == step.new:
-        try:
-            os.rename(step.temporary, step.target)
-        except OSError as error:
-            raise access_error("the file cannot be written", step.target, error) from None
-        return None
-    discard(step.temporary)
-    return f"`{step.target}` was changed by somebody else meanwhile, and left alone"
+def _commit(
+    planned: Sequence[PlannedFile],
+    read_at: Mapping[Path, Signature | None],
+    intent: Path,
+    root: Path | str,
+) -> None:
+    """Write the note, rename, remove the note."""
+    _sync_folders(planned)
+    write_atomic(
+        intent, dump_note(planned, root), root=intent.parent, mode=PRIVATE_FILE, expect=None
+    )
+    written = 0
+    edited: list[Path] = []
+    try:
+        for plan in planned:
+            expect_unchanged(plan.target, read_at[plan.target])
+        for plan in planned:
+            try:
+                expect_unchanged(plan.target, read_at[plan.target])
+            except FileChangedError:
+                if not written:
+                    raise
+                edited.append(plan.target)
+                continue
+            plan.carry_out()
+            written += 1
+    except Exception:
+        if not written:
+            _remove_note(intent)
+        raise
+    _sync_folders(planned)
+    _remove_note(intent)
+    _discard(planned)
+    if edited:
+        raise FileChangedError(edited[0], written="it was left as it is, the others were written")
+
+
+def _judge(planned: Sequence[PlannedFile]) -> list[Settled]:
+    """Decide what becomes of each file of an interrupted change; changes nothing."""
+    first: list[Settled] = []
+    for plan in planned:
+        now = _state(plan.target)
+        if now == plan.new_sha256:
+            first.append(Settled.ALREADY_WRITTEN)
+        elif now != plan.old_sha256:
+            first.append(Settled.LEFT_EDITED)
+        elif plan.temporary is None or _state(plan.temporary) == plan.new_sha256:
+            first.append(Settled.WRITTEN)
+        else:
+            first.append(Settled.LOST)
+    is_begun = Settled.ALREADY_WRITTEN in first
+    is_whole = not {Settled.LEFT_EDITED, Settled.LOST} & set(first)
+    if is_begun or is_whole:
+        return first
+    return [Settled.DROPPED] * len(first)
+
+
+def _state(path: Path) -> str | None:
+    """Return the digest of a regular file, None for no file, `?` for anything else."""
+    try:
+        return "?" if path.is_symlink() else digest(find_bytes(path))
+    except (FileAccessError, OSError):
+        return "?"
+
+
+def _move_aside(intent: Path) -> Path:
+    aside = intent.with_name(f"{intent.name}.broken-{os.urandom(4).hex()}")
+    try:
+        os.rename(intent, aside)
+    except OSError as error:
+        raise access_error("moved aside", intent, error) from error
+    return aside
 
 
 def _remove_note(intent: Path) -> None:
-    try:
-        os.unlink(intent)
-        sync_folder(intent.parent)
-    except OSError as error:
-        raise access_error("the note cannot be removed", intent, error) from None
+    os.unlink(intent)
+    sync_folder(intent.parent)
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _sync_folders(planned: Iterable[PlannedFile]) -> None:
+    for folder in {plan.target.parent for plan in planned}:
+        # A folder that is gone takes its files along: there is nothing to make durable.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            sync_folder(folder)
 
 
-def _dump(steps: Sequence[_Step]) -> bytes:
-    files = [
-        {
-            "target": str(step.target),
-            "temporary": step.temporary.name,
-            "old": step.old,
-            "new": step.new,
-        }
-        for step in steps
-    ]
-    return json.dumps({"version": FORMAT_VERSION, "files": files}, indent=1).encode()
-
-
-def _parse(data: bytes, root: Path) -> list[_Step]:
-    document: dict[str, Any] = json.loads(data)
-    if document["version"] != FORMAT_VERSION:
-        raise FileAccessError("the note is of another version")
-    steps = []
-    for item in document["files"]:
-        target = target_inside(Path(item["target"]), root)
-        name = str(item["temporary"])
-        if os.sep in name or not name.endswith(TEMPORARY_SUFFIX):
-            raise ValueError(name)
-        steps.append(
-            _Step(
-                target=target,
-                temporary=target.parent / name,
-                old=item["old"],
-                new=str(item["new"]),
-            )
-        )
-    return steps
+def _discard(planned: Iterable[PlannedFile]) -> None:
+    for plan in planned:
+        if plan.temporary is not None:
+            discard(plan.temporary)

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import append_durable
 from mosaic.runs.record import format_moment
 
 if TYPE_CHECKING:
@@ -74,13 +76,16 @@ class EventLog:
         self._clock = clock
         known = read_events(run)
         self.last_seq = known.events[-1].seq if known.events else 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._fd = os.open(run.worker_log, flags, 0o600)
         if known.torn:
             self._cut_torn_line()
 
     def append(
-        self, kind: EventType, message: str, *, level: str = "info", **data: JsonValue
+        self,
+        kind: EventType,
+        message: str,
+        *,
+        level: str = "info",
+        data: Mapping[str, JsonValue] | None = None,
     ) -> int:
         """Append an event and return its `seq`. A full disk loses the event, not the run."""
         seq = self.last_seq + 1
@@ -92,24 +97,20 @@ class EventLog:
                 "level": level,
                 "created_at": format_moment(self._clock()),
                 "message": message,
-                "data": data,
+                "data": data or {},
             },
             ensure_ascii=False,
         )
         try:
-            os.write(self._fd, line.encode("utf-8", "replace") + b"\n")
-        except OSError:
+            append_durable(self._run.worker_log, line.encode("utf-8", "replace") + b"\n")
+        except MissionError:
             return self.last_seq
         self.last_seq = seq
         return seq
 
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
-
     def _cut_torn_line(self) -> None:
         data = self._run.worker_log.read_bytes()
-        os.ftruncate(self._fd, data.rfind(b"\n") + 1)
+        os.truncate(self._run.worker_log, data.rfind(b"\n") + 1)
 
 
 def read_events(run: Run) -> EventRead:

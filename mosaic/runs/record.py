@@ -26,17 +26,20 @@ import re
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.errors import MissionError, RecordError
-from mosaic.machine.disk import create_private_dir, find_bytes, safe_segment, write_private
+from mosaic.machine.disk import create_private_dir, find_bytes, write_private
+from mosaic.machine.paths import safe_segment
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.model import JsonValue
+
+Parsed = TypeVar("Parsed")
 
 LAYOUT_VERSION = 1
 PROMPT_MARK = "{prompt}"
@@ -253,7 +256,7 @@ def _plain(value: Any) -> JsonValue:
     return value  # type: ignore[no-any-return]
 
 
-def _parse(path: Path, build: Any) -> Any:
+def _parse(path: Path, build: Callable[[dict[str, Any]], Parsed]) -> Parsed:
     try:
         data = find_bytes(path)
         if data is None:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from mosaic.errors import ProgramNotFoundError, RuntimeUnknownError
-from mosaic.machine.process import find_program
+from mosaic.machine.process import install_path
 from mosaic.model import RuntimeSpec
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def default_runtime(specs: Mapping[str, RuntimeSpec]) -> Runtime:
     for name in PREFERRED:
         spec = specs.get(name)
         program = spec.command[0] if spec and spec.command else name
-        if find_program(program):
+        if install_path(program):
             return get_runtime(name, specs)
     raise ProgramNotFoundError(
         " or ".join(PREFERRED),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from mosaic.machine.process import find_program
+from mosaic.machine.process import install_path
 from mosaic.model import Usage
 from mosaic.ports import EndCause, Ending, Probe
 
@@ -145,7 +145,7 @@ def usage_ending(program: str, stderr_tail: str, exit_code: int) -> Ending:
 
 def probe_program(program: str, install_hint: str) -> Probe:
     """Look whether a program is installed, and which version it says it is."""
-    path = find_program(program)
+    path = install_path(program)
     if path is None:
         return Probe(
             program=program,

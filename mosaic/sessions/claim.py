@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import SessionLiveError
-from mosaic.machine.process import own_identity
+from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.sessions.session_lock import find_locks, remove_lock, write_lock

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import safe_segment
+from mosaic.machine.identity import host_name, is_same_process
 from mosaic.machine.lock import hold_folder, is_folder_held
-from mosaic.machine.process import find_marked, host_name, is_same_process, send_signal
+from mosaic.machine.orphans import find_marked
+from mosaic.machine.paths import safe_segment
+from mosaic.machine.process import send_signal
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.runs.events import EventLog, EventType, read_events
@@ -116,28 +118,25 @@ def _end_run(draft: Draft, run: Run, meta: RunMeta, lock_file: Path) -> Settled:
 
 def _finish_record(run: Run, meta: RunMeta, facts: EndFacts, settled: Settled) -> None:
     events = EventLog(run)
+    events.append(EventType.STEP_FAILED, f"{settled.outcome.reason.value}: {CRASHED.message}")
+    write_result(run, meta, facts, settled.outcome, events=events.last_seq)
     try:
-        events.append(EventType.STEP_FAILED, f"{settled.outcome.reason.value}: {CRASHED.message}")
-        write_result(run, meta, facts, settled.outcome, events=events.last_seq)
-        try:
-            state = run.state()
-        except MissionError:
-            return  # a broken state is left for people to look at
-        if state.status in (RunStatus.PREPARED, RunStatus.RUNNING):
-            run.write_state(
-                advance(
-                    state,
-                    utc_now(),
-                    status=settled.outcome.run_status,
-                    reason=settled.outcome.reason,
-                    finished_at=facts.ended_at,
-                    exit_code=facts.exit_code,
-                    summary=settled.outcome.summary,
-                    last_event_seq=events.last_seq,
-                )
+        state = run.state()
+    except MissionError:
+        return  # a broken state is left for people to look at
+    if state.status in (RunStatus.PREPARED, RunStatus.RUNNING):
+        run.write_state(
+            advance(
+                state,
+                utc_now(),
+                status=settled.outcome.run_status,
+                reason=settled.outcome.reason,
+                finished_at=facts.ended_at,
+                exit_code=facts.exit_code,
+                summary=settled.outcome.summary,
+                last_event_seq=events.last_seq,
             )
-    finally:
-        events.close()
+        )
 
 
 def _sweep(run: Run, meta: RunMeta) -> None:

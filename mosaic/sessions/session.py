@@ -329,9 +329,8 @@ def _note_prepared(run: Run, attempt: Attempt) -> None:
         events.append(
             EventType.RUN_RESUMED,
             "the runtime's own conversation is continued",
-            runtime_session_id=attempt.conversation,
+            data={"runtime_session_id": attempt.conversation},
         )
-    events.close()
 
 
 def _configured_timeout(snapshot: Snapshot, runtime: str) -> float | None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import LockFileError
 from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.identity import boot_id, host_name, is_same_process
 from mosaic.machine.lock import is_folder_held
-from mosaic.machine.process import boot_id, host_name, is_same_process
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.store.mission_file import format_time
 
@@ -129,7 +129,7 @@ def observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:
         age = max(0.0, time.time() - os.stat(path).st_mtime)
     except FileNotFoundError:
         age = 0.0
-    from mosaic.machine.disk import safe_segment
+    from mosaic.machine.paths import safe_segment
 
     run_dir = layout.runs_dir / safe_segment(lock.task_id) / safe_segment(lock.run_id)
     return Signs(

@@ -7,9 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, SessionNotFoundError
-from mosaic.machine.disk import safe_segment
+from mosaic.machine.identity import host_name, identify, is_same_process
 from mosaic.machine.lock import is_folder_held
-from mosaic.machine.process import find_marked, host_name, identify, is_same_process, send_signal
+from mosaic.machine.orphans import find_marked
+from mosaic.machine.paths import safe_segment
+from mosaic.machine.process import send_signal
 from mosaic.runs.record import Run
 from mosaic.sessions.recover import recover_if_needed
 from mosaic.sessions.session_lock import find_locks
@@ -125,13 +127,8 @@ def _note_stopped(run: Run) -> None:
         events.append(
             EventType.WORKER_EXITED,
             "stopped by hand; its supervisor was gone",
-            exit_code=None,
-            reason="stopped",
-            cause="cut",
-            words="it was stopped",
-            duration_seconds=None,
+            data={"reason": "stopped", "cause": "cut", "words": "it was stopped"},
         )
-        events.close()
         folder.release()
     except (MissionError, OSError):
         return

@@ -20,14 +20,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.machine.clock import utc_now
+from mosaic.machine.identity import identify, own_identity
 from mosaic.machine.lock import FolderLock, hold_folder
-from mosaic.machine.process import (
-    become_subreaper,
-    identify,
-    own_identity,
-    spawn,
-    sweep_orphans,
-)
+from mosaic.machine.orphans import become_subreaper, sweep_orphans
+from mosaic.machine.process import spawn
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd, PromptChannel
 from mosaic.runs.events import EventLog, EventType
@@ -46,6 +42,8 @@ if TYPE_CHECKING:
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.1
+SIGNAL_EXIT = 128
+"""Above it an exit code tells the signal that ended the program."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 KILL_SIGNAL = signal.SIGUSR1
 
@@ -133,7 +131,7 @@ class Supervisor:
         exit_code = agent.returncode
         ending = self._ending(exit_code)
         end = RunEnd(
-            reason=self._stop or (EndReason.COMPLETED if ending.ok else EndReason.FAILED),
+            reason=self._stop or _natural_reason(ending, exit_code),
             ending=ending,
             exit_code=exit_code,
             duration_seconds=duration,
@@ -153,7 +151,9 @@ class Supervisor:
         )
         return end
 
-    def finish(self, status: RunStatus, reason: EndReason, summary: str, exit_code: int) -> None:
+    def finish(
+        self, status: RunStatus, reason: EndReason, summary: str, exit_code: int | None
+    ) -> None:
         """Write the end of the run's state: the last thing that is written of a run."""
         kind = {
             RunStatus.COMPLETED: EventType.STEP_COMPLETED,
@@ -181,8 +181,6 @@ class Supervisor:
         self._signals.close()
         self._signal_writer.close()
         self._follower.close()
-        if self._events:
-            self._events.close()
         if self._folder:
             self._folder.release()
 
@@ -289,7 +287,7 @@ class Supervisor:
             except (ProcessLookupError, PermissionError):
                 pass  # nobody is left in it but the ended leader
         agent.wait()
-        return len(sweep_orphans(exclude=set()))
+        return len(sweep_orphans())
 
     def _follow(self) -> None:
         for seen in self._follower.read():
@@ -337,7 +335,15 @@ class Supervisor:
 
     def _note(self, kind: EventType, message: str, **data: JsonValue) -> None:
         if self._events:
-            self._events.append(kind, message, **data)
+            self._events.append(kind, message, data=data)
+
+
+def _natural_reason(ending: Ending, exit_code: int) -> EndReason:
+    """Name an end that we did not ask for; an agent that a signal ended has crashed."""
+    if ending.ok:
+        return EndReason.COMPLETED
+    killed = exit_code < 0 or exit_code > SIGNAL_EXIT
+    return EndReason.CRASHED if killed else EndReason.FAILED
 
 
 def _take_note(_number: int, _frame: FrameType | None) -> None:

@@ -95,7 +95,7 @@ class _Assembly:
             found.setdefault(record.id, []).append(record)
         for task_id, same in found.items():
             if len(same) > 1:
-                places = [f"{path}:{line}" for path, line in map(self._place, same)]
+                places = [f"{path}:{line}" for path, line in (self._place(r) for r in same)]
                 self._problems.append(
                     Problem(error=DuplicateTaskError(task_id, places), task_id=task_id)
                 )
@@ -116,10 +116,14 @@ class _Assembly:
                 continue
             for task_id in same:
                 others = [task_id, *(name for name in same if name != task_id)]
-                found = [rows.get(name) or files[name] for name in others]
+                found: list[RowRecord | FileRecord] = [
+                    rows[name] if name in rows else files[name] for name in others
+                ]
                 places = [
                     f"{path}:{line}: `{name}`"
-                    for name, (path, line) in zip(others, map(self._place, found), strict=True)
+                    for name, (path, line) in zip(
+                    others, [self._place(record) for record in found], strict=True
+                )
                 ]
                 error = DuplicateTaskError(task_id, places)
                 error.path, error.line = self._place(found[0])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from mosaic.machine.disk import Signature
+    from mosaic.machine.access import Signature
     from mosaic.store.layout import Layout
     from mosaic.store.sync import Value
     from mosaic.store.tasks import Entry, Snapshot

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.git import files_on_branches, other_work_trees, work_tree
+from mosaic.machine.branches import files_on_branches
+from mosaic.machine.git import find_work_tree, other_work_trees
 from mosaic.store.parsed import parse_table
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _known_texts(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _elsewhere(layout: Layout) -> Iterator[str]:
-    root = work_tree(layout.project)
+    root = find_work_tree(layout.project)
     if root is None:
         return
     folder = _inside(layout.tasks_dir, root)

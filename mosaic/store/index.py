@@ -26,7 +26,7 @@ from mosaic.store.parsed import FileRecord, RowRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mosaic.machine.disk import Signature
+    from mosaic.machine.access import Signature
 
 FORMAT_VERSION = 1
 SETTLED_NS = 1_000_000_000

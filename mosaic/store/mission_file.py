@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
-from mosaic.machine.disk import Signature, read_text
+from mosaic.machine.disk import read_text
 from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
 from mosaic.store.mission_reader import MissionReader, get_key, snake_case
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
@@ -22,6 +22,7 @@ from mosaic.text.jsondoc import append_json, parse_json_document, set_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mosaic.machine.access import Signature
     from mosaic.model import JsonValue, Mission, MissionStatus, Session, Usage
 
 

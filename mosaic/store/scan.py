@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, MissionError
-from mosaic.machine.disk import Signature, find_bytes, find_text, read_text, write_private
+from mosaic.machine.access import Signature
+from mosaic.machine.disk import find_bytes, find_text, read_text, write_private
 from mosaic.store.index import Index, dump_index, parse_index
 from mosaic.store.parsed import parse_table, parse_task_file
 from mosaic.store.tasks import Problem

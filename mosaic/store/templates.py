@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import TemplateError
-from mosaic.machine.disk import confined, find_text
+from mosaic.machine.disk import find_text
+from mosaic.machine.paths import confined
 
 if TYPE_CHECKING:
     from mosaic.store.layout import Layout
@@ -44,7 +45,7 @@ def load_template(name: str, layout: Layout | None = None) -> Template:
         FileAccessError: it cannot be read.
     """
     if layout is not None:
-        path = confined(layout.project, (layout.templates_dir / name).as_posix())
+        path = confined(layout.templates_dir, name)
         file = find_text(path)
         if file is not None:
             return Template(name=name, path=path, source=file.text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.errors import FrontMatterError
 from mosaic.text.lines import BOM, line_of
@@ -18,9 +18,10 @@ from mosaic.text.lines import BOM, line_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from yaml.nodes import MappingNode, Node
-
     from mosaic.model import JsonValue
+
+YamlNode: TypeAlias = Any
+"""A node of PyYAML, whose stubs know neither its kind nor its style."""
 
 OPENING = re.compile(r"---[ \t]*(?:\r\n|\n|\Z)")
 CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r?$|\r?\Z)", re.MULTILINE)
@@ -132,7 +133,7 @@ def parse_front_matter(text: str) -> FrontMatter | None:
     return FrontMatter(data=data, raw=raw, lines=lines, body_start=block.body_start)
 
 
-def compose_block(text: str, block: Block) -> MappingNode | None:
+def compose_block(text: str, block: Block) -> YamlNode | None:
     """Return the YAML nodes of a front matter block; None when it holds nothing.
 
     Raises:
@@ -146,7 +147,7 @@ def compose_block(text: str, block: Block) -> MappingNode | None:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         _refuse_references(yaml.parse(source, Loader=loader), first_line)
-        root = yaml.compose(source, Loader=loader)
+        root: YamlNode = yaml.compose(source, Loader=loader)
     except yaml.YAMLError as error:
         raise _explain(error, source, first_line) from None
     if root is None:
@@ -159,10 +160,10 @@ def compose_block(text: str, block: Block) -> MappingNode | None:
             hint="write `key: value` lines",
         )
     _refuse_odd_keys(root, first_line)
-    return root  # type: ignore[no-any-return]
+    return root
 
 
-def _plain(node: Node) -> JsonValue:
+def _plain(node: YamlNode) -> JsonValue:
     if node.id == "sequence":
         return [_plain(item) for item in node.value]
     if node.id == "mapping":
@@ -231,7 +232,7 @@ def _refuse_references(events: Any, first_line: int) -> None:
             raise FrontMatterError("the front matter is nested too deeply", line=line)
 
 
-def _refuse_odd_keys(root: MappingNode, first_line: int) -> None:
+def _refuse_odd_keys(root: YamlNode, first_line: int) -> None:
     pending: list[Any] = [root]
     while pending:
         node = pending.pop()

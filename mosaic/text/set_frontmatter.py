@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import EditRefusedError, MissionError
 from mosaic.text.frontmatter import (
     Block,
+    YamlNode,
     compose_block,
     find_block,
     parse_front_matter,
@@ -22,7 +23,6 @@ from mosaic.text.lines import line_end, line_start, newline_of, splice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from yaml.nodes import MappingNode, Node
 
 NATURAL_ORDER = (
     "task_id",
@@ -102,7 +102,7 @@ class _Editor:
     def __init__(self, text: str, block: Block) -> None:
         self._text = text
         self._block = block
-        self._root: MappingNode | None = compose_block(text, block)
+        self._root: YamlNode | None = compose_block(text, block)
         self._newline = newline_of(text)
         self._pairs: list[tuple[Any, Any]] = list(self._root.value) if self._root else []
 
@@ -125,7 +125,7 @@ class _Editor:
 
     # -- scalars
 
-    def _set_scalar(self, key: Node, node: Node, value: str) -> str:
+    def _set_scalar(self, key: YamlNode, node: YamlNode, value: str) -> str:
         if node.id != "scalar":
             return self._replace_whole(key, node, f" {quote_scalar(value)}")
         if node.style in ("|", ">"):
@@ -136,7 +136,7 @@ class _Editor:
         start, end = self._at(node.start_mark), self._at(node.end_mark)
         return splice(self._text, start, end, new)
 
-    def _fill(self, key: Node, new: str) -> str:
+    def _fill(self, key: YamlNode, new: str) -> str:
         """Write a value behind the colon of a key that has none."""
         colon = self._text.index(":", self._at(key.end_mark))
         rest = self._text[colon + 1 : line_end(self._text, colon)]
@@ -146,13 +146,13 @@ class _Editor:
             return splice(self._text, colon + 1, colon + 1, new.rstrip(" "))
         return splice(self._text, colon + 1, colon + 1, new)
 
-    def _replace_whole(self, key: Node, node: Node, new: str) -> str:
+    def _replace_whole(self, key: YamlNode, node: YamlNode, new: str) -> str:
         """Replace a value that spans lines of its own by one that stands behind the colon."""
         colon = self._text.index(":", self._at(key.end_mark))
         end = self._value_end(node)
         return splice(self._text, colon + 1, end, new)
 
-    def _value_end(self, node: Node) -> int:
+    def _value_end(self, node: YamlNode) -> int:
         """Return where a value really ends: marks of blocks point at the next token."""
         if node.id == "scalar" or node.flow_style:
             end = self._at(node.end_mark)
@@ -168,13 +168,13 @@ class _Editor:
             for child in children
         )
 
-    def _empty_end(self, node: Node) -> int:
+    def _empty_end(self, node: YamlNode) -> int:
         """Return the end of what stands before an empty value: its dash or colon."""
         return len(self._text[: self._at(node.start_mark)].rstrip())
 
     # -- lists
 
-    def _set_list(self, key: Node, node: Node, items: list[str]) -> str:
+    def _set_list(self, key: YamlNode, node: YamlNode, items: list[str]) -> str:
         if node.id != "sequence":
             new = self._new_list(items)
             if _is_nothing(node):
@@ -205,7 +205,7 @@ class _Editor:
                 return " " * int(value.start_mark.column)
         return "  "
 
-    def _set_flow(self, node: Node, items: list[str]) -> str:
+    def _set_flow(self, node: YamlNode, items: list[str]) -> str:
         """Keep the items that stay as they are written; write the new ones beside them."""
         kept = {
             child.value: self._text[self._at(child.start_mark) : self._at(child.end_mark)]
@@ -219,7 +219,7 @@ class _Editor:
         new = between.join(kept.get(item) or quote_scalar(item, flow=True) for item in items)
         return splice(self._text, start, end, new)
 
-    def _set_block(self, node: Node, old: list[str | None], items: list[str]) -> str:
+    def _set_block(self, node: YamlNode, old: list[str | None], items: list[str]) -> str:
         """Take out the lines of items that go, and put in lines for those that come."""
         kept = [n for n, item in enumerate(old) if item in items]
         if [old[n] for n in kept] != items[: len(kept)]:
@@ -243,7 +243,7 @@ class _Editor:
             text = splice(text, start, line_end(text, self._value_end(node.value[n])), "")
         return text
 
-    def _rewrite_block(self, node: Node, items: list[str]) -> str:
+    def _rewrite_block(self, node: YamlNode, items: list[str]) -> str:
         start, end = self._at(node.start_mark), self._value_end(node)
         column = " " * int(node.start_mark.column)
         lines = f"{self._newline}{column}".join(f"- {quote_scalar(item)}" for item in items)
@@ -270,7 +270,7 @@ class _Editor:
             return self._end_of_pair(*self._pairs[-1])
         return self._block.end
 
-    def _end_of_pair(self, key: Node, value: Node) -> int:
+    def _end_of_pair(self, key: YamlNode, value: YamlNode) -> int:
         """Return where the line after a key and its value begins."""
         end = self._at(key.end_mark) if _is_nothing(value) else self._value_end(value)
         return min(line_end(self._text, end), self._block.end)
@@ -280,12 +280,12 @@ class _Editor:
         return splice(self._text, start, self._end_of_pair(*pair), "")
 
 
-def _is_nothing(node: Node) -> bool:
+def _is_nothing(node: YamlNode) -> bool:
     """Tell whether a node is a value that is not written at all."""
     return bool(node.id == "scalar" and node.start_mark.index == node.end_mark.index)
 
 
-def quote_scalar(value: str, node: Node | None = None, *, flow: bool = False) -> str:
+def quote_scalar(value: str, node: YamlNode | None = None, *, flow: bool = False) -> str:
     """Return a text as a YAML scalar that reads back as the same.
 
     Double quotes that stand there are kept. Single quotes are kept where they were not

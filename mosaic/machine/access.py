@@ -1,0 +1,97 @@
+"""What a file is just now, and how a refusal of the system is told.
+
+Owns the signature by which a change behind our back is noticed, and the one
+translation of an `OSError` into words for the user.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FileAccessError, FileChangedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_HINTS = {
+    errno.ENOSPC: "free some space, then run the command again",
+    errno.EDQUOT: "free some of your quota, then run the command again",
+    errno.EROFS: "the file system is mounted read-only",
+    errno.ELOOP: "its symlinks lead in a circle",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signature:
+    """What tells whether a file is still the one that was read."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Signature:
+        """Take it from a stat."""
+        return cls(
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            ctime_ns=status.st_ctime_ns,
+            inode=status.st_ino,
+            device=status.st_dev,
+        )
+
+
+class Expected(Enum):
+    """What a writer may expect of its target beside a signature, or None for no file."""
+
+    ANYTHING = "anything"
+
+
+def find_signature(path: Path | str) -> Signature | None:
+    """Return the signature of what stands at `path` now, symlinks followed, or None.
+
+    Raises:
+        FileAccessError: it cannot be told.
+    """
+    try:
+        return Signature.of(os.stat(path))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise access_error("read", path, error) from error
+
+
+def expect_unchanged(target: Path, expect: Signature | Expected | None) -> None:
+    """Raise `FileChangedError` unless `target` is what is expected; see `write_atomic`."""
+    if expect is Expected.ANYTHING:
+        return
+    found = find_signature(target)
+    if found != expect:
+        raise FileChangedError(target, gone=found is None, appeared=expect is None)
+
+
+def access_error(done: str, path: Path | str, error: OSError | ValueError) -> FileAccessError:
+    """Say in words which file was refused and why.
+
+    Args:
+        done: what could not be done with it, as a participle: `read`, `written`.
+        path: the file.
+        error: what the system said; a ValueError is a path that no system takes.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    words = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if number in _DISK_FULL:
+        words = "the disk is full; what was there before is whole"
+    return FileAccessError(
+        f"`{path}` cannot be {done}",
+        path=path,
+        detail=words[:1].lower() + words[1:],
+        hint=_HINTS.get(number) if number is not None else None,
+    )

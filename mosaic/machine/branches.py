@@ -1,0 +1,156 @@
+"""What stands in one folder and one file on every local branch.
+
+For the next free id: other branches hold tasks that this work tree does not. Three git
+processes in all, however many branches there are; each object is read once.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.errors import ProgramNotFoundError
+from mosaic.machine.disk import SIZE_LIMIT_BYTES
+from mosaic.machine.git import run_git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_CHECK_FIELDS = 3
+# In a partial clone git would fetch what is missing over the network.
+_OFFLINE = {"GIT_NO_LAZY_FETCH": "1"}
+_TOTAL_LIMIT_BYTES = 64 * 1024 * 1024
+_FILE_MODES = (b"100", b"120")
+"""How the modes of files and of symlinks begin; folders and submodules have others."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BranchFiles:
+    """What was found over all local branches, each thing once."""
+
+    names: frozenset[str] = frozenset()
+    """Names of the files directly in the folder."""
+    tables: tuple[bytes, ...] = ()
+    """The different contents of the file."""
+    skipped: int = 0
+    """How many folders or contents were too large to be read."""
+
+
+def files_on_branches(cwd: Path | str, folder: str, table: str) -> BranchFiles:
+    """Return what `folder` and `table` hold on all local branches.
+
+    Args:
+        cwd: anywhere in the repository.
+        folder: a folder, relative to the repository's top, with `/`.
+        table: a file, likewise.
+
+    Returns:
+        Empty without git, repository or commits.
+
+    Raises:
+        GitError: git breaks off in between.
+    """
+    paths = [_tree_path(folder), _tree_path(table)]
+    if None in paths:
+        return BranchFiles()
+    try:
+        refs = run_git(["for-each-ref", "--format=%(objectname)", "refs/heads/"], cwd, check=False)
+    except ProgramNotFoundError:
+        return BranchFiles()
+    commits = sorted(set(refs.text.split())) if refs.exit_code == 0 else []
+    if not commits:
+        return BranchFiles()
+    names = [f"{commit}:{path}" for path in paths for commit in commits]
+    found = _look_up(cwd, names)
+    trees = _wanted(found[: len(commits)], b"tree")
+    blobs = _wanted(found[len(commits) :], b"blob")
+    return _read_all(cwd, trees, blobs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Object:
+    id: str
+    kind: bytes
+    size: int
+
+
+def _tree_path(path: str) -> str | None:
+    """Return a path as git names it from the top down; None when it leads out."""
+    normal = os.path.normpath(path).replace(os.sep, "/")
+    if normal.startswith(("/", "../")) or normal == ".." or "\n" in normal:
+        return None
+    return "" if normal == "." else normal
+
+
+def _look_up(cwd: Path | str, names: Sequence[str]) -> list[_Object | None]:
+    """Return what each name stands for, in order; None where it stands for nothing."""
+    asked = "".join(f"{name}\n" for name in names)
+    answer = run_git(["cat-file", "--batch-check"], cwd, input=os.fsencode(asked), env=_OFFLINE)
+    found: list[_Object | None] = []
+    for line in answer.stdout.split(b"\n")[: len(names)]:
+        # A name that stands for nothing is repeated, and may hold spaces itself.
+        fields = line.split(b" ")
+        if len(fields) == _CHECK_FIELDS and fields[2].isdigit():
+            found.append(_Object(id=fields[0].decode(), kind=fields[1], size=int(fields[2])))
+        else:
+            found.append(None)
+    return found
+
+
+def _wanted(found: Sequence[_Object | None], kind: bytes) -> list[_Object]:
+    return list(dict.fromkeys(each for each in found if each and each.kind == kind))
+
+
+def _read_all(cwd: Path | str, trees: Sequence[_Object], blobs: Sequence[_Object]) -> BranchFiles:
+    read: list[_Object] = []
+    total = 0
+    for each in (*trees, *blobs):
+        if each.size <= SIZE_LIMIT_BYTES and total + each.size <= _TOTAL_LIMIT_BYTES:
+            read.append(each)
+            total += each.size
+    if not read:
+        return BranchFiles(skipped=len(trees) + len(blobs))
+    asked = "".join(f"{each.id}\n" for each in read)
+    answer = run_git(["cat-file", "--batch"], cwd, input=asked.encode(), env=_OFFLINE)
+    names: set[str] = set()
+    tables: list[bytes] = []
+    for each, content in zip(read, _contents(answer.stdout), strict=False):
+        if content is None:
+            continue
+        if each.kind == b"tree":
+            names.update(file_names(content, id_bytes=len(each.id) // 2))
+        else:
+            tables.append(content)
+    return BranchFiles(
+        names=frozenset(names),
+        tables=tuple(tables),
+        skipped=len(trees) + len(blobs) - len(read),
+    )
+
+
+def _contents(output: bytes) -> Iterator[bytes | None]:
+    """Yield each object of `cat-file --batch`: a line `id kind size`, its bytes, a newline."""
+    at = 0
+    while at < len(output):
+        end = output.index(b"\n", at)
+        fields = output[at:end].split(b" ")
+        at = end + 1
+        if len(fields) != _CHECK_FIELDS:
+            yield None
+            continue
+        size = int(fields[2])
+        yield output[at : at + size]
+        at += size + 1
+
+
+def file_names(tree: bytes, *, id_bytes: int) -> Iterator[str]:
+    """Yield the names of the files in a tree object: `mode name NUL id`, again and again."""
+    at = 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, _, name = tree[at:end].partition(b" ")
+        if mode.startswith(_FILE_MODES):
+            yield os.fsdecode(name)
+        at = end + 1 + id_bytes

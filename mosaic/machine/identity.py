@@ -1,0 +1,191 @@
+"""Which process is which.
+
+A pid alone proves nothing: it is used again. A process is told apart by pid, start
+time, boot and host, and a zombie counts as gone. Only looks, never signals.
+
+Linux is read through /proc; other systems through `ps`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+from mosaic.model import ProcessIdentity
+
+_ZOMBIE_STATES = "ZXx"
+_PS_SECONDS = 10
+_PS_COLUMNS = ("pid", "ppid", "pgid", "stat", "lstart")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessEntry:
+    """One row of the process table."""
+
+    pid: int
+    parent: int
+    group: int
+    started_at: str
+    """In the kernel's own units; comparable on one boot of one host only."""
+    is_zombie: bool
+
+
+@cache
+def boot_id() -> str:
+    """Return what tells this boot from every other; empty when the system does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return _output_of(["sysctl", "-n", "kern.bootsessionuuid"])[1].strip()
+
+
+def host_name() -> str:
+    """Return this machine's name."""
+    return os.uname().nodename
+
+
+def identify(pid: int) -> ProcessIdentity | None:
+    """Return the identity of a living process; None when there is none, or a zombie."""
+    entry = find_entry(pid)
+    if entry is None or entry.is_zombie:
+        return None
+    return identity_of(entry)
+
+
+def own_identity() -> ProcessIdentity:
+    """Return this process's own identity."""
+    pid = os.getpid()
+    return identify(pid) or ProcessIdentity(
+        pid=pid, started_at="", boot_id=boot_id(), host=host_name()
+    )
+
+
+def identity_of(entry: ProcessEntry) -> ProcessIdentity:
+    """Return the identity of a row of this machine's process table."""
+    return ProcessIdentity(
+        pid=entry.pid, started_at=entry.started_at, boot_id=boot_id(), host=host_name()
+    )
+
+
+def is_same_process(identity: ProcessIdentity) -> bool | None:
+    """Tell whether the process still lives: True, False, or None where it cannot be known.
+
+    It cannot be known of another host, of a pid that was not there yet (0), and of a
+    process that this user may not look at.
+    """
+    if identity.host != host_name() or identity.pid <= 0 or not identity.boot_id:
+        return None
+    if identity.boot_id != boot_id():
+        return False
+    entry = find_entry(identity.pid)
+    if entry is None:
+        return None if _is_hidden(identity.pid) else False
+    if entry.is_zombie:
+        return False
+    if not identity.started_at:
+        return None
+    return entry.started_at == identity.started_at
+
+
+def find_entry(pid: int) -> ProcessEntry | None:
+    """Return the row of one process, zombies included; None when there is none to be seen."""
+    if pid <= 0:
+        return None
+    if not has_proc():
+        return next(iter(_ps("-p", str(pid))), None)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            return parse_stat(stream.read())
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def list_entries() -> list[ProcessEntry]:
+    """Return the whole process table, zombies included, as far as this user may see it."""
+    if not has_proc():
+        return _ps("-A")
+    pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    return [entry for pid in pids if (entry := find_entry(pid))]
+
+
+def parse_stat(data: bytes) -> ProcessEntry:
+    """Read /proc/<pid>/stat, see proc_pid_stat(5).
+
+    Raises:
+        ValueError: it is something else.
+        IndexError: it is cut short.
+    """
+    # The name stands in brackets, unescaped: it may hold spaces and brackets itself.
+    pid = int(data[: data.index(b"(")])
+    fields = data[data.rindex(b")") + 1 :].split()
+    return ProcessEntry(
+        pid=pid,
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        started_at=str(int(fields[19])),
+        is_zombie=fields[0].decode("ascii", "replace") in _ZOMBIE_STATES,
+    )
+
+
+def parse_ps(text: str) -> list[ProcessEntry]:
+    """Read the answer of `ps -o pid=,ppid=,pgid=,stat=,lstart=`; other lines are passed over."""
+    entries: list[ProcessEntry] = []
+    for line in text.splitlines():
+        fields = line.split(maxsplit=len(_PS_COLUMNS) - 1)
+        if len(fields) == len(_PS_COLUMNS) and all(field.isdecimal() for field in fields[:3]):
+            entries.append(
+                ProcessEntry(
+                    pid=int(fields[0]),
+                    parent=int(fields[1]),
+                    group=int(fields[2]),
+                    started_at=" ".join(fields[4].split()),
+                    is_zombie=fields[3].startswith("Z"),
+                )
+            )
+    return entries
+
+
+@cache
+def has_proc() -> bool:
+    """Tell whether this system shows its process table under /proc."""
+    return os.path.exists("/proc/self/stat")
+
+
+def _is_hidden(pid: int) -> bool:
+    """Tell whether a process is there although we may not look at it."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    # Signalled but not shown: it came or went just now, or /proc hides it.
+    return find_entry(pid) is None
+
+
+def _ps(*which: str) -> list[ProcessEntry]:
+    columns = ",".join(f"{name}=" for name in _PS_COLUMNS)
+    ps_pid, text = _output_of(["ps", "-o", columns, *which])
+    return [entry for entry in parse_ps(text) if entry.pid != ps_pid]
+
+
+def _output_of(argv: list[str]) -> tuple[int, str]:
+    """Return the pid that a small system program had and what it printed; empty on failure."""
+    import subprocess  # here: it costs 12 ms, and Linux never comes here
+
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+    try:
+        process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
+    except OSError:
+        return 0, ""
+    with process:
+        try:
+            output, _ = process.communicate(timeout=_PS_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.pid, ""
+    return process.pid, output.decode("utf-8", "replace")

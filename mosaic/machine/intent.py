@@ -1,0 +1,102 @@
+"""The intent note: what is about to be written, so that a crash can be settled.
+
+The note (JSON; targets relative to the root that was given,
+temporary files beside them):
+
+    {"version": 1, "files": [{"target": "coordination/TASKS.md",
+      "temporary": ".0123456789abcdef-set.mission-tmp",
+      "old_sha256": "…", "new_sha256": "…"}]}
+
+`old_sha256` is null where there was no file, `temporary` and `new_sha256` are null
+where the file is to be removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.machine.paths import confined
+from mosaic.machine.staging import is_set_temporary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedFile:
+    """One file of a set: what it held, and where the new content waits."""
+
+    target: Path
+    temporary: Path | None
+    old_sha256: str | None
+    new_sha256: str | None
+
+    def carry_out(self) -> None:
+        """Replace or remove the target; raises OSError."""
+        if self.temporary is not None:
+            os.rename(self.temporary, self.target)
+        else:
+            os.unlink(self.target)
+
+
+def dump_note(planned: Iterable[PlannedFile], root: Path | str) -> bytes:
+    """Return the note for `planned`."""
+    base = os.path.realpath(root)
+    files = [
+        {
+            "target": os.path.relpath(plan.target, base),
+            "temporary": plan.temporary.name if plan.temporary else None,
+            "old_sha256": plan.old_sha256,
+            "new_sha256": plan.new_sha256,
+        }
+        for plan in planned
+    ]
+    return (json.dumps({"version": _VERSION, "files": files}, indent=2) + "\n").encode()
+
+
+def parse_note(data: bytes, root: Path | str) -> list[PlannedFile]:
+    """Read a note; it is not trusted: it names only files inside `root` and our temporaries.
+
+    Raises:
+        ValueError: it is no note of this version.
+        PathOutsideError: it names a file outside `root`.
+    """
+    try:
+        note = json.loads(data)
+        if note["version"] != _VERSION:
+            raise ValueError("unknown version")
+        return [_parse_file(entry, root) for entry in note["files"]]
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError("not an intent note") from error
+
+
+def _parse_file(entry: Mapping[str, object], root: Path | str) -> PlannedFile:
+    target, temporary = entry["target"], entry["temporary"]
+    old, new = entry["old_sha256"], entry["new_sha256"]
+    if not isinstance(target, str) or not Path(target).name or Path(target).name == "..":
+        raise ValueError("no target")
+    if not (isinstance(old, str | None) and isinstance(new, str | None)):
+        raise TypeError("no digest")
+    folder = confined(root, Path(target).parent)
+    if temporary is None and new is None:
+        beside = None
+    elif isinstance(temporary, str) and new is not None and is_set_temporary(temporary):
+        beside = folder / temporary
+    else:
+        raise ValueError("not our temporary file")
+    return PlannedFile(
+        target=folder / Path(target).name, temporary=beside, old_sha256=old, new_sha256=new
+    )
+
+
+def digest(data: bytes | None) -> str | None:
+    """Return the sha256 of a content; None stands for no file."""
+    from hashlib import sha256
+
+    return None if data is None else sha256(data).hexdigest()

@@ -1,0 +1,184 @@
+"""Finding and ending what a process left behind.
+
+Killing a process group is not enough: tool shells of agents have groups and sessions
+of their own, and go on when the agent is gone. A supervisor therefore becomes a child
+subreaper before it starts the agent: whatever loses its parent becomes the
+supervisor's child, where `sweep_orphans` finds it. When the supervisor itself has
+died, `find_marked` finds them by a variable that they inherited.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from mosaic.machine.identity import (
+    ProcessEntry,
+    find_entry,
+    has_proc,
+    identity_of,
+    list_entries,
+)
+from mosaic.machine.process import send_signal, signal_group
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mosaic.model import ProcessIdentity
+
+_PR_SET_CHILD_SUBREAPER = 36
+_REAP_POLL_SECONDS = 0.005
+
+
+def become_subreaper() -> bool:
+    """Make orphans among our descendants our children from now on, instead of init's.
+
+    Holds for this process until it ends; children do not inherit it.
+
+    Returns:
+        False where the system has no such thing (all but Linux).
+    """
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        return int(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
+    except (OSError, AttributeError):
+        return False
+
+
+def children_of(pid: int) -> list[ProcessIdentity]:
+    """Return the living children of a process."""
+    return [
+        identity_of(entry)
+        for entry in list_entries()
+        if entry.parent == pid and not entry.is_zombie
+    ]
+
+
+def descendants(pid: int) -> list[ProcessIdentity]:
+    """Return the living children of a process, their children and so on, parents first."""
+    children: dict[int, list[ProcessEntry]] = {}
+    for entry in list_entries():
+        children.setdefault(entry.parent, []).append(entry)
+    found: list[ProcessEntry] = []
+    seen, waiting = {pid}, [pid]
+    # The table is read row by row while processes come and go, so a ring is possible.
+    while waiting:
+        for entry in children.get(waiting.pop(0), []):
+            if entry.pid not in seen:
+                seen.add(entry.pid)
+                waiting.append(entry.pid)
+                found.append(entry)
+    return [identity_of(entry) for entry in found if not entry.is_zombie]
+
+
+def signal_tree(identity: ProcessIdentity, number: int, *, own_group: bool) -> bool:
+    """Signal an agent: one step of interrupt, terminate, kill.
+
+    SIGKILL also goes to every descendant, because what left the group would live on.
+    Any other signal is the agent's to pass on to its tools.
+
+    Args:
+        identity: the agent.
+        number: the signal.
+        own_group: whether it was started with a group of its own, which then gets it;
+            else only the process does.
+
+    Returns:
+        Whether anything was signalled.
+    """
+    # Listed first: once the agent is gone, its children are somebody else's.
+    below = descendants(identity.pid) if number == signal.SIGKILL and _is_there(identity) else []
+    if own_group:
+        reached = signal_group(identity.pid, identity, number)
+    else:
+        reached = send_signal(identity, number)
+    return any([reached, *[send_signal(each, number) for each in below]])
+
+
+def sweep_orphans(exclude: Collection[int] = (), *, timeout_seconds: float = 5.0) -> list[int]:
+    """Kill and reap every child of this process, and what becomes its child by that.
+
+    Meant for a subreaper that has finished with its agent. Every child counts, whoever
+    started it: name those in `exclude` that are to live or that someone else waits for.
+
+    Args:
+        exclude: pids that are left alone.
+        timeout_seconds: when to give up on processes that the kernel does not let die.
+
+    Returns:
+        The pids that were alive and killed.
+    """
+    until = time.monotonic() + timeout_seconds
+    killed: list[int] = []
+    me = os.getpid()
+    while children := [
+        entry for entry in list_entries() if entry.parent == me and entry.pid not in exclude
+    ]:
+        for entry in children:
+            # Our own child keeps its number until we reap it, so this cannot hit another.
+            if not entry.is_zombie and entry.pid not in killed:
+                _kill(entry.pid)
+                killed.append(entry.pid)
+        for entry in children:
+            _reap(entry.pid, until)
+        if time.monotonic() > until:
+            break
+    return killed
+
+
+def find_marked(variable: str, value: str) -> list[ProcessIdentity]:
+    """Return this user's other processes that were started with `variable=value`.
+
+    Empty where the system does not show environments (all but Linux).
+    """
+    wanted = os.fsencode(f"{variable}={value}")
+    if not has_proc():
+        return []
+    found: list[ProcessIdentity] = []
+    for entry in list_entries():
+        # The identity was read before the environment: should the number pass on to
+        # another process in between, the signal finds the identity wrong and does nothing.
+        if entry.pid == os.getpid() or entry.is_zombie:
+            continue
+        try:
+            with open(f"/proc/{entry.pid}/environ", "rb") as stream:
+                if os.fstat(stream.fileno()).st_uid != os.getuid():
+                    continue
+                is_marked = wanted in stream.read().split(b"\0")
+        except OSError:
+            continue
+        if is_marked:
+            found.append(identity_of(entry))
+    return found
+
+
+def _is_there(identity: ProcessIdentity) -> bool:
+    """Tell whether the process, or its zombie, still has its number."""
+    entry = find_entry(identity.pid)
+    return entry is not None and identity_of(entry) == identity
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return
+
+
+def _reap(pid: int, until: float) -> None:
+    """Wait until a killed child is gone, but not past `until`."""
+    while True:
+        try:
+            reaped, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if reaped or time.monotonic() > until:
+            return
+        time.sleep(_REAP_POLL_SECONDS)

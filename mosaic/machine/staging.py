@@ -1,0 +1,177 @@
+"""Temporary files beside their targets: made, filled, made durable, swept.
+
+Owns their names: `.<16 hex>.mission-tmp`, and `.<16 hex>-set.mission-tmp` for those
+that belong to several files written as one. By these names leftovers of a crash are
+told from everything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+import time
+from pathlib import Path
+
+from mosaic.errors import FileAccessError, PathOutsideError
+from mosaic.machine.access import access_error
+from mosaic.machine.paths import is_inside
+
+_SUFFIX = ".mission-tmp"
+_SET_MARK = "-set"
+_NAME = re.compile(r"\.[0-9a-f]{16}(?P<set>-set)?\.mission-tmp")
+_LEFTOVER_SECONDS = 3600
+
+
+def temporary_beside(target: Path, *, in_set: bool = False) -> Path:
+    """Return an unused temporary name in the folder of `target`."""
+    mark = _SET_MARK if in_set else ""
+    return target.parent / f".{os.urandom(8).hex()}{mark}{_SUFFIX}"
+
+
+def is_set_temporary(name: str) -> bool:
+    """Tell whether a file name is that of a temporary file of a set."""
+    found = _NAME.fullmatch(name)
+    return found is not None and found["set"] is not None
+
+
+def resolve_target(path: Path | str, *, root: Path | str) -> Path:
+    """Return the real file behind `path`: symlinks followed, inside `root`, regular or absent.
+
+    Raises:
+        PathOutsideError: it lies outside `root`.
+        FileAccessError: something that is no regular file stands there, or a file that
+            its owner made read-only.
+    """
+    try:
+        base, target = os.path.realpath(root), os.path.realpath(path)
+    except (OSError, ValueError) as error:
+        raise access_error("written", path, error) from error
+    if not is_inside(base, target):
+        raise PathOutsideError(
+            f"`{path}` leads out of the mission",
+            path=path,
+            detail=f"it leads to `{target}`, outside `{base}`",
+            hint="replace the symlink or the path by one inside the mission",
+        )
+    try:
+        status = os.lstat(target)
+    except FileNotFoundError:
+        return Path(target)
+    except OSError as error:
+        raise access_error("written", path, error) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise FileAccessError(f"`{path}` is not a regular file", path=path)
+    # A rename asks the folder alone; a file that was made read-only is meant to stay.
+    if not os.access(target, os.W_OK):
+        raise access_error("written", path, PermissionError(errno.EACCES, "the file is read-only"))
+    return Path(target)
+
+
+def stage(target: Path, temporary: Path, data: bytes, *, mode: int | None) -> int:
+    """Create `temporary` with `data` on disk, and mode and owner of `target` where there is one.
+
+    Args:
+        target: resolved file that it will replace.
+        temporary: unused name from `temporary_beside`.
+        data: the new content.
+        mode: permission bits; None keeps those of `target`, or leaves it to the umask.
+
+    Returns:
+        The open descriptor of the temporary file. When anything fails, nothing is left.
+
+    Raises:
+        OSError: as the system says.
+    """
+    try:
+        old: os.stat_result | None = os.stat(target)
+    except FileNotFoundError:
+        old = None
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    first_mode = 0o666 if old is None and mode is None else 0o600
+    descriptor = os.open(temporary, flags, first_mode)
+    try:
+        _fill(descriptor, data)
+        if old is not None:
+            _keep_owner(descriptor, old)
+        wanted = stat.S_IMODE(old.st_mode) if mode is None and old is not None else mode
+        if wanted is not None:
+            os.fchmod(descriptor, wanted)
+        os.fsync(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        discard(temporary)
+        raise
+    return descriptor
+
+
+def discard(temporary: Path) -> None:
+    """Remove a temporary file; a failure is left to the next sweep."""
+    with contextlib.suppress(OSError):
+        os.unlink(temporary)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or removed in `folder` durable.
+
+    Raises:
+        OSError: as the system says.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network and fuse file systems cannot; there is nothing better to do there.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sweep_temporaries(folder: Path | str, *, intent: Path | str | None = None) -> list[Path]:
+    """Remove temporary files that a crash left in `folder`; not in folders below it.
+
+    Args:
+        folder: where to look; may be missing.
+        intent: the intent note of this mission, and a promise that the caller holds the
+            mission lock: when there is no note, those of a set are leftovers at any age.
+            All others are leftovers once they are an hour old.
+
+    Returns:
+        What was removed.
+    """
+    removed: list[Path] = []
+    oldest_used = time.time() - _LEFTOVER_SECONDS
+    sets_are_left = intent is not None and not os.path.lexists(intent)
+    try:
+        entries = [entry for entry in os.scandir(folder) if _NAME.fullmatch(entry.name)]
+    except OSError:
+        return removed
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            status = entry.stat(follow_symlinks=False)
+            is_left = status.st_mtime < oldest_used
+            is_left = is_left or (sets_are_left and is_set_temporary(entry.name))
+            if stat.S_ISREG(status.st_mode) and is_left:
+                os.unlink(entry.path)
+                removed.append(Path(entry.path))
+    return removed
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _keep_owner(descriptor: int, old: os.stat_result) -> None:
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid):
+        return
+    try:
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    except PermissionError:
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, -1, old.st_gid)
