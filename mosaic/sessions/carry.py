@@ -86,7 +86,7 @@ class RunCarrier:
                 self.meta,
                 facts,
                 outcome,
-                events=self._supervisor.state.last_event_seq + 1,
+                events=self._supervisor.event_count + 1,
             )
             self._supervisor.finish(
                 outcome.run_status, outcome.reason, outcome.summary, end.exit_code

@@ -169,9 +169,9 @@ class Supervisor:
         )
 
     @property
-    def state(self) -> RunState:
-        """The run's state as written last."""
-        return self._state
+    def event_count(self) -> int:
+        """How many events the run has so far."""
+        return self._events.last_seq if self._events else 0
 
     def close(self) -> None:
         """Give back what was taken: signals, files, the folder lock."""

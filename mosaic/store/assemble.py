@@ -116,26 +116,24 @@ class _Assembly:
                 continue
             for task_id in same:
                 others = [task_id, *(name for name in same if name != task_id)]
-                found: list[RowRecord | FileRecord] = [
+                records: list[FileRecord | RowRecord] = [
                     rows[name] if name in rows else files[name] for name in others
                 ]
+                found = [self._place(record) for record in records]
                 places = [
                     f"{path}:{line}: `{name}`"
-                    for name, (path, line) in zip(
-                    others, [self._place(record) for record in found], strict=True
-                )
+                    for name, (path, line) in zip(others, found, strict=True)
                 ]
                 error = DuplicateTaskError(task_id, places)
-                error.path, error.line = self._place(found[0])
+                error.path, error.line = found[0]
                 self._problems.append(Problem(error=error, task_id=task_id))
 
     def _entry(
         self, task_id: str, row: RowRecord | None, file: FileRecord | None, position: int
     ) -> Entry:
         if not is_task_id(task_id):
-            for record in filter(None, (row, file)):
-                path, line = self._place(record)
-                raise TaskIdError(task_id, path=path, line=line)
+            path, line = self._place(file) if file else self._place(row) if row else ("", 1)
+            raise TaskIdError(task_id, path=path, line=line)
         row_values = self._row_values(row) if row else {}
         file_values = self._file_values(file) if file else {}
         if row and file:
