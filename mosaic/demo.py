@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.demo_agent import PACKAGE_PARENT, START
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-PACKAGE_PARENT = str(Path(__file__).resolve().parents[1])
-START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from mosaic.cli import main; main()"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[1])
+START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from mosaic.cli import main; main()"
 SCRIPT = re.compile(r"^```demo\r?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 STEP_SECONDS = 0.05
 TOKENS_A_STEP = 120

@@ -114,7 +114,7 @@ class Task:
     position: int = 0
     """Plan order: rank among all tasks, table rows first."""
     file: str | None = None
-    """Path of the task file relative to the project, with `/`; None when it is in the table alone."""
+    """Path of the task file relative to the project; None when it is in the table alone."""
     file_line: int | None = None
     """Line of the id in the file's front matter."""
     table_line: int | None = None

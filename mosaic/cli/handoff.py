@@ -320,8 +320,8 @@ def stop_command(
         kind="session.stopped",
         data={"session": session_json(stopped)},
         lines=[
-            f"{stopped.id} ended {stopped.ended_reason.value if stopped.ended_reason else 'unknown'}"
-            f" after {length_words(stopped)}; {stopped.last_task_id} stays as it is"
+            f"{stopped.id} ended {stopped.ended_reason or 'unknown'} after "
+            f"{length_words(stopped)}; {stopped.last_task_id} stays as it is"
         ],
         next_commands=[f"mission resume {stopped.last_task_id}"],
         show_next=True,

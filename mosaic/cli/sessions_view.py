@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Usage
 
 
+THOUSAND = 1000
+
+
 def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
     """Return one row a session: id, runtime, task, start, length, end, cost."""
     return [
@@ -41,7 +44,7 @@ def usage_words(usage: Usage | None) -> str:
     if usage is None:
         return ""
     tokens = usage.input_tokens + usage.output_tokens
-    words = f"{tokens / 1000:.1f}k tokens" if tokens >= 1000 else f"{tokens} tokens"
+    words = f"{tokens / THOUSAND:.1f}k tokens" if tokens >= THOUSAND else f"{tokens} tokens"
     return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words
 
 

@@ -55,6 +55,7 @@ PERMISSIONS = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
 FILE_TOOLS = {"Write": "add", "Edit": "update", "MultiEdit": "update", "NotebookEdit": "update"}
 RETRYABLE_STATUS = (429, 500, 502, 503, 504, 529)
 MOST_PENDING_CALLS = 10_000
+TOO_MANY_REQUESTS = 429
 
 
 class Claude:
@@ -276,7 +277,7 @@ def _judge_error(result: dict[str, Any], answer: str) -> Ending:
             message=f"`claude` has no room left: {words}",
             hint="`mission resume --fresh` begins a new conversation",
         )
-    if status == 429:
+    if status == TOO_MANY_REQUESTS:
         return Ending(
             ok=False,
             cause=EndCause.RATE_LIMIT,

@@ -21,6 +21,8 @@ LONGEST_ARGUMENT_BYTES = 100_000
 """The kernel refuses one argument of 131,072 bytes; this leaves room for company."""
 LARGEST_PARSED_LINE = 8 << 20
 PROBE_SECONDS = 15.0
+LARGEST_COUNT = 1e18
+LARGEST_SUM = 1e9
 SIGNALLED = 128
 PARENT_MARKS = (
     "CLAUDECODE",
@@ -67,14 +69,14 @@ def as_count(value: object) -> int:
     """Return a value if it is a number that counts, else 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    return max(0, int(value)) if value == value and abs(value) < 1e18 else 0
+    return int(value) if 0 <= value < LARGEST_COUNT else 0
 
 
 def as_money(value: object) -> float | None:
     """Return a value if it is an amount of money, else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 <= value < 1e9 else None
+    return float(value) if 0 <= value < LARGEST_SUM else None
 
 
 def argument_prompt(launch: Launch) -> str:

@@ -120,7 +120,7 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         task = choose_task(draft.snapshot, request)
         runtime = choose_runtime(draft.snapshot, task, request)
         attempt = plan_attempt(draft.snapshot, task, runtime, request)
-        launch = _prepare(draft.snapshot, task, runtime, attempt, request, now)
+        launch = _prepare(draft.snapshot, task, runtime, attempt, request, now=now)
         claim = claim_task(
             draft,
             task,
@@ -244,6 +244,7 @@ def _prepare(
     runtime: Runtime,
     attempt: Attempt,
     request: HandOffRequest,
+    *,
     now: datetime,
 ) -> _Prepared:
     """Lay out the run record, with everything that the agent is given."""

@@ -11,6 +11,7 @@ where the agent does not share the terminal, ask for that; SIGUSR1 kills at once
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -27,7 +28,7 @@ from mosaic.machine.process import spawn
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd, PromptChannel
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.record import Run, RunState, advance
+from mosaic.runs.record import Run, advance
 from mosaic.sessions.output import OutputFollower, Progress, tail_text
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
 
@@ -219,8 +220,8 @@ class Supervisor:
 
     def _listen(self) -> None:
         """Have signals wake the loop; what they ask for is looked at there."""
-        self._signals.setblocking(False)
-        self._signal_writer.setblocking(False)
+        self._signals.settimeout(0.0)
+        self._signal_writer.settimeout(0.0)
         for number in (*STOP_SIGNALS, KILL_SIGNAL, signal.SIGCHLD, signal.SIGQUIT):
             if number is signal.SIGQUIT and self._order.mode is not Mode.INTERACTIVE:
                 continue
@@ -282,10 +283,9 @@ class Supervisor:
     def _end_leftovers(self, agent: subprocess.Popen[bytes]) -> int:
         """Reap the agent and end everything that it started and left behind."""
         if self._order.mode is Mode.HEADLESS:
-            try:
+            # Nobody may be left in the group but its ended leader.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(agent.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass  # nobody is left in it but the ended leader
         agent.wait()
         return len(sweep_orphans())
 
