@@ -1,69 +1,84 @@
-"""The capsule: next-task.json, what an agent or a script needs to know, bounded in size."""
+"""The capsule: `next-task.json`, what a program needs to know about a hand-off.
+
+    generated_at runtime mission_id mission_name project_path quality_gates
+    current_milestone{id,name} next_task progress{tasks_done,tasks_total,pct} current_branch
+    schema_version session_id run_id task{…} depends_on[{id,title,status,next_handoff}]
+    write_scope acceptance_criteria[{text,checked}] previous_session{…} checkpoint{…} prompt_file
+
+It is bounded: long texts are cut and say where the whole is, long lists are shortened.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from itertools import islice
+from math import isfinite
 from typing import TYPE_CHECKING
 
-from mosaic.prompts.bounds import bounded
+from mosaic.prompts.bounded import cut_text, one_line, plain_text
+from mosaic.prompts.report import bounded_reports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from mosaic.model import JsonValue, Milestone, Mission, Task
+    from mosaic.model import JsonValue, Milestone, Mission, Session, Task
     from mosaic.plan.progress import Progress
+    from mosaic.prompts.context import Criterion
+    from mosaic.prompts.report import DependencyReport
 
 SCHEMA_VERSION = 1
-LONGEST_HANDOVER = 4_000
-MOST_CRITERIA = 100
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dependency:
-    """A task that the next one depends on, with what it hands over."""
-
-    id: str
-    title: str
-    status: str
-    next_handoff: str
-    risks: str
+_LONGEST_TEXT = 2_000
+_LONGEST_LINE = 500
+_LONGEST_KEY = 100
+_LONGEST_VALUE = 20_000
+_MOST_ITEMS = 50
+_MOST_DEPTH = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CapsuleInput:
     """Everything that a capsule is made of."""
 
-    generated_at: str
+    generated_at: datetime
     runtime: str
     mission: Mission
     project_path: str
-    milestone: Milestone | None
     task: Task
     progress: Progress
-    branch: str | None
-    session_id: str | None
-    run_id: str | None
-    missing_sections: Sequence[str]
-    dependencies: Sequence[Dependency]
-    criteria: Sequence[str]
-    previous_session: Mapping[str, JsonValue] | None
-    checkpoint: Mapping[str, JsonValue] | None
-    prompt_file: str | None
+    milestone: Milestone | None = None
+    """The current one."""
+    branch: str | None = None
+    """The branch checked out now."""
+    session_id: str | None = None
+    """None for a hand-off that is only printed."""
+    run_id: str | None = None
+    missing_sections: tuple[str, ...] = ()
+    dependencies: tuple[DependencyReport, ...] = ()
+    acceptance_criteria: tuple[Criterion, ...] = ()
+    previous_session: Session | None = None
+    checkpoint: Mapping[str, JsonValue] | None = None
+    prompt_file: str | None = None
 
 
 def build_capsule(given: CapsuleInput) -> dict[str, JsonValue]:
-    """Return the capsule as plain values, in the order in which it is written."""
+    """Return the capsule as it is written, keys in their order."""
+    mission, task = given.mission, given.task
     milestone = given.milestone
     return {
         "schema_version": SCHEMA_VERSION,
-        "generated_at": given.generated_at,
+        "generated_at": _time(given.generated_at),
         "runtime": given.runtime,
-        "mission_id": given.mission.id,
-        "mission_name": given.mission.name,
+        "mission_id": mission.id,
+        "mission_name": one_line(mission.name, _LONGEST_LINE),
         "project_path": given.project_path,
-        "quality_gates": given.mission.quality_gates,
-        "current_milestone": {"id": milestone.id, "name": milestone.name} if milestone else None,
-        "next_task": given.task.id,
+        "quality_gates": _bounded(mission.quality_gates),
+        "current_milestone": {"id": milestone.id, "name": one_line(milestone.name, _LONGEST_LINE)}
+        if milestone
+        else None,
+        "next_task": task.id,
         "progress": {
             "tasks_done": given.progress.done,
             "tasks_total": given.progress.total,
@@ -72,42 +87,113 @@ def build_capsule(given: CapsuleInput) -> dict[str, JsonValue]:
         "current_branch": given.branch,
         "session_id": given.session_id,
         "run_id": given.run_id,
-        "task": _task_values(given.task, given.missing_sections),
+        "task": _task(task, given.missing_sections),
         "depends_on": [
             {
-                "id": dependency.id,
-                "title": dependency.title,
-                "status": dependency.status,
-                "next_handoff": bounded(dependency.next_handoff, LONGEST_HANDOVER),
+                "id": item.id,
+                "title": one_line(item.title, _LONGEST_LINE),
+                "status": item.status,
+                "next_handoff": plain_text(item.next_handoff),
             }
-            for dependency in given.dependencies
+            for item in bounded_reports(given.dependencies)
         ],
-        "write_scope": list(given.task.write_scope),
-        "acceptance_criteria": list(given.criteria[:MOST_CRITERIA]),
-        "previous_session": given.previous_session,
-        "checkpoint": given.checkpoint,
+        "write_scope": _bounded(task.write_scope),
+        "acceptance_criteria": [
+            {"text": one_line(item.text, _LONGEST_LINE), "checked": item.checked}
+            for item in given.acceptance_criteria[:_MOST_ITEMS]
+        ],
+        "previous_session": _session(given.previous_session),
+        "checkpoint": _bounded(given.checkpoint),
         "prompt_file": given.prompt_file,
     }
 
 
-def _task_values(task: Task, missing: Sequence[str]) -> dict[str, JsonValue]:
-    """Return a task's front matter as it is understood, with its file and what it lacks."""
-    values: dict[str, JsonValue] = {
+def _task(task: Task, missing: tuple[str, ...]) -> dict[str, JsonValue]:
+    """Return the front matter's own keys, then what the file says beside them."""
+    known: dict[str, JsonValue] = {
         "task_id": task.id,
-        "title": task.title,
+        "title": one_line(task.title, _LONGEST_LINE),
         "status": task.status.value,
         "milestone": task.milestone,
         "branch": task.branch,
         "base_ref": task.base_ref,
+        "depends_on": _bounded(task.depends_on),
+        "write_scope": _bounded(task.write_scope),
         "priority": task.priority,
         "runtime": task.runtime,
         "assignee": task.assignee,
-        "labels": list(task.labels),
-        "depends_on": list(task.depends_on),
-        "write_scope": list(task.write_scope),
+        "labels": _bounded(task.labels),
         "pr": task.pr,
+        "attempts": task.attempts,
+        "notes": _text(task.notes, _LONGEST_TEXT) if task.notes else None,
         "updated_at": task.updated_at,
-        **task.extra,
+        "file": task.file,
+        "handoff_sections_missing": list(missing),
     }
-    known = {key: value for key, value in values.items() if value not in (None, [])}
-    return {**known, "file": task.file, "handoff_sections_missing": list(missing)}
+    extra = _bounded(task.extra)
+    others = extra if isinstance(extra, dict) else {}
+    return {**known, **{key: value for key, value in others.items() if key not in known}}
+
+
+def _session(session: Session | None) -> dict[str, JsonValue] | None:
+    if session is None:
+        return None
+    return {
+        "id": session.id,
+        "runtime": session.runtime,
+        "started_at": _time(session.started_at),
+        "ended_at": _time(session.ended_at) if session.ended_at else None,
+        "ended_reason": session.ended_reason.value if session.ended_reason else None,
+        "duration_seconds": session.duration_seconds,
+        "last_task_id": session.last_task_id,
+        "run_id": session.run_id,
+        "runtime_session_id": session.runtime_session_id,
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _text(text: str, limit: int) -> str:
+    return cut_text(plain_text(text), limit)
+
+
+class _Room:
+    """Characters that one value may still take."""
+
+    def __init__(self) -> None:
+        self.left = _LONGEST_VALUE
+
+    def take(self, text: str, limit: int) -> str:
+        kept = _text(text, min(limit, max(0, self.left)))
+        self.left -= len(kept)
+        return kept
+
+
+def _bounded(value: object) -> JsonValue:
+    """Return a JSON value with long texts cut, long lists shortened and deep ones left out."""
+    return _fitting(value, _Room(), depth=0)
+
+
+def _fitting(value: object, room: _Room, *, depth: int) -> JsonValue:
+    room.left -= 1
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if isinstance(value, str):
+        return room.take(value, _LONGEST_TEXT)
+    if depth >= _MOST_DEPTH or room.left <= 0:
+        return "…"
+    if isinstance(value, Mapping):
+        kept = islice(value.items(), _MOST_ITEMS)
+        return {
+            one_line(str(key), _LONGEST_KEY): _fitting(item, room, depth=depth + 1)
+            for key, item in kept
+        }
+    if isinstance(value, list | tuple):
+        items = [_fitting(item, room, depth=depth + 1) for item in value[:_MOST_ITEMS]]
+        more = len(value) - _MOST_ITEMS
+        return [*items, f"… and {more} more"] if more > 0 else items
+    return room.take(str(value), _LONGEST_TEXT)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,14 @@ from mosaic.runs.record import (
     write_request,
 )
 from mosaic.runtimes import default_runtime, get_runtime
-from mosaic.sessions.briefing import Attempt, Briefing, attempt_of, brief_agent, save_capsule
+from mosaic.sessions.briefing import (
+    Attempt,
+    Briefing,
+    Occasion,
+    attempt_of,
+    brief_agent,
+    save_capsule,
+)
 from mosaic.sessions.claim import (
     claim_task,
     confirm_claim,
@@ -157,13 +165,10 @@ def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
     """
     task = choose_task(snapshot, request)
     runtime = choose_runtime(snapshot, task, request)
-    briefing = brief_agent(
-        snapshot,
-        task,
-        runtime=runtime.name,
-        attempt=attempt_of(snapshot, task),
-        now=utc_now(),
+    occasion = Occasion(
+        runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt_of(snapshot, task)
     )
+    briefing = brief_agent(snapshot, task, occasion)
     save_capsule(snapshot.layout, briefing.capsule)
     return Preview(task=task, runtime=runtime.name, briefing=briefing)
 
@@ -254,16 +259,16 @@ def _prepare(
     number = max(attempt.number, len(earlier) + 1)
     run = create_run(layout.runs_dir, task.id, number)
     try:
-        briefing = brief_agent(
-            snapshot,
-            task,
+        occasion = Occasion(
             runtime=runtime.name,
-            attempt=attempt,
+            mode=request.mode,
             now=now,
+            attempt=attempt,
             session_id=session_id,
             run_id=run.id,
             prompt_file=str(run.prompt_file),
         )
+        briefing = brief_agent(snapshot, task, occasion)
         launch = Launch(
             mode=request.mode,
             cwd=layout.project,
@@ -309,6 +314,7 @@ def _prepare(
         cwd=str(layout.project),
         mode=request.mode,
         env={
+            **_reachable_command(),
             **invocation.env,
             "MISSION_FILE": str(layout.mission_file),
             "MISSION_TASK": task.id,
@@ -321,6 +327,14 @@ def _prepare(
         heartbeat_file=str(layout.session_lock),
     )
     return _Prepared(session_id=session_id, run=run, order=order, invocation=invocation)
+
+
+def _reachable_command() -> dict[str, str]:
+    """Return a PATH on which the agent finds the `mission` that launched it, if it must change."""
+    folder = os.path.dirname(sys.executable)
+    if shutil.which("mission") or not os.access(os.path.join(folder, "mission"), os.X_OK):
+        return {}
+    return {"PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), folder)))}
 
 
 def _note_prepared(run: Run, attempt: Attempt) -> None:
@@ -390,8 +404,3 @@ def _task_to_resume(snapshot: Snapshot, selection: Selection, request: HandOffRe
         "there is no session to resume",
         hint="`mission next` hands off the next ready task",
     )
-
-
-def agent_session(environ: dict[str, str] | None = None) -> str | None:
-    """Return the session that this command was called from by an agent, if it was."""
-    return (os.environ if environ is None else environ).get("MISSION_SESSION") or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
@@ -15,14 +15,13 @@ from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
 from mosaic.store.mission_file import format_time
 from mosaic.store.templates import load_template
-from mosaic.text.set_frontmatter import quote_scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     from mosaic.model import JsonValue
+    from mosaic.prompts.context import TemplateValue
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
 
@@ -110,12 +109,13 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
 
 
 def _mission_texts(layout: Layout, new: NewMission, now: datetime) -> dict[Path, str]:
-    from mosaic.prompts.render import render_template  # start-up: jinja2
+    from mosaic.prompts.prompt import render_template  # start-up: jinja2
 
-    values = {
+    values: dict[str, TemplateValue] = {
         "name": new.name,
         "description": new.description,
         "milestones": [{"id": key, "name": name} for key, name in new.milestones],
+        "quality_gates": [new.gates] if new.gates else [],
     }
     texts = {layout.state_dir / ".gitignore": STATE_IGNORE}
     for path, name in (
@@ -124,9 +124,7 @@ def _mission_texts(layout: Layout, new: NewMission, now: datetime) -> dict[Path,
         (layout.scratchpad_file, "mission/SCRATCHPAD.md.j2"),
     ):
         template = load_template(name)
-        texts[path] = render_template(
-            template.source, values, name=template.name, path=template.path
-        )
+        texts[path] = render_template(template.source, values, name=str(template.path))
     # mission.json is written last: a mission is there when its mission.json is.
     texts[layout.mission_file] = _mission_json(new, now)
     return texts
@@ -170,52 +168,38 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
         if problem := bad_glob(glob):
             raise UsageError(f"`{glob}` is no write scope", detail=problem)
     depends_on = tuple(draft.snapshot.get(name).task.id for name in new.depends_on)
+    new = replace(new, depends_on=depends_on)
     task_id = next_task_id(draft.snapshot)
     if not new.table_only:
         name = f"{task_id}-{slug}" if (slug := slug_of(title)) else task_id
         path = draft.layout.tasks_dir / f"{name}.md"
-        draft.put(path, _task_text(draft.layout, task_id, title, new, depends_on, now))
-    _add_row(draft, task_id, title, new, depends_on)
+        draft.put(path, _task_text(draft.layout, task_id, title, new, now))
+    _add_row(draft, task_id, title, new)
     return task_id
 
 
-def _task_text(
-    layout: Layout,
-    task_id: str,
-    title: str,
-    new: NewTask,
-    depends_on: tuple[str, ...],
-    now: datetime,
-) -> str:
-    from mosaic.prompts.render import render_template  # start-up: jinja2
+def _task_text(layout: Layout, task_id: str, title: str, new: NewTask, now: datetime) -> str:
+    from mosaic.prompts.prompt import render_template  # start-up: jinja2
 
-    lines = [
-        "---",
-        f"task_id: {task_id}",
-        f"title: {quote_scalar(title)}",
-        "status: todo",
-        *([f"milestone: {quote_scalar(new.milestone)}"] if new.milestone else []),
-        *([f"priority: {quote_scalar(new.priority)}"] if new.priority else []),
-        *([f"runtime: {quote_scalar(new.runtime)}"] if new.runtime else []),
-        *_list_lines("depends_on", depends_on),
-        *_list_lines("write_scope", new.write_scope),
-        f"updated_at: {now.astimezone().isoformat(timespec='seconds')}",
-        "---",
-        "",
-    ]
     template = load_template("task.md.j2", layout)
-    values = {"id": task_id, "title": title, "body": (new.body or "").strip("\n")}
-    body = render_template(template.source, values, name=template.name, path=template.path)
-    return "\n".join(lines) + "\n" + body.lstrip("\n")
+    values: dict[str, TemplateValue] = {
+        "task_id": task_id,
+        "title": title,
+        "status": "todo",
+        "milestone": new.milestone,
+        "branch": None,
+        "base_ref": None,
+        "priority": new.priority,
+        "runtime": new.runtime,
+        "depends_on": list(new.depends_on),
+        "write_scope": list(new.write_scope),
+        "updated_at": now.astimezone().isoformat(timespec="seconds"),
+        "body": new.body or "",
+    }
+    return render_template(template.source, values, name=str(template.path))
 
 
-def _list_lines(key: str, items: Sequence[str]) -> list[str]:
-    return [f"{key}:", *(f"  - {quote_scalar(item)}" for item in items)] if items else []
-
-
-def _add_row(
-    draft: Draft, task_id: str, title: str, new: NewTask, depends_on: tuple[str, ...]
-) -> None:
+def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
     from mosaic.text.table import append_row, find_tasks_table  # start-up: mistune
 
     path = draft.layout.tasks_file
@@ -234,7 +218,7 @@ def _add_row(
         "status": draft.table_word("todo"),
         "milestone": new.milestone or "",
         "title": title,
-        "depends_on": ", ".join(depends_on),
+        "depends_on": ", ".join(new.depends_on),
     }
     draft.put(path, append_row(text, table, values))
 
@@ -254,15 +238,16 @@ def write_agents_section(layout: Layout) -> list[str]:
     Returns:
         The names of the files that were written.
     """
-    from mosaic.prompts.render import render_template  # start-up: jinja2
+    from mosaic.prompts.prompt import render_template  # start-up: jinja2
 
     template = load_template("agents-section.md.j2", layout)
-    values = {
-        "tasks": layout.shown(layout.tasks_file),
+    values: dict[str, TemplateValue] = {
+        "tasks_file": layout.shown(layout.tasks_file),
         "tasks_dir": layout.shown(layout.tasks_dir),
+        "manifest_file": layout.shown(layout.manifest_file),
+        "scratchpad_file": layout.shown(layout.scratchpad_file),
     }
-    section = render_template(template.source, values, name=template.name, path=template.path)
-    block = f"{BEGIN_MARK}\n{section.strip()}\n{END_MARK}\n"
+    block = render_template(template.source, values, name=str(template.path)).strip() + "\n"
     paths = [layout.project / name for name in ("AGENTS.md", "CLAUDE.md")]
     chosen = [path for path in paths if path.exists()] or paths[:1]
     for path in chosen:

@@ -54,3 +54,18 @@ def load_template(name: str, layout: Layout | None = None) -> Template:
         if file is not None:
             return Template(name=name, path=place / name, source=file.text)
     raise TemplateError(f"there is no template `{name}`", hint="install Mosaic again")
+
+
+def load_partials(layout: Layout | None = None) -> dict[str, str]:
+    """Return the parts that templates include: those whose names begin with `_`.
+
+    A project's own part of the same name wins, and it may add others.
+
+    Raises:
+        FileAccessError: one cannot be read.
+    """
+    folders = [place for place in BUILT_IN_PLACES if place.is_dir()][:1]
+    if layout is not None and layout.templates_dir.is_dir():
+        folders.append(layout.templates_dir)
+    names = sorted({path.name for folder in folders for path in folder.glob("_*.j2")})
+    return {name: load_template(name, layout).source for name in names}

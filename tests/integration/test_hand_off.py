@@ -185,9 +185,9 @@ def test_tasks_that_cannot_be_handed_off_are_refused_by_name(repo: MissionRepo) 
 def test_the_next_prompt_says_how_the_last_session_ended(repo: MissionRepo) -> None:
     repo.run("next", "--runtime", "fail")
     prompt = repo.run("next", "--print", "--runtime", "quick").stdout
-    assert "This task was begun before" in prompt
+    assert "An earlier session began it and did not finish it" in prompt
     assert "it went wrong" in prompt
-    assert "`sess-001`" in prompt
+    assert "session sess-001 failed" in prompt
 
 
 def test_resume_continues_the_runtimes_own_conversation(repo: MissionRepo) -> None:
@@ -199,7 +199,7 @@ def test_resume_continues_the_runtimes_own_conversation(repo: MissionRepo) -> No
     result = json.loads((repo.run_dir() / "result.json").read_text())
     assert result["answer"] == "again talk-1"
     assert any(event["type"] == "run_resumed" for event in repo.events())
-    assert "Go on with task T-001" in (repo.run_dir() / "prompt.md").read_text()
+    assert "# Task T-001: go on" in (repo.run_dir() / "prompt.md").read_text()
 
 
 def test_resume_fresh_begins_a_new_conversation(repo: MissionRepo) -> None:

@@ -1,0 +1,235 @@
+"""Every value that a prompt template may use.
+
+`prompt_values` turns a `PromptContext` into the plain dictionary that templates see, with
+every text freed of control characters and cut to a length, so that a custom template is
+as bounded as ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from mosaic.prompts.bounded import cut_text, exact_line, one_line, plain_text
+from mosaic.prompts.report import bounded_reports
+
+if TYPE_CHECKING:
+    from mosaic.prompts.report import DependencyReport
+
+TemplateValue: TypeAlias = (
+    "str | int | bool | list[TemplateValue] | dict[str, TemplateValue] | None"
+)
+"""What a template may hold: no object with methods of ours."""
+
+LONGEST_BODY = 400_000
+"""Characters of a task's text in a prompt; the rest stands in its file."""
+_LONGEST_NOTES = 4_000
+_LONGEST_CRITERION = 1_000
+_LONGEST_DESCRIPTION = 2_000
+_LONGEST_LINE = 500
+_MOST_ITEMS = 100
+
+# How texts are kept, by field name: with their lines, or as one line of this length.
+_BLOCKS = {"body": LONGEST_BODY, "notes": _LONGEST_NOTES}
+_REPORTS = frozenset({"next_handoff", "risks"})
+_LINES = {"text": _LONGEST_CRITERION, "description": _LONGEST_DESCRIPTION}
+# Paths, globs and commands, in which a second blank means something.
+_EXACT = frozenset(
+    {
+        "path", "manifest", "scratchpad", "tasks", "task", "capsule", "run_dir", "patch", "file",
+        "write_scope", "quality_gates",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectFacts:
+    """`project`: what is worked on."""
+
+    name: str
+    description: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MissionFacts:
+    """`mission`: the mission's id and name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateFacts:
+    """`state`: tasks done, tasks in all, percent."""
+
+    done: int
+    total: int
+    pct: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileFacts:
+    """`files`: paths as the agent can open them; `task` is None for a task of the table alone."""
+
+    manifest: str
+    scratchpad: str
+    tasks: str
+    task: str | None = None
+    capsule: str | None = None
+    run_dir: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MilestoneFacts:
+    """`milestone`: the current one."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionFacts:
+    """`previous_session`: the one before this."""
+
+    id: str
+    runtime: str
+    length: str
+    """`7m 11s`; empty when unknown."""
+    ended: str
+    """When it ended; empty when unknown."""
+    reason_words: str
+    """How it ended, in words."""
+    last_task: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Criterion:
+    """One acceptance criterion of the task."""
+
+    text: str
+    checked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskFacts:
+    """`task`: the task that is handed off."""
+
+    id: str
+    title: str
+    status: str
+    milestone: str | None = None
+    branch: str | None = None
+    base_ref: str | None = None
+    write_scope: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    body: str = ""
+    """Its text without the handoff sections."""
+    missing_sections: tuple[str, ...] = ()
+    """Handoff sections that are still empty."""
+    acceptance_criteria: tuple[Criterion, ...] = ()
+    notes: str = ""
+    """What people and earlier attempts noted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointFacts:
+    """`attempt.checkpoint`: the last snapshot of the work tree."""
+
+    seq: int
+    summary: str
+    patch: str | None = None
+    """Path of the patch, to read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptFacts:
+    """`attempt`: which try this is."""
+
+    number: int = 1
+    conversation_continued: bool = False
+    """The agent still knows what it was told before."""
+    why_last_ended: str | None = None
+    checkpoint: CheckpointFacts | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptContext:
+    """Everything that `continuation.md.j2` and `resume.md.j2` may use.
+
+    A project overrides a template by a file of the same name in its `templates/` folder. In
+    it stand, as `{{ task.title }}`, `{% if branch %}` …:
+
+        project          name, description, path
+        mission          id, name
+        state            done, total, pct
+        files            manifest, scratchpad, tasks, task, capsule, run_dir
+        runtime          the agent's name
+        headless         true when nobody is at the keyboard
+        quality_gates    list of commands
+        milestone        id, name; none when there is no current one
+        branch           the branch checked out now, or none
+        previous_session id, runtime, length, ended, reason_words, last_task; or none
+        task             id, title, status, milestone, branch, base_ref, write_scope, depends_on,
+                         body, missing_sections, acceptance_criteria (text, checked), notes
+        dependencies     list of id, title, status, next_handoff, risks, file
+        attempt          number, conversation_continued, why_last_ended,
+                         checkpoint (seq, summary, patch; or none)
+        session_id, run_id
+
+    Text that others wrote goes through `| quote_data("what it is")`; `| fence` keeps any text
+    from running into what stands around it.
+    """
+
+    project: ProjectFacts
+    mission: MissionFacts
+    state: StateFacts
+    files: FileFacts
+    task: TaskFacts
+    runtime: str
+    headless: bool
+    quality_gates: tuple[str, ...] = ()
+    milestone: MilestoneFacts | None = None
+    branch: str | None = None
+    previous_session: SessionFacts | None = None
+    dependencies: tuple[DependencyReport, ...] = ()
+    attempt: AttemptFacts = AttemptFacts()
+    session_id: str | None = None
+    run_id: str | None = None
+
+
+def prompt_values(context: PromptContext) -> dict[str, TemplateValue]:
+    """Return the context as plain, bounded values for a template."""
+    fitting = replace(context, dependencies=bounded_reports(context.dependencies))
+    return _record(fitting, context.files.task)
+
+
+def _record(record: object, task_file: str | None) -> dict[str, TemplateValue]:
+    if not is_dataclass(record):
+        raise TypeError(type(record).__name__)
+    return {
+        item.name: _plain(item.name, getattr(record, item.name), task_file)
+        for item in fields(record)
+    }
+
+
+def _plain(name: str, value: object, task_file: str | None) -> TemplateValue:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return _text(name, value, task_file)
+    if isinstance(value, tuple):
+        items = [_plain(name, item, task_file) for item in value[:_MOST_ITEMS]]
+        more = len(value) - _MOST_ITEMS
+        return [*items, f"… and {more} more"] if more > 0 and isinstance(value[0], str) else items
+    return _record(value, task_file)
+
+
+def _text(name: str, value: str, task_file: str | None) -> str:
+    if name in _BLOCKS:
+        return cut_text(plain_text(value), _BLOCKS[name], task_file)
+    if name in _REPORTS:
+        return plain_text(value)
+    if name in _EXACT:
+        return exact_line(value)
+    return one_line(value, _LINES.get(name, _LONGEST_LINE))

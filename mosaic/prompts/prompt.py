@@ -1,0 +1,174 @@
+"""Prompts and new files, rendered from templates.
+
+Templates stand in `templates/`; a project overrides one by a file of the same name in its
+own `templates/` folder. Names that begin with `_` are partials, which the others include.
+Reading them is the caller's business.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from mosaic.errors import TemplateError
+from mosaic.prompts.bounded import one_line, plain_text
+from mosaic.prompts.context import prompt_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mosaic.prompts.context import PromptContext, TemplateValue
+
+LONGEST_TEMPLATE = 256 * 1024
+"""Characters of a template, and of each partial."""
+LONGEST_OUTPUT = 2 * 1024 * 1024
+"""Characters that a template may write."""
+
+_MOST_CLOSE = 3
+_MOST_NAMES = 20
+_FORBIDDEN_STARTS = frozenset("-/@")
+
+
+def render_prompt(
+    template: str,
+    context: PromptContext,
+    *,
+    name: str,
+    partials: Mapping[str, str] | None = None,
+) -> str:
+    """Return the prompt that an agent is given.
+
+    It never begins with `-`, `/`, `@` or a blank, which a command line would read as an
+    option, a command or a file; and it holds no control characters but newlines and tabs.
+
+    Args:
+        template: the template's source.
+        context: everything that it may use.
+        name: the template's path, for errors.
+        partials: the sources of templates that it may include, by name.
+
+    Raises:
+        TemplateError: it cannot be rendered, or writes nothing, or too much.
+    """
+    text = render_template(template, prompt_values(context), name=name, partials=partials)
+    prompt = _without_blank_start(plain_text(text))
+    if not prompt:
+        raise TemplateError(
+            "the template writes nothing", path=name, hint="an agent needs to be told its task"
+        )
+    if prompt[0] in _FORBIDDEN_STARTS:
+        prompt = f"# Task {one_line(context.task.id, 100)}\n\n{prompt}"
+    return prompt if prompt.endswith("\n") else f"{prompt}\n"
+
+
+def render_template(
+    template: str,
+    values: Mapping[str, TemplateValue],
+    *,
+    name: str,
+    partials: Mapping[str, str] | None = None,
+) -> str:
+    """Return what a template writes; for new files, whose first character is their own affair.
+
+    Args:
+        template: the template's source.
+        values: plain values only; `| yaml` writes one into front matter.
+        name: the template's path, for errors.
+        partials: the sources of templates that it may include, by name.
+
+    Raises:
+        TemplateError: it cannot be rendered, or writes too much.
+    """
+    sources = {**(partials or {}), name: template}
+    for path, source in sources.items():
+        if len(source) > LONGEST_TEMPLATE:
+            raise TemplateError(
+                f"a template is longer than {LONGEST_TEMPLATE // 1024} KiB", path=path
+            )
+    try:
+        return _written(sources, name, values)
+    except Exception as fault:  # An expression of a template may raise anything.
+        raise _told(fault, sources, name, tuple(values)) from fault
+
+
+def _written(sources: Mapping[str, str], name: str, values: Mapping[str, TemplateValue]) -> str:
+    # Jinja costs 40 ms, and only a hand-off or a new file needs it.
+    from mosaic.prompts.budget import Budget, OverBudgetError
+    from mosaic.prompts.sandbox import BoundedEnvironment
+
+    environment = BoundedEnvironment(sources, Budget())
+    chunks: list[str] = []
+    length = 0
+    for chunk in environment.get_template(name).generate(values):
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > LONGEST_OUTPUT:
+            raise OverBudgetError
+    return "".join(chunks)
+
+
+def _told(
+    fault: Exception, sources: Mapping[str, str], name: str, names: tuple[str, ...]
+) -> TemplateError:
+    """Return what went wrong in a template, in the user's words."""
+    import jinja2
+
+    from mosaic.prompts.budget import OverBudgetError
+    from mosaic.prompts.sandbox import UndefinedNameError
+
+    path, line = _line_of(fault, sources) or (name, None)
+    detail: str | None
+    hint: str | None = None
+    match fault:
+        case UndefinedNameError():
+            message = f"a template uses `{_one(fault.name)}`, which is not defined"
+            detail = _names_near(fault.name, fault.known or names)
+            hint = "correct the name, or test it with `is defined`"
+        case OverBudgetError():
+            message = "a template does too much"
+            detail = "it repeats or builds more than a prompt can hold"
+            hint = "shorten its loops"
+        case jinja2.TemplateSyntaxError():
+            message, detail = "a template cannot be read", _one(fault.message)
+            path, line = fault.name or name, fault.lineno
+        case jinja2.TemplateNotFound():
+            message = f"a template includes `{_one(str(fault.name))}`, which is not there"
+            others = ", ".join(f"`{item}`" for item in sorted(sources) if item != name)
+            detail = f"known: {others}" if others else None
+        case _:
+            kind = "" if isinstance(fault, jinja2.TemplateError) else f"{type(fault).__name__}: "
+            message, detail = "a template cannot be rendered", kind + _one(str(fault))
+    return TemplateError(message, path=path, line=line, detail=detail, hint=hint)
+
+
+def _names_near(missing: str, known: tuple[str, ...]) -> str | None:
+    from difflib import get_close_matches
+
+    close = get_close_matches(missing[:100], known, n=_MOST_CLOSE)
+    listed = ", ".join(f"`{item}`" for item in close or known[:_MOST_NAMES])
+    return f"{'closest' if close else 'known'}: {listed}" if listed else None
+
+
+def _line_of(fault: BaseException, sources: Mapping[str, str]) -> tuple[str, int] | None:
+    """Return the template and line where a fault arose: the last of them in its traceback."""
+    found = None
+    trace = fault.__traceback__
+    while trace is not None:
+        path = trace.tb_frame.f_code.co_filename
+        if path in sources:
+            found = (path, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
+def _one(text: str | None) -> str:
+    return one_line(text or "", 300)
+
+
+def _without_blank_start(text: str) -> str:
+    start = 0
+    while start < len(text) and (
+        text[start].isspace() or unicodedata.category(text[start]) == "Cf"
+    ):
+        start += 1
+    return text[start:]

@@ -1,0 +1,280 @@
+"""Templates rendered where they can neither escape nor run for ever.
+
+A project may override our templates, and a project may be somebody else's: so a template
+sees plain values only, may call a few harmless methods and filters, and everything that
+repeats or grows is charged to a budget (`mosaic.prompts.budget`). The charges are put
+into the template's syntax tree before it is compiled.
+
+Importing this module imports Jinja: do it where a template is rendered, not before.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
+
+from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, nodes, pass_context
+from jinja2.filters import FILTERS
+from jinja2.runtime import LoopContext, Macro
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+from mosaic.prompts.budget import Budget, OverBudgetError
+from mosaic.prompts.quoting import fence, quote_data, yaml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jinja2.runtime import Context
+
+_FILTERS = (
+    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "int", "items", "last",
+    "length", "list", "lower", "map", "reject", "rejectattr", "reverse", "select", "selectattr",
+    "sort", "string", "title", "trim", "unique", "upper",
+)  # fmt: skip
+"""Jinja's filters that a template may use beside ours: none that makes much of little."""
+
+_METHODS = frozenset(
+    {
+        "count", "endswith", "find", "get", "isdigit", "items", "keys", "lower", "lstrip",
+        "removeprefix", "removesuffix", "rstrip", "split", "splitlines", "startswith", "strip",
+        "title", "upper", "values",
+    }
+)  # fmt: skip
+"""The methods of texts, lists and dictionaries that a template may call."""
+
+_MOST_BITS = 4096
+_MOST_INDENT = 40
+
+# Names of the filters that the syntax tree is given. No template can write a blank in a name.
+_COUNTED = "a turn"
+_MEASURED = "a value"
+_JOINED = "a joint"
+_WEIGHED = "a weight"
+
+
+class UndefinedNameError(Exception):
+    """A template uses a name that is not there."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = known
+        """The names that stand beside it; empty for a name of the template's top level."""
+
+
+class _StrictName(StrictUndefined):
+    """An undefined name that fails with the names that are there."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint:
+            return self._undefined_hint
+        owner = self._undefined_obj
+        known = tuple(str(key) for key in owner) if isinstance(owner, dict) else ()
+        raise UndefinedNameError(str(self._undefined_name), known)
+
+
+class BoundedEnvironment(ImmutableSandboxedEnvironment):
+    """An environment for one rendering, which spends one budget."""
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+
+    def __init__(self, sources: Mapping[str, str], budget: Budget) -> None:
+        super().__init__(
+            # A template's path is its name, so that a traceback tells which line failed.
+            loader=FunctionLoader(
+                lambda name: (sources[name], name, lambda: True) if name in sources else None
+            ),
+            undefined=_StrictName,
+            autoescape=False,
+            keep_trailing_newline=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=self._written,
+        )
+        self._budget = budget
+        self.globals = {"range": self._range, "namespace": self.globals["namespace"]}
+        ours = {
+            "fence": fence,
+            "quote_data": quote_data,
+            "yaml": yaml_text,
+            "join": self._join,
+            "indent": self._indent,
+            "replace": self._replace,
+        }
+        allowed: dict[str, Callable[..., Any]] = {name: FILTERS[name] for name in _FILTERS} | ours
+        self.filters = {name: self._charged(filter_) for name, filter_ in allowed.items()}
+        self.filters |= {
+            _COUNTED: pass_context(lambda _, items, weight: budget.counted(items, abs(weight))),
+            _MEASURED: pass_context(lambda _, value: self._written(value)),
+            _JOINED: pass_context(lambda _, parts: self._concat(parts)),
+            _WEIGHED: pass_context(lambda _, nothing, weight: self._weighed(nothing, weight)),
+        }
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Allow plain values, and the few methods that make nothing big."""
+        return super().is_safe_attribute(obj, attr, value) and (
+            not callable(value)
+            or attr in _METHODS
+            or isinstance(value, Macro)
+            or isinstance(obj, LoopContext)
+        )
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Leave `str.format` a method like the others: it is not among the allowed ones."""
+        del value
+        return None
+
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Charge every call, by what it is called on and with."""
+        self._budget.turn()
+        self._budget.charge([getattr(obj, "__self__", None), args, kwargs])
+        return super().call(context, obj, *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Charge arithmetic by what it makes, before it is made."""
+        self._budget.charge([left, right])
+        texts = isinstance(left, str | list | tuple), isinstance(right, str | list | tuple)
+        if operator == "%" and texts[0]:
+            raise OverBudgetError
+        if operator == "*" and any(texts):
+            long, times = (left, right) if texts[0] else (right, left)
+            self._budget.spend(len(long) * max(0, times))
+        elif operator == "*" and isinstance(left, int) and isinstance(right, int):
+            self._check_bits(left.bit_length() + right.bit_length())
+        elif operator == "**" and isinstance(left, int) and isinstance(right, int):
+            self._check_bits(left.bit_length() * abs(right))
+        return super().call_binop(context, operator, left, right)
+
+    def _generate(
+        self,
+        source: nodes.Template,
+        name: str | None,
+        filename: str | None,
+        defer_init: bool = False,
+    ) -> str:
+        return super()._generate(_charged_tree(source), name, filename, defer_init)
+
+    def _check_bits(self, bits: int) -> None:
+        if bits > _MOST_BITS:
+            raise OverBudgetError
+
+    def _written(self, value: object) -> object:
+        self._budget.charge(value)
+        return value
+
+    def _weighed(self, nothing: str, weight: int) -> str:
+        self._budget.turn(abs(weight))
+        return nothing
+
+    def _charged(self, filter_: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(filter_)
+        def charged(*args: Any, **kwargs: Any) -> Any:
+            self._budget.charge([args, kwargs])
+            made = filter_(*args, **kwargs)
+            self._budget.charge(made)
+            return made
+
+        return charged
+
+    def _range(self, *bounds: int) -> range:
+        numbers = range(*bounds)
+        # Not len(): it fails for what no index can count.
+        if numbers:
+            self._budget.spend(abs((numbers[-1] - numbers[0]) // numbers.step) + 1)
+        return numbers
+
+    def _concat(self, parts: Iterable[object]) -> str:
+        return "".join(str(self._written(part)) for part in parts)
+
+    def _join(self, items: Iterable[object], separator: str = "") -> str:
+        parts = [str(self._written(item)) for item in items]
+        self._budget.spend(len(separator) * len(parts))
+        return separator.join(parts)
+
+    def _replace(self, text: str, old: str, new: str) -> str:
+        self._budget.spend((text.count(old) + 1) * len(new))
+        return text.replace(old, new)
+
+    def _indent(self, text: str, width: int = 4, first: bool = False) -> str:
+        blanks = " " * max(0, min(width, _MOST_INDENT))
+        self._budget.spend(len(blanks) * (text.count("\n") + 1))
+        indented = text.replace("\n", f"\n{blanks}").replace(f"\n{blanks}\n", "\n\n")
+        return blanks + indented if first else indented
+
+
+def _charged_tree(template: nodes.Template) -> nodes.Template:
+    charged = _Charges().visit(template)
+    charged.set_environment(template.environment)
+    return cast("nodes.Template", charged)
+
+
+class _Charges(NodeTransformer):
+    """Puts a charge wherever a template repeats something or puts something together."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja's own name
+        if node.recursive:
+            raise TemplateSyntaxError("a loop may not call itself", node.lineno)
+        weight = _weight(node)
+        self.generic_visit(node)
+        node.iter = _filtered(node.iter, _COUNTED, weight)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), _JOINED)
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(node, _MEASURED)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(node, _MEASURED)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(node, _MEASURED) if node.ctx == "load" else node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _filtered(node.expr, _MEASURED)
+        for operand in node.ops:
+            operand.expr = _filtered(operand.expr, _MEASURED)
+        return node
+
+    def visit_Template(self, node: nodes.Template) -> nodes.Node:  # noqa: N802
+        return self._weighed(node)
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
+        return self._weighed(node)
+
+    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:  # noqa: N802
+        return self._weighed(node)
+
+    def visit_Block(self, node: nodes.Block) -> nodes.Node:  # noqa: N802
+        return self._weighed(node)
+
+    def _weighed(
+        self, node: nodes.Template | nodes.Macro | nodes.CallBlock | nodes.Block
+    ) -> nodes.Node:
+        weight = _weight(node)
+        self.generic_visit(node)
+        charge = _filtered(nodes.Const("", lineno=node.lineno), _WEIGHED, weight)
+        node.body.insert(0, nodes.Output([charge], lineno=node.lineno))
+        return node
+
+
+def _filtered(node: nodes.Node, name: str, *args: int) -> nodes.Expr:
+    constants: list[nodes.Expr] = [nodes.Const(value, lineno=node.lineno) for value in args]
+    return nodes.Filter(
+        cast("nodes.Expr", node), name, constants, [], None, None, lineno=node.lineno
+    )
+
+
+def _weight(node: nodes.Node) -> int:
+    """Return the characters that one pass through a node may write by itself."""
+    return sum(len(data.data) for data in node.find_all(nodes.TemplateData))

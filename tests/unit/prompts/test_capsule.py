@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from mosaic.model import EndReason, JsonValue, Milestone, Mission, Session, Status, Task
+from mosaic.plan.progress import measure_progress
+from mosaic.prompts.capsule import CapsuleInput, build_capsule
+from mosaic.prompts.context import Criterion
+from mosaic.prompts.report import DependencyReport, bounded_reports, dependency_report
+
+KEYS = {
+    "generated_at", "runtime", "mission_id", "mission_name", "project_path", "quality_gates",
+    "current_milestone", "next_task", "progress", "current_branch", "schema_version",
+    "session_id", "run_id", "task", "depends_on", "write_scope", "acceptance_criteria",
+    "previous_session", "checkpoint", "prompt_file",
+}  # fmt: skip
+
+TASK = Task(
+    id="T-005",
+    title="Worker runner",
+    status=Status.TODO,
+    depends_on=("T-003",),
+    write_scope=("apps/**",),
+    file="coordination/tasks/T-005.md",
+    extra={"repo": "orchard", "status": "must not win"},
+)
+
+
+@pytest.fixture
+def given() -> CapsuleInput:
+    return CapsuleInput(
+        generated_at=datetime(2026, 3, 21, 19, 41, 39, 5, timezone(timedelta(hours=8))),
+        runtime="claude",
+        mission=Mission(id="orchard", name="Worker runner", quality_gates="pytest -q"),
+        project_path="/srv/orchard",
+        task=TASK,
+        progress=measure_progress([TASK, replace(TASK, id="T-1", status=Status.DONE)] * 3),
+        milestone=Milestone(id="M1", name="Runs locally"),
+        branch="main",
+        session_id="sess-002",
+        run_id="r-0007",
+        missing_sections=("result",),
+        dependencies=(
+            DependencyReport(id="T-003", title="Logs", status="done", next_handoff="see x"),
+        ),
+        acceptance_criteria=(Criterion(text="it runs", checked=True),),
+        previous_session=Session(
+            id="sess-001",
+            runtime="codex",
+            started_at=datetime(2026, 3, 21, tzinfo=UTC),
+            ended_reason=EndReason.CRASHED,
+        ),
+        checkpoint={"seq": 3, "files": ["a"]},
+        prompt_file="runs/prompt.md",
+    )
+
+
+def test_the_capsule_has_exactly_the_keys_of_the_contract(given: CapsuleInput) -> None:
+    assert set(build_capsule(given)) == KEYS
+    bare = CapsuleInput(
+        generated_at=given.generated_at,
+        runtime="claude",
+        mission=Mission(id="m", name="n"),
+        project_path="/p",
+        task=Task(id="A", title="a", status=Status.TODO),
+        progress=measure_progress([]),
+    )
+    assert set(build_capsule(bare)) == KEYS
+
+
+def test_the_capsule_says_what_the_contract_names(given: CapsuleInput) -> None:
+    capsule = build_capsule(given)
+    assert capsule["generated_at"] == "2026-03-21T11:41:39Z"
+    assert capsule["current_milestone"] == {"id": "M1", "name": "Runs locally"}
+    assert capsule["next_task"] == "T-005"
+    assert capsule["progress"] == {"tasks_done": 3, "tasks_total": 6, "pct": 50}
+    assert capsule["quality_gates"] == "pytest -q"
+    assert capsule["depends_on"] == [
+        {"id": "T-003", "title": "Logs", "status": "done", "next_handoff": "see x"}
+    ]
+    assert capsule["acceptance_criteria"] == [{"text": "it runs", "checked": True}]
+    assert capsule["checkpoint"] == {"seq": 3, "files": ["a"]}
+    task = capsule["task"]
+    assert isinstance(task, dict)
+    assert task["task_id"] == "T-005"
+    assert task["status"] == "todo"
+    assert task["repo"] == "orchard"
+    assert task["file"] == "coordination/tasks/T-005.md"
+    assert task["handoff_sections_missing"] == ["result"]
+    previous = capsule["previous_session"]
+    assert isinstance(previous, dict)
+    assert previous["ended_reason"] == "crashed"
+
+
+def test_the_capsule_stays_small_whatever_it_is_given(given: CapsuleInput) -> None:
+    deep: JsonValue = "x"
+    for _ in range(200):
+        deep = [deep] * 3
+    wide: dict[str, JsonValue] = {f"k{n}": ["y" * 9_000] * 500 for n in range(500)}
+    huge = replace(
+        given,
+        task=replace(
+            TASK,
+            title="t" * 99_999,
+            notes="n" * 99_999,
+            write_scope=tuple(f"src/{n}/**" for n in range(9_999)),
+            extra={"deep": deep, **wide},
+        ),
+        dependencies=given.dependencies[:1] * 999
+        + (DependencyReport(id="A", next_handoff="h" * 99_999),),
+        acceptance_criteria=given.acceptance_criteria * 999,
+        checkpoint=wide,
+    )
+    text = json.dumps(build_capsule(huge), allow_nan=False)
+    assert len(text) < 120_000
+
+
+def test_numbers_that_json_cannot_hold_become_text(given: CapsuleInput) -> None:
+    odd = replace(given, checkpoint={"share": float("nan")})
+    assert json.dumps(build_capsule(odd)["checkpoint"], allow_nan=False) == '{"share": "nan"}'
+
+
+def test_a_dependency_hands_over_two_sections() -> None:
+    report = dependency_report(
+        TASK, {"next_handoff": " use x\r\n", "risks": "none", "notes": "kept back"}
+    )
+    assert (report.next_handoff, report.risks) == ("use x", "none")
+    assert (report.id, report.status, report.file) == ("T-005", "todo", TASK.file)
+    assert dependency_report(TASK, {}).next_handoff == ""
+
+
+def test_reports_share_their_room_and_say_where_the_whole_is() -> None:
+    long = DependencyReport(id="A", next_handoff="h" * 50_000, risks="r" * 50_000, file="A.md")
+    (alone,) = bounded_reports([long])
+    many = bounded_reports([long] * 100)
+    assert len(alone.next_handoff) > 3_900
+    assert len(many) == 30
+    assert sum(len(item.next_handoff) + len(item.risks) for item in many) < 30_000
+    for report in (alone, *many):
+        assert report.next_handoff.endswith("the whole is in `A.md`]")
