@@ -37,7 +37,7 @@ _LINES = {"text": _LONGEST_CRITERION, "description": _LONGEST_DESCRIPTION}
 _EXACT = frozenset(
     {
         "path", "manifest", "scratchpad", "tasks", "task", "capsule", "run_dir", "patch", "file",
-        "write_scope", "quality_gates",
+        "write_scope", "quality_gates", "command",
     }
 )  # fmt: skip
 
@@ -176,6 +176,7 @@ class PromptContext:
         attempt          number, conversation_continued, why_last_ended,
                          checkpoint (seq, summary, patch; or none)
         session_id, run_id
+        command          how `mission` is called where it is not on the PATH; or none
 
     Text that others wrote goes through `| quote_data("what it is")`; `| fence` keeps any text
     from running into what stands around it.
@@ -196,6 +197,7 @@ class PromptContext:
     attempt: AttemptFacts = AttemptFacts()
     session_id: str | None = None
     run_id: str | None = None
+    command: str | None = None
 
 
 def prompt_values(context: PromptContext) -> dict[str, TemplateValue]:

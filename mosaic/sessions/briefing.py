@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -181,7 +184,14 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         ),
         session_id=occasion.session_id,
         run_id=occasion.run_id,
+        command=own_command(),
     )
+
+
+def own_command() -> str | None:
+    """Return the path of the `mission` program that runs now; login shells may not find it."""
+    beside = os.path.join(os.path.dirname(sys.executable), "mission")
+    return beside if os.access(beside, os.X_OK) else shutil.which("mission")
 
 
 def _files(layout: Layout, task: Task) -> FileFacts:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,7 @@ from mosaic.sessions.briefing import (
     Occasion,
     attempt_of,
     brief_agent,
+    own_command,
     save_capsule,
 )
 from mosaic.sessions.claim import (
@@ -199,9 +199,14 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
 
 
 def choose_runtime(snapshot: Snapshot, task: Task, request: HandOffRequest) -> Runtime:
-    """Return the runtime: asked for, the task's, the mission's, else the first installed."""
+    """Return the runtime: asked for, the task's, the mission's, else the first installed.
+
+    Resuming stays with the runtime that the last session on the task had.
+    """
     mission = snapshot.document.mission
-    name = request.runtime or task.runtime or mission.runtime
+    last = attempt_of(snapshot, task).last_session if request.resuming else None
+    earlier = last.runtime if last is not None else None
+    name = request.runtime or earlier or task.runtime or mission.runtime
     if name is None:
         return default_runtime(mission.runtimes)
     return get_runtime(name, mission.runtimes)
@@ -331,9 +336,10 @@ def _prepare(
 
 def _reachable_command() -> dict[str, str]:
     """Return a PATH on which the agent finds the `mission` that launched it, if it must change."""
-    folder = os.path.dirname(sys.executable)
-    if shutil.which("mission") or not os.access(os.path.join(folder, "mission"), os.X_OK):
+    command = own_command()
+    if command is None or shutil.which("mission"):
         return {}
+    folder = os.path.dirname(command)
     return {"PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), folder)))}
 
 

@@ -194,7 +194,7 @@ def test_resume_continues_the_runtimes_own_conversation(repo: MissionRepo) -> No
     repo.run("next", "--runtime", "talk")
     assert repo.session()["runtimeSessionId"] == "talk-1"
     assert repo.session()["usage"]["costUsd"] == 0.25
-    answer = repo.run("resume", "--runtime", "talk", "--json")
+    answer = repo.run("resume", "--json")
     assert answer.exit_code == 0, answer.stderr
     result = json.loads((repo.run_dir() / "result.json").read_text())
     assert result["answer"] == "again talk-1"
