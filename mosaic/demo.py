@@ -117,8 +117,6 @@ class Demo:
 
     def _plan(self) -> None:
         for number, task in enumerate(TASKS, 1):
-            body = self.folder / ".git" / f"body-{number}.md"
-            body.write_text(_body(task), encoding="utf-8")
             dependencies = [part for name in task.depends_on for part in ("-d", name)]
             self._run(
                 "Plan four tasks that depend on each other:" if number == 1 else "",
@@ -130,7 +128,8 @@ class Demo:
                 "--scope",
                 task.scope,
                 "--body",
-                str(body),
+                "-",
+                text=_body(task),
             )
         self._run("What waits for what:", "graph")
         self._git("add", "--all")
@@ -159,11 +158,11 @@ class Demo:
         self._run("", "done", "T-004")
         self._run("All sessions, each with how it ended:", "sessions")
 
-    def _run(self, say: str, *arguments: str) -> int:
+    def _run(self, say: str, *arguments: str, text: str = "") -> int:
         if say:
             self._show(f"\n# {say}")
-        self._show(f"$ mission {' '.join(_quoted(part, self.folder) for part in arguments)}")
-        done = self._call(arguments)
+        self._show(f"$ mission {' '.join(map(_quoted, arguments))}")
+        done = self._call(arguments, text)
         for line in done.stdout.splitlines():
             self._show(f"  {line}")
         self.steps.append(DemoStep(say=say, arguments=arguments, exit_code=done.returncode))
@@ -172,7 +171,7 @@ class Demo:
     def _output(self, *arguments: str) -> str:
         return self._call(arguments).stdout
 
-    def _call(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    def _call(self, arguments: tuple[str, ...], text: str = "") -> subprocess.CompletedProcess[str]:
         environ = {
             key: value for key, value in os.environ.items() if not key.startswith("MISSION_")
         }
@@ -180,7 +179,7 @@ class Demo:
             [sys.executable, "-P", "-c", START, PACKAGE_PARENT, *arguments],
             cwd=self.folder,
             env={**environ, "PYTHONIOENCODING": "utf-8"},
-            stdin=subprocess.DEVNULL,
+            input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -205,6 +204,5 @@ def _body(task: DemoTask) -> str:
     )
 
 
-def _quoted(part: str, folder: Path) -> str:
-    shown = part.replace(str(folder), ".")
-    return f'"{shown}"' if " " in shown else shown
+def _quoted(part: str) -> str:
+    return f'"{part}"' if " " in part else part

@@ -45,7 +45,7 @@ class GroupedCommands(TyperGroup):
         for panel, modules in PANELS.items():
             names = [name for group in modules.values() for name in group]
             rows = [
-                (name, command.get_short_help_str(limit=70))
+                (name, command.get_short_help_str(limit=100))
                 for name in names
                 if (command := self.get_command(ctx, name)) is not None
             ]
@@ -74,10 +74,9 @@ def build_app(wanted: str | None) -> typer.Typer:
         name="mission",
         cls=GroupedCommands,
         help=HELP,
-        no_args_is_help=True,
         rich_markup_mode="markdown" if rich else None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_root)
     for panel, modules in PANELS.items():
@@ -103,7 +102,9 @@ def _run(arguments: list[str]) -> int:
 
     as_json = "--json" in arguments
     try:
-        answer = build_app(_wanted(arguments))(arguments, standalone_mode=False)
+        answer = build_app(_wanted(arguments))(
+            arguments or ["--help"], prog_name="mission", standalone_mode=False
+        )
         sys.stdout.flush()
     except MissionError as error:
         if os.environ.get("MISSION_DEBUG"):
@@ -143,11 +144,6 @@ def _usage(error: Exception, *, as_json: bool) -> int:
     message = describe() if callable(describe) else str(error)
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", "mission")
-    if not message.strip():
-        show = getattr(error, "show", None)
-        if callable(show):
-            show()
-        return int(ExitCode.USAGE if context is not None else ExitCode.OK)
     wrong = UsageError(message.rstrip("."), hint=f"`{path} --help` shows how it is called")
     return emit_error(wrong, as_json=as_json)
 

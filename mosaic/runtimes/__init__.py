@@ -63,8 +63,8 @@ def default_runtime(specs: Mapping[str, RuntimeSpec]) -> Runtime:
         if install_path(program):
             return get_runtime(name, specs)
     raise ProgramNotFoundError(
-        " or ".join(PREFERRED),
-        problem="no agent is installed, and the mission names none",
+        PREFERRED[0],
+        problem="neither `claude` nor `codex` is installed, and the mission names no runtime",
         hint="install one (`npm install -g @anthropic-ai/claude-code`), name another with "
         "`--runtime`, or set `runtime` in mission.json; `mission demo` needs none",
     )

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 STATE_IGNORE = "# This machine's own: locks, runs, caches. Never tracked.\n*\n"
 LONGEST_SLUG = 48
+SHORTEST_SLUG = 3
+"""What is left of a title in another script says too little."""
 LONGEST_TITLE = 500
 BEGIN_MARK = "<!-- mission:begin -->"
 END_MARK = "<!-- mission:end -->"
@@ -227,7 +229,7 @@ def slug_of(title: str) -> str:
     """Return a title as part of a file name: ASCII letters and digits, or nothing."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    return slug[:LONGEST_SLUG].rstrip("-")
+    return slug[:LONGEST_SLUG].rstrip("-") if len(slug) >= SHORTEST_SLUG else ""
 
 
 def write_agents_section(layout: Layout) -> list[str]:
