@@ -104,12 +104,13 @@ class Player:
         name = self._capsule["task"].get("file")
         if name:
             path = self._project / name
+            made = ", ".join(self._files) or "it"
             sections = {
                 "files_changed": _listed(self._files),
                 "commands_run": _listed(self._commands),
                 "result": self._said[-1] if self._said else "Done as the script says.",
                 "risks": "none",
-                "next_handoff": f"{self._task} is in place; build on {', '.join(self._files) or 'it'}.",
+                "next_handoff": f"{self._task} is in place; build on {made}.",
                 "notes": "Played by the scripted agent.",
             }
             text = path.read_text(encoding="utf-8")

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from mosaic.model import Mode
     from mosaic.ports import Ending
+    from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.outcome import Outcome
-    from mosaic.sessions.session import HandedOff, HandOffRequest
+    from mosaic.sessions.session import HandedOff
     from mosaic.sessions.session_lock import FoundLock
     from mosaic.sessions.settle import Settled
 
@@ -70,7 +71,7 @@ def next_command(
     mission: MissionPath = None,
 ) -> int:
     """Hand the next ready task to an agent, and stay with it to its end."""
-    from mosaic.sessions.session import HandOffRequest
+    from mosaic.sessions.choice import HandOffRequest
 
     path = locate_mission(mission)
     request = HandOffRequest(
@@ -103,7 +104,7 @@ def resume_command(
     mission: MissionPath = None,
 ) -> int:
     """Hand an interrupted task off again, in the agent's own conversation where it can be."""
-    from mosaic.sessions.session import HandOffRequest
+    from mosaic.sessions.choice import HandOffRequest
 
     request = HandOffRequest(
         task_id=task_id,
@@ -157,7 +158,7 @@ def _explain(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
 
 
 def _print(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
-    from mosaic.sessions.session import preview_hand_off
+    from mosaic.sessions.choice import preview_hand_off
 
     snapshot = read_mission(path)
     preview = preview_hand_off(snapshot, request)

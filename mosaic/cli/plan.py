@@ -184,7 +184,8 @@ def list_command(
     result = Result(
         kind="task.list",
         data={
-            "tasks": [task_values(task, selection) for task in tasks],
+            # Thousands of tasks as values cost more than everything else here.
+            "tasks": [task_values(task, selection) for task in tasks] if as_json else [],
             "problems": problem_values(snapshot),
         },
         lines=lines,

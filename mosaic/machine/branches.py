@@ -87,7 +87,7 @@ def _tree_path(path: str) -> str | None:
 def _look_up(cwd: Path | str, names: Sequence[str]) -> list[_Object | None]:
     """Return what each name stands for, in order; None where it stands for nothing."""
     asked = "".join(f"{name}\n" for name in names)
-    answer = run_git(["cat-file", "--batch-check"], cwd, input=os.fsencode(asked), env=_OFFLINE)
+    answer = run_git(["cat-file", "--batch-check"], cwd, stdin=os.fsencode(asked), env=_OFFLINE)
     found: list[_Object | None] = []
     for line in answer.stdout.split(b"\n")[: len(names)]:
         # A name that stands for nothing is repeated, and may hold spaces itself.
@@ -113,7 +113,7 @@ def _read_all(cwd: Path | str, trees: Sequence[_Object], blobs: Sequence[_Object
     if not read:
         return BranchFiles(skipped=len(trees) + len(blobs))
     asked = "".join(f"{each.id}\n" for each in read)
-    answer = run_git(["cat-file", "--batch"], cwd, input=asked.encode(), env=_OFFLINE)
+    answer = run_git(["cat-file", "--batch"], cwd, stdin=asked.encode(), env=_OFFLINE)
     names: set[str] = set()
     tables: list[bytes] = []
     for each, content in zip(read, _contents(answer.stdout), strict=False):

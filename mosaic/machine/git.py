@@ -88,7 +88,7 @@ def run_git(
     args: Sequence[str],
     cwd: Path | str,
     *,
-    input: bytes | None = None,
+    stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     timeout_seconds: float = 30,
     check: bool = True,
@@ -98,7 +98,7 @@ def run_git(
     Args:
         args: its arguments, without `git`.
         cwd: where to run it.
-        input: its stdin; None gives it an empty one.
+        stdin: what it reads; None gives it an empty one.
         env: variables set beside our own, such as a temporary `GIT_INDEX_FILE`.
         timeout_seconds: when it and what it started are killed.
         check: whether an exit code other than 0 is an error.
@@ -114,7 +114,7 @@ def run_git(
         ["git", "--no-pager", *settings, *args],
         cwd=cwd,
         env=git_environment(os.environ, env or {}),
-        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # No terminal to ask on, and a group that can be killed with all it started.
@@ -122,7 +122,7 @@ def run_git(
     )
     name = _command_name(args)
     try:
-        stdout, stderr = process.communicate(input, timeout=timeout_seconds)
+        stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
     except BaseException as error:
         _kill_group(process)
         if isinstance(error, subprocess.TimeoutExpired):

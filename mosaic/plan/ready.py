@@ -83,6 +83,7 @@ class Selection:
     verdicts: tuple[Verdict, ...]
     """One for each task, in plan order."""
     cycles: tuple[tuple[str, ...], ...]
+    by_id: Mapping[str, Verdict]
 
     @property
     def chosen(self) -> Task | None:
@@ -91,7 +92,7 @@ class Selection:
 
     def of(self, task_id: str) -> Verdict | None:
         """Return what is said of one task."""
-        return next((v for v in self.verdicts if v.task.id == task_id), None)
+        return self.by_id.get(task_id)
 
 
 def select_tasks(
@@ -126,7 +127,12 @@ def select_tasks(
             verdict.task.position,
         ),
     )
-    return Selection(ready=tuple(ready), verdicts=verdicts, cycles=tuple(cycles))
+    return Selection(
+        ready=tuple(ready),
+        verdicts=verdicts,
+        cycles=tuple(cycles),
+        by_id={verdict.task.id: verdict for verdict in verdicts},
+    )
 
 
 def explain_selection(selection: Selection) -> list[str]:

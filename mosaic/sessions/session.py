@@ -13,41 +13,36 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
-from mosaic.errors import (
-    NothingReadyError,
-    NotReadyError,
-    TaskNotReadyError,
-    UsageError,
-)
 from mosaic.machine.clock import utc_now
 from mosaic.machine.git import current_branch, head_commit
-from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.durations import parse_duration
-from mosaic.plan.ready import Selection, refusal_of, summarize_waiting
 from mosaic.ports import Launch, Order
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import (
     Run,
     RunMeta,
     create_run,
-    find_run,
     masked_argv,
     runs_of_task,
     write_request,
 )
-from mosaic.runtimes import default_runtime, get_runtime
+from mosaic.sessions.agent_version import describe_agent
 from mosaic.sessions.briefing import (
     Attempt,
-    Briefing,
     Occasion,
-    attempt_of,
     brief_agent,
     own_command,
     save_capsule,
+)
+from mosaic.sessions.choice import (
+    HandOffRequest,
+    choose_runtime,
+    choose_task,
+    plan_attempt,
 )
 from mosaic.sessions.claim import (
     claim_task,
@@ -57,7 +52,6 @@ from mosaic.sessions.claim import (
     undo_claim,
 )
 from mosaic.sessions.recover import recover_in
-from mosaic.sessions.selection import select_from
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import next_session_id
 
@@ -73,23 +67,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HandOffRequest:
-    """What a hand-off was asked for."""
-
-    task_id: str | None = None
-    milestone: str | None = None
-    runtime: str | None = None
-    model: str | None = None
-    mode: Mode = Mode.HEADLESS
-    timeout_seconds: float | None = None
-    force: bool = False
-    resuming: bool = False
-    """Hand the task of an earlier session off again."""
-    fresh: bool = False
-    """Begin a new conversation even where the earlier one could be continued."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HandedOff:
     """A task in an agent's hands."""
 
@@ -100,15 +77,6 @@ class HandedOff:
     recovered: Sequence[Settled] = ()
     carried: bool = False
     """Whether the run was carried to its end here."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Preview:
-    """A hand-off that stopped before the claim."""
-
-    task: Task
-    runtime: str
-    briefing: Briefing
 
 
 def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) -> HandedOff:
@@ -153,80 +121,6 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         recovered=recovered,
         carried=carried,
     )
-
-
-def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
-    """Do everything up to the claim: the capsule is written, and nothing else is changed.
-
-    Raises:
-        NothingReadyError: no task is ready.
-        TaskNotReadyError: the task that was asked for cannot be handed off.
-        BrokenFileError: the mission's files are broken.
-    """
-    task = choose_task(snapshot, request)
-    runtime = choose_runtime(snapshot, task, request)
-    occasion = Occasion(
-        runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt_of(snapshot, task)
-    )
-    briefing = brief_agent(snapshot, task, occasion)
-    save_capsule(snapshot.layout, briefing.capsule)
-    return Preview(task=task, runtime=runtime.name, briefing=briefing)
-
-
-def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
-    """Return the task to hand off.
-
-    Raises:
-        NothingReadyError: no task is ready.
-        TaskNotReadyError: the one that was asked for is not.
-        BrokenFileError: no task is ready, and some cannot be read.
-    """
-    if snapshot.document.mission.status is MissionStatus.PAUSED:
-        raise NotReadyError(
-            "the mission is paused", hint='set `"status": "active"` in mission.json to go on'
-        )
-    _refuse_unknown_milestone(snapshot, request.milestone)
-    selection = select_from(snapshot, milestone=request.milestone)
-    _refuse_broken_table(snapshot)
-    if request.resuming:
-        return _task_to_resume(snapshot, selection, request)
-    if request.task_id is None:
-        if selection.chosen is None:
-            snapshot.raise_problems()
-            raise NothingReadyError(summarize_waiting(selection))
-        return selection.chosen
-    return _asked_for(snapshot, selection, request.task_id, force=request.force)
-
-
-def choose_runtime(snapshot: Snapshot, task: Task, request: HandOffRequest) -> Runtime:
-    """Return the runtime: asked for, the task's, the mission's, else the first installed.
-
-    Resuming stays with the runtime that the last session on the task had.
-    """
-    mission = snapshot.document.mission
-    last = attempt_of(snapshot, task).last_session if request.resuming else None
-    earlier = last.runtime if last is not None else None
-    name = request.runtime or earlier or task.runtime or mission.runtime
-    if name is None:
-        return default_runtime(mission.runtimes)
-    return get_runtime(name, mission.runtimes)
-
-
-def plan_attempt(
-    snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
-) -> Attempt:
-    """Return what is known of earlier sessions, and the conversation to continue if any."""
-    attempt = attempt_of(snapshot, task)
-    last = attempt.last_session
-    if not request.resuming or request.fresh or last is None or not runtime.resumable:
-        return attempt
-    if last.runtime != runtime.name or last.runtime_session_id is None:
-        return attempt
-    run = find_run(snapshot.layout.runs_dir, last.run_id or "")
-    result = run.result() if run else None
-    if result and result.get("cause") == "usage":
-        return attempt  # the runtime would not have that conversation: begin a new one
-    return replace(attempt, conversation=last.runtime_session_id)
 
 
 def refuse_second_session(snapshot: Snapshot, now: datetime) -> None:
@@ -304,7 +198,7 @@ def _prepare(
             timeout_seconds=timeout,
             created_at=now,
             prompt=briefing.origin,
-            agent={"program": invocation.argv[0], "path": shutil.which(invocation.argv[0])},
+            agent=describe_agent(runtime, invocation.argv[0], layout),
             tool_version=__version__,
         )
         write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
@@ -357,56 +251,3 @@ def _note_prepared(run: Run, attempt: Attempt) -> None:
 def _configured_timeout(snapshot: Snapshot, runtime: str) -> float | None:
     spec = snapshot.document.mission.runtimes.get(runtime)
     return parse_duration(spec.timeout) if spec and spec.timeout else None
-
-
-def _refuse_unknown_milestone(snapshot: Snapshot, milestone: str | None) -> None:
-    if milestone is None:
-        return
-    known = {m.id for m in snapshot.document.mission.milestones}
-    known |= {task.milestone for task in snapshot.tasks if task.milestone}
-    if milestone not in known:
-        names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
-        raise UsageError(f"no milestone is called `{milestone}`", detail=f"known: {names}")
-
-
-def _refuse_broken_table(snapshot: Snapshot) -> None:
-    """A table that cannot be read may say anything of any task."""
-    for problem in snapshot.problems:
-        if problem.task_id is None:
-            raise problem.error
-
-
-def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force: bool) -> Task:
-    task = snapshot.get(task_id).task
-    verdict = selection.of(task.id)
-    why = refusal_of(verdict, force=force) if verdict else "is not known"
-    if why is not None:
-        hints = {
-            Status.DONE: f"`mission reopen {task.id}` sets it back to todo",
-            Status.CANCELLED: f"`mission reopen {task.id}` sets it back to todo",
-            Status.REVIEW: f"`mission reopen {task.id}` sends it back",
-            Status.BLOCKED: f"`mission reopen {task.id}` when nothing blocks it any more",
-        }
-        hint = hints.get(
-            task.status, f"`mission next --task {task.id} --force` does it all the same"
-        )
-        raise TaskNotReadyError(task.id, why, hint=hint)
-    return task
-
-
-def _task_to_resume(snapshot: Snapshot, selection: Selection, request: HandOffRequest) -> Task:
-    """Return the task of the session to resume: the one named, else the newest unfinished."""
-    if request.task_id is not None:
-        return _asked_for(snapshot, selection, request.task_id, force=request.force)
-    ready = {verdict.task.id: verdict.task for verdict in selection.ready}
-    for session in reversed(snapshot.document.mission.sessions):
-        task = ready.get(session.last_task_id or "")
-        if task is not None and session.ended_reason is not EndReason.COMPLETED:
-            return task
-    for task in ready.values():
-        if task.status is Status.IN_PROGRESS:
-            return task
-    raise NotReadyError(
-        "there is no session to resume",
-        hint="`mission next` hands off the next ready task",
-    )

@@ -59,6 +59,7 @@ class _Assembly:
         self._base = base
         self._prefer = prefer
         self._problems: list[Problem] = list(scan.problems)
+        self._known: dict[str, Status] = {}
         self._table = self._layout.shown(self._layout.tasks_file)
 
     def snapshot(self) -> Snapshot:
@@ -178,9 +179,10 @@ class _Assembly:
         return values
 
     def _status(self, word: str, path: str, line: int) -> str:
-        status = parse_status(word, self._words)
+        status = self._known.get(word) or parse_status(word, self._words)
         if status is None:
             raise StatusUnknownError(word, nearest_status(word), path=path, line=line)
+        self._known[word] = status
         return status.value
 
     def _conflict_error(

@@ -84,7 +84,7 @@ def test_git_answers_with_output_and_exit_code(repo: Path) -> None:
 
 
 def test_git_reads_what_is_handed_in(repo: Path) -> None:
-    assert run_git(["hash-object", "--stdin"], repo, input=b"hello\n").text == git(
+    assert run_git(["hash-object", "--stdin"], repo, stdin=b"hello\n").text == git(
         repo, "hash-object", "README"
     )
 
