@@ -62,7 +62,7 @@ def find_signature(path: Path | str) -> Signature | None:
     """
     try:
         return Signature.of(os.stat(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise access_error("read", path, error) from error

@@ -99,7 +99,7 @@ def find_signed(
     try:
         # Not blocking: opening a FIFO that nobody writes to would wait for ever.
         descriptor = os.open(path, _READ)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise access_error("read", path, error) from error

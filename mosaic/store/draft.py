@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
-from mosaic.machine.disk import create_private_dir, find_text
+from mosaic.machine.disk import create_private_dir, find_text, write_private
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.model import MissionStatus, Session, Status
@@ -201,7 +201,16 @@ class Draft:
         self._edited.clear()
         self.snapshot = read_mission(self.snapshot.document.path)
         self._base = {task: dict(values) for task, values in self.snapshot.base.items()}
+        self._record_agreement()
         return bool(changes)
+
+    def _record_agreement(self) -> None:
+        """Bring sync.json up to date with tasks that agree and were not known to, as new ones."""
+        self.agree_everywhere()
+        if self._base != {task: dict(values) for task, values in self.snapshot.base.items()}:
+            write_private(
+                self.layout.sync_file, dump_base(self._base), root=self.layout.state_dir
+            )
 
     def undo(self) -> None:
         """Put back what was saved so far, newest first, where nobody changed it since."""
@@ -210,7 +219,6 @@ class Draft:
             if before is not None and self.text(path) == after:
                 self.put(path, before)
         self._saved.clear()
-        self._base = {}
         self.save()
 
     def _existing(self, path: Path) -> str:
