@@ -208,9 +208,7 @@ class Draft:
         """Bring sync.json up to date with tasks that agree and were not known to, as new ones."""
         self.agree_everywhere()
         if self._base != {task: dict(values) for task, values in self.snapshot.base.items()}:
-            write_private(
-                self.layout.sync_file, dump_base(self._base), root=self.layout.state_dir
-            )
+            write_private(self.layout.sync_file, dump_base(self._base), root=self.layout.state_dir)
 
     def undo(self) -> None:
         """Put back what was saved so far, newest first, where nobody changed it since."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError, TableError
@@ -32,6 +33,7 @@ COLUMN_NAMES = {
     "pr": "pr",
     "notes": "notes",
 }
+SHORTEST_DASHES = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,10 +201,7 @@ def _table(shape: Outline, first: int, end: int) -> Table:
     headers = tuple(_unescaped(header[span.start : span.end]) for span in spans)
     below_start, below_end = shape.span(first + 1)
     below = shape.text[below_start:below_end]
-    widths = tuple(
-        width if (width := _width(header, over)) == _width(below, under) else None
-        for over, under in zip(spans, split_row(below), strict=True)
-    )
+    widths = _kept_widths(header, spans, below)
     rows = tuple(_row(shape, number) for number in range(first + 2, end))
     last = shape.span(end - 1)
     return Table(
@@ -214,6 +213,23 @@ def _table(shape: Outline, first: int, end: int) -> Table:
         end=last[1],
         last_line=last,
     )
+
+
+def _kept_widths(header: str, spans: Sequence[CellSpan], below: str) -> tuple[int | None, ...]:
+    """Return the columns' widths where somebody aligned the table; chance looks alike.
+
+    A header as wide as its dashes is no sign by itself: `own` and `---` are. Somebody
+    aligned the table if some such column has more dashes, or a header with blanks behind it.
+    """
+    widths: list[int | None] = []
+    aligned = False
+    for over, under in zip(spans, split_row(below), strict=True):
+        width = _width(header, over)
+        same = width == _width(below, under)
+        widths.append(width if same else None)
+        dashes = under.end - under.start
+        aligned |= same and (dashes > SHORTEST_DASHES or over.raw_end - over.end > 1)
+    return tuple(widths) if aligned else (None,) * len(widths)
 
 
 def _row(shape: Outline, number: int) -> Row:
@@ -259,11 +275,17 @@ def _with_cell(text: str, cell: Cell, written: str, width: int | None) -> str:
     before = text[cell.raw_start : cell.start]
     after = text[cell.end : cell.raw_end]
     wide = display_width(raw)
-    kept = width is not None and (wide == width or (wide > width and after in ("", " ")))
-    if kept and width is not None and before == " ":
-        blanks = max(len(after[:1]), width - display_width(f"{before}{written}"))
-        return splice(text, cell.start, cell.raw_end, written + " " * blanks)
-    return splice(text, cell.start, cell.end, written)
+    closed = text[cell.raw_end : cell.raw_end + 1] == "|"
+    if width is None or not closed or before != " ":
+        return splice(text, cell.start, cell.end, written)
+    if wide == width or len(after) > 1:
+        kept = wide  # what is wide in one terminal is not in another: its own width counts
+    elif wide > width:
+        kept = width
+    else:
+        return splice(text, cell.start, cell.end, written)
+    blanks = max(len(after[:1]), kept - display_width(f"{before}{written}"))
+    return splice(text, cell.start, cell.raw_end, written + " " * blanks)
 
 
 def _extended(text: str, row: Row, number: int, written: str) -> str:
@@ -281,11 +303,9 @@ def _verify(after: str, table: Table, changed: Mapping[tuple[int, int], str]) ->
     except MissionError:
         tables = ()
     new = next((other for other in tables if other.line == table.line), None)
-    if new is not None and new.headers == table.headers and len(new.rows) == len(table.rows):
-        if all(
-            _row_matches(old, now, changed) for old, now in zip(table.rows, new.rows, strict=True)
-        ):
-            return
+    same = new is not None and new.headers == table.headers and len(new.rows) == len(table.rows)
+    if new is not None and same and all(map(_row_matches, table.rows, new.rows, repeat(changed))):
+        return
     line = next(iter(changed))[0]
     raise EditRefusedError(
         "the cell cannot be set without changing anything else", line=line, hint="edit it by hand"
