@@ -211,9 +211,8 @@ class Runtime(Protocol):
     def name(self) -> str:
         """The name by which tasks and users choose it."""
 
-    @property
-    def resumable(self) -> bool:
-        """Whether a conversation can be continued in a new process."""
+    def can_continue(self, conversation: str) -> bool:
+        """Tell whether it still has a conversation, to continue it in a new process."""
 
     def invocation(self, launch: Launch) -> Invocation:
         """Say how to start it. Pure: touches no disk and starts nothing."""

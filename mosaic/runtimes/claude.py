@@ -8,8 +8,11 @@ exit code alone says nothing: an interrupt exits with 0 and no answer, an API er
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.model import Mode, RuntimeSpec, Usage
@@ -62,7 +65,6 @@ class Claude:
     """The `claude` command line."""
 
     name = "claude"
-    resumable = True
 
     def __init__(
         self, spec: RuntimeSpec, *, new_id: Callable[[], str] = lambda: str(uuid.uuid4())
@@ -97,6 +99,14 @@ class Claude:
             unset=PARENT_MARKS,
             conversation=conversation,
         )
+
+    def can_continue(self, conversation: str) -> bool:
+        """Look for the conversation's transcript, which is there once its prompt was accepted."""
+        if self._spec.command:
+            return bool(self._spec.resume)
+        home = self._spec.env.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
+        folder = Path(home) if home else Path("~/.claude").expanduser()
+        return any(folder.glob(f"projects/*/{glob.escape(conversation)}.jsonl"))
 
     def reader(self, mode: Mode) -> OutputReader:
         """Return a fresh reader for one run's stdout."""
@@ -307,6 +317,13 @@ def _judge_error(result: dict[str, Any], answer: str) -> Ending:
             cause=EndCause.LIMIT,
             message=f"`claude` met its limit: {words}",
             hint="raise it in `args` of `claude` in mission.json, then `mission resume`",
+        )
+    if "No conversation found" in words:
+        return Ending(
+            ok=False,
+            cause=EndCause.USAGE,
+            message=f"`claude` has not got that conversation any more: {words}",
+            hint="`mission resume` begins a new one",
         )
     if subtype == "error_during_execution":
         return Ending(

@@ -92,7 +92,6 @@ class Codex:
     """The `codex` command line."""
 
     name = "codex"
-    resumable = True
 
     def __init__(self, spec: RuntimeSpec) -> None:
         self._spec = spec
@@ -151,6 +150,10 @@ class Codex:
             pointer = f"Read and do what the file {launch.prompt_file} says."
             return (*start, *resume, pointer), PromptChannel.FILE
         return (*start, *resume, "-"), PromptChannel.STDIN
+
+    def can_continue(self, conversation: str) -> bool:
+        """Tell that a thread that was named can be continued: it was kept before it was named."""
+        return bool(conversation) and (not self._spec.command or bool(self._spec.resume))
 
     def reader(self, mode: Mode) -> OutputReader:
         """Return a fresh reader for one run's stdout."""

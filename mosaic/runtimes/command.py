@@ -64,10 +64,9 @@ class CommandRuntime:
         self._spec = spec
         self.name = spec.name
 
-    @property
-    def resumable(self) -> bool:
-        """Whether the entry says how to continue a conversation."""
-        return bool(self._spec.resume)
+    def can_continue(self, conversation: str) -> bool:
+        """Tell whether the entry says how to continue a conversation."""
+        return bool(conversation) and bool(self._spec.resume)
 
     def invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""

@@ -136,7 +136,8 @@ def cut_ending(program: str, exit_code: int, stderr_tail: str) -> Ending:
 
 def usage_ending(program: str, stderr_tail: str, exit_code: int) -> Ending:
     """Judge a command line that was refused."""
-    words = last_line(stderr_tail) or f"exit code {exit_code}, and no word why"
+    told = [line for line in stderr_tail.splitlines() if line.lower().startswith("error")]
+    words = (told[0] if told else last_line(stderr_tail)) or f"exit code {exit_code}, no word why"
     return Ending(
         ok=False,
         cause=EndCause.USAGE,

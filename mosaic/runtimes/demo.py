@@ -28,7 +28,6 @@ class Demo:
     """The scripted agent."""
 
     name = "demo"
-    resumable = True
 
     def __init__(self, spec: RuntimeSpec) -> None:
         self._spec = spec
@@ -53,6 +52,10 @@ class Demo:
             unset=PARENT_MARKS,
             conversation=launch.conversation,
         )
+
+    def can_continue(self, conversation: str) -> bool:
+        """Tell that any conversation can be continued: it keeps none."""
+        return bool(conversation)
 
     def reader(self, mode: Mode) -> OutputReader:
         """Return a fresh reader for one run's stdout."""

@@ -116,15 +116,18 @@ def plan_attempt(
     """Return what is known of earlier sessions, and the conversation to continue if any."""
     attempt = attempt_of(snapshot, task)
     last = attempt.last_session
-    if not request.resuming or request.fresh or last is None or not runtime.resumable:
+    if not request.resuming or request.fresh or last is None:
         return attempt
-    if last.runtime != runtime.name or last.runtime_session_id is None:
+    conversation = last.runtime_session_id
+    if last.runtime != runtime.name or conversation is None:
+        return attempt
+    if not runtime.can_continue(conversation):
         return attempt
     run = find_run(snapshot.layout.runs_dir, last.run_id or "")
     result = run.result() if run else None
     if result and result.get("cause") == "usage":
         return attempt  # the runtime would not have that conversation: begin a new one
-    return replace(attempt, conversation=last.runtime_session_id)
+    return replace(attempt, conversation=conversation)
 
 
 def _refuse_unknown_milestone(snapshot: Snapshot, milestone: str | None) -> None:

@@ -1,0 +1,296 @@
+"""A stand-in for the model servers of claude and codex, on loopback, that says what it is told to.
+
+It answers `POST …/messages` as Anthropic's server does and `POST …/responses` as OpenAI's,
+streaming. Each request that carries tools takes the next `Reply` of the script; the last
+one is said again and again. Every request is kept in `requests`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of the model, or one failure of its server."""
+
+    text: str = ""
+    tool: str = ""
+    """The name of a tool to call: `Write`, `Bash` for claude, `exec_command` for codex."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    status: int = 200
+    message: str = "the server says no"
+    code: str | None = None
+    hang: bool = False
+    """Answer nothing until the server is closed."""
+    drop: bool = False
+    """Close the connection without a word."""
+    input_tokens: int = 1000
+    output_tokens: int = 50
+
+
+@dataclass
+class Script:
+    """What the server will say, and what it was asked."""
+
+    replies: list[Reply] = field(default_factory=lambda: [Reply(text="done")])
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
+    asked: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def say(self, *replies: Reply) -> None:
+        """Set what is said from now on."""
+        with self.lock:
+            self.replies = list(replies)
+            self.asked.clear()
+
+    def take(self, body: dict[str, Any]) -> Reply:
+        """Keep a request and return the next reply."""
+        with self.lock:
+            self.requests.append(body)
+            self.asked.set()
+            return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    def asked_for(self) -> str:
+        """Return everything that was asked so far, as text."""
+        return json.dumps(self.requests, ensure_ascii=False)
+
+
+class ModelServer(ThreadingHTTPServer):
+    """The server, with its script."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script = Script()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that are killed hang up without a word."""
+
+
+@contextmanager
+def model_server() -> Iterator[ModelServer]:
+    """Run a server for as long as the block lasts."""
+    server = ModelServer()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.script.closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ModelServer
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Keep quiet."""
+
+    def do_HEAD(self) -> None:
+        self._json({})
+
+    def do_GET(self) -> None:
+        self._json({"data": [], "models": []})
+
+    def do_POST(self) -> None:
+        body = self._body()
+        path = self.path.partition("?")[0]
+        if path.endswith("/count_tokens"):
+            self._json({"input_tokens": 1})
+        elif path.endswith("/messages"):
+            self._answer(body, _Anthropic(body))
+        elif path.endswith("/responses"):
+            self._answer(body, _OpenAI(body))
+        else:
+            self._json({"error": {"message": "no such thing here"}}, status=404)
+
+    def _answer(self, body: dict[str, Any], dialect: _Anthropic | _OpenAI) -> None:
+        script = self.server.script
+        reply = script.take(body) if dialect.is_main else Reply(text="a title")
+        if reply.hang:
+            script.closing.wait()
+        if reply.hang or reply.drop:
+            self.close_connection = True
+            self.connection.close()
+        elif reply.status != 200:
+            self._json(dialect.error(reply), status=reply.status)
+        elif body.get("stream"):
+            self._stream(dialect.events(reply))
+        else:
+            self._json(dialect.whole(reply))
+
+    def _body(self) -> dict[str, Any]:
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            data = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                data += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        else:
+            data = self.rfile.read(int(self.headers.get("content-length") or 0))
+        try:
+            value = json.loads(data)
+        except ValueError:
+            return {"unreadable": len(data), "encoding": self.headers.get("content-encoding")}
+        return value if isinstance(value, dict) else {}
+
+    def _json(self, value: dict[str, Any], status: int = 200) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def _stream(self, events: Iterator[tuple[str, dict[str, Any]]]) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        for name, data in events:
+            line = json.dumps({"type": name, **data})
+            self.wfile.write(f"event: {name}\ndata: {line}\n\n".encode())
+            self.wfile.flush()
+
+
+class _Anthropic:
+    """Anthropic's messages."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._model = body.get("model")
+        self.is_main = bool(body.get("tools")) and int(body.get("max_tokens") or 0) > 1
+
+    def error(self, reply: Reply) -> dict[str, Any]:
+        kinds = {401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}
+        kind = kinds.get(reply.status, "api_error")
+        return {"type": "error", "error": {"type": kind, "message": reply.message}}
+
+    def whole(self, reply: Reply) -> dict[str, Any]:
+        return {
+            "id": f"msg_{uuid.uuid4().hex}",
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": self._blocks(reply),
+            "stop_reason": self._stop(reply),
+            "stop_sequence": None,
+            "usage": self._usage(reply),
+        }
+
+    def events(self, reply: Reply) -> Iterator[tuple[str, dict[str, Any]]]:
+        start = {**self.whole(reply), "content": [], "stop_reason": None}
+        yield "message_start", {"message": start}
+        for index, block in enumerate(self._blocks(reply)):
+            if block["type"] == "text":
+                empty: dict[str, Any] = {"type": "text", "text": ""}
+                delta = {"type": "text_delta", "text": block["text"]}
+            else:
+                empty = {**block, "input": {}}
+                delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+            yield "content_block_start", {"index": index, "content_block": empty}
+            yield "content_block_delta", {"index": index, "delta": delta}
+            yield "content_block_stop", {"index": index}
+        stop = {"stop_reason": self._stop(reply), "stop_sequence": None}
+        yield "message_delta", {"delta": stop, "usage": self._usage(reply)}
+        yield "message_stop", {}
+
+    def _blocks(self, reply: Reply) -> list[dict[str, Any]]:
+        blocks: list[dict[str, Any]] = []
+        if reply.text:
+            blocks.append({"type": "text", "text": reply.text})
+        if reply.tool:
+            call = {"id": f"toolu_{uuid.uuid4().hex[:20]}", "name": reply.tool}
+            blocks.append({"type": "tool_use", **call, "input": reply.arguments})
+        return blocks
+
+    def _stop(self, reply: Reply) -> str:
+        return "tool_use" if reply.tool else "end_turn"
+
+    def _usage(self, reply: Reply) -> dict[str, Any]:
+        return {
+            "input_tokens": reply.input_tokens,
+            "output_tokens": reply.output_tokens,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+        }
+
+
+class _OpenAI:
+    """OpenAI's responses."""
+
+    is_main = True
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._model = body.get("model")
+        self._id = f"resp_{uuid.uuid4().hex}"
+
+    def error(self, reply: Reply) -> dict[str, Any]:
+        return {"error": {"message": reply.message, "type": "error", "code": reply.code}}
+
+    def whole(self, reply: Reply) -> dict[str, Any]:
+        total = reply.input_tokens + reply.output_tokens
+        usage = {
+            "input_tokens": reply.input_tokens,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": reply.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": total,
+        }
+        items = self._items(reply)
+        return {**self._base(), "status": "completed", "output": items, "usage": usage}
+
+    def events(self, reply: Reply) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "response.created", {"response": self._base()}
+        for index, item in enumerate(self._items(reply)):
+            place = {"output_index": index}
+            yield "response.output_item.added", {**place, "item": item}
+            if item["type"] == "message":
+                part = {"item_id": item["id"], "content_index": 0, "delta": reply.text}
+                yield "response.output_text.delta", {**place, **part}
+            yield "response.output_item.done", {**place, "item": item}
+        yield "response.completed", {"response": self.whole(reply)}
+
+    def _base(self) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "object": "response",
+            "created_at": int(time.time()),
+            "model": self._model,
+            "status": "in_progress",
+            "output": [],
+            "usage": None,
+        }
+
+    def _items(self, reply: Reply) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        if reply.text:
+            content = [{"type": "output_text", "text": reply.text, "annotations": []}]
+            message = {"role": "assistant", "status": "completed", "content": content}
+            items.append({"type": "message", "id": f"msg_{self._id}", **message})
+        if reply.tool:
+            call = {"name": reply.tool, "arguments": json.dumps(reply.arguments)}
+            ids = {"id": f"fc_{self._id}", "call_id": f"call_{uuid.uuid4().hex[:20]}"}
+            items.append({"type": "function_call", **ids, **call, "status": "completed"})
+        return items
