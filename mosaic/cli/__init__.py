@@ -21,16 +21,26 @@ from mosaic.errors import ExitCode, MissionError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PANELS: dict[str, dict[str, tuple[str, ...]]] = {
+PANELS = {
     "Plan": {
-        "plan": ("init", "add", "list", "show", "graph", "sync", "check"),
-        "change": ("set", "done", "block", "cancel", "reopen"),
+        "init": "plan",
+        "add": "plan",
+        "list": "browse",
+        "show": "browse",
+        "set": "change",
+        "done": "change",
+        "block": "change",
+        "cancel": "change",
+        "reopen": "change",
+        "graph": "browse",
+        "sync": "plan",
+        "check": "plan",
     },
-    "Hand off": {"handoff": ("next", "resume", "sessions", "stop")},
-    "Review": {"look": ("status",)},
-    "Around it": {"around": ("demo", "doctor", "migrate")},
+    "Hand off": {"next": "handoff", "resume": "handoff", "sessions": "handoff", "stop": "handoff"},
+    "Review": {"status": "look"},
+    "Around it": {"demo": "around", "doctor": "around", "migrate": "around"},
 }
-"""Every command, by the job it does and by the module that holds it."""
+"""Every command, by the job it does, with the module that holds it."""
 
 HELP = """Plan in markdown, hand tasks to coding agents, keep the thread between sessions.
 
@@ -43,10 +53,9 @@ class GroupedCommands(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the command list of `--help`."""
         for panel, modules in PANELS.items():
-            names = [name for group in modules.values() for name in group]
             rows = [
                 (name, command.get_short_help_str(limit=100))
-                for name in names
+                for name in modules
                 if (command := self.get_command(ctx, name)) is not None
             ]
             if rows:
@@ -80,14 +89,11 @@ def build_app(wanted: str | None) -> typer.Typer:
     )
     app.callback()(_root)
     for panel, modules in PANELS.items():
-        for module, names in modules.items():
-            if wanted is not None and wanted not in names:
-                continue
-            commands = import_module(f"mosaic.cli.{module}")
-            for name in names:
-                if wanted in (None, name):
-                    function = getattr(commands, f"{name}_command")
-                    app.command(name, rich_help_panel=panel)(function)
+        for name, module in modules.items():
+            if wanted in (None, name):
+                commands = import_module(f"mosaic.cli.{module}")
+                function = getattr(commands, f"{name}_command")
+                app.command(name, rich_help_panel=panel)(function)
     return app
 
 
@@ -132,7 +138,7 @@ def _wanted(arguments: list[str]) -> str | None:
     if any(key.startswith("_") and key.endswith("_COMPLETE") for key in os.environ):
         return None
     first = arguments[0] if arguments else ""
-    known = {name for modules in PANELS.values() for group in modules.values() for name in group}
+    known = {name for modules in PANELS.values() for name in modules}
     return first if first in known else None
 
 

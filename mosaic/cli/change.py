@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mosaic.store.draft import Draft
     from mosaic.store.sync import Value
 
-ASSIGNMENT = re.compile(r"([A-Za-z_-]+)\s*(\+=|-=|=)(.*)", re.DOTALL)
+ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*?)\s*(\+=|-=|=)(.*)", re.DOTALL)
 Why = Annotated[str, typer.Option("--why", help="Why; appended to the task's notes.")]
 MaybeWhy = Annotated[str | None, typer.Option("--why", help="Appended to the task's notes.")]
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
 SCHEMA_VERSION = 1
+NARROWEST = 12
+"""A narrower last column is not cut: too little would be left of it."""
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 COLORS = {
     "bold": "1",
@@ -191,7 +193,7 @@ def _terminal_width() -> int:
 
 
 def _cut(text: str, width: int) -> str:
-    if width < 12 or display_width(text) <= width:
+    if width < NARROWEST or display_width(text) <= width:
         return text
     kept = ""
     for letter in text:

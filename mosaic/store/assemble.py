@@ -113,9 +113,7 @@ class _Assembly:
         for task_id in order:
             twins.setdefault(task_id.casefold(), []).append(task_id)
         for same in twins.values():
-            if len(same) < 2:
-                continue
-            for task_id in same:
+            for task_id in same if len(same) > 1 else ():
                 others = [task_id, *(name for name in same if name != task_id)]
                 records: list[FileRecord | RowRecord] = [
                     rows[name] if name in rows else files[name] for name in others

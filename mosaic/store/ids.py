@@ -23,17 +23,16 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 ID_WIDTH = 3
+"""How many digits the first id gets; later ones follow those that are there."""
 
 
 def next_task_id(snapshot: Snapshot) -> str:
     """Return the next id that no place knows. Call it under the mission lock."""
     prefix = snapshot.document.mission.task_prefix
     pattern = re.compile(rf"{re.escape(prefix)}-(\d{{1,9}})(?!\d)")
-    numbers = [0]
-    for text in _known_texts(snapshot):
-        if found := pattern.match(text):
-            numbers.append(int(found[1]))
-    return f"{prefix}-{max(numbers) + 1:0{ID_WIDTH}d}"
+    found = filter(None, map(pattern.match, _known_texts(snapshot)))
+    highest = max((match[1] for match in found), key=int, default="0" * ID_WIDTH)
+    return f"{prefix}-{int(highest) + 1:0{len(highest)}d}"
 
 
 def _known_texts(snapshot: Snapshot) -> Iterator[str]:

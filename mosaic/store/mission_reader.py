@@ -47,6 +47,11 @@ class MissionReader:
         self._text = text
 
     def mission(self, data: Mapping[str, Any]) -> Mission:
+        """Return the mission that a parsed mission.json describes.
+
+        Raises:
+            MissionFileError: a key does not hold what it must.
+        """
         version = get_key(data, "schemaVersion")
         if version is not None and version != SCHEMA_VERSION:
             newer = isinstance(version, int) and version > SCHEMA_VERSION

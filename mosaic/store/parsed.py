@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mosaic.model import JsonValue
+    from mosaic.text.frontmatter import FrontMatter
 
 ID_KEYS = ("task_id", "id")
 EMPTY_CELLS = frozenset({"", "-", "–", "—", "none", "n/a"})
@@ -69,6 +70,29 @@ def parse_task_file(name: str, text: str) -> FileRecord:
     id_key = next((key for key in ID_KEYS if matter.text(key)), None)
     if id_key is None:
         raise FrontMatterError(f"`{name}` has no `task_id`", line=1, hint="add `task_id:`")
+    texts, lists, extra = _sorted_values(name, matter)
+    for needed in ("title", "status"):
+        if needed not in texts:
+            raise FrontMatterError(
+                f"`{name}` has no `{needed}`",
+                line=matter.lines.get(needed, matter.lines[id_key]),
+                hint=f"add `{needed}:`",
+            )
+    return FileRecord(
+        name=name,
+        id=matter.text(id_key) or "",
+        texts=texts,
+        lists=lists,
+        extra=extra,
+        lines={("task_id" if key == id_key else key): line for key, line in matter.lines.items()},
+        missing_sections=missing_sections(text[matter.body_start :]),
+    )
+
+
+def _sorted_values(
+    name: str, matter: FrontMatter
+) -> tuple[dict[str, str], dict[str, tuple[str, ...]], dict[str, JsonValue]]:
+    """Sort front matter into known texts, known lists, and what is unknown."""
     texts: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}
     extra: dict[str, JsonValue] = {}
@@ -87,22 +111,7 @@ def parse_task_file(name: str, text: str) -> FileRecord:
             )
         elif (found := matter.text(key)) is not None:
             texts[key] = found
-    for needed in ("title", "status"):
-        if needed not in texts:
-            raise FrontMatterError(
-                f"`{name}` has no `{needed}`",
-                line=matter.lines.get(needed, matter.lines[id_key]),
-                hint=f"add `{needed}:`",
-            )
-    return FileRecord(
-        name=name,
-        id=matter.text(id_key) or "",
-        texts=texts,
-        lists=lists,
-        extra=extra,
-        lines={("task_id" if key == id_key else key): line for key, line in matter.lines.items()},
-        missing_sections=missing_sections(text[matter.body_start :]),
-    )
+    return texts, lists, extra
 
 
 def parse_table(text: str) -> tuple[RowRecord, ...]:

@@ -1,0 +1,131 @@
+"""Table and file as one record, and the cache that spares reading them again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mosaic.machine.access import Signature
+from mosaic.store.index import SETTLED_NS, Index, dump_index, parse_index
+from mosaic.store.parsed import FileRecord, ids_in_cell, parse_task_file, plain_id
+from mosaic.store.sync import Side, dump_base, merge_sides, parse_base
+
+
+def outcome(table: str | None, file: str | None, base: str | None) -> tuple[str, str]:
+    """Return the merged title and whether it was agreed, carried or conflicting."""
+    row = {} if table is None else {"title": table}
+    known = {} if base is None else {"title": base}
+    merge = merge_sides(row, {"title": file or ""}, known)
+    if merge.conflicts:
+        return str(merge.values["title"]), "conflict"
+    carried = [carry.to.value for carry in merge.carries]
+    return str(merge.values["title"]), carried[0] if carried else "agreed"
+
+
+@pytest.mark.parametrize(
+    ("table", "file", "base", "expected"),
+    [
+        ("a", "a", "a", ("a", "agreed")),
+        ("b", "b", "a", ("b", "agreed")),
+        ("b", "a", "a", ("b", "file")),
+        ("a", "b", "a", ("b", "table")),
+        ("b", "c", "a", ("c", "conflict")),
+        ("a", "b", None, ("b", "conflict")),
+        ("a", "a", None, ("a", "agreed")),
+        ("", "b", None, ("b", "table")),
+        ("a", "", None, ("a", "file")),
+        ("", "a", "a", ("", "file")),
+        ("a", "", "a", ("", "table")),
+        (None, "b", "a", ("b", "agreed")),
+    ],
+)
+def test_a_field_changed_on_one_side_is_carried(
+    table: str | None, file: str | None, base: str | None, expected: tuple[str, str]
+) -> None:
+    assert outcome(table, file, base) == expected
+
+
+def test_preferring_a_side_settles_a_conflict() -> None:
+    merge = merge_sides({"title": "t"}, {"title": "f"}, {}, prefer=Side.TABLE)
+    assert merge.values["title"] == "t"
+    assert not merge.conflicts
+
+
+def test_the_base_is_read_back_and_garbage_means_nothing_is_known() -> None:
+    base: dict[str, dict[str, str | tuple[str, ...]]] = {
+        "T-1": {"title": "ü", "depends_on": ("T-0",)}
+    }
+    assert parse_base(dump_base(base)) == base
+    for garbage in (b"", b"[]", b'{"version": 9}', b"\xff", b'{"version": 1, "tasks": 3}'):
+        assert parse_base(garbage) == {}
+
+
+def make_signature(**changes: int) -> Signature:
+    given = {"size": 1, "mtime_ns": 2, "ctime_ns": 3, "inode": 4, "device": 5, **changes}
+    return Signature(**given)
+
+
+RECORD = FileRecord(
+    name="T-1.md", id="T-1", texts={"title": "x"}, lists={"labels": ("a",)},
+    extra={"own": [1, {"a": None}]}, lines={"title": 2}, missing_sections=("risks",),
+)  # fmt: skip
+
+
+def test_the_index_is_read_back() -> None:
+    index = Index()
+    index.keep_file(RECORD, make_signature(), now_ns=10 * SETTLED_NS)
+    again = parse_index(dump_index(index))
+    assert again.file("T-1.md", make_signature()) == RECORD
+
+
+@pytest.mark.parametrize("field", ["size", "mtime_ns", "ctime_ns", "inode", "device"])
+def test_any_other_signature_means_reading_again(field: str) -> None:
+    index = Index()
+    index.keep_file(RECORD, make_signature(), now_ns=10 * SETTLED_NS)
+    assert index.file("T-1.md", make_signature(**{field: 99})) is None
+
+
+@pytest.mark.parametrize("now_ns", [3, SETTLED_NS, 0])
+def test_a_file_changed_just_now_is_not_kept(now_ns: int) -> None:
+    index = Index()
+    index.keep_file(RECORD, make_signature(), now_ns=now_ns)
+    assert index.file("T-1.md", make_signature()) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"version": 1}', b"\x00" * 99, b'{"a"'])
+def test_a_garbage_index_is_empty(data: bytes) -> None:
+    assert parse_index(data).files == {}
+
+
+def test_an_edit_with_the_old_size_and_time_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "T-1.md"
+    path.write_text("a" * 10)
+    before = os.stat(path)
+    index = Index()
+    index.keep_file(RECORD, Signature.of(before), now_ns=before.st_ctime_ns + 2 * SETTLED_NS)
+    path.write_text("b" * 10)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = os.stat(path)
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert index.file("T-1.md", Signature.of(after)) is None
+
+
+def test_ids_in_cells_may_be_dressed_up() -> None:
+    assert plain_id("[T-1](tasks/T-1.md)") == "T-1"
+    assert plain_id("**`T-1`**") == "T-1"
+    assert ids_in_cell("T-1, [T-2](x) ; T-3 T-4") == ("T-1", "T-2", "T-3", "T-4")
+    assert ids_in_cell("—") == ()
+
+
+def test_values_that_yaml_would_turn_into_something_else_stay_as_written() -> None:
+    record = parse_task_file(
+        "x.md", "---\ntask_id: 007\ntitle: 1e3\nstatus: on\npr: 0x1F\nupdated_at: 2026-01-02\n---\n"
+    )
+    assert record.id == "007"
+    assert record.texts == {
+        "title": "1e3", "status": "on", "pr": "0x1F", "updated_at": "2026-01-02",
+    }  # fmt: skip
+    assert json.dumps(record.extra) == "{}"
