@@ -240,6 +240,7 @@ def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: b
             "message": ending.message,
             "warnings": list(ending.warnings),
             "retryable": ending.retryable,
+            "hint": ending.hint,
         },
         lines=lines,
         exit_code=_exit_code(outcome),

@@ -55,8 +55,9 @@ if TYPE_CHECKING:
 
 INSTALL = "`npm install -g @anthropic-ai/claude-code`"
 PERMISSIONS = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
+OWN_PERMISSIONS = ("--permission-mode", "--dangerously-skip-permissions")
 FILE_TOOLS = {"Write": "add", "Edit": "update", "MultiEdit": "update", "NotebookEdit": "update"}
-RETRYABLE_STATUS = (429, 500, 502, 503, 504, 529)
+RETRYABLE_STATUS = (500, 502, 503, 504, 529)
 MOST_PENDING_CALLS = 10_000
 TOO_MANY_REQUESTS = 429
 
@@ -88,7 +89,7 @@ class Claude:
             channel = PromptChannel.ARGUMENT
         else:
             output = ("-p", "--output-format", "stream-json", "--verbose")
-            own_permissions = any(arg.startswith("--permission-mode") for arg in self._spec.args)
+            own_permissions = any(arg.startswith(OWN_PERMISSIONS) for arg in self._spec.args)
             permissions = () if own_permissions else PERMISSIONS
             argv = ("claude", *output, *permissions, *options)
             channel = PromptChannel.STDIN

@@ -8,6 +8,7 @@ thread id is read from its first line; a refused edit shows nowhere but in git.
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +52,22 @@ if TYPE_CHECKING:
 INSTALL = "`npm install -g @openai/codex`"
 LONGEST_STDIN_CHARS = 1_000_000
 """It refuses more than 1,048,576 characters."""
+OWN_SANDBOX = ("--sandbox=", "--dangerously", "sandbox_mode=")
+"""How `args` may choose a sandbox otherwise; the last one is the value of `-c`."""
 SHELLS = ("bash", "sh", "zsh")
 SHELL_CALL_PARTS = 3
 
 FAILURES = (
-    (("401", "Missing environment variable", "Not logged in", "API key"), EndCause.AUTH),
-    (("Quota exceeded", "insufficient_quota"), EndCause.QUOTA),
-    (("429",), EndCause.RATE_LIMIT),
-    (("ran out of room", "context_length", "context window"), EndCause.CONTEXT_FULL),
-    (("high demand", "529", "500", "502", "503", "Overloaded"), EndCause.OVERLOADED),
-    (("stream disconnected", "error sending request", "network"), EndCause.CONNECTION),
+    (r"Quota exceeded|insufficient_quota", EndCause.QUOTA),
+    (r"ran out of room|context_length|context window", EndCause.CONTEXT_FULL),
+    (r"status:? 40[13]\b|Missing environment variable|Not logged in|API key", EndCause.AUTH),
+    (r"status:? 429\b", EndCause.RATE_LIMIT),
+    (r"status:? 5\d\d\b|high demand|Overloaded", EndCause.OVERLOADED),
+    (r"stream disconnected|error sending request|network", EndCause.CONNECTION),
 )
-"""Words of `turn.failed` and what they mean; its text is all that it tells."""
+"""Words of `turn.failed` and what they mean; its text is all that it tells.
+
+A bare number is no status: the text names an address, whose port may hold any."""
 
 FAILURE_WORDS = {
     EndCause.AUTH: ("`codex` is not logged in", "run `codex login`, or set CODEX_API_KEY"),
@@ -104,6 +109,7 @@ class Codex:
         options = (*(("-m", model) if model else ()), *self._spec.args)
         if launch.mode is Mode.INTERACTIVE:
             resume = ("resume", launch.conversation) if launch.conversation else ()
+            # Options that take several values would swallow a prompt behind them.
             argv = (
                 "codex",
                 "--no-daemon",
@@ -111,6 +117,7 @@ class Codex:
                 str(launch.cwd),
                 *options,
                 *resume,
+                "--",
                 argument_prompt(launch),
             )
             channel = PromptChannel.ARGUMENT
@@ -128,8 +135,7 @@ class Codex:
         self, launch: Launch, options: tuple[str, ...]
     ) -> tuple[tuple[str, ...], PromptChannel]:
         own_sandbox = any(
-            arg in ("-s", "--sandbox") or arg.startswith(("--sandbox=", "--dangerously"))
-            for arg in self._spec.args
+            arg in ("-s", "--sandbox") or arg.startswith(OWN_SANDBOX) for arg in self._spec.args
         )
         sandbox = () if own_sandbox else ("--sandbox", "workspace-write")
         last_message = launch.run_dir / "artifacts" / "last-message.txt"
@@ -282,7 +288,7 @@ def _usage_of(given: dict[str, Any]) -> Usage:
 
 def _judge_failure(message: str) -> Ending:
     cause = next(
-        (cause for words, cause in FAILURES if any(word in message for word in words)),
+        (cause for words, cause in FAILURES if re.search(words, message)),
         EndCause.API_ERROR,
     )
     words, hint = FAILURE_WORDS[cause]

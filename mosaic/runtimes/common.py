@@ -120,6 +120,12 @@ def last_line(text: str) -> str:
     return lines[-1][:500] if lines else ""
 
 
+def error_line(text: str) -> str:
+    """Return the last line that calls itself an error, else the last that says something."""
+    lines = [line for line in text.splitlines() if line.strip().lower().startswith("error")]
+    return last_line(lines[-1] if lines else text)
+
+
 def cut_ending(program: str, exit_code: int, stderr_tail: str) -> Ending:
     """Judge an end that came before the agent's answer."""
     name = signal_of(exit_code)
@@ -136,8 +142,7 @@ def cut_ending(program: str, exit_code: int, stderr_tail: str) -> Ending:
 
 def usage_ending(program: str, stderr_tail: str, exit_code: int) -> Ending:
     """Judge a command line that was refused."""
-    told = [line for line in stderr_tail.splitlines() if line.lower().startswith("error")]
-    words = (told[0] if told else last_line(stderr_tail)) or f"exit code {exit_code}, no word why"
+    words = error_line(stderr_tail) or f"exit code {exit_code}, and no word why"
     return Ending(
         ok=False,
         cause=EndCause.USAGE,

@@ -131,7 +131,14 @@ def test_the_next_id_is_free_on_other_branches_and_never_given_again(repo: Missi
 
 
 def test_an_added_task_reads_back_whatever_its_title(repo: MissionRepo) -> None:
-    titles = ["a: b # c", "'quoted' \"twice\"", "pipe | and `code`", "写文档 🚀", "dash - it", "[x] y"]
+    titles = [
+        "a: b # c",
+        "'quoted' \"twice\"",
+        "pipe | and `code`",
+        "写文档 🚀",
+        "dash - it",
+        "[x] y",
+    ]
     for title in titles:
         assert repo.run("add", title, "--scope", "src/**", "-d", "T-001").exit_code == 0
     listed = repo.run("list", "--json").json()["tasks"]
