@@ -230,7 +230,7 @@ def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: b
     result = Result(
         kind="session.ended",
         data={
-            "task": task_values(done.task),
+            "task": {**task_values(done.task), "status": status},
             "task_status": status,
             "session": session_json(session),
             "run_dir": str(done.run.dir),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import append_durable
+from mosaic.model import RunStatus
 from mosaic.runs.record import format_moment
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ class EventType(StrEnum):
     STEP_BLOCKED = "step_blocked"
     STEP_PREPARED = "step_prepared"
     RUN_RESUMED = "run_resumed"
+
+
+STEP_EVENTS = {
+    RunStatus.COMPLETED: EventType.STEP_COMPLETED,
+    RunStatus.BLOCKED: EventType.STEP_BLOCKED,
+    RunStatus.FAILED: EventType.STEP_FAILED,
+}
+"""The event that a run's end makes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

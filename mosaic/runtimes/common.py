@@ -61,8 +61,13 @@ def as_list(value: object) -> list[Any]:
 
 
 def as_text(value: object) -> str:
-    """Return a value if it is text, else nothing."""
-    return value if isinstance(value, str) else ""
+    """Return a value if it is text, else nothing; half characters become question marks.
+
+    JSON can hold half of a surrogate pair, which no file can.
+    """
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def as_count(value: object) -> int:

@@ -20,7 +20,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import send_signal
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd
-from mosaic.runs.events import EventLog, EventType, read_events
+from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, read_events
 from mosaic.runs.record import Run, RunMeta, advance, find_run
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.output import OutputFollower, tail_text
@@ -118,7 +118,8 @@ def _end_run(draft: Draft, run: Run, meta: RunMeta, lock_file: Path) -> Settled:
 
 def _finish_record(run: Run, meta: RunMeta, facts: EndFacts, settled: Settled) -> None:
     events = EventLog(run)
-    events.append(EventType.STEP_FAILED, f"{settled.outcome.reason.value}: {CRASHED.message}")
+    kind = STEP_EVENTS.get(settled.outcome.run_status, EventType.STEP_FAILED)
+    events.append(kind, f"{settled.outcome.summary}; recorded after its supervisor was gone")
     write_result(run, meta, facts, settled.outcome, events=events.last_seq)
     try:
         state = run.state()

@@ -27,7 +27,7 @@ from mosaic.machine.orphans import become_subreaper, sweep_orphans
 from mosaic.machine.process import spawn
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd, PromptChannel
-from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
 from mosaic.runs.record import Run, advance
 from mosaic.sessions.output import OutputFollower, Progress, tail_text
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
@@ -156,11 +156,7 @@ class Supervisor:
         self, status: RunStatus, reason: EndReason, summary: str, exit_code: int | None
     ) -> None:
         """Write the end of the run's state: the last thing that is written of a run."""
-        kind = {
-            RunStatus.COMPLETED: EventType.STEP_COMPLETED,
-            RunStatus.BLOCKED: EventType.STEP_BLOCKED,
-        }.get(status, EventType.STEP_FAILED)
-        self._note(kind, summary)
+        self._note(STEP_EVENTS.get(status, EventType.STEP_FAILED), summary)
         self._advance(
             status=status,
             reason=reason,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.errors import TableError
 from mosaic.text.lines import BOM
@@ -19,14 +19,36 @@ from mosaic.text.lines import BOM
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_Found: TypeAlias = "tuple[int, int, int | None, str]"
+"""Start, end, level and title of what was found; a table has no level."""
+
 LONGEST_LINE = 1 << 20
+LARGEST_TEXT = 16 << 20
 MOST_COLUMNS = 1000
 DELIMITER_CELL = re.compile(r":?-+:?")
-TABLE_RULE = r"^ {0,3}(?=\S)[^\n]*\|[^\n]*\n {0,3}[ \t]*\|?[ \t]*:?-[-:| \t]*(?:\n|$)"
-OTHER_BLOCK = re.compile(
-    r" {0,3}(?:#{1,6}(?:\s|$)|>|(?:[-*+]|\d{1,9}[.)])\s|`{3}|~{3}|<[a-zA-Z/!?]|"
-    r"(?:(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|(?:\*[ \t]*){3,})$)"
+# A line of text, then one of dashes that a pipe or colon tells from a heading's underline.
+# Every part can match in one way only: hostile lines must not make it go back and forth.
+TABLE_RULE = r"^(?= {0,3}[^ \t\n])[^\n]+\n(?= {0,3}[-:|])(?=[^\n]*[|:])[-:| \t]+(?:\n|\Z)"
+HTML_BLOCK_TAGS = (
+    "address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|"
+    "dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|"
+    "header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|option|p|"
+    "param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
 )
+OTHER_BLOCK = re.compile(
+    r" {0,3}(?:#{1,6}(?:[ \t]|$)|>|(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)|`{3}[^`]*$|~{3}|"
+    r"<(?:script|pre|style|textarea)(?:[ \t>]|$)|<!--|<\?|<![a-z]|<!\[CDATA\[|"
+    rf"</?(?:{HTML_BLOCK_TAGS})(?:[ \t]|/?>|$)|</?[a-z][a-z0-9-]*(?:[ \t][^<>|]*)?/?>[ \t]*$|"
+    r"(?:(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|(?:\*[ \t]*){3,})$)"
+    r"| {4}| {0,3}\t",
+    re.IGNORECASE,
+)
+"""What begins another block, and so can be neither a table's header nor a row of it."""
+HTML_AFTER_LIST = (
+    rf"^ {{0,3}}(?:(?i:</?(?:{HTML_BLOCK_TAGS}|script|pre|style|textarea)(?=[ \t/>\n]|\Z))|"
+    r"<!--|<\?|<![A-Z]|<!\[CDATA\[)"
+)
+"""HTML that ends a list or quote; mistune's own rule for it does not know `<div>`."""
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
 
 
@@ -74,38 +96,50 @@ def outline(text: str, *, offset: int = 0) -> Outline:
         offset: where its markdown begins, behind a front matter block.
 
     Raises:
-        TableError: a line is longer than anybody writes.
+        TableError: the text or a line is longer than anybody writes.
     """
-    starts = [found.end() for found in re.finditer(r"\n", text)]
-    first = len(BOM) if text.startswith(BOM) else 0
-    starts = [first, *starts]
-    if starts[-1] != len(text) or len(starts) == 1:
-        starts.append(len(text))
-    for number in range(len(starts) - 1):
-        if starts[number + 1] - starts[number] > LONGEST_LINE:
-            raise TableError(f"a line is longer than {LONGEST_LINE >> 20} MiB", line=number + 1)
+    starts = _line_starts(text)
     skipped = bisect_right(starts, offset) - 1 if offset else 0
     source = text[starts[skipped] :].replace("\r\n", "\n")
-    recorder = _parser()
-    found: list[tuple[str, int, int, Any]] = []
-    state = recorder.state_cls()
+    parser = _parser()
+    state = parser.state_cls()
+    found: list[_Found] = []
     state.env["mosaic_found"] = found
     state.process(source if source.endswith("\n") else source + "\n")
-    recorder.parse(state)
+    parser.parse(state)
     source_starts = [0, *(m.end() for m in re.finditer(r"\n", source))]
 
     def line_at(position: int) -> int:
         return bisect_right(source_starts, position) - 1 + skipped
 
     headings, tables = [], []
-    for kind, start, end, data in found:
-        lines = {"first_line": line_at(start), "end_line": line_at(max(start, end - 1)) + 1}
-        if kind == "table":
-            tables.append(TableBlock(**lines))
+    for start, end, level, title in found:
+        first, last = line_at(start), line_at(max(start, end - 1))
+        if level is None:
+            tables.append(TableBlock(first_line=first, end_line=last + 1))
         else:
-            level, title = data
-            headings.append(Heading(level=level, title=title, **lines))
+            heading = Heading(
+                level=level,
+                title=title,
+                # A heading with an underline has its lines of text above that.
+                first_line=first - title.count("\n"),
+                end_line=last + 1,
+            )
+            headings.append(replace(heading, title=title.strip()))
     return Outline(text=text, starts=starts, headings=tuple(headings), tables=tuple(tables))
+
+
+def _line_starts(text: str) -> list[int]:
+    if len(text) > LARGEST_TEXT:
+        raise TableError(f"the text is larger than {LARGEST_TEXT >> 20} MiB", line=1)
+    starts = [len(BOM) if text.startswith(BOM) else 0]
+    starts.extend(found.end() for found in re.finditer(r"\n", text))
+    if starts[-1] != len(text) or len(starts) == 1:
+        starts.append(len(text))
+    for number in range(len(starts) - 1):
+        if starts[number + 1] - starts[number] > LONGEST_LINE:
+            raise TableError(f"a line is longer than {LONGEST_LINE >> 20} MiB", line=number + 1)
+    return starts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,48 +198,69 @@ def _parser() -> Any:
     class Recorder(BlockParser):
         """Records where top-level headings and tables stand."""
 
-        def parse_method(self, m: re.Match[str], state: Any) -> int | None:
-            end = super().parse_method(m, state)
-            if end and state.parent is None and m.lastgroup in ("atx_heading", "setex_heading"):
-                _record_heading(m, end, state)
+        def compile_sc(self, rules: list[str] | None = None) -> re.Pattern[str]:
+            # mistune lets a quote swallow a heading that follows without a blank line.
+            if rules and "block_html" in rules and "atx_heading" not in rules:
+                rules = [*rules, "atx_heading"]
+            return super().compile_sc(rules)
+
+        def parse_atx_heading(self, m: re.Match[str], state: Any) -> int:
+            end = super().parse_atx_heading(m, state)
+            if state.parent is None:
+                token = state.last_token()
+                _record(state, m.start(), end, int(token["attrs"]["level"]), token["text"].strip())
+            return end
+
+        def parse_setex_heading(self, m: re.Match[str], state: Any) -> int | None:
+            token = state.last_token()
+            above = token["text"] if token and token["type"] == "paragraph" else None
+            end = super().parse_setex_heading(m, state)
+            if above is not None and state.parent is None and token["type"] == "heading":
+                lines = above.rstrip("\n") + "\n"
+                _record(state, m.start(), end or m.end(), int(token["attrs"]["level"]), lines)
+            return end
+
+        def parse_table(self, m: re.Match[str], state: Any) -> int | None:
+            try:
+                end = _end_of_table(state.src, m.start())
+            except TableError as error:
+                error.line = state.src.count("\n", 0, m.start()) + 1
+                raise
+            if end is None:
+                others = self.compile_sc([rule for rule in self.rules if rule != "table"])
+                other = others.match(state.src, m.start())
+                return self.parse_method(other, state) if other else None
+            state.append_token({"type": "blank_line"})
+            _record(state, m.start(), end, None, "")
             return end
 
     parser = Recorder(max_nested_level=4)
-    parser.register("table", TABLE_RULE, _parse_table, before="indent_code")
-    parser.block_quote_rules = [r for r in parser.block_quote_rules if r != "table"]
+    parser.specification["block_html"] = HTML_AFTER_LIST
+    parser.register(
+        "table",
+        TABLE_RULE,
+        lambda block, m, state: block.parse_table(m, state),
+        before="indent_code",
+    )
     return parser
 
 
-def _parse_table(_block: object, m: re.Match[str], state: Any) -> int | None:
-    source: str = state.src
-    start = m.start()
+def _record(state: Any, start: int, end: int, level: int | None, title: str) -> None:
+    state.env["mosaic_found"].append((start, end, level, title))
+
+
+def _end_of_table(source: str, start: int) -> int | None:
+    """Return where the table that begins at an offset ends; None when none does."""
     header_end = source.index("\n", start)
-    header = source[start:header_end]
     delimiter_end = source.find("\n", header_end + 1)
-    delimiter = source[header_end + 1 : delimiter_end]
+    header, delimiter = source[start:header_end], source[header_end + 1 : delimiter_end]
     if OTHER_BLOCK.match(header) or not is_delimiter_row(delimiter, len(split_row(header))):
         return None
     position = delimiter_end + 1
-    while position < state.cursor_max:
-        end = source.find("\n", position)
-        end = state.cursor_max if end < 0 else end
+    while position < len(source):
+        end = source.index("\n", position)
         line = source[position:end]
-        if not line.strip() or (OTHER_BLOCK.match(line) and not line.lstrip().startswith("|")):
+        if not line.strip(" \t") or OTHER_BLOCK.match(line):
             break
         position = end + 1
-    state.append_token({"type": "blank_line"})
-    if state.parent is None:
-        state.env["mosaic_found"].append(("table", start, position, None))
     return position
-
-
-def _record_heading(m: re.Match[str], end: int, state: Any) -> None:
-    token = state.last_token()
-    if not token or token.get("type") != "heading":
-        return
-    start = m.start()
-    if m.lastgroup == "setex_heading":
-        # The text above the underline is the paragraph that became the heading.
-        start = max(0, m.start() - len(token["text"]) - 1)
-    data = (int(token["attrs"]["level"]), str(token["text"]))
-    state.env["mosaic_found"].append(("heading", start, end, data))

@@ -9,11 +9,18 @@ built from it, and composed by libyaml, whose marks say where every value stands
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.errors import FrontMatterError
 from mosaic.text.lines import BOM, line_of
+from mosaic.text.yaml_faults import (
+    explain,
+    refuse_dangerous_text,
+    refuse_odd_keys,
+    refuse_references,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,17 +31,12 @@ YamlNode: TypeAlias = Any
 """A node of PyYAML, whose stubs know neither its kind nor its style."""
 
 OPENING = re.compile(r"---[ \t]*(?:\r\n|\n|\Z)")
-CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r?$|\r?\Z)", re.MULTILINE)
+CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
+KEY_LINE = re.compile(r"[\w\"'{][^\n]*?:(?:[ \t]|\r?$)", re.MULTILINE)
 LARGEST_BLOCK = 256 << 10
-DEEPEST = 20
-LONGEST_LINE = 64 << 10
-LONGEST_SHOWN = 80
-UNQUOTED_COLON = re.compile(r"^(\s*(?:- )?([\w-]+):[ \t]+)([^\"'\[{|>&*!#%@`\s].*:(?:[ \t].*|))$")
 NULL_TAG = "tag:yaml.org,2002:null"
-PLAIN_TAGS = frozenset(
-    f"tag:yaml.org,2002:{kind}"
-    for kind in ("str", "null", "bool", "int", "float", "timestamp", "seq", "map", "value")
-)
+WHOLE_NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})")
+DECIMAL_NUMBER = re.compile(r"[+-]?[0-9]+\.[0-9]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,9 +56,12 @@ class FrontMatter:
     """What a text's front matter says."""
 
     data: Mapping[str, JsonValue]
-    """All keys, in order. Dates and times stay the text that they are written as."""
+    """All keys, in order. Dates and times, and numbers in notations that few people mean
+    (octal, sexagesimal, `.nan`), stay the text that they are written as."""
     raw: Mapping[str, str]
     """The text of every key that holds one scalar; nothing is an empty string."""
+    lists: Mapping[str, tuple[str, ...]]
+    """The texts of every key that holds a list of scalars; those that are empty left out."""
     lines: Mapping[str, int]
     """The 1-based line that each key stands on."""
     body_start: int
@@ -72,12 +77,11 @@ class FrontMatter:
         Raises:
             FrontMatterError: it holds something else.
         """
-        value = self.data.get(key)
-        if value is None:
+        if self.data.get(key) is None:
             return ()
-        if isinstance(value, list) and all(not isinstance(item, list | dict) for item in value):
-            return tuple(str(item) for item in value if item is not None)
-        if not isinstance(value, list | dict):
+        if key in self.lists:
+            return self.lists[key]
+        if key in self.raw:
             return (self.raw[key].strip(),) if self.raw[key].strip() else ()
         raise FrontMatterError(
             f"`{key}` is no list of words",
@@ -111,6 +115,24 @@ def find_block(text: str) -> Block | None:
     )
 
 
+def body_offset(text: str) -> int:
+    """Return where a text's markdown begins: behind its front matter, if it has any.
+
+    Never raises. A text that begins with a rule `---` and not with front matter, as a
+    body alone may, begins at 0; so does one whose front matter is never closed.
+    """
+    try:
+        block = find_block(text)
+    except FrontMatterError:
+        return 0
+    if block is None:
+        return 0
+    for line in text[block.start : block.end].split("\n"):
+        if line.strip() and not line.lstrip().startswith("#"):
+            return block.body_start if KEY_LINE.match(line.lstrip()) else 0
+    return 0 if text[block.start : block.end].strip() else block.body_start
+
+
 def parse_front_matter(text: str) -> FrontMatter | None:
     """Read a text's front matter; None when it begins with none.
 
@@ -121,16 +143,35 @@ def parse_front_matter(text: str) -> FrontMatter | None:
     if block is None:
         return None
     root = compose_block(text, block)
+    matter = FrontMatter(data={}, raw={}, lists={}, lines={}, body_start=block.body_start)
+    return replace(matter, **_values(text, block, root)) if root else matter
+
+
+def _values(text: str, block: Block, root: YamlNode) -> dict[str, Any]:
     data: dict[str, JsonValue] = {}
     raw: dict[str, str] = {}
+    lists: dict[str, tuple[str, ...]] = {}
     lines: dict[str, int] = {}
-    for key_node, value_node in root.value if root else ():
+    line, seen = 1, 0
+    for key_node, value_node in root.value:
         key = key_node.value
-        lines[key] = line_of(text, block.start + key_node.start_mark.index)
+        start = block.start + key_node.start_mark.index
+        line, seen = line + text.count("\n", seen, start), start
+        lines[key] = line
         data[key] = _plain(value_node)
         if value_node.id == "scalar":
-            raw[key] = "" if value_node.tag == NULL_TAG else value_node.value
-    return FrontMatter(data=data, raw=raw, lines=lines, body_start=block.body_start)
+            raw[key] = _text_of(value_node)
+        elif value_node.id == "sequence" and all(item.id == "scalar" for item in value_node.value):
+            lists[key] = tuple(_text_of(item) for item in value_node.value if not _is_null(item))
+    return {"data": data, "raw": raw, "lists": lists, "lines": lines}
+
+
+def _is_null(node: YamlNode) -> bool:
+    return bool(node.tag == NULL_TAG)
+
+
+def _text_of(node: YamlNode) -> str:
+    return "" if _is_null(node) else str(node.value)
 
 
 def compose_block(text: str, block: Block) -> YamlNode | None:
@@ -143,13 +184,13 @@ def compose_block(text: str, block: Block) -> YamlNode | None:
 
     source = text[block.start : block.end]
     first_line = line_of(text, block.start)
-    _refuse_dangerous(source, first_line)
+    refuse_dangerous_text(source, first_line)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _refuse_references(yaml.parse(source, Loader=loader), first_line)
+        refuse_references(yaml.parse(source, Loader=loader), first_line)
         root: YamlNode = yaml.compose(source, Loader=loader)
     except yaml.YAMLError as error:
-        raise _explain(error, source, first_line) from None
+        raise explain(error, source, first_line) from None
     if root is None:
         return None
     if root.id != "mapping":
@@ -159,7 +200,7 @@ def compose_block(text: str, block: Block) -> YamlNode | None:
             detail=f"found a {'list' if root.id == 'sequence' else 'single value'}",
             hint="write `key: value` lines",
         )
-    _refuse_odd_keys(root, first_line)
+    refuse_odd_keys(root, first_line)
     return root
 
 
@@ -178,121 +219,9 @@ def _scalar(node: Any) -> JsonValue:
         return None
     if kind == "bool":
         return text.lower() in ("yes", "true", "on")
-    try:
-        if kind == "int" and re.fullmatch(r"[+-]?(?:0|[1-9][0-9]{0,17})", text):
-            return int(text)
-        if kind == "float" and re.fullmatch(r"[+-]?[0-9]+\.[0-9]*", text):
-            return float(text)
-    except ValueError:
-        return text
+    if kind == "int" and WHOLE_NUMBER.fullmatch(text):
+        return int(text)
+    if kind == "float" and DECIMAL_NUMBER.fullmatch(text):
+        number = float(text)
+        return number if isfinite(number) else text
     return text
-
-
-def _refuse_dangerous(source: str, first_line: int) -> None:
-    """Refuse what libyaml must not see: nesting that crashes it, and what YAML forbids."""
-    depth = deepest = 0
-    for sign in re.finditer(r"[\[{\]}]", source):
-        depth += 1 if sign[0] in "[{" else -1
-        deepest = max(deepest, depth)
-        if deepest > DEEPEST * 50:  # brackets inside quotes count too, so this is generous
-            raise FrontMatterError(
-                "the front matter is nested too deeply",
-                line=first_line + source.count("\n", 0, sign.start()),
-            )
-    bad = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", source)
-    if bad:
-        raise FrontMatterError(
-            "the front matter holds a control character",
-            line=first_line + source.count("\n", 0, bad.start()),
-            detail=f"U+{ord(bad[0]):04X}",
-            hint="remove it",
-        )
-
-
-def _refuse_references(events: Any, first_line: int) -> None:
-    """Refuse anchors, aliases, tags and depth before anything is composed from them."""
-    depth = 0
-    for event in events:
-        name = type(event).__name__
-        line = first_line + event.start_mark.line
-        if name == "AliasEvent" or getattr(event, "anchor", None):
-            raise FrontMatterError(
-                "anchors and aliases are not read in front matter",
-                line=line,
-                hint="write the value out",
-            )
-        tag = getattr(event, "tag", None)
-        if tag is not None and tag not in PLAIN_TAGS and tag != "!":
-            raise FrontMatterError(f"the tag `{tag}` is not read", line=line, hint="remove it")
-        if name in ("MappingStartEvent", "SequenceStartEvent"):
-            depth += 1
-        elif name in ("MappingEndEvent", "SequenceEndEvent"):
-            depth -= 1
-        if depth > DEEPEST:
-            raise FrontMatterError("the front matter is nested too deeply", line=line)
-
-
-def _refuse_odd_keys(root: YamlNode, first_line: int) -> None:
-    pending: list[Any] = [root]
-    while pending:
-        node = pending.pop()
-        if node.id == "sequence":
-            pending.extend(node.value)
-        if node.id != "mapping":
-            continue
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = first_line + key.start_mark.line
-            if key.id != "scalar":
-                raise FrontMatterError("a key is not a single word", line=line)
-            if key.tag.endswith(":merge"):
-                raise FrontMatterError(
-                    "merge keys are not read in front matter", line=line, hint="write the keys out"
-                )
-            if key.value in seen:
-                raise FrontMatterError(
-                    f"`{key.value}` stands twice",
-                    line=line,
-                    detail=f"also at line {seen[key.value]}",
-                    hint="remove one of them",
-                )
-            seen[key.value] = line
-            pending.append(value)
-
-
-def _explain(error: Any, source: str, first_line: int) -> FrontMatterError:
-    """Return a YAML complaint with its line and, where it shows, its likely cause."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    number = mark.line if mark is not None else 0
-    lines = source.split("\n")
-    problem = getattr(error, "problem", None) or "bad YAML"
-    for at in (number, number - 1):
-        if not 0 <= at < len(lines):
-            continue
-        line = lines[at].rstrip("\r")[:LONGEST_LINE]
-        if found := UNQUOTED_COLON.match(line):
-            value = found[3].replace("\\", "\\\\").replace('"', '\\"')
-            return FrontMatterError(
-                "the front matter is not YAML",
-                line=first_line + at,
-                detail=f"`{_short(line.strip())}` has an unquoted colon",
-                hint=f'write `{found[2]}: "{_short(value)}"`',
-            )
-        if re.search(r":\s+'[^']*(?:\w'\w)", line):
-            return FrontMatterError(
-                "the front matter is not YAML",
-                line=first_line + at,
-                detail=f"`{_short(line.strip())}` has an apostrophe inside single quotes",
-                hint="double the apostrophe, or use double quotes",
-            )
-    shown = _short(lines[number].strip()) if number < len(lines) else ""
-    return FrontMatterError(
-        "the front matter is not YAML",
-        line=first_line + number,
-        detail=f"`{shown}`: {problem}" if shown else str(problem),
-        hint="quote values that hold `: `, ` #` or begin with a special sign",
-    )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"

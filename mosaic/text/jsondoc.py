@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import accumulate
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import EditRefusedError, MissionFileError
@@ -20,7 +22,15 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
 DEEPEST = 100
+LARGEST = 32 << 20
+LONGEST_SHOWN = 40
 BLANKS = re.compile(r"[ \t\r\n]*")
+# Always matches from a quote on, to the end if need be: else a string that is never
+# closed would be looked through again from each of its quotes.
+STRING = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
+STRING_OR_BRACKET = re.compile(rf"{STRING}|[\[{{\]}}]", re.DOTALL)
+NO_BRACKET = re.compile(rf'{STRING}|[^\[{{\]}}"]+', re.DOTALL)
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 DECODER = json.JSONDecoder()
 
 
@@ -42,12 +52,19 @@ def parse_json_document(text: str) -> dict[str, Any]:
         MissionFileError: it is no JSON, holds a key twice or a number that is none, is
             nested too deeply, or is no object.
     """
+    if len(text) > LARGEST:
+        raise MissionFileError(f"the file is larger than {LARGEST >> 20} MiB")
     source = text.removeprefix(BOM)
     deep = _too_deep(source)
     if deep is not None:
-        raise MissionFileError("the file is nested too deeply", line=line_of(source, deep))
+        raise _fault(source, deep, "the file is nested too deeply")
     try:
-        data = json.loads(source, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        data = json.loads(
+            source,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
     except json.JSONDecodeError as error:
         raise MissionFileError(
             "the file is not JSON",
@@ -56,17 +73,34 @@ def parse_json_document(text: str) -> dict[str, Any]:
             hint=_likely_cause(source, error),
         ) from None
     except _DuplicateKeyError as error:
-        spots = [m.start() for m in re.finditer(rf'"{re.escape(error.key)}"\s*:', source)]
-        raise MissionFileError(
+        first, second = _places_of_twin(source, error.key)
+        raise _fault(
+            source,
+            second,
             f"`{error.key}` stands twice in one object",
-            line=line_of(source, spots[-1]) if spots else None,
+            detail=f"also at line {line_of(source, first)}",
             hint="remove one of them",
+        ) from None
+    except _NumberError as error:
+        at = re.search(rf"(?<![\w.\"+-]){re.escape(error.number)}(?![\w.\"+-])", source)
+        raise _fault(
+            source, at.start() if at else 0, f"`{_short(error.number)}` is no JSON number"
         ) from None
     except (ValueError, RecursionError) as error:
         raise MissionFileError("the file is not JSON", detail=str(error)) from None
     if not isinstance(data, dict):
         raise MissionFileError("the file is no JSON object", line=1, hint="begin it with `{`")
+    if half := _half_of_a_sign(source, data):
+        raise _fault(source, half, "the file holds half of a character", hint="remove the `\\u`")
     return data
+
+
+def _fault(
+    source: str, offset: int, message: str, *, detail: str = "", hint: str | None = None
+) -> MissionFileError:
+    column = f"column {offset - source.rfind(chr(10), 0, offset)}"
+    detail = f"{column}, {detail}" if detail else column
+    return MissionFileError(message, line=line_of(source, offset), detail=detail, hint=hint)
 
 
 def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
@@ -76,15 +110,22 @@ def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
         EditRefusedError: there is nothing at the path, or it cannot be changed cleanly.
     """
     before = parse_json_document(text)
+    if not path:
+        raise EditRefusedError("no key is named")
+    key = path[-1]
     start, end = _span(text, path[:-1])
     members = _members(text, start)
-    found = next((member for member in members if member.key == path[-1]), None)
+    found = next((member for member in members if member.key == key), None)
     if found is not None:
-        new = _dump(text, value, found.start)
+        old = text[found.value_start : found.value_end]
+        inline = old[0] in "[{" and "\n" not in old and len(old) > len("[]")
+        new = _dump(text, value, found.start, inline=inline)
         edited = splice(text, found.value_start, found.value_end, new)
+    elif isinstance(key, str) and text[start] == "{":
+        prefix = f"{json.dumps(key, ensure_ascii=False)}: "
+        edited = _add_member(text, (start, end), members, value, prefix)
     else:
-        new = f"{json.dumps(path[-1], ensure_ascii=False)}: "
-        edited = _add_member(text, (start, end), members, value, new)
+        raise EditRefusedError(f"there is no `{key}`", line=line_of(text, start))
     return _verified(before, edited, path, value)
 
 
@@ -95,17 +136,27 @@ def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
         EditRefusedError: there is no array at the path, or it cannot be changed cleanly.
     """
     before = parse_json_document(text)
-    parent: Any = before
-    for key in path[:-1]:
-        parent = parent[key]
-    old = parent.get(path[-1]) if isinstance(parent, dict) else parent[path[-1]]
+    try:
+        old = _value_at(before, path)
+    except LookupError:
+        old = None
     if old is None:
         return set_json(text, path, [value])
     if not isinstance(old, list):
-        raise EditRefusedError(f"`{path[-1]}` is no list")
+        raise EditRefusedError(f"`{path[-1] if path else '{'}` is no list")
     span = _span(text, path)
     edited = _add_member(text, span, _members(text, span[0]), value, "")
     return _verified(before, edited, path, [*old, value])
+
+
+def _value_at(data: Any, path: Sequence[str | int]) -> Any:
+    """Return the value at a path; LookupError when there is none."""
+    for key in path:
+        fits = isinstance(data, list) if isinstance(key, int) else isinstance(data, dict)
+        if not fits:
+            raise LookupError(key)
+        data = data[key]
+    return data
 
 
 def _span(text: str, path: Sequence[str | int]) -> tuple[int, int]:
@@ -115,7 +166,7 @@ def _span(text: str, path: Sequence[str | int]) -> tuple[int, int]:
     for key in path:
         found = next((m for m in _members(text, start) if m.key == key), None)
         if found is None:
-            raise EditRefusedError(f"there is no `{key}`")
+            raise EditRefusedError(f"there is no `{key}`", line=line_of(text, start))
         start, end = found.value_start, found.value_end
     return start, end
 
@@ -147,27 +198,33 @@ def _add_member(
     start, end = span
     newline = newline_of(text)
     if not members:
+        if "\n" not in text.strip():
+            new = f"{prefix}{_dump(text, value, start, inline=True)}"
+            return splice(text, start + 1, end - 1, new)
         outer = _indent_at(text, start)
         inner = outer + _indent_unit(text)
-        new = _dump_at(text, value, inner)
-        return splice(text, start + 1, end - 1, f"{newline}{inner}{prefix}{new}{newline}{outer}")
-    last = members[-1]
+        new = f"{newline}{inner}{prefix}{_dump_at(text, value, inner)}{newline}{outer}"
+        return splice(text, start + 1, end - 1, new)
     between = text[start + 1 : members[0].start]
-    inner = between.rpartition("\n")[2] if "\n" in between else ""
     if "\n" in between:
+        inner = between.rpartition("\n")[2]
         new = f",{newline}{inner}{prefix}{_dump_at(text, value, inner)}"
     else:
-        new = f", {prefix}{json.dumps(value, ensure_ascii=False)}"
-    return splice(text, last.value_end, last.value_end, new)
+        new = f", {prefix}{_dump(text, value, start, inline=True)}"
+    at = members[-1].value_end
+    return splice(text, at, at, new)
 
 
-def _dump(text: str, value: JsonValue, at: int) -> str:
+def _dump(text: str, value: JsonValue, at: int, *, inline: bool) -> str:
+    if inline:
+        return json.dumps(value, ensure_ascii=False)
     return _dump_at(text, value, _indent_at(text, at))
 
 
 def _dump_at(text: str, value: JsonValue, indent: str) -> str:
     """Return a value as the document would write it at an indent."""
-    dumped = json.dumps(value, ensure_ascii=False, indent=_indent_unit(text))
+    unit = _indent_unit(text) if "\n" in text.strip() else None
+    dumped = json.dumps(value, ensure_ascii=False, indent=unit)
     return dumped.replace("\n", newline_of(text) + indent)
 
 
@@ -194,7 +251,11 @@ def _verified(
     for key in path[:-1]:
         target = target[key]
     target[path[-1]] = json.loads(json.dumps(value))
-    if parse_json_document(edited) != before:
+    try:
+        same = parse_json_document(edited) == before
+    except MissionFileError:
+        same = False
+    if not same:
         raise EditRefusedError(f"`{path[-1]}` cannot be set without changing anything else")
     return edited
 
@@ -203,6 +264,12 @@ class _DuplicateKeyError(Exception):
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.key = key
+
+
+class _NumberError(Exception):
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -217,20 +284,59 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"`{name}` is no JSON number")
+    raise _NumberError(name)
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not isfinite(value):
+        raise _NumberError(number)
+    return value
 
 
 def _too_deep(source: str) -> int | None:
     """Return where brackets are nested too deeply; strings are passed over."""
+    brackets = NO_BRACKET.sub("", source)
+    if max(accumulate(1 if sign in "[{" else -1 for sign in brackets), default=0) <= DEEPEST:
+        return None
     depth = 0
-    for found in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', source, re.DOTALL):
-        sign = found[0]
+    for found in STRING_OR_BRACKET.finditer(source):
+        sign = source[found.start()]
+        depth += (sign in "[{") - (sign in "]}")
+        if depth > DEEPEST:
+            return found.start()
+    return None
+
+
+def _places_of_twin(source: str, key: str) -> tuple[int, int]:
+    """Return where a key stands for the first and second time in one object.
+
+    The text is known to be well formed up to there.
+    """
+    open_objects: list[dict[str, int]] = []
+    for found in STRING_OR_BRACKET.finditer(source):
+        sign = source[found.start()]
         if sign in "[{":
-            depth += 1
-            if depth > DEEPEST:
-                return found.start()
+            open_objects.append({})
         elif sign in "]}":
-            depth -= 1
+            open_objects.pop()
+        elif source.startswith(":", _skip(source, found.end())):
+            name = json.loads(found[0])
+            if name == key and key in open_objects[-1]:
+                return open_objects[-1][key], found.start()
+            open_objects[-1][name] = found.start()
+    return 0, 0
+
+
+def _half_of_a_sign(source: str, data: Any) -> int | None:
+    """Return where a lone surrogate may stand, if any value holds one: it cannot be written."""
+    found = SURROGATE.search(source)
+    if found is None:
+        return None
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return found.start()
     return None
 
 
@@ -241,3 +347,7 @@ def _likely_cause(source: str, error: json.JSONDecodeError) -> str:
     if not source.strip():
         return "the file is empty: restore it from git"
     return "mend it by hand, or restore it from git"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BOM = "\ufeff"
 
@@ -11,6 +15,13 @@ def newline_of(text: str) -> str:
     """Return the newline that a text uses: that of its first line."""
     end = text.find("\n")
     return "\r\n" if end > 0 and text[end - 1] == "\r" else "\n"
+
+
+def newline_at(text: str, end: int) -> str:
+    """Return the newline behind a line's end; the text's own where the text ends there."""
+    if text.startswith("\r\n", end):
+        return "\r\n"
+    return "\n" if text.startswith("\n", end) else newline_of(text)
 
 
 def line_of(text: str, offset: int) -> int:
@@ -46,3 +57,21 @@ def display_width(text: str) -> int:
         else 1
         for sign in text
     )
+
+
+class Edit(NamedTuple):
+    """One span of a text and what takes its place."""
+
+    start: int
+    end: int
+    new: str
+
+
+def splice_all(text: str, edits: Iterable[Edit]) -> str:
+    """Return a text with several spans replaced, which do not overlap."""
+    pieces: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        pieces += (text[at : edit.start], edit.new)
+        at = edit.end
+    return "".join((*pieces, text[at:]))

@@ -1,7 +1,9 @@
 """The sections of a task file's body: the six of the handoff, and what stands in them.
 
 A section is a top-level level-2 heading with all that follows, up to the next heading of
-level 1 or 2. Names are matched without regard to case, blanks, `-` and `_`.
+level 1 or 2. Names are matched without regard to case, blanks, `-` and `_`. What is set
+touches only the lines between the first and the last that say anything, so the blank
+lines that people leave around headings stay theirs.
 """
 
 from __future__ import annotations
@@ -9,10 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mosaic.errors import EditRefusedError
-from mosaic.text.blocks import outline
-from mosaic.text.frontmatter import find_block
-from mosaic.text.lines import newline_of, splice
+from mosaic.errors import BrokenFileError, EditRefusedError, TableError
+from mosaic.text.blocks import Heading, Outline, outline
+from mosaic.text.frontmatter import body_offset
+from mosaic.text.lines import line_end, newline_of, splice
 
 HANDOFF_SECTIONS = (
     "files_changed",
@@ -22,9 +24,11 @@ HANDOFF_SECTIONS = (
     "next_handoff",
     "notes",
 )
-PLACEHOLDERS = frozenset({"", "-", "todo", "tbd", "(to be filled)", "to be filled", "待填写"})
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-CRITERION = re.compile(r"^\s*[-*+] \[([ xX])\] +(.*\S)\s*$")
+PLACEHOLDERS = frozenset({"", "-", "todo", "tbd", "to be filled", "待填写"})
+BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])(?:\s+\[[ xX]\])?(?:\s+|$)")
+LIST_LINE = re.compile(r"[-*+] ")
+CRITERION = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+\[([ xX])\]\s+(\S.*)")
+FENCE = re.compile(r"\s*(?:(?:[-*+]|\d{1,9}[.)])\s+)?(`{3,}|~{3,})")
 SECTION_LEVEL = 2
 
 
@@ -34,8 +38,12 @@ class Section:
 
     name: str
     """Canonical for the six of the handoff, else the heading as written."""
+    title: str
+    """The heading as written."""
     line: int
     """1-based line of the heading."""
+    heading_start: int
+    """Where the heading's line begins."""
     start: int
     """Where its content begins: the line after the heading."""
     end: int
@@ -53,27 +61,19 @@ class Criterion:
 
 
 def find_sections(text: str) -> tuple[Section, ...]:
-    """Return all sections of a text; front matter at its beginning is passed over."""
-    block = find_block(text)
-    shape = outline(text, offset=block.body_start if block else 0)
+    """Return all sections of a text; front matter at its beginning is passed over.
+
+    Raises:
+        BrokenFileError: the text or a line of it is longer than anybody writes.
+    """
+    shape = _shape(text, body_offset(text))
     limits = [h for h in shape.headings if h.level <= SECTION_LEVEL]
-    sections = []
-    for number, heading in enumerate(limits):
-        if heading.level != SECTION_LEVEL:
-            continue
-        start = shape.starts[heading.end_line]
-        after = number + 1 < len(limits)
-        end = shape.starts[limits[number + 1].first_line] if after else len(text)
-        sections.append(
-            Section(
-                name=canonical_name(heading.title),
-                line=heading.first_line + 1,
-                start=start,
-                end=end,
-                content=text[start:end].strip(),
-            )
-        )
-    return tuple(sections)
+    ends = [shape.starts[h.first_line] for h in limits[1:]] + [len(text)]
+    return tuple(
+        _section(shape, heading, end)
+        for heading, end in zip(limits, ends, strict=False)
+        if heading.level == SECTION_LEVEL
+    )
 
 
 def canonical_name(title: str) -> str:
@@ -84,8 +84,8 @@ def canonical_name(title: str) -> str:
 
 def section_text(text: str, name: str) -> str | None:
     """Return the content of the first section of a name; None when there is none."""
-    wanted = canonical_name(name)
-    return next((s.content for s in find_sections(text) if s.name == wanted), None)
+    section = _find(text, name)
+    return section.content if section else None
 
 
 def handoff_texts(text: str) -> dict[str, str]:
@@ -103,9 +103,12 @@ def missing_sections(text: str) -> tuple[str, ...]:
 
 
 def is_placeholder(content: str) -> bool:
-    """Tell whether a section's content says nothing: empty, or only a placeholder."""
-    for line in COMMENT.sub("", content).splitlines():
-        bare = re.sub(r"^\s*(?:[-*+]|\d+[.)])\s+", "", line).strip().strip("*_`.…。:：").strip()
+    """Tell whether a section's content says nothing: empty, or only a placeholder.
+
+    Bullets, emphasis, brackets and comments around a placeholder do not make it a word.
+    """
+    for line in _without_comments(content).split("\n"):
+        bare = BULLET.sub("", line).strip().strip("*_`.…。:：()（）").strip()
         if bare.casefold() not in PLACEHOLDERS:
             return False
     return True
@@ -115,22 +118,18 @@ def set_section(text: str, name: str, content: str) -> str:
     """Return a text with one section's content replaced; the heading is added when missing.
 
     Raises:
-        EditRefusedError: the content holds a heading that would end the section.
+        EditRefusedError: the content holds a heading of level 1 or 2, which would end the
+            section, or leaves a fence or comment open, which would swallow what follows.
     """
-    block_text = _clean(text, content)
-    section = next((s for s in find_sections(text) if s.name == canonical_name(name)), None)
-    newline = newline_of(text)
+    new = _lines(text, content)
+    section = _find(text, name)
     if section is None:
-        return _add_section(text, name, block_text)
-    tail = text[section.end :]
-    new = f"{block_text}{newline}" if block_text else ""
-    if tail and new:
-        new += newline if _has_blank_before_next(text, section) else ""
-    lead = "" if text[: section.start].endswith("\n") else newline
-    blank = newline if _blank_after_heading(text) else ""
-    edited = splice(text, section.start, section.end, f"{lead}{blank if new else ''}{new}")
-    if not new and tail and _has_blank_before_next(text, section):
-        edited = splice(text, section.start, section.end, f"{lead}{newline}")
+        edited = _with_new_section(text, canonical_name(name), new)
+    elif section.content:
+        start, end = _written_span(text, section)
+        edited = splice(text, start, end, new) if new else _emptied(text, section)
+    else:
+        edited = _filled(text, section, new) if new else text
     return _verified(text, edited, name, content)
 
 
@@ -138,107 +137,172 @@ def append_section(text: str, name: str, content: str) -> str:
     """Return a text with lines added at the end of a section; a placeholder is replaced.
 
     Raises:
-        EditRefusedError: the content holds a heading that would end the section.
+        EditRefusedError: as `set_section`.
     """
-    section = next((s for s in find_sections(text) if s.name == canonical_name(name)), None)
+    section = _find(text, name)
     if section is None or is_placeholder(section.content):
         return set_section(text, name, content)
-    new = _clean(text, content)
-    old = text[section.start : section.end].rstrip()
-    at = section.start + len(old)
+    new = _lines(text, content)
+    if not new:
+        return text
     newline = newline_of(text)
-    last = old.rsplit("\n", 1)[-1].lstrip()
-    gap = newline if re.match(r"[-*+] ", last) and re.match(r"[-*+] ", new) else newline * 2
-    edited = splice(text, at, at, f"{gap}{new}")
+    last = section.content.rsplit("\n", 1)[-1].lstrip()
+    gap = newline if LIST_LINE.match(last) and LIST_LINE.match(new) else newline * 2
+    end = _written_span(text, section)[1]
+    edited = splice(text, end, end, f"{gap}{new}")
     return _verified(text, edited, name, f"{section.content}{gap}{new}")
 
 
 def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
-    """Return the `- [ ]` items of a text's body that are outside fences and the handoff."""
-    block = find_block(text)
-    handoff = [s for s in find_sections(text) if s.name in HANDOFF_SECTIONS]
-    found = []
-    offset = 0
-    fence: str | None = None
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
-        start, offset = offset, offset + len(line)
-        if block and start < block.body_start:
+    """Return the `- [ ]` items of a body, outside of fences, comments and the handoff."""
+    body = body_offset(text)
+    handoff = [(s.start, s.end) for s in find_sections(text) if s.name in HANDOFF_SECTIONS]
+    found: list[Criterion] = []
+    fence = ""
+    start = 0
+    for number, line in enumerate(_without_comments(text).split("\n"), 1):
+        here, start = start, start + len(line) + 1
+        if here < body:
             continue
-        if mark := re.match(r" {0,3}(`{3,}|~{3,})", line):
-            if fence is None:
-                fence = mark[1]
-            elif mark[1].startswith(fence) and not line.strip().strip(fence[0]):
-                fence = None
-            continue
-        item = CRITERION.match(line)
-        inside = any(s.start <= start < s.end for s in handoff)
-        if item and fence is None and not inside:
-            found.append(Criterion(text=item[2], checked=item[1] != " ", line=number))
+        mark = FENCE.match(line)
+        if fence:
+            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        elif mark and not (mark[1][0] == "`" and "`" in line[mark.end() :]):
+            fence = mark[1]
+        elif (item := CRITERION.match(line)) and not any(a <= here < b for a, b in handoff):
+            found.append(Criterion(text=item[2].rstrip(), checked=item[1] != " ", line=number))
     return tuple(found)
 
 
-def _clean(text: str, content: str) -> str:
-    """Return content in the text's own newlines, without blank lines around it."""
-    lines = content.replace("\r\n", "\n").strip("\n").rstrip()
-    if any(h.level <= SECTION_LEVEL for h in outline(lines).headings):
+def _shape(text: str, offset: int) -> Outline:
+    try:
+        return outline(text, offset=offset)
+    except TableError as error:
+        raise BrokenFileError(error.message, line=error.line) from None
+
+
+def _section(shape: Outline, heading: Heading, end: int) -> Section:
+    start = shape.starts[heading.end_line]
+    return Section(
+        name=canonical_name(heading.title),
+        title=heading.title,
+        line=heading.first_line + 1,
+        heading_start=shape.starts[heading.first_line],
+        start=start,
+        end=end,
+        content=shape.text[start:end].strip(),
+    )
+
+
+def _find(text: str, name: str) -> Section | None:
+    wanted = canonical_name(name)
+    return next((s for s in find_sections(text) if s.name == wanted), None)
+
+
+def _without_comments(text: str) -> str:
+    """Return a text with blanks for its comments; every line stays where it is."""
+    pieces: list[str] = []
+    at = 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        end += len("-->")
+        pieces += (text[at:start], re.sub(r"[^\n]", " ", text[start:end]))
+        at = end
+    return "".join((*pieces, text[at:]))
+
+
+def _lines(text: str, content: str) -> str:
+    """Return content in the text's own newlines, without blank lines around it.
+
+    Raises:
+        EditRefusedError: it would not stay inside its section.
+    """
+    lines = re.sub(r"\A(?:[ \t]*\n)+", "", content.replace("\r\n", "\n")).rstrip()
+    headings = _shape(f"{lines}\n\n## end\n", 0).headings
+    if any(heading.level <= SECTION_LEVEL for heading in headings[:-1]):
         raise EditRefusedError(
             "the text holds a heading that would end its section",
             detail="a line begins with `# ` or `## `, or is underlined",
             hint="use `### ` headings inside a section",
         )
+    if not headings or headings[-1].title != "end":
+        raise EditRefusedError(
+            "the text would swallow the section behind it",
+            detail="a fence or a comment is never closed",
+            hint="close it",
+        )
     return lines.replace("\n", newline_of(text))
 
 
-def _has_blank_before_next(text: str, section: Section) -> bool:
-    """Tell whether a blank line stands between a section and the next heading."""
-    before = text[: section.end].replace("\r\n", "\n")
-    return before.endswith("\n\n")
+def _written_span(text: str, section: Section) -> tuple[int, int]:
+    """Return the span from a section's first line that says anything to its last one's end."""
+    region = text[section.start : section.end]
+    blank = re.match(r"(?:[ \t]*\r?\n)*", region)
+    return section.start + (blank.end() if blank else 0), section.start + len(region.rstrip())
 
 
-def _blank_after_heading(text: str) -> bool:
+def _filled(text: str, section: Section, new: str) -> str:
+    """Write into an empty section; blank lines that stand there go on parting it from the next."""
+    newline = newline_of(text)
+    blank = newline if _blank_after_headings(text) else ""
+    if section.start == len(text) and not text.endswith("\n"):
+        return f"{text}{newline}{blank}{new}"
+    parting = blank if section.end < len(text) and section.start == section.end else ""
+    return splice(text, section.start, section.start, f"{blank}{new}{newline}{parting}")
+
+
+def _emptied(text: str, section: Section) -> str:
+    end = _written_span(text, section)[1]
+    if end == len(text):
+        return text[: section.start].rstrip("\r\n")
+    return splice(text, section.start, line_end(text, end), "")
+
+
+def _blank_after_headings(text: str) -> bool:
     """Tell whether this text's habit is a blank line after a level-2 heading."""
     filled = [s for s in find_sections(text) if s.content]
-    blanks = [s for s in filled if not text[s.start :].split("\n", 1)[0].strip()]
+    blanks = [s for s in filled if not text[s.start : line_end(text, s.start)].strip()]
     return len(blanks) * 2 > len(filled)
 
 
-def _add_section(text: str, name: str, content: str) -> str:
+def _with_new_section(text: str, name: str, new: str) -> str:
+    """Add a section in front of the first that comes later in the handoff, else at the end."""
     newline = newline_of(text)
-    canonical = canonical_name(name)
-    order = HANDOFF_SECTIONS.index(canonical) if canonical in HANDOFF_SECTIONS else -1
-    later = [
-        s
-        for s in find_sections(text)
-        if s.name in HANDOFF_SECTIONS and HANDOFF_SECTIONS.index(s.name) > order >= 0
-    ]
-    body = f"{content}{newline}" if content else ""
-    if later:
-        at = text.rfind("\n", 0, later[0].start - 1)
-        at = text.rfind("\n", 0, at) + 1 if later[0].start > at + 1 else at + 1
-        heading_at = _heading_start(text, later[0])
-        edited = splice(text, heading_at, heading_at, f"## {canonical}{newline}{body}{newline}")
-        return _verified(text, edited, name, content)
-    gap = newline if text.endswith("\n") or not text else newline * 2
-    edited = f"{text}{gap}## {canonical}{newline}{body}"
-    return _verified(text, edited, name, content)
-
-
-def _heading_start(text: str, section: Section) -> int:
-    start = 0
-    for _ in range(section.line - 1):
-        start = text.index("\n", start) + 1
-    return start
+    blank = newline if new and _blank_after_headings(text) else ""
+    rank = HANDOFF_SECTIONS.index(name) if name in HANDOFF_SECTIONS else len(HANDOFF_SECTIONS)
+    later = HANDOFF_SECTIONS[rank + 1 :]
+    following = next((s for s in find_sections(text) if s.name in later), None)
+    written = f"## {name}{newline}{blank}{new}" + (newline if new else "")
+    if following is not None:
+        at = following.heading_start
+        parted = re.search(r"\n\r?\n\Z", text[:at])
+        return splice(text, at, at, written + (newline if parted else ""))
+    if not text:
+        return written
+    if not text.endswith("\n"):  # and it goes on ending without one
+        return f"{text}{newline * 2}{written.rstrip()}"
+    gap = "" if re.search(r"\n\r?\n\Z", text) else newline
+    return f"{text}{gap}{written}"
 
 
 def _verified(before: str, after: str, name: str, content: str) -> str:
-    """Return the edited text if every other section is as it was."""
+    """Return the edited text if every other section is as it was, and this one as wanted."""
     wanted = canonical_name(name)
-    old = [(s.name, s.content) for s in find_sections(before) if s.name != wanted]
-    new = [(s.name, s.content) for s in find_sections(after) if s.name != wanted]
-    found = (section_text(after, wanted) or "").replace("\r\n", "\n")
-    if old == new and found == content.replace("\r\n", "\n").strip():
-        return after
+    old = [(s.name, s.content) for s in find_sections(before)]
+    new = [(s.name, s.content) for s in find_sections(after)]
+    place = next((n for n, (found, _) in enumerate(new) if found == wanted), None)
+    if place is not None and _same_text(new[place][1], content):
+        if all(found != wanted for found, _ in old):
+            old.insert(place, new[place])
+        else:
+            old[place] = new[place]
+        if old == new:
+            return after
     raise EditRefusedError(
         f"section `{wanted}` cannot be set without changing anything else",
         hint="edit it by hand",
     )
+
+
+def _same_text(one: str, other: str) -> bool:
+    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()

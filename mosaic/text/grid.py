@@ -1,0 +1,216 @@
+"""What a markdown table is: its columns, rows and cells, and where each is written.
+
+Any top-level GFM table is read, ragged rows too: a short row has fewer cells than the
+table has columns, and what a long row has beyond them is kept with it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.errors import TableError
+from mosaic.text.blocks import Outline, outline, split_row
+from mosaic.text.frontmatter import body_offset
+from mosaic.text.lines import display_width
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mosaic.text.blocks import CellSpan
+
+MOST_CELLS = 400_000
+SHORTEST_DASHES = 3
+COLUMN_NAMES = {
+    "id": "id",
+    "task": "id",
+    "taskid": "id",
+    "#": "id",
+    "status": "status",
+    "state": "status",
+    "milestone": "milestone",
+    "title": "title",
+    "description": "title",
+    "dependson": "depends_on",
+    "dependencies": "depends_on",
+    "pr": "pr",
+    "notes": "notes",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One cell: its text as meant, and where it is written."""
+
+    text: str
+    start: int
+    end: int
+    raw_start: int
+    raw_end: int
+    """What is between its pipes, blanks and all."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One row. A short row has fewer cells than the table has columns."""
+
+    line: int
+    """1-based."""
+    start: int
+    end: int
+    """Where its line ends, the newline left out."""
+    cells: tuple[Cell, ...]
+
+    def get(self, column: int) -> str:
+        """Return the text in a column by its number; empty where the row is too short."""
+        return self.cells[column].text if column < len(self.cells) else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A table with its rows."""
+
+    line: int
+    headers: tuple[str, ...]
+    """As written."""
+    columns: tuple[str, ...]
+    """Canonical names of known columns, and the written names of others."""
+    widths: tuple[int | None, ...]
+    """How wide each column is kept by blanks, as header and dashes tell; None where it is not."""
+    rows: tuple[Row, ...]
+    header_line: tuple[int, int]
+    """Span of the header, the newline left out."""
+    end: int
+    """Where its last line ends, the newline left out."""
+
+    def values(self, row: Row) -> dict[str, str]:
+        """Return a row's texts by column; every column is there."""
+        return {name: row.get(number) for number, name in enumerate(self.columns)}
+
+
+def find_tables(text: str) -> tuple[Table, ...]:
+    """Return all top-level tables of a text; front matter at its beginning is passed over.
+
+    Raises:
+        TableError: the text, a line, a row or a table is beyond all measure.
+    """
+    shape = outline(text, offset=body_offset(text))
+    return tuple(_table(shape, block.first_line, block.end_line) for block in shape.tables)
+
+
+def find_tasks_table(text: str) -> Table | None:
+    """Return the tasks table; None when the text has no table of tasks.
+
+    Raises:
+        TableError: there is a table with ids but without statuses, and none with both.
+    """
+    tables = find_tables(text)
+    for table in tables:
+        if "id" in table.columns and "status" in table.columns:
+            return table
+    for table in tables:
+        if table.columns and table.columns[0] == "id" and table.headers[0].strip() != "#":
+            raise TableError(
+                "the tasks table has no `status` column",
+                line=table.line,
+                detail=f"its columns are {', '.join(f'`{name}`' for name in table.headers)}",
+                hint="add a column `status`",
+            )
+    return None
+
+
+def row_by_line(table: Table, line: int) -> Row | None:
+    """Return the row on a line."""
+    return next((row for row in table.rows if row.line == line), None)
+
+
+def canonical_columns(headers: Sequence[str]) -> tuple[str, ...]:
+    """Return canonical names for headers; of two alike the first wins."""
+    names: list[str] = []
+    for header in headers:
+        key = re.sub(r"[\s_*`-]+", "", header).casefold()
+        written = header.strip()
+        name = COLUMN_NAMES.get(key, written)
+        if name in names:
+            name = written if written not in names else f"{written} {len(names)}"
+        names.append(name)
+    return tuple(names)
+
+
+def escape_cell(value: str) -> str:
+    """Return a value as a cell holds it: only a backslash protects a pipe."""
+    return value.replace("|", "\\|")
+
+
+def _table(shape: Outline, first: int, end: int) -> Table:
+    header_start, header_end = shape.span(first)
+    header = shape.text[header_start:header_end]
+    spans = split_row(header)
+    headers = tuple(_unescaped(header[span.start : span.end]) for span in spans)
+    below_start, below_end = shape.span(first + 1)
+    below = shape.text[below_start:below_end]
+    widths = _kept_widths(header, spans, below)
+    rows: list[Row] = []
+    cells = 0
+    for number in range(first + 2, end):
+        row = _row(shape, number)
+        cells += len(row.cells)
+        if cells > MOST_CELLS:
+            raise TableError(f"the table has more than {MOST_CELLS:,} cells", line=first + 1)
+        rows.append(row)
+    return Table(
+        line=first + 1,
+        headers=headers,
+        columns=canonical_columns(headers),
+        widths=widths,
+        rows=tuple(rows),
+        header_line=(header_start, header_end),
+        end=shape.span(end - 1)[1],
+    )
+
+
+def _kept_widths(header: str, spans: Sequence[CellSpan], below: str) -> tuple[int | None, ...]:
+    """Return the columns' widths where somebody aligned the table; chance looks alike.
+
+    A header as wide as its dashes is no sign by itself: `own` and `---` are. Somebody
+    aligned the table if some such column has more dashes, or a header with blanks behind it.
+    """
+    widths: list[int | None] = []
+    aligned = False
+    for over, under in zip(spans, split_row(below), strict=True):
+        width = _width(header, over)
+        same = width == _width(below, under)
+        widths.append(width if same else None)
+        dashes = under.end - under.start
+        aligned |= same and (dashes > SHORTEST_DASHES or over.raw_end - over.end > 1)
+    return tuple(widths) if aligned else (None,) * len(widths)
+
+
+def _row(shape: Outline, number: int) -> Row:
+    start, end = shape.span(number)
+    line = shape.text[start:end]
+    try:
+        spans = split_row(line)
+    except TableError as error:
+        error.line = number + 1
+        raise
+    cells = tuple(
+        Cell(
+            text=_unescaped(line[span.start : span.end]),
+            start=start + span.start,
+            end=start + span.end,
+            raw_start=start + span.raw_start,
+            raw_end=start + span.raw_end,
+        )
+        for span in spans
+    )
+    return Row(line=number + 1, start=start, end=end, cells=cells)
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("\\|", "|")
+
+
+def _width(line: str, span: CellSpan) -> int:
+    return display_width(line[span.raw_start : span.raw_end])

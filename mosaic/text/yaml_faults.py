@@ -1,0 +1,214 @@
+"""What front matter may not hold, and how a complaint about it is put into words.
+
+libyaml crashes the process on deep nesting, and merge keys and aliases can grow a few
+bytes into gigabytes: both are looked for before anything is built.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mosaic.errors import FrontMatterError
+
+DEEPEST = 20
+MOST_OPEN_BRACKETS = 1000
+LONGEST_LINE = 4096
+LONGEST_SHOWN = 80
+FORBIDDEN = re.compile(
+    r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|\A\ufeff"
+)
+KEY_VALUE = re.compile(r"\s*(?:- +)?([\w-]+):[ \t]+(\S.*)")
+UNQUOTED_COLON = re.compile(r"[^\"'\[{|>&*!#%@`].*:(?:[ \t]|$)")
+APOSTROPHE = re.compile(r"'[^']*\w'\w")
+COMMENT = re.compile(r"[ \t]+#.*")
+NOT_YAML = "the front matter is not YAML"
+PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("str", "null", "bool", "int", "float", "timestamp", "seq", "map", "value")
+)
+
+
+def refuse_dangerous_text(source: str, first_line: int) -> None:
+    """Refuse what libyaml must not see: nesting that crashes it, and what YAML forbids.
+
+    Raises:
+        FrontMatterError: names the line.
+    """
+    depth = 0
+    for sign in re.finditer(r"[\[{\]}]", source):
+        # Brackets inside quotes count too, so the limit is generous; what is nested less
+        # deeply is counted exactly by `refuse_references`, which stops in time.
+        depth = depth + 1 if sign[0] in "[{" else max(0, depth - 1)
+        if depth > MOST_OPEN_BRACKETS:
+            raise _at(source, sign.start(), first_line, "the front matter is nested too deeply")
+    if bad := FORBIDDEN.search(source):
+        raise _at(
+            source,
+            bad.start(),
+            first_line,
+            "the front matter holds a control character",
+            detail=f"U+{ord(bad[0]):04X}",
+            hint="remove it",
+        )
+    if second := re.search(r"^(?:---|\.\.\.)[ \t]", source, re.MULTILINE):
+        raise _at(
+            source,
+            second.start(),
+            first_line,
+            "a second YAML document begins in the front matter",
+            hint="end the front matter with a line that is `---` and nothing else",
+        )
+
+
+def refuse_references(events: Any, first_line: int) -> None:
+    """Refuse anchors, aliases, tags and depth before anything is composed from them.
+
+    Raises:
+        FrontMatterError: names the line.
+    """
+    depth = 0
+    for event in events:
+        name = type(event).__name__
+        line = first_line + event.start_mark.line
+        if name == "AliasEvent" or getattr(event, "anchor", None):
+            raise FrontMatterError(
+                "anchors and aliases are not read in front matter",
+                line=line,
+                detail=f"`{'*' if name == 'AliasEvent' else '&'}{_short(event.anchor)}`",
+                hint="quote the value, or write out what it stands for",
+            )
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag not in PLAIN_TAGS and tag != "!":
+            raise FrontMatterError(
+                f"the tag `{_short(tag)}` is not read", line=line, hint="quote the value"
+            )
+        if name in ("MappingStartEvent", "SequenceStartEvent"):
+            depth += 1
+        elif name in ("MappingEndEvent", "SequenceEndEvent"):
+            depth -= 1
+        if depth > DEEPEST:
+            raise FrontMatterError("the front matter is nested too deeply", line=line)
+
+
+def refuse_odd_keys(root: Any, first_line: int) -> None:
+    """Refuse keys that stand twice, merge others in, or are no text.
+
+    Raises:
+        FrontMatterError: names the line, and for a key that stands twice both.
+    """
+    pending: list[Any] = [root]
+    while pending:
+        node = pending.pop()
+        if node.id == "sequence":
+            pending.extend(node.value)
+        if node.id != "mapping":
+            continue
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = first_line + key.start_mark.line
+            _refuse_key(key, line)
+            if key.value in seen:
+                raise FrontMatterError(
+                    f"`{_short(key.value)}` stands twice",
+                    line=line,
+                    detail=f"also at line {seen[key.value]}",
+                    hint="remove one of them",
+                )
+            seen[key.value] = line
+            pending.append(value)
+
+
+def _refuse_key(key: Any, line: int) -> None:
+    if key.id != "scalar":
+        raise FrontMatterError(
+            "a key is not a single word", line=line, hint="quote a value that holds `{` or `[`"
+        )
+    if key.tag.endswith(":merge"):
+        raise FrontMatterError(
+            "merge keys are not read in front matter", line=line, hint="write the keys out"
+        )
+    if not key.tag.endswith(":str"):
+        shown = _short(key.value)
+        raise FrontMatterError(
+            f"the key `{shown}` is no text",
+            line=line,
+            detail="YAML reads it as a number, a date, a truth or nothing",
+            hint=f'write `"{shown}":`',
+        )
+
+
+def explain(error: Any, source: str, first_line: int) -> FrontMatterError:
+    """Return a YAML complaint with its line and, where it shows, its likely cause.
+
+    Args:
+        error: what PyYAML raised.
+        source: the text between the fences.
+        first_line: the 1-based line of the file that it begins on.
+    """
+    mark = getattr(error, "problem_mark", None)
+    context = str(getattr(error, "context", None) or "")
+    opened = getattr(error, "context_mark", None)
+    if opened is not None and (mark is None or "quoted scalar" in context or "flow" in context):
+        mark = opened  # where it was opened says more than where the text ended
+    number = mark.line if mark is not None else 0
+    lines = source.split("\n")
+    for at in (number, number - 1):
+        if 0 <= at < len(lines) and (found := _cause(lines[at].rstrip("\r")[:LONGEST_LINE])):
+            detail, hint = found
+            shown = _short(lines[at].strip())
+            return FrontMatterError(
+                NOT_YAML, line=first_line + at, detail=f"`{shown}` {detail}", hint=hint
+            )
+    shown = _short(lines[number].strip()) if number < len(lines) else ""
+    problem = str(getattr(error, "problem", None) or "bad YAML")
+    return FrontMatterError(
+        NOT_YAML,
+        line=first_line + number,
+        detail=f"`{shown}`: {problem}" if shown else problem,
+        hint="quote values that hold `: `, ` #` or begin with a special sign",
+    )
+
+
+def _cause(line: str) -> tuple[str, str] | None:
+    """Return what is likely wrong with a line, and what to write instead."""
+    if line.lstrip(" ").startswith("\t"):
+        return "is indented with a tab", "indent with blanks"
+    pair = KEY_VALUE.match(line)
+    if pair is None:
+        return None
+    key, value = pair[1], pair[2]
+    if APOSTROPHE.match(value):
+        return (
+            "has an apostrophe inside single quotes",
+            "double the apostrophe, or use double quotes",
+        )
+    bare = COMMENT.sub("", value).strip()
+    quoted = bare.replace("\\", "\\\\").replace('"', '\\"')
+    hint = f'write `{key}: "{_short(quoted)}"`'
+    if UNQUOTED_COLON.match(bare):
+        return "has an unquoted colon", hint
+    if bare[0] in "@`%*&!":
+        return f"begins its value with `{bare[0]}`, which YAML keeps for itself", hint
+    if bare[0] in "\"'" and (len(bare) == 1 or bare[-1] != bare[0]):
+        if bare.count(bare[0]) == 1:
+            return "has a quote that is never closed", "close it, or remove it"
+        return "has text behind a closing quote", "quote the whole value"
+    return None
+
+
+def _at(
+    source: str,
+    offset: int,
+    first_line: int,
+    message: str,
+    *,
+    detail: str | None = None,
+    hint: str | None = None,
+) -> FrontMatterError:
+    line = first_line + source.count("\n", 0, offset)
+    return FrontMatterError(message, line=line, detail=detail, hint=hint)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"

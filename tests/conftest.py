@@ -1,0 +1,23 @@
+"""What all tests share: a scrubbed environment, and property tests that repeat in CI."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# In CI a failure must be the change's own and not the dice's; elsewhere the dice go on looking.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
+
+MARKS = ("MISSION_", "CLAUDE", "CODEX", "ANTHROPIC_", "OPENAI_")
+
+
+@pytest.fixture(autouse=True)
+def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what an agent or a mission around the tests would tell them."""
+    for name in list(os.environ):
+        if name.startswith(MARKS) and name != "MISSION_TEST_AGENTS":
+            monkeypatch.delenv(name)
