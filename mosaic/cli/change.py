@@ -10,7 +10,7 @@ import typer
 
 from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
 from mosaic.cli.output import Result, clean, emit, paint, plain
-from mosaic.cli.tasks_view import task_values
+from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import UsageError
 from mosaic.store.fields import FIELD_BY_NAME, Kind
 from mosaic.store.reading import locate_mission
@@ -106,6 +106,7 @@ def _change(
         if note:
             draft.note(before.id, f"{now.astimezone():%Y-%m-%d} {note}")
         changed = draft.save()
+        report_notices(draft.notices)
         task = draft.snapshot.get(before.id).task
     lines = [
         f"{task.id}  {name}: {_shown(getattr(before, name, None))} {paint('→', 'dim')} "

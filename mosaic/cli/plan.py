@@ -16,7 +16,12 @@ from mosaic.cli.options import (
     complete_task,
 )
 from mosaic.cli.output import Result, clean, emit, paint, plain
-from mosaic.cli.tasks_view import problem_values, report_problems, task_values
+from mosaic.cli.tasks_view import (
+    problem_values,
+    report_notices,
+    report_problems,
+    task_values,
+)
 from mosaic.errors import ExitCode, UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -115,6 +120,7 @@ def add_command(
     with changing(locate_mission(mission), doing="adding a task") as draft:
         task_id = add_task(draft, new, utc_now())
         draft.save()
+        report_notices(draft.notices)
         task = draft.snapshot.get(task_id).task
     result = Result(
         kind="task.added",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import error_lines, error_values, plain, warn
+from mosaic.cli.output import clean, error_lines, error_values, paint, plain, warn
 from mosaic.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mosaic.model import JsonValue, Session, Task
     from mosaic.plan.ready import Selection
     from mosaic.store.tasks import Snapshot
@@ -47,6 +49,12 @@ def report_problems(snapshot: Snapshot, *, as_json: bool) -> ExitCode:
             for line in error_lines(problem.error):
                 warn(line)
     return ExitCode.BROKEN
+
+
+def report_notices(notices: Iterable[str]) -> None:
+    """Tell on stderr what an interrupted change of an earlier process left."""
+    for notice in notices:
+        warn(f"{paint('warning:', 'yellow', err=True)} {clean(notice)}; look at it with `git diff`")
 
 
 def problem_values(snapshot: Snapshot) -> list[JsonValue]:

@@ -69,8 +69,13 @@ def changing(
     layout = read_layout(mission_file)
     create_private_dir(layout.state_dir)
     with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):
-        finish_intent(layout.intent_file, root=layout.project)
-        yield Draft(read_mission(mission_file, prefer=prefer))
+        finished = finish_intent(layout.intent_file, root=layout.project)
+        notices = tuple(
+            f"an interrupted change left `{layout.shown(outcome.path)}` {outcome.settled.value}"
+            for outcome in finished
+            if outcome.needs_a_look
+        )
+        yield Draft(read_mission(mission_file, prefer=prefer), notices)
 
 
 def read_layout(mission_file: Path) -> Layout:
@@ -83,8 +88,10 @@ def read_layout(mission_file: Path) -> Layout:
 class Draft:
     """Edits of a mission's files that are saved together, under the mission lock."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, notices: tuple[str, ...] = ()) -> None:
         self.snapshot = snapshot
+        self.notices = notices
+        """What a person should look at after an interrupted change of an earlier process."""
         self._edited: dict[Path, _Edited] = {}
         self._base = {task: dict(values) for task, values in snapshot.base.items()}
         self._saved: list[tuple[Path, str | None, str]] = []

@@ -370,3 +370,30 @@ def test_a_mission_is_found_from_below_and_named_outright(repo: MissionRepo) -> 
     named = str(repo.path / "coordination" / "mission.json")
     assert "T-001" in away.run("list", MISSION_FILE=named).stdout
     wait_for(lambda: os.path.exists(named))
+
+
+def test_an_interrupted_change_is_finished_by_the_next_command(repo: MissionRepo) -> None:
+    program = (
+        "import os, sys\n"
+        "renamed = []\n"
+        "def hook(event, args):\n"
+        "    if event == 'os.rename' and str(args[1]).endswith('.md'):\n"
+        "        renamed.append(args[1])\n"
+        "        if len(renamed) == 2: os._exit(9)\n"
+        "sys.addaudithook(hook)\n"
+        "from mosaic.cli import main\n"
+        "main(['set', 'T-001', 'status=done'])\n"
+    )
+    done = subprocess.run(
+        [repo.argv()[0], "-c", program], cwd=repo.path, env=repo.environ, check=False
+    )
+    assert done.returncode == 9
+    assert (repo.state / "intent.json").exists()
+    said = [task_file(repo, "T-001").read_text(), table(repo)]
+    assert sum("done" in text for text in said) == 1
+    assert repo.task_status("T-001") == "done"
+    assert repo.run("set", "T-002", "priority=high").exit_code == 0
+    assert not (repo.state / "intent.json").exists()
+    assert "status: done" in task_file(repo, "T-001").read_text()
+    assert "| T-001 | done |" in table(repo)
+    assert repo.run("check").stdout.startswith("warning: `T-001` is done, and its handoff lacks")
