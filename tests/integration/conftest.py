@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -162,43 +163,50 @@ def is_running(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
-@pytest.fixture
-def repo(tmp_path: Path) -> Iterator[MissionRepo]:
-    """A mission with three tasks and one runtime for each way an agent can behave."""
-    folder = tmp_path / "project"
-    folder.mkdir()
+def make_environ(home: Path) -> dict[str, str]:
+    """Return all that a command is told of its surroundings."""
     keep = ("PATH", "LANG", "LC_ALL", "TMPDIR")
     environ = {key: os.environ[key] for key in keep if key in os.environ}
-    environ.update(HOME=str(tmp_path), PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1")
-    made = MissionRepo(folder, environ)
-    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=folder, check=True)
+    return {
+        **environ,
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mission with three tasks and one runtime for each way an agent can behave."""
+    folder = tmp_path_factory.mktemp("planned")
+    agent = tmp_path_factory.mktemp("agent") / "agent.py"
+    agent.write_text(AGENT)
+    made = MissionRepo(folder, make_environ(folder))
+    made.git("init", "-q", "-b", "main")
     made.git("config", "user.name", "Somebody")
     made.git("config", "user.email", "somebody@example.invalid")
-    agent = tmp_path / "agent.py"
-    agent.write_text(AGENT)
     assert made.run("init", "--name", "Sessions", "--milestone", "M1: One").exit_code == 0
     for title in ("First", "Second", "Third"):
         assert made.run("add", title, "-m", "M1").exit_code == 0
     mission = made.mission()
     modes = ("quick", "fail", "wait", "deaf", "kill", "stray", "env", "talk")
-    mission["runtimes"] = {
-        mode: {"command": [sys.executable, str(agent), mode], "prompt": "file"} for mode in modes
-    }
-    mission["runtimes"]["stdin"] = {
-        "command": [sys.executable, str(agent), "stdin"],
-        "prompt": "stdin",
-    }
-    mission["runtimes"]["talk"]["resume"] = [
-        sys.executable,
-        str(agent),
-        "talk",
-        "again",
-        "{runtime_session_id}",
-    ]
+    call = [sys.executable, str(agent)]
+    mission["runtimes"] = {mode: {"command": [*call, mode], "prompt": "file"} for mode in modes}
+    mission["runtimes"]["stdin"] = {"command": [*call, "stdin"], "prompt": "stdin"}
+    mission["runtimes"]["talk"]["resume"] = [*call, "talk", "again", "{runtime_session_id}"]
     mission["runtimes"]["missing"] = ["no-such-agent-anywhere", "{prompt}"]
     (folder / "coordination" / "mission.json").write_text(json.dumps(mission, indent=2) + "\n")
     made.git("add", "--all")
     made.git("commit", "-qm", "Plan")
+    return folder
+
+
+@pytest.fixture
+def repo(planned: Path, tmp_path: Path) -> Iterator[MissionRepo]:
+    """A copy of the planned mission, for one test."""
+    folder = tmp_path / "project"
+    shutil.copytree(planned, folder, symlinks=True)
+    made = MissionRepo(folder, make_environ(tmp_path))
     yield made
     for process in made.started:
         if process.poll() is None:
