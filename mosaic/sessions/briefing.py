@@ -30,6 +30,7 @@ from mosaic.prompts.context import (
 )
 from mosaic.prompts.report import DependencyReport, dependency_report
 from mosaic.runs.record import find_run
+from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import load_partials, load_template
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
 
 def save_capsule(layout: Layout, capsule: str) -> None:
     """Write next-task.json."""
+    ensure_state_dir(layout)
     write_private(layout.capsule_file, capsule.encode(), root=layout.state_dir)
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
-from mosaic.machine.disk import create_private_dir, find_text, write_atomic
+from mosaic.machine.disk import find_text, write_atomic
 from mosaic.plan.scopes import bad_glob
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
 from mosaic.store.mission_file import format_time
+from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import load_template
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
 
-STATE_IGNORE = "# This machine's own: locks, runs, caches. Never tracked.\n*\n"
 LONGEST_SLUG = 48
 SHORTEST_SLUG = 3
 """What is left of a title in another script says too little."""
@@ -103,7 +103,7 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
             hint="`mission init --adopt` takes in what is there",
         )
     layout.tasks_dir.mkdir(parents=True, exist_ok=True)
-    create_private_dir(layout.state_dir)
+    ensure_state_dir(layout)
     for path, text in texts.items():
         if path not in present:
             write_atomic(path, text.encode(), root=folder)
@@ -119,7 +119,7 @@ def _mission_texts(layout: Layout, new: NewMission, now: datetime) -> dict[Path,
         "milestones": [{"id": key, "name": name} for key, name in new.milestones],
         "quality_gates": [new.gates] if new.gates else [],
     }
-    texts = {layout.state_dir / ".gitignore": STATE_IGNORE}
+    texts: dict[Path, str] = {}
     for path, name in (
         (layout.tasks_file, "mission/TASKS.md.j2"),
         (layout.manifest_file, "mission/MISSION.md.j2"),

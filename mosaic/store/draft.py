@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
-from mosaic.machine.disk import create_private_dir, find_text, write_private
+from mosaic.machine.disk import find_text, write_private
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.model import MissionStatus, Session, Status
@@ -22,6 +22,7 @@ from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind
 from mosaic.store.mission_file import with_session, with_status
 from mosaic.store.parsed import ids_in_cell, plain_value
 from mosaic.store.reading import read_mission
+from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import Side, dump_base, same_value
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def changing(
         BrokenFileError: mission.json cannot be read.
     """
     layout = read_layout(mission_file)
-    create_private_dir(layout.state_dir)
+    ensure_state_dir(layout)
     with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):
         finished = finish_intent(layout.intent_file, root=layout.project)
         notices = tuple(

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionExistsError
-from mosaic.machine.disk import create_private_dir, find_text, write_atomic
+from mosaic.machine.disk import write_atomic
 from mosaic.machine.lock import mission_lock
-from mosaic.store.create import STATE_IGNORE
 from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout
 from mosaic.store.mission_file import load_mission
+from mosaic.store.state import ensure_state_dir
 from mosaic.text.jsondoc import parse_json_document
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
         MissionFileError: mission.json cannot be read.
     """
     layout = load_mission(mission_file).layout
-    create_private_dir(layout.state_dir)
+    ensure_state_dir(layout)
     with mission_lock(layout.mission_lock, timeout_seconds=10.0, holder="migrating the mission"):
         document = load_mission(mission_file)
         data = parse_json_document(document.text)
@@ -71,12 +71,8 @@ def _write(old: Path, target: Path, new: dict[str, Any], layout: Layout) -> None
     text = json.dumps(new, ensure_ascii=False, indent=2) + "\n"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, text.encode(), root=layout.project)
-    state = default_layout(layout.project).state_dir
     if target != old:
-        ignore = state / ".gitignore"
-        create_private_dir(state)
-        if find_text(ignore) is None:
-            write_atomic(ignore, STATE_IGNORE.encode(), root=layout.project)
+        ensure_state_dir(default_layout(layout.project))
         # The old file is kept under another name: its words are somebody's history.
         os.replace(old, old.with_suffix(".json.migrated"))
 

@@ -272,6 +272,8 @@ def test_the_older_layout_is_read_and_migrated(repo: MissionRepo, tmp_path: Path
     old = MissionRepo(folder, repo.environ)
     assert old.run("list", "--json").json()["tasks"][0]["title"] == "Old task"
     assert "sess-001" in old.run("sessions").stdout
+    assert old.run("next", "--print", "--runtime", "demo").exit_code == 0
+    assert not (folder / ".mosaic" / "orchestrator" / ".gitignore").exists()
     assert old.run("migrate", "--dry-run").exit_code == 0
     assert place.exists()
     assert old.run("migrate").exit_code == 0
@@ -397,3 +399,20 @@ def test_an_interrupted_change_is_finished_by_the_next_command(repo: MissionRepo
     assert "status: done" in task_file(repo, "T-001").read_text()
     assert "| T-001 | done |" in table(repo)
     assert repo.run("check").stdout.startswith("warning: `T-001` is done, and its handoff lacks")
+
+
+def test_a_clone_works_at_once_and_keeps_its_state_out_of_git(
+    repo: MissionRepo, tmp_path: Path
+) -> None:
+    folder = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(repo.path), str(folder)], check=True)
+    clone = MissionRepo(folder, repo.environ)
+    assert clone.run("list").exit_code == 0
+    assert clone.run("next", "--print", "--runtime", "quick").exit_code == 0
+    assert clone.git("status", "--short").strip() == ""
+    assert clone.run("set", "T-001", "status=done").exit_code == 0
+    changed = clone.git("status", "--short").split()[1::2]
+    assert changed == [
+        "coordination/TASKS.md",
+        f"coordination/tasks/{task_file(clone, 'T-001').name}",
+    ]
