@@ -9,28 +9,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from itertools import accumulate
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import EditRefusedError, MissionFileError
 from mosaic.text.lines import BOM, line_of, newline_of, splice
+from mosaic.text.strict_json import parse_json_document, skip_blanks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mosaic.model import JsonValue
 
-DEEPEST = 100
-LARGEST = 32 << 20
-LONGEST_SHOWN = 40
-BLANKS = re.compile(r"[ \t\r\n]*")
-# Always matches from a quote on, to the end if need be: else a string that is never
-# closed would be looked through again from each of its quotes.
-STRING = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
-STRING_OR_BRACKET = re.compile(rf"{STRING}|[\[{{\]}}]", re.DOTALL)
-NO_BRACKET = re.compile(rf'{STRING}|[^\[{{\]}}"]+', re.DOTALL)
-SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+__all__ = ["append_json", "parse_json_document", "set_json"]
+
 DECODER = json.JSONDecoder()
 
 
@@ -43,64 +34,6 @@ class _Member:
     """Where its key begins, or its value where there is none."""
     value_start: int
     value_end: int
-
-
-def parse_json_document(text: str) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        MissionFileError: it is no JSON, holds a key twice or a number that is none, is
-            nested too deeply, or is no object.
-    """
-    if len(text) > LARGEST:
-        raise MissionFileError(f"the file is larger than {LARGEST >> 20} MiB")
-    source = text.removeprefix(BOM)
-    deep = _too_deep(source)
-    if deep is not None:
-        raise _fault(source, deep, "the file is nested too deeply")
-    try:
-        data = json.loads(
-            source,
-            object_pairs_hook=_unique_keys,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
-    except json.JSONDecodeError as error:
-        raise MissionFileError(
-            "the file is not JSON",
-            line=error.lineno,
-            detail=f"{error.msg}, column {error.colno}",
-            hint=_likely_cause(source, error),
-        ) from None
-    except _DuplicateKeyError as error:
-        first, second = _places_of_twin(source, error.key)
-        raise _fault(
-            source,
-            second,
-            f"`{error.key}` stands twice in one object",
-            detail=f"also at line {line_of(source, first)}",
-            hint="remove one of them",
-        ) from None
-    except _NumberError as error:
-        at = re.search(rf"(?<![\w.\"+-]){re.escape(error.number)}(?![\w.\"+-])", source)
-        raise _fault(
-            source, at.start() if at else 0, f"`{_short(error.number)}` is no JSON number"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise MissionFileError("the file is not JSON", detail=str(error)) from None
-    if not isinstance(data, dict):
-        raise MissionFileError("the file is no JSON object", line=1, hint="begin it with `{`")
-    if half := _half_of_a_sign(source, data):
-        raise _fault(source, half, "the file holds half of a character", hint="remove the `\\u`")
-    return data
-
-
-def _fault(
-    source: str, offset: int, message: str, *, detail: str = "", hint: str | None = None
-) -> MissionFileError:
-    column = f"column {offset - source.rfind(chr(10), 0, offset)}"
-    detail = f"{column}, {detail}" if detail else column
-    return MissionFileError(message, line=line_of(source, offset), detail=detail, hint=hint)
 
 
 def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
@@ -161,7 +94,7 @@ def _value_at(data: Any, path: Sequence[str | int]) -> Any:
 
 def _span(text: str, path: Sequence[str | int]) -> tuple[int, int]:
     """Return where the value at a path stands."""
-    start = _skip(text, len(BOM) if text.startswith(BOM) else 0)
+    start = skip_blanks(text, len(BOM) if text.startswith(BOM) else 0)
     end = DECODER.raw_decode(text, start)[1]
     for key in path:
         found = next((m for m in _members(text, start) if m.key == key), None)
@@ -177,18 +110,18 @@ def _members(text: str, start: int) -> list[_Member]:
     if not is_object and text[start] != "[":
         raise EditRefusedError("there is neither an object nor a list")
     members: list[_Member] = []
-    position = _skip(text, start + 1)
+    position = skip_blanks(text, start + 1)
     while text[position] not in "}]":
         key: str | int = len(members)
         first = position
         if is_object:
             key, position = DECODER.raw_decode(text, position)
-            position = _skip(text, _skip(text, position) + 1)
+            position = skip_blanks(text, skip_blanks(text, position) + 1)
         end = DECODER.raw_decode(text, position)[1]
         members.append(_Member(key=key, start=first, value_start=position, value_end=end))
-        position = _skip(text, end)
+        position = skip_blanks(text, end)
         if text[position] == ",":
-            position = _skip(text, position + 1)
+            position = skip_blanks(text, position + 1)
     return members
 
 
@@ -238,11 +171,6 @@ def _indent_unit(text: str) -> str:
     return found[1] if found else "  "
 
 
-def _skip(text: str, position: int) -> int:
-    found = BLANKS.match(text, position)
-    return found.end() if found else position
-
-
 def _verified(
     before: dict[str, Any], edited: str, path: Sequence[str | int], value: JsonValue
 ) -> str:
@@ -258,96 +186,3 @@ def _verified(
     if not same:
         raise EditRefusedError(f"`{path[-1]}` cannot be set without changing anything else")
     return edited
-
-
-class _DuplicateKeyError(Exception):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-class _NumberError(Exception):
-    def __init__(self, number: str) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _DuplicateKeyError(key)
-            seen.add(key)
-    return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise _NumberError(name)
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    if not isfinite(value):
-        raise _NumberError(number)
-    return value
-
-
-def _too_deep(source: str) -> int | None:
-    """Return where brackets are nested too deeply; strings are passed over."""
-    brackets = NO_BRACKET.sub("", source)
-    if max(accumulate(1 if sign in "[{" else -1 for sign in brackets), default=0) <= DEEPEST:
-        return None
-    depth = 0
-    for found in STRING_OR_BRACKET.finditer(source):
-        sign = source[found.start()]
-        depth += (sign in "[{") - (sign in "]}")
-        if depth > DEEPEST:
-            return found.start()
-    return None
-
-
-def _places_of_twin(source: str, key: str) -> tuple[int, int]:
-    """Return where a key stands for the first and second time in one object.
-
-    The text is known to be well formed up to there.
-    """
-    open_objects: list[dict[str, int]] = []
-    for found in STRING_OR_BRACKET.finditer(source):
-        sign = source[found.start()]
-        if sign in "[{":
-            open_objects.append({})
-        elif sign in "]}":
-            open_objects.pop()
-        elif source.startswith(":", _skip(source, found.end())):
-            name = json.loads(found[0])
-            if name == key and key in open_objects[-1]:
-                return open_objects[-1][key], found.start()
-            open_objects[-1][name] = found.start()
-    return 0, 0
-
-
-def _half_of_a_sign(source: str, data: Any) -> int | None:
-    """Return where a lone surrogate may stand, if any value holds one: it cannot be written."""
-    found = SURROGATE.search(source)
-    if found is None:
-        return None
-    try:
-        json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return found.start()
-    return None
-
-
-def _likely_cause(source: str, error: json.JSONDecodeError) -> str:
-    before = source[: error.pos].rstrip()
-    if before.endswith(",") and source[error.pos : error.pos + 1] in ("}", "]"):
-        return "remove the comma before the closing bracket"
-    if not source.strip():
-        return "the file is empty: restore it from git"
-    return "mend it by hand, or restore it from git"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"

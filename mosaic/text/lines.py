@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,4 +75,15 @@ def splice_all(text: str, edits: Iterable[Edit]) -> str:
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
         pieces += (text[at : edit.start], edit.new)
         at = edit.end
+    return "".join((*pieces, text[at:]))
+
+
+def without_comments(text: str) -> str:
+    """Return a text with blanks for its comments; every line stays where it is."""
+    pieces: list[str] = []
+    at = 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        end += len("-->")
+        pieces += (text[at:start], re.sub(r"[^\n]", " ", text[start:end]))
+        at = end
     return "".join((*pieces, text[at:]))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mosaic.errors import BrokenFileError, EditRefusedError, TableError
 from mosaic.text.blocks import Heading, Outline, outline
 from mosaic.text.frontmatter import body_offset
-from mosaic.text.lines import line_end, newline_of, splice
+from mosaic.text.lines import line_end, newline_of, splice, without_comments
 
 HANDOFF_SECTIONS = (
     "files_changed",
@@ -107,7 +107,7 @@ def is_placeholder(content: str) -> bool:
 
     Bullets, emphasis, brackets and comments around a placeholder do not make it a word.
     """
-    for line in _without_comments(content).split("\n"):
+    for line in without_comments(content).split("\n"):
         bare = BULLET.sub("", line).strip().strip("*_`.…。:：()（）").strip()
         if bare.casefold() not in PLACEHOLDERS:
             return False
@@ -160,7 +160,7 @@ def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
     found: list[Criterion] = []
     fence = ""
     start = 0
-    for number, line in enumerate(_without_comments(text).split("\n"), 1):
+    for number, line in enumerate(without_comments(text).split("\n"), 1):
         here, start = start, start + len(line) + 1
         if here < body:
             continue
@@ -198,17 +198,6 @@ def _section(shape: Outline, heading: Heading, end: int) -> Section:
 def _find(text: str, name: str) -> Section | None:
     wanted = canonical_name(name)
     return next((s for s in find_sections(text) if s.name == wanted), None)
-
-
-def _without_comments(text: str) -> str:
-    """Return a text with blanks for its comments; every line stays where it is."""
-    pieces: list[str] = []
-    at = 0
-    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
-        end += len("-->")
-        pieces += (text[at:start], re.sub(r"[^\n]", " ", text[start:end]))
-        at = end
-    return "".join((*pieces, text[at:]))
 
 
 def _lines(text: str, content: str) -> str:

@@ -188,8 +188,9 @@ class _Editor:
     # -- lists
 
     def _set_list(self, key: YamlNode, node: YamlNode, items: list[str]) -> str:
-        if node.id == "scalar" and not is_nothing(node) and len(items) == 1 and items[0].strip():
-            return self._set_scalar(key, node, items[0])
+        one = items[0] if len(items) == 1 else ""
+        if node.id == "scalar" and not is_nothing(node) and one and one == one.strip():
+            return self._set_scalar(key, node, one)
         if node.id == "sequence" and all(child.id == "scalar" for child in node.value):
             edits: list[Edit] | None
             if node.flow_style:

@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mosaic.errors import EditRefusedError, TableError
+from mosaic.text.lines import display_width
 from mosaic.text.table import (
     Row,
     Table,
@@ -102,7 +103,7 @@ def documents(draw: st.DrawFn) -> Document:
     width = draw(st.sampled_from([0, 0, 14]))
 
     def line(cells: list[str]) -> str:
-        inner = "|".join(f"{pad}{cell.ljust(width)}{pad}" for cell in cells)
+        inner = "|".join(f"{pad}{cell}{' ' * (width - display_width(cell))}{pad}" for cell in cells)
         return f"|{inner}|" if outer else inner.lstrip()
 
     dashes = draw(st.sampled_from(["---", ":--", ":-:", "--:"]))
@@ -172,7 +173,8 @@ def test_a_cell_set_back_restores_the_text(
     place = table.columns.index(column)
     assume(place < len(row.cells))
     # Without its last word, a line without outer pipes has one cell less.
-    assume(value.strip() or document.text[: row.end].rstrip().endswith("|"))
+    line = document.text[row.start : row.end].rstrip()
+    assume(value.strip() or (line.endswith("|") and not line.endswith("\\|")))
     assume(not value.strip().endswith("\\"))  # parts itself from the pipe with a blank
     old = row.cells[place].text
     edited = set_cell(document.text, table, row, column, value)
@@ -208,10 +210,29 @@ def test_removing_a_row_leaves_all_others(document: Document, data: st.DataObjec
     assert [[cell.text for cell in row.cells] for row in after.rows] == texts
 
 
-LINES = (
-    "| id | status |\n|---|---|\n| a | b | c |\n|\n\n---\n```\n> x\n- y\n    z\n<div>\n<!--\n-->\n"
-    "## h\n===\na | b\n\t| t |\n\\|\n| \\\nid|status\n-|-"
-).split("\n")
+LINES = [
+    "| id | status |",
+    "|---|---|",
+    "| a | b | c |",
+    "|",
+    "",
+    "---",
+    "```",
+    "> x",
+    "- y",
+    "    z",
+    "<div>",
+    "<!--",
+    "-->",
+    "## h",
+    "===",
+    "a | b",
+    "\t| t |",
+    "\\|",
+    "| \\",
+    "id|status",
+    "-|-",
+]
 lines = st.sampled_from(LINES)
 
 

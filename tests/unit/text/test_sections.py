@@ -106,10 +106,27 @@ def test_a_body_alone_may_begin_with_a_rule() -> None:
     )
 
 
-PLACEHOLDERS = (
-    "|  \n|-|- |TODO|todo|- TODO|TBD.|(to be filled)|* (To be filled)|待填写|（待填写）|- 待填写。|"
-    "<!-- what changed? -->|<!-- a\nb -->\n- TBD|_TODO_|- [ ] TODO|1. TBD|`TODO`"
-).split("|")
+PLACEHOLDERS = [
+    "",
+    "  \n",
+    "-",
+    "- ",
+    "TODO",
+    "todo",
+    "- TODO",
+    "TBD.",
+    "(to be filled)",
+    "* (To be filled)",
+    "待填写",
+    "（待填写）",
+    "- 待填写。",
+    "<!-- what changed? -->",
+    "<!-- a\nb -->\n- TBD",
+    "_TODO_",
+    "- [ ] TODO",
+    "1. TBD",
+    "`TODO`",
+]
 
 
 @pytest.mark.parametrize("content", PLACEHOLDERS)
