@@ -214,6 +214,11 @@ def test_a_section_cannot_be_added_behind_an_open_fence() -> None:
         set_section("text\n\n```\nnever closed\n", "notes", "x")
 
 
+def test_a_last_section_cannot_be_left_with_an_open_fence() -> None:
+    with pytest.raises(EditRefusedError, match="swallow"):
+        set_section("## result\n\n## notes\n", "notes", "```\nopen")
+
+
 def test_a_line_beyond_all_measure_is_refused_and_blames_no_table() -> None:
     with pytest.raises(BrokenFileError) as caught:
         find_sections("x" * (2 << 20))

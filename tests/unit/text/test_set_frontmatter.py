@@ -137,6 +137,11 @@ def test_a_flow_list_stays_one_and_keeps_the_other_items() -> None:
     ]
 
 
+@pytest.mark.parametrize("item", ["a, b", "x]y", "a{b", "[x]", "a:", "a?b", "src/[id].ts"])
+def test_an_item_that_would_end_a_flow_list_is_quoted(item: str) -> None:
+    assert set_front_matter("---\na: [q]\n---\n", "a", [item]) == f"---\na: ['{item}']\n---\n"
+
+
 def test_a_list_that_loses_all_items_is_an_empty_list() -> None:
     assert "labels: [ ] # flow" in set_front_matter(TASK, "labels", [])
     assert "depends_on: []   # in order\nlabels" in set_front_matter(TASK, "depends_on", [])

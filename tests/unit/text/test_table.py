@@ -115,6 +115,12 @@ def test_front_matter_is_passed_over() -> None:
     assert tasks(text).rows[0].line == 7
 
 
+def test_a_table_in_the_front_matter_is_no_table() -> None:
+    text = "---\nnote: |\n  | id | status |\n  |---|---|\n  | F | todo |\n---\n"
+    assert find_tables(text) == ()
+    assert tasks(f"{text}\n| id | status |\n|---|---|\n| R | todo |\n").rows[0].line == 10
+
+
 def test_a_text_that_begins_with_a_rule_still_has_its_table() -> None:
     assert tasks("---\n\n| id | status |\n|---|---|\n| T | todo |\n\n---\n").line == 3
 
