@@ -92,7 +92,7 @@ def refuse_references(events: Any, first_line: int) -> None:
 
 
 def refuse_odd_keys(root: Any, first_line: int) -> None:
-    """Refuse keys that stand twice, merge others in, or are no text.
+    """Refuse keys that stand twice, merge others in, or are nothing.
 
     Raises:
         FrontMatterError: names the line, and for a key that stands twice both.
@@ -128,12 +128,12 @@ def _refuse_key(key: Any, line: int) -> None:
         raise FrontMatterError(
             "merge keys are not read in front matter", line=line, hint="write the keys out"
         )
-    if not key.tag.endswith(":str"):
+    if key.tag.endswith(":null"):  # `on:` and `2024:` are words to whoever wrote them
         shown = _short(key.value)
         raise FrontMatterError(
             f"the key `{shown}` is no text",
             line=line,
-            detail="YAML reads it as a number, a date, a truth or nothing",
+            detail="YAML reads it as nothing",
             hint=f'write `"{shown}":`',
         )
 
