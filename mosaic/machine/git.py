@@ -153,6 +153,12 @@ def find_work_tree(cwd: Path | str) -> Path | None:
     return None if found is None else found[0]
 
 
+def find_index(cwd: Path | str) -> Path | None:
+    """Return where the work tree around `cwd` keeps its index; None outside of one."""
+    found = _find_git_dir(cwd)
+    return None if found is None else found[1] / "index"
+
+
 def current_branch(cwd: Path | str) -> str | None:
     """Return the branch that is checked out, one without commits too; None when detached.
 

@@ -41,6 +41,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.FailedError("x"), "FAILED", 1),
     (errors.ProgramNotFoundError("p", problem="gone", hint="h"), "PROGRAM_NOT_FOUND", 1),
     (errors.GitError("x"), "GIT_FAILED", 1),
+    (errors.DirtyTreeError("/t", ["a.py"]), "TREE_DIRTY", 1),
 ]
 
 

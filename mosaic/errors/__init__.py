@@ -1,0 +1,112 @@
+"""Every condition that Mosaic reports to a user, and the exit code of each.
+
+One class per condition that a caller would treat differently. A class takes the
+facts and builds the text; `code` is stable and what programs tell conditions
+apart by. Printing and exiting happen in `mosaic.cli` alone.
+
+    MissionError
+    ├── UsageError                 2    USAGE
+    │   ├── MissionNotFoundError        MISSION_NOT_FOUND
+    │   ├── MissionExistsError          MISSION_EXISTS
+    │   ├── TaskNotFoundError           TASK_NOT_FOUND
+    │   ├── SessionNotFoundError        SESSION_NOT_FOUND
+    │   └── RuntimeUnknownError         RUNTIME_UNKNOWN
+    ├── NotReadyError              3    NOT_READY
+    │   ├── TaskNotReadyError           TASK_NOT_READY
+    │   └── NothingReadyError           NOTHING_READY
+    ├── HeldError                  4    HELD
+    │   ├── SessionLiveError            SESSION_LIVE
+    │   └── LockTimeoutError            LOCK_TIMEOUT
+    ├── BrokenFileError            5    FILE_INVALID
+    │   ├── FrontMatterError            TASK_FRONTMATTER_INVALID
+    │   ├── TableError                  TABLE_INVALID
+    │   ├── StatusUnknownError          STATUS_UNKNOWN
+    │   ├── TaskIdError                 TASK_ID_INVALID
+    │   ├── MissionFileError            MISSION_FILE_INVALID
+    │   ├── LockFileError               LOCK_UNREADABLE
+    │   ├── RecordError                 RUN_RECORD_INVALID
+    │   ├── TemplateError               TEMPLATE_INVALID
+    │   ├── EditRefusedError            EDIT_REFUSED
+    │   ├── FileAccessError             FILE_ACCESS
+    │   ├── FileChangedError            FILE_CHANGED
+    │   ├── PathOutsideError            PATH_OUTSIDE
+    │   ├── DuplicateTaskError          TASK_DUPLICATE
+    │   └── SyncConflictError           SYNC_CONFLICT
+    └── FailedError                1    FAILED
+        ├── ProgramNotFoundError        PROGRAM_NOT_FOUND
+        ├── GitError                    GIT_FAILED
+        └── DirtyTreeError              TREE_DIRTY
+"""
+
+from mosaic.errors.base import ExitCode, MissionError
+from mosaic.errors.files import (
+    BrokenFileError,
+    DuplicateTaskError,
+    EditRefusedError,
+    FileAccessError,
+    FileChangedError,
+    FrontMatterError,
+    LockFileError,
+    MissionFileError,
+    PathOutsideError,
+    RecordError,
+    StatusUnknownError,
+    SyncConflictError,
+    TableError,
+    TaskIdError,
+    TemplateError,
+)
+from mosaic.errors.refusals import (
+    DirtyTreeError,
+    FailedError,
+    GitError,
+    HeldError,
+    LockTimeoutError,
+    MissionExistsError,
+    MissionNotFoundError,
+    NothingReadyError,
+    NotReadyError,
+    ProgramNotFoundError,
+    RuntimeUnknownError,
+    SessionLiveError,
+    SessionNotFoundError,
+    TaskNotFoundError,
+    TaskNotReadyError,
+    UsageError,
+)
+
+__all__ = [
+    "BrokenFileError",
+    "DirtyTreeError",
+    "DuplicateTaskError",
+    "EditRefusedError",
+    "ExitCode",
+    "FailedError",
+    "FileAccessError",
+    "FileChangedError",
+    "FrontMatterError",
+    "GitError",
+    "HeldError",
+    "LockFileError",
+    "LockTimeoutError",
+    "MissionError",
+    "MissionExistsError",
+    "MissionFileError",
+    "MissionNotFoundError",
+    "NotReadyError",
+    "NothingReadyError",
+    "PathOutsideError",
+    "ProgramNotFoundError",
+    "RecordError",
+    "RuntimeUnknownError",
+    "SessionLiveError",
+    "SessionNotFoundError",
+    "StatusUnknownError",
+    "SyncConflictError",
+    "TableError",
+    "TaskIdError",
+    "TaskNotFoundError",
+    "TaskNotReadyError",
+    "TemplateError",
+    "UsageError",
+]

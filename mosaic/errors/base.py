@@ -1,0 +1,62 @@
+"""What every condition has in common, and what `mission` exits with."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """What `mission` exits with; the meanings are the contract of the command line."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOTHING_TO_DO = 3
+    REFUSED = 4
+    BROKEN = 5
+    TIMEOUT = 124
+    INTERRUPTED = 130
+
+
+class MissionError(Exception):
+    """A condition that the user is told about: what, where, and what to do next.
+
+    Args:
+        message: what is wrong, in one line, without a full stop; literals in backticks.
+        path: the file at fault, if one is.
+        line: 1-based line in `path`.
+        detail: what was found and what was expected; may have several lines.
+        hint: one command or edit that gets the user on.
+    """
+
+    code: ClassVar[str] = "ERROR"
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | str | None = None,
+        line: int | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = str(path) if path is not None else None
+        self.line = line
+        self.detail = detail
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+    def at(self, path: Path | str) -> Self:
+        """Return this error with the file named, for text parsers that know no paths."""
+        if self.path is None:
+            self.path = str(path)
+        return self

@@ -1,0 +1,117 @@
+"""What differs between two trees: the files, in words, and as a patch that git can apply."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.machine.git import run_git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The tree without files; git knows it without being told, in repositories with SHA-1."""
+GIT_SECONDS = 120.0
+# Whatever the user has set for reading, the patch must be one that git can apply.
+_PLAIN = (
+    "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none",
+    "--submodule=short",
+)  # fmt: skip
+_PATCH = (
+    *_PLAIN, "--find-renames", "--binary", "--full-index", "--unified=3", "--inter-hunk-context=0",
+    "--src-prefix=a/", "--dst-prefix=b/", "--no-relative",
+)  # fmt: skip
+_KINDS = {"A": "added", "D": "deleted", "M": "changed", "R": "renamed", "C": "copied", "T": "type"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileChange:
+    """One file that differs."""
+
+    path: str
+    kind: str
+    """`added`, `deleted`, `changed`, `renamed`, `copied` or `type`."""
+    old_path: str | None = None
+    added_lines: int | None = None
+    """None for a binary file."""
+    deleted_lines: int | None = None
+    old_mode: str = "000000"
+    new_mode: str = "000000"
+
+
+def empty_tree(top: Path) -> str:
+    """Return the tree without files, in the repository's own hash."""
+    return run_git(["hash-object", "-w", "-t", "tree", "--stdin"], top, stdin=b"").text
+
+
+def compare_trees(
+    top: Path, base: str, tree: str, *, find_renames: bool = True
+) -> list[FileChange]:
+    """Return the files that differ between two trees or commits, by path."""
+    renames = "--find-renames" if find_renames else "--no-renames"
+    answer = run_git(
+        ["diff", *_PLAIN, renames, "--raw", "--numstat", "-z", base, tree, "--"],
+        top,
+        timeout_seconds=GIT_SECONDS,
+    )
+    return sorted(_parse_changes(answer.stdout), key=lambda change: change.path)
+
+
+def write_patch(top: Path, base: str, tree: str, path: Path) -> None:
+    """Write the difference between two trees as a patch, however large it is.
+
+    Raises:
+        GitError: git could not make or write it.
+    """
+    path.touch(mode=0o600)
+    run_git(
+        ["diff", *_PATCH, f"--output={path}", base, tree, "--"], top, timeout_seconds=GIT_SECONDS
+    )
+
+
+def describe_changes(changes: list[FileChange]) -> str:
+    """Return changes in one line: `3 files changed, 12 lines added, 4 deleted`."""
+    if not changes:
+        return "no change"
+    added = sum(change.added_lines or 0 for change in changes)
+    deleted = sum(change.deleted_lines or 0 for change in changes)
+    files = "1 file" if len(changes) == 1 else f"{len(changes)} files"
+    return f"{files} changed, +{added} -{deleted}"
+
+
+def _parse_changes(output: bytes) -> Iterator[FileChange]:
+    """Read `--raw --numstat -z`: every file in raw form first, then every file's counts."""
+    words = iter(os.fsdecode(output).split("\0")[:-1])
+    found: list[tuple[str, str, str | None, str, str]] = []
+    counts: dict[str, tuple[int | None, int | None]] = {}
+    for word in words:
+        if word.startswith(":"):
+            old_mode, new_mode, _, _, letter = word[1:].split(" ")
+            first = next(words)
+            moved = letter[0] in "RC"
+            path, old = (next(words), first) if moved else (first, None)
+            found.append((path, letter[0], old, old_mode, new_mode))
+        else:
+            added, deleted, path = word.split("\t", 2)
+            if not path:  # a rename: old and new follow
+                next(words)
+                path = next(words)
+            counts[path] = (_count(added), _count(deleted))
+    for path, letter, old, old_mode, new_mode in found:
+        added_lines, deleted_lines = counts.get(path, (None, None))
+        yield FileChange(
+            path=path,
+            kind=_KINDS.get(letter, "changed"),
+            old_path=old,
+            added_lines=added_lines,
+            deleted_lines=deleted_lines,
+            old_mode=old_mode,
+            new_mode=new_mode,
+        )
+
+
+def _count(word: str) -> int | None:
+    return None if word == "-" else int(word)
