@@ -183,6 +183,20 @@ class RuntimeSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RunSettings:
+    """How runs are recorded: `runs` in mission.json."""
+
+    checkpoint_every_seconds: float | None = 600.0
+    """How often a run's work tree is saved if it changed; None: never by the clock."""
+    checkpoint_base: str | None = None
+    """The branch or commit that checkpoints are compared with; None: the run's base commit."""
+    largest_file_bytes: int = 32_000_000
+    """A larger untracked file is listed in a checkpoint, not taken in."""
+    stalled_after_seconds: float | None = 300.0
+    """How long an agent may be silent before that is an event; None: for ever."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Mission:
     """A goal with milestones, settings and sessions, as mission.json holds it."""
 
@@ -202,6 +216,7 @@ class Mission:
     statuses: Mapping[str, Status] = field(default_factory=dict)
     """The project's own status words."""
     budget: Mapping[str, JsonValue] = field(default_factory=dict)
+    runs: RunSettings = RunSettings()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,6 @@ a temporary file beside it, fsync, rename, fsync of the folder. Knows no format.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ __all__ = [
     "Expected",
     "Signature",
     "TextFile",
-    "append_durable",
     "create_private_dir",
     "find_bytes",
     "find_signed",
@@ -38,7 +36,6 @@ SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,39 +173,6 @@ def write_private(path: Path | str, data: bytes, *, root: Path | str) -> Signatu
     return write_atomic(path, data, root=root, mode=PRIVATE_FILE)
 
 
-def append_durable(path: Path | str, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
-    """Add bytes to the end of a file with one write, and make them durable.
-
-    Two processes that append whole lines do not mix them. Symlinks are refused.
-
-    Args:
-        path: the file, made when missing; its folder must exist.
-        data: what to add, usually whole lines.
-        mode: permission bits of a file that is made here, whatever the umask.
-
-    Raises:
-        FileAccessError: not permitted, disk full, not a regular file; nothing was added.
-    """
-    try:
-        descriptor, is_new = _open_to_append(path, mode)
-    except (OSError, ValueError) as error:
-        raise access_error("appended to", path, error) from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise FileAccessError(f"`{path}` is not a regular file", path=path)
-        written = os.write(descriptor, data)
-        if written < len(data):
-            _take_back(descriptor, written)
-        os.fsync(descriptor)
-        if is_new:
-            sync_folder(Path(path).parent)
-    except OSError as error:
-        raise access_error("appended to", path, error) from error
-    finally:
-        os.close(descriptor)
-
-
 def create_private_dir(path: Path | str) -> Path:
     """Make a folder for its owner alone (0700, whatever the umask), and those above it.
 
@@ -262,20 +226,3 @@ def _read_up_to(descriptor: int, count: int) -> bytes:
         pieces.append(piece)
         count -= len(piece)
     return b"".join(pieces)
-
-
-def _open_to_append(path: Path | str, mode: int) -> tuple[int, bool]:
-    try:
-        return os.open(path, _APPEND), False
-    except FileNotFoundError:
-        descriptor = os.open(path, _APPEND | os.O_CREAT, mode)
-        os.fchmod(descriptor, mode)
-        return descriptor, True
-
-
-def _take_back(descriptor: int, written: int) -> None:
-    """Remove a part that was written, unless someone wrote after it, and say the disk is full."""
-    end = os.lseek(descriptor, 0, os.SEEK_CUR)
-    if os.fstat(descriptor).st_size == end:
-        os.ftruncate(descriptor, end - written)
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

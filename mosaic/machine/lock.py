@@ -129,8 +129,12 @@ class FolderLock:
         self.release()
 
 
-def hold_folder(path: Path | str) -> FolderLock:
-    """Hold a folder for as long as this process lives, without waiting for a holder.
+def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> FolderLock:
+    """Hold a folder for as long as this process lives.
+
+    Args:
+        path: the folder.
+        wait_seconds: how long to wait for a holder; as given, only for one that looks.
 
     Raises:
         HeldError: a living process holds it.
@@ -141,7 +145,7 @@ def hold_folder(path: Path | str) -> FolderLock:
     except OSError as error:
         raise access_error("held", path, error) from error
     try:
-        is_mine = _lock_soon(descriptor)
+        is_mine = _lock_soon(descriptor, wait_seconds)
     except BaseException as error:
         os.close(descriptor)
         if isinstance(error, OSError):
@@ -163,8 +167,21 @@ def is_folder_held(path: Path | str) -> bool:
     Raises:
         FileAccessError: it cannot be told, so its holder must be taken for alive.
     """
+    return _is_held(path, os.O_DIRECTORY)
+
+
+def is_file_held(path: Path | str) -> bool:
+    """Tell the same of a file that a process locks for as long as it writes it.
+
+    Raises:
+        FileAccessError: it cannot be told.
+    """
+    return _is_held(path, os.O_NONBLOCK)
+
+
+def _is_held(path: Path | str, flags: int) -> bool:
     try:
-        descriptor = _open_folder(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -182,8 +199,8 @@ def _open_folder(path: Path | str) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _lock_soon(descriptor: int) -> bool:
-    until = time.monotonic() + _LOOK_SECONDS
+def _lock_soon(descriptor: int, wait_seconds: float) -> bool:
+    until = time.monotonic() + wait_seconds
     while not _try_lock(descriptor, fcntl.LOCK_EX):
         if time.monotonic() > until:
             return False

@@ -3,21 +3,21 @@
     {"seq": 1, "event_id": "<run>:event:0001", "type": "run_prepared", "level": "info",
      "created_at": "2026-03-21T11:41:39.120Z", "message": "…", "data": {}}
 
-`seq` starts at 1 and has no holes. Only the holder of the run's folder lock appends. A
-torn last line, left by a crash, is dropped on reading and cut off before the next event.
+`seq` starts at 1 and has no holes, whoever appends: the supervisor, or a command that takes
+a checkpoint meanwhile. A torn last line, left by a crash, is dropped on reading and cut off
+before the next event.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import append_durable
+from mosaic.machine.journal import append_next
 from mosaic.model import RunStatus
 from mosaic.runs.record import format_moment
 
@@ -71,22 +71,21 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventRead:
-    """A log as read, and whether its last line was torn."""
+    """A log as read, and whether a line of it was torn."""
 
     events: tuple[Event, ...]
     torn: bool
 
 
 class EventLog:
-    """Appends to a run's worker.log. One writer: whoever holds the run's folder lock."""
+    """Appends to a run's worker.log; several processes may, one line after the other."""
 
     def __init__(self, run: Run, clock: Callable[[], datetime] = utc_now) -> None:
         self._run = run
         self._clock = clock
-        known = read_events(run)
-        self.last_seq = known.events[-1].seq if known.events else 0
-        if known.torn:
-            self._cut_torn_line()
+        self._waiting: list[dict[str, JsonValue]] = []
+        known = read_events(run).events
+        self.last_seq = known[-1].seq if known else 0
 
     def append(
         self,
@@ -96,48 +95,53 @@ class EventLog:
         level: str = "info",
         data: Mapping[str, JsonValue] | None = None,
     ) -> int:
-        """Append an event and return its `seq`. A full disk loses the event, not the run."""
-        seq = self.last_seq + 1
-        line = json.dumps(
+        """Append an event and return its `seq`.
+
+        What cannot be written, as on a full disk, is kept and written with the next one.
+        """
+        self._waiting.append(
             {
-                "seq": seq,
-                "event_id": f"{self._run.id}:event:{seq:04d}",
                 "type": kind.value,
                 "level": level,
                 "created_at": format_moment(self._clock()),
                 "message": message,
-                "data": data or {},
-            },
-            ensure_ascii=False,
+                "data": dict(data or {}),
+            }
         )
         try:
-            append_durable(self._run.worker_log, line.encode("utf-8", "replace") + b"\n")
+            append_next(self._run.worker_log, self._lines_after)
         except MissionError:
             return self.last_seq
-        self.last_seq = seq
-        return seq
+        self._waiting.clear()
+        return self.last_seq
 
-    def _cut_torn_line(self) -> None:
-        data = self._run.worker_log.read_bytes()
-        os.truncate(self._run.worker_log, data.rfind(b"\n") + 1)
+    def _lines_after(self, last: bytes) -> bytes:
+        """Return the waiting events, numbered on from the last line of the file."""
+        before = _parse_event(last) if last else None
+        if last and before is None:  # somebody else's line: look further back
+            known = read_events(self._run).events
+            before = known[-1] if known else None
+        seq = before.seq if before else 0
+        lines = []
+        for values in self._waiting:
+            seq += 1
+            numbered = {"seq": seq, "event_id": f"{self._run.id}:event:{seq:04d}", **values}
+            lines.append(json.dumps(numbered, ensure_ascii=False).encode("utf-8", "replace"))
+        self.last_seq = seq
+        return b"".join(line + b"\n" for line in lines)
 
 
 def read_events(run: Run) -> EventRead:
-    """Read a run's events; stops at the first line that is no event."""
+    """Read a run's events; what is no event is left out and reported as torn."""
     try:
         data = run.worker_log.read_bytes()
     except FileNotFoundError:
         return EventRead(events=(), torn=False)
     lines = data.split(b"\n")
     torn = lines.pop() != b""
-    events = []
-    for line in lines:
-        event = _parse_event(line)
-        if event is None:
-            torn = True
-            break
-        events.append(event)
-    return EventRead(events=tuple(events), torn=torn)
+    parsed = [_parse_event(line) for line in lines]
+    events = tuple(event for event in parsed if event is not None)
+    return EventRead(events=events, torn=torn or len(events) < len(parsed))
 
 
 def _parse_event(line: bytes) -> Event | None:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.paths import safe_segment
-from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
+from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 Parsed = TypeVar("Parsed")
 
 LAYOUT_VERSION = 1
+STEP_KINDS = ("shell", "git", "planner", "review", "finalize")
+"""What a recorded command may be; an agent's run is a step of its runtime's name."""
 PROMPT_MARK = "{prompt}"
 """Stands in `meta.json` where the argument list holds the prompt itself."""
 SECRET = re.compile(
@@ -65,6 +67,8 @@ class RunMeta:
     mode: Mode
     argv: tuple[str, ...]
     """As recorded: masked, with `PROMPT_MARK` for the prompt."""
+    step_kind: str = ""
+    """`claude`, `codex`, the name of another runtime, or one of `STEP_KINDS`."""
     cwd: str
     mission_file: str
     branch: str | None
@@ -95,6 +99,11 @@ class RunState:
     agent: ProcessIdentity | None = None
     supervisor_pid: int | None = None
     runtime_session_id: str | None = None
+    last_activity: str = ""
+    """What the agent did last, in words."""
+    output_bytes: int = 0
+    usage: Usage | None = None
+    """What it consumed so far, as far as it tells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +147,11 @@ class Run:
         """What the agent leaves for people."""
         return self.dir / "artifacts"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Restorable snapshots of the work tree."""
+        return self.dir / "checkpoints"
+
     def meta(self) -> RunMeta:
         """Read meta.json.
 
@@ -165,8 +179,16 @@ class Run:
 
     def write_json(self, name: str, values: Mapping[str, JsonValue]) -> None:
         """Replace one of the record's JSON files."""
-        data = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-        write_private(self.dir / name, data.encode(), root=self.dir)
+        try:
+            data = json.dumps(values, ensure_ascii=False, indent=2).encode()
+        except UnicodeEncodeError:  # the name of a file that is no UTF-8
+            data = json.dumps(values, indent=2).encode()
+        write_private(self.dir / name, data + b"\n", root=self.dir)
+
+    def output_bytes(self) -> int:
+        """Return how much was written to both logs so far."""
+        logs = (self.stdout_log, self.stderr_log)
+        return sum(os.stat(log).st_size for log in logs if log.exists())
 
     def last_sign_of_life(self) -> datetime:
         """Return when anything in the record was written last."""
@@ -175,14 +197,27 @@ class Run:
         return datetime.fromtimestamp(max(times, default=0.0), UTC)
 
 
-def create_run(runs_dir: Path, task_id: str, attempt: int) -> Run:
-    """Create a run's folder; its name is new even among runs started at the same instant."""
+def create_run(runs_dir: Path, task_id: str) -> Run:
+    """Create a run's folder; its name is new even among runs started at the same instant.
+
+    Names are in the order of a task's runs: `r001-…`, `r002-…`.
+    """
     parent = runs_dir / safe_segment(task_id)
     create_private_dir(parent)
-    run = Run(dir=parent / f"r{attempt:03d}-{secrets.token_hex(3)}")
-    for folder in (run.dir, run.dir / "checkpoints", run.artifacts):
+    earlier = runs_of_task(runs_dir, task_id)
+    number = 1 + (_order(earlier[-1].id)[0] if earlier else 0)
+    run = Run(dir=parent / f"r{number:03d}-{secrets.token_hex(3)}")
+    for folder in (run.dir, run.checkpoints, run.artifacts):
         create_private_dir(folder)
     return run
+
+
+def is_session_run(run: Run) -> bool:
+    """Tell whether a run is an agent's; one that cannot be read counts as one."""
+    try:
+        return run.meta().session_id is not None
+    except RecordError:
+        return True
 
 
 def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None:
@@ -199,10 +234,16 @@ def runs_of_task(runs_dir: Path, task_id: str) -> list[Run]:
     """Return a task's runs, oldest first."""
     parent = runs_dir / safe_segment(task_id)
     try:
-        names = sorted(entry.name for entry in os.scandir(parent) if entry.is_dir())
+        names = [entry.name for entry in os.scandir(parent) if entry.is_dir()]
     except FileNotFoundError:
         return []
-    return [Run(dir=parent / name) for name in names]
+    return [Run(dir=parent / name) for name in sorted(names, key=_order)]
+
+
+def _order(run_id: str) -> tuple[int, str]:
+    """Return what puts run ids in their order, `r1000` after `r999`."""
+    number = run_id[1:].partition("-")[0]
+    return (int(number) if number.isdecimal() else 0, run_id)
 
 
 def find_run(runs_dir: Path, run_id: str) -> Run | None:
@@ -251,7 +292,7 @@ def _plain(value: Any) -> JsonValue:
         return format_moment(value)
     if isinstance(value, tuple):
         return list(value)
-    if isinstance(value, ProcessIdentity):
+    if isinstance(value, ProcessIdentity | Usage):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
     return value  # type: ignore[no-any-return]
 
@@ -279,6 +320,7 @@ def _meta_from(values: dict[str, Any]) -> RunMeta:
     known = {name: values[name] for name in RunMeta.__dataclass_fields__ if name in values}
     known["mode"] = Mode(known["mode"])
     known["argv"] = tuple(known["argv"])
+    known["step_kind"] = known.get("step_kind") or known["runtime"]
     known["created_at"] = datetime.fromisoformat(known["created_at"])
     return RunMeta(**known)
 
@@ -293,6 +335,8 @@ def _state_from(values: dict[str, Any]) -> RunState:
         known["reason"] = EndReason(known["reason"])
     if known.get("agent"):
         known["agent"] = ProcessIdentity(**known["agent"])
+    if known.get("usage"):
+        known["usage"] = Usage(**known["usage"])
     return RunState(**known)
 
 

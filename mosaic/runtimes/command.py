@@ -18,7 +18,6 @@ It is judged by its exit code. It may tell more by lines of JSON on its stdout:
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from mosaic.model import Mode, RuntimeSpec, Usage
@@ -48,13 +47,10 @@ from mosaic.runtimes.common import (
     probe_program,
     replace_placeholders,
 )
-from mosaic.runtimes.plain import exit_code_ending
+from mosaic.runtimes.plain import TextReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-ANSWER_LINES = 20
-LONGEST_ANSWER_LINE = 2_000
+    from collections.abc import Iterable, Iterator
 
 
 class CommandRuntime:
@@ -116,21 +112,16 @@ class LineReader:
     """Reads free text, and the JSON lines that the module describes."""
 
     def __init__(self, program: str) -> None:
-        self._program = program
+        self._text = TextReader(program)
         self._message = ""
-        self._last_lines: deque[str] = deque(maxlen=ANSWER_LINES)
         self._usage: Usage | None = None
 
-    def feed(self, line: bytes) -> list[Observation]:
+    def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line."""
         event = parse_object(line)
         if event is not None and isinstance(event.get("type"), str):
             return list(self._observe(event))
-        text = line[:LONGEST_ANSWER_LINE].decode("utf-8", "replace").strip()
-        if not text:
-            return []
-        self._last_lines.append(text)
-        return [MessageSeen(text=text)]
+        return self._text.feed(line)
 
     def structured(self, line: bytes) -> bool:
         """Tell whether a line is one of the JSON lines."""
@@ -140,7 +131,7 @@ class LineReader:
     @property
     def answer(self) -> str:
         """The last message, else the last lines."""
-        return self._message or "\n".join(self._last_lines)
+        return self._message or self._text.answer
 
     def usage(self, before: Usage) -> Usage | None:
         """Return what it told of this run."""
@@ -149,7 +140,7 @@ class LineReader:
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge by the exit code."""
-        return exit_code_ending(self._program, end)
+        return self._text.judge(end)
 
     def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
         kind = event["type"]

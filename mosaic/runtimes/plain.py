@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
-from mosaic.ports import EndCause, Ending
+from mosaic.ports import EndCause, Ending, MessageSeen
 from mosaic.runtimes.common import last_line, signal_of
 
 if TYPE_CHECKING:
@@ -13,14 +14,20 @@ if TYPE_CHECKING:
     from mosaic.model import Usage
     from mosaic.ports import Observation, ProcessEnd
 
+ANSWER_LINES = 20
+LONGEST_ANSWER_LINE = 2_000
+
 
 class ExitCodeReader:
     """Judges by the exit code: all that there is."""
 
-    answer = ""
-
     def __init__(self, program: str) -> None:
         self._program = program
+
+    @property
+    def answer(self) -> str:
+        """Nothing."""
+        return ""
 
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take a line: nothing is understood in it."""
@@ -40,6 +47,27 @@ class ExitCodeReader:
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the exit code."""
         return exit_code_ending(self._program, end)
+
+
+class TextReader(ExitCodeReader):
+    """Takes free text as it is: the last line is what goes on, the last lines the answer."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(program)
+        self._last_lines: deque[str] = deque(maxlen=ANSWER_LINES)
+
+    def feed(self, line: bytes) -> Iterable[Observation]:
+        """Take a line of text."""
+        text = line[:LONGEST_ANSWER_LINE].decode("utf-8", "replace").strip()
+        if not text:
+            return ()
+        self._last_lines.append(text)
+        return (MessageSeen(text=text),)
+
+    @property
+    def answer(self) -> str:
+        """The last lines."""
+        return "\n".join(self._last_lines)
 
 
 def exit_code_ending(program: str, end: ProcessEnd) -> Ending:

@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.executors.background import dump_failure, dump_started, parse_order
 from mosaic.machine.clock import utc_now
+from mosaic.machine.outlet import find_gaps
+from mosaic.model import Usage
 from mosaic.ports import Started
+from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.events import EventType
 from mosaic.runs.record import Run
-from mosaic.runtimes import get_runtime
-from mosaic.sessions.settle import (
-    EndFacts,
-    Settled,
-    earlier_usage,
-    settle_session,
-    write_result,
-)
+from mosaic.runs.report import read_report
+from mosaic.runs.result import lost_output_words, write_result
+from mosaic.runs.snapshots import Source, take_checkpoint
+from mosaic.sessions.outcome import decide_step_outcome
+from mosaic.sessions.output import reader_of
+from mosaic.sessions.settle import EndFacts, earlier_usage, settle_session, step_end
 from mosaic.sessions.supervisor import Supervisor
 from mosaic.store.mission_file import load_mission
 
@@ -34,32 +35,51 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mosaic.ports import Order
+    from mosaic.runs.checkpoint import Checkpoint
+    from mosaic.sessions.outcome import Outcome
     from mosaic.sessions.output import Progress
+    from mosaic.sessions.settle import Settled
     from mosaic.sessions.supervisor import RunEnd
 
 
 class RunCarrier:
-    """Carries one prepared run in this process."""
+    """Carries one prepared run in this process: an agent's, or a recorded command's."""
 
     def __init__(
         self, run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
     ) -> None:
-        self._run = Run(dir=run_dir)
-        self.meta = self._run.meta()
+        self.run = Run(dir=run_dir)
+        self.meta = self.run.meta()
         self._mission_file = Path(self.meta.mission_file)
-        mission = load_mission(self._mission_file).mission
-        runtime = get_runtime(self.meta.runtime, mission.runtimes)
-        self._reader = runtime.reader(order.mode)
+        document = load_mission(self._mission_file)
+        self._source = Source(
+            run=self.run,
+            meta=self.meta,
+            runs_dir=document.layout.runs_dir,
+            state_dir=document.layout.state_dir,
+            settings=document.mission.runs,
+        )
+        self._reader = reader_of(self.meta, document.mission, order.mode)
         self._order = order
-        self._supervisor = Supervisor(self._run, order, self._reader, watch=watch)
+        self._supervisor = Supervisor(
+            self.run,
+            order,
+            self._reader,
+            settings=document.mission.runs,
+            save=self._save,
+            watch=watch,
+        )
         self.settled: Settled | None = None
+        self.outcome: Outcome | None = None
         self.end: RunEnd | None = None
+        self.facts: EndFacts | None = None
 
     def start(self) -> Started:
         """Start the agent.
 
         Raises:
             ProgramNotFoundError: its program cannot be started; nothing is left behind.
+            HeldError: the run was started already.
         """
         try:
             agent = self._supervisor.spawn()
@@ -77,26 +97,34 @@ class RunCarrier:
         """
         try:
             self.end = end = self._supervisor.carry()
-            facts = self._facts(end)
-            lock_file = Path(self._order.heartbeat_file or "")
-            self.settled = settle_session(self._mission_file, self.meta, facts, lock_file)
-            outcome = self.settled.outcome
-            write_result(
-                self._run,
-                self.meta,
-                facts,
-                outcome,
-                events=self._supervisor.event_count + 1,
-            )
+            self.facts = facts = self._facts(end)
+            self.outcome = outcome = self._settle(facts)
+            done = step_end(self.meta, facts, outcome, events=self._supervisor.event_count + 1)
+            write_result(self.run, self.meta, done)
             self._supervisor.finish(
                 outcome.run_status, outcome.reason, outcome.summary, end.exit_code
             )
         finally:
             self._supervisor.close()
 
+    def _settle(self, facts: EndFacts) -> Outcome:
+        """Record the end in the mission, where it is a session's."""
+        if self.meta.session_id is None:
+            return decide_step_outcome(
+                ended=facts.ended, words=facts.ending.message, report=facts.report
+            )
+        lock_file = Path(self._order.heartbeat_file or "")
+        self.settled = settle_session(self._mission_file, self.meta, facts, lock_file)
+        return self.settled.outcome
+
+    def _save(self, trigger: Trigger) -> Checkpoint | None:
+        return take_checkpoint(self._source, trigger, only_if_changed=trigger is Trigger.INTERVAL)
+
     def _facts(self, end: RunEnd) -> EndFacts:
-        sessions = load_mission(self._mission_file).mission.sessions
-        before = earlier_usage(sessions, self.meta.session_id or "", end.conversation)
+        before = Usage(cost_usd=0.0)
+        if self.meta.session_id is not None:
+            sessions = load_mission(self._mission_file).mission.sessions
+            before = earlier_usage(sessions, self.meta.session_id, end.conversation)
         return EndFacts(
             ended=end.reason,
             ending=end.ending,
@@ -106,6 +134,9 @@ class RunCarrier:
             conversation=end.conversation,
             usage=self._reader.usage(before),
             answer=self._reader.answer,
+            started_at=self._supervisor.started_at,
+            lost_output=lost_output_words(find_gaps(self.run.dir)),
+            report=read_report(self.run),
         )
 
 

@@ -1,8 +1,8 @@
 """What becomes of a task when its session has ended: one pure decision.
 
 An agent says *finished* by leaving its task in `review` (or `done`), *blocked* or *needs a
-human* by leaving it `blocked`. Finished counts only with a whole handoff. `done` is never
-an agent's to set.
+human* by leaving it `blocked`, or by its report. Finished counts only with a whole handoff.
+`done` is never an agent's to set.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from mosaic.model import EndReason, Mode, RunStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mosaic.runs.report import AgentReport
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +37,7 @@ def decide_outcome(
     found: Status | None,
     missing_sections: Sequence[str],
     mode: Mode,
+    report: AgentReport,
 ) -> Outcome:
     """Decide what a session's end means.
 
@@ -44,6 +47,7 @@ def decide_outcome(
         found: the task's status as the agent left it; None when the task is gone.
         missing_sections: handoff sections that say nothing; empty for a task without file.
         mode: interactive sessions have a person at the keyboard, whose `done` stands.
+        report: what the agent wrote of its run.
     """
     if found is Status.DONE and mode is Mode.INTERACTIVE:
         return _finished(ended, None, "finished, and set done")
@@ -63,7 +67,14 @@ def decide_outcome(
             reason=EndReason.BLOCKED if ended is EndReason.COMPLETED else ended,
             run_status=RunStatus.BLOCKED,
             task_status=None,
-            summary="the agent says blocked",
+            summary=report_words(report) or "the agent says blocked",
+        )
+    if found in (Status.TODO, Status.IN_PROGRESS) and (asked := report_words(report)):
+        return Outcome(
+            reason=EndReason.BLOCKED if ended is EndReason.COMPLETED else ended,
+            run_status=RunStatus.BLOCKED,
+            task_status=Status.BLOCKED,
+            summary=asked,
         )
     if ended is EndReason.COMPLETED:
         return Outcome(
@@ -73,6 +84,28 @@ def decide_outcome(
             summary="the agent ended without saying finished or blocked",
         )
     return Outcome(reason=ended, run_status=RunStatus.FAILED, task_status=None, summary=words)
+
+
+def decide_step_outcome(*, ended: EndReason, words: str, report: AgentReport) -> Outcome:
+    """Decide what the end of a recorded command means; no task follows from it."""
+    if asked := report_words(report):
+        reason = EndReason.BLOCKED if ended is EndReason.COMPLETED else ended
+        return Outcome(reason=reason, run_status=RunStatus.BLOCKED, task_status=None, summary=asked)
+    ok = ended is EndReason.COMPLETED
+    return Outcome(
+        reason=ended,
+        run_status=RunStatus.COMPLETED if ok else RunStatus.FAILED,
+        task_status=None,
+        summary=report.summary or words,
+    )
+
+
+def report_words(report: AgentReport) -> str:
+    """Return what a report asks of people; nothing when it asks nothing."""
+    if not (report.needs_human or report.blocked):
+        return ""
+    head = "needs a human" if report.needs_human else "blocked"
+    return f"{head}: {report.summary}" if report.summary else head
 
 
 def _finished(ended: EndReason, status: Status | None, summary: str) -> Outcome:

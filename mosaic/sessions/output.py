@@ -16,19 +16,24 @@ from mosaic.ports import (
     ToolRefused,
     UsageSeen,
 )
+from mosaic.runtimes import get_runtime
+from mosaic.runtimes.plain import TextReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from mosaic.model import Usage
+    from mosaic.model import Mission, Mode, Usage
     from mosaic.ports import OutputReader
-    from mosaic.runs.record import Run
+    from mosaic.runs.record import Run, RunMeta
 
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 16 << 20
 """A longer line stays in the log but is not read for what it says."""
-TAIL_BYTES = 8192
+FLOOD_BYTES = 64 << 10
+"""In a longer stretch of output, lines of free text are passed over but for the last."""
+TURN_BYTES = 4 << 20
+"""How much is read before whoever follows looks at other things again."""
+LAST_LINES = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,22 +56,33 @@ class OutputFollower:
         self.conversation = conversation
         self._source: int | None = None
         self._transcript: int | None = None
+        self._transcript_bytes = 0
+        self._known_lines = 0
         self._partial = bytearray()
         self._skipping = False
         self._bytes = 0
         self._last = ""
         self._usage: Usage | None = None
 
-    def read(self) -> Iterator[Observation]:
-        """Take what was written since the last call."""
+    def read(self, limit_bytes: int | None = TURN_BYTES) -> Iterator[Observation]:
+        """Take what was written since the last call, up to a limit."""
         if self._source is None:
             try:
                 self._source = os.open(self._run.stdout_log, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 return
-        while chunk := os.read(self._source, CHUNK_BYTES):
+        until = None if limit_bytes is None else self._bytes + limit_bytes
+        while until is None or self._bytes < until:
+            chunk = os.read(self._source, CHUNK_BYTES)
+            if not chunk:
+                break
             self._bytes += len(chunk)
             yield from self._take(chunk)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more was written than read: the next `read` need not wait."""
+        return self._source is not None and os.fstat(self._source).st_size > self._bytes
 
     def finish(self) -> None:
         """Take a last line that has no newline."""
@@ -92,21 +108,31 @@ class OutputFollower:
         self._source = self._transcript = None
 
     def _take(self, chunk: bytes) -> Iterator[Observation]:
-        lines = chunk.split(b"\n")
-        for line in lines[:-1]:
-            if self._skipping:
-                self._skipping = False
-            else:
-                whole = bytes(self._partial) + line if self._partial else line
-                for seen in self._line(whole):
-                    self._remember(seen)
-                    yield seen
-            self._partial.clear()
+        first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
+        if first < 0:
+            self._hold(chunk)
+            return
         if not self._skipping:
-            self._partial += lines[-1]
-            if len(self._partial) > LONGEST_LINE_BYTES:
-                self._skipping = True
-                self._partial.clear()
+            yield from self._seen(bytes(self._partial) + chunk[:first])
+        self._skipping = False
+        self._partial.clear()
+        for line in _lines_worth_reading(chunk, first + 1, last):
+            yield from self._seen(line)
+        self._hold(chunk[last + 1 :])
+
+    def _hold(self, part: bytes) -> None:
+        """Keep the beginning of a line until its end comes, unless it is too long."""
+        if self._skipping:
+            return
+        self._partial += part
+        if len(self._partial) > LONGEST_LINE_BYTES:
+            self._skipping = True
+            self._partial.clear()
+
+    def _seen(self, line: bytes) -> Iterator[Observation]:
+        for seen in self._line(line):
+            self._remember(seen)
+            yield seen
 
     def _line(self, line: bytes) -> list[Observation]:
         if self._reader.structured(line):
@@ -114,11 +140,21 @@ class OutputFollower:
         return list(self._reader.feed(line))
 
     def _keep(self, line: bytes) -> None:
+        """Append a line to the transcript, unless an earlier follower of the run did."""
         if self._transcript is None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             self._transcript = os.open(self._run.transcript, flags, 0o600)
+            self._known_lines, self._transcript_bytes = _whole_lines(self._transcript)
+            os.ftruncate(self._transcript, self._transcript_bytes)
+        if self._known_lines:
+            self._known_lines -= 1
+            return
         try:
-            os.write(self._transcript, line + b"\n")
+            written = os.write(self._transcript, line + b"\n")
+            if written <= len(line):  # a full disk: half a line is none
+                os.ftruncate(self._transcript, self._transcript_bytes)
+                return
+            self._transcript_bytes += written
         except OSError:
             return  # stdout.log has the line too
 
@@ -129,6 +165,17 @@ class OutputFollower:
             self._usage = seen.usage
         else:
             self._last = words_for(seen)
+
+
+def reader_of(meta: RunMeta, mission: Mission, mode: Mode) -> OutputReader:
+    """Return who understands what a run writes.
+
+    Raises:
+        RuntimeUnknownError: the mission does not know its runtime any more.
+    """
+    if meta.session_id is None:
+        return TextReader(meta.argv[0])
+    return get_runtime(meta.runtime, mission.runtimes).reader(mode)
 
 
 def words_for(seen: Observation) -> str:
@@ -148,12 +195,39 @@ def words_for(seen: Observation) -> str:
     return " ".join(text.split())
 
 
-def tail_text(path: Path, limit_bytes: int = TAIL_BYTES) -> str:
-    """Return the last few kilobytes of a log as text; nothing when there is none."""
-    try:
-        with open(path, "rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - limit_bytes))
-            return log.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
+def _lines_worth_reading(chunk: bytes, start: int, stop: int) -> Iterator[bytes]:
+    """Return the whole lines between two places, `stop` being the last newline.
+
+    Of a flood only those that may be structured, and the last few: a fast writer must not
+    wait for us, nor we fall behind for what nobody will look at.
+    """
+    if stop < start:
+        return
+    if stop - start <= FLOOD_BYTES:
+        yield from chunk[start:stop].split(b"\n")
+        return
+    rest = stop
+    for _ in range(LAST_LINES):
+        found = chunk.rfind(b"\n", start, rest)
+        if found < 0:
+            break
+        rest = found
+    place = start - 1  # the newline before the first of these lines
+    while place >= 0 and place < rest:
+        if chunk[place + 1 : place + 2] == b"{":
+            end = chunk.find(b"\n", place + 1)
+            yield chunk[place + 1 : end]
+            place = end - 1
+        place = chunk.find(b"\n{", place + 1, rest)
+    yield from chunk[rest + 1 : stop].split(b"\n")
+
+
+def _whole_lines(descriptor: int) -> tuple[int, int]:
+    """Return how many whole lines a file has, and where the last one ends."""
+    count = end = offset = 0
+    while block := os.pread(descriptor, CHUNK_BYTES, offset):
+        count += block.count(b"\n")
+        last = block.rfind(b"\n")
+        end = offset + last + 1 if last >= 0 else end
+        offset += len(block)
+    return count, end

@@ -13,24 +13,32 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError
 from mosaic.machine.clock import utc_now
+from mosaic.machine.drain import RESERVE_NAME
 from mosaic.machine.identity import host_name, is_same_process
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.orphans import find_marked
+from mosaic.machine.outlet import find_gaps, wait_until_written
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import send_signal
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, read_events
-from mosaic.runs.record import Run, RunMeta, advance, find_run
-from mosaic.runtimes import get_runtime
-from mosaic.sessions.output import OutputFollower, tail_text
+from mosaic.runs.record import Run, RunMeta, RunState, advance, find_run
+from mosaic.runs.report import read_report
+from mosaic.runs.result import lost_output_words, write_result
+from mosaic.runs.tails import tail_text
+from mosaic.sessions.outcome import decide_step_outcome
+from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.session_lock import find_locks
-from mosaic.sessions.settle import EndFacts, Settled, earlier_usage, settle_in, write_result
+from mosaic.sessions.settle import EndFacts, Settled, earlier_usage, settle_in, step_end
 from mosaic.store.draft import changing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from mosaic.model import Mission
+    from mosaic.sessions.outcome import Outcome
     from mosaic.sessions.session_lock import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
@@ -99,8 +107,42 @@ def _is_gone(session: Session, layout: Layout) -> bool:
     return not is_folder_held(run.dir) and (agent is None or is_same_process(agent) is False)
 
 
+def recover_steps(runs: Iterable[Run], mission: Mission) -> list[Run]:
+    """Record the end of recorded commands whose process is gone; no session speaks of them.
+
+    Returns:
+        The runs that were ended.
+    """
+    return [run for run in runs if _recover_step(run, mission)]
+
+
+def _recover_step(run: Run, mission: Mission) -> bool:
+    try:
+        meta, state = run.meta(), run.state()
+        if meta.session_id is not None or state.status is not RunStatus.RUNNING:
+            return False
+        with hold_folder(run.dir):
+            if is_living(run.state()):
+                return False
+            _sweep(run, meta)
+            facts = _facts(run, meta, mission)
+            outcome = decide_step_outcome(
+                ended=facts.ended, words=facts.ending.message, report=facts.report
+            )
+            _finish_record(run, meta, facts, outcome)
+    except MissionError:
+        return False  # held by a living supervisor, or broken and left for people to look at
+    return True
+
+
+def is_living(state: RunState) -> bool:
+    """Tell whether the process of a run still is that very process, or may be."""
+    return state.agent is not None and is_same_process(state.agent) is not False
+
+
 def _end_run(draft: Draft, run: Run, meta: RunMeta, lock_file: Path) -> Settled:
-    facts = _facts(draft, run, meta)
+    wait_until_written((run.stdout_log, run.stderr_log))
+    facts = _facts(run, meta, draft.snapshot.document.mission)
     try:
         folder = hold_folder(run.dir) if run.dir.is_dir() else None
     except HeldError:
@@ -109,18 +151,19 @@ def _end_run(draft: Draft, run: Run, meta: RunMeta, lock_file: Path) -> Settled:
         settled = settle_in(draft, meta, facts, lock_file)
         if folder is not None:
             _sweep(run, meta)
-            _finish_record(run, meta, facts, settled)
+            _finish_record(run, meta, facts, settled.outcome)
     finally:
         if folder is not None:
             folder.release()
     return settled
 
 
-def _finish_record(run: Run, meta: RunMeta, facts: EndFacts, settled: Settled) -> None:
+def _finish_record(run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> None:
+    (run.dir / RESERVE_NAME).unlink(missing_ok=True)
     events = EventLog(run)
-    kind = STEP_EVENTS.get(settled.outcome.run_status, EventType.STEP_FAILED)
-    events.append(kind, f"{settled.outcome.summary}; recorded after its supervisor was gone")
-    write_result(run, meta, facts, settled.outcome, events=events.last_seq)
+    kind = STEP_EVENTS.get(outcome.run_status, EventType.STEP_FAILED)
+    events.append(kind, f"{outcome.summary}; recorded after its supervisor was gone")
+    write_result(run, meta, step_end(meta, facts, outcome, events=events.last_seq))
     try:
         state = run.state()
     except MissionError:
@@ -130,11 +173,11 @@ def _finish_record(run: Run, meta: RunMeta, facts: EndFacts, settled: Settled) -
             advance(
                 state,
                 utc_now(),
-                status=settled.outcome.run_status,
-                reason=settled.outcome.reason,
+                status=outcome.run_status,
+                reason=outcome.reason,
                 finished_at=facts.ended_at,
                 exit_code=facts.exit_code,
-                summary=settled.outcome.summary,
+                summary=outcome.summary,
                 last_event_seq=events.last_seq,
             )
         )
@@ -149,7 +192,7 @@ def _sweep(run: Run, meta: RunMeta) -> None:
             send_signal(process, signal.SIGKILL)
 
 
-def _facts(draft: Draft, run: Run, meta: RunMeta) -> EndFacts:
+def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
     """Gather what the record tells about an end that nobody recorded."""
     exited = next(
         (e for e in reversed(read_events(run).events) if e.type == EventType.WORKER_EXITED), None
@@ -158,10 +201,9 @@ def _facts(draft: Draft, run: Run, meta: RunMeta) -> EndFacts:
     data: dict[str, Any] = dict(exited.data) if exited else {}
     duration = data.get("duration_seconds") or (ended_at - meta.created_at).total_seconds()
     try:
-        conversation = run.state().runtime_session_id
+        state: RunState | None = run.state()
     except MissionError:
-        conversation = None
-    mission = draft.snapshot.document.mission
+        state = None
     facts = EndFacts(
         ended=EndReason(data.get("reason") or EndReason.CRASHED),
         ending=Ending(ok=False, cause=EndCause(data["cause"]), message=str(data["words"]))
@@ -170,15 +212,18 @@ def _facts(draft: Draft, run: Run, meta: RunMeta) -> EndFacts:
         ended_at=ended_at,
         duration_seconds=max(0.0, float(duration)),
         exit_code=data.get("exit_code"),
-        conversation=conversation,
+        conversation=state.runtime_session_id if state else None,
         usage=None,
+        started_at=state.started_at if state else None,
+        lost_output=lost_output_words(find_gaps(run.dir)),
+        report=read_report(run),
     )
     try:
-        reader = get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
+        reader = reader_of(meta, mission, meta.mode)
     except MissionError:
         return facts
-    follower = OutputFollower(run, reader, conversation=conversation)
-    for _ in follower.read():
+    follower = OutputFollower(run, reader, conversation=facts.conversation)
+    for _ in follower.read(limit_bytes=None):
         continue
     follower.finish()
     follower.close()
@@ -199,6 +244,7 @@ def _meta_of(run: Run, lock: SessionLock, layout: Layout) -> RunMeta:
         return RunMeta(
             task_id=lock.task_id,
             step_id=lock.runtime,
+            step_kind=lock.runtime,
             run_id=lock.run_id,
             session_id=lock.session_id,
             attempt=1,

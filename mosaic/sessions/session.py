@@ -26,6 +26,7 @@ from mosaic.runs.record import (
     Run,
     RunMeta,
     create_run,
+    is_session_run,
     masked_argv,
     runs_of_task,
     write_request,
@@ -155,8 +156,8 @@ def _prepare(
     layout = snapshot.layout
     session_id = next_session_id(snapshot.document.mission.sessions)
     earlier = runs_of_task(layout.runs_dir, task.id)
-    number = max(attempt.number, len(earlier) + 1)
-    run = create_run(layout.runs_dir, task.id, number)
+    number = max(attempt.number, 1 + sum(is_session_run(each) for each in earlier))
+    run = create_run(layout.runs_dir, task.id)
     try:
         occasion = Occasion(
             runtime=runtime.name,
@@ -185,6 +186,7 @@ def _prepare(
         meta = RunMeta(
             task_id=task.id,
             step_id=runtime.name,
+            step_kind=runtime.name,
             run_id=run.id,
             session_id=session_id,
             attempt=number,

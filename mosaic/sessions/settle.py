@@ -6,13 +6,14 @@ The same for an agent that ended well, failed, was stopped, or was found dead la
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.model import EndReason, Session, Status, Usage
-from mosaic.runs.record import Run, RunMeta, format_moment
+from mosaic.model import EndReason, RunStatus, Session, Status, Usage
+from mosaic.runs.report import AgentReport
+from mosaic.runs.result import StepEnd
 from mosaic.sessions.outcome import Outcome, decide_outcome
 from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from mosaic.model import JsonValue
     from mosaic.ports import Ending
+    from mosaic.runs.record import RunMeta
     from mosaic.store.draft import Draft
 
 SETTLE_LOCK_SECONDS = 60.0
@@ -41,6 +42,11 @@ class EndFacts:
     conversation: str | None
     usage: Usage | None
     answer: str = ""
+    started_at: datetime | None = None
+    """None when it is not known that the agent ever ran."""
+    lost_output: Sequence[str] = ()
+    """What of its output could not be kept, in words."""
+    report: AgentReport = field(default_factory=AgentReport)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +105,7 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
         found=found,
         missing_sections=missing,
         mode=meta.mode,
+        report=facts.report,
     )
     session = _ended_session(draft, meta, facts, outcome)
     draft.put_session(session)
@@ -106,6 +113,8 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
     if outcome.task_status is not None and entry is not None:
         try:
             draft.edit_task(meta.task_id, {"status": outcome.task_status.value}, utc_now())
+            if outcome.task_status is Status.BLOCKED:
+                draft.note(meta.task_id, outcome.summary)
         except MissionError as error:
             problem = error  # the session's end is recorded even when its task cannot be
     draft.save()
@@ -135,66 +144,26 @@ def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcom
     )
 
 
-def write_result(
-    run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int
-) -> None:
-    """Write result.json, the step result."""
-    duration_ms = int(facts.duration_seconds * 1000)
-    usage = facts.usage
-    result: dict[str, JsonValue] = {
-        "layout_version": 1,
-        "ok": outcome.run_status.value == "completed" and facts.ended is EndReason.COMPLETED,
-        "outcome": outcome.run_status.value,
-        "reason": outcome.reason.value,
-        "cause": facts.ending.cause.value,
-        "summary": outcome.summary,
-        "words": facts.ending.message,
-        "warnings": list(facts.ending.warnings),
-        "answer": facts.answer,
-        "needs_human": outcome.run_status.value == "blocked",
-        "blocked": outcome.run_status.value == "blocked",
-        "task_id": meta.task_id,
-        "step_id": meta.step_id,
-        "run_id": meta.run_id,
-        "session_id": meta.session_id,
-        "attempt": meta.attempt,
-        "worker_kind": meta.runtime,
-        "started_at": format_moment(meta.created_at),
-        "finished_at": format_moment(facts.ended_at),
-        "duration_ms": duration_ms,
-        "exit_code": facts.exit_code,
-        "runtime_session_id": facts.conversation,
-        "artifacts": _artifacts(run),
-        "suggested_followup": [],
-        "metrics": {
-            "duration_ms": duration_ms,
-            "lifecycle_event_count": events,
-            "stdout_bytes": _size(run.stdout_log),
-            "stderr_bytes": _size(run.stderr_log),
-            "checkpoint_count": 0,
-        },
-        "usage": {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "cached_input_tokens": usage.cached_input_tokens,
-            "cost_usd": usage.cost_usd,
-        }
-        if usage
-        else None,
-    }
-    run.write_json("result.json", result)
-
-
-def _artifacts(run: Run) -> list[JsonValue]:
-    """List what the agent left in the record's `artifacts/`."""
-    if not run.artifacts.is_dir():
-        return []
-    return [
-        {"name": path.name, "kind": "file", "path": f"artifacts/{path.name}", "description": ""}
-        for path in sorted(run.artifacts.iterdir())
-        if path.is_file() and not path.is_symlink()
-    ]
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def step_end(meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -> StepEnd:
+    """Return an end as result.json holds it."""
+    warnings = [*facts.ending.warnings, *facts.lost_output]
+    if facts.report.problem:
+        warnings.append(facts.report.problem)
+    return StepEnd(
+        status=outcome.run_status,
+        reason=outcome.reason,
+        ok=outcome.run_status is RunStatus.COMPLETED and facts.ended is EndReason.COMPLETED,
+        cause=facts.ending.cause.value,
+        summary=outcome.summary,
+        words=facts.ending.message,
+        warnings=warnings,
+        started_at=facts.started_at or meta.created_at,
+        finished_at=facts.ended_at,
+        duration_seconds=facts.duration_seconds,
+        exit_code=facts.exit_code,
+        events=events,
+        conversation=facts.conversation,
+        usage=facts.usage,
+        answer=facts.answer,
+        report=facts.report,
+    )

@@ -1,48 +1,53 @@
 """The supervisor: takes a run record, starts its agent, carries it to its end.
 
-The agent writes straight into the record's log files, so nothing it says depends on this
-process being alive or quick; the supervisor reads along. It is a child subreaper: whatever
-an agent leaves behind becomes its child and is ended with the run. It holds a kernel lock
-on the run's folder for as long as it lives, which is how others know that it does.
+The agent's output is written into the record by a process of its own, so nothing it says
+depends on this one being alive or quick; the supervisor reads along. It is a child
+subreaper: whatever an agent leaves behind becomes its child and is ended with the run. It
+holds a kernel lock on the run's folder for as long as it lives, which is how others know
+that it does.
 
 Stopping goes interrupt → terminate → kill, then every orphan. SIGTERM, SIGHUP, and SIGINT
-where the agent does not share the terminal, ask for that; SIGUSR1 kills at once.
+where the agent does not share the terminal, ask for that; SIGUSR1 kills at once. Before an
+agent is stopped its work tree is saved, and again when it has ended.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import signal
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mosaic.errors import HeldError, MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.identity import identify, own_identity
 from mosaic.machine.lock import FolderLock, hold_folder
-from mosaic.machine.orphans import become_subreaper, sweep_orphans
-from mosaic.machine.process import spawn
+from mosaic.machine.orphans import become_subreaper
+from mosaic.machine.outlet import find_gaps
+from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
-from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd, PromptChannel
+from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
+from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
 from mosaic.runs.record import Run, advance
-from mosaic.sessions.output import OutputFollower, Progress, tail_text
+from mosaic.runs.tails import tail_text
+from mosaic.sessions.agent_process import AgentProcess
+from mosaic.sessions.output import OutputFollower, Progress
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
-    from types import FrameType
+    from datetime import datetime
 
-    from mosaic.model import JsonValue
+    from mosaic.model import JsonValue, RunSettings
     from mosaic.ports import Order, OutputReader
+    from mosaic.runs.checkpoint import Checkpoint
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.1
+PROGRESS_SECONDS = 2.0
+"""How often the record says what the agent does, for those who look from elsewhere."""
 SIGNAL_EXIT = 128
 """Above it an exit code tells the signal that ended the program."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -71,65 +76,76 @@ class Supervisor:
         order: Order,
         reader: OutputReader,
         *,
+        settings: RunSettings,
+        save: Callable[[Trigger], Checkpoint | None],
         watch: Callable[[Progress], None] | None = None,
     ) -> None:
         self.run = run
         self._order = order
+        self._reader = reader
+        self._settings = settings
+        self._save = save
         self._watch = watch
         self._follower = OutputFollower(run, reader, conversation=order.conversation)
-        self._reader = reader
+        self._agent = AgentProcess(run, order)
+        self._signals = SignalQueue()
+        self._folder: FolderLock | None = None
+        self._events: EventLog | None = None
         self._state = run.state()
         self._stop: EndReason | None = None
         self._stop_stage = 0
         self._stop_at = 0.0
-        self._agent: subprocess.Popen[bytes] | None = None
-        self._identity: ProcessIdentity | None = None
-        self._folder: FolderLock | None = None
-        self._events: EventLog | None = None
-        self._signals, self._signal_writer = socket.socketpair()
-        self._handlers: dict[int, object] = {}
         self._started = 0.0
-        self._next_heartbeat = 0.0
+        self._next_beat = 0.0
+        self._next_save = 0.0
+        self._heard = (0.0, 0)
+        self._is_stalled = False
 
     def spawn(self) -> ProcessIdentity:
         """Start the agent.
 
         Raises:
             ProgramNotFoundError: its program cannot be started.
-            HeldError: another supervisor carries this run.
+            HeldError: another supervisor carries this run, or has carried it.
         """
         self._folder = hold_folder(self.run.dir)
+        self._state = self.run.state()
+        if self._state.status is not RunStatus.PREPARED:
+            raise HeldError(f"run `{self.run.id}` was started already")
         self._events = EventLog(self.run)
         become_subreaper()
-        self._listen()
-        self._agent = self._start_process()
+        interactive = self._order.mode is Mode.INTERACTIVE
+        listened = (*STOP_SIGNALS, KILL_SIGNAL, signal.SIGCHLD)
+        self._signals.listen((*listened, signal.SIGQUIT) if interactive else listened)
+        agent = self._agent.start()
         self._started = time.monotonic()
-        self._identity = identify(self._agent.pid) or _ended_at_once(self._agent.pid)
+        self._heard = (self._started, 0)
+        self._next_save = self._started + (self._settings.checkpoint_every_seconds or 0.0)
         self._advance(
             status=RunStatus.RUNNING,
             started_at=utc_now(),
-            agent=self._identity,
+            agent=agent,
             supervisor_pid=os.getpid(),
             runtime_session_id=self._order.conversation,
         )
-        self._note(EventType.WORKER_STARTED, f"agent started as pid {self._agent.pid}")
-        return self._identity
+        self._note(EventType.WORKER_STARTED, f"agent started as pid {agent.pid}")
+        return agent
 
     def carry(self) -> RunEnd:
         """Stay with the agent until it has ended and nothing of it is left."""
-        agent = self._agent
-        assert agent is not None
-        while not self._has_ended():
-            self._wait()
+        while not self._agent.has_ended():
+            self._heed_signals()
             self._follow()
             self._heed_time_limit()
             self._escalate()
+            self._heed_silence()
+            self._save_now_and_then()
             self._beat()
-        swept = self._end_leftovers(agent)
-        self._follow()
+        swept = self._agent.end_leftovers()
+        self._follow(limit_bytes=None)
         self._follower.finish()
         duration = time.monotonic() - self._started
-        exit_code = agent.returncode
+        exit_code = self._agent.exit_code
         ending = self._ending(exit_code)
         end = RunEnd(
             reason=self._stop or _natural_reason(ending, exit_code),
@@ -149,21 +165,36 @@ class Supervisor:
             words=ending.message,
             duration_seconds=round(duration, 3),
             swept=swept,
+            lost_bytes=sum(gap.bytes for gap in find_gaps(self.run.dir)),
         )
+        self._take_checkpoint(Trigger.END)
         return end
 
     def finish(
         self, status: RunStatus, reason: EndReason, summary: str, exit_code: int | None
     ) -> None:
-        """Write the end of the run's state: the last thing that is written of a run."""
+        """Write the end of the run's state: the last thing that is written of a run.
+
+        Raises:
+            FileAccessError: it cannot be written; the next command that looks does it.
+        """
         self._note(STEP_EVENTS.get(status, EventType.STEP_FAILED), summary)
-        self._advance(
+        state = advance(
+            self._state,
+            utc_now(),
             status=status,
             reason=reason,
             finished_at=utc_now(),
             exit_code=exit_code,
             summary=summary,
+            last_event_seq=self.event_count,
         )
+        self.run.write_state(state)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the agent was started."""
+        return self._state.started_at
 
     @property
     def event_count(self) -> int:
@@ -172,78 +203,33 @@ class Supervisor:
 
     def close(self) -> None:
         """Give back what was taken: signals, files, the folder lock."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        signal.set_wakeup_fd(-1)
         self._signals.close()
-        self._signal_writer.close()
+        self._agent.close()
         self._follower.close()
         if self._folder:
             self._folder.release()
-
-    def _start_process(self) -> subprocess.Popen[bytes]:
-        order = self._order
-        environ = {key: value for key, value in os.environ.items() if key not in order.unset}
-        environ.update(order.env)
-        if order.mode is Mode.INTERACTIVE:
-            return spawn(
-                order.argv,
-                cwd=order.cwd,
-                env=environ,
-                stdin=None,
-                stdout=None,
-                stderr=None,
-                new_session=False,
-            )
-        source = self.run.prompt_file if order.channel is PromptChannel.STDIN else os.devnull
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        stdin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-        stdout = os.open(self.run.stdout_log, flags, 0o600)
-        stderr = os.open(self.run.stderr_log, flags, 0o600)
-        try:
-            return spawn(
-                order.argv,
-                cwd=order.cwd,
-                env=environ,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                new_session=True,
-            )
-        finally:
-            for descriptor in (stdin, stdout, stderr):
-                os.close(descriptor)
-
-    def _listen(self) -> None:
-        """Have signals wake the loop; what they ask for is looked at there."""
-        self._signals.settimeout(0.0)
-        self._signal_writer.settimeout(0.0)
-        for number in (*STOP_SIGNALS, KILL_SIGNAL, signal.SIGCHLD, signal.SIGQUIT):
-            if number is signal.SIGQUIT and self._order.mode is not Mode.INTERACTIVE:
-                continue
-            self._handlers[number] = signal.signal(number, _take_note)
-        signal.set_wakeup_fd(self._signal_writer.fileno(), warn_on_full_buffer=False)
-
-    def _wait(self) -> None:
-        ready, _, _ = select.select([self._signals], [], [], POLL_SECONDS)
-        if not ready:
-            return
-        for number in self._signals.recv(4096):
-            if number == KILL_SIGNAL:
-                self.request_stop(EndReason.STOPPED, now=True)
-            elif number == signal.SIGINT and self._order.mode is Mode.INTERACTIVE:
-                continue  # the agent got it too, and it is the agent's to understand
-            elif number in STOP_SIGNALS:
-                self.request_stop(EndReason.STOPPED)
 
     def request_stop(self, reason: EndReason, *, now: bool = False) -> None:
         """Begin to stop the agent; a second request goes a step further at once."""
         if self._stop is None:
             self._stop = reason
             self._note(EventType.STOP_REQUESTED, f"stopping: {reason.value}", now=now)
+            if not now:
+                by_clock = reason is EndReason.TIMEOUT
+                self._take_checkpoint(Trigger.TIMEOUT if by_clock else Trigger.STOP)
         if now:
             self._stop_stage = 2
         self._stop_at = 0.0
+
+    def _heed_signals(self) -> None:
+        patience = 0.0 if self._follower.is_behind else POLL_SECONDS
+        for number in self._signals.wait(patience):
+            if number == KILL_SIGNAL:
+                self.request_stop(EndReason.STOPPED, now=True)
+            elif number == signal.SIGINT and self._order.mode is Mode.INTERACTIVE:
+                continue  # the agent got it too, and it is the agent's to understand
+            elif number in STOP_SIGNALS:
+                self.request_stop(EndReason.STOPPED)
 
     def _escalate(self) -> None:
         if self._stop is None or time.monotonic() < self._stop_at:
@@ -253,40 +239,12 @@ class Supervisor:
             (signal.SIGTERM, TERMINATE_GRACE_SECONDS),
             (signal.SIGKILL, TERMINATE_GRACE_SECONDS),
         )[min(self._stop_stage, 2)]
-        self._signal_agent(number)
+        self._agent.signal(number)
         self._stop_stage += 1
         self._stop_at = time.monotonic() + grace
 
-    def _signal_agent(self, number: signal.Signals) -> None:
-        """Signal the agent: its whole group where it has one of its own."""
-        agent = self._agent
-        if agent is None or self._has_ended():
-            return
-        try:  # not reaped, so the pid is still the agent's
-            if self._order.mode is Mode.INTERACTIVE:
-                os.kill(agent.pid, number)
-            else:
-                os.killpg(agent.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
-
-    def _has_ended(self) -> bool:
-        """Tell whether the agent has ended; it is not reaped, so that its group stays its own."""
-        assert self._agent is not None
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._agent.pid, flags) is not None
-
-    def _end_leftovers(self, agent: subprocess.Popen[bytes]) -> int:
-        """Reap the agent and end everything that it started and left behind."""
-        if self._order.mode is Mode.HEADLESS:
-            # Nobody may be left in the group but its ended leader.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(agent.pid, signal.SIGKILL)
-        agent.wait()
-        return len(sweep_orphans())
-
-    def _follow(self) -> None:
-        for seen in self._follower.read():
+    def _follow(self, **limit: int | None) -> None:
+        for seen in self._follower.read(**limit):
             if isinstance(seen, ConversationKnown):
                 self._advance(runtime_session_id=seen.conversation)
                 self._note(
@@ -302,11 +260,67 @@ class Supervisor:
         if limit is not None and self._stop is None and time.monotonic() - self._started > limit:
             self.request_stop(EndReason.TIMEOUT)
 
-    def _beat(self) -> None:
-        if time.monotonic() < self._next_heartbeat:
+    def _heed_silence(self) -> None:
+        """Note once when an agent has written nothing for long, and again the next time."""
+        limit = self._settings.stalled_after_seconds
+        if limit is None or self._order.mode is Mode.INTERACTIVE:
             return
-        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
-        self._advance()
+        now, written = time.monotonic(), self.run.output_bytes()
+        since, before = self._heard
+        if written != before:
+            self._heard, self._is_stalled = (now, written), False
+        elif now - since > limit and not self._is_stalled:
+            self._is_stalled = True
+            self._note(
+                EventType.OUTPUT_STALLED,
+                f"no output for {int(now - since)} s",
+                silent_seconds=int(now - since),
+            )
+
+    def _save_now_and_then(self) -> None:
+        every = self._settings.checkpoint_every_seconds
+        if every is None or time.monotonic() < self._next_save:
+            return
+        self._take_checkpoint(Trigger.INTERVAL)
+        self._next_save = time.monotonic() + every
+
+    def _take_checkpoint(self, trigger: Trigger) -> None:
+        """Save the work tree; a run goes on where that cannot be done, and says so."""
+        try:
+            checkpoint = self._save(trigger)
+        except MissionError as error:
+            self._note(
+                EventType.CHECKPOINT_CAPTURED, f"none could be taken: {error}", level="warning"
+            )
+            return
+        if checkpoint is None:
+            return
+        self._advance(checkpoint_seq=checkpoint.seq)
+        self._note(
+            EventType.CHECKPOINT_CAPTURED,
+            f"checkpoint {checkpoint.seq} {checkpoint.summary}",
+            level="warning" if checkpoint.problem else "info",
+            seq=checkpoint.seq,
+            trigger=checkpoint.trigger,
+            types=list(checkpoint.types),
+            tree=checkpoint.tree,
+            commit=checkpoint.commit,
+            problem=checkpoint.problem,
+        )
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        seen = self._follower.progress(now - self._started)
+        changed = (seen.last, seen.usage, seen.output_bytes) != (
+            self._state.last_activity,
+            self._state.usage,
+            self._state.output_bytes,
+        )
+        waited = PROGRESS_SECONDS if changed else HEARTBEAT_SECONDS
+        if now < self._next_beat + waited:
+            return
+        self._next_beat = now
+        self._advance(last_activity=seen.last, output_bytes=seen.output_bytes, usage=seen.usage)
         if self._order.heartbeat_file:
             try:
                 os.utime(self._order.heartbeat_file)
@@ -322,16 +336,18 @@ class Supervisor:
         return self._reader.judge(end)
 
     def _advance(self, **changes: object) -> None:
-        seq = self._events.last_seq if self._events else 0
-        self._state = advance(self._state, utc_now(), last_event_seq=seq, **changes)
+        """Write the state anew; on a full disk the run goes on with the older one."""
+        self._state = advance(self._state, utc_now(), last_event_seq=self.event_count, **changes)
         try:
             self.run.write_state(self._state)
-        except OSError:
+        except MissionError:
             return
 
-    def _note(self, kind: EventType, message: str, **data: JsonValue) -> None:
+    def _note(
+        self, kind: EventType, message: str, *, level: str = "info", **data: JsonValue
+    ) -> None:
         if self._events:
-            self._events.append(kind, message, data=data)
+            self._events.append(kind, message, level=level, data=data)
 
 
 def _natural_reason(ending: Ending, exit_code: int) -> EndReason:
@@ -340,12 +356,3 @@ def _natural_reason(ending: Ending, exit_code: int) -> EndReason:
         return EndReason.COMPLETED
     killed = exit_code < 0 or exit_code > SIGNAL_EXIT
     return EndReason.CRASHED if killed else EndReason.FAILED
-
-
-def _take_note(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: the wake-up descriptor tells the loop, which acts in its own time."""
-
-
-def _ended_at_once(pid: int) -> ProcessIdentity:
-    own = own_identity()
-    return ProcessIdentity(pid=pid, started_at="", boot_id=own.boot_id, host=own.host)

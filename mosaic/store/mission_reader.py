@@ -6,28 +6,32 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mosaic.errors import MissionFileError
+from mosaic.errors import MissionFileError, UsageError
 from mosaic.model import (
     EndReason,
     Milestone,
     MilestoneStatus,
     Mission,
     MissionStatus,
+    RunSettings,
     RuntimeSpec,
     Session,
     Status,
     Usage,
 )
+from mosaic.plan.durations import parse_duration
+from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import parse_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from enum import StrEnum
 
     from mosaic.model import JsonValue
 
 SCHEMA_VERSION = 1
 Word = TypeVar("Word", bound="StrEnum")
+Amount = TypeVar("Amount", int, float)
 
 
 def snake_case(key: str) -> str:
@@ -74,6 +78,7 @@ class MissionReader:
             runtimes=self._runtimes(data),
             statuses=self._statuses(data),
             budget=self._mapping(data, "budget"),
+            runs=self._run_settings(self._mapping(data, "runs")),
         )
 
     def _milestone(self, item: Mapping[str, Any]) -> Milestone:
@@ -165,6 +170,36 @@ class MissionReader:
             timeout=self._text_of(value, "timeout"),
             model=self._text_of(value, "model"),
         )
+
+    def _run_settings(self, data: Mapping[str, Any]) -> RunSettings:
+        usual = RunSettings()
+        size = self._measure(data, "largestFile", parse_size)
+        return RunSettings(
+            checkpoint_every_seconds=self._pause(
+                data, "checkpointEvery", usual.checkpoint_every_seconds
+            ),
+            checkpoint_base=self._text_of(data, "checkpointBase"),
+            largest_file_bytes=usual.largest_file_bytes if size is None else size,
+            stalled_after_seconds=self._pause(data, "stalledAfter", usual.stalled_after_seconds),
+        )
+
+    def _pause(self, data: Mapping[str, Any], key: str, usual: float | None) -> float | None:
+        """Return a length of time, None for `off`, the usual one where nothing is said."""
+        if get_key(data, key) in (False, "off", "never"):
+            return None
+        found = self._measure(data, key, parse_duration)
+        return usual if found is None else found
+
+    def _measure(
+        self, data: Mapping[str, Any], key: str, parse: Callable[[str], Amount]
+    ) -> Amount | None:
+        value = get_key(data, key)
+        if value is None:
+            return None
+        try:
+            return parse(str(value))
+        except UsageError as error:
+            raise self._error(key, f"`{key}`: {error.message}", error.hint or "") from None
 
     def _strings(
         self, name: str, value: Mapping[str, Any], key: str = "command"

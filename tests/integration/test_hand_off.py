@@ -50,6 +50,7 @@ def test_events_are_numbered_without_holes(repo: MissionRepo) -> None:
         "run_prepared",
         "worker_started",
         "worker_exited",
+        "checkpoint_captured",
         "step_completed",
     ]
     assert repo.run_state()["last_event_seq"] == len(events)

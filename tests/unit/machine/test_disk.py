@@ -18,7 +18,6 @@ import mosaic
 from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
 from mosaic.machine.access import find_signature
 from mosaic.machine.disk import (
-    append_durable,
     create_private_dir,
     find_bytes,
     find_text,
@@ -26,6 +25,7 @@ from mosaic.machine.disk import (
     read_text,
     write_atomic,
 )
+from mosaic.machine.journal import append_next
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def test_a_path_that_no_system_takes_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileAccessError):
         find_text("a\0b")
     with pytest.raises(FileAccessError):
-        append_durable("a\0b", b"x")
+        append_line(Path("a\0b"), b"x")
     with pytest.raises(FileAccessError):
         write_atomic("a\0b", b"x", root=tmp_path)
 
@@ -349,9 +349,40 @@ def test_what_this_user_may_not_do_is_told(file_mode: int, folder_mode: int, tol
 # Appending and folders
 
 
+def append_line(path: Path, line: bytes) -> None:
+    append_next(path, lambda _last: line)
+
+
+def test_a_line_is_made_from_the_last_whole_one(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    def count(last: bytes) -> bytes:
+        seen.append(last)
+        return b"%d\n" % (len(last) + 1)
+
+    log = tmp_path / "log"
+    append_next(log, count)
+    log.write_bytes(b"x" * 10_000 + b"\n" + b"torn" * 3_000)
+    append_next(log, count)
+    assert seen == [b"", b"x" * 10_000]
+    assert log.read_bytes() == b"x" * 10_000 + b"\n10001\n"
+
+
+def test_many_processes_number_their_lines_without_a_hole(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from mosaic.machine.journal import append_next\n"
+        "for _ in range(50):\n"
+        "    append_next(Path(sys.argv[1]), lambda last: b'%d\\n' % (int(last or b'0') + 1))\n"
+    )
+    log = tmp_path / "log"
+    writers = [subprocess.Popen([sys.executable, "-c", program, str(log)]) for _ in range(4)]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
+    assert log.read_bytes().split() == [b"%d" % number for number in range(1, 201)]
+
+
 def test_lines_are_appended_to_a_private_file(tmp_path: Path, lax_umask: None) -> None:
-    append_durable(tmp_path / "log", b"one\n")
-    append_durable(tmp_path / "log", b"two\n")
+    append_line(tmp_path / "log", b"one\n")
+    append_line(tmp_path / "log", b"two\n")
     assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
     assert mode_of(tmp_path / "log") == 0o600
 
@@ -359,14 +390,14 @@ def test_lines_are_appended_to_a_private_file(tmp_path: Path, lax_umask: None) -
 def test_a_private_file_is_private_under_a_strict_umask_too(
     tmp_path: Path, strict_umask: None
 ) -> None:
-    append_durable(tmp_path / "log", b"one\n")
+    append_line(tmp_path / "log", b"one\n")
     assert mode_of(tmp_path / "log") == 0o600
 
 
 def test_nothing_is_appended_through_a_symlink(tmp_path: Path) -> None:
     (tmp_path / "log").symlink_to("elsewhere")
     with pytest.raises(FileAccessError):
-        append_durable(tmp_path / "log", b"one\n")
+        append_line(tmp_path / "log", b"one\n")
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -374,13 +405,13 @@ def test_nothing_is_appended_through_a_symlink(tmp_path: Path) -> None:
 def test_nothing_is_appended_to_a_fifo(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
     with pytest.raises(FileAccessError):
-        append_durable(tmp_path / "log", b"one\n")
+        append_line(tmp_path / "log", b"one\n")
 
 
 def test_a_line_that_no_longer_fits_is_taken_back(small_disk: Path) -> None:
-    append_durable(small_disk / "log", b"one\n")
+    append_line(small_disk / "log", b"one\n")
     with pytest.raises(FileAccessError, match="cannot be appended to"):
-        append_durable(small_disk / "log", b"x" * 200_000 + b"\n")
+        append_line(small_disk / "log", b"x" * 200_000 + b"\n")
     assert (small_disk / "log").read_bytes() == b"one\n"
 
 

@@ -1,0 +1,152 @@
+"""Where an agent's output goes: two pipes, and the program that writes them into log files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import FailedError
+from mosaic.machine import drain
+from mosaic.machine.access import access_error
+from mosaic.machine.disk import PRIVATE_FILE, find_bytes
+from mosaic.machine.lock import is_file_held
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RESERVE_BYTES = 256 << 10
+"""Room set aside for the record's end, should the disk be full by then."""
+DRAIN_SECONDS = 10.0
+STREAMS = ("stdout", "stderr")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """Output that could not be written."""
+
+    stream: str
+    offset: int
+    """Where in the log the bytes are missing."""
+    bytes: int
+    reason: str
+
+
+class Outlet:
+    """The writing ends for one agent, and the process behind them. Close, then wait."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start writing the logs of a run's folder.
+
+        Raises:
+            FileAccessError: a log cannot be made.
+            FailedError: the process that writes them cannot be started.
+        """
+        self._folder = folder
+        for stream in STREAMS:  # here, where an error can still be told
+            _create(folder / f"{stream}.log")
+        _reserve_room(folder / drain.RESERVE_NAME)
+        reading, self.stdout = os.pipe()
+        reading_errors, self.stderr = os.pipe()
+        argv = [sys.executable, "-I", "-S", str(Path(drain.__file__)), str(folder)]
+        try:
+            self._process = subprocess.Popen(
+                [*argv, str(reading), str(reading_errors)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(reading, reading_errors),
+                # A signal for the supervisor's group is not for it: it ends with its input.
+                start_new_session=True,
+                cwd="/",
+                # Without the mark of the run in which this command may itself be running.
+                env={k: v for k, v in os.environ.items() if not k.startswith("MISSION_")},
+            )
+        except OSError as error:
+            self.close()
+            raise FailedError(
+                "the agent's output cannot be recorded", detail=error.strerror
+            ) from None
+        finally:
+            os.close(reading)
+            os.close(reading_errors)
+
+    @property
+    def pid(self) -> int:
+        """The process that writes the logs."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """Let go of the writing ends: the agent has its own."""
+        for descriptor in (self.stdout, self.stderr):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self.stdout = self.stderr = -1
+
+    def wait(self) -> bool:
+        """Wait until everything is written; False when something still holds the pipes."""
+        try:
+            self._process.wait(DRAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def give_up_reserve(self) -> None:
+        """Free the room that was set aside for the record's end."""
+        (self._folder / drain.RESERVE_NAME).unlink(missing_ok=True)
+
+
+def wait_until_written(logs: Sequence[Path], seconds: float = DRAIN_SECONDS) -> bool:
+    """Wait until nobody writes logs any more, after a supervisor that could not wait itself."""
+    deadline = time.monotonic() + seconds
+    while any(is_file_held(path) for path in logs):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def find_gaps(folder: Path) -> list[Gap]:
+    """Return what of a run's output could not be written."""
+    data = find_bytes(folder / drain.LOST_NAME) or b""
+    gaps = []
+    for line in data.splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            values: dict[str, Any] = json.loads(line)
+            gaps.append(
+                Gap(
+                    stream=str(values["stream"]),
+                    offset=int(values["offset"]),
+                    bytes=int(values["bytes"]),
+                    reason=str(values["reason"]),
+                )
+            )
+    return gaps
+
+
+def _create(path: Path) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        os.close(os.open(path, flags, PRIVATE_FILE))
+    except OSError as error:
+        raise access_error("made", path, error) from error
+
+
+def _reserve_room(path: Path) -> None:
+    """Set room aside; without it the record's end may be lost on a full disk, and no more."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, flags, PRIVATE_FILE)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+            else:
+                os.write(descriptor, bytes(RESERVE_BYTES))
+        finally:
+            os.close(descriptor)

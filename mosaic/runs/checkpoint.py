@@ -1,0 +1,174 @@
+"""Checkpoints: what stood in the work tree at some moment of a run, to be rebuilt.
+
+    checkpoints/0001.json    this record: seq, types, created_at, trigger, base_ref,
+                             base_commit, head, branch, tree, commit, ref, files, stat,
+                             patch, log_tail, gate_output, left_out, summary, note
+    checkpoints/0001.patch   tree against base commit, to read and to carry elsewhere
+    checkpoints/0001.log     the end of what the run wrote until then
+    checkpoints/0001.gate    the end of the last gate's output
+
+The JSON is written last: without it there is no checkpoint. Numbers go on over all runs
+of a task. The tree is kept alive by `refs/mosaic/checkpoints/<run>/<seq>`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import MissionError, RecordError
+from mosaic.machine.disk import find_bytes
+from mosaic.machine.snapshot import LeftOut
+from mosaic.machine.tree_diff import FileChange
+from mosaic.runs.record import LAYOUT_VERSION, Run, format_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mosaic.model import JsonValue
+
+FILES_LISTED = 2000
+"""More changed files than these are counted only; the patch has them all."""
+
+
+class CheckpointType(StrEnum):
+    """What a checkpoint holds."""
+
+    SUMMARY = "summary"
+    GIT_DIFF = "git_diff"
+    LOG_TAIL = "log_tail"
+    GATE_OUTPUT = "gate_output"
+
+
+class Trigger(StrEnum):
+    """Why a checkpoint was taken."""
+
+    COMMAND = "command"
+    INTERVAL = "interval"
+    STOP = "stop"
+    TIMEOUT = "timeout"
+    END = "end"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """One checkpoint's record."""
+
+    seq: int
+    types: tuple[str, ...]
+    created_at: datetime
+    trigger: str
+    summary: str
+    task_id: str
+    run_id: str
+    note: str = ""
+    base_ref: str | None = None
+    """The branch or commit that was asked for; None for the run's own base commit."""
+    base_commit: str | None = None
+    """What `patch` is against; None: against nothing."""
+    head: str | None = None
+    branch: str | None = None
+    tree: str | None = None
+    commit: str | None = None
+    ref: str | None = None
+    files: tuple[FileChange, ...] = ()
+    files_total: int = 0
+    stat: str = ""
+    patch: str | None = None
+    """File names beside the record."""
+    log_tail: str | None = None
+    gate_output: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    problem: str | None = None
+    """Why there is no tree in it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundCheckpoint:
+    """A checkpoint and the run that it belongs to."""
+
+    run: Run
+    checkpoint: Checkpoint
+
+    @property
+    def patch(self) -> Path | None:
+        """Where its patch is."""
+        name = self.checkpoint.patch
+        return self.run.checkpoints / name if name else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointRead:
+    """A task's checkpoints in their order, and those that cannot be read."""
+
+    found: tuple[FoundCheckpoint, ...] = ()
+    broken: tuple[RecordError, ...] = field(default_factory=tuple)
+
+
+def read_checkpoints(runs: Iterable[Run]) -> CheckpointRead:
+    """Return the checkpoints of runs, by number; a broken one hides no other."""
+    found: list[FoundCheckpoint] = []
+    broken: list[RecordError] = []
+    for run in runs:
+        for path in sorted(run.checkpoints.glob("*.json")):
+            try:
+                found.append(FoundCheckpoint(run=run, checkpoint=read_checkpoint(path)))
+            except RecordError as error:
+                broken.append(error)
+    found.sort(key=lambda each: each.checkpoint.seq)
+    return CheckpointRead(found=tuple(found), broken=tuple(broken))
+
+
+def next_seq(runs: Iterable[Run]) -> int:
+    """Return the number of a task's next checkpoint; those that cannot be read keep theirs."""
+    taken = [
+        int(path.stem)
+        for run in runs
+        for path in run.checkpoints.glob("*.json")
+        if path.stem.isdecimal()
+    ]
+    return max(taken, default=0) + 1
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint's record.
+
+    Raises:
+        RecordError: it is missing, broken, or of a newer Mosaic.
+    """
+    try:
+        values: dict[str, Any] = json.loads(find_bytes(path) or b"")
+        version = values.get("layout_version", LAYOUT_VERSION)
+        known = _known(Checkpoint, values)
+        known["created_at"] = datetime.fromisoformat(known["created_at"])
+        known["types"] = tuple(known["types"])
+        known["files"] = tuple(
+            FileChange(**_known(FileChange, each)) for each in known.get("files", ())
+        )
+        known["left_out"] = tuple(
+            LeftOut(**_known(LeftOut, each)) for each in known.get("left_out", ())
+        )
+        checkpoint = Checkpoint(**known)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MissionError) as error:
+        raise RecordError(
+            "a checkpoint cannot be read", path=path, detail=str(error) or None
+        ) from None
+    if version > LAYOUT_VERSION:
+        raise RecordError("a checkpoint is of a newer Mosaic", path=path, hint="upgrade Mosaic")
+    return checkpoint
+
+
+def write_checkpoint(run: Run, checkpoint: Checkpoint) -> None:
+    """Write one checkpoint's record; what belongs to it is written already."""
+    values: dict[str, JsonValue] = {"layout_version": LAYOUT_VERSION, **asdict(checkpoint)}
+    values["created_at"] = format_moment(checkpoint.created_at)
+    run.write_json(f"checkpoints/{checkpoint.seq:04d}.json", values)
+
+
+def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that a record has fields for; newer ones are left alone."""
+    return {name: values[name] for name in kind.__dataclass_fields__ if name in values}

@@ -1,0 +1,119 @@
+"""result.json: the step result, for agents' runs and recorded commands alike."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from mosaic.machine.outlet import find_gaps
+from mosaic.model import RunStatus
+from mosaic.plan.sizes import format_size
+from mosaic.runs.record import LAYOUT_VERSION, Run, RunMeta, format_moment
+from mosaic.runs.report import AgentReport, list_artifacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from mosaic.machine.outlet import Gap
+    from mosaic.model import EndReason, JsonValue, Usage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepEnd:
+    """How a step ended, with all that is known of it."""
+
+    status: RunStatus
+    reason: EndReason
+    ok: bool
+    cause: str
+    """An `EndCause`."""
+    summary: str
+    words: str
+    """How the process ended, in one sentence."""
+    started_at: datetime
+    finished_at: datetime
+    duration_seconds: float
+    exit_code: int | None
+    events: int
+    conversation: str | None = None
+    usage: Usage | None = None
+    answer: str = ""
+    warnings: Sequence[str] = field(default_factory=tuple)
+    report: AgentReport = field(default_factory=AgentReport)
+
+
+def write_result(run: Run, meta: RunMeta, end: StepEnd) -> None:
+    """Write result.json.
+
+    Raises:
+        FileAccessError: it cannot be written.
+    """
+    run.write_json("result.json", _values(run, meta, end))
+
+
+def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
+    """Return what of a run's output was lost, in words; nothing when it is whole."""
+    return [
+        f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
+        f"{of_stream[-1].reason}"
+        for stream in ("stdout", "stderr")
+        if (of_stream := [gap for gap in gaps if gap.stream == stream])
+    ]
+
+
+def _values(run: Run, meta: RunMeta, end: StepEnd) -> dict[str, JsonValue]:
+    report = end.report
+    gaps = find_gaps(run.dir)
+    duration_ms = int(end.duration_seconds * 1000)
+    blocked = end.status is RunStatus.BLOCKED
+    return {
+        "layout_version": LAYOUT_VERSION,
+        "ok": end.ok,
+        "outcome": end.status.value,
+        "reason": end.reason.value,
+        "cause": end.cause,
+        "summary": end.summary,
+        "words": end.words,
+        "warnings": list(end.warnings),
+        "answer": end.answer,
+        "needs_human": blocked or report.needs_human,
+        "blocked": blocked,
+        "report": report.summary,
+        "task_id": meta.task_id,
+        "step_id": meta.step_id,
+        "run_id": meta.run_id,
+        "session_id": meta.session_id,
+        "attempt": meta.attempt,
+        "worker_kind": meta.step_kind,
+        "started_at": format_moment(end.started_at),
+        "finished_at": format_moment(end.finished_at),
+        "duration_ms": duration_ms,
+        "exit_code": end.exit_code,
+        "runtime_session_id": end.conversation,
+        "artifacts": [asdict(artifact) for artifact in list_artifacts(run, report)],
+        "suggested_followup": [asdict(followup) for followup in report.suggested_followup],
+        "metrics": {
+            "duration_ms": duration_ms,
+            "lifecycle_event_count": end.events,
+            "stdout_bytes": _size(run, "stdout.log"),
+            "stderr_bytes": _size(run, "stderr.log"),
+            "checkpoint_count": sum(1 for _ in run.checkpoints.glob("*.json")),
+            "stdout_bytes_lost": _lost(gaps, "stdout"),
+            "stderr_bytes_lost": _lost(gaps, "stderr"),
+        },
+        "usage": _usage_values(end.usage),
+    }
+
+
+def _usage_values(usage: Usage | None) -> Mapping[str, JsonValue] | None:
+    return asdict(usage) if usage else None
+
+
+def _lost(gaps: Sequence[Gap], stream: str) -> int:
+    return sum(gap.bytes for gap in gaps if gap.stream == stream)
+
+
+def _size(run: Run, name: str) -> int:
+    path = run.dir / name
+    return path.stat().st_size if path.exists() else 0

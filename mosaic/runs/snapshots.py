@@ -1,0 +1,224 @@
+"""Taking a checkpoint of a run: its work tree, the end of its logs, a line that says what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError, RecordError
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import write_private
+from mosaic.machine.git import answer_of, current_branch, find_work_tree
+from mosaic.machine.lock import hold_folder
+from mosaic.machine.snapshot import keep_tree, take_tree
+from mosaic.machine.tree_diff import compare_trees, describe_changes, empty_tree, write_patch
+from mosaic.runs.checkpoint import (
+    FILES_LISTED,
+    Checkpoint,
+    CheckpointType,
+    Trigger,
+    next_seq,
+    read_checkpoints,
+    write_checkpoint,
+)
+from mosaic.runs.record import runs_of_task
+from mosaic.runs.tails import tail_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mosaic.machine.snapshot import LeftOut, TakenTree
+    from mosaic.model import RunSettings
+    from mosaic.runs.record import Run, RunMeta
+
+STDOUT_TAIL_BYTES = 64 << 10
+STDERR_TAIL_BYTES = 16 << 10
+TURN_SECONDS = 60.0
+"""How long to wait for another checkpoint of the same task."""
+GATE_STEP = "gate"
+"""Steps whose name begins so are quality gates."""
+TRIGGER_WORDS = {
+    Trigger.COMMAND: "taken by hand",
+    Trigger.INTERVAL: "while it works",
+    Trigger.STOP: "before it is stopped",
+    Trigger.TIMEOUT: "when its time ran out",
+    Trigger.END: "at its end",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """What checkpoints of a run are made of."""
+
+    run: Run
+    meta: RunMeta
+    runs_dir: Path
+    state_dir: Path
+    settings: RunSettings
+
+
+def take_checkpoint(
+    source: Source,
+    trigger: Trigger,
+    *,
+    note: str = "",
+    base: str | None = None,
+    only_if_changed: bool = False,
+) -> Checkpoint | None:
+    """Take a checkpoint and write it into the run's record.
+
+    A work tree that cannot be taken (no git, a full disk) leaves a checkpoint without a
+    tree that says why.
+
+    Args:
+        source: the run.
+        trigger: why now.
+        note: what a person says of it.
+        base: branch or commit to compare with; else the setting, else the run's base commit.
+        only_if_changed: take none where the tree is that of the task's last checkpoint.
+
+    Raises:
+        HeldError: another process takes checkpoints of this task and does not end.
+        FileAccessError: the record cannot be written.
+    """
+    run = source.run
+    with hold_folder(run.dir.parent, wait_seconds=TURN_SECONDS):
+        runs = runs_of_task(source.runs_dir, source.meta.task_id)
+        earlier = read_checkpoints(runs).found
+        last = earlier[-1].checkpoint if earlier else None
+        top = find_work_tree(source.meta.cwd)
+        taken, problem = _take(source, top, last)
+        if only_if_changed and (taken is None or (last and last.tree == taken.tree)):
+            return None
+        checkpoint = Checkpoint(
+            seq=next_seq(runs),
+            types=(CheckpointType.SUMMARY.value,),
+            created_at=utc_now(),
+            trigger=trigger.value,
+            summary=TRIGGER_WORDS[trigger],
+            task_id=source.meta.task_id,
+            run_id=run.id,
+            note=note,
+            problem=problem,
+        )
+        if taken is not None and top is not None:
+            checkpoint = _with_tree(source, checkpoint, taken, top, base)
+        checkpoint = _with_logs(checkpoint, run, runs)
+        write_checkpoint(run, checkpoint)
+        return checkpoint
+
+
+def find_last_gate(runs: Sequence[Run]) -> Run | None:
+    """Return the newest run of a task that is a quality gate's."""
+    for run in reversed(runs):
+        try:
+            if run.meta().step_id.startswith(GATE_STEP):
+                return run
+        except RecordError:
+            continue
+    return None
+
+
+def _take(
+    source: Source, top: Path | None, last: Checkpoint | None
+) -> tuple[TakenTree | None, str | None]:
+    if top is None:
+        return None, "there is no git repository"
+    known: Mapping[str, LeftOut] = {each.path: each for each in last.left_out} if last else {}
+    try:
+        taken = take_tree(
+            top,
+            scratch=source.run.dir,
+            without=state_prefix(source.state_dir, top),
+            largest_bytes=source.settings.largest_file_bytes,
+            known=known,
+        )
+    except MissionError as error:
+        return None, "; ".join(filter(None, (error.message, error.detail)))
+    return taken, None
+
+
+def state_prefix(state_dir: Path, top: Path) -> str | None:
+    """Return the mission's own folder as git names it; None where it lies elsewhere."""
+    try:
+        return state_dir.resolve().relative_to(top.resolve()).as_posix()
+    except ValueError:
+        return None
+
+
+def _with_tree(
+    source: Source, checkpoint: Checkpoint, taken: TakenTree, top: Path, base: str | None
+) -> Checkpoint:
+    run, seq = source.run, checkpoint.seq
+    ref = f"{run.id}/{seq}"
+    base_ref = base or source.settings.checkpoint_base
+    base_commit = _base_commit(top, base_ref, source.meta.base_commit)
+    patch = f"{seq:04d}.patch"
+    try:
+        message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
+        commit = keep_tree(top, taken, ref=ref, message=message)
+        changes = compare_trees(top, base_commit or empty_tree(top), taken.tree)
+        write_patch(top, base_commit or empty_tree(top), taken.tree, run.checkpoints / patch)
+    except MissionError as error:
+        problem = "; ".join(filter(None, (error.message, error.detail)))
+        return replace(checkpoint, problem=problem)
+    stat = describe_changes(changes)
+    return replace(
+        checkpoint,
+        types=(*checkpoint.types, CheckpointType.GIT_DIFF.value),
+        base_ref=base_ref,
+        base_commit=base_commit,
+        head=taken.head,
+        branch=current_branch(top),
+        tree=taken.tree,
+        commit=commit,
+        ref=f"refs/mosaic/checkpoints/{ref}",
+        files=tuple(changes[:FILES_LISTED]),
+        files_total=len(changes),
+        stat=stat,
+        patch=patch,
+        left_out=taken.left_out,
+        summary=f"{checkpoint.summary}: {stat}",
+    )
+
+
+def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str | None:
+    """Return what to compare with: where the work left the base, else the run's first commit."""
+    if base_ref:
+        fork = answer_of(["merge-base", "HEAD", base_ref], top)
+        if fork:
+            return fork
+        commit = answer_of(["rev-parse", "--verify", "--quiet", f"{base_ref}^{{commit}}"], top)
+        if commit:
+            return commit
+    if run_base and answer_of(["cat-file", "-e", f"{run_base}^{{commit}}"], top) is not None:
+        return run_base
+    return None
+
+
+def _with_logs(checkpoint: Checkpoint, run: Run, runs: Sequence[Run]) -> Checkpoint:
+    types, seq = list(checkpoint.types), checkpoint.seq
+    log_tail = gate_output = None
+    tail = log_tail_of(run)
+    if tail:
+        log_tail = f"{seq:04d}.log"
+        write_private(run.checkpoints / log_tail, tail, root=run.dir)
+        types.append(CheckpointType.LOG_TAIL.value)
+    gate = find_last_gate(runs)
+    output = log_tail_of(gate) if gate else b""
+    if output:
+        gate_output = f"{seq:04d}.gate"
+        write_private(run.checkpoints / gate_output, output, root=run.dir)
+        types.append(CheckpointType.GATE_OUTPUT.value)
+    return replace(checkpoint, types=tuple(types), log_tail=log_tail, gate_output=gate_output)
+
+
+def log_tail_of(run: Run) -> bytes:
+    """Return the end of what a run wrote: stdout, then stderr."""
+    parts = []
+    for path, limit in ((run.stdout_log, STDOUT_TAIL_BYTES), (run.stderr_log, STDERR_TAIL_BYTES)):
+        tail = tail_bytes(path, limit)
+        if tail:
+            parts.append(b"== " + path.name.encode() + b"\n" + tail)
+    return b"\n".join(parts)

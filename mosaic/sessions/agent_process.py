@@ -1,0 +1,137 @@
+"""The agent's process: started, signalled, and ended with everything that it left behind.
+
+A headless agent has a session of its own, nothing of ours inherited but its three streams,
+and its output goes through an `Outlet` into the record's logs. An interactive one has the
+terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from mosaic.machine.identity import identify, own_identity
+from mosaic.machine.orphans import sweep_orphans
+from mosaic.machine.outlet import Outlet
+from mosaic.machine.process import spawn
+from mosaic.model import Mode, ProcessIdentity
+from mosaic.ports import PromptChannel
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from mosaic.ports import Order
+    from mosaic.runs.record import Run
+
+
+class AgentProcess:
+    """One agent. `start` once; `end_leftovers` when it has ended; `close` in the end."""
+
+    def __init__(self, run: Run, order: Order) -> None:
+        self._run = run
+        self._order = order
+        self._outlet: Outlet | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> ProcessIdentity:
+        """Start it.
+
+        Raises:
+            ProgramNotFoundError: its program cannot be started.
+            FailedError: its output cannot be recorded.
+        """
+        order = self._order
+        environ = {key: value for key, value in os.environ.items() if key not in order.unset}
+        environ.update(order.env)
+        if order.mode is Mode.INTERACTIVE:
+            self._process = spawn(
+                order.argv,
+                cwd=order.cwd,
+                env=environ,
+                stdin=None,
+                stdout=None,
+                stderr=None,
+                new_session=False,
+            )
+        else:
+            self._process = self._start_headless(environ)
+        return identify(self._process.pid) or _ended_at_once(self._process.pid)
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended; it is not reaped, so that its group stays its own."""
+        assert self._process is not None
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, flags) is not None
+
+    def signal(self, number: int) -> None:
+        """Signal it: its whole group where it has one of its own."""
+        if self._process is None or self.has_ended():
+            return
+        try:  # not reaped, so the pid is still the agent's
+            if self._order.mode is Mode.INTERACTIVE:
+                os.kill(self._process.pid, number)
+            else:
+                os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def end_leftovers(self) -> int:
+        """Reap it, end everything that it started and left behind, and take its last words.
+
+        Returns:
+            How many processes it had left behind.
+        """
+        process = self._process
+        assert process is not None
+        if self._order.mode is Mode.HEADLESS:
+            # Nobody may be left in the group but its ended leader.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        swept = len(sweep_orphans(exclude=[self._outlet.pid] if self._outlet else []))
+        if self._outlet:
+            self._outlet.wait()
+            self._outlet.give_up_reserve()
+        return swept
+
+    @property
+    def exit_code(self) -> int:
+        """What it exited with; negative for a signal. Known after `end_leftovers`."""
+        assert self._process is not None
+        code: int = self._process.returncode
+        return code
+
+    def close(self) -> None:
+        """Give back what an agent that never started was given."""
+        if self._outlet:
+            self._outlet.close()
+
+    def _start_headless(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+        order = self._order
+        source = self._run.prompt_file if order.channel is PromptChannel.STDIN else os.devnull
+        self._outlet = outlet = Outlet(self._run.dir)
+        stdin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return spawn(
+                order.argv,
+                cwd=order.cwd,
+                env=environ,
+                stdin=stdin,
+                stdout=outlet.stdout,
+                stderr=outlet.stderr,
+                new_session=True,
+            )
+        except BaseException:
+            outlet.close()
+            outlet.wait()
+            raise
+        finally:
+            outlet.close()
+            os.close(stdin)
+
+
+def _ended_at_once(pid: int) -> ProcessIdentity:
+    own = own_identity()
+    return ProcessIdentity(pid=pid, started_at="", boot_id=own.boot_id, host=own.host)
