@@ -36,7 +36,14 @@ PANELS = {
         "sync": "plan",
         "check": "plan",
     },
-    "Hand off": {"next": "handoff", "resume": "handoff", "sessions": "handoff", "stop": "handoff"},
+    "Hand off": {
+        "next": "handoff",
+        "resume": "handoff",
+        "sessions": "handoff",
+        "stop": "handoff",
+        "exec": "steps",
+        "checkpoint": "checkpoints",
+    },
     "Review": {"status": "look"},
     "Around it": {"demo": "around", "doctor": "around", "migrate": "around"},
 }

@@ -10,6 +10,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── MissionExistsError          MISSION_EXISTS
     │   ├── TaskNotFoundError           TASK_NOT_FOUND
     │   ├── SessionNotFoundError        SESSION_NOT_FOUND
+    │   ├── CheckpointNotFoundError     CHECKPOINT_NOT_FOUND
     │   └── RuntimeUnknownError         RUNTIME_UNKNOWN
     ├── NotReadyError              3    NOT_READY
     │   ├── TaskNotReadyError           TASK_NOT_READY
@@ -57,6 +58,7 @@ from mosaic.errors.files import (
     TemplateError,
 )
 from mosaic.errors.refusals import (
+    CheckpointNotFoundError,
     DirtyTreeError,
     FailedError,
     GitError,
@@ -77,6 +79,7 @@ from mosaic.errors.refusals import (
 
 __all__ = [
     "BrokenFileError",
+    "CheckpointNotFoundError",
     "DirtyTreeError",
     "DuplicateTaskError",
     "EditRefusedError",

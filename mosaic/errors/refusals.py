@@ -64,6 +64,20 @@ class SessionNotFoundError(UsageError):
         super().__init__(message, hint="`mission sessions` lists them all")
 
 
+class CheckpointNotFoundError(UsageError):
+    """A task has no checkpoint of this number."""
+
+    code = "CHECKPOINT_NOT_FOUND"
+
+    def __init__(self, task_id: str, seq: int, known: Sequence[int]) -> None:
+        shown = ", ".join(f"`{number}`" for number in known) or "none"
+        super().__init__(
+            f"`{task_id}` has no checkpoint `{seq}`",
+            detail=f"it has: {shown}",
+            hint=f"`mission checkpoint list {task_id}`",
+        )
+
+
 class RuntimeUnknownError(UsageError):
     """No runtime has this name."""
 

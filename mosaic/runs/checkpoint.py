@@ -125,13 +125,27 @@ def read_checkpoints(runs: Iterable[Run]) -> CheckpointRead:
 
 def next_seq(runs: Iterable[Run]) -> int:
     """Return the number of a task's next checkpoint; those that cannot be read keep theirs."""
-    taken = [
-        int(path.stem)
-        for run in runs
-        for path in run.checkpoints.glob("*.json")
-        if path.stem.isdecimal()
-    ]
-    return max(taken, default=0) + 1
+    return 1 + max((last_seq(run) for run in runs), default=0)
+
+
+def last_seq(run: Run) -> int:
+    """Return the number of a run's last checkpoint; 0 when it has none."""
+    names = (path.stem for path in run.checkpoints.glob("*.json"))
+    return max((int(name) for name in names if name.isdecimal()), default=0)
+
+
+def checkpoint_event(checkpoint: Checkpoint) -> tuple[str, str, dict[str, JsonValue]]:
+    """Return message, level and data of the event that a checkpoint makes."""
+    data: dict[str, JsonValue] = {
+        "seq": checkpoint.seq,
+        "trigger": checkpoint.trigger,
+        "types": list(checkpoint.types),
+        "tree": checkpoint.tree,
+        "commit": checkpoint.commit,
+        "problem": checkpoint.problem,
+    }
+    level = "warning" if checkpoint.problem else "info"
+    return f"checkpoint {checkpoint.seq} {checkpoint.summary}", level, data
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -160,6 +160,13 @@ class Run:
         """
         return _parse(self.dir / "meta.json", _meta_from)
 
+    def find_meta(self) -> RunMeta | None:
+        """Return meta.json, or None where it cannot be read."""
+        try:
+            return self.meta()
+        except RecordError:
+            return None
+
     def state(self) -> RunState:
         """Read state.json.
 
@@ -214,16 +221,15 @@ def create_run(runs_dir: Path, task_id: str) -> Run:
 
 def is_session_run(run: Run) -> bool:
     """Tell whether a run is an agent's; one that cannot be read counts as one."""
-    try:
-        return run.meta().session_id is not None
-    except RecordError:
-        return True
+    meta = run.find_meta()
+    return meta is None or meta.session_id is not None
 
 
 def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None:
     """Write what is asked of a run: prompt, capsule, meta, and the state `prepared`."""
     for name, text in (("prompt.md", prompt), ("capsule.json", capsule)):
-        write_private(run.dir / name, text.encode(), root=run.dir)
+        if text:  # a recorded command is given neither
+            write_private(run.dir / name, text.encode(), root=run.dir)
     run.write_json("meta.json", {"layout_version": LAYOUT_VERSION, **_values(meta)})
     run.write_state(
         RunState(status=RunStatus.PREPARED, attempt=meta.attempt, updated_at=meta.created_at)
@@ -244,6 +250,11 @@ def _order(run_id: str) -> tuple[int, str]:
     """Return what puts run ids in their order, `r1000` after `r999`."""
     number = run_id[1:].partition("-")[0]
     return (int(number) if number.isdecimal() else 0, run_id)
+
+
+def run_of(runs_dir: Path, task_id: str, run_id: str) -> Run:
+    """Return the run of a task that has this id, whether it is there or not."""
+    return Run(dir=runs_dir / safe_segment(task_id) / safe_segment(run_id))
 
 
 def find_run(runs_dir: Path, run_id: str) -> Run | None:

@@ -24,7 +24,7 @@ class StepEnd:
     """How a step ended, with all that is known of it."""
 
     status: RunStatus
-    reason: EndReason
+    reason: EndReason | None
     ok: bool
     cause: str
     """An `EndCause`."""
@@ -71,7 +71,7 @@ def _values(run: Run, meta: RunMeta, end: StepEnd) -> dict[str, JsonValue]:
         "layout_version": LAYOUT_VERSION,
         "ok": end.ok,
         "outcome": end.status.value,
-        "reason": end.reason.value,
+        "reason": end.reason.value if end.reason else None,
         "cause": end.cause,
         "summary": end.summary,
         "words": end.words,

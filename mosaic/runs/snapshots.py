@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError, RecordError
+from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.machine.git import answer_of, current_branch, find_work_tree
@@ -112,11 +112,9 @@ def take_checkpoint(
 def find_last_gate(runs: Sequence[Run]) -> Run | None:
     """Return the newest run of a task that is a quality gate's."""
     for run in reversed(runs):
-        try:
-            if run.meta().step_id.startswith(GATE_STEP):
-                return run
-        except RecordError:
-            continue
+        meta = run.find_meta()
+        if meta is not None and meta.step_id.startswith(GATE_STEP):
+            return run
     return None
 
 

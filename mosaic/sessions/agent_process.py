@@ -12,7 +12,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from mosaic.machine.identity import identify, own_identity
+from mosaic.machine.identity import find_entry, identity_of, own_identity
 from mosaic.machine.orphans import sweep_orphans
 from mosaic.machine.outlet import Outlet
 from mosaic.machine.process import spawn
@@ -57,7 +57,7 @@ class AgentProcess:
             )
         else:
             self._process = self._start_headless(environ)
-        return identify(self._process.pid) or _ended_at_once(self._process.pid)
+        return _identity_of_child(self._process.pid)
 
     def has_ended(self) -> bool:
         """Tell whether it has ended; it is not reaped, so that its group stays its own."""
@@ -126,12 +126,17 @@ class AgentProcess:
         except BaseException:
             outlet.close()
             outlet.wait()
+            outlet.give_up_reserve()
             raise
         finally:
             outlet.close()
             os.close(stdin)
 
 
-def _ended_at_once(pid: int) -> ProcessIdentity:
+def _identity_of_child(pid: int) -> ProcessIdentity:
+    """Return the identity of a child that was not reaped, so also of one that ended at once."""
+    entry = find_entry(pid)
+    if entry is not None:
+        return identity_of(entry)
     own = own_identity()
     return ProcessIdentity(pid=pid, started_at="", boot_id=own.boot_id, host=own.host)

@@ -80,6 +80,11 @@ class OutputFollower:
             yield from self._take(chunk)
 
     @property
+    def output_bytes(self) -> int:
+        """How much was read so far."""
+        return self._bytes
+
+    @property
     def is_behind(self) -> bool:
         """Whether more was written than read: the next `read` need not wait."""
         return self._source is not None and os.fstat(self._source).st_size > self._bytes

@@ -27,7 +27,7 @@ from mosaic.machine.outlet import find_gaps
 from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
-from mosaic.runs.checkpoint import Trigger
+from mosaic.runs.checkpoint import Trigger, checkpoint_event, last_seq
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
 from mosaic.runs.record import Run, advance
 from mosaic.runs.tails import tail_text
@@ -96,7 +96,7 @@ class Supervisor:
         self._stop_stage = 0
         self._stop_at = 0.0
         self._started = 0.0
-        self._next_beat = 0.0
+        self._last_beat = 0.0
         self._next_save = 0.0
         self._heard = (0.0, 0)
         self._is_stalled = False
@@ -155,6 +155,7 @@ class Supervisor:
             conversation=self._follower.conversation,
             swept=swept,
         )
+        self._tell_progress()
         # Everything that a recovery needs if this process dies before the end is recorded.
         self._note(
             EventType.WORKER_EXITED,
@@ -188,6 +189,7 @@ class Supervisor:
             exit_code=exit_code,
             summary=summary,
             last_event_seq=self.event_count,
+            checkpoint_seq=last_seq(self.run),
         )
         self.run.write_state(state)
 
@@ -296,36 +298,26 @@ class Supervisor:
         if checkpoint is None:
             return
         self._advance(checkpoint_seq=checkpoint.seq)
-        self._note(
-            EventType.CHECKPOINT_CAPTURED,
-            f"checkpoint {checkpoint.seq} {checkpoint.summary}",
-            level="warning" if checkpoint.problem else "info",
-            seq=checkpoint.seq,
-            trigger=checkpoint.trigger,
-            types=list(checkpoint.types),
-            tree=checkpoint.tree,
-            commit=checkpoint.commit,
-            problem=checkpoint.problem,
-        )
+        message, level, data = checkpoint_event(checkpoint)
+        if self._events:
+            self._events.append(EventType.CHECKPOINT_CAPTURED, message, level=level, data=data)
 
     def _beat(self) -> None:
         now = time.monotonic()
-        seen = self._follower.progress(now - self._started)
-        changed = (seen.last, seen.usage, seen.output_bytes) != (
-            self._state.last_activity,
-            self._state.usage,
-            self._state.output_bytes,
-        )
-        waited = PROGRESS_SECONDS if changed else HEARTBEAT_SECONDS
-        if now < self._next_beat + waited:
+        changed = self._follower.output_bytes != self._state.output_bytes
+        if now < self._last_beat + (PROGRESS_SECONDS if changed else HEARTBEAT_SECONDS):
             return
-        self._next_beat = now
-        self._advance(last_activity=seen.last, output_bytes=seen.output_bytes, usage=seen.usage)
+        self._last_beat = now
+        self._tell_progress()
         if self._order.heartbeat_file:
             try:
                 os.utime(self._order.heartbeat_file)
             except OSError:
                 return  # a heartbeat lost is not worth the run
+
+    def _tell_progress(self) -> None:
+        seen = self._follower.progress(time.monotonic() - self._started)
+        self._advance(last_activity=seen.last, output_bytes=seen.output_bytes, usage=seen.usage)
 
     def _ending(self, exit_code: int) -> Ending:
         if self._stop is EndReason.TIMEOUT:

@@ -1,0 +1,302 @@
+"""Checkpoints by hand: taken now, listed, and rebuilt in a work tree."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import CheckpointNotFoundError, FailedError, HeldError, UsageError
+from mosaic.machine.clock import utc_now
+from mosaic.machine.git import find_work_tree, run_git
+from mosaic.machine.rebuild import apply_patch, find_changes, has_object, rebuild_tree
+from mosaic.machine.snapshot import take_tree
+from mosaic.runs.checkpoint import (
+    FoundCheckpoint,
+    Trigger,
+    checkpoint_event,
+    read_checkpoints,
+)
+from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.record import Run, run_of, runs_of_task
+from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint
+from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.step import note_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mosaic.machine.snapshot import LeftOut
+    from mosaic.runs.checkpoint import Checkpoint, CheckpointRead
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+
+WORKTREE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restored:
+    """A checkpoint that stands in a work tree again."""
+
+    checkpoint: Checkpoint
+    place: Path
+    tree: str
+    """The tree that stands there, taken again afterwards and compared."""
+    kept: tuple[str, ...] = ()
+    """The mission's own files, which were left as they are."""
+    extra: tuple[str, ...] = ()
+    """Files there that git ignored before and does not now."""
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the checkpoint lists but does not hold."""
+        return self.checkpoint.left_out
+
+
+def checkpoint_task(
+    snapshot: Snapshot, task_id: str | None, *, note: str, base: str | None
+) -> FoundCheckpoint:
+    """Take a checkpoint now: into the live run of the task, else into a record of its own.
+
+    Args:
+        snapshot: the mission.
+        task_id: the task; None for that of the live or the last session.
+        note: what a person says of it.
+        base: a branch or commit to compare with.
+
+    Raises:
+        UsageError: no task is named and none is being worked on.
+        TaskNotFoundError: there is no such task.
+    """
+    task = snapshot.get(task_id or _task_at_work(snapshot)).task
+    run = _live_run(snapshot, task.id)
+    settings = snapshot.document.mission.runs
+    layout = snapshot.layout
+    begun_at = _base_of(runs_of_task(layout.runs_dir, task.id))
+
+    def take(into: Run) -> Checkpoint:
+        meta = into.meta()
+        source = Source(
+            run=into,
+            meta=replace(meta, base_commit=begun_at or meta.base_commit),
+            runs_dir=layout.runs_dir,
+            state_dir=layout.state_dir,
+            settings=settings,
+        )
+        checkpoint = take_checkpoint(source, Trigger.COMMAND, note=note, base=base)
+        assert checkpoint is not None
+        message, level, data = checkpoint_event(checkpoint)
+        EventLog(into).append(EventType.CHECKPOINT_CAPTURED, message, level=level, data=data)
+        return checkpoint
+
+    if run is not None:
+        checkpoint = take(run)
+    else:
+        run, checkpoint = note_step(snapshot, task.id, name="checkpoint", kind="git", work=take)
+    return FoundCheckpoint(run=run, checkpoint=checkpoint)
+
+
+def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:
+    """Return a task's checkpoints in their order.
+
+    Raises:
+        TaskNotFoundError: there is no such task.
+    """
+    task = snapshot.get(task_id).task
+    return read_checkpoints(runs_of_task(snapshot.layout.runs_dir, task.id))
+
+
+def find_checkpoint(snapshot: Snapshot, task_id: str, seq: int) -> FoundCheckpoint:
+    """Return one checkpoint of a task.
+
+    Raises:
+        CheckpointNotFoundError: the task has none of that number.
+        RecordError: it cannot be read.
+    """
+    read = checkpoints_of(snapshot, task_id)
+    for found in read.found:
+        if found.checkpoint.seq == seq:
+            return found
+    for error in read.broken:
+        if error.path and Path(error.path).stem == f"{seq:04d}":
+            raise error
+    raise CheckpointNotFoundError(task_id, seq, [each.checkpoint.seq for each in read.found])
+
+
+def restore_checkpoint(
+    snapshot: Snapshot, found: FoundCheckpoint, *, into: Path | None, keep_own: bool = False
+) -> Restored:
+    """Rebuild a checkpoint's tree, and prove that it is that very tree.
+
+    Args:
+        snapshot: the mission.
+        found: the checkpoint.
+        into: a clean work tree, or a folder that is not there yet and becomes a worktree of
+            the repository; None for the work tree of the mission.
+        keep_own: leave the mission's own files as they are, even where they are committed.
+
+    Raises:
+        FailedError: it holds no tree, or nothing that the tree could be rebuilt from is here.
+        HeldError: a session works in the mission's work tree.
+        DirtyTreeError: the work tree has changes.
+        UsageError: `into` is neither.
+    """
+    layout, checkpoint = snapshot.layout, found.checkpoint
+    if checkpoint.tree is None:
+        raise FailedError(f"checkpoint {checkpoint.seq} holds no tree", detail=checkpoint.problem)
+    home = find_work_tree(layout.project)
+    place = into.absolute() if into is not None else home
+    if place is None:
+        raise FailedError("there is no git repository", path=layout.project)
+    made = into is not None and _make_worktree(home, place, checkpoint)
+    try:
+        tree = _tree_in(place, found, layout)
+        own = home is not None and place.resolve() == home.resolve()
+        keep = _kept_files(layout, place, always=keep_own) if own else lambda _path: False
+        if own:
+            _refuse_live(layout)
+        rebuilt = rebuild_tree(
+            place,
+            tree,
+            scratch=layout.state_dir,
+            without=state_prefix(layout.state_dir, place),
+            keep=keep,
+        )
+    except BaseException:
+        if made and home is not None:
+            run_git(["worktree", "remove", "--force", str(place)], home, check=False)
+            shutil.rmtree(place, ignore_errors=True)
+        raise
+    return Restored(
+        checkpoint=checkpoint,
+        place=place,
+        tree=rebuilt.tree,
+        kept=rebuilt.kept,
+        extra=rebuilt.extra,
+    )
+
+
+def _base_of(runs: Sequence[Run]) -> str | None:
+    """Return the commit that the last agent on a task began from."""
+    for run in reversed(runs):
+        meta = run.find_meta()
+        if meta is not None and meta.session_id is not None:
+            return meta.base_commit
+    return None
+
+
+def _task_at_work(snapshot: Snapshot) -> str:
+    live = [found.lock.task_id for found in find_locks(snapshot.layout) if not found.is_dead]
+    if len(live) == 1:
+        return live[0]
+    last = [s.last_task_id for s in snapshot.document.mission.sessions if s.last_task_id]
+    if live or not last:
+        raise UsageError("no task is named", hint="`mission checkpoint T-001`")
+    return last[-1]
+
+
+def _live_run(snapshot: Snapshot, task_id: str) -> Run | None:
+    for found in find_locks(snapshot.layout):
+        if not found.is_dead and found.lock.task_id == task_id:
+            return run_of(snapshot.layout.runs_dir, task_id, found.lock.run_id)
+    return None
+
+
+def _make_worktree(home: Path | None, place: Path, checkpoint: Checkpoint) -> bool:
+    """Make a worktree for a checkpoint, unless a work tree is there; tell whether it was made."""
+    if place.is_dir() and any(place.iterdir()):
+        if find_work_tree(place) != place.resolve():
+            raise UsageError(
+                f"`{place}` is neither a work tree nor empty",
+                hint="name a folder that is not there yet, or the top of a clean work tree",
+            )
+        return False
+    if home is None:
+        raise FailedError("there is no git repository to make a worktree of")
+    at = next(
+        (name for name in (checkpoint.head, checkpoint.base_commit, checkpoint.commit)
+         if name and has_object(home, f"{name}^{{commit}}")),
+        None,
+    )  # fmt: skip
+    if at is None:
+        raise FailedError(
+            f"the commit that checkpoint {checkpoint.seq} stands on is not in this repository",
+            detail=f"commit {checkpoint.head or checkpoint.base_commit}",
+            hint="fetch it first",
+        )
+    command = ["worktree", "add", "--quiet", "--detach", str(place), at]
+    run_git(command, home, timeout_seconds=WORKTREE_SECONDS)
+    return True
+
+
+def _tree_in(place: Path, found: FoundCheckpoint, layout: Layout) -> str:
+    """Return the checkpoint's tree where its objects are there, else made from its patch."""
+    checkpoint = found.checkpoint
+    assert checkpoint.tree is not None
+    if has_object(place, f"{checkpoint.commit}^{{commit}}"):
+        return checkpoint.tree
+    patch = found.patch
+    if patch is None or not patch.is_file():
+        raise FailedError(
+            f"checkpoint {checkpoint.seq} has no patch, and its commit is not in this repository",
+            path=found.run.dir,
+        )
+    if checkpoint.base_commit and not has_object(place, f"{checkpoint.base_commit}^{{commit}}"):
+        raise FailedError(
+            f"the commit that checkpoint {checkpoint.seq} builds on is not in this repository",
+            detail=f"commit {checkpoint.base_commit}",
+            hint="fetch it first",
+        )
+    tree = apply_patch(place, checkpoint.base_commit, patch, scratch=layout.state_dir)
+    if tree != checkpoint.tree:
+        raise FailedError(
+            f"the patch of checkpoint {checkpoint.seq} makes another tree",
+            path=patch,
+            detail=f"expected {checkpoint.tree}, made {tree}",
+        )
+    return tree
+
+
+def _kept_files(layout: Layout, top: Path, *, always: bool) -> Callable[[str], bool]:
+    """Return which paths a restore leaves alone: the mission's own, where they have changes.
+
+    A checkpoint of an earlier hour holds an earlier table and an earlier list of sessions.
+    What is committed can be taken back; what is not would be lost.
+    """
+    own = [
+        prefix
+        for path in (
+            layout.mission_file,
+            layout.tasks_file,
+            layout.tasks_dir,
+            layout.scratchpad_file,
+        )
+        if (prefix := state_prefix(path, top)) is not None
+    ]
+
+    def is_own(path: str) -> bool:
+        return any(path == prefix or path.startswith(f"{prefix}/") for prefix in own)
+
+    if always:
+        return is_own
+    without = state_prefix(layout.state_dir, top)
+    taken = take_tree(top, scratch=layout.state_dir, without=without)
+    changed = any(is_own(path) for path in find_changes(top, taken, without))
+    return is_own if changed else lambda _path: False
+
+
+def _refuse_live(layout: Layout) -> None:
+    for found in find_locks(layout):
+        if not found.is_dead and found.path == layout.session_lock:
+            name = found.lock.session_id
+            raise HeldError(
+                f"session `{name}` works in this work tree",
+                detail=found.judgement.because,
+                hint=f"`mission stop {name}` ends it; `--into DIR` rebuilds elsewhere",
+            )
+
+
+def checkpoint_age_seconds(checkpoint: Checkpoint) -> float:
+    """Return how long ago a checkpoint was taken."""
+    return max(0.0, (utc_now() - checkpoint.created_at).total_seconds())
