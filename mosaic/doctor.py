@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,8 +10,11 @@ from mosaic import __version__
 from mosaic.errors import MissionError
 from mosaic.machine.git import answer_of, find_work_tree
 from mosaic.machine.process import install_path
+from mosaic.plan.sizes import format_size
+from mosaic.runs.record import runs_in, task_folders
 from mosaic.runtimes import get_runtime, known_runtimes
 from mosaic.runtimes.common import probe_program
+from mosaic.sessions.housekeeping import folder_bytes
 from mosaic.sessions.session_lock import find_locks
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.store.tasks import Snapshot
+
+MUCH_BYTES = 10**9
+"""Records that take more deserve a hint."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,18 +122,16 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
     else:
         words = [f"{f.lock.session_id} {f.judgement.life}: {f.judgement.because}" for f in locks]
         items.append(Item(name="locks", state="ok", found="; ".join(words) or "none"))
-    runs, size = _measure(layout.runs_dir)
-    items.append(Item(name="runs", state="ok", found=f"{runs} records, {size / (1 << 20):.1f} MiB"))
+    items.append(_runs_item(layout.runs_dir))
     return items
 
 
-def _measure(folder: Path) -> tuple[int, int]:
-    runs = size = 0
-    for path, _, names in os.walk(folder):
-        runs += "meta.json" in names
-        for name in names:
-            try:
-                size += os.lstat(os.path.join(path, name)).st_size
-            except OSError:
-                continue
-    return runs, size
+def _runs_item(runs_dir: Path) -> Item:
+    runs = sum(len(runs_in(folder)) for folder in task_folders(runs_dir))
+    size = folder_bytes(runs_dir)
+    return Item(
+        name="runs",
+        state="ok" if size < MUCH_BYTES else "missing",
+        found=f"{runs} records, {format_size(size)}",
+        hint="`mission clean --older-than 30d` removes old ones",
+    )

@@ -39,13 +39,18 @@ PANELS = {
     "Hand off": {
         "next": "handoff",
         "resume": "handoff",
-        "sessions": "handoff",
-        "stop": "handoff",
+        "sessions": "sessions",
+        "stop": "sessions",
         "exec": "steps",
         "checkpoint": "checkpoints",
     },
     "Review": {"status": "look"},
-    "Around it": {"demo": "around", "doctor": "around", "migrate": "around"},
+    "Around it": {
+        "demo": "around",
+        "doctor": "around",
+        "clean": "around",
+        "migrate": "around",
+    },
 }
 """Every command, by the job it does, with the module that holds it."""
 

@@ -1,7 +1,8 @@
-"""Around it: demo, doctor, migrate."""
+"""Around it: demo, doctor, clean, migrate."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ import typer
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint, write
 from mosaic.errors import ExitCode
-from mosaic.store.reading import locate_mission
+from mosaic.plan.sizes import format_size
+from mosaic.store.reading import locate_mission, read_mission
 
 
 def demo_command(
@@ -75,6 +77,47 @@ def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
         lines=lines,
         exit_code=ExitCode.FAILED if bad else ExitCode.OK,
         next_commands=["mission status"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def clean_command(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="30d", help="Only what ended before that.")
+    ] = "30d",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+    ] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Remove old run records; never those of live runs, or that an open task goes on from."""
+    from mosaic.plan.durations import parse_duration
+    from mosaic.sessions.housekeeping import clean_runs
+
+    seconds = 0.0 if re.fullmatch(r"0+[dhms]?", older_than.strip()) else parse_duration(older_than)
+    snapshot = read_mission(locate_mission(mission))
+    cleaned = clean_runs(snapshot, older_than_seconds=seconds, dry_run=dry_run)
+    size = sum(each.size_bytes for each in cleaned.removed)
+    verb = "would remove" if dry_run else "removed"
+    lines = [f"{verb} {len(cleaned.removed)} run records, {format_size(size)}"]
+    lines += [f"  kept {each.run.id}: {clean(each.kept_because)}" for each in cleaned.kept]
+    result = Result(
+        kind="runs.cleaned",
+        data={
+            "dry_run": dry_run,
+            "removed": [
+                {"run_id": r.run.id, "dir": str(r.run.dir), "size_bytes": r.size_bytes}
+                for r in cleaned.removed
+            ],
+            "kept": [
+                {"run_id": r.run.id, "size_bytes": r.size_bytes, "because": r.kept_because}
+                for r in cleaned.kept
+            ],
+            "size_bytes": size,
+        },
+        lines=lines,
+        next_commands=["mission doctor"],
     )
     return emit(result, as_json=as_json)
 

@@ -20,6 +20,7 @@ from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session, Task
+    from mosaic.runs.record import Run
     from mosaic.store.tasks import Entry, Snapshot
 
 # Imports inside commands keep others quick to start; see decision 0002.
@@ -117,6 +118,8 @@ def show_command(
     mission: MissionPath = None,
 ) -> int:
     """Show one task whole: fields, text, handoff, dependencies, sessions."""
+    from mosaic.cli.runs_view import MOST_RUNS, run_values
+    from mosaic.runs.record import runs_of_task
     from mosaic.sessions.selection import select_from
     from mosaic.text.frontmatter import find_block
     from mosaic.text.sections import find_sections, section_text
@@ -137,6 +140,7 @@ def show_command(
     block = find_block(text)
     body = text[block.body_start :] if block else text
     selection = select_from(snapshot)
+    runs = runs_of_task(snapshot.layout.runs_dir, entry.task.id)
     sessions = [s for s in snapshot.document.mission.sessions if s.last_task_id == entry.task.id]
     result = Result(
         kind="task",
@@ -146,12 +150,15 @@ def show_command(
             "handoff_sections_missing": list(entry.file.missing_sections) if entry.file else [],
             "dependencies": [_dependency(snapshot, name) for name in entry.task.depends_on],
             "sessions": [session_json(session) for session in sessions],
+            "runs": [run_values(run) for run in runs[-MOST_RUNS:]],
+            "runs_total": len(runs),
         },
         lines=[
             *_field_lines(snapshot, entry, selection.of(entry.task.id)),
             *([""] if body.strip() else []),
             *clean_block(body.strip("\r\n")),
             *_session_lines(sessions),
+            *_run_lines(runs),
         ],
         next_commands=[f"mission next --task {entry.task.id}"],
     )
@@ -209,6 +216,14 @@ def _session_lines(sessions: list[Session]) -> list[str]:
 
     rows = session_rows(sessions)
     return ["", paint("sessions", "bold"), *[f"  {line}" for line in align(rows)]] if rows else []
+
+
+def _run_lines(runs: list[Run]) -> list[str]:
+    from mosaic.cli.runs_view import MOST_RUNS, run_rows
+
+    rows = run_rows(runs[-MOST_RUNS:])
+    more = [f"  and {len(runs) - MOST_RUNS} before"] if len(runs) > MOST_RUNS else []
+    return ["", paint("runs", "bold"), *[f"  {ln}" for ln in align(rows)], *more] if rows else []
 
 
 def graph_command(

@@ -13,11 +13,10 @@ from mosaic.cli.options import (
     MilestoneId,
     MissionPath,
     RuntimeName,
-    complete_session,
     complete_task,
 )
-from mosaic.cli.output import Result, align, clean, emit, paint, paint_status
-from mosaic.cli.sessions_view import length_words, session_rows, usage_words
+from mosaic.cli.output import Result, clean, emit, paint, paint_status
+from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.outcome import Outcome
     from mosaic.sessions.session import HandedOff
-    from mosaic.sessions.session_lock import FoundLock
     from mosaic.sessions.settle import Settled
 
 ModelName = Annotated[str | None, typer.Option("--model", help="The model that the agent uses.")]
@@ -97,6 +95,12 @@ def resume_command(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin a new conversation with the agent.")
     ] = False,
+    from_checkpoint: Annotated[
+        int | None,
+        typer.Option(
+            "--from", metavar="SEQ", help="Set the work tree back to this checkpoint first."
+        ),
+    ] = None,
     headless: Headless = False,
     detach: Detach = False,
     timeout: Timeout = None,
@@ -114,6 +118,7 @@ def resume_command(
         timeout_seconds=_seconds(timeout),
         resuming=True,
         fresh=fresh,
+        from_checkpoint=from_checkpoint,
     )
     return _hand_off(locate_mission(mission), request, detach=detach, as_json=as_json)
 
@@ -269,63 +274,3 @@ def _what_next(task_id: str, status: str) -> list[str]:
     if status == "in-progress":
         return [f"mission resume {task_id}", f"mission show {task_id}"]
     return ["mission next"]
-
-
-def sessions_command(
-    live: Annotated[bool, typer.Option("--live", help="Only those that work now.")] = False,
-    as_json: Json = False,
-    mission: MissionPath = None,
-) -> int:
-    """List all sessions: runtime, task, start, length, how they ended, cost."""
-    from mosaic.sessions.recover import recover_if_needed
-    from mosaic.sessions.session_lock import find_locks
-
-    path = locate_mission(mission)
-    recover_if_needed(read_mission(path))
-    snapshot = read_mission(path)
-    alive = {found.lock.session_id: found for found in find_locks(snapshot.layout)}
-    sessions = [s for s in snapshot.document.mission.sessions if not live or s.id in alive]
-    rows = [
-        (*row[:5], row[5] or _life(alive.get(session.id)), row[6])
-        for session, row in zip(sessions, session_rows(sessions), strict=True)
-    ]
-    headers = ("session", "runtime", "task", "started", "length", "ended", "used")
-    result = Result(
-        kind="session.list",
-        data={
-            "sessions": [{**session_json(s), "live": s.id in alive} for s in sessions],
-        },
-        lines=align(rows, headers=headers) or [paint("no sessions", "dim")],
-        next_commands=["mission status"],
-    )
-    return emit(result, as_json=as_json)
-
-
-def _life(found: FoundLock | None) -> str:
-    return f"live: {found.judgement.because}" if found else "open"
-
-
-def stop_command(
-    session: Annotated[
-        str | None,
-        typer.Argument(metavar="[SESSION]", autocompletion=complete_session, help="A session."),
-    ] = None,
-    now: Annotated[bool, typer.Option("--now", help="Kill it at once.")] = False,
-    as_json: Json = False,
-    mission: MissionPath = None,
-) -> int:
-    """End a live session: interrupt, terminate, kill its whole process group."""
-    from mosaic.sessions.stop import stop_session
-
-    stopped = stop_session(locate_mission(mission), session, now=now)
-    result = Result(
-        kind="session.stopped",
-        data={"session": session_json(stopped)},
-        lines=[
-            f"{stopped.id} ended {stopped.ended_reason or 'unknown'} after "
-            f"{length_words(stopped)}; {stopped.last_task_id} stays as it is"
-        ],
-        next_commands=[f"mission resume {stopped.last_task_id}"],
-        show_next=True,
-    )
-    return emit(result, as_json=as_json)

@@ -7,9 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.cli.output import clean, paint, warn
-from mosaic.cli.sessions_view import usage_words
+from mosaic.cli.sessions_view import progress_words
 from mosaic.model import Mode
-from mosaic.plan.durations import format_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,11 +58,7 @@ class LiveRun:
         if not sys.stderr.isatty() or time.monotonic() < self._next_tick:
             return
         self._next_tick = time.monotonic() + TICK_SECONDS
-        parts = [format_duration(progress.elapsed_seconds)]
-        if progress.usage is not None:
-            parts.append(usage_words(progress.usage))
-        parts.append(clean(progress.last) or "working")
-        line = "  ".join(parts)[:LINE_WIDTH]
+        line = "  ".join(filter(None, map(clean, progress_words(progress))))[:LINE_WIDTH]
         sys.stderr.write(f"\r\x1b[2K{line}")
         sys.stderr.flush()
         self._shown = True

@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mosaic.model import Session, Usage
-
+    from mosaic.sessions.live import LiveSession
+    from mosaic.sessions.output import Progress
 
 THOUSAND = 1000
+SILENT_SECONDS = 60.0
+"""A shorter silence is not worth a word."""
 
 
 def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
@@ -29,6 +32,24 @@ def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
         )
         for session in sessions
     ]
+
+
+def live_row(session: Session, live: LiveSession) -> tuple[str, ...]:
+    """Return one row of a session that works now: what it does, for how long, for how much."""
+    return (
+        session.id,
+        session.runtime,
+        session.last_task_id or "",
+        *progress_words(live.progress),
+    )
+
+
+def progress_words(progress: Progress) -> tuple[str, str, str]:
+    """Return how a run gets on: for how long, for how much, and what it does."""
+    last = progress.last or "working"
+    if progress.silent_seconds >= SILENT_SECONDS:
+        last = f"silent for {format_duration(progress.silent_seconds)}; before: {last}"
+    return format_duration(progress.elapsed_seconds), usage_words(progress.usage), last
 
 
 def length_words(session: Session) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import JsonValue, Session, Task
     from mosaic.plan.ready import Selection
+    from mosaic.sessions.output import Progress
     from mosaic.store.tasks import Snapshot
 
 
@@ -38,6 +39,20 @@ def session_json(session: Session) -> dict[str, JsonValue]:
         else:
             values[name] = plain(value)
     return values
+
+
+def progress_json(progress: Progress) -> dict[str, JsonValue]:
+    """Return how a run gets on as JSON."""
+    usage = progress.usage
+    return {
+        "elapsed_seconds": round(progress.elapsed_seconds, 3),
+        "silent_seconds": round(progress.silent_seconds, 3),
+        "last": progress.last,
+        "output_bytes": progress.output_bytes,
+        "usage": {key: getattr(usage, key) for key in usage.__dataclass_fields__}
+        if usage
+        else None,
+    }
 
 
 def report_problems(snapshot: Snapshot, *, as_json: bool) -> ExitCode:

@@ -140,6 +140,10 @@ class CheckpointFacts:
     summary: str
     patch: str | None = None
     """Path of the patch, to read."""
+    files: tuple[str, ...] = ()
+    """The files that it changes, with how."""
+    is_set_back: bool = False
+    """The work tree was set back to it for this attempt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,6 +155,10 @@ class AttemptFacts:
     """The agent still knows what it was told before."""
     why_last_ended: str | None = None
     checkpoint: CheckpointFacts | None = None
+    needs_human: tuple[str, ...] = ()
+    """What earlier runs wanted a person to decide."""
+    followups: tuple[str, ...] = ()
+    """Steps that earlier runs suggested."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,7 +182,8 @@ class PromptContext:
                          body, missing_sections, acceptance_criteria (text, checked), notes
         dependencies     list of id, title, status, next_handoff, risks, file
         attempt          number, conversation_continued, why_last_ended,
-                         checkpoint (seq, summary, patch; or none)
+                         checkpoint (seq, summary, patch, files, is_set_back; or none),
+                         needs_human, followups
         session_id, run_id
         command          how `mission` is called where it is not on the PATH; or none
 

@@ -26,6 +26,7 @@ import re
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.errors import MissionError, RecordError
@@ -35,7 +36,6 @@ from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from mosaic.model import JsonValue
 
@@ -44,6 +44,8 @@ Parsed = TypeVar("Parsed")
 LAYOUT_VERSION = 1
 STEP_KINDS = ("shell", "git", "planner", "review", "finalize")
 """What a recorded command may be; an agent's run is a step of its runtime's name."""
+GONE_PREFIX = ".gone-"
+"""Begins the name of a record that is being removed."""
 PROMPT_MARK = "{prompt}"
 """Stands in `meta.json` where the argument list holds the prompt itself."""
 SECRET = re.compile(
@@ -177,8 +179,16 @@ class Run:
 
     def result(self) -> Mapping[str, Any] | None:
         """Read result.json; None when the run has not got one."""
-        data = find_bytes(self.dir / "result.json")
-        return None if data is None else _parse(self.dir / "result.json", dict)
+        if not (self.dir / "result.json").exists():
+            return None
+        return _parse(self.dir / "result.json", dict)
+
+    def find_result(self) -> Mapping[str, Any]:
+        """Return result.json, or nothing where there is none that can be read."""
+        try:
+            return self.result() or {}
+        except RecordError:
+            return {}
 
     def write_state(self, state: RunState) -> None:
         """Replace state.json."""
@@ -238,12 +248,28 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
 
 def runs_of_task(runs_dir: Path, task_id: str) -> list[Run]:
     """Return a task's runs, oldest first."""
-    parent = runs_dir / safe_segment(task_id)
+    return runs_in(runs_dir / safe_segment(task_id))
+
+
+def task_folders(runs_dir: Path) -> list[Path]:
+    """Return the folders that hold the runs of one task each."""
     try:
-        names = [entry.name for entry in os.scandir(parent) if entry.is_dir()]
+        return sorted(Path(entry.path) for entry in os.scandir(runs_dir) if entry.is_dir())
     except FileNotFoundError:
         return []
-    return [Run(dir=parent / name) for name in sorted(names, key=_order)]
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """Return the runs in a task's folder, oldest first."""
+    try:
+        names = [
+            entry.name
+            for entry in os.scandir(folder)
+            if not entry.name.startswith(GONE_PREFIX) and entry.is_dir()
+        ]
+    except FileNotFoundError:
+        return []
+    return [Run(dir=folder / name) for name in sorted(names, key=_order)]
 
 
 def _order(run_id: str) -> tuple[int, str]:

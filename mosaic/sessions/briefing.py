@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import find_text, write_private
 from mosaic.machine.git import current_branch
-from mosaic.model import EndReason, Mode
+from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.prompts.capsule import CapsuleInput, build_capsule
@@ -29,7 +29,11 @@ from mosaic.prompts.context import (
     TaskFacts,
 )
 from mosaic.prompts.report import DependencyReport, dependency_report
-from mosaic.runs.record import find_run
+from mosaic.sessions.attempt import (
+    REASON_WORDS,
+    checkpoint_facts,
+    checkpoint_values,
+)
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import load_partials, load_template
 
@@ -38,28 +42,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mosaic.model import JsonValue, Session, Task
+    from mosaic.sessions.attempt import Attempt
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
-
-REASON_WORDS = {
-    EndReason.COMPLETED: "completed",
-    EndReason.FAILED: "failed",
-    EndReason.BLOCKED: "blocked",
-    EndReason.TIMEOUT: "ran out of time",
-    EndReason.STOPPED: "was stopped",
-    EndReason.CRASHED: "crashed",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
-    """What is known of earlier sessions on a task."""
-
-    number: int
-    last_session: Session | None = None
-    why_last_ended: str = ""
-    conversation: str | None = None
-    """The runtime's conversation that is continued."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +59,7 @@ class Occasion:
     """None when nothing is launched."""
     run_id: str | None = None
     prompt_file: str | None = None
+    run_dir: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,28 +109,6 @@ def save_capsule(layout: Layout, capsule: str) -> None:
     write_private(layout.capsule_file, capsule.encode(), root=layout.state_dir)
 
 
-def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
-    """Return what is known of earlier sessions on a task."""
-    sessions = [
-        session
-        for session in snapshot.document.mission.sessions
-        if session.last_task_id == task.id and session.ended_at is not None
-    ]
-    if not sessions:
-        return Attempt(number=1)
-    last = sessions[-1]
-    why = REASON_WORDS[last.ended_reason] if last.ended_reason else "ended"
-    run = find_run(snapshot.layout.runs_dir, last.run_id or "")
-    result = run.result() if run else None
-    words = [str(result[key]) for key in ("summary", "words") if result.get(key)] if result else []
-    told = "; ".join(dict.fromkeys(words))
-    return Attempt(
-        number=len(sessions) + 1,
-        last_session=last,
-        why_last_ended=f"session {last.id} {why}: {told}" if told else f"session {last.id} {why}",
-    )
-
-
 def gate_commands(gates: JsonValue) -> list[str]:
     """Return the commands of the quality gates, whether one string or a list."""
     if isinstance(gates, str):
@@ -170,7 +134,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         ),
         mission=MissionFacts(id=mission.id, name=mission.name),
         state=StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
-        files=_files(layout, task),
+        files=_files(layout, task, occasion.run_dir),
         task=_task_facts(task, text),
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
@@ -183,6 +147,9 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
             number=attempt.number,
             conversation_continued=attempt.conversation is not None,
             why_last_ended=attempt.why_last_ended or None,
+            checkpoint=checkpoint_facts(attempt),
+            needs_human=attempt.asked.needs_human,
+            followups=attempt.asked.followups,
         ),
         session_id=occasion.session_id,
         run_id=occasion.run_id,
@@ -196,13 +163,14 @@ def own_command() -> str | None:
     return beside if os.access(beside, os.X_OK) else shutil.which("mission")
 
 
-def _files(layout: Layout, task: Task) -> FileFacts:
+def _files(layout: Layout, task: Task, run_dir: str | None) -> FileFacts:
     return FileFacts(
         manifest=layout.shown(layout.manifest_file),
         scratchpad=layout.shown(layout.scratchpad_file),
         tasks=layout.shown(layout.tasks_file),
         task=task.file,
         capsule=layout.shown(layout.capsule_file),
+        run_dir=run_dir,
     )
 
 
@@ -292,6 +260,7 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
         dependencies=context.dependencies,
         acceptance_criteria=context.task.acceptance_criteria,
         previous_session=mission.sessions[-1] if mission.sessions else None,
+        checkpoint=checkpoint_values(occasion.attempt.checkpoint),
         prompt_file=occasion.prompt_file,
     )
     return json.dumps(build_capsule(given), ensure_ascii=False, indent=2) + "\n"

@@ -9,16 +9,10 @@ from mosaic.errors import NothingReadyError, NotReadyError, TaskNotReadyError, U
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.ready import Selection, refusal_of, summarize_waiting
-from mosaic.runs.record import find_run
+from mosaic.runs.record import run_of
 from mosaic.runtimes import default_runtime, get_runtime
-from mosaic.sessions.briefing import (
-    Attempt,
-    Briefing,
-    Occasion,
-    attempt_of,
-    brief_agent,
-    save_capsule,
-)
+from mosaic.sessions.attempt import Attempt, attempt_of
+from mosaic.sessions.briefing import Briefing, Occasion, brief_agent, save_capsule
 from mosaic.sessions.selection import select_from
 
 if TYPE_CHECKING:
@@ -42,6 +36,8 @@ class HandOffRequest:
     """Hand the task of an earlier session off again."""
     fresh: bool = False
     """Begin a new conversation even where the earlier one could be continued."""
+    from_checkpoint: int | None = None
+    """Set the work tree back to this checkpoint of the task first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,8 +119,7 @@ def plan_attempt(
         return attempt
     if not runtime.can_continue(conversation):
         return attempt
-    run = find_run(snapshot.layout.runs_dir, last.run_id or "")
-    result = run.result() if run else None
+    result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").result()
     if result and result.get("cause") == "usage":
         return attempt  # the runtime would not have that conversation: begin a new one
     return replace(attempt, conversation=conversation)

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.git import answer_of
+from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
+from mosaic.runs.events import read_events
+from mosaic.runs.record import runs_in, task_folders
 from mosaic.runtimes import known_runtimes
-from mosaic.sessions.recover import recover_if_needed
+from mosaic.sessions.recover import is_dead, recover_if_needed, recover_steps
 from mosaic.sessions.session_lock import find_locks
 from mosaic.store.reading import read_mission
 from mosaic.store.synchronize import synchronize
@@ -29,6 +32,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     findings = [_problem_finding(problem.error) for problem in snapshot.problems]
     findings += _lock_findings(snapshot)
     findings += _state_findings(snapshot)
+    findings += _run_findings(snapshot)
     findings += check_mission(_checked(snapshot))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
@@ -40,6 +44,9 @@ def mend_mission(mission_file: Path) -> list[str]:
         f"session `{settled.session.id}` ended as {settled.outcome.reason}"
         for settled in recover_if_needed(snapshot)
     ]
+    for folder in task_folders(snapshot.layout.runs_dir):
+        ended = recover_steps(runs_in(folder), snapshot.document.mission)
+        mended += [f"run `{run.id}` ended as crashed" for run in ended]
     carried = synchronize(mission_file, [], None).carried
     mended += [f"`{c.task_id}`: {c.carry.field} carried to the {c.carry.to}" for c in carried]
     return mended
@@ -79,10 +86,10 @@ def _other(side: str) -> str:
     return "table" if side == "file" else "file"
 
 
-def _problem_finding(error: MissionError) -> Finding:
+def _problem_finding(error: MissionError, level: Level = Level.ERROR) -> Finding:
     return Finding(
         code=error.code,
-        level=Level.ERROR,
+        level=level,
         message=error.message,
         path=error.path,
         line=error.line,
@@ -107,6 +114,41 @@ def _lock_findings(snapshot: Snapshot) -> list[Finding]:
         )
         for found in dead
     ]
+
+
+def _run_findings(snapshot: Snapshot) -> list[Finding]:
+    """Look for records that cannot be read, and for steps whose process is gone."""
+    findings = []
+    for run in (r for f in task_folders(snapshot.layout.runs_dir) for r in runs_in(f)):
+        shown = snapshot.layout.shown(run.dir)
+        try:
+            meta, state = run.meta(), run.state()
+        except MissionError as error:
+            findings.append(_problem_finding(error, Level.WARNING))
+            continue
+        if meta.session_id is None and state.status is RunStatus.RUNNING and is_dead(run, state):
+            findings.append(
+                Finding(
+                    code="STEP_DEAD",
+                    level=Level.WARNING,
+                    message=f"step `{meta.step_id}` of `{meta.task_id}` runs no more, "
+                    "and nobody recorded its end",
+                    path=shown,
+                    hint="`mission check --fix` records it",
+                    fixable=True,
+                )
+            )
+        if read_events(run).torn:
+            findings.append(
+                Finding(
+                    code="EVENTS_TORN",
+                    level=Level.WARNING,
+                    message=f"a line of the events of run `{run.id}` is torn",
+                    path=f"{shown}/worker.log",
+                    detail="a crash cut it off; the rest is read",
+                )
+            )
+    return findings
 
 
 def _state_findings(snapshot: Snapshot) -> list[Finding]:

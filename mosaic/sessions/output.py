@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ class Progress:
     """What it did last, in words; empty at first."""
     output_bytes: int
     usage: Usage | None
+    silent_seconds: float = 0.0
+    """How long it has written nothing."""
 
 
 class OutputFollower:
@@ -63,6 +66,7 @@ class OutputFollower:
         self._bytes = 0
         self._last = ""
         self._usage: Usage | None = None
+        self._heard_at = time.monotonic()
 
     def read(self, limit_bytes: int | None = TURN_BYTES) -> Iterator[Observation]:
         """Take what was written since the last call, up to a limit."""
@@ -77,6 +81,7 @@ class OutputFollower:
             if not chunk:
                 break
             self._bytes += len(chunk)
+            self._heard_at = time.monotonic()
             yield from self._take(chunk)
 
     @property
@@ -103,6 +108,7 @@ class OutputFollower:
             last=self._last,
             output_bytes=self._bytes,
             usage=self._usage,
+            silent_seconds=time.monotonic() - self._heard_at,
         )
 
     def close(self) -> None:

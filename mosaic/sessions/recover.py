@@ -122,7 +122,7 @@ def _recover_step(run: Run, mission: Mission) -> bool:
         if meta.session_id is not None or state.status is not RunStatus.RUNNING:
             return False
         with hold_folder(run.dir):
-            if is_living(run.state()):
+            if _agent_lives(run.state()):
                 return False
             _sweep(run, meta)
             facts = _facts(run, meta, mission)
@@ -135,8 +135,12 @@ def _recover_step(run: Run, mission: Mission) -> bool:
     return True
 
 
-def is_living(state: RunState) -> bool:
-    """Tell whether the process of a run still is that very process, or may be."""
+def is_dead(run: Run, state: RunState) -> bool:
+    """Tell whether a run that is not at its end has nobody any more: no supervisor, no agent."""
+    return not is_folder_held(run.dir) and not _agent_lives(state)
+
+
+def _agent_lives(state: RunState) -> bool:
     return state.agent is not None and is_same_process(state.agent) is not False
 
 

@@ -2,6 +2,7 @@
 
 recover  → sessions whose process is gone are ended
 choose   → the next ready task, or the one that was asked for
+set back → the work tree to a checkpoint, where that was asked for
 brief    → prompt and capsule
 claim    → task in progress, lock with pid 0            ┐ under the mission lock, and
 launch   → the executor starts the run's supervisor     │ undone as a whole when the
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
@@ -33,12 +34,12 @@ from mosaic.runs.record import (
 )
 from mosaic.sessions.agent_version import describe_agent
 from mosaic.sessions.briefing import (
-    Attempt,
     Occasion,
     brief_agent,
     own_command,
     save_capsule,
 )
+from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
 from mosaic.sessions.choice import (
     HandOffRequest,
     choose_runtime,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import Session, Task
     from mosaic.ports import Executor, Invocation, Runtime, Started
+    from mosaic.sessions.attempt import Attempt
     from mosaic.sessions.settle import Settled
     from mosaic.store.tasks import Snapshot
 
@@ -97,6 +99,8 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         task = choose_task(draft.snapshot, request)
         runtime = choose_runtime(draft.snapshot, task, request)
         attempt = plan_attempt(draft.snapshot, task, runtime, request)
+        if request.from_checkpoint is not None:
+            attempt = set_back(draft.snapshot, task, attempt, request.from_checkpoint)
         launch = _prepare(draft.snapshot, task, runtime, attempt, request, now=now)
         claim = claim_task(
             draft,
@@ -122,6 +126,18 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         recovered=recovered,
         carried=carried,
     )
+
+
+def set_back(snapshot: Snapshot, task: Task, attempt: Attempt, seq: int) -> Attempt:
+    """Set the work tree back to a checkpoint of the task; the mission's own files stay.
+
+    Raises:
+        CheckpointNotFoundError: there is none of that number.
+        DirtyTreeError: the work tree has changes that would be lost.
+    """
+    found = find_checkpoint(snapshot, task.id, seq)
+    restore_checkpoint(snapshot, found, into=None, keep_own=True)
+    return replace(attempt, checkpoint=found, is_set_back=True)
 
 
 def refuse_second_session(snapshot: Snapshot, now: datetime) -> None:
@@ -167,6 +183,7 @@ def _prepare(
             session_id=session_id,
             run_id=run.id,
             prompt_file=str(run.prompt_file),
+            run_dir=str(run.dir),
         )
         briefing = brief_agent(snapshot, task, occasion)
         launch = Launch(

@@ -128,7 +128,7 @@ def test_resume_with_the_conversation_is_short_and_without_it_is_whole(
         assert prompt.startswith("# Task T-005: ")
         assert "attempt 2" in prompt
         assert "the agent was cut off" in prompt
-        assert "Checkpoint 3: 4 files changed (patch: `runs/0003.patch`)" in prompt
+        assert "The last checkpoint is 3: 4 files changed (patch: `runs/0003.patch`)" in prompt
         assert "git status" in prompt
         assert "`mission set T-005 status=review`" in prompt
         assert "\n\n\n" not in prompt
@@ -277,3 +277,30 @@ def test_paths_keep_their_blanks(
         templates[name], replace(context, files=files), name=name, partials=partials
     )
     assert "`my  docs/M.md`" in prompt
+
+
+def test_a_resume_tells_what_the_checkpoint_holds_and_what_was_asked(
+    templates: dict[str, str], partials: dict[str, str], context: PromptContext
+) -> None:
+    checkpoint = CheckpointFacts(
+        seq=3, summary="at its end", files=("a.py (changed)", "b (added)"), is_set_back=True
+    )
+    attempt = AttemptFacts(
+        number=2,
+        why_last_ended="it was stopped",
+        checkpoint=checkpoint,
+        needs_human=("claude: which database",),
+        followups=("migrate (shell): the schema is old",),
+    )
+    prompt = render_prompt(
+        templates["resume.md.j2"],
+        replace(context, attempt=attempt),
+        name="resume.md.j2",
+        partials=partials,
+    )
+    assert "The work tree was set back to checkpoint 3: at its end" in prompt
+    assert "What was begun is still in the work tree" not in prompt
+    assert "a.py (changed)\nb (added)" in prompt
+    assert "claude: which database" in prompt
+    assert "migrate (shell): the schema is old" in prompt
+    assert "\n\n\n" not in prompt
