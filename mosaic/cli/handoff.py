@@ -16,6 +16,7 @@ from mosaic.cli.options import (
     complete_task,
 )
 from mosaic.cli.output import Result, clean, emit, paint, paint_status
+from mosaic.cli.runs_view import asked_lines
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
 from mosaic.errors import ExitCode
@@ -229,7 +230,8 @@ def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: b
     ]
     if outcome.summary != ending.message and not ending.ok:
         lines.append(f"  {clean(ending.message)}")
-    lines += [f"  {paint('warning:', 'yellow')} {clean(text)}" for text in ending.warnings]
+    told = done.run.find_result()
+    lines += asked_lines(told)
     if ending.hint:
         lines += [f"  {paint('hint:', 'cyan')} {clean(ending.hint)}"]
     result = Result(
@@ -243,7 +245,9 @@ def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: b
             "summary": outcome.summary,
             "cause": ending.cause.value,
             "message": ending.message,
-            "warnings": list(ending.warnings),
+            "warnings": told.get("warnings", []),
+            "needs_human": told.get("needs_human", False),
+            "suggested_followup": told.get("suggested_followup", []),
             "retryable": ending.retryable,
             "hint": ending.hint,
         },

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mosaic.cli.output import plain
+from mosaic.cli.output import clean, paint, plain
 from mosaic.errors import MissionError
 from mosaic.runs.checkpoint import last_seq
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mosaic.model import JsonValue
     from mosaic.runs.record import Run, RunMeta, RunState
@@ -57,6 +57,21 @@ def run_values(run: Run) -> dict[str, JsonValue]:
         "reason": state.reason.value if state.reason else None,
         "status": stands(run, state),
     }
+
+
+def asked_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return what a result asks of people: a decision, further steps, a look at warnings."""
+    lines = [
+        f"  {paint('warning:', 'yellow')} {clean(text)}" for text in result.get("warnings") or ()
+    ]
+    asked = str(result.get("report") or "")
+    if result.get("needs_human") and asked not in str(result.get("summary")):
+        lines.append(f"  needs a human: {clean(asked)}")
+    for each in result.get("suggested_followup") or ():
+        kind = f" ({clean(each['step_kind'])})" if each.get("step_kind") else ""
+        why = f": {clean(each['reason'])}" if each.get("reason") else ""
+        lines.append(f"  suggested: {clean(each['step_name'])}{kind}{why}")
+    return lines
 
 
 def stands(run: Run, state: RunState) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint, warn
+from mosaic.cli.runs_view import asked_lines
 from mosaic.errors import ExitCode, UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -156,18 +157,6 @@ def _tell(run: Run, *, as_json: bool) -> int:
     for line in asked_lines(done):
         warn(line)
     return int(_exit_code(done))
-
-
-def asked_lines(result: Mapping[str, Any]) -> list[str]:
-    """Return what a result asks of people: a decision, further steps, a look at warnings."""
-    lines = [f"  warning: {clean(text)}" for text in result.get("warnings") or ()]
-    if result.get("needs_human"):
-        lines.append(f"  needs a human: {clean(result.get('report') or result.get('summary'))}")
-    for each in result.get("suggested_followup") or ():
-        kind = f" ({clean(each['step_kind'])})" if each.get("step_kind") else ""
-        why = f": {clean(each['reason'])}" if each.get("reason") else ""
-        lines.append(f"  suggested: {clean(each['step_name'])}{kind}{why}")
-    return lines
 
 
 def _exit_code(done: Mapping[str, Any]) -> ExitCode:
