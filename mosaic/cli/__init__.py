@@ -44,7 +44,7 @@ PANELS = {
         "exec": "steps",
         "checkpoint": "checkpoints",
     },
-    "Review": {"status": "look"},
+    "Review": {"handoff": "report", "status": "look"},
     "Around it": {
         "demo": "around",
         "doctor": "around",

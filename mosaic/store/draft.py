@@ -161,6 +161,24 @@ class Draft:
         old = plain_value(entry.row.cells.get("notes", "")) if entry.row else ""
         self._set_cell(entry, "notes", f"{old}; {one_line}" if old else one_line)
 
+    def fill_section(self, task_id: str, section: str, content: str, *, append: bool) -> None:
+        """Draft the content of one section of a task's file.
+
+        Raises:
+            EditRefusedError: the task has no file, or the text cannot stand in a section.
+        """
+        from mosaic.text.sections import append_section, set_section  # start-up: writers only
+
+        entry = self.snapshot.get(task_id)
+        if entry.file is None:
+            raise EditRefusedError(
+                f"`{task_id}` stands in the table alone and has no sections",
+                hint=f"make `{self.layout.shown(self.layout.tasks_dir)}/{task_id}.md` first",
+            )
+        path = self.layout.tasks_dir / entry.file.name
+        edit = append_section if append else set_section
+        self.put(path, edit(self._existing(path), section, content))
+
     def set_mission_status(self, status: MissionStatus) -> None:
         """Draft the mission's own status."""
         document = self.snapshot.document
