@@ -196,6 +196,26 @@ class RunSettings:
     """How long an agent may be silent before that is an event; None: for ever."""
 
 
+class GatePolicy(StrEnum):
+    """When the quality gates run by themselves, after a headless run."""
+
+    FINISHED = "finished"
+    """When the agent says finished."""
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReviewSettings:
+    """What an agent's work must hold: `review` in mission.json."""
+
+    gates: GatePolicy = GatePolicy.FINISHED
+    allow_out_of_scope: bool = False
+    """Whether a task may come to review with changes outside of its write scope."""
+    green_is_done: bool = False
+    """Whether a loop sets a task done whose gates are green."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mission:
     """A goal with milestones, settings and sessions, as mission.json holds it."""
@@ -217,6 +237,9 @@ class Mission:
     """The project's own status words."""
     budget: Mapping[str, JsonValue] = field(default_factory=dict)
     runs: RunSettings = RunSettings()
+    review: ReviewSettings = ReviewSettings()
+    notify: tuple[str, ...] = ()
+    """A command that is told, by JSON on its stdin, when a person is needed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,7 +44,7 @@ PANELS = {
         "exec": "steps",
         "checkpoint": "checkpoints",
     },
-    "Review": {"handoff": "report", "status": "look"},
+    "Review": {"handoff": "report", "gates": "gates", "status": "look"},
     "Around it": {
         "demo": "around",
         "doctor": "around",

@@ -41,10 +41,10 @@ class LiveRun:
         return TerminalExecutor(self._carrier)
 
     def _carrier(self, run_dir: Path, order: Order) -> RunCarrier:
-        from mosaic.sessions.carry import RunCarrier
+        from mosaic.sessions.carriers import session_carrier
 
         headless = order.mode is Mode.HEADLESS and not self._quiet
-        self.carrier = RunCarrier(run_dir, order, watch=self._tick if headless else None)
+        self.carrier = session_carrier(run_dir, order, watch=self._tick if headless else None)
         if not self._quiet:
             meta = self.carrier.meta
             how = "headless" if headless else "in this terminal"

@@ -26,7 +26,7 @@ PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 # folder called `mosaic` or a `json.py`. The agent inherits the environment, so the
 # path to the package goes by argument and not by PYTHONPATH.
 START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.sessions.carry import main; main()"
+    "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.sessions.carriers import main; main()"
 )
 
 

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 
 class SignalQueue:
-    """The signals that came since somebody looked. `listen` once, `close` in the end."""
+    """The signals that came since somebody looked. `listen` once, `close` in the end.
+
+    One may listen while another does: what comes meanwhile is the inner one's.
+    """
 
     def __init__(self) -> None:
         self._queue, self._writer = socket.socketpair()
         self._handlers: dict[int, object] = {}
+        self._before = -1
 
     def listen(self, numbers: Iterable[int]) -> None:
         """Take these signals from now on."""
@@ -25,7 +29,7 @@ class SignalQueue:
         self._writer.settimeout(0.0)
         for number in numbers:
             self._handlers[number] = signal.signal(number, _take_note)
-        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
     def wait(self, seconds: float) -> list[int]:
         """Return the signals that came, as soon as one does or the time is up."""
@@ -35,7 +39,7 @@ class SignalQueue:
     def close(self) -> None:
         """Give the signals back to whoever had them."""
         if self._handlers:
-            signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(self._before)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._handlers.clear()

@@ -24,6 +24,21 @@ def scopes_overlap(first: Sequence[str], second: Sequence[str]) -> bool:
     return any(_meet(a, b) for a in left for b in right)
 
 
+def outside_scope(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
+    """Return the paths that a write scope does not allow; an empty scope allows all.
+
+    Args:
+        paths: relative to the repository's root, with `/`.
+        globs: gitignore-style; a later `!x` takes away what an earlier glob allows.
+    """
+    from pathspec import GitIgnoreSpec  # start-up: only the end of a run needs it
+
+    if not any(glob.strip() for glob in globs):
+        return []
+    spec = GitIgnoreSpec.from_lines(globs)
+    return [path for path in paths if not spec.match_file(path)]
+
+
 def bad_glob(glob: str) -> str | None:
     """Return what is wrong with a glob of a write scope; None when nothing is."""
     text = glob.removeprefix("!")

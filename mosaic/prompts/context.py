@@ -31,7 +31,7 @@ _MOST_ITEMS = 100
 
 # How texts are kept, by field name: with their lines, or as one line of this length.
 _BLOCKS = {"body": LONGEST_BODY, "notes": _LONGEST_NOTES}
-_REPORTS = frozenset({"next_handoff", "risks"})
+_REPORTS = frozenset({"next_handoff", "risks", "failed_gates"})
 _LINES = {"text": _LONGEST_CRITERION, "description": _LONGEST_DESCRIPTION}
 # Paths, globs and commands, in which a second blank means something.
 _EXACT = frozenset(
@@ -159,6 +159,8 @@ class AttemptFacts:
     """What earlier runs wanted a person to decide."""
     followups: tuple[str, ...] = ()
     """Steps that earlier runs suggested."""
+    failed_gates: tuple[str, ...] = ()
+    """Quality gates that failed, each with the end of what it wrote."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,7 +185,7 @@ class PromptContext:
         dependencies     list of id, title, status, next_handoff, risks, file
         attempt          number, conversation_continued, why_last_ended,
                          checkpoint (seq, summary, patch, files, is_set_back; or none),
-                         needs_human, followups
+                         needs_human, followups, failed_gates
         session_id, run_id
         command          how `mission` is called where it is not on the PATH; or none
 

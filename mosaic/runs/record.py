@@ -106,6 +106,8 @@ class RunState:
     output_bytes: int = 0
     usage: Usage | None = None
     """What it consumed so far, as far as it tells."""
+    begin_tree: str | None = None
+    """The work tree when the agent was started; kept by the hidden ref `<run>/0`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from mosaic.machine.git import answer_of, current_branch, find_work_tree
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.snapshot import keep_tree, take_tree
 from mosaic.machine.tree_diff import compare_trees, describe_changes, empty_tree, write_patch
+from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.checkpoint import (
     FILES_LISTED,
     Checkpoint,
@@ -36,8 +37,6 @@ STDOUT_TAIL_BYTES = 64 << 10
 STDERR_TAIL_BYTES = 16 << 10
 TURN_SECONDS = 60.0
 """How long to wait for another checkpoint of the same task."""
-GATE_STEP = "gate"
-"""Steps whose name begins so are quality gates."""
 TRIGGER_WORDS = {
     Trigger.COMMAND: "taken by hand",
     Trigger.INTERVAL: "while it works",
@@ -107,6 +106,18 @@ def take_checkpoint(
         checkpoint = _with_logs(checkpoint, run, runs)
         write_checkpoint(run, checkpoint)
         return checkpoint
+
+
+def take_begin_tree(source: Source) -> TakenTree | None:
+    """Return the work tree as it stands before an agent begins; None where it cannot be taken."""
+    return _take(source, find_work_tree(source.meta.cwd), None)[0]
+
+
+def keep_begin_tree(source: Source, taken: TakenTree) -> None:
+    """Have git keep the tree that a run began with."""
+    top = find_work_tree(source.meta.cwd)
+    if top is not None:
+        keep_tree(top, taken, ref=f"{source.run.id}/0", message=f"Begin of run {source.run.id}")
 
 
 def find_last_gate(runs: Sequence[Run]) -> Run | None:

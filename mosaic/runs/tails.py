@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mosaic.runs.record import Run
+
 TAIL_BYTES = 8192
+SHOWN_BYTES = 4000
 
 
 def tail_bytes(path: Path, limit_bytes: int = TAIL_BYTES) -> bytes:
@@ -32,3 +35,9 @@ def tail_bytes(path: Path, limit_bytes: int = TAIL_BYTES) -> bytes:
 def tail_text(path: Path, limit_bytes: int = TAIL_BYTES) -> str:
     """Return the last few kilobytes of a log as text; nothing when there is none."""
     return tail_bytes(path, limit_bytes).decode("utf-8", "replace")
+
+
+def output_tail(run: Run) -> str:
+    """Return the end of what a run wrote, both streams, short enough to be shown."""
+    both = (tail_text(run.stdout_log, SHOWN_BYTES), tail_text(run.stderr_log, SHOWN_BYTES))
+    return "\n".join(text.rstrip() for text in both if text.strip())

@@ -14,6 +14,7 @@ from mosaic.machine.disk import find_text, write_private
 from mosaic.machine.git import current_branch
 from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
+from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.prompts.capsule import CapsuleInput, build_capsule
 from mosaic.prompts.context import (
@@ -109,18 +110,6 @@ def save_capsule(layout: Layout, capsule: str) -> None:
     write_private(layout.capsule_file, capsule.encode(), root=layout.state_dir)
 
 
-def gate_commands(gates: JsonValue) -> list[str]:
-    """Return the commands of the quality gates, whether one string or a list."""
-    if isinstance(gates, str):
-        return [gates] if gates.strip() else []
-    commands = []
-    for gate in gates if isinstance(gates, list) else []:
-        command = gate.get("command") if isinstance(gate, dict) else gate
-        if isinstance(command, str) and command.strip():
-            commands.append(command)
-    return commands
-
-
 def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> PromptContext:
     mission = snapshot.document.mission
     layout = snapshot.layout
@@ -138,7 +127,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         task=_task_facts(task, text),
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
-        quality_gates=tuple(gate_commands(mission.quality_gates)),
+        quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
         milestone=MilestoneFacts(id=milestone.id, name=milestone.name) if milestone else None,
         branch=current_branch(layout.project),
         previous_session=_previous_session(mission.sessions[-1]) if mission.sessions else None,
@@ -150,6 +139,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
             checkpoint=checkpoint_facts(attempt),
             needs_human=attempt.asked.needs_human,
             followups=attempt.asked.followups,
+            failed_gates=attempt.asked.failed_gates,
         ),
         session_id=occasion.session_id,
         run_id=occasion.run_id,

@@ -1,30 +1,33 @@
-"""Carrying one run from spawn to recorded end; also the background supervisor's program.
+"""Carrying one run from spawn to recorded end.
 
-    python -c '… main()' RUN_DIR      the order by stdin, readiness by stdout
-
-The steps, in order: start the agent; stay until it and everything it started has ended;
-record the end in the mission; write result.json; write the end of state.json, last of all.
+The steps, in order: start the agent; stay until it and everything it started has ended; look
+what finished work would still lack; record the end in the mission; write result.json; write
+the end of state.json, last of all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.executors.background import dump_failure, dump_started, parse_order
 from mosaic.machine.clock import utc_now
 from mosaic.machine.outlet import find_gaps
 from mosaic.model import Usage
 from mosaic.ports import Started
 from mosaic.runs.checkpoint import Trigger
-from mosaic.runs.events import EventType
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
-from mosaic.runs.snapshots import Source, take_checkpoint
+from mosaic.runs.snapshots import (
+    Source,
+    keep_begin_tree,
+    take_begin_tree,
+    take_checkpoint,
+)
 from mosaic.sessions.outcome import decide_step_outcome
 from mosaic.sessions.output import reader_of
 from mosaic.sessions.settle import EndFacts, earlier_usage, settle_session, step_end
@@ -34,8 +37,10 @@ from mosaic.store.mission_file import load_mission
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mosaic.machine.snapshot import TakenTree
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
+    from mosaic.runs.record import RunMeta
     from mosaic.sessions.outcome import Outcome
     from mosaic.sessions.output import Progress
     from mosaic.sessions.settle import Settled
@@ -46,8 +51,27 @@ class RunCarrier:
     """Carries one prepared run in this process: an agent's, or a recorded command's."""
 
     def __init__(
-        self, run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
+        self,
+        run_dir: Path,
+        order: Order,
+        *,
+        watch: Callable[[Progress], None] | None = None,
+        examine: Callable[[Run, RunMeta], tuple[str, ...]] | None = None,
     ) -> None:
+        """Take up a prepared run.
+
+        Args:
+            run_dir: its record.
+            order: how it is started.
+            watch: told now and then how it gets on.
+            examine: says, when it has ended, what finished work would still lack.
+
+        Raises:
+            RecordError: the record cannot be read.
+            MissionFileError: the mission cannot be read.
+        """
+        self._examine = examine
+        self._begin: TakenTree | None = None
         self.run = Run(dir=run_dir)
         self.meta = self.run.meta()
         self._mission_file = Path(self.meta.mission_file)
@@ -81,8 +105,10 @@ class RunCarrier:
             ProgramNotFoundError: its program cannot be started; nothing is left behind.
             HeldError: the run was started already.
         """
+        is_session = self.meta.session_id is not None
+        self._begin = take_begin_tree(self._source) if is_session else None
         try:
-            agent = self._supervisor.spawn()
+            agent = self._supervisor.spawn(self._begin.tree if self._begin else None)
         except BaseException:
             self._supervisor.close()
             raise
@@ -96,8 +122,12 @@ class RunCarrier:
                 command that looks records it.
         """
         try:
+            self._keep_begin()
             self.end = end = self._supervisor.carry()
-            self.facts = facts = self._facts(end)
+            facts = self._facts(end)
+            if self._examine is not None:
+                facts = replace(facts, lacks=self._examine(self.run, self.meta))
+            self.facts = facts
             self.outcome = outcome = self._settle(facts)
             done = step_end(self.meta, facts, outcome, events=self._supervisor.event_count + 1)
             write_result(self.run, self.meta, done)
@@ -106,6 +136,13 @@ class RunCarrier:
             )
         finally:
             self._supervisor.close()
+
+    def _keep_begin(self) -> None:
+        if self._begin is not None:
+            with contextlib.suppress(
+                MissionError
+            ):  # a full disk: the tree is on record all the same
+                keep_begin_tree(self._source, self._begin)
 
     def _settle(self, facts: EndFacts) -> Outcome:
         """Record the end in the mission, where it is a session's."""
@@ -138,36 +175,3 @@ class RunCarrier:
             lost_output=lost_output_words(find_gaps(self.run.dir)),
             report=read_report(self.run),
         )
-
-
-def main() -> None:
-    """Be the background supervisor of the run that the last argument names."""
-    run_dir = Path(sys.argv[-1])
-    answers = os.dup(1)
-    try:
-        order = parse_order(sys.stdin.buffer.readline())
-        carrier = RunCarrier(run_dir, order)
-        started = carrier.start()
-    except (MissionError, OSError, ValueError) as error:
-        os.write(answers, dump_failure(error))
-        sys.exit(1)
-    _leave_terminal()
-    os.write(answers, dump_started(started))
-    os.close(answers)
-    try:
-        carrier.complete()
-    except MissionError as error:
-        print(f"{EventType.WORKER_EXITED}: not recorded: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
-def _leave_terminal() -> None:
-    """Let go of stdin and stdout, so that nobody waits for this process to end."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    os.close(nothing)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,8 @@
 """What becomes of a task when its session has ended: one pure decision.
 
 An agent says *finished* by leaving its task in `review` (or `done`), *blocked* or *needs a
-human* by leaving it `blocked`, or by its report. Finished counts only with a whole handoff.
+human* by leaving it `blocked`, or by its report. Finished counts only with a whole handoff,
+the write scope kept and the gates green.
 `done` is never an agent's to set.
 """
 
@@ -38,6 +39,7 @@ def decide_outcome(
     missing_sections: Sequence[str],
     mode: Mode,
     report: AgentReport,
+    lacks: Sequence[str] = (),
 ) -> Outcome:
     """Decide what a session's end means.
 
@@ -48,17 +50,19 @@ def decide_outcome(
         missing_sections: handoff sections that say nothing; empty for a task without file.
         mode: interactive sessions have a person at the keyboard, whose `done` stands.
         report: what the agent wrote of its run.
+        lacks: what its work lacks beside the handoff, in words: scope kept, gates green.
     """
     if found is Status.DONE and mode is Mode.INTERACTIVE:
         return _finished(ended, None, "finished, and set done")
     if found in (Status.REVIEW, Status.DONE):
-        if missing_sections:
-            lacking = ", ".join(f"`{name}`" for name in missing_sections)
+        missing = ", ".join(f"`{name}`" for name in missing_sections)
+        lacking = [f"the handoff lacks {missing}"] if missing else []
+        if lacking := [*lacking, *lacks]:
             return Outcome(
                 reason=EndReason.FAILED if ended is EndReason.COMPLETED else ended,
                 run_status=RunStatus.FAILED,
                 task_status=Status.IN_PROGRESS,
-                summary=f"the agent says finished, but the handoff lacks {lacking}",
+                summary=f"the agent says finished, but {'; '.join(lacking)}",
             )
         status = Status.REVIEW if found is Status.DONE else None
         return _finished(ended, status, "the agent says finished; the handoff is whole")

@@ -27,6 +27,7 @@ from mosaic.runs.record import Run, RunMeta, RunState, advance, find_run
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
 from mosaic.runs.tails import tail_text
+from mosaic.sessions.on_record import lacks_on_record
 from mosaic.sessions.outcome import decide_step_outcome
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.session_lock import find_locks
@@ -221,6 +222,7 @@ def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
         started_at=state.started_at if state else None,
         lost_output=lost_output_words(find_gaps(run.dir)),
         report=read_report(run),
+        lacks=lacks_on_record(run, meta, mission) if meta.session_id else (),
     )
     try:
         reader = reader_of(meta, mission, meta.mode)

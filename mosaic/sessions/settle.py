@@ -6,6 +6,7 @@ The same for an agent that ended well, failed, was stopped, or was found dead la
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from mosaic.model import EndReason, RunStatus, Session, Status, Usage
 from mosaic.runs.report import AgentReport
 from mosaic.runs.result import StepEnd
 from mosaic.sessions.outcome import Outcome, decide_outcome
+from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
 
@@ -47,6 +49,8 @@ class EndFacts:
     lost_output: Sequence[str] = ()
     """What of its output could not be kept, in words."""
     report: AgentReport = field(default_factory=AgentReport)
+    lacks: Sequence[str] = ()
+    """What finished work lacks beside its handoff: scope, gates."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +110,7 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
         missing_sections=missing,
         mode=meta.mode,
         report=facts.report,
+        lacks=facts.lacks,
     )
     session = _ended_session(draft, meta, facts, outcome)
     draft.put_session(session)
@@ -117,11 +122,33 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
                 draft.note(meta.task_id, outcome.summary)
         except MissionError as error:
             problem = error  # the session's end is recorded even when its task cannot be
+    _note_session(draft, session, outcome, outcome.task_status or found)
     draft.save()
     remove_lock(lock_file, meta.run_id)
     if problem is not None:
         raise problem
     return Settled(session=session, outcome=outcome, task_status=outcome.task_status or found)
+
+
+def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:
+    """Draft the session's block in the scratchpad; one that cannot be read is left alone."""
+    from mosaic.text.sections import section_text  # start-up: only an end needs it
+
+    layout = draft.layout
+    entry = draft.snapshot.find(session.last_task_id or "")
+    with contextlib.suppress(MissionError):
+        task_text = draft.text(layout.tasks_dir / entry.file.name) if entry and entry.file else ""
+        notes = section_text(task_text or "", "notes") or ""
+        before = draft.text(layout.scratchpad_file) or ""
+        after = with_session_block(
+            before,
+            session,
+            task_status=status.value if status else "gone",
+            words=outcome.summary,
+            notes=notes,
+        )
+        if after != before and layout.scratchpad_file.parent.is_dir():
+            draft.put(layout.scratchpad_file, after)
 
 
 def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> Session:

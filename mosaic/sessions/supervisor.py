@@ -101,8 +101,11 @@ class Supervisor:
         self._heard = (0.0, 0)
         self._is_stalled = False
 
-    def spawn(self) -> ProcessIdentity:
+    def spawn(self, begin_tree: str | None = None) -> ProcessIdentity:
         """Start the agent.
+
+        Args:
+            begin_tree: the work tree as it stands now, for the record.
 
         Raises:
             ProgramNotFoundError: its program cannot be started.
@@ -127,6 +130,7 @@ class Supervisor:
             agent=agent,
             supervisor_pid=os.getpid(),
             runtime_session_id=self._order.conversation,
+            begin_tree=begin_tree,
         )
         self._note(EventType.WORKER_STARTED, f"agent started as pid {agent.pid}")
         return agent

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mosaic.errors import MissionFileError, UsageError
 from mosaic.model import (
     EndReason,
+    GatePolicy,
     Milestone,
     MilestoneStatus,
     Mission,
     MissionStatus,
+    ReviewSettings,
     RunSettings,
     RuntimeSpec,
     Session,
@@ -79,6 +81,8 @@ class MissionReader:
             statuses=self._statuses(data),
             budget=self._mapping(data, "budget"),
             runs=self._run_settings(self._mapping(data, "runs")),
+            review=self._review_settings(self._mapping(data, "review")),
+            notify=self._strings("notify", data, "notify"),
         )
 
     def _milestone(self, item: Mapping[str, Any]) -> Milestone:
@@ -182,6 +186,19 @@ class MissionReader:
             largest_file_bytes=usual.largest_file_bytes if size is None else size,
             stalled_after_seconds=self._pause(data, "stalledAfter", usual.stalled_after_seconds),
         )
+
+    def _review_settings(self, data: Mapping[str, Any]) -> ReviewSettings:
+        return ReviewSettings(
+            gates=self._word(data, "gates", GatePolicy, GatePolicy.FINISHED),
+            allow_out_of_scope=self._truth(data, "allowOutOfScope"),
+            green_is_done=self._truth(data, "greenIsDone"),
+        )
+
+    def _truth(self, data: Mapping[str, Any], key: str) -> bool:
+        value = get_key(data, key)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        raise self._error(key, f"`{key}` is {value!r}", "write `true` or `false`")
 
     def _pause(self, data: Mapping[str, Any], key: str, usual: float | None) -> float | None:
         """Return a length of time, None for `off`, the usual one where nothing is said."""

@@ -1,0 +1,123 @@
+"""What work that an agent calls finished still lacks, beside its handoff: scope and gates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError
+from mosaic.machine.git import find_work_tree
+from mosaic.machine.tree_diff import compare_trees
+from mosaic.model import GatePolicy, Mode, Status
+from mosaic.plan.scopes import outside_scope
+from mosaic.runs.checkpoint import read_checkpoints
+from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.snapshots import state_prefix
+from mosaic.sessions.gates import run_gates
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mosaic.model import Task
+    from mosaic.runs.record import Run, RunMeta
+    from mosaic.sessions.gates import GateResult
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+
+SHOWN_PATHS = 5
+
+
+def examine_work(run: Run, meta: RunMeta) -> tuple[str, ...]:
+    """Look at an agent's work when it has ended: write scope, and gates where they are due.
+
+    Both are noted as events of the run. Returns what finished work lacks, in words.
+    """
+    try:
+        snapshot = read_mission(Path(meta.mission_file))
+    except MissionError:
+        return ()  # told when the end is recorded
+    entry = snapshot.find(meta.task_id)
+    if entry is None:
+        return ()
+    changed = changed_in_run(run, meta)
+    lacks = _scope_lacks(run, snapshot, entry.task, changed)
+    says_finished = entry.task.status in (Status.REVIEW, Status.DONE)
+    policy = snapshot.document.mission.review.gates
+    due = policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and says_finished)
+    if due and meta.mode is Mode.HEADLESS:
+        lacks += _gate_lacks(run, meta, snapshot, changed)
+    return tuple(lacks)
+
+
+def changed_in_run(run: Run, meta: RunMeta) -> list[str] | None:
+    """Return the files that were changed while a run went on; None where it is not known."""
+    top = find_work_tree(meta.cwd)
+    try:
+        begin = run.state().begin_tree
+    except MissionError:
+        return None
+    ends = [each.checkpoint.tree for each in read_checkpoints([run]).found]
+    if top is None or begin is None or not ends or ends[-1] is None:
+        return None
+    try:
+        changes = compare_trees(top, begin, ends[-1], find_renames=False)
+    except MissionError:
+        return None
+    return [change.path for change in changes]
+
+
+def own_files(layout: Layout, top: Path, task: Task) -> list[str]:
+    """Return the files that a task may always change, and that the mission itself changes."""
+    paths = [layout.tasks_file, layout.scratchpad_file, layout.mission_file]
+    if task.file:
+        paths.append(layout.project / task.file)
+    return [name for path in paths if (name := state_prefix(path, top)) is not None]
+
+
+def scope_violations(layout: Layout, task: Task, changed: Sequence[str] | None) -> list[str]:
+    """Return the changed files that a task's write scope does not allow."""
+    top = find_work_tree(layout.project)
+    if not changed or top is None:
+        return []
+    own = set(own_files(layout, top, task))
+    return outside_scope([path for path in changed if path not in own], task.write_scope)
+
+
+def _scope_lacks(run: Run, snapshot: Snapshot, task: Task, changed: list[str] | None) -> list[str]:
+    outside = scope_violations(snapshot.layout, task, changed)
+    if not outside:
+        return []
+    shown = ", ".join(f"`{path}`" for path in outside[:SHOWN_PATHS])
+    more = f" and {len(outside) - SHOWN_PATHS} more" if len(outside) > SHOWN_PATHS else ""
+    message = f"it changed files outside of its write scope: {shown}{more}"
+    EventLog(run).append(
+        EventType.SCOPE_VIOLATED, message, level="warning", data={"paths": outside}
+    )
+    return [] if snapshot.document.mission.review.allow_out_of_scope else [message]
+
+
+def _gate_lacks(
+    run: Run, meta: RunMeta, snapshot: Snapshot, changed: list[str] | None
+) -> list[str]:
+    log = EventLog(run)
+
+    def note(result: GateResult) -> None:
+        log.append(
+            EventType.GATE_PASSED if result.is_green else EventType.GATE_FAILED,
+            f"gate `{result.gate.name}` {result.words}",
+            level="info" if result.is_green else "warning",
+            data={
+                "gate": result.gate.name,
+                "outcome": result.outcome,
+                "run_id": result.run.id if result.run else None,
+            },
+        )
+
+    try:
+        results = run_gates(snapshot, meta.task_id, cwd=Path(meta.cwd), changed=changed, tell=note)
+    except MissionError as error:
+        return [f"its gates could not be run: {error.message}"]
+    return [
+        f"gate `{result.gate.name}` {result.words}" for result in results if not result.is_green
+    ]
