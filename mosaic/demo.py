@@ -108,7 +108,7 @@ class Demo:
             "--name",
             "Greeting",
             "--gates",
-            "python3 count.py",
+            "cat greeting.txt",
             "--milestone",
             "M1: Say hello",
             "--milestone",

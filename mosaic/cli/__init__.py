@@ -41,10 +41,11 @@ PANELS = {
         "resume": "handoff",
         "sessions": "sessions",
         "stop": "sessions",
+        "logs": "logs",
         "exec": "steps",
         "checkpoint": "checkpoints",
     },
-    "Review": {"handoff": "report", "gates": "gates", "status": "look"},
+    "Review": {"handoff": "report", "gates": "gates", "review": "review", "status": "look"},
     "Around it": {
         "demo": "around",
         "doctor": "around",

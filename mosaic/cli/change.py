@@ -92,6 +92,7 @@ def _change(
     mission_file: Path, task_id: str, changes: list[str], *, note: str | None, as_json: bool
 ) -> int:
     from mosaic.machine.clock import utc_now
+    from mosaic.sessions.attempts import forgive_attempts
     from mosaic.store.draft import changing
 
     with changing(mission_file, doing=f"changing {task_id}") as draft:
@@ -106,6 +107,8 @@ def _change(
         if note:
             draft.note(before.id, f"{now.astimezone():%Y-%m-%d} {note}")
         changed = draft.save()
+        if values.get("status") == "todo":
+            forgive_attempts(draft.snapshot, before.id)
         report_notices(draft.notices)
         task = draft.snapshot.get(before.id).task
     lines = [

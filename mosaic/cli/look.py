@@ -10,9 +10,10 @@ import typer
 
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, align, bar, clean, emit, paint, write
-from mosaic.cli.sessions_view import length_words, total_usage, usage_words
+from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
 from mosaic.model import Status
+from mosaic.plan.spend import total_usage
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.text.lines import display_width
 

@@ -67,19 +67,3 @@ def usage_words(usage: Usage | None) -> str:
     tokens = usage.input_tokens + usage.output_tokens
     words = f"{tokens / THOUSAND:.1f}k tokens" if tokens >= THOUSAND else f"{tokens} tokens"
     return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words
-
-
-def total_usage(sessions: Iterable[Session]) -> Usage | None:
-    """Return what all sessions consumed together."""
-    from mosaic.model import Usage
-
-    known = [session.usage for session in sessions if session.usage is not None]
-    if not known:
-        return None
-    costs = [usage.cost_usd for usage in known if usage.cost_usd is not None]
-    return Usage(
-        input_tokens=sum(usage.input_tokens for usage in known),
-        output_tokens=sum(usage.output_tokens for usage in known),
-        cached_input_tokens=sum(usage.cached_input_tokens for usage in known),
-        cost_usd=sum(costs) if costs else None,
-    )

@@ -11,7 +11,7 @@ import typer
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint, warn
 from mosaic.cli.runs_view import asked_lines
-from mosaic.errors import ExitCode, UsageError
+from mosaic.errors import ExitCode, RunNotFoundError, UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mosaic.sessions.carry import RunCarrier
     from mosaic.sessions.output import Progress
     from mosaic.sessions.step import StepRequest
-    from mosaic.store.tasks import Snapshot
 
 BLOCK_BYTES = 1 << 16
 
@@ -57,6 +56,7 @@ def exec_command(
 ) -> int:
     """Run a command as a recorded step of a task: events, logs, a checkpoint, a result."""
     from mosaic.plan.durations import parse_duration
+    from mosaic.runs.record import find_run
     from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
 
     snapshot = read_mission(locate_mission(mission))
@@ -64,7 +64,9 @@ def exec_command(
     if start is not None:
         if task_id or argv or prepare:
             raise UsageError("`--start` takes a run and nothing else")
-        run = _find_run(snapshot, start)
+        run = find_run(snapshot.layout.runs_dir, start)
+        if run is None:
+            raise RunNotFoundError(f"no run is called `{start}`", [])
         start_prepared(snapshot, run, mirror.executor())
         return _tell(run, as_json=as_json)
     if task_id is None:
@@ -116,15 +118,6 @@ class Mirror:
                 target.flush()
             except OSError:
                 continue  # the reader went away; the record has it all
-
-
-def _find_run(snapshot: Snapshot, run_id: str) -> Run:
-    from mosaic.runs.record import find_run
-
-    run = find_run(snapshot.layout.runs_dir, run_id)
-    if run is None:
-        raise UsageError(f"no run is called `{run_id}`", hint="`mission show ID` lists a task's")
-    return run
 
 
 def _tell_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:

@@ -64,6 +64,20 @@ class SessionNotFoundError(UsageError):
         super().__init__(message, hint="`mission sessions` lists them all")
 
 
+class RunNotFoundError(UsageError):
+    """No run is called so."""
+
+    code = "RUN_NOT_FOUND"
+
+    def __init__(self, message: str, near: Sequence[str]) -> None:
+        closest = ", ".join(f"`{name}`" for name in near)
+        super().__init__(
+            message,
+            detail=f"closest: {closest}" if near else None,
+            hint="`mission show ID` lists a task's runs",
+        )
+
+
 class CheckpointNotFoundError(UsageError):
     """A task has no checkpoint of this number."""
 

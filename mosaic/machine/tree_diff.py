@@ -72,6 +72,13 @@ def write_patch(top: Path, base: str, tree: str, path: Path) -> None:
     )
 
 
+def read_diff(top: Path, base: str, tree: str) -> str:
+    """Return the difference between two trees as text for people; binary files are named only."""
+    options = (*_PLAIN, "--find-renames", "--src-prefix=a/", "--dst-prefix=b/", "--no-relative")
+    answer = run_git(["diff", *options, base, tree, "--"], top, timeout_seconds=GIT_SECONDS)
+    return answer.stdout.decode("utf-8", "replace")
+
+
 def describe_changes(changes: list[FileChange]) -> str:
     """Return changes in one line: `3 files changed, 12 lines added, 4 deleted`."""
     if not changes:

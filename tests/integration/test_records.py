@@ -193,8 +193,11 @@ def test_old_records_are_removed_and_no_needed_one(repo: MissionRepo) -> None:
         "it waits to be started",
         "its task is open, and goes on from it",
     }
-    refs = repo.git("for-each-ref", "refs/mosaic").splitlines()
-    assert len(refs) == 1
+    refs = repo.git("for-each-ref", "--format=%(refname)", "refs/mosaic").splitlines()
+    assert {ref.split("/")[3] for ref in refs} == {
+        next(k["run_id"] for k in cleaned["kept"] if "its task" in k["because"]),
+        repo.session()["runId"],
+    }
     assert repo.run("stop", "--now").exit_code == 0
     assert repo.session()["endedReason"] == "stopped"
     repo.run("done", "T-002")

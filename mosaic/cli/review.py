@@ -1,0 +1,154 @@
+"""Review: claims beside evidence, and the decision."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mosaic.cli.options import Json, MaybeTaskId, MissionPath
+from mosaic.cli.output import Result, align, clean, emit, paint
+from mosaic.cli.review_view import review_lines, review_values
+from mosaic.cli.tasks_view import report_notices, task_values
+from mosaic.errors import ExitCode, UsageError
+from mosaic.store.reading import locate_mission, read_mission
+
+if TYPE_CHECKING:
+    from mosaic.review.verdict import Review
+    from mosaic.store.tasks import Snapshot
+
+
+def review_command(
+    task_id: MaybeTaskId = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Accept it: set it done.")] = False,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Send it back to todo; say why.")
+    ] = False,
+    why: Annotated[
+        str | None, typer.Option("--why", help="Why; appended to the task's notes.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Approve against the evidence.")] = False,
+    commit: Annotated[
+        bool, typer.Option("--commit", help="Commit the decision and the work it accepts.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show the changes themselves.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write one page to share.")
+    ] = None,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Set a handoff beside what happened, and decide; without an ID, list what waits."""
+    path = locate_mission(mission)
+    snapshot = read_mission(path)
+    if approve and reject:
+        raise UsageError("a review either approves or rejects")
+    if commit and not (approve or reject):
+        raise UsageError("`--commit` goes with a decision", hint="add `--approve` or `--reject`")
+    if task_id is None:
+        if approve or reject or html or diff:
+            raise UsageError("no task is named", hint="`mission review T-001`")
+        return _list(snapshot, as_json=as_json)
+    if (approve or reject) and os.environ.get("MISSION_SESSION"):
+        raise UsageError("an agent cannot review", hint="a person decides")
+    from mosaic.review.verdict import review_task
+
+    task = snapshot.get(task_id).task
+    review = review_task(snapshot, task)
+    if html is not None:
+        _write_page(html, review)
+    if approve or reject:
+        return _decide(
+            path, review, approve=approve, why=why, force=force, commit=commit, as_json=as_json
+        )
+    return _show(snapshot, review, diff=diff, html=html, as_json=as_json)
+
+
+def _list(snapshot: Snapshot, *, as_json: bool) -> int:
+    from mosaic.model import Status
+
+    waiting = [task for task in snapshot.tasks if task.status is Status.REVIEW]
+    result = Result(
+        kind="review.list",
+        data={"tasks": [task_values(task) for task in waiting]},
+        lines=align([(task.id, task.title) for task in waiting])
+        or [paint("nothing waits for review", "dim")],
+        next_commands=[f"mission review {task.id}" for task in waiting[:1]] or ["mission next"],
+        show_next=bool(waiting),
+    )
+    return emit(result, as_json=as_json)
+
+
+def _show(
+    snapshot: Snapshot, review: Review, *, diff: bool, html: Path | None, as_json: bool
+) -> int:
+    from mosaic.review.verdict import diff_text
+
+    lines = review_lines(review)
+    values = review_values(review)
+    if diff:
+        text = diff_text(snapshot, review)
+        lines += ["", paint("diff", "bold"), *map(_diff_line, text.splitlines())]
+        values["diff"] = text
+    if html is not None:
+        lines.append(f"written to {clean(html)}")
+    task = review.task
+    result = Result(
+        kind="review",
+        data=values,
+        lines=lines,
+        next_commands=[f"mission review {task.id} --approve", f"mission review {task.id} --reject"],
+        exit_code=ExitCode.OK,
+    )
+    return emit(result, as_json=as_json)
+
+
+def _diff_line(line: str) -> str:
+    color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+    return paint(clean(line) if line.strip() else "", color)
+
+
+def _write_page(place: Path, review: Review) -> None:
+    from mosaic.cli.review_page import review_page
+    from mosaic.machine.disk import write_atomic
+
+    target = place.absolute()
+    write_atomic(target, review_page(review).encode("utf-8", "replace"), root=target.parent)
+
+
+def _decide(
+    path: Path,
+    review: Review,
+    *,
+    approve: bool,
+    why: str | None,
+    force: bool,
+    commit: bool,
+    as_json: bool,
+) -> int:
+    from mosaic.review.decision import commit_decision, decide
+
+    decided = decide(path, review, approve=approve, why=why, force=force)
+    report_notices(decided.notices)
+    committed = commit_decision(review, decided) if commit else None
+    word = "approved" if approve else "rejected"
+    lines = [f"{paint(review.task.id, 'bold')} {word}, and is {decided.task.status.value}"]
+    lines += [f"  against the evidence: {clean(each)}" for each in decided.overruled]
+    if committed:
+        lines.append(f"  commit {committed[:10]}")
+    result = Result(
+        kind="review.decided",
+        data={
+            "task": task_values(decided.task),
+            "decision": word,
+            "overruled": list(decided.overruled),
+            "commit": committed,
+        },
+        lines=lines,
+        next_commands=["mission next"],
+    )
+    sys.stdout.flush()
+    return emit(result, as_json=as_json)

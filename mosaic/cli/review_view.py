@@ -1,0 +1,174 @@
+"""A review as lines for a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mosaic.cli.output import align, clean, clean_block, has_color, paint, paint_status, plain
+from mosaic.cli.sessions_view import length_words, usage_words
+from mosaic.cli.tasks_view import session_json, task_values
+
+if TYPE_CHECKING:
+    from mosaic.model import JsonValue
+    from mosaic.review.matching import JudgedCommand, JudgedFile
+    from mosaic.review.verdict import Review
+
+COLORS = {"confirmed": "green", "contradicted": "red", "unseen": "yellow"}
+MARKS = {"confirmed": "ok", "contradicted": "NO", "unseen": "??"}
+MOST_LISTED = 30
+WIDTH = 100
+
+
+def review_lines(review: Review) -> list[str]:
+    """Return a review as people read it."""
+    task, evidence = review.task, review.evidence
+    lines = [f"{paint(task.id, 'bold')}  {clean(task.title)}  {paint_status(task.status.value)}"]
+    spent = usage_words(evidence.usage)
+    for session in evidence.sessions[-1:]:
+        ended = session.ended_reason.value if session.ended_reason else "live"
+        facts = filter(None, (session.runtime, length_words(session), f"ended {ended}", spent))
+        lines.append(paint(f"  {session.id}: {', '.join(facts)}", "dim"))
+    lines += _claims("files", review.judged.files, f"since {evidence.since}")
+    lines += _listed(
+        "changed without being claimed",
+        [f"{change.kind.value}  {change.path}" for change in review.judged.unclaimed_files],
+    )
+    lines += _claims("commands", review.judged.commands, "")
+    lines += _listed(
+        "ran without being claimed",
+        [
+            f"{'failed' if ran.failed else 'ran'}  {ran.command}"
+            for ran in review.judged.unclaimed_commands
+        ],
+    )
+    lines += _listed("outside of the write scope", review.out_of_scope, color="red")
+    lines += _gates(review)
+    lines += ["", f"{paint('changes', 'bold')}  {clean(review.stat) or 'not known'}"]
+    for name in ("result", "risks", "next_handoff"):
+        lines += _section(review, name)
+    lines += _listed("what cannot be known", evidence.caveats)
+    return [*lines, "", *_verdict(review)]
+
+
+def _claims(
+    title: str, claims: tuple[JudgedFile, ...] | tuple[JudgedCommand, ...], since: str
+) -> list[str]:
+    head = f"{paint(title + ' claimed', 'bold')}{paint(f'  {since}', 'dim') if since else ''}"
+    rows = [
+        (MARKS[each.standing.value], each.claim.text, each.why) for each in claims[:MOST_LISTED]
+    ]
+    painted = [
+        paint(line[:2], COLORS[each.standing.value]) + line[2:]
+        for line, each in zip(align(rows), claims, strict=False)
+    ]
+    more = [f"  and {len(claims) - MOST_LISTED} more"] if len(claims) > MOST_LISTED else []
+    body = [f"  {line}" for line in painted] or [paint("  none", "dim")]
+    return ["", head, *body, *more]
+
+
+def _listed(title: str, items: list[str] | tuple[str, ...], *, color: str = "yellow") -> list[str]:
+    if not items:
+        return []
+    more = [f"  and {len(items) - MOST_LISTED} more"] if len(items) > MOST_LISTED else []
+    shown = [f"  {clean(item)}" for item in items[:MOST_LISTED]]
+    return ["", paint(title, color), *shown, *more]
+
+
+def _gates(review: Review) -> list[str]:
+    if not review.gates:
+        return []
+    lines = ["", paint("gates", "bold")]
+    for gate in review.gates:
+        words = paint(gate.words, "green" if gate.is_green else "red")
+        lines.append(f"  {clean(gate.name)}  {words}  {paint(gate.run_id, 'dim')}")
+        lines += [f"    {line}" for line in clean_block(gate.tail)[-10:]]
+    return lines
+
+
+def _section(review: Review, name: str) -> list[str]:
+    from mosaic.review.terminal import render_terminal
+
+    text = review.sections.get(name, "").strip()
+    if not text:
+        return ["", f"{paint(name, 'bold')}  {paint('missing', 'yellow')}"]
+    try:
+        width = os.get_terminal_size().columns
+    except OSError:
+        width = WIDTH
+    rendered = render_terminal(text, width=max(40, min(width, WIDTH) - 2), color=has_color())
+    return ["", paint(name, "bold"), *(f"  {line}" for line in rendered)]
+
+
+def _verdict(review: Review) -> list[str]:
+    if not review.objections:
+        return [f"{paint('nothing speaks against it', 'green')}"]
+    return [paint("speaks against it", "red"), *(f"  {clean(e)}" for e in review.objections)]
+
+
+def review_values(review: Review) -> dict[str, JsonValue]:
+    """Return a review as JSON."""
+    evidence = review.evidence
+    return {
+        "task": task_values(review.task),
+        "sections": dict(review.sections),
+        "missing": list(review.missing),
+        "claims": {
+            "files": [_judged(each, path=each.claim.path) for each in review.judged.files],
+            "commands": [
+                _judged(each, command=each.claim.command) for each in review.judged.commands
+            ],
+        },
+        "unclaimed": {
+            "files": [
+                {"path": e.path, "kind": e.kind.value, "old_path": e.old_path}
+                for e in review.judged.unclaimed_files
+            ],
+            "commands": [
+                {"command": e.command, "exit_code": e.exit_code, "failed": e.failed}
+                for e in review.judged.unclaimed_commands
+            ],
+        },
+        "evidence": {
+            "since": evidence.since,
+            "files": None
+            if evidence.changed is None
+            else [
+                {"path": e.path, "kind": e.kind.value, "old_path": e.old_path}
+                for e in evidence.changed
+            ],
+            "commands": [
+                {
+                    "command": e.command,
+                    "exit_code": e.exit_code,
+                    "failed": e.failed,
+                    "source": e.source,
+                }
+                for e in evidence.ran
+            ],
+            "knows_all_commands": evidence.knows_all_commands,
+            "caveats": list(evidence.caveats),
+        },
+        "out_of_scope": list(review.out_of_scope),
+        "gates": [
+            {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}
+            for g in review.gates
+        ],
+        "stat": review.stat,
+        "objections": list(review.objections),
+        "sessions": [session_json(session) for session in evidence.sessions],
+        "usage": plain(
+            {name: getattr(evidence.usage, name) for name in evidence.usage.__dataclass_fields__}
+        )
+        if evidence.usage
+        else None,
+    }
+
+
+def _judged(each: JudgedFile | JudgedCommand, **claim: str) -> dict[str, JsonValue]:
+    return {
+        "text": each.claim.text,
+        **claim,
+        "standing": each.standing.value,
+        "why": each.why,
+    }

@@ -1,0 +1,1 @@
+"""What agents claim beside what happened, and a person's decision."""

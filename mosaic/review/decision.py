@@ -1,0 +1,138 @@
+"""A person's decision about a task in review, in its files and, if asked for, in git."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.errors import NotReadyError, UsageError
+from mosaic.machine.clock import utc_now
+from mosaic.machine.git import find_work_tree, head_commit, run_git
+from mosaic.model import Status
+from mosaic.runs.snapshots import state_prefix
+from mosaic.sessions.attempts import forgive_attempts
+from mosaic.store.draft import changing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.model import Task
+    from mosaic.review.verdict import Review
+    from mosaic.store.layout import Layout
+
+REVIEWABLE = (Status.REVIEW, Status.IN_PROGRESS, Status.BLOCKED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decided:
+    """A decision that was recorded."""
+
+    task: Task
+    approved: bool
+    why: str | None
+    layout: Layout
+    overruled: tuple[str, ...] = ()
+    """What spoke against approving, where it was approved all the same."""
+    notices: tuple[str, ...] = ()
+
+
+def decide(
+    mission_file: Path, review: Review, *, approve: bool, why: str | None, force: bool
+) -> Decided:
+    """Record a decision: done, or back to todo with the reason in the notes.
+
+    Raises:
+        NotReadyError: the task does not wait for one, or the evidence speaks against
+            approving and `force` is not set.
+        UsageError: a rejection says not why.
+    """
+    if not approve and not (why or "").strip():
+        raise UsageError("`--reject` says not why", hint='`--reject --why "what is missing"`')
+    objections = review.objections if approve else []
+    if objections and not force:
+        raise NotReadyError(
+            f"the evidence speaks against approving `{review.task.id}`",
+            detail="\n".join(objections),
+            hint="`--reject --why` sends it back; `--approve --force` accepts it all the same",
+        )
+    with changing(mission_file, doing=f"reviewing {review.task.id}") as draft:
+        task = draft.snapshot.get(review.task.id).task
+        if task.status not in REVIEWABLE:
+            raise NotReadyError(
+                f"`{task.id}` is {task.status.value} and does not wait for a decision",
+                hint=f"`mission show {task.id}`",
+            )
+        now = utc_now().astimezone()
+        status = Status.DONE if approve else Status.TODO
+        draft.edit_task(task.id, {"status": status.value}, now)
+        if why:
+            word = "approved" if approve else "rejected"
+            draft.note(task.id, f"{now:%Y-%m-%d} {word}: {why}")
+        draft.save()
+        forgive_attempts(draft.snapshot, task.id)
+        return Decided(
+            task=draft.snapshot.get(task.id).task,
+            approved=approve,
+            why=why,
+            layout=draft.layout,
+            overruled=tuple(objections),
+            notices=draft.notices,
+        )
+
+
+def commit_decision(review: Review, decided: Decided) -> str:
+    """Commit the mission's files, and with an approval the work that it accepts.
+
+    Only these paths are committed; whatever else is staged stays staged.
+
+    Returns:
+        The commit.
+
+    Raises:
+        GitError: git refused, such as a hook of the project; the decision stands all the same.
+        NotReadyError: there is nothing to commit, or no repository.
+    """
+    layout = decided.layout
+    top = find_work_tree(layout.project)
+    if top is None:
+        raise NotReadyError("there is no git repository to commit to")
+    own = (layout.tasks_file, layout.tasks_dir, layout.mission_file, layout.scratchpad_file)
+    paths = {name for path in own if (name := state_prefix(path, top)) is not None}
+    if decided.approved:
+        for change in review.evidence.changed or ():
+            paths |= {change.path, change.old_path or change.path}
+    changed = _changed_among(top, sorted(paths))
+    if not changed:
+        raise NotReadyError("there is nothing to commit")
+    listed = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in changed)
+    options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
+    literal = ["--literal-pathspecs"]
+    run_git([*literal, "add", "--all", *options], top, stdin=listed)
+    message = _message(review, decided)
+    run_git([*literal, "commit", "--only", "--quiet", "-m", message, *options], top, stdin=listed)
+    return head_commit(top) or ""
+
+
+def _changed_among(top: Path, paths: list[str]) -> list[str]:
+    """Return those of the paths, and below them, that differ from the last commit."""
+    answer = run_git(
+        ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--no-renames",
+         "--untracked-files=all", "--", *paths],
+        top,
+    )  # fmt: skip
+    return [line[3:] for line in answer.text.split("\0") if len(line) > len("XY ")]
+
+
+def _message(review: Review, decided: Decided) -> str:
+    task = decided.task
+    verb = "Approve" if decided.approved else "Reject"
+    lines = [f"{verb} {task.id}: {task.title}", ""]
+    if decided.why:
+        lines += [decided.why, ""]
+    sessions = review.evidence.sessions
+    lines.append(f"Mission-Task: {task.id}")
+    if sessions:
+        lines.append(f"Mission-Session: {sessions[-1].id}")
+        if sessions[-1].run_id:
+            lines.append(f"Mission-Run: {sessions[-1].run_id}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,275 @@
+"""What happened, from git and the run records: nothing here is anybody's claim.
+
+Files: what changed while the task's agents worked, by the trees that were taken when each
+began and ended. For a task with a branch and a base of its own: what its branch holds beyond
+the fork, and what is not committed. Commands: the runtime's own events, and recorded steps.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError
+from mosaic.machine.git import answer_of, current_branch, find_work_tree
+from mosaic.machine.snapshot import take_tree
+from mosaic.machine.tree_diff import compare_trees
+from mosaic.model import Mode
+from mosaic.plan.spend import total_usage
+from mosaic.ports import CommandRan
+from mosaic.review.claims import Kind
+from mosaic.review.matching import ChangedFile, RanCommand
+from mosaic.runs.checkpoint import read_checkpoints
+from mosaic.runs.record import runs_of_task
+from mosaic.runs.snapshots import state_prefix
+from mosaic.runtimes import get_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mosaic.machine.tree_diff import FileChange
+    from mosaic.model import Mission, Session, Task, Usage
+    from mosaic.runs.record import Run, RunMeta
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+
+KINDS = {"added": Kind.ADDED, "deleted": Kind.DELETED, "renamed": Kind.RENAMED}
+TELLING_RUNTIMES = ("claude", "codex", "demo")
+"""Runtimes whose events name every command that the agent ran."""
+LONGEST_LINE_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreePair:
+    """What to compare: both are trees or commits."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """Everything that is known of a task's work."""
+
+    changed: tuple[ChangedFile, ...] | None
+    """None: nothing can be known of files."""
+    pairs: tuple[TreePair, ...]
+    """The trees that `changed` was read from."""
+    since: str
+    """What the files are compared with, in words."""
+    ran: tuple[RanCommand, ...]
+    knows_all_commands: bool
+    caveats: tuple[str, ...]
+    """What cannot be known, and why."""
+    roots: tuple[str, ...]
+    sessions: tuple[Session, ...]
+    usage: Usage | None
+
+
+def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
+    """Gather what git and the run records show of a task's work. Changes nothing.
+
+    Raises:
+        GitError: git could not tell.
+    """
+    layout, mission = snapshot.layout, snapshot.document.mission
+    runs = runs_of_task(layout.runs_dir, task.id)
+    agents = [
+        (run, meta) for run in runs if (meta := run.find_meta()) is not None and meta.session_id
+    ]
+    caveats: list[str] = []
+    since, pairs = _tree_pairs(layout, task, agents, caveats)
+    top = find_work_tree(layout.project)
+    changed = None if top is None or pairs is None else _changed_files(top, pairs)
+    ran = sorted(
+        (*_commands_of_agents(agents, mission, caveats), *_commands_of_steps(runs)),
+        key=lambda each: each[0],
+    )
+    sessions = tuple(s for s in mission.sessions if s.last_task_id == task.id)
+    roots = {str(layout.project), *(meta.cwd for _, meta in agents)}
+    return Evidence(
+        changed=changed,
+        pairs=tuple(pairs or ()),
+        since=since,
+        ran=tuple(command for _, command in ran),
+        knows_all_commands=bool(agents) and all(_tells_all(meta) for _, meta in agents),
+        caveats=tuple(caveats),
+        roots=tuple(sorted({*roots, *(os.path.realpath(root) for root in roots)})),
+        sessions=sessions,
+        usage=total_usage(sessions),
+    )
+
+
+def _tree_pairs(
+    layout: Layout, task: Task, agents: Sequence[tuple[Run, RunMeta]], caveats: list[str]
+) -> tuple[str, list[TreePair] | None]:
+    """Return what the files are compared with, in words, and the trees to compare."""
+    top = find_work_tree(layout.project)
+    if top is None:
+        caveats.append("there is no git repository: nothing is known of files")
+        return "nothing", None
+    of_runs = _pairs_of_runs(agents, caveats)
+    if task.base_ref and (task.branch or not of_runs):
+        found = _pair_since_base(layout, top, task, caveats)
+        if found is not None:
+            return f"where the work left `{task.base_ref}`", [found]
+    if of_runs:
+        return "when its sessions began", of_runs
+    if agents:
+        caveats.append("no tree was taken when its sessions began")
+    if not task.base_ref:
+        caveats.append("the task names no `base_ref`: only changes that are not committed are seen")
+    now = _tree_now(layout, top, caveats)
+    head = answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], top)
+    if now is None or head is None:
+        return "nothing", None
+    return "the last commit", [TreePair(before=head, after=now)]
+
+
+def _pairs_of_runs(agents: Sequence[tuple[Run, RunMeta]], caveats: list[str]) -> list[TreePair]:
+    pairs = []
+    for run, meta in agents:
+        top = find_work_tree(meta.cwd)
+        ends = [each.checkpoint.tree for each in read_checkpoints([run]).found]
+        try:
+            begin = run.state().begin_tree
+        except MissionError:
+            begin = None
+        end = next((tree for tree in reversed(ends) if tree), None)
+        if begin is None or end is None or top is None:
+            caveats.append(f"no trees were taken of run `{run.id}`")
+            continue
+        if not all(_is_there(top, tree) for tree in (begin, end)):
+            caveats.append(f"the trees of run `{run.id}` are not in this repository any more")
+            continue
+        pairs.append(TreePair(before=begin, after=end))
+    return pairs
+
+
+def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) -> TreePair | None:
+    """Return the fork point of a task's work from its base, and the work as it stands."""
+    branch = task.branch if task.branch and _is_there(top, f"refs/heads/{task.branch}") else None
+    if task.branch and branch is None:
+        caveats.append(f"there is no branch `{task.branch}` here")
+    here = current_branch(top)
+    tip = branch or "HEAD"
+    base = task.base_ref or ""
+    if not _is_there(top, f"{base}^{{commit}}"):
+        caveats.append(f"`{base}`, its base, is not in this repository")
+        return None
+    fork = answer_of(["merge-base", base, tip], top)
+    if not fork:
+        if (answer_of(["rev-parse", "--is-shallow-repository"], top) or "") == "true":
+            caveats.append(f"the history here is shallow: where it left `{base}` is not known")
+        else:
+            caveats.append(f"`{tip}` and `{base}` have no history in common")
+        return None
+    if branch is not None and branch != here:
+        caveats.append(f"`{branch}` is not checked out here: only its commits are seen")
+        return TreePair(before=fork, after=branch)
+    now = _tree_now(layout, top, caveats)
+    return None if now is None else TreePair(before=fork, after=now)
+
+
+def _tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
+    from mosaic.store.state import ensure_state_dir
+
+    try:
+        ensure_state_dir(layout)
+        taken = take_tree(
+            top, scratch=layout.state_dir, without=state_prefix(layout.state_dir, top)
+        )
+    except MissionError as error:
+        caveats.append(f"the work tree cannot be read by git: {error.message}")
+        return None
+    caveats += [f"`{each.path}` is {each.reason} and is not looked into" for each in taken.left_out]
+    return taken.tree
+
+
+def _is_there(top: Path, name: str) -> bool:
+    return answer_of(["rev-parse", "--verify", "--quiet", name], top) is not None and (
+        answer_of(["cat-file", "-e", name], top) is not None
+    )
+
+
+def _changed_files(top: Path, pairs: Sequence[TreePair]) -> tuple[ChangedFile, ...]:
+    changed: dict[str, ChangedFile] = {}
+    for pair in pairs:
+        for change in compare_trees(top, pair.before, pair.after):
+            changed[change.path] = _changed_file(change, changed.get(change.path))
+    return tuple(changed[path] for path in sorted(changed))
+
+
+def _changed_file(change: FileChange, before: ChangedFile | None) -> ChangedFile:
+    """Return a change; a file that an earlier run added and a later one changed is added."""
+    kind = KINDS.get(change.kind, Kind.CHANGED)
+    if before is not None and before.kind is Kind.ADDED and kind is Kind.CHANGED:
+        kind = Kind.ADDED
+    return ChangedFile(path=change.path, kind=kind, old_path=change.old_path)
+
+
+def _tells_all(meta: RunMeta) -> bool:
+    return meta.mode is Mode.HEADLESS and meta.runtime in TELLING_RUNTIMES
+
+
+def _commands_of_agents(
+    agents: Sequence[tuple[Run, RunMeta]], mission: Mission, caveats: list[str]
+) -> Iterator[tuple[str, RanCommand]]:
+    for run, meta in agents:
+        moment = meta.created_at.isoformat()
+        if meta.mode is Mode.INTERACTIVE:
+            caveats.append(f"run `{run.id}` was interactive: its commands are not known")
+            continue
+        if not _tells_all(meta):
+            caveats.append(f"`{meta.runtime}` need not tell of every command it ran")
+        try:
+            reader = get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
+        except MissionError:
+            caveats.append(f"nobody understands the transcript of `{meta.runtime}` any more")
+            continue
+        for line in _lines(run):
+            for seen in reader.feed(line):
+                if isinstance(seen, CommandRan):
+                    yield (
+                        moment,
+                        RanCommand(
+                            command=seen.command,
+                            exit_code=seen.exit_code,
+                            failed=seen.failed,
+                            source=f"run {run.id}",
+                        ),
+                    )
+
+
+def _lines(run: Run) -> Iterator[bytes]:
+    try:
+        with open(run.transcript, "rb") as transcript:
+            for line in transcript:
+                if len(line) <= LONGEST_LINE_BYTES:
+                    yield line.rstrip(b"\n")
+    except OSError:
+        return
+
+
+def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:
+    for run in runs:
+        meta, done = run.find_meta(), run.find_result()
+        if meta is None or meta.session_id or done.get("outcome") in (None, "prepared"):
+            continue
+        if meta.argv[:1] == ("mission",):
+            continue
+        argv = meta.argv
+        is_shell = argv[:2] == ("sh", "-c") and len(argv) > len(("sh", "-c"))
+        yield (
+            meta.created_at.isoformat(),
+            RanCommand(
+                command=argv[2] if is_shell else shlex.join(argv),
+                exit_code=done.get("exit_code"),
+                failed=done.get("outcome") != "completed",
+                source=f"step {meta.step_id}",
+                cwd=meta.cwd,
+            ),
+        )

@@ -1,0 +1,149 @@
+"""A review: what an agent claims beside what happened, gathered for a person to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.machine.disk import find_text
+from mosaic.machine.git import find_work_tree
+from mosaic.machine.tree_diff import compare_trees, describe_changes
+from mosaic.review.claims import parse_command_claims, parse_file_claims
+from mosaic.review.evidence import Evidence, gather_evidence
+from mosaic.review.matching import Judged, Standing, judge_claims
+from mosaic.runs.asked import GATE_STEP
+from mosaic.runs.record import runs_of_task
+from mosaic.runs.tails import output_tail
+from mosaic.sessions.finish import own_files, scope_violations
+from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mosaic.model import Task
+    from mosaic.store.tasks import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateOnRecord:
+    """How a gate went when it ran last."""
+
+    name: str
+    is_green: bool
+    words: str
+    run_id: str
+    tail: str
+    """The end of what it wrote, where it failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """Everything that a person needs to decide."""
+
+    task: Task
+    sections: Mapping[str, str]
+    missing: tuple[str, ...]
+    evidence: Evidence
+    judged: Judged
+    out_of_scope: tuple[str, ...]
+    gates: tuple[GateOnRecord, ...]
+    stat: str
+
+    @property
+    def contradictions(self) -> int:
+        """How many claims the evidence speaks against."""
+        claims = (*self.judged.files, *self.judged.commands)
+        return sum(claim.standing is Standing.CONTRADICTED for claim in claims)
+
+    @property
+    def objections(self) -> list[str]:
+        """What speaks against approving, in words; nothing when all holds."""
+        found = []
+        if self.missing:
+            found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
+        if self.contradictions:
+            claims = "claim is" if self.contradictions == 1 else "claims are"
+            found.append(f"{self.contradictions} {claims} contradicted")
+        if self.out_of_scope:
+            found.append(f"{len(self.out_of_scope)} files changed outside of the write scope")
+        found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
+        return found
+
+
+def review_task(snapshot: Snapshot, task: Task) -> Review:
+    """Set what a task's handoff claims beside what git, transcripts and records show.
+
+    Raises:
+        GitError: git could not tell.
+        FileAccessError: the task's file cannot be read.
+    """
+    entry = snapshot.get(task.id)
+    file = find_text(snapshot.layout.tasks_dir / entry.file.name) if entry.file else None
+    text = file.text if file else ""
+    sections = handoff_texts(text) if text else dict.fromkeys(HANDOFF_SECTIONS, "")
+    evidence = gather_evidence(snapshot, task)
+    top = find_work_tree(snapshot.layout.project)
+    own = set(own_files(snapshot.layout, top, task)) if top else set()
+    judged = judge_claims(
+        parse_file_claims(sections["files_changed"]),
+        parse_command_claims(sections["commands_run"]),
+        changed=evidence.changed,
+        ran=evidence.ran,
+        knows_all_commands=evidence.knows_all_commands,
+        roots=evidence.roots,
+        ignored=own.__contains__,
+    )
+    changed = [change.path for change in evidence.changed or ()]
+    return Review(
+        task=task,
+        sections=sections,
+        missing=tuple(missing_sections(text)) if text else (),
+        evidence=evidence,
+        judged=judged,
+        out_of_scope=tuple(scope_violations(snapshot.layout, task, changed)),
+        gates=tuple(_gates(snapshot, task)),
+        stat=_stat(snapshot, evidence),
+    )
+
+
+def diff_text(snapshot: Snapshot, review: Review) -> str:
+    """Return the changes as a diff, for people to read."""
+    from mosaic.machine.tree_diff import read_diff
+
+    top = find_work_tree(snapshot.layout.project)
+    if top is None:
+        return ""
+    return "\n".join(read_diff(top, pair.before, pair.after) for pair in review.evidence.pairs)
+
+
+def _stat(snapshot: Snapshot, evidence: Evidence) -> str:
+    top = find_work_tree(snapshot.layout.project)
+    if top is None:
+        return ""
+    changes = [
+        change for pair in evidence.pairs for change in compare_trees(top, pair.before, pair.after)
+    ]
+    return describe_changes(changes)
+
+
+def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
+    """Return how each gate of a task went when it ran last."""
+    last: dict[str, GateOnRecord] = {}
+    for run in runs_of_task(snapshot.layout.runs_dir, task.id):
+        done = run.find_result()
+        step = str(done.get("step_id") or "")
+        if not step.startswith(GATE_STEP) or done.get("outcome") == "prepared":
+            continue
+        green = done.get("outcome") == "completed"
+        code = done.get("exit_code")
+        words = "passed" if green else f"failed with exit code {code}"
+        if done.get("reason") == "timeout":
+            words = "took too long"
+        last[step] = GateOnRecord(
+            name=step.removeprefix(GATE_STEP),
+            is_green=green,
+            words=words,
+            run_id=run.id,
+            tail="" if green else output_tail(run),
+        )
+    return list(last.values())
