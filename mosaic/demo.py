@@ -138,8 +138,8 @@ class Demo:
     def _hand_offs(self) -> None:
         hand = ("next", "--headless", "--runtime", "demo")
         self._run("Hand the next task to the agent, which edits a file and hands over:", *hand)
-        self._run("Look at what it handed over:", "show", "T-001", "--section", "next_handoff")
-        self._run("A person accepts it:", "done", "T-001")
+        self._run("Look at what it claims, beside what happened:", "review", "T-001")
+        self._run("A person accepts it:", "review", "T-001", "--approve")
         self._run("The next one; this time the agent crashes:", *hand)
         self._run(
             "Resume it: the same task, in the agent's own conversation:",

@@ -180,6 +180,8 @@ class RuntimeSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     timeout: str | None = None
     model: str | None = None
+    tells_commands: bool = False
+    """Whether its output names every command that it runs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,7 @@ from mosaic.cli.output import Result, clean, emit, paint, paint_status
 from mosaic.cli.runs_view import asked_lines
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
-from mosaic.errors import ExitCode
+from mosaic.errors import ExitCode, UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
@@ -66,6 +66,18 @@ def next_command(
     detach: Detach = False,
     timeout: Timeout = None,
     force: Force = False,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Go on with the next task until something says stop.")
+    ] = False,
+    max_sessions: Annotated[
+        int | None, typer.Option("--max-sessions", min=1, metavar="N", help="Of this loop.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", min=0, metavar="USD", help="Of this loop.")
+    ] = None,
+    max_time: Annotated[
+        str | None, typer.Option("--max-time", metavar="2h", help="Of this loop.")
+    ] = None,
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -73,12 +85,17 @@ def next_command(
     from mosaic.sessions.choice import HandOffRequest
 
     path = locate_mission(mission)
+    limits = (max_sessions, max_cost, max_time)
+    if loop and (task or detach or print_only):
+        raise UsageError("`--loop` chooses by itself, and stays")
+    if not loop and any(limit is not None for limit in limits):
+        raise UsageError("limits go with `--loop`", hint="`mission next --loop --max-sessions 5`")
     request = HandOffRequest(
         task_id=task,
         milestone=milestone,
         runtime=runtime,
         model=model,
-        mode=_mode(headless=headless or detach or as_json),
+        mode=_mode(headless=headless or detach or as_json or loop),
         timeout_seconds=_seconds(timeout),
         force=force,
     )
@@ -86,6 +103,14 @@ def next_command(
         return _explain(path, request, as_json=as_json)
     if print_only:
         return _print(path, request, as_json=as_json)
+    if loop:
+        from mosaic.cli.looping import run_loop
+        from mosaic.plan.pace import Limits
+
+        own = Limits(
+            max_sessions=max_sessions, max_cost_usd=max_cost, max_seconds=_seconds(max_time)
+        )
+        return run_loop(path, request, own, as_json=as_json)
     return _hand_off(path, request, detach=detach, as_json=as_json)
 
 

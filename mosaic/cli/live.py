@@ -11,6 +11,7 @@ from mosaic.cli.sessions_view import progress_words
 from mosaic.model import Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mosaic.ports import Executor, Order
@@ -24,8 +25,9 @@ LINE_WIDTH = 100
 class LiveRun:
     """Starts runs in this terminal or in the background, and shows how they get on."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, heeds_interrupt: Callable[[], bool] = lambda: True) -> None:
         self._quiet = quiet
+        self._heeds_interrupt = heeds_interrupt
         self._shown = False
         self._next_tick = 0.0
         self.carrier: RunCarrier | None = None
@@ -44,7 +46,12 @@ class LiveRun:
         from mosaic.sessions.carriers import session_carrier
 
         headless = order.mode is Mode.HEADLESS and not self._quiet
-        self.carrier = session_carrier(run_dir, order, watch=self._tick if headless else None)
+        self.carrier = session_carrier(
+            run_dir,
+            order,
+            watch=self._tick if headless else None,
+            heeds_interrupt=self._heeds_interrupt,
+        )
         if not self._quiet:
             meta = self.carrier.meta
             how = "headless" if headless else "in this terminal"

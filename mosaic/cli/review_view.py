@@ -55,12 +55,11 @@ def _claims(
     title: str, claims: tuple[JudgedFile, ...] | tuple[JudgedCommand, ...], since: str
 ) -> list[str]:
     head = f"{paint(title + ' claimed', 'bold')}{paint(f'  {since}', 'dim') if since else ''}"
-    rows = [
-        (MARKS[each.standing.value], each.claim.text, each.why) for each in claims[:MOST_LISTED]
-    ]
+    shown = [(each.standing.value, each.claim.text, each.why) for each in claims[:MOST_LISTED]]
+    lines = align((MARKS[standing], text, why) for standing, text, why in shown)
     painted = [
-        paint(line[:2], COLORS[each.standing.value]) + line[2:]
-        for line, each in zip(align(rows), claims, strict=False)
+        paint(line[:2], COLORS[standing]) + line[2:]
+        for line, (standing, _, _) in zip(lines, shown, strict=True)
     ]
     more = [f"  and {len(claims) - MOST_LISTED} more"] if len(claims) > MOST_LISTED else []
     body = [f"  {line}" for line in painted] or [paint("  none", "dim")]

@@ -15,22 +15,21 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.machine.git import answer_of, current_branch, find_work_tree
 from mosaic.machine.snapshot import take_tree
-from mosaic.machine.tree_diff import compare_trees
 from mosaic.model import Mode
 from mosaic.plan.spend import total_usage
 from mosaic.ports import CommandRan
 from mosaic.review.claims import Kind
 from mosaic.review.matching import ChangedFile, RanCommand
-from mosaic.runs.checkpoint import read_checkpoints
+from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.record import runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
+from mosaic.sessions.finish import changes_of_pairs, tree_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mosaic.machine.tree_diff import FileChange
     from mosaic.model import Mission, Session, Task, Usage
     from mosaic.runs.record import Run, RunMeta
     from mosaic.store.layout import Layout
@@ -95,7 +94,7 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         pairs=tuple(pairs or ()),
         since=since,
         ran=tuple(command for _, command in ran),
-        knows_all_commands=bool(agents) and all(_tells_all(meta) for _, meta in agents),
+        knows_all_commands=bool(agents) and all(_tells_all(meta, mission) for _, meta in agents),
         caveats=tuple(caveats),
         roots=tuple(sorted({*roots, *(os.path.realpath(root) for root in roots)})),
         sessions=sessions,
@@ -111,7 +110,7 @@ def _tree_pairs(
     if top is None:
         caveats.append("there is no git repository: nothing is known of files")
         return "nothing", None
-    of_runs = _pairs_of_runs(agents, caveats)
+    of_runs = _pairs_of_runs(top, agents, caveats)
     if task.base_ref and (task.branch or not of_runs):
         found = _pair_since_base(layout, top, task, caveats)
         if found is not None:
@@ -129,23 +128,16 @@ def _tree_pairs(
     return "the last commit", [TreePair(before=head, after=now)]
 
 
-def _pairs_of_runs(agents: Sequence[tuple[Run, RunMeta]], caveats: list[str]) -> list[TreePair]:
+def _pairs_of_runs(
+    top: Path, agents: Sequence[tuple[Run, RunMeta]], caveats: list[str]
+) -> list[TreePair]:
     pairs = []
-    for run, meta in agents:
-        top = find_work_tree(meta.cwd)
-        ends = [each.checkpoint.tree for each in read_checkpoints([run]).found]
-        try:
-            begin = run.state().begin_tree
-        except MissionError:
-            begin = None
-        end = next((tree for tree in reversed(ends) if tree), None)
-        if begin is None or end is None or top is None:
-            caveats.append(f"no trees were taken of run `{run.id}`")
-            continue
-        if not all(_is_there(top, tree) for tree in (begin, end)):
-            caveats.append(f"the trees of run `{run.id}` are not in this repository any more")
-            continue
-        pairs.append(TreePair(before=begin, after=end))
+    for run, _ in agents:
+        pair = tree_pair(run, top)
+        if pair is None:
+            caveats.append(f"what run `{run.id}` changed is not known: its trees are not here")
+        else:
+            pairs.append(TreePair(before=pair[0], after=pair[1]))
     return pairs
 
 
@@ -196,23 +188,21 @@ def _is_there(top: Path, name: str) -> bool:
 
 
 def _changed_files(top: Path, pairs: Sequence[TreePair]) -> tuple[ChangedFile, ...]:
-    changed: dict[str, ChangedFile] = {}
-    for pair in pairs:
-        for change in compare_trees(top, pair.before, pair.after):
-            changed[change.path] = _changed_file(change, changed.get(change.path))
-    return tuple(changed[path] for path in sorted(changed))
+    changes = changes_of_pairs(top, [(pair.before, pair.after) for pair in pairs])
+    return tuple(
+        ChangedFile(
+            path=change.path,
+            kind=KINDS.get(change.kind, Kind.CHANGED),
+            old_path=change.old_path,
+        )
+        for change in changes
+    )
 
 
-def _changed_file(change: FileChange, before: ChangedFile | None) -> ChangedFile:
-    """Return a change; a file that an earlier run added and a later one changed is added."""
-    kind = KINDS.get(change.kind, Kind.CHANGED)
-    if before is not None and before.kind is Kind.ADDED and kind is Kind.CHANGED:
-        kind = Kind.ADDED
-    return ChangedFile(path=change.path, kind=kind, old_path=change.old_path)
-
-
-def _tells_all(meta: RunMeta) -> bool:
-    return meta.mode is Mode.HEADLESS and meta.runtime in TELLING_RUNTIMES
+def _tells_all(meta: RunMeta, mission: Mission) -> bool:
+    spec = mission.runtimes.get(meta.runtime)
+    tells = meta.runtime in TELLING_RUNTIMES or (spec is not None and spec.tells_commands)
+    return meta.mode is Mode.HEADLESS and tells
 
 
 def _commands_of_agents(
@@ -223,7 +213,7 @@ def _commands_of_agents(
         if meta.mode is Mode.INTERACTIVE:
             caveats.append(f"run `{run.id}` was interactive: its commands are not known")
             continue
-        if not _tells_all(meta):
+        if not _tells_all(meta, mission):
             caveats.append(f"`{meta.runtime}` need not tell of every command it ran")
         try:
             reader = get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
@@ -271,5 +261,6 @@ def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:
                 failed=done.get("outcome") != "completed",
                 source=f"step {meta.step_id}",
                 cwd=meta.cwd,
+                is_gate=meta.step_id.startswith(GATE_STEP),
             ),
         )

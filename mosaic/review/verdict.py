@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import find_text
 from mosaic.machine.git import find_work_tree
-from mosaic.machine.tree_diff import compare_trees, describe_changes
+from mosaic.machine.tree_diff import describe_changes
 from mosaic.review.claims import parse_command_claims, parse_file_claims
 from mosaic.review.evidence import Evidence, gather_evidence
 from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.record import runs_of_task
 from mosaic.runs.tails import output_tail
-from mosaic.sessions.finish import own_files, scope_violations
+from mosaic.sessions.finish import changes_of_pairs, own_files, scope_violations
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from mosaic.model import Task
     from mosaic.store.tasks import Snapshot
@@ -52,8 +53,9 @@ class Review:
     @property
     def contradictions(self) -> int:
         """How many claims the evidence speaks against."""
-        claims = (*self.judged.files, *self.judged.commands)
-        return sum(claim.standing is Standing.CONTRADICTED for claim in claims)
+        standings = [each.standing for each in self.judged.files]
+        standings += [each.standing for each in self.judged.commands]
+        return standings.count(Standing.CONTRADICTED)
 
     @property
     def objections(self) -> list[str]:
@@ -65,7 +67,9 @@ class Review:
             claims = "claim is" if self.contradictions == 1 else "claims are"
             found.append(f"{self.contradictions} {claims} contradicted")
         if self.out_of_scope:
-            found.append(f"{len(self.out_of_scope)} files changed outside of the write scope")
+            count = len(self.out_of_scope)
+            files = "1 file" if count == 1 else f"{count} files"
+            found.append(f"{files} changed outside of the write scope")
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
 
@@ -102,7 +106,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         judged=judged,
         out_of_scope=tuple(scope_violations(snapshot.layout, task, changed)),
         gates=tuple(_gates(snapshot, task)),
-        stat=_stat(snapshot, evidence),
+        stat=_stat(top, evidence, own),
     )
 
 
@@ -116,14 +120,12 @@ def diff_text(snapshot: Snapshot, review: Review) -> str:
     return "\n".join(read_diff(top, pair.before, pair.after) for pair in review.evidence.pairs)
 
 
-def _stat(snapshot: Snapshot, evidence: Evidence) -> str:
-    top = find_work_tree(snapshot.layout.project)
+def _stat(top: Path | None, evidence: Evidence, own: Collection[str]) -> str:
+    """Return the size of the work in one line, the mission's own files left out."""
     if top is None:
         return ""
-    changes = [
-        change for pair in evidence.pairs for change in compare_trees(top, pair.before, pair.after)
-    ]
-    return describe_changes(changes)
+    pairs = [(pair.before, pair.after) for pair in evidence.pairs]
+    return describe_changes([c for c in changes_of_pairs(top, pairs) if c.path not in own])
 
 
 def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:

@@ -28,6 +28,8 @@ class StepEnd:
     ok: bool
     cause: str
     """An `EndCause`."""
+    retryable: bool = False
+    """Whether the same call may succeed later."""
     summary: str
     words: str
     """How the process ended, in one sentence."""
@@ -73,6 +75,7 @@ def _values(run: Run, meta: RunMeta, end: StepEnd) -> dict[str, JsonValue]:
         "outcome": end.status.value,
         "reason": end.reason.value if end.reason else None,
         "cause": end.cause,
+        "retryable": end.retryable,
         "summary": end.summary,
         "words": end.words,
         "warnings": list(end.warnings),

@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 
 
 def session_carrier(
-    run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
+    run_dir: Path,
+    order: Order,
+    *,
+    watch: Callable[[Progress], None] | None = None,
+    heeds_interrupt: Callable[[], bool] = lambda: True,
 ) -> RunCarrier:
     """Return who carries an agent's run and examines its work."""
-    return RunCarrier(run_dir, order, watch=watch, examine=examine_work)
+    return RunCarrier(
+        run_dir, order, watch=watch, examine=examine_work, heeds_interrupt=heeds_interrupt
+    )
 
 
 def main() -> None:

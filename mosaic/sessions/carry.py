@@ -57,6 +57,7 @@ class RunCarrier:
         *,
         watch: Callable[[Progress], None] | None = None,
         examine: Callable[[Run, RunMeta], tuple[str, ...]] | None = None,
+        heeds_interrupt: Callable[[], bool] = lambda: True,
     ) -> None:
         """Take up a prepared run.
 
@@ -65,6 +66,7 @@ class RunCarrier:
             order: how it is started.
             watch: told now and then how it gets on.
             examine: says, when it has ended, what finished work would still lack.
+            heeds_interrupt: asked at Ctrl-C whether the run is to be stopped.
 
         Raises:
             RecordError: the record cannot be read.
@@ -92,6 +94,7 @@ class RunCarrier:
             settings=document.mission.runs,
             save=self._save,
             watch=watch,
+            heeds_interrupt=heeds_interrupt,
         )
         self.settled: Settled | None = None
         self.outcome: Outcome | None = None

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.git import find_work_tree
+from mosaic.machine.rebuild import has_object
 from mosaic.machine.tree_diff import compare_trees
 from mosaic.model import GatePolicy, Mode, Status
 from mosaic.plan.scopes import outside_scope
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.record import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.gates import run_gates
 from mosaic.store.reading import read_mission
@@ -19,6 +21,7 @@ from mosaic.store.reading import read_mission
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mosaic.machine.tree_diff import FileChange
     from mosaic.model import Task
     from mosaic.runs.record import Run, RunMeta
     from mosaic.sessions.gates import GateResult
@@ -40,7 +43,7 @@ def examine_work(run: Run, meta: RunMeta) -> tuple[str, ...]:
     entry = snapshot.find(meta.task_id)
     if entry is None:
         return ()
-    changed = changed_in_run(run, meta)
+    changed = changed_by_agents(snapshot, entry.task)
     lacks = _scope_lacks(run, snapshot, entry.task, changed)
     says_finished = entry.task.status in (Status.REVIEW, Status.DONE)
     policy = snapshot.document.mission.review.gates
@@ -50,21 +53,50 @@ def examine_work(run: Run, meta: RunMeta) -> tuple[str, ...]:
     return tuple(lacks)
 
 
-def changed_in_run(run: Run, meta: RunMeta) -> list[str] | None:
-    """Return the files that were changed while a run went on; None where it is not known."""
-    top = find_work_tree(meta.cwd)
+def tree_pair(run: Run, top: Path) -> tuple[str, str] | None:
+    """Return the trees that a run began and ended with; None where they are not known."""
     try:
         begin = run.state().begin_tree
     except MissionError:
         return None
-    ends = [each.checkpoint.tree for each in read_checkpoints([run]).found]
-    if top is None or begin is None or not ends or ends[-1] is None:
+    trees = [each.checkpoint.tree for each in read_checkpoints([run]).found]
+    end = next((tree for tree in reversed(trees) if tree), None)
+    if begin is None or end is None:
         return None
+    return (begin, end) if all(has_object(top, tree) for tree in (begin, end)) else None
+
+
+def changes_of_pairs(top: Path, pairs: Sequence[tuple[str, str]]) -> list[FileChange]:
+    """Return what was changed between trees, pair after pair, and not changed back since.
+
+    Raises:
+        GitError: git could not tell.
+    """
+    if not pairs:
+        return []
+    touched = {
+        change.path
+        for begin, end in pairs
+        for change in compare_trees(top, begin, end, find_renames=False)
+    }
+    net = compare_trees(top, pairs[0][0], pairs[-1][1])
+    return [c for c in net if c.path in touched or (c.old_path or c.path) in touched]
+
+
+def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
+    """Return the files that a task's agents changed, over all its runs; None when not known."""
+    top = find_work_tree(snapshot.layout.project)
+    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
+    agents = [run for run in runs if is_session_run(run)]
+    if top is None or not agents:
+        return None
+    pairs = [pair for run in agents if (pair := tree_pair(run, top)) is not None]
     try:
-        changes = compare_trees(top, begin, ends[-1], find_renames=False)
+        changes = changes_of_pairs(top, pairs)
     except MissionError:
         return None
-    return [change.path for change in changes]
+    paths = [path for c in changes for path in (c.path, c.old_path) if path]
+    return paths if pairs else None
 
 
 def own_files(layout: Layout, top: Path, task: Task) -> list[str]:

@@ -211,7 +211,12 @@ def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
         state = None
     facts = EndFacts(
         ended=EndReason(data.get("reason") or EndReason.CRASHED),
-        ending=Ending(ok=False, cause=EndCause(data["cause"]), message=str(data["words"]))
+        ending=Ending(
+            ok=False,
+            cause=EndCause(data["cause"]),
+            message=str(data["words"]),
+            retryable=data.get("retryable") is True,
+        )
         if exited
         else CRASHED,
         ended_at=ended_at,

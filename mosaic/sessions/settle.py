@@ -181,6 +181,7 @@ def step_end(meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -
         reason=outcome.reason,
         ok=outcome.run_status is RunStatus.COMPLETED and facts.ended is EndReason.COMPLETED,
         cause=facts.ending.cause.value,
+        retryable=facts.ending.retryable,
         summary=outcome.summary,
         words=facts.ending.message,
         warnings=warnings,

@@ -79,6 +79,7 @@ class Supervisor:
         settings: RunSettings,
         save: Callable[[Trigger], Checkpoint | None],
         watch: Callable[[Progress], None] | None = None,
+        heeds_interrupt: Callable[[], bool] = lambda: True,
     ) -> None:
         self.run = run
         self._order = order
@@ -86,6 +87,7 @@ class Supervisor:
         self._settings = settings
         self._save = save
         self._watch = watch
+        self._heeds_interrupt = heeds_interrupt
         self._follower = OutputFollower(run, reader, conversation=order.conversation)
         self._agent = AgentProcess(run, order)
         self._signals = SignalQueue()
@@ -167,6 +169,7 @@ class Supervisor:
             exit_code=exit_code,
             reason=end.reason.value,
             cause=ending.cause.value,
+            retryable=ending.retryable,
             words=ending.message,
             duration_seconds=round(duration, 3),
             swept=swept,
@@ -234,6 +237,8 @@ class Supervisor:
                 self.request_stop(EndReason.STOPPED, now=True)
             elif number == signal.SIGINT and self._order.mode is Mode.INTERACTIVE:
                 continue  # the agent got it too, and it is the agent's to understand
+            elif number == signal.SIGINT and not self._heeds_interrupt():
+                continue
             elif number in STOP_SIGNALS:
                 self.request_stop(EndReason.STOPPED)
 

@@ -173,6 +173,7 @@ class MissionReader:
             env={key: str(item) for key, item in env.items()},
             timeout=self._text_of(value, "timeout"),
             model=self._text_of(value, "model"),
+            tells_commands=self._truth(value, "tellsCommands"),
         )
 
     def _run_settings(self, data: Mapping[str, Any]) -> RunSettings:

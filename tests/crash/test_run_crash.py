@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ if os.environ["MISSION_TASK"] == "T-001" and sys.argv[1] == "ends":
 """
 
 
-def marked(run_dir: Path | None = None) -> list[int]:
-    """Return the processes that carry the mark of a run, or of any run of this mission."""
+def marked(run_dir: Path) -> list[int]:
+    """Return the processes that carry the mark of a run."""
     found = []
     wanted = f"MISSION_RUN_DIR={run_dir}".encode()
     for entry in Path("/proc").iterdir():
@@ -59,6 +60,10 @@ def marked(run_dir: Path | None = None) -> list[int]:
             if any(each.startswith(wanted) for each in environ) and is_running(int(entry.name)):
                 found.append(int(entry.name))
     return found
+
+
+def is_unmarked(run: Path) -> bool:
+    return not marked(run)
 
 
 def kill(pid: int | None) -> None:
@@ -163,7 +168,7 @@ def test_a_run_killed_at_any_moment_is_settled_by_the_next_command(
     runs = sorted((repo.state / "runs").glob("*/r*"))
     for run in runs:
         check_record(run) if sessions else None
-        wait_for(lambda run=run: not marked(run), "the end of every process of the run")
+        wait_for(partial(is_unmarked, run), "the end of every process of the run")
     assert len(runs) >= len(sessions)
     assert repo.run("check").exit_code == 0, repo.run("check").stdout
     assert repo.task_status("T-001") in ("todo", "in-progress", "review")

@@ -1,0 +1,155 @@
+"""`mission next --loop`: its output, its interrupts, its alerts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from mosaic.cli.live import LiveRun
+from mosaic.cli.output import Result, clean, emit, paint, paint_status, warn
+from mosaic.cli.sessions_view import usage_words
+from mosaic.errors import ExitCode
+from mosaic.plan.durations import format_duration
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.plan.pace import Limits
+    from mosaic.sessions.choice import HandOffRequest
+    from mosaic.workers.loop import LoopReport
+
+NOTIFY_SECONDS = 10.0
+
+
+class LoopTerminal:
+    """The user's side of a loop."""
+
+    def __init__(self, mission_file: Path, *, quiet: bool) -> None:
+        self._mission_file = mission_file
+        self._quiet = quiet
+        self._interrupts = 0
+
+    def hand_over(self, request: HandOffRequest) -> str:
+        """Hand off, and stay to the end."""
+        from mosaic.sessions.session import hand_off
+
+        live = LiveRun(quiet=self._quiet, heeds_interrupt=self._heeds_interrupt)
+        try:
+            done = hand_off(self._mission_file, request, live.executor(detach=False))
+        finally:
+            live.end()
+        settled = live.carrier.settled if live.carrier else None
+        if settled is not None:
+            status = settled.task_status.value if settled.task_status else "gone"
+            self.say(
+                f"{paint(done.task.id, 'bold', err=True)} is {paint_status(status)}: "
+                f"{clean(settled.outcome.summary)}"
+            )
+        return done.session.id
+
+    def say(self, text: str) -> None:
+        """Tell one line."""
+        if not self._quiet:
+            warn(text)
+
+    def alert(self, task_id: str, why: str) -> None:
+        """Ring, and run the mission's `notify` command."""
+        if sys.stderr.isatty():
+            sys.stderr.write("\a")
+            sys.stderr.flush()
+        mission = read_mission(self._mission_file).document.mission
+        if not mission.notify:
+            return
+        told = {"mission": mission.name, "task_id": task_id or None, "why": why}
+        try:
+            subprocess.run(
+                mission.notify,
+                input=json.dumps(told, ensure_ascii=False).encode(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=NOTIFY_SECONDS,
+                check=False,
+                env={k: v for k, v in os.environ.items() if not k.startswith("MISSION_")},
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self.say(f"warning: `{mission.notify[0]}` could not be told: {error}")
+
+    def wants_stop(self) -> bool:
+        """Tell whether Ctrl-C was pressed."""
+        return self._interrupts > 0
+
+    def _heeds_interrupt(self) -> bool:
+        """Count a Ctrl-C in a session: the first lets it end, the second stops it."""
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self.say("\nstops after this session; Ctrl-C again stops it now")
+        return self._interrupts > 1
+
+
+def run_loop(path: Path, request: HandOffRequest, limits: Limits, *, as_json: bool) -> int:
+    """Run a loop and tell what it did."""
+    from mosaic.workers.loop import Loop, LoopHooks
+
+    terminal = LoopTerminal(path, quiet=as_json)
+    hooks = LoopHooks(
+        hand_over=terminal.hand_over,
+        say=terminal.say,
+        alert=terminal.alert,
+        wants_stop=terminal.wants_stop,
+    )
+    report = Loop(path, request, limits, hooks).run()
+    return emit(_result(report), as_json=as_json)
+
+
+def _result(report: LoopReport) -> Result:
+    usage = report.usage
+    facts = [
+        f"{len(report.sessions)} sessions",
+        format_duration(report.elapsed_seconds),
+        usage_words(usage),
+    ]
+    lines = [f"{paint('loop ended', 'bold')}: {clean(report.why)}"]
+    lines += [
+        f"  {task_id}  {paint_status(before)} → {paint_status(after)}"
+        for task_id, (before, after) in report.moved.items()
+    ]
+    lines.append(paint(f"  {', '.join(filter(None, facts))}", "dim"))
+    for label, waiting in (("review", report.in_review), ("blocked", report.blocked)):
+        if waiting:
+            lines.append(f"waits for you, {label}: {', '.join(waiting)}")
+    next_commands = [f"mission review {task_id}" for task_id in report.in_review[:1]]
+    return Result(
+        kind="loop.ended",
+        data={
+            "why": report.why,
+            "needs_person": report.needs_person,
+            "interrupted": report.was_interrupted,
+            "sessions": list(report.sessions),
+            "moved": {
+                task_id: {"from": before, "to": after}
+                for task_id, (before, after) in report.moved.items()
+            },
+            "gave_up": list(report.gave_up),
+            "elapsed_seconds": round(report.elapsed_seconds, 3),
+            "usage": {name: getattr(usage, name) for name in usage.__dataclass_fields__}
+            if usage
+            else None,
+            "waiting": {"review": list(report.in_review), "blocked": list(report.blocked)},
+        },
+        lines=lines,
+        exit_code=_exit_code(report),
+        next_commands=next_commands or ["mission status"],
+        show_next=True,
+    )
+
+
+def _exit_code(report: LoopReport) -> ExitCode:
+    if report.was_interrupted:
+        return ExitCode.INTERRUPTED
+    if report.needs_person or report.gave_up:
+        return ExitCode.FAILED
+    return ExitCode.OK if report.sessions else ExitCode.NOTHING_TO_DO

@@ -1,0 +1,126 @@
+"""When a loop goes on, tries again, gives up or stops: decided from what is on record.
+
+Nothing is remembered beside the record, so a loop that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mosaic.plan.spend import total_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mosaic.model import Session
+
+LONGEST_WAIT_SECONDS = 300.0
+AFTER_CLEAN_SECONDS = 1.0
+FAILURES_IN_A_ROW = 5
+"""So many sessions that fail one after the other, of whatever task, are nobody's bad luck."""
+PERSON_CAUSES = {
+    "auth": "the agent is not logged in, or its key is refused",
+    "quota": "the account's quota is used up",
+    "usage": "the agent refuses its command line",
+}
+"""Ends that no further try will change, whatever the task."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a loop may use; None: as much as it takes."""
+
+    max_sessions: int | None = None
+    max_cost_usd: float | None = None
+    max_seconds: float | None = None
+    max_attempts: int = 3
+    """Sessions that one task gets, until a person looks at it."""
+    retry_seconds: float = 10.0
+    """The first wait after a failure that may pass by itself; doubled each time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LastEnd:
+    """How the last session on a task ended, as its record says."""
+
+    cause: str
+    """An `EndCause`; empty when there is no record."""
+    retryable: bool
+    summary: str
+
+
+class Move(StrEnum):
+    """What becomes of a task in progress."""
+
+    RESUME = "resume"
+    """Go on with it, in the agent's own conversation where that can be."""
+    RESTART = "restart"
+    """Go on with it in a new conversation: the old one is full."""
+    GIVE_UP = "give up"
+    """Set it blocked and go on with others."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What a loop does with a task that an earlier session did not finish."""
+
+    move: Move
+    why: str = ""
+    wait_seconds: float = 0.0
+    """Before jitter."""
+
+
+def decide_move(last: LastEnd, attempts: int, limits: Limits) -> Decision:
+    """Decide what becomes of a task whose last session did not finish it.
+
+    Args:
+        last: how that session ended.
+        attempts: sessions on the task since a person last looked at it, the last included.
+        limits: what the loop may use.
+    """
+    if last.cause == "refused":
+        return Decision(move=Move.GIVE_UP, why=f"the agent lacks a permission: {last.summary}")
+    if attempts >= limits.max_attempts:
+        tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        return Decision(move=Move.GIVE_UP, why=f"not finished after {tries}: {last.summary}")
+    if last.cause == "context_full":
+        return Decision(move=Move.RESTART, wait_seconds=AFTER_CLEAN_SECONDS)
+    if last.retryable:
+        wait = min(limits.retry_seconds * 2 ** max(0, attempts - 1), LONGEST_WAIT_SECONDS)
+        return Decision(move=Move.RESUME, wait_seconds=wait)
+    return Decision(move=Move.RESUME, wait_seconds=min(AFTER_CLEAN_SECONDS, limits.retry_seconds))
+
+
+def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
+    """Return why a loop cannot go on without a person; None when it can.
+
+    Args:
+        last: how the session that just ended did so.
+        failures_in_a_row: sessions that failed one after the other, this one included.
+    """
+    if last.cause in PERSON_CAUSES:
+        return f"{PERSON_CAUSES[last.cause]}: {last.summary}"
+    if failures_in_a_row >= FAILURES_IN_A_ROW:
+        return f"{failures_in_a_row} sessions in a row failed; the last: {last.summary}"
+    return None
+
+
+def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: float) -> str | None:
+    """Return which limit is met; None when none is.
+
+    Args:
+        limits: the limits.
+        sessions: the sessions that count.
+        elapsed_seconds: the time that counts.
+    """
+    if limits.max_sessions is not None and len(sessions) >= limits.max_sessions:
+        return f"{len(sessions)} sessions"
+    usage = total_usage(sessions)
+    cost = usage.cost_usd if usage and usage.cost_usd is not None else 0.0
+    if limits.max_cost_usd is not None and cost >= limits.max_cost_usd:
+        return f"${cost:.2f} spent"
+    if limits.max_seconds is not None and elapsed_seconds >= limits.max_seconds:
+        return "the time is up"
+    return None

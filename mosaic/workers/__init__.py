@@ -1,0 +1,1 @@
+"""Missions that run on their own: one task after the other."""
