@@ -41,6 +41,7 @@ PANELS = {
         "resume": "handoff",
         "sessions": "sessions",
         "stop": "sessions",
+        "logs": "logs",
         "exec": "steps",
         "checkpoint": "checkpoints",
     },

@@ -11,6 +11,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── TaskNotFoundError           TASK_NOT_FOUND
     │   ├── SessionNotFoundError        SESSION_NOT_FOUND
     │   ├── CheckpointNotFoundError     CHECKPOINT_NOT_FOUND
+    │   ├── RunNotFoundError            RUN_NOT_FOUND
     │   └── RuntimeUnknownError         RUNTIME_UNKNOWN
     ├── NotReadyError              3    NOT_READY
     │   ├── TaskNotReadyError           TASK_NOT_READY
@@ -69,6 +70,7 @@ from mosaic.errors.refusals import (
     NothingReadyError,
     NotReadyError,
     ProgramNotFoundError,
+    RunNotFoundError,
     RuntimeUnknownError,
     SessionLiveError,
     SessionNotFoundError,
@@ -101,6 +103,7 @@ __all__ = [
     "PathOutsideError",
     "ProgramNotFoundError",
     "RecordError",
+    "RunNotFoundError",
     "RuntimeUnknownError",
     "SessionLiveError",
     "SessionNotFoundError",

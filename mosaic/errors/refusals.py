@@ -78,6 +78,22 @@ class CheckpointNotFoundError(UsageError):
         )
 
 
+class RunNotFoundError(UsageError):
+    """No run has this id, or there is none of what was named."""
+
+    code = "RUN_NOT_FOUND"
+
+    def __init__(
+        self,
+        message: str,
+        closest: Sequence[str] = (),
+        *,
+        hint: str = "`mission show ID` lists a task's runs",
+    ) -> None:
+        near = ", ".join(f"`{name}`" for name in closest)
+        super().__init__(message, detail=f"closest: {near}" if near else None, hint=hint)
+
+
 class RuntimeUnknownError(UsageError):
     """No runtime has this name."""
 

@@ -1,0 +1,274 @@
+"""What a run wrote: whole, its end, or as it comes."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mosaic.cli.options import MissionPath, complete_logged
+from mosaic.cli.output import clean, warn
+from mosaic.errors import MissionError, RunNotFoundError, UsageError
+from mosaic.machine.drain import LOST_NAME
+from mosaic.model import Mode, RunStatus
+from mosaic.store.reading import locate_mission
+
+if TYPE_CHECKING:
+    from collections import deque
+    from datetime import datetime
+
+    from mosaic.cli.logs_view import View
+    from mosaic.ports import OutputReader
+    from mosaic.runs.reading import LogFile, Stream
+    from mosaic.runs.record import Run
+    from mosaic.store.mission_file import MissionDocument
+
+# Imports inside functions keep other commands quick to start; see decision 0002.
+
+WARM_UP_LINES = 500
+"""How many lines of a transcript are read before its last ones: they may depend on them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What is to be shown of which run, and how."""
+
+    document: MissionDocument
+    run: Run
+    stream: Stream
+    follow: bool
+    since: datetime | None
+    tail: int | None
+    as_json: bool
+    raw: bool
+
+
+def logs_command(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN|ID]",
+            autocompletion=complete_logged,
+            help="A run, a task (its newest run) or a session; else the newest session's run.",
+        ),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Its stderr, not its stdout.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="What happened to the run.")] = False,
+    transcript: Annotated[
+        bool, typer.Option("--transcript", help="What the agent said and did.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="10m|10:30|TIME", help="Only what was written since."),
+    ] = None,
+    tail: Annotated[
+        int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines.")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The very bytes of stdout or stderr.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    mission: MissionPath = None,
+) -> int:
+    """Show what a run wrote, whole or as it comes.
+
+    Terminal control sequences are taken out; `--raw` leaves them in.
+    """
+    from mosaic.machine.clock import utc_now
+    from mosaic.runs.moments import parse_moment
+    from mosaic.store.mission_file import load_mission
+
+    stream = _stream(stderr=stderr, events=events, transcript=transcript)
+    if raw and (as_json or stream.has_json_lines):
+        raise UsageError(
+            "`--raw` shows the very bytes of stdout or stderr",
+            hint="leave out `--json`, `--events` and `--transcript`",
+        )
+    moment = parse_moment(since, utc_now()) if since is not None else None
+    # Without the tasks: reading them all may write their index.
+    document = load_mission(locate_mission(mission))
+    asked = Asked(
+        document=document,
+        run=_find_run(document, name),
+        stream=stream,
+        follow=follow,
+        since=moment,
+        tail=tail,
+        as_json=as_json,
+        raw=raw,
+    )
+    _show(asked)
+    return 0
+
+
+def _stream(*, stderr: bool, events: bool, transcript: bool) -> Stream:
+    from mosaic.runs.reading import Stream
+
+    if stderr + events + transcript > 1:
+        raise UsageError(
+            "`--stderr`, `--events` and `--transcript` are different logs", hint="choose one"
+        )
+    chosen = {Stream.STDERR: stderr, Stream.EVENTS: events, Stream.TRANSCRIPT: transcript}
+    return next((stream for stream, is_chosen in chosen.items() if is_chosen), Stream.STDOUT)
+
+
+def _find_run(document: MissionDocument, name: str | None) -> Run:
+    from mosaic.runs.lookup import find_named_run, newest_run
+    from mosaic.runs.record import runs_of_task
+    from mosaic.store.assemble import build_snapshot
+    from mosaic.store.scan import scan_tasks
+
+    runs_dir, sessions = document.layout.runs_dir, document.mission.sessions
+    if name is None:
+        return newest_run(runs_dir, sessions)
+    run = find_named_run(runs_dir, sessions, name)
+    if run is not None:
+        return run
+    # A layout whose state folder is not there: nothing is written to it.
+    nowhere = replace(document.layout, state_dir=document.layout.mission_file / "nowhere")
+    snapshot = build_snapshot(document, scan_tasks(nowhere, use_index=False), {})
+    task_id = (snapshot.find(name) or snapshot.get(name)).task.id
+    runs = runs_of_task(runs_dir, task_id)
+    if not runs:
+        raise RunNotFoundError(
+            f"task `{task_id}` has no run", hint=f"`mission next --task {task_id}` makes one"
+        )
+    return runs[-1]
+
+
+def _show(asked: Asked) -> None:
+    from mosaic.runs.reading import log_of
+
+    with closing(log_of(asked.run, asked.stream)) as log:
+        if not log.is_there():
+            _tell_missing(asked)
+        view = _begin(asked, log)
+        is_over = _show_rest(asked, log, view)
+        _write(view.finish(), flush=True)
+        _tell_left_out(asked, log, view, is_over=is_over)
+
+
+def _begin(asked: Asked, log: LogFile) -> View:
+    """Go to where showing begins, and return how it is shown."""
+    from mosaic.cli.logs_view import EventsView, JsonLinesView, JsonObjectsView, RawView, TextView
+    from mosaic.runs.moments import since_offset
+    from mosaic.runs.reading import Stream
+
+    stream, since = asked.stream, asked.since
+    if stream is Stream.TRANSCRIPT and not asked.as_json:
+        return _begin_transcript(asked, log)
+    if asked.tail is not None and log.is_there():
+        log.offset = log.tail_offset(asked.tail, whole=stream.has_json_lines)
+    if stream is Stream.EVENTS:
+        if asked.as_json:
+            return JsonObjectsView("log.event", "created_at", since=since)
+        return EventsView(since=since)
+    if stream is Stream.TRANSCRIPT:
+        return JsonObjectsView("log.transcript", "timestamp", key="event", since=since)
+    if since is not None and log.is_there():
+        log.offset = max(log.offset, log.line_start(since_offset(asked.run, stream, since)))
+    if asked.as_json:
+        return JsonLinesView(asked.run.id, stream, log.offset)
+    return RawView() if asked.raw else TextView()
+
+
+def _begin_transcript(asked: Asked, log: LogFile) -> View:
+    """Show the last lines if only they are asked for; a line of a file may be none or several."""
+    from collections import deque
+
+    from mosaic.cli.logs_view import TranscriptView, encoded
+
+    wanted = asked.tail
+    if wanted is None or not log.is_there():
+        return TranscriptView(_reader(asked), since=asked.since)
+    lines, until = wanted + WARM_UP_LINES, log.size()
+    while True:
+        view = TranscriptView(_reader(asked), since=asked.since)
+        begin = log.offset = log.tail_offset(lines, whole=True)
+        last: deque[str] = deque(maxlen=wanted)
+        for block in log.read_lines(until):
+            last.extend(view.lines(block))
+        if begin == 0 or len(last) == wanted:
+            _write(encoded("".join(f"{line}\n" for line in last)), flush=True)
+            return view
+        lines *= 4
+
+
+def _reader(asked: Asked) -> OutputReader | None:
+    """Return who understands the transcript; None when nobody does any more."""
+    from mosaic.sessions.output import reader_of
+
+    try:
+        meta = asked.run.meta()
+        return reader_of(meta, asked.document.mission, meta.mode)
+    except MissionError:
+        return None
+
+
+def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
+    """Show what comes, and tell whether the run was over before that was read."""
+    from mosaic.runs.follow import follow, has_ended
+
+    has_lines = asked.stream.has_json_lines
+    read = log.read_lines if has_lines else log.read
+    is_over = asked.follow or (has_lines and has_ended(asked.run))
+    if asked.follow:
+        blocks = follow(asked.run, log.path, read, held_to_the_end=not has_lines)
+    else:
+        log.is_there()
+        blocks = read(log.size())  # an agent that writes quickly would keep us for ever
+    for block in blocks:
+        _write(view.feed(block), flush=asked.follow)
+    return is_over
+
+
+def _write(data: bytes, *, flush: bool) -> None:
+    sys.stdout.buffer.write(data)
+    if flush:
+        sys.stdout.buffer.flush()
+
+
+def _tell_missing(asked: Asked) -> None:
+    meta = asked.run.find_meta()
+    try:
+        is_prepared = asked.run.state().status is RunStatus.PREPARED
+    except MissionError:
+        is_prepared = False
+    if is_prepared:
+        _note(f"run {asked.run.id} has not started yet")
+    elif meta is not None and meta.mode is Mode.INTERACTIVE:
+        _note(f"the agent had the terminal, so there is no {asked.stream} of it")
+    elif asked.stream == "transcript":
+        _note(f"run {asked.run.id} has no transcript: its agent wrote no events")
+    else:
+        _note(f"run {asked.run.id} has no log of {asked.stream}")
+
+
+def _tell_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> None:
+    """Say what of a log could not be shown, or was never written."""
+    from mosaic.cli.logs_view import ObjectsView
+
+    name = log.path.name
+    damaged = log.lines_passed_over + (view.damaged if isinstance(view, ObjectsView) else 0)
+    if damaged:
+        lines = "1 line" if damaged == 1 else f"{damaged} lines"
+        _note(f"{lines} of {name} could not be read: left out")
+    if asked.stream.has_json_lines:
+        if is_over and log.has_rest:
+            _note(f"the last line of {name} is torn and left out")
+    elif (asked.run.dir / LOST_NAME).exists():
+        from mosaic.machine.outlet import find_gaps
+        from mosaic.runs.result import lost_output_words
+
+        gaps = [gap for gap in find_gaps(asked.run.dir) if gap.stream == asked.stream]
+        for words in lost_output_words(gaps):
+            _note(words)
+
+
+def _note(text: str) -> None:
+    sys.stdout.flush()
+    warn(f"note: {clean(text)}")
