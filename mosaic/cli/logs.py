@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -32,6 +33,23 @@ WARM_UP_LINES = 500
 """How many lines of a transcript are read before its last ones: they may depend on them."""
 
 
+RunName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN|ID]",
+        autocompletion=complete_logged,
+        help="A run, a task (its newest run) or a session; else the newest session's run.",
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="10m|10:30|TIME", help="Only what was written since."),
+]
+Tail = Annotated[
+    int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines.")
+]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
     """What is to be shown of which run, and how."""
@@ -47,14 +65,7 @@ class Asked:
 
 
 def logs_command(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN|ID]",
-            autocompletion=complete_logged,
-            help="A run, a task (its newest run) or a session; else the newest session's run.",
-        ),
-    ] = None,
+    name: RunName = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
     ] = False,
@@ -63,13 +74,8 @@ def logs_command(
     transcript: Annotated[
         bool, typer.Option("--transcript", help="What the agent said and did.")
     ] = False,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="10m|10:30|TIME", help="Only what was written since."),
-    ] = None,
-    tail: Annotated[
-        int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines.")
-    ] = None,
+    since: Since = None,
+    tail: Tail = None,
     raw: Annotated[bool, typer.Option("--raw", help="The very bytes of stdout or stderr.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     mission: MissionPath = None,
@@ -88,7 +94,6 @@ def logs_command(
             "`--raw` shows the very bytes of stdout or stderr",
             hint="leave out `--json`, `--events` and `--transcript`",
         )
-    moment = parse_moment(since, utc_now()) if since is not None else None
     # Without the tasks: reading them all may write their index.
     document = load_mission(locate_mission(mission))
     asked = Asked(
@@ -96,12 +101,16 @@ def logs_command(
         run=_find_run(document, name),
         stream=stream,
         follow=follow,
-        since=moment,
+        since=parse_moment(since, utc_now()) if since is not None else None,
         tail=tail,
         as_json=as_json,
         raw=raw,
     )
-    _show(asked)
+    try:
+        _show(asked)
+    except BrokenPipeError:
+        # Typer would call it a failure that the reader went away, as `| head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -21,8 +21,12 @@ _IN_STRING = "[^\\n\\r\x07\x18\x1a\x1b\x80-\x9f]"
 _CSI = "(?:\x1b\\[|\x9b)"
 _HARMFUL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 _HARMFUL_SIGN = re.compile(f"[{_HARMFUL}]")
+_BEGINS_NOTHING = (
+    "\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x8f\x91-\x97\x99\x9a\x9c\u202a-\u202e\u2066-\u2069"
+)
 _HARMFUL_PART = re.compile(
-    f"{_STRING}{_IN_STRING}{_SOME}(?:\x07|\x9c|\x1b\\\\|(?!{_IN_STRING}))"
+    f"[{_BEGINS_NOTHING}]++"
+    f"|{_STRING}{_IN_STRING}{_SOME}(?:\x07|\x9c|\x1b\\\\|(?!{_IN_STRING}))"
     f"|{_CSI}[0-?]{_SOME}(?![0-?])[ -/]{_SOME}(?:[@-~]|(?![ -/]))"
     f"|\x1b[ -/]{_SOME}(?:[0-~]|(?![ -/]))"
     f"|[{_HARMFUL}]"
