@@ -135,8 +135,9 @@ def _run(arguments: list[str]) -> int:
         return exit_.exit_code
     except TyperException as error:
         return _usage(error, as_json=as_json)
-    except BrokenPipeError:
-        # The reader went away, as `| head` does; there is nobody left to tell.
+    except (BrokenPipeError, SystemExit):
+        # The reader went away, as `| head` does; there is nobody left to tell. Typer exits
+        # where it sees that first.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
     except OSError as error:

@@ -1,295 +1,278 @@
-"""What a run wrote: whole, its end, or as it grows."""
+"""What a run wrote: whole, its end, or as it comes."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import sys
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosaic.cli.options import Json, MissionPath, complete_task
-from mosaic.cli.output import SCHEMA_VERSION, clean, write
-from mosaic.errors import RunNotFoundError, UsageError
-from mosaic.store.reading import locate_mission, read_mission
+from mosaic.cli.options import MissionPath, complete_logged
+from mosaic.cli.output import clean, warn
+from mosaic.errors import MissionError, RunNotFoundError, UsageError
+from mosaic.machine.drain import LOST_NAME
+from mosaic.model import Mode, RunStatus
+from mosaic.store.reading import locate_mission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections import deque
+    from datetime import datetime
 
+    from mosaic.cli.logs_view import View
     from mosaic.ports import OutputReader
+    from mosaic.runs.reading import LogFile, Stream
     from mosaic.runs.record import Run
-    from mosaic.store.tasks import Snapshot
+    from mosaic.store.mission_file import MissionDocument
 
-LONGEST_LINE_BYTES = 1 << 20
-"""A longer line comes in parts."""
+# Imports inside functions keep other commands quick to start; see decision 0002.
+
+WARM_UP_LINES = 500
+"""How many lines of a transcript are read before its last ones: they may depend on them."""
+
+
+RunName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN|ID]",
+        autocompletion=complete_logged,
+        help="A run, a task (its newest run) or a session; else the newest session's run.",
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="10m|10:30|TIME", help="Only what was written since."),
+]
+Tail = Annotated[
+    int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines.")
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
-    """What of a log is to be shown."""
+class Asked:
+    """What is to be shown of which run, and how."""
 
-    tail: int | None
-    since: datetime | None
+    document: MissionDocument
+    run: Run
+    stream: Stream
     follow: bool
+    since: datetime | None
+    tail: int | None
+    as_json: bool
+    raw: bool
 
 
 def logs_command(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN|ID]",
-            autocompletion=complete_task,
-            help="A run, a task (its newest run) or a session; else the newest session's run.",
-        ),
-    ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
-    stderr: Annotated[bool, typer.Option("--stderr", help="Its errors.")] = False,
-    events: Annotated[bool, typer.Option("--events", help="What happened to it.")] = False,
-    transcript: Annotated[
-        bool, typer.Option("--transcript", help="What the agent did, in words.")
+    name: RunName = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
     ] = False,
-    tail: Annotated[
-        int | None, typer.Option("--tail", "-n", min=0, metavar="N", help="The last lines only.")
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="10m", help="Only what is newer: a length or a time."),
-    ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The very bytes.")] = False,
-    as_json: Json = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Its stderr, not its stdout.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="What happened to the run.")] = False,
+    transcript: Annotated[
+        bool, typer.Option("--transcript", help="What the agent said and did.")
+    ] = False,
+    since: Since = None,
+    tail: Tail = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The very bytes of stdout or stderr.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     mission: MissionPath = None,
 ) -> int:
-    """Show what a run wrote; control sequences are made harmless."""
-    if stderr + events + transcript > 1 or (raw and (as_json or events or transcript)):
-        raise UsageError("these options do not go together", hint="`mission logs --help`")
-    snapshot = read_mission(locate_mission(mission))
-    run = find_named_run(snapshot, name)
-    wanted = Wanted(tail=tail, since=_moment(since) if since else None, follow=follow)
-    if events:
-        lines = _records(run, run.worker_log, wanted, "created_at")
-        for line in lines:
-            _show_event(line, as_json=as_json)
-    elif transcript:
-        _show_transcript(snapshot, run, wanted, as_json=as_json)
-    else:
-        _show_stream(run, "stderr" if stderr else "stdout", wanted, raw=raw, as_json=as_json)
+    """Show what a run wrote, whole or as it comes.
+
+    Terminal control sequences are taken out; `--raw` leaves them in.
+    """
+    from mosaic.machine.clock import utc_now
+    from mosaic.runs.moments import parse_moment
+    from mosaic.store.mission_file import load_mission
+
+    stream = _stream(stderr=stderr, events=events, transcript=transcript)
+    if raw and (as_json or stream.has_json_lines):
+        raise UsageError(
+            "`--raw` shows the very bytes of stdout or stderr",
+            hint="leave out `--json`, `--events` and `--transcript`",
+        )
+    # Without the tasks: reading them all may write their index.
+    document = load_mission(locate_mission(mission))
+    asked = Asked(
+        document=document,
+        run=_find_run(document, name),
+        stream=stream,
+        follow=follow,
+        since=parse_moment(since, utc_now()) if since is not None else None,
+        tail=tail,
+        as_json=as_json,
+        raw=raw,
+    )
+    _show(asked)
     return 0
 
 
-def find_named_run(snapshot: Snapshot, name: str | None) -> Run:
-    """Return the run that a run id, a task or a session names; without a name the newest.
+def _stream(*, stderr: bool, events: bool, transcript: bool) -> Stream:
+    from mosaic.runs.reading import Stream
 
-    Raises:
-        RunNotFoundError: there is none.
-    """
-    from mosaic.runs.record import find_run, runs_of_task
+    if stderr + events + transcript > 1:
+        raise UsageError(
+            "`--stderr`, `--events` and `--transcript` are different logs", hint="choose one"
+        )
+    chosen = {Stream.STDERR: stderr, Stream.EVENTS: events, Stream.TRANSCRIPT: transcript}
+    return next((stream for stream, is_chosen in chosen.items() if is_chosen), Stream.STDOUT)
 
-    runs_dir = snapshot.layout.runs_dir
-    sessions = snapshot.document.mission.sessions
+
+def _find_run(document: MissionDocument, name: str | None) -> Run:
+    from mosaic.runs.lookup import find_named_run, newest_run
+    from mosaic.runs.record import runs_of_task
+    from mosaic.store.assemble import build_snapshot
+    from mosaic.store.scan import scan_tasks
+
+    runs_dir, sessions = document.layout.runs_dir, document.mission.sessions
     if name is None:
-        last = [session.run_id for session in sessions if session.run_id]
-        run = find_run(runs_dir, last[-1]) if last else None
-        if run is None:
-            raise RunNotFoundError("no session has a run on this machine", [])
-        return run
-    run = find_run(runs_dir, name)
+        return newest_run(runs_dir, sessions)
+    run = find_named_run(runs_dir, sessions, name)
     if run is not None:
         return run
-    session = next((s for s in sessions if s.id == name and s.run_id), None)
-    if session is not None and (run := find_run(runs_dir, session.run_id or "")) is not None:
-        return run
-    entry = snapshot.find(name)
-    runs = runs_of_task(runs_dir, entry.task.id) if entry else []
-    if runs:
-        return runs[-1]
-    if entry is not None:
-        raise RunNotFoundError(f"`{entry.task.id}` has no run on this machine", [])
-    known = [*snapshot.entries, *(session.id for session in sessions)]
-    near = difflib.get_close_matches(name, known, n=3)
-    raise RunNotFoundError(f"no run, task or session is called `{name}`", near)
+    # A layout whose state folder is not there: nothing is written to it.
+    nowhere = replace(document.layout, state_dir=document.layout.mission_file / "nowhere")
+    snapshot = build_snapshot(document, scan_tasks(nowhere, use_index=False), {})
+    task_id = (snapshot.find(name) or snapshot.get(name)).task.id
+    runs = runs_of_task(runs_dir, task_id)
+    if not runs:
+        raise RunNotFoundError(
+            f"task `{task_id}` has no run", hint=f"`mission next --task {task_id}` makes one"
+        )
+    return runs[-1]
 
 
-def _moment(text: str) -> datetime:
-    """Return a moment from a length of time before now, a time of today, or a whole time."""
-    from mosaic.machine.clock import utc_now
-    from mosaic.plan.durations import parse_duration
+def _show(asked: Asked) -> None:
+    from mosaic.runs.reading import log_of
 
-    try:
-        return utc_now() - timedelta(seconds=parse_duration(text))
-    except UsageError:
-        pass
-    now = utc_now().astimezone()
-    for form in (text, f"{now:%Y-%m-%d}T{text}"):
-        try:
-            found = datetime.fromisoformat(form)
-        except ValueError:
-            continue
-        return found if found.tzinfo else found.astimezone()
-    raise UsageError(f"`{text}` is no time", hint="write `10m`, `14:30` or `2026-03-21T14:30:00Z`")
+    with closing(log_of(asked.run, asked.stream)) as log:
+        if not log.is_there():
+            _tell_missing(asked)
+        view = _begin(asked, log)
+        is_over = _show_rest(asked, log, view)
+        _write(view.finish(), flush=True)
+        _tell_left_out(asked, log, view, is_over=is_over)
 
 
-def _show_stream(run: Run, stream: str, wanted: Wanted, *, raw: bool, as_json: bool) -> None:
-    from mosaic.text.terminal import TerminalSanitizer
+def _begin(asked: Asked, log: LogFile) -> View:
+    """Go to where showing begins, and return how it is shown."""
+    from mosaic.cli.logs_view import EventsView, JsonLinesView, JsonObjectsView, RawView, TextView
+    from mosaic.runs.moments import since_offset
+    from mosaic.runs.reading import Stream
 
-    path = run.dir / f"{stream}.log"
-    if not path.exists():
-        _note(f"run `{run.id}` has no {stream}: its agent has the terminal, or has not begun")
-        if not wanted.follow:
-            return
-    offset = _offset(run, path, stream, wanted)
-    pieces = _pieces(run, path, offset, wanted)
-    if as_json:
-        for place, line, partial in _lines(pieces, offset):
-            _show_line(run, stream, place, line, partial=partial)
-        return
-    sanitizer = TerminalSanitizer()
-    for piece in pieces:
-        if raw:
-            sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
-        else:
-            _put(sanitizer.feed(piece))
-    if not raw:
-        _put(sanitizer.finish())
-    for words in _lost_words(run, stream):
-        _note(words)
+    stream, since = asked.stream, asked.since
+    if stream is Stream.TRANSCRIPT and not asked.as_json:
+        return _begin_transcript(asked, log)
+    if asked.tail is not None and log.is_there():
+        log.offset = log.tail_offset(asked.tail, whole=stream.has_json_lines)
+    if stream is Stream.EVENTS:
+        if asked.as_json:
+            return JsonObjectsView("log.event", "created_at", since=since)
+        return EventsView(since=since)
+    if stream is Stream.TRANSCRIPT:
+        return JsonObjectsView("log.transcript", "timestamp", key="event", since=since)
+    if since is not None and log.is_there():
+        log.offset = max(log.offset, log.line_start(since_offset(asked.run, stream, since)))
+    if asked.as_json:
+        return JsonLinesView(asked.run.id, stream, log.offset)
+    return RawView() if asked.raw else TextView()
 
 
-def _offset(run: Run, path: Path, stream: str, wanted: Wanted) -> int:
-    from mosaic.runs.reading import offset_at, tail_offset
+def _begin_transcript(asked: Asked, log: LogFile) -> View:
+    """Show the last lines if only they are asked for; a line of a file may be none or several."""
+    from collections import deque
 
-    offset = offset_at(run, stream, wanted.since) if wanted.since else 0
-    return max(offset, tail_offset(path, wanted.tail)) if wanted.tail is not None else offset
+    from mosaic.cli.logs_view import TranscriptView, encoded
 
-
-def _pieces(run: Run, path: Path, offset: int, wanted: Wanted) -> Iterator[bytes]:
-    from mosaic.runs.reading import follow, read_from
-
-    return follow(run, path, offset) if wanted.follow else read_from(path, offset)
-
-
-def _lines(pieces: Iterator[bytes], offset: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Return each line with its place, and whether it is only a part of one."""
-    held = bytearray()
-    for piece in pieces:
-        held += piece
-        while True:
-            end = held.find(b"\n")
-            if end < 0 and len(held) <= LONGEST_LINE_BYTES:
-                break
-            is_part = end < 0 or end > LONGEST_LINE_BYTES
-            size = LONGEST_LINE_BYTES if is_part else end
-            yield offset, bytes(held[:size]), is_part
-            size += not is_part
-            offset += size
-            del held[:size]
-    if held:
-        yield offset, bytes(held), False
+    wanted = asked.tail
+    if wanted is None or not log.is_there():
+        return TranscriptView(_reader(asked), since=asked.since)
+    lines, until = wanted + WARM_UP_LINES, log.size()
+    while True:
+        view = TranscriptView(_reader(asked), since=asked.since)
+        begin = log.offset = log.tail_offset(lines, whole=True)
+        last: deque[str] = deque(maxlen=wanted)
+        for block in log.read_lines(until):
+            last.extend(view.lines(block))
+        if begin == 0 or len(last) == wanted:
+            _write(encoded("".join(f"{line}\n" for line in last)), flush=True)
+            return view
+        lines *= 4
 
 
-def _show_line(run: Run, stream: str, offset: int, line: bytes, *, partial: bool) -> None:
-    from mosaic.text.terminal import TerminalSanitizer
-
-    sanitizer = TerminalSanitizer()
-    values: dict[str, Any] = {
-        "run_id": run.id,
-        "stream": stream,
-        "offset": offset,
-        "text": (sanitizer.feed(line) + sanitizer.finish()).removesuffix("\n"),
-    }
-    _emit("log.line", {**values, "partial": True} if partial else values)
-
-
-def _records(run: Run, path: Path, wanted: Wanted, time_key: str) -> Iterator[dict[str, Any]]:
-    """Return the JSON objects of a log, one a line; what is none is left out and told."""
-    offset = _offset(run, path, "", Wanted(tail=wanted.tail, since=None, follow=wanted.follow))
-    for _, line, _ in _lines(_pieces(run, path, offset, wanted), offset):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, dict):
-            _note(f"a line of {path.name} is torn and left out")
-        elif not _is_older(record, wanted.since, time_key):
-            yield record
-
-
-def _is_older(record: dict[str, Any], since: datetime | None, time_key: str) -> bool:
-    moment = record.get(time_key)
-    if since is None or not isinstance(moment, str):
-        return False
-    try:
-        written = datetime.fromisoformat(moment)
-    except ValueError:
-        return False
-    return (written if written.tzinfo else written.astimezone()) < since
-
-
-def _show_event(event: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        _emit("log.event", event)
-        return
-    try:
-        moment = datetime.fromisoformat(str(event.get("created_at"))).astimezone()
-        shown = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
-    except ValueError:
-        shown = "??:??:??.???"
-    _put(f"{shown}  {clean(event.get('type')):<21}  {clean(event.get('message'))}\n")
-
-
-def _show_transcript(snapshot: Snapshot, run: Run, wanted: Wanted, *, as_json: bool) -> None:
-    from mosaic.sessions.output import words_for
-
-    reader = None if as_json else _find_reader(snapshot, run)
-    for record in _records(run, run.transcript, wanted, "timestamp"):
-        if as_json:
-            _emit("log.transcript", {"event": record})
-            continue
-        line = json.dumps(record, ensure_ascii=False)
-        if reader is None:
-            _put(clean(line) + "\n")
-            continue
-        for seen in reader.feed(line.encode("utf-8", "replace")):
-            words = clean(words_for(seen))
-            if words:
-                _put(words + "\n")
-
-
-def _find_reader(snapshot: Snapshot, run: Run) -> OutputReader | None:
-    from mosaic.errors import MissionError
+def _reader(asked: Asked) -> OutputReader | None:
+    """Return who understands the transcript; None when nobody does any more."""
     from mosaic.sessions.output import reader_of
 
     try:
-        meta = run.meta()
-        return reader_of(meta, snapshot.document.mission, meta.mode)
+        meta = asked.run.meta()
+        return reader_of(meta, asked.document.mission, meta.mode)
     except MissionError:
         return None
 
 
-def _lost_words(run: Run, stream: str) -> list[str]:
-    from mosaic.machine.outlet import find_gaps
+def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
+    """Show what comes, and tell whether the run was over before that was read."""
+    from mosaic.runs.follow import follow, has_ended
 
-    return [
-        f"{gap.bytes} bytes are missing at {gap.offset}: {gap.reason}"
-        for gap in find_gaps(run.dir)
-        if gap.stream == stream
-    ]
+    has_lines = asked.stream.has_json_lines
+    read = log.read_lines if has_lines else log.read
+    is_over = asked.follow or (has_lines and has_ended(asked.run))
+    if asked.follow:
+        blocks = follow(asked.run, log.path, read, held_to_the_end=not has_lines)
+    else:
+        log.is_there()
+        blocks = read(log.size())  # an agent that writes quickly would keep us for ever
+    for block in blocks:
+        _write(view.feed(block), flush=asked.follow)
+    return is_over
 
 
-def _emit(kind: str, values: dict[str, Any]) -> None:
-    write(json.dumps({"schema_version": SCHEMA_VERSION, "kind": kind, **values}))
-    sys.stdout.flush()
+def _write(data: bytes, *, flush: bool) -> None:
+    sys.stdout.buffer.write(data)
+    if flush:
+        sys.stdout.buffer.flush()
 
 
-def _put(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
+def _tell_missing(asked: Asked) -> None:
+    meta = asked.run.find_meta()
+    try:
+        is_prepared = asked.run.state().status is RunStatus.PREPARED
+    except MissionError:
+        is_prepared = False
+    if is_prepared:
+        _note(f"run {asked.run.id} has not started yet")
+    elif meta is not None and meta.mode is Mode.INTERACTIVE:
+        _note(f"the agent had the terminal, so there is no {asked.stream} of it")
+    elif asked.stream == "transcript":
+        _note(f"run {asked.run.id} has no transcript: its agent wrote no events")
+    else:
+        _note(f"run {asked.run.id} has no log of {asked.stream}")
+
+
+def _tell_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> None:
+    """Say what of a log could not be shown, or was never written."""
+    from mosaic.cli.logs_view import ObjectsView
+
+    name = log.path.name
+    damaged = log.lines_passed_over + (view.damaged if isinstance(view, ObjectsView) else 0)
+    if damaged:
+        lines = "1 line" if damaged == 1 else f"{damaged} lines"
+        _note(f"{lines} of {name} could not be read: left out")
+    if asked.stream.has_json_lines:
+        if is_over and log.has_rest:
+            _note(f"the last line of {name} is torn and left out")
+    elif (asked.run.dir / LOST_NAME).exists():
+        from mosaic.machine.outlet import find_gaps
+        from mosaic.runs.result import lost_output_words
+
+        gaps = [gap for gap in find_gaps(asked.run.dir) if gap.stream == asked.stream]
+        for words in lost_output_words(gaps):
+            _note(words)
 
 
 def _note(text: str) -> None:
-    sys.stderr.write(f"note: {clean(text)}\n")
+    sys.stdout.flush()
+    warn(f"note: {clean(text)}")

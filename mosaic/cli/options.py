@@ -90,6 +90,20 @@ def complete_session(incomplete: str) -> list[tuple[str, str]]:
     )
 
 
+def complete_logged(incomplete: str) -> list[tuple[str, str]]:
+    """Complete what names a run: its id, a session's, a task's."""
+    from mosaic.runs.record import runs_in, task_folders
+
+    snapshot = _snapshot()
+    folders = task_folders(snapshot.layout.runs_dir) if snapshot else []
+    runs = [(run.id, folder.name) for folder in folders for run in reversed(runs_in(folder))]
+    return [
+        *_starting(runs, incomplete),
+        *complete_session(incomplete),
+        *complete_task(incomplete),
+    ]
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 MissionPath = Annotated[
     Path | None,

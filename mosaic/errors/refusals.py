@@ -64,20 +64,6 @@ class SessionNotFoundError(UsageError):
         super().__init__(message, hint="`mission sessions` lists them all")
 
 
-class RunNotFoundError(UsageError):
-    """No run is called so."""
-
-    code = "RUN_NOT_FOUND"
-
-    def __init__(self, message: str, near: Sequence[str]) -> None:
-        closest = ", ".join(f"`{name}`" for name in near)
-        super().__init__(
-            message,
-            detail=f"closest: {closest}" if near else None,
-            hint="`mission show ID` lists a task's runs",
-        )
-
-
 class CheckpointNotFoundError(UsageError):
     """A task has no checkpoint of this number."""
 
@@ -90,6 +76,22 @@ class CheckpointNotFoundError(UsageError):
             detail=f"it has: {shown}",
             hint=f"`mission checkpoint list {task_id}`",
         )
+
+
+class RunNotFoundError(UsageError):
+    """No run has this id, or there is none of what was named."""
+
+    code = "RUN_NOT_FOUND"
+
+    def __init__(
+        self,
+        message: str,
+        closest: Sequence[str] = (),
+        *,
+        hint: str = "`mission show ID` lists a task's runs",
+    ) -> None:
+        near = ", ".join(f"`{name}`" for name in closest)
+        super().__init__(message, detail=f"closest: {near}" if near else None, hint=hint)
 
 
 class RuntimeUnknownError(UsageError):

@@ -36,6 +36,7 @@ KEPT_BYTES = 64 << 10
 """How much of what could not be written is kept: an agent's last words decide its end."""
 INDEX_SECONDS = 1.0
 RETRY_SECONDS = 1.0
+HOLD_SECONDS = 0.5
 INDEX_NAME = "output.index"
 LOST_NAME = "output.lost"
 RESERVE_NAME = "reserve"
@@ -49,9 +50,7 @@ class Log:
         self._folder = folder
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._file = os.open(os.path.join(folder, f"{name}.log"), flags, 0o600)
-        # Held to the end: others see by it whether everything has been written.
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hold(self._file)
         self._offset = os.lseek(self._file, 0, os.SEEK_END)
         self._lost = 0
         self._kept = bytearray()
@@ -129,6 +128,23 @@ class Log:
             seconds, fraction = divmod(time.time_ns() // 1_000_000, 1000)
             moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
             append(self._folder, INDEX_NAME, [self.name, self._offset, f"{moment}.{fraction:03d}Z"])
+
+
+def hold(file: int) -> None:
+    """Lock a log to the end: others see by it whether everything has been written.
+
+    One who just looks has it for an instant; a file system without locks has none.
+    """
+    until = time.monotonic() + HOLD_SECONDS
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.001)
+        except OSError:
+            return
+        else:
+            return
 
 
 def append(folder: str, name: str, entry: object) -> bool:

@@ -10,7 +10,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from mosaic.text.terminal import sanitize
+from mosaic.text.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ code { font-family: ui-monospace, monospace; }
 
 def escape(text: str) -> str:
     """Return text that stands in HTML for itself."""
-    return html.escape(sanitize(text), quote=True)
+    return html.escape(harmless(text), quote=True)
 
 
 def render_html(markdown: str) -> str:
@@ -63,7 +63,7 @@ def render_html(markdown: str) -> str:
             del level, attrs
             return f"<h3>{text}</h3>\n"
 
-    text = sanitize(markdown[:LARGEST_TEXT])
+    text = harmless(markdown[:LARGEST_TEXT])
     try:
         rendered = mistune.create_markdown(renderer=Safe(escape=True), plugins=["table"])(text)
     except RecursionError:

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from mosaic.text.lines import display_width
-from mosaic.text.terminal import sanitize
+from mosaic.text.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ def render_terminal(markdown: str, *, width: int, color: bool) -> list[str]:
     """
     import mistune  # start-up: only a review needs it
 
-    text = sanitize(markdown[:LARGEST_TEXT])
+    text = harmless(markdown[:LARGEST_TEXT])
     parse = mistune.create_markdown(renderer=None, plugins=["table", "task_lists"])
     try:
         tokens = parse(text)
