@@ -19,6 +19,9 @@ from mosaic.review.commands import normal_form, parts_of, runs_all_or_stops
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+ANSWERING = {"test", "[", "grep", "rg", "diff", "cmp"}
+"""Programs whose exit code 1 is an answer and no failure."""
+
 
 class Standing(StrEnum):
     """What evidence says of a claim."""
@@ -212,7 +215,9 @@ def _judge_command(
         return _judge_part(claim, wanted, ran, all_known=all_known)
     last = whole[-1]
     failures = sum(each.failed for each in whole[:-1])
-    if last.failed or (last.exit_code or 0) != 0:
+    if last.exit_code == 1 and wanted[0] in ANSWERING:
+        standing, why = Standing.CONFIRMED, "ran, and answered no with exit code 1"
+    elif last.failed or (last.exit_code or 0) != 0:
         code = f" with exit code {last.exit_code}" if last.exit_code is not None else ""
         standing = Standing.CONFIRMED if claim.says_failed else Standing.CONTRADICTED
         why = f"ran and failed{code}"

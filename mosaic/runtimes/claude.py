@@ -213,7 +213,7 @@ class ClaudeReader:
         elif kind == "assistant":
             yield from self._said(as_dict(event.get("message")))
         elif kind == "user":
-            yield from self._answered(as_dict(event.get("message")))
+            yield from self._answered(event)
         elif kind == "result":
             yield from self._ended(event)
 
@@ -224,7 +224,8 @@ class ClaudeReader:
             elif part.get("type") == "tool_use" and len(self._calls) < MOST_PENDING_CALLS:
                 self._calls[as_text(part.get("id"))] = part
 
-    def _answered(self, message: dict[str, Any]) -> Iterator[Observation]:
+    def _answered(self, event: dict[str, Any]) -> Iterator[Observation]:
+        message, more = as_dict(event.get("message")), as_dict(event.get("tool_use_result"))
         for part in map(as_dict, as_list(message.get("content"))):
             call = self._calls.pop(as_text(part.get("tool_use_id")), None)
             if part.get("type") != "tool_result" or call is None:
@@ -236,6 +237,9 @@ class ClaudeReader:
                 text = _result_text(part.get("content"))
                 code = re.match(r"(?:Error: )?Exit code (\d+)", text)
                 exit_code = int(code[1]) if code else None if failed else 0
+                if exit_code == 0 and more.get("returnCodeInterpretation"):
+                    # `grep`, `test` and the like answered no, which claude calls no error.
+                    exit_code, failed = 1, True
                 yield CommandRan(
                     command=as_text(given.get("command")), exit_code=exit_code, failed=failed
                 )

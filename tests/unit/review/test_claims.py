@@ -143,6 +143,8 @@ def test_a_command_that_ran_well_is_confirmed_in_any_form(line: str) -> None:
             id="one of two failed",
         ),
         pytest.param("pytest -q", [], Standing.CONTRADICTED, id="it never ran"),
+        pytest.param("grep x y", [ran("grep x y", 1)], Standing.CONFIRMED, id="no is an answer"),
+        pytest.param("grep x y", [ran("grep x y", 2)], Standing.CONTRADICTED, id="an error"),
     ],
 )  # fmt: skip
 def test_a_command_is_judged_by_what_ran(

@@ -1,0 +1,84 @@
+"""What the installed `claude` and `codex` did, beside what they claim; and a loop over them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.agents.model_server import Reply
+from tests.integration.test_real_agents import Agent, agent, program, server
+
+__all__ = ["agent", "program", "server"]
+pytestmark = pytest.mark.real_agent
+
+CLAIMS = """\
+printf -- '- `hello.txt` (new)\\n- `never.py`\\n' > "$MISSION_RUN_DIR/artifacts/files"
+printf -- '- `%s`\\n' 'test -f hello.txt' 'grep absent hello.txt' 'ls nope.txt' 'pytest -q' \
+  > "$MISSION_RUN_DIR/artifacts/commands"
+echo none > "$MISSION_RUN_DIR/artifacts/none"
+cd "$MISSION_RUN_DIR/artifacts" && {command} handoff T-001 --set files_changed=files \
+  --set commands_run=commands --set result=none --set risks=none --set next_handoff=none \
+  --set notes=none && {command} set T-001 status=review
+"""
+
+
+def test_lies_of_a_real_agent_are_told_from_what_it_did(agent: Agent) -> None:
+    agent.server.script.say(
+        agent.shell("echo hello > hello.txt"),
+        agent.shell("test -f hello.txt"),
+        agent.shell("grep absent hello.txt"),
+        agent.shell("ls nope.txt"),
+        agent.shell(CLAIMS.replace("{command}", agent.command)),
+        Reply(text="all done"),
+    )
+    answer = agent.next("--json")
+    assert answer.exit_code == 0, answer.stdout + answer.stderr
+    found = agent.repo.run("review", "T-001", "--json").json()
+    assert {each["path"]: each["standing"] for each in found["claims"]["files"]} == {
+        "hello.txt": "confirmed",
+        "never.py": "contradicted",
+    }
+    commands = {each["command"]: each for each in found["claims"]["commands"]}
+    assert commands["test -f hello.txt"]["standing"] == "confirmed"
+    assert "answered no" in commands["grep absent hello.txt"]["why"]
+    assert commands["ls nope.txt"]["why"].startswith("ran and failed")
+    assert commands["pytest -q"]["why"] == "no such command ran"
+    assert found["evidence"]["knows_all_commands"] is True
+    refused = agent.repo.run("review", "T-001", "--approve")
+    assert "3 claims are contradicted" in refused.stderr
+
+
+def set_budget(agent: Agent) -> None:
+    mission = agent.repo.mission()
+    mission["budget"] = {"retryDelay": "1s", "maxAttempts": 3}
+    (agent.repo.path / "coordination" / "mission.json").write_text(json.dumps(mission))
+
+
+@pytest.mark.parametrize("failure", [Reply(status=429), Reply(status=529), Reply(drop=True)])
+def test_a_loop_tries_again_what_may_pass_by_itself(agent: Agent, failure: Reply) -> None:
+    set_budget(agent)
+    finish = agent.shell(
+        "echo none > none; for s in files_changed commands_run result risks next_handoff notes; "
+        f"do {agent.command} handoff $MISSION_TASK --set $s=none; done; "
+        f"{agent.command} set $MISSION_TASK status=review"
+    )
+    agent.server.script.say(failure, finish, Reply(text="all done"))
+    answer = agent.repo.run(
+        "next", "--loop", "--runtime", agent.name, "--max-sessions", "2", "--json"
+    )
+    report = answer.json()
+    assert report["moved"] == {"T-001": {"from": "todo", "to": "review"}}, answer.stdout
+    assert [s["endedReason"] for s in agent.repo.mission()["sessions"]] == ["failed", "completed"]
+
+
+def test_a_bad_login_ends_the_loop_for_a_person(agent: Agent) -> None:
+    set_budget(agent)
+    agent.server.script.say(Reply(status=401))
+    answer = agent.repo.run("next", "--loop", "--runtime", agent.name, "--json")
+    assert answer.exit_code == 1
+    report = answer.json()
+    assert report["needs_person"] is True
+    assert "not logged in, or its key is refused" in report["why"]
+    assert len(report["sessions"]) == 1
+    assert agent.repo.task_status("T-001") == "in-progress"

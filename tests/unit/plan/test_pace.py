@@ -1,0 +1,96 @@
+"""When a loop goes on, tries again, gives up or stops."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mosaic.errors import MissionFileError
+from mosaic.model import Session, Usage
+from mosaic.plan.budget import parse_budget
+from mosaic.plan.gates import parse_gates
+from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
+
+LIMITS = Limits(max_attempts=3, retry_seconds=10.0)
+
+
+def end(cause: str = "exit_code", *, retryable: bool = False) -> LastEnd:
+    return LastEnd(cause=cause, retryable=retryable, summary="it broke")
+
+
+def spent(cost: float | None) -> Session:
+    usage = Usage(input_tokens=1, cost_usd=cost)
+    return Session(id="s", runtime="r", started_at=datetime.now(UTC), usage=usage)
+
+
+@pytest.mark.parametrize(
+    ("last", "attempts", "move", "wait"),
+    [
+        pytest.param(end(), 1, Move.RESUME, 1.0, id="a clean failure is tried again at once"),
+        pytest.param(end("rate_limit", retryable=True), 1, Move.RESUME, 10.0, id="a pause"),
+        pytest.param(end("rate_limit", retryable=True), 2, Move.RESUME, 20.0, id="it grows"),
+        pytest.param(end(), 3, Move.GIVE_UP, 0.0, id="attempts are used up"),
+        pytest.param(end("refused"), 1, Move.GIVE_UP, 0.0, id="no permission, no retry"),
+        pytest.param(end("context_full"), 1, Move.RESTART, 1.0, id="a full conversation"),
+    ],
+)
+def test_what_becomes_of_a_task_in_progress(
+    last: LastEnd, attempts: int, move: Move, wait: float
+) -> None:
+    decision = decide_move(last, attempts, LIMITS)
+    assert (decision.move, decision.wait_seconds) == (move, wait)
+    assert bool(decision.why) is (move is Move.GIVE_UP)
+
+
+def test_a_pause_has_an_end() -> None:
+    patient = Limits(max_attempts=99)
+    assert decide_move(end(retryable=True), 50, patient).wait_seconds == 300.0
+
+
+@pytest.mark.parametrize("cause", ["auth", "quota", "usage"])
+def test_what_no_retry_changes_needs_a_person(cause: str) -> None:
+    assert why_person(end(cause), 1) is not None
+
+
+def test_failures_in_a_row_need_a_person() -> None:
+    assert why_person(end(), 4) is None
+    assert why_person(end(), 5) == "5 sessions in a row failed; the last: it broke"
+
+
+@pytest.mark.parametrize(
+    ("limits", "sessions", "elapsed", "met"),
+    [
+        (Limits(), [spent(99.0)] * 9, 1e9, None),
+        (Limits(max_sessions=2), [spent(None)], 0.0, None),
+        (Limits(max_sessions=2), [spent(None)] * 2, 0.0, "2 sessions"),
+        (Limits(max_cost_usd=1.0), [spent(0.5), spent(None)], 0.0, None),
+        (Limits(max_cost_usd=1.0), [spent(0.5)] * 2, 0.0, "$1.00 spent"),
+        (Limits(max_seconds=10.0), [], 10.0, "the time is up"),
+    ],
+)
+def test_limits(limits: Limits, sessions: list[Session], elapsed: float, met: str | None) -> None:
+    assert limit_met(limits, sessions, elapsed) == met
+
+
+def test_a_budget_is_read_and_nonsense_refused() -> None:
+    budget = parse_budget({"maxSessions": 5, "maxCostUsd": 2.5, "maxTime": "1h", "maxAttempts": 2})
+    assert budget == Limits(max_sessions=5, max_cost_usd=2.5, max_seconds=3600.0, max_attempts=2)
+    for wrong in ({"maxCostUsd": "2"}, {"maxSessions": True}, {"maxTime": "soon"}):
+        with pytest.raises(MissionFileError):
+            parse_budget(wrong)
+
+
+def test_gates_are_read_in_every_form_and_each_has_its_name() -> None:
+    gates = parse_gates(
+        ["ruff check .", {"command": "ruff format", "timeout": "90s", "scope": "src/**"},
+         {"name": "all tests!", "command": ["pytest", "-q"]}]
+    )  # fmt: skip
+    assert [gate.name for gate in gates] == ["ruff", "ruff-2", "all-tests"]
+    assert gates[0].argv == ("sh", "-c", "ruff check .")
+    assert (gates[1].timeout_seconds, gates[1].scope) == (90.0, ("src/**",))
+    assert gates[2].argv == ("pytest", "-q")
+    assert parse_gates(None) == parse_gates("  ") == ()
+    for wrong in ([3], [{"name": "x"}], [{"command": "x", "timeout": "soon"}]):
+        with pytest.raises(MissionFileError):
+            parse_gates(wrong)
