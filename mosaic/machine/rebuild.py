@@ -1,31 +1,35 @@
 """Rebuilding a tree in a work tree, so that nothing is lost and the result is proven.
 
-A work tree with changes is refused. Afterwards the same commit is checked out as before,
-and what the tree holds beside it stands there as changes and untracked files, as it did
-when the tree was taken. That it is the very tree is shown by taking it again.
+A work tree with changes is refused, and so is a tree that something is in the way of. The
+same commit is checked out afterwards, the user's index is as it was, and what the tree
+holds beside it stands there as changes and untracked files, as it did when the tree was
+taken. That it is the very tree is shown by taking it again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import DirtyTreeError, GitError
-from mosaic.machine.git import answer_of, find_work_tree, head_commit, run_git
-from mosaic.machine.snapshot import take_tree
-from mosaic.machine.tree_diff import compare_trees, empty_tree
+from mosaic.machine.git import answer_of, find_index, run_git
+from mosaic.machine.snapshot import copy_index, is_repository, is_within, take_tree
+from mosaic.machine.tree_diff import ABSENT, SUBMODULE, compare_trees, empty_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from mosaic.machine.git import GitResult
     from mosaic.machine.snapshot import TakenTree
     from mosaic.machine.tree_diff import FileChange
 
 GIT_SECONDS = 300.0
 SHOWN_PATHS = 10
-SUBMODULE_MODE = "160000"
+# Neither a hook nor submodules that git would walk into by itself are meant here.
+_SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "submodule.recurse=false")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,15 +55,14 @@ def find_changes(top: Path, taken: TakenTree, without: str | None = None) -> set
     Raises:
         GitError: git could not tell.
     """
-    answer = run_git(
-        ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"],
-        top,
-        timeout_seconds=GIT_SECONDS,
-    )
+    command = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
+    answer = _git([*command, "--ignore-submodules=none"], top, check=False)
+    if answer.exit_code:  # it looks into submodules, and gives up at one that became a symlink
+        answer = _git([*command, "--ignore-submodules=dirty"], top)
     lines = os.fsdecode(answer.stdout).split("\0")[:-1]
-    prefix = f"{without}/" if without else None
-    told = {line[3:] for line in lines if prefix is None or not line[3:].startswith(prefix)}
-    return told | set(_differing(top, taken.head or empty_tree(top), taken.tree))
+    told = {line[3:].rstrip("/") for line in lines}
+    told |= _differing(top, taken.head or empty_tree(top), taken.tree)
+    return {path for path in told if not is_within(path, without)}
 
 
 def rebuild_tree(
@@ -81,26 +84,23 @@ def rebuild_tree(
 
     Raises:
         DirtyTreeError: something in it is changed that is not to be kept; names it.
-        GitError: git refused, such as where an ignored file stands in the way; nothing of
-            what stood there before is lost.
+        GitError: git refused, or something is in the way, such as an ignored file; the work
+            tree is as it was, but where the error says that it was rebuilt.
     """
     before = take_tree(top, scratch=scratch, without=without)
     dirty = {path for path in find_changes(top, before, without) if not keep(path)}
     if dirty:
         raise DirtyTreeError(top, sorted(dirty))
     changes = compare_trees(top, before.tree, tree, find_renames=False)
-    kept = [change.path for change in changes if keep(change.path)]
-    wanted = _overlaid(top, tree, before.tree, kept, scratch)
-    # The index becomes what stands there now, so that git sees nothing of it as changed.
-    run_git(["read-tree", before.tree], top)
-    run_git(["update-index", "-q", "--refresh"], top, check=False, timeout_seconds=GIT_SECONDS)
-    try:
-        run_git(["read-tree", "-m", "-u", before.tree, wanted], top, timeout_seconds=GIT_SECONDS)
-        _set_submodules(top, [c for c in changes if not keep(c.path)], wanted)
-    finally:
-        _index_head(top)
+    stay = [c.path for c in changes if keep(c.path) or is_within(c.path, without)]
+    wanted = _overlaid(top, tree, before.tree, stay, scratch)
+    if stay:
+        changes = compare_trees(top, before.tree, wanted, find_renames=False)
+    _refuse_obstacles(top, before.tree, changes, wanted)
+    _move(top, before.tree, wanted, changes, scratch)
     extra = _prove(top, before.tree, wanted, scratch, without)
-    return Rebuilt(tree=wanted, kept=tuple(sorted(kept)), extra=tuple(extra))
+    kept = sorted(path for path in _differing(top, tree, wanted) if not is_within(path, without))
+    return Rebuilt(tree=wanted, kept=tuple(kept), extra=tuple(extra))
 
 
 def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> str:
@@ -109,16 +109,13 @@ def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> s
     Raises:
         GitError: the base is not in the repository, or the patch does not fit it.
     """
-    index = scratch / f"patched.{os.getpid()}"
-    env = {"GIT_INDEX_FILE": str(index)}
-    try:
-        run_git(["read-tree", base or empty_tree(top)], top, env=env)
+    with _index_in(scratch, "patched") as index:
+        _git(["read-tree", base or empty_tree(top)], top, index)
         if patch.stat().st_size:
-            command = ["apply", "--cached", "--binary", "--whitespace=nowarn", str(patch)]
-            run_git(command, top, env=env, timeout_seconds=GIT_SECONDS)
-        return run_git(["write-tree"], top, env=env).text
-    finally:
-        index.unlink(missing_ok=True)
+            # A user who has git overlook white space would get another tree.
+            command = ["-c", "apply.ignoreWhitespace=no", "apply", "--cached", "--binary"]
+            _git([*command, "--whitespace=nowarn", str(patch.absolute())], top, index)
+        return _git(["write-tree"], top, index).text
 
 
 def has_object(top: Path, name: str) -> bool:
@@ -126,38 +123,164 @@ def has_object(top: Path, name: str) -> bool:
     return answer_of(["cat-file", "-e", name], top) is not None
 
 
-def _overlaid(top: Path, tree: str, before: str, kept: Sequence[str], scratch: Path) -> str:
-    """Return the tree with the paths that are kept as they are now."""
-    if not kept:
-        return run_git(["rev-parse", f"{tree}^{{tree}}"], top).text
-    index = scratch / f"overlay.{os.getpid()}"
-    env = {"GIT_INDEX_FILE": str(index)}
-    paths = {os.fsencode(path) for path in kept}
+@contextlib.contextmanager
+def _index_in(scratch: Path, name: str) -> Iterator[Path]:
+    index = scratch.absolute() / f"{name}.{os.getpid()}"
     try:
-        run_git(["read-tree", tree], top, env=env)
-        gone = b"".join(path + b"\0" for path in sorted(paths))
-        run_git(["update-index", "--force-remove", "-z", "--stdin"], top, env=env, stdin=gone)
-        there = _entries(top, before, paths)
-        run_git(["update-index", "-z", "--index-info"], top, env=env, stdin=there)
-        return run_git(["write-tree"], top, env=env).text
+        yield index
     finally:
-        index.unlink(missing_ok=True)
+        for path in (index, Path(f"{index}.lock")):
+            path.unlink(missing_ok=True)
 
 
-def _index_head(top: Path) -> None:
-    """Set the index back to what is checked out; the work tree stays."""
-    if head_commit(top) is None:
-        run_git(["read-tree", "--empty"], top)
-    else:
-        run_git(["reset", "--quiet", "--mixed"], top, timeout_seconds=GIT_SECONDS)
+def _git(
+    args: Sequence[str],
+    top: Path,
+    index: Path | None = None,
+    stdin: bytes | None = None,
+    *,
+    check: bool = True,
+) -> GitResult:
+    """Run git, on the user's own index unless another is given."""
+    return run_git(
+        [*_SETTINGS, *args],
+        top,
+        stdin=stdin,
+        env={"GIT_INDEX_FILE": str(index)} if index else None,
+        timeout_seconds=GIT_SECONDS,
+        check=check,
+    )
 
 
-def _set_submodules(top: Path, changes: Sequence[FileChange], wanted: str) -> None:
-    """Check out the commits that a tree names in the submodules that are there."""
+def _overlaid(top: Path, tree: str, before: str, stay: Sequence[str], scratch: Path) -> str:
+    """Return the tree with the paths that stay as they are now."""
+    if not stay:
+        return _git(["rev-parse", f"{tree}^{{tree}}"], top).text
+    with _index_in(scratch, "overlay") as index:
+        _git(["read-tree", tree], top, index)
+        _git(["update-index", "--force-remove", "-z", "--stdin"], top, index, _lines(stay))
+        there = _entries(top, before, {os.fsencode(path) for path in stay})
+        _git(["update-index", "-z", "--index-info"], top, index, there)
+        return _git(["write-tree"], top, index).text
+
+
+def _refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wanted: str) -> None:
+    """Refuse what would lose something, or could not be done: newer gits overwrite ignored files.
+
+    Raises:
+        GitError: names what is in the way.
+    """
+    index = find_index(top)
+    if index is not None and os.path.lexists(f"{index}.lock"):
+        raise GitError("another git is at work in the work tree", path=f"{index}.lock")
+    listed = os.fsdecode(_git(["ls-files", "-v", "-z"], top).stdout).split("\0")[:-1]
+    hidden = {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
+    _refuse(
+        [change.path for change in changes if change.path in hidden],
+        "the tree changes files that are marked `skip-worktree` or `assume-unchanged`",
+        "take the marks away with `git update-index`",
+    )
+    known = {os.fsdecode(line.partition(b"\t")[2]) for line in _tree_lines(top, before)}
+    found = (_in_the_way(top, change, known) for change in changes)
+    _refuse(
+        sorted({path for path in found if path is not None}),
+        "the tree needs places that are taken by what git does not hold",
+        "move it away, or rebuild in another folder",
+    )
+    _refuse(
+        [path for path, commit in _submodules(top, changes, wanted)
+         if not has_object(top / path, f"{commit}^{{commit}}")],
+        "the tree needs a commit that a submodule does not have",
+        "run `git fetch` in the submodule",
+    )  # fmt: skip
+
+
+def _refuse(paths: Sequence[str], message: str, hint: str) -> None:
+    if paths:
+        raise GitError(message, detail=_shown(paths), hint=hint)
+
+
+def _in_the_way(top: Path, change: FileChange, known: Collection[str]) -> str | None:
+    """Return what is in the place that a change needs, and is not among the known paths."""
+    if change.old_mode == SUBMODULE != change.new_mode:
+        place = top / change.path
+        return change.path if place.is_dir() and os.listdir(place) else None
+    if change.old_mode != ABSENT or change.new_mode == ABSENT:
+        return None
+    parts = change.path.split("/")
+    for count in range(1, len(parts) + 1):
+        path = "/".join(parts[:count])
+        place = top / path
+        if not os.path.lexists(place):
+            return None
+        if place.is_symlink() or not place.is_dir():
+            return None if path in known else path
+    for folder, folders, files in os.walk(top / change.path):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in (*links, *files):
+            path = os.path.relpath(os.path.join(folder, name), top)
+            if path not in known:
+                return path
+    return None
+
+
+def _move(
+    top: Path, before: str, wanted: str, changes: Sequence[FileChange], scratch: Path
+) -> None:
+    """Bring the work tree from one tree to another, or leave it as it is.
+
+    By a copy of the index: the user's own keeps its entries and its marks.
+    """
+    with _index_in(scratch, "rebuilt") as index:
+        copy_index(top, index)
+        _git(["read-tree", "--reset", before], top, index)
+        _refresh(top, index)
+        # A sparse checkout would leave out new files that lie outside of it.
+        move = ["read-tree", "-m", "-u", "--no-sparse-checkout", before, wanted]
+        _git([*move[:2], "--dry-run", *move[2:]], top, index)
+        try:
+            _git(move, top, index)
+            _set_submodules(top, changes, wanted)
+        except BaseException:
+            _undo(top, before, changes, index)
+            raise
+
+
+def _undo(top: Path, before: str, changes: Sequence[FileChange], index: Path) -> None:
+    """Take back a move that broke off; what the new files needed was free before."""
+    real = os.path.realpath(top)
     for change in changes:
-        if change.new_mode == SUBMODULE_MODE and find_work_tree(top / change.path) != top:
-            commit = run_git(["rev-parse", f"{wanted}:{change.path}"], top).text
-            run_git(["checkout", "--quiet", "--detach", commit], top / change.path)
+        place = top / change.path
+        if change.old_mode == ABSENT and os.path.realpath(place.parent) == os.path.join(
+            real, os.path.dirname(change.path)
+        ).rstrip("/"):
+            with contextlib.suppress(OSError):
+                if place.is_dir() and not place.is_symlink():
+                    place.rmdir()
+                else:
+                    place.unlink()
+                os.removedirs(place.parent)
+    _git(["read-tree", "--reset", before], top, index)
+    _refresh(top, index)
+    there = [c.path for c in changes if c.old_mode not in (ABSENT, SUBMODULE)]
+    _git(["checkout-index", "-f", "-q", "-z", "--stdin"], top, index, _lines(there))
+    with contextlib.suppress(GitError):
+        _set_submodules(top, changes, before)
+
+
+def _submodules(top: Path, changes: Sequence[FileChange], tree: str) -> list[tuple[str, str]]:
+    """Return the changed submodules that are checked out, and their commits in a tree."""
+    return [
+        (change.path, _git(["rev-parse", f"{tree}:{change.path}"], top).text)
+        for change in changes
+        if change.old_mode == change.new_mode == SUBMODULE and is_repository(top / change.path)
+    ]
+
+
+def _set_submodules(top: Path, changes: Sequence[FileChange], tree: str) -> None:
+    for path, commit in _submodules(top, changes, tree):
+        command = ["checkout", "--quiet", "--no-overwrite-ignore", "--detach", commit]
+        _git(command, top / path)
 
 
 def _prove(top: Path, before: str, wanted: str, scratch: Path, without: str | None) -> list[str]:
@@ -170,27 +293,28 @@ def _prove(top: Path, before: str, wanted: str, scratch: Path, without: str | No
     if found.tree == wanted:
         return []
     unseen = {os.fsencode(path) for path in _differing(top, found.tree, wanted)}
-    _put_into_index(top, _entries(top, wanted, unseen))
+    _git(["update-index", "-z", "--index-info"], top, None, _entries(top, wanted, unseen))
+    _refresh(top)
     found = take_tree(top, scratch=scratch, without=without)
-    differing = _differing(top, found.tree, wanted) if found.tree != wanted else []
+    differing = sorted(_differing(top, found.tree, wanted)) if found.tree != wanted else []
     known = {line.partition(b"\t")[2] for line in _tree_lines(top, before)}
     known |= {line.partition(b"\t")[2] for line in _tree_lines(top, wanted)}
     wrong = [path for path in differing if os.fsencode(path) in known]
-    if wrong:
-        raise GitError(
-            "the tree was rebuilt, and is not quite the same",
-            detail="differing: " + ", ".join(f"`{path}`" for path in wrong[:SHOWN_PATHS]),
-        )
+    _refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
     return differing
 
 
-def _differing(top: Path, one: str, other: str) -> list[str]:
-    return [change.path for change in compare_trees(top, one, other, find_renames=False)]
+def _differing(top: Path, one: str, other: str) -> set[str]:
+    return {change.path for change in compare_trees(top, one, other, find_renames=False)}
+
+
+def _refresh(top: Path, index: Path | None = None) -> None:
+    # It fails where a file differs, and that is no failure here.
+    _git(["update-index", "-q", "--refresh"], top, index, check=False)
 
 
 def _tree_lines(top: Path, tree: str) -> list[bytes]:
-    answer = run_git(["ls-tree", "-r", "-z", "--full-tree", tree], top)
-    return answer.stdout.split(b"\0")[:-1]
+    return _git(["ls-tree", "-r", "-z", "--full-tree", tree], top).stdout.split(b"\0")[:-1]
 
 
 def _entries(top: Path, tree: str, paths: Collection[bytes]) -> bytes:
@@ -199,6 +323,10 @@ def _entries(top: Path, tree: str, paths: Collection[bytes]) -> bytes:
     return b"".join(line + b"\0" for line in lines)
 
 
-def _put_into_index(top: Path, entries: bytes) -> None:
-    run_git(["update-index", "-z", "--index-info"], top, stdin=entries)
-    run_git(["update-index", "-q", "--refresh"], top, check=False, timeout_seconds=GIT_SECONDS)
+def _lines(paths: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def _shown(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
+    return ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS]) + more

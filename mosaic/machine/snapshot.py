@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError
-from mosaic.machine.git import GitResult, find_index, head_commit, run_git
+from mosaic.machine.git import GitResult, find_index, find_work_tree, head_commit, run_git
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ _AUTHOR = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeftOut:
-    """An untracked file that was listed and not taken in."""
+    """A file that was listed and not taken in; a tracked one is taken as the index has it."""
 
     path: str
     reason: str
@@ -83,7 +83,7 @@ def take_tree(
     Args:
         top: the top of the work tree.
         scratch: a folder of our own, for the copy of the index.
-        without: a folder relative to `top` whose changes are left out.
+        without: a folder relative to `top` that is taken as the last commit has it.
         largest_bytes: a larger untracked file is listed instead.
         known: files left out earlier, by path; one that is unchanged is not read again.
 
@@ -92,10 +92,10 @@ def take_tree(
         ProgramNotFoundError: there is no git.
         FileAccessError: the index cannot be copied.
     """
-    index = scratch / f"index.{os.getpid()}"
+    index = scratch.absolute() / f"index.{os.getpid()}"
     try:
         for attempt in range(1, ATTEMPTS + 1):
-            _copy_index(top, index)
+            copy_index(top, index)
             try:
                 left_out = _bring_up_to_date(top, index, without, largest_bytes, known or {})
                 tree = _git(["write-tree"], top, index).text
@@ -127,11 +127,47 @@ def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
 def forget_trees(top: Path, prefix: str) -> int:
     """Remove the hidden refs whose name begins with `prefix/`; return how many there were."""
     found = run_git(["for-each-ref", "--format=%(refname)", f"{HIDDEN_REFS}/{prefix}/"], top)
-    names = found.text.splitlines()
+    names = [name for name in found.text.split("\n") if name]
     if names:
         commands = "".join(f"delete {name}\n" for name in names)
         run_git([*_SETTINGS, "update-ref", "--stdin"], top, stdin=os.fsencode(commands))
     return len(names)
+
+
+def copy_index(top: Path, index: Path) -> None:
+    """Copy the user's index with its time: git tells by that which entries it must not trust.
+
+    Raises:
+        GitError: `top` is in no work tree.
+        FileAccessError: the index cannot be read or copied.
+    """
+    source = find_index(top)
+    index.unlink(missing_ok=True)
+    if source is None:
+        raise GitError(f"`{top}` is in no git work tree")
+    try:
+        # Time and bytes of one and the same file: git replaces its index, it never edits it.
+        with open(source, "rb") as old, open(index, "xb") as new:
+            found = os.fstat(old.fileno())
+            shutil.copyfileobj(old, new)
+        os.utime(index, ns=(found.st_atime_ns, found.st_mtime_ns))
+        index.chmod(0o600)
+    except FileNotFoundError:
+        return  # a repository without an index yet
+    except OSError as error:
+        raise FileAccessError(
+            "git's index cannot be copied", path=source, detail=error.strerror
+        ) from None
+
+
+def is_within(path: str, folder: str | None) -> bool:
+    """Tell whether a path is a folder or lies in it; nothing lies in None."""
+    return folder is not None and (path == folder or path.startswith(f"{folder}/"))
+
+
+def is_repository(place: Path) -> bool:
+    """Tell whether a folder is the top of a repository of its own."""
+    return find_work_tree(place) == Path(os.path.realpath(place))
 
 
 def _git(args: Sequence[str], top: Path, index: Path, stdin: bytes | None = None) -> GitResult:
@@ -144,63 +180,63 @@ def _git(args: Sequence[str], top: Path, index: Path, stdin: bytes | None = None
     )
 
 
-def _copy_index(top: Path, index: Path) -> None:
-    """Copy the user's index with its time: git tells by that which entries it must not trust."""
-    source = find_index(top)
-    index.unlink(missing_ok=True)
-    if source is None:
-        raise GitError(f"`{top}` is in no git work tree")
-    try:
-        shutil.copy2(source, index)
-        index.chmod(0o600)
-    except FileNotFoundError:
-        return  # a repository without an index yet
-    except OSError as error:
-        raise FileAccessError(
-            "git's index cannot be copied", path=source, detail=error.strerror
-        ) from None
-
-
 def _bring_up_to_date(
     top: Path, index: Path, without: str | None, largest_bytes: int, known: Mapping[str, LeftOut]
 ) -> tuple[LeftOut, ...]:
-    gone, changed = _tracked_changes(top, index, without)
+    if without is not None:
+        # What is staged or unmerged in there is as little of the tree as what is changed.
+        _git(["reset", "--quiet", "--", f":(top,literal){without}"], top, index)
+    gone, changed, unfit = _tracked_changes(top, index, without)
     untracked, left_out = _untracked(top, index, without, largest_bytes, known)
-    readable = [path for path in changed if _is_readable(top, path)]
-    left_out += [_unreadable(path) for path in changed if not _is_readable(top, path)]
     if gone:
         # By force: what stands behind a new symlink is refused otherwise.
         _git(["update-index", "--force-remove", "-z", "--stdin"], top, index, _lines(gone))
-    if readable or untracked:
-        lines = _lines([*readable, *untracked])
-        _git(["update-index", "--add", "--remove", "-z", "--stdin"], top, index, lines)
-    return tuple(left_out)
+    if changed or untracked:
+        command = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]
+        _git(command, top, index, _lines([*changed, *untracked]))
+    return (*unfit, *left_out)
 
 
-def _tracked_changes(top: Path, index: Path, without: str | None) -> tuple[list[str], list[str]]:
+def _tracked_changes(
+    top: Path, index: Path, without: str | None
+) -> tuple[list[str], list[str], list[LeftOut]]:
+    """Return which paths to take out of the index, which to put in, and which to leave."""
     answer = _git(
         ["diff-files", "--name-status", "--no-renames", "--ignore-submodules=dirty", "-z"],
         top,
         index,
     )
     words = iter(_words(answer.stdout))
-    status = {}
+    status = {}  # an unmerged path is told twice; what is wrong with its file comes last
     for letter in words:
         path = next(words, "")
-        if not _is_within(path, without):
+        if not is_within(path, without):
             status[path] = letter
-    gone = [path for path, letter in status.items() if letter == "D"]
-    return gone, [path for path, letter in status.items() if letter != "D"]
+    gone, changed, unfit = [], [], []
+    for path, letter in status.items():
+        place = top / path
+        if letter == "D":
+            gone.append(path)
+        elif place.is_dir() and not place.is_symlink():
+            # git puts no repository in the place of a file, and no folder anywhere.
+            gone.append(path)
+            changed += [path] if is_repository(place) else []
+        elif reason := _unfitness(place):
+            unfit.append(_unread(path, reason))
+        else:
+            changed.append(path)
+    return gone, changed, unfit
 
 
 def _untracked(
     top: Path, index: Path, without: str | None, largest_bytes: int, known: Mapping[str, LeftOut]
 ) -> tuple[list[str], list[LeftOut]]:
     answer = _git(["ls-files", "--others", "--exclude-standard", "-z"], top, index)
-    sizes: list[tuple[int, str]] = []
+    sizes: list[tuple[int, str, os.stat_result]] = []
     left_out = []
-    for path in _words(answer.stdout):
-        if _is_within(path, without):
+    for name in _words(answer.stdout):
+        path = name.rstrip("/")
+        if is_within(path, without):
             continue
         try:
             found = os.lstat(top / path)
@@ -208,20 +244,20 @@ def _untracked(
             continue  # gone since it was listed
         if stat.S_ISDIR(found.st_mode):  # a repository of its own
             if head_commit(top / path) is None:
-                left_out.append(_listed(top, path, found, "a repository without a commit", {}))
+                left_out.append(_unread(path, "a repository without a commit"))
             else:
-                sizes.append((0, path.rstrip("/")))
+                sizes.append((0, path, found))
         elif found.st_size > largest_bytes and stat.S_ISREG(found.st_mode):
             left_out.append(_listed(top, path, found, "too large", known))
-        elif not _is_readable(top, path):
-            left_out.append(_unreadable(path))
+        elif reason := _unfitness(top / path):
+            left_out.append(_unread(path, reason))
         else:
-            sizes.append((found.st_size, path))
+            sizes.append((found.st_size, path, found))
     taken, total = [], 0
-    for size, path in sorted(sizes):
+    for size, path, found in sorted(sizes, key=lambda entry: entry[:2]):
         total += size
         if total > LARGEST_TOTAL_BYTES:
-            left_out.append(_listed(top, path, os.lstat(top / path), "too much in all", known))
+            left_out.append(_listed(top, path, found, "too much in all", known))
         else:
             taken.append(path)
     return taken, left_out
@@ -232,18 +268,17 @@ def _listed(
 ) -> LeftOut:
     before = known.get(path)
     same = before and (before.size_bytes, before.mtime_ns) == (found.st_size, found.st_mtime_ns)
-    digest = before.sha256 if before and same else _digest(top / path)
     return LeftOut(
         path=path,
         reason=reason,
         size_bytes=found.st_size,
         mtime_ns=found.st_mtime_ns,
-        sha256=digest,
+        sha256=(before.sha256 if before and same else None) or _digest(top / path),
     )
 
 
-def _unreadable(path: str) -> LeftOut:
-    return LeftOut(path=path, reason="cannot be read", size_bytes=0, mtime_ns=0, sha256=None)
+def _unread(path: str, reason: str) -> LeftOut:
+    return LeftOut(path=path, reason=reason, size_bytes=0, mtime_ns=0, sha256=None)
 
 
 def _digest(path: Path) -> str | None:
@@ -257,13 +292,17 @@ def _digest(path: Path) -> str | None:
     return digest.hexdigest()
 
 
-def _is_readable(top: Path, path: str) -> bool:
-    place = top / path
-    return place.is_symlink() or not os.path.lexists(place) or os.access(place, os.R_OK)
-
-
-def _is_within(path: str, folder: str | None) -> bool:
-    return folder is not None and (path == folder or path.startswith(f"{folder}/"))
+def _unfitness(place: Path) -> str | None:
+    """Return why git could not take a file; None where it can, or where there is none."""
+    try:
+        mode = os.lstat(place).st_mode
+    except OSError:
+        return None
+    if stat.S_ISLNK(mode):
+        return None
+    if not stat.S_ISREG(mode):
+        return "not a file"
+    return None if os.access(place, os.R_OK) else "cannot be read"
 
 
 def _words(output: bytes) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mosaic.machine.git import run_git
@@ -12,17 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""The tree without files; git knows it without being told, in repositories with SHA-1."""
+ABSENT = "000000"
+"""The mode of a file on the side of a change where it is not."""
+SUBMODULE = "160000"
+"""The mode of a submodule or a repository within, which is held by its commit."""
 GIT_SECONDS = 120.0
-# Whatever the user has set for reading, the patch must be one that git can apply.
+# Whatever the user has set for reading, the patch must be one that git can apply; so
+# `diff-tree`, which heeds few of those settings, and these for the rest.
 _PLAIN = (
     "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none",
     "--submodule=short",
 )  # fmt: skip
 _PATCH = (
-    *_PLAIN, "--find-renames", "--binary", "--full-index", "--unified=3", "--inter-hunk-context=0",
-    "--src-prefix=a/", "--dst-prefix=b/", "--no-relative",
+    *_PLAIN, "--binary", "--full-index", "--unified=3", "--inter-hunk-context=0",
+    "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
 _KINDS = {"A": "added", "D": "deleted", "M": "changed", "R": "renamed", "C": "copied", "T": "type"}
 
@@ -38,8 +42,8 @@ class FileChange:
     added_lines: int | None = None
     """None for a binary file."""
     deleted_lines: int | None = None
-    old_mode: str = "000000"
-    new_mode: str = "000000"
+    old_mode: str = ABSENT
+    new_mode: str = ABSENT
 
 
 def empty_tree(top: Path) -> str:
@@ -53,7 +57,7 @@ def compare_trees(
     """Return the files that differ between two trees or commits, by path."""
     renames = "--find-renames" if find_renames else "--no-renames"
     answer = run_git(
-        ["diff", *_PLAIN, renames, "--raw", "--numstat", "-z", base, tree, "--"],
+        ["diff-tree", "-r", *_PLAIN, renames, "--raw", "--numstat", "-z", base, tree, "--"],
         top,
         timeout_seconds=GIT_SECONDS,
     )
@@ -67,8 +71,14 @@ def write_patch(top: Path, base: str, tree: str, path: Path) -> None:
         GitError: git could not make or write it.
     """
     path.touch(mode=0o600)
+    # git cannot apply a file that was renamed into the folder that took its own place.
+    paths = {change.path for change in compare_trees(top, base, tree, find_renames=False)}
+    moved = any(str(folder) in paths for one in paths for folder in PurePosixPath(one).parents)
+    command = ["diff-tree", "-r", *_PATCH, "--no-renames" if moved else "--find-renames"]
     run_git(
-        ["diff", *_PATCH, f"--output={path}", base, tree, "--"], top, timeout_seconds=GIT_SECONDS
+        [*command, f"--output={path.absolute()}", base, tree, "--"],
+        top,
+        timeout_seconds=GIT_SECONDS,
     )
 
 
