@@ -98,7 +98,7 @@ def rebuild_tree(
         changes = compare_trees(top, before.tree, wanted, find_renames=False)
     _refuse_obstacles(top, before.tree, changes, wanted)
     _move(top, before.tree, wanted, changes, scratch)
-    extra = _prove(top, before.tree, wanted, scratch, without)
+    extra = _prove(top, before.tree, wanted, scratch, without, frozenset(stay))
     kept = sorted(path for path in _differing(top, tree, wanted) if not is_within(path, without))
     return Rebuilt(tree=wanted, kept=tuple(kept), extra=tuple(extra))
 
@@ -283,20 +283,27 @@ def _set_submodules(top: Path, changes: Sequence[FileChange], tree: str) -> None
         _git(command, top / path)
 
 
-def _prove(top: Path, before: str, wanted: str, scratch: Path, without: str | None) -> list[str]:
+def _prove(
+    top: Path,
+    before: str,
+    wanted: str,
+    scratch: Path,
+    without: str | None,
+    stay: Collection[str],
+) -> list[str]:
     """Take the tree again and compare; return the files that were ignored before.
 
     What git would not see by itself is put into the index: a submodule that is not there,
-    or a file that .gitignore names.
+    or a file that .gitignore names. Of paths that stay, nothing is: the index is the user's.
     """
     found = take_tree(top, scratch=scratch, without=without)
     if found.tree == wanted:
         return []
-    unseen = {os.fsencode(path) for path in _differing(top, found.tree, wanted)}
+    unseen = {os.fsencode(path) for path in _differing(top, found.tree, wanted).difference(stay)}
     _git(["update-index", "-z", "--index-info"], top, None, _entries(top, wanted, unseen))
     _refresh(top)
     found = take_tree(top, scratch=scratch, without=without)
-    differing = sorted(_differing(top, found.tree, wanted)) if found.tree != wanted else []
+    differing = sorted(_differing(top, found.tree, wanted).difference(stay))
     known = {line.partition(b"\t")[2] for line in _tree_lines(top, before)}
     known |= {line.partition(b"\t")[2] for line in _tree_lines(top, wanted)}
     wrong = [path for path in differing if os.fsencode(path) in known]
