@@ -98,7 +98,7 @@ def rebuild_tree(
         changes = compare_trees(top, before.tree, wanted, find_renames=False)
     _refuse_obstacles(top, before.tree, changes, wanted)
     _move(top, before.tree, wanted, changes, scratch)
-    extra = _prove(top, before.tree, wanted, scratch, without, frozenset(stay))
+    extra = _prove(top, before.tree, wanted, scratch=scratch, without=without, stay=frozenset(stay))
     kept = sorted(path for path in _differing(top, tree, wanted) if not is_within(path, without))
     return Rebuilt(tree=wanted, kept=tuple(kept), extra=tuple(extra))
 
@@ -287,6 +287,7 @@ def _prove(
     top: Path,
     before: str,
     wanted: str,
+    *,
     scratch: Path,
     without: str | None,
     stay: Collection[str],
