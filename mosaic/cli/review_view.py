@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mosaic.cli.output import align, clean, clean_block, has_color, paint, paint_status, plain
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import session_json, task_values
+from mosaic.review.claims import CommandClaim
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
@@ -55,7 +56,7 @@ def _claims(
     title: str, claims: tuple[JudgedFile, ...] | tuple[JudgedCommand, ...], since: str
 ) -> list[str]:
     head = f"{paint(title + ' claimed', 'bold')}{paint(f'  {since}', 'dim') if since else ''}"
-    shown = [(each.standing.value, each.claim.text, each.why) for each in claims[:MOST_LISTED]]
+    shown = [(each.standing.value, _claim(each), each.why) for each in claims[:MOST_LISTED]]
     lines = align((MARKS[standing], text, why) for standing, text, why in shown)
     painted = [
         paint(line[:2], COLORS[standing]) + line[2:]
@@ -64,6 +65,14 @@ def _claims(
     more = [f"  and {len(claims) - MOST_LISTED} more"] if len(claims) > MOST_LISTED else []
     body = [f"  {line}" for line in painted] or [paint("  none", "dim")]
     return ["", head, *body, *more]
+
+
+def _claim(each: JudgedFile | JudgedCommand) -> str:
+    """Return a claim as it was written: a file by its path and what is said of it."""
+    claim = each.claim
+    if isinstance(claim, CommandClaim):
+        return claim.text
+    return f"{claim.path} ({claim.kind.value})" if claim.kind else claim.path
 
 
 def _listed(title: str, items: list[str] | tuple[str, ...], *, color: str = "yellow") -> list[str]:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from mosaic.machine.snapshot import TakenTree
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
-    from mosaic.runs.record import RunMeta
     from mosaic.sessions.outcome import Outcome
     from mosaic.sessions.output import Progress
     from mosaic.sessions.settle import Settled
@@ -56,7 +55,7 @@ class RunCarrier:
         order: Order,
         *,
         watch: Callable[[Progress], None] | None = None,
-        examine: Callable[[Run, RunMeta], tuple[str, ...]] | None = None,
+        examine: Callable[[RunEnd, Run, Order], tuple[str, ...]] | None = None,
         heeds_interrupt: Callable[[], bool] = lambda: True,
     ) -> None:
         """Take up a prepared run.
@@ -129,7 +128,7 @@ class RunCarrier:
             self.end = end = self._supervisor.carry()
             facts = self._facts(end)
             if self._examine is not None:
-                facts = replace(facts, lacks=self._examine(self.run, self.meta))
+                facts = replace(facts, lacks=self._examine(end, self.run, self._order))
             self.facts = facts
             self.outcome = outcome = self._settle(facts)
             done = step_end(self.meta, facts, outcome, events=self._supervisor.event_count + 1)

@@ -9,7 +9,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.git import find_work_tree
 from mosaic.machine.rebuild import has_object
 from mosaic.machine.tree_diff import compare_trees
-from mosaic.model import GatePolicy, Mode, Status
+from mosaic.model import EndReason, GatePolicy, Mode, Status
 from mosaic.plan.scopes import outside_scope
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType
@@ -23,19 +23,22 @@ if TYPE_CHECKING:
 
     from mosaic.machine.tree_diff import FileChange
     from mosaic.model import Task
+    from mosaic.ports import Order
     from mosaic.runs.record import Run, RunMeta
     from mosaic.sessions.gates import GateResult
+    from mosaic.sessions.supervisor import RunEnd
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
 SHOWN_PATHS = 5
 
 
-def examine_work(run: Run, meta: RunMeta) -> tuple[str, ...]:
+def examine_work(end: RunEnd, run: Run, order: Order) -> tuple[str, ...]:
     """Look at an agent's work when it has ended: write scope, and gates where they are due.
 
     Both are noted as events of the run. Returns what finished work lacks, in words.
     """
+    meta = run.meta()
     try:
         snapshot = read_mission(Path(meta.mission_file))
     except MissionError:
@@ -49,7 +52,10 @@ def examine_work(run: Run, meta: RunMeta) -> tuple[str, ...]:
     policy = snapshot.document.mission.review.gates
     due = policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and says_finished)
     if due and meta.mode is Mode.HEADLESS:
-        lacks += _gate_lacks(run, meta, snapshot, changed)
+        if end.reason is not EndReason.STOPPED:
+            lacks += _gate_lacks(run, meta, snapshot, changed, order.heartbeat_file)
+        elif snapshot.document.mission.quality_gates:
+            lacks.append("its gates were not run: it was stopped")
     return tuple(lacks)
 
 
@@ -130,7 +136,11 @@ def _scope_lacks(run: Run, snapshot: Snapshot, task: Task, changed: list[str] | 
 
 
 def _gate_lacks(
-    run: Run, meta: RunMeta, snapshot: Snapshot, changed: list[str] | None
+    run: Run,
+    meta: RunMeta,
+    snapshot: Snapshot,
+    changed: list[str] | None,
+    heartbeat_file: str | None,
 ) -> list[str]:
     log = EventLog(run)
 
@@ -147,7 +157,14 @@ def _gate_lacks(
         )
 
     try:
-        results = run_gates(snapshot, meta.task_id, cwd=Path(meta.cwd), changed=changed, tell=note)
+        results = run_gates(
+            snapshot,
+            meta.task_id,
+            cwd=Path(meta.cwd),
+            changed=changed,
+            heartbeat_file=heartbeat_file,
+            tell=note,
+        )
     except MissionError as error:
         return [f"its gates could not be run: {error.message}"]
     return [

@@ -46,6 +46,7 @@ def run_gates(
     *,
     cwd: Path,
     changed: Sequence[str] | None = None,
+    heartbeat_file: str | None = None,
     tell: Callable[[GateResult], None] = lambda _: None,
 ) -> list[GateResult]:
     """Run all gates in their order, those after a failure too; stop only when stopped.
@@ -55,6 +56,7 @@ def run_gates(
         task_id: whose record they belong to.
         cwd: where they run.
         changed: the files that were changed; None: not known, so every gate counts.
+        heartbeat_file: touched while they run, for the session that waits for them.
         tell: told of each as it ends.
 
     Raises:
@@ -66,7 +68,7 @@ def run_gates(
         if changed is not None and gate.scope and _misses(gate, changed):
             result = GateResult(gate=gate, outcome="skipped", words="its scope was not touched")
         else:
-            result = _run_gate(snapshot, task_id, gate, cwd)
+            result = _run_gate(snapshot, task_id, gate, cwd, heartbeat_file)
         results.append(result)
         tell(result)
         if result.outcome == "stopped":
@@ -78,7 +80,9 @@ def _misses(gate: Gate, changed: Sequence[str]) -> bool:
     return len(outside_scope(changed, gate.scope)) == len(changed)
 
 
-def _run_gate(snapshot: Snapshot, task_id: str, gate: Gate, cwd: Path) -> GateResult:
+def _run_gate(
+    snapshot: Snapshot, task_id: str, gate: Gate, cwd: Path, heartbeat_file: str | None
+) -> GateResult:
     request = StepRequest(
         task_id=task_id,
         name=gate.step,
@@ -86,6 +90,7 @@ def _run_gate(snapshot: Snapshot, task_id: str, gate: Gate, cwd: Path) -> GateRe
         argv=gate.argv,
         cwd=cwd,
         timeout_seconds=gate.timeout_seconds,
+        heartbeat_file=heartbeat_file,
     )
     try:
         run = run_step(snapshot, request, TerminalExecutor(_carrier))

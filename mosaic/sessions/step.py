@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mosaic import __version__
@@ -54,6 +54,8 @@ class StepRequest:
     argv: tuple[str, ...]
     cwd: Path
     timeout_seconds: float | None = None
+    heartbeat_file: str | None = None
+    """Touched while it runs."""
 
 
 def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
@@ -84,7 +86,8 @@ def run_step(snapshot: Snapshot, request: StepRequest, executor: Executor) -> Ru
     """
     run = _lay_out(snapshot, request, EventType.RUN_PREPARED, "the run is laid out")
     try:
-        executor.start(run.dir, _order(run.meta(), request.argv, snapshot, run))
+        order = _order(run.meta(), request.argv, snapshot, run)
+        executor.start(run.dir, replace(order, heartbeat_file=request.heartbeat_file))
     except BaseException:
         shutil.rmtree(run.dir, ignore_errors=True)
         raise

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MissionRepo
+from tests.integration.conftest import MissionRepo, wait_for
 
 AGENT = """\
 import json, os, pathlib, subprocess, sys
@@ -161,6 +161,19 @@ def test_gates_stand_in_the_review_with_their_output(repo: MissionRepo) -> None:
     by_hand = repo.run("gates", "T-001", "--json")
     assert by_hand.exit_code == 1
     assert [gate["outcome"] for gate in by_hand.json()["gates"]] == ["passed", "failed", "failed"]
+
+
+def test_an_agent_that_is_stopped_after_its_word_is_not_finished(repo: MissionRepo) -> None:
+    body = HONEST + '(here / "said").write_text("")\nimport time\ntime.sleep(600)\n'
+    mission = repo.mission()
+    mission["runtimes"]["tells"] = [sys.executable, "-c", AGENT + body, "{task}"]
+    mission["qualityGates"] = "true"
+    (repo.path / "coordination" / "mission.json").write_text(json.dumps(mission))
+    repo.run("next", "--runtime", "tells", "--detach")
+    wait_for((repo.path / "said").exists)
+    assert repo.run("stop").exit_code == 0
+    assert repo.task_status("T-001") == "in-progress"
+    assert "its gates were not run: it was stopped" in (repo.run_dir() / "result.json").read_text()
 
 
 def test_a_rejection_sends_it_back_with_the_reason(repo: MissionRepo) -> None:
