@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.errors import RunNotFoundError
-from mosaic.runs.record import find_run, runs_in, runs_of_task, task_folders
+from mosaic.runs.record import find_run, is_session_run, runs_in, runs_of_task, task_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,9 @@ MOST_CLOSEST = 3
 
 
 def find_named_run(runs_dir: Path, sessions: Sequence[Session], name: str) -> Run | None:
-    """Return the run of this id, the run of a session, or the newest run of a task.
+    """Return the run of this id, the run of a session, or a task's newest run of an agent.
+
+    A task that no agent worked on has its newest step.
 
     None: it names none of them; a task that has no run is not known here.
 
@@ -37,7 +39,8 @@ def find_named_run(runs_dir: Path, sessions: Sequence[Session], name: str) -> Ru
             return run_of_session(runs_dir, session)
     of_task = runs_of_task(runs_dir, name) if name else []
     if of_task:
-        return of_task[-1]
+        agents = (run for run in reversed(of_task) if is_session_run(run))
+        return next(agents, of_task[-1])
     if RUN_OR_SESSION.fullmatch(name):
         raise RunNotFoundError(
             f"no run or session matches `{name}`", _closest(name, runs_dir, sessions)

@@ -9,7 +9,7 @@ from mosaic.model import EndReason
 from mosaic.prompts.context import CheckpointFacts
 from mosaic.runs.asked import Asked, find_asked
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.record import run_of, runs_of_task
+from mosaic.runs.record import format_moment, run_of, runs_of_task
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session, Task
@@ -91,7 +91,7 @@ def checkpoint_values(found: FoundCheckpoint | None) -> dict[str, JsonValue] | N
     checkpoint = found.checkpoint
     return {
         "seq": checkpoint.seq,
-        "created_at": checkpoint.created_at.isoformat(),
+        "created_at": format_moment(checkpoint.created_at),
         "summary": checkpoint.summary,
         "note": checkpoint.note,
         "run_id": checkpoint.run_id,

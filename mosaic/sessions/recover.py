@@ -126,6 +126,7 @@ def _recover_step(run: Run, mission: Mission) -> bool:
             if _agent_lives(run.state()):
                 return False
             _sweep(run, meta)
+            wait_until_written((run.stdout_log, run.stderr_log))
             facts = _facts(run, meta, mission)
             outcome = decide_step_outcome(
                 ended=facts.ended, words=facts.ending.message, report=facts.report
@@ -146,16 +147,17 @@ def _agent_lives(state: RunState) -> bool:
 
 
 def _end_run(draft: Draft, run: Run, meta: RunMeta, lock_file: Path) -> Settled:
-    wait_until_written((run.stdout_log, run.stderr_log))
-    facts = _facts(run, meta, draft.snapshot.document.mission)
     try:
         folder = hold_folder(run.dir) if run.dir.is_dir() else None
     except HeldError:
         folder = None
     try:
+        if folder is not None:
+            _sweep(run, meta)  # first: what is left behind may keep the logs open
+            wait_until_written((run.stdout_log, run.stderr_log))
+        facts = _facts(run, meta, draft.snapshot.document.mission)
         settled = settle_in(draft, meta, facts, lock_file)
         if folder is not None:
-            _sweep(run, meta)
             _finish_record(run, meta, facts, settled.outcome)
     finally:
         if folder is not None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 POLL_SECONDS = 0.2
+MOST_REFUSALS = 3
 NOBODYS_FAULT = ("auth", "quota", "usage")
 """Ends that say nothing of the task, and so are no attempt at it."""
 FINISHED = (Status.REVIEW, Status.DONE, Status.CANCELLED)
@@ -92,6 +93,7 @@ class Loop:
         self._hooks = hooks
         self._started = time.monotonic()
         self._failures = 0
+        self._refusals = 0
         self._last_task: str | None = None
         self.report = LoopReport()
 
@@ -124,7 +126,10 @@ class Loop:
         selection = select_from(snapshot, milestone=self._request.milestone)
         if selection.chosen is None:
             snapshot.raise_problems()
-            return self._end(f"nothing is ready: {summarize_waiting(selection)}")
+            waiting = summarize_waiting(selection)
+            if any(task.status in (Status.REVIEW, Status.BLOCKED) for task in snapshot.tasks):
+                self._hooks.alert("", f"nothing is ready: {waiting}")
+            return self._end(f"nothing is ready: {waiting}")
         return self._work_on(snapshot, selection.chosen)
 
     def _work_on(self, snapshot: Snapshot, task: Task) -> bool:
@@ -146,7 +151,11 @@ class Loop:
         try:
             session_id = self._hooks.hand_over(request)
         except (TaskNotReadyError, NothingReadyError):
+            self._refusals += 1
+            if self._refusals > MOST_REFUSALS:
+                raise
             return True  # somebody changed the plan meanwhile: look again
+        self._refusals = 0
         self._last_task = task.id
         snapshot = self._settled()
         session = next(s for s in snapshot.document.mission.sessions if s.id == session_id)

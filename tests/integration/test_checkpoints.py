@@ -252,7 +252,8 @@ def test_resume_tells_the_agent_what_the_last_checkpoint_holds(repo: MissionRepo
     repo.run("next", "--runtime", "writes")
     repo.run("resume", "--runtime", "writes")
     prompt = (repo.run_dir() / "prompt.md").read_text()
-    assert "The last checkpoint is 1: at its end" in prompt
+    assert "The last checkpoint is 1 (patch: " in prompt
+    assert "at its end" in prompt
     assert "new file (added)" in prompt
     capsule = json.loads((repo.run_dir() / "capsule.json").read_text())
     assert capsule["checkpoint"]["seq"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -237,3 +238,15 @@ def test_records_are_for_their_owner_alone(repo: MissionRepo) -> None:
         allowed = 0o700 if path.is_dir() else 0o600
         assert os.lstat(path).st_mode & 0o777 == allowed, path
     assert not (run / "reserve").exists()
+
+
+def test_every_time_in_a_record_is_utc_with_milliseconds(repo: MissionRepo) -> None:
+    repo.run("next", "--runtime", "talk", "--headless", TZ="Asia/Kolkata")
+    run = repo.run_dir()
+    texts = [(run / name).read_text() for name in ("meta.json", "state.json", "result.json")]
+    texts += [(run / "worker.log").read_text(), (run / "output.index").read_text()]
+    texts += [path.read_text() for path in run.glob("checkpoints/*.json")]
+    found = [moment for text in texts for moment in re.findall(r'"(20\d\d-[^"]*)"', text)]
+    assert len(found) > 10
+    for moment in found:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", moment), moment

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -176,6 +178,28 @@ def test_an_agent_that_is_stopped_after_its_word_is_not_finished(repo: MissionRe
     assert "its gates were not run: it was stopped" in (repo.run_dir() / "result.json").read_text()
 
 
+def test_a_supervisor_killed_in_its_gates_leaves_work_that_is_not_finished(
+    repo: MissionRepo,
+) -> None:
+    mission = repo.mission()
+    mission["runtimes"]["tells"] = [sys.executable, "-c", AGENT + HONEST, "{task}"]
+    mission["qualityGates"] = "touch gating; sleep 600"
+    (repo.path / "coordination" / "mission.json").write_text(json.dumps(mission))
+    process = repo.start("next", "--runtime", "tells", "--headless")
+    wait_for((repo.path / "gating").exists)
+    (gate,) = (repo.state / "runs" / "T-001").glob("r002*")
+    group = json.loads((gate / "state.json").read_text())["agent"]["pid"]
+    process.kill()
+    process.communicate()
+    os.killpg(group, signal.SIGKILL)
+    repo.run("status")
+    assert repo.task_status("T-001") == "in-progress"
+    result = json.loads((repo.run_dir(0) / "result.json").read_text())
+    assert "its gates were not run to their end" in result["summary"]
+    assert repo.run("check", "--fix").exit_code == 0
+    assert json.loads((gate / "state.json").read_text())["status"] == "failed"
+
+
 def test_a_rejection_sends_it_back_with_the_reason(repo: MissionRepo) -> None:
     hand_off(repo, HONEST)
     assert repo.run("review", "T-001", "--reject").exit_code == 2
@@ -267,6 +291,21 @@ def test_a_branch_is_compared_with_where_it_left_its_base(repo: MissionRepo) -> 
     from_elsewhere = review(repo)["evidence"]
     assert {each["path"] for each in from_elsewhere["files"]} == {"mine.py"}
     assert any("only its commits are seen" in caveat for caveat in from_elsewhere["caveats"])
+
+
+def test_a_rebased_branch_is_compared_with_its_new_fork(repo: MissionRepo) -> None:
+    repo.run("set", "T-001", "branch=work", "base_ref=main", "status=review")
+    repo.git("commit", "-qam", "Plan")
+    repo.git("checkout", "-qb", "work")
+    commit(repo, "mine.py")
+    repo.git("mv", "mine.py", "ours.py")
+    repo.git("commit", "-qm", "Rename")
+    repo.git("checkout", "-q", "main")
+    commit(repo, "theirs.py")
+    repo.git("checkout", "-q", "work")
+    repo.git("rebase", "-q", "main")
+    found = review(repo)["evidence"]
+    assert [(each["path"], each["kind"]) for each in found["files"]] == [("ours.py", "added")]
 
 
 def test_a_shallow_clone_says_what_it_cannot_know(repo: MissionRepo) -> None:
