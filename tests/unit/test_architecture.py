@@ -16,6 +16,7 @@ FLOORS = (
     ("prompts",),
     ("store", "runs", "runtimes", "executors"),
     ("sessions",),
+    ("review",),
     ("cli", "demo", "demo_agent", "doctor", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

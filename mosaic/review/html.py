@@ -1,0 +1,280 @@
+"""Markdown that agents wrote as safe HTML, and the one page that holds it.
+
+An agent's text is never trusted: it can neither bring markup of its own nor hide, reorder or
+restyle what stands next to it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Token = dict[str, Any]
+
+LONGEST_INPUT = 131_072
+DEEPEST = 12
+MOST_MARKS = 1_000
+"""A paragraph with more signs that may be markup is shown as it stands."""
+
+STATES = frozenset(
+    {"confirmed", "contradicted", "unseen", "unknown", "passed", "failed", "missing", "changed"}
+)
+"""What a table's row may be marked with; other words leave it unmarked."""
+
+_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_OBEYED = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI
+    # OSC, DCS, SOS, PM, APC. One without an end hides nothing: its text stays.
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x00-\x08\x0a-\x1f\x7f-\x9f]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    # Marks, embeddings, overrides and isolates of text direction; what annotates unseen.
+    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff]"
+)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_MARK = re.compile(r"[*_\[\]<~!`&\\]")
+RAW = frozenset({"codespan", "block_code", "block_html", "inline_html"})
+"""Tokens whose letters mean nothing but themselves."""
+_REL = "noopener noreferrer nofollow"
+_SAFE_URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"'`\\]+", re.IGNORECASE)
+
+_BOXES = {True: "☑ ", False: "☐ "}
+_AROUND = {
+    "paragraph": ("<p>", "</p>\n"),
+    "block_quote": ("<blockquote>\n", "</blockquote>\n"),
+    "block_code": ("<pre><code>", "</code></pre>\n"),
+    "block_html": ("<pre><code>", "</code></pre>\n"),
+    "list_item": ("<li>", "</li>\n"),
+    "table": ('<div class="wide"><table>\n', "</table></div>\n"),
+    "table_head": ("<thead><tr>", "</tr></thead>\n"),
+    "table_body": ("<tbody>\n", "</tbody>\n"),
+    "table_row": ("<tr>", "</tr>\n"),
+    "strong": ("<strong>", "</strong>"),
+    "emphasis": ("<em>", "</em>"),
+    "strikethrough": ("<s>", "</s>"),
+    "codespan": ("<code>", "</code>"),
+    "thematic_break": ("<hr>", "\n"),
+    "linebreak": ("<br>", "\n"),
+    "softbreak": ("", "\n"),
+}
+
+
+def clean(text: str) -> str:
+    """Return text without anything a terminal would obey; only newlines and tabs are left.
+
+    Escape sequences go whole, line ends become newlines, halves of surrogate pairs `\ufffd`.
+    """
+    return _SURROGATE.sub("\ufffd", _OBEYED.sub("", _LINE_END.sub("\n", text)))
+
+
+def cut_notice(markdown: str) -> str:
+    """Return the line that says how much of a text is not shown, or nothing."""
+    if len(markdown) <= LONGEST_INPUT:
+        return ""
+    return f"[… cut here after {LONGEST_INPUT} of {len(markdown)} characters]"
+
+
+def parse(markdown: str) -> list[Token]:
+    """Return the tree of a text, cleaned, of the first `LONGEST_INPUT` characters.
+
+    Nothing is nested deeper than `DEEPEST` lists and quotes. A text too tangled for the parser
+    is one block of code, as it stands.
+    """
+    from mistune import create_markdown  # start-up: only reviews render
+
+    text = clean(markdown[:LONGEST_INPUT])
+    parser = create_markdown(renderer=None, plugins=["table", "task_lists", "strikethrough"])
+    parser.block.max_nested_level = DEEPEST
+    parser.inline.max_nested_level = DEEPEST
+    parser.before_render_hooks.append(lambda _, state: _leave_tangles(state.tokens))
+    try:
+        tokens = parser(text)
+    except RecursionError:
+        return as_it_stands(markdown)
+    return tokens if isinstance(tokens, list) else []
+
+
+def as_it_stands(markdown: str) -> list[Token]:
+    """Return the tree that shows a text's source, for one that cannot be rendered."""
+    return [{"type": "block_code", "raw": clean(markdown[:LONGEST_INPUT])}]
+
+
+def text_of(token: Token) -> str:
+    """Return a text token's letters: character references read, and cleaned once more."""
+    return clean(html.unescape(token.get("raw", "")))
+
+
+def escape(text: str) -> str:
+    """Return text as it stands between tags or in a quoted attribute, freed of controls."""
+    return html.escape(clean(text), quote=True)
+
+
+def render_html(markdown: str) -> str:
+    """Return safe HTML of a text that nobody has checked.
+
+    Markup is only what markdown itself knows: HTML in the text is shown as text, links lead
+    to http, https and mailto and others are spelt out, images are links, and headings begin
+    at `<h3>`, below those of a page. What is too long ends with a line that says so.
+    """
+    try:
+        body = _all(parse(markdown))
+    except RecursionError:
+        body = _all(as_it_stands(markdown))
+    notice = cut_notice(markdown)
+    return f"{body}<p>{escape(notice)}</p>\n" if notice else body
+
+
+def _leave_tangles(tokens: list[Token]) -> None:
+    # Brackets and stars without partners cost some parsers the square of their number.
+    stack = list(tokens)
+    while stack:
+        token = stack.pop()
+        stack += token.get("children", ())
+        text = token.get("text", "")
+        if len(text) > MOST_MARKS and sum(1 for _ in _MARK.finditer(text)) > MOST_MARKS:
+            del token["text"]
+            token["children"] = [{"type": "text", "raw": html.escape(text.strip())}]
+
+
+def _all(tokens: Iterable[Token], *, linked: bool = False) -> str:
+    return "".join(_one(token, linked=linked) for token in tokens)
+
+
+def _one(token: Token, *, linked: bool) -> str:
+    kind, attrs = token["type"], token.get("attrs", {})
+    if kind in ("link", "image"):
+        return _link(token, linked=linked)
+    if kind in RAW:
+        inner = escape(token["raw"])
+    else:
+        inner = _all(token.get("children", ()), linked=linked) or escape(text_of(token))
+    if kind == "heading":
+        level = min(6, int(attrs["level"]) + 2)
+        return f"<h{level}>{inner}</h{level}>\n"
+    if kind == "list":
+        return _list(inner, attrs)
+    if kind == "task_list_item":
+        return f"<li>{_BOXES[bool(attrs['checked'])]}{inner}</li>\n"
+    if kind == "table_cell":
+        return _cell(inner, attrs)
+    before, behind = _AROUND.get(kind, ("", ""))
+    return f"{before}{inner}{behind}"
+
+
+def _link(token: Token, *, linked: bool) -> str:
+    url = clean(str(token["attrs"].get("url", "")))
+    safe = not linked and _SAFE_URL.fullmatch(url) is not None
+    inner = _all(token.get("children", ()), linked=linked or safe)
+    if safe:
+        return f'<a href="{escape(url)}" rel="{_REL}">{inner or escape(url)}</a>'
+    return inner if linked or not url else f"{inner} ({escape(url)})"
+
+
+def _list(inner: str, attrs: Token) -> str:
+    if not attrs.get("ordered"):
+        return f"<ul>\n{inner}</ul>\n"
+    start = int(attrs.get("start", 1))
+    return f'<ol start="{start}">\n{inner}</ol>\n' if start != 1 else f"<ol>\n{inner}</ol>\n"
+
+
+def _cell(inner: str, attrs: Token) -> str:
+    tag = "th" if attrs.get("head") else "td"
+    align = attrs.get("align")
+    given = f' class="{align}"' if align in ("right", "center") else ""
+    return f"<{tag}{given}>{inner}</{tag}>"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A row of plain cells."""
+
+    cells: Sequence[str]
+    state: str = ""
+    """One of `STATES`. It only colours: a cell should say it too."""
+
+
+def table(headers: Sequence[str], rows: Iterable[Row]) -> str:
+    """Return a table of plain texts as safe HTML; a row too short or long is made to fit."""
+    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
+    lines = []
+    for row in rows:
+        cells = [*row.cells, *([""] * len(headers))][: len(headers)]
+        given = f' class="{row.state}"' if row.state in STATES else ""
+        lines.append(f"<tr{given}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n")
+    return (
+        f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{''.join(lines)}</tbody>\n</table></div>\n"
+    )
+
+
+def page(*, title: str, sections: Sequence[tuple[str, str]], generated: str) -> str:
+    """Return one document that needs nothing else: no script, no font, no picture.
+
+    Args:
+        title: plain text.
+        sections: headings as plain text, each with HTML that is already safe.
+        generated: when and by what it was made, as plain text.
+    """
+    shown = escape(title)
+    body = "".join(
+        f'<section aria-labelledby="s{number}">\n<h2 id="s{number}">{escape(heading)}</h2>\n'
+        f"{content}</section>\n"
+        for number, (heading, content) in enumerate(sections, 1)
+    )
+    links = "".join(
+        f'<li><a href="#s{number}">{escape(heading)}</a></li>\n'
+        for number, (heading, _) in enumerate(sections, 1)
+    )
+    contents = f'<nav aria-label="Contents"><ul>\n{links}</ul></nav>\n' if len(sections) > 1 else ""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>{shown}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{shown}</h1></header>\n{contents}<main>\n{body}</main>\n"
+        f"<footer><p>{escape(generated)}</p></footer>\n</body>\n</html>\n"
+    )
+
+
+_STYLE = """\
+:root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --faint: #5c6370;
+  --line: #d8dbe0; --block: #f4f5f7; --good: #1a7f37; --bad: #c62828; --open: #9a6700; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e3e5e8; --paper: #16181b;
+  --faint: #a0a6b0; --line: #3a3f46; --block: #202328; --good: #57c26d; --bad: #ff7b72;
+  --open: #d9a83a; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 60rem; padding: 1rem; color: var(--ink);
+  background: var(--paper); font: 1rem/1.55 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1, h2, h3, h4, h5, h6 { line-height: 1.25; margin: 1.6em 0 .5em; }
+h2 { border-bottom: 1px solid var(--line); padding-bottom: .2em; }
+h3 { font-size: 1.1rem; } h4, h5, h6 { font-size: 1rem; }
+a { color: inherit; }
+nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }
+pre, code { font-family: ui-monospace, monospace; font-size: .9em; background: var(--block); }
+code { padding: .1em .25em; border-radius: .2em; }
+pre { padding: .7em; overflow-x: auto; overflow-wrap: normal; } pre code { padding: 0; }
+blockquote { margin: 1em 0; padding-left: 1em; border-left: 3px solid var(--line);
+  color: var(--faint); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; overflow-wrap: normal; }
+th, td { padding: .35em .7em; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: top; }
+.right { text-align: right; } .center { text-align: center; }
+tr[class] td:first-child { border-left: 4px solid var(--faint); }
+tr.confirmed td:first-child, tr.passed td:first-child { border-left-color: var(--good); }
+tr.contradicted td:first-child, tr.failed td:first-child { border-left-color: var(--bad); }
+tr.unseen td:first-child, tr.missing td:first-child, tr.changed td:first-child {
+  border-left-color: var(--open); }
+hr { border: 0; border-top: 1px solid var(--line); }
+footer { margin-top: 3rem; color: var(--faint); font-size: .85rem; }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
+  pre { white-space: pre-wrap; } h2, h3, tr { break-inside: avoid; break-after: auto; }
+  a[href^="http"]::after { content: " (" attr(href) ")"; color: var(--faint); } }
+"""
