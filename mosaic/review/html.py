@@ -1,8 +1,4 @@
-"""Markdown that agents wrote as safe HTML, and the one page that holds it.
-
-An agent's text is never trusted: it can neither bring markup of its own nor hide, reorder or
-restyle what stands next to it.
-"""
+"""Markdown that agents wrote as safe HTML, and the one page that holds it."""
 
 from __future__ import annotations
 
@@ -16,14 +12,12 @@ if TYPE_CHECKING:
 
 Token = dict[str, Any]
 
-LONGEST_INPUT = 131_072
+LONGEST_INPUT = 65_536
 DEEPEST = 12
 MOST_MARKS = 1_000
 """A paragraph with more signs that may be markup is shown as it stands."""
 
-STATES = frozenset(
-    {"confirmed", "contradicted", "unseen", "unknown", "passed", "failed", "missing", "changed"}
-)
+STATES = frozenset({"confirmed", "contradicted", "unseen", "unknown", "passed", "failed"})
 """What a table's row may be marked with; other words leave it unmarked."""
 
 _LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -82,25 +76,63 @@ def cut_notice(markdown: str) -> str:
 def parse(markdown: str) -> list[Token]:
     """Return the tree of a text, cleaned, of the first `LONGEST_INPUT` characters.
 
-    Nothing is nested deeper than `DEEPEST` lists and quotes. A text too tangled for the parser
-    is one block of code, as it stands.
-    """
-    from mistune import create_markdown  # start-up: only reviews render
+    Nothing is nested deeper than `DEEPEST` lists and quotes, and all stands in the text's order.
 
-    text = clean(markdown[:LONGEST_INPUT])
-    parser = create_markdown(renderer=None, plugins=["table", "task_lists", "strikethrough"])
-    parser.block.max_nested_level = DEEPEST
+    Raises:
+        RecursionError: the caller's stack is too full; see `as_it_stands`.
+    """
+    from mistune import InlineParser, Markdown  # start-up: only reviews render
+    from mistune.plugins import import_plugin
+
+    plugins = [import_plugin(name) for name in ("table", "task_lists", "strikethrough")]
+    parser = Markdown(block=_blocks(), inline=InlineParser(), plugins=plugins)
     parser.inline.max_nested_level = DEEPEST
     parser.before_render_hooks.append(lambda _, state: _leave_tangles(state.tokens))
-    try:
-        tokens = parser(text)
-    except RecursionError:
-        return as_it_stands(markdown)
+    tokens = parser(clean(markdown[:LONGEST_INPUT]))
     return tokens if isinstance(tokens, list) else []
 
 
+def _blocks() -> Any:
+    from mistune import BlockParser
+
+    class InOrder(BlockParser):
+        """Ends a quote or list before what interrupts it.
+
+        mistune parses that from within, which turns round the order of quotes and lists that
+        take turns, nests a call for each turn, and draws headings into the quote before them.
+        """
+
+        peeking = False
+
+        def compile_sc(self, rules: list[str] | None = None) -> re.Pattern[str]:
+            ends_quote = rules and "block_html" in rules and "atx_heading" not in rules
+            return super().compile_sc([*(rules or ()), "atx_heading"] if ends_quote else rules)
+
+        def parse(self, state: Any, rules: list[str] | None = None) -> None:
+            before, self.peeking = self.peeking, False
+            super().parse(state, rules)
+            self.peeking = before
+
+        def parse_method(self, m: re.Match[str], state: Any) -> int | None:
+            return m.start() if self.peeking else super().parse_method(m, state)
+
+        def parse_list(self, m: re.Match[str], state: Any) -> int:
+            self.peeking = True
+            end = super().parse_list(m, state)
+            self.peeking = False
+            return end
+
+        def extract_block_quote(self, m: re.Match[str], state: Any) -> Any:
+            self.peeking = True
+            text, _, *lazy = super().extract_block_quote(m, state)
+            self.peeking = False
+            return text, None, *lazy
+
+    return InOrder(max_nested_level=DEEPEST)
+
+
 def as_it_stands(markdown: str) -> list[Token]:
-    """Return the tree that shows a text's source, for one that cannot be rendered."""
+    """Return the tree that shows a text's source, where it cannot be parsed."""
     return [{"type": "block_code", "raw": clean(markdown[:LONGEST_INPUT])}]
 
 
@@ -178,8 +210,8 @@ def _link(token: Token, *, linked: bool) -> str:
 def _list(inner: str, attrs: Token) -> str:
     if not attrs.get("ordered"):
         return f"<ul>\n{inner}</ul>\n"
-    start = int(attrs.get("start", 1))
-    return f'<ol start="{start}">\n{inner}</ol>\n' if start != 1 else f"<ol>\n{inner}</ol>\n"
+    given = f' start="{int(attrs["start"])}"' if "start" in attrs else ""
+    return f"<ol{given}>\n{inner}</ol>\n"
 
 
 def _cell(inner: str, attrs: Token) -> str:
@@ -220,16 +252,11 @@ def page(*, title: str, sections: Sequence[tuple[str, str]], generated: str) -> 
         sections: headings as plain text, each with HTML that is already safe.
         generated: when and by what it was made, as plain text.
     """
-    shown = escape(title)
-    body = "".join(
-        f'<section aria-labelledby="s{number}">\n<h2 id="s{number}">{escape(heading)}</h2>\n'
-        f"{content}</section>\n"
-        for number, (heading, content) in enumerate(sections, 1)
-    )
-    links = "".join(
-        f'<li><a href="#s{number}">{escape(heading)}</a></li>\n'
-        for number, (heading, _) in enumerate(sections, 1)
-    )
+    shown, body, links = escape(title), "", ""
+    for number, (heading, content) in enumerate(sections, 1):
+        name = escape(heading)
+        links += f'<li><a href="#s{number}">{name}</a></li>\n'
+        body += f'<section>\n<h2 id="s{number}">{name}</h2>\n{content}</section>\n'
     contents = f'<nav aria-label="Contents"><ul>\n{links}</ul></nav>\n' if len(sections) > 1 else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -244,37 +271,29 @@ def page(*, title: str, sections: Sequence[tuple[str, str]], generated: str) -> 
 
 
 _STYLE = """\
-:root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --faint: #5c6370;
-  --line: #d8dbe0; --block: #f4f5f7; --good: #1a7f37; --bad: #c62828; --open: #9a6700; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e3e5e8; --paper: #16181b;
-  --faint: #a0a6b0; --line: #3a3f46; --block: #202328; --good: #57c26d; --bad: #ff7b72;
-  --open: #d9a83a; } }
+:root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --faint: #5c6370; --line: #d8dbe0;
+  --block: #f4f5f7; --good: #1a7f37; --bad: #c62828; --open: #9a6700; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e3e5e8; --paper: #16181b; --faint: #a0a6b0;
+  --line: #3a3f46; --block: #202328; --good: #57c26d; --bad: #ff7b72; --open: #d9a83a; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1rem; color: var(--ink);
-  background: var(--paper); font: 1rem/1.55 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1, h2, h3, h4, h5, h6 { line-height: 1.25; margin: 1.6em 0 .5em; }
-h2 { border-bottom: 1px solid var(--line); padding-bottom: .2em; }
-h3 { font-size: 1.1rem; } h4, h5, h6 { font-size: 1rem; }
-a { color: inherit; }
-nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }
-pre, code { font-family: ui-monospace, monospace; font-size: .9em; background: var(--block); }
-code { padding: .1em .25em; border-radius: .2em; }
-pre { padding: .7em; overflow-x: auto; overflow-wrap: normal; } pre code { padding: 0; }
-blockquote { margin: 1em 0; padding-left: 1em; border-left: 3px solid var(--line);
-  color: var(--faint); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; overflow-wrap: normal; }
-th, td { padding: .35em .7em; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; }
-.right { text-align: right; } .center { text-align: center; }
-tr[class] td:first-child { border-left: 4px solid var(--faint); }
+body { margin: 0 auto; max-width: 60rem; padding: 1rem; color: var(--ink); background: var(--paper);
+  font: 1rem/1.55 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1, h2, h3, h4, h5, h6 { line-height: 1.25; margin: 1.6em 0 .5em; font-size: 1rem; }
+h1 { font-size: 1.7rem; } h3 { font-size: 1.1rem; }
+h2 { font-size: 1.35rem; border-bottom: 1px solid var(--line); padding-bottom: .2em; }
+a { color: inherit; } hr { border: 0; border-top: 1px solid var(--line); } nav ul {
+  display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }
+pre, code { font: .95em ui-monospace, monospace; background: var(--block); border-radius: .2em; }
+pre { padding: .7em; overflow-x: auto; overflow-wrap: normal; }
+blockquote { margin: 1em 0; padding-left: 1em; border-left: 3px solid var(--line); }
+.wide { overflow-x: auto; } table { border-collapse: collapse; overflow-wrap: normal; }
+th, td { padding: .35em .7em; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { text-align: left; } .right { text-align: right; } .center { text-align: center; }
+tr[class] td:first-child { border-left: 4px solid var(--open); }
 tr.confirmed td:first-child, tr.passed td:first-child { border-left-color: var(--good); }
 tr.contradicted td:first-child, tr.failed td:first-child { border-left-color: var(--bad); }
-tr.unseen td:first-child, tr.missing td:first-child, tr.changed td:first-child {
-  border-left-color: var(--open); }
-hr { border: 0; border-top: 1px solid var(--line); }
 footer { margin-top: 3rem; color: var(--faint); font-size: .85rem; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
-  pre { white-space: pre-wrap; } h2, h3, tr { break-inside: avoid; break-after: auto; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; } h2, h3 { break-after: avoid; }
   a[href^="http"]::after { content: " (" attr(href) ")"; color: var(--faint); } }
 """
