@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.cli.sessions_view import length_words, usage_words
-from mosaic.review.html import escape, page, render_html, table
+from mosaic.review.html import Row, escape, page, render_html, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mosaic.review.matching import JudgedCommand, JudgedFile
     from mosaic.review.verdict import Review
 
 
@@ -35,7 +36,7 @@ def review_page(review: Review) -> str:
         sections.append(("Outside of the write scope", _list(review.out_of_scope, "")))
     if review.gates:
         rows = [
-            ((g.name, g.words, g.run_id), "confirmed" if g.is_green else "contradicted")
+            Row(cells=(g.name, g.words, g.run_id), state="passed" if g.is_green else "failed")
             for g in review.gates
         ]
         sections.append(("Gates", table(("gate", "outcome", "run"), rows)))
@@ -58,9 +59,9 @@ def _state(review: Review) -> str:
     return _list([fact for fact in facts if fact], "")
 
 
-def _claims(claims: Sequence[object], note: str) -> str:
+def _claims(claims: Sequence[JudgedFile | JudgedCommand], note: str) -> str:
     rows = [
-        ((each.standing.value, each.claim.text, each.why), each.standing.value)  # type: ignore[attr-defined]
+        Row(cells=(each.standing.value, each.claim.text, each.why), state=each.standing.value)
         for each in claims
     ]
     head = f"<p>{escape(note)}</p>" if note else ""
