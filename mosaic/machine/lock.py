@@ -253,8 +253,24 @@ def _leave_name(note: Path, holder: str) -> None:
             os.close(descriptor)
 
 
+def was_killed(path: Path | str) -> bool:
+    """Tell whether the last holder of a mission lock was killed while it held it."""
+    note = _read_note(path)
+    return note is not None and is_same_process(note[1]) is False
+
+
 def _find_holder(path: Path | str) -> str | None:
     """Return who holds the lock, in words; None when the note is not that of a living one."""
+    note = _read_note(path)
+    # A holder that was killed leaves its note to the next, who may not have come yet.
+    if note is None or is_same_process(note[1]) is False:
+        return None
+    found, identity = note
+    words = f"`{found.command}`, pid {identity.pid} on `{identity.host}`, since {found.since}"
+    return "".join(char if char.isprintable() else " " for char in words)[:_NAME_CHARACTERS]
+
+
+def _read_note(path: Path | str) -> tuple[_Holder, ProcessIdentity] | None:
     try:
         data = find_bytes(_holder_path(path), limit_bytes=65536)
         found = _Holder(**json.loads(data or b""))
@@ -264,10 +280,6 @@ def _find_holder(path: Path | str) -> str | None:
             boot_id=str(found.boot_id),
             host=str(found.host),
         )
-        # A holder that was killed leaves its note to the next, who may not have come yet.
-        if is_same_process(identity) is False:
-            return None
     except (MissionError, ValueError, TypeError, OverflowError, RecursionError):
         return None
-    words = f"`{found.command}`, pid {identity.pid} on `{identity.host}`, since {found.since}"
-    return "".join(char if char.isprintable() else " " for char in words)[:_NAME_CHARACTERS]
+    return found, identity

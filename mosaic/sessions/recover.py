@@ -15,7 +15,7 @@ from mosaic.errors import HeldError, MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.drain import RESERVE_NAME
 from mosaic.machine.identity import host_name, is_same_process
-from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.lock import hold_folder, is_folder_held, was_killed
 from mosaic.machine.orphans import find_marked
 from mosaic.machine.outlet import find_gaps, wait_until_written
 from mosaic.machine.paths import safe_segment
@@ -49,13 +49,16 @@ CRASHED = Ending(ok=False, cause=EndCause.CUT, message="its process was gone whe
 
 
 def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
-    """Record the end of every dead session; takes the mission lock only if there is one.
+    """Record the end of every dead session, and settle what a killed writer left.
+
+    Takes the mission lock only if there is something to do.
 
     Raises:
         LockFileError: a session lock cannot be read.
         LockTimeoutError: the mission lock was not free.
     """
-    if not any(found.is_dead for found in find_locks(snapshot.layout)) and not _lost(snapshot):
+    dead = any(found.is_dead for found in find_locks(snapshot.layout)) or _lost(snapshot)
+    if not dead and not was_killed(snapshot.layout.mission_lock):
         return []
     with changing(snapshot.document.path, doing="recording the end of a dead session") as draft:
         return recover_in(draft)

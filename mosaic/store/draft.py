@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
 from mosaic.machine.disk import find_text, write_private
-from mosaic.machine.lock import mission_lock
+from mosaic.machine.lock import mission_lock, was_killed
+from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.model import MissionStatus, Session, Status
 from mosaic.plan.statuses import parse_status
@@ -69,14 +70,24 @@ def changing(
     """
     layout = read_layout(mission_file)
     ensure_state_dir(layout)
+    killed = was_killed(layout.mission_lock)
     with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):
         finished = finish_intent(layout.intent_file, root=layout.project)
+        if killed:
+            _sweep(layout)
         notices = tuple(
             f"an interrupted change left `{layout.shown(outcome.path)}` {outcome.settled.value}"
             for outcome in finished
             if outcome.needs_a_look
         )
         yield Draft(read_mission(mission_file, prefer=prefer), notices)
+
+
+def _sweep(layout: Layout) -> None:
+    """Remove what a writer that was killed had begun to write; the lock is held."""
+    files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file, layout.manifest_file)
+    for folder in {layout.tasks_dir, layout.state_dir, *(path.parent for path in files)}:
+        sweep_temporaries(folder, intent=layout.intent_file)
 
 
 def read_layout(mission_file: Path) -> Layout:

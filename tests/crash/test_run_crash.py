@@ -11,6 +11,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 from functools import partial
@@ -180,3 +181,22 @@ def test_a_run_killed_at_any_moment_is_settled_by_the_next_command(
     assert again.exit_code == 0, again.stderr
     ids = [session["sessionId"] for session in repo.mission()["sessions"]]
     assert len(ids) == len(set(ids)) == len(sessions) + 1
+
+
+def test_what_a_killed_writer_had_begun_is_swept_by_the_next_command(repo: MissionRepo) -> None:
+    table = repo.path / "coordination" / "TASKS.md"
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from mosaic.machine.lock import mission_lock\n"
+        "from mosaic.machine.staging import temporary_beside\n"
+        "with mission_lock(sys.argv[1], holder='a test'):\n"
+        "    temporary_beside(Path(sys.argv[2]), in_set=True).write_text('half')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    lock = repo.state / "mission.lock"
+    argv = [sys.executable, "-c", program, str(lock), str(table)]
+    assert subprocess.run(argv, env=repo.environ, check=False).returncode == -signal.SIGKILL
+    assert list(table.parent.glob(".*-set.mission-tmp"))
+    assert repo.run("status").exit_code == 0
+    assert not list(table.parent.glob(".*-set.mission-tmp"))
+    assert repo.git("status", "--porcelain") == ""
