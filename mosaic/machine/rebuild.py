@@ -123,9 +123,8 @@ def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> s
     with _index_in(scratch, "patched") as index:
         _git(["read-tree", base or empty_tree(top)], top, index)
         if patch.stat().st_size:
-            # A user who has git overlook white space would get another tree.
-            command = ["-c", "apply.ignoreWhitespace=no", "apply", "--cached", "--binary"]
-            _git([*command, "--whitespace=nowarn", str(patch.absolute())], top, index)
+            command = ["apply", "--cached", "--binary", "--whitespace=nowarn"]
+            _git([*command, str(patch.absolute())], top, index)
         return _git(["write-tree"], top, index).text
 
 

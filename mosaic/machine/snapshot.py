@@ -12,6 +12,7 @@ so that `git gc` spares them.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ _SETTINGS = (
     "-c", "core.hooksPath=/dev/null",
     "-c", "core.safecrlf=false",
 )  # fmt: skip
+_CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
+"""All that git has to say of a folder that it may not read."""
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "Mosaic",
     "GIT_AUTHOR_EMAIL": "mosaic@localhost",
@@ -232,7 +235,12 @@ def _untracked(
 ) -> tuple[list[str], list[LeftOut]]:
     answer = _git(["ls-files", "--others", "--exclude-standard", "-z"], top, index)
     sizes: list[tuple[int, str, os.stat_result]] = []
-    left_out = []
+    closed = (os.fsdecode(name) for name in _CLOSED_FOLDER.findall(answer.stderr))
+    left_out = [
+        list_unread(path, "a folder that cannot be read")
+        for path in closed
+        if not is_within(path, without)
+    ]
     for name in _words(answer.stdout):
         path = name.rstrip("/")
         if is_within(path, without):

@@ -88,6 +88,14 @@ def test_a_change_of_the_same_size_is_seen_by_git_after_a_rebuild(
     assert git(repo, "status", "--porcelain") == " M a"
 
 
+def test_files_that_were_only_touched_are_no_hindrance(
+    repo: Path, scratch: Path, rebuild: Callable[[str], Rebuilt]
+) -> None:
+    tree = edited(repo, scratch, lambda: write(repo, "a", b"changed\n"))
+    os.utime(repo / "a", ns=(0, 0))
+    assert rebuild(tree).tree == tree
+
+
 def test_marks_of_the_user_stay(
     repo: Path, scratch: Path, rebuild: Callable[[str], Rebuilt]
 ) -> None:
@@ -318,6 +326,32 @@ def test_changes_in_a_submodule_are_changes(
         rebuild("HEAD")
     assert caught.value.paths == ("sub",)
     assert (module / what).read_bytes() == b"mine\n"
+
+
+def test_a_nested_repository_is_a_change(repo: Path, rebuild: Callable[[str], Rebuilt]) -> None:
+    git(repo, "init", "-q", "nested")
+    commit(repo / "nested")
+    with pytest.raises(DirtyTreeError) as caught:
+        rebuild("HEAD")
+    assert caught.value.paths == ("nested",)
+
+
+def test_an_ignored_file_in_a_submodule_is_not_overwritten_and_all_is_taken_back(
+    repo: Path, scratch: Path, module: Path, rebuild: Callable[[str], Rebuilt]
+) -> None:
+    write(module, "made.o", b"by the second commit\n")
+    git(module, "add", "-f", "made.o")
+    commit(module)
+    write(repo, "new", b"x")
+    tree = take_tree(repo, scratch=scratch).tree
+    (repo / "new").unlink()
+    git(module, "checkout", "-q", "--detach", "main~2")
+    write(module, "made.o", b"mine alone\n")
+    before = everything(repo)
+    with pytest.raises(GitError, match="git checkout"):
+        rebuild(tree)
+    assert everything(repo) == before
+    assert git(module, "rev-parse", "HEAD") == git(module, "rev-parse", "main~2")
 
 
 def test_a_commit_that_a_submodule_lacks_is_refused_first(

@@ -76,11 +76,14 @@ def truth(repo: Path, room: Path) -> str:
 def test_a_change_of_the_same_size_in_the_same_tick_is_seen(
     repo: Path, take: Callable[[], TakenTree]
 ) -> None:
-    for number in range(20):
-        (repo / "a").write_text(f"{number:03}\n")
-        git(repo, "add", "a")
-        (repo / "a").write_text(f"{number:02}x\n")
-        assert content(repo, take(), "a") == f"{number:02}x\n".encode()
+    # As if all of it had happened in one tick of the clock of the file system.
+    git(repo, "config", "core.trustctime", "false")
+    tick = (repo / "a").stat().st_mtime_ns
+    git(repo, "add", "a")
+    write(repo, "a", b"two\n")
+    for place in (repo / "a", repo / ".git" / "index"):
+        os.utime(place, ns=(tick, tick))
+    assert content(repo, take(), "a") == b"two\n"
 
 
 def test_a_clean_work_tree_is_the_tree_of_its_commit(
@@ -182,6 +185,28 @@ def test_files_that_are_said_to_be_unchanged_are_taken_as_the_index_has_them(
     assert git(repo, "ls-files", "-v") == "h a\nS d/x"
 
 
+def test_a_file_in_the_place_of_files_that_are_said_to_be_unchanged_is_taken(
+    repo: Path, take: Callable[[], TakenTree]
+) -> None:
+    git(repo, "update-index", "--assume-unchanged", "d/x")
+    write(repo, "d", b"a file\n")
+    assert set(tree_of(repo, take().tree)) == {"a", "d"}
+
+
+def test_a_split_index_is_neither_split_further_nor_joined(
+    repo: Path, take: Callable[[], TakenTree]
+) -> None:
+    git(repo, "config", "core.splitIndex", "true")
+    git(repo, "update-index", "--split-index")
+    before = {place.name: place.read_bytes() for place in (repo / ".git").glob("*index*")}
+    assert len(before) == 2
+    for number in range(50):
+        write(repo, f"new {number}", b"x")
+    assert len(tree_of(repo, take().tree)) == 52
+    after = {place.name: place.read_bytes() for place in (repo / ".git").glob("*index*")}
+    assert after == before
+
+
 def test_a_sparse_checkout_is_taken_with_what_it_leaves_out(
     repo: Path, take: Callable[[], TakenTree]
 ) -> None:
@@ -239,6 +264,18 @@ def test_a_submodule_that_was_moved_by_hand_is_taken_by_its_commit(
     commit(repo)
     (repo / "sub").rename(repo / "moved")
     assert tree_of(repo, take().tree)["moved"] == f"160000 commit {inner}"
+
+
+def test_a_submodule_is_taken_by_its_commit_even_if_git_is_told_to_overlook_it(
+    repo: Path, take: Callable[[], TakenTree]
+) -> None:
+    git(repo, "init", "-q", "inner")
+    commit(repo / "inner")
+    commit(repo)
+    write(repo, ".gitmodules", b'[submodule "inner"]\n\tpath = inner\n\tignore = all\n')
+    git(repo, "config", "diff.ignoreSubmodules", "all")
+    moved = commit(repo / "inner")
+    assert tree_of(repo, take().tree)["inner"] == f"160000 commit {moved}"
 
 
 # What is not
@@ -299,6 +336,19 @@ def test_a_file_that_cannot_be_read_is_listed(repo: Path, take: Callable[[], Tak
     }
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_read_is_listed(repo: Path, take: Callable[[], TakenTree]) -> None:
+    write(repo, "closed folder/new", b"x")
+    (repo / "closed folder").chmod(0)
+    try:
+        taken = take()
+    finally:
+        (repo / "closed folder").chmod(0o755)
+    assert [(left.path, left.reason) for left in taken.left_out] == [
+        ("closed folder", "a folder that cannot be read")
+    ]
+
+
 def test_a_pipe_in_the_place_of_a_file_is_listed(repo: Path, take: Callable[[], TakenTree]) -> None:
     (repo / "a").unlink()
     os.mkfifo(repo / "a")
@@ -324,8 +374,9 @@ def test_a_nested_repository_without_commits_is_listed(
 
 
 def test_a_file_that_vanishes_meanwhile_does_no_harm(
-    repo: Path, take: Callable[[], TakenTree]
+    repo: Path, take: Callable[[], TakenTree], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(snapshot, "ATTEMPTS", 1)
     # Git runs the filter of `a` while it adds: files that it was told of are gone then.
     git(repo, "config", "filter.eat.clean", "rm -rf z; cat")
     write(repo, ".gitattributes", b"a filter=eat\n")
@@ -458,9 +509,12 @@ def test_a_patch_of_nothing_is_empty_and_applies(
 def test_a_file_that_moves_into_a_folder_of_its_own_name_is_in_the_patch(
     repo: Path, scratch: Path, take: Callable[[], TakenTree]
 ) -> None:
-    (repo / "a").rename(repo / "aside")
-    (repo / "a").mkdir()
-    (repo / "aside").rename(repo / "a" / "a")
+    os.symlink("d", repo / "link")
+    commit(repo)
+    for name in ("a", "link"):
+        (repo / name).rename(repo / "aside")
+        (repo / name).mkdir()
+        (repo / "aside").rename(repo / name / "in")
     taken, patch = take(), scratch / "patch"
     write_patch(repo, "HEAD", taken.tree, patch)
     assert apply_patch(repo, "HEAD", patch, scratch=scratch) == taken.tree
