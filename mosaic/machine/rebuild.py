@@ -152,8 +152,10 @@ def _git(
     check: bool = True,
 ) -> GitResult:
     """Run git, on the user's own index unless another is given."""
+    # A split index would write shared files beside the user's own.
+    alone = ("-c", "core.splitIndex=false") if index else ()
     return run_git(
-        [*_SETTINGS, *args],
+        [*_SETTINGS, *alone, *args],
         top,
         stdin=stdin,
         env={"GIT_INDEX_FILE": str(index)} if index else None,

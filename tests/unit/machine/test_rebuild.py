@@ -65,8 +65,9 @@ def everything(repo: Path) -> tuple[dict[str, File], bytes]:
     return files, (repo / ".git" / "index").read_bytes()
 
 
+@pytest.mark.parametrize("split", ["true", "false"])
 def test_the_index_of_the_user_is_not_touched(
-    repo: Path, scratch: Path, rebuild: Callable[[str], Rebuilt]
+    repo: Path, scratch: Path, rebuild: Callable[[str], Rebuilt], split: str
 ) -> None:
     def edit() -> None:
         write(repo, "new", b"x")
@@ -74,9 +75,12 @@ def test_the_index_of_the_user_is_not_touched(
         (repo / "b").unlink()
 
     tree = edited(repo, scratch, edit)
-    index = (repo / ".git" / "index").read_bytes()
+    git(repo, "config", "core.splitIndex", split)
+    git(repo, "update-index", "--split-index" if split == "true" else "--no-split-index")
+    before = {place.name: place.read_bytes() for place in (repo / ".git").glob("*index*")}
     assert rebuild(tree) == Rebuilt(tree=tree)
-    assert (repo / ".git" / "index").read_bytes() == index
+    after = {place.name: place.read_bytes() for place in (repo / ".git").glob("*index*")}
+    assert after == before
     assert git(repo, "status", "--porcelain") == " M a\n D b\n?? new"
 
 
@@ -124,14 +128,16 @@ def test_a_change_to_a_marked_file_is_refused(
     assert everything(repo) == before
 
 
+@pytest.mark.parametrize("sparse_index", ["false", "true"])
 def test_a_sparse_checkout_gets_new_files_and_stays_sparse(
-    repo: Path, scratch: Path, rebuild: Callable[[str], Rebuilt]
+    repo: Path, scratch: Path, rebuild: Callable[[str], Rebuilt], sparse_index: str
 ) -> None:
     def edit() -> None:
         write(repo, "a", b"changed\n")
         write(repo, "d/new", b"x")
 
     tree = edited(repo, scratch, edit)
+    git(repo, "config", "index.sparse", sparse_index)  # newer than the oldest git we know
     git(repo, "sparse-checkout", "init", "--cone")
     assert not (repo / "d").exists()
     assert rebuild(tree).tree == tree
