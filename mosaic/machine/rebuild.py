@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import DirtyTreeError, GitError
-from mosaic.machine.git import answer_of, find_index, run_git
-from mosaic.machine.snapshot import copy_index, is_repository, is_within, take_tree
-from mosaic.machine.tree_diff import ABSENT, SUBMODULE, compare_trees, empty_tree
+from mosaic.machine.git import answer_of, run_git
+from mosaic.machine.obstacles import refuse, refuse_obstacles, submodules_in
+from mosaic.machine.snapshot import copy_index, is_within, take_tree
+from mosaic.machine.tree_diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from mosaic.machine.tree_diff import FileChange
 
 GIT_SECONDS = 300.0
-SHOWN_PATHS = 10
 # Neither a hook nor submodules that git would walk into by itself are meant here.
 _SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "submodule.recurse=false")
 
@@ -87,20 +87,31 @@ def rebuild_tree(
         GitError: git refused, or something is in the way, such as an ignored file; the work
             tree is as it was, but where the error says that it was rebuilt.
     """
+
+    def stays(path: str) -> bool:
+        return is_within(path, without) or keep(path)
+
     before = take_tree(top, scratch=scratch, without=without)
     dirty = {path for path in find_changes(top, before, without) if not keep(path)}
     if dirty:
         raise DirtyTreeError(top, sorted(dirty))
     changes = compare_trees(top, before.tree, tree, find_renames=False)
-    stay = [c.path for c in changes if keep(c.path) or is_within(c.path, without)]
+    stay = [change.path for change in changes if stays(change.path)]
     wanted = _overlaid(top, tree, before.tree, stay, scratch)
     if stay:
         changes = compare_trees(top, before.tree, wanted, find_renames=False)
-    _refuse_obstacles(top, before.tree, changes, wanted)
+    refuse_obstacles(top, before.tree, changes, wanted)
     _move(top, before.tree, wanted, changes, scratch)
-    extra = _prove(top, before.tree, wanted, scratch=scratch, without=without, stay=frozenset(stay))
+    found = take_tree(top, scratch=scratch, without=without).tree
+    if found != wanted:
+        # What git does not see by itself: a submodule that is not there, an ignored file.
+        unseen = [path for path in _differing(top, found, wanted) if not stays(path)]
+        _put_into_index(top, wanted, unseen)
+        found = take_tree(top, scratch=scratch, without=without).tree
+    differing = [path for path in _differing(top, found, wanted) if not stays(path)]
+    extra = _prove(top, differing, (before.tree, wanted))
     kept = sorted(path for path in _differing(top, tree, wanted) if not is_within(path, without))
-    return Rebuilt(tree=wanted, kept=tuple(kept), extra=tuple(extra))
+    return Rebuilt(tree=wanted, kept=tuple(kept), extra=extra)
 
 
 def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> str:
@@ -112,9 +123,8 @@ def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> s
     with _index_in(scratch, "patched") as index:
         _git(["read-tree", base or empty_tree(top)], top, index)
         if patch.stat().st_size:
-            # A user who has git overlook white space would get another tree.
-            command = ["-c", "apply.ignoreWhitespace=no", "apply", "--cached", "--binary"]
-            _git([*command, "--whitespace=nowarn", str(patch.absolute())], top, index)
+            command = ["apply", "--cached", "--binary", "--whitespace=nowarn"]
+            _git([*command, str(patch.absolute())], top, index)
         return _git(["write-tree"], top, index).text
 
 
@@ -142,8 +152,10 @@ def _git(
     check: bool = True,
 ) -> GitResult:
     """Run git, on the user's own index unless another is given."""
+    # A split index would write shared files beside the user's own.
+    alone = ("-c", "core.splitIndex=false") if index else ()
     return run_git(
-        [*_SETTINGS, *args],
+        [*_SETTINGS, *alone, *args],
         top,
         stdin=stdin,
         env={"GIT_INDEX_FILE": str(index)} if index else None,
@@ -162,66 +174,6 @@ def _overlaid(top: Path, tree: str, before: str, stay: Sequence[str], scratch: P
         there = _entries(top, before, {os.fsencode(path) for path in stay})
         _git(["update-index", "-z", "--index-info"], top, index, there)
         return _git(["write-tree"], top, index).text
-
-
-def _refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wanted: str) -> None:
-    """Refuse what would lose something, or could not be done: newer gits overwrite ignored files.
-
-    Raises:
-        GitError: names what is in the way.
-    """
-    index = find_index(top)
-    if index is not None and os.path.lexists(f"{index}.lock"):
-        raise GitError("another git is at work in the work tree", path=f"{index}.lock")
-    listed = os.fsdecode(_git(["ls-files", "-v", "-z"], top).stdout).split("\0")[:-1]
-    hidden = {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
-    _refuse(
-        [change.path for change in changes if change.path in hidden],
-        "the tree changes files that are marked `skip-worktree` or `assume-unchanged`",
-        "take the marks away with `git update-index`",
-    )
-    known = {os.fsdecode(line.partition(b"\t")[2]) for line in _tree_lines(top, before)}
-    found = (_in_the_way(top, change, known) for change in changes)
-    _refuse(
-        sorted({path for path in found if path is not None}),
-        "the tree needs places that are taken by what git does not hold",
-        "move it away, or rebuild in another folder",
-    )
-    _refuse(
-        [path for path, commit in _submodules(top, changes, wanted)
-         if not has_object(top / path, f"{commit}^{{commit}}")],
-        "the tree needs a commit that a submodule does not have",
-        "run `git fetch` in the submodule",
-    )  # fmt: skip
-
-
-def _refuse(paths: Sequence[str], message: str, hint: str) -> None:
-    if paths:
-        raise GitError(message, detail=_shown(paths), hint=hint)
-
-
-def _in_the_way(top: Path, change: FileChange, known: Collection[str]) -> str | None:
-    """Return what is in the place that a change needs, and is not among the known paths."""
-    if change.old_mode == SUBMODULE != change.new_mode:
-        place = top / change.path
-        return change.path if place.is_dir() and os.listdir(place) else None
-    if change.old_mode != ABSENT or change.new_mode == ABSENT:
-        return None
-    parts = change.path.split("/")
-    for count in range(1, len(parts) + 1):
-        path = "/".join(parts[:count])
-        place = top / path
-        if not os.path.lexists(place):
-            return None
-        if place.is_symlink() or not place.is_dir():
-            return None if path in known else path
-    for folder, folders, files in os.walk(top / change.path):
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        for name in (*links, *files):
-            path = os.path.relpath(os.path.join(folder, name), top)
-            if path not in known:
-                return path
-    return None
 
 
 def _move(
@@ -268,48 +220,28 @@ def _undo(top: Path, before: str, changes: Sequence[FileChange], index: Path) ->
         _set_submodules(top, changes, before)
 
 
-def _submodules(top: Path, changes: Sequence[FileChange], tree: str) -> list[tuple[str, str]]:
-    """Return the changed submodules that are checked out, and their commits in a tree."""
-    return [
-        (change.path, _git(["rev-parse", f"{tree}:{change.path}"], top).text)
-        for change in changes
-        if change.old_mode == change.new_mode == SUBMODULE and is_repository(top / change.path)
-    ]
-
-
 def _set_submodules(top: Path, changes: Sequence[FileChange], tree: str) -> None:
-    for path, commit in _submodules(top, changes, tree):
+    for path, commit in submodules_in(top, changes, tree):
         command = ["checkout", "--quiet", "--no-overwrite-ignore", "--detach", commit]
         _git(command, top / path)
 
 
-def _prove(
-    top: Path,
-    before: str,
-    wanted: str,
-    *,
-    scratch: Path,
-    without: str | None,
-    stay: Collection[str],
-) -> list[str]:
-    """Take the tree again and compare; return the files that were ignored before.
-
-    What git would not see by itself is put into the index: a submodule that is not there,
-    or a file that .gitignore names. Of paths that stay, nothing is: the index is the user's.
-    """
-    found = take_tree(top, scratch=scratch, without=without)
-    if found.tree == wanted:
-        return []
-    unseen = {os.fsencode(path) for path in _differing(top, found.tree, wanted).difference(stay)}
-    _git(["update-index", "-z", "--index-info"], top, None, _entries(top, wanted, unseen))
+def _put_into_index(top: Path, tree: str, paths: Iterable[str]) -> None:
+    names = {os.fsencode(path) for path in paths}
+    _git(["update-index", "-z", "--index-info"], top, None, _entries(top, tree, names))
     _refresh(top)
-    found = take_tree(top, scratch=scratch, without=without)
-    differing = sorted(_differing(top, found.tree, wanted).difference(stay))
-    known = {line.partition(b"\t")[2] for line in _tree_lines(top, before)}
-    known |= {line.partition(b"\t")[2] for line in _tree_lines(top, wanted)}
-    wrong = [path for path in differing if os.fsencode(path) in known]
-    _refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
-    return differing
+
+
+def _prove(top: Path, differing: Sequence[str], trees: Iterable[str]) -> tuple[str, ...]:
+    """Return the files that differ because none of the trees knew of them.
+
+    Raises:
+        GitError: others differ.
+    """
+    known = {path for tree in trees for path in tree_names(top, tree)}
+    wrong = sorted(path for path in differing if path in known)
+    refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
+    return tuple(sorted(differing))
 
 
 def _differing(top: Path, one: str, other: str) -> set[str]:
@@ -321,20 +253,12 @@ def _refresh(top: Path, index: Path | None = None) -> None:
     _git(["update-index", "-q", "--refresh"], top, index, check=False)
 
 
-def _tree_lines(top: Path, tree: str) -> list[bytes]:
-    return _git(["ls-tree", "-r", "-z", "--full-tree", tree], top).stdout.split(b"\0")[:-1]
-
-
 def _entries(top: Path, tree: str, paths: Collection[bytes]) -> bytes:
     """Return the entries of a tree as `update-index --index-info` takes them."""
-    lines = (line for line in _tree_lines(top, tree) if line.partition(b"\t")[2] in paths)
+    told = _git(["ls-tree", "-r", "-z", "--full-tree", tree], top).stdout.split(b"\0")[:-1]
+    lines = (line for line in told if line.partition(b"\t")[2] in paths)
     return b"".join(line + b"\0" for line in lines)
 
 
 def _lines(paths: Iterable[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
-
-
-def _shown(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
-    return ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS]) + more

@@ -11,8 +11,8 @@ so that `git gc` spares them.
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import shutil
 import stat
 from dataclasses import dataclass
@@ -21,9 +21,22 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError
 from mosaic.machine.git import GitResult, find_index, find_work_tree, head_commit, run_git
+from mosaic.machine.left_out import LeftOut, find_unfitness, list_file, list_unread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "HIDDEN_REFS",
+    "LeftOut",
+    "TakenTree",
+    "copy_index",
+    "forget_trees",
+    "is_repository",
+    "is_within",
+    "keep_tree",
+    "take_tree",
+]
 
 HIDDEN_REFS = "refs/mosaic/checkpoints"
 LARGEST_FILE_BYTES = 32 << 20
@@ -32,7 +45,6 @@ LARGEST_TOTAL_BYTES = 1 << 30
 GIT_SECONDS = 120.0
 ATTEMPTS = 3
 """An agent goes on writing while its tree is taken; files come and go under git's hands."""
-_BLOCK_BYTES = 1 << 20
 # A split index would write shared files beside the user's own, and a hook is not for this.
 _SETTINGS = (
     "-c", "core.splitIndex=false",
@@ -40,24 +52,14 @@ _SETTINGS = (
     "-c", "core.hooksPath=/dev/null",
     "-c", "core.safecrlf=false",
 )  # fmt: skip
+_CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
+"""All that git has to say of a folder that it may not read."""
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "Mosaic",
     "GIT_AUTHOR_EMAIL": "mosaic@localhost",
     "GIT_COMMITTER_NAME": "Mosaic",
     "GIT_COMMITTER_EMAIL": "mosaic@localhost",
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
-    """A file that was listed and not taken in; a tracked one is taken as the index has it."""
-
-    path: str
-    reason: str
-    size_bytes: int
-    mtime_ns: int
-    sha256: str | None
-    """None where it could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,8 +223,8 @@ def _tracked_changes(
             # git puts no repository in the place of a file, and no folder anywhere.
             gone.append(path)
             changed += [path] if is_repository(place) else []
-        elif reason := _unfitness(place):
-            unfit.append(_unread(path, reason))
+        elif reason := find_unfitness(place):
+            unfit.append(list_unread(path, reason))
         else:
             changed.append(path)
     return gone, changed, unfit
@@ -233,7 +235,12 @@ def _untracked(
 ) -> tuple[list[str], list[LeftOut]]:
     answer = _git(["ls-files", "--others", "--exclude-standard", "-z"], top, index)
     sizes: list[tuple[int, str, os.stat_result]] = []
-    left_out = []
+    closed = (os.fsdecode(name) for name in _CLOSED_FOLDER.findall(answer.stderr))
+    left_out = [
+        list_unread(path, "a folder that cannot be read")
+        for path in closed
+        if not is_within(path, without)
+    ]
     for name in _words(answer.stdout):
         path = name.rstrip("/")
         if is_within(path, without):
@@ -243,66 +250,31 @@ def _untracked(
         except OSError:
             continue  # gone since it was listed
         if stat.S_ISDIR(found.st_mode):  # a repository of its own
-            if head_commit(top / path) is None:
-                left_out.append(_unread(path, "a repository without a commit"))
+            if not _has_commit(top / path):
+                left_out.append(list_unread(path, "a repository without a commit"))
             else:
                 sizes.append((0, path, found))
         elif found.st_size > largest_bytes and stat.S_ISREG(found.st_mode):
-            left_out.append(_listed(top, path, found, "too large", known))
-        elif reason := _unfitness(top / path):
-            left_out.append(_unread(path, reason))
+            left_out.append(list_file(top, path, found, "too large", known))
+        elif reason := find_unfitness(top / path):
+            left_out.append(list_unread(path, reason))
         else:
             sizes.append((found.st_size, path, found))
     taken, total = [], 0
     for size, path, found in sorted(sizes, key=lambda entry: entry[:2]):
         total += size
         if total > LARGEST_TOTAL_BYTES:
-            left_out.append(_listed(top, path, found, "too much in all", known))
+            left_out.append(list_file(top, path, found, "too much in all", known))
         else:
             taken.append(path)
     return taken, left_out
 
 
-def _listed(
-    top: Path, path: str, found: os.stat_result, reason: str, known: Mapping[str, LeftOut]
-) -> LeftOut:
-    before = known.get(path)
-    same = before and (before.size_bytes, before.mtime_ns) == (found.st_size, found.st_mtime_ns)
-    return LeftOut(
-        path=path,
-        reason=reason,
-        size_bytes=found.st_size,
-        mtime_ns=found.st_mtime_ns,
-        sha256=(before.sha256 if before and same else None) or _digest(top / path),
-    )
-
-
-def _unread(path: str, reason: str) -> LeftOut:
-    return LeftOut(path=path, reason=reason, size_bytes=0, mtime_ns=0, sha256=None)
-
-
-def _digest(path: Path) -> str | None:
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                digest.update(block)
-    except OSError:
-        return None
-    return digest.hexdigest()
-
-
-def _unfitness(place: Path) -> str | None:
-    """Return why git could not take a file; None where it can, or where there is none."""
-    try:
-        mode = os.lstat(place).st_mode
-    except OSError:
-        return None
-    if stat.S_ISLNK(mode):
-        return None
-    if not stat.S_ISREG(mode):
-        return "not a file"
-    return None if os.access(place, os.R_OK) else "cannot be read"
+def _has_commit(repository: Path) -> bool:
+    # By both names: of a submodule that was moved git would look for the place it had.
+    place = [f"--git-dir={repository / '.git'}", f"--work-tree={repository}"]
+    command = [*place, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
+    return run_git(command, repository, check=False).exit_code == 0
 
 
 def _words(output: bytes) -> list[str]:

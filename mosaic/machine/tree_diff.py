@@ -51,6 +51,12 @@ def empty_tree(top: Path) -> str:
     return run_git(["hash-object", "-w", "-t", "tree", "--stdin"], top, stdin=b"").text
 
 
+def tree_names(top: Path, tree: str) -> set[str]:
+    """Return the paths of all files of a tree or commit."""
+    answer = run_git(["ls-tree", "-r", "-z", "--full-tree", "--name-only", tree], top)
+    return set(os.fsdecode(answer.stdout).split("\0")[:-1])
+
+
 def compare_trees(
     top: Path, base: str, tree: str, *, find_renames: bool = True
 ) -> list[FileChange]:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +39,7 @@ from .work_trees import (
     write,
 )
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "25"))
 work = settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 SUBMODULE = "160000"
 histories = st.lists(edits, min_size=1, max_size=12)
@@ -64,23 +66,16 @@ def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, ENVIRONMENT[name])
 
 
-class scene:  # noqa: N801  it is used as a function
-    """A scene that is gone at the end of the block."""
-
-    def __init__(self, template: Path, history: list[Edit]) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        self._template, self._history = template, history
-
-    def __enter__(self) -> Scene:
-        room = Path(self._folder.name)
-        copy(self._template.parent / "module", room / "module")
-        repo = copy(self._template, room / "repo")
-        for edit in self._history:
+@contextlib.contextmanager
+def scene(template: Path, history: list[Edit]) -> Iterator[Scene]:
+    """Make a scene that is gone at the end of the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        room = Path(folder)
+        copy(template.parent / "module", room / "module")
+        repo = copy(template, room / "repo")
+        for edit in history:
             apply(repo, edit)
-        return Scene(repo, room)
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+        yield Scene(repo, room)
 
 
 def told(repo: Path) -> list[str]:
