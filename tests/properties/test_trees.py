@@ -40,7 +40,7 @@ from .work_trees import (
     write,
 )
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "20"))
 work = settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 SUBMODULE = "160000"
 
