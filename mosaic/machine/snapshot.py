@@ -214,6 +214,9 @@ def _tracked_changes(
         path = next(words, "")
         if not is_within(path, without):
             status[path] = letter
+    # Of a path behind a symlink that leads in a circle git tells nothing; no tree may hold it.
+    for line in _words(_git(["ls-files", "--unmerged", "-z"], top, index).stdout):
+        status.setdefault(line.partition("\t")[2], "D")
     gone, changed, unfit = [], [], []
     for path, letter in status.items():
         place = top / path

@@ -31,6 +31,7 @@ from .work_trees import (
     edits,
     files_of,
     git,
+    histories,
     make_template,
     paths,
     remove,
@@ -39,10 +40,9 @@ from .work_trees import (
     write,
 )
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "20"))
 work = settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 SUBMODULE = "160000"
-histories = st.lists(edits, min_size=1, max_size=12)
 
 
 class Scene(NamedTuple):

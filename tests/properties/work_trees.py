@@ -78,6 +78,10 @@ def make_template(folder: Path) -> Path:
     write(repo, "m", b"merged\n")
     git(repo, "commit", "-q", "-a", "-m", "other")
     git(repo, "checkout", "-q", "main")
+    write(repo, "a", b"one\nmain\nthree\n")
+    write(repo, f"{STATE}/s", b"main\n")
+    write(repo, "d/x", b"x\nmore\n")
+    git(repo, "commit", "-q", "-a", "-m", "second")
     return repo
 
 
@@ -105,23 +109,33 @@ IGNORED = [
 ]
 TARGETS = ["a", "d", "nowhere", "../outside", ".", os.fsdecode(b"\xff"), "sp ace/t "]
 paths = st.sampled_from(NAMES)
-edits = st.one_of(
-    st.builds(Edit, st.just("write"), paths, st.just(""), st.sampled_from(CONTENTS)),
-    st.builds(
-        Edit, st.just("ignore"), st.just(".gitignore"), st.just(""), st.sampled_from(IGNORED)
-    ),
-    st.builds(Edit, st.just("link"), paths, st.sampled_from(TARGETS)),
-    st.builds(Edit, st.just("rename"), paths, paths),
-    st.builds(
-        Edit,
-        st.sampled_from(["flip", "delete", "executable", "plain", "add", "add -N", "add -f",
-                         "rm --cached"]),
-        paths,
-    ),
-    st.builds(
-        Edit, st.sampled_from(["add -A", "commit", "merge", "module", "no module", "nested"])
-    ),
-)  # fmt: skip
+ACTS = [
+    "write", "write", "flip", "delete", "rename", "link", "executable", "plain", "ignore", "nested",
+    "module", "no module", "add", "add -f", "add -N", "add -A", "rm --cached", "commit", "merge",
+]  # fmt: skip
+
+
+@st.composite
+def some_edits(draw: st.DrawFn) -> Edit:
+    act, path = draw(st.sampled_from(ACTS)), draw(paths)
+    match act:
+        case "write":
+            return Edit(act, path, data=draw(st.sampled_from(CONTENTS)))
+        case "ignore":
+            return Edit(act, ".gitignore", data=draw(st.sampled_from(IGNORED)))
+        case "link":
+            return Edit(act, path, draw(st.sampled_from(TARGETS)))
+        case "rename":
+            return Edit(act, path, draw(paths))
+    return Edit(act, path)
+
+
+edits = some_edits()
+histories = st.builds(
+    lambda merged, rest: [Edit("merge")] * merged + rest,
+    st.sampled_from([0, 0, 1]),
+    st.lists(edits, min_size=3, max_size=15),
+)
 
 
 def apply(repo: Path, edit: Edit) -> None:

@@ -175,6 +175,18 @@ def test_a_folder_in_the_place_of_a_conflict_is_taken_by_its_files(
     assert set(tree_of(repo, take().tree)) == {"a/b", "d/x"}
 
 
+def test_a_conflict_behind_a_symlink_that_leads_in_a_circle_is_gone(
+    repo: Path, take: Callable[[], TakenTree]
+) -> None:
+    blob = git(repo, "rev-parse", "HEAD:d/x")
+    entries = f"0 {'0' * 40}\td/x\n100644 {blob} 1\td/x\n100644 {blob} 2\td/x\n"
+    git(repo, "update-index", "--index-info", stdin=entries.encode())
+    (repo / "d" / "x").unlink()
+    (repo / "d").rmdir()
+    os.symlink("d", repo / "d")
+    assert set(tree_of(repo, take().tree)) == {"a", "d"}
+
+
 def test_files_that_are_said_to_be_unchanged_are_taken_as_the_index_has_them(
     repo: Path, take: Callable[[], TakenTree]
 ) -> None:
