@@ -11,7 +11,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.git import answer_of, find_work_tree
 from mosaic.machine.process import install_path
 from mosaic.plan.sizes import format_size
-from mosaic.runs.record import runs_in, task_folders
+from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runtimes import get_runtime, known_runtimes
 from mosaic.runtimes.common import probe_program
 from mosaic.sessions.housekeeping import folder_bytes

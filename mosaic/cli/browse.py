@@ -119,7 +119,7 @@ def show_command(
 ) -> int:
     """Show one task whole: fields, text, handoff, dependencies, sessions."""
     from mosaic.cli.runs_view import MOST_RUNS, run_values
-    from mosaic.runs.record import runs_of_task
+    from mosaic.runs.folders import runs_of_task
     from mosaic.sessions.selection import select_from
     from mosaic.text.frontmatter import find_block
     from mosaic.text.sections import find_sections, section_text

@@ -92,7 +92,7 @@ def complete_session(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_logged(incomplete: str) -> list[tuple[str, str]]:
     """Complete what names a run: its id, a session's, a task's."""
-    from mosaic.runs.record import runs_in, task_folders
+    from mosaic.runs.folders import runs_in, task_folders
 
     snapshot = _snapshot()
     folders = task_folders(snapshot.layout.runs_dir) if snapshot else []

@@ -56,7 +56,7 @@ def exec_command(
 ) -> int:
     """Run a command as a recorded step of a task: events, logs, a checkpoint, a result."""
     from mosaic.plan.durations import parse_duration
-    from mosaic.runs.record import find_run
+    from mosaic.runs.folders import find_run
     from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
 
     snapshot = read_mission(locate_mission(mission))

@@ -21,7 +21,7 @@ from mosaic.ports import CommandRan
 from mosaic.review.claims import Kind
 from mosaic.review.matching import ChangedFile, RanCommand
 from mosaic.runs.asked import GATE_STEP
-from mosaic.runs.record import runs_of_task
+from mosaic.runs.folders import runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.finish import changes_of_pairs, tree_pair

@@ -12,7 +12,7 @@ from mosaic.review.claims import parse_command_claims, parse_file_claims
 from mosaic.review.evidence import Evidence, gather_evidence
 from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.asked import GATE_STEP
-from mosaic.runs.record import runs_of_task
+from mosaic.runs.folders import runs_of_task
 from mosaic.runs.tails import output_tail
 from mosaic.sessions.finish import changes_of_pairs, own_files, scope_violations
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections

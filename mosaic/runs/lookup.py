@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.errors import RunNotFoundError
-from mosaic.runs.record import find_run, is_session_run, runs_in, runs_of_task, task_folders
+from mosaic.runs.folders import find_run, is_session_run, runs_in, runs_of_task, task_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,6 +6,8 @@
       worker.log        events, one JSON object a line
       stdout.log        exactly the bytes the agent wrote
       stderr.log
+      output.index      when which bytes were written
+      output.lost       what could not be written, only on a full disk
       transcript.jsonl  the agent's own structured events
       prompt.md         what it was given
       capsule.json
@@ -22,20 +24,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.errors import MissionError, RecordError
-from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.paths import safe_segment
+from mosaic.machine.disk import find_bytes, write_private
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from mosaic.model import JsonValue
 
@@ -44,16 +43,6 @@ Parsed = TypeVar("Parsed")
 LAYOUT_VERSION = 1
 STEP_KINDS = ("shell", "git", "planner", "review", "finalize")
 """What a recorded command may be; an agent's run is a step of its runtime's name."""
-GONE_PREFIX = ".gone-"
-"""Begins the name of a record that is being removed."""
-PROMPT_MARK = "{prompt}"
-"""Stands in `meta.json` where the argument list holds the prompt itself."""
-SECRET = re.compile(
-    r"(?i)(?:sk|pk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|AKIA|hf|npm|pypi)[-_][A-Za-z0-9_\-]{12,}"
-    r"|(?<=[?&;=\s])(?:(?:api[-_]?key|token|secret|password)=)[^\s&]+"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-)
-SECRET_OPTION = re.compile(r"(?i)--?(?:[a-z0-9-]*-)?(?:api-?key|token|secret|password|passwd)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,27 +205,6 @@ class Run:
         return datetime.fromtimestamp(max(times, default=0.0), UTC)
 
 
-def create_run(runs_dir: Path, task_id: str) -> Run:
-    """Create a run's folder; its name is new even among runs started at the same instant.
-
-    Names are in the order of a task's runs: `r001-…`, `r002-…`.
-    """
-    parent = runs_dir / safe_segment(task_id)
-    create_private_dir(parent)
-    earlier = runs_of_task(runs_dir, task_id)
-    number = 1 + (_order(earlier[-1].id)[0] if earlier else 0)
-    run = Run(dir=parent / f"r{number:03d}-{secrets.token_hex(3)}")
-    for folder in (run.dir, run.checkpoints, run.artifacts):
-        create_private_dir(folder)
-    return run
-
-
-def is_session_run(run: Run) -> bool:
-    """Tell whether a run is an agent's; one that cannot be read counts as one."""
-    meta = run.find_meta()
-    return meta is None or meta.session_id is not None
-
-
 def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None:
     """Write what is asked of a run: prompt, capsule, meta, and the state `prepared`."""
     for name, text in (("prompt.md", prompt), ("capsule.json", capsule)):
@@ -246,74 +214,6 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
     run.write_state(
         RunState(status=RunStatus.PREPARED, attempt=meta.attempt, updated_at=meta.created_at)
     )
-
-
-def runs_of_task(runs_dir: Path, task_id: str) -> list[Run]:
-    """Return a task's runs, oldest first."""
-    return runs_in(runs_dir / safe_segment(task_id))
-
-
-def task_folders(runs_dir: Path) -> list[Path]:
-    """Return the folders that hold the runs of one task each."""
-    try:
-        return sorted(Path(entry.path) for entry in os.scandir(runs_dir) if entry.is_dir())
-    except FileNotFoundError:
-        return []
-
-
-def runs_in(folder: Path) -> list[Run]:
-    """Return the runs in a task's folder, oldest first."""
-    try:
-        names = [
-            entry.name
-            for entry in os.scandir(folder)
-            if not entry.name.startswith(GONE_PREFIX) and entry.is_dir()
-        ]
-    except FileNotFoundError:
-        return []
-    return [Run(dir=folder / name) for name in sorted(names, key=_order)]
-
-
-def _order(run_id: str) -> tuple[int, str]:
-    """Return what puts run ids in their order, `r1000` after `r999`."""
-    number = run_id[1:].partition("-")[0]
-    return (int(number) if number.isdecimal() else 0, run_id)
-
-
-def run_of(runs_dir: Path, task_id: str, run_id: str) -> Run:
-    """Return the run of a task that has this id, whether it is there or not."""
-    return Run(dir=runs_dir / safe_segment(task_id) / safe_segment(run_id))
-
-
-def find_run(runs_dir: Path, run_id: str) -> Run | None:
-    """Return the run with this id, of whatever task."""
-    if safe_segment(run_id) != run_id or not runs_dir.is_dir():
-        return None
-    for task_dir in sorted(runs_dir.iterdir()):
-        if (task_dir / run_id).is_dir():
-            return Run(dir=task_dir / run_id)
-    return None
-
-
-def masked_argv(argv: Sequence[str], prompt: str) -> tuple[str, ...]:
-    """Return an argument list fit to be recorded: no keys, and the prompt by name only."""
-    return tuple(_masked(argv, prompt))
-
-
-def _masked(argv: Sequence[str], prompt: str) -> Iterator[str]:
-    hide_next = False
-    for argument in argv:
-        if hide_next:
-            yield "***"
-            hide_next = False
-            continue
-        shown = argument.replace(prompt, PROMPT_MARK) if prompt else argument
-        name, equals, _ = shown.partition("=")
-        if SECRET_OPTION.fullmatch(name):
-            yield f"{name}=***" if equals else shown
-            hide_next = not equals
-        else:
-            yield SECRET.sub("***", shown)
 
 
 def format_moment(moment: datetime) -> str:

@@ -22,7 +22,7 @@ from mosaic.runs.checkpoint import (
     read_checkpoints,
     write_checkpoint,
 )
-from mosaic.runs.record import runs_of_task
+from mosaic.runs.folders import runs_of_task
 from mosaic.runs.tails import tail_bytes
 
 if TYPE_CHECKING:

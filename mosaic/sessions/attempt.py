@@ -9,7 +9,8 @@ from mosaic.model import EndReason
 from mosaic.prompts.context import CheckpointFacts
 from mosaic.runs.asked import Asked, find_asked
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.record import format_moment, run_of, runs_of_task
+from mosaic.runs.folders import run_of, runs_of_task
+from mosaic.runs.record import format_moment
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session, Task

@@ -19,7 +19,7 @@ from mosaic.runs.checkpoint import (
     read_checkpoints,
 )
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.record import Run, run_of, runs_of_task
+from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.step import note_step
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mosaic.machine.snapshot import LeftOut
     from mosaic.runs.checkpoint import Checkpoint, CheckpointRead
+    from mosaic.runs.record import Run
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 

@@ -9,7 +9,7 @@ from mosaic.errors import NothingReadyError, NotReadyError, TaskNotReadyError, U
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.ready import Selection, refusal_of, summarize_waiting
-from mosaic.runs.record import run_of
+from mosaic.runs.folders import run_of
 from mosaic.runtimes import default_runtime, get_runtime
 from mosaic.sessions.attempt import Attempt, attempt_of
 from mosaic.sessions.briefing import Briefing, Occasion, brief_agent, save_capsule

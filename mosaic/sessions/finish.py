@@ -13,7 +13,7 @@ from mosaic.model import EndReason, GatePolicy, Mode, Status
 from mosaic.plan.scopes import outside_scope
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.record import is_session_run, runs_of_task
+from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.gates import run_gates
 from mosaic.store.reading import read_mission

@@ -18,7 +18,7 @@ from mosaic.machine.lock import hold_folder
 from mosaic.machine.snapshot import forget_trees
 from mosaic.model import RunStatus
 from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.record import GONE_PREFIX, Run, is_session_run, runs_in, task_folders
+from mosaic.runs.folders import GONE_PREFIX, is_session_run, runs_in, task_folders
 from mosaic.sessions.recover import recover_if_needed, recover_steps
 from mosaic.sessions.session_lock import find_locks
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from mosaic.runs.record import Run
     from mosaic.store.tasks import Snapshot
 
 

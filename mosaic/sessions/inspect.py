@@ -9,7 +9,7 @@ from mosaic.machine.git import answer_of
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.runs.events import read_events
-from mosaic.runs.record import runs_in, task_folders
+from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.recover import is_dead, recover_if_needed, recover_steps
 from mosaic.sessions.session_lock import find_locks

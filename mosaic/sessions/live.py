@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.runs.record import run_of
+from mosaic.runs.folders import run_of
 from mosaic.sessions.output import Progress
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from mosaic.machine.process import send_signal
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, read_events
-from mosaic.runs.record import Run, RunMeta, RunState, advance, find_run
+from mosaic.runs.folders import find_run
+from mosaic.runs.record import Run, RunMeta, RunState, advance
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
 from mosaic.runs.tails import tail_text

@@ -23,15 +23,9 @@ from mosaic.machine.git import current_branch, head_commit
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.record import (
-    Run,
-    RunMeta,
-    create_run,
-    is_session_run,
-    masked_argv,
-    runs_of_task,
-    write_request,
-)
+from mosaic.runs.folders import create_run, is_session_run, runs_of_task
+from mosaic.runs.masking import masked_argv
+from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.sessions.agent_version import describe_agent
 from mosaic.sessions.briefing import (
     Occasion,

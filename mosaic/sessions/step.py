@@ -19,15 +19,9 @@ from mosaic.model import EndReason, Mode, RunStatus
 from mosaic.ports import EndCause, Order, PromptChannel
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.record import (
-    STEP_KINDS,
-    RunMeta,
-    advance,
-    create_run,
-    masked_argv,
-    runs_of_task,
-    write_request,
-)
+from mosaic.runs.folders import create_run, runs_of_task
+from mosaic.runs.masking import masked_argv
+from mosaic.runs.record import STEP_KINDS, RunMeta, advance, write_request
 from mosaic.runs.result import StepEnd, write_result
 from mosaic.sessions.recover import recover_steps
 

@@ -22,7 +22,7 @@ from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
 from mosaic.plan.ready import summarize_waiting
 from mosaic.plan.spend import total_usage
-from mosaic.runs.record import run_of
+from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import forgive_attempts, sessions_since
 from mosaic.sessions.recover import recover_if_needed
 from mosaic.sessions.selection import select_from
