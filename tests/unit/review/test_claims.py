@@ -27,7 +27,7 @@ def judge(files: str = "", commands: str = "", *ran: RanCommand, known: bool = T
         changed=CHANGED,
         ran=ran,
         knows_all_commands=known,
-        roots=("/work/project",),
+        roots=("/home/me/project",),
         ignored=lambda path: path == "coordination/TASKS.md",
     )
 
@@ -41,7 +41,7 @@ def ran(command: str, exit_code: int | None = 0) -> RanCommand:
     [
         "src/a.py", "- src/a.py", "* `src/a.py`", "1. src/a.py", "- [x] src/a.py", "`src/a.py`",
         "- `src/a.py` (new)", "- src/a.py (new)", "- src/a.py: the counter", "- `src/a.py` - added",
-        "- ./src/a.py", "- src\\a.py", "- /work/project/src/a.py", "- [src/a.py](src/a.py)",
+        "- ./src/a.py", "- src\\a.py", "- /home/me/project/src/a.py", "- [src/a.py](src/a.py)",
         "- **src/a.py**", "- src/a.py — new file", "| `src/a.py` | new |", "- src/*.py", "- src/",
         "- src/**", "- a.py", "- 新增 `src/a.py`", "- `src/{a,deep/b}.py`", "```\nsrc/a.py\n```",
         "- Added `src/a.py`", "- src/a.py, which counts",
@@ -101,7 +101,7 @@ def test_without_git_no_file_can_be_judged() -> None:
         "pytest -q", "- pytest -q", "`pytest -q`", "$ pytest -q", "- `$ pytest -q`",
         "pytest -q  # all green", "- `pytest -q`: 12 passed", "- `pytest -q` → 12 passed",
         "- pytest -q (exit 0)", "- pytest -q: ok", "- `pytest -q` - 0 failed", "cd x && pytest -q",
-        "- `cd /work/project && pytest -q`", "```sh\n$ pytest -q\n12 passed\n```",
+        "- `cd /home/me/project && pytest -q`", "```sh\n$ pytest -q\n12 passed\n```",
         "```\npytest \\\n  -q\n```", "| `pytest -q` | passed |", "- FOO=1 pytest -q",
         "- /usr/bin/pytest -q", "- `pytest -q 2>&1 | tail -5`", "- `bash -lc 'pytest -q'`",
         "* ran `pytest -q`, all green", "- pytest   -q", "- `pytest '-q'`", "- time pytest -q",
