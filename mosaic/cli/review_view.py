@@ -30,7 +30,8 @@ def review_lines(review: Review) -> list[str]:
         ended = session.ended_reason.value if session.ended_reason else "live"
         facts = filter(None, (session.runtime, length_words(session), f"ended {ended}", spent))
         lines.append(paint(f"  {session.id}: {', '.join(facts)}", "dim"))
-    lines += _claims("files", review.judged.files, f"since {evidence.since}")
+    since = f"since {evidence.since}" if evidence.changed is not None else ""
+    lines += _claims("files", review.judged.files, since)
     lines += _listed(
         "changed without being claimed",
         [f"{change.kind.value}  {change.path}" for change in review.judged.unclaimed_files],
