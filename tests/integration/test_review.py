@@ -188,7 +188,7 @@ def test_a_supervisor_killed_in_its_gates_leaves_work_that_is_not_finished(
     process = repo.start("next", "--runtime", "tells", "--headless")
     wait_for((repo.path / "gating").exists)
     (gate,) = (repo.state / "runs" / "T-001").glob("r002*")
-    group = json.loads((gate / "state.json").read_text())["agent"]["pid"]
+    group = wait_for(lambda: json.loads((gate / "state.json").read_text())["agent"])["pid"]
     process.kill()
     process.communicate()
     os.killpg(group, signal.SIGKILL)
