@@ -219,6 +219,19 @@ class ReviewSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WorktreeSettings:
+    """What a new worktree needs beside what git checks out: `worktrees` in mission.json."""
+
+    setup: tuple[str, ...] = ()
+    """A command that is run in it, such as `npm ci`."""
+    setup_timeout_seconds: float = 600.0
+    copy: tuple[str, ...] = ()
+    """Globs of files, relative to the project, that are copied into it, such as `.env`."""
+    link: tuple[str, ...] = ()
+    """The same for what is linked to, such as `node_modules`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Mission:
     """A goal with milestones, settings and sessions, as mission.json holds it."""
 
@@ -240,6 +253,9 @@ class Mission:
     budget: Mapping[str, JsonValue] = field(default_factory=dict)
     runs: RunSettings = RunSettings()
     review: ReviewSettings = ReviewSettings()
+    worktrees: WorktreeSettings = WorktreeSettings()
+    max_parallel: int | None = None
+    """How many sessions may be live at once; None: as many as are asked for."""
     notify: tuple[str, ...] = ()
     """A command that is told, by JSON on its stdin, when a person is needed."""
 

@@ -27,6 +27,14 @@ class PromptChannel(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AnswerSchema:
+    """A JSON schema, as text and as the file that holds it."""
+
+    text: str
+    file: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Launch:
     """What a hand-off asks of a runtime."""
 
@@ -42,6 +50,12 @@ class Launch:
     model: str | None = None
     conversation: str | None = None
     """The runtime's own session id to continue; None starts a new conversation."""
+    folders: tuple[Path, ...] = ()
+    """Folders outside of `cwd` that it must be able to write in."""
+    answer_schema: AnswerSchema | None = None
+    """What its final answer is to hold to; None: any text."""
+    read_only: bool = False
+    """It is to look and to change nothing, as far as the runtime can hold it to that."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +155,8 @@ class EndCause(StrEnum):
     """It ended before its answer was complete."""
     USAGE = "usage"
     """The command line was refused."""
+    WORKSPACE_GONE = "workspace_gone"
+    """The folder that it worked in is not there any more."""
     EXIT_CODE = "exit_code"
     """It failed and told nothing that we understand."""
 

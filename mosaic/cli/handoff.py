@@ -66,6 +66,13 @@ def next_command(
     detach: Detach = False,
     timeout: Timeout = None,
     force: Force = False,
+    worktree: Annotated[
+        bool, typer.Option("--worktree", "-w", help="In a git worktree of its own.")
+    ] = False,
+    with_changes: Annotated[
+        bool,
+        typer.Option("--with-changes", help="Carry what is not committed here into the worktree."),
+    ] = False,
     loop: Annotated[
         bool, typer.Option("--loop", help="Go on with the next task until something says stop.")
     ] = False,
@@ -98,6 +105,8 @@ def next_command(
         mode=_mode(headless=headless or detach or as_json or loop),
         timeout_seconds=_seconds(timeout),
         force=force,
+        worktree=worktree or with_changes,
+        with_changes=with_changes,
     )
     if explain:
         return _explain(path, request, as_json=as_json)

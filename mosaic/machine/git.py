@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +67,12 @@ _FOREIGN = frozenset(
     }
 )
 _BRANCHES = "refs/heads/"
+_LOCK_TAKEN = re.compile(
+    rb"Unable to create '[^'\n]*\.lock': File exists|could not lock config file"
+)
+"""What git says where another git writes the same file of the repository just now."""
+_LOCK_SECONDS = 20.0
+_LOCK_POLL_SECONDS = 0.1
 _SMALL_BYTES = 65536
 _DETAIL_CHARACTERS = 2000
 
@@ -93,7 +101,7 @@ def run_git(
     timeout_seconds: float = 30,
     check: bool = True,
 ) -> GitResult:
-    """Run one git command to its end.
+    """Run one git command to its end; wait where another git holds a lock of the repository.
 
     Args:
         args: its arguments, without `git`.
@@ -107,37 +115,53 @@ def run_git(
         ProgramNotFoundError: git is not installed, or `cwd` is gone.
         GitError: it failed and `check` is set, or it took too long.
     """
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        answer = _run_once(args, cwd, stdin, env or {}, timeout_seconds)
+        is_locked = answer.exit_code != 0 and _LOCK_TAKEN.search(answer.stderr)
+        if not is_locked or time.monotonic() > until:
+            break
+        time.sleep(_LOCK_POLL_SECONDS)
+    if check and answer.exit_code != 0:
+        told = answer.stderr.decode("utf-8", "replace").strip()
+        raise GitError(
+            f"`git {_command_name(args)}` failed with exit code {answer.exit_code}",
+            detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`, without a word",
+        )
+    return answer
+
+
+def _run_once(
+    args: Sequence[str],
+    cwd: Path | str,
+    stdin: bytes | None,
+    env: Mapping[str, str],
+    timeout_seconds: float,
+) -> GitResult:
     import subprocess  # here: it costs 12 ms that most commands need not pay
 
     settings = [part for setting in _SETTINGS for part in ("-c", setting)]
     process = spawn(
         ["git", "--no-pager", *settings, *args],
         cwd=cwd,
-        env=git_environment(os.environ, env or {}),
+        env=git_environment(os.environ, env),
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # No terminal to ask on, and a group that can be killed with all it started.
         new_session=True,
     )
-    name = _command_name(args)
     try:
         stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
     except BaseException as error:
         _kill_group(process)
         if isinstance(error, subprocess.TimeoutExpired):
             raise GitError(
-                f"`git {name}` took longer than {timeout_seconds:g} s",
+                f"`git {_command_name(args)}` took longer than {timeout_seconds:g} s",
                 detail=f"in `{cwd}`",
                 hint="look whether the disk or a git hook is slow",
             ) from None
         raise
-    if check and process.returncode != 0:
-        told = stderr.decode("utf-8", "replace").strip()
-        raise GitError(
-            f"`git {name}` failed with exit code {process.returncode}",
-            detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`, without a word",
-        )
     return GitResult(exit_code=process.returncode, stdout=stdout, stderr=stderr)
 
 
@@ -157,6 +181,15 @@ def find_index(cwd: Path | str) -> Path | None:
     """Return where the work tree around `cwd` keeps its index; None outside of one."""
     found = _find_git_dir(cwd)
     return None if found is None else found[1] / "index"
+
+
+def common_dir(cwd: Path | str) -> Path | None:
+    """Return the folder that all work trees of the repository share; starts no process."""
+    found = _find_git_dir(cwd)
+    if found is None:
+        return None
+    shared = _read_small(found[1] / "commondir")
+    return Path(os.path.realpath(found[1] / shared.strip() if shared else found[1]))
 
 
 def current_branch(cwd: Path | str) -> str | None:
@@ -195,21 +228,6 @@ def local_branches(cwd: Path | str) -> tuple[str, ...]:
     answer = _ask(["for-each-ref", "--format=%(refname)", _BRANCHES], cwd)
     lines = answer.text.splitlines() if answer else []
     return tuple(line.removeprefix(_BRANCHES) for line in lines)
-
-
-def other_work_trees(cwd: Path | str) -> list[Path]:
-    """Return the tops of the repository's other work trees that are there; empty without git."""
-    answer = _ask(["worktree", "list", "--porcelain"], cwd)
-    own = find_work_tree(cwd)
-    found: list[Path] = []
-    for block in answer.text.split("\n\n") if answer else []:
-        lines = block.splitlines()
-        if not lines or not lines[0].startswith("worktree ") or "bare" in lines:
-            continue
-        place = Path(os.path.realpath(lines[0].removeprefix("worktree ")))
-        if place != own and place.is_dir():
-            found.append(place)
-    return found
 
 
 def answer_of(args: Sequence[str], cwd: Path | str) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mosaic.machine.git import run_git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 ABSENT = "000000"
@@ -70,8 +70,17 @@ def compare_trees(
     return sorted(_parse_changes(answer.stdout), key=lambda change: change.path)
 
 
-def write_patch(top: Path, base: str, tree: str, path: Path) -> None:
+def write_patch(
+    top: Path, base: str, tree: str, path: Path, *, without: Sequence[str] = ()
+) -> None:
     """Write the difference between two trees as a patch, however large it is.
+
+    Args:
+        top: the top of the work tree.
+        base: a tree or commit.
+        tree: another.
+        path: the patch; must not be there.
+        without: paths relative to `top` that are left out, with all below them.
 
     Raises:
         GitError: git could not make or write it.
@@ -82,10 +91,15 @@ def write_patch(top: Path, base: str, tree: str, path: Path) -> None:
     moved = any(str(folder) in paths for one in paths for folder in PurePosixPath(one).parents)
     command = ["diff-tree", "-r", *_PATCH, "--no-renames" if moved else "--find-renames"]
     run_git(
-        [*command, f"--output={path.absolute()}", base, tree, "--"],
+        [*command, f"--output={path.absolute()}", base, tree, "--", *_others(without)],
         top,
         timeout_seconds=GIT_SECONDS,
     )
+
+
+def _others(without: Sequence[str]) -> list[str]:
+    """Return the pathspecs of everything but some paths."""
+    return [":(top)", *(f":(top,literal,exclude){path}" for path in without)] if without else []
 
 
 def read_diff(top: Path, base: str, tree: str) -> str:

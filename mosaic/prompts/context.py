@@ -104,6 +104,16 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WorktreeFacts:
+    """`worktree`: the git worktree of its own that the agent works in."""
+
+    path: str
+    branch: str | None
+    base: str
+    """The commit that it began from."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Criterion:
     """One acceptance criterion of the task."""
 
@@ -179,6 +189,7 @@ class PromptContext:
         quality_gates    list of commands
         milestone        id, name; none when there is no current one
         branch           the branch checked out now, or none
+        worktree         path, branch, base; none in the mission's own work tree
         previous_session id, runtime, length, ended, reason_words, last_task; or none
         task             id, title, status, milestone, branch, base_ref, write_scope, depends_on,
                          body, missing_sections, acceptance_criteria (text, checked), notes
@@ -203,6 +214,7 @@ class PromptContext:
     quality_gates: tuple[str, ...] = ()
     milestone: MilestoneFacts | None = None
     branch: str | None = None
+    worktree: WorktreeFacts | None = None
     previous_session: SessionFacts | None = None
     dependencies: tuple[DependencyReport, ...] = ()
     attempt: AttemptFacts = AttemptFacts()

@@ -47,6 +47,8 @@ class EventType(StrEnum):
     STEP_BLOCKED = "step_blocked"
     STEP_PREPARED = "step_prepared"
     RUN_RESUMED = "run_resumed"
+    WORKTREE_SETTLED = "worktree_settled"
+    """What a run left in its worktree was brought home, or could not be."""
 
 
 STEP_EVENTS = {

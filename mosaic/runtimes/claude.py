@@ -9,6 +9,7 @@ exit code alone says nothing: an interrupt exits with 0 and no answer, an API er
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 import uuid
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 INSTALL = "`npm install -g @anthropic-ai/claude-code`"
 PERMISSIONS = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
+LOOK_ONLY = ("--permission-mode", "plan")
 OWN_PERMISSIONS = ("--permission-mode", "--dangerously-skip-permissions")
 FILE_TOOLS = {"Write": "add", "Edit": "update", "MultiEdit": "update", "NotebookEdit": "update"}
 RETRYABLE_STATUS = (500, 502, 503, 504, 529)
@@ -82,16 +84,17 @@ class Claude:
             ("--resume", conversation) if launch.conversation else ("--session-id", conversation)
         )
         model = launch.model or self._spec.model
-        options = (*which, *(("--model", model) if model else ()), *self._spec.args)
+        folders = tuple(part for path in launch.folders for part in ("--add-dir", str(path)))
+        options = (*which, *(("--model", model) if model else ()), *folders, *self._spec.args)
         if launch.mode is Mode.INTERACTIVE:
             # Options that take several values would swallow a prompt behind them.
             argv = ("claude", *options, "--", argument_prompt(launch))
             channel = PromptChannel.ARGUMENT
         else:
             output = ("-p", "--output-format", "stream-json", "--verbose")
-            own_permissions = any(arg.startswith(OWN_PERMISSIONS) for arg in self._spec.args)
-            permissions = () if own_permissions else PERMISSIONS
-            argv = ("claude", *output, *permissions, *options)
+            schema = ("--json-schema", launch.answer_schema.text) if launch.answer_schema else ()
+            permissions = _permissions(launch, self._spec.args)
+            argv = ("claude", *output, *permissions, *options, *schema)
             channel = PromptChannel.STDIN
         return Invocation(
             argv=argv,
@@ -121,6 +124,13 @@ class Claude:
         return probe_program(program, INSTALL)
 
 
+def _permissions(launch: Launch, args: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what it may do unasked; what the user's own `args` say of that wins."""
+    if any(arg.startswith(OWN_PERMISSIONS) for arg in args) and not launch.read_only:
+        return ()
+    return LOOK_ONLY if launch.read_only else PERMISSIONS
+
+
 class ClaudeReader:
     """Reads `stream-json`, one event a line."""
 
@@ -142,8 +152,12 @@ class ClaudeReader:
 
     @property
     def answer(self) -> str:
-        """The final answer."""
-        return as_text((self._result or {}).get("result"))
+        """The final answer; one that was held to a schema, as JSON."""
+        result = self._result or {}
+        structured = result.get("structured_output")
+        if isinstance(structured, dict):
+            return json.dumps(structured, ensure_ascii=False)
+        return as_text(result.get("result"))
 
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's tokens, and its part of the conversation's cost."""

@@ -106,7 +106,8 @@ class Codex:
         if self._spec.command:
             return custom_invocation(self._spec, launch)
         model = launch.model or self._spec.model
-        options = (*(("-m", model) if model else ()), *self._spec.args)
+        folders = tuple(part for path in launch.folders for part in ("--add-dir", str(path)))
+        options = (*(("-m", model) if model else ()), *folders, *self._spec.args)
         if launch.mode is Mode.INTERACTIVE:
             resume = ("resume", launch.conversation) if launch.conversation else ()
             # Options that take several values would swallow a prompt behind them.
@@ -138,6 +139,10 @@ class Codex:
             arg in ("-s", "--sandbox") or arg.startswith(OWN_SANDBOX) for arg in self._spec.args
         )
         sandbox = () if own_sandbox else ("--sandbox", "workspace-write")
+        if launch.read_only:
+            sandbox = ("--sandbox", "read-only")
+        asked = launch.answer_schema
+        schema = ("--output-schema", str(asked.file)) if asked else ()
         last_message = launch.run_dir / "artifacts" / "last-message.txt"
         start = (
             "codex",
@@ -149,6 +154,7 @@ class Codex:
             str(launch.cwd),
             "-o",
             str(last_message),
+            *schema,
             *options,
         )
         resume = ("resume", launch.conversation) if launch.conversation else ()

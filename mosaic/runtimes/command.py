@@ -74,8 +74,9 @@ class CommandRuntime:
         return LineReader(self._spec.command[0])
 
     def probe(self) -> Probe:
-        """Look whether its program is there."""
-        return probe_program(self._spec.command[0], f"set `runtimes.{self.name}` in mission.json")
+        """Look whether its program is there; whatever it is, it is not started for that."""
+        hint = f"set `runtimes.{self.name}` in mission.json"
+        return probe_program(self._spec.command[0], hint, asks_version=False)
 
 
 def custom_invocation(spec: RuntimeSpec, launch: Launch) -> Invocation:

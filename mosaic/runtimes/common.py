@@ -156,8 +156,14 @@ def usage_ending(program: str, stderr_tail: str, exit_code: int) -> Ending:
     )
 
 
-def probe_program(program: str, install_hint: str) -> Probe:
-    """Look whether a program is installed, and which version it says it is."""
+def probe_program(program: str, install_hint: str, *, asks_version: bool = True) -> Probe:
+    """Look whether a program is installed, and which version it says it is.
+
+    Args:
+        program: its name or path.
+        install_hint: how to get it.
+        asks_version: whether it is known to answer `--version`, and to do nothing else then.
+    """
     path = install_path(program)
     if path is None:
         return Probe(
@@ -167,6 +173,8 @@ def probe_program(program: str, install_hint: str) -> Probe:
             problem="it is not on the PATH",
             hint=install_hint,
         )
+    if not asks_version:
+        return Probe(program=program, path=path, version=None)
     try:
         done = subprocess.run(
             [path, "--version"],

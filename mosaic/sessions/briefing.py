@@ -28,6 +28,7 @@ from mosaic.prompts.context import (
     SessionFacts,
     StateFacts,
     TaskFacts,
+    WorktreeFacts,
 )
 from mosaic.prompts.report import DependencyReport, dependency_report
 from mosaic.sessions.attempt import (
@@ -41,11 +42,13 @@ from mosaic.store.templates import load_partials, load_template
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from mosaic.model import JsonValue, Session, Task
     from mosaic.sessions.attempt import Attempt
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
+    from mosaic.workspaces.record import Workspace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +64,8 @@ class Occasion:
     run_id: str | None = None
     prompt_file: str | None = None
     run_dir: str | None = None
+    workspace: Workspace | None = None
+    """The worktree that the agent works in; None: the mission's own work tree."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,17 +124,18 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
     attempt = occasion.attempt
     return PromptContext(
         project=ProjectFacts(
-            name=mission.name, description=mission.description, path=str(layout.project)
+            name=mission.name, description=mission.description, path=str(_project(layout, occasion))
         ),
         mission=MissionFacts(id=mission.id, name=mission.name),
         state=StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
-        files=_files(layout, task, occasion.run_dir),
+        files=_files(layout, task, occasion),
+        worktree=_worktree(occasion.workspace),
         task=_task_facts(task, text),
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
         quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
         milestone=MilestoneFacts(id=milestone.id, name=milestone.name) if milestone else None,
-        branch=current_branch(layout.project),
+        branch=current_branch(_project(layout, occasion)),
         previous_session=_previous_session(mission.sessions[-1]) if mission.sessions else None,
         dependencies=_dependencies(snapshot, task),
         attempt=AttemptFacts(
@@ -153,14 +159,32 @@ def own_command() -> str | None:
     return beside if os.access(beside, os.X_OK) else shutil.which("mission")
 
 
-def _files(layout: Layout, task: Task, run_dir: str | None) -> FileFacts:
+def _project(layout: Layout, occasion: Occasion) -> Path:
+    return occasion.workspace.project if occasion.workspace else layout.project
+
+
+def _files(layout: Layout, task: Task, occasion: Occasion) -> FileFacts:
+    """Return where the mission's files are; from a worktree, whose copies do not count, whole."""
+    away = occasion.workspace is not None
+
+    def shown(path: Path) -> str:
+        return str(path) if away else layout.shown(path)
+
     return FileFacts(
-        manifest=layout.shown(layout.manifest_file),
-        scratchpad=layout.shown(layout.scratchpad_file),
-        tasks=layout.shown(layout.tasks_file),
-        task=task.file,
-        capsule=layout.shown(layout.capsule_file),
-        run_dir=run_dir,
+        manifest=shown(layout.manifest_file),
+        scratchpad=shown(layout.scratchpad_file),
+        tasks=shown(layout.tasks_file),
+        task=shown(layout.project / task.file) if task.file else None,
+        capsule=shown(layout.capsule_file),
+        run_dir=occasion.run_dir,
+    )
+
+
+def _worktree(workspace: Workspace | None) -> WorktreeFacts | None:
+    if workspace is None:
+        return None
+    return WorktreeFacts(
+        path=str(workspace.project), branch=workspace.branch, base=workspace.base_commit
     )
 
 
@@ -239,7 +263,7 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
         generated_at=occasion.now,
         runtime=occasion.runtime,
         mission=mission,
-        project_path=str(snapshot.layout.project),
+        project_path=str(_project(snapshot.layout, occasion)),
         task=task,
         progress=measure_progress(snapshot.tasks),
         milestone=current_milestone(mission.milestones),

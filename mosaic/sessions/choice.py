@@ -38,6 +38,10 @@ class HandOffRequest:
     """Begin a new conversation even where the earlier one could be continued."""
     from_checkpoint: int | None = None
     """Set the work tree back to this checkpoint of the task first."""
+    worktree: bool = False
+    """Work in a git worktree of its own; a task that has one works in it without being asked."""
+    with_changes: bool = False
+    """Carry the uncommitted changes here into the worktree."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import SessionLiveError
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.sessions.session_lock import find_locks, remove_lock, write_lock
+from mosaic.store.mission_file import next_session_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,9 +25,11 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
     from mosaic.ports import Started
+    from mosaic.sessions.place import Place
     from mosaic.sessions.session_lock import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,33 +63,59 @@ def refuse_live(found: FoundLock, now: datetime) -> SessionLiveError:
     )
 
 
-def claim_task(
-    draft: Draft, task: Task, *, session_id: str, run_id: str, runtime: str, now: datetime
-) -> Claim:
-    """Take a task: set it in progress and lock the work tree.
-
-    The caller has made sure, under the same lock, that no session lives in the work tree.
+def new_session_id(snapshot: Snapshot) -> str:
+    """Return the next free session id; one that is only reserved is not free.
 
     Raises:
-        BrokenFileError: the task's files cannot be changed.
+        LockFileError: a session lock cannot be read.
     """
-    layout = draft.layout
-    if task.status is not Status.IN_PROGRESS:
-        draft.edit_task(task.id, {"status": Status.IN_PROGRESS.value}, now)
-    draft.save()
+    listed = [session.id for session in snapshot.document.mission.sessions]
+    reserved = [found.lock.session_id for found in find_locks(snapshot.layout)]
+    return next_session_id([*listed, *reserved])
+
+
+def reserve_task(
+    layout: Layout, task: Task, place: Place, *, session_id: str, run_id: str, runtime: str
+) -> Claim:
+    """Keep a task from everybody else, without a change of the mission's files yet.
+
+    The caller has made sure, under the mission lock, that no session lives in the place.
+
+    Raises:
+        FileAccessError: the lock cannot be written.
+    """
     lock = SessionLock(
         session_id=session_id,
         runtime=runtime,
         process=replace(own_identity(), pid=0),
         supervisor_pid=os.getpid(),
-        started_at=now,
-        project_path=str(layout.project),
+        started_at=utc_now(),
+        project_path=str(place.cwd),
         task_id=task.id,
         run_id=run_id,
         milestone_id=task.milestone,
     )
-    write_lock(layout.session_lock, lock, state_dir=layout.state_dir)
-    return Claim(lock=lock, lock_file=layout.session_lock)
+    create_private_dir(place.lock_file.parent)
+    write_lock(place.lock_file, lock, state_dir=layout.state_dir)
+    return Claim(lock=lock, lock_file=place.lock_file)
+
+
+def claim_task(
+    draft: Draft, task: Task, place: Place, *, session_id: str, run_id: str, runtime: str
+) -> Claim:
+    """Take a task: set it in progress and lock the work tree.
+
+    The caller has made sure, under the same lock, that no other session lives in the place.
+
+    Raises:
+        BrokenFileError: the task's files cannot be changed.
+    """
+    if task.status is not Status.IN_PROGRESS:
+        draft.edit_task(task.id, {"status": Status.IN_PROGRESS.value}, utc_now())
+    draft.save()
+    return reserve_task(
+        draft.layout, task, place, session_id=session_id, run_id=run_id, runtime=runtime
+    )
 
 
 def confirm_claim(
@@ -109,6 +140,11 @@ def confirm_claim(
     draft.set_mission_status(MissionStatus.ACTIVE)
     draft.save()
     return session
+
+
+def undo_reservation(claim: Claim) -> None:
+    """Let others have a task that was kept from them."""
+    remove_lock(claim.lock_file, claim.lock.run_id)
 
 
 def undo_claim(draft: Draft, claim: Claim) -> None:

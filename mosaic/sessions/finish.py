@@ -16,6 +16,7 @@ from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.gates import run_gates
+from mosaic.sessions.homecoming import bring_home
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def examine_work(end: RunEnd, run: Run, order: Order) -> tuple[str, ...]:
     Both are noted as events of the run. Returns what finished work lacks, in words.
     """
     meta = run.meta()
+    bring_home(run, meta)
     try:
         snapshot = read_mission(Path(meta.mission_file))
     except MissionError:

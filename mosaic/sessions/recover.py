@@ -8,6 +8,7 @@ of life as its end. Nothing is decided from what cannot be read.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from mosaic.runs.record import Run, RunMeta, RunState, advance
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
 from mosaic.runs.tails import tail_text
+from mosaic.sessions.homecoming import bring_home_in
 from mosaic.sessions.on_record import lacks_on_record
 from mosaic.sessions.outcome import decide_step_outcome
 from mosaic.sessions.output import OutputFollower, reader_of
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 CRASHED = Ending(ok=False, cause=EndCause.CUT, message="its process was gone when somebody looked")
+GONE = Ending(
+    ok=False, cause=EndCause.WORKSPACE_GONE, message="its process was gone, and its worktree too"
+)
 
 
 def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
@@ -159,6 +164,7 @@ def _end_run(draft: Draft, run: Run, meta: RunMeta, lock_file: Path) -> Settled:
         if folder is not None:
             _sweep(run, meta)  # first: what is left behind may keep the logs open
             wait_until_written((run.stdout_log, run.stderr_log))
+            bring_home_in(draft, run, meta)
         facts = _facts(run, meta, draft.snapshot.document.mission)
         settled = settle_in(draft, meta, facts, lock_file)
         if folder is not None:
@@ -224,7 +230,7 @@ def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
             retryable=data.get("retryable") is True,
         )
         if exited
-        else CRASHED,
+        else (CRASHED if os.path.isdir(meta.cwd) else GONE),
         ended_at=ended_at,
         duration_seconds=max(0.0, float(duration)),
         exit_code=data.get("exit_code"),

@@ -2,6 +2,8 @@
 
 recover  → sessions whose process is gone are ended
 choose   → the next ready task, or the one that was asked for
+place    → the mission's own work tree, or a worktree, which is made while nothing is
+           locked but the task
 set back → the work tree to a checkpoint, where that was asked for
 brief    → prompt and capsule
 claim    → task in progress, lock with pid 0            ┐ under the mission lock, and
@@ -12,27 +14,14 @@ carry    → the supervisor stays to the end and records it
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mosaic import __version__
+from mosaic.errors import MissionError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import current_branch, head_commit
-from mosaic.plan.durations import parse_duration
-from mosaic.ports import Launch, Order
-from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import create_run, is_session_run, runs_of_task
-from mosaic.runs.masking import masked_argv
-from mosaic.runs.record import Run, RunMeta, write_request
-from mosaic.sessions.agent_version import describe_agent
-from mosaic.sessions.briefing import (
-    Occasion,
-    brief_agent,
-    own_command,
-    save_capsule,
-)
+from mosaic.model import Status
 from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
 from mosaic.sessions.choice import (
     HandOffRequest,
@@ -44,12 +33,24 @@ from mosaic.sessions.claim import (
     claim_task,
     confirm_claim,
     live_sessions,
+    new_session_id,
     refuse_live,
+    reserve_task,
     undo_claim,
+    undo_reservation,
 )
+from mosaic.sessions.place import (
+    home_place,
+    wanted_worktree,
+    worktree_place,
+)
+from mosaic.sessions.prepare import Chosen, prepare_run
 from mosaic.sessions.recover import recover_in
 from mosaic.store.draft import changing
-from mosaic.store.mission_file import next_session_id
+from mosaic.store.mission_file import load_mission
+from mosaic.workspaces.provision import provision
+from mosaic.workspaces.record import find_workspace
+from mosaic.workspaces.removal import remove_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,10 +58,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.model import Session, Task
-    from mosaic.ports import Executor, Invocation, Runtime, Started
+    from mosaic.ports import Executor, Started
+    from mosaic.runs.record import Run
     from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.place import Place
     from mosaic.sessions.settle import Settled
+    from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
+    from mosaic.workspaces.record import Workspace
+
+RESERVED = "reserved-"
+"""Begins the run id of a session whose worktree is just being made."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +82,8 @@ class HandedOff:
     recovered: Sequence[Settled] = ()
     carried: bool = False
     """Whether the run was carried to its end here."""
+    workspace: Workspace | None = None
+    """The worktree that it works in; None: the mission's own work tree."""
 
 
 def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) -> HandedOff:
@@ -88,38 +98,125 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
     """
     with changing(mission_file, doing="handing off a task") as draft:
         recovered = recover_in(draft)
-        now = utc_now()
-        refuse_second_session(draft.snapshot, now)
-        task = choose_task(draft.snapshot, request)
-        runtime = choose_runtime(draft.snapshot, task, request)
-        attempt = plan_attempt(draft.snapshot, task, runtime, request)
-        if request.from_checkpoint is not None:
-            attempt = set_back(draft.snapshot, task, attempt, request.from_checkpoint)
-        launch = _prepare(draft.snapshot, task, runtime, attempt, request, now=now)
-        claim = claim_task(
-            draft,
-            task,
-            session_id=launch.session_id,
-            run_id=launch.run.id,
-            runtime=runtime.name,
-            now=now,
-        )
-        try:
-            started = executor.start(launch.run.dir, launch.order)
-        except BaseException:
-            undo_claim(draft, claim)
-            shutil.rmtree(launch.run.dir, ignore_errors=True)
-            raise
-        session = confirm_claim(draft, claim, started, launch.invocation.conversation)
+        chosen = _choose(draft.snapshot, request)
+        if chosen.worktree is None:
+            launched = _launch(draft, chosen, home_place(draft.layout), request, executor)
+    if chosen.worktree is not None:
+        launched = _launch_in_worktree(mission_file, chosen, request, executor)
     carried = executor.wait()
     return HandedOff(
-        task=task,
-        session=session,
-        run=launch.run,
-        started=started,
+        task=chosen.task,
+        session=launched.session,
+        run=launched.run,
+        started=launched.started,
         recovered=recovered,
         carried=carried,
+        workspace=launched.workspace,
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Launched:
+    session: Session
+    run: Run
+    started: Started
+    workspace: Workspace | None
+
+
+def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
+    """Choose the task, and where it is worked on; a worktree's task is reserved at once.
+
+    Raises:
+        SessionLiveError: it would be worked on where a session lives already.
+    """
+    layout, now = snapshot.layout, utc_now()
+    try:
+        task = choose_task(snapshot, request)
+    except NotReadyError:
+        if not request.worktree:
+            refuse_second_session(snapshot, now)
+        raise
+    worktree = wanted_worktree(layout, task, request)
+    if worktree is None:
+        refuse_second_session(snapshot, now)
+    elif request.from_checkpoint is not None:
+        raise UsageError(
+            f"`{task.id}` is worked on in a worktree, and `--from` sets back the mission's own",
+            hint=f"`mission checkpoint restore {task.id} SEQ --into DIR` rebuilds it elsewhere",
+        )
+    runtime = choose_runtime(snapshot, task, request)
+    session_id = new_session_id(snapshot)
+    chosen = Chosen(task=task, runtime=runtime, session_id=session_id, worktree=worktree)
+    if worktree is None:
+        return chosen
+    reserved = reserve_task(
+        layout,
+        task,
+        worktree_place(layout, session_id, None),
+        session_id=session_id,
+        run_id=f"{RESERVED}{session_id}",
+        runtime=runtime.name,
+    )
+    return replace(chosen, reserved=reserved)
+
+
+def _launch_in_worktree(
+    mission_file: Path, chosen: Chosen, request: HandOffRequest, executor: Executor
+) -> _Launched:
+    """Make the worktree while nothing is locked but the task, then launch in it."""
+    reserved, wanted = chosen.reserved, chosen.worktree
+    assert reserved is not None
+    assert wanted is not None
+    try:
+        document = load_mission(mission_file)
+        was_there = find_workspace(document.layout, wanted.name) is not None
+        workspace = provision(document.layout, wanted, document.mission.worktrees)
+        try:
+            with changing(mission_file, doing=f"handing off {chosen.task.id}") as draft:
+                chosen = replace(chosen, task=_still_open(draft.snapshot, chosen.task.id))
+                place = worktree_place(draft.layout, chosen.session_id, workspace)
+                return _launch(draft, chosen, place, request, executor)
+        except BaseException:
+            if not was_there:
+                with contextlib.suppress(MissionError):  # what stays is listed by `check`
+                    remove_workspace(document.layout, workspace, force=False)
+            raise
+    except BaseException:
+        undo_reservation(reserved)
+        raise
+
+
+def _still_open(snapshot: Snapshot, task_id: str) -> Task:
+    task = snapshot.get(task_id).task
+    if task.status not in (Status.TODO, Status.IN_PROGRESS):
+        raise TaskNotReadyError(task.id, f"is {task.status.value} by now")
+    return task
+
+
+def _launch(
+    draft: Draft, chosen: Chosen, place: Place, request: HandOffRequest, executor: Executor
+) -> _Launched:
+    task, runtime = chosen.task, chosen.runtime
+    attempt = plan_attempt(draft.snapshot, task, runtime, request)
+    if request.from_checkpoint is not None:
+        attempt = set_back(draft.snapshot, task, attempt, request.from_checkpoint)
+    launch = prepare_run(draft.snapshot, chosen, place, attempt, request)
+    claim = claim_task(
+        draft,
+        task,
+        place,
+        session_id=chosen.session_id,
+        run_id=launch.run.id,
+        runtime=runtime.name,
+    )
+    try:
+        started = executor.start(launch.run.dir, launch.order)
+    except BaseException:
+        undo_claim(draft, claim)
+        shutil.rmtree(launch.run.dir, ignore_errors=True)
+        raise
+    session = confirm_claim(draft, claim, started, launch.invocation.conversation)
+    return _Launched(session=session, run=launch.run, started=started, workspace=place.workspace)
 
 
 def set_back(snapshot: Snapshot, task: Task, attempt: Attempt, seq: int) -> Attempt:
@@ -143,124 +240,3 @@ def refuse_second_session(snapshot: Snapshot, now: datetime) -> None:
     for found in live_sessions(snapshot.layout):
         if found.path == snapshot.layout.session_lock:
             raise refuse_live(found, now)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Prepared:
-    session_id: str
-    run: Run
-    order: Order
-    invocation: Invocation
-
-
-def _prepare(
-    snapshot: Snapshot,
-    task: Task,
-    runtime: Runtime,
-    attempt: Attempt,
-    request: HandOffRequest,
-    *,
-    now: datetime,
-) -> _Prepared:
-    """Lay out the run record, with everything that the agent is given."""
-    layout = snapshot.layout
-    session_id = next_session_id(snapshot.document.mission.sessions)
-    earlier = runs_of_task(layout.runs_dir, task.id)
-    number = max(attempt.number, 1 + sum(is_session_run(each) for each in earlier))
-    run = create_run(layout.runs_dir, task.id)
-    try:
-        occasion = Occasion(
-            runtime=runtime.name,
-            mode=request.mode,
-            now=now,
-            attempt=attempt,
-            session_id=session_id,
-            run_id=run.id,
-            prompt_file=str(run.prompt_file),
-            run_dir=str(run.dir),
-        )
-        briefing = brief_agent(snapshot, task, occasion)
-        launch = Launch(
-            mode=request.mode,
-            cwd=layout.project,
-            run_dir=run.dir,
-            prompt=briefing.prompt,
-            prompt_file=run.prompt_file,
-            capsule_file=layout.capsule_file,
-            task_id=task.id,
-            task_file=layout.project / task.file if task.file else None,
-            model=request.model,
-            conversation=attempt.conversation,
-        )
-        invocation = runtime.invocation(launch)
-        timeout = request.timeout_seconds or _configured_timeout(snapshot, runtime.name)
-        meta = RunMeta(
-            task_id=task.id,
-            step_id=runtime.name,
-            step_kind=runtime.name,
-            run_id=run.id,
-            session_id=session_id,
-            attempt=number,
-            runtime=runtime.name,
-            mode=request.mode,
-            argv=masked_argv(invocation.argv, briefing.prompt),
-            cwd=str(layout.project),
-            mission_file=str(layout.mission_file),
-            branch=current_branch(layout.project),
-            base_commit=head_commit(layout.project),
-            timeout_seconds=timeout,
-            created_at=now,
-            prompt=briefing.origin,
-            agent=describe_agent(runtime, invocation.argv[0], layout),
-            tool_version=__version__,
-        )
-        write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
-        save_capsule(layout, briefing.capsule)
-        _note_prepared(run, attempt)
-    except BaseException:
-        shutil.rmtree(run.dir, ignore_errors=True)
-        raise
-    order = Order(
-        argv=invocation.argv,
-        channel=invocation.channel,
-        cwd=str(layout.project),
-        mode=request.mode,
-        env={
-            **_reachable_command(),
-            **invocation.env,
-            "MISSION_FILE": str(layout.mission_file),
-            "MISSION_TASK": task.id,
-            "MISSION_SESSION": session_id,
-            "MISSION_RUN_DIR": str(run.dir),
-        },
-        unset=invocation.unset,
-        timeout_seconds=timeout,
-        conversation=invocation.conversation,
-        heartbeat_file=str(layout.session_lock),
-    )
-    return _Prepared(session_id=session_id, run=run, order=order, invocation=invocation)
-
-
-def _reachable_command() -> dict[str, str]:
-    """Return a PATH on which the agent finds the `mission` that launched it, if it must change."""
-    command = own_command()
-    if command is None or shutil.which("mission"):
-        return {}
-    folder = os.path.dirname(command)
-    return {"PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), folder)))}
-
-
-def _note_prepared(run: Run, attempt: Attempt) -> None:
-    events = EventLog(run)
-    events.append(EventType.RUN_PREPARED, "the run is laid out")
-    if attempt.conversation:
-        events.append(
-            EventType.RUN_RESUMED,
-            "the runtime's own conversation is continued",
-            data={"runtime_session_id": attempt.conversation},
-        )
-
-
-def _configured_timeout(snapshot: Snapshot, runtime: str) -> float | None:
-    spec = snapshot.document.mission.runtimes.get(runtime)
-    return parse_duration(spec.timeout) if spec and spec.timeout else None

@@ -333,6 +333,13 @@ class Supervisor:
             return Ending(ok=False, cause=EndCause.CUT, message="the time limit ran out")
         if self._stop is not None:
             return Ending(ok=False, cause=EndCause.CUT, message="it was stopped")
+        if not os.path.isdir(self._order.cwd):
+            return Ending(
+                ok=False,
+                cause=EndCause.WORKSPACE_GONE,
+                message=f"the folder that it worked in is gone: `{self._order.cwd}`",
+                hint="`mission resume` makes a worktree anew, from its branch",
+            )
         end = ProcessEnd(exit_code=exit_code, stderr_tail=tail_text(self.run.stderr_log))
         return self._reader.judge(end)
 

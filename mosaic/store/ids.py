@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.branches import files_on_branches
-from mosaic.machine.git import find_work_tree, other_work_trees
+from mosaic.machine.git import find_work_tree
+from mosaic.machine.work_trees import other_work_trees
 from mosaic.store.parsed import parse_table
 
 if TYPE_CHECKING:

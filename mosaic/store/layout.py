@@ -88,6 +88,11 @@ class Layout:
         return self.state_dir / "runs"
 
     @property
+    def worktrees_dir(self) -> Path:
+        """Work trees of parallel workers, and beside each what is known of it."""
+        return self.state_dir / "worktrees"
+
+    @property
     def templates_dir(self) -> Path:
         """The project's own overrides of the templates."""
         return self.project / "templates"

@@ -20,7 +20,7 @@ from mosaic.store.mission_reader import MissionReader, get_key, snake_case
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from mosaic.machine.access import Signature
     from mosaic.model import JsonValue, Mission, MissionStatus, Session, Usage
@@ -110,9 +110,9 @@ def session_values(session: Session) -> dict[str, JsonValue]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def next_session_id(sessions: Sequence[Session]) -> str:
-    """Return one more than the highest `sess-NNN` present."""
-    numbers = [int(found[1]) for s in sessions if (found := re.fullmatch(r"sess-(\d+)", s.id))]
+def next_session_id(known: Iterable[str]) -> str:
+    """Return one more than the highest `sess-NNN` among the ids that are known."""
+    numbers = [int(found[1]) for each in known if (found := re.fullmatch(r"sess-(\d+)", each))]
     return f"sess-{max(numbers, default=0) + 1:03d}"
 
 

@@ -20,6 +20,7 @@ from mosaic.model import (
     Session,
     Status,
     Usage,
+    WorktreeSettings,
 )
 from mosaic.plan.durations import parse_duration
 from mosaic.plan.sizes import parse_size
@@ -82,6 +83,8 @@ class MissionReader:
             budget=self._mapping(data, "budget"),
             runs=self._run_settings(self._mapping(data, "runs")),
             review=self._review_settings(self._mapping(data, "review")),
+            worktrees=self._worktree_settings(self._mapping(data, "worktrees")),
+            max_parallel=self._at_least_one(data, "maxParallel"),
             notify=self._strings("notify", data, "notify"),
         )
 
@@ -194,6 +197,29 @@ class MissionReader:
             allow_out_of_scope=self._truth(data, "allowOutOfScope"),
             green_is_done=self._truth(data, "greenIsDone"),
         )
+
+    def _worktree_settings(self, data: Mapping[str, Any]) -> WorktreeSettings:
+        setup = get_key(data, "setup")
+        if isinstance(setup, str):
+            command: tuple[str, ...] = ("sh", "-c", setup) if setup.strip() else ()
+        else:
+            command = self._strings("worktrees", data, "setup")
+        usual = WorktreeSettings()
+        limit = self._measure(data, "setupTimeout", parse_duration)
+        return WorktreeSettings(
+            setup=command,
+            setup_timeout_seconds=usual.setup_timeout_seconds if limit is None else limit,
+            copy=self._strings("worktrees", data, "copy"),
+            link=self._strings("worktrees", data, "link"),
+        )
+
+    def _at_least_one(self, data: Mapping[str, Any], key: str) -> int | None:
+        value = get_key(data, key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self._error(key, f"`{key}` is {value!r}", "write a number from 1 upwards")
+        return value
 
     def _truth(self, data: Mapping[str, Any], key: str) -> bool:
         value = get_key(data, key)

@@ -14,7 +14,7 @@ FLOORS = (
     ("text",),
     ("plan",),
     ("prompts",),
-    ("store", "runs", "runtimes", "executors"),
+    ("store", "runs", "runtimes", "executors", "workspaces"),
     ("sessions",),
     ("review", "workers"),
     ("cli", "demo", "demo_agent", "doctor", "__main__"),

@@ -18,9 +18,9 @@ from mosaic.machine.git import (
     head_commit,
     is_dirty,
     local_branches,
-    other_work_trees,
     run_git,
 )
+from mosaic.machine.work_trees import other_work_trees
 from mosaic.machine.orphans import find_marked
 
 if TYPE_CHECKING:

@@ -1,0 +1,241 @@
+"""Git work trees beside the main one: made one at a time, removed when nothing would be lost.
+
+git's own files do not bear two `worktree add` at once, so the folder that all work trees of
+a repository share is held meanwhile; that lock is the kernel's and leaves no file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import GitError
+from mosaic.machine.git import answer_of, common_dir, find_work_tree, head_commit, run_git
+from mosaic.machine.lock import hold_folder
+from mosaic.machine.snapshot import take_tree
+from mosaic.machine.tree_diff import compare_trees, write_patch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+GIT_SECONDS = 300.0
+TURN_SECONDS = 300.0
+"""How long to wait for another work tree of the repository that is just being made."""
+SHOWN_PATHS = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkTree:
+    """A work tree that git knows of."""
+
+    path: Path
+    branch: str | None = None
+    """None: detached."""
+    head: str | None = None
+
+
+def list_work_trees(cwd: Path | str) -> list[WorkTree]:
+    """Return the repository's work trees, also those whose folder is gone; empty without git."""
+    answer = answer_of(["worktree", "list", "--porcelain"], cwd)
+    found = []
+    for block in (answer or "").split("\n\n"):
+        facts = dict(line.partition(" ")[::2] for line in block.splitlines())
+        if "worktree" not in facts or "bare" in facts:
+            continue
+        branch = facts.get("branch")
+        found.append(
+            WorkTree(
+                path=Path(os.path.realpath(facts["worktree"])),
+                branch=branch.removeprefix("refs/heads/") if branch else None,
+                head=facts.get("HEAD"),
+            )
+        )
+    return found
+
+
+def other_work_trees(cwd: Path | str) -> list[Path]:
+    """Return the tops of the repository's other work trees that are there; empty without git."""
+    own = find_work_tree(cwd)
+    return [each.path for each in list_work_trees(cwd) if each.path != own and each.path.is_dir()]
+
+
+def has_branch(cwd: Path | str, branch: str) -> bool:
+    """Tell whether a local branch of exactly this name is there."""
+    ref = f"refs/heads/{branch}"
+    return answer_of(["show-ref", "--verify", "--quiet", ref], cwd) is not None
+
+
+def is_branch_name(cwd: Path | str, name: str) -> bool:
+    """Tell whether git takes a name for a branch."""
+    valid = answer_of(["check-ref-format", f"refs/heads/{name}"], cwd) is not None
+    return valid and not name.startswith("-")
+
+
+def commit_of(cwd: Path | str, name: str) -> str | None:
+    """Return the commit that a name stands for; None where it stands for none."""
+    if name.startswith("-"):
+        return None
+    return answer_of(["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], cwd)
+
+
+def add_work_tree(home: Path, place: Path, *, branch: str | None, start: str, reason: str) -> bool:
+    """Make a work tree and lock it, so that no `git worktree prune` takes it away.
+
+    Args:
+        home: a work tree of the repository.
+        place: where; must not be there, or be empty.
+        branch: taken up where it is there, else made at `start`; None: no branch.
+        start: the commit to begin from.
+        reason: why it is locked, for people.
+
+    Returns:
+        Whether the branch was made newly.
+
+    Raises:
+        GitError: git refused, such as for a branch that is checked out elsewhere.
+    """
+    with turn_of(home):
+        is_new = branch is not None and not has_branch(home, branch)
+        if branch is None:
+            what = ["--detach", str(place), start]
+        elif is_new:
+            # `--no-track`: a branch that begins at a remote one is not to push there.
+            what = ["--no-track", "-b", branch, str(place), start]
+        else:
+            what = [str(place), branch]
+        command = ["worktree", "add", "--quiet", *what]
+        run_git(command, home, timeout_seconds=GIT_SECONDS)
+        run_git(["worktree", "lock", "--reason", reason, str(place)], home, check=False)
+    return is_new
+
+
+def remove_work_tree(home: Path, place: Path) -> None:
+    """Remove a work tree whatever it holds, and all that git knows of it.
+
+    Raises:
+        GitError: git refused, such as where a file in it cannot be removed.
+    """
+    with turn_of(home):
+        run_git(["worktree", "unlock", str(place)], home, check=False)
+        if os.path.lexists(place):
+            # By force: git refuses those with submodules otherwise. The caller has looked.
+            command = ["worktree", "remove", "--force", str(place)]
+            run_git(command, home, timeout_seconds=GIT_SECONDS)
+        else:
+            run_git(["worktree", "prune"], home)
+
+
+def what_would_be_lost(place: Path) -> str | None:
+    """Say what removing a work tree would lose; None where it would lose nothing.
+
+    Its branch stays, so commits on a branch are safe; ignored files are not looked at.
+
+    Raises:
+        GitError: git could not tell.
+    """
+    command = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
+    lines = os.fsdecode(run_git(command, place).stdout).split("\0")[:-1]
+    if lines:
+        return f"changes that are not committed: {shown_paths([line[3:] for line in lines])}"
+    if answer_of(["symbolic-ref", "-q", "HEAD"], place) is None:
+        loose = answer_of(
+            ["rev-list", "--count", "HEAD", "--not", "--branches", "--tags", "--remotes"], place
+        )
+        if loose not in (None, "0"):
+            return f"{loose} commits that are on no branch"
+    return None
+
+
+def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:
+    """Tell whether all that a branch changed stands in another: merged, rebased or squashed.
+
+    Raises:
+        GitError: one of them is not there.
+    """
+    fork = answer_of(["merge-base", into, branch], cwd)
+    if fork is None:
+        return False
+    if fork == commit_of(cwd, branch):
+        return True
+    top = Path(cwd)
+    touched = {change.path for change in compare_trees(top, fork, branch, find_renames=False)}
+    differing = compare_trees(top, into, branch, find_renames=False)
+    return not any(change.path in touched for change in differing)
+
+
+def delete_branch(home: Path, branch: str, *, expected: str) -> None:
+    """Delete a branch that stands at an expected commit; one that moved since stays.
+
+    Raises:
+        GitError: it moved, or is checked out somewhere.
+    """
+    if any(each.branch == branch for each in list_work_trees(home)):
+        raise GitError(f"branch `{branch}` is checked out in a work tree")
+    run_git(["update-ref", "-d", f"refs/heads/{branch}", expected], home)
+    run_git(["config", "--remove-section", f"branch.{branch}"], home, check=False)
+
+
+def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Path) -> str:
+    """Apply the uncommitted changes of one work tree, untracked files too, to another.
+
+    Args:
+        home: the top of the work tree that has them.
+        place: the top of the one that gets them; its index is left alone.
+        without: paths relative to the top that are not carried.
+        scratch: a folder of our own.
+
+    Returns:
+        In words what was done.
+
+    Raises:
+        GitError: they do not fit there; nothing was changed.
+    """
+    head = head_commit(home)
+    if head is None:
+        raise GitError("the repository has no commit yet", hint="commit first")
+    tree = take_tree(home, scratch=scratch).tree
+    patch = scratch / "changes.patch"
+    try:
+        write_patch(home, head, tree, patch, without=without)
+        if not patch.stat().st_size:
+            return "there are no uncommitted changes"
+        command = ["apply", "--binary", "--whitespace=nowarn"]
+        fits = run_git([*command, "--check", str(patch)], place, check=False)
+        if fits.exit_code:
+            present = run_git([*command, "--check", "--reverse", str(patch)], place, check=False)
+            if present.exit_code == 0:
+                return "the uncommitted changes are there already"
+            raise GitError(
+                "the uncommitted changes do not fit the worktree",
+                detail=fits.stderr.decode("utf-8", "replace").strip()[:2000],
+                hint="commit them, or hand off without `--with-changes`",
+            )
+        run_git([*command, str(patch)], place, timeout_seconds=GIT_SECONDS)
+        return "the uncommitted changes were carried over"
+    finally:
+        patch.unlink(missing_ok=True)
+
+
+def shown_paths(paths: Sequence[str]) -> str:
+    """Return paths in a line, the first few by name."""
+    shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
+    more = len(paths) - SHOWN_PATHS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+@contextlib.contextmanager
+def turn_of(home: Path) -> Iterator[None]:
+    """Hold what all work trees of a repository share, for the length of a `with` block.
+
+    Raises:
+        HeldError: another process holds it and does not end.
+        GitError: there is no repository.
+    """
+    shared = common_dir(home)
+    if shared is None or find_work_tree(home) is None:
+        raise GitError(f"`{home}` is in no git work tree")
+    with hold_folder(shared, wait_seconds=TURN_SECONDS):
+        yield

@@ -1,0 +1,179 @@
+"""Laying out a hand-off: the run's record, and everything that the agent is given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic import __version__
+from mosaic.machine.clock import utc_now
+from mosaic.machine.git import current_branch, head_commit
+from mosaic.plan.durations import parse_duration
+from mosaic.ports import Launch, Order
+from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.folders import create_run, is_session_run, runs_of_task
+from mosaic.runs.masking import masked_argv
+from mosaic.runs.record import Run, RunMeta, write_request
+from mosaic.sessions.agent_version import describe_agent
+from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
+from mosaic.sessions.place import folders_of_mission
+
+if TYPE_CHECKING:
+    from mosaic.model import Mode, Task
+    from mosaic.ports import Invocation, Runtime
+    from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.choice import HandOffRequest
+    from mosaic.sessions.claim import Claim
+    from mosaic.sessions.place import Place
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+    from mosaic.workspaces.provision import WorkspaceRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """What is handed off, to whom, and where it is worked on."""
+
+    task: Task
+    runtime: Runtime
+    session_id: str
+    worktree: WorkspaceRequest | None
+    """None: the mission's own work tree."""
+    reserved: Claim | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A run that is laid out, and how its agent is started."""
+
+    run: Run
+    order: Order
+    invocation: Invocation
+
+
+def prepare_run(
+    snapshot: Snapshot, chosen: Chosen, place: Place, attempt: Attempt, request: HandOffRequest
+) -> Prepared:
+    """Lay out the run record, with everything that the agent is given.
+
+    Raises:
+        TemplateError: the prompt cannot be rendered.
+        FileAccessError: the record cannot be written; nothing of it stays behind.
+    """
+    layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
+    timeout = request.timeout_seconds or _configured_timeout(snapshot, runtime.name)
+    number = _attempt_number(layout, task, attempt)
+    run = create_run(layout.runs_dir, task.id)
+    try:
+        briefing = brief_agent(snapshot, task, _occasion(chosen, place, attempt, run, request.mode))
+        launch = Launch(
+            mode=request.mode,
+            cwd=place.cwd,
+            run_dir=run.dir,
+            prompt=briefing.prompt,
+            prompt_file=run.prompt_file,
+            # Where several are handed off at once, the last one's capsule is not everybody's.
+            capsule_file=run.dir / "capsule.json" if place.workspace else layout.capsule_file,
+            task_id=task.id,
+            task_file=layout.project / task.file if task.file else None,
+            model=request.model,
+            conversation=attempt.conversation,
+            folders=folders_of_mission(layout) if place.workspace else (),
+        )
+        invocation = runtime.invocation(launch)
+        meta = RunMeta(
+            task_id=task.id,
+            step_id=runtime.name,
+            step_kind=runtime.name,
+            run_id=run.id,
+            session_id=chosen.session_id,
+            attempt=number,
+            runtime=runtime.name,
+            mode=request.mode,
+            argv=masked_argv(invocation.argv, briefing.prompt),
+            cwd=str(place.cwd),
+            mission_file=str(layout.mission_file),
+            branch=current_branch(place.cwd),
+            base_commit=head_commit(place.cwd),
+            timeout_seconds=timeout,
+            created_at=utc_now(),
+            prompt=briefing.origin,
+            agent=describe_agent(runtime, invocation.argv[0], layout),
+            tool_version=__version__,
+        )
+        write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
+        save_capsule(layout, briefing.capsule)
+        _note_prepared(run, attempt)
+    except BaseException:
+        shutil.rmtree(run.dir, ignore_errors=True)
+        raise
+    return Prepared(
+        run=run, order=_order(layout, place, run, meta, invocation), invocation=invocation
+    )
+
+
+def _attempt_number(layout: Layout, task: Task, attempt: Attempt) -> int:
+    earlier = runs_of_task(layout.runs_dir, task.id)
+    return max(attempt.number, 1 + sum(is_session_run(each) for each in earlier))
+
+
+def _occasion(chosen: Chosen, place: Place, attempt: Attempt, run: Run, mode: Mode) -> Occasion:
+    return Occasion(
+        runtime=chosen.runtime.name,
+        mode=mode,
+        now=utc_now(),
+        attempt=attempt,
+        session_id=chosen.session_id,
+        run_id=run.id,
+        prompt_file=str(run.prompt_file),
+        run_dir=str(run.dir),
+        workspace=place.workspace,
+    )
+
+
+def _order(layout: Layout, place: Place, run: Run, meta: RunMeta, invocation: Invocation) -> Order:
+    return Order(
+        argv=invocation.argv,
+        channel=invocation.channel,
+        cwd=meta.cwd,
+        mode=meta.mode,
+        env={
+            **reachable_command(),
+            **invocation.env,
+            "MISSION_FILE": str(layout.mission_file),
+            "MISSION_TASK": meta.task_id,
+            "MISSION_SESSION": meta.session_id or "",
+            "MISSION_RUN_DIR": str(run.dir),
+        },
+        unset=invocation.unset,
+        timeout_seconds=meta.timeout_seconds,
+        conversation=invocation.conversation,
+        heartbeat_file=str(place.lock_file),
+    )
+
+
+def reachable_command() -> dict[str, str]:
+    """Return a PATH on which the agent finds the `mission` that launched it, if it must change."""
+    command = own_command()
+    if command is None or shutil.which("mission"):
+        return {}
+    folder = os.path.dirname(command)
+    return {"PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), folder)))}
+
+
+def _note_prepared(run: Run, attempt: Attempt) -> None:
+    events = EventLog(run)
+    events.append(EventType.RUN_PREPARED, "the run is laid out")
+    if attempt.conversation:
+        events.append(
+            EventType.RUN_RESUMED,
+            "the runtime's own conversation is continued",
+            data={"runtime_session_id": attempt.conversation},
+        )
+
+
+def _configured_timeout(snapshot: Snapshot, runtime: str) -> float | None:
+    spec = snapshot.document.mission.runtimes.get(runtime)
+    return parse_duration(spec.timeout) if spec and spec.timeout else None

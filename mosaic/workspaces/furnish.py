@@ -1,0 +1,195 @@
+"""What a new work tree needs beside what git checks out: files copied or linked, a setup command.
+
+Files come from the project's folder and never from outside of the repository. What would
+show up there as a new file is named in git's own `info/exclude`, between two marks, so that
+no agent commits it; with the last work tree the marks go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FailedError, FileAccessError, MissionError
+from mosaic.machine.disk import find_bytes, write_atomic
+from mosaic.machine.git import answer_of, common_dir
+from mosaic.machine.paths import confined
+from mosaic.machine.process import spawn
+from mosaic.machine.work_trees import turn_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from mosaic.model import WorktreeSettings
+    from mosaic.workspaces.record import Workspace
+
+BEGIN_MARK = b"# mosaic: linked into worktrees\n"
+END_MARK = b"# mosaic: end\n"
+TAIL_BYTES = 2000
+
+
+def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings) -> tuple[str, ...]:
+    """Copy and link files into a work tree; what is there already is left alone.
+
+    Args:
+        workspace: the work tree.
+        project: the folder of the project in the work tree that the files come from.
+        settings: which files.
+
+    Returns:
+        What was brought, relative to the work tree's top.
+
+    Raises:
+        PathOutsideError: a glob leads out of the repository.
+        FileAccessError: a file cannot be copied.
+    """
+    brought = []
+    for names, bring in ((settings.copy, _copy), (settings.link, _link)):
+        for name in matching(names, project):
+            confined(workspace.home, project / name)
+            target = workspace.project / name
+            confined(workspace.path, target.parent)
+            if os.path.lexists(target):
+                continue
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                bring(project / name, target)
+            except (OSError, shutil.Error) as error:
+                raise FileAccessError(
+                    f"`{name}` cannot be brought into the worktree",
+                    path=target,
+                    detail=str(error),
+                    hint="look at `worktrees` in mission.json",
+                ) from None
+            brought.append(target.relative_to(workspace.path).as_posix())
+    _hide(workspace.path, brought)
+    return tuple(brought)
+
+
+def run_setup(
+    workspace: Workspace, settings: WorktreeSettings, environment: dict[str, str]
+) -> None:
+    """Run the setup command in a work tree; what it writes goes to a log beside it.
+
+    Raises:
+        FailedError: it failed, or took too long.
+        ProgramNotFoundError: it cannot be started.
+    """
+    if not settings.setup:
+        return
+    log = workspace.setup_log
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        process = spawn(
+            settings.setup,
+            cwd=workspace.project,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    limit = settings.setup_timeout_seconds
+    try:
+        code = process.wait(timeout=limit)
+        words = f"failed with exit code {code}"
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+        code, words = 1, f"took longer than {limit:g} s"
+    if code:
+        raise FailedError(
+            f"the setup command of the worktree {words}",
+            path=log,
+            detail=_tail(log),
+            hint="`worktrees.setup` in mission.json says what is run",
+        )
+
+
+def forget_files(home: Path) -> None:
+    """Take what was brought out of git's `info/exclude` again.
+
+    Raises:
+        FileAccessError: it cannot be written.
+    """
+    shared = common_dir(home)
+    if shared is None:
+        return
+    with turn_of(home):
+        path = shared / "info" / "exclude"
+        data = find_bytes(path) or b""
+        before, _, after = _parts(data)
+        if before + after != data:
+            write_atomic(path, before + after, root=shared)
+
+
+def matching(globs: Iterable[str], project: Path) -> list[str]:
+    """Return what globs stand for in a project, relative to it."""
+    found: dict[str, None] = {}
+    for pattern in globs:
+        names = glob.glob(pattern, root_dir=project, include_hidden=True, recursive=True)
+        found.update(dict.fromkeys(sorted(names)))
+    return list(found)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.symlink_to(source)
+
+
+def _hide(top: Path, brought: Sequence[str]) -> None:
+    """Name in `info/exclude` what git would show as new."""
+    open_ones = [
+        name for name in brought if answer_of(["check-ignore", "-q", "--", name], top) is None
+    ]
+    shared = common_dir(top)
+    if not open_ones or shared is None:
+        return
+    path = shared / "info" / "exclude"
+    with turn_of(top):
+        path.parent.mkdir(exist_ok=True)
+        data = find_bytes(path) or b""
+        before, lines, after = _parts(data)
+        wanted = [os.fsencode(f"/{_escaped(name)}\n") for name in open_ones]
+        kept = [*lines, *(line for line in wanted if line not in lines)]
+        if before and not before.endswith(b"\n"):
+            before += b"\n"
+        block = BEGIN_MARK + b"".join(kept) + END_MARK
+        write_atomic(path, before + block + after, root=shared)
+
+
+def _parts(data: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """Return what stands before our marks, the lines between them, and what stands behind."""
+    before, begin, rest = data.partition(BEGIN_MARK)
+    if not begin:
+        return data, [], b""
+    inner, _, after = rest.partition(END_MARK)
+    return before, inner.splitlines(keepends=True), after
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"\\{sign}" if sign in "\\*?[]! #" else sign for sign in name)
+
+
+def _tail(log: Path) -> str | None:
+    with contextlib.suppress(MissionError):
+        data = find_bytes(log) or b""
+        return data[-TAIL_BYTES:].decode("utf-8", "replace").strip() or None
+    return None

@@ -1,0 +1,235 @@
+"""Making a worker's work tree, or taking up the one that is there.
+
+What is to be made is written down first, so that a crash leaves nothing that nobody knows
+of. A work tree that could not be furnished is removed again, with the branch that was made
+for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import GitError, MissionError, UsageError
+from mosaic.machine.clock import utc_now
+from mosaic.machine.git import find_work_tree, head_commit
+from mosaic.machine.paths import safe_segment
+from mosaic.machine.work_trees import (
+    add_work_tree,
+    commit_of,
+    copy_changes,
+    delete_branch,
+    has_branch,
+    is_branch_name,
+    list_work_trees,
+    remove_work_tree,
+)
+from mosaic.runs.snapshots import state_prefix
+from mosaic.workspaces.furnish import bring_files, matching, run_setup
+from mosaic.workspaces.record import (
+    Workspace,
+    find_workspace,
+    prepare_folder,
+    workspace_path,
+    write_workspace,
+)
+
+if TYPE_CHECKING:
+    from mosaic.model import WorktreeSettings
+    from mosaic.store.layout import Layout
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkspaceRequest:
+    """What work tree is wanted."""
+
+    name: str
+    owner: str
+    branch: str | None
+    """None: detached, for looking only."""
+    base_ref: str | None = None
+    """Where a new branch begins; None: at what is checked out in the mission's work tree."""
+    with_changes: bool = False
+    """Carry the uncommitted changes of the mission's work tree over."""
+
+
+def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSettings) -> Workspace:
+    """Make a work tree, or take up the one that was made earlier under the same name.
+
+    Raises:
+        GitError: there is no repository or commit, git refused, or changes do not fit.
+        FailedError: the setup command failed.
+        UsageError: branch or base are no names that git knows.
+        HeldError: another work tree is being made and does not get done.
+    """
+    home = find_work_tree(layout.project)
+    if home is None:
+        raise GitError(
+            "there is no git repository to make a worktree of",
+            path=layout.project,
+            hint="`git init` and a first commit, or leave `--worktree` out",
+        )
+    known = find_workspace(layout, request.name)
+    if known is not None and known.is_there and known.is_ready:
+        return _taken_up(layout, known, request, settings)
+    workspace = known if known is not None else _planned(layout, home, request)
+    prepare_folder(layout)
+    is_made = False
+    try:
+        if not (workspace.is_added and workspace.is_there):
+            workspace = _added(home, workspace)
+            is_made = True
+        return _furnished(layout, workspace, request, settings)
+    except BaseException:
+        if known is None:
+            _undo(home, workspace, is_made=is_made)
+        raise
+
+
+def own_prefixes(layout: Layout, top: Path) -> list[str]:
+    """Return the mission's own files as git names them: they are the leader's to change."""
+    paths = (layout.mission_file, layout.tasks_file, layout.tasks_dir, layout.scratchpad_file)
+    return [name for path in paths if (name := state_prefix(path, top)) is not None]
+
+
+def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace:
+    branch, base_ref = request.branch, request.base_ref
+    if branch is not None and not is_branch_name(home, branch):
+        raise UsageError(f"`{branch}` is no name for a branch", hint="set another `branch`")
+    start = commit_of(home, base_ref or "HEAD")
+    if start is None:
+        raise GitError(
+            f"`{base_ref}` is not in this repository" if base_ref else "there is no commit yet",
+            path=home,
+            hint="set `base_ref` to a branch or commit" if base_ref else "make a first commit",
+        )
+    path = workspace_path(layout, request.name)
+    inside = Path(os.path.realpath(layout.project)).relative_to(home)
+    return Workspace(
+        name=request.name,
+        owner=request.owner,
+        path=path,
+        home=home,
+        project=path / inside,
+        mission_file=layout.mission_file,
+        branch=branch,
+        is_own_branch=branch is not None and not has_branch(home, branch),
+        base_commit=start,
+        base_ref=base_ref,
+        created_at=utc_now(),
+    )
+
+
+def _refuse_occupied(home: Path, workspace: Workspace) -> None:
+    """Say in the user's words what git would say in its own."""
+    place, branch = workspace.path, workspace.branch
+    if os.path.lexists(place) and (not place.is_dir() or any(place.iterdir())):
+        raise GitError(
+            f"`{place}` is in the way of a worktree",
+            hint="`mission check` tells what it is; move it away",
+        )
+    for each in list_work_trees(home):
+        if branch is not None and each.branch == branch and each.path != place:
+            raise GitError(
+                f"branch `{branch}` is checked out in `{each.path}`",
+                detail="git gives one branch to one work tree",
+                hint="check out another branch there, or set another `branch` for the task",
+            )
+
+
+def _added(home: Path, workspace: Workspace) -> Workspace:
+    """Have git make a work tree; what an earlier crash left of it goes first."""
+    place = Path(os.path.realpath(workspace.path))
+    if any(each.path == place for each in list_work_trees(home)):
+        if workspace.is_there and workspace.is_added:
+            return workspace
+        remove_work_tree(home, workspace.path)
+    write_workspace(replace(workspace, is_added=False, is_ready=False))
+    _refuse_occupied(home, workspace)
+    is_new = add_work_tree(
+        home,
+        workspace.path,
+        branch=workspace.branch,
+        start=workspace.base_commit,
+        reason=f"mosaic: {workspace.owner}",
+    )
+    tip = head_commit(workspace.path) or workspace.base_commit
+    workspace = replace(
+        workspace,
+        is_added=True,
+        is_own_branch=is_new or workspace.is_own_branch,
+        base_commit=workspace.base_commit if workspace.is_own_branch else tip,
+    )
+    write_workspace(workspace)
+    return workspace
+
+
+def _taken_up(
+    layout: Layout, known: Workspace, request: WorkspaceRequest, settings: WorktreeSettings
+) -> Workspace:
+    if request.branch is not None and known.branch not in (None, request.branch):
+        raise GitError(
+            f"the worktree of `{request.owner}` is on branch `{known.branch}`",
+            path=known.path,
+            detail=f"wanted is `{request.branch}`",
+            hint=f"`mission clean --worktree {known.name}` removes it when nothing is lost",
+        )
+    if request.with_changes:
+        _carry_changes(layout, known, settings)
+    return known
+
+
+def _furnished(
+    layout: Layout, workspace: Workspace, request: WorkspaceRequest, settings: WorktreeSettings
+) -> Workspace:
+    if request.with_changes:
+        _carry_changes(layout, workspace, settings)
+    brought = bring_files(workspace, layout.project, settings)
+    workspace = replace(workspace, furnished=brought)
+    write_workspace(workspace)
+    environment = {"MISSION_FILE": str(layout.mission_file), "MISSION_TASK": request.owner}
+    run_setup(workspace, settings, environment)
+    workspace = replace(workspace, is_ready=True)
+    write_workspace(workspace)
+    return workspace
+
+
+def _carry_changes(layout: Layout, workspace: Workspace, settings: WorktreeSettings) -> None:
+    home = workspace.home
+    own = [*own_prefixes(layout, home), state_prefix(layout.state_dir, home)]
+    brought = [
+        state_prefix(layout.project / name, home)
+        for name in matching((*settings.copy, *settings.link), layout.project)
+    ]
+    copy_changes(
+        home,
+        workspace.path,
+        without=[name for name in (*own, *brought) if name],
+        scratch=layout.worktrees_dir,
+    )
+
+
+def _undo(home: Path, workspace: Workspace, *, is_made: bool) -> None:
+    """Take back what was made; the setup's log stays for people."""
+    with contextlib.suppress(MissionError):
+        if is_made:
+            remove_work_tree(home, workspace.path)
+            tip = commit_of(home, f"refs/heads/{workspace.branch}") if workspace.branch else None
+            if workspace.is_own_branch and workspace.branch and tip == workspace.base_commit:
+                delete_branch(home, workspace.branch, expected=tip)
+    with contextlib.suppress(OSError):
+        workspace.record.unlink()
+
+
+def default_branch(home: Path, owner: str, worker: str) -> str:
+    """Return the name of a branch that is made for a worker: `mission/<owner>/<worker>`.
+
+    Where a branch is called `mission` git has no room for that, and dashes do it.
+    """
+    parts = ("mission", safe_segment(owner), safe_segment(worker))
+    if has_branch(home, parts[0]) or has_branch(home, "/".join(parts[:2])):
+        return "-".join(parts)
+    return "/".join(parts)
