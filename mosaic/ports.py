@@ -265,6 +265,8 @@ class Order:
     """The runtime's own session id where it is known before the start."""
     heartbeat_file: str | None = None
     """Touched as long as the run goes on."""
+    place: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Where its supervisor was started, for the record: the executor, and a pane."""
 
 
 class Executor(Protocol):
@@ -279,6 +281,15 @@ class Executor(Protocol):
 
     def wait(self) -> bool:
         """Stay with the run to its end where this process carries it; tell whether it did."""
+
+    def is_alive(self, run_dir: Path) -> bool:
+        """Tell whether the run's supervisor lives."""
+
+    def stop(self, run_dir: Path, *, now: bool = False) -> bool:
+        """Ask the supervisor to stop its agent; tell whether there was one to ask."""
+
+    def attach(self, run_dir: Path) -> tuple[str, ...]:
+        """Return what a person types to see the run."""
 
 
 class Carrier(Protocol):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mosaic.cli.options import (
+    ExecutorName,
     Json,
     MaybeTaskId,
     MilestoneId,
@@ -64,6 +66,7 @@ def next_command(
     ] = False,
     headless: Headless = False,
     detach: Detach = False,
+    executor: ExecutorName = None,
     timeout: Timeout = None,
     force: Force = False,
     worktree: Annotated[
@@ -76,6 +79,12 @@ def next_command(
     loop: Annotated[
         bool, typer.Option("--loop", help="Go on with the next task until something says stop.")
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, metavar="N", help="Up to N ready tasks at once, in worktrees."
+        ),
+    ] = None,
     max_sessions: Annotated[
         int | None, typer.Option("--max-sessions", min=1, metavar="N", help="Of this loop.")
     ] = None,
@@ -93,16 +102,18 @@ def next_command(
 
     path = locate_mission(mission)
     limits = (max_sessions, max_cost, max_time)
-    if loop and (task or detach or print_only):
-        raise UsageError("`--loop` chooses by itself, and stays")
-    if not loop and any(limit is not None for limit in limits):
+    if (loop and (task or detach or print_only)) or (jobs and (task or print_only)):
+        raise UsageError("`--loop` and `-j` choose by themselves, and `--loop` stays")
+    if not (loop or jobs) and any(limit is not None for limit in limits):
         raise UsageError("limits go with `--loop`", hint="`mission next --loop --max-sessions 5`")
     request = HandOffRequest(
         task_id=task,
         milestone=milestone,
         runtime=runtime,
         model=model,
-        mode=_mode(headless=headless or detach or as_json or loop),
+        mode=_mode(
+            headless=headless or as_json or loop or bool(jobs) or _is_unseen(detach, executor)
+        ),
         timeout_seconds=_seconds(timeout),
         force=force,
         worktree=worktree or with_changes,
@@ -112,15 +123,29 @@ def next_command(
         return _explain(path, request, as_json=as_json)
     if print_only:
         return _print(path, request, as_json=as_json)
-    if loop:
-        from mosaic.cli.looping import run_loop
+    if loop or jobs:
         from mosaic.plan.pace import Limits
 
         own = Limits(
             max_sessions=max_sessions, max_cost_usd=max_cost, max_seconds=_seconds(max_time)
         )
-        return run_loop(path, request, own, as_json=as_json)
-    return _hand_off(path, request, detach=detach, as_json=as_json)
+        if jobs is None:
+            from mosaic.cli.looping import run_loop
+
+            return run_loop(path, request, own, as_json=as_json)
+        from mosaic.cli.pooling import run_pool
+
+        return run_pool(
+            path,
+            request,
+            own,
+            size=jobs,
+            executor=executor or "process",
+            keeps_full=loop,
+            detach=detach,
+            as_json=as_json,
+        )
+    return _hand_off(path, request, executor or ("process" if detach else None), as_json=as_json)
 
 
 def resume_command(
@@ -138,6 +163,7 @@ def resume_command(
     ] = None,
     headless: Headless = False,
     detach: Detach = False,
+    executor: ExecutorName = None,
     timeout: Timeout = None,
     as_json: Json = False,
     mission: MissionPath = None,
@@ -149,13 +175,14 @@ def resume_command(
         task_id=task_id,
         runtime=runtime,
         model=model,
-        mode=_mode(headless=headless or detach or as_json),
+        mode=_mode(headless=headless or as_json or _is_unseen(detach, executor)),
         timeout_seconds=_seconds(timeout),
         resuming=True,
         fresh=fresh,
         from_checkpoint=from_checkpoint,
     )
-    return _hand_off(locate_mission(mission), request, detach=detach, as_json=as_json)
+    place = executor or ("process" if detach else None)
+    return _hand_off(locate_mission(mission), request, place, as_json=as_json)
 
 
 def _mode(*, headless: bool) -> Mode:
@@ -163,6 +190,11 @@ def _mode(*, headless: bool) -> Mode:
 
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not headless
     return Mode.INTERACTIVE if interactive else Mode.HEADLESS
+
+
+def _is_unseen(detach: bool, executor: str | None) -> bool:
+    """Tell whether it runs where nobody has a keyboard."""
+    return executor == "process" or (detach and executor is None)
 
 
 def _seconds(timeout: str | None) -> float | None:
@@ -219,39 +251,55 @@ def _print(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
     return emit(result, as_json=as_json)
 
 
-def _hand_off(path: Path, request: HandOffRequest, *, detach: bool, as_json: bool) -> int:
+def _hand_off(path: Path, request: HandOffRequest, place: str | None, *, as_json: bool) -> int:
     from mosaic.cli.live import LiveRun
     from mosaic.sessions.session import hand_off
 
-    live = LiveRun(quiet=as_json or detach)
+    live = LiveRun(quiet=as_json or place is not None)
+    executor = live.executor(place, path)
     try:
-        done = hand_off(path, request, live.executor(detach=detach))
+        done = hand_off(path, request, executor)
     finally:
         live.end()
     settled = live.carrier.settled if live.carrier else None
     ending = live.carrier.end.ending if live.carrier and live.carrier.end else None
     if settled is None or ending is None:
-        return _tell_started(done, as_json=as_json)
+        return _tell_started(done, executor.attach(done.run.dir), as_json=as_json)
     return _tell_ended(done, settled, ending, as_json=as_json)
 
 
-def _tell_started(done: HandedOff, *, as_json: bool) -> int:
+def _tell_started(done: HandedOff, attach: tuple[str, ...], *, as_json: bool) -> int:
     session = done.session
+    where = (
+        "in a tmux pane" if done.started.place.get("executor") == "tmux" else "in the background"
+    )
     result = Result(
         kind="session.started",
         data={
             "task": task_values(done.task),
             "session": session_json(session),
             "run_dir": str(done.run.dir),
+            "place": dict(done.started.place),
+            "worktree": str(done.workspace.path) if done.workspace else None,
+            "branch": done.workspace.branch if done.workspace else None,
         },
         lines=[
-            f"{paint(done.task.id, 'bold')} → {session.runtime} in the background, "
-            f"session {session.id}, pid {session.pid}"
+            f"{paint(done.task.id, 'bold')} → {session.runtime} {where}, "
+            f"session {session.id}, pid {session.pid}",
+            *_place_lines(done),
         ],
-        next_commands=["mission status", f"mission stop {session.id}"],
+        next_commands=[shlex.join(attach), "mission status", f"mission stop {session.id}"],
         show_next=True,
     )
     return emit(result, as_json=as_json)
+
+
+def _place_lines(done: HandedOff) -> list[str]:
+    """Say where it works, where that is not here."""
+    if done.workspace is None:
+        return []
+    branch = f", branch {clean(done.workspace.branch)}" if done.workspace.branch else ""
+    return [paint(f"  worktree {clean(str(done.workspace.path))}{branch}", "dim")]
 
 
 def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: bool) -> int:
@@ -262,6 +310,7 @@ def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: b
         f"{paint(done.task.id, 'bold')} is {paint_status(status)}: {clean(outcome.summary)}",
         paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run.id}", "dim"),
     ]
+    lines += _place_lines(done)
     if outcome.summary != ending.message and not ending.ok:
         lines.append(f"  {clean(ending.message)}")
     told = done.run.find_result()
@@ -275,6 +324,8 @@ def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: b
             "task_status": status,
             "session": session_json(session),
             "run_dir": str(done.run.dir),
+            "worktree": str(done.workspace.path) if done.workspace else None,
+            "branch": done.workspace.branch if done.workspace else None,
             "outcome": outcome.reason.value,
             "summary": outcome.summary,
             "cause": ending.cause.value,
@@ -287,7 +338,7 @@ def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: b
         },
         lines=lines,
         exit_code=_exit_code(outcome),
-        next_commands=_what_next(done.task.id, status),
+        next_commands=_what_next(done, status),
         show_next=True,
     )
     return emit(result, as_json=as_json)
@@ -304,9 +355,11 @@ def _exit_code(outcome: Outcome) -> ExitCode:
     return ExitCode.OK if outcome.run_status is RunStatus.COMPLETED else ExitCode.FAILED
 
 
-def _what_next(task_id: str, status: str) -> list[str]:
+def _what_next(done: HandedOff, status: str) -> list[str]:
+    task_id = done.task.id
     if status == "review":
-        return [f"mission show {task_id}", f"mission done {task_id}", "mission next"]
+        merge = [f"mission merge {task_id}"] if done.workspace else []
+        return [f"mission review {task_id}", f"mission done {task_id}", *merge, "mission next"]
     if status == "blocked":
         return [f"mission show {task_id}", f"mission reopen {task_id}", "mission next"]
     if status == "in-progress":

@@ -32,12 +32,12 @@ class LiveRun:
         self._next_tick = 0.0
         self.carrier: RunCarrier | None = None
 
-    def executor(self, *, detach: bool) -> Executor:
-        """Return where the run is started."""
-        if detach:
-            from mosaic.executors.background import BackgroundExecutor
+    def executor(self, place: str | None, mission_file: Path) -> Executor:
+        """Return where the run is started: None, in this terminal."""
+        if place is not None:
+            from mosaic.executors import get_executor
 
-            return BackgroundExecutor()
+            return get_executor(place, mission_file)
         from mosaic.executors.terminal import TerminalExecutor
 
         return TerminalExecutor(self._carrier)

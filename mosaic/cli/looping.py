@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.workers.loop import LoopReport
+    from mosaic.workers.ledger import LoopReport
 
 NOTIFY_SECONDS = 10.0
 
@@ -39,7 +39,7 @@ class LoopTerminal:
 
         live = LiveRun(quiet=self._quiet, heeds_interrupt=self._heeds_interrupt)
         try:
-            done = hand_off(self._mission_file, request, live.executor(detach=False))
+            done = hand_off(self._mission_file, request, live.executor(None, self._mission_file))
         finally:
             live.end()
         settled = live.carrier.settled if live.carrier else None
@@ -102,17 +102,18 @@ def run_loop(path: Path, request: HandOffRequest, limits: Limits, *, as_json: bo
         wants_stop=terminal.wants_stop,
     )
     report = Loop(path, request, limits, hooks).run()
-    return emit(_result(report), as_json=as_json)
+    return emit(loop_result(report, "loop"), as_json=as_json)
 
 
-def _result(report: LoopReport) -> Result:
+def loop_result(report: LoopReport, what: str) -> Result:
+    """Return what a loop or a pool did, for people and programs."""
     usage = report.usage
     facts = [
         f"{len(report.sessions)} sessions",
         format_duration(report.elapsed_seconds),
         usage_words(usage),
     ]
-    lines = [f"{paint('loop ended', 'bold')}: {clean(report.why)}"]
+    lines = [f"{paint(f'{what} ended', 'bold')}: {clean(report.why)}"]
     lines += [
         f"  {task_id}  {paint_status(before)} → {paint_status(after)}"
         for task_id, (before, after) in report.moved.items()
@@ -123,7 +124,7 @@ def _result(report: LoopReport) -> Result:
             lines.append(f"waits for you, {label}: {', '.join(waiting)}")
     next_commands = [f"mission review {task_id}" for task_id in report.in_review[:1]]
     return Result(
-        kind="loop.ended",
+        kind=f"{what}.ended",
         data={
             "why": report.why,
             "needs_person": report.needs_person,
@@ -134,6 +135,7 @@ def _result(report: LoopReport) -> Result:
                 for task_id, (before, after) in report.moved.items()
             },
             "gave_up": list(report.gave_up),
+            "not_started": dict(report.not_started),
             "elapsed_seconds": round(report.elapsed_seconds, 3),
             "usage": {name: getattr(usage, name) for name in usage.__dataclass_fields__}
             if usage
@@ -150,6 +152,6 @@ def _result(report: LoopReport) -> Result:
 def _exit_code(report: LoopReport) -> ExitCode:
     if report.was_interrupted:
         return ExitCode.INTERRUPTED
-    if report.needs_person or report.gave_up:
+    if report.needs_person or report.gave_up or report.not_started:
         return ExitCode.FAILED
     return ExitCode.OK if report.sessions else ExitCode.NOTHING_TO_DO

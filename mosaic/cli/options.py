@@ -121,3 +121,21 @@ MilestoneId = Annotated[
     str | None,
     typer.Option("--milestone", "-m", autocompletion=complete_milestone, help="A milestone."),
 ]
+
+
+def complete_executor(incomplete: str) -> list[tuple[str, str]]:
+    """Complete the name of an executor."""
+    from mosaic.executors import NAMES
+
+    return _starting(((name, "") for name in NAMES), incomplete)
+
+
+ExecutorName = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="process|tmux",
+        autocompletion=complete_executor,
+        help="Where it runs: in the background, or in a tmux pane.",
+    ),
+]

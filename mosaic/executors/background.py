@@ -1,7 +1,7 @@
 """In the background: a supervisor of its own, in a session of its own.
 
 The order goes in by stdin and is stored nowhere; one line of JSON comes back when the
-agent runs: `{"agent": {…}, "supervisor_pid": 1}` or `{"error": {…}}`.
+agent runs: `{"agent": {…}, "supervisor_pid": 1, "place": {…}}` or `{"error": {…}}`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, ProgramNotFoundError
+from mosaic.executors.supervised import Supervised
 from mosaic.model import Mode, ProcessIdentity
 from mosaic.ports import Order, PromptChannel, Started
 
@@ -25,12 +26,10 @@ PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 # `-P` keeps the working directory out of the import path: a repository may hold a
 # folder called `mosaic` or a `json.py`. The agent inherits the environment, so the
 # path to the package goes by argument and not by PYTHONPATH.
-START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.sessions.carriers import main; main()"
-)
+START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.supervise import main; main()"
 
 
-class BackgroundExecutor:
+class BackgroundExecutor(Supervised):
     """Starts a supervisor that outlives this process and its terminal."""
 
     def start(self, run_dir: Path, order: Order) -> Started:
@@ -61,7 +60,7 @@ class BackgroundExecutor:
             answer = answers.readline()
         # The supervisor goes on by itself; whoever is its parent then reaps it.
         process.returncode = 0
-        return _read_answer(answer, errors)
+        return read_answer(answer, errors)
 
     def wait(self) -> bool:
         """Return at once: the supervisor goes on without this process."""
@@ -86,7 +85,11 @@ def parse_order(line: bytes) -> Order:
 def dump_started(started: Started) -> bytes:
     """Return the answer that the agent runs."""
     agent = {name: getattr(started.agent, name) for name in started.agent.__dataclass_fields__}
-    answer = {"agent": agent, "supervisor_pid": started.supervisor_pid}
+    answer = {
+        "agent": agent,
+        "supervisor_pid": started.supervisor_pid,
+        "place": dict(started.place),
+    }
     return json.dumps(answer).encode() + b"\n"
 
 
@@ -101,7 +104,13 @@ def dump_failure(error: Exception) -> bytes:
     return json.dumps({"error": facts}).encode() + b"\n"
 
 
-def _read_answer(line: bytes, errors: Path) -> Started:
+def read_answer(line: bytes, errors: Path) -> Started:
+    """Read what a supervisor answers when its agent runs, or does not.
+
+    Raises:
+        ProgramNotFoundError: the agent's program cannot be started.
+        FailedError: the supervisor died before it could tell, or failed.
+    """
     if not line:
         raise FailedError(
             "the supervisor ended before its agent ran",
@@ -116,5 +125,7 @@ def _read_answer(line: bytes, errors: Path) -> Started:
             )
         raise FailedError(failure["message"], detail=failure["detail"], hint=failure["hint"])
     return Started(
-        agent=ProcessIdentity(**answer["agent"]), supervisor_pid=int(answer["supervisor_pid"])
+        agent=ProcessIdentity(**answer["agent"]),
+        supervisor_pid=int(answer["supervisor_pid"]),
+        place=answer["place"],
     )

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +95,7 @@ def take_tree(
         ProgramNotFoundError: there is no git.
         FileAccessError: the index cannot be copied.
     """
-    index = scratch.absolute() / f"index.{os.getpid()}"
+    index = scratch.absolute() / f"index.{os.getpid()}.{threading.get_ident()}"
     try:
         for attempt in range(1, ATTEMPTS + 1):
             copy_index(top, index)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -197,7 +198,7 @@ def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Pa
     if head is None:
         raise GitError("the repository has no commit yet", hint="commit first")
     tree = take_tree(home, scratch=scratch).tree
-    patch = scratch / "changes.patch"
+    patch = scratch / f".changes.{os.getpid()}.{threading.get_ident()}"
     try:
         write_patch(home, head, tree, patch, without=without)
         if not patch.stat().st_size:

@@ -70,6 +70,8 @@ class RunMeta:
     """Where the prompt came from: template, digests of template, prompt and capsule."""
     agent: Mapping[str, JsonValue] = field(default_factory=dict)
     """The agent's program and version, as far as known."""
+    panel_id: str | None = None
+    """The panel whose worker's run it is; None for every other."""
     tool_version: str = ""
 
 
@@ -97,6 +99,8 @@ class RunState:
     """What it consumed so far, as far as it tells."""
     begin_tree: str | None = None
     """The work tree when the agent was started; kept by the hidden ref `<run>/0`."""
+    place: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Where its supervisor was started: `executor`, and of a tmux pane what finds it again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,6 +171,13 @@ class Run:
             RecordError: it is missing or broken.
         """
         return _parse(self.dir / "state.json", _state_from)
+
+    def find_place(self) -> Mapping[str, JsonValue]:
+        """Return where its supervisor was started; nothing where that is not known."""
+        try:
+            return self.state().place
+        except RecordError:
+            return {}
 
     def result(self) -> Mapping[str, Any] | None:
         """Read result.json; None when the run has not got one."""

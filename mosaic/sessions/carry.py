@@ -114,7 +114,7 @@ class RunCarrier:
         except BaseException:
             self._supervisor.close()
             raise
-        return Started(agent=agent, supervisor_pid=os.getpid())
+        return Started(agent=agent, supervisor_pid=os.getpid(), place=self._order.place)
 
     def complete(self) -> None:
         """Stay to the end and record it.

@@ -8,13 +8,24 @@ from mosaic.plan.ready import Selection, select_tasks
 from mosaic.sessions.session_lock import find_locks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mosaic.store.tasks import Snapshot
 
 
-def select_from(snapshot: Snapshot, *, milestone: str | None = None) -> Selection:
-    """Ask the one selector about a mission as it stands."""
+def select_from(
+    snapshot: Snapshot, *, milestone: str | None = None, spoken_for: Mapping[str, str] | None = None
+) -> Selection:
+    """Ask the one selector about a mission as it stands.
+
+    Args:
+        snapshot: the mission.
+        milestone: the one milestone to choose from.
+        spoken_for: tasks that are taken though no lock says so yet, with by whom.
+    """
     mission = snapshot.document.mission
-    held = {
+    held = dict(spoken_for or {})
+    held |= {
         found.lock.task_id: found.lock.session_id
         for found in find_locks(snapshot.layout)
         if not found.is_dead

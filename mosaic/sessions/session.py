@@ -19,7 +19,7 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError, NotReadyError, TaskNotReadyError, UsageError
+from mosaic.errors import HeldError, MissionError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
@@ -115,6 +115,23 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
     )
 
 
+def refuse_crowd(snapshot: Snapshot) -> None:
+    """Make sure that the mission allows one more session.
+
+    Raises:
+        HeldError: `maxParallel` of mission.json is reached.
+    """
+    allowed = snapshot.document.mission.max_parallel
+    live = [found.lock.session_id for found in live_sessions(snapshot.layout)]
+    if allowed is not None and len(live) >= allowed:
+        raise HeldError(
+            f"`maxParallel` of mission.json allows {allowed} at once",
+            path=snapshot.document.path,
+            detail=f"live now: {', '.join(live)}",
+            hint="`mission sessions --live` shows them",
+        )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Launched:
     session: Session
@@ -144,6 +161,7 @@ def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
             f"`{task.id}` is worked on in a worktree, and `--from` sets back the mission's own",
             hint=f"`mission checkpoint restore {task.id} SEQ --into DIR` rebuilds it elsewhere",
         )
+    refuse_crowd(snapshot)
     runtime = choose_runtime(snapshot, task, request)
     session_id = new_session_id(snapshot)
     chosen = Chosen(task=task, runtime=runtime, session_id=session_id, worktree=worktree)

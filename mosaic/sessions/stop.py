@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, SessionNotFoundError
-from mosaic.machine.identity import host_name, identify, is_same_process
+from mosaic.executors.supervised import Supervised
+from mosaic.machine.identity import host_name, is_same_process
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.orphans import find_marked
 from mosaic.machine.paths import safe_segment
@@ -15,11 +16,7 @@ from mosaic.machine.process import send_signal
 from mosaic.runs.record import Run
 from mosaic.sessions.recover import recover_if_needed
 from mosaic.sessions.session_lock import find_locks
-from mosaic.sessions.supervisor import (
-    INTERRUPT_GRACE_SECONDS,
-    KILL_SIGNAL,
-    TERMINATE_GRACE_SECONDS,
-)
+from mosaic.sessions.supervisor import INTERRUPT_GRACE_SECONDS, TERMINATE_GRACE_SECONDS
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
@@ -55,7 +52,8 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
         )
     run = _run_of(snapshot, found)
     if is_folder_held(run.dir):
-        _ask_supervisor(run, found, now=now)
+        Supervised().stop(run.dir, now=now)
+        wait_until(lambda: not is_folder_held(run.dir), PATIENCE_SECONDS)
     else:
         _end_without_supervisor(run, found, now=now)
     recover_if_needed(read_mission(mission_file))
@@ -90,14 +88,6 @@ def _run_of(snapshot: Snapshot, found: FoundLock) -> Run:
     return Run(dir=parent / safe_segment(lock.run_id))
 
 
-def _ask_supervisor(run: Run, found: FoundLock, *, now: bool) -> None:
-    """Signal the supervisor, which holds the run: it stops the agent and records the end."""
-    supervisor = identify(found.lock.supervisor_pid)
-    if supervisor is not None and is_folder_held(run.dir):
-        send_signal(supervisor, KILL_SIGNAL if now else signal.SIGTERM)
-    _wait(lambda: not is_folder_held(run.dir), PATIENCE_SECONDS)
-
-
 def _end_without_supervisor(run: Run, found: FoundLock, *, now: bool) -> None:
     """End an agent whose supervisor was killed: itself, and all that carry the run's mark."""
     agent = found.lock.process
@@ -106,7 +96,7 @@ def _end_without_supervisor(run: Run, found: FoundLock, *, now: bool) -> None:
         for process in _remains(run, agent):
             send_signal(process, number)
         grace = INTERRUPT_GRACE_SECONDS if number is signal.SIGINT else TERMINATE_GRACE_SECONDS
-        if _wait(lambda: not _remains(run, agent), grace):
+        if wait_until(lambda: not _remains(run, agent), grace):
             break
     _note_stopped(run)
 
@@ -134,7 +124,8 @@ def _note_stopped(run: Run) -> None:
         return
 
 
-def _wait(done: Callable[[], bool], seconds: float) -> bool:
+def wait_until(done: Callable[[], bool], seconds: float) -> bool:
+    """Look again and again until something is so; False when it did not come to be in time."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
+from mosaic.executors.supervised import KILL_SIGNAL
 from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import FolderLock, hold_folder
 from mosaic.machine.orphans import become_subreaper
@@ -51,7 +52,6 @@ PROGRESS_SECONDS = 2.0
 SIGNAL_EXIT = 128
 """Above it an exit code tells the signal that ended the program."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-KILL_SIGNAL = signal.SIGUSR1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +133,7 @@ class Supervisor:
             supervisor_pid=os.getpid(),
             runtime_session_id=self._order.conversation,
             begin_tree=begin_tree,
+            place=dict(self._order.place),
         )
         self._note(EventType.WORKER_STARTED, f"agent started as pid {agent.pid}")
         return agent

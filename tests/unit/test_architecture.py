@@ -16,8 +16,8 @@ FLOORS = (
     ("prompts",),
     ("store", "runs", "runtimes", "executors", "workspaces"),
     ("sessions",),
-    ("review", "workers"),
-    ("cli", "demo", "demo_agent", "doctor", "__main__"),
+    ("review", "workers", "panels"),
+    ("cli", "supervise", "demo", "demo_agent", "doctor", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 LONGEST_MODULE = 400

@@ -1,0 +1,90 @@
+"""The program in a tmux pane: a supervisor that shows what its agent does.
+
+python -c '… main()' SOCKET RUN_DIR      environment, place and order come by the socket
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.cli.output import clean, paint, paint_status
+from mosaic.cli.sessions_view import progress_words
+from mosaic.errors import MissionError
+from mosaic.executors.background import dump_failure, dump_started, parse_order
+from mosaic.model import Mode
+from mosaic.supervise import carrier_of
+
+if TYPE_CHECKING:
+    from mosaic.ports import Order
+    from mosaic.sessions.carry import RunCarrier
+    from mosaic.sessions.output import Progress
+
+OF_THE_PANE = ("TMUX", "TMUX_PANE", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM")
+"""Variables that are the pane's own and not those of who started it."""
+
+
+class PaneView:
+    """Shows a headless agent's doing, a line whenever it does something else."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def tell(self, progress: Progress) -> None:
+        """Print what is new."""
+        if progress.last and progress.last != self._last:
+            self._last = progress.last
+            print("  ".join(filter(None, map(clean, progress_words(progress)))), flush=True)
+
+
+def main() -> None:
+    """Be the supervisor in a pane, of the run that the last argument names."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.connect(sys.argv[-2])
+        with line.makefile("rb") as asked:
+            told = json.loads(asked.readline())
+            order = replace(parse_order(asked.readline()), place=told["place"])
+        _take_environment(told["environ"])
+        try:
+            carrier = _carrier(Path(sys.argv[-1]), order)
+            started = carrier.start()
+        except (MissionError, OSError, ValueError) as error:
+            line.sendall(dump_failure(error))
+            sys.exit(1)
+        line.sendall(dump_started(started))
+    _carry(carrier)
+
+
+def _carrier(run_dir: Path, order: Order) -> RunCarrier:
+    is_headless = order.mode is Mode.HEADLESS
+    carrier = carrier_of(run_dir, order, watch=PaneView().tell if is_headless else None)
+    if is_headless:
+        meta = carrier.meta
+        print(f"{paint(meta.task_id, 'bold')} → {meta.runtime}, run {meta.run_id}", flush=True)
+    return carrier
+
+
+def _carry(carrier: RunCarrier) -> None:
+    try:
+        carrier.complete()
+    except MissionError as error:
+        print(f"the end could not be recorded: {clean(error.message)}", flush=True)
+        sys.exit(1)
+    outcome, settled = carrier.outcome, carrier.settled
+    if outcome is not None:
+        status = settled.task_status.value if settled and settled.task_status else ""
+        words = f" ({paint_status(status)})" if status else ""
+        print(f"\n{outcome.reason.value}{words}: {clean(outcome.summary)}", flush=True)
+
+
+def _take_environment(environ: dict[str, str]) -> None:
+    """Become what started the pane, but for what belongs to the pane."""
+    own = {name: os.environ[name] for name in OF_THE_PANE if name in os.environ}
+    os.environ.clear()
+    os.environ.update({name: v for name, v in environ.items() if name not in OF_THE_PANE})
+    os.environ.update(own)

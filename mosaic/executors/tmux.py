@@ -1,0 +1,129 @@
+"""In a tmux pane: a supervisor that a person can watch, and whose agent they can talk to.
+
+The pane's program is started with the path of a socket, and is told the order and our
+environment through it: a tmux server has an environment of its own, and what is typed on a
+command line can be read by everybody.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FailedError
+from mosaic.executors.background import PACKAGE_PARENT, dump_order, read_answer
+from mosaic.executors.supervised import Supervised
+from mosaic.machine.tmux import Pane, Tmux, session_name
+from mosaic.runs.record import Run
+
+if TYPE_CHECKING:
+    from mosaic.ports import Order, Started
+
+START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.cli.pane import main; main()"
+CONNECT_SECONDS = 30.0
+ANSWER_SECONDS = 120.0
+POLL_SECONDS = 0.2
+
+
+class TmuxExecutor(Supervised):
+    """Starts supervisors in tmux panes."""
+
+    def __init__(self, project: Path, tmux: Tmux | None = None) -> None:
+        """Take the folder that our own tmux session is named after."""
+        self._session = session_name(project)
+        self._tmux = tmux or Tmux()
+
+    def start(self, run_dir: Path, order: Order) -> Started:
+        """Start the supervisor in a new pane and wait until its agent runs.
+
+        Raises:
+            ProgramNotFoundError: tmux, or the agent's program, cannot be started.
+            FailedError: tmux refused, or the supervisor died before it could tell.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="mosaic-"))
+        try:
+            return self._start(run_dir, order, folder / "s")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def wait(self) -> bool:
+        """Return at once: the supervisor goes on in its pane."""
+        return False
+
+    def attach(self, run_dir: Path) -> tuple[str, ...]:
+        """Return what a person types to see a run's pane."""
+        pane = pane_of(run_dir)
+        return self._tmux.attach_command(pane.session if pane else self._session)
+
+    def close(self, run_dir: Path) -> bool:
+        """Close the pane of a run; tell whether it was there."""
+        pane = pane_of(run_dir)
+        return pane is not None and self._tmux.close_pane(pane)
+
+    def _start(self, run_dir: Path, order: Order, path: Path) -> Started:
+        errors = run_dir / "supervisor.log"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+            server.bind(str(path))
+            server.listen(1)
+            argv = [sys.executable, "-P", "-c", START, PACKAGE_PARENT, str(path), str(run_dir)]
+            meta = Run(dir=run_dir).meta()
+            title = f"{meta.task_id} {meta.step_id}"
+            pane = self._tmux.open_pane(argv, session=self._session, title=title)
+            try:
+                with self._accept(server, pane, errors) as line:
+                    line.settimeout(ANSWER_SECONDS)
+                    line.sendall(_message(order, pane))
+                    with line.makefile("rb") as answers:
+                        return read_answer(answers.readline(), errors)
+            except BaseException as error:
+                if not isinstance(error, OSError):
+                    self._tmux.close_pane(pane)
+                    raise
+                raise FailedError(
+                    "the supervisor in the pane does not answer", path=errors, detail=str(error)
+                ) from None
+
+    def _accept(self, server: socket.socket, pane: Pane, errors: Path) -> socket.socket:
+        until = time.monotonic() + CONNECT_SECONDS
+        server.settimeout(POLL_SECONDS)
+        while True:
+            try:
+                return server.accept()[0]
+            except TimeoutError:
+                state = self._tmux.state_of(pane)
+                if state is None or state.is_dead or time.monotonic() > until:
+                    raise FailedError(
+                        "the supervisor did not start in its pane",
+                        path=errors,
+                        hint="`--executor process` does without tmux",
+                    ) from None
+
+
+def pane_of(run_dir: Path) -> Pane | None:
+    """Return the pane that a run was started in; None where it was not started in one."""
+    place = Run(dir=run_dir).find_place()
+    if place.get("executor") != "tmux":
+        return None
+    return Pane(
+        id=str(place.get("pane")),
+        server_pid=int(str(place.get("server_pid") or 0)),
+        session=str(place.get("session")),
+    )
+
+
+def _message(order: Order, pane: Pane) -> bytes:
+    place = {
+        "executor": "tmux",
+        "pane": pane.id,
+        "server_pid": pane.server_pid,
+        "session": pane.session,
+    }
+    told = {"environ": dict(os.environ), "place": place}
+    return json.dumps(told).encode() + b"\n" + dump_order(order)

@@ -1,0 +1,234 @@
+"""The one door to tmux: panes opened, looked at, typed into and closed.
+
+Every call names one server: that of the user's own terminal when we are inside of one, the
+socket that `$MISSION_TMUX_SOCKET` names, else tmux's default. Programs go in as argument
+lists, so no shell reads them; a pane stays when its program ends. A pane's number means
+something only together with its server, whose pid is kept beside it.
+
+Written for tmux 3.0 and newer.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
+from mosaic.machine.process import install_path, spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+OLDEST = (3, 0)
+SOCKET_VARIABLE = "MISSION_TMUX_SOCKET"
+TMUX_SECONDS = 15.0
+PLACEHOLDER = ("sleep", "600")
+"""What a pane shows until its options are set: they must be before its program begins."""
+WIDTH, HEIGHT = "200", "50"
+_FACTS = "#{pane_id} #{pid} #{session_name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pane:
+    """A pane, by what tells it from every other."""
+
+    id: str
+    server_pid: int
+    session: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaneState:
+    """What tmux says of a pane."""
+
+    is_dead: bool
+    """Its program has ended; the pane is kept."""
+    pid: int
+
+
+class Tmux:
+    """A tmux server, running or not."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._socket = environ.get(SOCKET_VARIABLE) or None
+
+    @property
+    def own_pane(self) -> str | None:
+        """The pane that we are in; None outside of this server."""
+        inside = self._environ.get("TMUX", "").partition(",")[0]
+        if not inside or (self._socket and not _same_socket(inside, self._socket)):
+            return None
+        return self._environ.get("TMUX_PANE") or None
+
+    def attach_command(self, session: str) -> tuple[str, ...]:
+        """Return what a person types to see a session."""
+        return ("tmux", *self._server(), "attach", "-t", f"={session}")
+
+    def open_pane(self, argv: Sequence[str], *, session: str, title: str) -> Pane:
+        """Start a program in a new pane: in the user's window, else in a session of our own.
+
+        Args:
+            argv: the program and its arguments; it begins in `/`.
+            session: the name of our own session, for when we are not inside of tmux.
+            title: what the pane is called.
+
+        Raises:
+            ProgramNotFoundError: tmux is not installed.
+            FailedError: tmux refused.
+        """
+        pane = self._new_pane(session)
+        try:
+            self._run(["set-option", "-p", "-t", pane.id, "remain-on-exit", "on"])
+            self._run(["select-pane", "-t", pane.id, "-T", _plain(title)])
+            self._run(["respawn-pane", "-k", "-t", pane.id, "-c", "/", "--", *map(_whole, argv)])
+        except MissionError:
+            self.close_pane(pane)
+            raise
+        return pane
+
+    def panes(self) -> dict[str, PaneState]:
+        """Return every pane of the server by id; empty where none runs."""
+        form = "#{pane_id} #{pane_dead} #{pane_pid} #{pid}"
+        try:
+            answer = self._run(["list-panes", "-a", "-F", form], check=False)
+        except ProgramNotFoundError:
+            return {}
+        found = {}
+        for line in answer.splitlines():
+            pane, dead, pid, server = line.split(" ")
+            found[f"{server} {pane}"] = PaneState(is_dead=dead == "1", pid=int(pid or 0))
+        return found
+
+    def state_of(self, pane: Pane) -> PaneState | None:
+        """Return what is with a pane; None where it is gone, or its server is another one."""
+        return self.panes().get(f"{pane.server_pid} {pane.id}")
+
+    def close_pane(self, pane: Pane) -> bool:
+        """Close a pane with what still runs in it; tell whether it was there."""
+        if self.state_of(pane) is None:
+            return False
+        self._run(["kill-pane", "-t", pane.id], check=False)
+        return True
+
+    def paste(self, pane: Pane, text: str) -> None:
+        """Type a text into a pane as one paste, and press Enter.
+
+        Raises:
+            FailedError: the pane is gone, or its program has ended.
+        """
+        state = self.state_of(pane)
+        if state is None or state.is_dead:
+            raise FailedError(f"nobody reads in pane `{pane.id}`")
+        name = f"mosaic-{os.getpid()}"
+        self._run(["load-buffer", "-b", name, "-"], stdin=text.encode())
+        self._run(["paste-buffer", "-d", "-p", "-r", "-b", name, "-t", pane.id])
+        self._run(["send-keys", "-t", pane.id, "Enter"])
+
+    def problem(self) -> str | None:
+        """Return why tmux cannot be used; None when it can."""
+        path = install_path("tmux")
+        if path is None:
+            return "tmux is not installed"
+        version = self.version()
+        if version is None:
+            return "`tmux -V` does not say a version"
+        if version < OLDEST:
+            return f"tmux {version[0]}.{version[1]} is older than 3.0"
+        return None
+
+    def version(self) -> tuple[int, int] | None:
+        """Return the version of the program; None where it cannot be told."""
+        try:
+            found = re.search(r"(\d+)\.(\d+)", self._run(["-V"]))
+        except MissionError:
+            return None
+        return (int(found[1]), int(found[2])) if found else None
+
+    def _new_pane(self, session: str) -> Pane:
+        own = self.own_pane
+        if own is not None:
+            try:
+                return self._split(own)
+            except FailedError:  # no room in the window
+                return self._pane(["new-window", "-d", "-t", f"{self._session_of(own)}:"])
+        create = ["new-session", "-d", "-s", session, "-x", WIDTH, "-y", HEIGHT]
+        try:
+            return self._pane(create)
+        except FailedError:
+            pass  # it is there already
+        try:
+            return self._split(f"={session}:")
+        except FailedError:
+            return self._pane(["new-window", "-d", "-t", f"={session}:"])
+
+    def _split(self, target: str) -> Pane:
+        pane = self._pane(["split-window", "-d", "-t", target])
+        self._run(["select-layout", "-t", pane.id, "tiled"], check=False)
+        return pane
+
+    def _pane(self, command: Sequence[str]) -> Pane:
+        answer = self._run([*command, "-P", "-F", _FACTS, "--", *PLACEHOLDER])
+        pane, server, session = answer.strip().split(" ", 2)
+        return Pane(id=pane, server_pid=int(server), session=session)
+
+    def _session_of(self, pane: str) -> str:
+        return self._run(["display-message", "-p", "-t", pane, "#{session_id}"]).strip()
+
+    def _server(self) -> tuple[str, ...]:
+        if self._socket is None:
+            return ()
+        return ("-S" if os.sep in self._socket else "-L", self._socket)
+
+    def _run(self, args: Sequence[str], *, stdin: bytes | None = None, check: bool = True) -> str:
+        if install_path("tmux") is None:
+            raise ProgramNotFoundError(
+                "tmux", problem="it is not on the PATH", hint="install tmux, or use the background"
+            )
+        process = spawn(
+            ["tmux", *self._server(), *args],
+            cwd="/",
+            env=None,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            new_session=False,
+        )
+        try:
+            out, err = process.communicate(stdin, timeout=TMUX_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise FailedError(
+                f"`tmux {args[0]}` took longer than {TMUX_SECONDS:g} s",
+                hint="look whether its server hangs: `tmux ls`",
+            ) from None
+        if check and process.returncode:
+            said = err.decode("utf-8", "replace").strip()
+            raise FailedError(f"`tmux {args[0]}` failed", detail=said[:500] or None)
+        return out.decode("utf-8", "replace")
+
+
+def session_name(project: Path) -> str:
+    """Return the name of our own tmux session for a project; tmux allows no `.` and no `:`."""
+    from hashlib import sha256
+
+    kept = re.sub(r"[^A-Za-z0-9_-]", "-", project.name)[:30]
+    return f"mosaic-{kept}-{sha256(os.fsencode(project)).hexdigest()[:6]}"
+
+
+def _same_socket(inside: str, named: str) -> bool:
+    return os.path.realpath(inside) == os.path.realpath(named) or Path(inside).name == named
+
+
+def _plain(title: str) -> str:
+    return "".join(sign if sign.isprintable() and sign != "#" else " " for sign in title)[:80]
+
+
+def _whole(argument: str) -> str:
+    """Return an argument that tmux does not take for the end of a command."""
+    return f"{argument[:-1]}\\;" if argument.endswith(";") else argument

@@ -1,0 +1,71 @@
+"""The background supervisor's program: carries one run to its end, whatever kind it is.
+
+python -c '… main()' RUN_DIR      the order by stdin, readiness by stdout
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError
+from mosaic.executors.background import dump_failure, dump_started, parse_order
+from mosaic.runs.events import EventType
+from mosaic.runs.record import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mosaic.ports import Order
+    from mosaic.sessions.carry import RunCarrier
+    from mosaic.sessions.output import Progress
+
+
+def carrier_of(
+    run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
+) -> RunCarrier:
+    """Return who carries a run: a session's, or that of a panel's worker.
+
+    Raises:
+        RecordError: the record cannot be read.
+        MissionFileError: the mission cannot be read.
+    """
+    if Run(dir=run_dir).meta().panel_id is not None:
+        from mosaic.panels.carrier import worker_carrier  # start-up: sessions need none of it
+
+        return worker_carrier(run_dir, order, watch=watch)
+    from mosaic.sessions.carriers import session_carrier
+
+    return session_carrier(run_dir, order, watch=watch)
+
+
+def main() -> None:
+    """Be the background supervisor of the run that the last argument names."""
+    run_dir = Path(sys.argv[-1])
+    answers = os.dup(1)
+    try:
+        order = replace(parse_order(sys.stdin.buffer.readline()), place={"executor": "process"})
+        carrier = carrier_of(run_dir, order)
+        started = carrier.start()
+    except (MissionError, OSError, ValueError) as error:
+        os.write(answers, dump_failure(error))
+        sys.exit(1)
+    _leave_terminal()
+    os.write(answers, dump_started(started))
+    os.close(answers)
+    try:
+        carrier.complete()
+    except MissionError as error:
+        print(f"{EventType.WORKER_EXITED}: not recorded: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _leave_terminal() -> None:
+    """Let go of stdin and stdout, so that nobody waits for this process to end."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)

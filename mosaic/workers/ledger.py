@@ -1,0 +1,265 @@
+"""What loops and pools have in common: limits, attempts, what became of each task.
+
+Each decision is taken from what is on record, so whoever was killed is simply started
+again: sessions that died are ended first, and nothing that is finished or paid for is
+counted twice.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mosaic.machine.clock import utc_now
+from mosaic.model import EndReason, Status
+from mosaic.plan.budget import parse_budget
+from mosaic.plan.gates import parse_gates
+from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
+from mosaic.plan.spend import total_usage
+from mosaic.runs.folders import run_of
+from mosaic.sessions.attempts import forgive_attempts, sessions_since
+from mosaic.sessions.recover import recover_if_needed
+from mosaic.store.draft import changing
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from mosaic.model import Session, Task, Usage
+    from mosaic.plan.pace import Decision
+    from mosaic.sessions.choice import HandOffRequest
+    from mosaic.store.tasks import Snapshot
+
+NOBODYS_FAULT = ("auth", "quota", "usage")
+"""Ends that say nothing of the task, and so are no attempt at it."""
+FINISHED = (Status.REVIEW, Status.DONE, Status.CANCELLED)
+
+
+@dataclass(kw_only=True, slots=True)
+class LoopReport:
+    """What a loop or pool did, and why it ended."""
+
+    why: str = ""
+    needs_person: bool = False
+    was_interrupted: bool = False
+    sessions: list[str] = field(default_factory=list)
+    moved: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Tasks whose status changed: from what to what."""
+    gave_up: list[str] = field(default_factory=list)
+    """Tasks that were set blocked because nothing finished them."""
+    not_started: dict[str, str] = field(default_factory=dict)
+    """Tasks whose worker could not be started, with why."""
+    elapsed_seconds: float = 0.0
+    usage: Usage | None = None
+    in_review: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How a task is handed off."""
+
+    request: HandOffRequest
+    wait_seconds: float = 0.0
+    """How long to let pass first, before jitter."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """What a session's end came to."""
+
+    session: Session
+    last: LastEnd
+    status: str
+    """The task's status now."""
+    person: str | None = None
+    """Why nothing goes on without a person; None when it does."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the task needs no further session for now."""
+        return self.status in {each.value for each in FINISHED}
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether somebody stopped it before it was finished."""
+        return self.session.ended_reason is EndReason.STOPPED and not self.is_finished
+
+
+class Ledger:
+    """Keeps account of the sessions of one loop or pool."""
+
+    def __init__(
+        self,
+        mission_file: Path,
+        request: HandOffRequest,
+        limits: Limits,
+        *,
+        say: Callable[[str], None],
+        alert: Callable[[str, str], None],
+    ) -> None:
+        """Begin an account.
+
+        Args:
+            mission_file: path of mission.json.
+            request: what every hand-off has in common.
+            limits: those of this loop; the mission's own hold besides.
+            say: tells the user one line.
+            alert: tells that a person is needed: the task, or nothing, and why.
+        """
+        self._mission_file = mission_file
+        self._request = request
+        self._limits = limits
+        self._say = say
+        self._alert = alert
+        self._started = time.monotonic()
+        self._failures = 0
+        self.report = LoopReport()
+
+    def settled(self) -> Snapshot:
+        """Return the mission as it stands, with the end of every dead session recorded."""
+        snapshot = read_mission(self._mission_file)
+        recovered = recover_if_needed(snapshot)
+        return read_mission(self._mission_file) if recovered else snapshot
+
+    def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
+        """Return which limit is met: of this loop, or of the mission over all its sessions.
+
+        Args:
+            snapshot: the mission.
+            running: sessions of this loop that have not ended yet.
+        """
+        sessions = snapshot.document.mission.sessions
+        own = [session for session in sessions if session.id in self.report.sessions]
+        limits = self._limits
+        if limits.max_sessions is not None:
+            limits = replace(limits, max_sessions=limits.max_sessions - running)
+        budget = parse_budget(snapshot.document.mission.budget)
+        spent = sum(session.duration_seconds or 0 for session in sessions)
+        met = limit_met(limits, own, time.monotonic() - self._started)
+        of_mission = limit_met(budget, sessions, spent)
+        return met or (f"{of_mission}, the mission's budget" if of_mission else None)
+
+    def plan(self, snapshot: Snapshot, task: Task) -> Plan | None:
+        """Return how a task is handed off; None when it was given up on instead."""
+        request = replace(self._request, task_id=task.id, timeout_seconds=self._time_left(snapshot))
+        history = sessions_since(snapshot, task.id)
+        if task.status is not Status.IN_PROGRESS or not history:
+            return Plan(request=request)
+        last = last_end(snapshot, history[-1])
+        own = parse_budget(snapshot.document.mission.budget)
+        limits = replace(
+            self._limits, max_attempts=own.max_attempts, retry_seconds=own.retry_seconds
+        )
+        decision = decide_move(last, _attempts(snapshot, history), limits)
+        if decision.move is Move.GIVE_UP:
+            self._give_up(task, decision)
+            return None
+        fresh = decision.move is Move.RESTART
+        request = replace(request, resuming=True, fresh=fresh)
+        return Plan(request=request, wait_seconds=decision.wait_seconds)
+
+    def note_end(self, task: Task, before: str, session_id: str) -> Ended:
+        """Take the end of a session into the account, and say what it came to.
+
+        Args:
+            task: as it was handed off.
+            before: its status then.
+            session_id: the session.
+        """
+        snapshot = self.settled()
+        session = next(s for s in snapshot.document.mission.sessions if s.id == session_id)
+        self.report.sessions.append(session_id)
+        last = last_end(snapshot, session)
+        status = self._accept_green(snapshot, task, session)
+        self._note_move(task.id, before, status)
+        finished = status in {each.value for each in FINISHED}
+        asked = status == Status.BLOCKED.value
+        self._failures = 0 if finished or asked else self._failures + 1
+        if asked:
+            self._alert(task.id, last.summary)
+        was_stopped = session.ended_reason is EndReason.STOPPED
+        person = None
+        if not (finished or asked or was_stopped):
+            person = why_person(last, self._failures)
+        return Ended(session=session, last=last, status=status, person=person)
+
+    def end(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> None:
+        """Note why it all ends."""
+        self.report.why = why
+        self.report.needs_person = needs_person
+        self.report.was_interrupted = interrupted
+
+    def sum_up(self) -> LoopReport:
+        """Return what was done in all."""
+        report = self.report
+        report.elapsed_seconds = time.monotonic() - self._started
+        snapshot = read_mission(self._mission_file)
+        sessions = snapshot.document.mission.sessions
+        report.usage = total_usage(s for s in sessions if s.id in report.sessions)
+        tasks = snapshot.tasks
+        report.in_review = [task.id for task in tasks if task.status is Status.REVIEW]
+        report.blocked = [task.id for task in tasks if task.status is Status.BLOCKED]
+        return report
+
+    def _give_up(self, task: Task, decision: Decision) -> None:
+        with changing(self._mission_file, doing=f"giving up on {task.id}") as draft:
+            now = utc_now().astimezone()
+            if draft.snapshot.get(task.id).task.status is Status.IN_PROGRESS:
+                draft.edit_task(task.id, {"status": Status.BLOCKED.value}, now)
+                draft.note(task.id, f"{now:%Y-%m-%d} blocked: {decision.why}")
+                draft.save()
+        self._note_move(task.id, task.status.value, Status.BLOCKED.value)
+        self.report.gave_up.append(task.id)
+        self._say(f"{task.id} is blocked: {decision.why}")
+        self._alert(task.id, decision.why)
+
+    def _accept_green(self, snapshot: Snapshot, task: Task, session: Session) -> str:
+        """Set a task done that came to review with green gates, where the mission wants that."""
+        entry = snapshot.find(task.id)
+        status = entry.task.status if entry else None
+        mission = snapshot.document.mission
+        wanted = mission.review.green_is_done and parse_gates(mission.quality_gates)
+        if status is not Status.REVIEW or not wanted:
+            return status.value if status else "gone"
+        with changing(self._mission_file, doing=f"accepting {task.id}") as draft:
+            now = utc_now().astimezone()
+            if draft.snapshot.get(task.id).task.status is Status.REVIEW:
+                draft.edit_task(task.id, {"status": Status.DONE.value}, now)
+                draft.note(task.id, f"{now:%Y-%m-%d} done: green gates after {session.id}")
+                draft.save()
+                forgive_attempts(draft.snapshot, task.id)
+        return Status.DONE.value
+
+    def _time_left(self, snapshot: Snapshot) -> float | None:
+        """Return how long the next session may take."""
+        left = [self._request.timeout_seconds] if self._request.timeout_seconds else []
+        if self._limits.max_seconds is not None:
+            left.append(self._limits.max_seconds - (time.monotonic() - self._started))
+        budget = parse_budget(snapshot.document.mission.budget)
+        if budget.max_seconds is not None:
+            spent = sum(s.duration_seconds or 0 for s in snapshot.document.mission.sessions)
+            left.append(budget.max_seconds - spent)
+        return max(1.0, min(left)) if left else None
+
+    def _note_move(self, task_id: str, before: str, after: str) -> None:
+        first = self.report.moved.get(task_id, (before, before))[0]
+        self.report.moved[task_id] = (first, after)
+
+
+def last_end(snapshot: Snapshot, session: Session) -> LastEnd:
+    """Return how a session ended, from its run's record."""
+    run = run_of(snapshot.layout.runs_dir, session.last_task_id or "", session.run_id or "")
+    result = run.find_result()
+    reason = session.ended_reason.value if session.ended_reason else ""
+    return LastEnd(
+        cause=str(result.get("cause") or ""),
+        retryable=result.get("retryable") is True,
+        summary=str(result.get("summary") or reason),
+    )
+
+
+def _attempts(snapshot: Snapshot, history: Sequence[Session]) -> int:
+    return sum(last_end(snapshot, session).cause not in NOBODYS_FAULT for session in history)

@@ -1,0 +1,297 @@
+"""The pool: several ready tasks at once, each in a worktree, until nothing is left to do.
+
+Supervisors run by themselves, so a pool that is killed loses nothing: the next one counts
+the sessions that still live among its own. What gets in the way of what is the selector's
+to say; a task that is just being started is spoken for.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mosaic.errors import HeldError, MissionError, NotReadyError, ProgramNotFoundError
+from mosaic.executors.supervised import Supervised
+from mosaic.machine.identity import host_name
+from mosaic.machine.lock import is_folder_held
+from mosaic.plan.ready import summarize_waiting
+from mosaic.runs.folders import run_of
+from mosaic.sessions.live import observe_session
+from mosaic.sessions.selection import select_from
+from mosaic.sessions.session_lock import find_locks
+from mosaic.store.reading import read_mission
+from mosaic.workers.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from mosaic.model import Task
+    from mosaic.plan.pace import Limits
+    from mosaic.sessions.choice import HandOffRequest
+    from mosaic.sessions.live import LiveSession
+    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.store.tasks import Snapshot
+    from mosaic.workers.ledger import Ended, LoopReport
+
+POLL_SECONDS = 0.25
+MOST_REFUSALS = 20
+"""How often a start may be refused because the plan changed, one after the other."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Worker:
+    """One session of the pool."""
+
+    task: Task
+    before: str
+    """The task's status before it was handed off."""
+    session_id: str
+    run_dir: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolHooks:
+    """What a pool needs of whoever started it."""
+
+    hand_over: Callable[[HandOffRequest], Worker]
+    """Hand off to a supervisor that lives on by itself. Called from several threads."""
+    say: Callable[[str], None]
+    """Tell the user one line."""
+    alert: Callable[[str, str], None]
+    """A person is needed: the task, or nothing, and why."""
+    stops_wanted: Callable[[], int]
+    """How often the user asked to stop: once, no new ones; twice, stop; thrice, kill."""
+    show: Callable[[Sequence[LiveSession], Sequence[str]], None]
+    """Show the workers, and the tasks that are just being started."""
+    tell_end: Callable[[Worker, Ended], None]
+    """Tell how a session ended."""
+
+
+class Pool:
+    """One pool over a mission. `run` once."""
+
+    def __init__(
+        self,
+        mission_file: Path,
+        request: HandOffRequest,
+        limits: Limits,
+        hooks: PoolHooks,
+        *,
+        size: int,
+        keeps_full: bool,
+    ) -> None:
+        """Lay out a pool.
+
+        Args:
+            mission_file: path of mission.json.
+            request: what every hand-off has in common.
+            limits: those of this pool; the mission's own hold besides.
+            hooks: the user's side.
+            size: how many work at once.
+            keeps_full: whether a task that is ready takes the place of one that ended.
+        """
+        self._mission_file = mission_file
+        self._request = replace(request, worktree=True)
+        self._hooks = hooks
+        self._size = size
+        self._keeps_full = keeps_full
+        self._ledger = Ledger(
+            mission_file, self._request, limits, say=hooks.say, alert=hooks.alert
+        )
+        self._workers: dict[str, Worker] = {}
+        self._starting: dict[str, Future[Worker]] = {}
+        self._left_out: set[str] = set()
+        """Tasks that this pool does not try again."""
+        self._not_before: dict[str, float] = {}
+        self._started = 0
+        self._refusals = 0
+        self._stops_sent = 1
+        self._why: str | None = None
+        """Why no more are started."""
+
+    def run(self) -> LoopReport:
+        """Work until nothing is ready and nobody works, a limit is met, or it is stopped.
+
+        Raises:
+            BrokenFileError: the mission's files are broken.
+        """
+        with ThreadPoolExecutor(max_workers=self._size, thread_name_prefix="start") as threads:
+            try:
+                self._adopt()
+                while self._turn(threads):
+                    time.sleep(POLL_SECONDS)
+            finally:
+                self._ledger.sum_up()
+        return self._ledger.report
+
+    @property
+    def workers(self) -> Sequence[Worker]:
+        """Who works now."""
+        return list(self._workers.values())
+
+    def fill(self) -> LoopReport:
+        """Start as many as there is room for, and stay with none of them.
+
+        Raises:
+            BrokenFileError: the mission's files are broken.
+        """
+        with ThreadPoolExecutor(max_workers=self._size, thread_name_prefix="start") as threads:
+            self._fill(threads)
+            while self._starting:
+                self._take_started()
+                self._fill(threads)
+                time.sleep(POLL_SECONDS)
+        return self._ledger.sum_up()
+
+    def _adopt(self) -> None:
+        """Count the sessions that live in worktrees already: of a pool that was killed, perhaps."""
+        if not self._keeps_full:
+            return
+        snapshot = self._ledger.settled()
+        for found in self._live(snapshot).values():
+            lock = found.lock
+            entry = snapshot.find(lock.task_id)
+            if found.path == snapshot.layout.session_lock or entry is None:
+                continue
+            if lock.process.pid and lock.process.host == host_name():
+                self._hooks.say(f"{lock.session_id} works on {lock.task_id} already")
+                self._workers[lock.session_id] = Worker(
+                    task=entry.task,
+                    before=entry.task.status.value,
+                    session_id=lock.session_id,
+                    run_dir=run_of(snapshot.layout.runs_dir, lock.task_id, lock.run_id).dir,
+                )
+
+    def _turn(self, threads: ThreadPoolExecutor) -> bool:
+        """Look once at everything; tell whether to go on."""
+        self._take_started()
+        snapshot = self._ledger.settled()
+        self._take_ended(snapshot)
+        self._heed_stops()
+        self._fill(threads)
+        live = self._live(snapshot)
+        seen = [
+            observe_session(live[name], snapshot.layout) for name in self._workers if name in live
+        ]
+        self._hooks.show(seen, sorted(self._starting))
+        if self._workers or self._starting:
+            return True
+        return self._why is None and self._is_waiting()
+
+    def _is_waiting(self) -> bool:
+        """Tell whether a task is only let rest before it is tried again."""
+        return any(until > time.monotonic() for until in self._not_before.values())
+
+    def _fill(self, threads: ThreadPoolExecutor) -> None:
+        while self._why is None and len(self._workers) + len(self._starting) < self._size:
+            if not self._keeps_full and self._started >= self._size:
+                return
+            snapshot = self._ledger.settled()
+            met = self._ledger.met_limit(snapshot, len(self._workers) + len(self._starting))
+            if met is not None:
+                self._close(f"limit met: {met}")
+                return
+            task = self._next_task(snapshot)
+            if task is None:
+                return
+            plan = self._ledger.plan(snapshot, task)
+            if plan is None:
+                continue
+            if plan.wait_seconds and task.id not in self._not_before:
+                # With jitter, so that many do not come back at once.
+                wait = plan.wait_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+                self._not_before[task.id] = time.monotonic() + wait
+                continue
+            self._not_before.pop(task.id, None)
+            self._started += 1
+            self._starting[task.id] = threads.submit(self._hooks.hand_over, plan.request)
+
+    def _next_task(self, snapshot: Snapshot) -> Task | None:
+        """Return what is started next; None when nothing is, for now or for good."""
+        spoken_for = dict.fromkeys(self._starting, "a new session")
+        selection = select_from(snapshot, milestone=self._request.milestone, spoken_for=spoken_for)
+        now = time.monotonic()
+        for verdict in selection.ready:
+            name = verdict.task.id
+            if name not in self._left_out and self._not_before.get(name, 0.0) <= now:
+                return verdict.task
+        if not (self._workers or self._starting or self._is_waiting()):
+            snapshot.raise_problems()
+            self._close(f"nothing is ready: {summarize_waiting(selection)}")
+        return None
+
+    def _take_started(self) -> None:
+        for name, future in list(self._starting.items()):
+            if not future.done():
+                continue
+            del self._starting[name]
+            try:
+                worker = future.result()
+            except (NotReadyError, HeldError) as error:
+                self._refusals += 1  # somebody changed the plan meanwhile: look again
+                self._started -= 1
+                self._not_before[name] = time.monotonic() + 1.0
+                if self._refusals > MOST_REFUSALS:
+                    self._close(error.message)
+            except MissionError as error:
+                self._note_unstarted(name, error)
+            else:
+                self._refusals = 0
+                self._workers[worker.session_id] = worker
+
+    def _note_unstarted(self, name: str, error: MissionError) -> None:
+        self._left_out.add(name)
+        words = "; ".join(filter(None, (error.message, error.detail)))
+        self._ledger.report.not_started[name] = words
+        self._hooks.say(f"{name} could not be started: {words}")
+        if isinstance(error, ProgramNotFoundError):
+            self._close(error.message, needs_person=True)
+
+    def _take_ended(self, snapshot: Snapshot) -> None:
+        live = self._live(snapshot)
+        for worker in list(self._workers.values()):
+            found = live.get(worker.session_id)
+            if found is not None or is_folder_held(worker.run_dir):
+                continue
+            del self._workers[worker.session_id]
+            ended = self._ledger.note_end(worker.task, worker.before, worker.session_id)
+            self._hooks.tell_end(worker, ended)
+            if not (self._keeps_full or ended.is_finished):
+                self._left_out.add(worker.task.id)
+            if ended.was_stopped:
+                self._close("a session was stopped", interrupted=True)
+            elif ended.person is not None:
+                self._hooks.alert("", ended.person)
+                self._close(ended.person, needs_person=True)
+
+    def _live(self, snapshot: Snapshot) -> dict[str, FoundLock]:
+        return {
+            found.lock.session_id: found
+            for found in find_locks(snapshot.layout)
+            if not found.is_dead
+        }
+
+    def _heed_stops(self) -> None:
+        wanted = self._hooks.stops_wanted()
+        if wanted:
+            self._close("interrupted", interrupted=True)
+        if wanted > self._stops_sent:
+            self._stops_sent = wanted
+            for worker in self._workers.values():
+                Supervised().stop(worker.run_dir, now=wanted > 2)  # noqa: PLR2004 - the third time
+
+    def _close(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> None:
+        """Start no more; what works now is waited for."""
+        if self._why is None:
+            self._why = why
+            self._ledger.end(why, needs_person=needs_person, interrupted=interrupted)
+
+
+def room_in(mission_file: Path, wanted: int) -> int:
+    """Return how many sessions may work at once: as asked for, and as the mission allows."""
+    allowed = read_mission(mission_file).document.mission.max_parallel
+    return wanted if allowed is None else min(wanted, allowed)
