@@ -46,6 +46,7 @@ PANELS = {
         "checkpoint": "checkpoints",
     },
     "Review": {"handoff": "report", "gates": "gates", "review": "review", "status": "look"},
+    "Parallel": {"panel": "panel", "merge": "merging"},
     "Around it": {
         "demo": "around",
         "doctor": "around",
@@ -105,6 +106,10 @@ def build_app(wanted: str | None) -> typer.Typer:
         for name, module in modules.items():
             if wanted in (None, name):
                 commands = import_module(f"mosaic.cli.{module}")
+                group = getattr(commands, f"{name}_app", None)
+                if group is not None:
+                    app.add_typer(group, name=name, rich_help_panel=panel)
+                    continue
                 function = getattr(commands, f"{name}_command")
                 app.command(name, rich_help_panel=panel)(function)
     return app

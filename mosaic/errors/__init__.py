@@ -10,6 +10,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── MissionExistsError          MISSION_EXISTS
     │   ├── TaskNotFoundError           TASK_NOT_FOUND
     │   ├── SessionNotFoundError        SESSION_NOT_FOUND
+    │   ├── PanelNotFoundError          PANEL_NOT_FOUND
     │   ├── RunNotFoundError            RUN_NOT_FOUND
     │   ├── CheckpointNotFoundError     CHECKPOINT_NOT_FOUND
     │   └── RuntimeUnknownError         RUNTIME_UNKNOWN
@@ -69,6 +70,7 @@ from mosaic.errors.refusals import (
     MissionNotFoundError,
     NothingReadyError,
     NotReadyError,
+    PanelNotFoundError,
     ProgramNotFoundError,
     RunNotFoundError,
     RuntimeUnknownError,
@@ -100,6 +102,7 @@ __all__ = [
     "MissionNotFoundError",
     "NotReadyError",
     "NothingReadyError",
+    "PanelNotFoundError",
     "PathOutsideError",
     "ProgramNotFoundError",
     "RecordError",

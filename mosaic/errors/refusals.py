@@ -94,6 +94,20 @@ class RunNotFoundError(UsageError):
         super().__init__(message, detail=f"closest: {near}" if near else None, hint=hint)
 
 
+class PanelNotFoundError(UsageError):
+    """No panel has this id."""
+
+    code = "PANEL_NOT_FOUND"
+
+    def __init__(self, panel_id: str, known: Sequence[str]) -> None:
+        shown = ", ".join(f"`{name}`" for name in known[-5:]) or "there is none"
+        super().__init__(
+            f"no panel is called `{panel_id}`",
+            detail=f"newest: {shown}",
+            hint="`mission panel list` shows them all",
+        )
+
+
 class RuntimeUnknownError(UsageError):
     """No runtime has this name."""
 

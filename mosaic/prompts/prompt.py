@@ -51,13 +51,27 @@ def render_prompt(
         TemplateError: it cannot be rendered, or writes nothing, or too much.
     """
     text = render_template(template, prompt_values(context), name=name, partials=partials)
+    return fit_prompt(text, heading=f"Task {context.task.id}", name=name)
+
+
+def fit_prompt(text: str, *, heading: str, name: str) -> str:
+    """Return what a template wrote as a prompt that no command line misreads.
+
+    Args:
+        text: what it wrote.
+        heading: put first where the text begins as it must not.
+        name: the template's path, for errors.
+
+    Raises:
+        TemplateError: it wrote nothing.
+    """
     prompt = _without_blank_start(plain_text(text))
     if not prompt:
         raise TemplateError(
             "the template writes nothing", path=name, hint="an agent needs to be told its task"
         )
     if prompt[0] in _FORBIDDEN_STARTS:
-        prompt = f"# Task {one_line(context.task.id, 100)}\n\n{prompt}"
+        prompt = f"# {one_line(heading, 100)}\n\n{prompt}"
     return prompt if prompt.endswith("\n") else f"{prompt}\n"
 
 

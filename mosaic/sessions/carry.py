@@ -30,7 +30,13 @@ from mosaic.runs.snapshots import (
 )
 from mosaic.sessions.outcome import decide_step_outcome
 from mosaic.sessions.output import reader_of
-from mosaic.sessions.settle import EndFacts, earlier_usage, settle_session, step_end
+from mosaic.sessions.settle import (
+    EndFacts,
+    earlier_usage,
+    settle_session,
+    step_end,
+    usage_of_turns,
+)
 from mosaic.sessions.supervisor import Supervisor
 from mosaic.store.mission_file import load_mission
 
@@ -164,6 +170,8 @@ class RunCarrier:
         if self.meta.session_id is not None:
             sessions = load_mission(self._mission_file).mission.sessions
             before = earlier_usage(sessions, self.meta.session_id, end.conversation)
+        elif self.meta.panel_id is not None:
+            before = usage_of_turns(self.run, end.conversation)
         return EndFacts(
             ended=end.reason,
             ending=end.ending,

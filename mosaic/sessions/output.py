@@ -184,7 +184,7 @@ def reader_of(meta: RunMeta, mission: Mission, mode: Mode) -> OutputReader:
     Raises:
         RuntimeUnknownError: the mission does not know its runtime any more.
     """
-    if meta.session_id is None:
+    if meta.session_id is None and meta.panel_id is None:
         return TextReader(meta.argv[0])
     return get_runtime(meta.runtime, mission.runtimes).reader(mode)
 

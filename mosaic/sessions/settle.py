@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, RunStatus, Session, Status, Usage
+from mosaic.runs.folders import runs_in
 from mosaic.runs.report import AgentReport
 from mosaic.runs.result import StepEnd
 from mosaic.sessions.outcome import Outcome, decide_outcome
@@ -21,12 +22,12 @@ from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from mosaic.ports import Ending
-    from mosaic.runs.record import RunMeta
+    from mosaic.runs.record import Run, RunMeta
     from mosaic.store.draft import Draft
 
 SETTLE_LOCK_SECONDS = 60.0
@@ -67,18 +68,39 @@ def earlier_usage(sessions: Sequence[Session], session_id: str, conversation: st
 
     Runtimes report totals over a resumed conversation; the difference is a run's own part.
     """
-    total = Usage(cost_usd=0.0)
-    for session in sessions:
-        usage = session.usage
-        if session.id == session_id or usage is None or conversation is None:
+    earlier = [
+        session.usage
+        for session in sessions
+        if session.id != session_id
+        and session.usage is not None
+        and conversation is not None
+        and session.runtime_session_id == conversation
+    ]
+    return _sum(earlier)
+
+
+def usage_of_turns(run: Run, conversation: str | None) -> Usage:
+    """Return the same of the other runs beside one that no session speaks of."""
+    earlier = []
+    for other in runs_in(run.dir.parent):
+        result = other.find_result()
+        usage = result.get("usage")
+        if other.id == run.id or conversation is None or not isinstance(usage, dict):
             continue
-        if session.runtime_session_id == conversation:
-            total = Usage(
-                input_tokens=total.input_tokens + usage.input_tokens,
-                output_tokens=total.output_tokens + usage.output_tokens,
-                cached_input_tokens=total.cached_input_tokens + usage.cached_input_tokens,
-                cost_usd=(total.cost_usd or 0.0) + (usage.cost_usd or 0.0),
-            )
+        if result.get("runtime_session_id") == conversation:
+            earlier.append(Usage(**usage))
+    return _sum(earlier)
+
+
+def _sum(usages: Iterable[Usage]) -> Usage:
+    total = Usage(cost_usd=0.0)
+    for usage in usages:
+        total = Usage(
+            input_tokens=total.input_tokens + usage.input_tokens,
+            output_tokens=total.output_tokens + usage.output_tokens,
+            cached_input_tokens=total.cached_input_tokens + usage.cached_input_tokens,
+            cost_usd=(total.cost_usd or 0.0) + (usage.cost_usd or 0.0),
+        )
     return total
 
 

@@ -55,7 +55,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
         Supervised().stop(run.dir, now=now)
         wait_until(lambda: not is_folder_held(run.dir), PATIENCE_SECONDS)
     else:
-        _end_without_supervisor(run, found, now=now)
+        end_without_supervisor(run, found.lock.process, now=now)
     recover_if_needed(read_mission(mission_file))
     sessions = read_mission(mission_file).document.mission.sessions
     ended = next((s for s in sessions if s.id == found.lock.session_id), None)
@@ -88,9 +88,8 @@ def _run_of(snapshot: Snapshot, found: FoundLock) -> Run:
     return Run(dir=parent / safe_segment(lock.run_id))
 
 
-def _end_without_supervisor(run: Run, found: FoundLock, *, now: bool) -> None:
+def end_without_supervisor(run: Run, agent: ProcessIdentity, *, now: bool) -> None:
     """End an agent whose supervisor was killed: itself, and all that carry the run's mark."""
-    agent = found.lock.process
     steps = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
     for number in steps[2:] if now else steps:
         for process in _remains(run, agent):

@@ -99,9 +99,7 @@ class Pool:
         self._hooks = hooks
         self._size = size
         self._keeps_full = keeps_full
-        self._ledger = Ledger(
-            mission_file, self._request, limits, say=hooks.say, alert=hooks.alert
-        )
+        self._ledger = Ledger(mission_file, self._request, limits, say=hooks.say, alert=hooks.alert)
         self._workers: dict[str, Worker] = {}
         self._starting: dict[str, Future[Worker]] = {}
         self._left_out: set[str] = set()

@@ -17,6 +17,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.TaskNotFoundError("T-9", ["T-8"]), "TASK_NOT_FOUND", 2),
     (errors.SessionNotFoundError("no session is live"), "SESSION_NOT_FOUND", 2),
     (errors.CheckpointNotFoundError("T-1", 9, [1, 2]), "CHECKPOINT_NOT_FOUND", 2),
+    (errors.PanelNotFoundError("panel-009", ["panel-001"]), "PANEL_NOT_FOUND", 2),
     (errors.RunNotFoundError("no run matches `r1`", ["r2"]), "RUN_NOT_FOUND", 2),
     (errors.RuntimeUnknownError("x", ["claude"]), "RUNTIME_UNKNOWN", 2),
     (errors.NotReadyError("x"), "NOT_READY", 3),

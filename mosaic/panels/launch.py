@@ -1,0 +1,321 @@
+"""Starting a panel's workers: worktree, brief, run record, supervisor; each step on record.
+
+Each worker is claimed by whoever starts it before anything is done for it, so that a second
+one leaves it alone; who was killed in between is found by the next that looks.
+"""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mosaic import __version__
+from mosaic.errors import FailedError, HeldError, MissionError
+from mosaic.executors import get_executor
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import write_private
+from mosaic.machine.git import current_branch, find_work_tree, head_commit
+from mosaic.machine.identity import own_identity
+from mosaic.model import Mode
+from mosaic.panels.answer import answer_schema
+from mosaic.panels.brief import SCHEMA_NAME, TASK_NAME, Turn, brief_worker
+from mosaic.panels.preflight import find_obstacles
+from mosaic.panels.record import Panel, PanelEvent, create_panel
+from mosaic.panels.words import ExecutionState, WorkerStatus
+from mosaic.ports import AnswerSchema, Launch, Order
+from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.folders import create_run
+from mosaic.runs.masking import masked_argv
+from mosaic.runs.record import Run, RunMeta, write_request
+from mosaic.runtimes import get_runtime
+from mosaic.sessions.agent_version import describe_agent
+from mosaic.sessions.prepare import reachable_command
+from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mosaic.model import JsonValue
+    from mosaic.panels.brief import Brief
+    from mosaic.panels.words import PanelPlan, WorkerPlan
+    from mosaic.ports import Invocation, Started
+    from mosaic.store.mission_file import MissionDocument
+    from mosaic.workspaces.record import Workspace
+
+MOST_AT_ONCE = 8
+"""How many workers are started at the same time; the others follow."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerStart:
+    """What a worker is started with beside its plan."""
+
+    name: str
+    messages: Sequence[str] = ()
+    conversation: str | None = None
+    """The runtime's own conversation to go on with; None begins a new one."""
+
+
+def start_panel(document: MissionDocument, plan: PanelPlan) -> Panel:
+    """Write a panel down, look whether it can begin, and start its workers.
+
+    Raises:
+        FailedError: something that it needs is missing; all of it is named, nothing was
+            started, and the panel is on record as failed.
+        FileAccessError: it cannot be written down.
+    """
+    panel = create_panel(document.layout, plan)
+    plan = panel.plan()
+    refuse_obstacles(document, panel, plan)
+    start_workers(document, panel, [WorkerStart(name=worker.name) for worker in plan.workers])
+    return panel
+
+
+def refuse_obstacles(
+    document: MissionDocument, panel: Panel, plan: PanelPlan, *, again: Sequence[str] = ()
+) -> None:
+    """Make sure that a panel can be started, and put on record why not.
+
+    Raises:
+        FailedError: it cannot; says everything that is missing.
+    """
+    obstacles = find_obstacles(document.layout, document.mission, plan, again=again)
+    with panel.changing("checking"):
+        state = panel.state()
+        if not obstacles:
+            if state.problems:
+                panel.write_state(replace(state, problems=()))
+            return
+        workers = {
+            name: replace(
+                worker,
+                status=WorkerStatus.FAILED,
+                execution_state=ExecutionState.PREFLIGHT_FAILED,
+            )
+            if not worker.runs
+            else worker
+            for name, worker in state.workers.items()
+        }
+        panel.write_state(replace(state, workers=workers, problems=tuple(obstacles)))
+        panel.note(PanelEvent.PREFLIGHT_FAILED, "; ".join(obstacles), problems=obstacles)
+    raise FailedError(
+        f"`{panel.id}` cannot be started",
+        detail="\n".join(obstacles),
+        hint=f"mend that, then `mission panel resume {panel.id}`",
+    )
+
+
+def start_workers(document: MissionDocument, panel: Panel, starts: Sequence[WorkerStart]) -> None:
+    """Start workers side by side; one that cannot be started is on record with why."""
+    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE, thread_name_prefix="worker") as threads:
+        list(threads.map(lambda start: start_worker(document, panel, start), starts))
+
+
+def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) -> Run | None:
+    """Start one worker, or one more turn of it; returns its run, None where that failed."""
+    try:
+        _claim(panel, start.name)
+    except HeldError:
+        return None  # somebody else starts it, or it works
+    plan = panel.plan()
+    worker = plan.worker(start.name)
+    assert worker is not None
+    try:
+        workspace = _provision(document, panel, plan, worker)
+    except MissionError as error:
+        _note_failure(panel, worker, ExecutionState.PROVISION_FAILED, error)
+        return None
+    run: Run | None = None
+    try:
+        run = create_run(document.layout.runs_dir, panel.id)
+        started = _launch(document, panel, Turn(
+            plan=plan, worker=worker, workspace=workspace, run=run, messages=start.messages,
+            is_continued=start.conversation is not None,
+        ), start.conversation)  # fmt: skip
+    except MissionError as error:
+        if run is not None:
+            shutil.rmtree(run.dir, ignore_errors=True)
+            known = panel.state().workers[worker.name].runs
+            panel.set_worker(worker.name, run_id=None, runs=tuple(r for r in known if r != run.id))
+        _note_failure(panel, worker, ExecutionState.LAUNCH_FAILED, error)
+        return None
+    panel.set_worker(
+        worker.name,
+        status=WorkerStatus.RUNNING,
+        execution_state=ExecutionState.RUNNING,
+        launcher=None,
+        error=None,
+    )
+    panel.note(
+        PanelEvent.WORKER_LAUNCHED,
+        f"{worker.name} works with {worker.runtime}, pid {started.agent.pid}",
+        worker=worker.name,
+        run_id=run.id,
+        pid=started.agent.pid,
+        place=dict(started.place),
+    )
+    return run
+
+
+def _claim(panel: Panel, name: str) -> None:
+    """Take a worker for ourselves to start.
+
+    Raises:
+        HeldError: it is at work, or somebody else is starting it.
+    """
+    with panel.changing("starting a worker of"):
+        state = panel.state()
+        worker = state.workers[name]
+        if worker.is_at_work:
+            raise HeldError(f"`{name}` of `{panel.id}` is at work")
+        taken = replace(
+            worker,
+            status=WorkerStatus.PENDING,
+            execution_state=ExecutionState.PROVISIONING,
+            launcher=own_identity(),
+            error=None,
+        )
+        panel.write_state(replace(state, workers={**state.workers, name: taken}))
+
+
+def _provision(
+    document: MissionDocument, panel: Panel, plan: PanelPlan, worker: WorkerPlan
+) -> Workspace:
+    layout = document.layout
+    home = find_work_tree(layout.project) or layout.project
+    known = panel.state().workers[worker.name].branch
+    branch = known or default_branch(home, panel.id, worker.name)
+    request = WorkspaceRequest(
+        name=workspace_name(panel, worker.name),
+        owner=panel.id,
+        branch=branch if plan.is_writable else None,
+        base_ref=plan.base_ref,
+        with_changes=plan.with_changes and known is None,
+    )
+    workspace = provision(layout, request, document.mission.worktrees)
+    panel.set_worker(
+        worker.name,
+        execution_state=ExecutionState.PROVISIONED,
+        branch=workspace.branch,
+        worktree=str(workspace.path),
+    )
+    where = f"on `{workspace.branch}`" if workspace.branch else "for looking only"
+    panel.note(
+        PanelEvent.WORKTREE_PROVISIONED,
+        f"{worker.name} has its worktree, {where}",
+        worker=worker.name,
+        path=str(workspace.path),
+        branch=workspace.branch,
+        base_commit=workspace.base_commit,
+    )
+    return workspace
+
+
+def workspace_name(panel: Panel, worker: str) -> str:
+    """Return the name of a worker's worktree."""
+    return f"{panel.id}-{worker}"
+
+
+def _launch(
+    document: MissionDocument, panel: Panel, turn: Turn, conversation: str | None
+) -> Started:
+    layout, mission = document.layout, document.mission
+    run, worker, plan = turn.run, turn.worker, turn.plan
+    brief = brief_worker(layout, mission, turn)
+    for name, text in ((TASK_NAME, brief.task), (SCHEMA_NAME, answer_schema())):
+        write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
+    runtime = get_runtime(worker.runtime, mission.runtimes)
+    launch = _launch_of(turn, brief, conversation)
+    invocation = runtime.invocation(launch)
+    agent = describe_agent(runtime, invocation.argv[0], layout)
+    meta = _meta(panel, turn, brief, invocation, agent)
+    write_request(run, meta, prompt=brief.prompt, capsule="")
+    EventLog(run).append(EventType.RUN_PREPARED, "the run is laid out")
+    runs = panel.state().workers[worker.name].runs
+    # On record before the start: should we be killed, the run is not lost sight of.
+    panel.set_worker(
+        worker.name,
+        execution_state=ExecutionState.LAUNCHING,
+        run_id=run.id,
+        runs=(*runs, run.id),
+    )
+    order = Order(
+        argv=invocation.argv,
+        channel=invocation.channel,
+        cwd=meta.cwd,
+        mode=meta.mode,
+        env={
+            **reachable_command(),
+            **invocation.env,
+            "MISSION_FILE": str(layout.mission_file),
+            "MISSION_PANEL": panel.id,
+            "MISSION_WORKER": worker.name,
+            "MISSION_RUN_DIR": str(run.dir),
+        },
+        unset=invocation.unset,
+        timeout_seconds=meta.timeout_seconds,
+        conversation=invocation.conversation,
+    )
+    return get_executor(plan.executor, layout.mission_file).start(run.dir, order)
+
+
+def _launch_of(turn: Turn, brief: Brief, conversation: str | None) -> Launch:
+    run, plan = turn.run, turn.plan
+    return Launch(
+        mode=Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS,
+        cwd=turn.workspace.project,
+        run_dir=run.dir,
+        prompt=brief.prompt,
+        prompt_file=run.prompt_file,
+        capsule_file=run.dir / "capsule.json",
+        task_id=plan.id,
+        task_file=run.dir / TASK_NAME,
+        model=turn.worker.model,
+        conversation=conversation,
+        folders=(run.artifacts,) if plan.is_writable else (),
+        answer_schema=AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME),
+        read_only=not plan.is_writable,
+    )
+
+
+def _meta(
+    panel: Panel, turn: Turn, brief: Brief, invocation: Invocation, agent: dict[str, JsonValue]
+) -> RunMeta:
+    cwd, worker = turn.workspace.project, turn.worker
+    return RunMeta(
+        task_id=panel.id,
+        step_id=worker.name,
+        step_kind=worker.runtime,
+        run_id=turn.run.id,
+        session_id=None,
+        panel_id=panel.id,
+        attempt=1 + len(panel.state().workers[worker.name].runs),
+        runtime=worker.runtime,
+        mode=Mode.INTERACTIVE if turn.plan.is_interactive else Mode.HEADLESS,
+        argv=masked_argv(invocation.argv, brief.prompt),
+        cwd=str(cwd),
+        mission_file=turn.plan.mission_file,
+        branch=current_branch(cwd),
+        base_commit=head_commit(cwd),
+        timeout_seconds=turn.plan.timeout_seconds,
+        created_at=utc_now(),
+        prompt={"template": brief.template, "template_sha256": brief.template_sha256},
+        agent=agent,
+        tool_version=__version__,
+    )
+
+
+def _note_failure(
+    panel: Panel, worker: WorkerPlan, execution_state: ExecutionState, error: MissionError
+) -> None:
+    words = "; ".join(filter(None, (error.message, error.detail)))
+    panel.set_worker(
+        worker.name,
+        status=WorkerStatus.FAILED,
+        execution_state=execution_state,
+        launcher=None,
+        error=words,
+    )
+    panel.note(PanelEvent.WORKER_FAILED, f"{worker.name}: {words}", worker=worker.name)

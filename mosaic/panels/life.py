@@ -1,0 +1,212 @@
+"""The rest of a panel's life: stopped, resumed, shut down, merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FailedError, MissionError, NotReadyError
+from mosaic.executors.supervised import Supervised
+from mosaic.executors.tmux import pane_of
+from mosaic.machine.lock import is_folder_held
+from mosaic.machine.tmux import Tmux
+from mosaic.panels.launch import WorkerStart, refuse_obstacles, start_workers, workspace_name
+from mosaic.panels.mailbox import conversation_of, deliver
+from mosaic.panels.record import PanelEvent, named_worker
+from mosaic.panels.refresh import refresh_panel
+from mosaic.panels.words import Cleanup, ExecutionState, PanelState, WorkerStatus
+from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_until
+from mosaic.workspaces.merge import merge_workspace
+from mosaic.workspaces.record import find_workspace
+from mosaic.workspaces.removal import remove_workspace
+
+if TYPE_CHECKING:
+    from mosaic.panels.record import Panel
+    from mosaic.runs.record import Run
+    from mosaic.store.layout import Layout
+    from mosaic.store.mission_file import MissionDocument
+    from mosaic.workspaces.merge import Merged, MergeWay
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CleanedUp:
+    """What became of one worker's worktree."""
+
+    worker: str
+    cleanup: Cleanup
+    why: str = ""
+
+
+def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) -> PanelState:
+    """Interrupt all workers and wait until their ends are recorded.
+
+    Raises:
+        FailedError: one would not end.
+        RecordError: the panel's record cannot be read.
+    """
+    refresh_panel(panel, document.mission)
+    with panel.changing("stopping"):
+        state = panel.state()
+        workers = {
+            name: replace(
+                worker,
+                status=WorkerStatus.STOP_REQUESTED,
+                execution_state=ExecutionState.STOPPING,
+            )
+            if worker.status is WorkerStatus.RUNNING
+            else worker
+            for name, worker in state.workers.items()
+        }
+        state = panel.write_state(replace(state, workers=workers, is_stop_requested=True))
+        panel.note(PanelEvent.STOP_REQUESTED, "asked to stop", now=now)
+    runs = [
+        run
+        for worker in state.workers.values()
+        if worker.is_at_work and (run := panel.run_of(worker)) is not None
+    ]
+    for run in runs:
+        if not Supervised().stop(run.dir, now=now):
+            _end_orphan(run, now=now)
+    if not wait_until(lambda: not any(is_folder_held(run.dir) for run in runs), PATIENCE_SECONDS):
+        raise FailedError(
+            f"workers of `{panel.id}` would not end",
+            hint=f"`mission panel stop {panel.id} --now` kills them",
+        )
+    return refresh_panel(panel, document.mission)
+
+
+def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False) -> PanelState:
+    """Start the unfinished workers again; finished ones stay as they are.
+
+    Raises:
+        NotReadyError: every worker has its result, or all that have none are at work.
+        FailedError: something that it needs is missing; all of it is named.
+    """
+    state = refresh_panel(panel, document.mission)
+    again = [
+        name
+        for name, worker in state.workers.items()
+        if worker.status is not WorkerStatus.COMPLETED and not worker.is_at_work
+    ]
+    if not again:
+        raise NotReadyError(
+            f"nothing of `{panel.id}` is to be resumed: it is {state.status.value}",
+            hint=f"`mission panel show {panel.id}`",
+        )
+    known = [name for name in again if state.workers[name].branch is not None]
+    with panel.changing("resuming"):
+        state = panel.state()
+        panel.write_state(replace(state, is_stop_requested=False, is_shut_down=False, problems=()))
+        panel.note(PanelEvent.RESUME_REQUESTED, f"again: {', '.join(again)}", workers=again)
+    refuse_obstacles(document, panel, panel.plan(), again=[*known, *_finished(state)])
+    starts = [
+        WorkerStart(
+            name=name,
+            conversation=None
+            if fresh
+            else conversation_of(document, panel, name, state.workers[name]),
+        )
+        for name in again
+    ]
+    start_workers(document, panel, starts)
+    return refresh_panel(panel, document.mission)
+
+
+def shut_down(document: MissionDocument, panel: Panel, *, force: bool) -> list[CleanedUp]:
+    """End everything of a panel: agents, panes, worktrees; what would be lost is kept.
+
+    Raises:
+        FailedError: a worker would not end.
+    """
+    panel.note(PanelEvent.SHUTDOWN_REQUESTED, "asked to shut down", force=force)
+    state = refresh_panel(panel, document.mission)
+    if any(worker.is_at_work for worker in state.workers.values()):
+        state = stop_panel(document, panel)
+    done = [_clean_up(document.layout, panel, name, force=force) for name in state.workers]
+    with panel.changing("shutting down"):
+        state = panel.state()
+        panel.write_state(replace(state, is_shut_down=True, is_stop_requested=True))
+    return done
+
+
+def merge_worker(document: MissionDocument, panel: Panel, worker: str, way: MergeWay) -> Merged:
+    """Bring a worker's branch home.
+
+    Raises:
+        UsageError: there is no such worker.
+        NotReadyError: it is at work, has no branch, or a conflict waits for a person.
+        GitError: git refused.
+    """
+    named_worker(panel.plan(), worker)
+    state = refresh_panel(panel, document.mission)
+    if state.workers[worker].is_at_work:
+        raise NotReadyError(
+            f"`{worker}` is at work", hint=f"`mission panel stop {panel.id}`, or wait for its end"
+        )
+    workspace = find_workspace(document.layout, workspace_name(panel, worker))
+    if workspace is None or workspace.branch is None:
+        raise NotReadyError(
+            f"`{worker}` has no branch to merge",
+            detail="its panel looks only" if not panel.plan().is_writable else None,
+            hint="`panel start --writable` gives each worker a branch",
+        )
+    question = " ".join(panel.plan().question.split())[:60]
+    merged = merge_workspace(workspace, way, f"Merge {panel.id}/{worker}: {question}")
+    panel.note(
+        PanelEvent.WORKER_MERGED,
+        f"{worker} into {merged.into}",
+        worker=worker,
+        branch=merged.branch,
+        commit=merged.commit,
+    )
+    return merged
+
+
+def look_after(document: MissionDocument, panel: Panel) -> PanelState:
+    """Refresh a panel, and deliver what its workers can take now."""
+    state = refresh_panel(panel, document.mission)
+    begun = [deliver(document, panel, name) for name in state.workers]
+    return panel.state() if any(begun) else state
+
+
+def _finished(state: PanelState) -> list[str]:
+    return [name for name, w in state.workers.items() if w.status is WorkerStatus.COMPLETED]
+
+
+def _end_orphan(run: Run, *, now: bool) -> None:
+    """End an agent whose supervisor is gone."""
+    try:
+        agent = run.state().agent
+    except MissionError:
+        return
+    if agent is not None:
+        end_without_supervisor(run, agent, now=now)
+
+
+def _clean_up(layout: Layout, panel: Panel, name: str, *, force: bool) -> CleanedUp:
+    run = panel.run_of(panel.state().workers[name])
+    pane = pane_of(run.dir) if run else None
+    try:
+        if pane is not None:
+            Tmux().close_pane(pane)
+        workspace = find_workspace(layout, workspace_name(panel, name))
+        if workspace is not None:
+            remove_workspace(layout, workspace, force=force)
+        done = CleanedUp(worker=name, cleanup=Cleanup.REMOVED)
+    except NotReadyError as error:
+        done = CleanedUp(worker=name, cleanup=Cleanup.RETAINED, why=error.message)
+    except MissionError as error:
+        words = "; ".join(filter(None, (error.message, error.detail)))
+        done = CleanedUp(worker=name, cleanup=Cleanup.FAILED, why=words)
+    has_failed = done.cleanup is Cleanup.FAILED
+    panel.set_worker(
+        name,
+        cleanup=done.cleanup,
+        execution_state=ExecutionState.CLEANUP_FAILED if has_failed else ExecutionState.SHUTDOWN,
+    )
+    kind = {
+        Cleanup.REMOVED: PanelEvent.WORKTREE_REMOVED,
+        Cleanup.RETAINED: PanelEvent.WORKTREE_RETAINED,
+    }.get(done.cleanup, PanelEvent.CLEANUP_FAILED)
+    panel.note(kind, done.why or f"{name} is cleaned up", worker=name)
+    return done

@@ -1,0 +1,178 @@
+"""Messages to a panel's workers, each delivered once.
+
+    mailbox-<worker>.jsonl    {"id": 1, "created_at": "…", "text": "…", "delivered_at": null,
+                               "run_id": null, "how": null}
+
+An agent takes a message at its next turn: its conversation is continued with what waits for
+it, at once where it is not at work, else when its turn has ended. Into a tmux pane with an
+interactive agent a message can be pasted instead.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from mosaic.errors import FailedError, NotReadyError, UsageError
+from mosaic.executors.tmux import pane_of
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.tmux import Tmux
+from mosaic.panels.launch import WorkerStart, start_worker
+from mosaic.panels.record import Panel, PanelEvent, named_worker
+from mosaic.runs.record import format_moment
+from mosaic.runtimes import get_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mosaic.panels.words import WorkerState
+    from mosaic.store.mission_file import MissionDocument
+
+LONGEST_MESSAGE = 200_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One message to a worker."""
+
+    id: int
+    created_at: str
+    text: str
+    delivered_at: str | None = None
+    run_id: str | None = None
+    """The run that was told it."""
+    how: str | None = None
+    """`turn`: at the begin of a turn; `pasted`: into its pane."""
+
+
+def send_message(panel: Panel, worker: str, text: str) -> Message:
+    """Put a message into a worker's mailbox.
+
+    Raises:
+        UsageError: there is no such worker, or the message is empty or too long.
+        NotReadyError: the panel was shut down.
+    """
+    plan = panel.plan()
+    named_worker(plan, worker)
+    if not text.strip():
+        raise UsageError("the message is empty")
+    if len(text) > LONGEST_MESSAGE:
+        raise UsageError(f"the message has more than {LONGEST_MESSAGE} characters")
+    with panel.changing("sending a message to"):
+        if panel.state().is_shut_down:
+            raise NotReadyError(
+                f"`{panel.id}` was shut down", hint=f"`mission panel resume {panel.id}` first"
+            )
+        messages = read_messages(panel, worker)
+        message = Message(id=len(messages) + 1, created_at=format_moment(utc_now()), text=text)
+        _write(panel, worker, [*messages, message])
+        panel.note(
+            PanelEvent.MESSAGE_SENT, f"to {worker}: message {message.id}", worker=worker,
+            message_id=message.id,
+        )  # fmt: skip
+    return message
+
+
+def deliver(document: MissionDocument, panel: Panel, worker: str) -> list[Message]:
+    """Begin a turn with the messages that wait for a worker, if it can take one now.
+
+    Returns:
+        What was delivered; empty where nothing waits, or the worker is at work: whoever
+        carries its run delivers when that has ended.
+    """
+    state = panel.state()
+    waiting = [each for each in read_messages(panel, worker) if each.delivered_at is None]
+    standing = state.workers[worker]
+    if not waiting or standing.is_at_work or state.is_stop_requested or state.is_shut_down:
+        return []
+    start = WorkerStart(
+        name=worker,
+        messages=[each.text for each in waiting],
+        conversation=conversation_of(document, panel, worker, standing),
+    )
+    run = start_worker(document, panel, start)
+    if run is None:
+        return []
+    return _mark(panel, worker, waiting, run_id=run.id, how="turn")
+
+
+def paste(panel: Panel, worker: str) -> list[Message]:
+    """Type the messages that wait for a worker into its pane.
+
+    Raises:
+        NotReadyError: it has no pane in which an agent listens.
+        FailedError: tmux refused.
+    """
+    run = panel.run_of(panel.state().workers[worker])
+    pane = pane_of(run.dir) if run else None
+    if run is None or pane is None or not panel.plan().is_interactive:
+        raise NotReadyError(
+            f"`{worker}` has no pane in which an agent listens",
+            hint="`panel start --executor tmux --interactive` gives it one",
+        )
+    done = []
+    for message in read_messages(panel, worker):
+        if message.delivered_at is None:
+            Tmux().paste(pane, message.text)
+            done += _mark(panel, worker, [message], run_id=run.id, how="pasted")
+    return done
+
+
+def conversation_of(
+    document: MissionDocument, panel: Panel, worker: str, standing: WorkerState
+) -> str | None:
+    """Return the runtime's own conversation of a worker, where it can be continued."""
+    run = panel.run_of(standing)
+    planned = panel.plan().worker(worker)
+    if run is None or planned is None:
+        return None
+    known = run.find_result().get("runtime_session_id")
+    if not isinstance(known, str):
+        return None
+    try:
+        runtime = get_runtime(planned.runtime, document.mission.runtimes)
+    except FailedError:
+        return None
+    return known if runtime.can_continue(known) else None
+
+
+def read_messages(panel: Panel, worker: str) -> list[Message]:
+    """Return all messages to a worker; a torn line is left out."""
+    found = []
+    for line in (find_bytes(panel.mailbox(worker)) or b"").splitlines():
+        try:
+            found.append(Message(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def _mark(
+    panel: Panel, worker: str, messages: Sequence[Message], *, run_id: str, how: str
+) -> list[Message]:
+    ids = {message.id for message in messages}
+    now = format_moment(utc_now())
+    with panel.changing("delivering a message to"):
+        marked = [
+            replace(each, delivered_at=now, run_id=run_id, how=how)
+            if each.id in ids and each.delivered_at is None
+            else each
+            for each in read_messages(panel, worker)
+        ]
+        _write(panel, worker, marked)
+        panel.note(
+            PanelEvent.MESSAGE_DELIVERED,
+            f"{len(ids)} to {worker}",
+            worker=worker,
+            message_ids=sorted(ids),
+            run_id=run_id,
+            how=how,
+        )
+    return [each for each in marked if each.id in ids]
+
+
+def _write(panel: Panel, worker: str, messages: Sequence[Message]) -> None:
+    lines = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in messages)
+    write_private(panel.mailbox(worker), lines.encode("utf-8", "replace"), root=panel.dir)

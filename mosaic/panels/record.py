@@ -1,0 +1,317 @@
+"""A panel's record, beside the run records that its workers leave.
+
+    runs/<panel>/
+      panel.json             what was asked: written once
+      state.json             where it stands: replaced whole, under a lock of its own
+      events.jsonl           what happened, one JSON object a line
+      mailbox-<worker>.jsonl messages to a worker
+      question.md            what it is about
+      r001-…/                the run of one worker: its task file, prompt, result schema,
+                             logs, exit record and state
+
+A panel's id stands where a task's id stands otherwise, so that logs, recovery and cleaning
+treat its runs like any other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import PanelNotFoundError, RecordError, UsageError
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import create_private_dir, find_bytes, write_private
+from mosaic.machine.journal import append_next
+from mosaic.machine.lock import mission_lock
+from mosaic.model import ProcessIdentity
+from mosaic.panels.words import (
+    Cleanup,
+    ExecutionState,
+    PanelPlan,
+    PanelState,
+    WorkerPlan,
+    WorkerState,
+    WorkerStatus,
+)
+from mosaic.runs.record import Run, format_moment
+from mosaic.store.state import ensure_state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from mosaic.model import JsonValue
+    from mosaic.store.layout import Layout
+
+LAYOUT_VERSION = 1
+PANEL_ID = re.compile(r"panel-(\d{3,})")
+LOCK_SECONDS = 60.0
+
+
+class PanelEvent(StrEnum):
+    """What can happen to a panel."""
+
+    RUN_CREATED = "run_created"
+    PREFLIGHT_FAILED = "preflight_failed"
+    WORKTREE_PROVISIONED = "worktree_provisioned"
+    WORKER_LAUNCHED = "worker_launched"
+    WORKER_COMPLETED = "worker_completed"
+    WORKER_FAILED = "worker_failed"
+    WORKER_BLOCKED = "worker_blocked"
+    WORKER_STOPPED = "worker_stopped"
+    CHANGES_DROPPED = "changes_dropped"
+    STOP_REQUESTED = "stop_requested"
+    RESUME_REQUESTED = "resume_requested"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_DELIVERED = "message_delivered"
+    WORKER_MERGED = "worker_merged"
+    SHUTDOWN_REQUESTED = "shutdown_requested"
+    WORKTREE_REMOVED = "worktree_removed"
+    WORKTREE_RETAINED = "worktree_retained"
+    CLEANUP_FAILED = "cleanup_failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Panel:
+    """A panel's folder."""
+
+    dir: Path
+
+    @property
+    def id(self) -> str:
+        """The panel's id."""
+        return self.dir.name
+
+    def plan(self) -> PanelPlan:
+        """Read panel.json.
+
+        Raises:
+            RecordError: it is missing or broken.
+        """
+        return _plan_from(self._values("panel.json"), self.dir)
+
+    def state(self) -> PanelState:
+        """Read state.json.
+
+        Raises:
+            RecordError: it is missing or broken.
+        """
+        return _state_from(self._values("state.json"), self.dir)
+
+    def run_of(self, worker: WorkerState) -> Run | None:
+        """Return a worker's last run; None where it has none."""
+        return Run(dir=self.dir / worker.run_id) if worker.run_id else None
+
+    def mailbox(self, worker: str) -> Path:
+        """Return where messages to a worker are."""
+        return self.dir / f"mailbox-{worker}.jsonl"
+
+    @contextmanager
+    def changing(self, doing: str) -> Iterator[None]:
+        """Hold the panel's lock for the length of a `with` block.
+
+        Raises:
+            LockTimeoutError: another process holds it; names it.
+        """
+        with mission_lock(
+            self.dir / "panel.lock", holder=f"{doing} {self.id}", timeout_seconds=LOCK_SECONDS
+        ):
+            yield
+
+    def write_state(self, state: PanelState) -> PanelState:
+        """Replace state.json; the panel's lock is held."""
+        state = replace(state, updated_at=utc_now())
+        values = {"layout_version": LAYOUT_VERSION, "status": state.status.value, **_plain(state)}
+        self._write("state.json", values)
+        return state
+
+    def set_worker(self, name: str, **changes: Any) -> WorkerState:
+        """Change where one worker stands, under the panel's lock."""
+        with self.changing("noting a worker of"):
+            state = self.state()
+            worker = replace(state.workers[name], **changes)
+            self.write_state(replace(state, workers={**state.workers, name: worker}))
+        return worker
+
+    def note(self, kind: PanelEvent, message: str, **data: JsonValue) -> None:
+        """Append to events.jsonl."""
+
+        def line(last: bytes) -> bytes:
+            try:
+                seq = int(json.loads(last)["seq"]) + 1 if last else 1
+            except (ValueError, KeyError, TypeError):
+                seq = 1
+            values = {
+                "seq": seq,
+                "event_id": f"{self.id}:event:{seq:04d}",
+                "type": kind.value,
+                "created_at": format_moment(utc_now()),
+                "message": message,
+                "data": data,
+            }
+            return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+        append_next(self.dir / "events.jsonl", line)
+
+    def events(self) -> list[Mapping[str, Any]]:
+        """Return what happened; a torn line is left out."""
+        found: list[Mapping[str, Any]] = []
+        for line in (find_bytes(self.dir / "events.jsonl") or b"").splitlines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                found.append(value)
+        return found
+
+    def _values(self, name: str) -> dict[str, Any]:
+        data = find_bytes(self.dir / name)
+        if data is None:
+            raise RecordError(f"the panel has no `{name}`", path=self.dir)
+        try:
+            values = json.loads(data)
+            version = values.pop("layout_version")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise RecordError(
+                f"`{name}` of a panel cannot be read", path=self.dir / name, detail=str(error)
+            ) from None
+        if version > LAYOUT_VERSION:
+            raise RecordError(f"`{name}` is of a newer Mosaic", path=self.dir / name)
+        return dict(values)
+
+    def _write(self, name: str, values: Mapping[str, Any]) -> None:
+        data = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+        write_private(self.dir / name, data.encode("utf-8", "replace"), root=self.dir)
+
+
+def create_panel(layout: Layout, plan: PanelPlan) -> Panel:
+    """Make a panel's folder under the next free id, and write down what was asked.
+
+    Raises:
+        FileAccessError: it cannot be made.
+    """
+    ensure_state_dir(layout)
+    create_private_dir(layout.runs_dir)
+    number = 1 + max((_number(panel.id) for panel in list_panels(layout)), default=0)
+    while True:
+        panel = Panel(dir=layout.runs_dir / f"panel-{number:03d}")
+        try:
+            panel.dir.mkdir(mode=0o700)
+            break
+        except FileExistsError:
+            number += 1
+    plan = replace(plan, id=panel.id)
+    write_private(
+        panel.dir / "question.md", plan.question.encode("utf-8", "replace"), root=panel.dir
+    )
+    workers = {worker.name: WorkerState() for worker in plan.workers}
+    with panel.changing("making"):
+        panel._write("panel.json", {"layout_version": LAYOUT_VERSION, **_plain(plan)})  # noqa: SLF001
+        panel.write_state(PanelState(workers=workers))
+        roles = [worker.role for worker in plan.workers]
+        panel.note(PanelEvent.RUN_CREATED, f"{len(roles)} workers: {', '.join(roles)}", roles=roles)
+    return panel
+
+
+def find_panel(layout: Layout, panel_id: str) -> Panel:
+    """Return the panel of an id.
+
+    Raises:
+        PanelNotFoundError: there is none.
+        UsageError: that is no panel's id.
+    """
+    known = list_panels(layout)
+    found = next((panel for panel in known if panel.id == panel_id), None)
+    if found is None and panel_id == "last" and known:
+        return known[-1]
+    if found is None:
+        raise PanelNotFoundError(panel_id, [panel.id for panel in known])
+    return found
+
+
+def list_panels(layout: Layout) -> list[Panel]:
+    """Return all panels, oldest first."""
+    try:
+        folders = [path for path in layout.runs_dir.iterdir() if PANEL_ID.fullmatch(path.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [
+        Panel(dir=path)
+        for path in sorted(folders, key=lambda path: _number(path.name))
+        if (path / "panel.json").is_file()
+    ]
+
+
+def named_worker(plan: PanelPlan, name: str) -> WorkerPlan:
+    """Return a worker of a panel.
+
+    Raises:
+        UsageError: it has none of that name.
+    """
+    found = plan.worker(name)
+    if found is None:
+        known = ", ".join(f"`{each.name}`" for each in plan.workers)
+        raise UsageError(f"`{plan.id}` has no worker `{name}`", detail=f"workers: {known}")
+    return found
+
+
+def _number(panel_id: str) -> int:
+    found = PANEL_ID.fullmatch(panel_id)
+    return int(found[1]) if found else 0
+
+
+def _plain(record: Any) -> Any:
+    if hasattr(record, "__dataclass_fields__"):
+        return {name: _plain(getattr(record, name)) for name in record.__dataclass_fields__}
+    if isinstance(record, datetime):
+        return format_moment(record)
+    if isinstance(record, dict):
+        return {name: _plain(value) for name, value in record.items()}
+    if isinstance(record, (list, tuple)):
+        return [_plain(value) for value in record]
+    return record.value if isinstance(record, StrEnum) else record
+
+
+def _plan_from(values: dict[str, Any], folder: Path) -> PanelPlan:
+    try:
+        known = {name: values[name] for name in PanelPlan.__dataclass_fields__ if name in values}
+        known["created_at"] = datetime.fromisoformat(known["created_at"])
+        known["workers"] = tuple(WorkerPlan(**each) for each in known["workers"])
+        return PanelPlan(**known)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _broken("panel.json", folder, error) from None
+
+
+def _state_from(values: dict[str, Any], folder: Path) -> PanelState:
+    try:
+        return PanelState(
+            workers={name: _worker_from(each) for name, each in values["workers"].items()},
+            is_stop_requested=values.get("is_stop_requested") is True,
+            is_shut_down=values.get("is_shut_down") is True,
+            problems=tuple(values.get("problems") or ()),
+            updated_at=datetime.fromisoformat(values["updated_at"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _broken("state.json", folder, error) from None
+
+
+def _worker_from(values: dict[str, Any]) -> WorkerState:
+    known = {name: values[name] for name in WorkerState.__dataclass_fields__ if name in values}
+    known["status"] = WorkerStatus(known["status"])
+    known["execution_state"] = ExecutionState(known["execution_state"])
+    known["cleanup"] = Cleanup(known["cleanup"])
+    known["runs"] = tuple(known.get("runs") or ())
+    if known.get("launcher"):
+        known["launcher"] = ProcessIdentity(**known["launcher"])
+    known["dropped"] = tuple(known.get("dropped") or ())
+    return WorkerState(**known)
+
+
+def _broken(name: str, folder: Path, error: Exception) -> RecordError:
+    return RecordError(f"`{name}` of a panel cannot be read", path=folder / name, detail=str(error))
