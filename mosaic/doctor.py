@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import MissionError
+from mosaic.executors.tmux import pane_of
 from mosaic.machine.git import answer_of, find_work_tree
+from mosaic.machine.lock import is_folder_held
+from mosaic.machine.orphans import list_marked
 from mosaic.machine.process import install_path
+from mosaic.machine.tmux import Tmux
 from mosaic.plan.sizes import format_size
 from mosaic.runs.folders import runs_in, task_folders
+from mosaic.runs.record import Run
 from mosaic.runtimes import get_runtime, known_runtimes
 from mosaic.runtimes.common import probe_program
 from mosaic.sessions.housekeeping import folder_bytes
 from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.worktrees import count_worktrees
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mosaic.store.tasks import Snapshot
 
 MUCH_BYTES = 10**9
@@ -123,7 +128,64 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
         words = [f"{f.lock.session_id} {f.judgement.life}: {f.judgement.because}" for f in locks]
         items.append(Item(name="locks", state="ok", found="; ".join(words) or "none"))
     items.append(_runs_item(layout.runs_dir))
+    items += _parallel_items(snapshot)
     return items
+
+
+def _parallel_items(snapshot: Snapshot) -> list[Item]:
+    """Look at what workers leave: worktrees, panes, processes."""
+    layout = snapshot.layout
+    items = []
+    try:
+        census = count_worktrees(snapshot)
+    except MissionError as error:
+        return [Item(name="worktrees", state="bad", found=error.message, hint=error.hint)]
+    if census.counted or census.unknown or census.broken:
+        words = [f"{each.workspace.name} {each.standing.value}" for each in census.counted]
+        words += [f"{path.name} known to nobody" for path in census.unknown]
+        items.append(
+            Item(
+                name="worktrees",
+                state="bad" if census.unknown or census.broken else "ok",
+                found=f"{', '.join(words)}; {format_size(folder_bytes(layout.worktrees_dir))}",
+                hint="`mission check` says what to do with each",
+            )
+        )
+    runs = [run for folder in task_folders(layout.runs_dir) for run in runs_in(folder)]
+    panes = [
+        f"{pane.id} of {run.id}"
+        for run in runs
+        if (pane := pane_of(run.dir)) is not None and Tmux().state_of(pane) is not None
+    ]
+    if panes:
+        items.append(
+            Item(name="panes", state="ok", found=", ".join(panes), hint="`tmux kill-pane`")
+        )
+    orphans = _orphans(layout.runs_dir)
+    if orphans:
+        items.append(
+            Item(
+                name="orphans",
+                state="bad",
+                found="; ".join(orphans),
+                hint="what a run left that has ended; look at them, then end them by pid",
+            )
+        )
+    return items
+
+
+def _orphans(runs_dir: Path) -> list[str]:
+    """Return the processes that carry the mark of a run that nobody carries any more."""
+    found = []
+    for identity, value in list_marked("MISSION_RUN_DIR", under=f"{runs_dir}/"):
+        run = Run(dir=Path(value))
+        try:
+            over = run.state().finished_at is not None and not is_folder_held(run.dir)
+        except MissionError:
+            over = not is_folder_held(run.dir)
+        if over:
+            found.append(f"pid {identity.pid} of run {run.id}")
+    return found
 
 
 def _runs_item(runs_dir: Path) -> Item:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint, write
-from mosaic.errors import ExitCode
+from mosaic.errors import ExitCode, UsageError
 from mosaic.plan.sizes import format_size
 from mosaic.store.reading import locate_mission, read_mission
+
+if TYPE_CHECKING:
+    from mosaic.store.tasks import Snapshot
 
 
 def demo_command(
@@ -83,25 +86,44 @@ def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
 
 def clean_command(
     older_than: Annotated[
-        str, typer.Option("--older-than", metavar="30d", help="Only what ended before that.")
+        str, typer.Option("--older-than", metavar="30d", help="Only records that ended before.")
     ] = "30d",
+    worktree: Annotated[
+        str | None,
+        typer.Option("--worktree", metavar="NAME", help="Remove this worktree, and nothing else."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With `--worktree`: also what is merged nowhere.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
-    """Remove old run records; never those of live runs, or that an open task goes on from."""
+    """Remove old run records and finished worktrees; never what anybody still needs."""
     from mosaic.plan.durations import parse_duration
     from mosaic.sessions.housekeeping import clean_runs
+    from mosaic.sessions.worktrees import sweep_worktrees
 
-    seconds = 0.0 if re.fullmatch(r"0+[dhms]?", older_than.strip()) else parse_duration(older_than)
     snapshot = read_mission(locate_mission(mission))
+    if worktree is not None:
+        return _drop_worktree(snapshot, worktree, force=force, as_json=as_json)
+    if force:
+        raise UsageError("`--force` goes with `--worktree NAME`")
+    seconds = 0.0 if re.fullmatch(r"0+[dhms]?", older_than.strip()) else parse_duration(older_than)
+    swept = sweep_worktrees(snapshot, dry_run=dry_run)
     cleaned = clean_runs(snapshot, older_than_seconds=seconds, dry_run=dry_run)
     size = sum(each.size_bytes for each in cleaned.removed)
     verb = "would remove" if dry_run else "removed"
     lines = [f"{verb} {len(cleaned.removed)} run records, {format_size(size)}"]
     lines += [f"  kept {each.run.id}: {clean(each.kept_because)}" for each in cleaned.kept]
+    for each in swept:
+        kept = each.kept_because
+        name = clean(each.workspace.name)
+        lines.append(
+            f"  kept worktree {name}: {clean(kept)}" if kept else f"{verb} worktree {name}"
+        )
     result = Result(
         kind="runs.cleaned",
         data={
@@ -115,8 +137,31 @@ def clean_command(
                 for r in cleaned.kept
             ],
             "size_bytes": size,
+            "worktrees": [
+                {
+                    "name": each.workspace.name,
+                    "path": str(each.workspace.path),
+                    "branch": each.workspace.branch,
+                    "removed": each.kept_because is None,
+                    "because": each.kept_because,
+                }
+                for each in swept
+            ],
         },
         lines=lines,
+        next_commands=["mission doctor"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _drop_worktree(snapshot: Snapshot, name: str, *, force: bool, as_json: bool) -> int:
+    from mosaic.sessions.worktrees import drop_worktree
+
+    gone = drop_worktree(snapshot, name, force=force)
+    result = Result(
+        kind="worktree.removed",
+        data={"name": gone.name, "path": str(gone.path), "branch": gone.branch},
+        lines=[f"removed worktree {clean(gone.name)}"],
         next_commands=["mission doctor"],
     )
     return emit(result, as_json=as_json)

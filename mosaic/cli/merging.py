@@ -57,7 +57,7 @@ def merge_command(
         )
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
     merged = merge_workspace(workspace, way, f"Merge {task.id}: {task.title}")
-    return emit(merge_result(merged, ["mission clean --worktrees"]), as_json=as_json)
+    return emit(merge_result(merged, ["mission clean"]), as_json=as_json)
 
 
 def merge_way(*, ff_only: bool, no_ff: bool, squash: bool) -> MergeWay:

@@ -138,10 +138,18 @@ def find_marked(variable: str, value: str) -> list[ProcessIdentity]:
 
     Empty where the system does not show environments (all but Linux).
     """
-    wanted = os.fsencode(f"{variable}={value}")
+    return [identity for identity, found in list_marked(variable, under=value) if found == value]
+
+
+def list_marked(variable: str, *, under: str) -> list[tuple[ProcessIdentity, str]]:
+    """Return this user's other processes whose `variable` begins so, each with its value.
+
+    Empty where the system does not show environments (all but Linux).
+    """
+    wanted = os.fsencode(f"{variable}={under}")
     if not has_proc():
         return []
-    found: list[ProcessIdentity] = []
+    found: list[tuple[ProcessIdentity, str]] = []
     for entry in list_entries():
         # The identity was read before the environment: should the number pass on to
         # another process in between, the signal finds the identity wrong and does nothing.
@@ -151,11 +159,12 @@ def find_marked(variable: str, value: str) -> list[ProcessIdentity]:
             with open(f"/proc/{entry.pid}/environ", "rb") as stream:
                 if os.fstat(stream.fileno()).st_uid != os.getuid():
                     continue
-                is_marked = wanted in stream.read().split(b"\0")
+                marks = [each for each in stream.read().split(b"\0") if each.startswith(wanted)]
         except OSError:
             continue
-        if is_marked:
-            found.append(identity_of(entry))
+        if marks:
+            value = os.fsdecode(marks[0]).partition("=")[2]
+            found.append((identity_of(entry), value))
     return found
 
 

@@ -12,6 +12,7 @@ from mosaic.model import Status
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempts import forgive_attempts
 from mosaic.store.draft import changing
+from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,8 @@ def decide(
 def commit_decision(review: Review, decided: Decided) -> str:
     """Commit the mission's files, and with an approval the work that it accepts.
 
-    Only these paths are committed; whatever else is staged stays staged.
+    Work that was done in a worktree is committed there, on its branch. Only these paths are
+    committed; whatever else is staged stays staged.
 
     Returns:
         The commit.
@@ -98,17 +100,28 @@ def commit_decision(review: Review, decided: Decided) -> str:
         raise NotReadyError("there is no git repository to commit to")
     own = (layout.tasks_file, layout.tasks_dir, layout.mission_file, layout.scratchpad_file)
     paths = {name for path in own if (name := state_prefix(path, top)) is not None}
-    if decided.approved:
-        for change in review.evidence.changed or ():
-            paths |= {change.path, change.old_path or change.path}
-    changed = _changed_among(top, sorted(paths))
-    if not changed:
+    work: set[str] = set()
+    for change in review.evidence.changed or () if decided.approved else ():
+        work |= {change.path, change.old_path or change.path}
+    workspace = find_workspace(layout, decided.task.id)
+    if workspace is not None and workspace.is_there:
+        _commit_paths(workspace.path, sorted(work - paths), _message(review, decided))
+    else:
+        paths |= work
+    if _commit_paths(top, sorted(paths), _message(review, decided)) is None:
         raise NotReadyError("there is nothing to commit")
+    return head_commit(top) or ""
+
+
+def _commit_paths(top: Path, paths: list[str], message: str) -> str | None:
+    """Commit what has changed of these paths, and nothing else; None where nothing has."""
+    changed = _changed_among(top, paths) if paths else []
+    if not changed:
+        return None
     listed = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in changed)
     options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
     literal = ["--literal-pathspecs"]
     run_git([*literal, "add", "--all", *options], top, stdin=listed)
-    message = _message(review, decided)
     run_git([*literal, "commit", "--only", "--quiet", "-m", message, *options], top, stdin=listed)
     return head_commit(top) or ""
 

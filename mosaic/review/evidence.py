@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.machine.git import answer_of, current_branch, find_work_tree
 from mosaic.machine.snapshot import take_tree
+from mosaic.machine.work_trees import list_work_trees
 from mosaic.model import Mode
 from mosaic.plan.spend import total_usage
 from mosaic.ports import CommandRan
@@ -160,10 +161,22 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
             caveats.append(f"`{tip}` and `{base}` have no history in common")
         return None
     if branch is not None and branch != here:
+        place = _where_checked_out(top, branch)
+        if place is not None:
+            now = _tree_now(layout, place, caveats)
+            return None if now is None else TreePair(before=fork, after=now)
         caveats.append(f"`{branch}` is not checked out here: only its commits are seen")
         return TreePair(before=fork, after=branch)
     now = _tree_now(layout, top, caveats)
     return None if now is None else TreePair(before=fork, after=now)
+
+
+def _where_checked_out(top: Path, branch: str) -> Path | None:
+    """Return the work tree that has a branch; None where no work tree has it."""
+    for each in list_work_trees(top):
+        if each.branch == branch and each.path.is_dir():
+            return each.path
+    return None
 
 
 def _tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:

@@ -21,6 +21,7 @@ from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.folders import GONE_PREFIX, is_session_run, runs_in, task_folders
 from mosaic.sessions.recover import recover_if_needed, recover_steps
 from mosaic.sessions.session_lock import find_locks
+from mosaic.workspaces.record import list_workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ def clean_runs(snapshot: Snapshot, *, older_than_seconds: float, dry_run: bool) 
     layout = snapshot.layout
     live = {found.lock.run_id for found in find_locks(layout) if not found.is_dead}
     top = find_work_tree(layout.project)
+    owners = {workspace.owner for workspace in list_workspaces(layout)}
     removed: list[RunOnDisk] = []
     kept: list[RunOnDisk] = []
     for folder in task_folders(layout.runs_dir):
@@ -70,6 +72,8 @@ def clean_runs(snapshot: Snapshot, *, older_than_seconds: float, dry_run: bool) 
             if _age_seconds(run) < older_than_seconds:
                 continue
             because = _why_kept(run, live, needed)
+            if because is None and folder.name in owners and (folder / "panel.json").exists():
+                because = "its panel has worktrees: `mission panel shutdown` ends it"
             found = RunOnDisk(run=run, size_bytes=folder_bytes(run.dir), kept_because=because)
             if because is None and not dry_run:
                 found = _remove(found, top)

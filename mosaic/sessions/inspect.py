@@ -13,6 +13,7 @@ from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.recover import is_dead, recover_if_needed, recover_steps
 from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.reading import read_mission
 from mosaic.store.synchronize import synchronize
 
@@ -33,6 +34,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     findings += _lock_findings(snapshot)
     findings += _state_findings(snapshot)
     findings += _run_findings(snapshot)
+    findings += worktree_findings(snapshot)
     findings += check_mission(_checked(snapshot))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 

@@ -25,6 +25,9 @@ MISSION_PLACES = (
 )
 """Where mission.json may be below a project, the first that is there wins."""
 
+WORKTREES = "worktrees"
+"""The folder of workers' worktrees; beside each stands what is known of it."""
+
 DEFAULT_PATHS = {
     "tasksFile": "coordination/TASKS.md",
     "tasksDir": "coordination/tasks",
@@ -90,7 +93,7 @@ class Layout:
     @property
     def worktrees_dir(self) -> Path:
         """Work trees of parallel workers, and beside each what is known of it."""
-        return self.state_dir / "worktrees"
+        return self.state_dir / WORKTREES
 
     @property
     def templates_dir(self) -> Path:
@@ -133,16 +136,42 @@ def layout_of(mission_file: Path, project: Path, settings: Mapping[str, str]) ->
 def find_mission_file(start: Path) -> Path:
     """Return the path of the nearest mission.json from a folder upwards.
 
+    In a worker's worktree that is the mission it was made for: the copy there is no truth.
+
     Raises:
         MissionNotFoundError: neither the folder nor one above it holds a mission.
     """
     folder = Path(os.path.abspath(start))  # symlinks kept: people see the path they typed
+    for place in (folder, *folder.parents):
+        if place.parent.name == WORKTREES and (leader := _leader_of(place)) is not None:
+            return leader
     for place in (folder, *folder.parents):
         for parts in MISSION_PLACES:
             candidate = place.joinpath(*parts)
             if os.path.isfile(candidate):
                 return candidate
     raise MissionNotFoundError(folder)
+
+
+def _leader_of(place: Path) -> Path | None:
+    """Return the mission that a worktree was made for; None where it is no worker's.
+
+    Believed only if that mission keeps its worktrees there: any repository may hold a folder
+    of this name.
+    """
+    from mosaic.errors import MissionError
+    from mosaic.store.mission_file import load_mission
+    from mosaic.workspaces.record import workspace_at
+
+    try:
+        workspace = workspace_at(place)
+        if workspace is None:
+            return None
+        folder = load_mission(workspace.mission_file).layout.worktrees_dir
+    except MissionError:
+        return None
+    is_its_own = os.path.realpath(folder) == os.path.realpath(place.parent)
+    return workspace.mission_file if is_its_own else None
 
 
 def named_mission_file(named: Path) -> Path:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from mosaic.errors import FailedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_bytes, write_atomic
 from mosaic.machine.git import answer_of, common_dir
+from mosaic.machine.orphans import find_marked
 from mosaic.machine.paths import confined
-from mosaic.machine.process import spawn
+from mosaic.machine.process import send_signal, spawn
 from mosaic.machine.work_trees import turn_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 BEGIN_MARK = b"# mosaic: linked into worktrees\n"
 END_MARK = b"# mosaic: end\n"
 TAIL_BYTES = 2000
+MARK = "MISSION_WORKTREE"
+"""The variable by which a setup command, and all that it starts, is found again."""
 
 
 def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings) -> tuple[str, ...]:
@@ -81,6 +84,7 @@ def run_setup(
         FailedError: it failed, or took too long.
         ProgramNotFoundError: it cannot be started.
     """
+    _end_earlier(workspace)
     if not settings.setup:
         return
     log = workspace.setup_log
@@ -89,7 +93,7 @@ def run_setup(
         process = spawn(
             settings.setup,
             cwd=workspace.project,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, MARK: str(workspace.path)},
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
@@ -186,6 +190,12 @@ def _parts(data: bytes) -> tuple[bytes, list[bytes], bytes]:
 
 def _escaped(name: str) -> str:
     return "".join(f"\\{sign}" if sign in "\\*?[]! #" else sign for sign in name)
+
+
+def _end_earlier(workspace: Workspace) -> None:
+    """End a setup command whose starter was killed: two at once would get in each other's way."""
+    for process in find_marked(MARK, str(workspace.path)):
+        send_signal(process, signal.SIGKILL)
 
 
 def _tail(log: Path) -> str | None:

@@ -22,13 +22,13 @@ from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.git import find_work_tree
 from mosaic.machine.paths import safe_segment
 from mosaic.runs.record import format_moment
+from mosaic.store.layout import WORKTREES
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
     from mosaic.store.layout import Layout
 
 LAYOUT_VERSION = 1
-FOLDER = "worktrees"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +125,7 @@ def workspace_at(cwd: Path | str) -> Workspace | None:
     """
     folder = Path(os.path.abspath(cwd))
     for place in (folder, *folder.parents):
-        if place.parent.name == FOLDER:
+        if place.parent.name == WORKTREES:
             found = read_workspace(_record_of(place))
             if found is not None:
                 return found

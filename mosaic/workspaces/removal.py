@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError, NotReadyError
-from mosaic.machine.git import head_commit
+from mosaic.errors import NotReadyError
 from mosaic.machine.work_trees import (
     commit_of,
     delete_branch,
@@ -78,17 +77,3 @@ def remove_workspace(layout: Layout, workspace: Workspace, *, force: bool) -> No
         forget_files(home)
         with contextlib.suppress(OSError):
             layout.worktrees_dir.rmdir()
-
-
-def where_it_stands(workspace: Workspace) -> str:
-    """Say in a few words what a work tree holds."""
-    if not workspace.is_there:
-        return "gone"
-    try:
-        kept = why_kept(workspace)
-    except MissionError as error:
-        return f"cannot be looked at: {error.message}"
-    if kept is not None:
-        return kept
-    is_begun = head_commit(workspace.path) != workspace.base_commit
-    return "everything in it is merged" if is_begun else "nothing was changed"

@@ -20,8 +20,8 @@ from mosaic.machine.git import (
     local_branches,
     run_git,
 )
-from mosaic.machine.work_trees import other_work_trees
 from mosaic.machine.orphans import find_marked
+from mosaic.machine.work_trees import other_work_trees
 
 if TYPE_CHECKING:
     from pathlib import Path

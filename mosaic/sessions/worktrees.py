@@ -1,0 +1,184 @@
+"""The worktrees of a mission, and who needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.errors import HeldError, MissionError, UsageError
+from mosaic.plan.check import Finding, Level
+from mosaic.runs.folders import runs_in
+from mosaic.sessions.recover import is_dead
+from mosaic.sessions.session_lock import find_locks
+from mosaic.workspaces.census import Standing, take_census
+from mosaic.workspaces.record import find_workspace, list_workspaces
+from mosaic.workspaces.removal import remove_workspace
+
+if TYPE_CHECKING:
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+    from mosaic.workspaces.census import Census, Counted
+    from mosaic.workspaces.record import Workspace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweptWorktree:
+    """A worktree that was looked at for removal."""
+
+    workspace: Workspace
+    kept_because: str | None = None
+    """None: it was removed."""
+
+
+def count_worktrees(snapshot: Snapshot) -> Census:
+    """Look over a mission's worktrees, with who needs each. Changes nothing."""
+    layout = snapshot.layout
+    live = {found.lock.task_id for found in find_locks(layout) if not found.is_dead}
+    live |= {each.owner for each in list_workspaces(layout) if _has_live_run(layout, each)}
+    open_tasks = {task.id for task in snapshot.tasks if not task.status.is_closed}
+    panels = {path.parent.name for path in layout.runs_dir.glob("panel-*/panel.json")}
+    return take_census(layout, in_use=open_tasks | panels, live=live)
+
+
+def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]:
+    """Remove the worktrees that nobody needs and that hold nothing of their own.
+
+    Those of a panel go with `mission panel shutdown`.
+
+    Raises:
+        LockFileError: a session lock cannot be read.
+    """
+    swept = []
+    for each in count_worktrees(snapshot).counted:
+        if each.standing is Standing.IN_USE:
+            continue
+        swept.append(_swept(snapshot.layout, each, dry_run=dry_run))
+    return swept
+
+
+def drop_worktree(snapshot: Snapshot, name: str, *, force: bool) -> Workspace:
+    """Remove one worktree.
+
+    Raises:
+        UsageError: there is none of that name.
+        HeldError: somebody works in it.
+        NotReadyError: something would be lost, and `force` is not set.
+    """
+    layout = snapshot.layout
+    workspace = find_workspace(layout, name)
+    if workspace is None:
+        known = ", ".join(f"`{each.name}`" for each in list_workspaces(layout)) or "there is none"
+        raise UsageError(f"no worktree is called `{name}`", detail=f"known: {known}")
+    at_work = any(
+        found.lock.task_id == workspace.owner and not found.is_dead for found in find_locks(layout)
+    )
+    if at_work or _has_live_run(layout, workspace):
+        raise HeldError(
+            f"somebody works in the worktree `{name}`", hint="`mission sessions --live` shows who"
+        )
+    remove_workspace(layout, workspace, force=force)
+    return workspace
+
+
+def worktree_findings(snapshot: Snapshot) -> list[Finding]:
+    """Return what is wrong with worktrees and their branches."""
+    try:
+        census = count_worktrees(snapshot)
+    except MissionError:
+        return []  # told as what it is: a lock that cannot be read
+    findings = [_finding(each, snapshot.layout) for each in census.counted]
+    found = [finding for finding in findings if finding is not None]
+    found += [
+        Finding(
+            code="WORKTREE_UNKNOWN",
+            level=Level.WARNING,
+            message="a folder among the worktrees is known to nobody",
+            path=snapshot.layout.shown(path),
+            hint="look into it, then `git worktree remove` or remove the folder",
+        )
+        for path in census.unknown
+    ]
+    found += [
+        Finding(
+            code=error.code,
+            level=Level.WARNING,
+            message=error.message,
+            path=error.path,
+            detail=error.detail,
+            hint=error.hint,
+        )
+        for error in census.broken
+    ]
+    found += [
+        Finding(
+            code="BRANCH_LEFT",
+            level=Level.WARNING,
+            message=f"branch `{name}` was a worker's, and its worktree is gone",
+            hint=f"`git merge {name}` or `git branch -D {name}`",
+        )
+        for name in census.loose_branches
+    ]
+    return found
+
+
+def _finding(each: Counted, layout: Layout) -> Finding | None:
+    name = each.workspace.name
+    told = {
+        Standing.FINISHED: (
+            "WORKTREE_LEFT",
+            "is not needed any more",
+            "`mission clean` removes it",
+        ),
+        Standing.UNMERGED: (
+            "WORKTREE_UNMERGED",
+            f"holds {each.holds}",
+            f"`mission merge {each.workspace.owner}` brings it home",
+        ),
+        Standing.GONE: (
+            "WORKTREE_GONE",
+            "is gone",
+            f"the next session on `{each.workspace.owner}` makes it anew; "
+            "`mission clean` forgets it",
+        ),
+        Standing.UNFINISHED: (
+            "WORKTREE_UNFINISHED",
+            "was not made to its end",
+            f"the next session on `{each.workspace.owner}` goes on with it; "
+            "`mission clean` removes it",
+        ),
+    }.get(each.standing)
+    if told is None:
+        return None
+    code, words, hint = told
+    return Finding(
+        code=code,
+        level=Level.WARNING,
+        message=f"the worktree `{name}` {words}",
+        path=layout.shown(each.workspace.path),
+        hint=hint,
+    )
+
+
+def _swept(layout: Layout, each: Counted, *, dry_run: bool) -> SweptWorktree:
+    workspace = each.workspace
+    if each.standing is Standing.UNMERGED:
+        return SweptWorktree(workspace=workspace, kept_because=f"it holds {each.holds}")
+    if not dry_run:
+        try:
+            remove_workspace(layout, workspace, force=False)
+        except MissionError as error:
+            return SweptWorktree(workspace=workspace, kept_because=error.message)
+    return SweptWorktree(workspace=workspace)
+
+
+def _has_live_run(layout: Layout, workspace: Workspace) -> bool:
+    """Tell whether a run works in a worktree, though no session speaks of it: a panel's."""
+    for run in runs_in(layout.runs_dir / workspace.owner):
+        try:
+            state = run.state()
+            lives = state.finished_at is None and not is_dead(run, state)
+            if lives and run.meta().cwd.startswith(str(workspace.path)):
+                return True
+        except MissionError:
+            continue
+    return False
