@@ -73,7 +73,9 @@ def examine(mission: Path | None) -> list[Item]:
             Item(
                 name=name,
                 state="missing" if probe.problem else "ok",
-                found=probe.problem or found,
+                found=f"{probe.problem}, at {probe.path}"
+                if probe.problem and probe.path
+                else probe.problem or found,
                 hint=probe.hint,
             )
         )

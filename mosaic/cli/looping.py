@@ -116,8 +116,9 @@ def loop_result(report: LoopReport, what: str) -> Result:
     lines = [f"{paint(f'{what} ended', 'bold')}: {clean(report.why)}"]
     lines += [
         f"  {task_id}  {paint_status(before)} → {paint_status(after)}"
-        for task_id, (before, after) in report.moved.items()
+        for task_id, (before, after) in sorted(report.moved.items())
     ]
+    lines += [f"  {name}  could not be started" for name in report.not_started]
     lines.append(paint(f"  {', '.join(filter(None, facts))}", "dim"))
     for label, waiting in (("review", report.in_review), ("blocked", report.blocked)):
         if waiting:

@@ -12,6 +12,7 @@ from mosaic.cli.looping import LoopTerminal, loop_result
 from mosaic.cli.output import align, clean, emit, paint, paint_status
 from mosaic.cli.sessions_view import progress_words
 from mosaic.errors import ExitCode
+from mosaic.machine.tmux import Tmux
 from mosaic.store.reading import read_mission
 from mosaic.workers.pool import Pool, PoolHooks, Worker, room_in
 
@@ -63,7 +64,8 @@ class PoolTerminal(LoopTerminal):
             f"session {done.session.id}{branch}"
         )
         attach = executor.attach(done.run.dir)
-        if self._executor == "tmux" and attach != self._attach:
+        is_in_view = Tmux().own_pane is not None
+        if self._executor == "tmux" and not is_in_view and attach != self._attach:
             self._attach = attach
             self.say(f"  to look on: {' '.join(attach)}")
         return Worker(

@@ -54,6 +54,8 @@ from mosaic.runtimes.plain import ExitCodeReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+OLDEST = (2, 1)
+"""The oldest version that is known to have the options that are used here."""
 INSTALL = "`npm install -g @anthropic-ai/claude-code`"
 PERMISSIONS = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
 LOOK_ONLY = ("--permission-mode", "plan")
@@ -121,7 +123,7 @@ class Claude:
     def probe(self) -> Probe:
         """Look whether it is installed, and which version."""
         program = self._spec.command[0] if self._spec.command else "claude"
-        return probe_program(program, INSTALL)
+        return probe_program(program, INSTALL, oldest=OLDEST)
 
 
 def _permissions(launch: Launch, args: tuple[str, ...]) -> tuple[str, ...]:

@@ -49,6 +49,8 @@ from mosaic.runtimes.plain import ExitCodeReader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OLDEST = (0, 100)
+"""The oldest version that is known to have the options that are used here."""
 INSTALL = "`npm install -g @openai/codex`"
 LONGEST_STDIN_CHARS = 1_000_000
 """It refuses more than 1,048,576 characters."""
@@ -176,7 +178,7 @@ class Codex:
     def probe(self) -> Probe:
         """Look whether it is installed, and which version."""
         program = self._spec.command[0] if self._spec.command else "codex"
-        return probe_program(program, INSTALL)
+        return probe_program(program, INSTALL, oldest=OLDEST)
 
 
 class CodexReader:

@@ -156,13 +156,20 @@ def usage_ending(program: str, stderr_tail: str, exit_code: int) -> Ending:
     )
 
 
-def probe_program(program: str, install_hint: str, *, asks_version: bool = True) -> Probe:
+def probe_program(
+    program: str,
+    install_hint: str,
+    *,
+    asks_version: bool = True,
+    oldest: tuple[int, ...] = (),
+) -> Probe:
     """Look whether a program is installed, and which version it says it is.
 
     Args:
         program: its name or path.
         install_hint: how to get it.
         asks_version: whether it is known to answer `--version`, and to do nothing else then.
+        oldest: the oldest version that has the options that are used.
     """
     path = install_path(program)
     if path is None:
@@ -193,7 +200,21 @@ def probe_program(program: str, install_hint: str, *, asks_version: bool = True)
         )
     said = done.stdout.decode("utf-8", "replace")
     found = re.search(r"\d+\.\d+[\w.+-]*", said)
-    return Probe(program=program, path=path, version=found[0] if found else None)
+    version = found[0] if found else None
+    if version is not None and _numbers(version) < oldest:
+        wanted = ".".join(map(str, oldest))
+        return Probe(
+            program=program,
+            path=path,
+            version=version,
+            problem=f"version {version} is older than {wanted}",
+            hint=install_hint,
+        )
+    return Probe(program=program, path=path, version=version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition("-")[0])[:3])
 
 
 def replace_placeholders(argument: str, values: dict[str, str]) -> str:

@@ -176,9 +176,10 @@ class Pool:
             observe_session(live[name], snapshot.layout) for name in self._workers if name in live
         ]
         self._hooks.show(seen, sorted(self._starting))
-        if self._workers or self._starting:
+        if self._workers or self._starting or (self._why is None and self._is_waiting()):
             return True
-        return self._why is None and self._is_waiting()
+        self._close("every session has ended")
+        return False
 
     def _is_waiting(self) -> bool:
         """Tell whether a task is only let rest before it is tried again."""

@@ -72,7 +72,7 @@ class Panels:
 
     def started(self, worker: str) -> int:
         """Wait until a worker's agent runs, and return its pid."""
-        return int(wait_for(lambda: (self.signs / f"pid-{worker}").read_text(), worker))
+        return int(wait_for((self.signs / f"pid-{worker}").read_text, worker))
 
     def run(self, *arguments: str, **environ: str) -> Answer:
         return self.repo.run("panel", *arguments, **environ)
@@ -237,6 +237,16 @@ def empty_path(panels: Panels) -> str:
     folder.mkdir(exist_ok=True)
     (folder / "git").symlink_to(str(shutil.which("git")))
     return str(folder)
+
+
+def test_a_runtime_that_is_too_old_is_named(panels: Panels) -> None:
+    path = empty_path(panels)
+    old = Path(path) / "claude"
+    old.write_text("#!/bin/sh\necho '1.0.9 (Claude Code)'\n")
+    old.chmod(0o755)
+    refused = panels.start("--role", "critic=claude", PATH=f"{path}:/usr/bin:/bin")
+    assert refused.exit_code == 1
+    assert "version 1.0.9 is older than 2.1" in refused.stderr
 
 
 def test_a_panel_that_could_not_begin_is_resumed_when_it_can(panels: Panels) -> None:

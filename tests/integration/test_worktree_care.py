@@ -1,0 +1,165 @@
+"""Worktrees after the work: reviewed, merged, cleaned, and what is left of them named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import MissionRepo
+
+FINISHER = r"""
+import os, pathlib, subprocess, sys
+
+task = os.environ["MISSION_TASK"]
+for pair in sys.argv[1:]:
+    path, _, text = pair.partition("=")
+    pathlib.Path(path).write_text(f"{text} of {task}\n")
+call = [sys.executable, "-m", "mosaic"]
+for name in ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes"):
+    said = "- `work.txt` (new)" if name == "files_changed" else "none"
+    subprocess.run([*call, "handoff", task, "--set", name, "--text", said], check=True)
+subprocess.run([*call, "set", task, "status=review"], check=True)
+"""
+
+
+@pytest.fixture
+def finisher(repo: MissionRepo, tmp_path: Path) -> MissionRepo:
+    script = tmp_path / "finisher.py"
+    script.write_text(FINISHER)
+    mission = repo.mission()
+    mission["runtimes"]["finisher"] = {
+        "command": [sys.executable, str(script), "work.txt=work"], "prompt": "file",
+    }  # fmt: skip
+    mission["runtime"] = "finisher"
+    (repo.path / "coordination" / "mission.json").write_text(json.dumps(mission, indent=2))
+    repo.git("commit", "-qam", "Name the finisher")
+    done = repo.run("next", "--worktree", "--headless")
+    assert done.exit_code == 0, done.stderr
+    assert repo.task_status("T-001") == "review"
+    return repo
+
+
+def codes(repo: MissionRepo) -> list[str]:
+    return [each["code"] for each in repo.run("check", "--json").json()["findings"]]
+
+
+def worktree(repo: MissionRepo) -> Path:
+    return repo.state / "worktrees" / "T-001"
+
+
+def test_a_review_sees_the_work_in_the_worktree(finisher: MissionRepo) -> None:
+    found = finisher.run("review", "T-001", "--json").json()
+    assert [each["path"] for each in found["claims"]["files"]] == ["work.txt"]
+    assert found["claims"]["files"][0]["standing"] == "confirmed"
+    approved = finisher.run("review", "T-001", "--approve", "--commit")
+    assert approved.exit_code == 0, approved.stderr
+    assert finisher.git("status", "--porcelain", "--", "coordination") == ""
+
+
+def test_only_work_that_was_accepted_is_merged(finisher: MissionRepo) -> None:
+    refused = finisher.run("merge", "T-001")
+    assert refused.exit_code == 3
+    assert "is review" in refused.stderr
+    assert finisher.run("review", "T-001", "--approve", "--commit").exit_code == 0
+    merged = finisher.run("merge", "T-001", "--json").json()
+    assert merged["branch"] == "mission/T-001/work"
+    assert (finisher.path / "work.txt").read_text() == "work of T-001\n"
+    assert finisher.task_status("T-001") == "done"
+    assert finisher.run("merge", "T-001", "--json").json()["was_home"] is True
+
+
+@pytest.mark.parametrize("way", ["--ff-only", "--no-ff", "--squash"])
+def test_what_was_brought_home_is_cleaned_whatever_the_way(finisher: MissionRepo, way: str) -> None:
+    finisher.run("done", "T-001")
+    merged = finisher.run("merge", "T-001", way)
+    assert merged.exit_code == 0, merged.stderr
+    assert codes(finisher) == ["WORKTREE_LEFT"]
+    cleaned = finisher.run("clean", "--json").json()
+    assert [each["removed"] for each in cleaned["worktrees"]] == [True]
+    assert not worktree(finisher).exists()
+    assert "mission/" not in finisher.git("branch", "--list")
+    assert codes(finisher) == []
+
+
+def test_what_is_merged_nowhere_is_named_and_kept(finisher: MissionRepo) -> None:
+    finisher.run("done", "T-001")
+    assert codes(finisher) == ["WORKTREE_UNMERGED"]
+    cleaned = finisher.run("clean", "--json").json()
+    assert "is not merged" in cleaned["worktrees"][0]["because"]
+    assert worktree(finisher).exists()
+    refused = finisher.run("clean", "--worktree", "T-001")
+    assert refused.exit_code == 3
+    assert finisher.run("clean", "--worktree", "T-001", "--force").exit_code == 0
+    assert not worktree(finisher).exists()
+
+
+def test_changes_that_are_not_committed_are_named_and_kept(finisher: MissionRepo) -> None:
+    finisher.run("done", "T-001")
+    assert finisher.run("merge", "T-001").exit_code == 0
+    (worktree(finisher) / "later.txt").write_text("a person's\n")
+    cleaned = finisher.run("clean", "--json").json()
+    assert "later.txt" in cleaned["worktrees"][0]["because"]
+    assert (worktree(finisher) / "later.txt").exists()
+
+
+def test_a_worktree_in_use_is_no_finding(finisher: MissionRepo) -> None:
+    assert codes(finisher) == []
+    assert finisher.run("clean", "--json").json()["worktrees"] == []
+
+
+def test_a_worktree_that_is_gone_is_named_and_forgotten_but_its_branch_is_not(
+    finisher: MissionRepo,
+) -> None:
+    shutil.rmtree(worktree(finisher))
+    assert codes(finisher) == ["WORKTREE_GONE"]
+    finisher.run("clean")
+    assert "mission/T-001/work" in finisher.git("branch", "--list")
+
+
+def test_a_task_goes_on_in_a_worktree_that_was_removed_by_hand(finisher: MissionRepo) -> None:
+    shutil.rmtree(worktree(finisher))
+    assert finisher.run("reopen", "T-001").exit_code == 0
+    again = finisher.run("next", "--task", "T-001", "--headless", "--json")
+    assert again.exit_code == 0, again.stderr
+    assert again.json()["branch"] == "mission/T-001/work"
+    assert (worktree(finisher) / "work.txt").exists()
+
+
+def test_what_nobody_knows_of_is_named(finisher: MissionRepo) -> None:
+    (finisher.state / "worktrees" / "stray").mkdir()
+    finisher.git("branch", "mission/T-009/work")
+    (finisher.state / "worktrees" / ".broken.json").write_text("{")
+    found = codes(finisher)
+    assert {"WORKTREE_UNKNOWN", "RUN_RECORD_INVALID"} <= set(found)
+    (finisher.state / "worktrees" / ".broken.json").unlink()
+    assert "BRANCH_LEFT" in codes(finisher)
+    report = finisher.run("doctor", "--json")
+    items: dict[str, Any] = {each["name"]: each for each in report.json()["items"]}
+    assert "stray known to nobody" in items["worktrees"]["found"]
+
+
+def test_a_command_in_a_worktree_acts_on_the_mission_that_made_it(finisher: MissionRepo) -> None:
+    inside = MissionRepo(worktree(finisher), finisher.environ)
+    assert inside.run("set", "T-002", "priority=high").exit_code == 0
+    assert finisher.run("show", "T-002", "--json").json()["task"]["priority"] == "high"
+    assert inside.git("status", "--porcelain") == ""
+
+
+def test_a_mission_in_any_folder_called_worktrees_is_its_own(
+    repo: MissionRepo, tmp_path: Path
+) -> None:
+    place = tmp_path / "worktrees" / "trap"
+    place.mkdir(parents=True)
+    other = MissionRepo(place, repo.environ)
+    assert other.run("init", "--name", "Own").exit_code == 0
+    record = {"layout_version": 1, "name": "trap", "owner": "trap", "path": str(place),
+              "home": str(place), "project": str(place), "branch": None, "is_own_branch": False,
+              "mission_file": str(repo.path / "coordination" / "mission.json"),
+              "base_commit": "0", "created_at": "2026-01-01T00:00:00Z"}  # fmt: skip
+    place.with_name(".trap.json").write_text(json.dumps(record))
+    assert other.run("status", "--json").json()["mission"]["name"] == "Own"
