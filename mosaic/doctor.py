@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import MissionError
-from mosaic.executors.tmux import pane_of
 from mosaic.machine.git import answer_of, find_work_tree
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.orphans import list_marked
@@ -153,11 +152,10 @@ def _parallel_items(snapshot: Snapshot) -> list[Item]:
                 hint="`mission check` says what to do with each",
             )
         )
-    runs = [run for folder in task_folders(layout.runs_dir) for run in runs_in(folder)]
     panes = [
-        f"{pane.id} of {run.id}"
-        for run in runs
-        if (pane := pane_of(run.dir)) is not None and Tmux().state_of(pane) is not None
+        f"{name.partition(' ')[2]} of {Path(state.mark).name}{' (ended)' if state.is_dead else ''}"
+        for name, state in Tmux().panes().items()
+        if state.mark.startswith(f"{layout.runs_dir}/")
     ]
     if panes:
         items.append(

@@ -66,12 +66,14 @@ def _status(path: Path, *, as_json: bool) -> Result:
     milestones = milestone_progress(snapshot.tasks, mission.milestones)
     live = [found for found in find_locks(snapshot.layout) if not found.is_dead]
     usage = total_usage(mission.sessions)
+    panels = _panels(snapshot)
     lines = [
         f"{paint(clean(mission.name), 'bold')}  {mission.status}  "
         f"{progress.done}/{progress.total} done  {progress.pct} %",
         *_milestone_lines(milestones),
         *_recovered_lines(recovered),
         *_live_lines(live),
+        *[f"panel     {each['panel_id']}  {each['status']}" for each in panels],
         *_group_lines(snapshot, selection),
         _next_line(selection),
     ]
@@ -99,6 +101,7 @@ def _status(path: Path, *, as_json: bool) -> Result:
                 for m in milestones
             ],
             "live_sessions": [_live_values(found) for found in live],
+            "panels": panels,
             "recovered_sessions": [session_json(settled.session) for settled in recovered],
             "in_review": _ids(snapshot, Status.REVIEW),
             "blocked": [_blocked_values(snapshot, task) for task in _of(snapshot, Status.BLOCKED)],
@@ -110,6 +113,29 @@ def _status(path: Path, *, as_json: bool) -> Result:
         exit_code=report_problems(snapshot, as_json=as_json),
         next_commands=["mission next"] if selection.chosen else ["mission next --explain"],
     )
+
+
+def _panels(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Return where the panels stand that still have worktrees."""
+    if not snapshot.layout.worktrees_dir.is_dir():
+        return []
+    from mosaic.errors import MissionError
+    from mosaic.panels.record import find_panel
+    from mosaic.panels.refresh import refresh_panel
+    from mosaic.workspaces.record import list_workspaces
+
+    found = []
+    owners = dict.fromkeys(each.owner for each in list_workspaces(snapshot.layout))
+    for owner in owners:
+        if snapshot.find(owner) is not None:
+            continue
+        try:
+            panel = find_panel(snapshot.layout, owner)
+            state = refresh_panel(panel, snapshot.document.mission)
+        except MissionError:
+            continue  # `mission panel show` says what is wrong with it
+        found.append({"panel_id": panel.id, "status": state.status.value})
+    return found
 
 
 def _milestone_lines(milestones: list[MilestoneProgress]) -> list[str]:

@@ -45,7 +45,10 @@ class PaneView:
 def main() -> None:
     """Be the supervisor in a pane, of the run that the last argument names."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.connect(sys.argv[-2])
+        try:
+            line.connect(sys.argv[-2])
+        except OSError:
+            sys.exit("whoever opened this pane is gone; it can be closed")
         with line.makefile("rb") as asked:
             told = json.loads(asked.readline())
             order = replace(parse_order(asked.readline()), place=told["place"])

@@ -75,7 +75,7 @@ class TmuxExecutor(Supervised):
             argv = [sys.executable, "-P", "-c", START, PACKAGE_PARENT, str(path), str(run_dir)]
             meta = Run(dir=run_dir).meta()
             title = f"{meta.task_id} {meta.step_id}"
-            pane = self._tmux.open_pane(argv, session=self._session, title=title)
+            pane = self._tmux.open_pane(argv, session=self._session, title=title, mark=str(run_dir))
             try:
                 with self._accept(server, pane, errors) as line:
                     line.settimeout(ANSWER_SECONDS)

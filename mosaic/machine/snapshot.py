@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HIDDEN_REFS",
+    "PLAIN_IDENTITY",
     "LeftOut",
     "TakenTree",
     "copy_index",
@@ -55,12 +56,13 @@ _SETTINGS = (
 )  # fmt: skip
 _CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
 """All that git has to say of a folder that it may not read."""
-_AUTHOR = {
+PLAIN_IDENTITY = {
     "GIT_AUTHOR_NAME": "Mosaic",
     "GIT_AUTHOR_EMAIL": "mosaic@localhost",
     "GIT_COMMITTER_NAME": "Mosaic",
     "GIT_COMMITTER_EMAIL": "mosaic@localhost",
 }
+"""Nobody's name stands under what nobody committed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +121,7 @@ def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
         ["commit-tree", taken.tree, *parent],
         top,
         stdin=message.encode("utf-8", "replace"),
-        env=_AUTHOR,
+        env=PLAIN_IDENTITY,
         timeout_seconds=GIT_SECONDS,
     )
     commit = answer.text.strip()

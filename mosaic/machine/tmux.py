@@ -29,6 +29,8 @@ TMUX_SECONDS = 15.0
 PLACEHOLDER = ("sleep", "600")
 """What a pane shows until its options are set: they must be before its program begins."""
 WIDTH, HEIGHT = "200", "50"
+MARK = "@mosaic"
+"""The pane option that holds the run of each pane of ours."""
 _FACTS = "#{pane_id} #{pid} #{session_name}"
 
 
@@ -48,6 +50,7 @@ class PaneState:
     is_dead: bool
     """Its program has ended; the pane is kept."""
     pid: int
+    mark: str = ""
 
 
 class Tmux:
@@ -69,13 +72,14 @@ class Tmux:
         """Return what a person types to see a session."""
         return ("tmux", *self._server(), "attach", "-t", f"={session}")
 
-    def open_pane(self, argv: Sequence[str], *, session: str, title: str) -> Pane:
+    def open_pane(self, argv: Sequence[str], *, session: str, title: str, mark: str) -> Pane:
         """Start a program in a new pane: in the user's window, else in a session of our own.
 
         Args:
             argv: the program and its arguments; it begins in `/`.
             session: the name of our own session, for when we are not inside of tmux.
             title: what the pane is called.
+            mark: kept with the pane, by which it is found again whoever opened it.
 
         Raises:
             ProgramNotFoundError: tmux is not installed.
@@ -83,6 +87,7 @@ class Tmux:
         """
         pane = self._new_pane(session)
         try:
+            self._run(["set-option", "-p", "-t", pane.id, MARK, _whole(mark)])
             self._run(["set-option", "-p", "-t", pane.id, "remain-on-exit", "on"])
             self._run(["select-pane", "-t", pane.id, "-T", _plain(title)])
             self._run(["respawn-pane", "-k", "-t", pane.id, "-c", "/", "--", *map(_whole, argv)])
@@ -93,15 +98,15 @@ class Tmux:
 
     def panes(self) -> dict[str, PaneState]:
         """Return every pane of the server by id; empty where none runs."""
-        form = "#{pane_id} #{pane_dead} #{pane_pid} #{pid}"
+        form = f"#{{pane_id}} #{{pane_dead}} #{{pane_pid}} #{{pid}} #{{{MARK}}}"
         try:
             answer = self._run(["list-panes", "-a", "-F", form], check=False)
         except ProgramNotFoundError:
             return {}
         found = {}
         for line in answer.splitlines():
-            pane, dead, pid, server = line.split(" ")
-            found[f"{server} {pane}"] = PaneState(is_dead=dead == "1", pid=int(pid or 0))
+            pane, dead, pid, server, mark = line.split(" ", 4)
+            found[f"{server} {pane}"] = PaneState(is_dead=dead == "1", pid=int(pid or 0), mark=mark)
         return found
 
     def state_of(self, pane: Pane) -> PaneState | None:

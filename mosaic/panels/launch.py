@@ -24,14 +24,14 @@ from mosaic.panels.brief import SCHEMA_NAME, TASK_NAME, Turn, brief_worker
 from mosaic.panels.preflight import find_obstacles
 from mosaic.panels.record import Panel, PanelEvent, create_panel
 from mosaic.panels.words import ExecutionState, WorkerStatus
-from mosaic.ports import AnswerSchema, Launch, Order
+from mosaic.ports import AnswerSchema, Launch
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import create_run
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.agent_version import describe_agent
-from mosaic.sessions.prepare import reachable_command
+from mosaic.sessions.prepare import build_order
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
 if TYPE_CHECKING:
@@ -241,23 +241,8 @@ def _launch(
         run_id=run.id,
         runs=(*runs, run.id),
     )
-    order = Order(
-        argv=invocation.argv,
-        channel=invocation.channel,
-        cwd=meta.cwd,
-        mode=meta.mode,
-        env={
-            **reachable_command(),
-            **invocation.env,
-            "MISSION_FILE": str(layout.mission_file),
-            "MISSION_PANEL": panel.id,
-            "MISSION_WORKER": worker.name,
-            "MISSION_RUN_DIR": str(run.dir),
-        },
-        unset=invocation.unset,
-        timeout_seconds=meta.timeout_seconds,
-        conversation=invocation.conversation,
-    )
+    marks = {"MISSION_PANEL": panel.id, "MISSION_WORKER": worker.name}
+    order = build_order(meta, invocation, run, marks)
     return get_executor(plan.executor, layout.mission_file).start(run.dir, order)
 
 

@@ -21,6 +21,9 @@ from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_ca
 from mosaic.sessions.place import folders_of_mission
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from mosaic.model import Mode, Task
     from mosaic.ports import Invocation, Runtime
     from mosaic.sessions.attempt import Attempt
@@ -109,9 +112,9 @@ def prepare_run(
     except BaseException:
         shutil.rmtree(run.dir, ignore_errors=True)
         raise
-    return Prepared(
-        run=run, order=_order(layout, place, run, meta, invocation), invocation=invocation
-    )
+    marks = {"MISSION_TASK": task.id, "MISSION_SESSION": chosen.session_id}
+    order = build_order(meta, invocation, run, marks, place.lock_file)
+    return Prepared(run=run, order=order, invocation=invocation)
 
 
 def _attempt_number(layout: Layout, task: Task, attempt: Attempt) -> int:
@@ -133,28 +136,42 @@ def _occasion(chosen: Chosen, place: Place, attempt: Attempt, run: Run, mode: Mo
     )
 
 
-def _order(layout: Layout, place: Place, run: Run, meta: RunMeta, invocation: Invocation) -> Order:
+def build_order(
+    meta: RunMeta,
+    invocation: Invocation,
+    run: Run,
+    marks: Mapping[str, str],
+    heartbeat_file: Path | None = None,
+) -> Order:
+    """Return how a run's agent is started.
+
+    Args:
+        meta: what was asked of the run.
+        invocation: the runtime's answer.
+        run: the run; the agent finds its record by the environment.
+        marks: variables that tell the agent what it works on.
+        heartbeat_file: touched as long as the run goes on.
+    """
     return Order(
         argv=invocation.argv,
         channel=invocation.channel,
         cwd=meta.cwd,
         mode=meta.mode,
         env={
-            **reachable_command(),
+            **_reachable_command(),
             **invocation.env,
-            "MISSION_FILE": str(layout.mission_file),
-            "MISSION_TASK": meta.task_id,
-            "MISSION_SESSION": meta.session_id or "",
+            "MISSION_FILE": meta.mission_file,
             "MISSION_RUN_DIR": str(run.dir),
+            **marks,
         },
         unset=invocation.unset,
         timeout_seconds=meta.timeout_seconds,
         conversation=invocation.conversation,
-        heartbeat_file=str(place.lock_file),
+        heartbeat_file=str(heartbeat_file) if heartbeat_file else None,
     )
 
 
-def reachable_command() -> dict[str, str]:
+def _reachable_command() -> dict[str, str]:
     """Return a PATH on which the agent finds the `mission` that launched it, if it must change."""
     command = own_command()
     if command is None or shutil.which("mission"):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.machine.git import answer_of, run_git
-from mosaic.machine.snapshot import is_within, take_tree
+from mosaic.machine.snapshot import PLAIN_IDENTITY, is_within, take_tree
 from mosaic.machine.tree_diff import compare_trees
 
 if TYPE_CHECKING:
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
     from mosaic.workspaces.record import Workspace
 
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "Mosaic",
-    "GIT_AUTHOR_EMAIL": "mosaic@localhost",
-    "GIT_COMMITTER_NAME": "Mosaic",
-    "GIT_COMMITTER_EMAIL": "mosaic@localhost",
-}
-"""A plain one: nobody's name stands under what nobody committed."""
 # No hook, no signature: both may ask a person, and none is there.
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false")
 
@@ -86,7 +79,7 @@ def commit_rest(workspace: Workspace, message: str) -> str | None:
     if staged.exit_code == 0:
         return None
     command = [*_QUIET, "commit", "--quiet", "--no-verify", "-m", message]
-    run_git(command, top, env=IDENTITY, timeout_seconds=120)
+    run_git(command, top, env=PLAIN_IDENTITY, timeout_seconds=120)
     return answer_of(["rev-parse", "HEAD"], top)
 
 
@@ -116,7 +109,7 @@ def _commit_only(top: Path, paths: Sequence[str], message: str) -> None:
     listed = b"".join(os.fsencode(path) + b"\0" for path in paths)
     command = ["--literal-pathspecs", *_QUIET, "commit", "--only", "--quiet", "--no-verify",
                "-m", message, "--pathspec-from-file=-", "--pathspec-file-nul"]  # fmt: skip
-    run_git(command, top, stdin=listed, env=IDENTITY, timeout_seconds=120)
+    run_git(command, top, stdin=listed, env=PLAIN_IDENTITY, timeout_seconds=120)
 
 
 def _git(args: Sequence[str], top: Path, paths: Sequence[str]) -> None:

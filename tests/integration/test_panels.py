@@ -364,6 +364,31 @@ def test_work_that_is_merged_nowhere_is_kept_unless_forced(panels: Panels) -> No
     assert {"worktree_retained", "worktree_removed"} <= set(panels.events())
 
 
+def test_a_cleanup_that_fails_is_on_record_and_can_be_tried_again(panels: Panels) -> None:
+    panels.start("--role", "critic", "--role", "tester", "--wait")
+    known = panels.repo.path / ".git" / "worktrees" / "panel-001-critic"
+    hidden = panels.signs / "hidden"
+    known.rename(hidden)
+    failed = panels.run("shutdown", "last", "--json")
+    assert failed.exit_code == 1
+    assert failed.json()["workers"]["critic"]["cleanup"] == "failed"
+    assert failed.json()["workers"]["tester"]["cleanup"] == "removed"
+    assert panels.worker("critic")["execution_state"] == "cleanup_failed"
+    assert "cleanup_failed" in panels.events()
+    known.parent.mkdir(exist_ok=True)
+    hidden.rename(known)
+    assert panels.run("shutdown", "last").exit_code == 0
+    assert panels.worker("critic")["cleanup"] == "removed"
+
+
+def test_status_shows_panels_until_they_are_shut_down(panels: Panels) -> None:
+    panels.start("--role", "critic", "--wait")
+    told = panels.repo.run("status", "--json").json()["panels"]
+    assert told == [{"panel_id": "panel-001", "status": "completed"}]
+    assert panels.run("shutdown", "last").exit_code == 0
+    assert panels.repo.run("status", "--json").json()["panels"] == []
+
+
 # Stop, resume, crashes
 
 
