@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mosaic import __version__
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.executors import get_executor
+from mosaic.executors.supervised import Supervised
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.machine.git import current_branch, find_work_tree, head_commit
@@ -141,13 +142,7 @@ def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) ->
             panel.set_worker(worker.name, run_id=None, runs=tuple(r for r in known if r != run.id))
         _note_failure(panel, worker, ExecutionState.LAUNCH_FAILED, error)
         return None
-    panel.set_worker(
-        worker.name,
-        status=WorkerStatus.RUNNING,
-        execution_state=ExecutionState.RUNNING,
-        launcher=None,
-        error=None,
-    )
+    _note_running(panel, worker.name, run)
     panel.note(
         PanelEvent.WORKER_LAUNCHED,
         f"{worker.name} works with {worker.runtime}, pid {started.agent.pid}",
@@ -157,6 +152,24 @@ def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) ->
         place=dict(started.place),
     )
     return run
+
+
+def _note_running(panel: Panel, name: str, run: Run) -> None:
+    """Note that a worker runs, unless its end is known already; stop it if that was asked for."""
+    with panel.changing("noting a worker of"):
+        state = panel.state()
+        worker = state.workers[name]
+        if worker.run_id == run.id and worker.execution_state is ExecutionState.LAUNCHING:
+            worker = replace(
+                worker,
+                status=WorkerStatus.RUNNING,
+                execution_state=ExecutionState.RUNNING,
+                launcher=None,
+                error=None,
+            )
+            panel.write_state(replace(state, workers={**state.workers, name: worker}))
+    if state.is_stop_requested:
+        Supervised().stop(run.dir)
 
 
 def _claim(panel: Panel, name: str) -> None:

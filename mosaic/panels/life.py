@@ -59,20 +59,25 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
         }
         state = panel.write_state(replace(state, workers=workers, is_stop_requested=True))
         panel.note(PanelEvent.STOP_REQUESTED, "asked to stop", now=now)
-    runs = [
-        run
-        for worker in state.workers.values()
-        if worker.is_at_work and (run := panel.run_of(worker)) is not None
-    ]
-    for run in runs:
-        if not Supervised().stop(run.dir, now=now):
-            _end_orphan(run, now=now)
-    if not wait_until(lambda: not any(is_folder_held(run.dir) for run in runs), PATIENCE_SECONDS):
+    asked: set[str] = set()
+
+    def has_ended() -> bool:
+        """Ask whoever is at work by now: one that was just being started comes later."""
+        standing = refresh_panel(panel, document.mission)
+        for worker in standing.workers.values():
+            run = panel.run_of(worker) if worker.is_at_work else None
+            if run is None or run.id in asked:
+                continue
+            if Supervised().stop(run.dir, now=now) or _end_orphan(run, now=now):
+                asked.add(run.id)
+        return not any(worker.is_at_work for worker in standing.workers.values())
+
+    if not wait_until(has_ended, PATIENCE_SECONDS):
         raise FailedError(
             f"workers of `{panel.id}` would not end",
             hint=f"`mission panel stop {panel.id} --now` kills them",
         )
-    return refresh_panel(panel, document.mission)
+    return panel.state()
 
 
 def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False) -> PanelState:
@@ -173,14 +178,16 @@ def _finished(state: PanelState) -> list[str]:
     return [name for name, w in state.workers.items() if w.status is WorkerStatus.COMPLETED]
 
 
-def _end_orphan(run: Run, *, now: bool) -> None:
-    """End an agent whose supervisor is gone."""
+def _end_orphan(run: Run, *, now: bool) -> bool:
+    """End an agent whose supervisor is gone; tell whether there was one."""
     try:
-        agent = run.state().agent
+        state = run.state()
     except MissionError:
-        return
-    if agent is not None:
-        end_without_supervisor(run, agent, now=now)
+        return False
+    if state.agent is None or is_folder_held(run.dir):
+        return False
+    end_without_supervisor(run, state.agent, now=now)
+    return True
 
 
 def _clean_up(layout: Layout, panel: Panel, name: str, *, force: bool) -> CleanedUp:

@@ -190,6 +190,8 @@ class Pool:
             if not self._keeps_full and self._started >= self._size:
                 return
             snapshot = self._ledger.settled()
+            if self._is_crowded(snapshot):
+                return
             met = self._ledger.met_limit(snapshot, len(self._workers) + len(self._starting))
             if met is not None:
                 self._close(f"limit met: {met}")
@@ -208,6 +210,15 @@ class Pool:
             self._not_before.pop(task.id, None)
             self._started += 1
             self._starting[task.id] = threads.submit(self._hooks.hand_over, plan.request)
+
+    def _is_crowded(self, snapshot: Snapshot) -> bool:
+        """Tell whether the mission allows no further session now, whoever has the others."""
+        allowed = snapshot.document.mission.max_parallel
+        if allowed is None or len(self._live(snapshot)) + len(self._starting) < allowed:
+            return False
+        if not (self._workers or self._starting):
+            self._close(f"`maxParallel` allows {allowed}, and others work")
+        return True
 
     def _next_task(self, snapshot: Snapshot) -> Task | None:
         """Return what is started next; None when nothing is, for now or for good."""

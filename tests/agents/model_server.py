@@ -33,6 +33,8 @@ class Reply:
     """Answer nothing until the server is closed."""
     drop: bool = False
     """Close the connection without a word."""
+    cut: bool = False
+    """Close it in the middle of the answer."""
     input_tokens: int = 1000
     output_tokens: int = 50
 
@@ -129,13 +131,13 @@ class _Handler(BaseHTTPRequestHandler):
         reply = script.take(body) if dialect.is_main else Reply(text="a title")
         if reply.hang:
             script.closing.wait()
-        if reply.hang or reply.drop:
+        if reply.hang or reply.drop or (reply.cut and not body.get("stream")):
             self.close_connection = True
             self.connection.close()
         elif reply.status != 200:
             self._json(dialect.error(reply), status=reply.status)
         elif body.get("stream"):
-            self._stream(dialect.events(reply))
+            self._stream(dialect.events(reply), cut=reply.cut)
         else:
             self._json(dialect.whole(reply))
 
@@ -163,13 +165,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    def _stream(self, events: Iterator[tuple[str, dict[str, Any]]]) -> None:
+    def _stream(self, events: Iterator[tuple[str, dict[str, Any]]], *, cut: bool) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
         self.close_connection = True
-        for name, data in events:
+        for number, (name, data) in enumerate(events):
+            if cut and number:
+                self.connection.close()
+                return
             line = json.dumps({"type": name, **data})
             self.wfile.write(f"event: {name}\ndata: {line}\n\n".encode())
             self.wfile.flush()
@@ -183,7 +188,13 @@ class _Anthropic:
         self.is_main = bool(body.get("tools")) and int(body.get("max_tokens") or 0) > 1
 
     def error(self, reply: Reply) -> dict[str, Any]:
-        kinds = {401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}
+        kinds = {
+            400: "invalid_request_error",
+            404: "not_found_error",
+            401: "authentication_error",
+            429: "rate_limit_error",
+            529: "overloaded_error",
+        }
         kind = kinds.get(reply.status, "api_error")
         return {"type": "error", "error": {"type": kind, "message": reply.message}}
 
