@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -123,6 +124,10 @@ class Panel:
         ):
             yield
 
+    def write_plan(self, plan: PanelPlan) -> None:
+        """Write panel.json."""
+        self._write("panel.json", {"layout_version": LAYOUT_VERSION, **_plain(plan)})
+
     def write_state(self, state: PanelState) -> PanelState:
         """Replace state.json; the panel's lock is held."""
         state = replace(state, updated_at=utc_now())
@@ -206,17 +211,23 @@ def create_panel(layout: Layout, plan: PanelPlan) -> Panel:
             break
         except FileExistsError:
             number += 1
-    plan = replace(plan, id=panel.id)
-    write_private(
-        panel.dir / "question.md", plan.question.encode("utf-8", "replace"), root=panel.dir
-    )
+    try:
+        _lay_out(panel, replace(plan, id=panel.id))
+    except BaseException:
+        shutil.rmtree(panel.dir, ignore_errors=True)
+        raise
+    return panel
+
+
+def _lay_out(panel: Panel, plan: PanelPlan) -> None:
+    question = plan.question.encode("utf-8", "replace")
+    write_private(panel.dir / "question.md", question, root=panel.dir)
     workers = {worker.name: WorkerState() for worker in plan.workers}
     with panel.changing("making"):
-        panel._write("panel.json", {"layout_version": LAYOUT_VERSION, **_plain(plan)})  # noqa: SLF001
+        panel.write_plan(plan)
         panel.write_state(PanelState(workers=workers))
         roles = [worker.role for worker in plan.workers]
         panel.note(PanelEvent.RUN_CREATED, f"{len(roles)} workers: {', '.join(roles)}", roles=roles)
-    return panel
 
 
 def find_panel(layout: Layout, panel_id: str) -> Panel:

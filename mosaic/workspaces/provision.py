@@ -76,16 +76,16 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     if known is not None and known.is_there and known.is_ready:
         return _taken_up(layout, known, request, settings)
     workspace = known if known is not None else _planned(layout, home, request)
+    if known is None:
+        _refuse_occupied(home, workspace)  # what nobody knows of may hold anybody's work
     prepare_folder(layout)
-    is_made = False
     try:
         if not (workspace.is_added and workspace.is_there):
             workspace = _added(home, workspace)
-            is_made = True
         return _furnished(layout, workspace, request, settings)
     except BaseException:
         if known is None:
-            _undo(home, workspace, is_made=is_made)
+            _undo(home, workspace)
         raise
 
 
@@ -144,8 +144,6 @@ def _added(home: Path, workspace: Workspace) -> Workspace:
     """Have git make a work tree; what an earlier crash left of it goes first."""
     place = Path(os.path.realpath(workspace.path))
     if any(each.path == place for each in list_work_trees(home)):
-        if workspace.is_there and workspace.is_added:
-            return workspace
         remove_work_tree(home, workspace.path)
     write_workspace(replace(workspace, is_added=False, is_ready=False))
     _refuse_occupied(home, workspace)
@@ -212,14 +210,19 @@ def _carry_changes(layout: Layout, workspace: Workspace, settings: WorktreeSetti
     )
 
 
-def _undo(home: Path, workspace: Workspace, *, is_made: bool) -> None:
-    """Take back what was made; the setup's log stays for people."""
+def _undo(home: Path, workspace: Workspace) -> None:
+    """Take back what was made, or half made; the setup's log stays for people.
+
+    git makes the branch first and leaves it where it then fails, as on a full disk or at a
+    hook that says no.
+    """
+    place = Path(os.path.realpath(workspace.path))
     with contextlib.suppress(MissionError):
-        if is_made:
+        if any(each.path == place for each in list_work_trees(home)):
             remove_work_tree(home, workspace.path)
-            tip = commit_of(home, f"refs/heads/{workspace.branch}") if workspace.branch else None
-            if workspace.is_own_branch and workspace.branch and tip == workspace.base_commit:
-                delete_branch(home, workspace.branch, expected=tip)
+        tip = commit_of(home, f"refs/heads/{workspace.branch}") if workspace.branch else None
+        if workspace.is_own_branch and workspace.branch and tip == workspace.base_commit:
+            delete_branch(home, workspace.branch, expected=tip)
     with contextlib.suppress(OSError):
         workspace.record.unlink()
 

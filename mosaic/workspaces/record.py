@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.git import find_work_tree
-from mosaic.machine.paths import safe_segment
+from mosaic.machine.paths import confined, safe_segment
 from mosaic.runs.record import format_moment
 from mosaic.store.layout import WORKTREES
 from mosaic.store.state import ensure_state_dir
@@ -103,8 +103,10 @@ def prepare_folder(layout: Layout) -> None:
 
     Raises:
         FileAccessError: it cannot be made.
+        PathOutsideError: a symlink leads out of the state folder.
     """
     ensure_state_dir(layout)
+    confined(layout.state_dir, layout.worktrees_dir)
     create_private_dir(layout.worktrees_dir)
 
 

@@ -211,6 +211,29 @@ def test_a_setup_that_fails_takes_everything_back(side: Side) -> None:
     assert len(side.repo.git("worktree", "list").splitlines()) == 1
 
 
+def test_a_hook_that_says_no_leaves_nothing_of_the_worktree(side: Side) -> None:
+    hook = side.repo.path / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho not here >&2\nexit 1\n")
+    hook.chmod(0o755)
+    refused = side.repo.run("next", "--worktree", "--headless")
+    assert refused.exit_code == 1
+    assert "not here" in refused.stderr
+    assert "mission/" not in side.repo.git("branch", "--list")
+    assert len(side.repo.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_worktree_whose_record_was_deleted_is_not_touched(side: Side) -> None:
+    side.tell({"T-001": {"finish": False}})
+    side.repo.run("next", "--worktree", "--headless")
+    place = Path(side.at("T-001")["cwd"])
+    place.with_name(".T-001.json").unlink()
+    refused = side.repo.run("next", "--task", "T-001", "--worktree", "--headless")
+    assert refused.exit_code == 1
+    assert "in the way" in refused.stderr
+    assert (place / "T-001.txt").exists()
+
+
 def test_what_is_not_committed_is_carried_along_or_refused_in_words(side: Side) -> None:
     (side.repo.path / "draft.bin").write_bytes(bytes(range(256)))
     done = side.repo.run("next", "--with-changes", "--headless")
