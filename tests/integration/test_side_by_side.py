@@ -105,13 +105,23 @@ def side(repo: MissionRepo, tmp_path: Path) -> Side:
     return make_side(repo, tmp_path)
 
 
-@pytest.fixture
-def many(repo: MissionRepo, tmp_path: Path) -> Side:
-    for number in range(4, 25):
+def plan_more(repo: MissionRepo, last: int) -> None:
+    for number in range(4, last + 1):
         added = repo.run("add", f"Task {number}", "--scope", f"T-{number:03d}.txt")
         assert added.exit_code == 0, added.stderr
     repo.git("add", "--all")
     repo.git("commit", "-qm", "Plan more")
+
+
+@pytest.fixture
+def several(repo: MissionRepo, tmp_path: Path) -> Side:
+    plan_more(repo, 9)
+    return make_side(repo, tmp_path)
+
+
+@pytest.fixture
+def many(repo: MissionRepo, tmp_path: Path) -> Side:
+    plan_more(repo, 24)
     return make_side(repo, tmp_path)
 
 
@@ -277,63 +287,63 @@ def test_eight_workers_bring_24_tasks_to_the_end_and_every_handoff_is_reviewed(
     assert len(many.repo.git("worktree", "list").splitlines()) == 1
 
 
-def test_scopes_that_meet_are_never_worked_on_at_once(many: Side) -> None:
+def test_scopes_that_meet_are_never_worked_on_at_once(several: Side) -> None:
     for number in range(1, 9):
         scope = "shared/**" if number % 2 else f"own-{number}/**"
-        assert many.repo.run("set", f"T-{number:03d}", f"write_scope={scope}").exit_code == 0
+        assert several.repo.run("set", f"T-{number:03d}", f"write_scope={scope}").exit_code == 0
         # What it writes lies outside: this test is about who works beside whom.
-    many.set_mission(review={"allowOutOfScope": True})
-    assert many.repo.run("next", "-j", "6", "--loop", "--json").exit_code == 0
+    several.set_mission(review={"allowOutOfScope": True})
+    assert several.repo.run("next", "-j", "6", "--loop", "--json").exit_code == 0
     shared = {f"T-{number:03d}" for number in (1, 3, 5, 7)}
     working: set[str] = set()
-    for line in many.log():
+    for line in several.log():
         word, task = line.split()
         if task in shared:
-            assert word == "end" or not working, many.log()
+            assert word == "end" or not working, several.log()
             working = {task} if word == "begin" else set()
 
 
-def test_a_pool_that_is_killed_is_started_again_and_loses_nothing(many: Side) -> None:
-    many.tell({"T-001": {"wait": True}, "T-002": {"wait": True}})
-    pool = many.repo.start("next", "-j", "4", "--loop", "--json")
-    pids = [many.at(task)["pid"] for task in ("T-001", "T-002")]
+def test_a_pool_that_is_killed_is_started_again_and_loses_nothing(several: Side) -> None:
+    several.tell({"T-001": {"wait": True}, "T-002": {"wait": True}})
+    pool = several.repo.start("next", "-j", "4", "--loop", "--json")
+    pids = [several.at(task)["pid"] for task in ("T-001", "T-002")]
     pool.kill()
     pool.wait()
     assert all(is_running(pid) for pid in pids)
-    again = many.repo.start("next", "-j", "4", "--loop", "--json")
-    wait_for(lambda: many.repo.task_status("T-024") == "review", "all the others")
+    again = several.repo.start("next", "-j", "4", "--loop", "--json")
+    wait_for(lambda: several.repo.task_status("T-009") == "review", "all the others")
     for task in ("T-001", "T-002"):
-        (many.signs / f"go-{task}").write_text("")
+        (several.signs / f"go-{task}").write_text("")
     told, said = again.communicate(timeout=120)
     assert again.returncode == 0, said
     assert {move["to"] for move in json.loads(told)["moved"].values()} == {"review"}
-    begun = [line for line in many.log() if line.startswith("begin")]
-    assert len(begun) == len(set(begun)) == 24
-    many.clean_check()
+    begun = [line for line in several.log() if line.startswith("begin")]
+    assert len(begun) == len(set(begun)) == 9
+    several.clean_check()
 
 
-def test_one_interrupt_starts_no_more_and_two_stop_those_that_work(many: Side) -> None:
-    many.tell({"*": {"wait": True}})
-    pool = many.repo.start("next", "-j", "2", "--loop", "--json")
-    pids = [many.at(task)["pid"] for task in ("T-001", "T-002")]
+def test_one_interrupt_starts_no_more_and_two_stop_those_that_work(several: Side) -> None:
+    several.tell({"*": {"wait": True}})
+    pool = several.repo.start("next", "-j", "2", "--loop", "--json")
+    pids = [several.at(task)["pid"] for task in ("T-001", "T-002")]
     pool.send_signal(signal.SIGINT)
-    (many.signs / "go-T-001").write_text("")
-    wait_for(lambda: many.repo.task_status("T-001") == "review", "the first")
+    (several.signs / "go-T-001").write_text("")
+    wait_for(lambda: several.repo.task_status("T-001") == "review", "the first")
     pool.send_signal(signal.SIGINT)
     told, _ = pool.communicate(timeout=60)
     assert pool.returncode == 130
     assert len(json.loads(told)["sessions"]) == 2
     assert [pid for pid in pids if is_running(pid)] == []
-    assert not (many.signs / "at-T-003").exists()
-    ended = {s["lastTaskId"]: s["endedReason"] for s in many.repo.mission()["sessions"]}
+    assert not (several.signs / "at-T-003").exists()
+    ended = {s["lastTaskId"]: s["endedReason"] for s in several.repo.mission()["sessions"]}
     assert ended == {"T-001": "completed", "T-002": "stopped"}
 
 
-def test_a_worker_that_cannot_be_started_stops_no_other(many: Side) -> None:
-    place = many.repo.state / "worktrees" / "T-002"
+def test_a_worker_that_cannot_be_started_stops_no_other(several: Side) -> None:
+    place = several.repo.state / "worktrees" / "T-002"
     place.mkdir(parents=True)
     (place / "mine").write_text("mine")
-    answer = many.repo.run("next", "-j", "3", "--json")
+    answer = several.repo.run("next", "-j", "3", "--json")
     report = answer.json()
     assert answer.exit_code == 1
     assert "in the way" in report["not_started"]["T-002"]
@@ -341,16 +351,16 @@ def test_a_worker_that_cannot_be_started_stops_no_other(many: Side) -> None:
     assert (place / "mine").read_text() == "mine"
 
 
-def test_no_more_work_at_once_than_the_mission_allows(many: Side) -> None:
-    many.set_mission(maxParallel=2)
-    many.tell({"*": {"wait": True}})
-    started = many.repo.run("next", "-j", "5", "--detach", "--json")
+def test_no_more_work_at_once_than_the_mission_allows(several: Side) -> None:
+    several.set_mission(maxParallel=2)
+    several.tell({"*": {"wait": True}})
+    started = several.repo.run("next", "-j", "5", "--detach", "--json")
     assert len(started.json()["sessions"]) == 2
-    refused = many.repo.run("next", "--worktree", "--headless")
+    refused = several.repo.run("next", "--worktree", "--headless")
     assert refused.exit_code == 4
     assert "maxParallel" in refused.stderr
     for session in started.json()["sessions"]:
-        assert many.repo.run("stop", session["id"], "--now").exit_code == 0
+        assert several.repo.run("stop", session["id"], "--now").exit_code == 0
 
 
 # tmux
