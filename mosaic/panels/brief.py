@@ -11,7 +11,7 @@ from mosaic.prompts.prompt import fit_prompt, render_template
 from mosaic.store.templates import load_partials, load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mosaic.model import Mission
     from mosaic.panels.words import PanelPlan, WorkerPlan
@@ -32,8 +32,8 @@ class Brief:
 
     prompt: str
     task: str
-    template: str
-    template_sha256: str
+    origin: Mapping[str, str]
+    """Where the prompt came from, for the run record."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,20 +43,19 @@ class Turn:
     plan: PanelPlan
     worker: WorkerPlan
     workspace: Workspace
-    run: Run
     messages: Sequence[str] = ()
     is_continued: bool = False
     """The agent still knows what it was told before."""
 
 
-def brief_worker(layout: Layout, mission: Mission, turn: Turn) -> Brief:
+def brief_worker(layout: Layout, mission: Mission, turn: Turn, run: Run) -> Brief:
     """Render a worker's prompt and its task file. Writes nothing.
 
     Raises:
         TemplateError: the role is unknown, or a template cannot be rendered.
     """
     partials = load_partials(layout)
-    values = _values(mission, turn)
+    values = _values(mission, turn, run)
     own = role_template(turn.worker.role, layout)
     role = render_template(own.source, values, name=layout.shown(own.path), partials=partials)
     values["role"] = plain_text(role).strip()
@@ -67,12 +66,11 @@ def brief_worker(layout: Layout, mission: Mission, turn: Turn) -> Brief:
     return Brief(
         prompt=fit_prompt(text, heading=f"Panel {turn.plan.id}", name=name),
         task=render_template(task.source, values, name=layout.shown(task.path), partials=partials),
-        template=name,
-        template_sha256=template.digest,
+        origin={"template": name, "template_sha256": template.digest},
     )
 
 
-def _values(mission: Mission, turn: Turn) -> dict[str, TemplateValue]:
+def _values(mission: Mission, turn: Turn, run: Run) -> dict[str, TemplateValue]:
     plan, worker, workspace = turn.plan, turn.worker, turn.workspace
     return {
         "panel": {
@@ -93,8 +91,8 @@ def _values(mission: Mission, turn: Turn) -> dict[str, TemplateValue]:
             "base": workspace.base_commit,
         },
         "files": {
-            "task": exact_line(str(turn.run.dir / TASK_NAME)),
-            "answer": exact_line(str(turn.run.artifacts / ANSWER_NAME)),
+            "task": exact_line(str(run.dir / TASK_NAME)),
+            "answer": exact_line(str(run.artifacts / ANSWER_NAME)),
         },
         "read_only": not plan.is_writable,
         "headless": not plan.is_interactive,

@@ -27,7 +27,7 @@ from mosaic.panels.record import Panel, PanelEvent, create_panel
 from mosaic.panels.words import ExecutionState, WorkerStatus
 from mosaic.ports import AnswerSchema, Launch
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import create_run
+from mosaic.runs.folders import laying_out
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.runtimes import get_runtime
@@ -38,10 +38,9 @@ from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mosaic.model import JsonValue
     from mosaic.panels.brief import Brief
     from mosaic.panels.words import PanelPlan, WorkerPlan
-    from mosaic.ports import Invocation, Started
+    from mosaic.ports import Order
     from mosaic.store.mission_file import MissionDocument
     from mosaic.workspaces.record import Workspace
 
@@ -128,18 +127,20 @@ def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) ->
     except MissionError as error:
         _note_failure(panel, worker, ExecutionState.PROVISION_FAILED, error)
         return None
+    turn = Turn(
+        plan=plan,
+        worker=worker,
+        workspace=workspace,
+        messages=start.messages,
+        is_continued=start.conversation is not None,
+    )
     run: Run | None = None
     try:
-        run = create_run(document.layout.runs_dir, panel.id)
-        started = _launch(document, panel, Turn(
-            plan=plan, worker=worker, workspace=workspace, run=run, messages=start.messages,
-            is_continued=start.conversation is not None,
-        ), start.conversation)  # fmt: skip
+        run, order = _lay_out(document, panel, turn, start.conversation)
+        started = get_executor(plan.executor, document.path).start(run.dir, order)
     except MissionError as error:
         if run is not None:
-            shutil.rmtree(run.dir, ignore_errors=True)
-            known = panel.state().workers[worker.name].runs
-            panel.set_worker(worker.name, run_id=None, runs=tuple(r for r in known if r != run.id))
+            _forget_run(panel, worker.name, run)
         _note_failure(panel, worker, ExecutionState.LAUNCH_FAILED, error)
         return None
     _note_running(panel, worker.name, run)
@@ -231,21 +232,29 @@ def workspace_name(panel: Panel, worker: str) -> str:
     return f"{panel.id}-{worker}"
 
 
-def _launch(
+def _forget_run(panel: Panel, name: str, run: Run) -> None:
+    """Take a run back whose agent could not be started."""
+    shutil.rmtree(run.dir, ignore_errors=True)
+    known = panel.state().workers[name].runs
+    panel.set_worker(name, run_id=None, runs=tuple(each for each in known if each != run.id))
+
+
+def _lay_out(
     document: MissionDocument, panel: Panel, turn: Turn, conversation: str | None
-) -> Started:
+) -> tuple[Run, Order]:
     layout, mission = document.layout, document.mission
-    run, worker, plan = turn.run, turn.worker, turn.plan
-    brief = brief_worker(layout, mission, turn)
-    for name, text in ((TASK_NAME, brief.task), (SCHEMA_NAME, answer_schema())):
-        write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
-    runtime = get_runtime(worker.runtime, mission.runtimes)
-    launch = _launch_of(turn, brief, conversation)
-    invocation = runtime.invocation(launch)
-    agent = describe_agent(runtime, invocation.argv[0], layout)
-    meta = _meta(panel, turn, brief, invocation, agent)
-    write_request(run, meta, prompt=brief.prompt, capsule="")
-    EventLog(run).append(EventType.RUN_PREPARED, "the run is laid out")
+    worker = turn.worker
+    with laying_out(layout.runs_dir, panel.id) as run:
+        brief = brief_worker(layout, mission, turn, run)
+        for name, text in ((TASK_NAME, brief.task), (SCHEMA_NAME, answer_schema())):
+            write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
+        runtime = get_runtime(worker.runtime, mission.runtimes)
+        invocation = runtime.invocation(_launch_of(turn, run, brief, conversation))
+        agent = describe_agent(runtime, invocation.argv[0], layout)
+        argv = masked_argv(invocation.argv, brief.prompt)
+        meta = replace(_meta(panel, turn, run, argv), agent=agent, prompt=brief.origin)
+        write_request(run, meta, prompt=brief.prompt, capsule="")
+        EventLog(run).append(EventType.RUN_PREPARED, "the run is laid out")
     runs = panel.state().workers[worker.name].runs
     # On record before the start: should we be killed, the run is not lost sight of.
     panel.set_worker(
@@ -255,12 +264,11 @@ def _launch(
         runs=(*runs, run.id),
     )
     marks = {"MISSION_PANEL": panel.id, "MISSION_WORKER": worker.name}
-    order = build_order(meta, invocation, run, marks)
-    return get_executor(plan.executor, layout.mission_file).start(run.dir, order)
+    return run, build_order(meta, invocation, run, marks)
 
 
-def _launch_of(turn: Turn, brief: Brief, conversation: str | None) -> Launch:
-    run, plan = turn.run, turn.plan
+def _launch_of(turn: Turn, run: Run, brief: Brief, conversation: str | None) -> Launch:
+    plan = turn.plan
     return Launch(
         mode=Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS,
         cwd=turn.workspace.project,
@@ -278,29 +286,25 @@ def _launch_of(turn: Turn, brief: Brief, conversation: str | None) -> Launch:
     )
 
 
-def _meta(
-    panel: Panel, turn: Turn, brief: Brief, invocation: Invocation, agent: dict[str, JsonValue]
-) -> RunMeta:
+def _meta(panel: Panel, turn: Turn, run: Run, argv: tuple[str, ...]) -> RunMeta:
     cwd, worker = turn.workspace.project, turn.worker
     return RunMeta(
         task_id=panel.id,
         step_id=worker.name,
         step_kind=worker.runtime,
-        run_id=turn.run.id,
+        run_id=run.id,
         session_id=None,
         panel_id=panel.id,
         attempt=1 + len(panel.state().workers[worker.name].runs),
         runtime=worker.runtime,
         mode=Mode.INTERACTIVE if turn.plan.is_interactive else Mode.HEADLESS,
-        argv=masked_argv(invocation.argv, brief.prompt),
+        argv=argv,
         cwd=str(cwd),
         mission_file=turn.plan.mission_file,
         branch=current_branch(cwd),
         base_commit=head_commit(cwd),
         timeout_seconds=turn.plan.timeout_seconds,
         created_at=utc_now(),
-        prompt={"template": brief.template, "template_sha256": brief.template_sha256},
-        agent=agent,
         tool_version=__version__,
     )
 

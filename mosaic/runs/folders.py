@@ -7,29 +7,73 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import create_private_dir
+from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.runs.record import Run
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 GONE_PREFIX = ".gone-"
 """Begins the name of a record that is being removed."""
+NEW_PREFIX = ".new-"
+"""Begins the name of one that is just being made."""
+STARTED_NAMES = frozenset({"stdout.log", "stderr.log", "result.json", "transcript.jsonl"})
+"""What stands in the record of a run that has begun."""
 
 
-def create_run(runs_dir: Path, task_id: str) -> Run:
-    """Create a run's folder; its name is new even among runs started at the same instant.
+@contextmanager
+def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
+    """Make a run's folder, held by this process until the `with` block has laid it out.
 
-    Names are in the order of a task's runs: `r001-…`, `r002-…`.
+    Its name is new even among runs started at the same instant; names are in the order of a
+    task's runs: `r001-…`, `r002-…`. Where the block fails nothing stays behind; where this
+    process is killed, what stays is held by nobody, and so known for what it is.
+
+    Raises:
+        FileAccessError: it cannot be made.
     """
     parent = runs_dir / safe_segment(task_id)
     create_private_dir(parent)
-    earlier = runs_of_task(runs_dir, task_id)
-    number = 1 + (_order(earlier[-1].id)[0] if earlier else 0)
-    run = Run(dir=parent / f"r{number:03d}-{secrets.token_hex(3)}")
-    for folder in (run.dir, run.checkpoints, run.artifacts):
-        create_private_dir(folder)
-    return run
+    token = secrets.token_hex(3)
+    # Held before it gets its name: the lock is the folder's, whatever it is called.
+    hidden = create_private_dir(parent / f"{NEW_PREFIX}{token}")
+    with hold_folder(hidden):
+        earlier = runs_in(parent)
+        number = 1 + (_order(earlier[-1].id)[0] if earlier else 0)
+        run = Run(dir=parent / f"r{number:03d}-{token}")
+        hidden.rename(run.dir)
+        try:
+            for folder in (run.checkpoints, run.artifacts):
+                create_private_dir(folder)
+            yield run
+        except BaseException:
+            shutil.rmtree(run.dir, ignore_errors=True)
+            raise
+
+
+def is_half_laid_out(run: Run) -> bool:
+    """Tell whether whoever laid a run out was killed: it never began, and nobody holds it."""
+    names = {entry.name for entry in os.scandir(run.dir)}
+    if {"meta.json", "state.json"} <= names or names & STARTED_NAMES:
+        return False
+    return not is_folder_held(run.dir)
+
+
+def sweep_half_laid_out(folder: Path) -> list[Run]:
+    """Remove the runs in a task's folder that were never laid out to their end."""
+    swept = []
+    for run in runs_in(folder):
+        if is_half_laid_out(run):
+            shutil.rmtree(run.dir, ignore_errors=True)
+            swept.append(run)
+    return swept
 
 
 def is_session_run(run: Run) -> bool:
@@ -57,7 +101,7 @@ def runs_in(folder: Path) -> list[Run]:
         names = [
             entry.name
             for entry in os.scandir(folder)
-            if not entry.name.startswith(GONE_PREFIX) and entry.is_dir()
+            if not entry.name.startswith(".") and entry.is_dir()
         ]
     except FileNotFoundError:
         return []

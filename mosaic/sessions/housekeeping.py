@@ -18,7 +18,13 @@ from mosaic.machine.lock import hold_folder
 from mosaic.machine.snapshot import forget_trees
 from mosaic.model import RunStatus
 from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.folders import GONE_PREFIX, is_session_run, runs_in, task_folders
+from mosaic.runs.folders import (
+    GONE_PREFIX,
+    is_session_run,
+    runs_in,
+    sweep_half_laid_out,
+    task_folders,
+)
 from mosaic.sessions.recover import recover_if_needed, recover_steps
 from mosaic.sessions.session_lock import find_locks
 from mosaic.workspaces.record import list_workspaces
@@ -65,6 +71,8 @@ def clean_runs(snapshot: Snapshot, *, older_than_seconds: float, dry_run: bool) 
     kept: list[RunOnDisk] = []
     for folder in task_folders(layout.runs_dir):
         _sweep_gone(folder)
+        if not dry_run:
+            sweep_half_laid_out(folder)
         runs = runs_in(folder)
         recover_steps(runs, snapshot.document.mission)
         needed = _needed(runs, snapshot)

@@ -9,7 +9,12 @@ from mosaic.machine.git import answer_of
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.runs.events import read_events
-from mosaic.runs.folders import runs_in, task_folders
+from mosaic.runs.folders import (
+    is_half_laid_out,
+    runs_in,
+    sweep_half_laid_out,
+    task_folders,
+)
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.recover import is_dead, recover_if_needed, recover_steps
 from mosaic.sessions.session_lock import find_locks
@@ -47,6 +52,7 @@ def mend_mission(mission_file: Path) -> list[str]:
         for settled in recover_if_needed(snapshot)
     ]
     for folder in task_folders(snapshot.layout.runs_dir):
+        mended += [f"run `{run.id}`, half made, removed" for run in sweep_half_laid_out(folder)]
         ended = recover_steps(runs_in(folder), snapshot.document.mission)
         mended += [f"run `{run.id}` ended as crashed" for run in ended]
     carried = synchronize(mission_file, [], None).carried
@@ -123,6 +129,18 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
     findings = []
     for run in (r for f in task_folders(snapshot.layout.runs_dir) for r in runs_in(f)):
         shown = snapshot.layout.shown(run.dir)
+        if is_half_laid_out(run):
+            findings.append(
+                Finding(
+                    code="RUN_HALF_MADE",
+                    level=Level.WARNING,
+                    message=f"run `{run.id}` was never laid out to its end, and never began",
+                    path=shown,
+                    hint="`mission check --fix` removes it",
+                    fixable=True,
+                )
+            )
+            continue
         try:
             meta, state = run.meta(), run.state()
         except MissionError as error:

@@ -13,7 +13,7 @@ from mosaic.machine.git import current_branch, head_commit
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import create_run, is_session_run, runs_of_task
+from mosaic.runs.folders import is_session_run, laying_out, runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.sessions.agent_version import describe_agent
@@ -68,8 +68,7 @@ def prepare_run(
     layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
     timeout = request.timeout_seconds or _configured_timeout(snapshot, runtime.name)
     number = _attempt_number(layout, task, attempt)
-    run = create_run(layout.runs_dir, task.id)
-    try:
+    with laying_out(layout.runs_dir, task.id) as run:
         briefing = brief_agent(snapshot, task, _occasion(chosen, place, attempt, run, request.mode))
         launch = Launch(
             mode=request.mode,
@@ -109,9 +108,6 @@ def prepare_run(
         write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
         save_capsule(layout, briefing.capsule)
         _note_prepared(run, attempt)
-    except BaseException:
-        shutil.rmtree(run.dir, ignore_errors=True)
-        raise
     marks = {"MISSION_TASK": task.id, "MISSION_SESSION": chosen.session_id}
     order = build_order(meta, invocation, run, marks, place.lock_file)
     return Prepared(run=run, order=order, invocation=invocation)

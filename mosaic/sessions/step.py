@@ -19,7 +19,7 @@ from mosaic.model import EndReason, Mode, RunStatus
 from mosaic.ports import EndCause, Order, PromptChannel
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import create_run, runs_of_task
+from mosaic.runs.folders import laying_out, runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import STEP_KINDS, RunMeta, advance, write_request
 from mosaic.runs.result import StepEnd, write_result
@@ -175,8 +175,7 @@ def _lay_out(snapshot: Snapshot, request: StepRequest, kind: EventType, words: s
     layout = snapshot.layout
     earlier = runs_of_task(layout.runs_dir, task.id)
     recover_steps(earlier, snapshot.document.mission)
-    run = create_run(layout.runs_dir, task.id)
-    try:
+    with laying_out(layout.runs_dir, task.id) as run:
         meta = RunMeta(
             task_id=task.id,
             step_id=request.name,
@@ -199,9 +198,6 @@ def _lay_out(snapshot: Snapshot, request: StepRequest, kind: EventType, words: s
         log = EventLog(run)
         log.append(kind, words)
         run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
-    except BaseException:
-        shutil.rmtree(run.dir, ignore_errors=True)
-        raise
     return run
 
 

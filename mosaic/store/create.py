@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
 from mosaic.machine.disk import find_text, write_atomic
+from mosaic.machine.lock import mission_lock
+from mosaic.machine.staging import sweep_temporaries
+from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.plan.scopes import bad_glob
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
@@ -96,18 +99,42 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
             )
     layout = default_layout(folder)
     texts = _mission_texts(layout, new, now)
+    is_interrupted = layout.intent_file.exists()
+    if not is_interrupted:
+        _refuse_present(layout, texts, adopt=adopt)
+    layout.tasks_dir.mkdir(parents=True, exist_ok=True)
+    ensure_state_dir(layout)
+    with mission_lock(layout.mission_lock, holder="laying a mission"):
+        # An earlier `init` that was killed in between is carried through first.
+        finish_intent(layout.intent_file, root=folder)
+        sweep_temporaries(layout.mission_file.parent, intent=layout.intent_file)
+        if layout.mission_file.exists():
+            raise MissionExistsError(
+                layout.mission_file, hint="`mission status` shows the mission that is there"
+            )
+        present = _refuse_present(layout, texts, adopt=adopt)
+        changes = [
+            Change(path=path, data=text.encode(), expect=None)
+            for path, text in texts.items()
+            if path not in present
+        ]
+        write_together(changes, intent=layout.intent_file, root=folder)
+    return layout
+
+
+def _refuse_present(layout: Layout, texts: dict[Path, str], *, adopt: bool) -> list[Path]:
+    """Return the files that are there already, where they may be.
+
+    Raises:
+        MissionExistsError: something is there that would be overwritten.
+    """
     present = [path for path in texts if path.exists()]
     if not adopt and (present or any(layout.tasks_dir.glob("*.md"))):
         raise MissionExistsError(
             present[0] if present else layout.tasks_dir,
             hint="`mission init --adopt` takes in what is there",
         )
-    layout.tasks_dir.mkdir(parents=True, exist_ok=True)
-    ensure_state_dir(layout)
-    for path, text in texts.items():
-        if path not in present:
-            write_atomic(path, text.encode(), root=folder)
-    return layout
+    return present
 
 
 def _mission_texts(layout: Layout, new: NewMission, now: datetime) -> dict[Path, str]:

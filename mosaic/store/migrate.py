@@ -8,13 +8,14 @@ they are. Tasks, table, manifest and scratchpad are not moved and not touched.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionExistsError
-from mosaic.machine.disk import write_atomic
+from mosaic.machine.disk import read_bytes
 from mosaic.machine.lock import mission_lock
+from mosaic.machine.staging import sweep_temporaries
+from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
@@ -51,6 +52,9 @@ def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
     layout = load_mission(mission_file).layout
     ensure_state_dir(layout)
     with mission_lock(layout.mission_lock, timeout_seconds=10.0, holder="migrating the mission"):
+        for known in (layout, default_layout(layout.project)):
+            finish_intent(known.intent_file, root=layout.project)
+            sweep_temporaries(known.mission_file.parent, intent=known.intent_file)
         document = load_mission(mission_file)
         data = parse_json_document(document.text)
         actions: list[str] = []
@@ -70,11 +74,17 @@ def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
 def _write(old: Path, target: Path, new: dict[str, Any], layout: Layout) -> None:
     text = json.dumps(new, ensure_ascii=False, indent=2) + "\n"
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, text.encode(), root=layout.project)
+    changes = [Change(path=target, data=text.encode())]
+    intent = layout.intent_file
     if target != old:
-        ensure_state_dir(default_layout(layout.project))
         # The old file is kept under another name: its words are somebody's history.
-        os.replace(old, old.with_suffix(".json.migrated"))
+        kept = old.with_suffix(".json.migrated")
+        changes += [Change(path=kept, data=read_bytes(old)), Change(path=old, data=None)]
+        # Where the next command looks: it finds the new file first.
+        today = default_layout(layout.project)
+        ensure_state_dir(today)
+        intent = today.intent_file
+    write_together(changes, intent=intent, root=layout.project)
 
 
 def _name_paths(

@@ -267,9 +267,10 @@ def test_what_is_not_committed_is_carried_along_or_refused_in_words(side: Side) 
 def test_eight_workers_bring_24_tasks_to_the_end_and_every_handoff_is_reviewed(
     many: Side,
 ) -> None:
-    answer = many.repo.run("next", "-j", "8", "--loop", "--json")
-    assert answer.exit_code == 0, answer.stderr
-    report = answer.json()
+    pool = many.repo.start("next", "-j", "8", "--loop", "--json")
+    told, said = pool.communicate(timeout=600)
+    assert pool.returncode == 0, said
+    report = json.loads(told)
     assert len(report["sessions"]) == len(set(report["sessions"])) == 24
     assert {move["to"] for move in report["moved"].values()} == {"review"}
     places = list(report["worktrees"].values())
@@ -293,7 +294,9 @@ def test_scopes_that_meet_are_never_worked_on_at_once(several: Side) -> None:
         assert several.repo.run("set", f"T-{number:03d}", f"write_scope={scope}").exit_code == 0
         # What it writes lies outside: this test is about who works beside whom.
     several.set_mission(review={"allowOutOfScope": True})
-    assert several.repo.run("next", "-j", "6", "--loop", "--json").exit_code == 0
+    pool = several.repo.start("next", "-j", "6", "--loop", "--json")
+    _, said = pool.communicate(timeout=600)
+    assert pool.returncode == 0, said
     shared = {f"T-{number:03d}" for number in (1, 3, 5, 7)}
     working: set[str] = set()
     for line in several.log():
