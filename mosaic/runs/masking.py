@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 PROMPT_MARK = "{prompt}"
 """Stands in `meta.json` where the argument list holds the prompt itself."""
 SECRET = re.compile(
-    r"(?i)(?:sk|pk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|AKIA|hf|npm|pypi)[-_][A-Za-z0-9_\-]{12,}"
+    r"(?i)(?:sk|pk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|hf|npm|pypi)[-_][A-Za-z0-9_\-]{12,}"
+    # These have no dash: four letters, then sixteen.
+    r"|(?-i:\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)"
     r"|(?<=[?&;=\s])(?:(?:api[-_]?key|token|secret|password)=)[^\s&]+"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
 )
