@@ -22,6 +22,7 @@ def sessions_command(
     mission: MissionPath = None,
 ) -> int:
     """List all sessions: runtime, task, start, length, how they ended, cost."""
+    from mosaic.sessions.claim import session_of
     from mosaic.sessions.live import observe_session
     from mosaic.sessions.recover import recover_if_needed
     from mosaic.sessions.session_lock import find_locks
@@ -30,7 +31,10 @@ def sessions_command(
     recover_if_needed(read_mission(path))
     snapshot = read_mission(path)
     alive = {found.lock.session_id: found for found in find_locks(snapshot.layout)}
-    sessions = [s for s in snapshot.document.mission.sessions if not live or s.id in alive]
+    listed = snapshot.document.mission.sessions
+    known = {session.id for session in listed}
+    unlisted = [session_of(found.lock) for name, found in alive.items() if name not in known]
+    sessions = [s for s in (*listed, *unlisted) if not live or s.id in alive]
     observed = {
         session.id: observe_session(alive[session.id], snapshot.layout)
         for session in sessions

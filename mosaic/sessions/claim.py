@@ -125,21 +125,25 @@ def confirm_claim(
     layout = draft.layout
     lock = replace(claim.lock, process=started.agent, supervisor_pid=started.supervisor_pid)
     write_lock(claim.lock_file, lock, state_dir=layout.state_dir)
-    session = Session(
-        id=lock.session_id,
-        runtime=lock.runtime,
-        pid=started.agent.pid,
-        host=started.agent.host,
-        started_at=lock.started_at,
-        milestone_id=lock.milestone_id,
-        last_task_id=lock.task_id,
-        run_id=lock.run_id,
-        runtime_session_id=conversation,
-    )
+    session = replace(session_of(lock), runtime_session_id=conversation)
     draft.put_session(session)
     draft.set_mission_status(MissionStatus.ACTIVE)
     draft.save()
     return session
+
+
+def session_of(lock: SessionLock) -> Session:
+    """Return a session as its lock alone tells it: one whose launcher was killed is not listed."""
+    return Session(
+        id=lock.session_id,
+        runtime=lock.runtime,
+        pid=lock.process.pid,
+        host=lock.process.host,
+        started_at=lock.started_at,
+        milestone_id=lock.milestone_id,
+        last_task_id=lock.task_id,
+        run_id=lock.run_id,
+    )
 
 
 def undo_reservation(claim: Claim) -> None:

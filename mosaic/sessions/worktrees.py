@@ -122,7 +122,10 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
 
 
 def _finding(each: Counted, layout: Layout) -> Finding | None:
-    name = each.workspace.name
+    name, owner = each.workspace.name, each.workspace.owner
+    is_panel = (layout.runs_dir / owner / "panel.json").exists()
+    again = f"`mission panel resume {owner}`" if is_panel else f"the next session on `{owner}`"
+    home = f"mission panel merge {owner} WORKER" if is_panel else f"mission merge {owner}"
     told = {
         Standing.FINISHED: (
             "WORKTREE_LEFT",
@@ -132,19 +135,17 @@ def _finding(each: Counted, layout: Layout) -> Finding | None:
         Standing.UNMERGED: (
             "WORKTREE_UNMERGED",
             f"holds {each.holds}",
-            f"`mission merge {each.workspace.owner}` brings it home",
+            f"`{home}` brings it home",
         ),
         Standing.GONE: (
             "WORKTREE_GONE",
             "is gone",
-            f"the next session on `{each.workspace.owner}` makes it anew; "
-            "`mission clean` forgets it",
+            f"{again} makes it anew; `mission clean` forgets it",
         ),
         Standing.UNFINISHED: (
             "WORKTREE_UNFINISHED",
             "was not made to its end",
-            f"the next session on `{each.workspace.owner}` goes on with it; "
-            "`mission clean` removes it",
+            f"{again} goes on with it; `mission clean` removes it",
         ),
     }.get(each.standing)
     if told is None:

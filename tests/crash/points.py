@@ -281,6 +281,7 @@ class Harness:
         again, text, _ = run_here(case.argv, folder)
         if again not in (0, *case.own_refusals):
             yield f"the same command again: {again}: {text.strip()[-300:]}"
+        run_here(("clean",), folder)  # a worktree that was never made to its end
         yield from self._look(folder)
 
     def _settle(self, folder: Path) -> Iterator[str]:
@@ -332,7 +333,10 @@ def make_template(place: Path) -> Path:
         f"do {call} handoff $MISSION_TASK --set $s --text none; done; "
         f"{call} set $MISSION_TASK status=review"
     )
+    answer = json.dumps({"status": "completed", "summary": "it holds"})
+    said = json.dumps({"type": "message", "text": answer})
     values["runtimes"] = {
+        "answer": {"command": ["printf", "%s\\n", said], "prompt": "file"},
         "quick": {"command": ["sh", "-c", "echo working"], "prompt": "file"},
         "finish": {
             "command": ["sh", "-c", finish],
@@ -426,8 +430,8 @@ CASES = (
     Case("next in the background", ("next", "--detach"), is_session=True, own_refusals=(3, 4)),
     Case("resume", ("resume", "--headless"), prepare=_crashed, is_session=True,
          own_refusals=(3,)),
-    Case("panel", ("panel", "start", "What?", "--role", "critic", "--wait"), is_session=True,
-         own_refusals=(1,)),
+    Case("panel", ("panel", "start", "What?", "--role", "critic=answer", "--wait"),
+         is_session=True, own_refusals=(1,)),
 )  # fmt: skip
 
 

@@ -250,3 +250,22 @@ def test_every_time_in_a_record_is_utc_with_milliseconds(repo: MissionRepo) -> N
     assert len(found) > 10
     for moment in found:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", moment), moment
+
+
+def test_a_run_that_was_never_laid_out_is_known_for_it_and_removed(repo: MissionRepo) -> None:
+    half = repo.state / "runs" / "T-001" / "r001-abc123"
+    (half / "checkpoints").mkdir(parents=True)
+    (half / "prompt.md").write_text("half a")
+    found = repo.run("check", "--json").json()["findings"]
+    assert [each["code"] for each in found] == ["RUN_HALF_MADE"]
+    assert repo.run("check", "--fix").exit_code == 0
+    assert not half.exists()
+    assert repo.run("check", "--json").json()["findings"] == []
+
+
+def test_a_run_that_lost_its_meta_but_began_is_left_for_people(repo: MissionRepo) -> None:
+    begun = repo.state / "runs" / "T-001" / "r001-abc123"
+    begun.mkdir(parents=True)
+    (begun / "stdout.log").write_text("what an agent said")
+    repo.run("check", "--fix")
+    assert (begun / "stdout.log").read_text() == "what an agent said"
