@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,9 +87,19 @@ def clean_runs(snapshot: Snapshot, *, older_than_seconds: float, dry_run: bool) 
             if because is None and not dry_run:
                 found = _remove(found, top)
             (kept if found.kept_because else removed).append(found)
-        if not dry_run and not runs_in(folder):
+        is_kept = folder.name in owners or _is_recent_panel(folder, older_than_seconds)
+        if not dry_run and not is_kept and not runs_in(folder):
             shutil.rmtree(folder, ignore_errors=True)
     return Cleaned(removed=tuple(removed), kept=tuple(kept))
+
+
+def _is_recent_panel(folder: Path, older_than_seconds: float) -> bool:
+    """Tell whether a folder holds the record of a panel that is not old enough to go."""
+    try:
+        changed = (folder / "state.json").stat().st_mtime
+    except OSError:
+        return False
+    return time.time() - changed < older_than_seconds
 
 
 def folder_bytes(folder: Path) -> int:

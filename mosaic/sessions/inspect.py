@@ -19,12 +19,14 @@ from mosaic.runtimes import known_runtimes
 from mosaic.sessions.recover import is_dead, recover_if_needed, recover_steps
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import worktree_findings
+from mosaic.store.draft import read_layout
 from mosaic.store.reading import read_mission
 from mosaic.store.synchronize import synchronize
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Entry, Snapshot
 
 
@@ -34,13 +36,16 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     Raises:
         MissionFileError: mission.json cannot be read at all.
     """
+    # Looked at before and after the files: a session that ends in between is none that is lost.
+    live = _live_sessions(read_layout(mission_file))
     snapshot = read_mission(mission_file, use_index=False)
+    live |= _live_sessions(snapshot.layout)
     findings = [_problem_finding(problem.error) for problem in snapshot.problems]
     findings += _lock_findings(snapshot)
     findings += _state_findings(snapshot)
     findings += _run_findings(snapshot)
     findings += worktree_findings(snapshot)
-    findings += check_mission(_checked(snapshot))
+    findings += check_mission(_checked(snapshot, live))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
 
@@ -60,12 +65,20 @@ def mend_mission(mission_file: Path) -> list[str]:
     return mended
 
 
-def _checked(snapshot: Snapshot) -> Checked:
+def _live_sessions(layout: Layout) -> set[str]:
+    """Return the sessions that live; none where a lock cannot be read, which is told apart."""
+    try:
+        return {found.lock.session_id for found in find_locks(layout) if not found.is_dead}
+    except MissionError:
+        return set()
+
+
+def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
     mission = snapshot.document.mission
     try:
-        live = {f.lock.session_id for f in find_locks(snapshot.layout) if not f.is_dead}
+        find_locks(snapshot.layout)
     except MissionError:
-        live = {session.id for session in mission.sessions}
+        live = {session.id for session in mission.sessions}  # any of them may be
     return Checked(
         tasks=snapshot.tasks,
         milestones=mission.milestones,

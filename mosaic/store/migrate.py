@@ -71,6 +71,25 @@ def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
         return Migration(actions=tuple(actions), mission_file=target)
 
 
+def finish_migration(mission_file: Path) -> Path:
+    """Carry a move that was killed in between through; return where the mission is now.
+
+    Only a mission in the older place is looked at.
+
+    Raises:
+        LockTimeoutError: somebody is moving it just now.
+    """
+    if mission_file.parts[-len(MISSION_PLACES[1]) :] != MISSION_PLACES[1]:
+        return mission_file
+    project = mission_file.parents[len(MISSION_PLACES[1]) - 1]
+    today = default_layout(project)
+    if not today.intent_file.exists():
+        return mission_file
+    with mission_lock(today.mission_lock, holder="finishing the mission's move"):
+        finish_intent(today.intent_file, root=project)
+    return today.mission_file if today.mission_file.exists() else mission_file
+
+
 def _write(old: Path, target: Path, new: dict[str, Any], layout: Layout) -> None:
     text = json.dumps(new, ensure_ascii=False, indent=2) + "\n"
     target.parent.mkdir(parents=True, exist_ok=True)

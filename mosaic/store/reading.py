@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import find_bytes
 from mosaic.store.assemble import build_snapshot
-from mosaic.store.layout import find_mission_file, named_mission_file
+from mosaic.store.layout import MISSION_PLACES, find_mission_file, named_mission_file
 from mosaic.store.mission_file import load_mission
 from mosaic.store.scan import scan_tasks
 from mosaic.store.sync import parse_base
@@ -36,9 +36,14 @@ def locate_mission(
     """
     if named is None and environ.get("MISSION_FILE"):
         named = Path(environ["MISSION_FILE"])
-    if named is not None:
-        return named_mission_file(named)
-    return find_mission_file(start or Path.cwd())
+    found = (
+        named_mission_file(named) if named is not None else find_mission_file(start or Path.cwd())
+    )
+    if found.parent.name != MISSION_PLACES[1][-2]:
+        return found
+    from mosaic.store.migrate import finish_migration  # start-up: the older place alone needs it
+
+    return finish_migration(found)
 
 
 def read_mission(

@@ -199,6 +199,12 @@ def tracked(folder: Path) -> dict[str, str]:
     return found
 
 
+def session_locks(folder: Path) -> list[Path]:
+    """Return the locks of sessions, in the mission's work tree and in worktrees."""
+    state = folder / "coordination" / ".state"
+    return [*state.glob("session.lock"), *state.glob("sessions/*.lock")]
+
+
 def differing(one: dict[str, str], other: dict[str, str]) -> list[str]:
     """Return the names of the files that differ."""
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
@@ -276,11 +282,17 @@ class Harness:
         for session in mission["sessions"]:
             if not session.get("endedReason"):
                 yield f"{session['sessionId']} has no end"
-        for lock in (folder / "coordination" / ".state").glob("**/session*.lock"):
+        for lock in session_locks(folder):
             yield f"{lock.name} is left"
         again, text, _ = run_here(case.argv, folder)
         if again not in (0, *case.own_refusals):
             yield f"the same command again: {again}: {text.strip()[-300:]}"
+        until = time.monotonic() + LONGEST_SECONDS
+        while session_locks(folder):
+            run_here(("status",), folder)
+            if time.monotonic() > until:
+                yield "the session that was begun again does not end"
+                break
         run_here(("clean",), folder)  # a worktree that was never made to its end
         yield from self._look(folder)
 

@@ -381,6 +381,14 @@ def test_a_cleanup_that_fails_is_on_record_and_can_be_tried_again(panels: Panels
     assert panels.worker("critic")["cleanup"] == "removed"
 
 
+def test_cleaning_keeps_a_panel_that_never_came_to_a_run(panels: Panels) -> None:
+    assert panels.start("--role", "poet").exit_code == 1
+    assert panels.repo.run("clean").exit_code == 0
+    assert panels.show()["status"] == "failed"
+    assert panels.repo.run("clean", "--older-than", "0d").exit_code == 0
+    assert panels.run("show", "panel-001").exit_code == 2
+
+
 def test_status_shows_panels_until_they_are_shut_down(panels: Panels) -> None:
     panels.start("--role", "critic", "--wait")
     told = panels.repo.run("status", "--json").json()["panels"]
