@@ -213,6 +213,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Give back what was taken: signals, files, the folder lock."""
+        self._hand_on_signals()
         self._signals.close()
         self._agent.close()
         self._follower.close()
@@ -242,6 +243,13 @@ class Supervisor:
                 continue
             elif number in STOP_SIGNALS:
                 self.request_stop(EndReason.STOPPED)
+
+    def _hand_on_signals(self) -> None:
+        """Tell whoever goes on after this run of requests to stop that came too late for it."""
+        if self._order.mode is Mode.HEADLESS:
+            for number in self._signals.wait(0.0):
+                if number in STOP_SIGNALS:
+                    self._heeds_interrupt()
 
     def _escalate(self) -> None:
         if self._stop is None or time.monotonic() < self._stop_at:

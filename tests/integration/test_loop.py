@@ -230,8 +230,8 @@ def test_ctrl_c_once_ends_after_the_session_and_twice_now(looping: MissionRepo) 
     process.send_signal(signal.SIGINT)
     wait_for(lambda: is_running(agent))
     (looping.path / "go").write_text("")
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
     assert "stopped after the session" in out
     assert tries(looping) == ["T-001"]
 
