@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.machine.access import access_error
 from mosaic.machine.git import answer_of, run_git
 from mosaic.machine.snapshot import PLAIN_IDENTITY, is_within, take_tree
 from mosaic.machine.tree_diff import compare_trees
@@ -37,6 +38,7 @@ def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
 
     Raises:
         GitError: git could not do it.
+        FileAccessError: a file cannot be removed.
     """
     top = workspace.path
     origin = _origin(workspace)
@@ -50,15 +52,18 @@ def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
         return []
     back = [path for path, kind in changed.items() if kind != "added"]
     gone = [path for path, kind in changed.items() if kind == "added"]
+    # What is new goes first: it may stand where a folder was, or be in one where a file was.
+    if gone:
+        for path in gone:
+            _unlink(top, path)
+        _git(["update-index", "--force-remove", "-z", "--stdin"], top, gone)
     if back:
         options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
         _git(["checkout", "--quiet", origin, *options], top, back)
-    if gone:
-        for path in gone:
-            Path(top, path).unlink(missing_ok=True)
-        _git(["update-index", "--force-remove", "-z", "--stdin"], top, gone)
     if workspace.branch is not None:
-        _commit_only(top, list(changed), "Leave the mission's own files to its own work tree")
+        # A file that stood where a folder is again goes with the folder's files.
+        paths = [path for path in changed if not _is_folder(Path(top, path))]
+        _commit_only(top, paths, "Leave the mission's own files to its own work tree")
     return list(changed)
 
 
@@ -110,6 +115,17 @@ def _commit_only(top: Path, paths: Sequence[str], message: str) -> None:
     command = ["--literal-pathspecs", *_QUIET, "commit", "--only", "--quiet", "--no-verify",
                "-m", message, "--pathspec-from-file=-", "--pathspec-file-nul"]  # fmt: skip
     run_git(command, top, stdin=listed, env=PLAIN_IDENTITY, timeout_seconds=120)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _unlink(top: Path, path: str) -> None:
+    try:
+        Path(top, path).unlink(missing_ok=True)
+    except OSError as error:  # such as a repository of its own, which git lists like a file
+        raise access_error("removed", Path(top, path), error) from error
 
 
 def _git(args: Sequence[str], top: Path, paths: Sequence[str]) -> None:

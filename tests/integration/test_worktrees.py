@@ -170,6 +170,67 @@ def test_a_deleted_coordination_folder_comes_back(home: MissionRepo, committed: 
     assert home.task_status("T-001") == "review"
 
 
+@pytest.mark.parametrize(
+    ("what", "kind", "committed"),
+    [
+        ("", "file", True),
+        ("", "link", False),
+        ("/tasks", "file", True),
+        ("/tasks", "link", True),
+        ("/tasks", "link", False),
+        ("/tasks", "folder", False),
+        ("/TASKS.md", "link", True),
+        ("/TASKS.md", "folder", True),
+        ("/TASKS.md", "folder", False),
+        ("/tasks/T-001-first.md", "link", False),
+        ("/tasks/T-001-first.md", "folder", True),
+    ],
+)
+def test_whatever_became_of_the_copies_the_branch_carries_nothing_of_it(
+    home: MissionRepo, tmp_path: Path, what: str, kind: str, committed: bool
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "TASKS.md").write_text("outside")
+    does = f"import shutil\nplace = here / 'coordination{what}'\n"
+    does += "shutil.rmtree(place) if place.is_dir() else place.unlink()\n"
+    does += {
+        "file": "place.write_text('a file')\n",
+        "link": f"place.symlink_to({str(outside)!r})\n",
+        "folder": "place.mkdir()\n(place / 'x').write_text('x')\n",
+    }[kind]
+    does += "write('a.txt', 'x')\n" + ("commit()\n" if committed else "") + "finish()\n"
+    answer = work(home, does)
+    assert answer.exit_code == 0, answer.stdout + answer.stderr
+    assert home.task_status("T-001") == "review"
+    own = ("coordination/TASKS.md", "coordination/tasks", "coordination/mission.json")
+    changed = changed_on_branch(home)
+    assert not [path for path in changed if path.startswith(own)], notes(home)
+    assert "a.txt" in changed
+    now = (worktree_of(home) / "coordination" / "TASKS.md").read_text()
+    assert now == home.git("show", "main:coordination/TASKS.md")
+    assert (outside / "TASKS.md").read_text() == "outside"
+    assert [path.name for path in outside.iterdir()] == ["TASKS.md"]
+
+
+@pytest.mark.parametrize("name", ["TASKS.md", "tasks/T-001-first.md", "tasks/sub"])
+def test_what_cannot_be_set_back_is_told_and_the_end_is_recorded(
+    home: MissionRepo, name: str
+) -> None:
+    does = f"place = here / 'coordination/{name}'\n"
+    if name == "tasks/sub":  # a repository of its own: git would take it for one file
+        does += "place.mkdir()\ngit('-C', str(place), 'init', '-q')\n"
+        does += "who = ('-c', 'user.name=A', '-c', 'user.email=a@b')\n"
+        does += "git('-C', str(place), *who, 'commit', '-q', '--allow-empty', '-m', 'x')\n"
+    else:
+        does += "place.unlink()\nos.mkfifo(place)\n"
+    assert work(home, does + "write('a.txt', 'x')\nfinish()\n").exit_code == 0
+    assert home.task_status("T-001") == "review"
+    assert any("could not be settled" in note for note in notes(home))
+    assert changed_on_branch(home) == []
+    assert (worktree_of(home) / "a.txt").exists()
+
+
 # What is committed
 
 
@@ -520,7 +581,7 @@ def test_a_supervisor_that_is_killed_leaves_the_handoff_to_the_next_command(
 ) -> None:
     does = BY_HAND + f'write("a.txt", "x")\n(here / "ready").touch()\nwait_for("{home.path}/go")'
     answer = work(home, does, "--detach", "--json")
-    wait_for(lambda: (worktree_of(home) / "ready").exists())
+    wait_for((worktree_of(home) / "ready").exists)
     state = home.run_state()
     os.kill(state["supervisor_pid"], signal.SIGKILL)
     (agent,) = begun(home)
