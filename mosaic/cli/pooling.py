@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 0.5
 LINE_WIDTH = 110
+INTERRUPT_WORDS = {
+    1: "no new sessions; Ctrl-C again stops those that work",
+    2: "stopping them; Ctrl-C again kills them",
+}
 
 
 class PoolTerminal(LoopTerminal):
@@ -38,6 +42,7 @@ class PoolTerminal(LoopTerminal):
     def __init__(self, mission_file: Path, executor: str, *, quiet: bool) -> None:
         super().__init__(mission_file, quiet=quiet)
         self._executor = executor
+        self._heeded = 0
         self._drawn = 0
         self._next_tick = 0.0
         self._attach: tuple[str, ...] = ()
@@ -81,19 +86,18 @@ class PoolTerminal(LoopTerminal):
         super().say(text)
 
     def stops_wanted(self) -> int:
-        """Return how often Ctrl-C was pressed."""
-        return self._interrupts
+        """Return how often Ctrl-C was pressed; say what it did, and what the next one does."""
+        wanted = self._interrupts
+        for count in range(self._heeded + 1, wanted + 1):
+            if count in INTERRUPT_WORDS:
+                self.say(INTERRUPT_WORDS[count])
+        self._heeded = wanted
+        return wanted
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Count a Ctrl-C, and say what the next one does."""
+        """Count a Ctrl-C; nothing is written here, because it may come in the midst of a line."""
         del number, frame
         self._interrupts += 1
-        words = {
-            1: "no new sessions; Ctrl-C again stops those that work",
-            2: "stopping them; Ctrl-C again kills them",
-        }
-        if self._interrupts in words:
-            self.say(words[self._interrupts])
 
     def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:
         """Draw the table of workers anew."""

@@ -283,6 +283,17 @@ def test_interrupted_twice_it_stops_those_that_work(home: MissionRepo, go: Path)
     assert home.task_status("T-003") == "todo"
 
 
+def test_interrupted_thrice_it_kills_those_that_do_not_heed(home: MissionRepo, go: Path) -> None:
+    deaf = "for each in (2, 15):\n    signal.signal(each, signal.SIG_IGN)\nwrite('deaf', '')\n"
+    process = pool(home, deaf + waiting_for(go), "1", "--loop")
+    wait_for((worktree_of(home) / "deaf").exists)
+    interrupt(process, "no new sessions")
+    interrupt(process, "stopping them")
+    process.send_signal(signal.SIGINT)
+    assert ended(process)[0] == INTERRUPTED
+    assert not any(is_running(pid) for pid in begun(home))
+
+
 def interrupt(process: subprocess.Popen[str], answer: str) -> None:
     """Press Ctrl-C and wait until the pool says what it means; two at once would count as one."""
     assert process.stderr is not None
