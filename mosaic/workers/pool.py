@@ -252,6 +252,8 @@ class Pool:
             else:
                 self._refusals = 0
                 self._workers[worker.session_id] = worker
+                if self._stops_sent > 1:  # asked for while its worktree was being made
+                    self._stop(worker)
 
     def _note_unstarted(self, name: str, error: MissionError) -> None:
         self._left_out.add(name)
@@ -292,7 +294,11 @@ class Pool:
         if wanted > self._stops_sent:
             self._stops_sent = wanted
             for worker in self._workers.values():
-                Supervised().stop(worker.run_dir, now=wanted > 2)  # noqa: PLR2004 - the third time
+                self._stop(worker)
+
+    def _stop(self, worker: Worker) -> None:
+        is_third = self._stops_sent > 2  # noqa: PLR2004
+        Supervised().stop(worker.run_dir, now=is_third)
 
     def _close(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> None:
         """Start no more; what works now is waited for."""

@@ -283,6 +283,22 @@ def test_interrupted_twice_it_stops_those_that_work(home: MissionRepo, go: Path)
     assert home.task_status("T-003") == "todo"
 
 
+def test_interrupted_twice_it_also_stops_what_is_just_being_started(
+    home: MissionRepo, go: Path, tmp_path: Path
+) -> None:
+    setup = tmp_path / "setup"
+    script = f"touch '{setup}'; while [ ! -e '{go}' ]; do sleep 0.1; done"
+    give_agent(home, worktrees={"setup": script})
+    process = pool(home, f"wait_for({str(tmp_path / 'never')!r})", "1", "--loop")
+    wait_for(setup.exists)
+    interrupt(process, "no new sessions")
+    interrupt(process, "stopping them")
+    go.touch()
+    assert ended(process)[0] == INTERRUPTED
+    assert [each["endedReason"] for each in home.mission()["sessions"]] == ["stopped"]
+    assert not any(is_running(pid) for pid in begun(home))
+
+
 def test_interrupted_thrice_it_kills_those_that_do_not_heed(home: MissionRepo, go: Path) -> None:
     deaf = "for each in (2, 15):\n    signal.signal(each, signal.SIG_IGN)\nwrite('deaf', '')\n"
     process = pool(home, deaf + waiting_for(go), "1", "--loop")
