@@ -89,7 +89,7 @@ class Tmux:
         try:
             self._run(["set-option", "-p", "-t", pane.id, MARK, _whole(mark)])
             self._run(["set-option", "-p", "-t", pane.id, "remain-on-exit", "on"])
-            self._run(["select-pane", "-t", pane.id, "-T", _plain(title)])
+            self._run(["select-pane", "-t", pane.id, "-T", _whole(_plain(title))])
             self._run(["respawn-pane", "-k", "-t", pane.id, "-c", "/", "--", *map(_whole, argv)])
         except MissionError:
             self.close_pane(pane)

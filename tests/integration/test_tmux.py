@@ -312,6 +312,17 @@ def test_a_last_argument_reaches_a_program_as_it_is(
     assert wait_for(lambda: json.loads(told.read_text())) == [last]
 
 
+@pytest.mark.parametrize("title", [*HOSTILE, "x" * 500])
+def test_a_title_is_only_a_title(server: Server, tmp_path: Path, title: str) -> None:
+    pane = server.tmux.open_pane(["sleep", "600"], session="one", title=f"T {title}")
+    (shown,) = server.panes("#{pane_title}")
+    plain = "".join(" " if sign in "#\n" else sign for sign in f"T {title}")[:80]
+    assert shown.rstrip() == plain.rstrip()
+    state = server.tmux.state_of(pane)
+    assert state is not None
+    assert not state.is_dead
+
+
 def test_a_pane_of_another_server_with_the_same_number_is_another(server: Server) -> None:
     first = server.tmux.open_pane(["sleep", "600"], session="one", title="x")
     server.ask("kill-server")
