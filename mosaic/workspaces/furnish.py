@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 BEGIN_MARK = b"# mosaic: linked into worktrees\n"
 END_MARK = b"# mosaic: end\n"
+MARK = "MISSION_WORKTREE"
+"""Tells what a setup command started, by what was inherited from it."""
 TAIL_BYTES = 2000
 MARK = "MISSION_WORKTREE"
 """The variable by which a setup command, and all that it starts, is found again."""
@@ -119,6 +121,12 @@ def run_setup(
             detail=_tail(log),
             hint="`worktrees.setup` in mission.json says what is run",
         )
+
+
+def end_left_setup(workspace: Workspace) -> None:
+    """End the setup command that a killed launcher left running in a work tree."""
+    for process in find_marked(MARK, str(workspace.path)):
+        send_signal(process, signal.SIGKILL)
 
 
 def forget_files(home: Path) -> None:

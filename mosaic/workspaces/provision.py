@@ -28,7 +28,7 @@ from mosaic.machine.work_trees import (
     remove_work_tree,
 )
 from mosaic.runs.snapshots import state_prefix
-from mosaic.workspaces.furnish import bring_files, matching, run_setup
+from mosaic.workspaces.furnish import bring_files, end_left_setup, matching, run_setup
 from mosaic.workspaces.record import (
     Workspace,
     find_workspace,
@@ -75,6 +75,8 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     known = find_workspace(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
         return _taken_up(layout, known, request, settings)
+    if known is not None:
+        end_left_setup(known)
     workspace = known if known is not None else _planned(layout, home, request)
     if known is None:
         _refuse_occupied(home, workspace)  # what nobody knows of may hold anybody's work

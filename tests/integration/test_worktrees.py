@@ -557,6 +557,34 @@ def test_setting_the_worktree_back_to_a_checkpoint_is_refused(home: MissionRepo)
 # Killed and taken away
 
 
+def test_a_launcher_that_is_killed_while_the_worktree_is_made_is_settled(
+    home: MissionRepo, tmp_path: Path
+) -> None:
+    here = tmp_path / "setup-pid"
+    furnish(home, setup=f"echo $$ > '{here}'; exec sleep 600")
+    home.environ["AGENT_DOES"] = "finish()"
+    launcher = home.start("next", "--worktree")
+    setup = int(wait_for(lambda: here.read_text().strip(), "the setup command"))
+    try:
+        launcher.send_signal(signal.SIGKILL)
+        launcher.wait()
+        status = home.run("status", "--json")
+        assert status.exit_code == 0, status.stderr
+        assert home.task_status("T-001") == "todo"
+        assert home.session()["endedReason"] == "crashed"
+        assert home.run("sessions", "--live", "--json").json()["sessions"] == []
+        furnish(home)
+        again = work(home, "finish()", "--task", "T-001")
+        assert again.exit_code == 0, again.stdout + again.stderr
+        assert not is_running(setup)
+    finally:
+        if is_running(setup):
+            os.kill(setup, signal.SIGKILL)
+    assert home.task_status("T-001") == "review"
+    assert work_trees(home) == [str(home.path), str(worktree_of(home))]
+    assert list((home.state / "sessions").glob("*.lock")) == []
+
+
 def test_a_worktree_that_is_removed_by_hand_ends_the_session_and_can_be_made_again(
     home: MissionRepo,
 ) -> None:
