@@ -621,3 +621,48 @@ def test_a_supervisor_that_is_killed_leaves_the_handoff_to_the_next_command(
     assert sections_of(home)["result"] == "by hand: result"
     assert home.session()["endedReason"] == "crashed"
     assert (worktree_of(home) / "a.txt").exists()
+
+
+def test_eight_that_are_started_together_share_nothing(home: MissionRepo) -> None:
+    for number in range(4, 9):
+        home.run("add", f"Task {number}", "-m", "M1")
+    home.git("add", "--all")
+    home.git("commit", "-qm", "tasks")
+    home.environ["AGENT_DOES"] = 'write(task + ".txt", task)\nfinish()'
+    started = [home.start("next", "--worktree", "--detach", "--json") for _ in range(8)]
+    told = []
+    for process in started:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        told.append(json.loads(out))
+    for name in ("worktree", "branch", "run_dir"):
+        assert len({str(each[name]) for each in told}) == 8
+    assert len({each["session"]["id"] for each in told}) == 8
+    wait_for(lambda: all(each.get("endedAt") for each in home.mission()["sessions"]))
+    names = [f"T-{number:03}" for number in range(1, 9)]
+    assert [home.task_status(name) for name in names] == ["review"] * 8
+    assert {branch for branch in branches(home) if branch != "main"} == {
+        f"mission/{name}/work" for name in names
+    }
+    assert home.run("check", "--json").json()["findings"] == []
+
+
+def test_a_mission_in_a_linked_work_tree_has_worktrees_of_its_own(
+    home: MissionRepo, tmp_path: Path
+) -> None:
+    home.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "linked"))
+    linked = MissionRepo(tmp_path / "linked", home.environ)
+    done = linked.run("next", "--worktree", "--json", AGENT_DOES='write("a", "a")\nfinish()')
+    assert done.exit_code == 0, done.stderr
+    assert done.json()["worktree"] == str(worktree_of(linked))
+    assert linked.task_status("T-001") == "review"
+    assert home.task_status("T-001") == "todo"
+    assert linked.git("diff", "--name-only", f"side...{BRANCH}").split() == ["a"]
+
+
+def test_changes_that_are_there_already_are_no_conflict(home: MissionRepo) -> None:
+    (home.path / "new.txt").write_text("new")
+    work(home, "pass", "--with-changes")
+    again = work(home, "finish()", "--with-changes", "--task", "T-001")
+    assert again.exit_code == 0, again.stderr
+    assert changed_on_branch(home) == ["new.txt"]
