@@ -12,10 +12,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.errors import GitError
 from mosaic.machine.access import access_error
 from mosaic.machine.git import answer_of, run_git
 from mosaic.machine.snapshot import PLAIN_IDENTITY, is_within, take_tree
 from mosaic.machine.tree_diff import compare_trees
+from mosaic.machine.work_trees import shown_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,9 +78,14 @@ def commit_rest(workspace: Workspace, message: str) -> str | None:
         The commit; None where there is nothing to commit.
 
     Raises:
-        GitError: git could not do it, such as in the middle of a merge.
+        GitError: git could not do it, or conflicts wait to be resolved.
     """
     top = workspace.path
+    # Adding a file calls its conflict resolved, with the marks still in it.
+    unmerged = answer_of(["diff", "--name-only", "--diff-filter=U", "-z"], top)
+    if unmerged:
+        paths = shown_paths(unmerged.split("\0")[:-1])
+        raise GitError(f"conflicts are not resolved: {paths}")
     run_git(["add", "--all", "--", ":(top)"], top, timeout_seconds=120)
     staged = run_git(["diff", "--cached", "--quiet"], top, check=False)
     if staged.exit_code == 0:

@@ -666,3 +666,17 @@ def test_changes_that_are_there_already_are_no_conflict(home: MissionRepo) -> No
     again = work(home, "finish()", "--with-changes", "--task", "T-001")
     assert again.exit_code == 0, again.stderr
     assert changed_on_branch(home) == ["new.txt"]
+
+
+def test_a_merge_that_the_agent_left_unfinished_is_told_and_kept(home: MissionRepo) -> None:
+    does = (
+        'write("a.txt", "one")\ncommit()\ngit("checkout", "-q", "-b", "other", "HEAD~1")\n'
+        'write("a.txt", "two")\ncommit()\ngit("checkout", "-q", "mission/T-001/work")\n'
+        'subprocess.run(["git", "merge", "other"], stdout=2)\n'
+        'by_hand(result="half")\nfinish()'
+    )
+    assert work(home, does).exit_code == 0
+    assert home.task_status("T-001") == "review"
+    assert any("conflicts are not resolved: `a.txt`" in note for note in notes(home))
+    assert home.git("show", f"{BRANCH}:a.txt") == "one"
+    assert "<<<<<<<" in (worktree_of(home) / "a.txt").read_text()
