@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 BEGIN_MARK = b"# mosaic: linked into worktrees\n"
 END_MARK = b"# mosaic: end\n"
-MARK = "MISSION_WORKTREE"
-"""Tells what a setup command started, by what was inherited from it."""
 TAIL_BYTES = 2000
 MARK = "MISSION_WORKTREE"
 """The variable by which a setup command, and all that it starts, is found again."""
@@ -86,7 +84,6 @@ def run_setup(
         FailedError: it failed, or took too long.
         ProgramNotFoundError: it cannot be started.
     """
-    _end_earlier(workspace)
     if not settings.setup:
         return
     log = workspace.setup_log
@@ -124,7 +121,7 @@ def run_setup(
 
 
 def end_left_setup(workspace: Workspace) -> None:
-    """End the setup command that a killed launcher left running in a work tree."""
+    """End the setup command that a killed launcher left: two would get in each other's way."""
     for process in find_marked(MARK, str(workspace.path)):
         send_signal(process, signal.SIGKILL)
 
@@ -198,12 +195,6 @@ def _parts(data: bytes) -> tuple[bytes, list[bytes], bytes]:
 
 def _escaped(name: str) -> str:
     return "".join(f"\\{sign}" if sign in "\\*?[]! #" else sign for sign in name)
-
-
-def _end_earlier(workspace: Workspace) -> None:
-    """End a setup command whose starter was killed: two at once would get in each other's way."""
-    for process in find_marked(MARK, str(workspace.path)):
-        send_signal(process, signal.SIGKILL)
 
 
 def _tail(log: Path) -> str | None:

@@ -83,39 +83,6 @@ def test_tasks_are_worked_on_at_once_each_in_a_worktree(home: MissionRepo) -> No
     assert err == ""
 
 
-def test_eight_workers_bring_24_tasks_to_their_end(home: MissionRepo) -> None:
-    for number in range(4, 25):
-        assert home.run("add", f"Task {number}", "-m", "M1").exit_code == 0
-    home.git("add", "--all")
-    home.git("commit", "-qm", "24 tasks")
-    does = (
-        'by_hand(**{name: "of " + task for name in SECTIONS})\n'
-        'write("src/" + task + ".txt", task)\nmission("set", task, "status=review", "pr=" + task)\n'
-    )
-    code, out, err = ended(pool(home, does, "8", "--loop", "--json"))
-    assert code in (0, NONE_LEFT), err
-    told = json.loads(out)
-    names = [f"T-{number:03}" for number in range(1, 25)]
-    assert statuses(home) == dict.fromkeys(names, "review")
-    sessions = home.mission()["sessions"]
-    assert len(sessions) == len({each["sessionId"] for each in sessions}) == 24
-    assert {each["lastTaskId"] for each in sessions} == set(names)
-    assert {each["endedReason"] for each in sessions} == {"completed"}
-    places = told["worktrees"].values()
-    assert len({place["path"] for place in places}) == 24
-    assert {place["branch"] for place in places} == {f"mission/{name}/work" for name in names}
-    for name in names:
-        changed = home.git("diff", "--name-only", f"main...mission/{name}/work").split()
-        assert changed == [f"src/{name}.txt"]
-        sections = home.run("handoff", name, "--json").json()["sections"]
-        assert set(sections.values()) == {f"of {name}"}
-    table = (home.path / "coordination" / "TASKS.md").read_text()
-    rows = [line.split("|") for line in table.splitlines() if line.startswith("| T-")]
-    assert [(row[1].strip(), row[6].strip()) for row in rows] == [(name, name) for name in names]
-    assert findings(home) == []
-    assert list((home.state / "sessions").glob("*.lock")) == []
-
-
 def test_tasks_that_write_to_the_same_place_are_never_worked_on_at_once(
     home: MissionRepo, tmp_path: Path
 ) -> None:
@@ -229,25 +196,6 @@ def test_detached_it_returns_while_they_work(home: MissionRepo, go: Path) -> Non
     go.touch()
     wait_for(lambda: all(each.get("endedAt") for each in home.mission()["sessions"]))
     assert statuses(home) == {"T-001": "review", "T-002": "review", "T-003": "todo"}
-
-
-def test_a_pool_that_was_killed_is_started_again_and_finishes_everything(
-    home: MissionRepo, go: Path
-) -> None:
-    first = pool(home, waiting_for(go), "2", "--loop")
-    wait_for(lambda: is_at_work(home, "T-001", "T-002"))
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    second = pool(home, waiting_for(go), "2", "--loop", "--json")
-    wait_for(lambda: second.poll() is None)
-    go.touch()
-    code, out, err = ended(second)
-    assert code in (0, NONE_LEFT), err
-    assert set(statuses(home).values()) == {"review"}
-    sessions = home.mission()["sessions"]
-    assert [each["endedReason"] for each in sessions] == ["completed"] * 3
-    assert {each["lastTaskId"] for each in sessions} == {"T-001", "T-002", "T-003"}
-    assert len(json.loads(out)["sessions"]) == 3
 
 
 def test_living_sessions_count_among_the_pools_own(home: MissionRepo, go: Path) -> None:

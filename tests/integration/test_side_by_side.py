@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -288,24 +284,6 @@ def test_eight_workers_bring_24_tasks_to_the_end_and_every_handoff_is_reviewed(
     assert len(many.repo.git("worktree", "list").splitlines()) == 1
 
 
-def test_scopes_that_meet_are_never_worked_on_at_once(several: Side) -> None:
-    for number in range(1, 9):
-        scope = "shared/**" if number % 2 else f"own-{number}/**"
-        assert several.repo.run("set", f"T-{number:03d}", f"write_scope={scope}").exit_code == 0
-        # What it writes lies outside: this test is about who works beside whom.
-    several.set_mission(review={"allowOutOfScope": True})
-    pool = several.repo.start("next", "-j", "6", "--loop", "--json")
-    _, said = pool.communicate(timeout=600)
-    assert pool.returncode == 0, said
-    shared = {f"T-{number:03d}" for number in (1, 3, 5, 7)}
-    working: set[str] = set()
-    for line in several.log():
-        word, task = line.split()
-        if task in shared:
-            assert word == "end" or not working, several.log()
-            working = {task} if word == "begin" else set()
-
-
 def test_a_pool_that_is_killed_is_started_again_and_loses_nothing(several: Side) -> None:
     several.tell({"T-001": {"wait": True}, "T-002": {"wait": True}})
     pool = several.repo.start("next", "-j", "4", "--loop", "--json")
@@ -323,23 +301,6 @@ def test_a_pool_that_is_killed_is_started_again_and_loses_nothing(several: Side)
     begun = [line for line in several.log() if line.startswith("begin")]
     assert len(begun) == len(set(begun)) == 9
     several.clean_check()
-
-
-def test_one_interrupt_starts_no_more_and_two_stop_those_that_work(several: Side) -> None:
-    several.tell({"*": {"wait": True}})
-    pool = several.repo.start("next", "-j", "2", "--loop", "--json")
-    pids = [several.at(task)["pid"] for task in ("T-001", "T-002")]
-    pool.send_signal(signal.SIGINT)
-    (several.signs / "go-T-001").write_text("")
-    wait_for(lambda: several.repo.task_status("T-001") == "review", "the first")
-    pool.send_signal(signal.SIGINT)
-    told, _ = pool.communicate(timeout=60)
-    assert pool.returncode == 130
-    assert len(json.loads(told)["sessions"]) == 2
-    assert [pid for pid in pids if is_running(pid)] == []
-    assert not (several.signs / "at-T-003").exists()
-    ended = {s["lastTaskId"]: s["endedReason"] for s in several.repo.mission()["sessions"]}
-    assert ended == {"T-001": "completed", "T-002": "stopped"}
 
 
 def test_a_worker_that_cannot_be_started_stops_no_other(several: Side) -> None:
@@ -364,87 +325,3 @@ def test_no_more_work_at_once_than_the_mission_allows(several: Side) -> None:
     assert "maxParallel" in refused.stderr
     for session in started.json()["sessions"]:
         assert several.repo.run("stop", session["id"], "--now").exit_code == 0
-
-
-# tmux
-
-
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[list[str]]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
-    socket = str(tmp_path / "tmux")
-    yield ["tmux", "-S", socket]
-    subprocess.run(["tmux", "-S", socket, "kill-server"], check=False, capture_output=True)
-
-
-def ask(tmux: list[str], *arguments: str) -> str:
-    return subprocess.run([*tmux, *arguments], capture_output=True, text=True, check=False).stdout
-
-
-def test_a_session_in_a_pane_has_our_environment_and_its_pane_stays(
-    side: Side, tmux: list[str]
-) -> None:
-    ask(tmux, "new-session", "-d", "-s", "other", "sleep 600")
-    env = {"MISSION_TMUX_SOCKET": tmux[2], "ONLY_OURS": 'it\'s $(x); "y"'}
-    side.tell({"T-001": {"run": [f'printf %s "$ONLY_OURS" > {side.signs}/env']}})
-    done = side.repo.run("next", "--worktree", "--headless", "--executor", "tmux", "--json", **env)
-    assert done.exit_code == 0, done.stderr
-    wait_for(lambda: side.repo.run_state()["status"] == "completed", "the end")
-    assert (side.signs / "env").read_text() == env["ONLY_OURS"]
-    place = side.repo.run_state()["place"]
-    assert place["executor"] == "tmux"
-    panes = ask(tmux, "list-panes", "-a", "-F", "#{pane_id} #{pane_dead}").splitlines()
-    wait_for(
-        lambda: f"{place['pane']} 1" in ask(tmux, "list-panes", "-a", "-F",
-                                            "#{pane_id} #{pane_dead}"),
-        "the dead pane",
-    )  # fmt: skip
-    assert len(panes) == 2
-    assert "completed" in ask(tmux, "capture-pane", "-p", "-t", place["pane"])
-    items = {i["name"]: i for i in side.repo.run("doctor", "--json", **env).json()["items"]}
-    assert place["pane"] in items["panes"]["found"]
-
-
-def test_inside_of_tmux_workers_open_in_the_user_s_own_window(side: Side, tmux: list[str]) -> None:
-    side.tell({"*": {"wait": True}})
-    exports = " ".join(
-        f"{name}='{value}'" for name, value in side.repo.environ.items() if name != "PATH"
-    )
-    command = f"cd '{side.repo.path}' && {exports} {sys.executable} -m mosaic next -j 2 -d"
-    line = f"{command} --executor tmux; sleep 600"
-    env = {**side.repo.environ, "TERM": "screen"}
-    subprocess.run(
-        [*tmux, "new-session", "-d", "-s", "mine", "-x", "160", "-y", "50", "sh", "-c", line],
-        env=env, check=True,
-    )  # fmt: skip
-    pids = [side.at(task)["pid"] for task in ("T-001", "T-002")]
-    panes = ask(tmux, "list-panes", "-t", "mine", "-F", "#{pane_title}").splitlines()
-    assert len(panes) == 3
-    assert ask(tmux, "list-sessions", "-F", "#{session_name}").split() == ["mine"]
-    for session in ("sess-001", "sess-002"):
-        assert side.repo.run("stop", session).exit_code == 0
-    assert [pid for pid in pids if is_running(pid)] == []
-
-
-def test_a_supervisor_killed_in_its_pane_is_found_out(side: Side, tmux: list[str]) -> None:
-    side.tell({"T-001": {"wait": True}})
-    env = {"MISSION_TMUX_SOCKET": tmux[2]}
-    side.repo.run("next", "--worktree", "--headless", "--executor", "tmux", **env)
-    pid = side.at("T-001")["pid"]
-    os.kill(side.repo.run_state()["supervisor_pid"], signal.SIGKILL)
-    wait_for(lambda: not is_running(side.repo.run_state()["supervisor_pid"]), "its end")
-    assert side.repo.run("stop").exit_code == 0
-    assert not is_running(pid)
-    assert side.repo.session()["endedReason"] == "stopped"
-
-
-def test_without_tmux_it_is_refused_in_words(side: Side, tmp_path: Path) -> None:
-    folder = tmp_path / "only-git"
-    folder.mkdir()
-    (folder / "git").symlink_to(str(shutil.which("git")))
-    refused = side.repo.run("next", "-w", "--headless", "--executor", "tmux", PATH=str(folder))
-    assert refused.exit_code == 1
-    assert "tmux" in refused.stderr
-    assert side.repo.task_status("T-001") == "todo"
-    assert len(side.repo.git("worktree", "list").splitlines()) == 1

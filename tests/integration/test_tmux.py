@@ -133,6 +133,8 @@ def test_a_pane_is_on_record_and_stays_after_its_agent(home: MissionRepo, server
     assert "T-001 → told" in shown
     assert "the agent says finished" in shown
     assert home.task_status("T-001") == "review"
+    items = {each["name"]: each for each in home.run("doctor", "--json").json()["items"]}
+    assert pane in items["panes"]["found"]
 
 
 def test_what_is_printed_leads_to_the_pane(home: MissionRepo, server: Server, go: Path) -> None:
@@ -299,7 +301,7 @@ def test_without_tmux_it_is_refused_in_words(
 def test_arguments_reach_a_program_as_they_are(server: Server, tmp_path: Path) -> None:
     told = tmp_path / "told;"
     argv = [sys.executable, "-c", DUMP, str(told), *HOSTILE]
-    server.tmux.open_pane(argv, session="one", title="x")
+    server.tmux.open_pane(argv, mark="m", session="one", title="x")
     assert wait_for(lambda: json.loads(told.read_text())) == list(HOSTILE)
 
 
@@ -308,13 +310,15 @@ def test_a_last_argument_reaches_a_program_as_it_is(
     server: Server, tmp_path: Path, last: str
 ) -> None:
     told = tmp_path / "told"
-    server.tmux.open_pane([sys.executable, "-c", DUMP, str(told), last], session="one", title="x")
+    server.tmux.open_pane(
+        [sys.executable, "-c", DUMP, str(told), last], mark="m", session="one", title="x"
+    )
     assert wait_for(lambda: json.loads(told.read_text())) == [last]
 
 
 @pytest.mark.parametrize("title", [*HOSTILE, "x" * 500])
 def test_a_title_is_only_a_title(server: Server, tmp_path: Path, title: str) -> None:
-    pane = server.tmux.open_pane(["sleep", "600"], session="one", title=f"T {title}")
+    pane = server.tmux.open_pane(["sleep", "600"], mark="m", session="one", title=f"T {title}")
     (shown,) = server.panes("#{pane_title}")
     plain = "".join(" " if sign in "#\n" else sign for sign in f"T {title}")[:80]
     assert shown.rstrip() == plain.rstrip()
@@ -324,11 +328,11 @@ def test_a_title_is_only_a_title(server: Server, tmp_path: Path, title: str) -> 
 
 
 def test_a_pane_of_another_server_with_the_same_number_is_another(server: Server) -> None:
-    first = server.tmux.open_pane(["sleep", "600"], session="one", title="x")
+    first = server.tmux.open_pane(["sleep", "600"], mark="m", session="one", title="x")
     server.ask("kill-server")
     wait_for(lambda: not is_running(first.server_pid))
     assert server.tmux.panes() == {}
-    second = server.tmux.open_pane(["sleep", "600"], session="one", title="x")
+    second = server.tmux.open_pane(["sleep", "600"], mark="m", session="one", title="x")
     assert second.id == first.id
     assert server.tmux.state_of(first) is None
     assert server.tmux.close_pane(first) is False
@@ -347,7 +351,9 @@ def test_panes_that_find_no_room_open_in_another_window_of_the_user(server: Serv
             "MISSION_TMUX_SOCKET": str(server.socket),
         }
     )
-    panes = [inside.open_pane(["sleep", "600"], session="one", title=f"{n}") for n in range(12)]
+    panes = [
+        inside.open_pane(["sleep", "600"], mark="m", session="one", title=f"{n}") for n in range(12)
+    ]
     assert len({own, *(pane.id for pane in panes)}) == len(server.panes()) == 13
     assert set(server.panes("#{session_name}")) == {"user"}
     assert len(set(server.panes("#{window_id}"))) > 1
@@ -359,7 +365,7 @@ def test_a_text_is_pasted_as_it_is(server: Server, tmp_path: Path) -> None:
     reader = "import sys; out = open(sys.argv[1], 'w'); print('on', flush=True)\n"
     reader += "for line in sys.stdin: out.write(line); out.flush()"
     pane = server.tmux.open_pane(
-        [sys.executable, "-c", reader, str(told)], session="one", title="x"
+        [sys.executable, "-c", reader, str(told)], mark="m", session="one", title="x"
     )
     wait_for(lambda: "on" in server.screen(pane.id))
     text = "\n".join(each for each in HOSTILE if each)
