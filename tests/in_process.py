@@ -1,0 +1,32 @@
+"""The `mission` command called within this process: milliseconds where a process costs a third of a second."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+from mosaic.cli import main
+from tests.integration.conftest import Answer
+
+__all__ = ["Answer", "call"]
+
+
+def call(folder: Path, *arguments: str) -> Answer:
+    """Run a command in a folder, as a shell would, and return what it said.
+
+    The working directory is the process's: one call at a time.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main(arguments)
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os.chdir(before)
+    assert isinstance(code, int), code
+    return Answer(code, out.getvalue(), err.getvalue())
