@@ -1,4 +1,4 @@
-"""The `mission` command called within this process: milliseconds where a process costs a third of a second."""
+"""The `mission` command called within this process, where a process of its own costs too much."""
 
 from __future__ import annotations
 

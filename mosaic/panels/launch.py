@@ -275,7 +275,7 @@ def _launch_of(turn: Turn, run: Run, brief: Brief, conversation: str | None) -> 
         run_dir=run.dir,
         prompt=brief.prompt,
         prompt_file=run.prompt_file,
-        capsule_file=run.dir / "capsule.json",
+        capsule_file=run.capsule_file,
         task_id=plan.id,
         task_file=run.dir / TASK_NAME,
         model=turn.worker.model,

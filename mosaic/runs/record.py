@@ -140,6 +140,11 @@ class Run:
         return self.dir / "prompt.md"
 
     @property
+    def capsule_file(self) -> Path:
+        """The capsule that the agent is given; next-task.json may be another's by now."""
+        return self.dir / "capsule.json"
+
+    @property
     def artifacts(self) -> Path:
         """What the agent leaves for people."""
         return self.dir / "artifacts"

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import find_text, write_private
@@ -31,6 +32,7 @@ from mosaic.prompts.context import (
     WorktreeFacts,
 )
 from mosaic.prompts.report import DependencyReport, dependency_report
+from mosaic.runs.record import Run
 from mosaic.sessions.attempt import (
     REASON_WORDS,
     checkpoint_facts,
@@ -42,7 +44,6 @@ from mosaic.store.templates import load_partials, load_template
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from mosaic.model import JsonValue, Session, Task
     from mosaic.sessions.attempt import Attempt
@@ -175,9 +176,14 @@ def _files(layout: Layout, task: Task, occasion: Occasion) -> FileFacts:
         scratchpad=shown(layout.scratchpad_file),
         tasks=shown(layout.tasks_file),
         task=shown(layout.project / task.file) if task.file else None,
-        capsule=shown(layout.capsule_file),
+        # A later hand-off, or a mere look at the next one, writes next-task.json anew.
+        capsule=_own_capsule(occasion) or shown(layout.capsule_file),
         run_dir=occasion.run_dir,
     )
+
+
+def _own_capsule(occasion: Occasion) -> str | None:
+    return str(Run(dir=Path(occasion.run_dir)).capsule_file) if occasion.run_dir else None
 
 
 def _worktree(workspace: Workspace | None) -> WorktreeFacts | None:

@@ -76,8 +76,7 @@ def prepare_run(
             run_dir=run.dir,
             prompt=briefing.prompt,
             prompt_file=run.prompt_file,
-            # Where several are handed off at once, the last one's capsule is not everybody's.
-            capsule_file=run.dir / "capsule.json" if place.workspace else layout.capsule_file,
+            capsule_file=run.capsule_file,
             task_id=task.id,
             task_file=layout.project / task.file if task.file else None,
             model=request.model,

@@ -98,7 +98,14 @@ class Owner(Program):
     """Adds tasks, and changes those that are its own."""
 
     def move(self) -> None:
-        moves = (self.set_fields, self.set_fields, self.set_status, self.depend, self.note, self.add)
+        moves = (
+            self.set_fields,
+            self.set_fields,
+            self.set_status,
+            self.depend,
+            self.note,
+            self.add,
+        )
         self.chance.choice(moves)()
 
     def set_fields(self) -> None:

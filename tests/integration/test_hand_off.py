@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 
 from .conftest import MissionRepo, wait_for
 
@@ -96,6 +97,22 @@ def test_print_writes_the_capsule_and_changes_nothing_else(repo: MissionRepo) ->
     after = {path: path.read_bytes() for path in repo.path.rglob("*") if path.is_file()}
     changed = {path.name for path in after if after[path] != before.get(path)}
     assert changed - {"index"} == {"next-task.json"}
+
+
+def test_an_agent_keeps_its_capsule_whatever_is_looked_at_meanwhile(repo: MissionRepo) -> None:
+    mission = repo.mission()
+    program = (
+        "import json, subprocess, sys; from pathlib import Path\n"
+        "look = 'next --print --task T-002 --runtime quick'.split()\n"
+        "subprocess.run([sys.executable, '-m', 'mosaic', *look], stdout=2, check=True)\n"
+        "print(json.loads(Path(sys.argv[1]).read_text())['next_task'])\n"
+    )
+    command = [sys.executable, "-c", program, "{capsule}"]
+    mission["runtimes"]["reader"] = {"command": command, "prompt": "stdin"}
+    (repo.path / "coordination" / "mission.json").write_text(json.dumps(mission))
+    assert repo.run("next", "--runtime", "reader").exit_code == 0
+    assert (repo.run_dir() / "stdout.log").read_text() == "T-001\n"
+    assert json.loads((repo.state / "next-task.json").read_text())["next_task"] == "T-002"
 
 
 def test_the_capsule_has_the_keys_of_its_contract(repo: MissionRepo) -> None:
