@@ -18,7 +18,7 @@ def call(folder: Path, *arguments: str) -> Answer:
 
     The working directory is the process's: one call at a time.
     """
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
     before = os.getcwd()
     os.chdir(folder)
     try:
@@ -29,4 +29,8 @@ def call(folder: Path, *arguments: str) -> Answer:
     finally:
         os.chdir(before)
     assert isinstance(code, int), code
-    return Answer(code, out.getvalue(), err.getvalue())
+    told = []
+    for stream in (out, err):
+        stream.flush()
+        told.append(stream.buffer.getvalue().decode())
+    return Answer(code, *told)

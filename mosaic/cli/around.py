@@ -66,7 +66,7 @@ def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
     marks = {"ok": paint("ok", "green"), "missing": paint("--", "dim"), "bad": paint("!!", "red")}
     lines = []
     for item in report:
-        lines.append(f"{marks[item.state]}  {item.name:<{width}}  {clean(item.found)}")
+        lines.append(f"{marks[item.state]}  {clean(item.name):<{width}}  {clean(item.found)}")
         if item.hint and item.state != "ok":
             lines.append(f"{'':<{width + 6}}{paint('hint:', 'cyan')} {clean(item.hint)}")
     bad = any(item.state == "bad" for item in report)

@@ -17,7 +17,7 @@ from mosaic.cli.options import (
     RuntimeName,
     complete_task,
 )
-from mosaic.cli.output import Result, clean, emit, paint, paint_status
+from mosaic.cli.output import Result, clean, clean_block, emit, paint, paint_status
 from mosaic.cli.runs_view import asked_lines
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
@@ -234,6 +234,7 @@ def _print(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
 
     snapshot = read_mission(path)
     preview = preview_hand_off(snapshot, request)
+    prompt = preview.briefing.prompt
     if snapshot.problems:
         report_problems(snapshot, as_json=as_json)
     result = Result(
@@ -241,11 +242,12 @@ def _print(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
         data={
             "task": task_values(preview.task),
             "runtime": preview.runtime,
-            "prompt": preview.briefing.prompt,
+            "prompt": prompt,
             "capsule_file": str(snapshot.layout.capsule_file),
             "problems": problem_values(snapshot),
         },
-        lines=preview.briefing.prompt.splitlines(),
+        # An agent behind a pipe gets every character; a terminal none that it would obey.
+        lines=clean_block(prompt) if sys.stdout.isatty() else prompt.splitlines(),
         next_commands=["mission next"],
     )
     return emit(result, as_json=as_json)

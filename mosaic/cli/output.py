@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 NARROWEST = 12
 """A narrower last column is not cut: too little would be left of it."""
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+HIGH_CONTROLS = r"\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{HIGH_CONTROLS}]")
+HIGH_CONTROL = re.compile(f"[{HIGH_CONTROLS}]")
 COLORS = {
     "bold": "1",
     "dim": "2",
@@ -72,13 +74,22 @@ def emit(result: Result, *, as_json: bool) -> int:
             **result.data,
             "next_commands": list(result.next_commands),
         }
-        write(json.dumps(document, ensure_ascii=False, indent=2))
+        write(json_text(document, indent=2))
         return int(result.exit_code)
     for line in result.lines:
         write(line)
     if result.show_next and result.next_commands:
         write(paint(f"next: {result.next_commands[0]}", "dim"))
     return int(result.exit_code)
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON in which nothing stands that a terminal would obey."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isascii():
+        return text
+    # JSON itself escapes what comes before the space only.
+    return HIGH_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def write(text: str) -> None:
@@ -96,7 +107,7 @@ def warn(text: str) -> None:
 def emit_error(error: MissionError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit code."""
     if as_json:
-        warn(json.dumps(error_values(error), ensure_ascii=False))
+        warn(json_text(error_values(error)))
     else:
         for line in error_lines(error):
             warn(line)

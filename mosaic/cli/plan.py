@@ -238,7 +238,7 @@ def _finding_lines(finding: Finding) -> list[str]:
     color = "red" if finding.level == "error" else "yellow"
     lines = [f"{paint(f'{finding.level}:', color)} {clean(finding.message)}"]
     if finding.path:
-        lines.append(f"  --> {finding.path}{f':{finding.line}' if finding.line else ''}")
+        lines.append(f"  --> {clean(finding.path)}{f':{finding.line}' if finding.line else ''}")
     lines += [f"  {clean(line)}" for line in (finding.detail or "").splitlines()]
     if finding.hint:
         lines.append(f"  {paint('hint:', 'cyan')} {clean(finding.hint)}")

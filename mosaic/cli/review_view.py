@@ -29,8 +29,8 @@ def review_lines(review: Review) -> list[str]:
     for session in evidence.sessions[-1:]:
         ended = session.ended_reason.value if session.ended_reason else "live"
         facts = filter(None, (session.runtime, length_words(session), f"ended {ended}", spent))
-        lines.append(paint(f"  {session.id}: {', '.join(facts)}", "dim"))
-    since = f"since {evidence.since}" if evidence.changed is not None else ""
+        lines.append(paint(f"  {clean(session.id)}: {clean(', '.join(facts))}", "dim"))
+    since = f"since {clean(evidence.since)}" if evidence.changed is not None else ""
     lines += _claims("files", review.judged.files, since)
     lines += _listed(
         "changed without being claimed",

@@ -70,9 +70,9 @@ def has_branch(cwd: Path | str, branch: str) -> bool:
 
 
 def is_branch_name(cwd: Path | str, name: str) -> bool:
-    """Tell whether git takes a name for a branch."""
+    """Tell whether git takes a name for a branch, and nothing else goes by it."""
     valid = answer_of(["check-ref-format", f"refs/heads/{name}"], cwd) is not None
-    return valid and not name.startswith("-")
+    return valid and not name.startswith(("-", "refs/"))
 
 
 def commit_of(cwd: Path | str, name: str) -> str | None:

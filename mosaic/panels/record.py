@@ -255,7 +255,7 @@ def list_panels(layout: Layout) -> list[Panel]:
     return [
         Panel(dir=path)
         for path in sorted(folders, key=lambda path: _number(path.name))
-        if (path / "panel.json").is_file()
+        if (path / "panel.json").is_file() and not path.is_symlink()
     ]
 
 

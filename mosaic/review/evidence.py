@@ -96,7 +96,7 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         since=since,
         ran=tuple(command for _, command in ran),
         knows_all_commands=bool(agents) and all(_tells_all(meta, mission) for _, meta in agents),
-        caveats=tuple(caveats),
+        caveats=tuple(dict.fromkeys(caveats)),
         roots=tuple(sorted({*roots, *(os.path.realpath(root) for root in roots)})),
         sessions=sessions,
         usage=total_usage(sessions),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.lock import hold_folder, is_folder_held
-from mosaic.machine.paths import safe_segment
+from mosaic.machine.paths import confined, safe_segment
 from mosaic.runs.record import Run
 
 if TYPE_CHECKING:
@@ -34,13 +34,17 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
 
     Its name is new even among runs started at the same instant; names are in the order of a
     task's runs: `r001-…`, `r002-…`. Where the block fails nothing stays behind; where this
-    process is killed, what stays is held by nobody, and so known for what it is.
+    process is killed, what stays is held by nobody, and so known for what it is: it goes when
+    the task's next run is made.
 
     Raises:
         FileAccessError: it cannot be made.
+        PathOutsideError: a symlink leads out of the folder of runs.
     """
     parent = runs_dir / safe_segment(task_id)
+    confined(runs_dir, parent)
     create_private_dir(parent)
+    sweep_half_laid_out(parent)
     token = secrets.token_hex(3)
     # Held before it gets its name: the lock is the folder's, whatever it is called.
     hidden = create_private_dir(parent / f"{NEW_PREFIX}{token}")
@@ -60,10 +64,14 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
 
 def is_half_laid_out(run: Run) -> bool:
     """Tell whether whoever laid a run out was killed: it never began, and nobody holds it."""
-    names = {entry.name for entry in os.scandir(run.dir)}
-    if {"meta.json", "state.json"} <= names or names & STARTED_NAMES:
+    # In this order: who lays it out lets go of it only when everything is there.
+    if is_folder_held(run.dir):
         return False
-    return not is_folder_held(run.dir)
+    try:
+        names = set(os.listdir(run.dir))
+    except FileNotFoundError:
+        return False
+    return not ({"meta.json", "state.json"} <= names or names & STARTED_NAMES)
 
 
 def sweep_half_laid_out(folder: Path) -> list[Run]:
@@ -90,7 +98,7 @@ def runs_of_task(runs_dir: Path, task_id: str) -> list[Run]:
 def task_folders(runs_dir: Path) -> list[Path]:
     """Return the folders that hold the runs of one task each."""
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(runs_dir) if entry.is_dir())
+        return sorted(Path(each.path) for each in os.scandir(runs_dir) if _is_folder(each))
     except FileNotFoundError:
         return []
 
@@ -101,11 +109,16 @@ def runs_in(folder: Path) -> list[Run]:
         names = [
             entry.name
             for entry in os.scandir(folder)
-            if not entry.name.startswith(".") and entry.is_dir()
+            if not entry.name.startswith(".") and _is_folder(entry)
         ]
     except FileNotFoundError:
         return []
     return [Run(dir=folder / name) for name in sorted(names, key=_order)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a folder stands there; a symlink is none of ours."""
+    return entry.is_dir(follow_symlinks=False)
 
 
 def _order(run_id: str) -> tuple[int, str]:
@@ -121,9 +134,7 @@ def run_of(runs_dir: Path, task_id: str, run_id: str) -> Run:
 
 def find_run(runs_dir: Path, run_id: str) -> Run | None:
     """Return the run with this id, of whatever task."""
-    if safe_segment(run_id) != run_id or not runs_dir.is_dir():
+    if safe_segment(run_id) != run_id:
         return None
-    for task_dir in sorted(runs_dir.iterdir()):
-        if (task_dir / run_id).is_dir():
-            return Run(dir=task_dir / run_id)
-    return None
+    places = (folder / run_id for folder in task_folders(runs_dir))
+    return next((Run(dir=p) for p in places if p.is_dir() and not p.is_symlink()), None)

@@ -21,6 +21,7 @@ from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.draft import read_layout
 from mosaic.store.reading import read_mission
+from mosaic.store.state import refuse_state_elsewhere
 from mosaic.store.synchronize import synchronize
 
 if TYPE_CHECKING:
@@ -185,8 +186,12 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
 
 
 def _state_findings(snapshot: Snapshot) -> list[Finding]:
-    """Look for this machine's own files in git, where they must not be."""
+    """Look for state that lies elsewhere, and for state in git, where it must not be."""
     layout = snapshot.layout
+    try:
+        refuse_state_elsewhere(layout)
+    except MissionError as error:
+        return [_problem_finding(error)]
     if not layout.state_dir.is_dir():
         return []
     tracked = answer_of(["ls-files", "--", str(layout.state_dir)], layout.project)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 15.0
 STALE_HEARTBEAT_SECONDS = 600.0
 """How old the heartbeat of another machine's session must be to call it dead."""
+STARTING = "it is just being started"
 
 
 class Life(StrEnum):
@@ -75,6 +76,11 @@ class FoundLock:
         """Whether its process is surely gone."""
         return self.judgement.life is Life.DEAD
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether it is claimed, and no supervisor has taken it over yet."""
+        return self.judgement.because == STARTING
+
 
 def judge_session(lock: SessionLock, signs: Signs) -> Judgement:
     """Judge a locked session from what was observed. Pure."""
@@ -95,7 +101,7 @@ def judge_session(lock: SessionLock, signs: Signs) -> Judgement:
         starting = lock.process.pid == 0
         return Judgement(
             life=Life.ALIVE,
-            because="it is just being started"
+            because=STARTING
             if starting
             else f"its agent still runs as pid {lock.process.pid}, without a supervisor",
         )

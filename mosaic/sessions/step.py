@@ -24,6 +24,7 @@ from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import STEP_KINDS, RunMeta, advance, write_request
 from mosaic.runs.result import StepEnd, write_result
 from mosaic.sessions.recover import recover_steps
+from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,6 +176,7 @@ def _lay_out(snapshot: Snapshot, request: StepRequest, kind: EventType, words: s
     layout = snapshot.layout
     earlier = runs_of_task(layout.runs_dir, task.id)
     recover_steps(earlier, snapshot.document.mission)
+    ensure_state_dir(layout)
     with laying_out(layout.runs_dir, task.id) as run:
         meta = RunMeta(
             task_id=task.id,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import ProcessIdentity, Session
     from mosaic.sessions.session_lock import FoundLock
+    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
 POLL_SECONDS = 0.05
@@ -41,10 +42,10 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
 
     Raises:
         SessionNotFoundError: no such session is live.
-        FailedError: it runs on another machine, or would not end.
+        FailedError: it runs on another machine, is not started in time, or would not end.
     """
     snapshot = read_mission(mission_file)
-    found = _find_live(snapshot, session_id)
+    found = _when_started(snapshot.layout, _find_live(snapshot, session_id))
     if found.lock.process.host != host_name():
         raise FailedError(
             f"session `{found.lock.session_id}` runs on `{found.lock.process.host}`",
@@ -52,7 +53,8 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
         )
     run = _run_of(snapshot, found)
     if is_folder_held(run.dir):
-        Supervised().stop(run.dir, now=now)
+        # One that has only just begun may not have written down yet who it is.
+        wait_until(lambda: _has_heard(run, now=now), PATIENCE_SECONDS)
         wait_until(lambda: not is_folder_held(run.dir), PATIENCE_SECONDS)
     else:
         end_without_supervisor(run, found.lock.process, now=now)
@@ -80,6 +82,30 @@ def _find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:
         if session_id in (found.lock.session_id, found.lock.run_id, found.lock.task_id):
             return found
     raise SessionNotFoundError(f"no live session is called `{session_id}`")
+
+
+def _when_started(layout: Layout, found: FoundLock) -> FoundLock:
+    """Wait until a session that is just being started is; before, there is nobody to ask."""
+    session_id = found.lock.session_id
+
+    def has_started() -> bool:
+        nonlocal found
+        now = [each for each in find_locks(layout) if each.lock.session_id == session_id]
+        if not now:
+            raise SessionNotFoundError(f"session `{session_id}` ended before it was started")
+        found = now[0]
+        return not found.is_starting
+
+    if found.is_starting and not wait_until(has_started, PATIENCE_SECONDS):
+        raise FailedError(
+            f"session `{session_id}` is still being started",
+            hint="stop it when it works, or end the `mission` that starts it",
+        )
+    return found
+
+
+def _has_heard(run: Run, *, now: bool) -> bool:
+    return Supervised().stop(run.dir, now=now) or not is_folder_held(run.dir)
 
 
 def _run_of(snapshot: Snapshot, found: FoundLock) -> Run:

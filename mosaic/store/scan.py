@@ -13,6 +13,7 @@ from mosaic.machine.access import Signature
 from mosaic.machine.disk import find_bytes, find_text, read_text, write_private
 from mosaic.store.index import Index, dump_index, parse_index
 from mosaic.store.parsed import parse_table, parse_task_file
+from mosaic.store.state import is_own_state
 from mosaic.store.tasks import Problem
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def id_in_name(name: str) -> str | None:
 
 def _save_index(layout: Layout, index: Index) -> None:
     """Save the index where that is possible; it is a cache and not worth an error."""
-    if layout.state_dir.is_dir():
+    if is_own_state(layout):
         try:
             write_private(layout.index_file, dump_index(index), root=layout.state_dir)
         except (MissionError, OSError):

@@ -1,14 +1,17 @@
 """This machine's own folder: made when it is needed, and never tracked by git.
 
 A clone has none: git does not track it, nor the `.gitignore` in it that says so. Whoever is
-the first to write there makes both.
+the first to write there makes both. A clone may bring a symlink in its place, or in it: what
+leads out of the project is not written to.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mosaic.errors import MissionError
 from mosaic.machine.disk import create_private_dir, find_bytes, write_atomic
+from mosaic.machine.paths import confined
 
 if TYPE_CHECKING:
     from mosaic.store.layout import Layout
@@ -24,9 +27,31 @@ def ensure_state_dir(layout: Layout) -> None:
 
     Raises:
         FileAccessError: it cannot be made.
+        PathOutsideError: it leads out of the project, or a folder in it leads out of it.
     """
     folder = layout.state_dir
+    refuse_state_elsewhere(layout)
     create_private_dir(folder)
     ignore = folder / ".gitignore"
     if not layout.mission_file.is_relative_to(folder) and find_bytes(ignore) is None:
         write_atomic(ignore, IGNORE, root=folder)
+
+
+def refuse_state_elsewhere(layout: Layout) -> None:
+    """Refuse a state folder that a symlink or a setting leads out of the project with.
+
+    Raises:
+        PathOutsideError: it does, or a folder in it leads out of it.
+    """
+    confined(layout.project, layout.state_dir)
+    for folder in (layout.runs_dir, layout.worktrees_dir, layout.session_locks_dir):
+        confined(layout.state_dir, folder)
+
+
+def is_own_state(layout: Layout) -> bool:
+    """Tell whether the state folder is there and may be written to."""
+    try:
+        refuse_state_elsewhere(layout)
+    except MissionError:
+        return False
+    return layout.state_dir.is_dir()

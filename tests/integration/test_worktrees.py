@@ -680,3 +680,20 @@ def test_a_merge_that_the_agent_left_unfinished_is_told_and_kept(home: MissionRe
     assert any("conflicts are not resolved: `a.txt`" in note for note in notes(home))
     assert home.git("show", f"{BRANCH}:a.txt") == "one"
     assert "<<<<<<<" in (worktree_of(home) / "a.txt").read_text()
+
+
+def test_a_session_that_is_just_being_started_is_stopped_when_it_is(
+    home: MissionRepo, tmp_path: Path
+) -> None:
+    at, go = tmp_path / "setting-up", tmp_path / "go"
+    furnish(home, setup=f"touch '{at}'; while [ ! -e '{go}' ]; do sleep 0.05; done")
+    home.environ["AGENT_DOES"] = f"wait_for({str(tmp_path / 'never')!r})"
+    launcher = home.start("next", "--worktree", "--headless")
+    wait_for(at.exists)
+    stopper = home.start("stop")
+    wait_for(lambda: home.run("sessions", "--live", "--json").json()["sessions"])
+    go.touch()
+    out, err = stopper.communicate(timeout=120)
+    assert stopper.returncode == 0, (out, err)
+    launcher.wait(timeout=60)
+    assert home.session()["endedReason"] == "stopped"
