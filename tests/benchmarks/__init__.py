@@ -1,0 +1,13 @@
+"""How fast `mission` answers: whole processes, in turn with what they are compared with.
+
+python -m tests.benchmarks [--tasks 100,1000,10000] [--rounds 15] [--json OUT]
+                           [--against EARLIER.json] [--only WORD] [--peers]
+
+missions.py   missions of any size, the same for the same seed
+processes.py  one process measured from outside; several of them in turn
+work.py       every row: what is timed, against what, and the ratio to reach
+naive.py      the baseline of a first call: what one would write in an hour
+peers.py      other programs at the same work, where they are installed
+report.py     the table, the JSON, and the comparison with an earlier one
+output.py     a program of its own: how much a recorded run slows down what it records
+"""
