@@ -11,11 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.demo_agent import PACKAGE_PARENT, START
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

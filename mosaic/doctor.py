@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from mosaic.machine.orphans import list_marked
 from mosaic.machine.process import install_path
 from mosaic.machine.tmux import Tmux
 from mosaic.plan.sizes import format_size
+from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runs.record import Run
 from mosaic.runtimes import get_runtime, known_runtimes

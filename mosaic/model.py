@@ -7,9 +7,10 @@ their meaning are described with the readers and writers in `mosaic.store` and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
+
+from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,9 +7,10 @@ hand-off is given one of each and never knows their names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

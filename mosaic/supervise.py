@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.executors.background import dump_failure, dump_started, parse_order
+from mosaic.records import replace
 from mosaic.runs.events import EventType
 from mosaic.runs.record import Run
 

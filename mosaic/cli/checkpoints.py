@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from mosaic.cli.options import Json, MissionPath, complete_task
 from mosaic.cli.output import Result, align, clean, emit, paint, plain, warn
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size
+from mosaic.records import asdict
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:

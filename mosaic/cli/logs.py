@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +13,7 @@ from mosaic.cli.output import clean, warn
 from mosaic.errors import MissionError, RunNotFoundError, UsageError
 from mosaic.machine.drain import LOST_NAME
 from mosaic.model import Mode, RunStatus
+from mosaic.records import dataclass, replace
 from mosaic.store.reading import locate_mission
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import ExitCode
+from mosaic.records import dataclass, field
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:

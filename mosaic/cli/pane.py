@@ -9,7 +9,6 @@ import json
 import os
 import socket
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from mosaic.cli.sessions_view import progress_words
 from mosaic.errors import MissionError
 from mosaic.executors.background import dump_failure, dump_started, parse_order
 from mosaic.model import Mode
+from mosaic.records import replace
 from mosaic.supervise import carrier_of
 
 if TYPE_CHECKING:

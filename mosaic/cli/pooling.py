@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mosaic.cli.looping import LoopTerminal, loop_result
@@ -13,6 +12,7 @@ from mosaic.cli.output import align, clean, emit, paint, paint_status
 from mosaic.cli.sessions_view import progress_words
 from mosaic.errors import ExitCode
 from mosaic.machine.tmux import Tmux
+from mosaic.records import replace
 from mosaic.store.reading import read_mission
 from mosaic.workers.pool import Pool, PoolHooks, Worker, room_in
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from mosaic.cli.options import Json, MissionPath, TaskId
 from mosaic.cli.output import Result, clean_block, emit, paint
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
+from mosaic.records import dataclass
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:

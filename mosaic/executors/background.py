@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from mosaic.errors import FailedError, ProgramNotFoundError
 from mosaic.executors.supervised import Supervised
 from mosaic.model import Mode, ProcessIdentity
 from mosaic.ports import Order, PromptChannel, Started
+from mosaic.records import asdict
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, FileChangedError
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,12 +7,12 @@ processes in all, however many branches there are; each object is read once.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import ProgramNotFoundError
 from mosaic.machine.disk import SIZE_LIMIT_BYTES
 from mosaic.machine.git import run_git
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

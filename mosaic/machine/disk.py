@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from mosaic.errors import FileAccessError
 from mosaic.machine.access import Expected, Signature, access_error, expect_unchanged
 from mosaic.machine.staging import discard, resolve_target, stage, sync_folder, temporary_beside
+from mosaic.records import dataclass
 
 __all__ = [
     "PRIVATE_FILE",

@@ -13,13 +13,13 @@ import os
 import re
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError, ProgramNotFoundError
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.process import spawn
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     import subprocess

@@ -9,10 +9,10 @@ Linux is read through /proc; other systems through `ps`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
 
 from mosaic.model import ProcessIdentity
+from mosaic.records import dataclass
 
 _ZOMBIE_STATES = "ZXx"
 _PS_SECONDS = 10

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.machine.paths import confined
 from mosaic.machine.staging import is_set_temporary
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

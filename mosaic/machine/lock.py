@@ -18,7 +18,6 @@ import json
 import os
 import threading
 import time
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -28,6 +27,7 @@ from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.identity import is_same_process, own_identity
 from mosaic.model import ProcessIdentity
+from mosaic.records import asdict, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

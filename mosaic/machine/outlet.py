@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from mosaic.machine import drain
 from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.lock import is_file_held
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

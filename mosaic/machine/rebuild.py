@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from mosaic.machine.git import answer_of, run_git
 from mosaic.machine.obstacles import refuse, refuse_obstacles, submodules_in
 from mosaic.machine.snapshot import copy_index, is_within, take_tree
 from mosaic.machine.tree_diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -16,13 +16,13 @@ import re
 import shutil
 import stat
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError
 from mosaic.machine.git import GitResult, find_index, find_work_tree, head_commit, run_git
 from mosaic.machine.left_out import LeftOut, find_unfitness, list_file, list_unread
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
 from mosaic.machine.process import install_path, spawn
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

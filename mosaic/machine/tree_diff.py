@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mosaic.machine.git import run_git
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from mosaic.machine.git import answer_of, common_dir, find_work_tree, head_commi
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.snapshot import take_tree
 from mosaic.machine.tree_diff import compare_trees, write_patch
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,9 @@ not know, such as reasoning or tool traces, are dropped.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from mosaic.records import asdict, dataclass
 
 STATUSES = ("completed", "blocked", "error")
 LISTS = ("claims", "objections", "openQuestions", "evidenceRefs")

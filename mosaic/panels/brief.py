@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.panels.roles import role_template
 from mosaic.prompts.bounded import exact_line, one_line, plain_text
 from mosaic.prompts.prompt import fit_prompt, render_template
+from mosaic.records import dataclass
 from mosaic.store.templates import load_partials, load_template
 
 if TYPE_CHECKING:

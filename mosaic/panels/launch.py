@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
@@ -26,6 +25,7 @@ from mosaic.panels.preflight import find_obstacles
 from mosaic.panels.record import Panel, PanelEvent, create_panel
 from mosaic.panels.words import ExecutionState, WorkerStatus
 from mosaic.ports import AnswerSchema, Launch
+from mosaic.records import dataclass, replace
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import laying_out
 from mosaic.runs.masking import masked_argv

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, NotReadyError
@@ -15,6 +14,7 @@ from mosaic.panels.mailbox import conversation_of, deliver
 from mosaic.panels.record import PanelEvent, named_worker
 from mosaic.panels.refresh import refresh_panel
 from mosaic.panels.words import Cleanup, ExecutionState, PanelState, WorkerStatus
+from mosaic.records import dataclass, replace
 from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_until
 from mosaic.workspaces.merge import merge_workspace
 from mosaic.workspaces.record import find_workspace

@@ -11,7 +11,6 @@ interactive agent a message can be pasted instead.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, NotReadyError, UsageError
@@ -21,6 +20,7 @@ from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.tmux import Tmux
 from mosaic.panels.launch import WorkerStart, start_worker
 from mosaic.panels.record import Panel, PanelEvent, named_worker
+from mosaic.records import asdict, dataclass, replace
 from mosaic.runs.record import format_moment
 from mosaic.runtimes import get_runtime
 

@@ -19,7 +19,6 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -39,6 +38,7 @@ from mosaic.panels.words import (
     WorkerState,
     WorkerStatus,
 )
+from mosaic.records import dataclass, replace
 from mosaic.runs.record import Run, format_moment
 from mosaic.store.state import ensure_state_dir
 

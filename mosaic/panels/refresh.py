@@ -6,7 +6,6 @@ that is told wrongly. A run that is not a worker's last one is nothing to it any
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
@@ -19,6 +18,7 @@ from mosaic.panels.brief import ANSWER_NAME
 from mosaic.panels.record import Panel, PanelEvent
 from mosaic.panels.settle import settle_tree
 from mosaic.panels.words import LAUNCH_STATES, ExecutionState, WorkerStatus
+from mosaic.records import replace
 from mosaic.sessions.recover import is_dead, recover_steps
 
 if TYPE_CHECKING:

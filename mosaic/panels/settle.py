@@ -10,7 +10,6 @@ it changed all the same is named, and stays in the run's last checkpoint.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from mosaic.machine.git import head_commit, run_git
 from mosaic.machine.snapshot import take_tree
 from mosaic.machine.tree_diff import compare_trees
 from mosaic.panels.record import Panel
+from mosaic.records import dataclass
 from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.commit import commit_rest, set_own_files_back
 from mosaic.workspaces.provision import own_prefixes

@@ -6,9 +6,10 @@ and from whether somebody asked it to stop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionFileError, UsageError
 from mosaic.plan.durations import parse_duration
 from mosaic.plan.pace import Limits
+from mosaic.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

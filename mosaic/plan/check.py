@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
 from mosaic.plan.graph import ARROW, dangling_dependencies, find_cycles
 from mosaic.plan.scopes import bad_glob, scopes_overlap
+from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

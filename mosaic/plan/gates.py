@@ -11,11 +11,11 @@ scope counts only where a file of that scope was changed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionFileError, UsageError
 from mosaic.plan.durations import parse_duration
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue

@@ -5,11 +5,11 @@ Nothing is remembered beside the record, so a loop that was killed goes on where
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.plan.spend import total_usage
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from mosaic.model import MilestoneStatus, Status
 from mosaic.plan.graph import ARROW, find_cycles
 from mosaic.plan.progress import current_milestone
 from mosaic.plan.scopes import scopes_overlap
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -11,7 +11,6 @@ It is bounded: long texts are cut and say where the whole is, long lists are sho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from itertools import islice
 from math import isfinite
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
 from mosaic.prompts.report import bounded_reports
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

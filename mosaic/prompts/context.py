@@ -7,11 +7,11 @@ as bounded as ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from mosaic.prompts.bounded import cut_text, exact_line, one_line, plain_text
 from mosaic.prompts.report import bounded_reports
+from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from mosaic.prompts.report import DependencyReport
@@ -230,12 +230,10 @@ def prompt_values(context: PromptContext) -> dict[str, TemplateValue]:
 
 
 def _record(record: object, task_file: str | None) -> dict[str, TemplateValue]:
-    if not is_dataclass(record):
+    names = getattr(record, "__dataclass_fields__", None)
+    if names is None:
         raise TypeError(type(record).__name__)
-    return {
-        item.name: _plain(item.name, getattr(record, item.name), task_file)
-        for item in fields(record)
-    }
+    return {name: _plain(name, getattr(record, name), task_file) for name in names}
 
 
 def _plain(name: str, value: object, task_file: str | None) -> TemplateValue:

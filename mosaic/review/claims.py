@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.git import find_work_tree, head_commit, run_git
 from mosaic.model import Status
+from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempts import forgive_attempts
 from mosaic.store.draft import changing

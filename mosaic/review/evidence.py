@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
@@ -19,6 +18,7 @@ from mosaic.machine.work_trees import list_work_trees
 from mosaic.model import Mode
 from mosaic.plan.spend import total_usage
 from mosaic.ports import CommandRan
+from mosaic.records import dataclass
 from mosaic.review.claims import Kind
 from mosaic.review.matching import ChangedFile, RanCommand
 from mosaic.runs.asked import GATE_STEP

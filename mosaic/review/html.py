@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mosaic.records import dataclass
 from mosaic.review.markdown import RAW, Token, as_it_stands, clean, cut_notice, parse, text_of
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import fnmatch
 import shlex
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.records import dataclass
 from mosaic.review.claims import CommandClaim, FileClaim, Kind
 from mosaic.review.commands import normal_form, parts_of, runs_all_or_stops
 

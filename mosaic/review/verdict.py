@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import find_text
 from mosaic.machine.git import find_work_tree
 from mosaic.machine.tree_diff import describe_changes
+from mosaic.records import dataclass
 from mosaic.review.claims import parse_command_claims, parse_file_claims
 from mosaic.review.evidence import Evidence, gather_evidence
 from mosaic.review.matching import Judged, Standing, judge_claims

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mosaic.records import dataclass
 from mosaic.runs.tails import output_tail
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ of a task. The tree is kept alive by `refs/mosaic/checkpoints/<run>/<seq>`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.snapshot import LeftOut
 from mosaic.machine.tree_diff import FileChange
+from mosaic.records import asdict, dataclass, field
 from mosaic.runs.record import LAYOUT_VERSION, Run, format_moment
 
 if TYPE_CHECKING:

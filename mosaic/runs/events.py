@@ -11,7 +11,6 @@ before the next event.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.journal import append_next
 from mosaic.model import RunStatus
+from mosaic.records import dataclass, field
 from mosaic.runs.record import format_moment
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError
 from mosaic.machine.access import access_error
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

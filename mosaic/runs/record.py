@@ -24,13 +24,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
+from mosaic.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from mosaic.runs.record import Run

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from mosaic.machine.outlet import find_gaps
 from mosaic.model import RunStatus
 from mosaic.plan.sizes import format_size
+from mosaic.records import asdict, dataclass, field
 from mosaic.runs.record import LAYOUT_VERSION, Run, RunMeta, format_moment
 from mosaic.runs.report import AgentReport, list_artifacts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
@@ -12,6 +11,7 @@ from mosaic.machine.git import answer_of, current_branch, find_work_tree
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.snapshot import keep_tree, take_tree
 from mosaic.machine.tree_diff import compare_trees, describe_changes, empty_tree, write_patch
+from mosaic.records import dataclass, replace
 from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.checkpoint import (
     FILES_LISTED,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mosaic.model import EndReason
 from mosaic.prompts.context import CheckpointFacts
+from mosaic.records import dataclass, field, replace
 from mosaic.runs.asked import Asked, find_asked
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.folders import run_of, runs_of_task

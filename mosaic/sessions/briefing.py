@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from mosaic.prompts.context import (
     WorktreeFacts,
 )
 from mosaic.prompts.report import DependencyReport, dependency_report
+from mosaic.records import dataclass
 from mosaic.runs.record import Run
 from mosaic.sessions.attempt import (
     REASON_WORDS,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.outlet import find_gaps
 from mosaic.model import Usage
 from mosaic.ports import Started
+from mosaic.records import replace
 from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report

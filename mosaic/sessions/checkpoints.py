@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.git import find_work_tree, run_git
 from mosaic.machine.rebuild import apply_patch, find_changes, has_object, rebuild_tree
 from mosaic.machine.snapshot import take_tree
+from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import (
     FoundCheckpoint,
     Trigger,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import NothingReadyError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.ready import Selection, refusal_of, summarize_waiting
+from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.runtimes import default_runtime, get_runtime
 from mosaic.sessions.attempt import Attempt, attempt_of

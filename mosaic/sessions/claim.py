@@ -7,7 +7,6 @@ agent runs: lock with its pid, session listed, mission `active`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import SessionLiveError
@@ -16,6 +15,7 @@ from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
+from mosaic.records import dataclass, replace
 from mosaic.sessions.session_lock import find_locks, remove_lock, write_lock
 from mosaic.store.mission_file import next_session_id
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.executors.terminal import TerminalExecutor
 from mosaic.plan.gates import Gate, parse_gates
 from mosaic.plan.scopes import outside_scope
+from mosaic.records import dataclass
 from mosaic.runs.tails import output_tail
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.step import StepRequest, run_step

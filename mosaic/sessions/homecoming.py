@@ -9,7 +9,6 @@ branch carries no second truth into a merge, and work that is called finished is
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.disk import find_text, write_private
 from mosaic.machine.git import run_git
 from mosaic.model import Status
+from mosaic.records import dataclass, field
 from mosaic.runs.events import EventLog, EventType
 from mosaic.store.draft import changing
 from mosaic.workspaces.commit import commit_rest, set_own_files_back

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
@@ -18,6 +17,7 @@ from mosaic.machine.git import find_work_tree
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.snapshot import forget_trees
 from mosaic.model import RunStatus
+from mosaic.records import dataclass
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.folders import (
     GONE_PREFIX,

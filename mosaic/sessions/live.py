@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
+from mosaic.records import dataclass
 from mosaic.runs.folders import run_of
 from mosaic.sessions.output import Progress
 

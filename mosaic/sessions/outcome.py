@@ -8,10 +8,10 @@ the write scope kept and the gates green.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.model import EndReason, Mode, RunStatus, Status
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.ports import (
@@ -17,6 +16,7 @@ from mosaic.ports import (
     ToolRefused,
     UsageSeen,
 )
+from mosaic.records import dataclass
 from mosaic.runtimes import get_runtime
 from mosaic.runtimes.plain import TextReader
 

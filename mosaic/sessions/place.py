@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.machine.git import find_work_tree
+from mosaic.records import dataclass
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch
 from mosaic.workspaces.record import find_workspace
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
@@ -12,6 +11,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.git import current_branch, head_commit
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
+from mosaic.records import dataclass
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import is_session_run, laying_out, runs_of_task
 from mosaic.runs.masking import masked_argv

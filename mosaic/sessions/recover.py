@@ -9,7 +9,6 @@ of life as its end. Nothing is decided from what cannot be read.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError
@@ -23,6 +22,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import send_signal
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd
+from mosaic.records import replace
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, read_events
 from mosaic.runs.folders import find_run
 from mosaic.runs.record import Run, RunMeta, RunState, advance

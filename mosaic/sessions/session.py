@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
+from mosaic.records import dataclass, replace
 from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
 from mosaic.sessions.choice import (
     HandOffRequest,

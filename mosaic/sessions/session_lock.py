@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.identity import boot_id, host_name, is_same_process
 from mosaic.machine.lock import is_folder_held
 from mosaic.model import ProcessIdentity, SessionLock
+from mosaic.records import dataclass, replace
 from mosaic.store.mission_file import format_time
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ The same for an agent that ended well, failed, was stopped, or was found dead la
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, RunStatus, Session, Status, Usage
+from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import runs_in
 from mosaic.runs.report import AgentReport
 from mosaic.runs.result import StepEnd

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mosaic import __version__
@@ -17,6 +16,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.git import current_branch, head_commit
 from mosaic.model import EndReason, Mode, RunStatus
 from mosaic.ports import EndCause, Order, PromptChannel
+from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import laying_out, runs_of_task

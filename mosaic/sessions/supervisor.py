@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
@@ -28,6 +27,7 @@ from mosaic.machine.outlet import find_gaps
 from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
+from mosaic.records import dataclass
 from mosaic.runs.checkpoint import Trigger, checkpoint_event, last_seq
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
 from mosaic.runs.record import Run, advance

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, UsageError
 from mosaic.plan.check import Finding, Level
+from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in
 from mosaic.sessions.recover import is_dead
 from mosaic.sessions.session_lock import find_locks

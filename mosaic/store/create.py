@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
@@ -14,6 +13,7 @@ from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.plan.scopes import bad_glob
+from mosaic.records import dataclass, replace
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
 from mosaic.store.mission_file import format_time

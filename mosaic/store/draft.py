@@ -9,7 +9,6 @@ the lock (an editor) is noticed right before it would be replaced, and nothing i
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
@@ -19,6 +18,7 @@ from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.model import MissionStatus, Session, Status
 from mosaic.plan.statuses import parse_status
+from mosaic.records import dataclass, replace
 from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind
 from mosaic.store.mission_file import with_session, with_status
 from mosaic.store.parsed import ids_in_cell, plain_value

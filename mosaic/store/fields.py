@@ -5,8 +5,9 @@ A new front matter field is a field of `mosaic.model.Task` and one row here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from mosaic.records import dataclass
 
 
 class Kind(StrEnum):

@@ -18,9 +18,9 @@ time in the future is not kept either.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mosaic.records import dataclass, field
 from mosaic.store.parsed import FileRecord, RowRecord
 
 if TYPE_CHECKING:

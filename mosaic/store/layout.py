@@ -10,11 +10,11 @@ of mission.json may move the rest; relative ones are relative to `projectPath`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionNotFoundError, UsageError
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,6 @@ they are. Tasks, table, manifest and scratchpad are not moved and not touched.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionExistsError
@@ -16,6 +15,7 @@ from mosaic.machine.disk import read_bytes
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
+from mosaic.records import dataclass
 from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir

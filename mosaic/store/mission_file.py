@@ -8,13 +8,13 @@ changes are spliced by `mosaic.text.jsondoc`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
+from mosaic.records import dataclass
 from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
 from mosaic.store.mission_reader import MissionReader, get_key, snake_case
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json

@@ -7,10 +7,10 @@ enough to be kept in the index as JSON.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FrontMatterError
+from mosaic.records import dataclass
 from mosaic.store.fields import FIELD_BY_NAME, Kind
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, MissionError
 from mosaic.machine.access import Signature
 from mosaic.machine.disk import find_bytes, find_text, read_text, write_private
+from mosaic.records import dataclass
 from mosaic.store.index import Index, dump_index, parse_index
 from mosaic.store.parsed import parse_table, parse_task_file
 from mosaic.store.state import is_own_state

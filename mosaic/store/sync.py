@@ -13,10 +13,10 @@ A side that holds nothing, where nothing was ever agreed on, takes what the othe
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from mosaic.records import dataclass
 from mosaic.store.fields import SYNCED
 
 if TYPE_CHECKING:

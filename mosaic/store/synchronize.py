@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.machine.clock import utc_now
+from mosaic.records import dataclass
 from mosaic.store.draft import changing
 
 if TYPE_CHECKING:

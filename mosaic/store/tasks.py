@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import TaskNotFoundError
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import TemplateError
 from mosaic.machine.disk import find_text
 from mosaic.machine.paths import confined
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from mosaic.store.layout import Layout

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.errors import TableError
+from mosaic.records import dataclass, replace
 from mosaic.text.lines import BOM
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ built from it, and composed by libyaml, whose marks say where every value stands
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.errors import FrontMatterError
+from mosaic.records import dataclass, replace
 from mosaic.text.lines import BOM, line_of
 from mosaic.text.yaml_faults import (
     explain,

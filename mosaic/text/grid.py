@@ -7,10 +7,10 @@ table has columns, and what a long row has beyond them is kept with it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import TableError
+from mosaic.records import dataclass
 from mosaic.text.blocks import Outline, outline, split_row
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import display_width

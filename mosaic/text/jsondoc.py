@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import EditRefusedError, MissionFileError
+from mosaic.records import dataclass
 from mosaic.text.lines import BOM, line_of, newline_of, splice
 from mosaic.text.strict_json import parse_json_document, skip_blanks
 

@@ -7,8 +7,9 @@ behind it, and a value that is not written at all may be marked on the next line
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from mosaic.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

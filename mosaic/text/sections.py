@@ -9,9 +9,9 @@ lines that people leave around headings stay theirs.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mosaic.errors import BrokenFileError, EditRefusedError, TableError
+from mosaic.records import dataclass
 from mosaic.text.blocks import Heading, Outline, outline
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import line_end, newline_of, splice, without_comments

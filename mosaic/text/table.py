@@ -7,10 +7,10 @@ order and case. After every edit the text is read again, once, and compared.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
+from mosaic.records import replace
 from mosaic.text.grid import (
     Cell,
     Row,

@@ -8,7 +8,6 @@ counted twice.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mosaic.machine.clock import utc_now
@@ -17,6 +16,7 @@ from mosaic.plan.budget import parse_budget
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
 from mosaic.plan.spend import total_usage
+from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import forgive_attempts, sessions_since
 from mosaic.sessions.recover import recover_if_needed

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mosaic.errors import NothingReadyError, TaskNotReadyError
@@ -18,6 +17,7 @@ from mosaic.machine.identity import host_name
 from mosaic.machine.lock import is_folder_held
 from mosaic.model import Status
 from mosaic.plan.ready import summarize_waiting
+from mosaic.records import dataclass
 from mosaic.runs.folders import run_of
 from mosaic.sessions.selection import select_from
 from mosaic.sessions.session_lock import find_locks

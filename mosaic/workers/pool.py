@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, ProgramNotFoundError
@@ -18,6 +17,7 @@ from mosaic.executors.supervised import Supervised
 from mosaic.machine.identity import host_name
 from mosaic.machine.lock import is_folder_held
 from mosaic.plan.ready import summarize_waiting
+from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.live import observe_session
 from mosaic.sessions.selection import select_from

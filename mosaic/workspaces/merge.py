@@ -6,13 +6,13 @@ refuses before it begins leaves everything as it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, NotReadyError
 from mosaic.machine.git import answer_of, current_branch, head_commit, run_git
 from mosaic.machine.work_trees import commit_of, is_brought_home, shown_paths, what_would_be_lost
+from mosaic.records import dataclass, replace
 from mosaic.workspaces.record import write_workspace
 
 if TYPE_CHECKING:

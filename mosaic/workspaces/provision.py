@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from mosaic.machine.work_trees import (
     list_work_trees,
     remove_work_tree,
 )
+from mosaic.records import dataclass, replace
 from mosaic.runs.snapshots import state_prefix
 from mosaic.workspaces.furnish import bring_files, end_left_setup, matching, run_setup
 from mosaic.workspaces.record import (

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.git import find_work_tree
 from mosaic.machine.paths import confined, safe_segment
+from mosaic.records import dataclass
 from mosaic.runs.record import format_moment
 from mosaic.store.layout import WORKTREES
 from mosaic.store.state import ensure_state_dir

@@ -13,6 +13,7 @@ import random
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 SEED = 20
 WORDS = (
@@ -21,6 +22,16 @@ WORDS = (
 ).split()
 STATUSES = ("done",) * 40 + ("todo",) * 52 + ("review",) * 4 + ("blocked",) * 3 + ("cancelled",)
 SECTIONS = ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes")
+
+
+class Row(NamedTuple):
+    """What a task is made of."""
+
+    task_id: str
+    title: str
+    status: str
+    milestone: str
+    depends: list[str]
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ def generate(
         rows.append(
             f"| {task_id} | {status} | {milestone} | {title} | {', '.join(depends)} |  |  |"
         )
-        text = task_text(dice, task_id, title, status, milestone, depends)
+        text = task_text(dice, Row(task_id, title, status, milestone, depends))
         name = f"{task_id}-{title.lower().replace(' ', '-')}.md"
         (coordination / "tasks" / name).write_text(text)
     (coordination / "TASKS.md").write_text(
@@ -89,10 +100,9 @@ def generate(
     return Mission(folder=folder, ids=ids, todo=tuple(todo))
 
 
-def task_text(
-    dice: random.Random, task_id: str, title: str, status: str, milestone: str, depends: list[str]
-) -> str:
+def task_text(dice: random.Random, row: Row) -> str:
     """Return a task file."""
+    task_id, title, status, milestone, depends = row
     lines = ["---", f"task_id: {task_id}", f"title: {title}", f"status: {status}"]
     lines += [f"milestone: {milestone}", f"priority: {dice.choice(('high', 'medium', 'low'))}"]
     if depends:

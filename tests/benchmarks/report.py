@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
-import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -99,10 +99,7 @@ def growth(figures: Sequence[Figure]) -> list[str]:
         if len(own) > 1:
             steps = [
                 (after[1] - before[1]) / (after[0] - before[0]) * 1e3
-                for before, after in zip(own, own[1:], strict=False)
+                for before, after in itertools.pairwise(own)
             ]
             lines.append(f"{work}: {', '.join(f'{step:.2f}' for step in steps)} µs a task")
     return lines
-
-    """Return the median."""
-    return statistics.median(values)

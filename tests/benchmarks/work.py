@@ -148,8 +148,8 @@ class Bench:
         """The same commands where many runs and sessions are kept, against none."""
         empty = self._lay("kept-none")
         full = self._lay("kept-many", sessions=MANY_SESSIONS, runs=MANY_RUNS)
-        for bare, laden in zip(self._readers(empty), self._readers(full), strict=True):
-            laden = Contestant(name=f"{laden.name}, much kept", argv=laden.argv, cwd=laden.cwd)
+        for bare, reader in zip(self._readers(empty), self._readers(full), strict=True):
+            laden = Contestant(name=f"{reader.name}, much kept", argv=reader.argv, cwd=reader.cwd)
             costs = in_turn([bare, laden], self._rounds)
             yield ratio_figure(self._tasks, laden, bare, costs, MOST_KEPT)
 
@@ -211,9 +211,7 @@ class Bench:
         commands = [self._argv("set", name, "priority=P7") for name in chosen]
         lanes = [commands[n::AT_ONCE] for n in range(AT_ONCE)] if at_once else [commands]
         begun = time.perf_counter()
-        running: list[tuple[list[list[str]], subprocess.Popen[bytes]]] = []
-        for lane in lanes:
-            running.append((lane, self._start(lane.pop(0), mission)))
+        running = [(lane, self._start(lane.pop(0), mission)) for lane in lanes]
         while running:
             lane, process = running.pop(0)
             if process.poll() is None and at_once:

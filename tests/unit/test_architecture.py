@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
-    ("model", "ports", "errors"),
+    ("model", "ports", "errors", "records"),
     ("machine",),
     ("text",),
     ("plan",),
