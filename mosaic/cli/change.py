@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from mosaic.cli.changing import set_fields
 from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
-from mosaic.cli.output import Result, clean, emit, paint, plain
-from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import UsageError
-from mosaic.store.fields import FIELD_BY_NAME, Kind
-from mosaic.store.reading import locate_mission
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mosaic.model import Task
-    from mosaic.store.draft import Draft
-    from mosaic.store.sync import Value
-
-ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*?)\s*(\+=|-=|=)(.*)", re.DOTALL)
 Why = Annotated[str, typer.Option("--why", help="Why; appended to the task's notes.")]
 MaybeWhy = Annotated[str | None, typer.Option("--why", help="Appended to the task's notes.")]
 
@@ -37,7 +24,7 @@ def set_command(
     mission: MissionPath = None,
 ) -> int:
     """Change fields in file and table: `status=done`, `depends_on+=T-003`, `labels-=x`."""
-    return _change(locate_mission(mission), task_id, changes, note=None, as_json=as_json)
+    return set_fields(task_id, changes, as_json=as_json, mission=mission)
 
 
 def done_command(
@@ -45,19 +32,15 @@ def done_command(
 ) -> int:
     """Set a task done. Called by an agent in its session, it asks for review instead."""
     note = f"done: {why}" if why else None
-    return _change(locate_mission(mission), task_id, ["status=done"], note=note, as_json=as_json)
+    return set_fields(task_id, ["status=done"], note=note, as_json=as_json, mission=mission)
 
 
 def block_command(
     task_id: TaskId, why: Why, as_json: Json = False, mission: MissionPath = None
 ) -> int:
     """Set a task blocked, and say why."""
-    return _change(
-        locate_mission(mission),
-        task_id,
-        ["status=blocked"],
-        note=f"blocked: {_said(why)}",
-        as_json=as_json,
+    return set_fields(
+        task_id, ["status=blocked"], note=f"blocked: {_said(why)}", as_json=as_json, mission=mission
     )
 
 
@@ -65,12 +48,12 @@ def cancel_command(
     task_id: TaskId, why: Why, as_json: Json = False, mission: MissionPath = None
 ) -> int:
     """Set a task cancelled, and say why."""
-    return _change(
-        locate_mission(mission),
+    return set_fields(
         task_id,
         ["status=cancelled"],
         note=f"cancelled: {_said(why)}",
         as_json=as_json,
+        mission=mission,
     )
 
 
@@ -79,121 +62,10 @@ def reopen_command(
 ) -> int:
     """Set a task back to todo."""
     note = f"reopened: {why}" if why else None
-    return _change(locate_mission(mission), task_id, ["status=todo"], note=note, as_json=as_json)
+    return set_fields(task_id, ["status=todo"], note=note, as_json=as_json, mission=mission)
 
 
 def _said(why: str) -> str:
     if not why.strip():
         raise UsageError("`--why` says nothing", hint="say why in a few words")
     return why
-
-
-def _change(
-    mission_file: Path, task_id: str, changes: list[str], *, note: str | None, as_json: bool
-) -> int:
-    from mosaic.machine.clock import utc_now
-    from mosaic.sessions.attempts import forgive_attempts
-    from mosaic.store.draft import changing
-
-    with changing(mission_file, doing=f"changing {task_id}") as draft:
-        before = draft.snapshot.get(task_id).task
-        values = _values(draft, before, changes)
-        asked_for_done = values.get("status") == "done"
-        if asked_for_done and os.environ.get("MISSION_SESSION"):
-            # Only people and evidence set done; an agent says that it is finished.
-            values["status"] = "review"
-        now = utc_now()
-        draft.edit_task(before.id, values, now.astimezone())
-        if note:
-            draft.note(before.id, f"{now.astimezone():%Y-%m-%d} {note}")
-        changed = draft.save()
-        if values.get("status") == "todo":
-            forgive_attempts(draft.snapshot, before.id)
-        report_notices(draft.notices)
-        task = draft.snapshot.get(before.id).task
-    lines = [
-        f"{task.id}  {name}: {_shown(getattr(before, name, None))} {paint('→', 'dim')} "
-        f"{_shown(getattr(task, name, None))}"
-        for name in values
-    ]
-    if asked_for_done and task.status == "review":
-        lines.append("an agent's `done` asks for review; a person sets it done")
-    result = Result(
-        kind="task.changed",
-        data={"task": task_values(task), "changed": changed},
-        lines=lines if changed else [f"{task.id}  already so"],
-        next_commands=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
-    )
-    return emit(result, as_json=as_json)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        value = ", ".join(value)
-    return clean(plain(value)) if value else "nothing"
-
-
-def _values(draft: Draft, task: Task, changes: list[str]) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for change in changes:
-        found = ASSIGNMENT.fullmatch(change)
-        if found is None:
-            raise UsageError(f"`{change}` is no change", hint="write `field=value`")
-        name = found[1].replace("-", "_").lower()
-        field = FIELD_BY_NAME.get("title" if name == "description" else name)
-        if field is None or not field.settable:
-            known = ", ".join(f.name for f in FIELD_BY_NAME.values() if f.settable)
-            raise UsageError(f"`{name}` is no field that can be set", detail=f"known: {known}")
-        if field.name in values:
-            old: Value | None = values[field.name]
-        else:
-            old = getattr(task, field.name, None)
-        values[field.name] = _new_value(draft, task, field.kind, field.name, found, old)
-    return values
-
-
-def _new_value(
-    draft: Draft, task: Task, kind: Kind, name: str, found: re.Match[str], old: object
-) -> Value:
-    operator, text = found[2], found[3].strip()
-    if kind is not Kind.LIST:
-        if operator != "=":
-            raise UsageError(f"`{name}` is no list", hint=f"write `{name}={text}`")
-        return _status(draft, text) if kind is Kind.STATUS else _one_line(name, text)
-    present = tuple(old) if isinstance(old, tuple) else ()
-    items = [item.strip() for item in text.split(",") if item.strip()]
-    if name == "depends_on" and operator != "-=":
-        items = [_dependency(draft, task, item) for item in items]
-    if operator == "=":
-        return tuple(dict.fromkeys(items))
-    if operator == "+=":
-        return tuple(dict.fromkeys((*present, *items)))
-    unknown = [item for item in items if item not in present]
-    if unknown:
-        raise UsageError(f"`{name}` of `{task.id}` does not hold `{unknown[0]}`")
-    return tuple(item for item in present if item not in items)
-
-
-def _one_line(name: str, text: str) -> str:
-    if name == "title" and not text:
-        raise UsageError("a title cannot be empty")
-    if "\n" in text or "\r" in text:
-        raise UsageError(f"`{name}` is one line", hint="put long text into the task's file")
-    return text
-
-
-def _status(draft: Draft, word: str) -> str:
-    from mosaic.plan.statuses import nearest_status, parse_status
-
-    status = parse_status(word, draft.snapshot.document.mission.statuses)
-    if status is None:
-        near = nearest_status(word)
-        raise UsageError(f"`{word}` is no status", detail=f"nearest: `{near}`" if near else None)
-    return status.value
-
-
-def _dependency(draft: Draft, task: Task, name: str) -> str:
-    found = draft.snapshot.get(name).task.id
-    if found == task.id:
-        raise UsageError(f"`{task.id}` cannot depend on itself")
-    return found

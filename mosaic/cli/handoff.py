@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +16,8 @@ from mosaic.cli.options import (
     RuntimeName,
     complete_task,
 )
-from mosaic.cli.output import Result, clean, clean_block, emit, paint, paint_status
+from mosaic.cli.output import Result, clean, emit, paint, paint_status
+from mosaic.cli.preview import launch_mode
 from mosaic.cli.runs_view import asked_lines
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
@@ -27,7 +27,6 @@ from mosaic.store.reading import locate_mission, read_mission
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.model import Mode
     from mosaic.ports import Ending
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.outcome import Outcome
@@ -111,7 +110,7 @@ def next_command(
         milestone=milestone,
         runtime=runtime,
         model=model,
-        mode=_mode(
+        mode=launch_mode(
             headless=headless or as_json or loop or bool(jobs) or _is_unseen(detach, executor)
         ),
         timeout_seconds=_seconds(timeout),
@@ -175,7 +174,7 @@ def resume_command(
         task_id=task_id,
         runtime=runtime,
         model=model,
-        mode=_mode(headless=headless or as_json or _is_unseen(detach, executor)),
+        mode=launch_mode(headless=headless or as_json or _is_unseen(detach, executor)),
         timeout_seconds=_seconds(timeout),
         resuming=True,
         fresh=fresh,
@@ -183,13 +182,6 @@ def resume_command(
     )
     place = executor or ("process" if detach else None)
     return _hand_off(locate_mission(mission), request, place, as_json=as_json)
-
-
-def _mode(*, headless: bool) -> Mode:
-    from mosaic.model import Mode
-
-    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not headless
-    return Mode.INTERACTIVE if interactive else Mode.HEADLESS
 
 
 def _is_unseen(detach: bool, executor: str | None) -> bool:
@@ -230,27 +222,9 @@ def _explain(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
 
 
 def _print(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
-    from mosaic.sessions.choice import preview_hand_off
+    from mosaic.cli.preview import print_hand_off
 
-    snapshot = read_mission(path)
-    preview = preview_hand_off(snapshot, request)
-    prompt = preview.briefing.prompt
-    if snapshot.problems:
-        report_problems(snapshot, as_json=as_json)
-    result = Result(
-        kind="handoff.preview",
-        data={
-            "task": task_values(preview.task),
-            "runtime": preview.runtime,
-            "prompt": prompt,
-            "capsule_file": str(snapshot.layout.capsule_file),
-            "problems": problem_values(snapshot),
-        },
-        # An agent behind a pipe gets every character; a terminal none that it would obey.
-        lines=clean_block(prompt) if sys.stdout.isatty() else prompt.splitlines(),
-        next_commands=["mission next"],
-    )
-    return emit(result, as_json=as_json)
+    return print_hand_off(path, request, as_json=as_json)
 
 
 def _hand_off(path: Path, request: HandOffRequest, place: str | None, *, as_json: bool) -> int:

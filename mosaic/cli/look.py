@@ -1,14 +1,11 @@
-"""Review: status."""
+"""What `mission status` answers."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, align, bar, clean, emit, paint, write
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
@@ -31,12 +28,8 @@ WATCH_SECONDS = 2.0
 MOST_LISTED = 10
 
 
-def status_command(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every 2 s.")] = False,
-    as_json: Json = False,
-    mission: MissionPath = None,
-) -> int:
-    """Show where the mission stands: progress, live sessions, what waits, what comes next."""
+def show_status(*, watch: bool = False, as_json: bool = False, mission: Path | None = None) -> int:
+    """Show where the mission stands, once or again and again."""
     path = locate_mission(mission)
     if not watch:
         return emit(_status(path, as_json=as_json), as_json=as_json)

@@ -1,0 +1,120 @@
+"""The command line as Typer describes it: every command, help, completion, and wrong calls.
+
+Only the module that holds the command that is called is imported; help and completion see
+them all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import Abort, Exit, TyperException
+
+from mosaic import __version__
+from mosaic.cli import PANELS
+from mosaic.cli.output import emit_error
+from mosaic.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HELP = """Plan in markdown, hand tasks to coding agents, keep the thread between sessions.
+
+Begin with `mission demo` to see a whole mission, or `mission init` in your repository."""
+
+
+class GroupedCommands(TyperGroup):
+    """Lists commands under the job they do, also where there is no colour."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the command list of `--help`."""
+        for panel, modules in PANELS.items():
+            rows = [
+                (name, command.get_short_help_str(limit=100))
+                for name in modules
+                if (command := self.get_command(ctx, name)) is not None
+            ]
+            if rows:
+                with formatter.section(panel):
+                    formatter.write_dl(rows)
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> int | None:
+    if version:
+        sys.stdout.write(f"mission {__version__}\n")
+        raise typer.Exit
+    return None
+
+
+def build_app(wanted: str | None) -> typer.Typer:
+    """Return the command line, with only the command that is wanted, or with all.
+
+    Args:
+        wanted: a command's name; anything else builds them all.
+    """
+    rich = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    app = typer.Typer(
+        name="mission",
+        cls=GroupedCommands,
+        help=HELP,
+        rich_markup_mode="markdown" if rich else None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_root)
+    for panel, modules in PANELS.items():
+        for name, module in modules.items():
+            if wanted in (None, name):
+                commands = import_module(f"mosaic.cli.{module}")
+                group = getattr(commands, f"{name}_app", None)
+                if group is not None:
+                    app.add_typer(group, name=name, rich_help_panel=panel)
+                    continue
+                function = getattr(commands, f"{name}_command")
+                app.command(name, rich_help_panel=panel)(function)
+    return app
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code.
+
+    Raises:
+        MissionError: what the command says went wrong.
+    """
+    try:
+        answer = build_app(_wanted(arguments))(
+            list(arguments) or ["--help"], prog_name="mission", standalone_mode=False
+        )
+    except Abort:
+        return int(ExitCode.INTERRUPTED)
+    except Exit as exit_:
+        return exit_.exit_code
+    except TyperException as error:
+        return _usage(error, as_json="--json" in arguments)
+    return int(answer or 0)
+
+
+def _wanted(arguments: Sequence[str]) -> str | None:
+    """Return the command that is called; None where help or completion needs all of them."""
+    if any(key.startswith("_") and key.endswith("_COMPLETE") for key in os.environ):
+        return None
+    first = arguments[0] if arguments else ""
+    known = {name for modules in PANELS.values() for name in modules}
+    return first if first in known else None
+
+
+def _usage(error: Exception, *, as_json: bool) -> int:
+    """Tell how a command was called wrongly, with Typer's own words."""
+    describe = getattr(error, "format_message", None)
+    message = describe() if callable(describe) else str(error)
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "mission")
+    wrong = UsageError(message.rstrip("."), hint=f"`{path} --help` shows how it is called")
+    return emit_error(wrong, as_json=as_json)

@@ -1,0 +1,92 @@
+"""Hot forms: the plain calls of the commands that are called most, answered without Typer.
+
+Typer takes longer to import than these commands take altogether. It stays the one description
+of every command: whatever is not exactly one of the forms below, spelled with nothing but
+the flags listed, is Typer's: help, completion, abbreviations, other options, and every wrong
+call. Both ways end in the same functions; a test holds them to the same output.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Form(NamedTuple):
+    """A command with the flags and operands of its plain calls."""
+
+    module: str
+    function: str
+    flags: Mapping[str, str]
+    """Flags with the arguments that they set to true."""
+    needed: str | None = None
+    """A flag that the call must have; it sets nothing."""
+    operands: tuple[str, ...] = ()
+    """All must be there."""
+    rest: str | None = None
+    """What takes one or more operands after those."""
+    fixed: Mapping[str, object] = {}
+
+
+JSON = {"--json": "as_json"}
+FORMS: Mapping[str, Form] = {
+    "list": Form(
+        "listing", "list_tasks", {"--ready": "ready", "--all": "every", "-a": "every", **JSON}
+    ),
+    "status": Form("look", "show_status", JSON),
+    "show": Form("showing", "show_task", JSON, operands=("task_id",)),
+    "set": Form("changing", "set_fields", JSON, operands=("task_id",), rest="changes"),
+    "done": Form(
+        "changing", "set_fields", JSON, operands=("task_id",), fixed={"changes": ("status=done",)}
+    ),
+    "next": Form("preview", "print_next", JSON, needed="--print"),
+}
+
+
+def find_hot(arguments: Sequence[str], environ: Mapping[str, str]) -> Callable[[], int] | None:
+    """Return what answers a call directly; None when it is Typer's.
+
+    Args:
+        arguments: those of the command line, without the program's name.
+        environ: tells whether a shell asks for completions.
+    """
+    form = FORMS.get(arguments[0]) if arguments else None
+    if form is None or "_MISSION_COMPLETE" in environ:
+        return None
+    values = read_call(form, arguments[1:])
+    if values is None:
+        return None
+
+    def answer() -> int:
+        function = getattr(import_module(f"mosaic.cli.{form.module}"), form.function)
+        return int(function(**values))
+
+    return answer
+
+
+def read_call(form: Form, arguments: Sequence[str]) -> dict[str, Any] | None:
+    """Return the function's arguments; None when the call is not exactly of this form."""
+    values: dict[str, Any] = dict(form.fixed)
+    operands = []
+    needed = form.needed
+    for argument in arguments:
+        if argument == needed:
+            needed = None
+        elif (name := form.flags.get(argument)) is not None and name not in values:
+            values[name] = True
+        elif argument.startswith("-") or not argument:
+            return None
+        else:
+            operands.append(argument)
+    given = len(form.operands)
+    if needed is not None or len(operands) < given + bool(form.rest):
+        return None
+    if len(operands) > given and form.rest is None:
+        return None
+    values.update(zip(form.operands, operands, strict=False))
+    if form.rest is not None:
+        values[form.rest] = operands[given:]
+    return values

@@ -1,0 +1,57 @@
+"""What `mission next --print` answers: the hand-off that stops before the claim."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from mosaic.cli.output import Result, clean_block, emit
+from mosaic.cli.tasks_view import problem_values, report_problems, task_values
+from mosaic.store.reading import locate_mission, read_mission
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.model import Mode
+    from mosaic.sessions.choice import HandOffRequest
+
+
+def print_next(*, as_json: bool = False) -> int:
+    """Print what the next agent would be told, as `mission next --print` does by itself."""
+    from mosaic.sessions.choice import HandOffRequest
+
+    request = HandOffRequest(mode=launch_mode(headless=as_json))
+    return print_hand_off(locate_mission(None), request, as_json=as_json)
+
+
+def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
+    """Print the prompt of a hand-off and write the capsule."""
+    from mosaic.sessions.choice import preview_hand_off
+
+    snapshot = read_mission(path)
+    preview = preview_hand_off(snapshot, request)
+    prompt = preview.briefing.prompt
+    if snapshot.problems:
+        report_problems(snapshot, as_json=as_json)
+    result = Result(
+        kind="handoff.preview",
+        data={
+            "task": task_values(preview.task),
+            "runtime": preview.runtime,
+            "prompt": prompt,
+            "capsule_file": str(snapshot.layout.capsule_file),
+            "problems": problem_values(snapshot),
+        },
+        # An agent behind a pipe gets every character; a terminal none that it would obey.
+        lines=clean_block(prompt) if sys.stdout.isatty() else prompt.splitlines(),
+        next_commands=["mission next"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def launch_mode(*, headless: bool) -> Mode:
+    """Return how an agent is launched: interactive where there is a terminal."""
+    from mosaic.model import Mode
+
+    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not headless
+    return Mode.INTERACTIVE if interactive else Mode.HEADLESS

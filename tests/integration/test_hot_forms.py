@@ -1,0 +1,120 @@
+"""Plain calls of hot commands are answered without Typer, and as Typer would answer them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mosaic.cli.app import call as call_typer
+from mosaic.cli.hot import FORMS, find_hot
+from tests.in_process import Answer, call
+from tests.integration.conftest import MissionRepo, wait_for
+
+CALLS = (
+    ("list",), ("list", "--ready"), ("list", "--all"), ("list", "-a", "--json"),
+    ("list", "--ready", "--json"), ("list", "--all", "--ready"), ("status",), ("status", "--json"),
+    ("show", "T-001"), ("show", "t-002"), ("show", "T-001", "--json"), ("show", "--json", "T-003"),
+    ("show", "T-404"), ("set", "T-001", "status=done"), ("set", "T-001", "title=New", "labels+=x"),
+    ("set", "T-001", "status=nonsense"), ("set", "T-001", "nonsense"),
+    ("set", "T-001", "pr=7", "--json"),
+    ("done", "T-002"), ("done", "T-002", "--json"), ("done", "T-404"),
+    ("next", "--print"), ("next", "--print", "--json"), ("next", "--json", "--print"),
+)  # fmt: skip
+OTHERS = (
+    (), ("--help",), ("list", "--help"), ("list", "-h"), ("list", "--status", "done"),
+    ("list", "--sort=id"), ("list", "extra"), ("list", "--red"), ("list", "--ready", "--ready"),
+    ("show",), ("show", "T-001", "T-002"), ("show", "T-001", "--section", "notes"), ("show", ""),
+    ("set", "T-001"), ("set",), ("set", "--", "T-001", "pr=1"), ("done",), ("done", "a", "b"),
+    ("done", "T-001", "--why", "x"), ("next",), ("next", "--print", "--task", "T-001"),
+    ("next", "--print", "T-001"), ("next", "--json"), ("status", "--watch"), ("--version",),
+    ("check",), ("list", "--mission", "x"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", CALLS, ids=" ".join)
+def test_both_ways_answer_alike(
+    repo: MissionRepo, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mission = repo.path / "coordination" / "mission.json"
+    mission.write_text(mission.read_text().replace('"runtimes"', '"runtime": "quick", "runtimes"'))
+    assert find_hot(arguments, {}) is not None
+    answers = []
+    for way in ("hot", "typer"):
+        copy = repo.path.parent / way / "project"
+        shutil.copytree(repo.path, copy, symlinks=True)
+        if way == "typer":
+            monkeypatch.setattr("mosaic.cli.hot.find_hot", lambda *_: None)
+        answers.append((anonymous(call(copy, *arguments), copy), contents(copy)))
+    assert answers[0] == answers[1]
+    assert answers[0][0].stdout + answers[0][0].stderr
+
+
+def anonymous(answer: Answer, folder: Path) -> Answer:
+    return Answer(
+        answer.exit_code,
+        answer.stdout.replace(str(folder), "HERE"),
+        answer.stderr.replace(str(folder), "HERE"),
+    )
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return the mission's files without the moments in them."""
+    paths = [
+        *(folder / "coordination").glob("*.[mj]*"),
+        *(folder / "coordination/tasks").glob("*.md"),
+    ]
+    return {
+        path.name: "\n".join(
+            line for line in path.read_text().splitlines() if "updated_at" not in line
+        )
+        for path in paths
+    }
+
+
+@pytest.mark.parametrize("arguments", OTHERS, ids=" ".join)
+def test_any_other_call_is_typers(arguments: tuple[str, ...]) -> None:
+    assert find_hot(arguments, {}) is None
+
+
+def test_a_shell_that_asks_for_completions_is_typers() -> None:
+    assert find_hot(["list"], {"_MISSION_COMPLETE": "complete_bash"}) is None
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_flag_of_a_form_is_one_of_the_commands(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_typer([name, "--help"])
+    told = capsys.readouterr().out
+    form = FORMS[name]
+    for flag in (*form.flags, *([form.needed] if form.needed else [])):
+        assert flag in told
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("status",), ("show", "T-001")])
+def test_a_hot_call_imports_no_framework(repo: MissionRepo, arguments: tuple[str, ...]) -> None:
+    program = (
+        "import sys\nfrom mosaic.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'typer', 'click', 'rich', 'mistune', 'dataclasses', 'inspect'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+
+    def imported() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            cwd=repo.path,
+            env=repo.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stderr.splitlines()[-1]
+
+    # Files that were only just written are read again until their times can be believed.
+    wait_for(lambda: imported() == "[]", "an answer without a framework")
