@@ -8,7 +8,7 @@ their meaning are described with the readers and writers in `mosaic.store` and
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mosaic.records import dataclass, field
 
@@ -91,9 +91,11 @@ class Mode(StrEnum):
     """The agent has the terminal."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Task:
-    """One piece of work, as its table row and its file say together."""
+class Task(NamedTuple):
+    """One piece of work, as its table row and its file say together.
+
+    A named tuple, because thousands of them are made at once.
+    """
 
     id: str
     title: str
@@ -110,6 +112,8 @@ class Task:
     pr: str | None = None
     notes: str | None = None
     """The table's notes cell."""
+    why: str | None = None
+    """Why it is blocked, where it is and a note says so: the last one."""
     updated_at: str | None = None
     attempts: str | None = None
     position: int = 0
@@ -120,7 +124,7 @@ class Task:
     """Line of the id in the file's front matter."""
     table_line: int | None = None
     """Line of the row in the tasks table; None when it is in a file alone."""
-    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+    extra: Mapping[str, JsonValue] = {}
     """Unknown front matter keys and table columns, as they stand."""
 
 

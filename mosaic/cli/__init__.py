@@ -52,9 +52,21 @@ PANELS = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command and exit with its code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    sys.exit(_run(arguments))
+    """Run a command and exit with its code.
+
+    Args:
+        argv: the arguments of the command line; None: those of this process, which ends here
+            without tidying up thousands of values one by one.
+    """
+    if argv is not None:
+        sys.exit(_run(list(argv)))
+    code = _run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody reads any more
+        pass
+    os._exit(code)
 
 
 def _run(arguments: list[str]) -> int:

@@ -97,7 +97,10 @@ def _status(path: Path, *, as_json: bool) -> Result:
             "panels": panels,
             "recovered_sessions": [session_json(settled.session) for settled in recovered],
             "in_review": _ids(snapshot, Status.REVIEW),
-            "blocked": [_blocked_values(snapshot, task) for task in _of(snapshot, Status.BLOCKED)],
+            "blocked": [
+                {"id": task.id, "title": task.title, "why": _why(task)}
+                for task in _of(snapshot, Status.BLOCKED)
+            ],
             "next_task": task_values(selection.chosen) if selection.chosen else None,
             "usage": _usage_values(usage),
             "problems": problem_values(snapshot),
@@ -120,7 +123,7 @@ def _panels(snapshot: Snapshot) -> list[dict[str, str]]:
     found = []
     owners = dict.fromkeys(each.owner for each in list_workspaces(snapshot.layout))
     for owner in owners:
-        if snapshot.find(owner) is not None:
+        if snapshot.find_task(owner) is not None:
             continue
         try:
             panel = find_panel(snapshot.layout, owner)
@@ -170,7 +173,7 @@ def _group_lines(snapshot: Snapshot, selection: Selection) -> list[str]:
     groups = (("waiting", waiting), ("review", _of(snapshot, Status.REVIEW)))
     for label, tasks in groups:
         lines += _listed(label, [(task.id, task.title) for task in tasks])
-    blocked = [(t.id, f"{t.title}: {_why(snapshot, t)}") for t in _of(snapshot, Status.BLOCKED)]
+    blocked = [(t.id, f"{t.title}: {_why(t)}") for t in _of(snapshot, Status.BLOCKED)]
     return [*lines, *_listed("blocked", blocked)]
 
 
@@ -202,22 +205,8 @@ def _ids(snapshot: Snapshot, status: Status) -> list[JsonValue]:
     return [task.id for task in _of(snapshot, status)]
 
 
-def _why(snapshot: Snapshot, task: Task) -> str:
-    """Return the last note of a blocked task, which says why."""
-    from mosaic.machine.disk import find_text
-    from mosaic.text.sections import section_text
-
-    entry = snapshot.find(task.id)
-    notes = task.notes or ""
-    if entry is not None and entry.file is not None:
-        file = find_text(snapshot.layout.tasks_dir / entry.file.name)
-        notes = (section_text(file.text, "notes") if file else None) or notes
-    lines = [line.strip(" -*") for line in notes.splitlines() if line.strip(" -*")]
-    return clean(lines[-1]) if lines else "no reason is noted"
-
-
-def _blocked_values(snapshot: Snapshot, task: Task) -> dict[str, JsonValue]:
-    return {"id": task.id, "title": task.title, "why": _why(snapshot, task)}
+def _why(task: Task) -> str:
+    return clean(task.why or "no reason is noted")
 
 
 def _live_values(found: FoundLock) -> dict[str, JsonValue]:

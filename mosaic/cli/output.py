@@ -76,8 +76,8 @@ def emit(result: Result, *, as_json: bool) -> int:
         }
         write(json_text(document, indent=2))
         return int(result.exit_code)
-    for line in result.lines:
-        write(line)
+    if result.lines:
+        write("\n".join(result.lines))
     if result.show_next and result.next_commands:
         write(paint(f"next: {result.next_commands[0]}", "dim"))
     return int(result.exit_code)
@@ -142,6 +142,8 @@ def error_lines(error: MissionError) -> list[str]:
 
 def clean(text: object) -> str:
     """Return a text on one line, without anything that a terminal would obey."""
+    if isinstance(text, str) and text.isprintable():
+        return text
     return CONTROL.sub("", " ".join(str(text).splitlines())).replace("\t", " ")
 
 
@@ -173,19 +175,21 @@ def align(rows: Iterable[Sequence[str]], *, headers: Sequence[str] = ()) -> list
         table.insert(0, list(headers))
     if not table:
         return []
-    widths = [max(display_width(row[n]) for row in table) for n in range(len(table[0]) - 1)]
+    *columns, last = zip(*table, strict=True)
     limit = _terminal_width()
-    lines = []
-    for number, row in enumerate(table):
-        cells = [
-            cell + " " * (width - display_width(cell))
-            for cell, width in zip(row, widths, strict=False)
-        ]
-        used = sum(widths) + 2 * len(widths)
-        cells.append(_cut(row[-1], limit - used) if limit else row[-1])
-        colored = [_status_cell(cell) for cell in cells]
-        line = "  ".join(colored).rstrip()
-        lines.append(paint(line, "dim") if headers and number == 0 else line)
+    padded = []
+    for cells in columns:
+        widths = [*map(display_width, cells)]
+        most = max(widths)
+        limit -= most + 2
+        spaced = [f"{c}{' ' * (most - width)}" for c, width in zip(cells, widths, strict=True)]
+        padded.append(spaced)
+    padded.append([_cut(cell, limit) for cell in last] if limit > 0 else list(last))
+    if has_color():
+        padded = [[*map(_status_cell, cells)] for cells in padded]
+    lines = [line.rstrip() for line in map("  ".join, zip(*padded, strict=True))]
+    if headers:
+        lines[0] = paint(lines[0], "dim")
     return lines
 
 

@@ -82,10 +82,10 @@ def _file_text(snapshot: Snapshot, entry: Entry) -> str:
 
 
 def _dependency(snapshot: Snapshot, name: str) -> dict[str, JsonValue]:
-    entry = snapshot.find(name)
-    if entry is None:
+    task = snapshot.find_task(name)
+    if task is None:
         return {"id": name, "title": None, "status": None}
-    return {"id": name, "title": entry.task.title, "status": entry.task.status.value}
+    return {"id": name, "title": task.title, "status": task.status.value}
 
 
 def _field_lines(snapshot: Snapshot, entry: Entry, verdict: object) -> list[str]:

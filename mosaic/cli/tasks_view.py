@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def task_values(task: Task, selection: Selection | None = None) -> dict[str, JsonValue]:
     """Return a task as JSON, with what the selector says of it."""
     values: dict[str, JsonValue] = {
-        name: plain(getattr(task, name)) for name in task.__dataclass_fields__
+        name: plain(value) for name, value in zip(task._fields, task, strict=True)
     }
     verdict = selection.of(task.id) if selection else None
     if verdict is not None:

@@ -31,6 +31,8 @@ def find_cycles(tasks: Sequence[Task]) -> list[tuple[str, ...]]:
 
     Groups are in plan order, and each cycle begins with its first task in plan order.
     """
+    if _is_in_order(tasks):
+        return []
     edges = _edges(tasks)
     rank = {task.id: n for n, task in enumerate(tasks)}
     cycles = [
@@ -39,6 +41,16 @@ def find_cycles(tasks: Sequence[Task]) -> list[tuple[str, ...]]:
         if len(group) > 1 or group[0] in edges[group[0]]
     ]
     return sorted(cycles, key=lambda cycle: rank[cycle[0]])
+
+
+def _is_in_order(tasks: Sequence[Task]) -> bool:
+    """Tell whether each task stands behind all that it waits for, as in most plans."""
+    seen: set[str] = set()
+    for task in tasks:
+        if not seen.issuperset(task.depends_on):
+            return False
+        seen.add(task.id)
+    return True
 
 
 def dangling_dependencies(tasks: Sequence[Task]) -> list[tuple[Task, str]]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.model import MilestoneStatus, Status
 from mosaic.plan.graph import ARROW, find_cycles
@@ -60,18 +61,32 @@ class Reason(StrEnum):
     SCOPE_OVERLAP = "SCOPE_OVERLAP"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the selector says of one task."""
 
     task: Task
     reason: Reason
-    detail: str
+    said: str = ""
+    """Why, in words; nothing where the task itself says it all."""
+
+    @property
+    def detail(self) -> str:
+        """Why, in words."""
+        return self.said or _ready_words(self.task)
 
     @property
     def is_ready(self) -> bool:
         """Whether it may be handed off now."""
         return self.reason in (Reason.READY, Reason.RESUMABLE)
+
+
+BY_STATUS = {
+    Status.DONE: (Reason.DONE, "is done"),
+    Status.CANCELLED: (Reason.CANCELLED, "is cancelled"),
+    Status.REVIEW: (Reason.IN_REVIEW, "waits for review"),
+    Status.BLOCKED: (Reason.BLOCKED, "is blocked"),
+}
+"""What a task's status says by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +131,13 @@ def select_tasks(
     judge = _Judge(
         tasks, milestones, held or {}, broken, only_milestone=only_milestone, cycles=cycles
     )
-    verdicts = tuple(judge.verdict(task) for task in tasks)
+    doubtful = {*(held or ()), *broken}
+    verdicts = tuple(
+        Verdict(task, *BY_STATUS[task.status])
+        if task.status in BY_STATUS and task.id not in doubtful
+        else judge.verdict(task)
+        for task in tasks
+    )
     current = current_milestone(milestones)
     ready = sorted(
         (verdict for verdict in verdicts if verdict.is_ready),
@@ -181,6 +202,7 @@ def refusal_of(verdict: Verdict, *, force: bool = False) -> str | None:
     return verdict.detail
 
 
+@lru_cache(maxsize=256)
 def priority_rank(priority: str | None) -> float:
     """Return where a priority sorts, lower first; none and unknown words are in the middle."""
     if not priority:
@@ -209,6 +231,9 @@ class _Judge:
         self._broken = broken
         self._only = only_milestone
         self._cycles = {name: cycle for cycle in cycles for name in cycle}
+        self._done = {
+            task.id for task in tasks if task.status is Status.DONE and task.id not in broken
+        }
         self._finished = {m.id for m in milestones if m.status is MilestoneStatus.COMPLETED}
         self._worked_on = [
             task
@@ -217,42 +242,26 @@ class _Judge:
         ]
 
     def verdict(self, task: Task) -> Verdict:
-        reason, detail = self._reason(task)
-        return Verdict(task=task, reason=reason, detail=detail)
+        return Verdict(task, *self._reason(task))
 
     def _reason(self, task: Task) -> tuple[Reason, str]:
-        closed = {
-            Status.DONE: (Reason.DONE, "is done"),
-            Status.CANCELLED: (Reason.CANCELLED, "is cancelled"),
-            Status.REVIEW: (Reason.IN_REVIEW, "waits for review"),
-            Status.BLOCKED: (Reason.BLOCKED, "is blocked"),
-        }
         if task.id in self._broken:
             return Reason.BROKEN, "cannot be trusted; `mission check` says why"
         if task.id in self._held:
             return Reason.LIVE_SESSION, f"session `{self._held[task.id]}` works on it"
-        if task.status in closed:
-            return closed[task.status]
+        if known := BY_STATUS.get(task.status):
+            return known
         if self._only is not None and task.milestone != self._only:
             return Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`"
         if task.status is Status.IN_PROGRESS:
             return Reason.RESUMABLE, "is in progress, and no session works on it"
-        return self._waiting(task) or (Reason.READY, self._ready_words(task))
+        return self._waiting(task) or (Reason.READY, "")
 
     def _waiting(self, task: Task) -> tuple[Reason, str] | None:
         if cycle := self._cycles.get(task.id):
             return Reason.IN_CYCLE, f"is on a cycle `{ARROW.join(cycle)}`"
-        unknown = [name for name in task.depends_on if name not in self._tasks]
-        if unknown:
-            return Reason.UNKNOWN_DEPENDENCY, f"depends on `{'`, `'.join(unknown)}`, unknown here"
-        open_ones = [
-            self._tasks[name]
-            for name in task.depends_on
-            if self._tasks[name].status is not Status.DONE or name in self._broken
-        ]
-        if open_ones:
-            names = ", ".join(f"`{other.id}` ({other.status})" for other in open_ones)
-            return Reason.WAITS, f"waits on {names}"
+        if not self._done.issuperset(task.depends_on):
+            return self._waiting_for(task)
         if task.milestone in self._finished:
             return Reason.MILESTONE_FINISHED, f"its milestone `{task.milestone}` is completed"
         for other in self._worked_on:
@@ -263,14 +272,23 @@ class _Judge:
                 )
         return None
 
-    def _ready_words(self, task: Task) -> str:
-        parts = ["ready"]
-        if task.milestone:
-            parts.append(f"milestone `{task.milestone}`")
-        if task.priority:
-            parts.append(f"priority {task.priority}")
-        parts.append(f"place {task.position + 1} in the plan")
-        return ", ".join(parts)
+    def _waiting_for(self, task: Task) -> tuple[Reason, str]:
+        unknown = [name for name in task.depends_on if name not in self._tasks]
+        if unknown:
+            return Reason.UNKNOWN_DEPENDENCY, f"depends on `{'`, `'.join(unknown)}`, unknown here"
+        open_ones = [self._tasks[name] for name in task.depends_on if name not in self._done]
+        names = ", ".join(f"`{other.id}` ({other.status})" for other in open_ones)
+        return Reason.WAITS, f"waits on {names}"
+
+
+def _ready_words(task: Task) -> str:
+    parts = ["ready"]
+    if task.milestone:
+        parts.append(f"milestone `{task.milestone}`")
+    if task.priority:
+        parts.append(f"priority {task.priority}")
+    parts.append(f"place {task.position + 1} in the plan")
+    return ", ".join(parts)
 
 
 def _short_reason(verdict: Verdict, selection: Selection) -> str:

@@ -6,8 +6,6 @@ runs/<task_id>/<run_id>/      `r001-…`, `r002-…` in the order of the task's 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +43,7 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
     confined(runs_dir, parent)
     create_private_dir(parent)
     sweep_half_laid_out(parent)
-    token = secrets.token_hex(3)
+    token = os.urandom(3).hex()
     # Held before it gets its name: the lock is the folder's, whatever it is called.
     hidden = create_private_dir(parent / f"{NEW_PREFIX}{token}")
     with hold_folder(hidden):
@@ -58,8 +56,14 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
                 create_private_dir(folder)
             yield run
         except BaseException:
-            shutil.rmtree(run.dir, ignore_errors=True)
+            _remove(run.dir)
             raise
+
+
+def _remove(folder: Path) -> None:
+    from shutil import rmtree  # start-up: hardly ever needed
+
+    rmtree(folder, ignore_errors=True)
 
 
 def is_half_laid_out(run: Run) -> bool:
@@ -79,7 +83,7 @@ def sweep_half_laid_out(folder: Path) -> list[Run]:
     swept = []
     for run in runs_in(folder):
         if is_half_laid_out(run):
-            shutil.rmtree(run.dir, ignore_errors=True)
+            _remove(run.dir)
             swept.append(run)
     return swept
 

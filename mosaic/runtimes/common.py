@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 from mosaic.machine.process import install_path
@@ -182,6 +181,8 @@ def probe_program(
         )
     if not asks_version:
         return Probe(program=program, path=path, version=None)
+    import subprocess  # start-up: a preview probes nothing
+
     try:
         done = subprocess.run(
             [path, "--version"],

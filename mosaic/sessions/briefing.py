@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,13 +40,13 @@ from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import load_partials, load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from mosaic.model import JsonValue, Session, Task
     from mosaic.sessions.attempt import Attempt
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
+    from mosaic.store.templates import Template
     from mosaic.workspaces.record import Workspace
 
 
@@ -76,8 +74,19 @@ class Briefing:
     prompt: str
     capsule: str
     """next-task.json, whole."""
-    origin: Mapping[str, JsonValue]
-    """Template and digests, for the run record."""
+    template: Template
+    template_path: str
+
+    def origin(self) -> dict[str, JsonValue]:
+        """Return template and digests, for the run record."""
+        from hashlib import sha256  # start-up: a preview needs none
+
+        return {
+            "template": self.template_path,
+            "template_sha256": self.template.digest,
+            "prompt_sha256": sha256(self.prompt.encode()).hexdigest(),
+            "capsule_sha256": sha256(self.capsule.encode()).hexdigest(),
+        }
 
 
 def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
@@ -101,12 +110,8 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     return Briefing(
         prompt=prompt,
         capsule=capsule,
-        origin={
-            "template": layout.shown(template.path),
-            "template_sha256": template.digest,
-            "prompt_sha256": hashlib.sha256(prompt.encode()).hexdigest(),
-            "capsule_sha256": hashlib.sha256(capsule.encode()).hexdigest(),
-        },
+        template=template,
+        template_path=layout.shown(template.path),
     )
 
 
@@ -157,7 +162,11 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
 def own_command() -> str | None:
     """Return the path of the `mission` program that runs now; login shells may not find it."""
     beside = os.path.join(os.path.dirname(sys.executable), "mission")
-    return beside if os.access(beside, os.X_OK) else shutil.which("mission")
+    if os.access(beside, os.X_OK):
+        return beside
+    from shutil import which  # start-up: an installed one stands beside its Python
+
+    return which("mission")
 
 
 def _project(layout: Layout, occasion: Occasion) -> Path:

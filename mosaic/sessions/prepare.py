@@ -100,7 +100,7 @@ def prepare_run(
             base_commit=head_commit(place.cwd),
             timeout_seconds=timeout,
             created_at=utc_now(),
-            prompt=briefing.origin,
+            prompt=briefing.origin(),
             agent=describe_agent(runtime, invocation.argv[0], layout),
             tool_version=__version__,
         )

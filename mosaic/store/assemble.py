@@ -17,7 +17,8 @@ from mosaic.errors import (
 from mosaic.model import Status, Task
 from mosaic.plan.statuses import nearest_status, parse_status
 from mosaic.store.fields import SYNCED
-from mosaic.store.parsed import FileRecord, RowRecord, ids_in_cell, plain_value
+from mosaic.store.parsed import FileRecord, RowRecord, ids_in_cell, last_line, plain_value
+from mosaic.store.scan import Scan
 from mosaic.store.sync import Merge, merge_sides
 from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mosaic.store.mission_file import MissionDocument
-    from mosaic.store.scan import Scan
     from mosaic.store.sync import Base, Side, Value
 
 Record = TypeVar("Record", FileRecord, RowRecord)
@@ -44,6 +44,38 @@ def build_snapshot(
         prefer: the side that wins where they disagree.
     """
     return _Assembly(document, scan, base, prefer).snapshot()
+
+
+def build_entry(
+    document: MissionDocument,
+    task: Task,
+    row: RowRecord | None,
+    file: FileRecord | None,
+    base: Base,
+) -> Entry:
+    """Take the row and the file of one task together that is known to be in order."""
+    scan = Scan(rows=(row,) if row else (), files=(file,) if file else (), problems=())
+    return _Assembly(document, scan, base, None).entry(task, row, file)
+
+
+class Assembled:
+    """The entries of a snapshot, all made."""
+
+    def __init__(self, entries: Mapping[str, Entry], base: Base) -> None:
+        self._entries = entries
+        self._base = base
+
+    def entry(self, task: Task) -> Entry:
+        """Return one task with where it comes from."""
+        return self._entries[task.id]
+
+    def entries(self) -> Mapping[str, Entry]:
+        """Return them all by id, in plan order."""
+        return self._entries
+
+    def base(self) -> Base:
+        """Return what table and files last agreed on."""
+        return self._base
 
 
 class _Assembly:
@@ -78,10 +110,14 @@ class _Assembly:
                 self._problems.append(Problem(error=error, task_id=task_id))
         return Snapshot(
             document=self._document,
-            entries=entries,
+            tasks=tuple(entry.task for entry in entries.values()),
+            source=Assembled(entries, self._base),
             problems=tuple(self._problems),
-            base=self._base,
         )
+
+    def entry(self, task: Task, row: RowRecord | None, file: FileRecord | None) -> Entry:
+        """Return the entry of a task that is known to be in order."""
+        return self._entry(task.id, row, file, task.position)
 
     def _place(self, record: FileRecord | RowRecord) -> tuple[str, int]:
         if isinstance(record, RowRecord):
@@ -211,10 +247,13 @@ class _Assembly:
             for column, cell in (row.cells if row else {}).items()
             if column not in KNOWN_COLUMNS and plain_value(cell)
         }
+        status = Status(_text(values, "status") or "todo")
+        notes = plain_value(row.cells.get("notes", "")) or None if row else None
+        why = (file.last_note if file else "") or last_line(notes or "")
         return Task(
             id=task_id,
             title=_text(values, "title") or task_id,
-            status=Status(_text(values, "status") or "todo"),
+            status=status,
             milestone=_text(values, "milestone"),
             depends_on=tuple(values.get("depends_on") or ()),
             write_scope=lists.get("write_scope", ()),
@@ -225,7 +264,8 @@ class _Assembly:
             assignee=texts.get("assignee"),
             labels=lists.get("labels", ()),
             pr=_text(values, "pr"),
-            notes=plain_value(row.cells.get("notes", "")) or None if row else None,
+            notes=notes,
+            why=(why or None) if status is Status.BLOCKED else None,
             updated_at=texts.get("updated_at"),
             attempts=texts.get("attempts"),
             position=position,

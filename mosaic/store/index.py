@@ -1,9 +1,20 @@
 """The index: what the files said when they were read last, so that only changed ones are parsed.
 
 `.state/index` is a cache. Deleting it loses nothing; one of another version, or with
-wrong bytes, is ignored. It is JSON:
+wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. It is
+made of lines:
 
-    {"version": 1, "table": [signature, rows], "files": {"T-001-a.md": [signature, record]}}
+    {"version": 2, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
+                                       have, with checksums of the two and of what follows
+    <the stamp>                        bytes: what all files were when the tasks were made of them
+    {"id": [...], "title": [...], …}   the tasks themselves, a column for each field
+    {"table": signature}
+    ["row", "T-001", 7, {cells}]       a line for each row of the table
+    ["file", "T-001-a.md", signature, …]   a line for each task file
+
+Where the stamp is the same as that of the files now, the tasks are taken as they are: nothing
+is parsed and nothing is merged. Elsewhere each row and file that has its old signature is
+taken, the others are parsed, and the tasks are made anew.
 
 Why an entry can be believed: its signature holds size, modification time, change time,
 inode and device of the very descriptor that was read. The change time is set by the
@@ -13,132 +24,273 @@ show. What is left is a change within the clock's own step: an entry whose chang
 lies within a second of the moment of reading is not kept, and parsed again next time.
 A clock that steps backwards makes such young times look old or future ones: a change
 time in the future is not kept either.
+
+Why the tasks can be believed: the stamp is made of the name and signature of every task
+file, of the signatures of table and sync.json, and of all else that tasks are made of: the
+mission's own status words, where its files are, and the version of Mosaic. It is compared
+byte by byte, and kept only where every signature in it can be believed by the argument above
+and nothing was wrong.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from itertools import repeat, starmap
+from operator import attrgetter
+from struct import Struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
+from mosaic.model import Status, Task
 from mosaic.records import dataclass, field
 from mosaic.store.parsed import FileRecord, RowRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mosaic.machine.access import Signature
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SETTLED_NS = 1_000_000_000
 """How old a change time must be, when read, for the entry to be kept."""
+STATUSES = {status.value: status for status in Status}
+_SIGNATURE = Struct("<qqqQQ")
+_PARTS_OF_STATUS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
 
 @dataclass(kw_only=True, slots=True)
 class Index:
     """Parsed files by name, each with the signature it was parsed under."""
 
-    files: dict[str, tuple[list[int], FileRecord]] = field(default_factory=dict)
-    table: tuple[list[int], tuple[RowRecord, ...]] | None = None
+    files: dict[str, tuple[bytes, FileRecord]] = field(default_factory=dict)
+    table: tuple[bytes, tuple[RowRecord, ...]] | None = None
     changed: bool = False
     """Whether saving it would save anything new."""
 
-    def file(self, name: str, signature: Signature) -> FileRecord | None:
+    def file(self, name: str, signature: bytes) -> FileRecord | None:
         """Return what is known of a file, if it still has this signature."""
         known = self.files.get(name)
-        return known[1] if known and known[0] == signature_key(signature) else None
+        return known[1] if known and known[0] == signature else None
 
-    def rows(self, signature: Signature) -> tuple[RowRecord, ...] | None:
+    def rows(self, signature: bytes) -> tuple[RowRecord, ...] | None:
         """Return what is known of the table, if it still has this signature."""
-        if self.table and self.table[0] == signature_key(signature):
+        if self.table and self.table[0] == signature:
             return self.table[1]
         return None
 
     def keep_file(self, record: FileRecord, signature: Signature, now_ns: int) -> None:
         """Remember a parsed file if its signature can be believed later."""
-        if is_settled(signature, now_ns):
-            self.files[record.name] = (signature_key(signature), record)
+        if is_settled(signature.ctime_ns, now_ns):
+            self.files[record.name] = (pack_signature(signature), record)
             self.changed = True
 
     def keep_rows(self, rows: tuple[RowRecord, ...], signature: Signature, now_ns: int) -> None:
         """Remember the parsed table if its signature can be believed later."""
-        if is_settled(signature, now_ns):
-            self.table = (signature_key(signature), rows)
+        if is_settled(signature.ctime_ns, now_ns):
+            self.table = (pack_signature(signature), rows)
             self.changed = True
 
-    def drop_others(self, names: set[str]) -> None:
+    def drop_others(self, names: Sequence[str]) -> None:
         """Forget files that are gone."""
-        for name in self.files.keys() - names:
+        for name in self.files.keys() - set(names):
             del self.files[name]
             self.changed = True
 
 
-def is_settled(signature: Signature, now_ns: int) -> bool:
+class _Parts(NamedTuple):
+    """Where the parts of an index begin."""
+
+    stamp: int
+    columns: int
+    records: int
+
+
+def is_settled(ctime_ns: int, now_ns: int) -> bool:
     """Tell whether any later change must give the file another change time."""
-    return signature.ctime_ns < now_ns - SETTLED_NS
+    return ctime_ns < now_ns - SETTLED_NS
 
 
-def signature_key(signature: Signature) -> list[int]:
+def pack_signature(signature: Signature) -> bytes:
     """Return a signature as the index holds it."""
-    return [
+    return _SIGNATURE.pack(
         signature.size,
         signature.mtime_ns,
         signature.ctime_ns,
         signature.inode,
         signature.device,
-    ]
+    )
+
+
+def pack_statuses(statuses: Iterable[os.stat_result]) -> bytes:
+    """Return the signatures of files by their stats, as the index holds them, in a row."""
+    return b"".join(starmap(_SIGNATURE.pack, map(_PARTS_OF_STATUS, statuses)))
+
+
+def split_signatures(packed: bytes) -> list[bytes]:
+    """Return the signatures that stand in a row."""
+    size = _SIGNATURE.size
+    return [packed[start : start + size] for start in range(0, len(packed), size)]
 
 
 def parse_index(data: bytes) -> Index:
-    """Read an index; one that cannot be read is empty."""
+    """Read the rows and files of an index; one that cannot be read is empty."""
     try:
-        document = json.loads(data)
-        if document["version"] != FORMAT_VERSION:
+        parts = _parts(data, with_records=True)
+        if parts is None:
             return Index()
-        table = document["table"]
+        head, *lines = data[parts.records :].splitlines()
+        table = json.loads(head)["table"]
+        records = json.loads(b"[" + b",".join(lines) + b"]")
+        rows = tuple(_row_record(values[1:]) for values in records if values[0] == "row")
+        files = (_file_record(values[1:]) for values in records if values[0] == "file")
         return Index(
-            files={
-                name: (list(key), _file_record(name, values))
-                for name, (key, values) in document["files"].items()
-            },
-            table=(list(table[0]), tuple(_row_record(row) for row in table[1])) if table else None,
+            files={record.name: (signature, record) for signature, record in files},
+            table=(bytes.fromhex(table), rows) if table else None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return Index()
 
 
-def dump_index(index: Index) -> bytes:
-    """Write an index."""
-    document = {
+def dump_index(index: Index, *, stamp: bytes = b"", tasks: Sequence[Task] = ()) -> bytes:
+    """Write an index.
+
+    Args:
+        index: the rows and files.
+        stamp: what all files were when the tasks were made; empty where that is not certain.
+        tasks: the tasks made of them, in plan order.
+    """
+    columns = _dump(_columns(tasks) if stamp else None)
+    first = b"".join([stamp, b"\n", columns, b"\n"])
+    records = b"\n".join([*_record_lines(index), b""])
+    head = {
         "version": FORMAT_VERSION,
-        "table": [index.table[0], [[row.id, row.line, row.cells] for row in index.table[1]]]
-        if index.table
-        else None,
-        "files": {name: [key, _file_values(record)] for name, (key, record) in index.files.items()},
+        "stamp": len(stamp),
+        "tasks": len(columns),
+        "sums": [crc32(first), crc32(records)],
     }
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"".join([_dump(head), b"\n", first, records])
 
 
-def _file_values(record: FileRecord) -> list[Any]:
-    return [
-        record.id,
-        record.texts,
-        record.lists,
-        record.extra,
-        record.lines,
-        record.missing_sections,
-    ]
+def find_tasks(data: bytes, stamp: bytes) -> tuple[Task, ...] | None:
+    """Return the tasks of an index, if they were made of what the stamp says."""
+    try:
+        parts = _parts(data, with_records=False)
+        if parts is None or not stamp or data[parts.stamp : parts.columns - 1] != stamp:
+            return None
+        columns = json.loads(data[parts.columns : parts.records])
+        count = len(columns["id"])
+        columns["status"] = map(STATUSES.__getitem__, columns["status"])
+        for name in ("depends_on", "write_scope", "labels"):
+            if name in columns:
+                columns[name] = map(tuple, columns[name])
+        columns["position"] = range(count)
+        values = [
+            columns.get(name) or repeat(Task._field_defaults.get(name), count)
+            for name in Task._fields
+        ]
+        return tuple(map(Task._make, zip(*values, strict=True)))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
-def _file_record(name: str, values: list[Any]) -> FileRecord:
-    task_id, texts, lists, extra, lines, missing = values
-    return FileRecord(
-        name=name,
+def find_records(data: bytes, task: Task) -> tuple[RowRecord | None, FileRecord | None] | None:
+    """Return the row and the file that a task of an index was made of; None where it is torn."""
+    try:
+        parts = _parts(data, with_records=True)
+        if parts is None:
+            return None
+        row = file = None
+        if task.table_line is not None:
+            row = _row_record(_line(data, parts.records, ["row", task.id])[1:])
+        if task.file is not None:
+            name = task.file.rpartition("/")[2]
+            _, file = _file_record(_line(data, parts.records, ["file", name])[1:])
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        return None
+    return row, file
+
+
+def _columns(tasks: Sequence[Task]) -> dict[str, list[Any]]:
+    """Return the fields of tasks by name; a field that no task uses is left out."""
+    columns = {}
+    for name, values in zip(Task._fields, zip(*tasks, strict=True), strict=False):
+        if name != "position" and any(value != Task._field_defaults.get(name) for value in values):
+            columns[name] = list(values)
+    return {**columns, "id": columns.get("id", []), "status": columns.get("status", [])}
+
+
+def _record_lines(index: Index) -> Iterator[bytes]:
+    yield _dump({"table": index.table[0].hex() if index.table else None})
+    for row in index.table[1] if index.table else ():
+        yield _dump(["row", row.id, row.line, row.cells])
+    for name, (signature, record) in index.files.items():
+        yield _dump(
+            [
+                "file",
+                name,
+                signature.hex(),
+                record.id,
+                record.texts,
+                record.lists,
+                record.extra,
+                record.lines,
+                record.missing_sections,
+                record.last_note,
+            ]
+        )
+
+
+def _dump(value: object) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")  # a file name need not be text
+
+
+def _parts(data: bytes, *, with_records: bool) -> _Parts | None:
+    """Return where the parts of an index begin; None for another version, or a damaged one."""
+    stamp = data.index(b"\n") + 1
+    values = json.loads(data[:stamp])
+    if values["version"] != FORMAT_VERSION:
+        return None
+    columns = stamp + int(values["stamp"]) + 1
+    records = columns + int(values["tasks"]) + 1
+    whole = memoryview(data)
+    sums = [crc32(whole[stamp:records])]
+    if with_records:
+        sums.append(crc32(whole[records:]))
+    is_sound = sums == values["sums"][: len(sums)] and data[columns - 1 : columns] == b"\n"
+    return _Parts(stamp, columns, records) if is_sound else None
+
+
+def size_of_tasks(beginning: bytes) -> int:
+    """Return how many bytes of an index there are before the records; 0 where that is torn."""
+    try:
+        values = json.loads(beginning[: beginning.index(b"\n")])
+        return beginning.index(b"\n") + int(values["stamp"]) + int(values["tasks"]) + 3
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
+
+
+def _line(data: bytes, records: int, beginning: list[str]) -> list[Any]:
+    """Return the record whose line begins so."""
+    start = data.index(b"\n" + _dump(beginning)[:-1] + b",", records) + 1
+    values = json.loads(data[start : data.index(b"\n", start)])
+    if not isinstance(values, list):
+        raise TypeError
+    return values
+
+
+def _file_record(values: list[Any]) -> tuple[bytes, FileRecord]:
+    name, signature, task_id, texts, lists, extra, lines, missing, last_note = values
+    return bytes.fromhex(signature), FileRecord(
+        name=str(name),
         id=str(task_id),
         texts=_object(texts),
         lists={key: tuple(items) for key, items in _object(lists).items()},
         extra=_object(extra),
         lines=_object(lines),
         missing_sections=tuple(missing),
+        last_note=str(last_note),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mosaic.text.frontmatter import FrontMatter
 
 ID_KEYS = ("task_id", "id")
+LONGEST_NOTE = 500
 EMPTY_CELLS = frozenset({"", "-", "–", "—", "none", "n/a"})
 
 
@@ -39,6 +40,8 @@ class FileRecord:
     lines: Mapping[str, int]
     missing_sections: tuple[str, ...]
     """Handoff sections that say nothing yet."""
+    last_note: str = ""
+    """The last line of its notes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +61,7 @@ def parse_task_file(name: str, text: str) -> FileRecord:
     """
     # Start-up: the YAML and markdown parsers are loaded only for files not in the index.
     from mosaic.text.frontmatter import parse_front_matter
-    from mosaic.text.sections import missing_sections
+    from mosaic.text.sections import handoff_texts
 
     matter = parse_front_matter(text)
     if matter is None:
@@ -78,6 +81,7 @@ def parse_task_file(name: str, text: str) -> FileRecord:
                 line=matter.lines.get(needed, matter.lines[id_key]),
                 hint=f"add `{needed}:`",
             )
+    said = handoff_texts(text[matter.body_start :])
     return FileRecord(
         name=name,
         id=matter.text(id_key) or "",
@@ -85,7 +89,8 @@ def parse_task_file(name: str, text: str) -> FileRecord:
         lists=lists,
         extra=extra,
         lines={("task_id" if key == id_key else key): line for key, line in matter.lines.items()},
-        missing_sections=missing_sections(text[matter.body_start :]),
+        missing_sections=tuple(section for section, content in said.items() if not content),
+        last_note=last_line(said["notes"]),
     )
 
 
@@ -148,6 +153,12 @@ def plain_value(cell: str) -> str:
     """Return a cell's value; a lone dash means empty."""
     text = cell.strip()
     return "" if text.lower() in EMPTY_CELLS else text
+
+
+def last_line(notes: str) -> str:
+    """Return the last line of notes that says anything, without its bullet."""
+    lines = (line.strip(" -*\t\r") for line in reversed(notes.split("\n")))
+    return next((line[:LONGEST_NOTE] for line in lines if line), "")
 
 
 def ids_in_cell(cell: str) -> tuple[str, ...]:

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import os
+import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.machine.disk import find_bytes
-from mosaic.store.assemble import build_snapshot
+from mosaic import __version__
+from mosaic.errors import TaskNotFoundError
+from mosaic.machine.disk import find_bytes, find_signed
+from mosaic.store.assemble import build_entry, build_snapshot
+from mosaic.store.index import (
+    Index,
+    dump_index,
+    find_records,
+    find_tasks,
+    is_settled,
+    pack_signature,
+    parse_index,
+    split_signatures,
+)
 from mosaic.store.layout import MISSION_PLACES, find_mission_file, named_mission_file
 from mosaic.store.mission_file import load_mission
-from mosaic.store.scan import scan_tasks
+from mosaic.store.scan import IndexFile, Scan, list_files, look_at, save_index, scan_listed
 from mosaic.store.sync import parse_base
+from mosaic.store.tasks import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mosaic.store.sync import Side
-    from mosaic.store.tasks import Snapshot
+    from mosaic.model import Task
+    from mosaic.store.mission_file import MissionDocument
+    from mosaic.store.scan import Listing
+    from mosaic.store.sync import Base, Side
+    from mosaic.store.tasks import Entry
 
 
 def locate_mission(
@@ -51,11 +69,104 @@ def read_mission(
 ) -> Snapshot:
     """Read a mission with all its tasks. Takes no lock and writes nothing but the index.
 
+    Args:
+        mission_file: path of mission.json.
+        prefer: the side that wins where table and file disagree.
+        use_index: False parses everything, whatever the index says.
+
     Raises:
         FileAccessError: mission.json or a folder cannot be read.
         MissionFileError: mission.json is broken. (Broken tasks become problems instead.)
     """
     document = load_mission(mission_file)
-    scan = scan_tasks(document.layout, use_index=use_index)
-    data = find_bytes(document.layout.sync_file)
-    return build_snapshot(document, scan, parse_base(data) if data else {}, prefer=prefer)
+    layout = document.layout
+    known = IndexFile(layout) if use_index else None
+    now_ns = time.time_ns()
+    listing = list_files(layout)
+    sync = look_at(layout.sync_file)
+    stamp = make_stamp(document, listing, sync)
+    if known is not None and prefer is None:
+        tasks = find_tasks(known.tasks, stamp)
+        if tasks is not None:
+            return Snapshot(document=document, tasks=tasks, source=Indexed(document, tasks, known))
+    index = parse_index(known.data) if known is not None else Index()
+    scan = scan_listed(layout, listing, index)
+    base = find_signed(layout.sync_file)
+    agreed = parse_base(base[0]) if base else {}
+    snapshot = build_snapshot(document, scan, agreed, prefer=prefer)
+    if use_index and prefer is None:
+        is_same_base = (pack_signature(base[1]) if base else None) == sync
+        settled = is_same_base and (base is None or is_settled(base[1].ctime_ns, now_ns))
+        believed = settled and not snapshot.problems and holds(index, listing)
+        if believed or index.changed:
+            stamp = stamp if believed else b""
+            save_index(layout, dump_index(index, stamp=stamp, tasks=snapshot.tasks))
+    return snapshot
+
+
+def make_stamp(document: MissionDocument, listing: Listing, sync: bytes | None) -> bytes:
+    """Return all that tasks are made of: when two stamps are the same, so are the tasks."""
+    layout = document.layout
+    said = {word: status.value for word, status in document.mission.statuses.items()}
+    places = (layout.shown(layout.tasks_file), layout.shown(layout.tasks_dir))
+    texts = (__version__, repr(said), *places, *listing.names)
+    names = "\0".join(texts).encode("utf-8", "surrogateescape")
+    own = (repr((len(listing.names), listing.table, sync)).encode(), names)
+    return b"\0".join((*own, listing.signatures))
+
+
+def holds(index: Index, listing: Listing) -> bool:
+    """Tell whether an index knows the table and every file just as they were listed."""
+    table = index.table[0] if index.table else None
+    return table == listing.table and all(
+        name in index.files and index.files[name][0] == signature
+        for name, signature in zip(listing.names, split_signatures(listing.signatures), strict=True)
+    )
+
+
+class Indexed:
+    """The entries of a snapshot whose tasks came from the index, made when they are needed."""
+
+    def __init__(
+        self, document: MissionDocument, tasks: tuple[Task, ...], index: IndexFile
+    ) -> None:
+        self._document = document
+        self._tasks = tasks
+        self._index = index
+
+    def entry(self, task: Task) -> Entry:
+        """Return one task with where it comes from."""
+        found = find_records(self._index.data, task)
+        if found is None:
+            entries = self.entries()
+            if task.id not in entries:
+                raise TaskNotFoundError(task.id, ())
+            return entries[task.id]
+        entry = build_entry(self._document, task, *found, {})
+        if not entry.carries and not entry.conflicts:
+            return entry  # row and file agree: it matters nothing what they last agreed on
+        return build_entry(self._document, task, *found, self.base())
+
+    def entries(self) -> Mapping[str, Entry]:
+        """Return them all by id, in plan order."""
+        return self._whole.entries
+
+    def base(self) -> Base:
+        """Return what table and files last agreed on."""
+        return self._base
+
+    @cached_property
+    def _base(self) -> Base:
+        data = find_bytes(self._document.layout.sync_file)
+        return parse_base(data) if data else {}
+
+    @cached_property
+    def _whole(self) -> Snapshot:
+        index = parse_index(self._index.data)
+        rows = index.table[1] if index.table else ()
+        files = tuple(index.files[name][1] for name in sorted(index.files))
+        scan = Scan(rows=rows, files=files, problems=())
+        snapshot = build_snapshot(self._document, scan, self._base)
+        if snapshot.tasks == self._tasks:
+            return snapshot
+        return read_mission(self._document.path, use_index=False)  # damaged, or replaced since

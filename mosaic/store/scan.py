@@ -5,23 +5,47 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FileAccessError, MissionError
-from mosaic.machine.access import Signature
 from mosaic.machine.disk import find_bytes, find_text, read_text, write_private
 from mosaic.records import dataclass
-from mosaic.store.index import Index, dump_index, parse_index
+from mosaic.store.index import (
+    Index,
+    dump_index,
+    pack_statuses,
+    parse_index,
+    size_of_tasks,
+    split_signatures,
+)
 from mosaic.store.parsed import parse_table, parse_task_file
 from mosaic.store.state import is_own_state
 from mosaic.store.tasks import Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mosaic.store.layout import Layout
     from mosaic.store.parsed import FileRecord, RowRecord
 
 IGNORED_NAMES = frozenset({"readme.md", "index.md"})
 MOST_FILES = 100_000
+HEAD_BYTES = 64 * 1024
+LARGEST_INDEX = 1 << 30
+UNKNOWN = b""
+"""The signature of what cannot be looked at: like that of nothing."""
+
+
+class Listing(NamedTuple):
+    """What stands where tasks are, before anything of it is read."""
+
+    names: list[str]
+    """Of the task files, in order."""
+    signatures: bytes
+    """One for each of them, in a row."""
+    table: bytes | None
+    """That of the table; None where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,24 +64,98 @@ def scan_tasks(layout: Layout, *, use_index: bool = True) -> Scan:
         layout: where they are.
         use_index: False parses everything, whatever the index says.
     """
-    data = find_bytes(layout.index_file) if use_index else None
-    index = parse_index(data) if data else Index()
-    problems: list[Problem] = []
-    rows = _scan_table(layout, index, problems)
-    files = _scan_files(layout, index, problems)
+    index = parse_index(IndexFile(layout).data) if use_index else Index()
+    scan = scan_listed(layout, list_files(layout), index)
     if index.changed:
-        _save_index(layout, index)
+        save_index(layout, dump_index(index))
+    return scan
+
+
+class IndexFile:
+    """The index on disk: its tasks are read first, all of it only when that is needed.
+
+    One that is not there, or cannot be read, is empty.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._path = layout.index_file
+        self.tasks = b""
+        """All that comes before the records."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                beginning = os.read(descriptor, HEAD_BYTES)
+                rest = size_of_tasks(beginning) - len(beginning)
+                self.tasks = beginning + (os.read(descriptor, rest) if rest > 0 else b"")
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self.tasks = b""
+
+    @cached_property
+    def data(self) -> bytes:
+        """All of it; nothing where it was replaced since its tasks were read."""
+        try:
+            data = find_bytes(self._path, limit_bytes=LARGEST_INDEX) or b""
+        except MissionError:
+            return b""
+        return data if data.startswith(self.tasks) else b""
+
+
+def save_index(layout: Layout, data: bytes) -> None:
+    """Save the index where that is possible; it is a cache and not worth an error."""
+    if is_own_state(layout):
+        try:
+            write_private(layout.index_file, data, root=layout.state_dir)
+        except (MissionError, OSError):
+            return
+
+
+def list_files(layout: Layout) -> Listing:
+    """Look at the table and at every task file, without reading them.
+
+    Raises:
+        FileAccessError: a task file cannot be looked at.
+    """
+    names, statuses = _look_at_files(layout)
+    try:
+        table = look_at(layout.tasks_file)
+    except MissionError:
+        table = UNKNOWN  # reading it will tell what is wrong
+    return Listing(names=names, signatures=pack_statuses(statuses), table=table)
+
+
+def look_at(path: Path) -> bytes | None:
+    """Return the signature of a file; None where there is none.
+
+    Raises:
+        FileAccessError: it cannot be looked at.
+    """
+    try:
+        return pack_statuses([os.stat(path)])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _cannot_look(path, error) from None
+
+
+def scan_listed(layout: Layout, listing: Listing, index: Index) -> Scan:
+    """Take what the index knows of the files that are listed, and parse the others."""
+    problems: list[Problem] = []
+    rows = _scan_table(layout, listing, index, problems)
+    files = _scan_files(layout, listing, index, problems)
     return Scan(rows=rows, files=files, problems=tuple(problems))
 
 
-def _scan_table(layout: Layout, index: Index, problems: list[Problem]) -> tuple[RowRecord, ...]:
+def _scan_table(
+    layout: Layout, listing: Listing, index: Index, problems: list[Problem]
+) -> tuple[RowRecord, ...]:
+    if listing.table is None:
+        return ()
+    known = index.rows(listing.table)
+    if known is not None:
+        return known
     try:
-        signature = _signature(layout.tasks_file)
-        if signature is None:
-            return ()
-        known = index.rows(signature)
-        if known is not None:
-            return known
         now_ns = time.time_ns()
         file = read_text(layout.tasks_file)
         rows = parse_table(file.text)
@@ -68,11 +166,12 @@ def _scan_table(layout: Layout, index: Index, problems: list[Problem]) -> tuple[
     return rows
 
 
-def _scan_files(layout: Layout, index: Index, problems: list[Problem]) -> tuple[FileRecord, ...]:
+def _scan_files(
+    layout: Layout, listing: Listing, index: Index, problems: list[Problem]
+) -> tuple[FileRecord, ...]:
     found: list[FileRecord] = []
-    names: set[str] = set()
-    for name, signature in _task_files(layout):
-        names.add(name)
+    signatures = split_signatures(listing.signatures)
+    for name, signature in zip(listing.names, signatures, strict=True):
         record = index.file(name, signature)
         if record is None:
             path = layout.tasks_dir / name
@@ -88,57 +187,51 @@ def _scan_files(layout: Layout, index: Index, problems: list[Problem]) -> tuple[
                 continue
             index.keep_file(record, file.signature, now_ns)
         found.append(record)
-    index.drop_others(names)
+    index.drop_others(listing.names)
     return tuple(found)
 
 
-def _task_files(layout: Layout) -> list[tuple[str, Signature]]:
+def _look_at_files(layout: Layout) -> tuple[list[str], list[os.stat_result]]:
+    folder = layout.tasks_dir
+    found: list[str] = []
+    statuses: list[os.stat_result] = []
     try:
-        with os.scandir(layout.tasks_dir) as entries:
-            names = sorted(
-                entry.name
-                for entry in entries
-                if entry.name.endswith(".md")
-                and not entry.name.startswith((".", "_"))
-                and entry.name.lower() not in IGNORED_NAMES
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        raise FileAccessError(
+            f"`{layout.shown(folder)}` cannot be listed", path=folder, detail=str(error.strerror)
+        ) from None
+    name = ""
+    try:
+        names = [name for name in sorted(os.listdir(descriptor)) if name.endswith(".md")]
+        if len(names) > MOST_FILES:
+            raise FileAccessError(
+                f"more than {MOST_FILES:,} task files", path=folder, hint="split the mission"
             )
-    except FileNotFoundError:
-        return []
+        stat = os.stat
+        for name in names:
+            if name[0] in "._" or name.lower() in IGNORED_NAMES:
+                continue
+            # From the folder itself: a path as long as usual takes twice the time.
+            try:
+                statuses.append(stat(name, dir_fd=descriptor))
+            except FileNotFoundError:
+                continue
+            found.append(name)
     except OSError as error:
-        raise FileAccessError(
-            f"`{layout.shown(layout.tasks_dir)}` cannot be listed",
-            path=layout.tasks_dir,
-            detail=str(error.strerror),
-        ) from None
-    if len(names) > MOST_FILES:
-        raise FileAccessError(
-            f"more than {MOST_FILES:,} task files", path=layout.tasks_dir, hint="split the mission"
-        )
-    signatures = ((name, _signature(layout.tasks_dir / name)) for name in names)
-    return [(name, signature) for name, signature in signatures if signature is not None]
+        raise _cannot_look(folder / name, error) from None
+    finally:
+        os.close(descriptor)
+    return found, statuses
 
 
-def _signature(path: os.PathLike[str]) -> Signature | None:
-    try:
-        return Signature.of(os.stat(path))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FileAccessError(
-            "the file cannot be read", path=os.fspath(path), detail=str(error.strerror)
-        ) from None
+def _cannot_look(path: Path, error: OSError) -> FileAccessError:
+    return FileAccessError("the file cannot be read", path=path, detail=str(error.strerror))
 
 
 def id_in_name(name: str) -> str | None:
     """Return the id that a task file's name begins with, for files that cannot tell it."""
     found = re.match(r"[A-Za-z0-9]+-\d+", name)
     return found[0] if found else name.removesuffix(".md")
-
-
-def _save_index(layout: Layout, index: Index) -> None:
-    """Save the index where that is possible; it is a cache and not worth an error."""
-    if is_own_state(layout):
-        try:
-            write_private(layout.index_file, dump_index(index), root=layout.state_dir)
-        except (MissionError, OSError):
-            return

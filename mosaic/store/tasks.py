@@ -6,9 +6,9 @@ task that it stands for cannot be handed off or changed until it is mended.
 
 from __future__ import annotations
 
-import difflib
 import re
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from mosaic.errors import TaskNotFoundError
 from mosaic.records import dataclass
@@ -46,25 +46,57 @@ class Entry:
     conflicts: tuple[Conflict, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+class Source(Protocol):
+    """Where entries come from: made already, or made when somebody asks for them."""
+
+    def entry(self, task: Task) -> Entry:
+        """Return one task with where it comes from."""
+        ...
+
+    def entries(self) -> Mapping[str, Entry]:
+        """Return them all by id, in plan order."""
+        ...
+
+    def base(self) -> Base:
+        """Return what table and files last agreed on."""
+        ...
+
+
 class Snapshot:
     """The whole mission as it was read at one moment."""
 
-    document: MissionDocument
-    entries: Mapping[str, Entry]
-    """By id, in plan order."""
-    problems: tuple[Problem, ...]
-    base: Base
+    def __init__(
+        self,
+        document: MissionDocument,
+        tasks: tuple[Task, ...],
+        source: Source,
+        problems: tuple[Problem, ...] = (),
+    ) -> None:
+        self.document = document
+        self.tasks = tasks
+        """All tasks that could be read, in plan order."""
+        self.problems = problems
+        self._source = source
 
     @property
     def layout(self) -> Layout:
         """Where the mission's files are."""
         return self.document.layout
 
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """All tasks that could be read, in plan order."""
-        return tuple(entry.task for entry in self.entries.values())
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """All tasks with where they come from, by id, in plan order."""
+        return self._source.entries()
+
+    @cached_property
+    def base(self) -> Base:
+        """What table and files last agreed on."""
+        return self._source.base()
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Task]:
+        """All tasks by id."""
+        return {task.id: task for task in self.tasks}
 
     @property
     def broken_ids(self) -> frozenset[str]:
@@ -78,22 +110,28 @@ class Snapshot:
             TaskNotFoundError: no task has this id.
             BrokenFileError: what the task says cannot be trusted.
         """
-        entry = self.find(task_id)
-        name = entry.task.id if entry else task_id
+        task = self.find_task(task_id)
+        name = task.id if task else task_id
         for problem in self.problems:
             if problem.task_id == name:
                 raise problem.error
-        if entry is None:
-            raise TaskNotFoundError(
-                task_id, difflib.get_close_matches(task_id, list(self.entries), n=3)
-            )
-        return entry
+        if task is None:
+            from difflib import get_close_matches
+
+            raise TaskNotFoundError(task_id, get_close_matches(task_id, list(self.by_id), n=3))
+        return self._source.entry(task)
 
     def find(self, task_id: str) -> Entry | None:
         """Return the entry of a task, trusted or not."""
-        if task_id in self.entries:
-            return self.entries[task_id]
-        alike = [e for key, e in self.entries.items() if key.casefold() == task_id.casefold()]
+        task = self.find_task(task_id)
+        return self._source.entry(task) if task is not None else None
+
+    def find_task(self, task_id: str) -> Task | None:
+        """Return a task, trusted or not; case may differ where that leaves no doubt."""
+        if task_id in self.by_id:
+            return self.by_id[task_id]
+        folded = task_id.casefold()
+        alike = [task for task in self.tasks if task.id.casefold() == folded]
         return alike[0] if len(alike) == 1 else None
 
     def raise_problems(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,9 @@ class Template:
     @property
     def digest(self) -> str:
         """SHA-256 of the source."""
-        return hashlib.sha256(self.source.encode()).hexdigest()
+        from hashlib import sha256  # start-up: a preview needs none
+
+        return sha256(self.source.encode()).hexdigest()
 
 
 def load_template(name: str, layout: Layout | None = None) -> Template:

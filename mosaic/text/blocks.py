@@ -49,6 +49,13 @@ HTML_AFTER_LIST = (
     r"<!--|<\?|<![A-Z]|<!\[CDATA\[)"
 )
 """HTML that ends a list or quote; mistune's own rule for it does not know `<div>`."""
+DOUBTFUL = re.compile(
+    r"```|~~~|[<|\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]"
+    r"|^[ ]*(?:[>\[]|[=-]+[ ]*$)|^[ ]+#|^#(?!\#{0,5} +[^# \n])|^#[^\n]*#[ ]*$",
+    re.MULTILINE,
+)
+"""What may make a line that begins with `#` no heading, or another line one: then mistune is
+asked. In a text without it each such line is a heading, and there is no table."""
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
 
 
@@ -101,6 +108,9 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     starts = _line_starts(text)
     skipped = bisect_right(starts, offset) - 1 if offset else 0
     source = text[starts[skipped] :].replace("\r\n", "\n")
+    if not DOUBTFUL.search(source):
+        found_plainly = _plain_headings(source, skipped)
+        return Outline(text=text, starts=starts, headings=found_plainly, tables=())
     parser = _parser()
     state = parser.state_cls()
     found: list[_Found] = []
@@ -127,6 +137,16 @@ def outline(text: str, *, offset: int = 0) -> Outline:
             )
             headings.append(replace(heading, title=title.strip()))
     return Outline(text=text, starts=starts, headings=tuple(headings), tables=tuple(tables))
+
+
+def _plain_headings(source: str, first_line: int) -> tuple[Heading, ...]:
+    """Return the headings of a text that holds nothing doubtful."""
+    return tuple(
+        Heading(level=len(mark), title=title.strip(), first_line=line, end_line=line + 1)
+        for line, text in enumerate(source.split("\n"), first_line)
+        if text.startswith("#")
+        for mark, _, title in [text.partition(" ")]
+    )
 
 
 def _line_starts(text: str) -> list[int]:

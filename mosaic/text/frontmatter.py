@@ -15,12 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mosaic.errors import FrontMatterError
 from mosaic.records import dataclass, replace
 from mosaic.text.lines import BOM, line_of
-from mosaic.text.yaml_faults import (
-    explain,
-    refuse_dangerous_text,
-    refuse_odd_keys,
-    refuse_references,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,6 +175,13 @@ def compose_block(text: str, block: Block) -> YamlNode | None:
         FrontMatterError: it is not a plain YAML mapping.
     """
     import yaml  # start-up: only files that changed are parsed
+
+    from mosaic.text.yaml_faults import (
+        explain,
+        refuse_dangerous_text,
+        refuse_odd_keys,
+        refuse_references,
+    )
 
     source = text[block.start : block.end]
     first_line = line_of(text, block.start)

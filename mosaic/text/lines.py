@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -50,11 +49,13 @@ def display_width(text: str) -> int:
     """Return how many terminal cells a text takes: two for wide letters, none for marks."""
     if text.isascii():
         return len(text)
+    from unicodedata import category, combining, east_asian_width  # start-up: few texts need it
+
     return sum(
         0
-        if unicodedata.combining(sign) or unicodedata.category(sign) in ("Cf", "Mn", "Me")
+        if combining(sign) or category(sign) in ("Cf", "Mn", "Me")
         else 2
-        if unicodedata.east_asian_width(sign) in ("W", "F")
+        if east_asian_width(sign) in ("W", "F")
         else 1
         for sign in text
     )

@@ -38,7 +38,7 @@ def given() -> CapsuleInput:
         mission=Mission(id="orchard", name="Worker runner", quality_gates="pytest -q"),
         project_path="/srv/orchard",
         task=TASK,
-        progress=measure_progress([TASK, replace(TASK, id="T-1", status=Status.DONE)] * 3),
+        progress=measure_progress([TASK, TASK._replace(id="T-1", status=Status.DONE)] * 3),
         milestone=Milestone(id="M1", name="Runs locally"),
         branch="main",
         session_id="sess-002",
@@ -103,8 +103,7 @@ def test_the_capsule_stays_small_whatever_it_is_given(given: CapsuleInput) -> No
     wide: dict[str, JsonValue] = {f"k{n}": ["y" * 9_000] * 500 for n in range(500)}
     huge = replace(
         given,
-        task=replace(
-            TASK,
+        task=TASK._replace(
             title="t" * 99_999,
             notes="n" * 99_999,
             write_scope=tuple(f"src/{n}/**" for n in range(9_999)),
