@@ -151,7 +151,7 @@ def _listed(items: list[str]) -> str:
 
 
 def _tell(**event: object) -> None:
-    sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(event) + "\n")
     sys.stdout.flush()
 
 
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--capsule", required=True, type=Path)
     parser.add_argument("--resume", default="")
     options = parser.parse_args()
-    sys.stdin.read()
+    sys.stdin.buffer.read()
     _tell(type="conversation", id=options.resume or str(uuid.uuid4()))
     capsule = json.loads(options.capsule.read_text(encoding="utf-8"))
     sys.exit(Player(capsule, resumed=bool(options.resume)).play())

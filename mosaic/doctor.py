@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import MissionError
-from mosaic.machine.git import answer_of, find_work_tree
+from mosaic.machine.git import OLDEST_GIT, answer_of, find_work_tree
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.orphans import list_marked
 from mosaic.machine.process import install_path
@@ -89,7 +90,17 @@ def _program(name: str, hint: str) -> Item:
         version = answer_of_program([path, "-V"])
     else:
         version = probe_program(name, hint).version or ""
-    return Item(name=name, state="ok", found=f"{version} at {path}")
+    found = f"{version} at {path}"
+    numbers = re.findall(r"\d+", version)
+    if name == "git" and tuple(map(int, numbers[:2])) < OLDEST_GIT:
+        oldest = ".".join(map(str, OLDEST_GIT))
+        return Item(
+            name=name,
+            state="bad",
+            found=f"{found}; {oldest} or newer is needed",
+            hint="install a newer git and put it first on the PATH",
+        )
+    return Item(name=name, state="ok", found=found)
 
 
 def answer_of_program(argv: list[str]) -> str:

@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv: the arguments of the command line; None: those of this process, which ends here
             without tidying up thousands of values one by one.
     """
+    _open_streams()
+    _keep_owner_bits()
     if argv is not None:
         sys.exit(_run(list(argv)))
     code = _run(sys.argv[1:])
@@ -67,6 +69,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     except OSError:  # nobody reads any more
         pass
     os._exit(code)
+
+
+def _open_streams() -> None:
+    """Put the null device where a standard stream was closed.
+
+    Else the first file that is opened would get the stream's number, and what a child
+    prints would be written into it.
+    """
+    names = ("stdin", "stdout", "stderr")
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    for number, name in enumerate(names):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            os.set_inheritable(number, True)
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _keep_owner_bits() -> None:
+    """Let a umask not shut us out of the files that we make ourselves."""
+    mask = os.umask(0o077)
+    os.umask(mask & ~0o700)
 
 
 def _run(arguments: list[str]) -> int:
@@ -87,7 +115,7 @@ def _run(arguments: list[str]) -> int:
         # where it sees that first.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
-    except OSError as error:
+    except (OSError, UnicodeEncodeError) as error:
         if os.environ.get("MISSION_DEBUG"):
             raise
         return emit_error(_from_system(error), as_json=as_json)
@@ -105,9 +133,25 @@ def _call(arguments: list[str]) -> int:
     return call(arguments)
 
 
-def _from_system(error: OSError) -> MissionError:
-    from mosaic.errors import FileAccessError
+def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:
+    from mosaic.errors import FileAccessError, UsageError
 
+    if isinstance(error, UnicodeEncodeError):
+        encoding = sys.getfilesystemencoding()
+        if encoding == "utf-8":
+            raise error
+        return UsageError(
+            "a name or text here cannot be said in the encoding that Python was told to use",
+            detail=f"it is `{encoding}`",
+            hint="set `LC_ALL=C.UTF-8`, and take away `PYTHONUTF8=0`",
+        )
+    try:
+        os.getcwd()
+    except OSError:
+        return FileAccessError(
+            "the folder that you are in is not there any more",
+            hint="`cd` into one that is, or name the mission by `--mission PATH`",
+        )
     return FileAccessError(
         "the system said no",
         path=error.filename if isinstance(error.filename, str) else None,

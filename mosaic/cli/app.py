@@ -44,12 +44,19 @@ class GroupedCommands(TyperGroup):
                     formatter.write_dl(rows)
 
 
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> int | None:
-    if version:
+def _tell_version(asked: bool) -> None:
+    if asked:
         sys.stdout.write(f"mission {__version__}\n")
         raise typer.Exit
+
+
+def _root(
+    _version: Annotated[
+        bool,
+        # Eager: before anybody finds that no command is named.
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
     return None
 
 

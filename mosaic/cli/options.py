@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mosaic.store.tasks import Snapshot
+
+
+LARGEST_INPUT = 64 << 20
+"""Bytes of stdin that are taken where the command sets no limit of its own."""
+
+
+def read_stdin(what: str, *, largest_bytes: int = LARGEST_INPUT) -> str:
+    """Return what comes by stdin: UTF-8, as all of a mission's files, whatever the locale.
+
+    Raises:
+        UsageError: it is too much, or something else.
+    """
+    from mosaic.errors import UsageError
+
+    data = sys.stdin.buffer.read(largest_bytes + 1)
+    if len(data) > largest_bytes:
+        raise UsageError(f"stdin holds too much for {what}")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("stdin is not UTF-8", hint="`iconv -t UTF-8` makes it so") from None
 
 
 def _snapshot() -> Snapshot | None:

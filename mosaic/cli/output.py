@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
 from mosaic.records import dataclass, field
@@ -74,22 +74,13 @@ def emit(result: Result, *, as_json: bool) -> int:
             **result.data,
             "next_commands": list(result.next_commands),
         }
-        write(json_text(document, indent=2))
+        write(to_json(document, sys.stdout, indent=2))
         return int(result.exit_code)
     if result.lines:
         write("\n".join(result.lines))
     if result.show_next and result.next_commands:
         write(paint(f"next: {result.next_commands[0]}", "dim"))
     return int(result.exit_code)
-
-
-def json_text(value: object, *, indent: int | None = None) -> str:
-    """Return a value as JSON in which nothing stands that a terminal would obey."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    if text.isascii():
-        return text
-    # JSON itself escapes what comes before the space only.
-    return HIGH_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def write(text: str) -> None:
@@ -104,10 +95,23 @@ def warn(text: str) -> None:
     sys.stderr.write(text.encode(encoding, "replace").decode(encoding) + "\n")
 
 
+def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | None = None) -> str:
+    """Return a document as JSON; what a terminal obeys, or a stream cannot carry, is escaped."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    if text.isascii():
+        return text
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=indent)
+    # JSON itself escapes what comes before the space only.
+    return HIGH_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def emit_error(error: MissionError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit code."""
     if as_json:
-        warn(json_text(error_values(error)))
+        warn(to_json(error_values(error), sys.stderr))
     else:
         for line in error_lines(error):
             warn(line)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mosaic.cli import panel_life
-from mosaic.cli.options import ExecutorName, Json, MissionPath, RuntimeName
+from mosaic.cli.options import ExecutorName, Json, MissionPath, RuntimeName, read_stdin
 from mosaic.cli.output import Result, align, emit, paint
 from mosaic.cli.panel_common import (
     PanelId,
@@ -197,7 +196,7 @@ def _question(prompt: str | None, file: Path | None) -> str:
         )
     if file is not None:
         is_stdin = str(file) == "-"
-        text = sys.stdin.read(LARGEST_QUESTION + 1) if is_stdin else read_text(file).text
+        text = read_stdin("a question") if is_stdin else read_text(file).text
     else:
         text = prompt or ""
     if not text.strip():

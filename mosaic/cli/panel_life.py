@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from mosaic.cli.merging import FastForward, NoFastForward, Squash
-from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.options import Json, MissionPath, read_stdin
 from mosaic.cli.output import Result, align, clean, emit
 from mosaic.cli.panel_common import (
     PanelId,
@@ -40,7 +39,7 @@ def send_command(
     document = open_document(mission)
     panel = panel_named(document, panel_id)
     refresh_panel(panel, document.mission)
-    sent = send_message(panel, worker, sys.stdin.read() if message == "-" else message)
+    sent = send_message(panel, worker, read_stdin("a message") if message == "-" else message)
     done = paste_messages(panel, worker) if paste else deliver(document, panel, worker)
     is_delivered = any(each.id == sent.id for each in done)
     how = "is told now" if is_delivered else "is told when its turn has ended"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from mosaic.cli.options import (
     MissionPath,
     RuntimeName,
     complete_task,
+    read_stdin,
 )
 from mosaic.cli.output import Result, clean, emit, paint, plain
 from mosaic.cli.tasks_view import (
@@ -134,7 +134,7 @@ def add_command(
 def read_body(source: str) -> str:
     """Return a text from a file, or from stdin for `-`."""
     if source == "-":
-        return sys.stdin.read()
+        return read_stdin("a task").replace("\r\n", "\n")
     try:
         return Path(source).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosaic.cli.options import Json, MissionPath, TaskId
+from mosaic.cli.options import Json, MissionPath, TaskId, read_stdin
 from mosaic.cli.output import Result, clean_block, emit, paint
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
@@ -111,13 +110,7 @@ def _content(asked: str) -> str:
         )
     if source != STDIN:
         return read_text(Path(source), limit_bytes=LARGEST_BYTES).text
-    data = sys.stdin.buffer.read(LARGEST_BYTES + 1)
-    if len(data) > LARGEST_BYTES:
-        raise UsageError("stdin holds too much for a section")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UsageError("stdin is not UTF-8") from None
+    return read_stdin("a section", largest_bytes=LARGEST_BYTES)
 
 
 def _fill(path: Path, task_id: str, fillings: list[Filling]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError, ProgramNotFoundError
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.process import spawn
+from mosaic.machine.process import install_path, spawn
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ _FOREIGN = frozenset(
         "GIT_WORK_TREE",
     }
 )
+OLDEST_GIT = (2, 25)
+"""The first that takes a list of paths by `--pathspec-from-file`."""
 _BRANCHES = "refs/heads/"
 _LOCK_TAKEN = re.compile(
     rb"Unable to create '[^'\n]*\.lock': File exists|could not lock config file"
@@ -117,7 +119,16 @@ def run_git(
     """
     until = time.monotonic() + _LOCK_SECONDS
     while True:
-        answer = _run_once(args, cwd, stdin, env or {}, timeout_seconds)
+        try:
+            answer = _run_once(args, cwd, stdin, env or {}, timeout_seconds)
+        except ProgramNotFoundError:
+            if install_path("git") is not None:
+                raise
+            raise ProgramNotFoundError(
+                "git",
+                problem="it is not on the PATH",
+                hint="install git; without it there are no worktrees, checkpoints and evidence",
+            ) from None
         is_locked = answer.exit_code != 0 and _LOCK_TAKEN.search(answer.stderr)
         if not is_locked or time.monotonic() > until:
             break

@@ -70,16 +70,26 @@ def has_branch(cwd: Path | str, branch: str) -> bool:
 
 
 def is_branch_name(cwd: Path | str, name: str) -> bool:
-    """Tell whether git takes a name for a branch, and nothing else goes by it."""
-    valid = answer_of(["check-ref-format", f"refs/heads/{name}"], cwd) is not None
-    return valid and not name.startswith(("-", "refs/"))
+    """Tell whether git takes a name for a branch, and nothing else goes by it.
+
+    Raises:
+        ProgramNotFoundError: git is not installed.
+    """
+    answer = run_git(["check-ref-format", f"refs/heads/{name}"], cwd, check=False)
+    return answer.exit_code == 0 and not name.startswith(("-", "refs/"))
 
 
 def commit_of(cwd: Path | str, name: str) -> str | None:
-    """Return the commit that a name stands for; None where it stands for none."""
+    """Return the commit that a name stands for; None where it stands for none.
+
+    Raises:
+        ProgramNotFoundError: git is not installed.
+    """
     if name.startswith("-"):
         return None
-    return answer_of(["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], cwd)
+    command = ["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
+    answer = run_git(command, cwd, check=False)
+    return answer.text if answer.exit_code == 0 else None
 
 
 def add_work_tree(home: Path, place: Path, *, branch: str | None, start: str, reason: str) -> bool:

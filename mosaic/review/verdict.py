@@ -121,8 +121,8 @@ def diff_text(snapshot: Snapshot, review: Review) -> str:
 
 
 def _stat(top: Path | None, evidence: Evidence, own: Collection[str]) -> str:
-    """Return the size of the work in one line, the mission's own files left out."""
-    if top is None:
+    """Return the size of the work in one line, the mission's own files left out; empty: unknown."""
+    if top is None or evidence.changed is None:
         return ""
     pairs = [(pair.before, pair.after) for pair in evidence.pairs]
     return describe_changes([c for c in changes_of_pairs(top, pairs) if c.path not in own])
