@@ -104,8 +104,10 @@ def _others(without: Sequence[str]) -> list[str]:
 
 def read_diff(top: Path, base: str, tree: str) -> str:
     """Return the difference between two trees as text for people; binary files are named only."""
-    options = (*_PLAIN, "--find-renames", "--src-prefix=a/", "--dst-prefix=b/", "--no-relative")
-    answer = run_git(["diff", *options, base, tree, "--"], top, timeout_seconds=GIT_SECONDS)
+    options = (*_PLAIN, "--find-renames", "--src-prefix=a/", "--dst-prefix=b/")
+    # By setting: `--no-relative` is as young as the setting that it answers (git 2.28).
+    command = ["-c", "diff.relative=false", "diff", *options, base, tree, "--"]
+    answer = run_git(command, top, timeout_seconds=GIT_SECONDS)
     return answer.stdout.decode("utf-8", "replace")
 
 
