@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from mosaic import __version__
 from mosaic.errors import MissionError
 from mosaic.machine.git import OLDEST_GIT, answer_of, find_work_tree
+from mosaic.machine.identity import find_process_table
 from mosaic.machine.lock import is_folder_held
+from mosaic.machine.mounts import find_foreign_file_system
 from mosaic.machine.orphans import list_marked
 from mosaic.machine.process import install_path
 from mosaic.machine.tmux import Tmux
@@ -52,6 +54,7 @@ def examine(mission: Path | None) -> list[Item]:
             found=f"{__version__}, Python {platform.python_version()}, {platform.system()}",
         ),
         _program("git", "install git; without it there are no branches and no evidence"),
+        _processes(),
         _program("tmux", "install tmux; only workers in panes need it"),
     ]
     try:
@@ -103,6 +106,16 @@ def _program(name: str, hint: str) -> Item:
     return Item(name=name, state="ok", found=found)
 
 
+def _processes() -> Item:
+    found = find_process_table()
+    return Item(
+        name="processes",
+        state="ok" if found else "bad",
+        found=f"told apart by {found}" if found else "neither /proc nor `ps` shows any",
+        hint="install `ps` (procps) or mount /proc; without them no session can be stopped",
+    )
+
+
 def answer_of_program(argv: list[str]) -> str:
     """Return the first line that a program prints."""
     import subprocess
@@ -132,6 +145,15 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
             hint="`git init`: plans and handoffs are read in git",
         ),
     ]
+    if (kind := find_foreign_file_system(layout.state_dir)) is not None:
+        items.append(
+            Item(
+                name="files",
+                state="missing",
+                found=f"the mission lies on `{kind}`, whose locks may not hold",
+                hint="hand off from one machine only, or move the project to a local disk",
+            )
+        )
     try:
         locks = find_locks(layout)
     except MissionError as error:

@@ -3,7 +3,8 @@
 A pid alone proves nothing: it is used again. A process is told apart by pid, start
 time, boot and host, and a zombie counts as gone. Only looks, never signals.
 
-Linux is read through /proc; other systems through `ps`.
+Linux is read through /proc, here and nowhere else; other systems through `ps`. Where there
+is neither, nothing is known of any process, and so none is signalled.
 """
 
 from __future__ import annotations
@@ -151,6 +152,27 @@ def parse_ps(text: str) -> list[ProcessEntry]:
 def has_proc() -> bool:
     """Tell whether this system shows its process table under /proc."""
     return os.path.exists("/proc/self/stat")
+
+
+def find_process_table() -> str | None:
+    """Return where processes are looked up: `/proc` or `ps`; None where there is neither."""
+    if has_proc():
+        return "/proc"
+    return "ps" if find_entry(os.getpid()) else None
+
+
+def find_variables(pid: int, beginning: bytes) -> list[bytes]:
+    """Return a process's variables that begin so; empty for another user's, and without /proc.
+
+    They are those that it was started with.
+    """
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as stream:
+            if os.fstat(stream.fileno()).st_uid != os.getuid():
+                return []
+            return [each for each in stream.read().split(b"\0") if each.startswith(beginning)]
+    except OSError:
+        return []
 
 
 def _is_hidden(pid: int) -> bool:

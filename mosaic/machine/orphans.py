@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from mosaic.machine.identity import (
     ProcessEntry,
     find_entry,
+    find_variables,
     has_proc,
     identity_of,
     list_entries,
@@ -155,13 +156,7 @@ def list_marked(variable: str, *, under: str) -> list[tuple[ProcessIdentity, str
         # another process in between, the signal finds the identity wrong and does nothing.
         if entry.pid == os.getpid() or entry.is_zombie:
             continue
-        try:
-            with open(f"/proc/{entry.pid}/environ", "rb") as stream:
-                if os.fstat(stream.fileno()).st_uid != os.getuid():
-                    continue
-                marks = [each for each in stream.read().split(b"\0") if each.startswith(wanted)]
-        except OSError:
-            continue
+        marks = find_variables(entry.pid, wanted)
         if marks:
             value = os.fsdecode(marks[0]).partition("=")[2]
             found.append((identity_of(entry), value))

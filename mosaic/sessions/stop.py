@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, SessionNotFoundError
 from mosaic.executors.supervised import Supervised
-from mosaic.machine.identity import host_name, is_same_process
+from mosaic.machine.identity import find_process_table, host_name, is_same_process
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.orphans import find_marked
 from mosaic.machine.paths import safe_segment
@@ -53,8 +53,10 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
         )
     run = _run_of(snapshot, found)
     if is_folder_held(run.dir):
-        # One that has only just begun may not have written down yet who it is.
-        wait_until(lambda: _has_heard(run, now=now), PATIENCE_SECONDS)
+        if not Supervised().stop(run.dir, now=now):
+            _expect_process_table(run)
+            # One that has only just begun may not have written down yet who it is.
+            wait_until(lambda: _has_heard(run, now=now), PATIENCE_SECONDS)
         wait_until(lambda: not is_folder_held(run.dir), PATIENCE_SECONDS)
     else:
         end_without_supervisor(run, found.lock.process, now=now)
@@ -67,6 +69,16 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
             hint="`mission stop --now` kills it; `mission doctor` shows its processes",
         )
     return ended
+
+
+def _expect_process_table(run: Run) -> None:
+    """Say why a supervisor cannot be asked to stop, where that is the system's doing."""
+    if find_process_table() is None and is_folder_held(run.dir):
+        raise FailedError(
+            f"run `{run.id}` cannot be stopped from here",
+            detail="there is neither /proc nor `ps`: no process can be told from another",
+            hint=f"make sure that `ps` answers, or `kill {run.state().supervisor_pid}` by hand",
+        )
 
 
 def _find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:

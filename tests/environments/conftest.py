@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Surroundings:
         cwd: Path | None = None,
         environ: Mapping[str, str | None] | None = None,
         before: str = "",
+        prefix: Sequence[str] = (),
     ) -> Answer:
         """Run a command.
 
@@ -48,11 +49,12 @@ class Surroundings:
             cwd: where; the project otherwise.
             environ: variables beside the usual ones; None takes one away.
             before: what a shell does first, or redirections behind `exec`.
+            prefix: the program that starts the shell, such as `unshare`.
         """
         told = {**self.repo.environ, **(environ or {})}
         argv = self.repo.argv(*arguments)
         if before:
-            argv = ["/bin/sh", "-c", f'{before}\nexec "$@"', "sh", *argv]
+            argv = [*prefix, "/bin/sh", "-c", f'{before}\nexec "$@"', "sh", *argv]
         done = subprocess.run(
             argv,
             cwd=cwd or self.path,
@@ -79,6 +81,20 @@ def programs(folder: Path, *names: str) -> str:
         if found is not None:
             (folder / name).symlink_to(os.path.realpath(found))
     return str(folder)
+
+
+OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
+"""Starts a program whose mounts nobody else sees."""
+
+
+def needs_own_mounts() -> None:
+    """Skip a test where this user cannot have mounts of its own."""
+    try:
+        done = subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False)
+    except OSError:
+        pytest.skip("there is no `unshare`")
+    if done.returncode:
+        pytest.skip("only root can have mounts of its own")
 
 
 @pytest.fixture(scope="session")
