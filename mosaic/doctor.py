@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from pathlib import Path
@@ -152,6 +153,15 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
                 state="missing",
                 found=f"the mission lies on `{kind}`, whose locks may not hold",
                 hint="hand off from one machine only, or move the project to a local disk",
+            )
+        )
+    if not os.access(layout.mission_file.parent, os.W_OK):
+        items.append(
+            Item(
+                name="files",
+                state="bad",
+                found=f"`{layout.mission_file.parent}` may not be written",
+                hint="only commands that look work; `ls -ld` and `findmnt` say why",
             )
         )
     try:

@@ -152,9 +152,12 @@ def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:
             "the folder that you are in is not there any more",
             hint="`cd` into one that is, or name the mission by `--mission PATH`",
         )
+    if isinstance(error.filename, str) and error.filename:
+        from mosaic.machine.access import access_error
+
+        return access_error("used", error.filename, error)
     return FileAccessError(
         "the system said no",
-        path=error.filename if isinstance(error.filename, str) else None,
         detail=error.strerror or str(error),
         hint="`MISSION_DEBUG=1` shows where",
     )

@@ -17,11 +17,14 @@ from mosaic.records import dataclass
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LOOK = "what only looks needs no writing: `mission status`, `list`, `show`, `review`"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _HINTS = {
     errno.ENOSPC: "free some space, then run the command again",
     errno.EDQUOT: "free some of your quota, then run the command again",
-    errno.EROFS: "the file system is mounted read-only",
+    errno.EROFS: f"it lies on a file system that is read-only; {_LOOK}",
+    errno.EACCES: f"become the user whose it is, or have them allow it; {_LOOK}",
+    errno.EPERM: f"become the user whose it is, or have them allow it; {_LOOK}",
     errno.ELOOP: "its symlinks lead in a circle",
 }
 
