@@ -27,6 +27,7 @@ from mosaic.sessions.housekeeping import folder_bytes
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import count_worktrees
 from mosaic.store.reading import locate_mission, read_mission
+from mosaic.text.frontmatter import has_libyaml
 
 if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
@@ -56,6 +57,7 @@ def examine(mission: Path | None) -> list[Item]:
         ),
         _program("git", "install git; without it there are no branches and no evidence"),
         _processes(),
+        _yaml(),
         _program("tmux", "install tmux; only workers in panes need it"),
     ]
     try:
@@ -114,6 +116,15 @@ def _processes() -> Item:
         state="ok" if found else "bad",
         found=f"told apart by {found}" if found else "neither /proc nor `ps` shows any",
         hint="install `ps` (procps) or mount /proc; without them no session can be stopped",
+    )
+
+
+def _yaml() -> Item:
+    return Item(
+        name="yaml",
+        state="ok" if has_libyaml() else "missing",
+        found="read by libyaml" if has_libyaml() else "read without libyaml: slowly, and no tabs",
+        hint="`pip install --force-reinstall --only-binary :all: pyyaml` brings it along",
     )
 
 

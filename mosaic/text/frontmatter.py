@@ -168,6 +168,13 @@ def _text_of(node: YamlNode) -> str:
     return "" if _is_null(node) else str(node.value)
 
 
+def has_libyaml() -> bool:
+    """Tell whether YAML is read by libyaml; else Python does, which takes no tab between words."""
+    import yaml
+
+    return hasattr(yaml, "CSafeLoader")
+
+
 def compose_block(text: str, block: Block) -> YamlNode | None:
     """Return the YAML nodes of a front matter block; None when it holds nothing.
 
