@@ -75,7 +75,7 @@ def parse_answer(text: str, *, role: str, label: str) -> WorkerResult:
     for values in _objects(text[:LONGEST_ANSWER]):
         if isinstance(values.get("status"), str) and "summary" in values:
             return _result(values, role, label)
-    found = " ".join(text.split())[:200]
+    found = _text(" ".join(text[:LONGEST_TEXT].split()), 200)
     words = f"its answer is no result: {found}" if found else "it gave no answer"
     return error_result(words, role=role, label=label)
 

@@ -7,7 +7,11 @@ import re
 from mosaic.errors import UsageError
 
 UNIT_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+DURATION = re.compile(r"(?:(\d{1,12})d)?(?:(\d{1,12})h)?(?:(\d{1,12})m)?(?:(\d{1,12})s)?")
+LONGEST_SECONDS = 100 * 365 * UNIT_SECONDS["d"]
+"""More than anybody waits; what the clocks and timers of every system can count."""
+MOST_DIGITS = 12
+LONGEST_SHOWN = 80
 
 
 def format_duration(seconds: float) -> str:
@@ -24,11 +28,11 @@ def parse_duration(text: str) -> float:
     """Return the seconds that `45m`, `1h30m`, `90s` or a plain number of seconds stands for.
 
     Raises:
-        UsageError: it is no length of time, or nothing.
+        UsageError: it is no length of time, nothing, or more than a hundred years.
     """
     compact = "".join(text.split()).lower()
-    if compact.isascii() and compact.isdigit() and int(compact) > 0:
-        return float(compact)
+    if compact.isascii() and compact.isdigit() and len(compact) <= MOST_DIGITS:
+        compact += "s"
     found = DURATION.fullmatch(compact)
     amounts = found.groups() if found else ()
     seconds = sum(
@@ -37,5 +41,8 @@ def parse_duration(text: str) -> float:
         if amount
     )
     if not seconds:
-        raise UsageError(f"`{text}` is no length of time", hint="write `45m`, `1h30m` or `90s`")
+        shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+        raise UsageError(f"`{shown}` is no length of time", hint="write `45m`, `1h30m` or `90s`")
+    if seconds > LONGEST_SECONDS:
+        raise UsageError(f"`{text}` is more than a hundred years", hint="write a shorter time")
     return float(seconds)

@@ -8,7 +8,8 @@ from mosaic.errors import UsageError
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 THOUSAND = 1000
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt]?)i?b?)?", re.IGNORECASE)
+SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*(?:([kmgt]?)i?b?)?", re.IGNORECASE)
+LONGEST_SHOWN = 80
 
 
 def format_size(count: float) -> str:
@@ -27,6 +28,7 @@ def parse_size(text: str) -> int:
     """
     found = SIZE.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"`{text}` is no size", hint="write `500kB`, `32MB` or `1GB`")
+        shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+        raise UsageError(f"`{shown}` is no size", hint="write `500kB`, `32MB` or `1GB`")
     power = " kmgt".index((found[2] or " ").lower())
     return int(float(found[1]) * THOUSAND**power)

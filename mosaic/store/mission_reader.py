@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
 SCHEMA_VERSION = 1
+LARGEST_NUMBER = 1 << 53
 Word = TypeVar("Word", bound="StrEnum")
 Amount = TypeVar("Amount", int, float)
 
@@ -125,12 +126,11 @@ class MissionReader:
     def _usage(self, value: object) -> Usage | None:
         if not isinstance(value, dict):
             return None
-        cost = get_key(value, "costUsd")
         return Usage(
             input_tokens=self._number(value, "inputTokens") or 0,
             output_tokens=self._number(value, "outputTokens") or 0,
             cached_input_tokens=self._number(value, "cachedInputTokens") or 0,
-            cost_usd=float(cost) if isinstance(cost, int | float) else None,
+            cost_usd=self._amount("costUsd", get_key(value, "costUsd")),
         )
 
     def _gates(self, value: object) -> JsonValue:
@@ -285,9 +285,20 @@ class MissionReader:
         value = get_key(data, key)
         if value is None:
             return None
+        return int(self._counted(key, value))
+
+    def _amount(self, key: str, value: object) -> float | None:
+        if not isinstance(value, int | float):
+            return None
+        return float(self._counted(key, value))
+
+    def _counted(self, key: str, value: object) -> float:
+        """Return a number that any program can hold."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._error(key, f"`{key}` is {value!r}, not a number", "write a number")
-        return int(value)
+        if abs(value) > LARGEST_NUMBER:
+            raise self._error(key, f"`{key}` is beyond all measure", "write a smaller number")
+        return value
 
     def _time(self, data: Mapping[str, Any], key: str) -> datetime | None:
         value = self._text_of(data, key)

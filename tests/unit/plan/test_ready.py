@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mosaic.errors import UsageError
 from mosaic.model import Milestone, MilestoneStatus, Status, Task
 from mosaic.plan.durations import format_duration, parse_duration
 from mosaic.plan.graph import find_cycles, levels, render_dot, render_mermaid
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.plan.ready import Reason, priority_rank, refusal_of, select_tasks, summarize_waiting
 from mosaic.plan.scopes import scopes_overlap
+from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import nearest_status, parse_status
 
 
@@ -248,6 +250,18 @@ def test_a_length_of_time_is_written_short(seconds: int, text: str) -> None:
 )
 def test_a_length_of_time_is_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 5000, f"{'9' * 400}d", "999999d", "0s", ""])
+def test_a_length_of_time_beyond_all_measure_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 400, f"{'9' * 400}kB", f"1.{'9' * 5000}", "-1"])
+def test_a_size_beyond_all_measure_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_size(text)
 
 
 @pytest.mark.parametrize(
