@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
+from mosaic.plan.globs import bad_glob
 from mosaic.plan.graph import ARROW, dangling_dependencies, find_cycles
-from mosaic.plan.scopes import bad_glob, scopes_overlap
+from mosaic.plan.scopes import scopes_overlap
 from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:

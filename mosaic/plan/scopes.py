@@ -7,20 +7,17 @@ globs (`!x`) narrow a scope and are left out, which errs towards yes again.
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from mosaic.plan.globs import ANY_DEPTH, parse_glob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ANY_DEPTH = "**"
-
 
 def scopes_overlap(first: Sequence[str], second: Sequence[str]) -> bool:
     """Tell whether some path may match a glob of both."""
-    left = [parts for glob in first if (parts := _parts(glob))]
-    right = [parts for glob in second if (parts := _parts(glob))]
+    left, right = _allowing(first), _allowing(second)
     return any(_meet(a, b) for a in left for b in right)
 
 
@@ -31,47 +28,20 @@ def outside_scope(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
         paths: relative to the repository's root, with `/`.
         globs: gitignore-style; a later `!x` takes away what an earlier glob allows.
     """
-    from pathspec import GitIgnoreSpec  # start-up: only the end of a run needs it
-
     if not any(glob.strip() for glob in globs):
         return []
-    spec = GitIgnoreSpec.from_lines(globs)
-    return [path for path in paths if not spec.match_file(path)]
+    known = [parse_glob(glob) for glob in reversed(globs)]
+    outside = []
+    for path in paths:
+        last = next((glob for glob in known if glob.matches(path)), None)
+        if last is None or last.is_negated:
+            outside.append(path)
+    return outside
 
 
-def bad_glob(glob: str) -> str | None:
-    """Return what is wrong with a glob of a write scope; None when nothing is."""
-    text = glob.removeprefix("!")
-    if not text.strip():
-        return "it is empty"
-    if "\0" in text or "\n" in text:
-        return "it holds a control character"
-    if re.match(r"[A-Za-z]:[\\/]", text) or text.startswith("~"):
-        return "it is not relative to the repository"
-    if ".." in text.split("/"):
-        return "it leads out of the repository"
-    return None
-
-
-@lru_cache(maxsize=4096)
-def _parts(glob: str) -> tuple[str, ...]:
-    """Return a glob as path segments, the way gitignore anchors it."""
-    text = glob.strip()
-    if not text or text.startswith("!"):
-        return ()
-    anchored = "/" in text.rstrip("/")[:-1] or text.startswith("/")
-    folder = text.endswith("/")
-    parts = [part for part in text.split("/") if part not in ("", ".")]
-    if not parts:
-        return (ANY_DEPTH,)
-    if not anchored and parts[0] != ANY_DEPTH:
-        parts.insert(0, ANY_DEPTH)
-    if folder or parts[-1] != ANY_DEPTH:
-        parts.append(ANY_DEPTH)  # what is below a matched folder is matched as well
-    squeezed = [
-        part for n, part in enumerate(parts) if part != ANY_DEPTH or n == 0 or parts[n - 1] != part
-    ]
-    return tuple(squeezed)
+def _allowing(globs: Sequence[str]) -> list[tuple[str, ...]]:
+    parsed = [parse_glob(glob) for glob in globs]
+    return [glob.parts for glob in parsed if glob.parts and not glob.is_negated]
 
 
 def _meet(first: tuple[str, ...], second: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from mosaic.machine.disk import find_text, write_atomic
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
-from mosaic.plan.scopes import bad_glob
+from mosaic.plan.globs import bad_glob
 from mosaic.records import dataclass, replace
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout

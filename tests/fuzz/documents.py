@@ -8,7 +8,8 @@ from typing import Any
 
 from mosaic.errors import MissionError
 from mosaic.plan.durations import format_duration, parse_duration
-from mosaic.plan.scopes import bad_glob, outside_scope, scopes_overlap
+from mosaic.plan.globs import bad_glob
+from mosaic.plan.scopes import outside_scope, scopes_overlap
 from mosaic.plan.sizes import format_size, parse_size
 from mosaic.prompts.prompt import LONGEST_OUTPUT, render_template
 from mosaic.store.mission_file import load_mission, next_session_id, with_session

@@ -22,6 +22,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "json_document": documents.json_document,
     "mission_file": documents.mission_file,
     "template": documents.template,
+    "scopes": documents.scopes,
     "words": documents.words,
     "terminal": streams.terminal,
     "claude": streams.claude,

@@ -1,0 +1,177 @@
+"""Globs as .gitignore has them, matched in time that grows with glob times path.
+
+A glob comes from a task file, and a task file may be somebody else's: so no glob may cost
+more than it is long. Segments are matched one after the other, `**` by the set of places
+that may be reached; within a segment each `*` takes the first place that fits and never
+another, which is enough, because what stands between two stars has a fixed length.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+ANY_DEPTH = "**"
+LONGEST_GLOB = 1024
+_CLASSES = {
+    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": r" \t", "cntrl": r"\x00-\x1f\x7f",
+    "digit": "0-9", "graph": "!-~", "lower": "a-z", "print": " -~", "punct": "!-/:-@[-`{-~",
+    "space": r"\t-\r ", "upper": "A-Z", "xdigit": "0-9A-Fa-f",
+}  # fmt: skip
+_CLASSES = {name: signs.replace("[", r"\[") for name, signs in _CLASSES.items()}
+_NOTHING = "(?!)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Glob:
+    """A glob taken apart."""
+
+    parts: tuple[str, ...]
+    """Its segments from the repository's root; none for a glob that matches nothing."""
+    is_negated: bool
+
+    def matches(self, path: str) -> bool:
+        """Tell whether a path, or a folder that it lies in, is matched; `!` is left aside."""
+        end = len(self.parts)
+        reached = self._skipped({0}) if end else set()
+        for segment in path.split("/"):
+            after = set()
+            for place in reached:
+                if place == end:
+                    continue
+                if self.parts[place] == ANY_DEPTH:
+                    after.add(place)
+                elif _pattern(self.parts[place]).fullmatch(segment):
+                    after.add(place + 1)
+            reached = self._skipped(after)
+            if not reached:
+                return False
+        return end in reached
+
+    def _skipped(self, places: set[int]) -> set[int]:
+        """Return places with those behind every `**` that may stand for nothing."""
+        for place in sorted(places):
+            after = place
+            while after < len(self.parts) and self.parts[after] == ANY_DEPTH:
+                after += 1
+                places.add(after)
+        return places
+
+
+def bad_glob(glob: str) -> str | None:
+    """Return what is wrong with a glob of a write scope; None when nothing is."""
+    text = glob.removeprefix("!")
+    if not text.strip():
+        return "it is empty"
+    if len(text) > LONGEST_GLOB:
+        return f"it has more than {LONGEST_GLOB} characters"
+    if "\0" in text or "\n" in text:
+        return "it holds a control character"
+    if re.match(r"[A-Za-z]:[\\/]", text) or text.startswith("~"):
+        return "it is not relative to the repository"
+    if ".." in text.split("/"):
+        return "it leads out of the repository"
+    if _ends_open(_trimmed(text)):
+        return "it ends with a backslash"
+    return None
+
+
+@lru_cache(maxsize=4096)
+def parse_glob(glob: str) -> Glob:
+    """Return a glob taken apart; one with which something is wrong matches nothing."""
+    text = _trimmed(glob)
+    is_negated = text.startswith("!")
+    text = text.removeprefix("!")
+    if bad_glob(glob) is not None or (text.startswith("#") and not is_negated):
+        return Glob(parts=(), is_negated=is_negated)
+    anchored = "/" in text.rstrip("/")
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if not parts:
+        return Glob(parts=(ANY_DEPTH,), is_negated=is_negated)
+    if not anchored and parts[0] != ANY_DEPTH:
+        parts.insert(0, ANY_DEPTH)
+    # What is below a matched folder is matched as well; of a folder, nothing else is.
+    if text.endswith("/"):
+        parts += ["*", "*", ANY_DEPTH] if parts[-1] == ANY_DEPTH else ["*", ANY_DEPTH]
+    elif parts[-1] == ANY_DEPTH:
+        parts[-1:] = ["*", ANY_DEPTH]
+    else:
+        parts.append(ANY_DEPTH)
+    squeezed = [
+        part for n, part in enumerate(parts) if part != ANY_DEPTH or n == 0 or parts[n - 1] != part
+    ]
+    return Glob(parts=tuple(squeezed), is_negated=is_negated)
+
+
+def _trimmed(text: str) -> str:
+    """Return a text without the blanks around it; one that a backslash protects stays."""
+    kept = text.rstrip()
+    if _ends_open(kept) and len(kept) < len(text):
+        kept = text[: len(kept) + 1]
+    return kept.lstrip()
+
+
+def _ends_open(text: str) -> bool:
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
+
+
+@lru_cache(maxsize=4096)
+def _pattern(segment: str) -> re.Pattern[str]:
+    """Return what matches a segment's names."""
+    pieces = [""]
+    at = 0
+    while at < len(segment):
+        sign = segment[at]
+        if sign == "*":
+            pieces.append("")
+            at += 1
+        elif sign == "?":
+            pieces[-1] += "."
+            at += 1
+        elif sign == "[":
+            written, at = _bracket(segment, at)
+            pieces[-1] += written
+        else:
+            at += sign == "\\"
+            pieces[-1] += re.escape(segment[at : at + 1])
+            at += 1
+    first, *others = pieces
+    if others:
+        inner = "".join(f"(?>.*?{piece})" for piece in others[:-1] if piece)
+        # The last piece stands at the end: everything before it belongs to the star.
+        return re.compile(f"{first}{inner}.*{others[-1]}", re.DOTALL)
+    return re.compile(first, re.DOTALL)
+
+
+def _bracket(segment: str, start: int) -> tuple[str, int]:
+    """Return a set of signs as a regular expression has it, and where it ends."""
+    at = start + 1
+    is_negated = segment[at : at + 1] in ("!", "^")
+    at += is_negated
+    found: list[str] = []
+    first = at
+    while at < len(segment) and (segment[at] != "]" or at == first):
+        named = re.compile(r"\[:([a-z]+):\]").match(segment, at)
+        if named:
+            if named[1] not in _CLASSES:
+                return _NOTHING, len(segment)
+            found.append(_CLASSES[named[1]])
+            at = named.end()
+            continue
+        low, at = _sign(segment, at)
+        high = low
+        if segment[at : at + 1] == "-" and segment[at + 1 : at + 2] not in ("", "]"):
+            high, at = _sign(segment, at + 1)
+        # Of a range that runs backwards, git takes the first sign.
+        found.append(f"{re.escape(low)}-{re.escape(max(high, low))}")
+    if at >= len(segment):
+        return _NOTHING, len(segment)
+    if not found:
+        return ("." if is_negated else _NOTHING), at + 1
+    return f"[{'^' if is_negated else ''}{''.join(found)}]", at + 1
+
+
+def _sign(segment: str, at: int) -> tuple[str, int]:
+    at += segment[at] == "\\" and at + 1 < len(segment)
+    return segment[at], at + 1
