@@ -82,7 +82,7 @@ def _plain(value: Any) -> Any:
 
 def _record(described: type, *, frozen: bool) -> type:
     body = dict(described.__dict__)
-    names = tuple(body.get("__annotations__", ()))
+    names = tuple(described.__annotations__)
     fields = {}
     for name in names:
         given = body.pop(name, MISSING)

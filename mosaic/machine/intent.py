@@ -18,6 +18,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined
 from mosaic.machine.staging import is_set_temporary
 from mosaic.records import dataclass
@@ -68,7 +69,7 @@ def parse_note(data: bytes, root: Path | str) -> list[PlannedFile]:
         PathOutsideError: it names a file outside `root`.
     """
     try:
-        note = json.loads(data)
+        note = parse_json(data)
         if note["version"] != _VERSION:
             raise ValueError("unknown version")
         return [_parse_file(entry, root) for entry in note["files"]]

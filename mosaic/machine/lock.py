@@ -26,6 +26,7 @@ from mosaic.errors import HeldError, LockTimeoutError, MissionError
 from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.identity import is_same_process, own_identity
+from mosaic.machine.json_data import parse_json
 from mosaic.model import ProcessIdentity
 from mosaic.records import asdict, dataclass
 
@@ -273,7 +274,7 @@ def _find_holder(path: Path | str) -> str | None:
 def _read_note(path: Path | str) -> tuple[_Holder, ProcessIdentity] | None:
     try:
         data = find_bytes(_holder_path(path), limit_bytes=65536)
-        found = _Holder(**json.loads(data or b""))
+        found = _Holder(**parse_json(data or b""))
         identity = ProcessIdentity(
             pid=int(found.pid),
             started_at=str(found.started_at),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from mosaic.errors import FailedError
 from mosaic.machine import drain
 from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_file_held
 from mosaic.records import dataclass
 
@@ -118,7 +118,7 @@ def find_gaps(folder: Path) -> list[Gap]:
     gaps = []
     for line in data.splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            values: dict[str, Any] = json.loads(line)
+            values: dict[str, Any] = parse_json(line)
             gaps.append(
                 Gap(
                     stream=str(values["stream"]),

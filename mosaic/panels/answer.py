@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mosaic.machine.json_data import parse_json
 from mosaic.records import asdict, dataclass
 
 STATUSES = ("completed", "blocked", "error")
@@ -134,7 +135,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -17,10 +17,12 @@ from mosaic.errors import FailedError, NotReadyError, UsageError
 from mosaic.executors.tmux import pane_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.tmux import Tmux
 from mosaic.panels.launch import WorkerStart, start_worker
 from mosaic.panels.record import Panel, PanelEvent, named_worker
 from mosaic.records import asdict, dataclass, replace
+from mosaic.runs.checked import checked
 from mosaic.runs.record import format_moment
 from mosaic.runtimes import get_runtime
 
@@ -143,7 +145,7 @@ def read_messages(panel: Panel, worker: str) -> list[Message]:
     found = []
     for line in (find_bytes(panel.mailbox(worker)) or b"").splitlines():
         try:
-            found.append(Message(**json.loads(line)))
+            found.append(checked(Message(**parse_json(line))))
         except (ValueError, TypeError):
             continue
     return found

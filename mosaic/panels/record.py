@@ -16,6 +16,7 @@ treat its runs like any other.
 from __future__ import annotations
 
 import json
+import operator
 import re
 import shutil
 from contextlib import contextmanager
@@ -24,9 +25,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import PanelNotFoundError, RecordError, UsageError
-from mosaic.machine.clock import utc_now
+from mosaic.machine.clock import read_moment, utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.journal import append_next
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import mission_lock
 from mosaic.model import ProcessIdentity
 from mosaic.panels.words import (
@@ -39,6 +41,7 @@ from mosaic.panels.words import (
     WorkerStatus,
 )
 from mosaic.records import dataclass, replace
+from mosaic.runs.checked import checked
 from mosaic.runs.record import Run, format_moment
 from mosaic.store.state import ensure_state_dir
 
@@ -148,7 +151,7 @@ class Panel:
 
         def line(last: bytes) -> bytes:
             try:
-                seq = int(json.loads(last)["seq"]) + 1 if last else 1
+                seq = operator.index(parse_json(last)["seq"]) + 1 if last else 1
             except (ValueError, KeyError, TypeError):
                 seq = 1
             values = {
@@ -168,7 +171,7 @@ class Panel:
         found: list[Mapping[str, Any]] = []
         for line in (find_bytes(self.dir / "events.jsonl") or b"").splitlines():
             try:
-                value = json.loads(line)
+                value = parse_json(line)
             except ValueError:
                 continue
             if isinstance(value, dict):
@@ -180,13 +183,13 @@ class Panel:
         if data is None:
             raise RecordError(f"the panel has no `{name}`", path=self.dir)
         try:
-            values = json.loads(data)
-            version = values.pop("layout_version")
+            values = parse_json(data)
+            is_newer = values.pop("layout_version") > LAYOUT_VERSION
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RecordError(
                 f"`{name}` of a panel cannot be read", path=self.dir / name, detail=str(error)
             ) from None
-        if version > LAYOUT_VERSION:
+        if is_newer:
             raise RecordError(f"`{name}` is of a newer Mosaic", path=self.dir / name)
         return dict(values)
 
@@ -292,22 +295,23 @@ def _plain(record: Any) -> Any:
 def _plan_from(values: dict[str, Any], folder: Path) -> PanelPlan:
     try:
         known = {name: values[name] for name in PanelPlan.__dataclass_fields__ if name in values}
-        known["created_at"] = datetime.fromisoformat(known["created_at"])
-        known["workers"] = tuple(WorkerPlan(**each) for each in known["workers"])
-        return PanelPlan(**known)
+        known["created_at"] = read_moment(known["created_at"])
+        known["workers"] = tuple(checked(WorkerPlan(**each)) for each in known["workers"])
+        return checked(PanelPlan(**known))
     except (ValueError, KeyError, TypeError) as error:
         raise _broken("panel.json", folder, error) from None
 
 
 def _state_from(values: dict[str, Any], folder: Path) -> PanelState:
     try:
-        return PanelState(
+        state = PanelState(
             workers={name: _worker_from(each) for name, each in values["workers"].items()},
             is_stop_requested=values.get("is_stop_requested") is True,
             is_shut_down=values.get("is_shut_down") is True,
             problems=tuple(values.get("problems") or ()),
-            updated_at=datetime.fromisoformat(values["updated_at"]),
+            updated_at=read_moment(values["updated_at"]),
         )
+        return checked(state)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _broken("state.json", folder, error) from None
 
@@ -319,9 +323,9 @@ def _worker_from(values: dict[str, Any]) -> WorkerState:
     known["cleanup"] = Cleanup(known["cleanup"])
     known["runs"] = tuple(known.get("runs") or ())
     if known.get("launcher"):
-        known["launcher"] = ProcessIdentity(**known["launcher"])
+        known["launcher"] = checked(ProcessIdentity(**known["launcher"]))
     known["dropped"] = tuple(known.get("dropped") or ())
-    return WorkerState(**known)
+    return checked(WorkerState(**known))
 
 
 def _broken(name: str, folder: Path, error: Exception) -> RecordError:

@@ -9,17 +9,18 @@ it changed all the same is named, and stays in the run's last checkpoint.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitError, MissionError
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.git import head_commit, run_git
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.snapshot import take_tree
 from mosaic.machine.tree_diff import compare_trees
 from mosaic.panels.record import Panel
 from mosaic.records import dataclass
+from mosaic.runs.checked import checked
 from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.commit import commit_rest, set_own_files_back
 from mosaic.workspaces.provision import own_prefixes
@@ -73,15 +74,16 @@ def settle_tree(run: Run) -> SettledTree:
 def find_settled(run: Run) -> SettledTree | None:
     """Return what became of a worker's changes; None where that is not on record."""
     try:
-        values = json.loads(find_bytes(run.dir / SETTLED_NAME) or b"null")
+        values = parse_json(find_bytes(run.dir / SETTLED_NAME) or b"null")
         if values is None:
             return None
-        return SettledTree(
+        settled = SettledTree(
             commit=values["commit"],
             dropped=tuple(values["dropped"]),
             set_back=tuple(values["set_back"]),
             problem=values["problem"],
         )
+        return checked(settled)
     except (MissionError, ValueError, KeyError, TypeError):
         return None
 

@@ -13,20 +13,22 @@ of a task. The tree is kept alive by `refs/mosaic/checkpoints/<run>/<seq>`.
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError, RecordError
+from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.snapshot import LeftOut
 from mosaic.machine.tree_diff import FileChange
 from mosaic.records import asdict, dataclass, field
+from mosaic.runs.checked import checked
 from mosaic.runs.record import LAYOUT_VERSION, Run, format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
     from pathlib import Path
 
     from mosaic.model import JsonValue
@@ -155,23 +157,23 @@ def read_checkpoint(path: Path) -> Checkpoint:
         RecordError: it is missing, broken, or of a newer Mosaic.
     """
     try:
-        values: dict[str, Any] = json.loads(find_bytes(path) or b"")
-        version = values.get("layout_version", LAYOUT_VERSION)
+        values: dict[str, Any] = parse_json(find_bytes(path) or b"")
+        is_newer = values.get("layout_version", LAYOUT_VERSION) > LAYOUT_VERSION
         known = _known(Checkpoint, values)
-        known["created_at"] = datetime.fromisoformat(known["created_at"])
+        known["created_at"] = read_moment(known["created_at"])
         known["types"] = tuple(known["types"])
         known["files"] = tuple(
-            FileChange(**_known(FileChange, each)) for each in known.get("files", ())
+            checked(FileChange(**_known(FileChange, each))) for each in known.get("files", ())
         )
         known["left_out"] = tuple(
-            LeftOut(**_known(LeftOut, each)) for each in known.get("left_out", ())
+            checked(LeftOut(**_known(LeftOut, each))) for each in known.get("left_out", ())
         )
-        checkpoint = Checkpoint(**known)
+        checkpoint = checked(Checkpoint(**known))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MissionError) as error:
         raise RecordError(
             "a checkpoint cannot be read", path=path, detail=str(error) or None
         ) from None
-    if version > LAYOUT_VERSION:
+    if is_newer:
         raise RecordError("a checkpoint is of a newer Mosaic", path=path, hint="upgrade Mosaic")
     return checkpoint
 

@@ -11,12 +11,14 @@ before the next event.
 from __future__ import annotations
 
 import json
+import operator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.journal import append_next
+from mosaic.machine.json_data import parse_json
 from mosaic.model import RunStatus
 from mosaic.records import dataclass, field
 from mosaic.runs.record import format_moment
@@ -148,9 +150,9 @@ def read_events(run: Run) -> EventRead:
 
 def _parse_event(line: bytes) -> Event | None:
     try:
-        values = json.loads(line)
+        values = parse_json(line)
         return Event(
-            seq=int(values["seq"]),
+            seq=operator.index(values["seq"]),
             type=str(values["type"]),
             level=str(values.get("level", "info")),
             created_at=str(values["created_at"]),

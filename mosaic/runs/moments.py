@@ -8,12 +8,13 @@ were written then or later.
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from mosaic.errors import UsageError
+from mosaic.machine.clock import read_moment
 from mosaic.machine.drain import INDEX_NAME
+from mosaic.machine.json_data import parse_json
 from mosaic.plan.durations import parse_duration
 from mosaic.runs.reading import LogFile
 
@@ -45,7 +46,7 @@ def since_offset(run: Run, stream: Stream, moment: datetime) -> int:
 
 def _parse_entry(line: bytes) -> tuple[str, int, datetime] | None:
     try:
-        stream, offset, moment = json.loads(line)
+        stream, offset, moment = parse_json(line)
         written = parse_time(moment)
         return (str(stream), max(0, int(offset)), written) if written else None
     except (ValueError, TypeError, OverflowError, RecursionError):
@@ -55,10 +56,9 @@ def _parse_entry(line: bytes) -> tuple[str, int, datetime] | None:
 def parse_time(text: object) -> datetime | None:
     """Return the time that a record tells, without a zone in UTC; None when it is none."""
     try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return read_moment(text)
     except ValueError:
         return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def parse_moment(text: str, now: datetime) -> datetime:

@@ -28,9 +28,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.errors import MissionError, RecordError
+from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.json_data import parse_json
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 from mosaic.records import dataclass, field, replace
+from mosaic.runs.checked import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -257,7 +260,7 @@ def _parse(path: Path, build: Callable[[dict[str, Any]], Parsed]) -> Parsed:
         data = find_bytes(path)
         if data is None:
             raise RecordError(f"the run record has no `{path.name}`", path=path.parent)
-        values = json.loads(data)
+        values = parse_json(data)
         if values.get("layout_version", LAYOUT_VERSION) > LAYOUT_VERSION:
             raise RecordError(
                 f"`{path.name}` is of a newer Mosaic", path=path, hint="upgrade Mosaic"
@@ -276,23 +279,23 @@ def _meta_from(values: dict[str, Any]) -> RunMeta:
     known["mode"] = Mode(known["mode"])
     known["argv"] = tuple(known["argv"])
     known["step_kind"] = known.get("step_kind") or known["runtime"]
-    known["created_at"] = datetime.fromisoformat(known["created_at"])
-    return RunMeta(**known)
+    known["created_at"] = read_moment(known["created_at"])
+    return checked(RunMeta(**known))
 
 
 def _state_from(values: dict[str, Any]) -> RunState:
     known = {name: values[name] for name in RunState.__dataclass_fields__ if name in values}
     for name in ("started_at", "updated_at", "finished_at"):
         if known.get(name):
-            known[name] = datetime.fromisoformat(known[name])
+            known[name] = read_moment(known[name])
     known["status"] = RunStatus(known["status"])
     if known.get("reason"):
         known["reason"] = EndReason(known["reason"])
     if known.get("agent"):
-        known["agent"] = ProcessIdentity(**known["agent"])
+        known["agent"] = checked(ProcessIdentity(**known["agent"]))
     if known.get("usage"):
-        known["usage"] = Usage(**known["usage"])
-    return RunState(**known)
+        known["usage"] = checked(Usage(**known["usage"]))
+    return checked(RunState(**known))
 
 
 def advance(state: RunState, now: datetime, **changes: Any) -> RunState:

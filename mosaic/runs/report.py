@@ -10,12 +10,12 @@ Every key may be missing. It is what somebody claims: read with bounds, and neve
 
 from __future__ import annotations
 
-import json
 import posixpath
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes
+from mosaic.machine.json_data import parse_json
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def read_report(run: Run) -> AgentReport:
         data = find_bytes(run.artifacts / REPORT_NAME, limit_bytes=LARGEST_REPORT_BYTES)
         if data is None:
             return AgentReport()
-        values = json.loads(data)
+        values = parse_json(data)
     except (MissionError, ValueError, RecursionError) as error:
         return AgentReport(problem=f"`artifacts/{REPORT_NAME}` cannot be read: {error}")
     if not isinstance(values, dict):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.machine.access import find_signature
 from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.process import install_path
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def describe_agent(runtime: Runtime, program: str, layout: Layout) -> dict[str, 
 
 def _read(cache: Path) -> dict[str, JsonValue]:
     try:
-        values = json.loads(find_bytes(cache) or b"{}")
+        values = parse_json(find_bytes(cache) or b"{}")
     except (ValueError, MissionError):
         return {}
     return values if isinstance(values, dict) else {}

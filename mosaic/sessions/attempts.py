@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.json_data import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def _place(layout: Layout) -> Path:
 
 def _read(place: Path) -> dict[str, str]:
     try:
-        values = json.loads(find_bytes(place) or b"{}")
+        values = parse_json(find_bytes(place) or b"{}")
     except (MissionError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -11,16 +11,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import LockFileError
+from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.identity import boot_id, host_name, is_same_process
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_folder_held
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.records import dataclass, replace
+from mosaic.runs.checked import checked
 from mosaic.store.mission_file import format_time
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from mosaic.store.layout import Layout
 
 HEARTBEAT_SECONDS = 15.0
+PIDS = range(1 << 31)
 STALE_HEARTBEAT_SECONDS = 600.0
 """How old the heartbeat of another machine's session must be to call it dead."""
 STARTING = "it is just being started"
@@ -157,8 +160,8 @@ def read_lock(path: Path) -> SessionLock | None:
     if data is None:
         return None
     try:
-        return _lock_from(json.loads(data))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return checked(_lock_from(parse_json(data)))
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise LockFileError(
             "the session lock cannot be read",
             path=path,
@@ -185,7 +188,7 @@ def write_lock(path: Path, lock: SessionLock, *, state_dir: Path) -> None:
         "milestone_id": lock.milestone_id,
     }
     data = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-    write_private(path, data.encode(), root=state_dir)
+    write_private(path, data.encode("utf-8", "surrogateescape"), root=state_dir)
 
 
 def remove_lock(path: Path, run_id: str) -> None:
@@ -200,15 +203,22 @@ def _lock_from(values: dict[str, Any]) -> SessionLock:
         session_id=str(values["session_id"]),
         runtime=str(values["runtime"]),
         process=ProcessIdentity(
-            pid=int(values["pid"]),
+            pid=_pid(values["pid"]),
             started_at=str(values.get("pid_started_at") or ""),
             boot_id=str(values.get("boot_id") or ""),
             host=str(values.get("host") or ""),
         ),
-        supervisor_pid=int(values.get("supervisor_pid") or 0),
-        started_at=datetime.fromisoformat(values["started_at"]),
+        supervisor_pid=_pid(values.get("supervisor_pid") or 0),
+        started_at=read_moment(values["started_at"]),
         project_path=str(values.get("project_path") or ""),
         task_id=str(values["task_id"]),
         run_id=str(values["run_id"]),
         milestone_id=values.get("milestone_id"),
     )
+
+
+def _pid(value: Any) -> int:
+    pid = int(value)
+    if pid not in PIDS:
+        raise ValueError(f"{value!r} is no pid")
+    return pid

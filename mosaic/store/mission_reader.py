@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.errors import MissionFileError, UsageError
+from mosaic.machine.clock import read_moment
 from mosaic.model import (
     EndReason,
     GatePolicy,
@@ -28,6 +28,7 @@ from mosaic.plan.statuses import parse_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from enum import StrEnum
 
     from mosaic.model import JsonValue
@@ -305,12 +306,11 @@ class MissionReader:
         if not value:
             return None
         try:
-            moment = datetime.fromisoformat(value)
+            return read_moment(value)
         except ValueError:
             raise self._error(
                 key, f"`{key}` is {value!r}, not a time", "write it as 2026-03-21T11:41:39Z"
             ) from None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def _word(self, data: Mapping[str, Any], key: str, words: type[Word], default: Word) -> Word:
         value = self._text_of(data, key)

@@ -16,6 +16,7 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from mosaic.machine.json_data import parse_json
 from mosaic.records import dataclass
 from mosaic.store.fields import SYNCED
 
@@ -115,7 +116,7 @@ def _newer(table: Value, file: Value, base: Value | None) -> Side | None:
 def parse_base(data: bytes) -> dict[str, dict[str, Value]]:
     """Read sync.json; one that cannot be read means that nothing is known to be agreed on."""
     try:
-        document = json.loads(data)
+        document = parse_json(data)
         if document["version"] != FORMAT_VERSION:
             return {}
         return {
@@ -136,4 +137,6 @@ def dump_base(base: Base) -> bytes:
         for task, values in base.items()
     ]
     body = ",\n".join(lines)
-    return f'{{"version": {FORMAT_VERSION}, "tasks": {{\n{body}\n}}}}\n'.encode()
+    return f'{{"version": {FORMAT_VERSION}, "tasks": {{\n{body}\n}}}}\n'.encode(
+        "utf-8", "surrogateescape"
+    )

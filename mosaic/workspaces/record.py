@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError, RecordError
+from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.git import find_work_tree
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.records import dataclass
+from mosaic.runs.checked import checked
 from mosaic.runs.record import format_moment
 from mosaic.store.layout import WORKTREES
 from mosaic.store.state import ensure_state_dir
@@ -168,7 +171,7 @@ def read_workspace(path: Path) -> Workspace | None:
     if data is None:
         return None
     try:
-        values: dict[str, Any] = json.loads(data)
+        values: dict[str, Any] = parse_json(data)
         if values.pop("layout_version") > LAYOUT_VERSION:
             raise RecordError("the worktree's record is of a newer Mosaic", path=path)
         known = {name: values[name] for name in Workspace.__dataclass_fields__ if name in values}
@@ -176,10 +179,10 @@ def read_workspace(path: Path) -> Workspace | None:
             known[name] = Path(known[name])
         # A mission that was moved: the record stands beside its work tree, wherever that is.
         known["path"] = path.with_name(path.name[1:].removesuffix(".json"))
-        known["created_at"] = datetime.fromisoformat(known["created_at"])
+        known["created_at"] = read_moment(known["created_at"])
         known["furnished"] = tuple(known.get("furnished", ()))
-        return Workspace(**known)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return checked(Workspace(**known))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(
             "the record of a worktree cannot be read",
             path=path,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.fuzz import documents, streams
+from tests.fuzz import documents, records, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,15 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "transcript": streams.transcript,
     "answer": streams.answer,
     "report": streams.report,
+    "run_state": records.run_state,
+    "run_meta": records.run_meta,
+    "events": records.events,
+    "checkpoint": records.checkpoint,
+    "panel": records.panel,
+    "worktree": records.worktree,
+    "session_lock": records.session_lock,
+    "sync_base": records.sync_base,
+    "index": records.index,
 }
 
 

@@ -107,6 +107,15 @@ def test_a_garbage_index_is_empty(data: bytes) -> None:
     assert parse_index(data).files == {}
 
 
+def test_an_index_with_one_wrong_byte_is_empty() -> None:
+    index = Index()
+    index.keep_file(RECORD, make_signature(), now_ns=10 * SETTLED_NS)
+    data = dump_index(index)
+    for place in range(len(data)):
+        damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        assert parse_index(damaged).files == {}
+
+
 def test_an_edit_with_the_old_size_and_time_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "T-1.md"
     path.write_text("a" * 10)
