@@ -117,10 +117,11 @@ def _objects(text: str) -> list[dict[str, Any]]:
         if value is not None:
             found.append(value)
     decoder = json.JSONDecoder()
-    end = len(text)
+    end, looked_at = len(text), 0
     for _ in range(MOST_STARTS):
         end = text.rfind("{", 0, end)
-        if end < 0:
+        looked_at += len(text) - end
+        if end < 0 or looked_at > 2 * LONGEST_ANSWER:
             break
         try:
             value, _after = decoder.raw_decode(text, end)

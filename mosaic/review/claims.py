@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_CLAIMS = 500
 LONGEST_LINE = 2_000
+LONGEST_SECTION = 1 << 18
 NOTHING = {"", "-", "none", "nothing", "n/a", "na", "no", "todo", "tbd", "无", "没有", "待填写"}
 KIND_WORDS = {
     "added": ("new", "added", "add", "created", "create", "新增", "新建", "添加"),
@@ -30,12 +31,13 @@ BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?")
 FENCE = re.compile(r"^\s*(?:```|~~~)")
 CODE = re.compile(r"(`+)(.+?)\1")
 LINK = re.compile(r"\[([^\]\[]{1,500})\]\([^)\s]{0,500}\)")
-ARROW = re.compile(r"\s+(?:->|→|=>)\s+")
+# A run of blanks is tried once, from its begin: else many cost the square of their number.
+ARROW = re.compile(r"(?<!\s)\s++(?:->|→|=>)\s+")
 PROMPT = re.compile(r"^(?:[$%>❯]\s+)")
 REMARK = re.compile(
-    r"\s+(?:-{1,3}|–|—|→|=>|✅|❌|✔|✘|✓|✗)\s.*$|\s*[:：,;，]\s.*$|\s+\(.*\)?$|：.*$"
+    r"(?<!\s)(?:\s++(?:-{1,3}|–|—|→|=>|✅|❌|✔|✘|✓|✗)\s.*$|\s*+[:：,;，]\s.*$|\s++\(.*\)?$)|：.*$"
 )
-COMMENT = re.compile(r"\s+#(?:\s.*)?$")
+COMMENT = re.compile(r"(?<!\s)\s++#(?:\s.*)?$")
 PATH_WORD = re.compile(r"[^\s`'\"<>|()，；：]+")
 CD = re.compile(r"^cd\s+(?P<place>'[^']*'|\"[^\"]*\"|\S+)\s*(?:&&|;)\s*")
 FAILED = re.compile(
@@ -113,7 +115,7 @@ def parse_command_claims(section: str) -> tuple[CommandClaim, ...]:
 def _lines(section: str) -> Iterator[tuple[str, bool]]:
     """Return the lines that may hold a claim, and whether each stands in a fenced block."""
     in_fence, joined = False, ""
-    for raw in section.splitlines():
+    for raw in section[:LONGEST_SECTION].splitlines():
         line = joined + raw[:LONGEST_LINE]
         joined = ""
         if FENCE.match(raw):

@@ -7,9 +7,10 @@ import shlex
 
 SHELLS = {"sh", "bash", "zsh", "dash"}
 LONGEST_COMMAND = 10_000
-# What only shows or hides output, at the end of a line.
+# What only shows or hides output, at the end of a line. Tried once a run of blanks, not at
+# each of them: else many blanks cost the square of their number.
 _TRAIL = re.compile(
-    r"\s*(?:\d?>&\d|&?\d?>>?\s*/dev/null|\|\s*(?:tail|head|cat|tee)(?:\s+[\w./-]+)*"
+    r"(?<!\s)\s*+(?:\d?>&\d|&?\d?>>?\s*/dev/null|\|\s*(?:tail|head|cat|tee)(?:\s+[\w./-]+)*"
     r"|;\s*echo\s+[\"']?[^;&|]{0,40}\$\?[^;&|]{0,10}[\"']?)\s*$"
 )
 _ENV = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*=\S*$")
@@ -44,7 +45,7 @@ def normal_form(command: str) -> tuple[str, ...]:
 def parts_of(command: str) -> list[tuple[str, ...]]:
     """Return the commands of a line that runs several, `a && b; c`, each in normal form."""
     text = unwrapped(command)
-    parts = re.split(r"\s*(?:&&|;|\n)\s*", text)
+    parts = re.split(r"&&|;|\n", text)
     forms = [normal_form(part) for part in parts if part.strip()]
     return [form for form in forms if form]
 

@@ -66,7 +66,9 @@ def parse(markdown: str) -> list[Token]:
 def _blocks() -> Any:
     from mistune import BlockParser
 
-    class InOrder(BlockParser):
+    from mosaic.text.blocks import PlainHeadings
+
+    class InOrder(PlainHeadings, BlockParser):
         """Ends a quote or list before what interrupts it.
 
         mistune parses that from within, which turns round the order of quotes and lists that

@@ -165,5 +165,16 @@ def ids_in_cell(cell: str) -> tuple[str, ...]:
     """Return the ids that a `depends_on` cell lists, separated by commas, semicolons or blanks."""
     if plain_value(cell) == "":
         return ()
-    parts = re.split(r"[,;]\s*|\s+(?![^\[]*\])", cell.strip())
-    return tuple(task_id for part in parts if (task_id := plain_id(part)))
+    return tuple(task_id for part in _separated(cell.strip()) if (task_id := plain_id(part)))
+
+
+def _separated(cell: str) -> list[str]:
+    """Part a cell at commas and semicolons, and at blanks that stand in no link's words."""
+    parts, end, is_in_link = [], len(cell), False
+    for found in reversed(list(re.finditer(r"[,;]\s*+|\s++|[\[\]]", cell))):
+        if found[0] in "[]":
+            is_in_link = found[0] == "]"
+        elif found[0][0] in ",;" or not is_in_link:
+            parts.append(cell[found.end() : end])
+            end = found.start()
+    return [cell[:end], *reversed(parts)]

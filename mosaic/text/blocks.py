@@ -211,11 +211,25 @@ def is_delimiter_row(line: str, columns: int) -> bool:
     )
 
 
+class PlainHeadings:
+    """Takes the `#` behind a heading away; mistune looks for it in time that grows squarely."""
+
+    def parse_atx_heading(self, m: re.Match[str], state: Any) -> int:
+        """Take a heading."""
+        text = m["atx_2"].strip()
+        bare = text.rstrip("#")
+        if not bare or bare[-1].isspace():
+            text = bare.rstrip()
+        attrs = {"level": len(m["atx_1"])}
+        state.append_token({"type": "heading", "text": text, "attrs": attrs, "style": "atx"})
+        return m.end() + 1
+
+
 @cache
 def _parser() -> Any:
     from mistune.block_parser import BlockParser  # start-up: only changed files are parsed
 
-    class Recorder(BlockParser):
+    class Recorder(PlainHeadings, BlockParser):
         """Records where top-level headings and tables stand."""
 
         def compile_sc(self, rules: list[str] | None = None) -> re.Pattern[str]:

@@ -136,6 +136,20 @@ def test_ids_in_cells_may_be_dressed_up() -> None:
     assert ids_in_cell("—") == ()
 
 
+@pytest.mark.parametrize(
+    ("cell", "ids"),
+    [
+        ("T-1;T-2 , T-3", ("T-1", "T-2", "T-3")),
+        ("[T-1 the first](a.md) T-2", ("T-1 the first", "T-2")),
+        ("T-1 x] T-2", ("T-1 x]", "T-2")),
+        ("T-1 [x T-2", ("T-1", "[x", "T-2")),
+        ("T-1" + " " * 100_000 + "x]", ("T-1" + " " * 100_000 + "x]",)),
+    ],
+)
+def test_ids_in_cells_are_parted_outside_of_links(cell: str, ids: tuple[str, ...]) -> None:
+    assert ids_in_cell(cell) == ids
+
+
 def test_values_that_yaml_would_turn_into_something_else_stay_as_written() -> None:
     record = parse_task_file(
         "x.md", "---\ntask_id: 007\ntitle: 1e3\nstatus: on\npr: 0x1F\nupdated_at: 2026-01-02\n---\n"

@@ -232,3 +232,9 @@ def test_hostile_texts_are_read_without_going_back_and_forth(text: str) -> None:
     find_sections(text)
     acceptance_criteria(text)
     assert isinstance(is_placeholder(text), bool)
+
+
+@pytest.mark.parametrize("heading", ["## Notes ##", "## Notes #", "##\tNotes\t###\t", "## Notes"])
+def test_signs_behind_a_heading_are_none_of_its_words(heading: str) -> None:
+    assert section_text(f"{heading}\n\nwords\n", "notes") is not None
+    assert section_text(f"{heading}#x\n\nwords\n", "notes") is None

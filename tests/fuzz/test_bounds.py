@@ -1,0 +1,216 @@
+"""Hostile input costs little: bounded in time and memory, and told in our words.
+
+Every child has a limit of processor time and of memory, so that what goes on for ever fails
+the test and hurts nobody. Nothing here looks at a clock on the wall.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mosaic.errors import ExitCode
+from tests.fuzz.bounded import run_mission, run_module
+from tests.fuzz.templates import HOSTILE_TEMPLATES
+from tests.fuzz.work import CASES
+
+HUGE = 50_000_000
+HEAD = "---\ntask_id: T-001\ntitle: One\nstatus: todo\n"
+SQUARE = 10
+"""Four times the input makes a straight line four times as long, and a square sixteen times."""
+LEAST_SECONDS = 0.003
+"""What is quicker is not told apart from nothing."""
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small mission in a repository."""
+    folder = tmp_path_factory.mktemp("bounds") / "project"
+    folder.mkdir()
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=folder, check=True)
+    for setting in ("user.name=A", "user.email=a@example.invalid"):
+        subprocess.run(["git", "config", *setting.split("=")], cwd=folder, check=True)
+    assert run_mission(folder, "init", "--name", "Bounds").exit_code == ExitCode.OK
+    for title in ("One", "Two"):
+        assert run_mission(folder, "add", title).exit_code == ExitCode.OK
+    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    subprocess.run(["git", "commit", "-qm", "Plan"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def folder(planned: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    copy = tmp_path / "project"
+    shutil.copytree(planned, copy)
+    return copy
+
+
+def task_file(folder: Path) -> Path:
+    return folder / "coordination" / "tasks" / "T-001-one.md"
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
+    """Processor seconds of every case, for an input and one four times as long."""
+    answer = run_module("tests.fuzz.work", cwd=tmp_path_factory.mktemp("work"), seconds=240)
+    lines = [json.loads(line) for line in answer.stdout.splitlines()]
+    found = {name: seconds for name, *seconds in lines}
+    following = next((name for name in CASES if name not in found), "none")
+    assert answer.exit_code == 0, f"the case that did not end: {following}\n{answer.stderr[-2000:]}"
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_work_grows_as_its_input_does(work: dict[str, list[float]], case: str) -> None:
+    once, four_times = work[case]
+    assert four_times < SQUARE * max(once, LEAST_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "front_matter",
+    [
+        "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)),
+        "a: &a {b: *a}\n",
+        "a: " + "[" * 100_000 + "\n",
+        "a: " + "{b: " * 100_000 + "\n",
+        "a:\n  " + "- " * 100_000 + "x\n",
+        "a:\n  " + "? " * 100_000 + "x\n",
+        "".join(f"{' ' * n}a:\n" for n in range(2_000)),
+        "a: !!python/object/apply:os.system [id]\n",
+        "a: " + "9" * 1_000_000 + "\n",
+        "a: 1" + ":59" * 300_000 + "\n",
+        "a: '" + "x" * HUGE + "'\n",
+    ],
+    ids=[
+        "aliases", "recursion", "lists", "mappings", "items", "keys", "indents", "tag", "digits",
+        "sixties", "huge",
+    ],
+)  # fmt: skip
+def test_hostile_front_matter_is_refused_or_read(folder: Path, front_matter: str) -> None:
+    task_file(folder).write_text(f"{HEAD}{front_matter}---\n\n# T-001\n")
+    for command in (["show", "T-001"], ["set", "T-001", "status=done"]):
+        run_mission(folder, *command)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "> " * 100_000 + "a", "- " * 100_000 + "a", "> - " * 50_000, "`" * 100_000, "[" * 100_000,
+        "## a" + " " * 500_000 + "b", "<div " * 100_000, "\n" * 100_000, "x" * HUGE,
+        "## notes\n" * 5_000, "| a " * 100_000 + "|\n" + "|-" * 100_000 + "|\n",
+    ],
+    ids=[
+        "quotes", "lists", "both", "ticks", "brackets", "heading", "tags", "lines", "huge",
+        "sections", "table",
+    ],
+)  # fmt: skip
+def test_hostile_markdown_is_refused_or_shown(folder: Path, body: str) -> None:
+    task_file(folder).write_text(f"{HEAD}---\n\n# T-001\n\n## Summary\n\n{body}\n")
+    for command in (["handoff", "T-001"], ["review", "T-001"]):
+        run_mission(folder, *command)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "| id | status |" + " a |" * 100_000 + "\n" + "| - " * 100_002 + "|\n",
+        "| id | status |\n| - | - |\n" + "| a " * 100_000 + "|\n",
+        "| id | status | depends_on |\n| - | - | - |\n| T-001 | todo | " + "a " * 100_000 + "|\n",
+        "| id | status | depends_on |\n| - | - | - |\n| T-001 | todo | a" + " " * 900_000 + "x]|\n",
+        "| id | status |\n| - | - |\n" + "| T-001 | todo |\n" * 20_000,
+        "x" * HUGE,
+    ],
+    ids=["columns", "cells", "words", "blanks", "rows", "huge"],
+)
+def test_a_hostile_table_is_refused_or_read(folder: Path, table: str) -> None:
+    (folder / "coordination" / "TASKS.md").write_text(f"# Tasks\n\n{table}")
+    for command in (["list"], ["set", "T-001", "status=done"]):
+        run_mission(folder, *command)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id": ' + "[" * 200_000, '{"a":' * 200_000, '{"id": "' + "x" * HUGE + '"}', "[" * HUGE,
+        '{"id": ' + "9" * 1_000_000 + "}", '{"a": "' + '\\"' * 1_000_000,
+        '{"sessions": [' + "{}," * 100_000 + "{}]}",
+    ],
+    ids=["lists", "objects", "huge", "brackets", "digits", "quotes", "sessions"],
+)  # fmt: skip
+def test_a_hostile_mission_file_is_refused(folder: Path, text: str) -> None:
+    (folder / "coordination" / "mission.json").write_text(text)
+    for command in (["list"], ["add", "Three"]):
+        assert run_mission(folder, *command).exit_code == ExitCode.BROKEN
+
+
+@pytest.mark.parametrize("names", [("index", "sync.json", "attempts.json"), ("session.lock",)])
+@pytest.mark.parametrize("data", [b"[" * 1_000_000, b"x" * HUGE, b"9" * 1_000_000])
+def test_hostile_state_files_are_told_or_ignored(
+    folder: Path, names: tuple[str, ...], data: bytes
+) -> None:
+    state = folder / "coordination" / ".state"
+    state.mkdir(exist_ok=True)
+    for name in names:
+        (state / name).write_bytes(data)
+    for command in (["list"], ["check"]):
+        run_mission(folder, *command)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What became of every hostile template, in our words."""
+    cwd = tmp_path_factory.mktemp("templates")
+    answer = run_module("tests.fuzz.templates", cwd=cwd, seconds=120)
+    found = dict(json.loads(line) for line in answer.stdout.splitlines())
+    following = next((name for name in HOSTILE_TEMPLATES if name not in found), "none")
+    assert answer.exit_code == 0, f"what did not end: {following}\n{answer.stderr[-2000:]}"
+    return found
+
+
+@pytest.mark.parametrize("name", HOSTILE_TEMPLATES)
+def test_a_hostile_template_is_refused(rendered: dict[str, str], name: str) -> None:
+    assert rendered[name].startswith(("a template", "the template"))
+
+
+@pytest.mark.parametrize("name", ["ranges", "text", "macro", "class", "parentheses", "huge"])
+def test_a_projects_hostile_template_makes_no_task(folder: Path, name: str) -> None:
+    (folder / "templates").mkdir()
+    (folder / "templates" / "task.md.j2").write_text(HOSTILE_TEMPLATES[name])
+    answer = run_mission(folder, "add", "Three")
+    assert answer.exit_code == ExitCode.BROKEN, answer.stdout
+    assert "task.md.j2" in answer.stderr
+    assert "T-003" not in (folder / "coordination" / "TASKS.md").read_text()
+
+
+AGENT = """\
+import os, sys
+line = b"x" * (1 << 20)
+for _ in range(50):
+    os.write(1, line)
+os.write(1, b"\\n")
+os.write(1, b'{"type": "message", "text": ' + b"[" * 5_000_000 + b"\\n")
+os.write(1, b'{"type": "result", "total_cost_usd": 1e999}\\n')
+print('{"type": "message", "text": "all said"}', flush=True)
+"""
+
+
+def test_an_agents_line_of_50_mb_is_kept_and_shown(folder: Path) -> None:
+    path = folder / "coordination" / "mission.json"
+    mission = json.loads(path.read_text())
+    mission["runtimes"] = {"loud": {"command": [sys.executable, "-c", AGENT], "prompt": "file"}}
+    path.write_text(json.dumps(mission, indent=2))
+    handed = run_mission(folder, "next", "--runtime", "loud", "--headless")
+    assert handed.exit_code == ExitCode.OK, handed.stderr
+    (run,) = (folder / "coordination" / ".state" / "runs" / "T-001").glob("r001-*")
+    assert (run / "stdout.log").stat().st_size > 50 * (1 << 20)
+    assert json.loads((run / "result.json").read_text())["answer"] == "all said"
+    for command in (["logs", "T-001", "--json"], ["logs", "T-001", "--transcript"], ["status"]):
+        assert run_mission(folder, *command).exit_code == ExitCode.OK
+    run_mission(folder, "review", "T-001")
