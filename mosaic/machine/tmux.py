@@ -149,7 +149,7 @@ class Tmux:
     def version(self) -> tuple[int, int] | None:
         """Return the version of the program; None where it cannot be told."""
         try:
-            found = re.search(r"(\d+)\.(\d+)", self._run(["-V"]))
+            found = re.search(r"(?<!\d)(\d++)\.(\d+)", self._run(["-V"]))
         except MissionError:
             return None
         return (int(found[1]), int(found[2])) if found else None

@@ -29,15 +29,16 @@ KIND_WORDS = {
 }
 BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?")
 FENCE = re.compile(r"^\s*(?:```|~~~)")
-CODE = re.compile(r"(`+)(.+?)\1")
+CODE = re.compile(r"(?<!`)(`++)(.+?)(?<!`)\1(?!`)")
 LINK = re.compile(r"\[([^\]\[]{1,500})\]\([^)\s]{0,500}\)")
 # A run of blanks is tried once, from its begin: else many cost the square of their number.
 ARROW = re.compile(r"(?<!\s)\s++(?:->|→|=>)\s+")
 PROMPT = re.compile(r"^(?:[$%>❯]\s+)")
 REMARK = re.compile(
-    r"(?<!\s)(?:\s++(?:-{1,3}|–|—|→|=>|✅|❌|✔|✘|✓|✗)\s.*$|\s*+[:：,;，]\s.*$|\s++\(.*\)?$)|：.*$"
+    r"(?<!\s)(?:\s++(?:-{1,3}|–|—|→|=>|✅|❌|✔|✘|✓|✗)\s.*$|\s*+[:：,;，]\s.*$|\s++\(.*\)?$)|：.*$",
+    re.DOTALL,
 )
-COMMENT = re.compile(r"(?<!\s)\s++#(?:\s.*)?$")
+COMMENT = re.compile(r"(?<!\s)\s++#(?:\s.*)?$", re.DOTALL)
 PATH_WORD = re.compile(r"[^\s`'\"<>|()，；：]+")
 CD = re.compile(r"^cd\s+(?P<place>'[^']*'|\"[^\"]*\"|\S+)\s*(?:&&|;)\s*")
 FAILED = re.compile(

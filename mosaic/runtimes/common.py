@@ -200,7 +200,7 @@ def probe_program(
             hint=install_hint,
         )
     said = done.stdout.decode("utf-8", "replace")
-    found = re.search(r"\d+\.\d+[\w.+-]*", said)
+    found = re.search(r"(?<!\d)\d++\.\d+[\w.+-]*", said)
     version = found[0] if found else None
     if version is not None and _numbers(version) < oldest:
         wanted = ".".join(map(str, oldest))

@@ -21,7 +21,7 @@ FORBIDDEN = re.compile(
 KEY_VALUE = re.compile(r"\s*(?:- +)?([\w-]+):[ \t]+(\S.*)")
 UNQUOTED_COLON = re.compile(r"[^\"'\[{|>&*!#%@`].*:(?:[ \t]|$)")
 APOSTROPHE = re.compile(r"'[^']*\w'\w")
-COMMENT = re.compile(r"[ \t]+#.*")
+COMMENT = re.compile(r"(?<![ \t])[ \t]++#.*")
 NOT_YAML = "the front matter is not YAML"
 PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}"

@@ -72,6 +72,18 @@ def test_work_grows_as_its_input_does(work: dict[str, list[float]], case: str) -
     assert four_times < SQUARE * max(once, LEAST_SECONDS)
 
 
+def test_no_regular_expression_looks_back_for_long(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    cwd = tmp_path_factory.mktemp("expressions")
+    answer = run_module("tests.fuzz.patterns", cwd=cwd, seconds=240)
+    assert answer.exit_code == 0, answer.stderr[-2000:]
+    found = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert len(found) > 100
+    slow = [each for each in found if each[3] >= SQUARE * max(each[2], LEAST_SECONDS)]
+    assert slow == []
+
+
 @pytest.mark.parametrize(
     "front_matter",
     [
