@@ -103,9 +103,17 @@ class Panel:
         """Read state.json.
 
         Raises:
-            RecordError: it is missing or broken.
+            RecordError: it is missing or broken, or does not know a worker that was asked for.
         """
-        return _state_from(self._values("state.json"), self.dir)
+        state = _state_from(self._values("state.json"), self.dir)
+        for worker in self.plan().workers:
+            if worker.name not in state.workers:
+                raise RecordError(
+                    f"`state.json` of a panel does not know its worker `{worker.name}`",
+                    path=self.dir / "state.json",
+                    hint="`mission panel start` asks anew; its runs are kept",
+                )
+        return state
 
     def run_of(self, worker: WorkerState) -> Run | None:
         """Return a worker's last run; None where it has none."""

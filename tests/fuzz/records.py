@@ -14,7 +14,7 @@ from mosaic.model import Mode, RunStatus
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.record import Panel, PanelEvent
 from mosaic.panels.settle import find_settled
-from mosaic.panels.words import PanelStatus
+from mosaic.panels.words import PanelPlan, PanelStatus
 from mosaic.runs.checkpoint import read_checkpoint, write_checkpoint
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.moments import since_offset
@@ -31,6 +31,9 @@ from tests.fuzz.scratch import MOMENT, scratch
 
 TASK = "---\ntask_id: T-00{0}\ntitle: Task {0}\nstatus: todo\nextra: {0}\n---\n\n## Notes\n"
 TABLE = "| ID | Title | Status |\n| --- | --- | --- |\n| T-001 | Task 1 | todo |\n"
+PLAN = PanelPlan(
+    id="panel-001", question="?", created_at=MOMENT, workers=(), mission_file="/mission.json"
+)
 
 
 @cache
@@ -118,6 +121,12 @@ def panel(data: bytes) -> None:
     found = Panel(dir=folder("panel-001"))
     for name in ("panel.json", "state.json", "events.jsonl"):
         (found.dir / name).write_bytes(data)
+    try:
+        plan = found.plan()
+        found.write_plan(plan)
+        assert found.plan() == plan
+    except MissionError:
+        found.write_plan(PLAN)
     found.mailbox("critic-1").write_bytes(data)
     read_messages(found, "critic-1")
     found.note(PanelEvent.STOP_REQUESTED, "words")
@@ -128,13 +137,7 @@ def panel(data: bytes) -> None:
         written = found.write_state(state)
         assert found.state().workers == written.workers
     except MissionError:
-        pass
-    try:
-        plan = found.plan()
-    except MissionError:
         return
-    found.write_plan(plan)
-    assert found.plan() == plan
 
 
 def worktree(data: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.fuzz import documents, records, streams
+from tests.fuzz import commands, documents, records, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "session_lock": records.session_lock,
     "sync_base": records.sync_base,
     "index": records.index,
+    "damaged_mission": commands.damaged_mission,
 }
 
 

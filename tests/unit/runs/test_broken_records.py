@@ -16,6 +16,7 @@ from mosaic.machine.json_data import parse_json
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.record import Panel, PanelEvent
+from mosaic.panels.words import PanelPlan, PanelState, WorkerPlan, WorkerState
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.record import Run
 from mosaic.sessions.session_lock import read_lock, write_lock
@@ -119,6 +120,19 @@ def test_lines_beyond_all_measure_are_passed_over_and_appended_to(
     assert panel.events()[-1]["message"] == "words"
     EventLog(run).append(EventType.WORKER_STARTED, "words")
     assert [event.message for event in read_events(run).events] == ["words"]
+
+
+def test_a_panel_state_without_a_worker_is_refused(tmp_path: Path) -> None:
+    panel = Panel(dir=tmp_path)
+    worker = WorkerPlan(name="critic-1", role="critic", runtime="claude")
+    panel.write_plan(
+        PanelPlan(id="p", question="?", created_at=NOW, workers=(worker,), mission_file="/m")
+    )
+    panel.write_state(PanelState(workers={"critic-1": WorkerState()}))
+    assert set(panel.state().workers) == {"critic-1"}
+    panel.write_state(PanelState(workers={"critic-2": WorkerState()}))
+    with pytest.raises(RecordError, match="critic-1"):
+        panel.state()
 
 
 def test_a_worktree_record_with_a_wrong_value_is_refused(tmp_path: Path) -> None:
