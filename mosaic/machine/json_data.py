@@ -1,4 +1,4 @@
-"""JSON that a program wrote, read as if it may hold anything."""
+"""JSON that programs write for each other, read as if it may hold anything."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ def parse_json(data: bytes | str) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return value
+
+
+def dump_json(values: Any) -> bytes:
+    """Return JSON as people read it; with escapes where a name in it is no UTF-8."""
+    try:
+        return json.dumps(values, ensure_ascii=False, indent=2).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(values, indent=2).encode() + b"\n"
 
 
 def _refuse(word: str) -> None:

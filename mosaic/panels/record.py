@@ -28,7 +28,7 @@ from mosaic.errors import PanelNotFoundError, RecordError, UsageError
 from mosaic.machine.clock import read_moment, utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.journal import append_next
-from mosaic.machine.json_data import parse_json
+from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.machine.lock import mission_lock
 from mosaic.model import ProcessIdentity
 from mosaic.panels.words import (
@@ -202,8 +202,7 @@ class Panel:
         return dict(values)
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
-        data = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-        write_private(self.dir / name, data.encode("utf-8", "replace"), root=self.dir)
+        write_private(self.dir / name, dump_json(values), root=self.dir)
 
 
 def create_panel(layout: Layout, plan: PanelPlan) -> Panel:

@@ -22,7 +22,6 @@ left out of it, as `prompt.md` has it.
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import parse_json
+from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.checked import checked
@@ -206,11 +205,7 @@ class Run:
 
     def write_json(self, name: str, values: Mapping[str, JsonValue]) -> None:
         """Replace one of the record's JSON files."""
-        try:
-            data = json.dumps(values, ensure_ascii=False, indent=2).encode()
-        except UnicodeEncodeError:  # the name of a file that is no UTF-8
-            data = json.dumps(values, indent=2).encode()
-        write_private(self.dir / name, data + b"\n", root=self.dir)
+        write_private(self.dir / name, dump_json(values), root=self.dir)
 
     def output_bytes(self) -> int:
         """Return how much was written to both logs so far."""

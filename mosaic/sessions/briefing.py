@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import find_text, write_private
 from mosaic.machine.git import current_branch
+from mosaic.machine.json_data import dump_json
 from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
 from mosaic.plan.gates import parse_gates
@@ -292,4 +292,4 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
         checkpoint=checkpoint_values(occasion.attempt.checkpoint),
         prompt_file=occasion.prompt_file,
     )
-    return json.dumps(build_capsule(given), ensure_ascii=False, indent=2) + "\n"
+    return dump_json(build_capsule(given)).decode()

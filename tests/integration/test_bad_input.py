@@ -253,3 +253,18 @@ def test_a_state_folder_that_cannot_be_made_is_told(repo: MissionRepo, tmp_path:
     assert repo.run("list").exit_code == 0
     said = refused(repo, "set", "T-001", "status=done")
     assert ".state" in said
+
+
+def test_a_task_file_whose_name_is_no_utf8_is_handed_off(repo: MissionRepo) -> None:
+    tasks = repo.path / "coordination" / "tasks"
+    (file,) = tasks.glob("T-001-*.md")
+    try:
+        os.rename(file, os.fsencode(tasks) + b"/caf\xe9.md")
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    handed = repo.run("next", "--runtime", "quick", "--headless")
+    assert handed.exit_code == 0, handed.stderr
+    capsule = json.loads((repo.run_dir() / "capsule.json").read_text())
+    assert os.fsdecode(b"caf\xe9.md") in json.dumps(capsule, ensure_ascii=False)
+    for command in ("list", "status", "check", "show T-001", "review T-001"):
+        assert "Traceback" not in repo.run(*command.split()).stderr

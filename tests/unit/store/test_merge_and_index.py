@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,12 @@ def test_a_file_changed_just_now_is_not_kept(now_ns: int) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"version": 1}', b"\x00" * 99, b'{"a"'])
 def test_a_garbage_index_is_empty(data: bytes) -> None:
     assert parse_index(data).files == {}
+
+
+def test_a_name_that_is_no_utf8_is_kept_in_the_index() -> None:
+    index, name = Index(), os.fsdecode(b"caf\xe9.md")
+    index.keep_file(replace(RECORD, name=name), make_signature(), now_ns=10 * SETTLED_NS)
+    assert parse_index(dump_index(index)).file(name, make_signature()) is not None
 
 
 def test_an_index_with_one_wrong_byte_is_empty() -> None:
