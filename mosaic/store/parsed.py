@@ -133,9 +133,7 @@ def parse_table(text: str) -> tuple[RowRecord, ...]:
     rows: list[RowRecord] = []
     for row in table.rows:
         cells = dict.fromkeys(table.columns, "")  # a short row has the other cells empty
-        cells.update(
-            (column, cell.text) for column, cell in zip(table.columns, row.cells, strict=False)
-        )
+        cells.update(zip(table.columns, row.texts, strict=False))
         if task_id := plain_id(cells.get("id", "")):
             rows.append(RowRecord(id=task_id, line=row.line, cells=cells))
     return tuple(rows)

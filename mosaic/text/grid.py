@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import TableError
 from mosaic.records import dataclass
-from mosaic.text.blocks import Outline, outline, split_row
+from mosaic.text.blocks import MOST_COLUMNS, Outline, outline, split_row
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import display_width
 
@@ -51,20 +51,41 @@ class Cell:
     """What is between its pipes, blanks and all."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One row. A short row has fewer cells than the table has columns."""
 
-    line: int
-    """1-based."""
-    start: int
-    end: int
-    """Where its line ends, the newline left out."""
-    cells: tuple[Cell, ...]
+    __slots__ = ("_cells", "_source", "end", "line", "start", "texts")
+
+    def __init__(self, *, line: int, start: int, end: int, source: str) -> None:
+        self.line = line
+        """1-based."""
+        self.start = start
+        self.end = end
+        """Where its line ends, the newline left out."""
+        self.texts = row_texts(source)
+        """The texts of its cells."""
+        self._source = source
+        self._cells: tuple[Cell, ...] | None = None
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Its cells, and where they are written: looked for only when a row is edited."""
+        if self._cells is None:
+            self._cells = tuple(
+                Cell(
+                    text=_unescaped(self._source[span.start : span.end]),
+                    start=self.start + span.start,
+                    end=self.start + span.end,
+                    raw_start=self.start + span.raw_start,
+                    raw_end=self.start + span.raw_end,
+                )
+                for span in split_row(self._source)
+            )
+        return self._cells
 
     def get(self, column: int) -> str:
         """Return the text in a column by its number; empty where the row is too short."""
-        return self.cells[column].text if column < len(self.cells) else ""
+        return self.texts[column] if column < len(self.texts) else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +176,7 @@ def _table(shape: Outline, first: int, end: int) -> Table:
     cells = 0
     for number in range(first + 2, end):
         row = _row(shape, number)
-        cells += len(row.cells)
+        cells += len(row.texts)
         if cells > MOST_CELLS:
             raise TableError(f"the table has more than {MOST_CELLS:,} cells", line=first + 1)
         rows.append(row)
@@ -189,23 +210,29 @@ def _kept_widths(header: str, spans: Sequence[CellSpan], below: str) -> tuple[in
 
 def _row(shape: Outline, number: int) -> Row:
     start, end = shape.span(number)
-    line = shape.text[start:end]
     try:
-        spans = split_row(line)
+        return Row(line=number + 1, start=start, end=end, source=shape.text[start:end])
     except TableError as error:
         error.line = number + 1
         raise
-    cells = tuple(
-        Cell(
-            text=_unescaped(line[span.start : span.end]),
-            start=start + span.start,
-            end=start + span.end,
-            raw_start=start + span.raw_start,
-            raw_end=start + span.raw_end,
-        )
-        for span in spans
-    )
-    return Row(line=number + 1, start=start, end=end, cells=cells)
+
+
+def row_texts(line: str) -> list[str]:
+    """Return the texts of a row's cells, as `split_row` finds them.
+
+    Raises:
+        TableError: there are more of them than anybody writes.
+    """
+    if "\\" in line:
+        return [_unescaped(line[span.start : span.end]) for span in split_row(line)]
+    parts = line.split("|")
+    if len(parts) > MOST_COLUMNS + 1:
+        raise TableError(f"a table row has more than {MOST_COLUMNS:,} columns")
+    if len(parts) > 1 and not parts[0].strip():
+        del parts[0]
+    if len(parts) > 1 and not parts[-1].strip():
+        del parts[-1]
+    return [part.strip(" \t") for part in parts]
 
 
 def _unescaped(text: str) -> str:

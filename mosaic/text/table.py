@@ -71,7 +71,7 @@ def set_cell(text: str, table: Table, row: Row, column: str, value: str) -> str:
         else _extended(text, row, number, written)
     )
     wanted = _texts(table)
-    cells = wanted[table.rows.index(row)]
+    cells = wanted[_number_of(table, row)]
     cells.extend([""] * (number + 1 - len(cells)))
     cells[number] = value.strip()
     if not _reads_as(edited, table, wanted):
@@ -127,12 +127,16 @@ def remove_row(text: str, table: Table, row: Row) -> str:
         start = start - len(newline_at(text, table.header_line[1]))
     edited = splice(text, start, end, "")
     wanted = _texts(table)
-    del wanted[table.rows.index(row)]
+    del wanted[_number_of(table, row)]
     if not _reads_as(edited, table, wanted):
         raise EditRefusedError(
             "the row cannot be removed cleanly", line=row.line, hint="remove it by hand"
         )
     return edited
+
+
+def _number_of(table: Table, row: Row) -> int:
+    return next(number for number, other in enumerate(table.rows) if other.line == row.line)
 
 
 def _written(value: str, line: int) -> str:
@@ -207,7 +211,7 @@ def _extended(text: str, row: Row, number: int, written: str) -> str:
 
 
 def _texts(table: Table) -> list[list[str]]:
-    return [[cell.text for cell in row.cells] for row in table.rows]
+    return [list(row.texts) for row in table.rows]
 
 
 def _reads_as(edited: str, table: Table, wanted: Sequence[Sequence[str]]) -> bool:
@@ -226,7 +230,9 @@ def _reads_as(edited: str, table: Table, wanted: Sequence[Sequence[str]]) -> boo
 
 def _same(row: Row, texts: Sequence[str], columns: int) -> bool:
     """Compare a row with texts; a cell that is missing is as good as an empty one."""
-    count = max(columns, len(texts), len(row.cells))
+    if row.texts == texts:
+        return True
+    count = max(columns, len(texts), len(row.texts))
     return all(
         row.get(number) == (texts[number] if number < len(texts) else "") for number in range(count)
     )

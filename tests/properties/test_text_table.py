@@ -259,3 +259,13 @@ def test_whatever_a_text_holds_its_tables_are_set_or_refused_in_words(
                 assert again.values(found)[column] == value.strip()
     with suppress(TableError):
         find_tasks_table(text)
+
+
+@given(
+    st.lists(st.sampled_from(["|", "\\\\", "\\", " ", "\t", "a", "`", "\u3000", "x y"])).map(
+        "".join
+    )
+)
+def test_the_texts_of_a_row_are_those_of_its_cells(line: str) -> None:
+    row = Row(line=1, start=0, end=len(line), source=line)
+    assert row.texts == [cell.text for cell in row.cells]
