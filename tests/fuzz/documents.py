@@ -89,13 +89,15 @@ def table(data: bytes) -> None:
 
 
 def sections(data: bytes) -> None:
-    """A section that was set reads back as what was set."""
+    """A section that was set reads back as what was set, and the others as they were."""
     text = data.decode("utf-8", "replace")
     try:
         edited = set_section(text, "notes", "one line")
+        others = {name: section_text(text, name) for name in ("risks", "summary")}
     except MissionError:
         return
     assert (section_text(edited, "notes") or "").strip() == "one line"
+    assert {name: section_text(edited, name) for name in others} == others
 
 
 def json_document(data: bytes) -> None:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,25 +205,52 @@ def test_a_projects_hostile_template_makes_no_task(folder: Path, name: str) -> N
 AGENT = """\
 import os, sys
 line = b"x" * (1 << 20)
-for _ in range(50):
-    os.write(1, line)
-os.write(1, b"\\n")
-os.write(1, b'{"type": "message", "text": ' + b"[" * 5_000_000 + b"\\n")
+for head in (b"", b'{"type": "item.completed", "text": "'):
+    os.write(1, head)
+    for _ in range(50):
+        os.write(1, line)
+    os.write(1, b"\\n")
+os.write(1, b'{"type": "result", "result": ' + b"[" * 5_000_000 + b"\\n")
 os.write(1, b'{"type": "result", "total_cost_usd": 1e999}\\n')
-print('{"type": "message", "text": "all said"}', flush=True)
+os.write(1, sys.argv[1].encode() + b"\\n")
 """
+LAST_WORDS: dict[str, list[dict[str, Any]]] = {
+    "loud": [{"type": "message", "text": "all said"}],
+    "claude": [{"type": "result", "subtype": "success", "result": "all said"}],
+    "codex": [
+        {"type": "item.completed", "item": {"type": "agent_message", "text": "all said"}},
+        {"type": "turn.completed", "usage": {"output_tokens": 1}},
+    ],
+}
 
 
-def test_an_agents_line_of_50_mb_is_kept_and_shown(folder: Path) -> None:
+def add_runtime(folder: Path, name: str, *command: str) -> None:
     path = folder / "coordination" / "mission.json"
     mission = json.loads(path.read_text())
-    mission["runtimes"] = {"loud": {"command": [sys.executable, "-c", AGENT], "prompt": "file"}}
+    mission["runtimes"] = {name: {"command": [sys.executable, *command], "prompt": "file"}}
     path.write_text(json.dumps(mission, indent=2))
-    handed = run_mission(folder, "next", "--runtime", "loud", "--headless")
+
+
+@pytest.mark.parametrize("runtime", LAST_WORDS)
+def test_an_agents_lines_of_50_mb_are_kept_and_shown(folder: Path, runtime: str) -> None:
+    words = "\n".join(json.dumps(event) for event in LAST_WORDS[runtime])
+    add_runtime(folder, runtime, "-c", AGENT, words)
+    handed = run_mission(folder, "next", "--runtime", runtime, "--headless")
     assert handed.exit_code == ExitCode.OK, handed.stderr
     (run,) = (folder / "coordination" / ".state" / "runs" / "T-001").glob("r001-*")
-    assert (run / "stdout.log").stat().st_size > 50 * (1 << 20)
+    assert (run / "stdout.log").stat().st_size > 100 * (1 << 20)
     assert json.loads((run / "result.json").read_text())["answer"] == "all said"
     for command in (["logs", "T-001", "--json"], ["logs", "T-001", "--transcript"], ["status"]):
         assert run_mission(folder, *command).exit_code == ExitCode.OK
+    run_mission(folder, "review", "T-001")
+
+
+def test_a_hostile_write_scope_holds_up_no_hand_off(folder: Path) -> None:
+    scope = json.dumps(["*a" * 60 + "b", "**/a/" * 60 + "b", "a" * 5_000, "[" * 900, "x\\"])
+    task_file(folder).write_text(f"{HEAD}write_scope: {scope}\n---\n\n# T-001\n")
+    agent = 'open(\'a\' * 200, \'w\').close(); print(\'{"type": "message", "text": "done"}\')'
+    add_runtime(folder, "quick", "-c", agent)
+    handed = run_mission(folder, "next", "--runtime", "quick", "--headless")
+    assert handed.exit_code == ExitCode.OK, handed.stderr
+    assert "SCOPE_INVALID" in run_mission(folder, "check", "--json").stdout
     run_mission(folder, "review", "T-001")
