@@ -53,8 +53,8 @@ def _tell_version(asked: bool) -> None:
 def _root(
     _version: Annotated[
         bool,
-        # Eager: before anybody finds that no command is named.
-        typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version."),
+        # By a callback of its own: this function is not reached where no command is named.
+        typer.Option("--version", callback=_tell_version, help="Print the version."),
     ] = False,
 ) -> None:
     return None

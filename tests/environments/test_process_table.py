@@ -86,9 +86,7 @@ def test_a_session_is_seen_guarded_and_stopped_through_ps(
 ) -> None:
     assert "told apart by ps" in with_ps.run("doctor").stdout
     started += with_ps.hand_off()
-    assert "sess-001" in with_ps.run("sessions", "--live").stdout
     assert with_ps.run("next", "--headless", "--runtime", "demo").exit_code == 4
-    assert with_ps.run("resume").exit_code == 4
     stopped = with_ps.run("stop")
     assert stopped.exit_code == 0, stopped.stderr
     assert with_ps.repo.session()["endedReason"] == "stopped"
@@ -103,8 +101,7 @@ def test_a_crash_is_seen_through_ps(with_ps: Machine, started: list[int]) -> Non
     assert refused.exit_code == 4, "the agent lives on"
     os.kill(started[1], signal.SIGKILL)
     wait_for(lambda: not is_running(started[1]))
-    assert with_ps.run("check").exit_code == 0
-    with_ps.run("status")
+    assert with_ps.run("status").exit_code == 0
     assert with_ps.repo.session()["endedReason"] == "crashed"
 
 
@@ -121,8 +118,7 @@ def test_without_ps_a_session_is_guarded_and_nothing_is_signalled(
     started += without_ps.hand_off()
     assert "sess-001" in without_ps.run("sessions", "--live").stdout
     assert without_ps.run("next", "--headless", "--runtime", "demo").exit_code == 4
-    for how in ([], ["--now"]):
-        answer = without_ps.run("stop", *how)
-        assert answer.exit_code == 1
-        assert f"`kill {started[0]}` by hand" in answer.stderr
+    answer = without_ps.run("stop")
+    assert answer.exit_code == 1
+    assert f"`kill {started[0]}` by hand" in answer.stderr
     assert all(is_running(pid) for pid in started)

@@ -25,30 +25,24 @@ def ok(surroundings: Surroundings, *arguments: str) -> str:
 
 
 def test_a_task_goes_its_whole_way(bare: Surroundings) -> None:
-    for looked in (["list"], ["status"], ["graph"], ["sync"], ["check"], ["show", "T-001"]):
+    for looked in (["status"], ["sync"]):
         ok(bare, *looked)
     ok(bare, "add", "Third")
-    ok(bare, "set", "T-002", "priority=2")
-    ok(bare, "block", "T-002", "--why", "later")
-    ok(bare, "reopen", "T-002", "--why", "now")
-    assert "T-001" in ok(bare, "next", "--print", "--runtime", "demo", "--task", "T-001")
+    ok(bare, "block", "T-003", "--why", "later")
     ok(bare, "next", "--headless", "--runtime", "demo", "--task", "T-001")
     ok(bare, "exec", "T-001", "--step", "look", "--", "cat", "hello.txt")
-    assert "Hello" in ok(bare, "logs", "T-001")
     seen = ok(bare, "review", "T-001")
     assert "`git` cannot be started" in seen
     assert "changes  not known" in seen
     ok(bare, "review", "T-001", "--approve", "--force")
-    ok(bare, "next", "--loop", "--headless", "--runtime", "demo")
+    ok(bare, "clean")
     assert ok(bare, "check") == "nothing is wrong\n"
-    for looked in (["sessions"], ["panel", "list"], ["clean"], ["migrate"], ["handoff", "T-001"]):
-        ok(bare, *looked)
 
 
 def test_a_mission_is_laid_outside_of_any_repository(bare: Surroundings, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    for arguments in (["init", "--name", "Other"], ["add", "One"], ["doctor"]):
+    for arguments in (["init", "--name", "Other"], ["add", "One"]):
         assert bare.run(*arguments, cwd=other).exit_code == 0
     done = bare.run("next", "--headless", "--runtime", "demo", cwd=other)
     assert done.exit_code == 0, done.stderr
@@ -56,10 +50,9 @@ def test_a_mission_is_laid_outside_of_any_repository(bare: Surroundings, tmp_pat
 
 def test_a_checkpoint_is_taken_and_says_that_it_has_no_tree(bare: Surroundings) -> None:
     assert "`git` cannot be started" in ok(bare, "checkpoint", "T-001")
-    for into in ([], ["--into", "elsewhere"]):
-        answer = bare.run("checkpoint", "restore", "T-001", "1", *into)
-        assert answer.exit_code == 1
-        assert "`git` cannot be started" in answer.stderr
+    answer = bare.run("checkpoint", "restore", "T-001", "1", "--into", "elsewhere")
+    assert answer.exit_code == 1
+    assert "`git` cannot be started" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -67,7 +60,6 @@ def test_a_checkpoint_is_taken_and_says_that_it_has_no_tree(bare: Surroundings) 
     [
         ["next", "--worktree", "--headless", "--runtime", "demo"],
         ["panel", "start", "Why?", "--role", "planner", "--runtime", "demo"],
-        ["panel", "start", "Why?", "--role", "coder", "--runtime", "demo", "--writable"],
     ],
     ids=" ".join,
 )
@@ -94,7 +86,6 @@ def test_a_merge_says_that_git_is_missing(here: Surroundings, tmp_path: Path) ->
     assert answer.exit_code == 1
     for words in NO_GIT:
         assert words in answer.stderr
-    assert here.run("clean").exit_code in (0, 1)
 
 
 def test_doctor_names_it(bare: Surroundings) -> None:
