@@ -93,6 +93,8 @@ class _Assembly:
         self._problems: list[Problem] = list(scan.problems)
         self._known: dict[str, Status] = {}
         self._table = self._layout.shown(self._layout.tasks_file)
+        # Paths of thousands of files are made of texts: as path objects they would take longest.
+        self._folder = self._layout.shown(self._layout.tasks_dir / "x")[:-1]
 
     def snapshot(self) -> Snapshot:
         rows = self._unique(self._scan.rows)
@@ -122,8 +124,7 @@ class _Assembly:
     def _place(self, record: FileRecord | RowRecord) -> tuple[str, int]:
         if isinstance(record, RowRecord):
             return self._table, record.line
-        path = self._layout.shown(self._layout.tasks_dir / record.name)
-        return path, record.lines.get("task_id", 1)
+        return self._folder + record.name, record.lines.get("task_id", 1)
 
     def _unique(self, records: Iterable[Record]) -> dict[str, Record]:
         """Index records by id; the first of several keeps its place, all are reported."""
@@ -208,8 +209,8 @@ class _Assembly:
             field: file.texts.get(field, "") for field in SYNCED if field != "depends_on"
         }
         values["depends_on"] = file.lists.get("depends_on", ())
-        path = self._layout.shown(self._layout.tasks_dir / file.name)
-        values["status"] = self._status(file.texts["status"], path, file.lines.get("status", 1))
+        path, line = self._folder + file.name, file.lines.get("status", 1)
+        values["status"] = self._status(file.texts["status"], path, line)
         return values
 
     def _status(self, word: str, path: str, line: int) -> str:
@@ -269,7 +270,7 @@ class _Assembly:
             updated_at=texts.get("updated_at"),
             attempts=texts.get("attempts"),
             position=position,
-            file=self._layout.shown(self._layout.tasks_dir / file.name) if file else None,
+            file=self._folder + file.name if file else None,
             file_line=file.lines.get("task_id", 1) if file else None,
             table_line=row.line if row else None,
             extra={**columns, **(file.extra if file else {})},
