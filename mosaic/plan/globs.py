@@ -9,8 +9,9 @@ another, which is enough, because what stands between two stars has a fixed leng
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from mosaic.records import dataclass
 
 ANY_DEPTH = "**"
 LONGEST_GLOB = 1024

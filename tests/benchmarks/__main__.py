@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
-from . import peers, report, work
+from . import report, work
 from .processes import Figure
 
 
@@ -21,16 +22,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--peers", action="store_true", help="other programs beside it")
     asked = parser.parse_args(argv)
     earlier = report.load(asked.against) if asked.against else {}
-    groups = tuple(asked.only or work.GROUPS)
+    groups = (*(asked.only or work.GROUPS), *(["peers"] if asked.peers else []))
     sizes = [int(size) for size in asked.tasks.split(",")]
     figures: list[Figure] = []
     facts = report.machine()
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     with tempfile.TemporaryDirectory(prefix="mission-benchmarks-") as made:
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(made) / "compiled")
         for tasks in sizes:
             found = list(work.measure(Path(made), tasks, asked.rounds, groups))
-            if asked.peers:
-                found += peers.measure(Path(made) / f"peers-{tasks}", tasks, asked.rounds)
             print("\n".join(["", *report.table(found, earlier)]), flush=True)
             figures += found
     if len(sizes) > 1:

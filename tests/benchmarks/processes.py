@@ -55,8 +55,15 @@ class Contestant:
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a timed process: this checkout's code, nothing of a mission."""
-    plain = {key: value for key, value in os.environ.items() if not key.startswith("MISSION_")}
+    """Return the environment of a timed process: this checkout's code, nothing of a mission.
+
+    Compiled modules are kept, as they are where a package is installed.
+    """
+    plain = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("MISSION_") and key != "PYTHONDONTWRITEBYTECODE"
+    }
     return {**plain, "PYTHONPATH": str(ROOT), **more}
 
 

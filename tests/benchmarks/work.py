@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .missions import Mission, generate
+from .peers import measure as measure_peers
 from .processes import Contestant, Figure, environment, in_turn, ratio_figure, run, spread
 
 HERE = Path(__file__).resolve().parent
@@ -223,6 +224,11 @@ class Bench:
             if lane:
                 running.append((lane, self._start(lane.pop(0), mission)))
         return time.perf_counter() - begun
+
+    def peers(self) -> Iterator[Figure]:
+        """Other programs' list, next and set, where they are installed, against ours."""
+        mission = self._lay("peers")
+        yield from measure_peers(self._folder / "of-peers", mission, self._own, self._rounds)
 
     def _start(self, argv: list[str], mission: Mission) -> subprocess.Popen[bytes]:
         quiet = subprocess.DEVNULL

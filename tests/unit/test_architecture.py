@@ -73,3 +73,14 @@ def test_a_pure_room_touches_no_outside_thing(room: str) -> None:
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             assert not outside.intersection(names), f"{path.name} imports {names}"
+
+
+def test_records_are_made_by_our_own_decorator() -> None:
+    """The standard one would be imported by every command; see `mosaic.records`."""
+    using = [
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+    ]
+    assert using == []
