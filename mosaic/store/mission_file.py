@@ -48,11 +48,11 @@ def load_mission(path: Path) -> MissionDocument:
     file = read_text(path)
     try:
         data = parse_json_document(file.text)
-        mission = MissionReader(file.text).mission(data)
+        reader = MissionReader(file.text)
+        mission, settings = reader.mission(data), reader.paths(data, DEFAULT_PATHS)
     except MissionError as error:
         raise error.at(path) from None
     project = _project_path(path, get_key(data, "projectPath"))
-    settings = {key: value for key in DEFAULT_PATHS if isinstance(value := get_key(data, key), str)}
     return MissionDocument(
         path=path,
         text=file.text,

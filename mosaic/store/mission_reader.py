@@ -27,7 +27,7 @@ from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import parse_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from enum import StrEnum
 
@@ -89,6 +89,18 @@ class MissionReader:
             max_parallel=self._at_least_one(data, "maxParallel"),
             notify=self._strings("notify", data, "notify"),
         )
+
+    def paths(self, data: Mapping[str, Any], keys: Iterable[str]) -> dict[str, str]:
+        """Return the settings among some keys that name paths.
+
+        Raises:
+            MissionFileError: one of them can be no path.
+        """
+        named = {key: value for key in keys if isinstance(value := get_key(data, key), str)}
+        for key, value in named.items():
+            if "\0" in value:
+                raise self._error(key, f"`{key}` holds a control character", "write a path")
+        return named
 
     def _milestone(self, item: Mapping[str, Any]) -> Milestone:
         name = self._required(item, "id", "milestones")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from math import isfinite
 from typing import Any
@@ -114,6 +115,12 @@ def mission_file(data: bytes) -> None:
     path.write_bytes(data)
     try:
         document = load_mission(path)
+        for place in (
+            document.layout.tasks_file,
+            document.layout.tasks_dir,
+            document.layout.project,
+        ):
+            os.path.lexists(place)
         edited = with_session(document.text, SESSION)
     except MissionError:
         return
