@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 SECONDS = 30
 MEMORY = 1 << 30
 START = """\
-import resource, runpy, sys
+import contextlib, resource, runpy, sys
 seconds, memory, module = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+with contextlib.suppress(ValueError):  # macOS has no such limit
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 sys.argv[:] = [module, *sys.argv[4:]]
 runpy.run_module(module, run_name="__main__", alter_sys=True)
 """

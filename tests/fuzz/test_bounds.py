@@ -56,33 +56,30 @@ def task_file(folder: Path) -> Path:
     return folder / "coordination" / "tasks" / "T-001-one.md"
 
 
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
-    """Processor seconds of every case, for an input and one four times as long."""
-    answer = run_module("tests.fuzz.work", cwd=tmp_path_factory.mktemp("work"), seconds=240)
-    lines = [json.loads(line) for line in answer.stdout.splitlines()]
-    found = {name: seconds for name, *seconds in lines}
-    following = next((name for name in CASES if name not in found), "none")
-    assert answer.exit_code == 0, f"the case that did not end: {following}\n{answer.stderr[-2000:]}"
+def told_by(module: str, cwd: Path) -> list[list[Any]]:
+    """Return what a module tells line by line, once it has come to its end within the limits."""
+    answer = run_module(module, cwd=cwd, seconds=240)
+    found = [json.loads(line) for line in answer.stdout.splitlines()]
+    last = found[-1][0] if found else "none"
+    assert answer.exit_code == 0, f"the last that ended: {last}\n{answer.stderr[-2000:]}"
     return found
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_work_grows_as_its_input_does(work: dict[str, list[float]], case: str) -> None:
-    once, four_times = work[case]
-    assert four_times < SQUARE * max(once, LEAST_SECONDS)
+def steep(found: list[list[Any]]) -> list[list[Any]]:
+    """Return those whose work grows faster than their input."""
+    return [each for each in found if each[-1] >= SQUARE * max(each[-2], LEAST_SECONDS)]
 
 
-def test_no_regular_expression_looks_back_for_long(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    cwd = tmp_path_factory.mktemp("expressions")
-    answer = run_module("tests.fuzz.patterns", cwd=cwd, seconds=240)
-    assert answer.exit_code == 0, answer.stderr[-2000:]
-    found = [json.loads(line) for line in answer.stdout.splitlines()]
+def test_work_grows_as_its_input_does(tmp_path: Path) -> None:
+    found = told_by("tests.fuzz.work", tmp_path)
+    assert {name for name, *_ in found} == set(CASES)
+    assert steep(found) == []
+
+
+def test_no_regular_expression_looks_back_for_long(tmp_path: Path) -> None:
+    found = told_by("tests.fuzz.patterns", tmp_path)
     assert len(found) > 100
-    slow = [each for each in found if each[3] >= SQUARE * max(each[2], LEAST_SECONDS)]
-    assert slow == []
+    assert steep(found) == []
 
 
 @pytest.mark.parametrize(
@@ -176,20 +173,10 @@ def test_hostile_state_files_are_told_or_ignored(
         run_mission(folder, *command)
 
 
-@pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What became of every hostile template, in our words."""
-    cwd = tmp_path_factory.mktemp("templates")
-    answer = run_module("tests.fuzz.templates", cwd=cwd, seconds=120)
-    found = dict(json.loads(line) for line in answer.stdout.splitlines())
-    following = next((name for name in HOSTILE_TEMPLATES if name not in found), "none")
-    assert answer.exit_code == 0, f"what did not end: {following}\n{answer.stderr[-2000:]}"
-    return found
-
-
-@pytest.mark.parametrize("name", HOSTILE_TEMPLATES)
-def test_a_hostile_template_is_refused(rendered: dict[str, str], name: str) -> None:
-    assert rendered[name].startswith(("a template", "the template"))
+def test_hostile_templates_are_refused(tmp_path: Path) -> None:
+    found = dict(told_by("tests.fuzz.templates", tmp_path))
+    assert found.keys() == HOSTILE_TEMPLATES.keys()
+    assert [name for name in found if not found[name].startswith(("a temp", "the temp"))] == []
 
 
 @pytest.mark.parametrize("name", ["ranges", "text", "macro", "class", "parentheses", "huge"])
