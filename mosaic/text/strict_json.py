@@ -48,11 +48,15 @@ def parse_json_document(text: str) -> dict[str, Any]:
             parse_float=_finite,
         )
     except json.JSONDecodeError as error:
-        raise MissionFileError(
+        comma = _last_comma(source, error.pos)
+        at = error.pos if comma is None else comma
+        words = error.msg if comma is None else "a comma before the closing bracket"
+        raise _fault(
+            source,
+            at,
             "the file is not JSON",
-            line=error.lineno,
-            detail=f"{error.msg}, column {error.colno}",
-            hint=_likely_cause(source, error),
+            detail=words,
+            hint=_likely_cause(source, comma),
         ) from None
     except _DuplicateKeyError as error:
         first, second = _places_of_twin(source, error.key)
@@ -171,9 +175,22 @@ def _half_of_a_sign(source: str, data: Any) -> int | None:
     return None
 
 
-def _likely_cause(source: str, error: json.JSONDecodeError) -> str:
-    before = source[: error.pos].rstrip()
-    if before.endswith(",") and source[error.pos : error.pos + 1] in ("}", "]"):
+def _last_comma(source: str, position: int) -> int | None:
+    """Return where a comma too many stands, if that is what was found at a position.
+
+    Python names the comma from 3.13 on, and the bracket behind it before.
+    """
+    behind = source[position + 1 :].lstrip() if source[position : position + 1] == "," else ""
+    if behind.startswith(("}", "]")):
+        return position
+    before = source[:position].rstrip()
+    if before.endswith(",") and source[position : position + 1] in ("}", "]"):
+        return len(before) - 1
+    return None
+
+
+def _likely_cause(source: str, comma: int | None) -> str:
+    if comma is not None:
         return "remove the comma before the closing bracket"
     if not source.strip():
         return "the file is empty: restore it from git"
