@@ -49,11 +49,11 @@ def parse_json_document(text: str) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         comma = _last_comma(source, error.pos)
-        at = error.pos if comma is None else comma
+        place = error.pos if comma is None else comma
         words = error.msg if comma is None else "a comma before the closing bracket"
         raise _fault(
             source,
-            at,
+            place,
             "the file is not JSON",
             detail=words,
             hint=_likely_cause(source, comma),
