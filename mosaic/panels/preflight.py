@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.git import find_work_tree
+from mosaic.machine.process import install_path
 from mosaic.machine.tmux import Tmux
 from mosaic.machine.work_trees import commit_of, has_branch
 from mosaic.panels.roles import role_template
@@ -35,6 +36,8 @@ def find_obstacles(
     home = find_work_tree(layout.project)
     if home is None:
         found.append(f"`{layout.project}` is in no git work tree: `git init` and commit first")
+    elif install_path("git") is None:
+        found.append("`git` cannot be started: it is not on the PATH; install git")
     else:
         base = plan.base_ref or "HEAD"
         if commit_of(home, base) is None:

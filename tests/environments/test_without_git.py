@@ -71,6 +71,8 @@ def test_what_needs_a_worktree_says_that_git_is_missing(
     for words in NO_GIT:
         assert words in answer.stderr
     assert bare.repo.task_status("T-001") == "todo"
+    listed = bare.run("panel", "list", "--json").json()
+    assert [panel["status"] for panel in listed["panels"]] in ([], ["failed"])
 
 
 def test_a_pool_says_for_each_task_that_git_is_missing(bare: Surroundings) -> None:
