@@ -58,19 +58,13 @@ def test_hand_off_review_and_restore(here: Surroundings, old: OldGit) -> None:
     assert {"read-tree", "diff", "commit", "add"} <= old.seen
 
 
-@pytest.mark.parametrize("way", ["--no-ff", "--squash"])
-def test_worktree_and_merge(here: Surroundings, old: OldGit, way: str) -> None:
+def test_worktree_and_merge(here: Surroundings, old: OldGit) -> None:
     ok(here, "next", "--worktree", *HEADLESS)
     ok(here, "review", "T-001", "--approve", "--commit")
-    ok(here, "merge", "T-001", way)
+    ok(here, "merge", "T-001", "--squash")
     assert (here.path / "hello.txt").read_text() == "Hello\n"
     ok(here, "clean")
     assert {"worktree add", "worktree remove", "merge"} <= old.seen
-
-
-def test_a_pool(here: Surroundings, old: OldGit) -> None:
-    ok(here, "next", "-j", "2", *HEADLESS)
-    assert {here.repo.task_status(task) for task in ("T-001", "T-002")} == {"review"}
 
 
 def test_a_writable_panel(here: Surroundings, old: OldGit, tmp_path: Path) -> None:

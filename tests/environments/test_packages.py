@@ -24,7 +24,6 @@ def test_yaml_without_libyaml_does_and_is_named(plain_yaml: Surroundings) -> Non
         ["add", "第三 task"],
         ["set", "T-003", "labels+=ü", "priority=1"],
         ["next", "--headless", "--runtime", "demo"],
-        ["review", "T-003"],
     ):
         answer = plain_yaml.run(*arguments)
         assert answer.exit_code == 0, (arguments, answer)
