@@ -96,23 +96,36 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         TemplateError: a template cannot be rendered.
         FileAccessError: a file that the prompt is made of cannot be read.
     """
-    from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
+    from mosaic.prompts.prompt import prompt_key, render_prompt  # start-up
 
     layout = snapshot.layout
     text = _task_text(snapshot, task)
     context = _context(snapshot, task, text, occasion)
     name = "resume.md.j2" if occasion.attempt.last_session else "continuation.md.j2"
     template = load_template(name, layout)
-    prompt = render_prompt(
-        template.source, context, name=layout.shown(template.path), partials=load_partials(layout)
-    )
+    shown, partials = layout.shown(template.path), load_partials(layout)
+
+    def render() -> str:
+        return render_prompt(template.source, context, name=shown, partials=partials)
+
+    if occasion.run_dir is None:
+        # What was looked at before needs no template engine to be looked at again.
+        key = prompt_key(template.source, context, name=shown, partials=partials)
+        prompt = snapshot.recall(key) or _remembered(snapshot, key, render())
+    else:
+        prompt = render()
     capsule = _capsule(snapshot, task, context, occasion)
     return Briefing(
         prompt=prompt,
         capsule=capsule,
         template=template,
-        template_path=layout.shown(template.path),
+        template_path=shown,
     )
+
+
+def _remembered(snapshot: Snapshot, key: str, prompt: str) -> str:
+    snapshot.remember(key, prompt)
+    return prompt
 
 
 def save_capsule(layout: Layout, capsule: str) -> None:

@@ -77,6 +77,12 @@ class Assembled:
         """Return what table and files last agreed on."""
         return self._base
 
+    def recall(self, key: str) -> None:
+        """Return nothing: no index was read."""
+
+    def remember(self, key: str, text: str) -> None:
+        """Keep nothing: the index is not believed yet."""
+
 
 class _Assembly:
     """One pass over a scan, gathering entries and what is wrong with them."""

@@ -11,6 +11,7 @@ made of lines:
     {"table": signature}
     ["row", "T-001", 7, {cells}]       a line for each row of the table
     ["file", "T-001-a.md", signature, …]   a line for each task file
+    ["text", key, text]                what was made last of all this, and of what the key says
 
 Where the stamp is the same as that of the files now, the tasks are taken as they are: nothing
 is parsed and nothing is merged. Elsewhere each row and file that has its old signature is
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 2
 SETTLED_NS = 1_000_000_000
 """How old a change time must be, when read, for the entry to be kept."""
+TEXT_MARK = b'["text",'
 STATUSES = {status.value: status for status in Status}
 _SIGNATURE = Struct("<qqqQQ")
 _PARTS_OF_STATUS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
@@ -161,15 +163,41 @@ def dump_index(index: Index, *, stamp: bytes = b"", tasks: Sequence[Task] = ()) 
         tasks: the tasks made of them, in plan order.
     """
     columns = _dump(_columns(tasks) if stamp else None)
-    first = b"".join([stamp, b"\n", columns, b"\n"])
-    records = b"\n".join([*_record_lines(index), b""])
-    head = {
-        "version": FORMAT_VERSION,
-        "stamp": len(stamp),
-        "tasks": len(columns),
-        "sums": [crc32(first), crc32(records)],
-    }
-    return b"".join([_dump(head), b"\n", first, records])
+    return _whole(stamp, columns, b"\n".join([*_record_lines(index), b""]))
+
+
+def with_text(data: bytes, key: str, text: str) -> bytes | None:
+    """Return an index that remembers one text, in place of another; None where it is torn.
+
+    Args:
+        data: the index.
+        key: all that the text was made of.
+        text: the text.
+    """
+    try:
+        parts = _parts(data, with_records=True)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        parts = None
+    if parts is None:
+        return None
+    records = data[parts.records :]
+    old = records.rfind(b"\n" + TEXT_MARK) + 1
+    kept = records[:old] if old else records
+    stamp, columns = data[parts.stamp : parts.columns - 1], data[parts.columns : parts.records - 1]
+    return _whole(stamp, columns, b"".join([kept, _dump(["text", key, text]), b"\n"]))
+
+
+def find_text(data: bytes, key: str) -> str | None:
+    """Return the text that an index remembers, if it was made of what the key says."""
+    try:
+        parts = _parts(data, with_records=True)
+        start = data.rfind(b"\n" + TEXT_MARK) + 1
+        if parts is None or start < parts.records:
+            return None
+        _, known, text = json.loads(data[start:])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return text if known == key and isinstance(text, str) else None
 
 
 def find_tasks(data: bytes, stamp: bytes) -> tuple[Task, ...] | None:
@@ -218,6 +246,17 @@ def _columns(tasks: Sequence[Task]) -> dict[str, list[Any]]:
         if name != "position" and any(value != Task._field_defaults.get(name) for value in values):
             columns[name] = list(values)
     return {**columns, "id": columns.get("id", []), "status": columns.get("status", [])}
+
+
+def _whole(stamp: bytes, columns: bytes, records: bytes) -> bytes:
+    first = b"".join([stamp, b"\n", columns, b"\n"])
+    head = {
+        "version": FORMAT_VERSION,
+        "stamp": len(stamp),
+        "tasks": len(columns),
+        "sums": [crc32(first), crc32(records)],
+    }
+    return b"".join([_dump(head), b"\n", first, records])
 
 
 def _record_lines(index: Index) -> Iterator[bytes]:

@@ -17,10 +17,12 @@ from mosaic.store.index import (
     dump_index,
     find_records,
     find_tasks,
+    find_text,
     is_settled,
     pack_signature,
     parse_index,
     split_signatures,
+    with_text,
 )
 from mosaic.store.layout import MISSION_PLACES, find_mission_file, named_mission_file
 from mosaic.store.mission_file import load_mission
@@ -154,6 +156,16 @@ class Indexed:
     def base(self) -> Base:
         """Return what table and files last agreed on."""
         return self._base
+
+    def recall(self, key: str) -> str | None:
+        """Return the text that was remembered under a key."""
+        return find_text(self._index.data, key)
+
+    def remember(self, key: str, text: str) -> None:
+        """Remember a text."""
+        data = with_text(self._index.data, key, text)
+        if data is not None:
+            save_index(self._document.layout, data)
 
     @cached_property
     def _base(self) -> Base:

@@ -61,6 +61,14 @@ class Source(Protocol):
         """Return what table and files last agreed on."""
         ...
 
+    def recall(self, key: str) -> str | None:
+        """Return the text that was remembered under a key."""
+        ...
+
+    def remember(self, key: str, text: str) -> None:
+        """Remember a text."""
+        ...
+
 
 class Snapshot:
     """The whole mission as it was read at one moment."""
@@ -133,6 +141,19 @@ class Snapshot:
         folded = task_id.casefold()
         alike = [task for task in self.tasks if task.id.casefold() == folded]
         return alike[0] if len(alike) == 1 else None
+
+    def recall(self, key: str) -> str | None:
+        """Return the text that `remember` was given last, if that was under this key."""
+        return self._source.recall(key)
+
+    def remember(self, key: str, text: str) -> None:
+        """Remember one text in the index, where there is a sound one.
+
+        Args:
+            key: all that the text was made of: with the same key it would be the same.
+            text: the text.
+        """
+        self._source.remember(key, text)
 
     def raise_problems(self) -> None:
         """Raise the first problem, if there is one."""
