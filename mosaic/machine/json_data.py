@@ -27,11 +27,20 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def dump_json(values: Any) -> bytes:
-    """Return JSON as people read it; with escapes where a name in it is no UTF-8."""
+    """Return JSON as people read it, that `parse_json` reads again.
+
+    Where a name in it is no UTF-8 it has escapes; other halves of characters are question marks.
+    """
+    text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     try:
-        return json.dumps(values, ensure_ascii=False, indent=2).encode() + b"\n"
+        return text.encode()
     except UnicodeEncodeError:
-        return json.dumps(values, indent=2).encode() + b"\n"
+        pass
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+    return json.dumps(values, indent=2).encode() + b"\n"
 
 
 def _refuse(word: str) -> None:

@@ -158,7 +158,7 @@ class ClaudeReader:
         result = self._result or {}
         structured = result.get("structured_output")
         if isinstance(structured, dict):
-            return json.dumps(structured, ensure_ascii=False)
+            return as_text(json.dumps(structured, ensure_ascii=False))
         return as_text(result.get("result"))
 
     def usage(self, before: Usage) -> Usage | None:
@@ -224,7 +224,7 @@ class ClaudeReader:
             if event.get("subtype") == "api_retry":
                 yield RetrySeen(
                     attempt=as_count(event.get("attempt")),
-                    detail=as_text(event.get("error")) or f"{event.get('error_status')}",
+                    detail=as_text(event.get("error")) or as_text(str(event.get("error_status"))),
                 )
         elif kind == "assistant":
             yield from self._said(as_dict(event.get("message")))

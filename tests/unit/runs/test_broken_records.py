@@ -12,7 +12,7 @@ import pytest
 
 from mosaic.errors import LockFileError, MissionError, RecordError
 from mosaic.machine.clock import read_moment
-from mosaic.machine.json_data import parse_json
+from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.record import Panel, PanelEvent
@@ -42,6 +42,14 @@ def test_names_that_are_no_utf8_are_read_from_json_as_from_a_folder() -> None:
     name = b"caf\xe9".decode("utf-8", "surrogateescape")
     assert parse_json(json.dumps([name])) == [name]
     assert parse_json(b'["caf\xe9"]') == [name]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("é", "é"), ("caf\udce9", "caf\udce9"), ("half \ud800", "half ?"), ("\udce9\ud800", "??")],
+)
+def test_whatever_is_written_is_read_again(text: str, kept: str) -> None:
+    assert parse_json(dump_json({"a": text})) == {"a": kept}
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31", "now", None, 7])

@@ -26,7 +26,7 @@ from mosaic.ports import (
     ToolRefused,
 )
 from mosaic.runtimes import get_runtime, known_runtimes
-from mosaic.runtimes.claude import Claude
+from mosaic.runtimes.claude import Claude, ClaudeReader
 from mosaic.runtimes.codex import Codex, inner_command
 from mosaic.runtimes.command import CommandRuntime
 from mosaic.runtimes.common import replace_placeholders
@@ -288,3 +288,9 @@ def test_readers_take_anything(name: str, lines: list[bytes], exit_code: int) ->
         reader.structured(line)
     assert reader.judge(ProcessEnd(exit_code=exit_code)).message
     reader.usage(Usage(cost_usd=0.0))
+
+
+def test_half_a_character_in_a_structured_answer_can_be_written() -> None:
+    reader = ClaudeReader()
+    reader.feed(b'{"type": "result", "structured_output": {"summary": "half \\ud800"}}')
+    assert json.loads(reader.answer.encode()) == {"summary": "half ?"}
