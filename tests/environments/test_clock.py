@@ -67,7 +67,7 @@ def long(here: Surroundings) -> Iterator[Surroundings]:
         for pid in (state["supervisor_pid"], (state["agent"] or {"pid": None})["pid"]):
             if pid is not None and state["finished_at"] is None:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    os.killpg(pid, signal.SIGKILL)
 
 
 def ok(here: Surroundings, *arguments: str) -> str:

@@ -52,14 +52,19 @@ class Machine:
         return [state["supervisor_pid"], state["agent"]["pid"]]
 
 
+def kill_group(pid: int) -> None:
+    """Kill a supervisor or agent with what it started: each has a group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 @pytest.fixture
 def started() -> Iterator[list[int]]:
     """Processes that are killed at the end of a test."""
     pids: list[int] = []
     yield pids
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        kill_group(pid)
 
 
 @pytest.fixture
@@ -99,7 +104,7 @@ def test_a_crash_is_seen_through_ps(with_ps: Machine, started: list[int]) -> Non
     wait_for(lambda: not is_running(started[0]))
     refused = with_ps.run("resume", "--headless", "--runtime", "demo")
     assert refused.exit_code == 4, "the agent lives on"
-    os.kill(started[1], signal.SIGKILL)
+    kill_group(started[1])
     wait_for(lambda: not is_running(started[1]))
     assert with_ps.run("status").exit_code == 0
     assert with_ps.repo.session()["endedReason"] == "crashed"
