@@ -86,7 +86,7 @@ class Player:
             path = self._project / name
             path.parent.mkdir(parents=True, exist_ok=True)
             kind = "update" if path.exists() else "add"
-            path.write_text(content + "\n", encoding="utf-8")
+            _replace(path, content + "\n")
             self._files.append(name)
             _tell(type="file", path=name, kind=kind)
         elif verb == "run":
@@ -118,16 +118,13 @@ class Player:
                 empty = re.compile(rf"^## {section}\n(?=\s*(?:^## |\Z))", re.MULTILINE)
                 if found := empty.search(text):
                     text = f"{text[: found.end()]}{content}\n{text[found.end() :]}"
-            path.write_text(text, encoding="utf-8")
+            _replace(path, text)
         self._mission("set", self._task, "status=review")
 
     def _mission(self, *arguments: str) -> None:
         """Call the command that launched this agent; MISSION_FILE leads it to the mission."""
-        start = (
-            "import sys; sys.path.insert(0, sys.argv.pop(1)); from mosaic.cli import main; main()"
-        )
         subprocess.run(
-            [sys.executable, "-P", "-c", start, PACKAGE_PARENT, *arguments],
+            [sys.executable, "-P", "-c", START, PACKAGE_PARENT, *arguments],
             cwd=self._project,
             stdout=subprocess.DEVNULL,
             check=False,
@@ -144,6 +141,13 @@ class Player:
             output_tokens=self._steps * TOKENS_A_STEP // 4,
             cost_usd=round(self._steps * PRICE_A_STEP, 4),
         )
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it meanwhile sees the old or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
 
 
 def _listed(items: list[str]) -> str:
@@ -163,6 +167,8 @@ def main() -> None:
     options = parser.parse_args()
     sys.stdin.buffer.read()
     _tell(type="conversation", id=options.resume or str(uuid.uuid4()))
+    if not options.capsule.exists():
+        sys.exit("the scripted agent plays tasks, and nobody gave it one")
     capsule = json.loads(options.capsule.read_text(encoding="utf-8"))
     sys.exit(Player(capsule, resumed=bool(options.resume)).play())
 
