@@ -191,7 +191,10 @@ class Reader(Program):
             ("sync",), ("list", "--all"), ("status",), ("next", "--print"), ("next", "--explain"),
             ("check", "--fix"), ("graph",), ("list", "--ready"), ("show", "T-001"),
         )  # fmt: skip
-        self.command(*self.chance.choice(commands), allowed=(0, 3))
+        chosen = self.chance.choice(commands)
+        # A file that an editor has just cut to nothing is rightly found wrong.
+        finds = chosen[0] == "check" and not self.is_alone
+        self.command(*chosen, allowed=(0, 1, 3) if finds else (0, 3))
 
 
 class Watcher(Program):
