@@ -110,11 +110,14 @@ def call(arguments: Sequence[str]) -> int:
 
 def _wanted(arguments: Sequence[str]) -> str | None:
     """Return the command that is called; None where help or completion needs all of them."""
-    if any(key.startswith("_") and key.endswith("_COMPLETE") for key in os.environ):
-        return None
-    first = arguments[0] if arguments else ""
+    words = list(arguments)
+    if "_MISSION_COMPLETE" in os.environ:
+        # What is completed comes by a variable, which one depends on the shell; its first word
+        # is our own name, and its last one is not finished.
+        line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+        words = f"{line}.".split()[1:-1]
     known = {name for modules in PANELS.values() for name in modules}
-    return first if first in known else None
+    return words[0] if words and words[0] in known else None
 
 
 def _usage(error: Exception, *, as_json: bool) -> int:
