@@ -111,7 +111,7 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     if occasion.run_dir is None:
         # What was looked at before needs no template engine to be looked at again.
         key = prompt_key(template.source, context, name=shown, partials=partials)
-        prompt = snapshot.recall(key) or _remembered(snapshot, key, render())
+        prompt = snapshot.recall(key) or snapshot.remember(key, render())
     else:
         prompt = render()
     capsule = _capsule(snapshot, task, context, occasion)
@@ -121,11 +121,6 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         template=template,
         template_path=shown,
     )
-
-
-def _remembered(snapshot: Snapshot, key: str, prompt: str) -> str:
-    snapshot.remember(key, prompt)
-    return prompt
 
 
 def save_capsule(layout: Layout, capsule: str) -> None:

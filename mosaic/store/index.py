@@ -166,20 +166,15 @@ def dump_index(index: Index, *, stamp: bytes = b"", tasks: Sequence[Task] = ()) 
     return _whole(stamp, columns, b"\n".join([*_record_lines(index), b""]))
 
 
-def with_text(data: bytes, key: str, text: str) -> bytes | None:
-    """Return an index that remembers one text, in place of another; None where it is torn.
+def with_text(data: bytes, key: str, text: str) -> bytes:
+    """Return an index that remembers one text, in place of another.
 
     Args:
-        data: the index.
+        data: the index, which is sound.
         key: all that the text was made of.
         text: the text.
     """
-    try:
-        parts = _parts(data, with_records=True)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        parts = None
-    if parts is None:
-        return None
+    parts, _ = _find_parts(data)
     records = data[parts.records :]
     old = records.rfind(b"\n" + TEXT_MARK) + 1
     kept = records[:old] if old else records
@@ -188,11 +183,10 @@ def with_text(data: bytes, key: str, text: str) -> bytes | None:
 
 
 def find_text(data: bytes, key: str) -> str | None:
-    """Return the text that an index remembers, if it was made of what the key says."""
+    """Return the text that a sound index remembers, if it was made of what the key says."""
     try:
-        parts = _parts(data, with_records=True)
         start = data.rfind(b"\n" + TEXT_MARK) + 1
-        if parts is None or start < parts.records:
+        if start < _find_parts(data)[0].records:
             return None
         _, known, text = json.loads(data[start:])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -223,11 +217,9 @@ def find_tasks(data: bytes, stamp: bytes) -> tuple[Task, ...] | None:
 
 
 def find_records(data: bytes, task: Task) -> tuple[RowRecord | None, FileRecord | None] | None:
-    """Return the row and the file that a task of an index was made of; None where it is torn."""
+    """Return the row and the file that a task of a sound index was made of; None without them."""
     try:
-        parts = _parts(data, with_records=True)
-        if parts is None:
-            return None
+        parts, _ = _find_parts(data)
         row = file = None
         if task.table_line is not None:
             row = _row_record(_line(data, parts.records, ["row", task.id])[1:])
@@ -285,20 +277,33 @@ def _dump(value: object) -> bytes:
     return text.encode("utf-8", "surrogatepass")  # a file name need not be text
 
 
+def is_sound(data: bytes) -> bool:
+    """Tell whether an index is whole: of this version, and what its checksums say."""
+    try:
+        return _parts(data, with_records=True) is not None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
 def _parts(data: bytes, *, with_records: bool) -> _Parts | None:
     """Return where the parts of an index begin; None for another version, or a damaged one."""
+    parts, values = _find_parts(data)
+    whole = memoryview(data)
+    sums = [crc32(whole[parts.stamp : parts.records])]
+    if with_records:
+        sums.append(crc32(whole[parts.records :]))
+    is_whole = (
+        sums == values["sums"][: len(sums)] and data[parts.columns - 1 : parts.columns] == b"\n"
+    )
+    return parts if is_whole and values["version"] == FORMAT_VERSION else None
+
+
+def _find_parts(data: bytes) -> tuple[_Parts, dict[str, Any]]:
+    """Return where the parts of an index begin by its own account, and that account."""
     stamp = data.index(b"\n") + 1
     values = json.loads(data[:stamp])
-    if values["version"] != FORMAT_VERSION:
-        return None
     columns = stamp + int(values["stamp"]) + 1
-    records = columns + int(values["tasks"]) + 1
-    whole = memoryview(data)
-    sums = [crc32(whole[stamp:records])]
-    if with_records:
-        sums.append(crc32(whole[records:]))
-    is_sound = sums == values["sums"][: len(sums)] and data[columns - 1 : columns] == b"\n"
-    return _Parts(stamp, columns, records) if is_sound else None
+    return _Parts(stamp, columns, columns + int(values["tasks"]) + 1), values
 
 
 def size_of_tasks(beginning: bytes) -> int:

@@ -19,6 +19,7 @@ from mosaic.store.index import (
     find_tasks,
     find_text,
     is_settled,
+    is_sound,
     pack_signature,
     parse_index,
     split_signatures,
@@ -138,7 +139,7 @@ class Indexed:
 
     def entry(self, task: Task) -> Entry:
         """Return one task with where it comes from."""
-        found = find_records(self._index.data, task)
+        found = find_records(self._data, task)
         if found is None:
             entries = self.entries()
             if task.id not in entries:
@@ -159,13 +160,18 @@ class Indexed:
 
     def recall(self, key: str) -> str | None:
         """Return the text that was remembered under a key."""
-        return find_text(self._index.data, key)
+        return find_text(self._data, key)
 
     def remember(self, key: str, text: str) -> None:
         """Remember a text."""
-        data = with_text(self._index.data, key, text)
-        if data is not None:
-            save_index(self._document.layout, data)
+        if self._data:
+            save_index(self._document.layout, with_text(self._data, key, text))
+
+    @cached_property
+    def _data(self) -> bytes:
+        """All of the index; nothing where it is damaged, or was replaced since."""
+        data = self._index.data
+        return data if is_sound(data) else b""
 
     @cached_property
     def _base(self) -> Base:
@@ -174,7 +180,7 @@ class Indexed:
 
     @cached_property
     def _whole(self) -> Snapshot:
-        index = parse_index(self._index.data)
+        index = parse_index(self._data)
         rows = index.table[1] if index.table else ()
         files = tuple(index.files[name][1] for name in sorted(index.files))
         scan = Scan(rows=rows, files=files, problems=())

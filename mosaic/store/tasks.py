@@ -146,14 +146,15 @@ class Snapshot:
         """Return the text that `remember` was given last, if that was under this key."""
         return self._source.recall(key)
 
-    def remember(self, key: str, text: str) -> None:
-        """Remember one text in the index, where there is a sound one.
+    def remember(self, key: str, text: str) -> str:
+        """Remember one text in the index, where there is a sound one, and return it.
 
         Args:
             key: all that the text was made of: with the same key it would be the same.
             text: the text.
         """
         self._source.remember(key, text)
+        return text
 
     def raise_problems(self) -> None:
         """Raise the first problem, if there is one."""
