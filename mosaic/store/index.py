@@ -55,6 +55,10 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 2
 SETTLED_NS = 1_000_000_000
 """How old a change time must be, when read, for the entry to be kept."""
+TORN = (
+    ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
+)  # fmt: skip
+"""What reading an index that may hold anything raises."""
 TEXT_MARK = b'["text",'
 STATUSES = {status.value: status for status in Status}
 _SIGNATURE = Struct("<qqqQQ")
@@ -150,7 +154,7 @@ def parse_index(data: bytes) -> Index:
             files={record.name: (signature, record) for signature, record in files},
             table=(bytes.fromhex(table), rows) if table else None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+    except TORN:
         return Index()
 
 
@@ -189,7 +193,7 @@ def find_text(data: bytes, key: str) -> str | None:
         if start < _find_parts(data)[0].records:
             return None
         _, known, text = json.loads(data[start:])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except TORN:
         return None
     return text if known == key and isinstance(text, str) else None
 
@@ -212,7 +216,7 @@ def find_tasks(data: bytes, stamp: bytes) -> tuple[Task, ...] | None:
             for name in Task._fields
         ]
         return tuple(map(Task._make, zip(*values, strict=True)))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except TORN:
         return None
 
 
@@ -226,7 +230,7 @@ def find_records(data: bytes, task: Task) -> tuple[RowRecord | None, FileRecord 
         if task.file is not None:
             name = task.file.rpartition("/")[2]
             _, file = _file_record(_line(data, parts.records, ["file", name])[1:])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+    except TORN:
         return None
     return row, file
 
@@ -281,7 +285,7 @@ def is_sound(data: bytes) -> bool:
     """Tell whether an index is whole: of this version, and what its checksums say."""
     try:
         return _parts(data, with_records=True) is not None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except TORN:
         return False
 
 
@@ -303,7 +307,10 @@ def _find_parts(data: bytes) -> tuple[_Parts, dict[str, Any]]:
     stamp = data.index(b"\n") + 1
     values = json.loads(data[:stamp])
     columns = stamp + int(values["stamp"]) + 1
-    return _Parts(stamp, columns, columns + int(values["tasks"]) + 1), values
+    records = columns + int(values["tasks"]) + 1
+    if not stamp < columns < records <= len(data):
+        raise ValueError("it is not as long as it says")
+    return _Parts(stamp, columns, records), values
 
 
 def size_of_tasks(beginning: bytes) -> int:
@@ -311,7 +318,7 @@ def size_of_tasks(beginning: bytes) -> int:
     try:
         values = json.loads(beginning[: beginning.index(b"\n")])
         return beginning.index(b"\n") + int(values["stamp"]) + int(values["tasks"]) + 3
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except TORN:
         return 0
 
 

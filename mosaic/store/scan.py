@@ -85,7 +85,9 @@ class IndexFile:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 beginning = os.read(descriptor, HEAD_BYTES)
-                rest = size_of_tasks(beginning) - len(beginning)
+                # No longer than it is, whatever a damaged one says of itself.
+                size = min(size_of_tasks(beginning), os.fstat(descriptor).st_size)
+                rest = size - len(beginning)
                 self.tasks = beginning + (os.read(descriptor, rest) if rest > 0 else b"")
             finally:
                 os.close(descriptor)
