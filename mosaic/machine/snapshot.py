@@ -87,7 +87,8 @@ def take_tree(
 
     Args:
         top: the top of the work tree.
-        scratch: a folder of our own, for the copy of the index.
+        scratch: a folder of our own that others cannot enter, for the copy of the index
+            (git writes it with a mode of its own choice).
         without: a folder relative to `top` that is taken as the last commit has it.
         largest_bytes: a larger untracked file is listed instead.
         known: files left out earlier, by path; one that is unchanged is not read again.
