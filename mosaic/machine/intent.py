@@ -18,6 +18,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.errors import FileAccessError, FileChangedError
+from mosaic.machine.disk import find_bytes
+from mosaic.machine.exchange import exchange, rename_to_free
 from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined
 from mosaic.machine.staging import is_set_temporary
@@ -39,11 +42,42 @@ class PlannedFile:
     new_sha256: str | None
 
     def carry_out(self) -> None:
-        """Replace or remove the target; raises OSError."""
-        if self.temporary is not None:
-            os.rename(self.temporary, self.target)
-        else:
+        """Replace or remove the target.
+
+        Raises:
+            FileChangedError: somebody edited it in this very moment; it is left as they made it.
+            OSError: as the system says.
+        """
+        if self.temporary is None:
             os.unlink(self.target)
+            return
+        try:
+            if self.old_sha256 is None:
+                rename_to_free(self.temporary, self.target)
+            elif not exchange(self.temporary, self.target):
+                os.rename(self.temporary, self.target)
+        except (FileExistsError, FileNotFoundError) as error:
+            if not os.path.lexists(self.temporary):
+                raise
+            is_gone = isinstance(error, FileNotFoundError)
+            raise FileChangedError(self.target, gone=is_gone, appeared=not is_gone) from None
+        if self.put_back_edit():
+            raise FileChangedError(self.target)
+
+    def put_back_edit(self) -> bool:
+        """Undo an exchange that took away what somebody had edited; tell whether it had.
+
+        Raises:
+            OSError: as the system says.
+        """
+        if self.temporary is None:
+            return False
+        if state_of(self.temporary) in (None, self.old_sha256, self.new_sha256):
+            return False
+        exchange(self.temporary, self.target)
+        if state_of(self.temporary) != self.new_sha256:
+            exchange(self.temporary, self.target)  # edited once more meanwhile: that stands
+        return True
 
 
 def dump_note(planned: Iterable[PlannedFile], root: Path | str) -> bytes:
@@ -94,6 +128,14 @@ def _parse_file(entry: Mapping[str, object], root: Path | str) -> PlannedFile:
     return PlannedFile(
         target=folder / Path(target).name, temporary=beside, old_sha256=old, new_sha256=new
     )
+
+
+def state_of(path: Path) -> str | None:
+    """Return the digest of a regular file, None for no file, `?` for anything else."""
+    try:
+        return "?" if path.is_symlink() else digest(find_bytes(path))
+    except (FileAccessError, OSError):
+        return "?"
 
 
 def digest(data: bytes | None) -> str | None:

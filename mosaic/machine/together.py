@@ -23,7 +23,7 @@ from mosaic.machine.access import (
     find_signature,
 )
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes, find_signed, write_atomic
-from mosaic.machine.intent import PlannedFile, digest, dump_note, parse_note
+from mosaic.machine.intent import PlannedFile, digest, dump_note, parse_note, state_of
 from mosaic.machine.staging import (
     discard,
     resolve_target,
@@ -87,7 +87,9 @@ def write_together(
     """Write several files so that a crash leaves all old or, once settled, all new.
 
     Call it under the mission lock. Files whose content would not change are left alone.
-    Whatever is expected of a file, it must not change while this runs.
+    Whatever is expected of a file, it must not change while this runs: also an edit in the
+    very moment of writing is noticed and stands, where the system can (see
+    `mosaic.machine.exchange`).
 
     Args:
         changes: the files, each once, in the order in which they are written.
@@ -159,10 +161,16 @@ def finish_intent(intent: Path, *, root: Path | str) -> list[IntentOutcome]:
     if note is None:
         return []
     try:
+        for plan in planned:
+            if state_of(plan.target) == plan.new_sha256:
+                plan.put_back_edit()
         settled = _judge(planned)
-        for plan, outcome in zip(planned, settled, strict=True):
-            if outcome is Settled.WRITTEN:
-                plan.carry_out()
+        for number, plan in enumerate(planned):
+            if settled[number] is Settled.WRITTEN:
+                try:
+                    plan.carry_out()
+                except FileChangedError:
+                    settled[number] = Settled.LEFT_EDITED
         _sync_folders(planned)
         _remove_note(intent)
     except OSError as error:
@@ -220,12 +228,12 @@ def _commit(
         for plan in planned:
             try:
                 expect_unchanged(plan.target, read_at[plan.target])
+                plan.carry_out()
             except FileChangedError:
                 if not written:
                     raise
                 edited.append(plan.target)
                 continue
-            plan.carry_out()
             written += 1
     except Exception:
         if not written:
@@ -242,12 +250,12 @@ def _judge(planned: Sequence[PlannedFile]) -> list[Settled]:
     """Decide what becomes of each file of an interrupted change; changes nothing."""
     first: list[Settled] = []
     for plan in planned:
-        now = _state(plan.target)
+        now = state_of(plan.target)
         if now == plan.new_sha256:
             first.append(Settled.ALREADY_WRITTEN)
         elif now != plan.old_sha256:
             first.append(Settled.LEFT_EDITED)
-        elif plan.temporary is None or _state(plan.temporary) == plan.new_sha256:
+        elif plan.temporary is None or state_of(plan.temporary) == plan.new_sha256:
             first.append(Settled.WRITTEN)
         else:
             first.append(Settled.LOST)
@@ -256,14 +264,6 @@ def _judge(planned: Sequence[PlannedFile]) -> list[Settled]:
     if is_begun or is_whole:
         return first
     return [Settled.DROPPED] * len(first)
-
-
-def _state(path: Path) -> str | None:
-    """Return the digest of a regular file, None for no file, `?` for anything else."""
-    try:
-        return "?" if path.is_symlink() else digest(find_bytes(path))
-    except (FileAccessError, OSError):
-        return "?"
 
 
 def _move_aside(intent: Path) -> Path:

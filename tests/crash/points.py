@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mosaic.machine import exchange
+
 KILLED = "killed"
 LONGEST_SECONDS = 120
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
@@ -82,6 +84,7 @@ class Counter:
         for name in ("replace", "rename", "unlink", "remove", "mkdir", "rmdir", "link", "symlink",
                      "fsync", "ftruncate", "truncate", "utime", "chmod", "fchmod"):  # fmt: skip
             setattr(os, name, self._around(getattr(os, name)))
+        exchange.rename_with = self._around(exchange.rename_with)
         os.write = self._write(os.write)  # type: ignore[assignment]
         os.open = self._open(os.open)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
 from mosaic.machine.access import find_signature
+from mosaic.machine.exchange import exchange, rename_to_free
 from mosaic.machine.intent import PlannedFile, digest, dump_note
 from mosaic.machine.staging import sweep_temporaries, temporary_beside
 from mosaic.machine.together import Change, Settled, finish_intent, write_together
@@ -70,6 +71,12 @@ def interrupt(mission: Mission, *, renamed: int, table: bytes | None = b"table 1
     mission.intent.write_bytes(dump_note(planned, mission.root))
     for plan in planned[:renamed]:
         plan.carry_out()
+
+
+def temporary_of(mission: Mission, target: str) -> Path:
+    files = json.loads(mission.intent.read_bytes())["files"]
+    (name,) = (each["temporary"] for each in files if each["target"] == target)
+    return mission.root / str(name)
 
 
 def settle(mission: Mission) -> list[Settled]:
@@ -204,6 +211,109 @@ def test_a_symlinked_file_is_replaced_at_its_target(mission: Mission) -> None:
     assert mission.table.read_bytes() == b"table 1"
 
 
+# An edit in the very moment of writing
+
+
+class Editor:
+    """Saves a file right before it changes places with the new one, and perhaps after."""
+
+    def __init__(self, path: Path, *, again: bytes | None = None) -> None:
+        self.path = path
+        self.saves = [b"by hand", *([again] if again else [])]
+
+    def __call__(self, one: Path, other: Path) -> bool:
+        if other == self.path and self.saves:
+            self.save()
+        done = exchange(one, other)
+        if other == self.path and self.saves:
+            self.save()
+        return done
+
+    def save(self) -> None:
+        beside = self.path.with_name("editor")
+        beside.write_bytes(self.saves.pop(0))
+        beside.rename(self.path)
+
+
+def write_both(mission: Mission) -> None:
+    changes = [
+        Change(path=path, data=data, expect=find_signature(path))
+        for path, data in ((mission.table, b"table 1"), (mission.task, b"task 1"))
+    ]
+    write_together(changes, intent=mission.intent, root=mission.root)
+
+
+def test_an_edit_in_the_moment_of_the_first_write_keeps_all_from_being_written(
+    mission: Mission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaic.machine.intent.exchange", Editor(mission.table))
+    with pytest.raises(FileChangedError) as refused:
+        write_both(mission)
+    assert "nothing was written" in (refused.value.detail or "")
+    assert mission.contents() == (b"by hand", b"task 0")
+    assert mission.leftovers() == []
+    assert settle(mission) == []
+
+
+def test_an_edit_in_the_moment_of_a_later_write_stands_and_is_told(
+    mission: Mission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaic.machine.intent.exchange", Editor(mission.task))
+    with pytest.raises(FileChangedError) as refused:
+        write_both(mission)
+    assert "the others were written" in (refused.value.detail or "")
+    assert mission.contents() == (b"table 1", b"by hand")
+    assert mission.leftovers() == []
+
+
+def test_of_two_edits_in_that_moment_the_last_stands(
+    mission: Mission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaic.machine.intent.exchange", Editor(mission.table, again=b"later"))
+    with pytest.raises(FileChangedError):
+        write_both(mission)
+    assert mission.contents() == (b"later", b"task 0")
+
+
+@pytest.mark.parametrize("name", ["table", "task"])
+def test_an_edit_in_the_moment_of_a_crash_is_put_back(mission: Mission, name: str) -> None:
+    interrupt(mission, renamed=1 if name == "table" else 2)
+    temporary_of(mission, name).write_bytes(b"by hand")
+    assert Settled.LEFT_EDITED in settle(mission) or name == "table"
+    assert (mission.root / name).read_bytes() == b"by hand"
+    assert mission.leftovers() == []
+
+
+def test_a_new_file_does_not_take_the_place_of_one_that_just_appeared(
+    mission: Mission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = mission.root / "new"
+
+    def make_first(source: Path, target: Path) -> None:
+        target.write_bytes(b"by hand")
+        rename_to_free(source, target)
+
+    monkeypatch.setattr("mosaic.machine.intent.rename_to_free", make_first)
+    with pytest.raises(FileChangedError):
+        write_together(
+            [Change(path=new, data=b"new", expect=None)], intent=mission.intent, root=mission.root
+        )
+    assert new.read_bytes() == b"by hand"
+
+
+def test_where_the_system_cannot_exchange_files_are_written_all_the_same(
+    mission: Mission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaic.machine.exchange.rename_with", lambda *_: False)
+    new = mission.root / "new"
+    write_both(mission)
+    write_together(
+        [Change(path=new, data=b"new", expect=None)], intent=mission.intent, root=mission.root
+    )
+    assert mission.contents() == (b"table 1", b"task 1")
+    assert new.read_bytes() == b"new"
+
+
 # Settling
 
 
@@ -277,7 +387,7 @@ def test_lost_content_before_anything_was_written_drops_the_whole_change(
 
 def test_lost_content_after_a_part_was_written_is_reported(mission: Mission) -> None:
     interrupt(mission, renamed=1)
-    (mission.root / mission.leftovers()[0]).unlink()
+    temporary_of(mission, "task").unlink()
     assert settle(mission) == [Settled.ALREADY_WRITTEN, Settled.LOST]
     assert mission.contents() == (b"table 1", b"task 0")
 
