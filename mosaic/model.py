@@ -7,13 +7,14 @@ their meaning are described with the readers and writers in `mosaic.store` and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 
 from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 JsonValue: TypeAlias = (
@@ -167,6 +168,67 @@ class Session:
     usage: Usage | None = None
 
 
+class Sessions(Sequence[Session]):
+    """The sessions of a mission, oldest first.
+
+    There may be thousands, and most commands ask for few: what they ask has a name of its
+    own here, which `mosaic.store.mission_index` answers without making the others.
+    """
+
+    def __init__(self, made: Iterable[Session] = ()) -> None:
+        self._made = tuple(made)
+
+    def every(self) -> tuple[Session, ...]:
+        """Return them all."""
+        return self._made
+
+    def of_task(self, task_id: str) -> list[Session]:
+        """Return those whose last task this was."""
+        return [session for session in self.every() if session.last_task_id == task_id]
+
+    def without_end(self) -> list[Session]:
+        """Return those that have not ended, as far as is listed."""
+        return [session for session in self.every() if session.ended_at is None]
+
+    def usage(self) -> Usage | None:
+        """Return what they consumed together; None when none of them tells."""
+        return total_usage(self.every())
+
+    def last(self) -> Session | None:
+        """Return the newest."""
+        return self.every()[-1] if len(self) else None
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, index: int) -> Session: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Session, ...]: ...
+    def __getitem__(self, index: int | slice) -> Session | tuple[Session, ...]:
+        return self.every()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sessions) and self.every() == other.every()
+
+    def __hash__(self) -> int:
+        return hash(self.every())
+
+
+def total_usage(sessions: Iterable[Session]) -> Usage | None:
+    """Return what sessions consumed together; None when none of them tells."""
+    known = [session.usage for session in sessions if session.usage is not None]
+    if not known:
+        return None
+    costs = [usage.cost_usd for usage in known if usage.cost_usd is not None]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in known),
+        output_tokens=sum(usage.output_tokens for usage in known),
+        cached_input_tokens=sum(usage.cached_input_tokens for usage in known),
+        cost_usd=sum(costs) if costs else None,
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuntimeSpec:
     """One entry of `runtimes` in mission.json: a command that is, or changes, a runtime."""
@@ -251,7 +313,7 @@ class Mission:
     runtime: str | None = None
     """The runtime of tasks that name none."""
     milestones: tuple[Milestone, ...] = ()
-    sessions: tuple[Session, ...] = ()
+    sessions: Sessions = Sessions()
     runtimes: Mapping[str, RuntimeSpec] = field(default_factory=dict)
     statuses: Mapping[str, Status] = field(default_factory=dict)
     """The project's own status words."""

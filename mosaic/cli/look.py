@@ -10,7 +10,6 @@ from mosaic.cli.output import Result, align, bar, clean, emit, paint, write
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
 from mosaic.model import Status
-from mosaic.plan.spend import total_usage
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.text.lines import display_width
 
@@ -58,7 +57,7 @@ def _status(path: Path, *, as_json: bool) -> Result:
     progress = measure_progress(snapshot.tasks)
     milestones = milestone_progress(snapshot.tasks, mission.milestones)
     live = [found for found in find_locks(snapshot.layout) if not found.is_dead]
-    usage = total_usage(mission.sessions)
+    usage = mission.sessions.usage()
     panels = _panels(snapshot)
     lines = [
         f"{paint(clean(mission.name), 'bold')}  {mission.status}  "

@@ -48,7 +48,7 @@ def show_task(
     body = text[block.body_start :] if block else text
     selection = select_from(snapshot)
     runs = runs_of_task(snapshot.layout.runs_dir, entry.task.id)
-    sessions = [s for s in snapshot.document.mission.sessions if s.last_task_id == entry.task.id]
+    sessions = snapshot.document.mission.sessions.of_task(entry.task.id)
     result = Result(
         kind="task",
         data={

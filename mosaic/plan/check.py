@@ -45,7 +45,7 @@ class Checked:
 
     tasks: Sequence[Task]
     milestones: Sequence[Milestone]
-    sessions: Sequence[Session] = ()
+    open_sessions: Sequence[Session] = ()
     live_sessions: Collection[str] = ()
     table_path: str = "coordination/TASKS.md"
     missing_sections: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -224,8 +224,8 @@ def check_file_names(checked: Checked) -> Iterator[Finding]:
 
 def check_sessions(checked: Checked) -> Iterator[Finding]:
     """Sessions that have no end and are not alive."""
-    for session in checked.sessions:
-        if session.ended_at is None and session.id not in checked.live_sessions:
+    for session in checked.open_sessions:
+        if session.id not in checked.live_sessions:
             yield Finding(
                 code="SESSION_OPEN",
                 level=Level.WARNING,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mosaic.plan.spend import total_usage
+from mosaic.model import total_usage
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.git import answer_of, current_branch, find_work_tree
 from mosaic.machine.snapshot import take_tree
 from mosaic.machine.work_trees import list_work_trees
-from mosaic.model import Mode
-from mosaic.plan.spend import total_usage
+from mosaic.model import Mode, total_usage
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass
 from mosaic.review.claims import Kind
@@ -88,7 +87,7 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         (*_commands_of_agents(agents, mission, caveats), *_commands_of_steps(runs)),
         key=lambda each: each[0],
     )
-    sessions = tuple(s for s in mission.sessions if s.last_task_id == task.id)
+    sessions = tuple(mission.sessions.of_task(task.id))
     roots = {str(layout.project), *(meta.cwd for _, meta in agents)}
     return Evidence(
         changed=changed,

@@ -44,11 +44,8 @@ class Attempt:
 
 def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
     """Return what is known of earlier sessions on a task."""
-    sessions = [
-        session
-        for session in snapshot.document.mission.sessions
-        if session.last_task_id == task.id and session.ended_at is not None
-    ]
+    listed = snapshot.document.mission.sessions.of_task(task.id)
+    sessions = [session for session in listed if session.ended_at is not None]
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     checkpoints = read_checkpoints(runs).found
     attempt = Attempt(

@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 
 def sessions_since(snapshot: Snapshot, task_id: str) -> list[Session]:
     """Return a task's ended sessions since a person last reopened or sent it back."""
-    ended = [
-        session
-        for session in snapshot.document.mission.sessions
-        if session.last_task_id == task_id and session.ended_at is not None
-    ]
+    listed = snapshot.document.mission.sessions.of_task(task_id)
+    ended = [session for session in listed if session.ended_at is not None]
     last = _read(_place(snapshot.layout)).get(task_id)
     for number, session in enumerate(ended):
         if session.id == last:
@@ -41,7 +38,7 @@ def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
 
     Called with the mission lock held.
     """
-    sessions = [s for s in snapshot.document.mission.sessions if s.last_task_id == task_id]
+    sessions = snapshot.document.mission.sessions.of_task(task_id)
     if not sessions:
         return
     place = _place(snapshot.layout)

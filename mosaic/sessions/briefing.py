@@ -136,6 +136,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
     own = next((m for m in mission.milestones if m.id == task.milestone), None)
     milestone = own or current_milestone(mission.milestones)
     attempt = occasion.attempt
+    last = mission.sessions.last()
     return PromptContext(
         project=ProjectFacts(
             name=mission.name, description=mission.description, path=str(_project(layout, occasion))
@@ -150,7 +151,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
         milestone=MilestoneFacts(id=milestone.id, name=milestone.name) if milestone else None,
         branch=current_branch(_project(layout, occasion)),
-        previous_session=_previous_session(mission.sessions[-1]) if mission.sessions else None,
+        previous_session=_previous_session(last) if last is not None else None,
         dependencies=_dependencies(snapshot, task),
         attempt=AttemptFacts(
             number=attempt.number,
@@ -296,7 +297,7 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
         missing_sections=context.task.missing_sections,
         dependencies=context.dependencies,
         acceptance_criteria=context.task.acceptance_criteria,
-        previous_session=mission.sessions[-1] if mission.sessions else None,
+        previous_session=mission.sessions.last(),
         checkpoint=checkpoint_values(occasion.attempt.checkpoint),
         prompt_file=occasion.prompt_file,
     )

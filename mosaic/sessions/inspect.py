@@ -76,14 +76,15 @@ def _live_sessions(layout: Layout) -> set[str]:
 
 def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
     mission = snapshot.document.mission
+    open_sessions = mission.sessions.without_end()
     try:
         find_locks(snapshot.layout)
     except MissionError:
-        live = {session.id for session in mission.sessions}  # any of them may be
+        live = {session.id for session in open_sessions}  # any of them may be
     return Checked(
         tasks=snapshot.tasks,
         milestones=mission.milestones,
-        sessions=mission.sessions,
+        open_sessions=open_sessions,
         live_sessions=live,
         table_path=snapshot.layout.shown(snapshot.layout.tasks_file),
         missing_sections={

@@ -97,8 +97,8 @@ def _lost(snapshot: Snapshot) -> list[Session]:
     """Return sessions of this host without an end, a lock or a living process."""
     open_sessions = [
         session
-        for session in snapshot.document.mission.sessions
-        if session.ended_at is None and session.host == host_name()
+        for session in snapshot.document.mission.sessions.without_end()
+        if session.host == host_name()
     ]
     if not open_sessions:
         return []

@@ -194,8 +194,7 @@ class Draft:
         """Draft the mission's own status."""
         document = self.snapshot.document
         if document.mission.status is not status:
-            current = replace(document, text=self._existing(document.path))
-            self.put(document.path, with_status(current, status))
+            self.put(document.path, with_status(self._existing(document.path), status))
 
     def put_session(self, session: Session) -> None:
         """Draft a session's entry in mission.json: added, or brought up to date."""

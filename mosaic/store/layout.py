@@ -25,6 +25,8 @@ MISSION_PLACES = (
 )
 """Where mission.json may be below a project, the first that is there wins."""
 
+STATE = ".state"
+"""The folder of this machine's own state, beside mission.json unless a setting moves it."""
 WORKTREES = "worktrees"
 """The folder of workers' worktrees; beside each stands what is known of it."""
 
@@ -33,7 +35,7 @@ DEFAULT_PATHS = {
     "tasksDir": "coordination/tasks",
     "manifestFile": "coordination/MISSION.md",
     "scratchpadFile": "coordination/SCRATCHPAD.md",
-    "orchestratorDir": "coordination/.state",
+    "orchestratorDir": f"coordination/{STATE}",
 }
 
 

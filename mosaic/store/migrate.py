@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionExistsError
-from mosaic.machine.disk import read_bytes
+from mosaic.machine.disk import read_bytes, read_text
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
@@ -55,8 +55,7 @@ def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
         for known in (layout, default_layout(layout.project)):
             finish_intent(known.intent_file, root=layout.project)
             sweep_temporaries(known.mission_file.parent, intent=known.intent_file)
-        document = load_mission(mission_file)
-        data = parse_json_document(document.text)
+        data = parse_json_document(read_text(mission_file).text)
         actions: list[str] = []
         new = _camel_keys(data, actions)
         target = mission_file

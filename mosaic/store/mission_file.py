@@ -8,32 +8,30 @@ changes are spliced by `mosaic.text.jsondoc`.
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
-from mosaic.records import dataclass
+from mosaic.records import dataclass, replace
 from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
+from mosaic.store.mission_index import find_indexed, save_indexed
 from mosaic.store.mission_reader import MissionReader, get_key, snake_case
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mosaic.machine.access import Signature
     from mosaic.model import JsonValue, Mission, MissionStatus, Session, Usage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MissionDocument:
-    """mission.json as text and as values."""
+    """What mission.json says, and where it says that the mission's files are."""
 
     path: Path
-    text: str
-    signature: Signature
-    data: Mapping[str, Any]
     mission: Mission
     layout: Layout
 
@@ -45,22 +43,27 @@ def load_mission(path: Path) -> MissionDocument:
         FileAccessError: it cannot be read.
         MissionFileError: it is not what mission.json must be; names the line of the key.
     """
+    reader = MissionReader()
+    indexed = find_indexed(path, reader)
+    if indexed is not None:
+        data, sessions = indexed
+        document = _document(path, data, reader)
+        return replace(document, mission=replace(document.mission, sessions=sessions))
+    now_ns = time.time_ns()
     file = read_text(path)
     try:
         data = parse_json_document(file.text)
-        reader = MissionReader(file.text)
-        mission, settings = reader.mission(data), reader.paths(data, DEFAULT_PATHS)
+        document = _document(path, data, MissionReader(file.text))
     except MissionError as error:
         raise error.at(path) from None
+    save_indexed(document.layout, data, document.mission, file.signature, now_ns)
+    return document
+
+
+def _document(path: Path, data: Mapping[str, Any], reader: MissionReader) -> MissionDocument:
+    mission, settings = reader.mission(data), reader.paths(data, DEFAULT_PATHS)
     project = _project_path(path, get_key(data, "projectPath"))
-    return MissionDocument(
-        path=path,
-        text=file.text,
-        signature=file.signature,
-        data=data,
-        mission=mission,
-        layout=layout_of(path, project, settings),
-    )
+    return MissionDocument(path=path, mission=mission, layout=layout_of(path, project, settings))
 
 
 def format_time(moment: datetime) -> str:
@@ -68,9 +71,9 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
-def with_status(document: MissionDocument, status: MissionStatus) -> str:
-    """Return the document's text with another mission status."""
-    return _set(document.text, (), document.data, "status", status.value)
+def with_status(text: str, status: MissionStatus) -> str:
+    """Return the text with another mission status."""
+    return _set(text, (), parse_json_document(text), "status", status.value)
 
 
 def with_session(text: str, session: Session) -> str:

@@ -18,6 +18,7 @@ from mosaic.model import (
     RunSettings,
     RuntimeSpec,
     Session,
+    Sessions,
     Status,
     Usage,
     WorktreeSettings,
@@ -52,7 +53,7 @@ def get_key(data: Mapping[str, Any], key: str) -> Any:
 class MissionReader:
     """Turns the parsed JSON into values; every complaint names the line of its key."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str = "") -> None:
         self._text = text
 
     def mission(self, data: Mapping[str, Any]) -> Mission:
@@ -79,7 +80,7 @@ class MissionReader:
             quality_gates=self._gates(get_key(data, "qualityGates")),
             runtime=self._text_of(data, "runtime"),
             milestones=tuple(self._milestone(item) for item in self._objects(data, "milestones")),
-            sessions=tuple(self._session(item) for item in self._objects(data, "sessions")),
+            sessions=Sessions(self.session(item) for item in self._objects(data, "sessions")),
             runtimes=self._runtimes(data),
             statuses=self._statuses(data),
             budget=self._mapping(data, "budget"),
@@ -110,7 +111,12 @@ class MissionReader:
             status=self._word(item, "status", MilestoneStatus, MilestoneStatus.PENDING),
         )
 
-    def _session(self, item: Mapping[str, Any]) -> Session:
+    def session(self, item: Mapping[str, Any]) -> Session:
+        """Return the session that an entry of `sessions` describes.
+
+        Raises:
+            MissionFileError: a key does not hold what it must.
+        """
         session_id = self._text_of(item, "sessionId") or self._required(item, "id", "sessions")
         started = self._time(item, "startedAt")
         if started is None:

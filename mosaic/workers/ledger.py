@@ -11,11 +11,10 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.machine.clock import utc_now
-from mosaic.model import EndReason, Status
+from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.budget import parse_budget
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
-from mosaic.plan.spend import total_usage
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import forgive_attempts, sessions_since

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from mosaic.errors import MissionError
+from mosaic.machine.disk import read_text
 from mosaic.plan.durations import format_duration, parse_duration
 from mosaic.plan.globs import bad_glob
 from mosaic.plan.scopes import outside_scope, scopes_overlap
@@ -121,7 +122,7 @@ def mission_file(data: bytes) -> None:
             document.layout.project,
         ):
             os.path.lexists(place)
-        edited = with_session(document.text, SESSION)
+        edited = with_session(read_text(path).text, SESSION)
     except MissionError:
         return
     path.write_text(edited, encoding="utf-8", newline="")
