@@ -104,9 +104,8 @@ def find_signed(
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise FileAccessError(f"`{path}` is not a regular file", path=path)
-        # One byte more than allowed also catches a file that grows or tells no size.
         size = status.st_size
-        data = _read_up_to(descriptor, limit_bytes + 1) if size <= limit_bytes else b""
+        data = _read_all(descriptor, size, limit_bytes) if size <= limit_bytes else b""
     except OSError as error:
         raise access_error("read", path, error) from error
     finally:
@@ -220,9 +219,15 @@ def _decoded(path: Path | str, data: bytes, signature: Signature) -> TextFile:
     return TextFile(path=Path(path), text=text, signature=signature)
 
 
-def _read_up_to(descriptor: int, count: int) -> bytes:
-    pieces: list[bytes] = []
-    while count > 0 and (piece := os.read(descriptor, min(count, 1 << 20))):
+def _read_all(descriptor: int, size: int, limit_bytes: int) -> bytes:
+    """Return all that a file holds, or one byte more than allowed."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size > 0:
+        return data
+    # It grows, or tells no size (as those below /proc), or is read in pieces.
+    pieces = [data]
+    rest = limit_bytes + 1 - len(data)
+    while rest > 0 and (piece := os.read(descriptor, min(rest, 1 << 20))):
         pieces.append(piece)
-        count -= len(piece)
+        rest -= len(piece)
     return b"".join(pieces)

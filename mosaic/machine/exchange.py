@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def rename_with(source: Path, target: Path, flags: int) -> bool:
     libc: Any = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False
+    sys.audit("os.rename", source, target, -1, -1)  # as Python's own
     names = (_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target))
     if libc.renameat2(*names, flags) == 0:
         return True
