@@ -42,7 +42,6 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 class TextFile:
     """A file's text without any loss (BOM and CRLF included), and what it was read at."""
 
-    path: Path
     text: str
     signature: Signature
 
@@ -216,7 +215,7 @@ def _decoded(path: Path | str, data: bytes, signature: Signature) -> TextFile:
             detail="it looks like UTF-16" if is_utf_16 else f"byte 0x{data[error.start]:02x}",
             hint="save it as UTF-8",
         ) from None
-    return TextFile(path=Path(path), text=text, signature=signature)
+    return TextFile(text=text, signature=signature)
 
 
 def _read_all(descriptor: int, size: int, limit_bytes: int) -> bytes:

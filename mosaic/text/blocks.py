@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from functools import cache
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.errors import TableError
@@ -17,7 +18,7 @@ from mosaic.records import dataclass, replace
 from mosaic.text.lines import BOM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _Found: TypeAlias = "tuple[int, int, int | None, str]"
 """Start, end, level and title of what was found; a table has no level."""
@@ -35,13 +36,12 @@ HTML_BLOCK_TAGS = (
     "header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|option|p|"
     "param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
 )
-OTHER_BLOCK = re.compile(
+OTHER_BLOCK = (
     r" {0,3}(?:#{1,6}(?:[ \t]|$)|>|(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)|`{3}[^`]*$|~{3}|"
     r"<(?:script|pre|style|textarea)(?:[ \t>]|$)|<!--|<\?|<![a-z]|<!\[CDATA\[|"
     rf"</?(?:{HTML_BLOCK_TAGS})(?:[ \t]|/?>|$)|</?[a-z][a-z0-9-]*(?:[ \t][^<>|]*)?/?>[ \t]*$|"
     r"(?:(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|(?:\*[ \t]*){3,})$)"
-    r"| {4}| {0,3}\t",
-    re.IGNORECASE,
+    r"| {4}| {0,3}\t"
 )
 """What begins another block, and so can be neither a table's header nor a row of it."""
 HTML_AFTER_LIST = (
@@ -49,13 +49,20 @@ HTML_AFTER_LIST = (
     r"<!--|<\?|<![A-Z]|<!\[CDATA\[)"
 )
 """HTML that ends a list or quote; mistune's own rule for it does not know `<div>`."""
-DOUBTFUL = re.compile(
-    r"```|~~~|[<|\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]"
-    r"|^[ ]*(?:[>\[]|[=-]+[ ]*$)|^[ ]+#|^#(?!\#{0,5} +[^# \n])|^#[^\n]*#[ ]*$",
-    re.MULTILINE,
+ODD_SIGN = re.compile(r"[\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]")
+PLAIN_TABLE = re.compile(
+    r"(?:\A|(?<=\n\n))\|[^\n]*\n\|[-:| ]*(?:\n(?:\|[^\n]*(?:\n|\Z))*+|\Z)(?=\n|\Z)"
 )
-"""What may make a line that begins with `#` no heading, or another line one: then mistune is
-asked. In a text without it each such line is a heading, and there is no table."""
+"""A table with a pipe at the beginning of each line, and nothing right above or below."""
+DOUBTFUL_SIGN = re.compile(r"[<|\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]")
+DOUBTFUL_FENCE = ("```", "~~~")
+# Begins with a plain sign, which is what makes looking for it quick.
+DOUBTFUL_LINE = re.compile(
+    r"\n(?:[ ]*(?:[>\[]|[=-]+[ ]*$)|[ ]+#|#(?!\#{0,5} +[^# \n])|#[^\n]*#[ ]*$)", re.MULTILINE
+)
+"""These may make a line that begins with `#` no heading, or another line one: then mistune is
+asked. In a text without them, but for plain tables, each such line is a heading."""
+HEADING = re.compile(r"\n(#+) (.*)")
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
 
 
@@ -108,9 +115,13 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     starts = _line_starts(text)
     skipped = bisect_right(starts, offset) - 1 if offset else 0
     source = text[starts[skipped] :].replace("\r\n", "\n")
-    if not DOUBTFUL.search(source):
-        found_plainly = _plain_headings(source, skipped)
-        return Outline(text=text, starts=starts, headings=found_plainly, tables=())
+    if (tables_found := find_plain_tables(source)) is not None:
+        return Outline(
+            text=text,
+            starts=starts,
+            headings=_plain_headings(source, skipped),
+            tables=_plain_tables(source, tables_found, skipped),
+        )
     parser = _parser()
     state = parser.state_cls()
     found: list[_Found] = []
@@ -139,26 +150,66 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     return Outline(text=text, starts=starts, headings=tuple(headings), tables=tuple(tables))
 
 
+def find_plain_tables(source: str) -> list[tuple[int, int]] | None:
+    """Return the spans of a text's tables; None where headings or tables need a closer look."""
+    found = list(PLAIN_TABLE.finditer(source)) if "|" in source else []
+    if found:
+        if ODD_SIGN.search(source) or not all(_is_table(match[0]) for match in found):
+            return None
+        rest = PLAIN_TABLE.sub("\n", source)
+    else:
+        rest = source
+    is_plain = (
+        DOUBTFUL_SIGN.search(rest) is None
+        and not any(fence in rest for fence in DOUBTFUL_FENCE)
+        and DOUBTFUL_LINE.search(f"\n{rest}") is None
+    )
+    return [match.span() for match in found] if is_plain else None
+
+
+def _is_table(lines: str) -> bool:
+    header, delimiter = lines.split("\n", 2)[:2]
+    try:
+        return is_delimiter_row(delimiter, len(split_row(header)))
+    except TableError:
+        return False  # beyond all measure: it is refused with its line where it is looked at
+
+
+def _plain_tables(
+    source: str, spans: Iterable[tuple[int, int]], first_line: int
+) -> tuple[TableBlock, ...]:
+    found = []
+    line, seen = first_line, 0
+    for start, end in spans:
+        begin = line + source.count("\n", seen, start)
+        line, seen = begin + source.count("\n", start, end), end
+        last = line if source.endswith("\n", start, end) else line + 1
+        found.append(TableBlock(first_line=begin, end_line=last))
+    return tuple(found)
+
+
 def _plain_headings(source: str, first_line: int) -> tuple[Heading, ...]:
     """Return the headings of a text that holds nothing doubtful."""
-    return tuple(
-        Heading(level=len(mark), title=title.strip(), first_line=line, end_line=line + 1)
-        for line, text in enumerate(source.split("\n"), first_line)
-        if text.startswith("#")
-        for mark, _, title in [text.partition(" ")]
-    )
+    found = []
+    line, seen = first_line, 0
+    for mark in HEADING.finditer(f"\n{source}"):
+        line, seen = line + source.count("\n", seen, mark.start()), mark.start()
+        title = mark[2].strip()
+        found.append(Heading(level=len(mark[1]), title=title, first_line=line, end_line=line + 1))
+    return tuple(found)
 
 
 def _line_starts(text: str) -> list[int]:
     if len(text) > LARGEST_TEXT:
         raise TableError(f"the text is larger than {LARGEST_TEXT >> 20} MiB", line=1)
-    starts = [len(BOM) if text.startswith(BOM) else 0]
-    starts.extend(found.end() for found in re.finditer(r"\n", text))
+    *ends, _ = accumulate(map((1).__add__, map(len, text.split("\n"))))
+    starts = [len(BOM) if text.startswith(BOM) else 0, *ends]
     if starts[-1] != len(text) or len(starts) == 1:
         starts.append(len(text))
-    for number in range(len(starts) - 1):
-        if starts[number + 1] - starts[number] > LONGEST_LINE:
-            raise TableError(f"a line is longer than {LONGEST_LINE >> 20} MiB", line=number + 1)
+    if len(text) > LONGEST_LINE:
+        for number, (start, end) in enumerate(pairwise(starts), 1):
+            if end - start > LONGEST_LINE:
+                raise TableError(f"a line is longer than {LONGEST_LINE >> 20} MiB", line=number)
     return starts
 
 
@@ -283,18 +334,24 @@ def _record(state: Any, start: int, end: int, level: int | None, title: str) -> 
     state.env["mosaic_found"].append((start, end, level, title))
 
 
+@cache
+def _other_block() -> re.Pattern[str]:
+    return re.compile(OTHER_BLOCK, re.IGNORECASE)
+
+
 def _end_of_table(source: str, start: int) -> int | None:
     """Return where the table that begins at an offset ends; None when none does."""
     header_end = source.index("\n", start)
     delimiter_end = source.find("\n", header_end + 1)
     header, delimiter = source[start:header_end], source[header_end + 1 : delimiter_end]
-    if OTHER_BLOCK.match(header) or not is_delimiter_row(delimiter, len(split_row(header))):
+    if _other_block().match(header) or not is_delimiter_row(delimiter, len(split_row(header))):
         return None
+    is_other = _other_block().match
     position = delimiter_end + 1
     while position < len(source):
         end = source.index("\n", position)
         line = source[position:end]
-        if not line.strip(" \t") or OTHER_BLOCK.match(line):
+        if not line.strip(" \t") or is_other(line):
             break
         position = end + 1
     return position

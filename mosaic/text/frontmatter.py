@@ -2,8 +2,9 @@
 
 The block is found by its two fences here, because python-frontmatter does not see one
 behind a BOM, drops a root that is no mapping, and takes `----` for a fence. What stands
-between them is scanned for anchors, aliases, merge keys and depth before anything is
-built from it, and composed by libyaml, whose marks say where every value stands.
+between them is read plainly where it is plain; else it is scanned for anchors, aliases,
+merge keys and depth before anything is built from it, and composed by libyaml, whose marks
+say where every value stands.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.errors import FrontMatterError
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass
 from mosaic.text.lines import BOM, line_of
+from mosaic.text.plain_frontmatter import PlainMatter, read_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,18 +138,32 @@ def parse_front_matter(text: str) -> FrontMatter | None:
     block = find_block(text)
     if block is None:
         return None
+    first_line = text.count("\n", 0, block.start) + 1
+    plain = read_plainly(text[block.start : block.end], first_line)
+    if plain is None:
+        plain = read_as_yaml(text, block)
+    return FrontMatter(
+        data=plain.data,
+        raw=plain.raw,
+        lists=plain.lists,
+        lines=plain.lines,
+        body_start=block.body_start,
+    )
+
+
+def read_as_yaml(text: str, block: Block) -> PlainMatter:
+    """Read a front matter block with libyaml.
+
+    Raises:
+        FrontMatterError: it is not a plain YAML mapping.
+    """
     root = compose_block(text, block)
-    matter = FrontMatter(data={}, raw={}, lists={}, lines={}, body_start=block.body_start)
-    return replace(matter, **_values(text, block, root)) if root else matter
-
-
-def _values(text: str, block: Block, root: YamlNode) -> dict[str, Any]:
     data: dict[str, JsonValue] = {}
     raw: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}
     lines: dict[str, int] = {}
     line, seen = 1, 0
-    for key_node, value_node in root.value:
+    for key_node, value_node in root.value if root is not None else ():
         key = key_node.value
         start = block.start + key_node.start_mark.index
         line, seen = line + text.count("\n", seen, start), start
@@ -157,7 +173,7 @@ def _values(text: str, block: Block, root: YamlNode) -> dict[str, Any]:
             raw[key] = _text_of(value_node)
         elif value_node.id == "sequence" and all(item.id == "scalar" for item in value_node.value):
             lists[key] = tuple(_text_of(item) for item in value_node.value if not _is_null(item))
-    return {"data": data, "raw": raw, "lists": lists, "lines": lines}
+    return PlainMatter(data=data, raw=raw, lists=lists, lines=lines)
 
 
 def _is_null(node: YamlNode) -> bool:

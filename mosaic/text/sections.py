@@ -9,6 +9,7 @@ lines that people leave around headings stay theirs.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mosaic.errors import BrokenFileError, EditRefusedError, TableError
 from mosaic.records import dataclass
@@ -67,15 +68,10 @@ def find_sections(text: str) -> tuple[Section, ...]:
         BrokenFileError: the text or a line of it is longer than anybody writes.
     """
     shape = _shape(text, body_offset(text))
-    limits = [h for h in shape.headings if h.level <= SECTION_LEVEL]
-    ends = [shape.starts[h.first_line] for h in limits[1:]] + [len(text)]
-    return tuple(
-        _section(shape, heading, end)
-        for heading, end in zip(limits, ends, strict=False)
-        if heading.level == SECTION_LEVEL
-    )
+    return tuple(_section(shape, heading, end) for heading, end in _spans(shape))
 
 
+@lru_cache
 def canonical_name(title: str) -> str:
     """Return a handoff section's canonical name for a heading, else the heading itself."""
     key = re.sub(r"[\s_-]+", "", title).casefold()
@@ -91,9 +87,13 @@ def section_text(text: str, name: str) -> str | None:
 def handoff_texts(text: str) -> dict[str, str]:
     """Return the six handoff sections; one that says nothing is empty."""
     found: dict[str, str] = dict.fromkeys(HANDOFF_SECTIONS, "")
-    for section in find_sections(text):
-        if found.get(section.name) == "" and not is_placeholder(section.content):
-            found[section.name] = section.content
+    shape = _shape(text, body_offset(text))
+    for heading, end in _spans(shape):
+        name = canonical_name(heading.title)
+        if found.get(name) == "":
+            content = text[shape.starts[heading.end_line] : end].strip()
+            if content and not is_placeholder(content):
+                found[name] = content
     return found
 
 
@@ -180,6 +180,17 @@ def _shape(text: str, offset: int) -> Outline:
         return outline(text, offset=offset)
     except TableError as error:
         raise BrokenFileError(error.message, line=error.line) from None
+
+
+def _spans(shape: Outline) -> list[tuple[Heading, int]]:
+    """Return each section's heading, and where the section ends."""
+    limits = [heading for heading in shape.headings if heading.level <= SECTION_LEVEL]
+    ends = [shape.starts[heading.first_line] for heading in limits[1:]] + [len(shape.text)]
+    return [
+        (heading, end)
+        for heading, end in zip(limits, ends, strict=False)
+        if heading.level == SECTION_LEVEL
+    ]
 
 
 def _section(shape: Outline, heading: Heading, end: int) -> Section:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mosaic.text import blocks
-from mosaic.text.blocks import DOUBTFUL, outline
+from mosaic.text.blocks import find_plain_tables, outline
 
 LINES = (
     "# Title", "## notes", "##  two  blanks ", "### Deep", "####### seven", "#no", "#", "## ",
@@ -18,7 +16,10 @@ LINES = (
     "- # inner", "1. ## inner", "[a]: b", "[a](b) text", "`code`", "a `b", "\\# escaped", "+ plus",
     "", "", " ", "<b>", "a | b", "```", "*emph*", "![x](y)", "10. ten", "- a", "2021-01-01",
     "_ _ _", "* * *", "a\\",
-    "&lt;", "**bold**", "日本 # nein", "# 日本", "- ", "1.", "[^1]: note", "a  ",
+    "| a | b |", "| - | - |", "| :-: | -- |", "|-|", "| a", "|", "| <b> | ``` |", "| # | > |",
+    "| a |\tb", "| x | y |", "", "| - | x |", "a | b", "|a|b|", "---|---", "| 日本 | a\\| b |",
+    "| a |  ", " | a | b |", "&lt;", "**bold**", "日本 # nein", "# 日本", "- ", "1.",
+    "[^1]: note", "a  ",
 )  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def test_both_ways_find_the_same(text: str, end: str) -> None:
     text += end
     plain = outline(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "DOUBTFUL", re.compile(""))
+        patch.setattr(blocks, "find_plain_tables", lambda _: None)
         asked = outline(text)
     assert plain == asked
 
@@ -38,4 +39,21 @@ def test_an_ordinary_task_is_plain() -> None:
     text = (
         "# T-1 A\n\n## Goal\n\nDo it.\n\n- [ ] a\n- [x] `b`\n\n## files_changed\n\n- `a.py` (new)\n"
     )
-    assert DOUBTFUL.search(text) is None
+    assert find_plain_tables(text) == []
+
+
+TABLE = "| id | status |\n| --- | --- |\n| T-1 | todo |\n| T-2 |"
+
+
+@pytest.mark.parametrize("before", ["", "# Tasks\n\n", "Words.\n\n", "- item\n\n", "\n\n"])
+@pytest.mark.parametrize("after", ["", "\n", "\n\nMore.\n\n## End\n", f"\n\n{TABLE}"])
+def test_a_table_by_itself_is_plain(before: str, after: str) -> None:
+    text = f"{before}{TABLE}{after}"
+    spans = find_plain_tables(text)
+    assert spans is not None
+    assert [text[start:end].rstrip("\n") for start, end in spans] == [TABLE] * len(spans)
+    assert len(spans) == text.count(TABLE)
+    plain = outline(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "find_plain_tables", lambda _: None)
+        assert outline(text) == plain
