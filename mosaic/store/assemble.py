@@ -61,9 +61,10 @@ def build_entry(
 class Assembled:
     """The entries of a snapshot, all made."""
 
-    def __init__(self, entries: Mapping[str, Entry], base: Base) -> None:
+    def __init__(self, entries: Mapping[str, Entry], base: Base, unagreed: Sequence[str]) -> None:
         self._entries = entries
         self._base = base
+        self._unagreed = unagreed
 
     def entry(self, task: Task) -> Entry:
         """Return one task with where it comes from."""
@@ -76,6 +77,10 @@ class Assembled:
     def base(self) -> Base:
         """Return what table and files last agreed on."""
         return self._base
+
+    def unagreed(self) -> Sequence[str]:
+        """Return ids of tasks whose row and file agree on what the base does not say."""
+        return self._unagreed
 
     def recall(self, key: str) -> None:
         """Return nothing: no index was read."""
@@ -97,6 +102,7 @@ class _Assembly:
         self._base = base
         self._prefer = prefer
         self._problems: list[Problem] = list(scan.problems)
+        self._unagreed: list[str] = []
         self._known: dict[str, Status] = {}
         self._table = self._layout.shown(self._layout.tasks_file)
         # Paths of thousands of files are made of texts: as path objects they would take longest.
@@ -119,7 +125,7 @@ class _Assembly:
         return Snapshot(
             document=self._document,
             tasks=tuple(entry.task for entry in entries.values()),
-            source=Assembled(entries, self._base),
+            source=Assembled(entries, self._base, self._unagreed),
             problems=tuple(self._problems),
         )
 
@@ -181,6 +187,10 @@ class _Assembly:
         if row and file:
             base = self._base.get(task_id, {})
             merge = merge_sides(row_values, file_values, base, prefer=self._prefer)
+            if not merge.carries and not merge.conflicts:
+                agreed = {name: file_values[name] for name in SYNCED if name in row.cells}
+                if base != agreed:
+                    self._unagreed.append(task_id)
         else:
             merge = Merge(values=file_values or row_values)
         if merge.conflicts and row and file:

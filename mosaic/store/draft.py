@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
-from mosaic.machine.disk import find_text, write_private
+from mosaic.machine.disk import find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
@@ -101,17 +101,24 @@ class Draft:
     """Edits of a mission's files that are saved together, under the mission lock."""
 
     def __init__(self, snapshot: Snapshot, notices: tuple[str, ...] = ()) -> None:
-        self.snapshot = snapshot
+        self.layout = snapshot.layout
+        """Where the mission's files are."""
         self.notices = notices
         """What a person should look at after an interrupted change of an earlier process."""
+        self._snapshot: Snapshot | None = snapshot
         self._edited: dict[Path, _Edited] = {}
-        self._base = {task: dict(values) for task, values in snapshot.base.items()}
+        self._agreed: dict[str, Mapping[str, Value]] = {}
+        """What table and file of a task agree on by these edits."""
+        self._is_free = False
+        """Whether a text was drafted that may hold tasks nobody has seen yet."""
         self._saved: list[tuple[Path, str | None, str]] = []
 
     @property
-    def layout(self) -> Layout:
-        """Where the mission's files are."""
-        return self.snapshot.layout
+    def snapshot(self) -> Snapshot:
+        """The mission as it was read, or as it was saved last."""
+        if self._snapshot is None:
+            self._snapshot = read_mission(self.layout.mission_file)
+        return self._snapshot
 
     def text(self, path: Path) -> str | None:
         """Return a file's text as drafted so far; None when there is no such file."""
@@ -125,6 +132,10 @@ class Draft:
 
     def put(self, path: Path, text: str) -> None:
         """Draft a file's whole text."""
+        self._is_free = True
+        self._put(path, text)
+
+    def _put(self, path: Path, text: str) -> None:
         if self.text(path) is None:
             self._edited[path] = _Edited(before=None, signature=None, after=text)
         else:
@@ -167,7 +178,7 @@ class Draft:
         one_line = " ".join(text.split())
         if entry.file:
             path = self.layout.tasks_dir / entry.file.name
-            self.put(path, append_section(self._existing(path), "notes", f"- {one_line}"))
+            self._put(path, append_section(self._existing(path), "notes", f"- {one_line}"))
             return
         old = plain_value(entry.row.cells.get("notes", "")) if entry.row else ""
         self._set_cell(entry, "notes", f"{old}; {one_line}" if old else one_line)
@@ -188,23 +199,23 @@ class Draft:
             )
         path = self.layout.tasks_dir / entry.file.name
         edit = append_section if append else set_section
-        self.put(path, edit(self._existing(path), section, content))
+        self._put(path, edit(self._existing(path), section, content))
 
     def set_mission_status(self, status: MissionStatus) -> None:
         """Draft the mission's own status."""
         document = self.snapshot.document
         if document.mission.status is not status:
-            self.put(document.path, with_status(self._existing(document.path), status))
+            self._put(document.path, with_status(self._existing(document.path), status))
 
     def put_session(self, session: Session) -> None:
         """Draft a session's entry in mission.json: added, or brought up to date."""
         path = self.snapshot.document.path
-        self.put(path, with_session(self._existing(path), session))
+        self._put(path, with_session(self._existing(path), session))
 
     def agree_everywhere(self) -> None:
         """Draft the sync base for every task whose row and file agree."""
-        for entry in self.snapshot.entries.values():
-            if entry.row and entry.file and not entry.conflicts and not entry.carries:
+        for task_id in self.snapshot.unagreed:
+            if task_id not in self._agreed and (entry := self.snapshot.find(task_id)):
                 self._agree(entry, {})
 
     def save(self) -> bool:
@@ -222,11 +233,13 @@ class Draft:
             for path, edited in self._edited.items()
             if edited.after != edited.before
         ]
-        base = dump_base(self._base)
-        base_file = find_text(self.layout.sync_file)
-        if self._base and (base_file is None or base_file.text.encode() != base):
-            signature = base_file.signature if base_file else None
-            changes.append(Change(path=self.layout.sync_file, data=base, expect=signature))
+        self.agree_everywhere()
+        if self._agreed:
+            found = find_signed(self.layout.sync_file)
+            base = dump_base({**self.snapshot.base, **self._agreed})
+            if found is None or found[0] != base:
+                expect = found[1] if found else None
+                changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
             write_together(changes, intent=self.layout.intent_file, root=self.layout.project)
             self._saved.extend(
@@ -234,24 +247,30 @@ class Draft:
                 for path, edited in self._edited.items()
                 if edited.after != edited.before
             )
+            self._snapshot = None
         self._edited.clear()
-        self.snapshot = read_mission(self.snapshot.document.path)
-        self._base = {task: dict(values) for task, values in self.snapshot.base.items()}
-        self._record_agreement()
+        self._agreed.clear()
+        if self._is_free:
+            self._is_free = False
+            self._record_agreement()
         return bool(changes)
 
     def _record_agreement(self) -> None:
         """Bring sync.json up to date with tasks that agree and were not known to, as new ones."""
         self.agree_everywhere()
-        if self._base != {task: dict(values) for task, values in self.snapshot.base.items()}:
-            write_private(self.layout.sync_file, dump_base(self._base), root=self.layout.state_dir)
+        if self._agreed:
+            base = dump_base({**self.snapshot.base, **self._agreed})
+            write_private(self.layout.sync_file, base, root=self.layout.state_dir)
+            self._agreed.clear()
+            self._snapshot = None
 
     def undo(self) -> None:
         """Put back what was saved so far, newest first, where nobody changed it since."""
         self._edited.clear()
+        self._is_free = True
         for path, before, after in reversed(self._saved):
             if before is not None and self.text(path) == after:
-                self.put(path, before)
+                self._put(path, before)
         self._saved.clear()
         self.save()
 
@@ -276,7 +295,7 @@ class Draft:
                 text = set_front_matter(text, "updated_at", now.isoformat(timespec="seconds"))
         except MissionError as error:
             raise error.at(self.layout.shown(path)) from None
-        self.put(path, text)
+        self._put(path, text)
 
     def _file_value(self, entry: Entry, field: str) -> Value:
         assert entry.file is not None
@@ -326,10 +345,12 @@ class Draft:
     def table_word(self, status: str) -> str:
         """Return the word that the table itself uses for a status, else the canonical one."""
         words = self.snapshot.document.mission.statuses
-        for entry in self.snapshot.entries.values():
-            word = entry.row.cells.get("status", "") if entry.row else ""
-            if word and parse_status(word, words) == Status(status):
-                return word
+        for task in self.snapshot.tasks:
+            if task.status == status and task.table_line is not None:
+                entry = self.snapshot.find(task.id)
+                word = entry.row.cells.get("status", "") if entry and entry.row else ""
+                if word and parse_status(word, words) == Status(status):
+                    return word
         return status
 
     def _set_cell(self, entry: Entry, column: str, value: str) -> None:
@@ -348,7 +369,7 @@ class Draft:
                 f"the row of `{entry.task.id}` is gone", path=path, hint="run the command again"
             )
         try:
-            self.put(path, set_cell(text, table, row, column, value))
+            self._put(path, set_cell(text, table, row, column, value))
         except MissionError as error:
             raise error.at(self.layout.shown(path)) from None
 
@@ -360,7 +381,7 @@ class Draft:
         for field in SYNCED:
             if field in entry.row.cells:
                 agreed[field] = wanted.get(field, self._file_value(entry, field))
-        self._base[entry.task.id] = agreed
+        self._agreed[entry.task.id] = agreed
 
 
 def _front_matter_value(field: str, value: Value) -> str | tuple[str, ...] | None:

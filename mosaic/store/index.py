@@ -4,10 +4,11 @@
 wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. It is
 made of lines:
 
-    {"version": 2, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
+    {"version": 3, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
                                        have, with checksums of the two and of what follows
     <the stamp>                        bytes: what all files were when the tasks were made of them
-    {"id": [...], "title": [...], …}   the tasks themselves, a column for each field
+    {"id": [...], "title": [...], …}   the tasks themselves, a column for each field; and whether
+                                       sync.json says all that table and files agree on
     {"table": signature}
     ["row", "T-001", 7, {cells}]       a line for each row of the table
     ["file", "T-001-a.md", signature, …]   a line for each task file
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
     from mosaic.machine.access import Signature
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 SETTLED_NS = 1_000_000_000
 """How old a change time must be, when read, for the entry to be kept."""
 TORN = (
@@ -158,15 +159,18 @@ def parse_index(data: bytes) -> Index:
         return Index()
 
 
-def dump_index(index: Index, *, stamp: bytes = b"", tasks: Sequence[Task] = ()) -> bytes:
+def dump_index(
+    index: Index, *, stamp: bytes = b"", tasks: Sequence[Task] = (), agreed: bool = False
+) -> bytes:
     """Write an index.
 
     Args:
         index: the rows and files.
         stamp: what all files were when the tasks were made; empty where that is not certain.
         tasks: the tasks made of them, in plan order.
+        agreed: whether sync.json says all that table and files agree on.
     """
-    columns = _dump(_columns(tasks) if stamp else None)
+    columns = _dump({"agreed": agreed, **_columns(tasks)} if stamp else None)
     return _whole(stamp, columns, b"\n".join([*_record_lines(index), b""]))
 
 
@@ -183,7 +187,8 @@ def with_text(data: bytes, key: str, text: str) -> bytes:
     old = records.rfind(b"\n" + TEXT_MARK) + 1
     kept = records[:old] if old else records
     stamp, columns = data[parts.stamp : parts.columns - 1], data[parts.columns : parts.records - 1]
-    return _whole(stamp, columns, b"".join([kept, _dump(["text", key, text]), b"\n"]))
+    kept = b"".join([kept, _dump(["text", key, text]), b"\n"])
+    return _whole(stamp, columns, kept)
 
 
 def find_text(data: bytes, key: str) -> str | None:
@@ -198,13 +203,23 @@ def find_text(data: bytes, key: str) -> str | None:
     return text if known == key and isinstance(text, str) else None
 
 
-def find_tasks(data: bytes, stamp: bytes) -> tuple[Task, ...] | None:
+class FoundTasks(NamedTuple):
+    """The tasks of an index that are believed."""
+
+    tasks: tuple[Task, ...]
+    """In plan order."""
+    is_agreed: bool
+    """Whether sync.json says all that table and files agree on."""
+
+
+def find_tasks(data: bytes, stamp: bytes) -> FoundTasks | None:
     """Return the tasks of an index, if they were made of what the stamp says."""
     try:
         parts = _parts(data, with_records=False)
         if parts is None or not stamp or data[parts.stamp : parts.columns - 1] != stamp:
             return None
         columns = json.loads(data[parts.columns : parts.records])
+        is_agreed = columns.pop("agreed")
         count = len(columns["id"])
         columns["status"] = map(STATUSES.__getitem__, columns["status"])
         for name in ("depends_on", "write_scope", "labels"):
@@ -215,7 +230,8 @@ def find_tasks(data: bytes, stamp: bytes) -> tuple[Task, ...] | None:
             columns.get(name) or repeat(Task._field_defaults.get(name), count)
             for name in Task._fields
         ]
-        return tuple(map(Task._make, zip(*values, strict=True)))
+        tasks = tuple(map(Task._make, zip(*values, strict=True)))
+        return FoundTasks(tasks=tasks, is_agreed=is_agreed is True)
     except TORN:
         return None
 

@@ -32,9 +32,10 @@ from mosaic.store.sync import parse_base
 from mosaic.store.tasks import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mosaic.model import Task
+    from mosaic.store.index import FoundTasks
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.scan import Listing
     from mosaic.store.sync import Base, Side
@@ -89,21 +90,23 @@ def read_mission(
     sync = look_at(layout.sync_file)
     stamp = make_stamp(document, listing, sync)
     if known is not None and prefer is None:
-        tasks = find_tasks(known.tasks, stamp)
-        if tasks is not None:
-            return Snapshot(document=document, tasks=tasks, source=Indexed(document, tasks, known))
+        found = find_tasks(known.tasks, stamp)
+        if found is not None:
+            source = Indexed(document, found, known)
+            return Snapshot(document=document, tasks=found.tasks, source=source)
     index = parse_index(known.data) if known is not None else Index()
     scan = scan_listed(layout, listing, index)
     base = find_signed(layout.sync_file)
-    agreed = parse_base(base[0]) if base else {}
-    snapshot = build_snapshot(document, scan, agreed, prefer=prefer)
+    agreed_on = parse_base(base[0]) if base else {}
+    snapshot = build_snapshot(document, scan, agreed_on, prefer=prefer)
     if use_index and prefer is None:
         is_same_base = (pack_signature(base[1]) if base else None) == sync
         settled = is_same_base and (base is None or is_settled(base[1].ctime_ns, now_ns))
         believed = settled and not snapshot.problems and holds(index, listing)
         if believed or index.changed:
             stamp = stamp if believed else b""
-            save_index(layout, dump_index(index, stamp=stamp, tasks=snapshot.tasks))
+            agreed = not snapshot.unagreed
+            save_index(layout, dump_index(index, stamp=stamp, tasks=snapshot.tasks, agreed=agreed))
     return snapshot
 
 
@@ -130,11 +133,10 @@ def holds(index: Index, listing: Listing) -> bool:
 class Indexed:
     """The entries of a snapshot whose tasks came from the index, made when they are needed."""
 
-    def __init__(
-        self, document: MissionDocument, tasks: tuple[Task, ...], index: IndexFile
-    ) -> None:
+    def __init__(self, document: MissionDocument, found: FoundTasks, index: IndexFile) -> None:
         self._document = document
-        self._tasks = tasks
+        self._tasks = found.tasks
+        self._is_agreed = found.is_agreed
         self._index = index
 
     def entry(self, task: Task) -> Entry:
@@ -157,6 +159,10 @@ class Indexed:
     def base(self) -> Base:
         """Return what table and files last agreed on."""
         return self._base
+
+    def unagreed(self) -> Sequence[str]:
+        """Return ids of tasks whose row and file agree on what the base does not say."""
+        return () if self._is_agreed else self._whole.unagreed
 
     def recall(self, key: str) -> str | None:
         """Return the text that was remembered under a key."""

@@ -132,10 +132,8 @@ def parse_base(data: bytes) -> dict[str, dict[str, Value]]:
 
 def dump_base(base: Base) -> bytes:
     """Write sync.json: one task a line, so that a look with `git diff` or `less` says something."""
-    lines = [
-        f"{json.dumps(task, ensure_ascii=False)}: {json.dumps(values, ensure_ascii=False)}"
-        for task, values in base.items()
-    ]
+    written = json.JSONEncoder(ensure_ascii=False).encode
+    lines = [f"{written(task)}: {written(values)}" for task, values in base.items()]
     body = ",\n".join(lines)
     return f'{{"version": {FORMAT_VERSION}, "tasks": {{\n{body}\n}}}}\n'.encode(
         "utf-8", "surrogateescape"

@@ -14,7 +14,7 @@ from mosaic.errors import TaskNotFoundError
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mosaic.errors import MissionError
     from mosaic.model import Task
@@ -61,6 +61,10 @@ class Source(Protocol):
         """Return what table and files last agreed on."""
         ...
 
+    def unagreed(self) -> Sequence[str]:
+        """Return ids of tasks whose row and file agree on what the base does not say."""
+        ...
+
     def recall(self, key: str) -> str | None:
         """Return the text that was remembered under a key."""
         ...
@@ -100,6 +104,11 @@ class Snapshot:
     def base(self) -> Base:
         """What table and files last agreed on."""
         return self._source.base()
+
+    @property
+    def unagreed(self) -> Sequence[str]:
+        """Ids of tasks whose row and file agree on what the base does not say."""
+        return self._source.unagreed()
 
     @cached_property
     def by_id(self) -> Mapping[str, Task]:

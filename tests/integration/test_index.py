@@ -244,11 +244,11 @@ def test_a_torn_or_foreign_index_is_as_good_as_none(indexed: MissionRepo) -> Non
     for damaged in (
         b"", b"\0" * 99, data[:10], data[: size // 2], data[: size - 1], data[:size],
         data[: size + 40], data[:-9], data.replace(b"T-001", b"T-\xff\xfe1"),
-        data.replace(b'"version":2', b'"version":3'), data.replace(b'["file"', b'["fail"'),
-        b'{"version":2,"stamp":9%s,"tasks":1,"sums":[0,0]}\n' % (b"9" * 30) + data,
-        b'{"version":2,"stamp":1e999,"tasks":1,"sums":[0,0]}\n' + data,
-        b'{"version":2,"stamp":1,"tasks":99999999999999,"sums":[0,0]}\n' + data,
-        data[:size] + b"\n[]\n[[]]\n7\n", b'{"version":2,"stamp":1e9,"tasks":-5}\n' + data,
+        data.replace(b'"version":3', b'"version":3'), data.replace(b'["file"', b'["fail"'),
+        b'{"version":3,"stamp":9%s,"tasks":1,"sums":[0,0]}\n' % (b"9" * 30) + data,
+        b'{"version":3,"stamp":1e999,"tasks":1,"sums":[0,0]}\n' + data,
+        b'{"version":3,"stamp":1,"tasks":99999999999999,"sums":[0,0]}\n' + data,
+        data[:size] + b"\n[]\n[[]]\n7\n", b'{"version":3,"stamp":1e9,"tasks":-5}\n' + data,
     ):  # fmt: skip
         index_of(indexed).write_bytes(damaged)
         assert look(indexed) == before
