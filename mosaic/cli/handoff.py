@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mosaic.cli.launch import launch
 from mosaic.cli.options import (
     ExecutorName,
     Json,
@@ -16,22 +16,16 @@ from mosaic.cli.options import (
     RuntimeName,
     complete_task,
 )
-from mosaic.cli.output import Result, clean, emit, paint, paint_status
+from mosaic.cli.output import Result, clean, emit
 from mosaic.cli.preview import launch_mode
-from mosaic.cli.runs_view import asked_lines
-from mosaic.cli.sessions_view import length_words, usage_words
-from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
+from mosaic.cli.tasks_view import problem_values, report_problems, task_values
 from mosaic.errors import ExitCode, UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.ports import Ending
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.outcome import Outcome
-    from mosaic.sessions.session import HandedOff
-    from mosaic.sessions.settle import Settled
 
 ModelName = Annotated[str | None, typer.Option("--model", help="The model that the agent uses.")]
 Headless = Annotated[
@@ -144,7 +138,7 @@ def next_command(
             detach=detach,
             as_json=as_json,
         )
-    return _hand_off(path, request, executor or ("process" if detach else None), as_json=as_json)
+    return launch(path, request, executor or ("process" if detach else None), as_json=as_json)
 
 
 def resume_command(
@@ -181,7 +175,7 @@ def resume_command(
         from_checkpoint=from_checkpoint,
     )
     place = executor or ("process" if detach else None)
-    return _hand_off(locate_mission(mission), request, place, as_json=as_json)
+    return launch(locate_mission(mission), request, place, as_json=as_json)
 
 
 def _is_unseen(detach: bool, executor: str | None) -> bool:
@@ -225,119 +219,3 @@ def _print(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
     from mosaic.cli.preview import print_hand_off
 
     return print_hand_off(path, request, as_json=as_json)
-
-
-def _hand_off(path: Path, request: HandOffRequest, place: str | None, *, as_json: bool) -> int:
-    from mosaic.cli.live import LiveRun
-    from mosaic.sessions.session import hand_off
-
-    live = LiveRun(quiet=as_json or place is not None)
-    executor = live.executor(place, path)
-    try:
-        done = hand_off(path, request, executor)
-    finally:
-        live.end()
-    settled = live.carrier.settled if live.carrier else None
-    ending = live.carrier.end.ending if live.carrier and live.carrier.end else None
-    if settled is None or ending is None:
-        return _tell_started(done, executor.attach(done.run.dir), as_json=as_json)
-    return _tell_ended(done, settled, ending, as_json=as_json)
-
-
-def _tell_started(done: HandedOff, attach: tuple[str, ...], *, as_json: bool) -> int:
-    session = done.session
-    where = (
-        "in a tmux pane" if done.started.place.get("executor") == "tmux" else "in the background"
-    )
-    result = Result(
-        kind="session.started",
-        data={
-            "task": task_values(done.task),
-            "session": session_json(session),
-            "run_dir": str(done.run.dir),
-            "place": dict(done.started.place),
-            "worktree": str(done.workspace.path) if done.workspace else None,
-            "branch": done.workspace.branch if done.workspace else None,
-        },
-        lines=[
-            f"{paint(done.task.id, 'bold')} → {session.runtime} {where}, "
-            f"session {session.id}, pid {session.pid}",
-            *_place_lines(done),
-        ],
-        next_commands=[shlex.join(attach), "mission status", f"mission stop {session.id}"],
-        show_next=True,
-    )
-    return emit(result, as_json=as_json)
-
-
-def _place_lines(done: HandedOff) -> list[str]:
-    """Say where it works, where that is not here."""
-    if done.workspace is None:
-        return []
-    branch = f", branch {clean(done.workspace.branch)}" if done.workspace.branch else ""
-    return [paint(f"  worktree {clean(str(done.workspace.path))}{branch}", "dim")]
-
-
-def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: bool) -> int:
-    session, outcome = settled.session, settled.outcome
-    status = settled.task_status.value if settled.task_status else "gone"
-    facts = [length_words(session), usage_words(session.usage), f"ended {outcome.reason.value}"]
-    lines = [
-        f"{paint(done.task.id, 'bold')} is {paint_status(status)}: {clean(outcome.summary)}",
-        paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run.id}", "dim"),
-    ]
-    lines += _place_lines(done)
-    if outcome.summary != ending.message and not ending.ok:
-        lines.append(f"  {clean(ending.message)}")
-    told = done.run.find_result()
-    lines += asked_lines(told)
-    if ending.hint:
-        lines += [f"  {paint('hint:', 'cyan')} {clean(ending.hint)}"]
-    result = Result(
-        kind="session.ended",
-        data={
-            "task": {**task_values(done.task), "status": status},
-            "task_status": status,
-            "session": session_json(session),
-            "run_dir": str(done.run.dir),
-            "worktree": str(done.workspace.path) if done.workspace else None,
-            "branch": done.workspace.branch if done.workspace else None,
-            "outcome": outcome.reason.value,
-            "summary": outcome.summary,
-            "cause": ending.cause.value,
-            "message": ending.message,
-            "warnings": told.get("warnings", []),
-            "needs_human": told.get("needs_human", False),
-            "suggested_followup": told.get("suggested_followup", []),
-            "retryable": ending.retryable,
-            "hint": ending.hint,
-        },
-        lines=lines,
-        exit_code=_exit_code(outcome),
-        next_commands=_what_next(done, status),
-        show_next=True,
-    )
-    return emit(result, as_json=as_json)
-
-
-def _exit_code(outcome: Outcome) -> ExitCode:
-    """Return what a session's end means for the command that waited for it."""
-    from mosaic.model import EndReason, RunStatus
-
-    if outcome.reason is EndReason.TIMEOUT:
-        return ExitCode.TIMEOUT
-    if outcome.reason is EndReason.STOPPED:
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK if outcome.run_status is RunStatus.COMPLETED else ExitCode.FAILED
-
-
-def _what_next(done: HandedOff, status: str) -> list[str]:
-    task_id = done.task.id
-    if status == "review":
-        merge = [f"mission merge {task_id}"] if done.workspace else []
-        return [f"mission review {task_id}", f"mission done {task_id}", *merge, "mission next"]
-    if status == "blocked":
-        return [f"mission show {task_id}", f"mission reopen {task_id}", "mission next"]
-    if status == "in-progress":
-        return [f"mission resume {task_id}", f"mission show {task_id}"]
-    return ["mission next"]

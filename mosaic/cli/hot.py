@@ -33,17 +33,32 @@ class Form(NamedTuple):
 
 
 JSON = {"--json": "as_json"}
-FORMS: Mapping[str, Form] = {
-    "list": Form(
-        "listing", "list_tasks", {"--ready": "ready", "--all": "every", "-a": "every", **JSON}
+FORMS: Mapping[str, tuple[Form, ...]] = {
+    "list": (
+        Form(
+            "listing", "list_tasks", {"--ready": "ready", "--all": "every", "-a": "every", **JSON}
+        ),
     ),
-    "status": Form("look", "show_status", JSON),
-    "show": Form("showing", "show_task", JSON, operands=("task_id",)),
-    "set": Form("changing", "set_fields", JSON, operands=("task_id",), rest="changes"),
-    "done": Form(
-        "changing", "set_fields", JSON, operands=("task_id",), fixed={"changes": ("status=done",)}
+    "status": (Form("look", "show_status", JSON),),
+    "show": (Form("showing", "show_task", JSON, operands=("task_id",)),),
+    "set": (Form("changing", "set_fields", JSON, operands=("task_id",), rest="changes"),),
+    "done": (
+        Form(
+            "changing",
+            "set_fields",
+            JSON,
+            operands=("task_id",),
+            fixed={"changes": ("status=done",)},
+        ),
     ),
-    "next": Form("preview", "print_next", JSON, needed="--print"),
+    "next": (
+        Form("preview", "print_next", JSON, needed="--print"),
+        Form(
+            "launch",
+            "launch_next",
+            {"--headless": "headless", "--detach": "detach", "-d": "detach", **JSON},
+        ),
+    ),
 }
 
 
@@ -54,15 +69,19 @@ def find_hot(arguments: Sequence[str], environ: Mapping[str, str]) -> Callable[[
         arguments: those of the command line, without the program's name.
         environ: tells whether a shell asks for completions.
     """
-    form = FORMS.get(arguments[0]) if arguments else None
-    if form is None or "_MISSION_COMPLETE" in environ:
+    if not arguments or "_MISSION_COMPLETE" in environ:
         return None
-    values = read_call(form, arguments[1:])
-    if values is None:
-        return None
+    for form in FORMS.get(arguments[0], ()):
+        values = read_call(form, arguments[1:])
+        if values is not None:
+            return _answer(form, values)
+    return None
 
+
+def _answer(form: Form, values: Mapping[str, object]) -> Callable[[], int]:
     def answer() -> int:
-        # A program that is over in a moment need not look for rings of garbage.
+        # A program that is over in a moment need not look for rings of garbage. Whoever stays
+        # longer turns it on again.
         gc.disable()
         function = getattr(import_module(f"mosaic.cli.{form.module}"), form.function)
         return int(function(**values))

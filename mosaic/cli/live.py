@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ class LiveRun:
         return TerminalExecutor(self._carrier)
 
     def _carrier(self, run_dir: Path, order: Order) -> RunCarrier:
+        gc.enable()  # it may stay for hours
         from mosaic.sessions.carriers import session_carrier
 
         headless = order.mode is Mode.HEADLESS and not self._quiet

@@ -69,6 +69,7 @@ _FOREIGN = frozenset(
 OLDEST_GIT = (2, 25)
 """The first that takes a list of paths by `--pathspec-from-file`."""
 _BRANCHES = "refs/heads/"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LOCK_TAKEN = re.compile(
     rb"Unable to create '[^'\n]*\.lock': File exists|could not lock config file"
 )
@@ -223,7 +224,17 @@ def current_branch(cwd: Path | str) -> str | None:
 
 
 def head_commit(cwd: Path | str) -> str | None:
-    """Return the id of the commit that is checked out; None without git or without commits."""
+    """Return the id of the commit that is checked out; None without git or without commits.
+
+    Starts no process where the branch has a file that says so.
+    """
+    found = _find_git_dir(cwd)
+    head = _read_small(found[1] / "HEAD") if found else None
+    shared = common_dir(cwd)
+    if head and shared and head.startswith(f"ref: {_BRANCHES}"):
+        said = _read_small(shared / head.removeprefix("ref: ").strip())
+        if said and _COMMIT.fullmatch(said.strip()):
+            return said.strip()
     answer = _ask(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], cwd)
     return answer.text if answer else None
 

@@ -4,7 +4,7 @@ Both are kernel locks (flock), free at once when their process ends, however it 
 
 - `mission_lock`: held for the moment of one change, waited for. Beside the lock file
   stands `<name>.holder`, a JSON object that names the holder to those who wait. The
-  lock file itself carries nothing, because filelock before 4 truncates it.
+  lock file itself carries nothing.
 - `hold_folder`: held by a supervisor on its run's folder for as long as it lives, and
   never waited for. That it is held is the proof of life.
 """
@@ -76,19 +76,7 @@ def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0
         finally:
             _held.depth[key] -= 1
         return
-    # Looked at here, because filelock makes folders that are missing, open to everybody.
-    if not os.path.isdir(os.path.dirname(key[1])):
-        raise access_error("locked", path, FileNotFoundError("its folder is not there"))
-    # Imported here: filelock costs 40 ms that a command which only reads need not pay.
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path, timeout=timeout_seconds, mode=PRIVATE_FILE)
-    try:
-        lock.acquire(poll_interval=_POLL_SECONDS)
-    except Timeout:
-        raise LockTimeoutError(path, timeout_seconds, _find_holder(path)) from None
-    except OSError as error:
-        raise access_error("locked", path, error) from error
+    descriptor = _lock_file(path, timeout_seconds)
     note = _holder_path(path)
     _held.depth[key] = 1
     try:
@@ -98,7 +86,39 @@ def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0
         del _held.depth[key]
         with contextlib.suppress(OSError):
             os.unlink(note)
-        lock.release()
+        _unlock(descriptor)
+
+
+def _lock_file(path: Path | str, timeout_seconds: float) -> int:
+    """Return the descriptor of a lock file that is locked, made where it is missing."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    until = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            descriptor = os.open(path, flags, PRIVATE_FILE)
+        except OSError as error:
+            raise access_error("locked", path, error) from error
+        is_mine = False
+        try:
+            is_mine = _lock_soon(descriptor, max(0.0, until - time.monotonic()))
+            if is_mine and os.fstat(descriptor).st_nlink:
+                return descriptor
+        except OSError as error:
+            os.close(descriptor)
+            raise access_error("locked", path, error) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # not free in time; or removed meanwhile, and no lock for others
+        if not is_mine:
+            raise LockTimeoutError(path, timeout_seconds, _find_holder(path))
+
+
+def _unlock(descriptor: int) -> None:
+    # Unlocked outright: a child between fork and exec still has the descriptor.
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 class FolderLock:
@@ -113,10 +133,7 @@ class FolderLock:
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None
-        # Unlocked outright: a child between fork and exec still has the descriptor.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+        _unlock(descriptor)
 
     def __enter__(self) -> Self:
         return self

@@ -54,6 +54,8 @@ _SETTINGS = (
     "-c", "core.hooksPath=/dev/null",
     "-c", "core.safecrlf=false",
 )  # fmt: skip
+UNTRACKED = "? "
+"""What `git ls-files -t` puts before a path that is not tracked."""
 _CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
 """All that git has to say of a folder that it may not read."""
 PLAIN_IDENTITY = {
@@ -189,11 +191,14 @@ def _git(args: Sequence[str], top: Path, index: Path, stdin: bytes | None = None
 def _bring_up_to_date(
     top: Path, index: Path, without: str | None, largest_bytes: int, known: Mapping[str, LeftOut]
 ) -> tuple[LeftOut, ...]:
-    if without is not None:
+    if without is not None and _may_hold(index, without):
         # What is staged or unmerged in there is as little of the tree as what is changed.
         _git(["reset", "--quiet", "--", f":(top,literal){without}"], top, index)
-    gone, changed, unfit = _tracked_changes(top, index, without)
-    untracked, left_out = _untracked(top, index, without, largest_bytes, known)
+    # One look for both: each process costs as much as what it finds out.
+    command = ["ls-files", "-t", "--unmerged", "--others", "--exclude-standard", "-z"]
+    listed = _git(command, top, index)
+    gone, changed, unfit = _tracked_changes(top, index, without, listed)
+    untracked, left_out = _untracked(top, without, largest_bytes, known, listed)
     if gone:
         # By force: what stands behind a new symlink is refused otherwise.
         _git(["update-index", "--force-remove", "-z", "--stdin"], top, index, _lines(gone))
@@ -203,8 +208,16 @@ def _bring_up_to_date(
     return (*unfit, *left_out)
 
 
+def _may_hold(index: Path, folder: str) -> bool:
+    """Tell whether an index may hold files of a folder; False only where that is certain."""
+    data = index.read_bytes() if index.exists() else b""
+    plain = data[4:8] in (b"\0\0\0\2", b"\0\0\0\3")  # a later version shortens paths
+    elsewhere = b"link" in data or b"sdir" in data  # in a shared index, or in a folder's name
+    return bool(data) and (not plain or elsewhere or os.fsencode(f"{folder}/") in data)
+
+
 def _tracked_changes(
-    top: Path, index: Path, without: str | None
+    top: Path, index: Path, without: str | None, listed: GitResult
 ) -> tuple[list[str], list[str], list[LeftOut]]:
     """Return which paths to take out of the index, which to put in, and which to leave."""
     answer = _git(
@@ -219,8 +232,9 @@ def _tracked_changes(
         if not is_within(path, without):
             status[path] = letter
     # Of a path behind a symlink that leads in a circle git tells nothing; no tree may hold it.
-    for line in _words(_git(["ls-files", "--unmerged", "-z"], top, index).stdout):
-        status.setdefault(line.partition("\t")[2], "D")
+    for line in _words(listed.stdout):
+        if not line.startswith(UNTRACKED):
+            status.setdefault(line.partition("\t")[2], "D")
     gone, changed, unfit = [], [], []
     for path, letter in status.items():
         place = top / path
@@ -238,19 +252,22 @@ def _tracked_changes(
 
 
 def _untracked(
-    top: Path, index: Path, without: str | None, largest_bytes: int, known: Mapping[str, LeftOut]
+    top: Path,
+    without: str | None,
+    largest_bytes: int,
+    known: Mapping[str, LeftOut],
+    listed: GitResult,
 ) -> tuple[list[str], list[LeftOut]]:
-    answer = _git(["ls-files", "--others", "--exclude-standard", "-z"], top, index)
     sizes: list[tuple[int, str, os.stat_result]] = []
-    closed = (os.fsdecode(name) for name in _CLOSED_FOLDER.findall(answer.stderr))
+    closed = (os.fsdecode(name) for name in _CLOSED_FOLDER.findall(listed.stderr))
     left_out = [
         list_unread(path, "a folder that cannot be read")
         for path in closed
         if not is_within(path, without)
     ]
-    for name in _words(answer.stdout):
-        path = name.rstrip("/")
-        if is_within(path, without):
+    for line in _words(listed.stdout):
+        path = line.removeprefix(UNTRACKED).rstrip("/")
+        if path == line.rstrip("/") or is_within(path, without):
             continue
         try:
             found = os.lstat(top / path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mosaic import __version__
 from mosaic.errors import TemplateError
@@ -17,9 +17,13 @@ from mosaic.prompts.bounded import one_line, plain_text
 from mosaic.prompts.context import prompt_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from jinja2 import BytecodeCache
 
     from mosaic.prompts.context import PromptContext, TemplateValue
+
+    Compiled: TypeAlias = Callable[[], BytecodeCache | None]
 
 LONGEST_TEMPLATE = 256 * 1024
 """Characters of a template, and of each partial."""
@@ -31,12 +35,17 @@ _MOST_NAMES = 20
 _FORBIDDEN_STARTS = frozenset("-/@")
 
 
+def _not_kept() -> None:
+    return None
+
+
 def render_prompt(
     template: str,
     context: PromptContext,
     *,
     name: str,
     partials: Mapping[str, str] | None = None,
+    compiled: Compiled = _not_kept,
 ) -> str:
     """Return the prompt that an agent is given.
 
@@ -48,11 +57,14 @@ def render_prompt(
         context: everything that it may use.
         name: the template's path, for errors.
         partials: the sources of templates that it may include, by name.
+        compiled: returns where Jinja keeps templates in compiled form, if it does.
 
     Raises:
         TemplateError: it cannot be rendered, or writes nothing, or too much.
     """
-    text = render_template(template, prompt_values(context), name=name, partials=partials)
+    text = render_template(
+        template, prompt_values(context), name=name, partials=partials, compiled=compiled
+    )
     return fit_prompt(text, heading=f"Task {context.task.id}", name=name)
 
 
@@ -91,6 +103,7 @@ def render_template(
     *,
     name: str,
     partials: Mapping[str, str] | None = None,
+    compiled: Compiled = _not_kept,
 ) -> str:
     """Return what a template writes; for new files, whose first character is their own affair.
 
@@ -99,6 +112,7 @@ def render_template(
         values: plain values only; `| yaml` writes one into front matter.
         name: the template's path, for errors.
         partials: the sources of templates that it may include, by name.
+        compiled: returns where Jinja keeps templates in compiled form, if it does.
 
     Raises:
         TemplateError: it cannot be rendered, or writes too much.
@@ -110,17 +124,22 @@ def render_template(
                 f"a template is longer than {LONGEST_TEMPLATE // 1024} KiB", path=path
             )
     try:
-        return _written(sources, name, values)
+        return _written(sources, name, values, compiled())
     except Exception as fault:  # An expression of a template may raise anything.
         raise _told(fault, sources, name, tuple(values)) from fault
 
 
-def _written(sources: Mapping[str, str], name: str, values: Mapping[str, TemplateValue]) -> str:
+def _written(
+    sources: Mapping[str, str],
+    name: str,
+    values: Mapping[str, TemplateValue],
+    compiled: BytecodeCache | None,
+) -> str:
     # Jinja costs 40 ms, and only a hand-off or a new file needs it.
     from mosaic.prompts.budget import Budget, OverBudgetError
     from mosaic.prompts.sandbox import BoundedEnvironment
 
-    environment = BoundedEnvironment(sources, Budget())
+    environment = BoundedEnvironment(sources, Budget(), compiled)
     chunks: list[str] = []
     length = 0
     for chunk in environment.get_template(name).generate(values):

@@ -25,6 +25,7 @@ from mosaic.prompts.quoting import fence, quote_data, yaml_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from jinja2 import BytecodeCache
     from jinja2.runtime import Context
 
 _FILTERS = (
@@ -82,7 +83,12 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
-    def __init__(self, sources: Mapping[str, str], budget: Budget) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, str],
+        budget: Budget,
+        compiled: BytecodeCache | None = None,
+    ) -> None:
         super().__init__(
             # A template's path is its name, so that a traceback tells which line failed.
             loader=FunctionLoader(
@@ -94,6 +100,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=self._written,
+            bytecode_cache=compiled,
         )
         self._budget = budget
         self.globals = {"range": self._range, "namespace": self.globals["namespace"]}

@@ -37,7 +37,7 @@ from mosaic.sessions.attempt import (
     checkpoint_values,
 )
 from mosaic.store.state import ensure_state_dir
-from mosaic.store.templates import load_partials, load_template
+from mosaic.store.templates import compiled_templates, load_partials, load_template
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -106,7 +106,9 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     shown, partials = layout.shown(template.path), load_partials(layout)
 
     def render() -> str:
-        return render_prompt(template.source, context, name=shown, partials=partials)
+        return render_prompt(
+            template.source, context, name=shown, partials=partials, compiled=compiled_templates
+        )
 
     if occasion.run_dir is None:
         # What was looked at before needs no template engine to be looked at again.

@@ -11,6 +11,8 @@ from mosaic.machine.paths import confined
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
+    from jinja2 import BytecodeCache
+
     from mosaic.store.layout import Layout
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -55,6 +57,16 @@ def load_template(name: str, layout: Layout | None = None) -> Template:
         if file is not None:
             return Template(name=name, path=place / name, source=file.text)
     raise TemplateError(f"there is no template `{name}`", hint="install Mosaic again")
+
+
+def compiled_templates() -> BytecodeCache | None:
+    """Return where templates are kept in compiled form; None where they are not."""
+    from mosaic.store.compiled_templates import CompiledTemplates  # start-up: jinja2
+
+    try:
+        return CompiledTemplates(BUILT_IN_PLACES)
+    except OSError:
+        return None  # installed where modules have no files
 
 
 def load_partials(layout: Layout | None = None) -> dict[str, str]:

@@ -460,7 +460,7 @@ def load_everything() -> None:
     for module in pkgutil.walk_packages(mosaic.__path__, "mosaic."):
         if not module.name.endswith(("__main__", "drain", "demo_agent")):
             import_module(module.name)
-    for name in ("filelock", "jinja2", "mistune", "yaml", "subprocess"):
+    for name in ("ctypes", "jinja2", "mistune", "yaml", "subprocess"):
         import_module(name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -29,8 +30,9 @@ OTHERS = (
     ("list", "--sort=id"), ("list", "extra"), ("list", "--red"), ("list", "--ready", "--ready"),
     ("show",), ("show", "T-001", "T-002"), ("show", "T-001", "--section", "notes"), ("show", ""),
     ("set", "T-001"), ("set",), ("set", "--", "T-001", "pr=1"), ("done",), ("done", "a", "b"),
-    ("done", "T-001", "--why", "x"), ("next",), ("next", "--print", "--task", "T-001"),
-    ("next", "--print", "T-001"), ("next", "--json"), ("status", "--watch"), ("--version",),
+    ("done", "T-001", "--why", "x"), ("next", "--print", "--task", "T-001"),
+    ("next", "--print", "T-001"), ("next", "--task", "T-001"), ("next", "--explain"),
+    ("next", "--headless", "-d", "--detach"), ("status", "--watch"), ("--version",),
     ("check",), ("list", "--mission", "x"),
 )  # fmt: skip
 
@@ -51,6 +53,40 @@ def test_both_ways_answer_alike(
         answers.append((anonymous(call(copy, *arguments), copy), contents(copy)))
     assert answers[0] == answers[1]
     assert answers[0][0].stdout + answers[0][0].stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("next", "--headless"), ("next", "--headless", "--json"), ("next", "-d"), ("next", "--json"),
+     ("next", "--detach", "--json"), ("next",)],
+    ids=" ".join,
+)  # fmt: skip
+def test_both_ways_launch_alike(repo: MissionRepo, arguments: tuple[str, ...]) -> None:
+    mission = repo.path / "coordination" / "mission.json"
+    mission.write_text(mission.read_text().replace('"runtimes"', '"runtime": "talk", "runtimes"'))
+    assert find_hot(arguments, {}) is not None
+    typers = (*arguments, "--mission", str(mission))
+    assert find_hot(typers, {}) is None
+    before = mission.read_text()
+    told = []
+    for call_ in (arguments, typers):
+        answer = repo.run(*call_)
+        wait_for(lambda: all(each.get("endedAt") for each in repo.mission()["sessions"]))
+        told.append(plain(f"{answer.exit_code} {answer.stdout} {answer.stderr}"))
+        repo.run("set", "T-001", "status=todo")
+        mission.write_text(before)
+        shutil.rmtree(repo.state / "runs")
+    assert told[0] == told[1]
+    assert told[0].startswith("0 ")
+    assert "RUN" in told[0]
+
+
+def plain(text: str) -> str:
+    """Return an answer without what differs each time: ids of runs, pids, moments."""
+    text = re.sub(r"r\d{3}-[0-9a-f]{6}", "RUN", text)
+    text = re.sub(r"pid \d+|\"pid\": \d+|\"\d+\"", "PID", text)
+    text = re.sub(r"\b\d{4}-\d\d-\d\dT[\d:.+Z]+", "THEN", text)
+    return re.sub(r"\b\d+s\b|\"duration_seconds\": \d+", "LONG", text)
 
 
 def anonymous(answer: Answer, folder: Path) -> Answer:
@@ -90,9 +126,9 @@ def test_every_flag_of_a_form_is_one_of_the_commands(
 ) -> None:
     call_typer([name, "--help"])
     told = capsys.readouterr().out
-    form = FORMS[name]
-    for flag in (*form.flags, *([form.needed] if form.needed else [])):
-        assert flag in told
+    for form in FORMS[name]:
+        for flag in (*form.flags, *([form.needed] if form.needed else [])):
+            assert flag in told
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("status",), ("show", "T-001")])

@@ -138,7 +138,6 @@ def test_without_git_running_it_is_told_and_questions_have_no_answer(
 ) -> None:
     with pytest.raises(ProgramNotFoundError):
         run_git(["status"], repo)
-    assert head_commit(repo) is None
     assert not is_dirty(repo)
     assert local_branches(repo) == ()
     assert other_work_trees(repo) == []
@@ -146,6 +145,37 @@ def test_without_git_running_it_is_told_and_questions_have_no_answer(
     # These start no process at all.
     assert find_work_tree(repo) == repo.resolve()
     assert current_branch(repo) == "main"
+    assert head_commit(repo) == (repo / ".git/refs/heads/main").read_text().strip()
+    (repo / ".git/refs/heads/main").unlink()
+    assert head_commit(repo) is None
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        (),
+        ("pack-refs", "--all"),
+        ("checkout", "-q", "--detach"),
+        ("symbolic-ref", "refs/heads/main", "refs/heads/other"),
+        ("checkout", "-q", "-b", "a/deep/name"),
+        ("checkout", "-q", "--orphan", "empty"),
+        ("worktree", "add", "-q", "linked"),
+    ],
+    ids=" ".join,
+)
+def test_the_commit_that_is_checked_out_is_what_git_says(
+    repo: Path, prepare: tuple[str, ...]
+) -> None:
+    git(repo, "branch", "other")
+    (repo / "more").write_text("more\n")
+    git(repo, "add", "more")
+    git(repo, "commit", "-qm", "more")
+    if prepare:
+        git(repo, *prepare)
+    for place in (repo, repo / "linked"):
+        if place.exists():
+            told = run_git(["rev-parse", "-q", "--verify", "HEAD"], place, check=False).text
+            assert head_commit(place) == (told or None)
 
 
 def test_outside_a_repository_questions_have_no_answer(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock, Timeout
 
 from mosaic.errors import FileAccessError, HeldError, LockTimeoutError
 from mosaic.machine.lock import hold_folder, is_folder_held, mission_lock
@@ -155,6 +156,45 @@ try:
 except LockTimeoutError as error:
     sys.exit(error.exit_code)
 """
+
+
+def test_it_is_the_lock_that_other_programs_know(tmp_path: Path) -> None:
+    path = tmp_path / "mission.lock"
+    other = FileLock(path, timeout=0)
+    with mission_lock(path, holder="us"), pytest.raises(Timeout):
+        other.acquire()
+    with other, pytest.raises(LockTimeoutError), mission_lock(path, holder="us", timeout_seconds=0):
+        pytest.fail("locked twice")
+    with mission_lock(path, holder="us", timeout_seconds=0):
+        pass
+
+
+def test_a_lock_file_that_is_removed_is_no_lock_for_those_who_come(tmp_path: Path) -> None:
+    """Who waits for a file that was removed meanwhile goes on with the one that is there."""
+    path = tmp_path / "mission.lock"
+    order: list[str] = []
+    with mission_lock(path, holder="first"):
+        waiting = threading.Thread(target=lambda: _take(path, order))
+        waiting.start()
+        while not _is_waited_for(path):
+            pass
+        path.unlink()
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+    assert path.exists()
+
+
+def _take(path: Path, order: list[str]) -> None:
+    with mission_lock(path, holder="second"):
+        assert os.stat(path).st_nlink == 1
+        order.append("second")
+
+
+def _is_waited_for(path: Path) -> bool:
+    """Tell whether somebody else has the lock file open."""
+    open_files = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    return sum(os.path.realpath(name) == str(path) for name in open_files) > 1
 
 
 def test_an_error_inside_frees_the_lock(tmp_path: Path) -> None:
