@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosaic.cli.options import Json, MissionPath, complete_task
+from mosaic.cli.completing import complete_task
+from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, align, clean, emit, paint, plain, warn
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size

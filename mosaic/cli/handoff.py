@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mosaic.cli.completing import complete_task
 from mosaic.cli.launch import launch
 from mosaic.cli.options import (
     ExecutorName,
@@ -14,7 +15,6 @@ from mosaic.cli.options import (
     MilestoneId,
     MissionPath,
     RuntimeName,
-    complete_task,
 )
 from mosaic.cli.output import Result, clean, emit
 from mosaic.cli.preview import launch_mode

@@ -2,8 +2,9 @@
 
 Typer takes longer to import than these commands take altogether. It stays the one description
 of every command: whatever is not exactly one of the forms below, spelled with nothing but
-the flags listed, is Typer's: help, completion, abbreviations, other options, and every wrong
-call. Both ways end in the same functions; a test holds them to the same output.
+the flags listed, is Typer's: help, abbreviations, other options, every wrong call, and all
+completion but that of a task's id (see `mosaic.cli.completing`). Both ways end in the same
+functions; a test holds them to the same output.
 """
 
 from __future__ import annotations
@@ -69,7 +70,11 @@ def find_hot(arguments: Sequence[str], environ: Mapping[str, str]) -> Callable[[
         arguments: those of the command line, without the program's name.
         environ: tells whether a shell asks for completions.
     """
-    if not arguments or "_MISSION_COMPLETE" in environ:
+    if "_MISSION_COMPLETE" in environ:
+        from mosaic.cli.completing import find_completion
+
+        return find_completion(environ)
+    if not arguments:
         return None
     for form in FORMS.get(arguments[0], ()):
         values = read_call(form, arguments[1:])

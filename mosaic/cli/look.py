@@ -166,9 +166,11 @@ def _live_lines(live: list[FoundLock]) -> list[str]:
 
 
 def _group_lines(snapshot: Snapshot, selection: Selection) -> list[str]:
+    from mosaic.plan.ready import Reason
+
     lines = []
-    held = {v.task.id for v in selection.verdicts if v.reason == "LIVE_SESSION"}
-    waiting = [t for t in _of(snapshot, Status.IN_PROGRESS) if t.id not in held]
+    begun = [(selection.of(task.id), task) for task in _of(snapshot, Status.IN_PROGRESS)]
+    waiting = [task for said, task in begun if said and said.reason is not Reason.LIVE_SESSION]
     groups = (("waiting", waiting), ("review", _of(snapshot, Status.REVIEW)))
     for label, tasks in groups:
         lines += _listed(label, [(task.id, task.title) for task in tasks])

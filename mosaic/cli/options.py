@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mosaic.cli.completing import complete_task, find_snapshot
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from mosaic.store.tasks import Snapshot
 
 
 LARGEST_INPUT = 64 << 20
@@ -35,26 +35,8 @@ def read_stdin(what: str, *, largest_bytes: int = LARGEST_INPUT) -> str:
         raise UsageError("stdin is not UTF-8", hint="`iconv -t UTF-8` makes it so") from None
 
 
-def _snapshot() -> Snapshot | None:
-    """Read the mission for a completion; no mission, or a broken one, completes nothing."""
-    from mosaic.errors import MissionError
-    from mosaic.store.reading import locate_mission, read_mission
-
-    try:
-        return read_mission(locate_mission(None))
-    except MissionError:
-        return None
-
-
 def _starting(words: Iterable[tuple[str, str]], begun: str) -> list[tuple[str, str]]:
     return [(word, help_) for word, help_ in words if word.lower().startswith(begun.lower())]
-
-
-def complete_task(incomplete: str) -> list[tuple[str, str]]:
-    """Complete the id of any task."""
-    snapshot = _snapshot()
-    tasks = snapshot.tasks if snapshot else ()
-    return _starting(((task.id, f"{task.status}: {task.title}") for task in tasks), incomplete)
 
 
 def complete_status(incomplete: str) -> list[tuple[str, str]]:
@@ -91,21 +73,21 @@ def complete_runtime(incomplete: str) -> list[tuple[str, str]]:
     """Complete the name of a runtime."""
     from mosaic.runtimes import known_runtimes
 
-    snapshot = _snapshot()
+    snapshot = find_snapshot()
     specs = snapshot.document.mission.runtimes if snapshot else {}
     return _starting(((name, "") for name in known_runtimes(specs)), incomplete)
 
 
 def complete_milestone(incomplete: str) -> list[tuple[str, str]]:
     """Complete the id of a milestone."""
-    snapshot = _snapshot()
+    snapshot = find_snapshot()
     milestones = snapshot.document.mission.milestones if snapshot else ()
     return _starting(((milestone.id, milestone.name) for milestone in milestones), incomplete)
 
 
 def complete_session(incomplete: str) -> list[tuple[str, str]]:
     """Complete the id of a session."""
-    snapshot = _snapshot()
+    snapshot = find_snapshot()
     sessions = snapshot.document.mission.sessions if snapshot else ()
     return _starting(
         ((session.id, session.last_task_id or "") for session in reversed(sessions)), incomplete
@@ -116,7 +98,7 @@ def complete_logged(incomplete: str) -> list[tuple[str, str]]:
     """Complete what names a run: its id, a session's, a task's."""
     from mosaic.runs.folders import runs_in, task_folders
 
-    snapshot = _snapshot()
+    snapshot = find_snapshot()
     folders = task_folders(snapshot.layout.runs_dir) if snapshot else []
     runs = [(run.id, folder.name) for folder in folders for run in reversed(runs_in(folder))]
     return [

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mosaic.cli.completing import complete_task
 from mosaic.cli.options import (
     Json,
     MilestoneId,
     MissionPath,
     RuntimeName,
-    complete_task,
     read_stdin,
 )
 from mosaic.cli.output import Result, clean, emit, paint, plain

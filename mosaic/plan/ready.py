@@ -13,14 +13,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.model import MilestoneStatus, Status
 from mosaic.plan.graph import ARROW, find_cycles
 from mosaic.plan.progress import current_milestone
 from mosaic.plan.scopes import scopes_overlap
-from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -77,7 +76,8 @@ class Verdict(NamedTuple):
     @property
     def is_ready(self) -> bool:
         """Whether it may be handed off now."""
-        return self.reason in (Reason.READY, Reason.RESUMABLE)
+        # Not by a set: the hash of an enum's member takes longer than all of this.
+        return self.reason is Reason.READY or self.reason is Reason.RESUMABLE
 
 
 BY_STATUS = {
@@ -89,16 +89,43 @@ BY_STATUS = {
 """What a task's status says by itself."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """The selector's whole answer."""
+    """The selector's whole answer; what is not asked of it is not worked out."""
 
-    ready: tuple[Verdict, ...]
-    """What may be handed off, in the order in which it should be."""
-    verdicts: tuple[Verdict, ...]
-    """One for each task, in plan order."""
-    cycles: tuple[tuple[str, ...], ...]
-    by_id: Mapping[str, Verdict]
+    def __init__(self, judge: _Judge, milestones: Sequence[Milestone]) -> None:
+        self._judge = judge
+        self._milestones = milestones
+
+    @cached_property
+    def ready(self) -> tuple[Verdict, ...]:
+        """What may be handed off, in the order in which it should be."""
+        todo, progress = Status.TODO, Status.IN_PROGRESS  # others never are ready
+        found = [
+            said
+            for task in self._judge.tasks
+            if (task.status is todo or task.status is progress)
+            and (said := self._judge.verdict(task)).is_ready
+        ]
+        current = current_milestone(self._milestones)
+        # Those that are alike stay in plan order, in which they come.
+        found.sort(
+            key=lambda said: (
+                said.reason is not Reason.RESUMABLE,
+                current is None or said.task.milestone != current.id,
+                priority_rank(said.task.priority),
+            )
+        )
+        return tuple(found)
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """One for each task, in plan order."""
+        return tuple(map(self._judge.verdict, self._judge.tasks))
+
+    @property
+    def cycles(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of tasks that wait for each other: ids, the first again last."""
+        return self._judge.cycles
 
     @property
     def chosen(self) -> Task | None:
@@ -107,7 +134,8 @@ class Selection:
 
     def of(self, task_id: str) -> Verdict | None:
         """Return what is said of one task."""
-        return self.by_id.get(task_id)
+        task = self._judge.by_id.get(task_id)
+        return self._judge.verdict(task) if task is not None else None
 
 
 def select_tasks(
@@ -127,33 +155,8 @@ def select_tasks(
         broken: ids of tasks that cannot be trusted.
         only_milestone: the one milestone to choose from.
     """
-    cycles = find_cycles(tasks)
-    judge = _Judge(
-        tasks, milestones, held or {}, broken, only_milestone=only_milestone, cycles=cycles
-    )
-    doubtful = {*(held or ()), *broken}
-    verdicts = tuple(
-        Verdict(task, *BY_STATUS[task.status])
-        if task.status in BY_STATUS and task.id not in doubtful
-        else judge.verdict(task)
-        for task in tasks
-    )
-    current = current_milestone(milestones)
-    ready = sorted(
-        (verdict for verdict in verdicts if verdict.is_ready),
-        key=lambda verdict: (
-            verdict.reason is not Reason.RESUMABLE,
-            current is None or verdict.task.milestone != current.id,
-            priority_rank(verdict.task.priority),
-            verdict.task.position,
-        ),
-    )
-    return Selection(
-        ready=tuple(ready),
-        verdicts=verdicts,
-        cycles=tuple(cycles),
-        by_id={verdict.task.id: verdict for verdict in verdicts},
-    )
+    judge = _Judge(tasks, milestones, held or {}, broken, only_milestone=only_milestone)
+    return Selection(judge, milestones)
 
 
 def explain_selection(selection: Selection) -> list[str]:
@@ -224,59 +227,81 @@ class _Judge:
         broken: Collection[str],
         *,
         only_milestone: str | None,
-        cycles: Sequence[tuple[str, ...]],
     ) -> None:
-        self._tasks = {task.id: task for task in tasks}
+        self.tasks = tasks
         self._held = held
         self._broken = broken
+        self._doubtful = {*held, *broken}
         self._only = only_milestone
-        self._cycles = {name: cycle for cycle in cycles for name in cycle}
-        self._done = {
-            task.id for task in tasks if task.status is Status.DONE and task.id not in broken
-        }
         self._finished = {m.id for m in milestones if m.status is MilestoneStatus.COMPLETED}
-        self._worked_on = [
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Task]:
+        """All tasks by id."""
+        return {task.id: task for task in self.tasks}
+
+    @cached_property
+    def cycles(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of tasks that wait for each other."""
+        return tuple(find_cycles(self.tasks))
+
+    @cached_property
+    def _done(self) -> set[str]:
+        done = Status.DONE
+        return {task.id for task in self.tasks if task.status is done}.difference(self._broken)
+
+    @cached_property
+    def _cycle_of(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: cycle for cycle in self.cycles for name in cycle}
+
+    @cached_property
+    def _worked_on(self) -> list[Task]:
+        progress = Status.IN_PROGRESS
+        return [
             task
-            for task in tasks
-            if task.write_scope and (task.id in held or task.status is Status.IN_PROGRESS)
+            for task in self.tasks
+            if (task.status is progress or task.id in self._held) and task.write_scope
         ]
 
     def verdict(self, task: Task) -> Verdict:
-        return Verdict(task, *self._reason(task))
+        """Judge one task."""
+        if task.id in self._doubtful:
+            return Verdict(task, *self._doubt(task))
+        begun = task.status is Status.IN_PROGRESS
+        if not begun and task.status is not Status.TODO:
+            return Verdict(task, *BY_STATUS[task.status])
+        if self._only is not None and task.milestone != self._only:
+            return Verdict(task, Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`")
+        if begun:
+            said = "is in progress, and no session works on it"
+            return Verdict(task, Reason.RESUMABLE, said)
+        return self._waiting(task) or Verdict(task, Reason.READY)
 
-    def _reason(self, task: Task) -> tuple[Reason, str]:
+    def _doubt(self, task: Task) -> tuple[Reason, str]:
         if task.id in self._broken:
             return Reason.BROKEN, "cannot be trusted; `mission check` says why"
-        if task.id in self._held:
-            return Reason.LIVE_SESSION, f"session `{self._held[task.id]}` works on it"
-        if known := BY_STATUS.get(task.status):
-            return known
-        if self._only is not None and task.milestone != self._only:
-            return Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`"
-        if task.status is Status.IN_PROGRESS:
-            return Reason.RESUMABLE, "is in progress, and no session works on it"
-        return self._waiting(task) or (Reason.READY, "")
+        return Reason.LIVE_SESSION, f"session `{self._held[task.id]}` works on it"
 
-    def _waiting(self, task: Task) -> tuple[Reason, str] | None:
-        if cycle := self._cycles.get(task.id):
-            return Reason.IN_CYCLE, f"is on a cycle `{ARROW.join(cycle)}`"
+    def _waiting(self, task: Task) -> Verdict | None:
+        if task.id in self._cycle_of:
+            cycle = ARROW.join(self._cycle_of[task.id])
+            return Verdict(task, Reason.IN_CYCLE, f"is on a cycle `{cycle}`")
         if not self._done.issuperset(task.depends_on):
-            return self._waiting_for(task)
+            return Verdict(task, *self._waiting_for(task))
         if task.milestone in self._finished:
-            return Reason.MILESTONE_FINISHED, f"its milestone `{task.milestone}` is completed"
+            said = f"its milestone `{task.milestone}` is completed"
+            return Verdict(task, Reason.MILESTONE_FINISHED, said)
         for other in self._worked_on:
             if other.id != task.id and scopes_overlap(task.write_scope, other.write_scope):
-                return (
-                    Reason.SCOPE_OVERLAP,
-                    f"its write scope meets that of `{other.id}`, in progress",
-                )
+                said = f"its write scope meets that of `{other.id}`, in progress"
+                return Verdict(task, Reason.SCOPE_OVERLAP, said)
         return None
 
     def _waiting_for(self, task: Task) -> tuple[Reason, str]:
-        unknown = [name for name in task.depends_on if name not in self._tasks]
+        unknown = [name for name in task.depends_on if name not in self.by_id]
         if unknown:
             return Reason.UNKNOWN_DEPENDENCY, f"depends on `{'`, `'.join(unknown)}`, unknown here"
-        open_ones = [self._tasks[name] for name in task.depends_on if name not in self._done]
+        open_ones = [self.by_id[name] for name in task.depends_on if name not in self._done]
         names = ", ".join(f"`{other.id}` ({other.status})" for other in open_ones)
         return Reason.WAITS, f"waits on {names}"
 

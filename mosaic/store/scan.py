@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FileAccessError, MissionError
@@ -24,6 +24,7 @@ from mosaic.store.state import is_own_state
 from mosaic.store.tasks import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mosaic.store.layout import Layout
@@ -195,8 +196,6 @@ def _scan_files(
 
 def _look_at_files(layout: Layout) -> tuple[list[str], list[os.stat_result]]:
     folder = layout.tasks_dir
-    found: list[str] = []
-    statuses: list[os.stat_result] = []
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -205,27 +204,42 @@ def _look_at_files(layout: Layout) -> tuple[list[str], list[os.stat_result]]:
         raise FileAccessError(
             f"`{layout.shown(folder)}` cannot be listed", path=folder, detail=str(error.strerror)
         ) from None
-    name = ""
+    # From the folder itself: a path as long as usual takes twice the time.
+    look = partial(os.stat, dir_fd=descriptor)
     try:
-        names = [name for name in sorted(os.listdir(descriptor)) if name.endswith(".md")]
+        names = [name for name in sorted(os.listdir(descriptor)) if _is_task_file(name)]
         if len(names) > MOST_FILES:
             raise FileAccessError(
                 f"more than {MOST_FILES:,} task files", path=folder, hint="split the mission"
             )
-        stat = os.stat
-        for name in names:
-            if name[0] in "._" or name.lower() in IGNORED_NAMES:
-                continue
-            # From the folder itself: a path as long as usual takes twice the time.
-            try:
-                statuses.append(stat(name, dir_fd=descriptor))
-            except FileNotFoundError:
-                continue
-            found.append(name)
+        try:
+            return names, list(map(look, names))
+        except OSError:
+            return _look_one_by_one(folder, names, look)
     except OSError as error:
-        raise _cannot_look(folder / name, error) from None
+        raise _cannot_look(folder, error) from None
     finally:
         os.close(descriptor)
+
+
+def _is_task_file(name: str) -> bool:
+    return name.endswith(".md") and name[0] not in "._" and name.lower() not in IGNORED_NAMES
+
+
+def _look_one_by_one(
+    folder: Path, names: Sequence[str], look: Callable[[str], os.stat_result]
+) -> tuple[list[str], list[os.stat_result]]:
+    """Look at files of which one was removed meanwhile, or cannot be looked at."""
+    found: list[str] = []
+    statuses: list[os.stat_result] = []
+    for name in names:
+        try:
+            statuses.append(look(name))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise _cannot_look(folder / name, error) from None
+        found.append(name)
     return found, statuses
 
 

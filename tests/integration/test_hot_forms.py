@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mosaic.cli import PANELS
 from mosaic.cli.app import call as call_typer
 from mosaic.cli.hot import FORMS, find_hot
 from tests.in_process import Answer, call
@@ -116,8 +118,92 @@ def test_any_other_call_is_typers(arguments: tuple[str, ...]) -> None:
     assert find_hot(arguments, {}) is None
 
 
-def test_a_shell_that_asks_for_completions_is_typers() -> None:
-    assert find_hot(["list"], {"_MISSION_COMPLETE": "complete_bash"}) is None
+def asked(shell: str, *words: str) -> dict[str, str]:
+    """Return what a shell's script hands over when the last of the words is completed."""
+    return {
+        "_MISSION_COMPLETE": f"complete_{shell}",
+        **(
+            {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+            if shell == "bash"
+            else {"_TYPER_COMPLETE_ARGS": " ".join(words)}
+        ),
+        **({"_TYPER_COMPLETE_FISH_ACTION": "get-args"} if shell == "fish" else {}),
+    }
+
+
+def typers_completion(repo: MissionRepo, environ: dict[str, str]) -> str:
+    program = "import sys; from mosaic.cli.app import call; sys.exit(call([]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=repo.path,
+        env={**repo.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("begun", ["", "T", "t-00", "T-002", "nothing"])
+def test_both_ways_complete_ids_alike(repo: MissionRepo, shell: str, begun: str) -> None:
+    repo.run("set", "T-001", 'title=It\'s `a` $HOME: "quoted" (really)')
+    environ = asked(shell, "mission", "show", begun)
+    assert find_hot([], environ) is not None
+    hot = repo.run(**environ)
+    assert (hot.exit_code, hot.stdout) == (0, typers_completion(repo, environ))
+    assert ("T-002" in hot.stdout) is (begun in ("", "T", "T-002"))
+
+
+@pytest.mark.parametrize("name", [name for names in PANELS.values() for name in names])
+def test_ids_are_completed_where_typer_completes_them(repo: MissionRepo, name: str) -> None:
+    environ = asked("bash", "mission", name, "T-00")
+    is_hot = find_hot([], environ) is not None
+    takes_more = name in ("logs", "checkpoint")  # also runs and sessions, or commands of its own
+    completes = "T-001\nT-002\nT-003" in typers_completion(repo, environ)
+    assert completes is (is_hot or takes_more)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        asked("bash", "mission", "show", "--js"),
+        asked("bash", "mission", "show", "T-001", ""),
+        asked("bash", "mission", "sh"),
+        asked("bash", "mission", "--json", "show", "T"),
+        asked("bash", "mission", "show", "'T"),
+        asked("bash", "mission", "next", "--task", "T"),
+        asked("zsh", "mission", "show"),
+        asked("zsh", "mission", "show", '"T'),
+        asked("powershell", "mission", "show", "T"),
+        {**asked("fish", "mission", "show", "T"), "_TYPER_COMPLETE_FISH_ACTION": "is-args"},
+        {"_MISSION_COMPLETE": "source_bash"},
+        {"_MISSION_COMPLETE": ""},
+    ],
+    ids=str,
+)
+def test_any_other_completion_is_typers(environ: dict[str, str]) -> None:
+    assert find_hot(["list"], environ) is None
+
+
+def test_no_title_escapes_what_zsh_evaluates(repo: MissionRepo, tmp_path: Path) -> None:
+    zsh = shutil.which("zsh") or shutil.which("sh")
+    assert zsh is not None
+    for number, title in enumerate(
+        (
+            "'; touch pwned; '",
+            "$(touch pwned)",
+            "`touch pwned`",
+            "\\'; touch pwned #",
+            '"; touch pwned',
+        )
+    ):
+        repo.run("set", "T-001", f"title={title}")
+        answer = repo.run(**asked("zsh", "mission", "show", "T-001"))
+        assert answer.stdout.startswith("_arguments ")
+        script = f"_arguments() {{ :; }}\neval {shlex.quote(answer.stdout)}\n"
+        subprocess.run([zsh, "-c", script], cwd=tmp_path, check=True)
+        assert list(tmp_path.glob("**/pwned")) == [], number
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -1,0 +1,110 @@
+"""What a shell's completion of task ids is answered with, without Typer.
+
+The scripts that `mission --install-completion` writes are Typer's, and so is the shape of the
+answer for each shell. Whatever is not plainly the first operand of a command that takes a
+task id is completed by Typer itself; a test holds both to the same answer.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from mosaic.store.tasks import Snapshot
+
+COMMANDS = frozenset(
+    {
+        "show", "set", "done", "block", "cancel", "reopen", "resume", "sync", "exec", "handoff",
+        "gates", "review", "merge",
+    }
+)  # fmt: skip
+"""Those whose first operand is a task's id."""
+PLAIN_LINE = re.compile(r"[\w.:/-]+ +(\w+) +((?:[\w.][\w.-]*)?)")
+"""The program, a command, and the beginning of an id; without quotes, flags and more words."""
+OPERAND = 2
+"""The place of a command's first operand among the words of a line."""
+UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\\]+")
+"""What no shell's list can show, and what would escape the sign behind it."""
+
+
+def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
+    """Return what answers a shell that completes a task's id; None when it is Typer's.
+
+    Args:
+        environ: what Typer's completion scripts hand over.
+    """
+    shell = environ.get("_MISSION_COMPLETE", "").removeprefix("complete_")
+    answer = ANSWERS.get(shell)
+    if answer is None:
+        return None
+    line = environ.get("_TYPER_COMPLETE_ARGS", "")
+    if shell == "bash":
+        # One word a line; the last one may be empty, and then it is not there.
+        words = environ.get("COMP_WORDS", "").split()
+        line = " ".join(words if len(words) > OPERAND else [*words, ""])
+    is_asked = {
+        "bash": environ.get("COMP_CWORD") == str(OPERAND),
+        "fish": environ.get("_TYPER_COMPLETE_FISH_ACTION") == "get-args",
+    }
+    found = PLAIN_LINE.fullmatch(line) if is_asked.get(shell, True) else None
+    if found is None or found[1] not in COMMANDS:
+        return None
+
+    def complete() -> int:
+        sys.stdout.write(f"{answer(complete_task(found[2]))}\n")
+        return 0
+
+    return complete
+
+
+def complete_task(incomplete: str) -> list[tuple[str, str]]:
+    """Complete the id of any task."""
+    snapshot = find_snapshot()
+    tasks = snapshot.tasks if snapshot else ()
+    return [
+        (task.id, f"{task.status.value}: {UNSPEAKABLE.sub(' ', task.title)}")
+        for task in tasks
+        if task.id.startswith(incomplete)
+    ]
+
+
+def find_snapshot() -> Snapshot | None:
+    """Read the mission for a completion; no mission, or a broken one, completes nothing."""
+    from mosaic.errors import MissionError
+    from mosaic.store.reading import locate_mission, read_mission
+
+    try:
+        return read_mission(locate_mission(None))
+    except MissionError:
+        return None
+
+
+def _for_bash(found: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(value for value, _ in found)
+
+
+def _for_zsh(found: Iterable[tuple[str, str]]) -> str:
+    lines = "\n".join(f'"{_quoted(value)}":"{_quoted(help_)}"' for value, help_ in found)
+    return f"_arguments '*: :(({lines}))'" if lines else "_files"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as Typer hands it to zsh, which evaluates the answer."""
+    for sign, written in (('"', '""'), ("'", "''"), ("$", r"\$"), ("`", r"\`"), (":", r"\\:")):
+        text = text.replace(sign, written)
+    return text
+
+
+def _for_fish(found: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"{value}\t{help_}" for value, help_ in found)
+
+
+ANSWERS: Mapping[str, Callable[[Iterable[tuple[str, str]]], str]] = {
+    "bash": _for_bash,
+    "zsh": _for_zsh,
+    "fish": _for_fish,
+}
