@@ -46,7 +46,8 @@ def set_fields(
     from mosaic.store.draft import changing
 
     with changing(mission_file, doing=f"changing {task_id}") as draft:
-        before = draft.snapshot.get(task_id).task
+        entry = draft.snapshot.get(task_id)
+        before = entry.task
         values = _values(draft, before, changes)
         asked_for_done = values.get("status") == "done"
         if asked_for_done and os.environ.get("MISSION_SESSION"):
@@ -60,7 +61,7 @@ def set_fields(
         if values.get("status") == "todo":
             forgive_attempts(draft.snapshot, before.id)
         report_notices(draft.notices)
-        task = draft.snapshot.get(before.id).task
+        task = draft.saved_task(entry)
     lines = [
         f"{task.id}  {name}: {_shown(getattr(before, name, None))} {paint('→', 'dim')} "
         f"{_shown(getattr(task, name, None))}"

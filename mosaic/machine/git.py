@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _SETTINGS = (
     "core.quotepath=off",
@@ -141,6 +142,32 @@ def run_git(
             detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`, without a word",
         )
     return answer
+
+
+def at_once(*questions: Callable[[], GitResult]) -> list[GitResult]:
+    """Ask several questions of git at the same time, and return the answers in order.
+
+    Raises:
+        MissionError: what the first of them that failed raised.
+    """
+    answers: list[GitResult | BaseException] = [GitError("not asked")] * len(questions)
+
+    def ask(number: int) -> None:
+        try:
+            answers[number] = questions[number]()
+        except BaseException as error:  # noqa: BLE001 - raised again where it was asked
+            answers[number] = error
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(1, len(questions))]
+    for thread in threads:
+        thread.start()
+    ask(0)
+    for thread in threads:
+        thread.join()
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return [answer for answer in answers if isinstance(answer, GitResult)]
 
 
 def _run_once(

@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError
-from mosaic.machine.git import GitResult, find_index, find_work_tree, head_commit, run_git
+from mosaic.machine.git import (
+    GitResult,
+    at_once,
+    find_index,
+    find_work_tree,
+    head_commit,
+    run_git,
+)
 from mosaic.machine.left_out import LeftOut, find_unfitness, list_file, list_unread
 from mosaic.records import dataclass
 
@@ -191,13 +198,8 @@ def _git(args: Sequence[str], top: Path, index: Path, stdin: bytes | None = None
 def _bring_up_to_date(
     top: Path, index: Path, without: str | None, largest_bytes: int, known: Mapping[str, LeftOut]
 ) -> tuple[LeftOut, ...]:
-    if without is not None and _may_hold(index, without):
-        # What is staged or unmerged in there is as little of the tree as what is changed.
-        _git(["reset", "--quiet", "--", f":(top,literal){without}"], top, index)
-    # One look for both: each process costs as much as what it finds out.
-    command = ["ls-files", "-t", "--unmerged", "--others", "--exclude-standard", "-z"]
-    listed = _git(command, top, index)
-    gone, changed, unfit = _tracked_changes(top, index, without, listed)
+    looked, listed = _look(top, index, without)
+    gone, changed, unfit = _tracked_changes(top, without, looked, listed)
     untracked, left_out = _untracked(top, without, largest_bytes, known, listed)
     if gone:
         # By force: what stands behind a new symlink is refused otherwise.
@@ -206,6 +208,35 @@ def _bring_up_to_date(
         command = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]
         _git(command, top, index, _lines([*changed, *untracked]))
     return (*unfit, *left_out)
+
+
+def _look(top: Path, index: Path, without: str | None) -> tuple[GitResult, GitResult]:
+    """Ask git what of the index is changed, and what is unmerged or not tracked."""
+
+    def compare() -> GitResult:
+        command = ["diff-files", "--name-status", "--no-renames", "--ignore-submodules=dirty", "-z"]
+        return _git(command, top, index)
+
+    def list_others() -> GitResult:
+        # One look for both: each process costs as much as what it finds out.
+        command = ["ls-files", "--unmerged", "--others", "--exclude-standard", "-t", "-z"]
+        return _git(command, top, index)
+
+    def find_committed() -> GitResult:
+        command = ["ls-tree", "--name-only", "--full-tree", "HEAD", f"{without}/"]
+        return run_git([*_SETTINGS, *command], top, check=False, timeout_seconds=GIT_SECONDS)
+
+    if without is None:
+        looked, listed = at_once(compare, list_others)
+        return looked, listed
+    if not _may_hold(index, without):
+        looked, listed, committed = at_once(compare, list_others, find_committed)
+        if not committed.stdout:
+            return looked, listed
+    # What is staged or unmerged in there is as little of the tree as what is changed.
+    _git(["reset", "--quiet", "--", f":(top,literal){without}"], top, index)
+    looked, listed = at_once(compare, list_others)
+    return looked, listed
 
 
 def _may_hold(index: Path, folder: str) -> bool:
@@ -217,15 +248,10 @@ def _may_hold(index: Path, folder: str) -> bool:
 
 
 def _tracked_changes(
-    top: Path, index: Path, without: str | None, listed: GitResult
+    top: Path, without: str | None, looked: GitResult, listed: GitResult
 ) -> tuple[list[str], list[str], list[LeftOut]]:
     """Return which paths to take out of the index, which to put in, and which to leave."""
-    answer = _git(
-        ["diff-files", "--name-status", "--no-renames", "--ignore-submodules=dirty", "-z"],
-        top,
-        index,
-    )
-    words = iter(_words(answer.stdout))
+    words = iter(_words(looked.stdout))
     status = {}  # an unmerged path is told twice; what is wrong with its file comes last
     for letter in words:
         path = next(words, "")

@@ -19,7 +19,7 @@ from mosaic.plan.statuses import nearest_status, parse_status
 from mosaic.store.fields import SYNCED
 from mosaic.store.parsed import FileRecord, RowRecord, ids_in_cell, last_line, plain_value
 from mosaic.store.scan import Scan
-from mosaic.store.sync import Merge, merge_sides
+from mosaic.store.sync import Merge, dump_base, merge_sides
 from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class Assembled:
     def unagreed(self) -> Sequence[str]:
         """Return ids of tasks whose row and file agree on what the base does not say."""
         return self._unagreed
+
+    def base_with(self, data: bytes, agreed: Base) -> bytes:
+        """Return sync.json with what some tasks agree on now."""
+        del data
+        return dump_base({**self._base, **agreed})
 
     def recall(self, key: str) -> None:
         """Return nothing: no index was read."""

@@ -12,19 +12,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
-from mosaic.machine.disk import find_signed, find_text, write_private
+from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.model import MissionStatus, Session, Status
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass, replace
+from mosaic.store.assemble import build_entry
 from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind
 from mosaic.store.mission_file import with_session, with_status
-from mosaic.store.parsed import ids_in_cell, plain_value
+from mosaic.store.parsed import ids_in_cell, parse_row, parse_task_file, plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
-from mosaic.store.sync import Side, dump_base, same_value
+from mosaic.store.sync import Side, same_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.machine.access import Signature
+    from mosaic.model import Task
     from mosaic.store.layout import Layout
     from mosaic.store.sync import Value
     from mosaic.store.tasks import Entry, Snapshot
@@ -101,6 +103,7 @@ class Draft:
     """Edits of a mission's files that are saved together, under the mission lock."""
 
     def __init__(self, snapshot: Snapshot, notices: tuple[str, ...] = ()) -> None:
+        self._document = snapshot.document
         self.layout = snapshot.layout
         """Where the mission's files are."""
         self.notices = notices
@@ -235,10 +238,9 @@ class Draft:
         ]
         self.agree_everywhere()
         if self._agreed:
-            found = find_signed(self.layout.sync_file)
-            base = dump_base({**self.snapshot.base, **self._agreed})
-            if found is None or found[0] != base:
-                expect = found[1] if found else None
+            before, expect = find_signed(self.layout.sync_file) or (b"", None)
+            base = self.snapshot.base_with(before, self._agreed)
+            if base != before:
                 changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
             write_together(changes, intent=self.layout.intent_file, root=self.layout.project)
@@ -259,10 +261,29 @@ class Draft:
         """Bring sync.json up to date with tasks that agree and were not known to, as new ones."""
         self.agree_everywhere()
         if self._agreed:
-            base = dump_base({**self.snapshot.base, **self._agreed})
+            before = find_bytes(self.layout.sync_file) or b""
+            base = self.snapshot.base_with(before, self._agreed)
             write_private(self.layout.sync_file, base, root=self.layout.state_dir)
             self._agreed.clear()
             self._snapshot = None
+
+    def saved_task(self, entry: Entry) -> Task:
+        """Return a task as it was saved, by what was written; no other task is read again.
+
+        Args:
+            entry: the task as it was before.
+        """
+        saved = {path: after for path, _, after in self._saved}
+        file, row = entry.file, entry.row
+        if file and (text := saved.get(self.layout.tasks_dir / file.name)) is not None:
+            file = parse_task_file(file.name, text)
+        if row and (text := saved.get(self.layout.tasks_file)) is not None:
+            from mosaic.text.table import find_tasks_table, row_by_line  # start-up: only writers
+
+            table = find_tasks_table(text)
+            found = row_by_line(table, row.line) if table else None
+            row = parse_row(table, found) if table and found else row
+        return build_entry(self._document, entry.task, row, file, {}).task
 
     def undo(self) -> None:
         """Put back what was saved so far, newest first, where nobody changed it since."""
@@ -354,16 +375,16 @@ class Draft:
         return status
 
     def _set_cell(self, entry: Entry, column: str, value: str) -> None:
-        from mosaic.text.table import find_tasks_table, set_cell  # start-up: only writers
+        from mosaic.text.table import (  # start-up: only writers
+            find_tasks_table,
+            row_by_line,
+            set_cell,
+        )
 
         path = self.layout.tasks_file
         text = self._existing(path)
         table = find_tasks_table(text)
-        row = (
-            next((row for row in table.rows if entry.row and row.line == entry.row.line), None)
-            if table
-            else None
-        )
+        row = row_by_line(table, entry.row.line) if table and entry.row else None
         if table is None or row is None:
             raise EditRefusedError(
                 f"the row of `{entry.task.id}` is gone", path=path, hint="run the command again"

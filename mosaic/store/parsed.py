@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import JsonValue
     from mosaic.text.frontmatter import FrontMatter
+    from mosaic.text.grid import Row, Table
 
 ID_KEYS = ("task_id", "id")
 LONGEST_NOTE = 500
@@ -130,13 +131,15 @@ def parse_table(text: str) -> tuple[RowRecord, ...]:
     table = find_tasks_table(text)
     if table is None:
         return ()
-    rows: list[RowRecord] = []
-    for row in table.rows:
-        cells = dict.fromkeys(table.columns, "")  # a short row has the other cells empty
-        cells.update(zip(table.columns, row.texts, strict=False))
-        if task_id := plain_id(cells.get("id", "")):
-            rows.append(RowRecord(id=task_id, line=row.line, cells=cells))
-    return tuple(rows)
+    rows = (parse_row(table, row) for row in table.rows)
+    return tuple(row for row in rows if row.id)
+
+
+def parse_row(table: Table, row: Row) -> RowRecord:
+    """Read one row of the tasks table; one that stands for no task has no id."""
+    cells = dict.fromkeys(table.columns, "")  # a short row has the other cells empty
+    cells.update(zip(table.columns, row.texts, strict=False))
+    return RowRecord(id=plain_id(cells.get("id", "")), line=row.line, cells=cells)
 
 
 def plain_id(cell: str) -> str:

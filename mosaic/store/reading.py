@@ -28,7 +28,7 @@ from mosaic.store.index import (
 from mosaic.store.layout import MISSION_PLACES, find_mission_file, named_mission_file
 from mosaic.store.mission_file import load_mission
 from mosaic.store.scan import IndexFile, Scan, list_files, look_at, save_index, scan_listed
-from mosaic.store.sync import parse_base
+from mosaic.store.sync import dump_base, parse_base, with_agreed
 from mosaic.store.tasks import Snapshot
 
 if TYPE_CHECKING:
@@ -163,6 +163,12 @@ class Indexed:
     def unagreed(self) -> Sequence[str]:
         """Return ids of tasks whose row and file agree on what the base does not say."""
         return () if self._is_agreed else self._whole.unagreed
+
+    def base_with(self, data: bytes, agreed: Base) -> bytes:
+        """Return sync.json, which holds `data`, with what some tasks agree on now."""
+        if self._is_agreed:  # then it was in order when the index was made of it
+            return with_agreed(data, agreed)
+        return dump_base({**self._base, **agreed})
 
     def recall(self, key: str) -> str | None:
         """Return the text that was remembered under a key."""

@@ -28,6 +28,9 @@ Value: TypeAlias = "str | tuple[str, ...]"
 
 Base: TypeAlias = "Mapping[str, Mapping[str, Value]]"
 FORMAT_VERSION = 1
+_BEGINNING = f'{{"version": {FORMAT_VERSION}, "tasks": {{\n'.encode()
+_END = b"\n}}\n"
+_written = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Side(StrEnum):
@@ -132,9 +135,34 @@ def parse_base(data: bytes) -> dict[str, dict[str, Value]]:
 
 def dump_base(base: Base) -> bytes:
     """Write sync.json: one task a line, so that a look with `git diff` or `less` says something."""
-    written = json.JSONEncoder(ensure_ascii=False).encode
-    lines = [f"{written(task)}: {written(values)}" for task, values in base.items()]
-    body = ",\n".join(lines)
-    return f'{{"version": {FORMAT_VERSION}, "tasks": {{\n{body}\n}}}}\n'.encode(
-        "utf-8", "surrogateescape"
-    )
+    lines = [_line(task, values) for task, values in base.items()]
+    return _BEGINNING + b",\n".join(lines) + _END
+
+
+def with_agreed(data: bytes, agreed: Base) -> bytes:
+    """Return a sync.json with other values for some tasks; the lines of others stay as they are.
+
+    Args:
+        data: one that is known to be in order.
+        agreed: what table and file of these tasks agree on.
+    """
+    if not (data.startswith(_BEGINNING) and data.endswith(_END)):
+        return dump_base({**parse_base(data), **agreed})  # laid out by somebody else
+    new = []
+    for task, values in agreed.items():
+        line = _line(task, values)
+        start = data.find(b"\n" + line[: line.index(b'": {') + len(b'": {')]) + 1
+        if start:
+            end = data.index(b"\n", start)
+            comma = data[end - 1 : end] == b","
+            data = b"".join([data[:start], line, b"," * comma, data[end:]])
+        else:
+            new.append(line)
+    if not new:
+        return data
+    body = data[len(_BEGINNING) : -len(_END)]
+    return _BEGINNING + b",\n".join([body, *new] if body else new) + _END
+
+
+def _line(task: str, values: Mapping[str, Value]) -> bytes:
+    return f"{_written(task)}: {_written(values)}".encode("utf-8", "surrogateescape")

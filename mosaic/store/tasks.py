@@ -65,6 +65,10 @@ class Source(Protocol):
         """Return ids of tasks whose row and file agree on what the base does not say."""
         ...
 
+    def base_with(self, data: bytes, agreed: Base) -> bytes:
+        """Return sync.json, which holds `data`, with what some tasks agree on now."""
+        ...
+
     def recall(self, key: str) -> str | None:
         """Return the text that was remembered under a key."""
         ...
@@ -109,6 +113,10 @@ class Snapshot:
     def unagreed(self) -> Sequence[str]:
         """Ids of tasks whose row and file agree on what the base does not say."""
         return self._source.unagreed()
+
+    def base_with(self, data: bytes, agreed: Base) -> bytes:
+        """Return sync.json, which holds `data`, with what some tasks agree on now."""
+        return self._source.base_with(data, agreed)
 
     @cached_property
     def by_id(self) -> Mapping[str, Task]:

@@ -93,6 +93,8 @@ class Outline:
     """Offset of each line, and of the end."""
     headings: tuple[Heading, ...]
     tables: tuple[TableBlock, ...]
+    is_plain: bool = False
+    """Whether each table is one of lines that begin with a pipe, with nothing right around it."""
 
     def span(self, line: int) -> tuple[int, int]:
         """Return where a line's text begins and ends, its newline left out."""
@@ -121,6 +123,7 @@ def outline(text: str, *, offset: int = 0) -> Outline:
             starts=starts,
             headings=_plain_headings(source, skipped),
             tables=_plain_tables(source, tables_found, skipped),
+            is_plain=True,
         )
     parser = _parser()
     state = parser.state_cls()
@@ -165,6 +168,12 @@ def find_plain_tables(source: str) -> list[tuple[int, int]] | None:
         and DOUBTFUL_LINE.search(f"\n{rest}") is None
     )
     return [match.span() for match in found] if is_plain else None
+
+
+def is_plain_row(line: str) -> bool:
+    """Tell whether a line, put in the place of a plain table's row, is one of its rows again."""
+    is_row = line.startswith("|") and "\n" not in line and len(line) < LONGEST_LINE
+    return is_row and ODD_SIGN.search(line) is None
 
 
 def _is_table(lines: str) -> bool:

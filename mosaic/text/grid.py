@@ -7,7 +7,8 @@ table has columns, and what a long row has beyond them is kept with it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
 
 from mosaic.errors import TableError
 from mosaic.records import dataclass
@@ -16,8 +17,6 @@ from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mosaic.text.blocks import CellSpan
 
 MOST_CELLS = 400_000
@@ -88,6 +87,54 @@ class Row:
         return self.texts[column] if column < len(self.texts) else ""
 
 
+class Rows(Sequence[Row]):
+    """The rows of a table, each made when somebody asks for it."""
+
+    def __init__(self, shape: Outline, first: int, end: int) -> None:
+        self._shape = shape
+        self._first = first
+        self._made: list[Row | None] = [None] * (end - first)
+
+    def on_line(self, line: int) -> Row | None:
+        """Return the row on a 1-based line of the text."""
+        number = line - 1 - self._first
+        return self[number] if 0 <= number < len(self) else None
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        row = self._made[index]
+        if row is None:
+            row = self._made[index] = _row(self._shape, self._first + index % len(self._made))
+        return row
+
+    def refuse_excess(self) -> None:
+        """Refuse more cells than anybody writes.
+
+        Raises:
+            TableError: there are; names the line.
+        """
+        start, end = self._shape.starts[self._first], self._shape.starts[self._first + len(self)]
+        lines = self._shape.text[start:end].split("\n")
+        pipes = [line.count("|") for line in lines]
+        if max(pipes) < MOST_COLUMNS and sum(pipes) + len(lines) < MOST_CELLS:
+            return
+        cells = 0
+        for row in self:
+            cells += len(row.texts)
+            if cells > MOST_CELLS:
+                raise TableError(
+                    f"the table has more than {MOST_CELLS:,} cells", line=self._first - 1
+                )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
     """A table with its rows."""
@@ -99,11 +146,13 @@ class Table:
     """Canonical names of known columns, and the written names of others."""
     widths: tuple[int | None, ...]
     """How wide each column is kept by blanks, as header and dashes tell; None where it is not."""
-    rows: tuple[Row, ...]
+    rows: Rows
     header_line: tuple[int, int]
     """Span of the header, the newline left out."""
     end: int
     """Where its last line ends, the newline left out."""
+    is_plain: bool
+    """Whether each of its lines begins with a pipe, and nothing stands right around it."""
 
     def values(self, row: Row) -> dict[str, str]:
         """Return a row's texts by column; every column is there."""
@@ -143,7 +192,7 @@ def find_tasks_table(text: str) -> Table | None:
 
 def row_by_line(table: Table, line: int) -> Row | None:
     """Return the row on a line."""
-    return next((row for row in table.rows if row.line == line), None)
+    return table.rows.on_line(line)
 
 
 def canonical_columns(headers: Sequence[str]) -> tuple[str, ...]:
@@ -172,22 +221,17 @@ def _table(shape: Outline, first: int, end: int) -> Table:
     below_start, below_end = shape.span(first + 1)
     below = shape.text[below_start:below_end]
     widths = _kept_widths(header, spans, below)
-    rows: list[Row] = []
-    cells = 0
-    for number in range(first + 2, end):
-        row = _row(shape, number)
-        cells += len(row.texts)
-        if cells > MOST_CELLS:
-            raise TableError(f"the table has more than {MOST_CELLS:,} cells", line=first + 1)
-        rows.append(row)
+    rows = Rows(shape, first + 2, end)
+    rows.refuse_excess()
     return Table(
         line=first + 1,
         headers=headers,
         columns=canonical_columns(headers),
         widths=widths,
-        rows=tuple(rows),
+        rows=rows,
         header_line=(header_start, header_end),
         end=shape.span(end - 1)[1],
+        is_plain=shape.is_plain,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
 from mosaic.records import replace
+from mosaic.text.blocks import LARGEST_TEXT, is_plain_row
 from mosaic.text.grid import (
     Cell,
     Row,
@@ -70,11 +71,9 @@ def set_cell(text: str, table: Table, row: Row, column: str, value: str) -> str:
         if number < len(row.cells)
         else _extended(text, row, number, written)
     )
-    wanted = _texts(table)
-    cells = wanted[_number_of(table, row)]
-    cells.extend([""] * (number + 1 - len(cells)))
+    cells = [*row.texts, *[""] * (number + 1 - len(row.texts))]
     cells[number] = value.strip()
-    if not _reads_as(edited, table, wanted):
+    if not _row_reads_as(text, edited, table, row, cells):
         raise EditRefusedError(
             "the cell cannot be set without changing anything else",
             line=row.line,
@@ -212,6 +211,20 @@ def _extended(text: str, row: Row, number: int, written: str) -> str:
 
 def _texts(table: Table) -> list[list[str]]:
     return [list(row.texts) for row in table.rows]
+
+
+def _row_reads_as(text: str, edited: str, table: Table, row: Row, wanted: Sequence[str]) -> bool:
+    """Tell whether of a table nothing is changed but one row, and that as it is wanted."""
+    end = row.end + len(edited) - len(text)
+    is_local = edited[: row.start] == text[: row.start] and edited[end:] == text[row.end :]
+    line = edited[row.start : end]
+    if table.is_plain and is_local and is_plain_row(line) and len(edited) <= LARGEST_TEXT:
+        # Such a line is a row of such a table, whatever stands in it.
+        new = Row(line=row.line, start=row.start, end=end, source=line)
+        return _same(new, wanted, len(table.columns))
+    texts = _texts(table)
+    texts[_number_of(table, row)] = list(wanted)
+    return _reads_as(edited, table, texts)
 
 
 def _reads_as(edited: str, table: Table, wanted: Sequence[Sequence[str]]) -> bool:

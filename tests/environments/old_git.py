@@ -31,7 +31,7 @@ KNOWN = {
     " --inter-hunk-context --src-prefix --dst-prefix --output",
     "for-each-ref": "--format",
     "hash-object": "-w -t --stdin",
-    "ls-files": "--unmerged --others --exclude-standard -v -z",
+    "ls-files": "--unmerged --others --exclude-standard -t -v -z",
     "ls-tree": "-r -z --full-tree --name-only",
     "merge": "--quiet -m --ff-only --no-ff --squash",
     "merge-base": "--is-ancestor",
