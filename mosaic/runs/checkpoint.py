@@ -13,6 +13,8 @@ of a task. The tree is kept alive by `refs/mosaic/checkpoints/<run>/<seq>`.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +125,27 @@ def read_checkpoints(runs: Iterable[Run]) -> CheckpointRead:
                 broken.append(error)
     found.sort(key=lambda each: each.checkpoint.seq)
     return CheckpointRead(found=tuple(found), broken=tuple(broken))
+
+
+def last_checkpoint(runs: Iterable[Run]) -> FoundCheckpoint | None:
+    """Return the checkpoint with the highest number that can be read; only those files are."""
+    numbered = [
+        (int(name.removesuffix(".json")), run, name)
+        for run in runs
+        for name in _names_of_checkpoints(run)
+        if name.removesuffix(".json").isdecimal()
+    ]
+    for _, run, name in sorted(numbered, key=lambda each: each[0], reverse=True):
+        with contextlib.suppress(RecordError):
+            return FoundCheckpoint(run=run, checkpoint=read_checkpoint(run.checkpoints / name))
+    return None
+
+
+def _names_of_checkpoints(run: Run) -> list[str]:
+    try:
+        return [name for name in os.listdir(run.checkpoints) if name.endswith(".json")]
+    except OSError:
+        return []
 
 
 def next_seq(runs: Iterable[Run]) -> int:

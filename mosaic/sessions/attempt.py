@@ -8,7 +8,7 @@ from mosaic.model import EndReason
 from mosaic.prompts.context import CheckpointFacts
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.asked import Asked, find_asked
-from mosaic.runs.checkpoint import read_checkpoints
+from mosaic.runs.checkpoint import last_checkpoint
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.record import format_moment
 
@@ -47,10 +47,9 @@ def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
     listed = snapshot.document.mission.sessions.of_task(task.id)
     sessions = [session for session in listed if session.ended_at is not None]
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
-    checkpoints = read_checkpoints(runs).found
     attempt = Attempt(
         number=len(sessions) + 1,
-        checkpoint=checkpoints[-1] if checkpoints else None,
+        checkpoint=last_checkpoint(runs),
         asked=find_asked(runs),
     )
     if not sessions:
