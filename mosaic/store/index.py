@@ -22,10 +22,11 @@ Why an entry can be believed: its signature holds size, modification time, chang
 inode and device of the very descriptor that was read. The change time is set by the
 kernel on every write, rename and change of times, and no program can set it back, so a
 restored backup, a branch switch or a same-size edit with the old modification time all
-show. What is left is a change within the clock's own step: an entry whose change time
-lies within a second of the moment of reading is not kept, and parsed again next time.
-A clock that steps backwards makes such young times look old or future ones: a change
-time in the future is not kept either.
+show. What is left is a change within one step of the clock that files are stamped with, 1 to
+10 ms in Linux, a second where a file system keeps whole ones, which their times tell: an
+entry whose change time lies within ten such steps of the moment of reading, or within the
+second, is not kept, and parsed again next time. A clock that steps backwards makes such
+young times look old or future ones: a change time in the future is not kept either.
 
 Why the tasks can be believed: the stamp is made of the name and signature of every task
 file, of the signatures of table and sync.json, and of all else that tasks are made of: the
@@ -54,7 +55,8 @@ if TYPE_CHECKING:
     from mosaic.machine.access import Signature
 
 FORMAT_VERSION = 3
-SETTLED_NS = 1_000_000_000
+SECOND_NS = 1_000_000_000
+SETTLED_NS = 100_000_000
 """How old a change time must be, when read, for the entry to be kept."""
 TORN = (
     ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
@@ -115,7 +117,7 @@ class _Parts(NamedTuple):
 
 def is_settled(ctime_ns: int, now_ns: int) -> bool:
     """Tell whether any later change must give the file another change time."""
-    return ctime_ns < now_ns - SETTLED_NS
+    return ctime_ns < now_ns - (SETTLED_NS if ctime_ns % SECOND_NS else SECOND_NS)
 
 
 def pack_signature(signature: Signature) -> bytes:

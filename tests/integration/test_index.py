@@ -230,11 +230,17 @@ def test_a_file_that_is_changed_between_look_and_read_is_not_believed(
     assert_true(indexed)
 
 
-@pytest.mark.parametrize("ahead_ns", [-1, 0, 1, 10**9, 10**18])
+@pytest.mark.parametrize("ahead_ns", [0, 1, 10**9, 10**18])
 def test_a_time_that_is_not_surely_past_is_not_believed(ahead_ns: int) -> None:
-    now_ns = 1_700_000_000_000_000_000
-    assert not is_settled(now_ns - 1_000_000_000 + max(0, ahead_ns), now_ns)
-    assert is_settled(now_ns - 1_000_000_001, now_ns)
+    now_ns = 1_700_000_000_000_000_123
+    assert not is_settled(now_ns - 100_000_000 + ahead_ns, now_ns)
+    assert is_settled(now_ns - 100_000_001, now_ns)
+
+
+def test_whole_seconds_are_believed_when_a_second_is_over() -> None:
+    whole_ns = 1_700_000_000_000_000_000
+    assert not is_settled(whole_ns, whole_ns + 1_000_000_000)
+    assert is_settled(whole_ns, whole_ns + 1_000_000_001)
 
 
 def test_a_torn_or_foreign_index_is_as_good_as_none(indexed: MissionRepo) -> None:
