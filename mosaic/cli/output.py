@@ -174,27 +174,33 @@ def paint_status(status: str, width: int = 0) -> str:
 
 def align(rows: Iterable[Sequence[str]], *, headers: Sequence[str] = ()) -> list[str]:
     """Return rows as aligned columns; the last one is cut to the terminal's width."""
-    table = [[clean(cell) for cell in row] for row in rows]
-    if headers and table:
-        table.insert(0, list(headers))
-    if not table:
+    columns = [_cleaned(cells) for cells in zip(*rows, strict=True)]
+    if not columns:
         return []
-    *columns, last = zip(*table, strict=True)
+    if headers:
+        columns = [(head, *cells) for head, cells in zip(headers, columns, strict=True)]
     limit = _terminal_width()
-    padded = []
-    for cells in columns:
-        widths = [*map(display_width, cells)]
-        most = max(widths)
+    padded: list[Sequence[str]] = []
+    for cells in columns[:-1]:
+        measure = len if "".join(cells).isascii() else display_width
+        most = max(map(measure, cells))
         limit -= most + 2
-        spaced = [f"{c}{' ' * (most - width)}" for c, width in zip(cells, widths, strict=True)]
-        padded.append(spaced)
-    padded.append([_cut(cell, limit) for cell in last] if limit > 0 else list(last))
+        padded.append([cell + " " * (most - measure(cell)) for cell in cells])
+    last = columns[-1]
+    padded.append([_cut(cell, limit) for cell in last] if limit > 0 else last)
     if has_color():
         padded = [[*map(_status_cell, cells)] for cells in padded]
     lines = [line.rstrip() for line in map("  ".join, zip(*padded, strict=True))]
     if headers:
         lines[0] = paint(lines[0], "dim")
     return lines
+
+
+def _cleaned(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a column's cells without anything that a terminal would obey."""
+    if "".join(cells).isprintable():
+        return cells
+    return tuple(map(clean, cells))
 
 
 def _status_cell(cell: str) -> str:

@@ -22,7 +22,7 @@ from mosaic.plan.progress import current_milestone
 from mosaic.plan.scopes import scopes_overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from mosaic.model import Milestone, Task
 
@@ -99,13 +99,8 @@ class Selection:
     @cached_property
     def ready(self) -> tuple[Verdict, ...]:
         """What may be handed off, in the order in which it should be."""
-        todo, progress = Status.TODO, Status.IN_PROGRESS  # others never are ready
-        found = [
-            said
-            for task in self._judge.tasks
-            if (task.status is todo or task.status is progress)
-            and (said := self._judge.verdict(task)).is_ready
-        ]
+        judge = self._judge
+        found = [said for task in judge.hopefuls() if (said := judge.verdict(task)).is_ready]
         current = current_milestone(self._milestones)
         # Those that are alike stay in plan order, in which they come.
         found.sort(
@@ -262,6 +257,16 @@ class _Judge:
             for task in self.tasks
             if (task.status is progress or task.id in self._held) and task.write_scope
         ]
+
+    def hopefuls(self) -> Iterator[Task]:
+        """Yield the tasks that may be ready: no other is, and nothing more is said of these."""
+        todo, progress, done = Status.TODO, Status.IN_PROGRESS, self._done
+        for task in self.tasks:
+            if task.status is todo:
+                if done.issuperset(task.depends_on):
+                    yield task
+            elif task.status is progress:
+                yield task
 
     def verdict(self, task: Task) -> Verdict:
         """Judge one task."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -50,5 +49,7 @@ def bare_word(word: str) -> str:
 
 def nearest_status(word: str) -> str | None:
     """Return the canonical status word that a misspelled one is nearest to."""
-    close = difflib.get_close_matches(bare_word(word), list(STATUS_BY_WORD), n=1, cutoff=0.5)
+    from difflib import get_close_matches  # start-up: only a wrong word needs it
+
+    close = get_close_matches(bare_word(word), list(STATUS_BY_WORD), n=1, cutoff=0.5)
     return STATUS_BY_WORD[close[0]].value if close else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -79,4 +78,8 @@ def _closest(name: str, runs_dir: Path, sessions: Sequence[Session]) -> list[str
     runs = [run.id for folder in task_folders(runs_dir) for run in runs_in(folder)]
     known = [*reversed(runs), *(session.id for session in reversed(sessions))]
     begun = [each for each in known if each.startswith(name)]
-    return (begun or difflib.get_close_matches(name, known, n=MOST_CLOSEST))[:MOST_CLOSEST]
+    if not begun:
+        from difflib import get_close_matches  # start-up: only a wrong name needs it
+
+        begun = get_close_matches(name, known, n=MOST_CLOSEST)
+    return begun[:MOST_CLOSEST]

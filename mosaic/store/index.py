@@ -38,6 +38,7 @@ and nothing was wrong.
 from __future__ import annotations
 
 import json
+from functools import partial
 from itertools import repeat, starmap
 from operator import attrgetter
 from struct import Struct
@@ -64,6 +65,8 @@ TORN = (
 """What reading an index that may hold anything raises."""
 TEXT_MARK = b'["text",'
 STATUSES = {status.value: status for status in Status}
+_MAKE_TASK = partial(tuple.__new__, Task)
+"""As `Task._make`, which counts the values first: it takes twice as long."""
 _SIGNATURE = Struct("<qqqQQ")
 _PARTS_OF_STATUS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
@@ -220,7 +223,7 @@ def find_tasks(data: bytes, stamp: bytes) -> FoundTasks | None:
         parts = _parts(data, with_records=False)
         if parts is None or not stamp or data[parts.stamp : parts.columns - 1] != stamp:
             return None
-        columns = json.loads(data[parts.columns : parts.records])
+        columns = json.loads(data[parts.columns : parts.records].decode("utf-8", "surrogatepass"))
         is_agreed = columns.pop("agreed")
         count = len(columns["id"])
         columns["status"] = map(STATUSES.__getitem__, columns["status"])
@@ -232,7 +235,7 @@ def find_tasks(data: bytes, stamp: bytes) -> FoundTasks | None:
             columns.get(name) or repeat(Task._field_defaults.get(name), count)
             for name in Task._fields
         ]
-        tasks = tuple(map(Task._make, zip(*values, strict=True)))
+        tasks = tuple(map(_MAKE_TASK, zip(*values, strict=True)))
         return FoundTasks(tasks=tasks, is_agreed=is_agreed is True)
     except TORN:
         return None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mosaic.store.layout import Layout
     from mosaic.store.parsed import FileRecord, RowRecord
 
-IGNORED_NAMES = frozenset({"readme.md", "index.md"})
+IGNORED_NAMES = frozenset({b"readme.md", b"index.md"})
 MOST_FILES = 100_000
 HEAD_BYTES = 64 * 1024
 LARGEST_INDEX = 1 << 30
@@ -41,12 +41,17 @@ UNKNOWN = b""
 class Listing(NamedTuple):
     """What stands where tasks are, before anything of it is read."""
 
-    names: list[str]
-    """Of the task files, in order."""
+    raw_names: Sequence[bytes]
+    """Of the task files, in order, as the system has them."""
     signatures: bytes
     """One for each of them, in a row."""
     table: bytes | None
     """That of the table; None where there is none."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the task files, in order."""
+        return list(map(os.fsdecode, self.raw_names))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,12 +125,12 @@ def list_files(layout: Layout) -> Listing:
     Raises:
         FileAccessError: a task file cannot be looked at.
     """
-    names, statuses = _look_at_files(layout)
+    names, signatures = _look_at_files(layout)
     try:
         table = look_at(layout.tasks_file)
     except MissionError:
         table = UNKNOWN  # reading it will tell what is wrong
-    return Listing(names=names, signatures=pack_statuses(statuses), table=table)
+    return Listing(raw_names=names, signatures=signatures, table=table)
 
 
 def look_at(path: Path) -> bytes | None:
@@ -194,12 +199,12 @@ def _scan_files(
     return tuple(found)
 
 
-def _look_at_files(layout: Layout) -> tuple[list[str], list[os.stat_result]]:
+def _look_at_files(layout: Layout) -> tuple[list[bytes], bytes]:
     folder = layout.tasks_dir
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return [], []
+        return [], b""
     except OSError as error:
         raise FileAccessError(
             f"`{layout.shown(folder)}` cannot be listed", path=folder, detail=str(error.strerror)
@@ -207,13 +212,17 @@ def _look_at_files(layout: Layout) -> tuple[list[str], list[os.stat_result]]:
     # From the folder itself: a path as long as usual takes twice the time.
     look = partial(os.stat, dir_fd=descriptor)
     try:
-        names = [name for name in sorted(os.listdir(descriptor)) if _is_task_file(name)]
+        names = [
+            name
+            for name in sorted(os.listdir(os.fsencode(folder)))
+            if name.endswith(b".md") and name[0] not in b"._" and name.lower() not in IGNORED_NAMES
+        ]
         if len(names) > MOST_FILES:
             raise FileAccessError(
                 f"more than {MOST_FILES:,} task files", path=folder, hint="split the mission"
             )
         try:
-            return names, list(map(look, names))
+            return names, pack_statuses(map(look, names))
         except OSError:
             return _look_one_by_one(folder, names, look)
     except OSError as error:
@@ -222,15 +231,11 @@ def _look_at_files(layout: Layout) -> tuple[list[str], list[os.stat_result]]:
         os.close(descriptor)
 
 
-def _is_task_file(name: str) -> bool:
-    return name.endswith(".md") and name[0] not in "._" and name.lower() not in IGNORED_NAMES
-
-
 def _look_one_by_one(
-    folder: Path, names: Sequence[str], look: Callable[[str], os.stat_result]
-) -> tuple[list[str], list[os.stat_result]]:
+    folder: Path, names: Sequence[bytes], look: Callable[[bytes], os.stat_result]
+) -> tuple[list[bytes], bytes]:
     """Look at files of which one was removed meanwhile, or cannot be looked at."""
-    found: list[str] = []
+    found: list[bytes] = []
     statuses: list[os.stat_result] = []
     for name in names:
         try:
@@ -238,9 +243,9 @@ def _look_one_by_one(
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise _cannot_look(folder / name, error) from None
+            raise _cannot_look(folder / os.fsdecode(name), error) from None
         found.append(name)
-    return found, statuses
+    return found, pack_statuses(statuses)
 
 
 def _cannot_look(path: Path, error: OSError) -> FileAccessError:
