@@ -44,7 +44,7 @@ def show_status(*, watch: bool = False, as_json: bool = False, mission: Path | N
 
 def _status(path: Path, *, as_json: bool) -> Result:
     from mosaic.plan.progress import measure_progress, milestone_progress
-    from mosaic.sessions.recover import recover_if_needed
+    from mosaic.sessions.lost import recover_if_needed
     from mosaic.sessions.selection import select_from
     from mosaic.sessions.session_lock import find_locks
 

@@ -24,7 +24,7 @@ def sessions_command(
     """List all sessions: runtime, task, start, length, how they ended, cost."""
     from mosaic.sessions.claim import session_of
     from mosaic.sessions.live import observe_session
-    from mosaic.sessions.recover import recover_if_needed
+    from mosaic.sessions.lost import recover_if_needed
     from mosaic.sessions.session_lock import find_locks
 
     path = locate_mission(mission)

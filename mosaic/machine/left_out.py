@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -62,7 +61,9 @@ def find_unfitness(place: Path) -> str | None:
 
 
 def _digest(path: Path) -> str | None:
-    digest = hashlib.sha256()
+    from hashlib import sha256  # start-up: hardly ever needed
+
+    digest = sha256()
     try:
         with open(path, "rb") as stream:
             while block := stream.read(_BLOCK_BYTES):

@@ -22,7 +22,7 @@ from mosaic.errors import MissionError, RecordError
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.json_data import parse_json
-from mosaic.machine.snapshot import LeftOut
+from mosaic.machine.left_out import LeftOut
 from mosaic.machine.tree_diff import FileChange
 from mosaic.records import asdict, dataclass, field
 from mosaic.runs.checked import checked

@@ -26,7 +26,8 @@ from mosaic.runs.folders import (
     sweep_half_laid_out,
     task_folders,
 )
-from mosaic.sessions.recover import recover_if_needed, recover_steps
+from mosaic.sessions.lost import recover_if_needed
+from mosaic.sessions.recover import recover_steps
 from mosaic.sessions.session_lock import find_locks
 from mosaic.workspaces.record import list_workspaces
 

@@ -16,7 +16,8 @@ from mosaic.runs.folders import (
     task_folders,
 )
 from mosaic.runtimes import known_runtimes
-from mosaic.sessions.recover import is_dead, recover_if_needed, recover_steps
+from mosaic.sessions.lost import recover_if_needed
+from mosaic.sessions.recover import is_dead, recover_steps
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.draft import read_layout

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import HeldError, MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.drain import RESERVE_NAME
-from mosaic.machine.identity import host_name, is_same_process
-from mosaic.machine.lock import hold_folder, is_folder_held, was_killed
+from mosaic.machine.identity import is_same_process
+from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.orphans import find_marked
 from mosaic.machine.outlet import find_gaps, wait_until_written
 from mosaic.machine.paths import safe_segment
@@ -30,12 +30,12 @@ from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.homecoming import bring_home_in
+from mosaic.sessions.lost import find_lost
 from mosaic.sessions.on_record import lacks_on_record
 from mosaic.sessions.outcome import decide_step_outcome
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.settle import EndFacts, Settled, earlier_usage, settle_in, step_end
-from mosaic.store.draft import changing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from mosaic.sessions.session_lock import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
-    from mosaic.store.tasks import Snapshot
 
 CRASHED = Ending(ok=False, cause=EndCause.CUT, message="its process was gone when somebody looked")
 GONE = Ending(
@@ -54,26 +53,10 @@ GONE = Ending(
 )
 
 
-def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
-    """Record the end of every dead session, and settle what a killed writer left.
-
-    Takes the mission lock only if there is something to do.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-        LockTimeoutError: the mission lock was not free.
-    """
-    dead = any(found.is_dead for found in find_locks(snapshot.layout)) or _lost(snapshot)
-    if not dead and not was_killed(snapshot.layout.mission_lock):
-        return []
-    with changing(snapshot.document.path, doing="recording the end of a dead session") as draft:
-        return recover_in(draft)
-
-
 def recover_in(draft: Draft) -> list[Settled]:
-    """Do what `recover_if_needed` does, in a draft whose lock is held already."""
+    """Record the end of every dead session, in a draft whose mission lock is held."""
     settled = [_end_dead(draft, found) for found in find_locks(draft.layout) if found.is_dead]
-    settled += [_end_lost(draft, session) for session in _lost(draft.snapshot)]
+    settled += [_end_lost(draft, session) for session in find_lost(draft.snapshot)]
     return settled
 
 
@@ -91,30 +74,6 @@ def _end_lost(draft: Draft, session: Session) -> Settled:
     if run is None:
         run = Run(dir=draft.layout.runs_dir / safe_segment(lock.task_id) / "gone")
     return _end_run(draft, run, _meta_of(run, lock, draft.layout), draft.layout.session_lock)
-
-
-def _lost(snapshot: Snapshot) -> list[Session]:
-    """Return sessions of this host without an end, a lock or a living process."""
-    open_sessions = [
-        session
-        for session in snapshot.document.mission.sessions.without_end()
-        if session.host == host_name()
-    ]
-    if not open_sessions:
-        return []
-    locked = {found.lock.session_id for found in find_locks(snapshot.layout)}
-    return [s for s in open_sessions if s.id not in locked and _is_gone(s, snapshot.layout)]
-
-
-def _is_gone(session: Session, layout: Layout) -> bool:
-    run = find_run(layout.runs_dir, session.run_id or "")
-    if run is None:
-        return True
-    try:
-        agent = run.state().agent
-    except MissionError:
-        return not is_folder_held(run.dir)
-    return not is_folder_held(run.dir) and (agent is None or is_same_process(agent) is False)
 
 
 def recover_steps(runs: Iterable[Run], mission: Mission) -> list[Run]:

@@ -14,7 +14,7 @@ from mosaic.machine.orphans import find_marked
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import send_signal
 from mosaic.runs.record import Run
-from mosaic.sessions.recover import recover_if_needed
+from mosaic.sessions.lost import recover_if_needed
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.supervisor import INTERRUPT_GRACE_SECONDS, TERMINATE_GRACE_SECONDS
 from mosaic.store.reading import read_mission

@@ -18,7 +18,7 @@ from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import forgive_attempts, sessions_since
-from mosaic.sessions.recover import recover_if_needed
+from mosaic.sessions.lost import recover_if_needed
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 
