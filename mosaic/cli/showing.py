@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import JsonValue, Session, Task
     from mosaic.runs.record import Run
-    from mosaic.store.tasks import Entry, Snapshot
+    from mosaic.store.tasks import Snapshot
 
 
 def show_task(
@@ -29,55 +29,53 @@ def show_task(
     from mosaic.runs.folders import runs_of_task
     from mosaic.sessions.selection import select_from
     from mosaic.text.frontmatter import find_block
-    from mosaic.text.sections import find_sections, section_text
+    from mosaic.text.sections import find_sections, missing_sections, section_text
 
     snapshot = read_mission(locate_mission(mission))
-    entry = snapshot.get(task_id)
-    text = _file_text(snapshot, entry)
+    task = snapshot.get_task(task_id)
+    text = _file_text(snapshot, task)
     if section is not None:
         content = section_text(text, section)
         if content is None:
             names = ", ".join(f"`{s.name}`" for s in find_sections(text)) or "none"
-            raise UsageError(
-                f"`{entry.task.id}` has no section `{section}`", detail=f"it has {names}"
-            )
-        data: dict[str, JsonValue] = {"id": entry.task.id, "section": section, "content": content}
+            raise UsageError(f"`{task.id}` has no section `{section}`", detail=f"it has {names}")
+        data: dict[str, JsonValue] = {"id": task.id, "section": section, "content": content}
         result = Result(kind="task.section", data=data, lines=clean_block(content))
         return emit(result, as_json=as_json)
     block = find_block(text)
     body = text[block.body_start :] if block else text
     selection = select_from(snapshot)
-    runs = runs_of_task(snapshot.layout.runs_dir, entry.task.id)
-    sessions = snapshot.document.mission.sessions.of_task(entry.task.id)
+    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
+    sessions = snapshot.document.mission.sessions.of_task(task.id)
     result = Result(
         kind="task",
         data={
-            "task": task_values(entry.task, selection),
+            "task": task_values(task, selection),
             "body": body,
-            "handoff_sections_missing": list(entry.file.missing_sections) if entry.file else [],
-            "dependencies": [_dependency(snapshot, name) for name in entry.task.depends_on],
+            "handoff_sections_missing": list(missing_sections(body)) if task.file else [],
+            "dependencies": [_dependency(snapshot, name) for name in task.depends_on],
             "sessions": [session_json(session) for session in sessions],
             "runs": [run_values(run) for run in runs[-MOST_RUNS:]],
             "runs_total": len(runs),
         },
         lines=[
-            *_field_lines(snapshot, entry, selection.of(entry.task.id)),
+            *_field_lines(snapshot, task, selection.of(task.id)),
             *([""] if body.strip() else []),
             *clean_block(body.strip("\r\n")),
             *_session_lines(sessions),
             *_run_lines(runs),
         ],
-        next_commands=[f"mission next --task {entry.task.id}"],
+        next_commands=[f"mission next --task {task.id}"],
     )
     return emit(result, as_json=as_json)
 
 
-def _file_text(snapshot: Snapshot, entry: Entry) -> str:
+def _file_text(snapshot: Snapshot, task: Task) -> str:
     from mosaic.machine.disk import find_text
 
-    if entry.file is None:
+    if task.file is None:
         return ""
-    file = find_text(snapshot.layout.tasks_dir / entry.file.name)
+    file = find_text(snapshot.layout.tasks_dir / task.file.rpartition("/")[2])
     return file.text if file else ""
 
 
@@ -88,10 +86,9 @@ def _dependency(snapshot: Snapshot, name: str) -> dict[str, JsonValue]:
     return {"id": name, "title": task.title, "status": task.status.value}
 
 
-def _field_lines(snapshot: Snapshot, entry: Entry, verdict: object) -> list[str]:
+def _field_lines(snapshot: Snapshot, task: Task, verdict: object) -> list[str]:
     from mosaic.store.fields import FIELDS
 
-    task = entry.task
     rows = []
     for field in FIELDS:
         if field.name in ("task_id", "title", "depends_on") or not hasattr(task, field.name):

@@ -36,6 +36,7 @@ from mosaic.sessions.attempt import (
     checkpoint_facts,
     checkpoint_values,
 )
+from mosaic.store.remembered import recall_text, remember_text
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 
@@ -113,7 +114,7 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     if occasion.run_dir is None:
         # What was looked at before needs no template engine to be looked at again.
         key = prompt_key(template.source, context, name=shown, partials=partials)
-        prompt = snapshot.recall(key) or snapshot.remember(key, render())
+        prompt = recall_text(layout, key) or remember_text(layout, key, render())
     else:
         prompt = render()
     capsule = _capsule(snapshot, task, context, occasion)
@@ -253,12 +254,12 @@ def _dependencies(snapshot: Snapshot, task: Task) -> tuple[DependencyReport, ...
 
     reports = []
     for name in task.depends_on:
-        entry = snapshot.find(name)
-        if entry is None:
+        other = snapshot.find_task(name)
+        if other is None:
             reports.append(DependencyReport(id=name))
         else:
-            sections = handoff_texts(_task_text(snapshot, entry.task))
-            reports.append(dependency_report(entry.task, sections))
+            sections = handoff_texts(_task_text(snapshot, other))
+            reports.append(dependency_report(other, sections))
     return tuple(reports)
 
 
@@ -276,10 +277,9 @@ def _previous_session(session: Session) -> SessionFacts:
 
 
 def _task_text(snapshot: Snapshot, task: Task) -> str:
-    entry = snapshot.find(task.id)
-    if entry is None or entry.file is None:
+    if task.file is None:
         return ""
-    file = find_text(snapshot.layout.tasks_dir / entry.file.name)
+    file = find_text(snapshot.layout.tasks_dir / task.file.rpartition("/")[2])
     return file.text.replace("\r\n", "\n") if file else ""
 
 

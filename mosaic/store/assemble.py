@@ -17,7 +17,15 @@ from mosaic.errors import (
 from mosaic.model import Status, Task
 from mosaic.plan.statuses import nearest_status, parse_status
 from mosaic.store.fields import SYNCED
-from mosaic.store.parsed import FileRecord, RowRecord, ids_in_cell, last_line, plain_value
+from mosaic.store.parsed import (
+    FileRecord,
+    RowRecord,
+    ids_in_cell,
+    last_line,
+    parse_row,
+    parse_task_file,
+    plain_value,
+)
 from mosaic.store.scan import Scan
 from mosaic.store.sync import Merge, dump_base, merge_sides
 from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
@@ -58,6 +66,29 @@ def build_entry(
     return _Assembly(document, scan, base, None).entry(task, row, file)
 
 
+def build_changed(
+    document: MissionDocument, entry: Entry, file_text: str | None, table_text: str | None
+) -> Entry:
+    """Read one task again whose file or row was changed, and no other task.
+
+    Args:
+        document: the mission it belongs to.
+        entry: the task as it was before.
+        file_text: its file's whole text; None where that is as it was.
+        table_text: the table's whole text; None where that is as it was.
+    """
+    file, row = entry.file, entry.row
+    if file and file_text is not None:
+        file = parse_task_file(file.name, file_text)
+    if row and table_text is not None:
+        from mosaic.text.table import find_tasks_table, row_by_line  # start-up: only writers
+
+        table = find_tasks_table(table_text)
+        found = row_by_line(table, row.line) if table else None
+        row = parse_row(table, found) if table and found else row
+    return build_entry(document, entry.task, row, file, {})
+
+
 class Assembled:
     """The entries of a snapshot, all made."""
 
@@ -86,12 +117,6 @@ class Assembled:
         """Return sync.json with what some tasks agree on now."""
         del data
         return dump_base({**self._base, **agreed})
-
-    def recall(self, key: str) -> None:
-        """Return nothing: no index was read."""
-
-    def remember(self, key: str, text: str) -> None:
-        """Keep nothing: the index is not believed yet."""
 
 
 class _Assembly:

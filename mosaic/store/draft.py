@@ -19,10 +19,10 @@ from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.model import MissionStatus, Session, Status
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass, replace
-from mosaic.store.assemble import build_entry
+from mosaic.store.assemble import build_changed
 from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind
 from mosaic.store.mission_file import with_session, with_status
-from mosaic.store.parsed import ids_in_cell, parse_row, parse_task_file, plain_value
+from mosaic.store.parsed import ids_in_cell, plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import Side, same_value
@@ -274,16 +274,9 @@ class Draft:
             entry: the task as it was before.
         """
         saved = {path: after for path, _, after in self._saved}
-        file, row = entry.file, entry.row
-        if file and (text := saved.get(self.layout.tasks_dir / file.name)) is not None:
-            file = parse_task_file(file.name, text)
-        if row and (text := saved.get(self.layout.tasks_file)) is not None:
-            from mosaic.text.table import find_tasks_table, row_by_line  # start-up: only writers
-
-            table = find_tasks_table(text)
-            found = row_by_line(table, row.line) if table else None
-            row = parse_row(table, found) if table and found else row
-        return build_entry(self._document, entry.task, row, file, {}).task
+        file_text = saved.get(self.layout.tasks_dir / entry.file.name) if entry.file else None
+        table_text = saved.get(self.layout.tasks_file)
+        return build_changed(self._document, entry, file_text, table_text).task
 
     def undo(self) -> None:
         """Put back what was saved so far, newest first, where nobody changed it since."""

@@ -12,7 +12,6 @@ made of lines:
     {"table": signature}
     ["row", "T-001", 7, {cells}]       a line for each row of the table
     ["file", "T-001-a.md", signature, …]   a line for each task file
-    ["text", key, text]                what was made last of all this, and of what the key says
 
 Where the stamp is the same as that of the files now, the tasks are taken as they are: nothing
 is parsed and nothing is merged. Elsewhere each row and file that has its old signature is
@@ -63,7 +62,6 @@ TORN = (
     ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
 )  # fmt: skip
 """What reading an index that may hold anything raises."""
-TEXT_MARK = b'["text",'
 STATUSES = {status.value: status for status in Status}
 _MAKE_TASK = partial(tuple.__new__, Task)
 """As `Task._make`, which counts the values first: it takes twice as long."""
@@ -177,35 +175,6 @@ def dump_index(
     """
     columns = _dump({"agreed": agreed, **_columns(tasks)} if stamp else None)
     return _whole(stamp, columns, b"\n".join([*_record_lines(index), b""]))
-
-
-def with_text(data: bytes, key: str, text: str) -> bytes:
-    """Return an index that remembers one text, in place of another.
-
-    Args:
-        data: the index, which is sound.
-        key: all that the text was made of.
-        text: the text.
-    """
-    parts, _ = _find_parts(data)
-    records = data[parts.records :]
-    old = records.rfind(b"\n" + TEXT_MARK) + 1
-    kept = records[:old] if old else records
-    stamp, columns = data[parts.stamp : parts.columns - 1], data[parts.columns : parts.records - 1]
-    kept = b"".join([kept, _dump(["text", key, text]), b"\n"])
-    return _whole(stamp, columns, kept)
-
-
-def find_text(data: bytes, key: str) -> str | None:
-    """Return the text that a sound index remembers, if it was made of what the key says."""
-    try:
-        start = data.rfind(b"\n" + TEXT_MARK) + 1
-        if start < _find_parts(data)[0].records:
-            return None
-        _, known, text = json.loads(data[start:])
-    except TORN:
-        return None
-    return text if known == key and isinstance(text, str) else None
 
 
 class FoundTasks(NamedTuple):

@@ -17,13 +17,11 @@ from mosaic.store.index import (
     dump_index,
     find_records,
     find_tasks,
-    find_text,
     is_settled,
     is_sound,
     pack_signature,
     parse_index,
     split_signatures,
-    with_text,
 )
 from mosaic.store.layout import MISSION_PLACES, find_mission_file, named_mission_file
 from mosaic.store.mission_file import load_mission
@@ -168,15 +166,6 @@ class Indexed:
         if self._is_agreed:  # then it was in order when the index was made of it
             return with_agreed(data, agreed)
         return dump_base({**self._base, **agreed})
-
-    def recall(self, key: str) -> str | None:
-        """Return the text that was remembered under a key."""
-        return find_text(self._data, key)
-
-    def remember(self, key: str, text: str) -> None:
-        """Remember a text."""
-        if self._data:
-            save_index(self._document.layout, with_text(self._data, key, text))
 
     @cached_property
     def _data(self) -> bytes:

@@ -69,14 +69,6 @@ class Source(Protocol):
         """Return sync.json, which holds `data`, with what some tasks agree on now."""
         ...
 
-    def recall(self, key: str) -> str | None:
-        """Return the text that was remembered under a key."""
-        ...
-
-    def remember(self, key: str, text: str) -> None:
-        """Remember a text."""
-        ...
-
 
 class Snapshot:
     """The whole mission as it was read at one moment."""
@@ -129,7 +121,11 @@ class Snapshot:
         return frozenset(p.task_id for p in self.problems if p.task_id is not None)
 
     def get(self, task_id: str) -> Entry:
-        """Return the entry of a task; case may differ where that leaves no doubt.
+        """Return the entry of a task; see `get_task`."""
+        return self._source.entry(self.get_task(task_id))
+
+    def get_task(self, task_id: str) -> Task:
+        """Return a task; case may differ where that leaves no doubt.
 
         Raises:
             TaskNotFoundError: no task has this id.
@@ -144,7 +140,7 @@ class Snapshot:
             from difflib import get_close_matches
 
             raise TaskNotFoundError(task_id, get_close_matches(task_id, list(self.by_id), n=3))
-        return self._source.entry(task)
+        return task
 
     def find(self, task_id: str) -> Entry | None:
         """Return the entry of a task, trusted or not."""
@@ -158,20 +154,6 @@ class Snapshot:
         folded = task_id.casefold()
         alike = [task for task in self.tasks if task.id.casefold() == folded]
         return alike[0] if len(alike) == 1 else None
-
-    def recall(self, key: str) -> str | None:
-        """Return the text that `remember` was given last, if that was under this key."""
-        return self._source.recall(key)
-
-    def remember(self, key: str, text: str) -> str:
-        """Remember one text in the index, where there is a sound one, and return it.
-
-        Args:
-            key: all that the text was made of: with the same key it would be the same.
-            text: the text.
-        """
-        self._source.remember(key, text)
-        return text
 
     def raise_problems(self) -> None:
         """Raise the first problem, if there is one."""

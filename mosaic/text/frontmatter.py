@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mosaic.errors import FrontMatterError
 from mosaic.records import dataclass
 from mosaic.text.lines import BOM, line_of
-from mosaic.text.plain_frontmatter import PlainMatter, read_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mosaic.model import JsonValue
+    from mosaic.text.plain_frontmatter import PlainMatter
 
 YamlNode: TypeAlias = Any
 """A node of PyYAML, whose stubs know neither its kind nor its style."""
@@ -135,6 +135,8 @@ def parse_front_matter(text: str) -> FrontMatter | None:
     Raises:
         FrontMatterError: it is not a plain YAML mapping; names the line and the likely cause.
     """
+    from mosaic.text.plain_frontmatter import read_plainly  # start-up: only changed files are read
+
     block = find_block(text)
     if block is None:
         return None
@@ -157,6 +159,8 @@ def read_as_yaml(text: str, block: Block) -> PlainMatter:
     Raises:
         FrontMatterError: it is not a plain YAML mapping.
     """
+    from mosaic.text.plain_frontmatter import PlainMatter
+
     root = compose_block(text, block)
     data: dict[str, JsonValue] = {}
     raw: dict[str, str] = {}

@@ -8,15 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mosaic.machine.access import Signature
+from mosaic.model import Status, Task
 from mosaic.store.index import (
     SETTLED_NS,
     Index,
     dump_index,
+    find_tasks,
     pack_signature,
     pack_statuses,
     parse_index,
+    size_of_tasks,
 )
 from mosaic.store.parsed import FileRecord, ids_in_cell, parse_task_file, plain_id
 from mosaic.store.sync import Side, dump_base, merge_sides, parse_base
@@ -121,6 +126,33 @@ def test_an_index_with_one_wrong_byte_is_empty() -> None:
     for place in range(len(data)):
         damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         assert parse_index(damaged).files == {}
+
+
+WORDS = st.text('ab,\x7f\ud800é \n"', min_size=1, max_size=3)
+TUPLES = st.lists(WORDS | st.just(""), max_size=3).map(tuple)
+TASKS = st.lists(
+    st.builds(
+        Task,
+        id=WORDS,
+        title=WORDS,
+        status=st.sampled_from(Status),
+        milestone=st.none() | WORDS | st.just(""),
+        depends_on=TUPLES,
+        labels=TUPLES,
+        file_line=st.none() | st.integers(0, 9),
+        extra=st.sampled_from(({}, {"a": [1, None]})),
+    ),
+    max_size=5,
+)
+
+
+@given(TASKS, st.booleans())
+def test_tasks_come_back_from_the_index_as_they_were(given_tasks: list[Task], agreed: bool) -> None:
+    tasks = tuple(task._replace(position=number) for number, task in enumerate(given_tasks))
+    data = dump_index(Index(), stamp=b"now", tasks=tasks, agreed=agreed)
+    found = find_tasks(data[: size_of_tasks(data)], b"now")
+    assert found == (tasks, agreed)
+    assert find_tasks(data, b"then") is None
 
 
 def test_an_edit_with_the_old_size_and_time_is_seen(tmp_path: Path) -> None:
