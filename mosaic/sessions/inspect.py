@@ -20,7 +20,7 @@ from mosaic.sessions.lost import recover_if_needed
 from mosaic.sessions.recover import is_dead, recover_steps
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import worktree_findings
-from mosaic.store.draft import read_layout
+from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
 from mosaic.store.state import refuse_state_elsewhere
 from mosaic.store.synchronize import synchronize

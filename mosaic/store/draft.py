@@ -21,7 +21,7 @@ from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
 from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind
-from mosaic.store.mission_file import with_session, with_status
+from mosaic.store.mission_file import read_layout, with_session, with_status
 from mosaic.store.parsed import ids_in_cell, plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
@@ -90,13 +90,6 @@ def _sweep(layout: Layout) -> None:
     files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file, layout.manifest_file)
     for folder in {layout.tasks_dir, layout.state_dir, *(path.parent for path in files)}:
         sweep_temporaries(folder, intent=layout.intent_file)
-
-
-def read_layout(mission_file: Path) -> Layout:
-    """Return where a mission's files are."""
-    from mosaic.store.mission_file import load_mission
-
-    return load_mission(mission_file).layout
 
 
 class Draft:

@@ -60,6 +60,11 @@ def load_mission(path: Path) -> MissionDocument:
     return document
 
 
+def read_layout(mission_file: Path) -> Layout:
+    """Return where a mission's files are; raises as `load_mission`."""
+    return load_mission(mission_file).layout
+
+
 def _document(path: Path, data: Mapping[str, Any], reader: MissionReader) -> MissionDocument:
     mission, settings = reader.mission(data), reader.paths(data, DEFAULT_PATHS)
     project = _project_path(path, get_key(data, "projectPath"))
