@@ -190,9 +190,13 @@ def find_tasks(data: bytes, stamp: bytes) -> FoundTasks | None:
     """Return the tasks of an index, if they were made of what the stamp says."""
     try:
         parts = _parts(data, with_records=False)
-        if parts is None or not stamp or data[parts.stamp : parts.columns - 1] != stamp:
+        if parts is None or not stamp or not data.startswith(stamp, parts.stamp):
             return None
-        columns = json.loads(data[parts.columns : parts.records].decode("utf-8", "surrogatepass"))
+        if parts.columns - 1 - parts.stamp != len(stamp):
+            return None
+        columns = json.loads(
+            str(memoryview(data)[parts.columns : parts.records], "utf-8", "surrogatepass")
+        )
         is_agreed = columns.pop("agreed")
         count = len(columns["id"])
         columns["status"] = map(STATUSES.__getitem__, columns["status"])

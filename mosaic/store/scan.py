@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mosaic.store.parsed import FileRecord, RowRecord
 
 IGNORED_NAMES = frozenset({b"readme.md", b"index.md"})
+LONGEST_IGNORED = max(map(len, IGNORED_NAMES))
 MOST_FILES = 100_000
 HEAD_BYTES = 64 * 1024
 LARGEST_INDEX = 1 << 30
@@ -215,7 +216,9 @@ def _look_at_files(layout: Layout) -> tuple[list[bytes], bytes]:
         names = [
             name
             for name in sorted(os.listdir(os.fsencode(folder)))
-            if name.endswith(b".md") and name[0] not in b"._" and name.lower() not in IGNORED_NAMES
+            if name.endswith(b".md")
+            and name[0] not in b"._"
+            and (len(name) > LONGEST_IGNORED or name.lower() not in IGNORED_NAMES)
         ]
         if len(names) > MOST_FILES:
             raise FileAccessError(
