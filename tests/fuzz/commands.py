@@ -34,7 +34,7 @@ FILES = (
     ".state/runs/T-001/r*/checkpoints/*.json", ".state/runs/panel-001/panel.json",
     ".state/runs/panel-001/state.json", ".state/runs/panel-001/events.jsonl",
     ".state/runs/panel-001/mailbox-critic-1.jsonl", ".state/runs/panel-001/r001-*/result.json",
-    ".state/runs/panel-001/r001-*/state.json", ".state/attempts.json",
+    ".state/runs/panel-001/r001-*/state.json", ".state/attempts.json", ".state/preview",
 )  # fmt: skip
 EACH = 4
 """How many of them are tried with one input."""
