@@ -55,6 +55,9 @@ def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
         return None
 
     def complete() -> int:
+        from mosaic.cli.hot import look_ahead_from_here
+
+        look_ahead_from_here(environ)
         sys.stdout.write(f"{answer(complete_task(found[2]))}\n")
         return 0
 

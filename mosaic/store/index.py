@@ -38,19 +38,17 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from itertools import repeat, starmap
-from operator import attrgetter
-from struct import Struct
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
+from mosaic.machine.look import SIGNATURE
 from mosaic.model import Status, Task
 from mosaic.records import dataclass, field
 from mosaic.store.parsed import FileRecord, RowRecord
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mosaic.machine.access import Signature
 
@@ -65,8 +63,6 @@ TORN = (
 STATUSES = {status.value: status for status in Status}
 _MAKE_TASK = partial(tuple.__new__, Task)
 """As `Task._make`, which counts the values first: it takes twice as long."""
-_SIGNATURE = Struct("<qqqQQ")
-_PARTS_OF_STATUS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -123,7 +119,7 @@ def is_settled(ctime_ns: int, now_ns: int) -> bool:
 
 def pack_signature(signature: Signature) -> bytes:
     """Return a signature as the index holds it."""
-    return _SIGNATURE.pack(
+    return SIGNATURE.pack(
         signature.size,
         signature.mtime_ns,
         signature.ctime_ns,
@@ -132,14 +128,9 @@ def pack_signature(signature: Signature) -> bytes:
     )
 
 
-def pack_statuses(statuses: Iterable[os.stat_result]) -> bytes:
-    """Return the signatures of files by their stats, as the index holds them, in a row."""
-    return b"".join(starmap(_SIGNATURE.pack, map(_PARTS_OF_STATUS, statuses)))
-
-
 def split_signatures(packed: bytes) -> list[bytes]:
     """Return the signatures that stand in a row."""
-    size = _SIGNATURE.size
+    size = SIGNATURE.size
     return [packed[start : start + size] for start in range(0, len(packed), size)]
 
 

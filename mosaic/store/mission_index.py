@@ -25,9 +25,10 @@ from zlib import crc32
 from mosaic import __version__
 from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text, write_private
+from mosaic.machine.look import pack_statuses
 from mosaic.model import Sessions, Usage
 from mosaic.records import asdict
-from mosaic.store.index import TORN, is_settled, pack_signature, pack_statuses
+from mosaic.store.index import TORN, is_settled, pack_signature
 from mosaic.store.layout import STATE
 from mosaic.store.state import is_own_state
 from mosaic.text.strict_json import parse_json_document

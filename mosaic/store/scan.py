@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 import time
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FileAccessError, MissionError
+from mosaic.machine.ahead import take_ahead
 from mosaic.machine.disk import find_bytes, find_text, read_text, write_private
+from mosaic.machine.look import list_files as list_task_files
+from mosaic.machine.look import look_at_files, pack_statuses
 from mosaic.records import dataclass
 from mosaic.store.index import (
     Index,
     dump_index,
-    pack_statuses,
     parse_index,
     size_of_tasks,
     split_signatures,
@@ -24,14 +26,12 @@ from mosaic.store.state import is_own_state
 from mosaic.store.tasks import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mosaic.store.layout import Layout
     from mosaic.store.parsed import FileRecord, RowRecord
 
-IGNORED_NAMES = frozenset({b"readme.md", b"index.md"})
-LONGEST_IGNORED = max(map(len, IGNORED_NAMES))
 MOST_FILES = 100_000
 HEAD_BYTES = 64 * 1024
 LARGEST_INDEX = 1 << 30
@@ -210,39 +210,36 @@ def _look_at_files(layout: Layout) -> tuple[list[bytes], bytes]:
         raise FileAccessError(
             f"`{layout.shown(folder)}` cannot be listed", path=folder, detail=str(error.strerror)
         ) from None
-    # From the folder itself: a path as long as usual takes twice the time.
-    look = partial(os.stat, dir_fd=descriptor)
     try:
-        names = [
-            name
-            for name in sorted(os.listdir(os.fsencode(folder)))
-            if name.endswith(b".md")
-            and name[0] not in b"._"
-            and (len(name) > LONGEST_IGNORED or name.lower() not in IGNORED_NAMES)
-        ]
-        if len(names) > MOST_FILES:
-            raise FileAccessError(
-                f"more than {MOST_FILES:,} task files", path=folder, hint="split the mission"
-            )
-        try:
-            return names, pack_statuses(map(look, names))
-        except OSError:
-            return _look_one_by_one(folder, names, look)
+        names, signatures = take_ahead(descriptor) or _look(folder, descriptor)
     except OSError as error:
         raise _cannot_look(folder, error) from None
     finally:
         os.close(descriptor)
+    if len(names) > MOST_FILES:
+        raise FileAccessError(
+            f"more than {MOST_FILES:,} task files", path=folder, hint="split the mission"
+        )
+    return names, signatures
+
+
+def _look(folder: Path, descriptor: int) -> tuple[list[bytes], bytes]:
+    path = os.fsencode(folder)
+    try:
+        return look_at_files(path, descriptor)
+    except OSError:
+        return _look_one_by_one(folder, list_task_files(path), descriptor)
 
 
 def _look_one_by_one(
-    folder: Path, names: Sequence[bytes], look: Callable[[bytes], os.stat_result]
+    folder: Path, names: Sequence[bytes], descriptor: int
 ) -> tuple[list[bytes], bytes]:
     """Look at files of which one was removed meanwhile, or cannot be looked at."""
     found: list[bytes] = []
     statuses: list[os.stat_result] = []
     for name in names:
         try:
-            statuses.append(look(name))
+            statuses.append(os.stat(name, dir_fd=descriptor))
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mosaic.machine.access import Signature
+from mosaic.machine.look import pack_statuses
 from mosaic.model import Status, Task
 from mosaic.store.index import (
     SETTLED_NS,
@@ -19,7 +20,6 @@ from mosaic.store.index import (
     dump_index,
     find_tasks,
     pack_signature,
-    pack_statuses,
     parse_index,
     size_of_tasks,
 )
