@@ -86,10 +86,11 @@ def _looked_at(
 ) -> WorkerState:
     run = panel.run_of(worker)
     state = _state_of(run) if run else None
-    if worker.execution_state in LAUNCH_STATES and (
-        run is None or state is None or state.status is RunStatus.PREPARED
-    ):
-        return _launch_looked_at(panel, worker, run)
+    if worker.execution_state in LAUNCH_STATES:
+        if worker.execution_state is not ExecutionState.LAUNCHING:
+            run = None  # that of the turn before: the new one is not laid out yet
+        if run is None or state is None or state.status is RunStatus.PREPARED:
+            return _launch_looked_at(panel, worker, run)
     if run is None or state is None:
         return replace(worker, status=WorkerStatus.FAILED, error="its run record is gone")
     if state.status is RunStatus.RUNNING and is_dead(run, state):

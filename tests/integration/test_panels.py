@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from mosaic.machine.identity import own_identity
+from mosaic.records import asdict
+
 from .conftest import Answer, MissionRepo, is_running, wait_for
 
 WORKER = r"""
@@ -92,7 +95,12 @@ class Panels:
         def over() -> Any:
             shown = self.show(panel)
             at_work = {"running", "stop_requested"}
-            busy = [w for w in shown["workers"] if w["status"] in at_work]
+            starting = {"provisioning", "provisioned", "launching"}
+            busy = [
+                each
+                for each in shown["workers"]
+                if each["status"] in at_work or each["execution_state"] in starting
+            ]
             return None if busy else shown
 
         return wait_for(over, "the end of the panel")
@@ -503,6 +511,30 @@ def test_a_message_to_one_at_work_is_told_when_its_turn_has_ended_and_once(
     assert message["how"] == "turn"
     assert message["run_id"] == panels.worker("critic")["run_id"]
     assert panels.events().count("message_delivered") == 1
+
+
+@pytest.mark.parametrize("stage", ["provisioning", "provisioned"])
+def test_a_turn_that_is_just_being_started_is_not_taken_for_the_one_before(
+    panels: Panels, stage: str
+) -> None:
+    """Whoever looked in that moment ended the turn to come with the result of the last one."""
+    panels.start("--role", "critic", "--wait")
+    before = panels.worker("critic")
+    place = panels.repo.state / "runs" / "panel-001" / "state.json"
+    state = json.loads(place.read_text())
+    state["workers"]["critic"] |= {
+        "status": "pending",
+        "execution_state": stage,
+        "launcher": asdict(own_identity()),
+    }
+    place.write_text(json.dumps(state))
+    during = panels.worker("critic")
+    assert (during["status"], during["execution_state"]) == ("pending", stage)
+    assert during["run_id"] == before["run_id"]
+    state["workers"]["critic"]["launcher"]["started_at"] = "1"
+    place.write_text(json.dumps(state))
+    after = panels.worker("critic")
+    assert (after["status"], after["execution_state"]) == ("pending", "not_started")
 
 
 def test_a_message_to_nobody_is_refused(panels: Panels) -> None:
