@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from mosaic.model import Task
     from mosaic.store.tasks import Snapshot
 
 COMMANDS = frozenset(
@@ -58,7 +59,10 @@ def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
         from mosaic.cli.hot import look_ahead_from_here
 
         look_ahead_from_here(environ)
-        sys.stdout.write(f"{answer(complete_task(found[2]))}\n")
+        snapshot = find_snapshot()
+        tasks = snapshot.tasks if snapshot else ()
+        begun = [task for task in tasks if task.id.startswith(found[2])]
+        sys.stdout.write(f"{answer(begun)}\n")
         return 0
 
     return complete
@@ -68,11 +72,11 @@ def complete_task(incomplete: str) -> list[tuple[str, str]]:
     """Complete the id of any task."""
     snapshot = find_snapshot()
     tasks = snapshot.tasks if snapshot else ()
-    return [
-        (task.id, f"{task.status.value}: {UNSPEAKABLE.sub(' ', task.title)}")
-        for task in tasks
-        if task.id.startswith(incomplete)
-    ]
+    return [(task.id, _help(task)) for task in tasks if task.id.startswith(incomplete)]
+
+
+def _help(task: Task) -> str:
+    return f"{task.status.value}: {UNSPEAKABLE.sub(' ', task.title)}"
 
 
 def find_snapshot() -> Snapshot | None:
@@ -86,12 +90,12 @@ def find_snapshot() -> Snapshot | None:
         return None
 
 
-def _for_bash(found: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(value for value, _ in found)
+def _for_bash(tasks: Iterable[Task]) -> str:
+    return "\n".join(task.id for task in tasks)
 
 
-def _for_zsh(found: Iterable[tuple[str, str]]) -> str:
-    lines = "\n".join(f'"{_quoted(value)}":"{_quoted(help_)}"' for value, help_ in found)
+def _for_zsh(tasks: Iterable[Task]) -> str:
+    lines = "\n".join(f'"{_quoted(task.id)}":"{_quoted(_help(task))}"' for task in tasks)
     return f"_arguments '*: :(({lines}))'" if lines else "_files"
 
 
@@ -102,11 +106,11 @@ def _quoted(text: str) -> str:
     return text
 
 
-def _for_fish(found: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"{value}\t{help_}" for value, help_ in found)
+def _for_fish(tasks: Iterable[Task]) -> str:
+    return "\n".join(f"{task.id}\t{_help(task)}" for task in tasks)
 
 
-ANSWERS: Mapping[str, Callable[[Iterable[tuple[str, str]]], str]] = {
+ANSWERS: Mapping[str, Callable[[Iterable[Task]], str]] = {
     "bash": _for_bash,
     "zsh": _for_zsh,
     "fish": _for_fish,

@@ -169,21 +169,24 @@ def dump_index(
 
 
 class FoundTasks(NamedTuple):
-    """The tasks of an index that are believed."""
+    """The tasks of an index."""
 
     tasks: tuple[Task, ...]
     """In plan order."""
     is_agreed: bool
     """Whether sync.json says all that table and files agree on."""
+    stamp: bytes
+    """What all files were when the tasks were made: to be believed they must be that now."""
 
 
-def find_tasks(data: bytes, stamp: bytes) -> FoundTasks | None:
-    """Return the tasks of an index, if they were made of what the stamp says."""
+def find_tasks(data: bytes) -> FoundTasks | None:
+    """Return the tasks of an index, if it has any; the caller compares the stamp."""
     try:
         parts = _parts(data, with_records=False)
-        if parts is None or not stamp or not data.startswith(stamp, parts.stamp):
+        if parts is None:
             return None
-        if parts.columns - 1 - parts.stamp != len(stamp):
+        stamp = data[parts.stamp : parts.columns - 1]
+        if not stamp:
             return None
         columns = json.loads(
             str(memoryview(data)[parts.columns : parts.records], "utf-8", "surrogatepass")
@@ -200,7 +203,7 @@ def find_tasks(data: bytes, stamp: bytes) -> FoundTasks | None:
             for name in Task._fields
         ]
         tasks = tuple(map(_MAKE_TASK, zip(*values, strict=True)))
-        return FoundTasks(tasks=tasks, is_agreed=is_agreed is True)
+        return FoundTasks(tasks=tasks, is_agreed=is_agreed is True, stamp=stamp)
     except TORN:
         return None
 

@@ -83,15 +83,15 @@ def read_mission(
     document = load_mission(mission_file)
     layout = document.layout
     known = IndexFile(layout) if use_index else None
+    # Before the files are looked at: another process may be doing that just now.
+    found = find_tasks(known.tasks) if known is not None and prefer is None else None
     now_ns = time.time_ns()
     listing = list_files(layout)
     sync = look_at(layout.sync_file)
     stamp = make_stamp(document, listing, sync)
-    if known is not None and prefer is None:
-        found = find_tasks(known.tasks, stamp)
-        if found is not None:
-            source = Indexed(document, found, known)
-            return Snapshot(document=document, tasks=found.tasks, source=source)
+    if known is not None and found is not None and found.stamp == stamp:
+        source = Indexed(document, found, known)
+        return Snapshot(document=document, tasks=found.tasks, source=source)
     index = parse_index(known.data) if known is not None else Index()
     scan = scan_listed(layout, listing, index)
     base = find_signed(layout.sync_file)
