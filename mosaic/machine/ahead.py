@@ -47,8 +47,8 @@ def look_ahead(index: str, folder: str) -> None:
     _looking.append((answer, pid))
 
 
-def take_ahead(descriptor: int) -> tuple[list[bytes], bytes] | None:
-    """Return names and signatures of the files of a folder, if a second process looked at it.
+def take_ahead(descriptor: int) -> tuple[bytes, bytes] | None:
+    """Return what `look_at_files` returns of a folder, if a second process looked at it.
 
     What was seen is given out once: who asks again wants to know what has changed.
 
@@ -75,8 +75,7 @@ def take_ahead(descriptor: int) -> tuple[list[bytes], bytes] | None:
         return None
     if len(told) != start + names + signatures:
         return None  # it was ended before it had told all
-    listed = told[start : start + names]
-    return listed.split(b"\0") if listed else [], told[start + names :]
+    return told[start : start + names], told[start + names :]
 
 
 def _size_of_stamp(index: str) -> int:
@@ -100,9 +99,8 @@ def _tell(question: int, folder: bytes) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     status = os.fstat(descriptor)
     names, signatures = look_at_files(folder, descriptor)
-    listed = b"\0".join(names)
-    numbers = (status.st_dev, status.st_ino, len(listed), len(signatures))
-    told = b"".join([*(n.to_bytes(_WORD_BYTES, "little") for n in numbers), listed, signatures])
+    numbers = (status.st_dev, status.st_ino, len(names), len(signatures))
+    told = b"".join([*(n.to_bytes(_WORD_BYTES, "little") for n in numbers), names, signatures])
     with open(question, "wb", buffering=0) as pipe:
         rest = memoryview(told)
         while rest:

@@ -19,8 +19,11 @@ SIGNATURE = Struct("<qqqQQ")
 _PARTS_OF_STATUS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
 
-def look_at_files(folder: bytes, descriptor: int) -> tuple[list[bytes], bytes]:
-    """Return the names of all task files, in order, and their signatures in a row.
+BETWEEN_NAMES = b"\0"
+
+
+def look_at_files(folder: bytes, descriptor: int) -> tuple[bytes, bytes]:
+    """Return the names of all task files, in order, and their signatures, both in a row.
 
     Args:
         folder: the folder's path.
@@ -30,7 +33,8 @@ def look_at_files(folder: bytes, descriptor: int) -> tuple[list[bytes], bytes]:
         OSError: as the system says; one of them may just have been removed.
     """
     names = list_files(folder)
-    return names, pack_statuses(map(partial(os.stat, dir_fd=descriptor), names))
+    signatures = pack_statuses(map(partial(os.stat, dir_fd=descriptor), names))
+    return BETWEEN_NAMES.join(names), signatures
 
 
 def list_files(folder: bytes) -> list[bytes]:

@@ -114,8 +114,8 @@ def make_stamp(document: MissionDocument, listing: Listing, sync: bytes | None) 
     said = {word: status.value for word, status in document.mission.statuses.items()}
     places = (layout.shown(layout.tasks_file), layout.shown(layout.tasks_dir))
     texts = "\0".join((__version__, repr(said), *places)).encode("utf-8", "surrogateescape")
-    own = repr((len(listing.raw_names), listing.table, sync)).encode()
-    return b"\0".join((own, texts, *listing.raw_names, listing.signatures))
+    own = repr((len(listing.joined_names), listing.table, sync)).encode()
+    return b"\0".join((own, texts, listing.joined_names, listing.signatures))
 
 
 def holds(index: Index, listing: Listing) -> bool:

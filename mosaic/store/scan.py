@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mosaic.errors import FileAccessError, MissionError
 from mosaic.machine.ahead import take_ahead
 from mosaic.machine.disk import find_bytes, find_text, read_text, write_private
+from mosaic.machine.look import BETWEEN_NAMES, look_at_files, pack_statuses
 from mosaic.machine.look import list_files as list_task_files
-from mosaic.machine.look import look_at_files, pack_statuses
 from mosaic.records import dataclass
 from mosaic.store.index import (
     Index,
@@ -42,8 +42,8 @@ UNKNOWN = b""
 class Listing(NamedTuple):
     """What stands where tasks are, before anything of it is read."""
 
-    raw_names: Sequence[bytes]
-    """Of the task files, in order, as the system has them."""
+    joined_names: bytes
+    """Of the task files, in order, as the system has them; zero bytes between them."""
     signatures: bytes
     """One for each of them, in a row."""
     table: bytes | None
@@ -52,7 +52,8 @@ class Listing(NamedTuple):
     @property
     def names(self) -> list[str]:
         """Names of the task files, in order."""
-        return list(map(os.fsdecode, self.raw_names))
+        names = self.joined_names.split(BETWEEN_NAMES) if self.joined_names else []
+        return list(map(os.fsdecode, names))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +132,7 @@ def list_files(layout: Layout) -> Listing:
         table = look_at(layout.tasks_file)
     except MissionError:
         table = UNKNOWN  # reading it will tell what is wrong
-    return Listing(raw_names=names, signatures=signatures, table=table)
+    return Listing(joined_names=names, signatures=signatures, table=table)
 
 
 def look_at(path: Path) -> bytes | None:
@@ -200,12 +201,12 @@ def _scan_files(
     return tuple(found)
 
 
-def _look_at_files(layout: Layout) -> tuple[list[bytes], bytes]:
+def _look_at_files(layout: Layout) -> tuple[bytes, bytes]:
     folder = layout.tasks_dir
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return [], b""
+        return b"", b""
     except OSError as error:
         raise FileAccessError(
             f"`{layout.shown(folder)}` cannot be listed", path=folder, detail=str(error.strerror)
@@ -216,14 +217,14 @@ def _look_at_files(layout: Layout) -> tuple[list[bytes], bytes]:
         raise _cannot_look(folder, error) from None
     finally:
         os.close(descriptor)
-    if len(names) > MOST_FILES:
+    if names.count(BETWEEN_NAMES) >= MOST_FILES:
         raise FileAccessError(
             f"more than {MOST_FILES:,} task files", path=folder, hint="split the mission"
         )
     return names, signatures
 
 
-def _look(folder: Path, descriptor: int) -> tuple[list[bytes], bytes]:
+def _look(folder: Path, descriptor: int) -> tuple[bytes, bytes]:
     path = os.fsencode(folder)
     try:
         return look_at_files(path, descriptor)
@@ -231,9 +232,7 @@ def _look(folder: Path, descriptor: int) -> tuple[list[bytes], bytes]:
         return _look_one_by_one(folder, list_task_files(path), descriptor)
 
 
-def _look_one_by_one(
-    folder: Path, names: Sequence[bytes], descriptor: int
-) -> tuple[list[bytes], bytes]:
+def _look_one_by_one(folder: Path, names: Sequence[bytes], descriptor: int) -> tuple[bytes, bytes]:
     """Look at files of which one was removed meanwhile, or cannot be looked at."""
     found: list[bytes] = []
     statuses: list[os.stat_result] = []
@@ -245,7 +244,7 @@ def _look_one_by_one(
         except OSError as error:
             raise _cannot_look(folder / os.fsdecode(name), error) from None
         found.append(name)
-    return found, pack_statuses(statuses)
+    return BETWEEN_NAMES.join(found), pack_statuses(statuses)
 
 
 def _cannot_look(path: Path, error: OSError) -> FileAccessError:
