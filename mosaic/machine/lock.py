@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _POLL_SECONDS = 0.03
+_SHORTEST_POLL_SECONDS = 0.001
 _NAME_CHARACTERS = 300
 # Someone who only looks whether a folder is held takes it, shared, for an instant.
 _LOOK_SECONDS = 0.5
@@ -220,9 +221,11 @@ def _open_folder(path: Path | str) -> int:
 def _lock_soon(descriptor: int, wait_seconds: float) -> bool:
     until = time.monotonic() + wait_seconds
     while not _try_lock(descriptor, fcntl.LOCK_EX):
-        if time.monotonic() > until:
+        left = until - time.monotonic()
+        if left < 0:
             return False
-        time.sleep(_POLL_SECONDS)
+        # Who has waited longest asks most often, so that of many nobody waits in vain.
+        time.sleep(max(_SHORTEST_POLL_SECONDS, _POLL_SECONDS * left / wait_seconds))
     return True
 
 
