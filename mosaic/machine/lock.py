@@ -222,7 +222,7 @@ def _lock_soon(descriptor: int, wait_seconds: float) -> bool:
     until = time.monotonic() + wait_seconds
     while not _try_lock(descriptor, fcntl.LOCK_EX):
         left = until - time.monotonic()
-        if left < 0:
+        if left <= 0:
             return False
         # Who has waited longest asks most often, so that of many nobody waits in vain.
         time.sleep(max(_SHORTEST_POLL_SECONDS, _POLL_SECONDS * left / wait_seconds))
