@@ -225,7 +225,7 @@ def _lock_soon(descriptor: int, wait_seconds: float) -> bool:
         if left <= 0:
             return False
         # Who has waited longest asks most often, so that of many nobody waits in vain.
-        time.sleep(max(_SHORTEST_POLL_SECONDS, _POLL_SECONDS * left / wait_seconds))
+        time.sleep(max(_SHORTEST_POLL_SECONDS, _POLL_SECONDS * (left / wait_seconds) ** 3))
     return True
 
 

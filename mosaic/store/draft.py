@@ -82,7 +82,7 @@ def changing(
             for outcome in finished
             if outcome.needs_a_look
         )
-        yield Draft(read_mission(mission_file, prefer=prefer), notices)
+        yield Draft(read_mission(mission_file, prefer=prefer, keep=False), notices)
 
 
 def _sweep(layout: Layout) -> None:
@@ -113,7 +113,7 @@ class Draft:
     def snapshot(self) -> Snapshot:
         """The mission as it was read, or as it was saved last."""
         if self._snapshot is None:
-            self._snapshot = read_mission(self.layout.mission_file)
+            self._snapshot = read_mission(self.layout.mission_file, keep=False)
         return self._snapshot
 
     def text(self, path: Path) -> str | None:

@@ -67,7 +67,11 @@ def locate_mission(
 
 
 def read_mission(
-    mission_file: Path, *, prefer: Side | None = None, use_index: bool = True
+    mission_file: Path,
+    *,
+    prefer: Side | None = None,
+    use_index: bool = True,
+    keep: bool = True,
 ) -> Snapshot:
     """Read a mission with all its tasks. Takes no lock and writes nothing but the index.
 
@@ -75,6 +79,7 @@ def read_mission(
         mission_file: path of mission.json.
         prefer: the side that wins where table and file disagree.
         use_index: False parses everything, whatever the index says.
+        keep: False leaves the index as it is, for those who change right away what it holds.
 
     Raises:
         FileAccessError: mission.json or a folder cannot be read.
@@ -97,7 +102,7 @@ def read_mission(
     base = find_signed(layout.sync_file)
     agreed_on = parse_base(base[0]) if base else {}
     snapshot = build_snapshot(document, scan, agreed_on, prefer=prefer)
-    if use_index and prefer is None:
+    if use_index and keep and prefer is None:
         is_same_base = (pack_signature(base[1]) if base else None) == sync
         settled = is_same_base and (base is None or is_settled(base[1].ctime_ns, now_ns))
         believed = settled and not snapshot.problems and holds(index, listing)
