@@ -95,7 +95,10 @@ def test_a_session_is_seen_guarded_and_stopped_through_ps(
     stopped = with_ps.run("stop")
     assert stopped.exit_code == 0, stopped.stderr
     assert with_ps.repo.session()["endedReason"] == "stopped"
-    assert not any(is_running(pid) for pid in started)
+    supervisor, agent = started
+    assert not is_running(agent)
+    # It has recorded the end, which is what `stop` waits for, and goes.
+    wait_for(lambda: not is_running(supervisor))
 
 
 def test_a_crash_is_seen_through_ps(with_ps: Machine, started: list[int]) -> None:
