@@ -59,10 +59,7 @@ def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
         from mosaic.cli.hot import look_ahead_from_here
 
         look_ahead_from_here(environ)
-        snapshot = find_snapshot()
-        tasks = snapshot.tasks if snapshot else ()
-        begun = [task for task in tasks if task.id.startswith(found[2])]
-        sys.stdout.write(f"{answer(begun)}\n")
+        sys.stdout.write(f"{answer(_begun(found[2]))}\n")
         return 0
 
     return complete
@@ -70,9 +67,13 @@ def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
 
 def complete_task(incomplete: str) -> list[tuple[str, str]]:
     """Complete the id of any task."""
+    return [(task.id, _help(task)) for task in _begun(incomplete)]
+
+
+def _begun(incomplete: str) -> list[Task]:
     snapshot = find_snapshot()
     tasks = snapshot.tasks if snapshot else ()
-    return [(task.id, _help(task)) for task in tasks if task.id.startswith(incomplete)]
+    return [task for task in tasks if task.id.startswith(incomplete)]
 
 
 def _help(task: Task) -> str:

@@ -33,7 +33,7 @@ def show_task(
 
     snapshot = read_mission(locate_mission(mission))
     task = snapshot.get_task(task_id)
-    text = _file_text(snapshot, task)
+    text = snapshot.task_text(task)
     if section is not None:
         content = section_text(text, section)
         if content is None:
@@ -68,15 +68,6 @@ def show_task(
         next_commands=[f"mission next --task {task.id}"],
     )
     return emit(result, as_json=as_json)
-
-
-def _file_text(snapshot: Snapshot, task: Task) -> str:
-    from mosaic.machine.disk import find_text
-
-    if task.file is None:
-        return ""
-    file = find_text(snapshot.layout.tasks_dir / task.file.rpartition("/")[2])
-    return file.text if file else ""
 
 
 def _dependency(snapshot: Snapshot, name: str) -> dict[str, JsonValue]:

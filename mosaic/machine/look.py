@@ -32,12 +32,12 @@ def look_at_files(folder: bytes, descriptor: int) -> tuple[bytes, bytes]:
     Raises:
         OSError: as the system says; one of them may just have been removed.
     """
-    names = list_files(folder)
+    names = list_task_files(folder)
     signatures = pack_statuses(map(partial(os.stat, dir_fd=descriptor), names))
     return BETWEEN_NAMES.join(names), signatures
 
 
-def list_files(folder: bytes) -> list[bytes]:
+def list_task_files(folder: bytes) -> list[bytes]:
     """Return the names of all task files in a folder, in order.
 
     Raises:

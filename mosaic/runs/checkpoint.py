@@ -129,23 +129,21 @@ def read_checkpoints(runs: Iterable[Run]) -> CheckpointRead:
 
 def last_checkpoint(runs: Iterable[Run]) -> FoundCheckpoint | None:
     """Return the checkpoint with the highest number that can be read; only those files are."""
-    numbered = [
-        (int(name.removesuffix(".json")), run, name)
-        for run in runs
-        for name in _names_of_checkpoints(run)
-        if name.removesuffix(".json").isdecimal()
-    ]
+    numbered = [(seq, run, name) for run in runs for seq, name in _numbered(run)]
     for _, run, name in sorted(numbered, key=lambda each: each[0], reverse=True):
         with contextlib.suppress(RecordError):
             return FoundCheckpoint(run=run, checkpoint=read_checkpoint(run.checkpoints / name))
     return None
 
 
-def _names_of_checkpoints(run: Run) -> list[str]:
+def _numbered(run: Run) -> list[tuple[int, str]]:
+    """Return the numbers of a run's checkpoints with the names of their files."""
     try:
-        return [name for name in os.listdir(run.checkpoints) if name.endswith(".json")]
+        names = [name for name in os.listdir(run.checkpoints) if name.endswith(".json")]
     except OSError:
         return []
+    stems = ((name.removesuffix(".json"), name) for name in names)
+    return [(int(stem), name) for stem, name in stems if stem.isdecimal()]
 
 
 def next_seq(runs: Iterable[Run]) -> int:
@@ -155,8 +153,7 @@ def next_seq(runs: Iterable[Run]) -> int:
 
 def last_seq(run: Run) -> int:
     """Return the number of a run's last checkpoint; 0 when it has none."""
-    names = (path.stem for path in run.checkpoints.glob("*.json"))
-    return max((int(name) for name in names if name.isdecimal()), default=0)
+    return max((seq for seq, _ in _numbered(run)), default=0)
 
 
 def checkpoint_event(checkpoint: Checkpoint) -> tuple[str, str, dict[str, JsonValue]]:

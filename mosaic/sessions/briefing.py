@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.machine.disk import find_text, write_private
+from mosaic.machine.disk import write_private
 from mosaic.machine.git import current_branch
 from mosaic.machine.json_data import dump_json
 from mosaic.model import Mode
@@ -277,10 +277,7 @@ def _previous_session(session: Session) -> SessionFacts:
 
 
 def _task_text(snapshot: Snapshot, task: Task) -> str:
-    if task.file is None:
-        return ""
-    file = find_text(snapshot.layout.tasks_dir / task.file.rpartition("/")[2])
-    return file.text.replace("\r\n", "\n") if file else ""
+    return snapshot.task_text(task).replace("\r\n", "\n")
 
 
 def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: Occasion) -> str:

@@ -164,7 +164,7 @@ def dump_index(
         tasks: the tasks made of them, in plan order.
         agreed: whether sync.json says all that table and files agree on.
     """
-    columns = _dump({"agreed": agreed, **_columns(tasks)} if stamp else None)
+    columns = compact({"agreed": agreed, **_columns(tasks)} if stamp else None)
     return _whole(stamp, columns, b"\n".join([*_record_lines(index), b""]))
 
 
@@ -240,15 +240,15 @@ def _whole(stamp: bytes, columns: bytes, records: bytes) -> bytes:
         "tasks": len(columns),
         "sums": [crc32(first), crc32(records)],
     }
-    return b"".join([_dump(head), b"\n", first, records])
+    return b"".join([compact(head), b"\n", first, records])
 
 
 def _record_lines(index: Index) -> Iterator[bytes]:
-    yield _dump({"table": index.table[0].hex() if index.table else None})
+    yield compact({"table": index.table[0].hex() if index.table else None})
     for row in index.table[1] if index.table else ():
-        yield _dump(["row", row.id, row.line, row.cells])
+        yield compact(["row", row.id, row.line, row.cells])
     for name, (signature, record) in index.files.items():
-        yield _dump(
+        yield compact(
             [
                 "file",
                 name,
@@ -264,7 +264,8 @@ def _record_lines(index: Index) -> Iterator[bytes]:
         )
 
 
-def _dump(value: object) -> bytes:
+def compact(value: object) -> bytes:
+    """Return a value as JSON on one line, without blanks."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")  # a file name need not be text
 
@@ -312,7 +313,7 @@ def size_of_tasks(beginning: bytes) -> int:
 
 def _line(data: bytes, records: int, beginning: list[str]) -> list[Any]:
     """Return the record whose line begins so."""
-    start = data.index(b"\n" + _dump(beginning)[:-1] + b",", records) + 1
+    start = data.index(b"\n" + compact(beginning)[:-1] + b",", records) + 1
     values = json.loads(data[start : data.index(b"\n", start)])
     if not isinstance(values, list):
         raise TypeError

@@ -23,14 +23,13 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from mosaic import __version__
-from mosaic.errors import MissionError
-from mosaic.machine.disk import read_text, write_private
+from mosaic.machine.disk import read_text
 from mosaic.machine.look import pack_statuses
 from mosaic.model import Sessions, Usage
 from mosaic.records import asdict
-from mosaic.store.index import TORN, is_settled, pack_signature
+from mosaic.store.index import TORN, compact, is_settled, pack_signature
 from mosaic.store.layout import STATE
-from mosaic.store.state import is_own_state
+from mosaic.store.state import save_cache
 from mosaic.text.strict_json import parse_json_document
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class IndexedSessions(Sessions):
 
     def of_task(self, task_id: str) -> list[Session]:
         """Return those whose last task this was."""
-        beginning = b"\n[" + _dump(task_id) + b","
+        beginning = b"\n[" + compact(task_id) + b","
         found = []
         start = self._lines.find(beginning)
         while start >= 0:
@@ -174,7 +173,7 @@ def save_indexed(
     place = layout.mission_file.parent / STATE
     if signature.size < MANY_BYTES or not is_settled(signature.ctime_ns, now_ns):
         return
-    if layout.state_dir != place or not is_own_state(layout):
+    if layout.state_dir != place:
         return
     sessions = mission.sessions
     entries = data.get("sessions") or []
@@ -190,27 +189,20 @@ def save_indexed(
         "last": entries[-1] if entries else None,
         "usage": asdict(usage) if usage else None,
     }
-    second, lines = _dump(head), _lines(entries, sessions)
+    second, lines = compact(head), _lines(entries, sessions)
     first = {
         "version": __version__,
         "signature": pack_signature(signature).hex(),
         "head": len(second),
         "sums": [crc32(second), crc32(lines)],
     }
-    whole = _dump(first) + b"\n" + second + lines
-    try:
-        write_private(place / FILE_NAME, whole, root=layout.state_dir)
-    except (MissionError, OSError):
-        return  # it is a cache, and not worth an error
+    whole = compact(first) + b"\n" + second + lines
+    save_cache(layout, place / FILE_NAME, whole)
 
 
 def _lines(entries: Sequence[Mapping[str, Any]], sessions: Sequence[Session]) -> bytes:
     lines = (
-        _dump([session.last_task_id, entry])
+        compact([session.last_task_id, entry])
         for entry, session in zip(entries, sessions, strict=True)
     )
     return b"\n".join([b"", *lines, b""])
-
-
-def _dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -25,7 +25,8 @@ from mosaic.store.index import (
 )
 from mosaic.store.layout import MISSION_PLACES, find_mission_file, named_mission_file
 from mosaic.store.mission_file import load_mission
-from mosaic.store.scan import IndexFile, Scan, list_files, look_at, save_index, scan_listed
+from mosaic.store.scan import IndexFile, Scan, list_files, look_at, scan_listed
+from mosaic.store.state import save_cache
 from mosaic.store.sync import dump_base, parse_base, with_agreed
 from mosaic.store.tasks import Snapshot
 
@@ -109,7 +110,8 @@ def read_mission(
         if believed or index.changed:
             stamp = stamp if believed else b""
             agreed = not snapshot.unagreed
-            save_index(layout, dump_index(index, stamp=stamp, tasks=snapshot.tasks, agreed=agreed))
+            data = dump_index(index, stamp=stamp, tasks=snapshot.tasks, agreed=agreed)
+            save_cache(layout, layout.index_file, data)
     return snapshot
 
 

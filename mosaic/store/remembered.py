@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from mosaic.errors import MissionError
-from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.disk import find_bytes
 from mosaic.store.index import TORN
-from mosaic.store.state import is_own_state
+from mosaic.store.state import save_cache
 
 if TYPE_CHECKING:
     from mosaic.store.layout import Layout
@@ -44,12 +44,8 @@ def remember_text(layout: Layout, key: str, text: str) -> str:
         key: all that the text was made of.
         text: the text.
     """
-    if is_own_state(layout):
-        data = json.dumps([_checksum(key, text), key, text]).encode()
-        try:
-            write_private(layout.state_dir / FILE_NAME, data, root=layout.state_dir)
-        except (MissionError, OSError):
-            return text  # it is a cache, and not worth an error
+    data = json.dumps([_checksum(key, text), key, text]).encode()
+    save_cache(layout, layout.state_dir / FILE_NAME, data)
     return text
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FileAccessError, MissionError
 from mosaic.machine.ahead import take_ahead
-from mosaic.machine.disk import find_bytes, find_text, read_text, write_private
-from mosaic.machine.look import BETWEEN_NAMES, look_at_files, pack_statuses
-from mosaic.machine.look import list_files as list_task_files
+from mosaic.machine.disk import find_bytes, find_text, read_text
+from mosaic.machine.look import BETWEEN_NAMES, list_task_files, look_at_files, pack_statuses
 from mosaic.records import dataclass
 from mosaic.store.index import (
     Index,
@@ -22,7 +21,7 @@ from mosaic.store.index import (
     split_signatures,
 )
 from mosaic.store.parsed import parse_table, parse_task_file
-from mosaic.store.state import is_own_state
+from mosaic.store.state import save_cache
 from mosaic.store.tasks import Problem
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def scan_tasks(layout: Layout, *, use_index: bool = True) -> Scan:
     index = parse_index(IndexFile(layout).data) if use_index else Index()
     scan = scan_listed(layout, list_files(layout), index)
     if index.changed:
-        save_index(layout, dump_index(index))
+        save_cache(layout, layout.index_file, dump_index(index))
     return scan
 
 
@@ -110,15 +109,6 @@ class IndexFile:
         except MissionError:
             return b""
         return data if data.startswith(self.tasks) else b""
-
-
-def save_index(layout: Layout, data: bytes) -> None:
-    """Save the index where that is possible; it is a cache and not worth an error."""
-    if is_own_state(layout):
-        try:
-            write_private(layout.index_file, data, root=layout.state_dir)
-        except (MissionError, OSError):
-            return
 
 
 def list_files(layout: Layout) -> Listing:

@@ -7,13 +7,16 @@ leads out of the project is not written to.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.disk import create_private_dir, find_bytes, write_atomic
+from mosaic.machine.disk import create_private_dir, find_bytes, write_atomic, write_private
 from mosaic.machine.paths import confined
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mosaic.store.layout import Layout
 
 IGNORE = b"# This machine's own: locks, runs, caches. Never tracked.\n*\n"
@@ -55,3 +58,10 @@ def is_own_state(layout: Layout) -> bool:
     except MissionError:
         return False
     return layout.state_dir.is_dir()
+
+
+def save_cache(layout: Layout, path: Path, data: bytes) -> None:
+    """Save a cache in the state folder where that is possible; it is not worth an error."""
+    if is_own_state(layout):
+        with contextlib.suppress(MissionError, OSError):
+            write_private(path, data, root=layout.state_dir)

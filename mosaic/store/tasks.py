@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from mosaic.errors import TaskNotFoundError
+from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -154,6 +155,17 @@ class Snapshot:
         folded = task_id.casefold()
         alike = [task for task in self.tasks if task.id.casefold() == folded]
         return alike[0] if len(alike) == 1 else None
+
+    def task_text(self, task: Task) -> str:
+        """Return what stands in a task's file; nothing where it has none.
+
+        Raises:
+            FileAccessError: it cannot be read.
+        """
+        if task.file is None:
+            return ""
+        file = find_text(self.layout.tasks_dir / task.file.rpartition("/")[2])
+        return file.text if file else ""
 
     def raise_problems(self) -> None:
         """Raise the first problem, if there is one."""

@@ -353,9 +353,9 @@ def _end_of_table(source: str, start: int) -> int | None:
     header_end = source.index("\n", start)
     delimiter_end = source.find("\n", header_end + 1)
     header, delimiter = source[start:header_end], source[header_end + 1 : delimiter_end]
-    if _other_block().match(header) or not is_delimiter_row(delimiter, len(split_row(header))):
-        return None
     is_other = _other_block().match
+    if is_other(header) or not is_delimiter_row(delimiter, len(split_row(header))):
+        return None
     position = delimiter_end + 1
     while position < len(source):
         end = source.index("\n", position)
