@@ -226,15 +226,13 @@ def _look(top: Path, index: Path, without: str | None) -> tuple[GitResult, GitRe
         command = ["ls-tree", "--name-only", "--full-tree", "HEAD", f"{without}/"]
         return run_git([*_SETTINGS, *command], top, check=False, timeout_seconds=GIT_SECONDS)
 
-    if without is None:
-        looked, listed = at_once(compare, list_others)
-        return looked, listed
-    if not _may_hold(index, without):
-        looked, listed, committed = at_once(compare, list_others, find_committed)
-        if not committed.stdout:
-            return looked, listed
-    # What is staged or unmerged in there is as little of the tree as what is changed.
-    _git(["reset", "--quiet", "--", f":(top,literal){without}"], top, index)
+    if without is not None:
+        if not _may_hold(index, without):
+            looked, listed, committed = at_once(compare, list_others, find_committed)
+            if not committed.stdout:
+                return looked, listed
+        # What is staged or unmerged in there is as little of the tree as what is changed.
+        _git(["reset", "--quiet", "--", f":(top,literal){without}"], top, index)
     looked, listed = at_once(compare, list_others)
     return looked, listed
 
