@@ -9,29 +9,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
-from mosaic.errors import MissionError
+from mosaic.errors import BrokenFileError, MissionError
 from mosaic.machine.git import OLDEST_GIT, answer_of, find_work_tree
 from mosaic.machine.identity import find_process_table
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.mounts import find_foreign_file_system
 from mosaic.machine.orphans import list_marked
+from mosaic.machine.paths import is_inside
 from mosaic.machine.process import install_path
 from mosaic.machine.tmux import Tmux
 from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runs.record import Run
-from mosaic.runtimes import get_runtime, known_runtimes
+from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
 from mosaic.runtimes.common import probe_program
 from mosaic.sessions.housekeeping import folder_bytes
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import count_worktrees
+from mosaic.store.allowance import find_allowance
+from mosaic.store.consent import find_unallowed
+from mosaic.store.owners import name_of
 from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.trust import Standing
 from mosaic.text.frontmatter import has_libyaml
 
 if TYPE_CHECKING:
+    from mosaic.model import RuntimeSpec
+    from mosaic.store.mission_file import MissionDocument
     from mosaic.store.tasks import Snapshot
 
+DEMO = "demo"
+"""The agent that comes with Mosaic itself."""
 MUCH_BYTES = 10**9
 """Records that take more deserve a hint."""
 
@@ -64,34 +73,62 @@ def examine(mission: Path | None) -> list[Item]:
         snapshot = read_mission(locate_mission(mission))
     except MissionError as error:
         specs = {}
-        items.append(Item(name="here", state="missing", found=error.message, hint=error.hint))
+        is_bad = isinstance(error, BrokenFileError)
+        found = "; ".join(filter(None, (error.message, error.detail)))
+        items.append(
+            Item(name="here", state="bad" if is_bad else "missing", found=found, hint=error.hint)
+        )
     else:
         specs = dict(snapshot.document.mission.runtimes)
         items += _mission_items(snapshot)
-    for name in known_runtimes(specs):
-        try:
-            probe = get_runtime(name, specs).probe()
-        except MissionError as error:
-            items.append(Item(name=name, state="bad", found=error.message, hint=error.hint))
-            continue
-        found = f"{probe.version or 'version unknown'} at {probe.path}"
-        items.append(
-            Item(
-                name=name,
-                state="missing" if probe.problem else "ok",
-                found=f"{probe.problem}, at {probe.path}"
-                if probe.problem and probe.path
-                else probe.problem or found,
-                hint=probe.hint,
-            )
+    return [*items, *(_runtime_item(name, specs) for name in known_runtimes(specs))]
+
+
+def _runtime_item(name: str, specs: dict[str, RuntimeSpec]) -> Item:
+    """Look for an agent; only a program that no repository put there is asked for its version."""
+    spec = specs.get(name)
+    program = spec.command[0] if spec and spec.command else name
+    if name in BUILT_IN and name != DEMO and _is_of_project(program, is_set=program != name):
+        return Item(
+            name=name,
+            state="ok",
+            found=f"`{program}`, set by this project; it is not asked for its version",
         )
-    return items
+    try:
+        probe = get_runtime(name, specs).probe()
+    except MissionError as error:
+        return Item(name=name, state="bad", found=error.message, hint=error.hint)
+    found = f"{probe.version or 'version unknown'} at {probe.path}"
+    return Item(
+        name=name,
+        state="missing" if probe.problem else "ok",
+        found=f"{probe.problem}, at {probe.path}"
+        if probe.problem and probe.path
+        else probe.problem or found,
+        hint=probe.hint,
+    )
+
+
+def _is_of_project(program: str, *, is_set: bool) -> bool:
+    """Tell whether a program is one that the project here names or holds."""
+    path = install_path(program)
+    if is_set or path is None:
+        return is_set
+    here = find_work_tree(Path.cwd()) or Path.cwd()
+    return not os.path.isabs(path) or is_inside(os.path.realpath(here), os.path.realpath(path))
 
 
 def _program(name: str, hint: str) -> Item:
     path = install_path(name)
     if path is None:
         return Item(name=name, state="missing", found="not on the PATH", hint=hint)
+    if _is_of_project(name, is_set=False):
+        return Item(
+            name=name,
+            state="bad",
+            found=f"`{path}` lies in this project; it is not asked for its version",
+            hint="take folders of the project off the PATH",
+        )
     if name == "tmux":
         version = answer_of_program([path, "-V"])
     else:
@@ -157,6 +194,7 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
             hint="`git init`: plans and handoffs are read in git",
         ),
     ]
+    items += _trust_items(snapshot.document)
     if (kind := find_foreign_file_system(layout.state_dir)) is not None:
         items.append(
             Item(
@@ -185,6 +223,53 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
     items.append(_runs_item(layout.runs_dir))
     items += _parallel_items(snapshot)
     return items
+
+
+def _trust_items(document: MissionDocument) -> list[Item]:
+    """Look at what the mission may do, and at what would ask first."""
+    items = []
+    state = document.layout.state
+    if state.standing in (Standing.DOUBTED, Standing.CLOSED):
+        refusal = state.refusal()
+        is_bad = state.standing is Standing.DOUBTED
+        items.append(
+            Item(
+                name="state",
+                state="bad" if is_bad else "missing",
+                found=f"`{state.place}` is not used: {refusal.detail}",
+                hint=refusal.hint,
+            )
+        )
+    unallowed = find_unallowed(document)
+    if unallowed:
+        items.append(
+            Item(
+                name="commands",
+                state="missing",
+                found=f"not allowed yet: {'; '.join(each.shown for each in unallowed)}",
+                hint="read them, then `mission trust`",
+            )
+        )
+    allowance = find_allowance(document.path)
+    words = [f"may use `{place}`" for place in allowance.places]
+    words += [f"may belong to {name_of(owner)}" for owner in allowance.owners]
+    if words:
+        items.append(Item(name="allowed", state="ok", found="; ".join(words)))
+    if filters := _filters(document.layout.project):
+        items.append(
+            Item(
+                name="filters",
+                state="ok",
+                found=f"git runs {', '.join(filters)} for files that `.gitattributes` names",
+            )
+        )
+    return items
+
+
+def _filters(project: Path) -> list[str]:
+    """Return the programs that git's own settings have it run on files: we cannot avoid them."""
+    said = answer_of(["config", "--get-regexp", r"^filter\..*\.(clean|smudge|process)$"], project)
+    return [f"`{line.partition(' ')[2]}`" for line in (said or "").splitlines()]
 
 
 def _parallel_items(snapshot: Snapshot) -> list[Item]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,6 +16,7 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
+STATE_HOME = "XDG_STATE_HOME"
 MARKS = ("MISSION_", "CLAUDE", "CODEX", "ANTHROPIC_", "OPENAI_")
 
 
@@ -21,3 +26,17 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(MARKS) and name != "MISSION_TEST_AGENTS":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_state_home() -> Iterator[None]:
+    """Keep what the tests allow and mark away from the person who runs them."""
+    before = os.environ.get(STATE_HOME)
+    folder = Path(tempfile.mkdtemp(prefix="mission-tests-"))
+    os.environ[STATE_HOME] = str(folder)
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
+    if before is None:
+        del os.environ[STATE_HOME]
+    else:
+        os.environ[STATE_HOME] = before

@@ -45,6 +45,7 @@ PANELS = {
         "demo": "around",
         "doctor": "around",
         "clean": "around",
+        "trust": "trust",
         "migrate": "around",
     },
 }

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.cli.consent import with_consent
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import Result, clean, clean_block, emit, paint, warn
 from mosaic.errors import ExitCode, UsageError
@@ -26,12 +27,15 @@ def gates_command(
     from mosaic.machine.git import find_work_tree
     from mosaic.plan.gates import parse_gates
     from mosaic.sessions.gates import run_gates
+    from mosaic.store.consent import require_consent
 
     snapshot = read_mission(locate_mission(mission))
     if not parse_gates(snapshot.document.mission.quality_gates):
         raise UsageError(
             "the mission has no quality gates", hint='set `"qualityGates": "pytest -q"`'
         )
+    document = snapshot.document
+    with_consent(document.path, lambda: require_consent(document), as_json=as_json)
     task = snapshot.get(task_id or _task_at_work(snapshot)).task
     here = Path.cwd()
     cwd = here if find_work_tree(here) is not None else snapshot.layout.project

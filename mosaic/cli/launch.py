@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from mosaic.cli.consent import with_consent
 from mosaic.cli.output import Result, clean, emit, paint, paint_status
 from mosaic.cli.preview import launch_mode
 from mosaic.cli.runs_view import asked_lines
@@ -46,7 +47,7 @@ def launch(path: Path, request: HandOffRequest, place: str | None, *, as_json: b
     live = LiveRun(quiet=as_json or place is not None)
     executor = live.executor(place, path)
     try:
-        done = hand_off(path, request, executor)
+        done = with_consent(path, lambda: hand_off(path, request, executor), as_json=as_json)
     finally:
         live.end()
     settled = live.carrier.settled if live.carrier else None

@@ -125,6 +125,7 @@ def _find_run(document: MissionDocument, name: str | None) -> Run:
     from mosaic.runs.lookup import find_named_run, newest_run
     from mosaic.store.assemble import build_snapshot
     from mosaic.store.scan import scan_tasks
+    from mosaic.store.trust import Standing
 
     runs_dir, sessions = document.layout.runs_dir, document.mission.sessions
     if name is None:
@@ -132,9 +133,10 @@ def _find_run(document: MissionDocument, name: str | None) -> Run:
     run = find_named_run(runs_dir, sessions, name)
     if run is not None:
         return run
-    # A layout whose state folder is not there: nothing is written to it.
-    nowhere = replace(document.layout, state_dir=document.layout.mission_file / "nowhere")
-    snapshot = build_snapshot(document, scan_tasks(nowhere, use_index=False), {})
+    # A layout whose state folder leads nowhere: nothing is written to it.
+    nowhere = replace(document.layout.state, standing=Standing.DOUBTED)
+    layout = replace(document.layout, state=nowhere)
+    snapshot = build_snapshot(document, scan_tasks(layout, use_index=False), {})
     task_id = (snapshot.find(name) or snapshot.get(name)).task.id
     runs = runs_of_task(runs_dir, task_id)
     if not runs:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from mosaic.cli.consent import require_settled
 from mosaic.cli.live import LiveRun
 from mosaic.cli.output import Result, clean, emit, paint, paint_status, warn
 from mosaic.cli.sessions_view import usage_words
@@ -32,6 +33,8 @@ class LoopTerminal:
         self._mission_file = mission_file
         self._quiet = quiet
         self._interrupts = 0
+        # As it was when consent was given: an agent may write another one meanwhile.
+        self._mission = read_mission(mission_file).document.mission
 
     def hand_over(self, request: HandOffRequest) -> str:
         """Hand off, and stay to the end."""
@@ -61,7 +64,7 @@ class LoopTerminal:
         if sys.stderr.isatty():
             sys.stderr.write("\a")
             sys.stderr.flush()
-        mission = read_mission(self._mission_file).document.mission
+        mission = self._mission
         if not mission.notify:
             return
         told = {"mission": mission.name, "task_id": task_id or None, "why": why}
@@ -94,6 +97,7 @@ def run_loop(path: Path, request: HandOffRequest, limits: Limits, *, as_json: bo
     """Run a loop and tell what it did."""
     from mosaic.workers.loop import Loop, LoopHooks
 
+    require_settled(path, as_json=as_json)
     terminal = LoopTerminal(path, quiet=as_json)
     hooks = LoopHooks(
         hand_over=terminal.hand_over,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mosaic.cli import panel_life
+from mosaic.cli.consent import with_consent
 from mosaic.cli.options import ExecutorName, Json, MissionPath, RuntimeName, read_stdin
 from mosaic.cli.output import Result, align, emit, paint
 from mosaic.cli.panel_common import (
@@ -114,7 +115,7 @@ def start_command(
         with_changes=with_changes,
         timeout_seconds=parse_duration(timeout) if timeout else None,
     )
-    panel = start_panel(document, plan)
+    panel = with_consent(document.path, lambda: start_panel(document, plan), as_json=as_json)
     if wait:
         return wait_for_panel(document, panel, as_json=as_json)
     return show_panel(document, panel, kind="panel.started", as_json=as_json)

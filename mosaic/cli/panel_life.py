@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mosaic.cli.consent import with_consent
 from mosaic.cli.merging import FastForward, NoFastForward, Squash
 from mosaic.cli.options import Json, MissionPath, read_stdin
 from mosaic.cli.output import Result, align, clean, emit
@@ -84,7 +85,7 @@ def resume_command(
 
     document = open_document(mission)
     panel = panel_named(document, panel_id)
-    resume_panel(document, panel, fresh=fresh)
+    with_consent(document.path, lambda: resume_panel(document, panel, fresh=fresh), as_json=as_json)
     if wait:
         return wait_for_panel(document, panel, as_json=as_json)
     return show_panel(document, panel, kind="panel.resumed", as_json=as_json)

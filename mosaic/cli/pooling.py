@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from mosaic.cli.consent import require_settled
 from mosaic.cli.looping import LoopTerminal, loop_result
 from mosaic.cli.output import align, clean, emit, paint, paint_status
 from mosaic.cli.sessions_view import progress_words
@@ -146,6 +147,7 @@ def run_pool(
     as_json: bool,
 ) -> int:
     """Run a pool and tell what it did."""
+    require_settled(path, as_json=as_json)
     terminal = PoolTerminal(path, executor, quiet=as_json)
     room = room_in(path, size)
     if room < size:

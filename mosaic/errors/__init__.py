@@ -7,6 +7,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     MissionError
     ├── UsageError                 2    USAGE
     │   ├── MissionNotFoundError        MISSION_NOT_FOUND
+    │   ├── MissionOwnerError           MISSION_OWNER
     │   ├── MissionExistsError          MISSION_EXISTS
     │   ├── TaskNotFoundError           TASK_NOT_FOUND
     │   ├── SessionNotFoundError        SESSION_NOT_FOUND
@@ -20,6 +21,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     ├── HeldError                  4    HELD
     │   ├── SessionLiveError            SESSION_LIVE
     │   └── LockTimeoutError            LOCK_TIMEOUT
+    ├── ConsentNeededError         4    CONSENT_NEEDED
     ├── BrokenFileError            5    FILE_INVALID
     │   ├── FrontMatterError            TASK_FRONTMATTER_INVALID
     │   ├── TableError                  TABLE_INVALID
@@ -33,6 +35,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── FileAccessError             FILE_ACCESS
     │   ├── FileChangedError            FILE_CHANGED
     │   ├── PathOutsideError            PATH_OUTSIDE
+    │   ├── StateNotOursError           STATE_NOT_OURS
     │   ├── DuplicateTaskError          TASK_DUPLICATE
     │   └── SyncConflictError           SYNC_CONFLICT
     └── FailedError                1    FAILED
@@ -53,6 +56,7 @@ from mosaic.errors.files import (
     MissionFileError,
     PathOutsideError,
     RecordError,
+    StateNotOursError,
     StatusUnknownError,
     SyncConflictError,
     TableError,
@@ -61,6 +65,7 @@ from mosaic.errors.files import (
 )
 from mosaic.errors.refusals import (
     CheckpointNotFoundError,
+    ConsentNeededError,
     DirtyTreeError,
     FailedError,
     GitError,
@@ -68,6 +73,7 @@ from mosaic.errors.refusals import (
     LockTimeoutError,
     MissionExistsError,
     MissionNotFoundError,
+    MissionOwnerError,
     NothingReadyError,
     NotReadyError,
     PanelNotFoundError,
@@ -84,6 +90,7 @@ from mosaic.errors.refusals import (
 __all__ = [
     "BrokenFileError",
     "CheckpointNotFoundError",
+    "ConsentNeededError",
     "DirtyTreeError",
     "DuplicateTaskError",
     "EditRefusedError",
@@ -100,6 +107,7 @@ __all__ = [
     "MissionExistsError",
     "MissionFileError",
     "MissionNotFoundError",
+    "MissionOwnerError",
     "NotReadyError",
     "NothingReadyError",
     "PanelNotFoundError",
@@ -110,6 +118,7 @@ __all__ = [
     "RuntimeUnknownError",
     "SessionLiveError",
     "SessionNotFoundError",
+    "StateNotOursError",
     "StatusUnknownError",
     "SyncConflictError",
     "TableError",

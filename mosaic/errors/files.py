@@ -130,6 +130,20 @@ class PathOutsideError(BrokenFileError):
     code = "PATH_OUTSIDE"
 
 
+class StateNotOursError(BrokenFileError):
+    """The state folder may be somebody else's: it is not believed and not written into."""
+
+    code = "STATE_NOT_OURS"
+
+    def __init__(self, place: Path | str, *, because: str, way_out: str) -> None:
+        super().__init__(
+            "this mission's state folder is not used",
+            path=place,
+            detail=f"it {because}",
+            hint=way_out,
+        )
+
+
 class DuplicateTaskError(BrokenFileError):
     """Two files or two rows claim one id."""
 

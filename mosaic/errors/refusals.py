@@ -32,6 +32,21 @@ class MissionNotFoundError(UsageError):
         )
 
 
+class MissionOwnerError(UsageError):
+    """The mission that was found belongs to another user, and nobody named it."""
+
+    code = "MISSION_OWNER"
+
+    def __init__(self, mission_file: Path | str, owner: str) -> None:
+        super().__init__(
+            f"the mission belongs to {owner}",
+            path=mission_file,
+            detail="a mission of another user is used only when you name it",
+            hint=f"`--mission {mission_file}` names it once, `mission trust {mission_file}` "
+            "for good",
+        )
+
+
 class MissionExistsError(UsageError):
     """`init` would overwrite something."""
 
@@ -52,6 +67,21 @@ class TaskNotFoundError(UsageError):
             f"no task matches `{task_id}`",
             detail=f"closest: {near}" if near else None,
             hint="`mission list --all` also shows done and cancelled tasks",
+        )
+
+
+class ConsentNeededError(MissionError):
+    """The mission names commands that the person has not allowed to run."""
+
+    code = "CONSENT_NEEDED"
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, commands: Sequence[str], *, path: Path | str, digest: str) -> None:
+        super().__init__(
+            "this mission names commands that you have not allowed yet",
+            path=path,
+            detail="\n".join(commands),
+            hint=f"read them, then `mission trust` allows them; in CI `MISSION_TRUST={digest}`",
         )
 
 

@@ -27,7 +27,7 @@ from mosaic.machine.staging import is_set_temporary
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _VERSION = 1
 
@@ -95,20 +95,30 @@ def dump_note(planned: Iterable[PlannedFile], root: Path | str) -> bytes:
     return (json.dumps({"version": _VERSION, "files": files}, indent=2) + "\n").encode()
 
 
-def parse_note(data: bytes, root: Path | str) -> list[PlannedFile]:
-    """Read a note; it is not trusted: it names only files inside `root` and our temporaries.
+def parse_note(
+    data: bytes, root: Path | str, is_own_file: Callable[[Path], bool]
+) -> list[PlannedFile]:
+    """Read a note; it is not trusted: it names only files of ours and our temporaries.
+
+    Args:
+        data: the note.
+        root: folder that every target lies in.
+        is_own_file: tells of a real path whether changes of several files may name it.
 
     Raises:
-        ValueError: it is no note of this version.
+        ValueError: it cannot be a note of this version, or names a file that is not ours.
         PathOutsideError: it names a file outside `root`.
     """
     try:
         note = parse_json(data)
         if note["version"] != _VERSION:
             raise ValueError("unknown version")
-        return [_parse_file(entry, root) for entry in note["files"]]
+        planned = [_parse_file(entry, root) for entry in note["files"]]
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError("not an intent note") from error
+    if not all(is_own_file(plan.target) for plan in planned):
+        raise ValueError("it names a file that is not ours")
+    return planned
 
 
 def _parse_file(entry: Mapping[str, object], root: Path | str) -> PlannedFile:

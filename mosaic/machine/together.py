@@ -34,7 +34,7 @@ from mosaic.machine.staging import (
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -136,7 +136,9 @@ def write_together(
     }
 
 
-def finish_intent(intent: Path, *, root: Path | str) -> list[IntentOutcome]:
+def finish_intent(
+    intent: Path, *, root: Path | str, is_own_file: Callable[[Path], bool]
+) -> list[IntentOutcome]:
     """Settle a change that a crash interrupted; call it under the mission lock.
 
     When nothing of the change was written and someone edited a file since, or new
@@ -146,6 +148,8 @@ def finish_intent(intent: Path, *, root: Path | str) -> list[IntentOutcome]:
     Args:
         intent: where the note would stand.
         root: as it was given to `write_together`.
+        is_own_file: tells of a real path whether such a change may name it; a note that names
+            any other file is moved aside unread.
 
     Returns:
         What became of each file; empty when there is no note.
@@ -155,7 +159,7 @@ def finish_intent(intent: Path, *, root: Path | str) -> list[IntentOutcome]:
     """
     try:
         note = find_bytes(intent)
-        planned = [] if note is None else parse_note(note, root)
+        planned = [] if note is None else parse_note(note, root, is_own_file)
     except (FileAccessError, PathOutsideError, ValueError):
         return [IntentOutcome(path=_move_aside(intent), settled=Settled.NOTE_UNREADABLE)]
     if note is None:

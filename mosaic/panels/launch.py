@@ -33,6 +33,7 @@ from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.agent_version import describe_agent
 from mosaic.sessions.prepare import build_order
+from mosaic.store.consent import require_consent
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def start_panel(document: MissionDocument, plan: PanelPlan) -> Panel:
         FailedError: something that it needs is missing; all of it is named, nothing was
             started, and the panel is on record as failed.
         FileAccessError: it cannot be written down.
+        ConsentNeededError: the mission names commands that the person has not allowed.
     """
+    require_consent(document)
     panel = create_panel(document.layout, plan)
     plan = panel.plan()
     refuse_obstacles(document, panel, plan)
@@ -108,7 +111,12 @@ def refuse_obstacles(
 
 
 def start_workers(document: MissionDocument, panel: Panel, starts: Sequence[WorkerStart]) -> None:
-    """Start workers side by side; one that cannot be started is on record with why."""
+    """Start workers side by side; one that cannot be started is on record with why.
+
+    Raises:
+        ConsentNeededError: the mission names commands that the person has not allowed.
+    """
+    require_consent(document)
     with ThreadPoolExecutor(max_workers=MOST_AT_ONCE, thread_name_prefix="worker") as threads:
         list(threads.map(lambda start: start_worker(document, panel, start), starts))
 

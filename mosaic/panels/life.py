@@ -16,6 +16,7 @@ from mosaic.panels.refresh import refresh_panel
 from mosaic.panels.words import Cleanup, ExecutionState, PanelState, WorkerStatus
 from mosaic.records import dataclass, replace
 from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_until
+from mosaic.store.consent import require_consent
 from mosaic.workspaces.merge import merge_workspace
 from mosaic.workspaces.record import find_workspace
 from mosaic.workspaces.removal import remove_workspace
@@ -86,7 +87,9 @@ def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False
     Raises:
         NotReadyError: every worker has its result, or all that have none are at work.
         FailedError: something that it needs is missing; all of it is named.
+        ConsentNeededError: the mission names commands that the person has not allowed.
     """
+    require_consent(document)
     state = refresh_panel(panel, document.mission)
     again = [
         name

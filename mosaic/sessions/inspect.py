@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.git import answer_of
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
+from mosaic.records import replace
 from mosaic.runs.events import read_events
 from mosaic.runs.folders import (
     is_half_laid_out,
@@ -22,8 +22,9 @@ from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
-from mosaic.store.state import refuse_state_elsewhere
+from mosaic.store.state import refuse_links_out
 from mosaic.store.synchronize import synchronize
+from mosaic.store.trust import Standing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,23 +189,15 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
 
 
 def _state_findings(snapshot: Snapshot) -> list[Finding]:
-    """Look for state that lies elsewhere, and for state in git, where it must not be."""
+    """Look for state that is not used because it may be somebody else's."""
     layout = snapshot.layout
+    state = layout.state
+    if state.standing in (Standing.DOUBTED, Standing.CLOSED):
+        finding = _problem_finding(state.refusal())
+        is_closed = state.standing is Standing.CLOSED
+        return [replace(finding, level=Level.WARNING) if is_closed else finding]
     try:
-        refuse_state_elsewhere(layout)
+        refuse_links_out(layout)
     except MissionError as error:
         return [_problem_finding(error)]
-    if not layout.state_dir.is_dir():
-        return []
-    tracked = answer_of(["ls-files", "--", str(layout.state_dir)], layout.project)
-    if not tracked:
-        return []
-    return [
-        Finding(
-            code="STATE_TRACKED",
-            level=Level.WARNING,
-            message="git tracks this machine's own state",
-            path=tracked.splitlines()[0],
-            hint=f"`git rm -r --cached {layout.shown(layout.state_dir)}`",
-        )
-    ]
+    return []

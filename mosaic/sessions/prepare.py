@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mosaic import __version__
 from mosaic.machine.clock import utc_now
 from mosaic.machine.git import current_branch, head_commit
+from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
 from mosaic.records import dataclass
@@ -157,6 +158,7 @@ def build_order(
             **invocation.env,
             "MISSION_FILE": meta.mission_file,
             "MISSION_RUN_DIR": str(run.dir),
+            HOME_VARIABLE: str(person_dir()),
             **marks,
         },
         unset=invocation.unset,

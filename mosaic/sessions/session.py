@@ -46,6 +46,7 @@ from mosaic.sessions.place import (
 )
 from mosaic.sessions.prepare import Chosen, prepare_run
 from mosaic.sessions.recover import recover_in
+from mosaic.store.consent import require_consent
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.provision import provision
@@ -93,10 +94,12 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         NothingReadyError: no task is ready.
         TaskNotReadyError: the task that was asked for cannot be handed off.
         SessionLiveError: a session works in this work tree already.
+        ConsentNeededError: the mission names commands that the person has not allowed.
         ProgramNotFoundError: the agent cannot be started; nothing was changed.
         BrokenFileError: the mission's files are broken.
     """
     with changing(mission_file, doing="handing off a task") as draft:
+        require_consent(draft.snapshot.document)
         recovered = recover_in(draft)
         chosen = _choose(draft.snapshot, request)
         if chosen.worktree is None:

@@ -103,10 +103,10 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
     if not is_interrupted:
         _refuse_present(layout, texts, adopt=adopt)
     layout.tasks_dir.mkdir(parents=True, exist_ok=True)
-    ensure_state_dir(layout)
+    ensure_state_dir(layout, is_made_here=True)
     with mission_lock(layout.mission_lock, holder="laying a mission"):
         # An earlier `init` that was killed in between is carried through first.
-        finish_intent(layout.intent_file, root=folder)
+        finish_intent(layout.intent_file, root=folder, is_own_file=layout.is_own_file)
         sweep_temporaries(layout.mission_file.parent, intent=layout.intent_file)
         if layout.mission_file.exists():
             raise MissionExistsError(

@@ -74,7 +74,9 @@ def changing(
     ensure_state_dir(layout)
     killed = was_killed(layout.mission_lock)
     with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):
-        finished = finish_intent(layout.intent_file, root=layout.project)
+        finished = finish_intent(
+            layout.intent_file, root=layout.project, is_own_file=layout.is_own_file
+        )
         if killed:
             _sweep(layout)
         notices = tuple(

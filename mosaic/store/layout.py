@@ -4,7 +4,9 @@
     PROJECT/.mosaic/orchestrator/mission.json    the older one
 
 The keys `tasksFile`, `tasksDir`, `manifestFile`, `scratchpadFile` and `orchestratorDir`
-of mission.json may move the rest; relative ones are relative to `projectPath`.
+of mission.json may move the rest; relative ones are relative to `projectPath`. Where they may
+lead is held by `mosaic.store.fence`, whether the state folder is believed by
+`mosaic.store.trust`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionNotFoundError, UsageError
 from mosaic.records import dataclass
+from mosaic.store.fence import refuse_outside
+from mosaic.store.owners import note_named, refuse_other_owner
+from mosaic.store.trust import StateFolder, look_at_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +55,13 @@ class Layout:
     tasks_dir: Path
     manifest_file: Path
     scratchpad_file: Path
-    state_dir: Path
+    state: StateFolder
+    """Where this machine's own state is kept, and whether it is believed."""
+
+    @property
+    def state_dir(self) -> Path:
+        """Where this machine's own state is read from; leads nowhere where it is not ours."""
+        return self.state.dir
 
     @property
     def mission_lock(self) -> Path:
@@ -102,6 +113,19 @@ class Layout:
         """The project's own overrides of the templates."""
         return self.project / "templates"
 
+    def is_own_file(self, path: Path) -> bool:
+        """Tell of a real path whether it is one of the files that are changed together."""
+        own = (
+            self.mission_file,
+            self.tasks_file,
+            self.manifest_file,
+            self.scratchpad_file,
+            self.sync_file,
+        )
+        if os.path.dirname(path) == os.path.realpath(self.tasks_dir):
+            return path.suffix == ".md"
+        return str(path) in {os.path.realpath(each) for each in own}
+
     def shown(self, path: Path) -> str:
         """Return a path as people read it: relative to the project where it lies inside."""
         try:
@@ -122,8 +146,12 @@ def layout_of(mission_file: Path, project: Path, settings: Mapping[str, str]) ->
         mission_file: absolute path of mission.json.
         project: the folder that relative settings start from.
         settings: those of the five path keys that are set.
+
+    Raises:
+        PathOutsideError: one of them leads to where nothing of a mission may be.
     """
     paths = {key: project / settings.get(key, default) for key, default in DEFAULT_PATHS.items()}
+    refuse_outside(mission_file, project_above(mission_file), {"projectPath": project, **paths})
     return Layout(
         project=project,
         mission_file=mission_file,
@@ -131,7 +159,7 @@ def layout_of(mission_file: Path, project: Path, settings: Mapping[str, str]) ->
         tasks_dir=paths["tasksDir"],
         manifest_file=paths["manifestFile"],
         scratchpad_file=paths["scratchpadFile"],
-        state_dir=paths["orchestratorDir"],
+        state=look_at_state(paths["orchestratorDir"], mission_file),
     )
 
 
@@ -142,6 +170,7 @@ def find_mission_file(start: Path) -> Path:
 
     Raises:
         MissionNotFoundError: neither the folder nor one above it holds a mission.
+        MissionOwnerError: it belongs to another user.
     """
     folder = Path(os.path.abspath(start))  # symlinks kept: people see the path they typed
     for place in (folder, *folder.parents):
@@ -151,6 +180,7 @@ def find_mission_file(start: Path) -> Path:
         for parts in MISSION_PLACES:
             candidate = place.joinpath(*parts)
             if os.path.isfile(candidate):
+                refuse_other_owner(candidate, start=folder)
                 return candidate
     raise MissionNotFoundError(folder)
 
@@ -169,6 +199,7 @@ def _leader_of(place: Path) -> Path | None:
         workspace = workspace_at(place)
         if workspace is None:
             return None
+        refuse_other_owner(workspace.mission_file)
         folder = load_mission(workspace.mission_file).layout.worktrees_dir
     except MissionError:
         return None
@@ -183,14 +214,17 @@ def named_mission_file(named: Path) -> Path:
         UsageError: there is none.
     """
     path = Path(os.path.abspath(named))
-    if not path.is_dir():
-        if path.is_file():
-            return path
+    if path.is_dir():
+        places = (path.joinpath(*parts) for parts in (*MISSION_PLACES, ("mission.json",)))
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            raise MissionNotFoundError(path)
+    elif path.is_file():
+        found = path
+    else:
         raise UsageError(f"no mission file at `{named}`", hint="name mission.json or its project")
-    for parts in (*MISSION_PLACES, ("mission.json",)):
-        if path.joinpath(*parts).is_file():
-            return path.joinpath(*parts)
-    raise MissionNotFoundError(path)
+    note_named(found)
+    return found
 
 
 def project_above(mission_file: Path) -> Path:

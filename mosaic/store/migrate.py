@@ -8,6 +8,7 @@ they are. Tasks, table, manifest and scratchpad are not moved and not touched.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionExistsError
@@ -22,12 +23,14 @@ from mosaic.store.state import ensure_state_dir
 from mosaic.text.jsondoc import parse_json_document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mosaic.store.layout import Layout
 
 KEPT_KEYS = frozenset({"statuses", "runtimes", "budget"})
 """Objects whose keys are a user's own words."""
+KEPT_SUFFIX = ".json.migrated"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +56,9 @@ def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
     ensure_state_dir(layout)
     with mission_lock(layout.mission_lock, timeout_seconds=10.0, holder="migrating the mission"):
         for known in (layout, default_layout(layout.project)):
-            finish_intent(known.intent_file, root=layout.project)
+            finish_intent(
+                known.intent_file, root=layout.project, is_own_file=_own_files(layout.project)
+            )
             sweep_temporaries(known.mission_file.parent, intent=known.intent_file)
         data = parse_json_document(read_text(mission_file).text)
         actions: list[str] = []
@@ -85,8 +90,17 @@ def finish_migration(mission_file: Path) -> Path:
     if not today.intent_file.exists():
         return mission_file
     with mission_lock(today.mission_lock, holder="finishing the mission's move"):
-        finish_intent(today.intent_file, root=project)
+        finish_intent(today.intent_file, root=project, is_own_file=_own_files(project))
     return today.mission_file if today.mission_file.exists() else mission_file
+
+
+def _own_files(project: Path) -> Callable[[Path], bool]:
+    """Return what tells of a real path whether a move of the mission writes it."""
+    places = [project.joinpath(*parts) for parts in MISSION_PLACES]
+    own = {os.path.realpath(place) for place in places}
+    own |= {os.path.realpath(place.with_suffix(KEPT_SUFFIX)) for place in places}
+    today = default_layout(project)
+    return lambda path: str(path) in own or today.is_own_file(path)
 
 
 def _write(old: Path, target: Path, new: dict[str, Any], layout: Layout) -> None:
@@ -96,7 +110,7 @@ def _write(old: Path, target: Path, new: dict[str, Any], layout: Layout) -> None
     intent = layout.intent_file
     if target != old:
         # The old file is kept under another name: its words are somebody's history.
-        kept = old.with_suffix(".json.migrated")
+        kept = old.with_suffix(KEPT_SUFFIX)
         changes += [Change(path=kept, data=read_bytes(old)), Change(path=old, data=None)]
         # Where the next command looks: it finds the new file first.
         today = default_layout(layout.project)

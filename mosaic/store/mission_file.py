@@ -60,6 +60,15 @@ def load_mission(path: Path) -> MissionDocument:
     return document
 
 
+def parse_mission(text: str) -> Mission:
+    """Return the mission that a text of mission.json describes; no path in it is looked at.
+
+    Raises:
+        MissionFileError: it is not what mission.json must be.
+    """
+    return MissionReader(text).mission(parse_json_document(text))
+
+
 def read_layout(mission_file: Path) -> Layout:
     """Return where a mission's files are; raises as `load_mission`."""
     return load_mission(mission_file).layout

@@ -30,6 +30,7 @@ from mosaic.records import asdict
 from mosaic.store.index import TORN, compact, is_settled, pack_signature
 from mosaic.store.layout import STATE
 from mosaic.store.state import save_cache
+from mosaic.store.trust import look_at_state
 from mosaic.text.strict_json import parse_json_document
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def find_indexed(
             return None
         head = json.loads(second)
     except (*TORN, OSError):
+        return None
+    if not look_at_state(place.parent, mission_file).is_ours:
         return None
 
     def read_lines() -> bytes:

@@ -1,8 +1,8 @@
-"""This machine's own folder: made when it is needed, and never tracked by git.
+"""This machine's own folder: made and marked when it is needed, and never tracked by git.
 
 A clone has none: git does not track it, nor the `.gitignore` in it that says so. Whoever is
-the first to write there makes both. A clone may bring a symlink in its place, or in it: what
-leads out of the project is not written to.
+the first to write there makes both. What is not ours (see `mosaic.store.trust`) is not
+written into; neither is a folder in it that a symlink leads out of the project with.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.disk import create_private_dir, find_bytes, write_atomic, write_private
+from mosaic.machine.disk import find_bytes, write_atomic, write_private
 from mosaic.machine.paths import confined
+from mosaic.store.owners import refuse_other_owner
+from mosaic.store.trust import IGNORE_FILE, Standing, look_at_state, mark_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,42 +24,55 @@ if TYPE_CHECKING:
 IGNORE = b"# This machine's own: locks, runs, caches. Never tracked.\n*\n"
 
 
-def ensure_state_dir(layout: Layout) -> None:
-    """Make the state folder, and have git leave it alone.
+def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
+    """Make the state folder, mark it as ours, and have git leave it alone.
 
     In the older layout it may hold tracked files too, mission.json among them; there git is
     left to the user.
 
+    Args:
+        layout: the mission's files.
+        is_made_here: whether this person makes the mission just now.
+
     Raises:
+        StateNotOursError: what stands there may be somebody else's.
+        MissionOwnerError: the mission belongs to another user, and nobody named it.
         FileAccessError: it cannot be made.
-        PathOutsideError: it leads out of the project, or a folder in it leads out of it.
+        PathOutsideError: a folder in it leads out of it.
     """
-    folder = layout.state_dir
-    refuse_state_elsewhere(layout)
-    create_private_dir(folder)
-    ignore = folder / ".gitignore"
+    folder = layout.state.place
+    # Looked at once more: another process may have made it meanwhile.
+    state = look_at_state(folder, layout.mission_file)
+    if state.standing in (Standing.DOUBTED, Standing.CLOSED):
+        raise state.refusal()
+    if state.standing is Standing.NEW:
+        refuse_other_owner(layout.mission_file)
+        mark_state(folder, layout.mission_file, is_made_here=is_made_here)
+    refuse_links_out(layout)
+    ignore = folder / IGNORE_FILE
     if not layout.mission_file.is_relative_to(folder) and find_bytes(ignore) is None:
         write_atomic(ignore, IGNORE, root=folder)
 
 
-def refuse_state_elsewhere(layout: Layout) -> None:
-    """Refuse a state folder that a symlink or a setting leads out of the project with.
+def refuse_links_out(layout: Layout) -> None:
+    """Refuse a folder in the state folder that a symlink leads out of it with.
 
     Raises:
-        PathOutsideError: it does, or a folder in it leads out of it.
+        PathOutsideError: there is one.
     """
-    confined(layout.project, layout.state_dir)
     for folder in (layout.runs_dir, layout.worktrees_dir, layout.session_locks_dir):
         confined(layout.state_dir, folder)
 
 
 def is_own_state(layout: Layout) -> bool:
     """Tell whether the state folder is there and may be written to."""
+    if not look_at_state(layout.state.place, layout.mission_file).is_ours:
+        return False
     try:
-        refuse_state_elsewhere(layout)
+        refuse_links_out(layout)
     except MissionError:
         return False
-    return layout.state_dir.is_dir()
+    return True
 
 
 def save_cache(layout: Layout, path: Path, data: bytes) -> None:

@@ -58,7 +58,8 @@ for _ in range(rounds):
     time.sleep(chance.random() * 0.02)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    settled = [outcome.settled for outcome in finish_intent(intent, root=root)]
+    outcomes = finish_intent(intent, root=root, is_own_file=lambda _: True)
+    settled = [outcome.settled for outcome in outcomes]
     files = [one] if kind == "atomic" else [one, other]
     lines = [read_bytes(path).split(b"\\n") for path in files]
     number = int(lines[0][0])
@@ -181,7 +182,10 @@ def test_a_set_killed_at_any_step_is_all_old_or_all_new_once_settled(tmp_path: P
     seen = set()
     for root, code in each_step(tmp_path, "together", "exit"):
         intent = root / "state" / "intent.json"
-        settled = {outcome.settled for outcome in finish_intent(intent, root=root)}
+        settled = {
+            outcome.settled
+            for outcome in finish_intent(intent, root=root, is_own_file=lambda _: True)
+        }
         seen |= settled
         sweep_temporaries(root, intent=intent)
         sweep_temporaries(root / "tasks", intent=intent)
@@ -205,7 +209,7 @@ def test_a_set_that_fails_at_any_step_is_undone_or_carried_through(
         if not is_waiting and way == "fail-once":
             kept = {name: data for name, data in now.items() if "mission-tmp" not in name}
             assert kept in (OLD, NEW), f"step {root.name}: {kept}"
-        finish_intent(intent, root=root)
+        finish_intent(intent, root=root, is_own_file=lambda _: True)
         sweep_temporaries(root, intent=intent)
         sweep_temporaries(root / "tasks", intent=intent)
         now = contents(root)

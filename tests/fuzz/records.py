@@ -175,7 +175,7 @@ def sync_base(data: bytes) -> None:
     """What table and files agreed on is read, or nothing is known; a note is read or refused."""
     dump_base(parse_base(data))
     try:
-        parse_note(data, layout().project)
+        parse_note(data, layout().project, layout().is_own_file)
     except (ValueError, MissionError):
         return
 

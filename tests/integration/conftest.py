@@ -165,7 +165,7 @@ def is_running(pid: int) -> bool:
 
 def make_environ(home: Path) -> dict[str, str]:
     """Return all that a command is told of its surroundings."""
-    keep = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+    keep = ("PATH", "LANG", "LC_ALL", "TMPDIR", "XDG_STATE_HOME")
     environ = {key: os.environ[key] for key in keep if key in os.environ}
     return {
         **environ,

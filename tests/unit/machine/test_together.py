@@ -80,7 +80,10 @@ def temporary_of(mission: Mission, target: str) -> Path:
 
 
 def settle(mission: Mission) -> list[Settled]:
-    return [outcome.settled for outcome in finish_intent(mission.intent, root=mission.root)]
+    return [
+        outcome.settled
+        for outcome in finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
+    ]
 
 
 # Writing
@@ -333,7 +336,7 @@ def test_an_interrupted_change_is_carried_through(
     mission: Mission, renamed: int, settled: list[Settled]
 ) -> None:
     interrupt(mission, renamed=renamed)
-    outcomes = finish_intent(mission.intent, root=mission.root)
+    outcomes = finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
     assert [outcome.settled for outcome in outcomes] == settled
     assert not any(outcome.needs_a_look for outcome in outcomes)
     assert mission.contents() == (b"table 1", b"task 1")
@@ -351,7 +354,7 @@ def test_an_interrupted_removal_is_carried_through(mission: Mission, renamed: in
 def test_an_edit_after_the_crash_is_kept_and_the_rest_carried_through(mission: Mission) -> None:
     interrupt(mission, renamed=1)
     mission.task.write_bytes(b"their edit")
-    outcomes = finish_intent(mission.intent, root=mission.root)
+    outcomes = finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
     assert [(each.path.name, each.settled) for each in outcomes] == [
         ("table", Settled.ALREADY_WRITTEN),
         ("task", Settled.LEFT_EDITED),
@@ -415,7 +418,7 @@ def test_settling_works_after_the_mission_was_moved(mission: Mission, tmp_path: 
     interrupt(mission, renamed=1)
     for name in ["table", "task", "state", *mission.leftovers()]:
         (tmp_path / name).rename(moved / name)
-    finish_intent(moved / "state" / "intent.json", root=moved)
+    finish_intent(moved / "state" / "intent.json", root=moved, is_own_file=lambda _: True)
     assert (moved / "task").read_bytes() == b"task 1"
 
 
@@ -436,7 +439,7 @@ BROKEN_NOTES = [
 @pytest.mark.parametrize("note", BROKEN_NOTES, ids=range(len(BROKEN_NOTES)))
 def test_a_broken_note_is_moved_aside_and_reported_once(mission: Mission, note: bytes) -> None:
     mission.intent.write_bytes(note)
-    (outcome,) = finish_intent(mission.intent, root=mission.root)
+    (outcome,) = finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
     assert outcome.settled is Settled.NOTE_UNREADABLE
     assert outcome.needs_a_look
     assert outcome.path.read_bytes() == note
@@ -502,7 +505,7 @@ def test_a_folder_in_the_place_of_the_note_does_not_block_for_ever(mission: Miss
 )
 def test_no_note_whatever_it_holds_breaks_settling(mission: Mission, note: bytes) -> None:
     mission.intent.write_bytes(note)
-    finish_intent(mission.intent, root=mission.root)
+    finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
     assert not mission.intent.exists()
     assert mission.contents() == (b"table 0", b"task 0")
 

@@ -1,0 +1,85 @@
+"""Asking a person whether the commands that a mission names may run."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+from mosaic.cli.output import clean, paint, warn
+from mosaic.errors import ConsentNeededError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from mosaic.store.consent import Command
+
+Done = TypeVar("Done")
+
+
+def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Done:
+    """Do what may run commands of a mission; ask the person where that has to be.
+
+    Args:
+        path: mission.json.
+        action: changes nothing before it raises `ConsentNeededError`.
+        as_json: whether a program reads the answer: then nobody is asked.
+
+    Raises:
+        ConsentNeededError: the person said no, or there is nobody to ask.
+    """
+    try:
+        return action()
+    except ConsentNeededError:
+        if as_json or not settle_consent(path):
+            raise
+    return action()
+
+
+def settle_consent(path: Path) -> bool:
+    """Show the commands that were not allowed yet, and ask; tell whether all may run now."""
+    from mosaic.store.consent import allow, find_unallowed
+    from mosaic.store.mission_file import load_mission
+
+    document = load_mission(path)
+    unallowed = find_unallowed(document)
+    if not unallowed:
+        return True
+    if not is_somebody_there():
+        return False
+    warn("this mission names commands that you have not allowed yet:")
+    show_commands(unallowed)
+    if not says_yes("Allow them?"):
+        return False
+    allow(document, unallowed, settles=True)
+    return True
+
+
+def require_settled(path: Path, *, as_json: bool) -> None:
+    """Make sure that a mission's commands may run, before a loop or a pool begins.
+
+    Raises:
+        ConsentNeededError: the person said no, or there is nobody to ask.
+    """
+    from mosaic.store.consent import require_consent
+    from mosaic.store.mission_file import load_mission
+
+    with_consent(path, lambda: require_consent(load_mission(path)), as_json=as_json)
+
+
+def show_commands(commands: Sequence[Command]) -> None:
+    """Show commands, each with the key that holds it."""
+    for command in commands:
+        warn(f"  {paint(clean(command.where), 'bold', err=True)}  {clean(command.text)}")
+
+
+def is_somebody_there() -> bool:
+    """Tell whether a person can be asked: keyboard and screen are a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def says_yes(question: str) -> bool:
+    """Ask on the terminal; everything but a yes is a no."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
