@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import Result, clean_block, emit
+from mosaic.cli.output import Result, clean_block, emit, error_lines, paint, warn
 from mosaic.cli.tasks_view import problem_values, report_problems, task_values
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -33,13 +33,17 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
     prompt = preview.briefing.prompt
     if snapshot.problems:
         report_problems(snapshot, as_json=as_json)
+    if preview.unsaved and not as_json:
+        warn(f"{paint('warning:', 'yellow', err=True)} the capsule was not written")
+        for line in error_lines(preview.unsaved)[1:]:
+            warn(line)
     result = Result(
         kind="handoff.preview",
         data={
             "task": task_values(preview.task),
             "runtime": preview.runtime,
             "prompt": prompt,
-            "capsule_file": str(snapshot.layout.capsule_file),
+            "capsule_file": None if preview.unsaved else str(snapshot.layout.capsule_file),
             "problems": problem_values(snapshot),
         },
         # An agent behind a pipe gets every character; a terminal none that it would obey.

@@ -22,12 +22,12 @@ from mosaic.errors import FileAccessError, FileChangedError
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.exchange import exchange, rename_to_free
 from mosaic.machine.json_data import parse_json
-from mosaic.machine.paths import confined
+from mosaic.machine.paths import confined, is_inside
 from mosaic.machine.staging import is_set_temporary
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _VERSION = 1
 
@@ -96,24 +96,28 @@ def dump_note(planned: Iterable[PlannedFile], root: Path | str) -> bytes:
 
 
 def parse_note(
-    data: bytes, root: Path | str, is_own_file: Callable[[Path], bool]
+    data: bytes,
+    root: Path | str,
+    is_own_file: Callable[[Path], bool],
+    also: Sequence[Path] = (),
 ) -> list[PlannedFile]:
     """Read a note; it is not trusted: it names only files of ours and our temporaries.
 
     Args:
         data: the note.
-        root: folder that every target lies in.
+        root: folder that targets are relative to, and lie in.
+        also: other folders that they may lie in.
         is_own_file: tells of a real path whether changes of several files may name it.
 
     Raises:
         ValueError: it cannot be a note of this version, or names a file that is not ours.
-        PathOutsideError: it names a file outside `root`.
+        PathOutsideError: it names a file outside of all these folders.
     """
     try:
         note = parse_json(data)
         if note["version"] != _VERSION:
             raise ValueError("unknown version")
-        planned = [_parse_file(entry, root) for entry in note["files"]]
+        planned = [_parse_file(entry, (root, *also)) for entry in note["files"]]
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError("not an intent note") from error
     if not all(is_own_file(plan.target) for plan in planned):
@@ -121,14 +125,15 @@ def parse_note(
     return planned
 
 
-def _parse_file(entry: Mapping[str, object], root: Path | str) -> PlannedFile:
+def _parse_file(entry: Mapping[str, object], roots: Sequence[Path | str]) -> PlannedFile:
     target, temporary = entry["target"], entry["temporary"]
     old, new = entry["old_sha256"], entry["new_sha256"]
     if not isinstance(target, str) or not Path(target).name or Path(target).name == "..":
         raise ValueError("no target")
     if not (isinstance(old, str | None) and isinstance(new, str | None)):
         raise TypeError("no digest")
-    folder = confined(root, Path(target).parent)
+    place = os.path.realpath(os.path.join(os.path.realpath(roots[0]), os.path.dirname(target)))
+    folder = confined(next((r for r in roots if _holds(r, place)), roots[0]), place)
     if temporary is None and new is None:
         beside = None
     elif isinstance(temporary, str) and new is not None and is_set_temporary(temporary):
@@ -138,6 +143,10 @@ def _parse_file(entry: Mapping[str, object], root: Path | str) -> PlannedFile:
     return PlannedFile(
         target=folder / Path(target).name, temporary=beside, old_sha256=old, new_sha256=new
     )
+
+
+def _holds(root: Path | str, place: str) -> bool:
+    return is_inside(os.path.realpath(root), place)
 
 
 def state_of(path: Path) -> str | None:

@@ -14,10 +14,14 @@ import re
 import stat
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, PathOutsideError
 from mosaic.machine.access import access_error
 from mosaic.machine.paths import is_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SUFFIX = ".mission-tmp"
 _SET_MARK = "-set"
@@ -42,11 +46,16 @@ def is_set_temporary(name: str) -> bool:
     return found is not None and found["set"] is not None
 
 
-def resolve_target(path: Path | str, *, root: Path | str) -> Path:
+def resolve_target(path: Path | str, *, root: Path | str, also: Sequence[Path] = ()) -> Path:
     """Return the real file behind `path`: symlinks followed, inside `root`, regular or absent.
 
+    Args:
+        path: the file.
+        root: folder that it must lie in.
+        also: other folders that it may lie in.
+
     Raises:
-        PathOutsideError: it lies outside `root`.
+        PathOutsideError: it lies outside of all of them.
         FileAccessError: something that is no regular file stands there, or a file that
             its owner made read-only.
     """
@@ -54,7 +63,7 @@ def resolve_target(path: Path | str, *, root: Path | str) -> Path:
         base, target = os.path.realpath(root), os.path.realpath(path)
     except (OSError, ValueError) as error:
         raise access_error("written", path, error) from error
-    if not is_inside(base, target):
+    if not any(is_inside(place, target) for place in (base, *map(os.path.realpath, also))):
         raise PathOutsideError(
             f"`{path}` leads out of the mission",
             path=path,

@@ -82,7 +82,7 @@ class IntentOutcome:
 
 
 def write_together(
-    changes: Sequence[Change], *, intent: Path, root: Path | str
+    changes: Sequence[Change], *, intent: Path, root: Path | str, also: Sequence[Path] = ()
 ) -> dict[Path, Signature | None]:
     """Write several files so that a crash leaves all old or, once settled, all new.
 
@@ -95,6 +95,7 @@ def write_together(
         changes: the files, each once, in the order in which they are written.
         intent: where the note stands meanwhile; its folder must exist.
         root: folder that every real target must lie in.
+        also: other folders that targets may lie in.
 
     Returns:
         For each path as given: the signature it has now, None when it is gone.
@@ -104,7 +105,7 @@ def write_together(
             an edit in the very moment of writing, where the error tells so.
         FileAccessError: not permitted, disk full. Nothing was written, or the note still
             stands and the next `finish_intent` carries the change through.
-        PathOutsideError: a target lies outside `root`.
+        PathOutsideError: a target lies outside of all these folders.
     """
     if os.path.lexists(intent):
         raise FileAccessError(
@@ -112,7 +113,7 @@ def write_together(
             path=intent,
             hint="`mission check` finishes it",
         )
-    targets = _resolve_all(changes, root)
+    targets = _resolve_all(changes, root, also)
     planned: list[PlannedFile] = []
     read_at: dict[Path, Signature | None] = {}
     try:
@@ -137,7 +138,11 @@ def write_together(
 
 
 def finish_intent(
-    intent: Path, *, root: Path | str, is_own_file: Callable[[Path], bool]
+    intent: Path,
+    *,
+    root: Path | str,
+    is_own_file: Callable[[Path], bool],
+    also: Sequence[Path] = (),
 ) -> list[IntentOutcome]:
     """Settle a change that a crash interrupted; call it under the mission lock.
 
@@ -148,6 +153,7 @@ def finish_intent(
     Args:
         intent: where the note would stand.
         root: as it was given to `write_together`.
+        also: the same.
         is_own_file: tells of a real path whether such a change may name it; a note that names
             any other file is moved aside unread.
 
@@ -159,7 +165,7 @@ def finish_intent(
     """
     try:
         note = find_bytes(intent)
-        planned = [] if note is None else parse_note(note, root, is_own_file)
+        planned = [] if note is None else parse_note(note, root, is_own_file, also)
     except (FileAccessError, PathOutsideError, ValueError):
         return [IntentOutcome(path=_move_aside(intent), settled=Settled.NOTE_UNREADABLE)]
     if note is None:
@@ -186,10 +192,10 @@ def finish_intent(
     ]
 
 
-def _resolve_all(changes: Sequence[Change], root: Path | str) -> list[Path]:
+def _resolve_all(changes: Sequence[Change], root: Path | str, also: Sequence[Path]) -> list[Path]:
     targets: list[Path] = []
     for change in changes:
-        target = resolve_target(change.path, root=root)
+        target = resolve_target(change.path, root=root, also=also)
         if target in targets:
             raise FileAccessError(
                 f"`{change.path}` is to be written twice at once",

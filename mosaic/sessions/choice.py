@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.errors import NothingReadyError, NotReadyError, TaskNotReadyError, UsageError
+from mosaic.errors import (
+    FileAccessError,
+    MissionError,
+    MissionOwnerError,
+    NothingReadyError,
+    NotReadyError,
+    StateNotOursError,
+    TaskNotReadyError,
+    UsageError,
+)
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.ready import Selection, refusal_of, summarize_waiting
@@ -51,6 +60,8 @@ class Preview:
     task: Task
     runtime: str
     briefing: Briefing
+    unsaved: MissionError | None = None
+    """Why the capsule was not written: whoever only looks needs no state folder."""
 
 
 def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
@@ -67,8 +78,12 @@ def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
         runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt_of(snapshot, task)
     )
     briefing = brief_agent(snapshot, task, occasion)
-    save_capsule(snapshot.layout, briefing.capsule)
-    return Preview(task=task, runtime=runtime.name, briefing=briefing)
+    unsaved: MissionError | None = None
+    try:
+        save_capsule(snapshot.layout, briefing.capsule)
+    except (StateNotOursError, MissionOwnerError, FileAccessError) as error:
+        unsaved = error
+    return Preview(task=task, runtime=runtime.name, briefing=briefing, unsaved=unsaved)
 
 
 def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:

@@ -75,7 +75,10 @@ def changing(
     killed = was_killed(layout.mission_lock)
     with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):
         finished = finish_intent(
-            layout.intent_file, root=layout.project, is_own_file=layout.is_own_file
+            layout.intent_file,
+            root=layout.project,
+            also=layout.other_folders,
+            is_own_file=layout.is_own_file,
         )
         if killed:
             _sweep(layout)
@@ -238,7 +241,12 @@ class Draft:
             if base != before:
                 changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
-            write_together(changes, intent=self.layout.intent_file, root=self.layout.project)
+            write_together(
+                changes,
+                intent=self.layout.intent_file,
+                root=self.layout.project,
+                also=self.layout.other_folders,
+            )
             self._saved.extend(
                 (path, edited.before, edited.after)
                 for path, edited in self._edited.items()

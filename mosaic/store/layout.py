@@ -113,6 +113,16 @@ class Layout:
         """The project's own overrides of the templates."""
         return self.project / "templates"
 
+    @property
+    def other_folders(self) -> tuple[Path, ...]:
+        """Folders outside of the project that hold files of the mission: the person allowed them.
+
+        That they may is held by `mosaic.store.fence`.
+        """
+        files = (self.mission_file, self.tasks_file, self.manifest_file, self.scratchpad_file)
+        folders = {self.tasks_dir, self.state_dir, *(file.parent for file in files)}
+        return tuple(sorted(one for one in folders if not one.is_relative_to(self.project)))
+
     def is_own_file(self, path: Path) -> bool:
         """Tell of a real path whether it is one of the files that are changed together."""
         own = (

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 MARK = "mark"
 IGNORE_FILE = ".gitignore"
-NOWHERE = Path("/dev/null/state")
-"""A place that cannot exist: below a file."""
+NOWHERE = Path("/proc/no/state")
+"""A place that is not there and that nobody can make, not even root."""
 KEPT = frozenset(
     {
         MARK, "mission.lock", "session.lock", "sessions", "next-task.json", "index",

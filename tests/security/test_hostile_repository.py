@@ -88,8 +88,10 @@ def test_check_names_a_state_folder_that_leads_out_of_the_project(
     repo: MissionRepo, outside: Path
 ) -> None:
     plant(repo.state, "../../outside")
-    told = run(repo, "check", "--json").json()["findings"]
-    assert any("leads out of" in finding["message"] for finding in told)
+    answer = run(repo, "check", "--json")
+    assert answer.exit_code == 5
+    assert json.loads(answer.stderr)["code"] == "PATH_OUTSIDE"
+    assert "`orchestratorDir` leads out of" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -135,9 +137,7 @@ def test_a_mission_file_that_leads_out_of_the_project_is_not_written_through(
     before = look_of(outside)
     answers = [run(repo, *arguments) for arguments in CHANGES[:2]]
     assert look_of(outside) == before
-    # A session is in mission.json, and leaves a block in the scratchpad; `set` needs neither.
-    needed = [name in ("TASKS.md", "tasks"), True]
-    assert [answer.exit_code != 0 for answer in answers] == needed
+    assert [answer.exit_code for answer in answers] == [5, 5]
 
 
 def test_a_planted_run_that_is_a_symlink_is_no_run(repo: MissionRepo, outside: Path) -> None:
@@ -152,11 +152,11 @@ def test_a_planted_run_that_is_a_symlink_is_no_run(repo: MissionRepo, outside: P
     assert look_of(outside) == before
 
 
-def test_state_that_git_tracks_is_told(repo: MissionRepo) -> None:
+def test_state_that_git_tracks_is_named(repo: MissionRepo) -> None:
     (repo.state / "next-task.json").write_text("{}")
     repo.git("add", "--force", "coordination/.state/next-task.json")
     codes = [each["code"] for each in run(repo, "check", "--json").json()["findings"]]
-    assert "STATE_TRACKED" in codes
+    assert "STATE_NOT_OURS" in codes
 
 
 @pytest.mark.parametrize("strange", STRANGE_IDS)

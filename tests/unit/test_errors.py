@@ -13,6 +13,7 @@ from mosaic.errors import ExitCode, MissionError
 MADE: list[tuple[MissionError, str, int]] = [
     (errors.UsageError("x"), "USAGE", 2),
     (errors.MissionNotFoundError("/here"), "MISSION_NOT_FOUND", 2),
+    (errors.MissionOwnerError("/here", "the user `x`"), "MISSION_OWNER", 2),
     (errors.MissionExistsError("/here"), "MISSION_EXISTS", 2),
     (errors.TaskNotFoundError("T-9", ["T-8"]), "TASK_NOT_FOUND", 2),
     (errors.SessionNotFoundError("no session is live"), "SESSION_NOT_FOUND", 2),
@@ -23,6 +24,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.NotReadyError("x"), "NOT_READY", 3),
     (errors.TaskNotReadyError("T-1", "is done"), "TASK_NOT_READY", 3),
     (errors.NothingReadyError("1 task waits"), "NOTHING_READY", 3),
+    (errors.ConsentNeededError(["gate: x"], path="/m", digest="0"), "CONSENT_NEEDED", 4),
     (errors.HeldError("x"), "HELD", 4),
     (errors.SessionLiveError("s", "lives", detail="d", hint="h"), "SESSION_LIVE", 4),
     (errors.LockTimeoutError("/l", 10.0, "pid 1"), "LOCK_TIMEOUT", 4),
@@ -39,6 +41,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.FileAccessError("x"), "FILE_ACCESS", 5),
     (errors.FileChangedError("/f"), "FILE_CHANGED", 5),
     (errors.PathOutsideError("x"), "PATH_OUTSIDE", 5),
+    (errors.StateNotOursError("/s", because="is a symlink", way_out="y"), "STATE_NOT_OURS", 5),
     (errors.DuplicateTaskError("T-1", ["a.md:2", "b.md:2"]), "TASK_DUPLICATE", 5),
     (errors.SyncConflictError("T-1", "d", path="t", line=4), "SYNC_CONFLICT", 5),
     (errors.FailedError("x"), "FAILED", 1),
