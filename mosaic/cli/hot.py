@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import os
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.machine.ahead import look_ahead
@@ -117,6 +118,10 @@ def look_ahead_from_here(environ: Mapping[str, str]) -> None:
         if above == folder:
             return
         folder = above
+    from mosaic.store.trust import is_marked  # start-up: most missions have no index to look at
+
+    if not is_marked(Path(index).parent):
+        return
     look_ahead(index, f"{folder}/coordination/tasks")
 
 

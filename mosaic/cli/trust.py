@@ -71,13 +71,15 @@ def trust_command(
         )
     if forget:
         save_allowance(asked.mission_file, Allowance(must_ask=True))
-        return _show(asked.mission_file, ["everything that was allowed is taken back"], as_json)
+        said = ["everything that was allowed is taken back"]
+        result = Result(kind="trust.forgotten", data={"done": list(said)}, lines=said)
+        return emit(result, as_json=as_json)
     said = [*_accept_owner(asked.mission_file), *_allow_places(asked)]
     document = load_mission(asked.mission_file)
     said += _take_over_state(document)
     document = load_mission(asked.mission_file)
     said += _allow_commands(document, as_json=as_json)
-    return _show(asked.mission_file, said or ["there is nothing to allow"], as_json)
+    return _show(asked.mission_file, said or ["there is nothing to allow"], as_json=as_json)
 
 
 def _read_paths(paths: list[Path], mission: Path | None) -> _Asked:
@@ -147,7 +149,7 @@ def _allow_commands(document: MissionDocument, *, as_json: bool) -> list[str]:
     return [f"may run: {command.shown}" for command in unallowed]
 
 
-def _show(mission_file: Path, said: list[str], as_json: bool) -> int:
+def _show(mission_file: Path, said: list[str], *, as_json: bool) -> int:
     """Say what was done, and what is allowed now."""
     allowance = find_allowance(mission_file)
     document = load_mission(mission_file)

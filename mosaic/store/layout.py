@@ -19,7 +19,7 @@ from mosaic.errors import MissionNotFoundError, UsageError
 from mosaic.records import dataclass
 from mosaic.store.fence import refuse_outside
 from mosaic.store.owners import note_named, refuse_other_owner
-from mosaic.store.trust import StateFolder, look_at_state
+from mosaic.store.trust import StateFolder, is_marked, look_at_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,6 +205,8 @@ def _leader_of(place: Path) -> Path | None:
     from mosaic.store.mission_file import load_mission
     from mosaic.workspaces.record import workspace_at
 
+    if not is_marked(place.parent.parent):
+        return None
     try:
         workspace = workspace_at(place)
         if workspace is None:

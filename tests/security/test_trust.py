@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,27 @@ class TestOwner:
         here = MissionRepo(above, repo.environ)
         assert here.run("trust", str(repo.path)).exit_code == 0
         assert here.run("add", "More").exit_code == 0
+
+    @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+    def test_who_may_read_but_not_write_can_look(self, repo: MissionRepo) -> None:
+        for folder, names, files in os.walk(repo.path):
+            for name in (*names, *files):
+                os.lchown(os.path.join(folder, name), 1234, 1234)
+        os.chown(repo.path, 1234, 1234)
+        repo.path.chmod(0o755)
+        lacking = "-dac_override,-dac_read_search"
+        weak = ["setpriv", f"--inh-caps={lacking}", f"--bounding-set={lacking}"]
+        for arguments in (*LOOKS, ("graph",), ("check",), ("doctor",)):
+            done = subprocess.run(
+                [*weak, *repo.argv(*arguments)],
+                cwd=repo.path,
+                env=repo.environ,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == (1 if arguments == ("doctor",) else 0), (arguments, done)
+            assert "Traceback" not in done.stderr
 
     def test_whoever_stands_in_the_others_folder_may_look(
         self, repo: MissionRepo, above: Path
