@@ -25,8 +25,9 @@ HIDDEN = (
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Beyond the controls; as both stand in a class of a pattern."""
-_BEHIND = rf"[^\x00-\x9f\u200c\u200d\ufe0e\ufe0f\ud800-\udfff{HIDDEN}]"
-BARE_JOINER = rf"(?<!{_BEHIND})(?:[\u200c\ufe0e\ufe0f]|(?<!{_BEHIND}\ufe0f)\u200d)"
+JOINED = rf"[^\x00-\x9f\u200c\u200d\ufe0e\ufe0f\ud800-\udfff{HIDDEN}]"
+"""What a joiner may stand behind."""
+BARE_JOINER = rf"(?<!{JOINED})(?:[\u200c\ufe0e\ufe0f]|(?<!{JOINED}\ufe0f)\u200d)"
 """One that joins nothing."""
 _LINE_ENDS = r"\r\n?|[\x0b\x0c\x85\u2028\u2029]"
 
@@ -44,6 +45,14 @@ _PRINTABLE = frozenset(
 def is_harmless_line(text: str) -> bool:
     """Tell whether a text can be shown as it is, on one line; may say no where it could be."""
     return text.isprintable() and (text.isascii() or _PRINTABLE.isdisjoint(text))
+
+
+def holds_hidden(text: str) -> bool:
+    """Tell whether a text holds what is not shown."""
+    if is_harmless_line(text):
+        return False
+    signs, halves = _patterns()
+    return signs.search(text) is not None or halves.search(text) is not None
 
 
 def harmless_signs(text: str) -> str:
