@@ -27,6 +27,9 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _SHELL_WORD = re.compile(
     r"(?:[^\s'\"\\;|&()<>$]|\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|\$\([^()]*\)|['\"\\$])+|[;|&()\n]"
 )
+_QUOTE = re.compile(r"['\"\\]")
+_QUOTED_PART = re.compile(r"(?s)'([^']*)'|\"((?:\\.|[^\"\\])*)\"|\\(.)|(.)")
+_ESCAPED = re.compile(r"\\([\"\\$`])")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "fish"})
 _SETTERS = frozenset({"set", "setenv"})
 """Words behind which a name and its value are two arguments."""
@@ -46,6 +49,11 @@ def masked_argv(argv: Sequence[str], prompt: str) -> tuple[str, ...]:
     """Return an argument list fit to be recorded: no keys, and the prompt by name only."""
     named = [each.replace(prompt, PROMPT_MARK) if prompt else each for each in argv]
     return tuple(_masked(named, depth=0))
+
+
+def masked_line(line: str) -> str:
+    """Return a command line as a shell reads it, fit to be shown and recorded."""
+    return masked_forms(_masked_line(line, depth=1))
 
 
 def _masked(words: Sequence[str], *, depth: int) -> Iterator[str]:
@@ -119,8 +127,10 @@ def _masked_line(line: str, *, depth: int) -> str:
 
 def _unquoted(word: str) -> str:
     """Return a word as its program gets it, save for what a shell would put into it."""
-    parts = re.findall(r"'([^']*)'|\"((?:\\.|[^\"\\])*)\"|\\(.)|(.)", word, re.DOTALL)
-    return "".join(a or re.sub(r"\\([\"\\$`])", r"\1", b) or c or d for a, b, c, d in parts)
+    if _QUOTE.search(word) is None:
+        return word
+    parts = _QUOTED_PART.findall(word)
+    return "".join(a or _ESCAPED.sub(r"\1", b) or c or d for a, b, c, d in parts)
 
 
 def _quoted(word: str, before: str) -> str:

@@ -62,6 +62,8 @@ _NAMED = (
     ),
 )
 _NAMED_VALUES = tuple((re.compile(name), re.compile(value)) for name, value in _NAMED)
+_SHORTEST_FORM = 14
+_NAMES_NOTHING = re.compile(r"[^=:@]*")
 _BEARER = re.compile(r"(?i)(?<![\w-])(bearer|basic)(\s+)(?=[^\s\"']*[\d=._\-])[^\s\"'$]{8,}")
 _REFERENCE = re.compile(r"\"?(?:\w+ )?\$(?:\w+|\{\w+\}|\([^()\"]*\))\"?")
 _USER_OF_ADDRESS = re.compile(
@@ -97,6 +99,8 @@ def is_secret_name(name: str) -> bool:
 
 def masked_forms(text: str) -> str:
     """Return a text with everything masked that is a secret by its form or by its name."""
+    if len(text) < _SHORTEST_FORM and _NAMES_NOTHING.fullmatch(text):
+        return text
     for form in _FORMS:
         text = form.sub(MASK, text)
     for name, value in _NAMED_VALUES:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from mosaic.plan.gates import parse_gates
 from mosaic.runs.masking import masked_argv
+from tests.integration.conftest import MissionRepo
 
 KEYS = {
     "cloud": "AKIA" + "IOSFODNN7EXAMPLE",
@@ -193,3 +197,42 @@ def test_what_is_around_a_secret_is_kept() -> None:
 def test_masking_takes_time_by_the_length_of_what_is_masked(word: str) -> None:
     """Without a time: what grows with the square would not end within the test's limit."""
     masked_argv(["sh", "-c", word * (300_000 // len(word))], "")
+
+
+def test_a_gate_is_not_named_by_a_secret_before_its_program() -> None:
+    (gate,) = parse_gates(f"API_KEY={SECRET} X=1 pytest -q")
+    assert gate.name == "pytest"
+
+
+def test_no_record_of_a_run_holds_a_secret_of_its_command(repo: MissionRepo) -> None:
+    mission = repo.mission()
+    mission["qualityGates"] = f"API_KEY={SECRET} true --token {SECRET}"
+    (repo.path / "coordination" / "mission.json").write_text(json.dumps(mission))
+    repo.git("commit", "-qam", "A gate")
+    assert repo.run("gates", "T-001").exit_code == 0
+    line = f"curl() {{ :; }}; DB_PASS={SECRET} curl -H 'Authorization: Bearer {SECRET}' x"
+    for argv in (
+        ["true", "--client_secret", SECRET],
+        ["sh", "-c", line],
+        ["true", f"password={SECRET}"],
+    ):
+        assert repo.run("exec", "T-001", "--step", "s", "--", *argv).exit_code == 0
+    assert len(list(repo.state.glob("runs/T-001/*/meta.json"))) == 4
+    holding = [
+        path
+        for path in repo.state.rglob("*")
+        if path.is_file() and SECRET.encode() in path.read_bytes()
+    ]
+    assert holding == []
+    shown = repo.run("review", "T-001")
+    assert SECRET not in shown.stdout
+
+
+def test_a_command_with_a_secret_is_still_the_one_that_was_claimed(repo: MissionRepo) -> None:
+    (task,) = (repo.path / "coordination/tasks").glob("T-001*.md")
+    claim = f"- `printf x --token {SECRET}`\n"
+    task.write_text(task.read_text().replace("## commands_run\n", f"## commands_run\n\n{claim}", 1))
+    argv = ("printf", "x", "--token", SECRET)
+    assert repo.run("exec", "T-001", "--step", "s", "--", *argv).exit_code == 0
+    commands = repo.run("review", "T-001", "--json").stdout
+    assert '"confirmed"' in commands
