@@ -95,10 +95,11 @@ def call(arguments: Sequence[str]) -> int:
     Raises:
         MissionError: what the command says went wrong.
     """
+    app = build_app(_wanted(arguments))
+    if os.environ.get("_MISSION_COMPLETE", "").startswith("complete_"):
+        return _complete(app)
     try:
-        answer = build_app(_wanted(arguments))(
-            list(arguments) or ["--help"], prog_name="mission", standalone_mode=False
-        )
+        answer = app(list(arguments) or ["--help"], prog_name="mission", standalone_mode=False)
     except Abort:
         return int(ExitCode.INTERRUPTED)
     except Exit as exit_:
@@ -118,6 +119,36 @@ def _wanted(arguments: Sequence[str]) -> str | None:
         words = f"{line}.".split()[1:-1]
     known = {name for modules in PANELS.values() for name in modules}
     return words[0] if words and words[0] in known else None
+
+
+def _complete(app: typer.Typer) -> int:
+    """Answer a shell with what Typer finds, but not in Typer's words: see `print_words`."""
+    from typer._click.shell_completion import get_completion_class
+
+    from mosaic.cli.completing import ANSWERS, print_words
+
+    command = typer.main.get_command(app)
+    shell = os.environ["_MISSION_COMPLETE"].removeprefix("complete_")
+    finder = get_completion_class(shell)
+    if finder is None or shell not in ANSWERS:
+        return 1
+    asked = finder(command, {}, "mission", "_MISSION_COMPLETE")
+    try:
+        words, begun = asked.get_completion_args()
+    except (KeyError, ValueError):
+        return 1  # the script of a shell says where the cursor stands
+    is_offered = print_words(
+        shell,
+        # Files are the shell's own to complete.
+        lambda: [
+            (item.value, item.help or "")
+            for item in asked.get_completions(words, begun)
+            if item.type == "plain"
+        ],
+        begun=begun,
+        is_shown=os.environ.get("_TYPER_COMPLETE_FISH_ACTION") != "is-args",
+    )
+    return int(not is_offered and shell == "fish")
 
 
 def _usage(error: Exception, *, as_json: bool) -> int:

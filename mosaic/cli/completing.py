@@ -1,8 +1,13 @@
-"""What a shell's completion of task ids is answered with, without Typer.
+"""What a shell's completion is answered with: plain words, whoever wrote them.
 
-The scripts that `mission --install-completion` writes are Typer's, and so is the shape of the
-answer for each shell. Whatever is not plainly the first operand of a command that takes a
-task id is completed by Typer itself; a test holds both to the same answer.
+The scripts that `mission --install-completion` writes are Typer's. The one for zsh evaluates
+the answer, and zsh evaluates it once more; bash splits and expands it; fish cuts it at tabs
+and newlines. Ids, titles and names come from files that a clone brings. So every answer, of
+ours and of Typer's, leaves by `print_words`, which offers only what no shell reads as more
+than a word.
+
+Whatever is not plainly the first operand of a command that takes a task id is found by Typer
+itself; a test holds both to the same answer.
 """
 
 from __future__ import annotations
@@ -11,11 +16,16 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from mosaic.text.harmless import harmless_signs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
 
-    from mosaic.model import Task
     from mosaic.store.tasks import Snapshot
+
+    Word: TypeAlias = tuple[str, str]
+    """What is offered, with its help."""
 
 COMMANDS = frozenset(
     {
@@ -26,10 +36,17 @@ COMMANDS = frozenset(
 """Those whose first operand is a task's id."""
 PLAIN_LINE = re.compile(r"[\w.:/-]+ +(\w+) +((?:[\w.][\w.-]*)?)")
 """The program, a command, and the beginning of an id; without quotes, flags and more words."""
+HOT_SHELLS = ("bash", "zsh", "fish")
 OPERAND = 2
 """The place of a command's first operand among the words of a line."""
-UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\\]+")
-"""What no shell's list can show, and what would escape the sign behind it."""
+PLAIN_ASCII = re.compile(r"[\w./+=,@%:-]*", re.ASCII)
+"""What no shell expands, splits or quotes, wherever it stands in a word."""
+DROPPED_FROM_HELP = re.compile("[\"'`()]")
+"""What a text can be read without; any other sign that is not plain becomes a blank."""
+LONGEST_VALUE = 200
+"""Characters of a word; what is longer is not offered."""
+LONGEST_HELP = 100
+"""Characters of a help; the rest is cut off."""
 
 
 def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
@@ -39,8 +56,7 @@ def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
         environ: what Typer's completion scripts hand over.
     """
     shell = environ.get("_MISSION_COMPLETE", "").removeprefix("complete_")
-    answer = ANSWERS.get(shell)
-    if answer is None:
+    if shell not in HOT_SHELLS:
         return None
     line = environ.get("_TYPER_COMPLETE_ARGS", "")
     if shell == "bash":
@@ -59,25 +75,91 @@ def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
         from mosaic.cli.hot import look_ahead_from_here
 
         look_ahead_from_here(environ)
-        sys.stdout.write(f"{answer(_begun(found[2]))}\n")
+        print_words(shell, lambda: complete_task(found[2]), begun=found[2])
         return 0
 
     return complete
 
 
+def print_words(
+    shell: str, find: Callable[[], Iterable[Word]], *, begun: str, is_shown: bool = True
+) -> bool:
+    """Answer a shell and return whether there is something to offer. Never fails.
+
+    A person who presses TAB has not asked for an error: whatever goes wrong offers nothing. What
+    is printed on the way, such as the version, never reaches the shell, which would evaluate it.
+
+    Args:
+        shell: one of `ANSWERS`.
+        find: returns the words with their help.
+        begun: what stands in the line already; only behind a `-` is an option offered.
+        is_shown: False where the shell only asks whether there is something.
+    """
+    from contextlib import redirect_stdout
+    from io import StringIO
+
+    try:
+        with redirect_stdout(StringIO()):
+            words = plain_words(find(), begun=begun, is_utf8=_is_utf8())
+    except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, see above
+        words = []
+    if is_shown:
+        sys.stdout.write(f"{ANSWERS[shell](words)}\n")
+    return bool(words)
+
+
+def _is_utf8() -> bool:
+    # A letter may hold the byte of a backslash in other encodings.
+    return (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+
+
+def plain_words(words: Iterable[Word], *, begun: str, is_utf8: bool = True) -> list[Word]:
+    """Return the words that every shell takes for plain words, with help of plain words.
+
+    Args:
+        words: each with its help, which may be empty.
+        begun: what stands in the line already.
+        is_utf8: whether letters beyond ASCII can be said.
+    """
+    refused = ("=",) if begun.startswith("-") else ("=", "-")  # `=x` is a path in zsh
+    return [
+        (value, _plain_help(help_, is_utf8=is_utf8))
+        for value, help_ in words
+        if value
+        and len(value) <= LONGEST_VALUE
+        and not value.startswith(refused)
+        and all(map(_is_plain, value))
+        and (value.isascii() or is_utf8)
+    ]
+
+
+def _is_plain(sign: str) -> bool:
+    if sign.isascii():
+        return PLAIN_ASCII.fullmatch(sign) is not None
+    if sign.isalnum():
+        return harmless_signs(sign) == sign
+    from unicodedata import category  # start-up: few words need it
+
+    # Vowels of many languages are marks.
+    return category(sign) in ("Mn", "Mc") and harmless_signs(sign) == sign
+
+
+def _plain_help(text: str, *, is_utf8: bool) -> str:
+    # More than is shown, and still cheap.
+    read = DROPPED_FROM_HELP.sub("", text[: 10 * LONGEST_HELP])
+    signs = (sign if _is_plain(sign) and (is_utf8 or sign.isascii()) else " " for sign in read)
+    return " ".join("".join(signs).split())[:LONGEST_HELP].rstrip()
+
+
 def complete_task(incomplete: str) -> list[tuple[str, str]]:
     """Complete the id of any task."""
-    return [(task.id, _help(task)) for task in _begun(incomplete)]
-
-
-def _begun(incomplete: str) -> list[Task]:
     snapshot = find_snapshot()
     tasks = snapshot.tasks if snapshot else ()
-    return [task for task in tasks if task.id.startswith(incomplete)]
-
-
-def _help(task: Task) -> str:
-    return f"{task.status.value}: {UNSPEAKABLE.sub(' ', task.title)}"
+    return [
+        (task.id, f"{task.status.value}: {task.title}")
+        for task in tasks
+        if task.id.startswith(incomplete)
+    ]
 
 
 def find_snapshot() -> Snapshot | None:
@@ -91,28 +173,36 @@ def find_snapshot() -> Snapshot | None:
         return None
 
 
-def _for_bash(tasks: Iterable[Task]) -> str:
-    return "\n".join(task.id for task in tasks)
+def _for_bash(words: Iterable[Word]) -> str:
+    return "\n".join(value for value, _ in words)
 
 
-def _for_zsh(tasks: Iterable[Task]) -> str:
-    lines = "\n".join(f'"{_quoted(task.id)}":"{_quoted(_help(task))}"' for task in tasks)
+def _for_zsh(words: Iterable[Word]) -> str:
+    lines = "\n".join(
+        f'"{_quoted(value)}":"{_quoted(help_)}"' if help_ else f'"{_quoted(value)}"'
+        for value, help_ in words
+    )
     return f"_arguments '*: :(({lines}))'" if lines else "_files"
 
 
 def _quoted(text: str) -> str:
-    """Return a text as Typer hands it to zsh, which evaluates the answer."""
-    for sign, written in (('"', '""'), ("'", "''"), ("$", r"\$"), ("`", r"\`"), (":", r"\\:")):
-        text = text.replace(sign, written)
-    return text
+    # A colon ends the value.
+    return text.replace(":", r"\\:")
 
 
-def _for_fish(tasks: Iterable[Task]) -> str:
-    return "\n".join(f"{task.id}\t{_help(task)}" for task in tasks)
+def _for_fish(words: Iterable[Word]) -> str:
+    return "\n".join(f"{value}\t{help_}" if help_ else value for value, help_ in words)
 
 
-ANSWERS: Mapping[str, Callable[[Iterable[Task]], str]] = {
+def _for_powershell(words: Iterable[Word]) -> str:
+    return "\n".join(f"{value}:::{help_ or ' '}" for value, help_ in words)
+
+
+ANSWERS: Mapping[str, Callable[[Iterable[Word]], str]] = {
     "bash": _for_bash,
     "zsh": _for_zsh,
     "fish": _for_fish,
+    "powershell": _for_powershell,
+    "pwsh": _for_powershell,
 }
+"""What Typer's script of each shell reads; the words are plain already."""

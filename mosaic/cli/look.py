@@ -16,7 +16,7 @@ from mosaic.text.lines import display_width
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.model import JsonValue, Task, Usage
+    from mosaic.model import JsonValue, Session, Task, Usage
     from mosaic.plan.progress import MilestoneProgress
     from mosaic.plan.ready import Selection
     from mosaic.sessions.session_lock import FoundLock
@@ -144,12 +144,18 @@ def _milestone_lines(milestones: list[MilestoneProgress]) -> list[str]:
 
 
 def _recovered_lines(recovered: list[Settled]) -> list[str]:
-    return [
-        f"{paint('found', 'yellow')}     session {settled.session.id} on "
-        f"{settled.session.last_task_id} {settled.outcome.reason.value} after "
-        f"{length_words(settled.session)}; `mission resume` goes on"
-        for settled in recovered
-    ]
+    lines = []
+    for session, outcome in ((each.session, each.outcome) for each in recovered):
+        goes_on = "; `mission resume` goes on" if session.last_task_id else ""
+        lines.append(
+            f"{paint('found', 'yellow')}     session {clean(session.id)}{_on_task(session)} "
+            f"{outcome.reason.value} after {length_words(session)}{goes_on}"
+        )
+    return lines
+
+
+def _on_task(session: Session) -> str:
+    return f" on {clean(session.last_task_id)}" if session.last_task_id else ""
 
 
 def _live_lines(live: list[FoundLock]) -> list[str]:
@@ -157,8 +163,9 @@ def _live_lines(live: list[FoundLock]) -> list[str]:
     from mosaic.plan.durations import format_duration
 
     return [
-        f"{paint('live', 'green')}      {found.lock.task_id}  {found.lock.session_id} "
-        f"{found.lock.runtime}, pid {found.lock.process.pid}, "
+        f"{paint('live', 'green')}      {clean(found.lock.task_id)}  "
+        f"{clean(found.lock.session_id)} {clean(found.lock.runtime)}, "
+        f"pid {found.lock.process.pid}, "
         f"{format_duration((utc_now() - found.lock.started_at).total_seconds())}: "
         f"{found.judgement.because}"
         for found in live

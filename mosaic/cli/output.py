@@ -3,7 +3,7 @@
     {"schema_version": 1, "kind": "task.list", …, "next_commands": ["mission next"]}
 
 Errors go to stderr, as text or as the same facts in JSON. Everything that comes from files
-or agents is stripped of control characters before it reaches a terminal.
+or agents is made harmless (`mosaic.text.harmless`) before it reaches a terminal.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
 from mosaic.records import dataclass, field
+from mosaic.text.harmless import escaped_signs, harmless_line, harmless_signs, is_harmless_line
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 NARROWEST = 12
 """A narrower last column is not cut: too little would be left of it."""
-HIGH_CONTROLS = r"\x7f-\x9f\u202a-\u202e\u2066-\u2069"
-CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{HIGH_CONTROLS}]")
-HIGH_CONTROL = re.compile(f"[{HIGH_CONTROLS}]")
 COLORS = {
     "bold": "1",
     "dim": "2",
@@ -40,6 +38,7 @@ COLORS = {
     "magenta": "35",
     "cyan": "36",
 }
+OUR_COLORS = r"(\x1b\[(?:[0-2]|3[1-6])m)"
 STATUS_COLORS = {
     "todo": "",
     "in-progress": "yellow",
@@ -74,7 +73,7 @@ def emit(result: Result, *, as_json: bool) -> int:
             **result.data,
             "next_commands": list(result.next_commands),
         }
-        write(to_json(document, sys.stdout, indent=2))
+        _print(to_json(document, sys.stdout, indent=2), sys.stdout)
         return int(result.exit_code)
     if result.lines:
         write("\n".join(result.lines))
@@ -84,15 +83,34 @@ def emit(result: Result, *, as_json: bool) -> int:
 
 
 def write(text: str) -> None:
-    """Print one line to stdout, whatever the locale can show."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    """Print text to stdout, whatever the locale can show."""
+    _print(_shown(text), sys.stdout)
 
 
 def warn(text: str) -> None:
-    """Print one line to stderr."""
-    encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    """Print text to stderr."""
+    _print(_shown(text, err=True), sys.stderr)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def _shown(text: str, *, err: bool = False) -> str:
+    """Return text without anything that a terminal would obey or hide but our own colours.
+
+    What comes from files is cleaned where its line is made, and there put on one line. This is
+    the last door, for what was forgotten.
+    """
+    if all(map(is_harmless_line, text.split("\n"))):
+        return text
+    if not has_color(err=err):
+        return harmless_signs(text)
+    parts = re.split(OUR_COLORS, text)
+    return "".join(
+        part if number % 2 else harmless_signs(part) for number, part in enumerate(parts)
+    )
 
 
 def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | None = None) -> str:
@@ -105,13 +123,13 @@ def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | Non
     except UnicodeEncodeError:
         return json.dumps(document, indent=indent)
     # JSON itself escapes what comes before the space only.
-    return HIGH_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return escaped_signs(text)
 
 
 def emit_error(error: MissionError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit code."""
     if as_json:
-        warn(to_json(error_values(error), sys.stderr))
+        _print(to_json(error_values(error), sys.stderr), sys.stderr)
     else:
         for line in error_lines(error):
             warn(line)
@@ -138,22 +156,24 @@ def error_lines(error: MissionError) -> list[str]:
     if error.path is not None:
         place = f"{error.path}:{error.line}" if error.line is not None else error.path
         lines.append(f"  --> {clean(place)}")
-    lines += [f"  {clean(line)}" for line in (error.detail or "").splitlines()]
+    lines += [f"  {line}" for line in clean_block(error.detail or "")]
     if error.hint:
         lines += ["", f"{paint('hint:', 'cyan', err=True)} {clean(error.hint)}"]
     return lines
 
 
 def clean(text: object) -> str:
-    """Return a text on one line, without anything that a terminal would obey."""
-    if isinstance(text, str) and text.isprintable():
-        return text
-    return CONTROL.sub("", " ".join(str(text).splitlines())).replace("\t", " ")
+    """Return a text on one line, without anything that a terminal would obey or hide."""
+    return harmless_line(str(text))
 
 
 def clean_block(text: str) -> list[str]:
-    """Return a text's lines without anything that a terminal would obey."""
-    return [CONTROL.sub("", line).replace("\t", "    ") for line in text.splitlines()]
+    """Return a text's lines without anything that a terminal would obey or hide.
+
+    Only newlines end a line: a title within it cannot begin one of its own.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    return [clean(line.replace("\t", "    ")) for line in lines] if text else []
 
 
 def has_color(*, err: bool = False) -> bool:
@@ -198,9 +218,7 @@ def align(rows: Iterable[Sequence[str]], *, headers: Sequence[str] = ()) -> list
 
 def _cleaned(cells: tuple[str, ...]) -> tuple[str, ...]:
     """Return a column's cells without anything that a terminal would obey."""
-    if "".join(cells).isprintable():
-        return cells
-    return tuple(map(clean, cells))
+    return cells if is_harmless_line("".join(cells)) else tuple(map(clean, cells))
 
 
 def _status_cell(cell: str) -> str:

@@ -68,7 +68,8 @@ def _carrier(run_dir: Path, order: Order) -> RunCarrier:
     carrier = carrier_of(run_dir, order, watch=PaneView().tell if is_headless else None)
     if is_headless:
         meta = carrier.meta
-        print(f"{paint(meta.task_id, 'bold')} → {meta.runtime}, run {meta.run_id}", flush=True)
+        about = f"{clean(meta.runtime)}, run {clean(meta.run_id)}"
+        print(f"{paint(clean(meta.task_id), 'bold')} → {about}", flush=True)
     return carrier
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mosaic.cli.output import align, clean, paint
+from mosaic.cli.output import align, clean, clean_block, paint
 from mosaic.cli.sessions_view import usage_words
 from mosaic.errors import MissionError
 from mosaic.model import Usage
@@ -120,9 +120,7 @@ def result_lines(
     for name, result in results.items():
         mark = {"completed": "green", "blocked": "yellow"}.get(result.status, "red")
         lines.append(f"{paint(name, 'bold')}  {paint(result.status, mark)}")
-        lines += [
-            f"  {clean(line)}" for line in (result.summary or result.error or "").splitlines()
-        ]
+        lines += [f"  {line}" for line in clean_block(result.summary or result.error or "")]
     lines += [
         f"{paint(name, 'bold')}  no result yet" for name in state.workers if name not in results
     ]

@@ -15,7 +15,7 @@ from mosaic.cli.options import (
     RuntimeName,
     read_stdin,
 )
-from mosaic.cli.output import Result, clean, emit, paint, plain
+from mosaic.cli.output import Result, clean, clean_block, emit, paint, plain
 from mosaic.cli.tasks_view import (
     problem_values,
     report_notices,
@@ -239,7 +239,7 @@ def _finding_lines(finding: Finding) -> list[str]:
     lines = [f"{paint(f'{finding.level}:', color)} {clean(finding.message)}"]
     if finding.path:
         lines.append(f"  --> {clean(finding.path)}{f':{finding.line}' if finding.line else ''}")
-    lines += [f"  {clean(line)}" for line in (finding.detail or "").splitlines()]
+    lines += [f"  {line}" for line in clean_block(finding.detail or "")]
     if finding.hint:
         lines.append(f"  {paint('hint:', 'cyan')} {clean(finding.hint)}")
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import Result, clean_block, emit, error_lines, paint, warn
+from mosaic.cli.output import Result, emit, error_lines, paint, warn
 from mosaic.cli.tasks_view import problem_values, report_problems, task_values
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -46,8 +46,9 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
             "capsule_file": None if preview.unsaved else str(snapshot.layout.capsule_file),
             "problems": problem_values(snapshot),
         },
-        # An agent behind a pipe gets every character; a terminal none that it would obey.
-        lines=clean_block(prompt) if sys.stdout.isatty() else prompt.splitlines(),
+        # As it is: it holds nothing that a person would not see (`fit_prompt`), and who approves
+        # it approves every byte that the agent is given.
+        lines=prompt.removesuffix("\n").split("\n"),
         next_commands=["mission next"],
     )
     return emit(result, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mosaic.cli.options import Json, MissionPath, complete_session
-from mosaic.cli.output import Result, align, emit, paint
+from mosaic.cli.output import Result, align, clean, emit, paint
 from mosaic.cli.sessions_view import length_words, live_row, session_rows
 from mosaic.cli.tasks_view import progress_json, session_json
 from mosaic.store.reading import locate_mission, read_mission
@@ -86,14 +86,16 @@ def stop_command(
     from mosaic.sessions.stop import stop_session
 
     stopped = stop_session(locate_mission(mission), session, now=now)
+    task_id = stopped.last_task_id
+    stays = f"; {clean(task_id)} stays as it is" if task_id else ""
     result = Result(
         kind="session.stopped",
         data={"session": session_json(stopped)},
         lines=[
             f"{stopped.id} ended {stopped.ended_reason or 'unknown'} after "
-            f"{length_words(stopped)}; {stopped.last_task_id} stays as it is"
+            f"{length_words(stopped)}{stays}"
         ],
-        next_commands=[f"mission resume {stopped.last_task_id}"],
+        next_commands=[f"mission resume {task_id}" if task_id else "mission status"],
         show_next=True,
     )
     return emit(result, as_json=as_json)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 UNNAMED = "gate"
 LONGEST_NAME = 40
+VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+"""Set before a program; its value may be a secret, and a name goes into records."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +88,8 @@ def _parse_gate(entry: object, taken: set[str]) -> Gate | None:
 
 
 def _name_of(command: str) -> str:
-    """Return a gate's name where it has none: its program."""
-    words = command.split()
+    """Return a gate's name where it has none: its program, without the variables before it."""
+    words = [word for word in command.split() if not VARIABLE.match(word)]
     return words[0].rpartition("/")[2] if words else UNNAMED
 
 

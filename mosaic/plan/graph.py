@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
+from mosaic.text.harmless import harmless_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,8 +91,8 @@ def render_text(tasks: Sequence[Task]) -> str:
     lines = []
     for task in ordered:
         indent = "  " * min(depth.get(task.id, 0), 20)
-        waits = f"  ← {', '.join(task.depends_on)}" if task.depends_on else ""
-        title = " ".join(task.title.split())
+        waits = f"  ← {', '.join(map(harmless_line, task.depends_on))}" if task.depends_on else ""
+        title = " ".join(harmless_line(task.title).split())
         lines.append(f"{indent}{MARKS[task.status]} {task.id:<{width}}  {title}{waits}")
     lines += [f"cycle: {ARROW.join(cycle)}" for cycle in cycles]
     return "\n".join(lines)
@@ -102,7 +103,7 @@ def render_mermaid(tasks: Sequence[Task]) -> str:
     nodes = {task.id: f"t{n}" for n, task in enumerate(tasks)}
     lines = ["flowchart TD"]
     for task in tasks:
-        label = _mermaid_text(f"{task.id}: {task.title}")
+        label = _mermaid_text(harmless_line(f"{task.id}: {task.title}"))
         lines.append(f'    {nodes[task.id]}["{label}"]:::{_style(task.status)}')
     for task in tasks:
         lines += [
@@ -124,7 +125,7 @@ def render_dot(tasks: Sequence[Task]) -> str:
     known = {task.id for task in tasks}
     lines = ["digraph mission {", "  rankdir=LR;", "  node [shape=box];"]
     for task in tasks:
-        label = _dot_text(f"{task.id}\n{task.title}\n{task.status}")
+        label = _dot_text(f"{task.id}\n{harmless_line(task.title)}\n{task.status}")
         lines.append(f"  {_dot_text(task.id)} [label={label}];")
     for task in tasks:
         lines += [

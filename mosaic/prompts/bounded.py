@@ -1,17 +1,13 @@
-"""Text kept within bounds: cut to a length, put on one line, freed of control characters."""
+"""Text kept within bounds: cut to a length, put on one line, freed of what is not shown."""
 
 from __future__ import annotations
 
-import re
-
-# C0 but tab and newline, DEL, C1, and halves of surrogate pairs, which no UTF-8 can hold.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+from mosaic.text.harmless import harmless_text
 
 
 def plain_text(text: str) -> str:
-    """Return text with plain newlines, and no other control characters but tabs."""
-    return _CONTROL.sub("", _LINE_END.sub("\n", text))
+    """Return text with plain newlines, and nothing that a person who reads it does not see."""
+    return harmless_text(text)
 
 
 def one_line(text: str, limit: int = 300) -> str:

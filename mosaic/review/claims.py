@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.records import dataclass
+from mosaic.runs.masking import masked_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,7 +214,7 @@ def _command_claims(line: str, *, in_fence: bool) -> Iterator[CommandClaim]:
         found = CD.match(command)
         yield CommandClaim(
             text=text,
-            command=command[found.end() :] if found else command,
+            command=masked_line(command[found.end() :] if found else command),
             cwd=found["place"].strip("'\"") if found else None,
             says_failed=failed,
             says_skipped=bool(SKIPPED.search(rest)),

@@ -19,9 +19,11 @@ from mosaic.model import Mode, total_usage
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass
 from mosaic.review.claims import Kind
+from mosaic.review.commands import LONGEST_COMMAND
 from mosaic.review.matching import ChangedFile, RanCommand
 from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.folders import runs_of_task
+from mosaic.runs.masking import masked_line
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.finish import changes_of_pairs, tree_pair
@@ -238,7 +240,7 @@ def _commands_of_agents(
                     yield (
                         moment,
                         RanCommand(
-                            command=seen.command,
+                            command=masked_line(seen.command[:LONGEST_COMMAND]),
                             exit_code=seen.exit_code,
                             failed=seen.failed,
                             source=f"run {run.id}",
@@ -268,7 +270,7 @@ def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:
         yield (
             meta.created_at.isoformat(),
             RanCommand(
-                command=argv[2] if is_shell else shlex.join(argv),
+                command=masked_line(argv[2] if is_shell else shlex.join(argv)),
                 exit_code=done.get("exit_code"),
                 failed=done.get("outcome") != "completed",
                 source=f"step {meta.step_id}",

@@ -6,6 +6,8 @@ import html
 import re
 from typing import Any
 
+from mosaic.text.harmless import harmless_signs, with_newlines
+
 Token = dict[str, Any]
 
 LONGEST_INPUT = 65_536
@@ -13,17 +15,12 @@ DEEPEST = 12
 MOST_MARKS = 1_000
 """A paragraph with more signs that may be markup is shown as it stands."""
 
-_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _OBEYED = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI
     # OSC, DCS, SOS, PM, APC. One without an end hides nothing: its text stays.
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x00-\x08\x0a-\x1f\x7f-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]?"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-    # Marks, embeddings, overrides and isolates of text direction; what annotates unseen.
-    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff]"
 )
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MARK = re.compile(r"[*_\[\]<~!`&\\]")
 RAW = frozenset({"codespan", "block_code", "block_html", "inline_html"})
 """Tokens whose letters mean nothing but themselves."""
@@ -34,7 +31,7 @@ def clean(text: str) -> str:
 
     Escape sequences go whole, line ends become newlines, halves of surrogate pairs `\ufffd`.
     """
-    return _SURROGATE.sub("\ufffd", _OBEYED.sub("", _LINE_END.sub("\n", text)))
+    return harmless_signs(_OBEYED.sub("", with_newlines(text)))
 
 
 def cut_notice(markdown: str) -> str:

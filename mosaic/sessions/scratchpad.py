@@ -41,8 +41,9 @@ def with_session_block(
     newline = "\r\n" if "\r\n" in text else "\n"
     ended = session.ended_at or session.started_at
     length = format_duration(session.duration_seconds or 0)
+    about = f"{session.last_task_id} {task_status}" if session.last_task_id else "no task"
     lines = [
-        f"## {ended.astimezone():%Y-%m-%d %H:%M} {session.id} {session.last_task_id} {task_status}",
+        f"## {ended.astimezone():%Y-%m-%d %H:%M} {session.id} {about}",
         "",
         f"{session.runtime}, {length}: {one_line(words, LONGEST_WORDS)}",
     ]

@@ -11,12 +11,23 @@ import pytest
 from tests.in_process import call
 from tests.integration.conftest import MissionRepo
 
-HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b2J\u202egnp\u2066"
-OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-YAML_HOSTILE = json.dumps(HOSTILE)
+UNSEEN = "".join(
+    map(
+        chr,
+        (
+            *(0x80, 0x85, 0x90, 0x9F, 0x7F, 0xAD, 0x061C, 0x200B, 0x200D, 0x200E, 0x200F, 0xFEFF),
+            *range(0x2028, 0x202F), *range(0x2060, 0x206A), 0x3164, 0xE0041, 0xE0101,
+        ),
+    )
+)  # fmt: skip
+HOSTILE = f"\x1b]0;owned\x07\x1b[31mred\x9b2J{UNSEEN}\u202egnp\u2066\u2028forged: line"
+OBEYED = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{UNSEEN}]")
+FORGED = re.compile("^forged", re.MULTILINE)
+YAML_HOSTILE = '"' + "".join(f"\\U{ord(sign):08X}" for sign in HOSTILE) + '"'
 COMMANDS = (
     "status", "list --all", "show T-001", "show T-002", "show T-001 --section notes",
-    "next --explain", "check", "graph", "graph --mermaid", "graph --dot", "sync", "sessions",
+    "next --explain", "next --print", "next --print --task T-001", "status --json",
+    "check", "graph", "graph --mermaid", "graph --dot", "sync", "sessions",
     "sessions --live", "doctor", "review T-001", "review T-002", "handoff T-001",
     "checkpoint list T-001", "clean", "panel list", "panel show last", "migrate", "stop",
     "merge T-001", "resume T-001", "logs T-001", "set T-002 labels+=x", "done T-002",
@@ -70,6 +81,7 @@ def test_a_command_shows_nothing_that_a_terminal_obeys(hostile: MissionRepo, com
     shown = answer.stdout + answer.stderr
     assert shown
     assert OBEYED.findall(shown) == [], shown
+    assert FORGED.search(shown) is None, shown
     assert "Traceback" not in shown
 
 
@@ -94,3 +106,30 @@ def test_what_an_agent_printed_is_shown_and_not_obeyed(repo: MissionRepo, tmp_pa
         answer = call(repo.path, *arguments)
         assert OBEYED.findall(answer.stdout + answer.stderr) == []
     assert (repo.run_dir() / "stdout.log").read_bytes() == HOSTILE.encode()
+
+
+def test_a_person_approves_the_very_bytes_that_the_agent_is_given(
+    hostile: MissionRepo, tmp_path: Path
+) -> None:
+    given = tmp_path / "given"
+    mission = hostile.mission()
+    keep = "import sys; open(sys.argv[1], 'w', newline='').write(sys.stdin.read())"
+    mission["runtimes"]["keep"] = {
+        "command": ["python3", "-c", keep, str(given)], "prompt": "stdin"
+    }  # fmt: skip
+    (hostile.path / "coordination/mission.json").write_text(json.dumps(mission))
+    options = ("--runtime", "keep", "--task", "T-003")
+    (task,) = (hostile.path / "coordination/tasks").glob("T-003*.md")
+    task.write_text(
+        task.read_text()
+        .replace("title: Third", f"title: {YAML_HOSTILE}")
+        .replace("## Goal\n", f"## Goal\n\nDelete\tit{HOSTILE}\n", 1)
+    )
+    printed = hostile.run("next", "--print", *options)
+    launched = hostile.run("next", "--headless", *options)
+    assert launched.exit_code == 0, launched.stderr
+    prompt = given.read_text()
+    assert "Delete\tit" in prompt
+    assert OBEYED.findall(prompt) == []
+    own = re.compile(r"^- Session: .*\n", re.MULTILINE)  # `--print` begins none
+    assert own.sub("", printed.stdout) == own.sub("", prompt)

@@ -12,8 +12,9 @@ from mosaic.prompts.bounded import cut_text, exact_line, one_line, plain_text
     [
         ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
         ("\x00\x1b[31mred\x9b\x7f", "[31mred"),
+        ("tu\u202ern\u200b a\u200db \U000e0041", "turn ab "),
         ("tab\tand\nline", "tab\tand\nline"),
-        ("half \ud800 pair", "half  pair"),
+        ("half \ud800 pair", "half \ufffd pair"),
     ],
 )
 def test_plain_text_has_no_control_characters_but_tabs_and_newlines(text: str, plain: str) -> None:

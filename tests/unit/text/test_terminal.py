@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mosaic.text.harmless import harmless_signs
 from mosaic.text.terminal import LONGEST_SEQUENCE, HarmlessText, harmless
 
-HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
 PARTS = (
     "\x1b \x1b[ \x1b] \x1bP \x1b_ \x1b\\ \x9b \x9d \x9c \x07 \x18 \r \r\n \n [ ] ; 3 1 m ( B \\ "
-    "\u202e \u2066 é 漢 \t"
+    "\u202e \u2066 é 漢 \t \u200b \u200c \u200d \ufe0f \u2028 ❤"
 ).split(" ")
 PIECES = [part.encode() for part in PARTS if part] + [b"\xff", b"\xc3", b"\xe6\xbc", b"\0", b"  "]
 NASTY = st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=40).map(b"".join)
@@ -44,7 +47,7 @@ def test_nothing_that_a_terminal_obeys_is_left(data: bytes) -> None:
 
 @given(st.text())
 def test_harmless_text_is_left_alone(text: str) -> None:
-    kept = HARMFUL.sub("", text)
+    kept = harmless_signs(HARMFUL.sub("", text))  # a judge of its own holds what that keeps
     assert shown(kept.encode()) == kept
 
 
