@@ -216,6 +216,7 @@ def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
         conversation=follower.conversation,
         usage=reader.usage(before),
         answer=reader.answer,
+        unread=follower.unread,
     )
 
 
