@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mosaic.errors import EditRefusedError, MissionError
+from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
@@ -78,7 +78,8 @@ def changing(
         if killed:
             _sweep(layout)
         notices = tuple(
-            f"an interrupted change left `{layout.shown(outcome.path)}` {outcome.settled.value}"
+            f"an interrupted change left `{layout.shown(outcome.path)}` "
+            f"{outcome.settled.value}; look at it with `git diff`"
             for outcome in finished
             if outcome.needs_a_look
         )
@@ -100,7 +101,7 @@ class Draft:
         self.layout = snapshot.layout
         """Where the mission's files are."""
         self.notices = notices
-        """What a person should look at after an interrupted change of an earlier process."""
+        """What a person should know: of an interrupted change before, or of this one."""
         self._snapshot: Snapshot | None = snapshot
         self._edited: dict[Path, _Edited] = {}
         self._agreed: dict[str, Mapping[str, Value]] = {}
@@ -247,7 +248,13 @@ class Draft:
         self._agreed.clear()
         if self._is_free:
             self._is_free = False
-            self._record_agreement()
+            try:
+                self._record_agreement()
+            except FileAccessError as error:
+                # The change is written. What table and file agree on is only needed when one
+                # of them is edited by hand, and the next change records it.
+                self._agreed.clear()
+                self.notices += (f"the change is written, but {error}: {error.detail}",)
         return bool(changes)
 
     def _record_agreement(self) -> None:
