@@ -22,7 +22,9 @@ from mosaic.ports import (
     ToolRefused,
     UsageSeen,
 )
+from mosaic.prompts.bounded import one_line
 from mosaic.records import dataclass
+from mosaic.runs.checked import is_line
 from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, telling_lines
 from mosaic.runs.transcript import Transcript
 from mosaic.runtimes import get_runtime
@@ -46,6 +48,8 @@ MOST_LINES = 20_000
 """A block of more lines is read in haste as well."""
 MOST_BEHIND_BYTES = 256 << 20
 """What is further behind when its writer has ended is skipped."""
+LONGEST_WORDS = 500
+LONGEST_ID = 200
 IN_HASTE = "it writes faster than its output can be read along"
 
 
@@ -166,7 +170,7 @@ class OutputFollower:
             self._transcript.keep(structured_part(chunk, start, stop))
         lines = telling_lines(chunk, start, stop, marks)
         for line in lines:
-            for seen in self._reader.feed(line):
+            for seen in self._fed(line):
                 self._remember(seen)
                 yield seen
         if marks:
@@ -204,7 +208,15 @@ class OutputFollower:
     def _line(self, line: bytes) -> list[Observation]:
         if not self._skipped and self._reader.structured(line):
             self._transcript.keep(line + b"\n")
-        return list(self._reader.feed(line))
+        return self._fed(line)
+
+    def _fed(self, line: bytes) -> list[Observation]:
+        """Return what a line tells; a conversation that no record could name is none."""
+        return [
+            seen
+            for seen in self._reader.feed(line)
+            if not isinstance(seen, ConversationKnown) or _is_id(seen.conversation)
+        ]
 
     def _remember(self, seen: Observation) -> None:
         if isinstance(seen, ConversationKnown):
@@ -240,4 +252,8 @@ def words_for(seen: Observation) -> str:
         text = f"trying again ({seen.attempt}): {seen.detail}"
     else:
         text = ""
-    return " ".join(text.split())
+    return one_line(text, LONGEST_WORDS)
+
+
+def _is_id(text: str) -> bool:
+    return len(text) <= LONGEST_ID and is_line(text) and not text.startswith("-")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_NOTES = 2_000
 LONGEST_WORDS = 500
+LONGEST_WORD = 100
 
 
 def with_session_block(
@@ -36,15 +37,17 @@ def with_session_block(
         words: how it ended, in a sentence.
         notes: the handoff's notes; lines that the scratchpad has already are left out.
     """
-    if re.search(rf"^## \S+ \S+ {re.escape(session.id)} ", text, re.MULTILINE):
+    session_id, task_id = _word(session.id), _word(session.last_task_id or "no-task")
+    if re.search(rf"^## \S+ \S+ {re.escape(session_id)} ", text, re.MULTILINE):
         return text
     newline = "\r\n" if "\r\n" in text else "\n"
     ended = session.ended_at or session.started_at
     length = format_duration(session.duration_seconds or 0)
+    when, status = f"{ended.astimezone():%Y-%m-%d %H:%M}", one_line(task_status, LONGEST_WORD)
     lines = [
-        f"## {ended.astimezone():%Y-%m-%d %H:%M} {session.id} {session.last_task_id} {task_status}",
+        f"## {when} {session_id} {task_id} {status}",
         "",
-        f"{session.runtime}, {length}: {one_line(words, LONGEST_WORDS)}",
+        f"{_word(session.runtime)}, {length}: {one_line(words, LONGEST_WORDS)}",
     ]
     new = [line for line in plain_text(notes).splitlines() if line.strip() and line not in text]
     if new:
@@ -52,3 +55,8 @@ def with_session_block(
         lines += ["", *(f"> {line}" for line in quoted)]
     head = text if not text or text.endswith(("\n", "\r")) else text + newline
     return head + (newline if head else "") + newline.join(lines) + newline
+
+
+def _word(text: str) -> str:
+    """Return a name or id as one word that begins no markdown."""
+    return one_line(text, LONGEST_WORD).replace(" ", "-").lstrip("#>-*+=~`|<") or "unknown"

@@ -20,7 +20,7 @@ from mosaic.model import MissionStatus, Session, Status
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
-from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind
+from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind, front_matter_value
 from mosaic.store.mission_file import read_layout, with_session, with_status
 from mosaic.store.parsed import ids_in_cell, plain_value
 from mosaic.store.reading import read_mission
@@ -248,13 +248,7 @@ class Draft:
         self._agreed.clear()
         if self._is_free:
             self._is_free = False
-            try:
-                self._record_agreement()
-            except FileAccessError as error:
-                # The change is written. What table and file agree on is only needed when one
-                # of them is edited by hand, and the next change records it.
-                self._agreed.clear()
-                self.notices += (f"the change is written, but {error}: {error.detail}",)
+            self._record_agreement()
         return bool(changes)
 
     def _record_agreement(self) -> None:
@@ -263,7 +257,10 @@ class Draft:
         if self._agreed:
             before = find_bytes(self.layout.sync_file) or b""
             base = self.snapshot.base_with(before, self._agreed)
-            write_private(self.layout.sync_file, base, root=self.layout.state_dir)
+            try:
+                write_private(self.layout.sync_file, base, root=self.layout.state_dir)
+            except FileAccessError as error:  # the next change records it
+                self.notices += (f"the change is written, but {error}: {error.detail}",)
             self._agreed.clear()
             self._snapshot = None
 
@@ -304,7 +301,7 @@ class Draft:
             for field, value in wanted.items():
                 if same_value(self._file_value(entry, field), value):
                     continue
-                text = set_front_matter(text, field, _front_matter_value(field, value))
+                text = set_front_matter(text, field, front_matter_value(field, value))
             if text != before:
                 text = set_front_matter(text, "updated_at", now.isoformat(timespec="seconds"))
         except MissionError as error:
@@ -396,9 +393,3 @@ class Draft:
             if field in entry.row.cells:
                 agreed[field] = wanted.get(field, self._file_value(entry, field))
         self._agreed[entry.task.id] = agreed
-
-
-def _front_matter_value(field: str, value: Value) -> str | tuple[str, ...] | None:
-    if FIELD_BY_NAME[field].kind is Kind.LIST:
-        return tuple(value)
-    return str(value) or None
