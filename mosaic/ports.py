@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.model import JsonValue, Mode, ProcessIdentity, Usage
@@ -208,6 +208,14 @@ class OutputReader(Protocol):
     @property
     def answer(self) -> str:
         """The agent's final answer; empty when there is none."""
+
+    @property
+    def marks(self) -> Sequence[bytes]:
+        """What a line holds that tells of the end, the conversation, or a command.
+
+        A line without any of these may be passed over in haste; the very last lines are
+        read all the same.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

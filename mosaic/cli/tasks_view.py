@@ -67,9 +67,9 @@ def report_problems(snapshot: Snapshot, *, as_json: bool) -> ExitCode:
 
 
 def report_notices(notices: Iterable[str]) -> None:
-    """Tell on stderr what an interrupted change of an earlier process left."""
+    """Tell on stderr what an interrupted change left, or what of this one is missing."""
     for notice in notices:
-        warn(f"{paint('warning:', 'yellow', err=True)} {clean(notice)}; look at it with `git diff`")
+        warn(f"{paint('warning:', 'yellow', err=True)} {clean(notice)}")
 
 
 def problem_values(snapshot: Snapshot) -> list[JsonValue]:

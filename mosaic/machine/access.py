@@ -80,18 +80,23 @@ def expect_unchanged(target: Path, expect: Signature | Expected | None) -> None:
         raise FileChangedError(target, gone=found is None, appeared=expect is None)
 
 
-def access_error(done: str, path: Path | str, error: OSError | ValueError) -> FileAccessError:
+def access_error(
+    done: str, path: Path | str, error: OSError | ValueError, *, state: str = ""
+) -> FileAccessError:
     """Say in words which file was refused and why.
 
     Args:
         done: what could not be done with it, as a participle: `read`, `written`.
         path: the file.
         error: what the system said; a ValueError is a path that no system takes.
+        state: what is on the disk now, in words, where a full or failing disk leaves that open.
     """
     number = error.errno if isinstance(error, OSError) else None
     words = (error.strerror if isinstance(error, OSError) else None) or str(error)
     if number in _DISK_FULL:
-        words = "the disk is full; what was there before is whole"
+        words = "the disk is full"
+    if state and number in (*_DISK_FULL, errno.EIO):
+        words = f"{words}; {state}"
     return FileAccessError(
         f"`{path}` cannot be {done}",
         path=path,

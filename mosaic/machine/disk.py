@@ -150,11 +150,13 @@ def write_atomic(
     """
     target = resolve_target(path, root=root)
     temporary = temporary_beside(target)
+    state = "what was there before is whole"
     try:
         descriptor = stage(target, temporary, data, mode=mode)
         try:
             expect_unchanged(target, expect)
             os.rename(temporary, target)
+            state = "the new content is there, but may not outlast a power failure"
             sync_folder(target.parent)
             return Signature.of(os.fstat(descriptor))
         except BaseException:
@@ -163,7 +165,7 @@ def write_atomic(
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise access_error("written", path, error) from error
+        raise access_error("written", path, error, state=state) from error
 
 
 def write_private(path: Path | str, data: bytes, *, root: Path | str) -> Signature:

@@ -104,7 +104,8 @@ def write_together(
         FileChangedError: a file is not what was expected. Nothing was written, but for
             an edit in the very moment of writing, where the error tells so.
         FileAccessError: not permitted, disk full. Nothing was written, or the note still
-            stands and the next `finish_intent` carries the change through.
+            stands and the next `finish_intent` carries the change through; the error says
+            which.
         PathOutsideError: a target lies outside of all these folders.
     """
     if os.path.lexists(intent):
@@ -127,10 +128,12 @@ def write_together(
             _commit(planned, read_at, intent, root)
     except BaseException as error:
         # While the note stands, the temporary files are what it is carried through with.
-        if not os.path.lexists(intent):
+        is_begun = os.path.lexists(intent)
+        if not is_begun:
             _discard(planned)
-        if isinstance(error, OSError):
-            raise access_error("written", error.filename or intent, error) from error
+        refusal = error.__cause__ if isinstance(error, FileAccessError) else error
+        if isinstance(refusal, OSError):
+            raise _refused(refusal, intent, is_begun=is_begun) from error
         raise
     return {
         change.path: find_signature(target) for change, target in zip(changes, targets, strict=True)
@@ -184,7 +187,7 @@ def finish_intent(
         _sync_folders(planned)
         _remove_note(intent)
     except OSError as error:
-        raise access_error("written", error.filename or intent, error) from error
+        raise _refused(error, intent, is_begun=True) from error
     _discard(planned)
     return [
         IntentOutcome(path=plan.target, settled=outcome)
@@ -227,12 +230,12 @@ def _commit(
 ) -> None:
     """Write the note, rename, remove the note."""
     _sync_folders(planned)
-    write_atomic(
-        intent, dump_note(planned, root), root=intent.parent, mode=PRIVATE_FILE, expect=None
-    )
     written = 0
     edited: list[Path] = []
     try:
+        write_atomic(
+            intent, dump_note(planned, root), root=intent.parent, mode=PRIVATE_FILE, expect=None
+        )
         for plan in planned:
             expect_unchanged(plan.target, read_at[plan.target])
         for plan in planned:
@@ -246,7 +249,7 @@ def _commit(
                 continue
             written += 1
     except Exception:
-        if not written:
+        if not written and os.path.lexists(intent):
             _remove_note(intent)
         raise
     _sync_folders(planned)
@@ -254,6 +257,21 @@ def _commit(
     _discard(planned)
     if edited:
         raise FileChangedError(edited[0], written="it was left as it is, the others were written")
+
+
+def _refused(error: OSError, intent: Path, *, is_begun: bool) -> FileAccessError:
+    """Say what the system refused, and whether anything of the change is on the disk."""
+    path = error.filename2 or error.filename or intent
+    if not is_begun:
+        return access_error("written", path, error, state="nothing was changed")
+    fault = access_error("written", path, error)
+    return FileAccessError(
+        "a change was begun and could not be completed",
+        path=path,
+        detail=f"{fault.detail}; the next command that changes the mission completes it",
+        hint="make room or mend the disk, then `mission sync` completes it; "
+        "do not run the same command again",
+    )
 
 
 def _judge(planned: Sequence[PlannedFile]) -> list[Settled]:
@@ -287,7 +305,9 @@ def _move_aside(intent: Path) -> Path:
 
 def _remove_note(intent: Path) -> None:
     os.unlink(intent)
-    sync_folder(intent.parent)
+    # One that a power failure brings back speaks of what is written already.
+    with contextlib.suppress(OSError):
+        sync_folder(intent.parent)
 
 
 def _sync_folders(planned: Iterable[PlannedFile]) -> None:

@@ -145,7 +145,7 @@ def read_messages(panel: Panel, worker: str) -> list[Message]:
     found = []
     for line in (find_bytes(panel.mailbox(worker)) or b"").splitlines():
         try:
-            found.append(checked(Message(**parse_json(line))))
+            found.append(checked(Message(**parse_json(line)), texts=("text",)))
         except (ValueError, TypeError):
             continue
     return found

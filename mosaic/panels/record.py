@@ -303,8 +303,9 @@ def _plan_from(values: dict[str, Any], folder: Path) -> PanelPlan:
     try:
         known = {name: values[name] for name in PanelPlan.__dataclass_fields__ if name in values}
         known["created_at"] = read_moment(known["created_at"])
-        known["workers"] = tuple(checked(WorkerPlan(**each)) for each in known["workers"])
-        return checked(PanelPlan(**known))
+        workers = [WorkerPlan(**each) for each in known["workers"]]
+        known["workers"] = tuple(checked(worker, names=("name",)) for worker in workers)
+        return checked(PanelPlan(**known), texts=("question", "mission_file"))
     except (ValueError, KeyError, TypeError) as error:
         raise _broken("panel.json", folder, error) from None
 
@@ -318,7 +319,7 @@ def _state_from(values: dict[str, Any], folder: Path) -> PanelState:
             problems=tuple(values.get("problems") or ()),
             updated_at=read_moment(values["updated_at"]),
         )
-        return checked(state)
+        return checked(state, texts=("problems",))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _broken("state.json", folder, error) from None
 
@@ -332,7 +333,9 @@ def _worker_from(values: dict[str, Any]) -> WorkerState:
     if known.get("launcher"):
         known["launcher"] = checked(ProcessIdentity(**known["launcher"]))
     known["dropped"] = tuple(known.get("dropped") or ())
-    return checked(WorkerState(**known))
+    return checked(
+        WorkerState(**known), texts=("worktree", "dropped", "error"), names=("run_id", "runs")
+    )
 
 
 def _broken(name: str, folder: Path, error: Exception) -> RecordError:

@@ -83,7 +83,7 @@ def find_settled(run: Run) -> SettledTree | None:
             set_back=tuple(values["set_back"]),
             problem=values["problem"],
         )
-        return checked(settled)
+        return checked(settled, texts=("dropped", "set_back", "problem"))
     except (MissionError, ValueError, KeyError, TypeError):
         return None
 

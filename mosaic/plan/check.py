@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
 from mosaic.plan.globs import bad_glob
-from mosaic.plan.graph import ARROW, dangling_dependencies, find_cycles
-from mosaic.plan.scopes import scopes_overlap
+from mosaic.plan.graph import cycle_words, dangling_dependencies, find_cycles
+from mosaic.plan.scope_index import ScopeIndex, numbers_in
 from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from mosaic.model import Milestone, Session, Task
+
+MOST_OVERLAPS = 100
+"""Pairs of tasks that are named one by one: two thousand tasks make two million pairs."""
 
 
 class Level(StrEnum):
@@ -102,7 +106,7 @@ def check_cycles(checked: Checked) -> Iterator[Finding]:
             by_id[cycle[0]],
             checked,
             "DEPENDENCY_CYCLE",
-            f"these wait for each other: {ARROW.join(cycle)}",
+            f"these wait for each other: {cycle_words(cycle)}",
             hint=f"`mission set {cycle[0]} depends_on-={cycle[1]}` breaks it",
         )
 
@@ -133,16 +137,48 @@ def check_scopes(checked: Checked) -> Iterator[Finding]:
                     task, checked, "SCOPE_INVALID", f"`{glob}` of `{task.id}`: {problem}"
                 )
     working = [t for t in checked.tasks if t.status is Status.IN_PROGRESS and t.write_scope]
+    yield from _overlaps(working, checked)
+
+
+def _overlaps(working: Sequence[Task], checked: Checked) -> Iterator[Finding]:
+    """Yield the first pairs of tasks whose scopes overlap, and how many others do."""
+    index = ScopeIndex([task.write_scope for task in working])
+    count = 0
     for number, task in enumerate(working):
-        for other in working[number + 1 :]:
-            if scopes_overlap(task.write_scope, other.write_scope):
-                yield _of_task(
-                    other,
-                    checked,
-                    "SCOPE_OVERLAP",
-                    f"`{task.id}` and `{other.id}` are in progress on the same files",
-                    level=Level.WARNING,
-                )
+        later = index.meeting(task.write_scope) >> number + 1
+        if index.is_exhausted:
+            yield _not_compared(task, checked)
+            break
+        for other in islice(numbers_in(later), max(0, MOST_OVERLAPS - count)):
+            yield _of_task(
+                working[number + 1 + other],
+                checked,
+                "SCOPE_OVERLAP",
+                f"`{task.id}` and `{working[number + 1 + other].id}` are in progress "
+                "on the same files",
+                level=Level.WARNING,
+            )
+        count += later.bit_count()
+    if count > MOST_OVERLAPS:
+        yield Finding(
+            code="SCOPE_OVERLAP",
+            level=Level.WARNING,
+            message=f"and {count - MOST_OVERLAPS} more pairs of tasks are in progress "
+            "on the same files",
+            path=checked.table_path,
+        )
+
+
+def _not_compared(task: Task, checked: Checked) -> Finding:
+    return _of_task(
+        task,
+        checked,
+        "SCOPES_NOT_COMPARED",
+        f"the write scopes of `{task.id}` and of the tasks after it were not compared: "
+        "those in progress have too many globs",
+        level=Level.WARNING,
+        hint="name folders instead of many patterns, or close tasks that nobody works on",
+    )
 
 
 def check_drift(checked: Checked) -> Iterator[Finding]:

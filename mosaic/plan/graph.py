@@ -25,6 +25,8 @@ MARKS = {
     Status.CANCELLED: "–",
 }
 ARROW = " → "
+LONGEST_CYCLE_SHOWN = 6
+"""Tasks of a cycle that are named wherever one of them is spoken of."""
 
 
 def find_cycles(tasks: Sequence[Task]) -> list[tuple[str, ...]]:
@@ -42,6 +44,14 @@ def find_cycles(tasks: Sequence[Task]) -> list[tuple[str, ...]]:
         if len(group) > 1 or group[0] in edges[group[0]]
     ]
     return sorted(cycles, key=lambda cycle: rank[cycle[0]])
+
+
+def cycle_words(cycle: Sequence[str]) -> str:
+    """Return a cycle in a few words: its first tasks, and how many there are."""
+    if len(cycle) <= LONGEST_CYCLE_SHOWN + 1:
+        return ARROW.join(cycle)
+    first = cycle[: LONGEST_CYCLE_SHOWN // 2]
+    return f"{ARROW.join([*first, '…', cycle[-1]])} ({len(cycle) - 1} tasks)"
 
 
 def _is_in_order(tasks: Sequence[Task]) -> bool:

@@ -17,14 +17,14 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.model import MilestoneStatus, Status
-from mosaic.plan.graph import ARROW, find_cycles
+from mosaic.plan.graph import ARROW, LONGEST_CYCLE_SHOWN, cycle_words, find_cycles
 from mosaic.plan.progress import current_milestone
-from mosaic.plan.scopes import scopes_overlap
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from mosaic.model import Milestone, Task
+    from mosaic.plan.scope_index import ScopeIndex
 
 PRIORITY_WORDS = {
     "blocker": -2.0,
@@ -39,6 +39,8 @@ PRIORITY_WORDS = {
 }
 FIRST_NUMBER = -1000.0
 """Numbers and `P0` come before words: who counts means it."""
+MOST_REASONS = 8
+"""Reasons that are named when nothing is ready."""
 
 
 class Reason(StrEnum):
@@ -167,7 +169,8 @@ def explain_selection(selection: Selection) -> list[str]:
         for verdict in selection.verdicts
         if not verdict.is_ready and not verdict.task.status.is_closed
     ]
-    return lines
+    long = [cycle for cycle in selection.cycles if len(cycle) > LONGEST_CYCLE_SHOWN + 1]
+    return lines + [f"cycle: {ARROW.join(cycle)}" for cycle in long]
 
 
 def summarize_waiting(selection: Selection) -> str:
@@ -175,8 +178,11 @@ def summarize_waiting(selection: Selection) -> str:
     waiting = [verdict for verdict in selection.verdicts if not verdict.task.status.is_closed]
     if not waiting:
         return "every task is done or cancelled" if selection.verdicts else "there are no tasks"
-    counts = Counter(_short_reason(verdict, selection) for verdict in waiting)
-    parts = ", ".join(f"{count} {words}" for words, count in counts.most_common())
+    known = {verdict.task.id: verdict.task for verdict in selection.verdicts}
+    counts = Counter(_short_reason(verdict, known) for verdict in waiting).most_common()
+    parts = ", ".join(f"{count} {words}" for words, count in counts[:MOST_REASONS])
+    if others := sum(count for _, count in counts[MOST_REASONS:]):
+        parts += f", {others} for other reasons (`mission next --explain` names them)"
     return f"{len(waiting)} {'task waits' if len(waiting) == 1 else 'tasks wait'}: {parts}"
 
 
@@ -246,8 +252,12 @@ class _Judge:
         return {task.id for task in self.tasks if task.status is done}.difference(self._broken)
 
     @cached_property
-    def _cycle_of(self) -> Mapping[str, tuple[str, ...]]:
-        return {name: cycle for cycle in self.cycles for name in cycle}
+    def _cycle_words(self) -> Mapping[str, str]:
+        """What is said of each task on a cycle."""
+        found: dict[str, str] = {}
+        for cycle in self.cycles:
+            found.update(dict.fromkeys(cycle, f"is on a cycle `{cycle_words(cycle)}`"))
+        return found
 
     @cached_property
     def _worked_on(self) -> list[Task]:
@@ -257,6 +267,12 @@ class _Judge:
             for task in self.tasks
             if (task.status is progress or task.id in self._held) and task.write_scope
         ]
+
+    @cached_property
+    def _scopes(self) -> ScopeIndex:
+        from mosaic.plan.scope_index import ScopeIndex  # start-up: few missions have scopes
+
+        return ScopeIndex([task.write_scope for task in self._worked_on])
 
     def hopefuls(self) -> Iterator[Task]:
         """Yield the tasks that may be ready: no other is, and nothing more is said of these."""
@@ -288,18 +304,26 @@ class _Judge:
         return Reason.LIVE_SESSION, f"session `{self._held[task.id]}` works on it"
 
     def _waiting(self, task: Task) -> Verdict | None:
-        if task.id in self._cycle_of:
-            cycle = ARROW.join(self._cycle_of[task.id])
-            return Verdict(task, Reason.IN_CYCLE, f"is on a cycle `{cycle}`")
+        if task.id in self._cycle_words:
+            return Verdict(task, Reason.IN_CYCLE, self._cycle_words[task.id])
         if not self._done.issuperset(task.depends_on):
             return Verdict(task, *self._waiting_for(task))
         if task.milestone in self._finished:
             said = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, said)
-        for other in self._worked_on:
-            if other.id != task.id and scopes_overlap(task.write_scope, other.write_scope):
-                said = f"its write scope meets that of `{other.id}`, in progress"
-                return Verdict(task, Reason.SCOPE_OVERLAP, said)
+        return self._scope_verdict(task) if task.write_scope else None
+
+    def _scope_verdict(self, task: Task) -> Verdict | None:
+        from mosaic.plan.scope_index import numbers_in
+
+        for number in numbers_in(self._scopes.meeting(task.write_scope)):
+            other = self._worked_on[number]
+            if other.id == task.id:
+                continue
+            said = f"its write scope meets that of `{other.id}`, in progress"
+            if self._scopes.is_exhausted:
+                said = "the write scopes of tasks in progress have too many globs to compare"
+            return Verdict(task, Reason.SCOPE_OVERLAP, said)
         return None
 
     def _waiting_for(self, task: Task) -> tuple[Reason, str]:
@@ -321,9 +345,8 @@ def _ready_words(task: Task) -> str:
     return ", ".join(parts)
 
 
-def _short_reason(verdict: Verdict, selection: Selection) -> str:
+def _short_reason(verdict: Verdict, known: Mapping[str, Task]) -> str:
     if verdict.reason is Reason.WAITS:
-        known = {v.task.id: v.task for v in selection.verdicts}
         open_ones = [
             known[n] for n in verdict.task.depends_on if known[n].status is not Status.DONE
         ]

@@ -17,8 +17,23 @@ if TYPE_CHECKING:
 
 def scopes_overlap(first: Sequence[str], second: Sequence[str]) -> bool:
     """Tell whether some path may match a glob of both."""
-    left, right = _allowing(first), _allowing(second)
+    left, right = scope_heads(first), scope_heads(second)
     return any(_meet(a, b) for a in left for b in right)
+
+
+def scope_heads(globs: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the segments before the first `**` of every glob that allows something.
+
+    Every glob ends with `**`, because what is below a matched folder is matched as well. So
+    two globs have a path in common exactly when their heads agree as far as both go: the `**`
+    of each takes up what the other has left.
+    """
+    parsed = [parse_glob(glob) for glob in globs]
+    return [
+        glob.parts[: glob.parts.index(ANY_DEPTH)]
+        for glob in parsed
+        if glob.parts and not glob.is_negated
+    ]
 
 
 def outside_scope(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
@@ -39,65 +54,29 @@ def outside_scope(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
     return outside
 
 
-def _allowing(globs: Sequence[str]) -> list[tuple[str, ...]]:
-    parsed = [parse_glob(glob) for glob in globs]
-    return [glob.parts for glob in parsed if glob.parts and not glob.is_negated]
-
-
 def _meet(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
-    """Tell whether two segment lists have a path in common: one table, no backtracking."""
-    reachable = {(0, 0)}
-    pending = [(0, 0)]
-    while pending:
-        i, j = pending.pop()
-        if i == len(first) and j == len(second):
-            return True
-        for step in _steps(first, second, i, j):
-            if step not in reachable:
-                reachable.add(step)
-                pending.append(step)
-    return False
+    return all(segments_meet(a, b) for a, b in zip(first, second, strict=False))
 
 
-def _steps(
-    first: tuple[str, ...], second: tuple[str, ...], i: int, j: int
-) -> list[tuple[int, int]]:
-    left = first[i] if i < len(first) else None
-    right = second[j] if j < len(second) else None
-    steps = []
-    if left == ANY_DEPTH:
-        steps.append((i + 1, j))
-        if right is not None:
-            steps.append((i, j + 1))
-    if right == ANY_DEPTH:
-        steps.append((i, j + 1))
-        if left is not None:
-            steps.append((i + 1, j))
-    if left not in (None, ANY_DEPTH) and right not in (None, ANY_DEPTH):
-        assert left is not None
-        assert right is not None
-        if _segments_meet(left, right):
-            steps.append((i + 1, j + 1))
-    return steps
-
-
-def _segments_meet(first: str, second: str) -> bool:
+def segments_meet(first: str, second: str) -> bool:
     """Tell whether two segments may match one name, by their fixed ends."""
-    if not _is_pattern(first) and not _is_pattern(second):
+    if not is_pattern(first) and not is_pattern(second):
         return first == second
-    head_a, tail_a = _fixed_ends(first)
-    head_b, tail_b = _fixed_ends(second)
+    head_a, tail_a = fixed_ends(first)
+    head_b, tail_b = fixed_ends(second)
     heads = head_a.startswith(head_b) or head_b.startswith(head_a)
     tails = tail_a.endswith(tail_b) or tail_b.endswith(tail_a)
     return heads and tails
 
 
-def _is_pattern(segment: str) -> bool:
+def is_pattern(segment: str) -> bool:
+    """Tell whether a segment may match more than one name."""
     return any(sign in segment for sign in "*?[\\")
 
 
-def _fixed_ends(segment: str) -> tuple[str, str]:
-    if not _is_pattern(segment):
+def fixed_ends(segment: str) -> tuple[str, str]:
+    """Return what every name that a segment matches begins and ends with."""
+    if not is_pattern(segment):
         return segment, segment
     signs = [n for n, letter in enumerate(segment) if letter in "*?[]\\"]
     return segment[: signs[0]], segment[signs[-1] + 1 :]

@@ -3,7 +3,8 @@
 A project may override our templates, and a project may be somebody else's: so a template
 sees plain values only, may call a few harmless methods and filters, and everything that
 repeats or grows is charged to a budget (`mosaic.prompts.budget`). The charges are put
-into the template's syntax tree before it is compiled.
+into the template's syntax tree before it is compiled. Compiling takes longer than reading,
+and more than twice as long for twice the template: so how much is compiled has a bound too.
 
 Importing this module imports Jinja: do it where a template is rendered, not before.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, nodes, pass_context
 from jinja2.filters import FILTERS
+from jinja2.lexer import TokenStream
 from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
@@ -23,9 +25,10 @@ from mosaic.prompts.budget import Budget, OverBudgetError
 from mosaic.prompts.quoting import fence, quote_data, yaml_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from jinja2 import BytecodeCache
+    from jinja2.lexer import Token
     from jinja2.runtime import Context
 
 _FILTERS = (
@@ -44,6 +47,10 @@ _METHODS = frozenset(
 )  # fmt: skip
 """The methods of texts, lists and dictionaries that a template may call."""
 
+MOST_PARTS = 10_000
+"""Tags, names, signs and texts of a template, with all that it includes. Ours have 2,000."""
+_LOOK = 8
+"""Units of looking something up in a value, which the sandbox checks each time."""
 _MOST_BITS = 4096
 _MOST_INDENT = 40
 
@@ -103,6 +110,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             bytecode_cache=compiled,
         )
         self._budget = budget
+        self._parts = 0
         self.globals = {"range": self._range, "namespace": self.globals["namespace"]}
         ours = {
             "fence": fence,
@@ -155,6 +163,29 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         elif operator == "**" and isinstance(left, int) and isinstance(right, int):
             self._check_bits(left.bit_length() * abs(right))
         return super().call_binop(context, operator, left, right)
+
+    def _tokenize(
+        self,
+        source: str,
+        name: str | None,
+        filename: str | None = None,
+        state: str | None = None,
+    ) -> TokenStream:
+        stream = super()._tokenize(source, name, filename, state)
+        return TokenStream(self._counted(stream), name, filename)
+
+    def _counted(self, stream: TokenStream) -> Iterator[Token]:
+        for token in stream:
+            self._parts += 1
+            if self._parts > MOST_PARTS:
+                raise TemplateSyntaxError(
+                    f"it has more than {MOST_PARTS} tags, names and signs, "
+                    "counted with what it includes",
+                    token.lineno,
+                    stream.name,
+                    stream.filename,
+                )
+            yield token
 
     def _generate(
         self,
@@ -283,5 +314,11 @@ def _filtered(node: nodes.Node, name: str, *args: int) -> nodes.Expr:
 
 
 def _weight(node: nodes.Node) -> int:
-    """Return the characters that one pass through a node may write by itself."""
-    return sum(len(data.data) for data in node.find_all(nodes.TemplateData))
+    """Return what one pass through a node may cost by itself: what it writes, and its parts."""
+    weight = 0
+    for part in node.find_all(nodes.Node):
+        if isinstance(part, nodes.TemplateData):
+            weight += len(part.data)
+        else:
+            weight += _LOOK if isinstance(part, nodes.Getattr | nodes.Getitem) else 1
+    return weight

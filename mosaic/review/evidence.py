@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
@@ -16,14 +17,17 @@ from mosaic.machine.git import answer_of, current_branch, find_work_tree
 from mosaic.machine.snapshot import take_tree
 from mosaic.machine.work_trees import list_work_trees
 from mosaic.model import Mode, total_usage
+from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass
 from mosaic.review.claims import Kind
 from mosaic.review.commands import LONGEST_COMMAND
 from mosaic.review.matching import ChangedFile, RanCommand
 from mosaic.runs.asked import GATE_STEP
+from mosaic.runs.flood import marked_lines
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_line
+from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.finish import changes_of_pairs, tree_pair
@@ -41,6 +45,9 @@ KINDS = {"added": Kind.ADDED, "deleted": Kind.DELETED, "renamed": Kind.RENAMED}
 TELLING_RUNTIMES = ("claude", "codex", "demo")
 """Runtimes whose events name every command that the agent ran."""
 LONGEST_LINE_BYTES = 8 << 20
+MOST_LINES = 50_000
+MOST_BYTES = 256 << 20
+"""Events of one run that are looked at for commands: a few seconds of work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,7 +241,8 @@ def _commands_of_agents(
         except MissionError:
             caveats.append(f"nobody understands the transcript of `{meta.runtime}` any more")
             continue
-        for line in _lines(run):
+        _tell_skipped(run, caveats)
+        for line in _lines(run, reader.marks, caveats):
             for seen in reader.feed(line):
                 if isinstance(seen, CommandRan):
                     yield (
@@ -248,14 +256,39 @@ def _commands_of_agents(
                     )
 
 
-def _lines(run: Run) -> Iterator[bytes]:
-    try:
-        with open(run.transcript, "rb") as transcript:
-            for line in transcript:
+def _lines(run: Run, marks: Sequence[bytes], caveats: list[str]) -> Iterator[bytes]:
+    """Return the lines of a transcript that may tell of a command, up to a bound on the work."""
+    count = size = 0
+    with suppress(MissionError), closing(log_of(run, Stream.TRANSCRIPT)) as log:
+        if not log.is_there():
+            return
+        for block in log.read_lines(log.size()):
+            for line in marked_lines(block, 0, len(block), marks, most=MOST_LINES + 1):
+                count, size = count + 1, size + len(line)
+                if count > MOST_LINES or size > MOST_BYTES:
+                    caveats.append(
+                        f"the transcript of run `{run.id}` is too long: what it ran after "
+                        f"{count - 1} events is not known"
+                    )
+                    return
                 if len(line) <= LONGEST_LINE_BYTES:
-                    yield line.rstrip(b"\n")
-    except OSError:
-        return
+                    yield line
+        if log.lines_passed_over:
+            caveats.append(
+                f"{log.lines_passed_over} lines of the transcript of run `{run.id}` are too long "
+                "to be read"
+            )
+
+
+def _tell_skipped(run: Run, caveats: list[str]) -> None:
+    """Say where the transcript itself is not whole."""
+    metrics = run.find_result().get("metrics")
+    missing = metrics.get("transcript_bytes_missing") if isinstance(metrics, dict) else None
+    if isinstance(missing, int) and missing > 0:
+        caveats.append(
+            f"the transcript of run `{run.id}` is not whole: {format_size(missing)} of its output "
+            "came too fast to be read"
+        )
 
 
 def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:

@@ -182,13 +182,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
         known = _known(Checkpoint, values)
         known["created_at"] = read_moment(known["created_at"])
         known["types"] = tuple(known["types"])
-        known["files"] = tuple(
-            checked(FileChange(**_known(FileChange, each))) for each in known.get("files", ())
+        files = [FileChange(**_known(FileChange, each)) for each in known.get("files", ())]
+        known["files"] = tuple(checked(each, texts=("path", "old_path")) for each in files)
+        left_out = [LeftOut(**_known(LeftOut, each)) for each in known.get("left_out", ())]
+        known["left_out"] = tuple(checked(each, texts=("path",)) for each in left_out)
+        checkpoint = checked(
+            Checkpoint(**known),
+            texts=("summary", "note", "stat", "problem", "files", "left_out"),
+            names=("patch", "log_tail", "gate_output"),
+            objects=("base_commit", "head", "tree", "commit"),
         )
-        known["left_out"] = tuple(
-            checked(LeftOut(**_known(LeftOut, each))) for each in known.get("left_out", ())
-        )
-        checkpoint = checked(Checkpoint(**known))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MissionError) as error:
         raise RecordError(
             "a checkpoint cannot be read", path=path, detail=str(error) or None

@@ -37,6 +37,8 @@ class EventType(StrEnum):
     RUN_PREPARED = "run_prepared"
     WORKER_STARTED = "worker_started"
     OUTPUT_STALLED = "output_stalled"
+    OUTPUT_UNREAD = "output_unread"
+    """Some of what it wrote was passed over or skipped while it was read along."""
     CHECKPOINT_CAPTURED = "checkpoint_captured"
     RUNTIME_SESSION_KNOWN = "runtime_session_known"
     GATE_PASSED = "gate_passed"

@@ -32,7 +32,7 @@ from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 from mosaic.records import dataclass, field, replace
-from mosaic.runs.checked import checked
+from mosaic.runs.checked import checked, is_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +45,12 @@ Parsed = TypeVar("Parsed")
 LAYOUT_VERSION = 1
 STEP_KINDS = ("shell", "git", "planner", "review", "finalize")
 """What a recorded command may be; an agent's run is a step of its runtime's name."""
+
+RESULT_LINES = (
+    "outcome", "reason", "cause", "task_id", "step_id", "run_id", "session_id", "worker_kind",
+    "started_at", "finished_at", "runtime_session_id",
+)  # fmt: skip
+RESULT_TEXTS = ("summary", "words", "answer", "report")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,7 +196,7 @@ class Run:
         """Read result.json; None when the run has not got one."""
         if not (self.dir / "result.json").exists():
             return None
-        return _parse(self.dir / "result.json", dict)
+        return _parse(self.dir / "result.json", _result_from)
 
     def find_result(self) -> Mapping[str, Any]:
         """Return result.json, or nothing where there is none that can be read."""
@@ -275,7 +281,7 @@ def _meta_from(values: dict[str, Any]) -> RunMeta:
     known["argv"] = tuple(known["argv"])
     known["step_kind"] = known.get("step_kind") or known["runtime"]
     known["created_at"] = read_moment(known["created_at"])
-    return checked(RunMeta(**known))
+    return checked(RunMeta(**known), texts=("argv", "cwd", "mission_file"))
 
 
 def _state_from(values: dict[str, Any]) -> RunState:
@@ -290,7 +296,23 @@ def _state_from(values: dict[str, Any]) -> RunState:
         known["agent"] = checked(ProcessIdentity(**known["agent"]))
     if known.get("usage"):
         known["usage"] = checked(Usage(**known["usage"]))
-    return checked(RunState(**known))
+    return checked(RunState(**known), texts=("summary", "last_activity"), objects=("begin_tree",))
+
+
+def _result_from(values: dict[str, Any]) -> dict[str, Any]:
+    """Return result.json, whose parts that others build on are of their kinds."""
+    for name in RESULT_LINES:
+        value = values.get(name)
+        if value is not None and not (isinstance(value, str) and is_line(value)):
+            raise ValueError(f"`{name}` is no line of text")
+    for name in RESULT_TEXTS:
+        if not isinstance(values.get(name) or "", str):
+            raise TypeError(f"`{name}` is no text")
+    if not isinstance(values.get("exit_code") or 0, int):
+        raise TypeError("`exit_code` is no number")
+    if values.get("usage") is not None:
+        checked(Usage(**values["usage"]))
+    return dict(values)
 
 
 def advance(state: RunState, now: datetime, **changes: Any) -> RunState:

@@ -8,6 +8,7 @@ from mosaic.machine.outlet import find_gaps
 from mosaic.model import RunStatus
 from mosaic.plan.sizes import format_size
 from mosaic.records import asdict, dataclass, field
+from mosaic.runs.flood import Unread
 from mosaic.runs.record import LAYOUT_VERSION, Run, RunMeta, format_moment
 from mosaic.runs.report import AgentReport, list_artifacts
 
@@ -40,6 +41,7 @@ class StepEnd:
     events: int
     conversation: str | None = None
     usage: Usage | None = None
+    unread: Unread = field(default_factory=Unread)
     answer: str = ""
     warnings: Sequence[str] = field(default_factory=tuple)
     report: AgentReport = field(default_factory=AgentReport)
@@ -104,6 +106,8 @@ def _values(run: Run, meta: RunMeta, end: StepEnd) -> dict[str, JsonValue]:
             "checkpoint_count": sum(1 for _ in run.checkpoints.glob("*.json")),
             "stdout_bytes_lost": _lost(gaps, "stdout"),
             "stderr_bytes_lost": _lost(gaps, "stderr"),
+            "stdout_bytes_passed_over": end.unread.passed_over_bytes,
+            "transcript_bytes_missing": end.unread.skipped_bytes,
         },
         "usage": _usage_values(end.usage),
     }

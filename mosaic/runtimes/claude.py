@@ -64,6 +64,7 @@ FILE_TOOLS = {"Write": "add", "Edit": "update", "MultiEdit": "update", "Notebook
 RETRYABLE_STATUS = (500, 502, 503, 504, 529)
 MOST_PENDING_CALLS = 10_000
 TOO_MANY_REQUESTS = 429
+MARKS = (b'"result"', b'"system"', b"tool_use")
 
 
 class Claude:
@@ -160,6 +161,11 @@ class ClaudeReader:
         if isinstance(structured, dict):
             return as_text(json.dumps(structured, ensure_ascii=False))
         return as_text(result.get("result"))
+
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """What stands in results, in the first event, and in calls of tools with their answers."""
+        return MARKS
 
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's tokens, and its part of the conversation's cost."""

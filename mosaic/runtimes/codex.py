@@ -58,6 +58,7 @@ OWN_SANDBOX = ("--sandbox=", "--dangerously", "sandbox_mode=")
 """How `args` may choose a sandbox otherwise; the last one is the value of `-c`."""
 SHELLS = ("bash", "sh", "zsh")
 SHELL_CALL_PARTS = 3
+MARKS = (b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"')
 
 FAILURES = (
     (r"Quota exceeded|insufficient_quota", EndCause.QUOTA),
@@ -204,6 +205,11 @@ class CodexReader:
     def answer(self) -> str:
         """The last message."""
         return self._answer
+
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """What stands in the events of threads and turns, and in commands and edits."""
+        return MARKS
 
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's part of the thread's totals. Money is told nowhere."""

@@ -52,6 +52,8 @@ from mosaic.runtimes.plain import TextReader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+MARKS = (b'"conversation"', b'"command"', b'"file"', b'"usage"')
+
 
 class CommandRuntime:
     """A runtime made of an entry in mission.json."""
@@ -133,6 +135,11 @@ class LineReader:
     def answer(self) -> str:
         """The last message, else the last lines."""
         return self._message or self._text.answer
+
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """The types of the JSON lines, but for messages: the last of them is among the last."""
+        return MARKS
 
     def usage(self, before: Usage) -> Usage | None:
         """Return what it told of this run."""

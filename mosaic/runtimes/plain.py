@@ -39,6 +39,11 @@ class ExitCodeReader:
         del line
         return False
 
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """Nothing: no line tells more than another."""
+        return ()
+
     def usage(self, before: Usage) -> Usage | None:
         """Tell that nothing is known."""
         del before

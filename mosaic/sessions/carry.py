@@ -183,5 +183,6 @@ class RunCarrier:
             answer=self._reader.answer,
             started_at=self._supervisor.started_at,
             lost_output=lost_output_words(find_gaps(self.run.dir)),
+            unread=end.unread,
             report=read_report(self.run),
         )

@@ -15,6 +15,7 @@ from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
+from mosaic.prompts.bounded import one_line
 from mosaic.records import dataclass, replace
 from mosaic.sessions.session_lock import find_locks, remove_lock, write_lock
 from mosaic.store.mission_file import next_session_id
@@ -93,7 +94,7 @@ def reserve_task(
         project_path=str(place.cwd),
         task_id=task.id,
         run_id=run_id,
-        milestone_id=task.milestone,
+        milestone_id=one_line(task.milestone) if task.milestone else None,
     )
     create_private_dir(place.lock_file.parent)
     write_lock(place.lock_file, lock, state_dir=layout.state_dir)

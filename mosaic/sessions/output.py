@@ -1,4 +1,10 @@
-"""Reading along while an agent writes its logs: lines, observations, signs of life."""
+"""Reading along while an agent writes its logs: lines, observations, signs of life.
+
+A session ends when its agent does, so reading never falls far behind: what is written faster
+than it can be read is read in haste (see `mosaic.runs.flood`), and what is too much even for
+that is skipped. Both are counted and said. The transcript then misses nothing of the former,
+and all that comes after the latter.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +22,11 @@ from mosaic.ports import (
     ToolRefused,
     UsageSeen,
 )
+from mosaic.prompts.bounded import one_line
 from mosaic.records import dataclass
+from mosaic.runs.checked import is_line
+from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, telling_lines
+from mosaic.runs.transcript import Transcript
 from mosaic.runtimes import get_runtime
 from mosaic.runtimes.plain import TextReader
 
@@ -30,11 +40,17 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 16 << 20
 """A longer line stays in the log but is not read for what it says."""
-FLOOD_BYTES = 64 << 10
-"""In a longer stretch of output, lines of free text are passed over but for the last."""
-TURN_BYTES = 4 << 20
+TURN_BYTES = 1 << 20
 """How much is read before whoever follows looks at other things again."""
-LAST_LINES = 20
+BEHIND_BYTES = 8 << 20
+"""Who is further behind than that reads in haste."""
+MOST_LINES = 20_000
+"""A block of more lines is read in haste as well."""
+MOST_BEHIND_BYTES = 256 << 20
+"""What is further behind when its writer has ended is skipped."""
+LONGEST_WORDS = 500
+LONGEST_ID = 200
+IN_HASTE = "it writes faster than its output can be read along"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,11 +74,12 @@ class OutputFollower:
         self._reader = reader
         self.conversation = conversation
         self._source: int | None = None
-        self._transcript: int | None = None
-        self._transcript_bytes = 0
-        self._known_lines = 0
+        self._transcript = Transcript(run)
         self._partial = bytearray()
         self._skipping = False
+        self._in_haste = False
+        self._passed_over = 0
+        self._skipped = 0
         self._bytes = 0
         self._last = ""
         self._usage: Usage | None = None
@@ -75,6 +92,8 @@ class OutputFollower:
                 self._source = os.open(self._run.stdout_log, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 return
+        if limit_bytes is None:
+            self._skip_ahead()
         until = None if limit_bytes is None else self._bytes + limit_bytes
         while until is None or self._bytes < until:
             chunk = os.read(self._source, CHUNK_BYTES)
@@ -82,6 +101,8 @@ class OutputFollower:
                 break
             self._bytes += len(chunk)
             self._heard_at = time.monotonic()
+            is_dense = chunk.count(b"\n") > MOST_LINES
+            self._in_haste = is_dense or self._behind() > BEHIND_BYTES
             yield from self._take(chunk)
 
     @property
@@ -92,7 +113,12 @@ class OutputFollower:
     @property
     def is_behind(self) -> bool:
         """Whether more was written than read: the next `read` need not wait."""
-        return self._source is not None and os.fstat(self._source).st_size > self._bytes
+        return self._behind() > 0
+
+    @property
+    def unread(self) -> Unread:
+        """How much was not looked at line by line."""
+        return Unread(passed_over_bytes=self._passed_over, skipped_bytes=self._skipped)
 
     def finish(self) -> None:
         """Take a last line that has no newline."""
@@ -100,12 +126,15 @@ class OutputFollower:
             for seen in self._line(bytes(self._partial)):
                 self._remember(seen)
         self._partial.clear()
+        self._in_haste = False
+        if not self._skipped:
+            self._transcript.share()
 
     def progress(self, elapsed_seconds: float) -> Progress:
         """Return how the run is getting on."""
         return Progress(
             elapsed_seconds=elapsed_seconds,
-            last=self._last,
+            last=IN_HASTE if self._in_haste else self._last,
             output_bytes=self._bytes,
             usage=self._usage,
             silent_seconds=time.monotonic() - self._heard_at,
@@ -113,10 +142,10 @@ class OutputFollower:
 
     def close(self) -> None:
         """Close the files."""
-        for descriptor in (self._source, self._transcript):
-            if descriptor is not None:
-                os.close(descriptor)
-        self._source = self._transcript = None
+        if self._source is not None:
+            os.close(self._source)
+        self._source = None
+        self._transcript.close()
 
     def _take(self, chunk: bytes) -> Iterator[Observation]:
         first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
@@ -127,9 +156,40 @@ class OutputFollower:
             yield from self._seen(bytes(self._partial) + chunk[:first])
         self._skipping = False
         self._partial.clear()
-        for line in _lines_worth_reading(chunk, first + 1, last):
-            yield from self._seen(line)
+        if self._in_haste:
+            yield from self._glance(chunk, first + 1, last)
+        else:
+            for line in lines_worth_reading(chunk, first + 1, last):
+                yield from self._seen(line)
         self._hold(chunk[last + 1 :])
+
+    def _glance(self, chunk: bytes, start: int, stop: int) -> Iterator[Observation]:
+        """Look at the lines of a block that tell most, and keep all that are structured."""
+        marks = self._reader.marks
+        if marks and not self._skipped:
+            self._transcript.keep(structured_part(chunk, start, stop))
+        lines = telling_lines(chunk, start, stop, marks)
+        for line in lines:
+            for seen in self._fed(line):
+                self._remember(seen)
+                yield seen
+        if marks:
+            passed_over = stop + 1 - start - sum(len(line) + 1 for line in lines)
+            self._passed_over += max(0, passed_over)
+
+    def _behind(self) -> int:
+        return 0 if self._source is None else os.fstat(self._source).st_size - self._bytes
+
+    def _skip_ahead(self) -> None:
+        """Leave out what is too much to be read in the end, up to the last part of it."""
+        excess = self._behind() - MOST_BEHIND_BYTES
+        if excess > 0:
+            assert self._source is not None
+            os.lseek(self._source, excess, os.SEEK_CUR)
+            self._bytes += excess
+            self._skipped += excess
+            self._skipping = True  # the rest of the line that it lands in
+            self._partial.clear()
 
     def _hold(self, part: bytes) -> None:
         """Keep the beginning of a line until its end comes, unless it is too long."""
@@ -146,28 +206,17 @@ class OutputFollower:
             yield seen
 
     def _line(self, line: bytes) -> list[Observation]:
-        if self._reader.structured(line):
-            self._keep(line)
-        return list(self._reader.feed(line))
+        if not self._skipped and self._reader.structured(line):
+            self._transcript.keep(line + b"\n")
+        return self._fed(line)
 
-    def _keep(self, line: bytes) -> None:
-        """Append a line to the transcript, unless an earlier follower of the run did."""
-        if self._transcript is None:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._transcript = os.open(self._run.transcript, flags, 0o600)
-            self._known_lines, self._transcript_bytes = _whole_lines(self._transcript)
-            os.ftruncate(self._transcript, self._transcript_bytes)
-        if self._known_lines:
-            self._known_lines -= 1
-            return
-        try:
-            written = os.write(self._transcript, line + b"\n")
-            if written <= len(line):  # a full disk: half a line is none
-                os.ftruncate(self._transcript, self._transcript_bytes)
-                return
-            self._transcript_bytes += written
-        except OSError:
-            return  # stdout.log has the line too
+    def _fed(self, line: bytes) -> list[Observation]:
+        """Return what a line tells; a conversation that no record could name is none."""
+        return [
+            seen
+            for seen in self._reader.feed(line)
+            if not isinstance(seen, ConversationKnown) or _is_id(seen.conversation)
+        ]
 
     def _remember(self, seen: Observation) -> None:
         if isinstance(seen, ConversationKnown):
@@ -203,42 +252,8 @@ def words_for(seen: Observation) -> str:
         text = f"trying again ({seen.attempt}): {seen.detail}"
     else:
         text = ""
-    return " ".join(text.split())
+    return one_line(text, LONGEST_WORDS)
 
 
-def _lines_worth_reading(chunk: bytes, start: int, stop: int) -> Iterator[bytes]:
-    """Return the whole lines between two places, `stop` being the last newline.
-
-    Of a flood only those that may be structured, and the last few: a fast writer must not
-    wait for us, nor we fall behind for what nobody will look at.
-    """
-    if stop < start:
-        return
-    if stop - start <= FLOOD_BYTES:
-        yield from chunk[start:stop].split(b"\n")
-        return
-    rest = stop
-    for _ in range(LAST_LINES):
-        found = chunk.rfind(b"\n", start, rest)
-        if found < 0:
-            break
-        rest = found
-    place = start - 1  # the newline before the first of these lines
-    while place >= 0 and place < rest:
-        if chunk[place + 1 : place + 2] == b"{":
-            end = chunk.find(b"\n", place + 1)
-            yield chunk[place + 1 : end]
-            place = end - 1
-        place = chunk.find(b"\n{", place + 1, rest)
-    yield from chunk[rest + 1 : stop].split(b"\n")
-
-
-def _whole_lines(descriptor: int) -> tuple[int, int]:
-    """Return how many whole lines a file has, and where the last one ends."""
-    count = end = offset = 0
-    while block := os.pread(descriptor, CHUNK_BYTES, offset):
-        count += block.count(b"\n")
-        last = block.rfind(b"\n")
-        end = offset + last + 1 if last >= 0 else end
-        offset += len(block)
-    return count, end
+def _is_id(text: str) -> bool:
+    return len(text) <= LONGEST_ID and is_line(text) and not text.startswith("-")

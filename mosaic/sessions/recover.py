@@ -22,6 +22,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import send_signal
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd
+from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, read_events
 from mosaic.runs.folders import find_run
@@ -170,28 +171,23 @@ def _sweep(run: Run, meta: RunMeta) -> None:
 
 def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
     """Gather what the record tells about an end that nobody recorded."""
-    exited = next(
-        (e for e in reversed(read_events(run).events) if e.type == EventType.WORKER_EXITED), None
-    )
+    exited = _exit_of(run)
     ended_at = max(run.last_sign_of_life(), meta.created_at) if run.dir.is_dir() else utc_now()
-    data: dict[str, Any] = dict(exited.data) if exited else {}
+    data: dict[str, Any] = exited or {}
     duration = data.get("duration_seconds") or (ended_at - meta.created_at).total_seconds()
     try:
         state: RunState | None = run.state()
     except MissionError:
         state = None
     facts = EndFacts(
-        ended=EndReason(data.get("reason") or EndReason.CRASHED),
+        ended=data.get("reason") or EndReason.CRASHED,
         ending=Ending(
-            ok=False,
-            cause=EndCause(data["cause"]),
-            message=str(data["words"]),
-            retryable=data.get("retryable") is True,
+            ok=False, cause=data["cause"], message=data["words"], retryable=data["retryable"]
         )
         if exited
         else (CRASHED if os.path.isdir(meta.cwd) else GONE),
         ended_at=ended_at,
-        duration_seconds=max(0.0, float(duration)),
+        duration_seconds=max(0.0, duration),
         exit_code=data.get("exit_code"),
         conversation=state.runtime_session_id if state else None,
         usage=None,
@@ -216,7 +212,26 @@ def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
         conversation=follower.conversation,
         usage=reader.usage(before),
         answer=reader.answer,
+        unread=follower.unread,
     )
+
+
+def _exit_of(run: Run) -> dict[str, Any] | None:
+    """Return what the supervisor noted when the agent ended; None where it did not, or badly."""
+    events = reversed(read_events(run).events)
+    exited = next((event for event in events if event.type == EventType.WORKER_EXITED), None)
+    data: dict[str, Any] = dict(exited.data) if exited else {}
+    try:
+        return {
+            "reason": EndReason(data["reason"]),
+            "cause": EndCause(data["cause"]),
+            "words": one_line(str(data["words"])),
+            "retryable": data.get("retryable") is True,
+            "exit_code": None if data.get("exit_code") is None else int(data["exit_code"]),
+            "duration_seconds": float(data.get("duration_seconds") or 0),
+        }
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _meta_of(run: Run, lock: SessionLock, layout: Layout) -> RunMeta:

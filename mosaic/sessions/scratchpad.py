@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_NOTES = 2_000
 LONGEST_WORDS = 500
+LONGEST_WORD = 100
 
 
 def with_session_block(
@@ -36,16 +37,18 @@ def with_session_block(
         words: how it ended, in a sentence.
         notes: the handoff's notes; lines that the scratchpad has already are left out.
     """
-    if re.search(rf"^## \S+ \S+ {re.escape(session.id)} ", text, re.MULTILINE):
+    session_id = _word(session.id)
+    if re.search(rf"^## \S+ \S+ {re.escape(session_id)} ", text, re.MULTILINE):
         return text
     newline = "\r\n" if "\r\n" in text else "\n"
     ended = session.ended_at or session.started_at
     length = format_duration(session.duration_seconds or 0)
-    about = f"{session.last_task_id} {task_status}" if session.last_task_id else "no task"
+    status = one_line(task_status, LONGEST_WORD)
+    about = f"{_word(session.last_task_id)} {status}" if session.last_task_id else "no task"
     lines = [
-        f"## {ended.astimezone():%Y-%m-%d %H:%M} {session.id} {about}",
+        f"## {ended.astimezone():%Y-%m-%d %H:%M} {session_id} {about}",
         "",
-        f"{session.runtime}, {length}: {one_line(words, LONGEST_WORDS)}",
+        f"{_word(session.runtime)}, {length}: {one_line(words, LONGEST_WORDS)}",
     ]
     new = [line for line in plain_text(notes).splitlines() if line.strip() and line not in text]
     if new:
@@ -53,3 +56,8 @@ def with_session_block(
         lines += ["", *(f"> {line}" for line in quoted)]
     head = text if not text or text.endswith(("\n", "\r")) else text + newline
     return head + (newline if head else "") + newline.join(lines) + newline
+
+
+def _word(text: str) -> str:
+    """Return a name or id as one word that begins no markdown."""
+    return one_line(text, LONGEST_WORD).replace(" ", "-").lstrip("#>-*+=~`|<") or "unknown"

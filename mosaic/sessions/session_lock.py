@@ -160,7 +160,7 @@ def read_lock(path: Path) -> SessionLock | None:
     if data is None:
         return None
     try:
-        return checked(_lock_from(parse_json(data)))
+        return _lock_from(parse_json(data))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise LockFileError(
             "the session lock cannot be read",
@@ -199,15 +199,16 @@ def remove_lock(path: Path, run_id: str) -> None:
 
 
 def _lock_from(values: dict[str, Any]) -> SessionLock:
-    return SessionLock(
+    process = ProcessIdentity(
+        pid=_pid(values["pid"]),
+        started_at=str(values.get("pid_started_at") or ""),
+        boot_id=str(values.get("boot_id") or ""),
+        host=str(values.get("host") or ""),
+    )
+    lock = SessionLock(
         session_id=str(values["session_id"]),
         runtime=str(values["runtime"]),
-        process=ProcessIdentity(
-            pid=_pid(values["pid"]),
-            started_at=str(values.get("pid_started_at") or ""),
-            boot_id=str(values.get("boot_id") or ""),
-            host=str(values.get("host") or ""),
-        ),
+        process=checked(process),
         supervisor_pid=_pid(values.get("supervisor_pid") or 0),
         started_at=read_moment(values["started_at"]),
         project_path=str(values.get("project_path") or ""),
@@ -215,6 +216,7 @@ def _lock_from(values: dict[str, Any]) -> SessionLock:
         run_id=str(values["run_id"]),
         milestone_id=values.get("milestone_id"),
     )
+    return checked(lock, texts=("project_path",))
 
 
 def _pid(value: Any) -> int:

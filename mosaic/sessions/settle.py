@@ -13,6 +13,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, RunStatus, Session, Status, Usage
 from mosaic.records import dataclass, field, replace
+from mosaic.runs.flood import Unread
 from mosaic.runs.folders import runs_in
 from mosaic.runs.report import AgentReport
 from mosaic.runs.result import StepEnd
@@ -49,6 +50,8 @@ class EndFacts:
     """None when it is not known that the agent ever ran."""
     lost_output: Sequence[str] = ()
     """What of its output could not be kept, in words."""
+    unread: Unread = field(default_factory=Unread)
+    """What of its output was not read along."""
     report: AgentReport = field(default_factory=AgentReport)
     lacks: Sequence[str] = ()
     """What finished work lacks beside its handoff: scope, gates."""
@@ -195,7 +198,7 @@ def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcom
 
 def step_end(meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -> StepEnd:
     """Return an end as result.json holds it."""
-    warnings = [*facts.ending.warnings, *facts.lost_output]
+    warnings = [*facts.ending.warnings, *facts.lost_output, *facts.unread.words()]
     if facts.report.problem:
         warnings.append(facts.report.problem)
     return StepEnd(
@@ -214,6 +217,7 @@ def step_end(meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -
         events=events,
         conversation=facts.conversation,
         usage=facts.usage,
+        unread=facts.unread,
         answer=facts.answer,
         report=facts.report,
     )

@@ -27,7 +27,7 @@ from mosaic.machine.outlet import find_gaps
 from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
-from mosaic.records import dataclass
+from mosaic.records import asdict, dataclass
 from mosaic.runs.checkpoint import Trigger, checkpoint_event, last_seq
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
 from mosaic.runs.record import Run, advance
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue, RunSettings
     from mosaic.ports import Order, OutputReader
     from mosaic.runs.checkpoint import Checkpoint
+    from mosaic.runs.flood import Unread
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0
@@ -65,6 +66,8 @@ class RunEnd:
     conversation: str | None
     swept: int = 0
     """Processes that the agent left behind and that were ended."""
+    unread: Unread
+    """What of its output was not read along."""
 
 
 class Supervisor:
@@ -154,6 +157,7 @@ class Supervisor:
         duration = time.monotonic() - self._started
         exit_code = self._agent.exit_code
         ending = self._ending(exit_code)
+        unread = self._follower.unread
         end = RunEnd(
             reason=self._stop or _natural_reason(ending, exit_code),
             ending=ending,
@@ -161,8 +165,11 @@ class Supervisor:
             duration_seconds=duration,
             conversation=self._follower.conversation,
             swept=swept,
+            unread=unread,
         )
         self._tell_progress()
+        if words := unread.words():
+            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), level="warning", **asdict(unread))
         # Everything that a recovery needs if this process dies before the end is recorded.
         self._note(
             EventType.WORKER_EXITED,

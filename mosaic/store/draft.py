@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mosaic.errors import EditRefusedError, MissionError
+from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
@@ -20,7 +20,7 @@ from mosaic.model import MissionStatus, Session, Status
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
-from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind
+from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind, front_matter_value
 from mosaic.store.mission_file import read_layout, with_session, with_status
 from mosaic.store.parsed import ids_in_cell, plain_value
 from mosaic.store.reading import read_mission
@@ -83,7 +83,8 @@ def changing(
         if killed:
             _sweep(layout)
         notices = tuple(
-            f"an interrupted change left `{layout.shown(outcome.path)}` {outcome.settled.value}"
+            f"an interrupted change left `{layout.shown(outcome.path)}` "
+            f"{outcome.settled.value}; look at it with `git diff`"
             for outcome in finished
             if outcome.needs_a_look
         )
@@ -105,7 +106,7 @@ class Draft:
         self.layout = snapshot.layout
         """Where the mission's files are."""
         self.notices = notices
-        """What a person should look at after an interrupted change of an earlier process."""
+        """What a person should know: of an interrupted change before, or of this one."""
         self._snapshot: Snapshot | None = snapshot
         self._edited: dict[Path, _Edited] = {}
         self._agreed: dict[str, Mapping[str, Value]] = {}
@@ -266,7 +267,10 @@ class Draft:
         if self._agreed:
             before = find_bytes(self.layout.sync_file) or b""
             base = self.snapshot.base_with(before, self._agreed)
-            write_private(self.layout.sync_file, base, root=self.layout.state_dir)
+            try:
+                write_private(self.layout.sync_file, base, root=self.layout.state_dir)
+            except FileAccessError as error:  # the next change records it
+                self.notices += (f"the change is written, but {error}: {error.detail}",)
             self._agreed.clear()
             self._snapshot = None
 
@@ -307,7 +311,7 @@ class Draft:
             for field, value in wanted.items():
                 if same_value(self._file_value(entry, field), value):
                     continue
-                text = set_front_matter(text, field, _front_matter_value(field, value))
+                text = set_front_matter(text, field, front_matter_value(field, value))
             if text != before:
                 text = set_front_matter(text, "updated_at", now.isoformat(timespec="seconds"))
         except MissionError as error:
@@ -399,9 +403,3 @@ class Draft:
             if field in entry.row.cells:
                 agreed[field] = wanted.get(field, self._file_value(entry, field))
         self._agreed[entry.task.id] = agreed
-
-
-def _front_matter_value(field: str, value: Value) -> str | tuple[str, ...] | None:
-    if FIELD_BY_NAME[field].kind is Kind.LIST:
-        return tuple(value)
-    return str(value) or None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parents[1]
 BUILT_IN_PLACES = (PACKAGE / "templates", PACKAGE.parent / "templates")
 """In a wheel, templates are inside the package; in a clone, beside it."""
+LARGEST_FILE = 1 << 20
+"""Bytes of a template's file; what it may hold is bounded by `render_template`."""
+MOST_PARTIALS = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,11 +52,11 @@ def load_template(name: str, layout: Layout | None = None) -> Template:
     """
     if layout is not None:
         path = confined(layout.templates_dir, name)
-        file = find_text(path)
+        file = find_text(path, limit_bytes=LARGEST_FILE)
         if file is not None:
             return Template(name=name, path=path, source=file.text)
     for place in BUILT_IN_PLACES:
-        file = find_text(place / name)
+        file = find_text(place / name, limit_bytes=LARGEST_FILE)
         if file is not None:
             return Template(name=name, path=place / name, source=file.text)
     raise TemplateError(f"there is no template `{name}`", hint="install Mosaic again")
@@ -76,9 +79,16 @@ def load_partials(layout: Layout | None = None) -> dict[str, str]:
 
     Raises:
         FileAccessError: one cannot be read.
+        TemplateError: there are too many.
     """
     folders = [place for place in BUILT_IN_PLACES if place.is_dir()][:1]
     if layout is not None and layout.templates_dir.is_dir():
         folders.append(layout.templates_dir)
     names = sorted({path.name for folder in folders for path in folder.glob("_*.j2")})
+    if len(names) > MOST_PARTIALS:
+        raise TemplateError(
+            f"there are {len(names)} templates to include, more than {MOST_PARTIALS}",
+            path=folders[-1],
+            hint="remove those whose names begin with `_` that no template includes",
+        )
     return {name: load_template(name, layout).source for name in names}

@@ -181,7 +181,7 @@ def read_workspace(path: Path) -> Workspace | None:
         known["path"] = path.with_name(path.name[1:].removesuffix(".json"))
         known["created_at"] = read_moment(known["created_at"])
         known["furnished"] = tuple(known.get("furnished", ()))
-        return checked(Workspace(**known))
+        return checked(Workspace(**known), texts=("furnished",))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(
             "the record of a worktree cannot be read",

@@ -15,6 +15,7 @@ from mosaic.panels.mailbox import read_messages
 from mosaic.panels.record import Panel, PanelEvent
 from mosaic.panels.settle import find_settled
 from mosaic.panels.words import PanelPlan, PanelStatus
+from mosaic.runs.checked import is_line
 from mosaic.runs.checkpoint import read_checkpoint, write_checkpoint
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.moments import since_offset
@@ -67,6 +68,7 @@ def run_state(data: bytes) -> None:
     except MissionError:
         return
     assert state.status in RunStatus
+    assert is_line(state.runtime_session_id or "")
     run.write_state(state)
     assert run.state() == state
 
@@ -84,6 +86,7 @@ def run_meta(data: bytes) -> None:
     except MissionError:
         return
     assert meta.mode in Mode
+    assert all(map(is_line, (meta.task_id, meta.step_id, meta.run_id, meta.runtime)))
     write_request(run, meta, prompt="", capsule="")
     assert run.meta() == meta
 
@@ -112,6 +115,9 @@ def checkpoint(data: bytes) -> None:
         found = replace(read_checkpoint(path), seq=1, created_at=MOMENT)
     except MissionError:
         return
+    names = (found.task_id, found.run_id, found.trigger, found.patch or "", found.branch or "")
+    assert all(map(is_line, names))
+    assert "/" not in (found.patch or "")
     write_checkpoint(run, found)
     assert read_checkpoint(path) == found
 
@@ -165,7 +171,10 @@ def session_lock(data: bytes) -> None:
         found = find_locks(layout())
     except MissionError:
         return
-    write_lock(path, found[0].lock, state_dir=layout().state_dir)
+    lock = found[0].lock
+    names = (lock.session_id, lock.runtime, lock.task_id, lock.run_id, lock.milestone_id or "")
+    assert all(map(is_line, (*names, lock.process.host, lock.process.boot_id)))
+    write_lock(path, lock, state_dir=layout().state_dir)
     again = read_lock(path)
     assert again is not None
     assert (again.process, again.run_id) == (found[0].lock.process, found[0].lock.run_id)

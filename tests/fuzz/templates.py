@@ -64,6 +64,18 @@ HOSTILE_TEMPLATES = {
     "comments": "{# " * 40_000,
     "blanks": "{{ 1" + " " * 200_000 + "%}",
     "quotes": "{{ " + "'" * 99_999,
+    "blocks": "".join(f"{{% block b{n} %}}{{% endblock %}}" for n in range(8_000)),
+    "macros": "".join(f"{{% macro m{n}() %}}{{% endmacro %}}" for n in range(6_000)),
+    "comparisons": "{{ 1" + " < 2" * 60_000 + " }}",
+    "members": "{{ [" + "1," * 120_000 + "] }}",
+    "outputs": "{{ 1 }}" * 35_000,
+    "sets in a loop": "{% for n in range(200_000) %}" + "{% set x = n %}" * 500 + "{% endfor %}",
+    "looks in a loop": "{% for n in range(200_000) %}"
+    + "{% set x = loop.index %}" * 500
+    + "{% endfor %}",
+    "names in a loop": "{% set ns = namespace(x=1) %}{% for n in range(200_000) %}"
+    + "{% set ns.x = ns.x %}" * 500
+    + "{% endfor %}",
     "huge": "x" * 50_000_000,
 }
 
