@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import MissionError
+from mosaic.machine.environment import child_environment
 from mosaic.machine.git import OLDEST_GIT, answer_of, find_work_tree
 from mosaic.machine.identity import find_process_table
 from mosaic.machine.lock import is_folder_held
@@ -132,8 +133,11 @@ def answer_of_program(argv: list[str]) -> str:
     """Return the first line that a program prints."""
     import subprocess
 
+    env = child_environment()
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            argv, env=env, capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return (done.stdout.splitlines() or [""])[0]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError, ProgramNotFoundError
 from mosaic.machine.disk import find_bytes
+from mosaic.machine.environment import child_environment
 from mosaic.machine.process import install_path, spawn
 from mosaic.records import dataclass
 
@@ -38,35 +39,8 @@ _OURS = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
-# What git sets for its hooks, `git -c` hands down or a user's shell holds: it would
-# point git at another repository or change what its arguments mean.
-_FOREIGN = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_DIFF_OPTS",
-        "GIT_DIR",
-        "GIT_EXTERNAL_DIFF",
-        "GIT_GLOB_PATHSPECS",
-        "GIT_GRAFT_FILE",
-        "GIT_ICASE_PATHSPECS",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_INTERNAL_SUPER_PREFIX",
-        "GIT_LITERAL_PATHSPECS",
-        "GIT_NAMESPACE",
-        "GIT_NOGLOB_PATHSPECS",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_QUARANTINE_PATH",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    }
-)
+# What a person's shell may hold: it would change what the answers look like.
+_RESHAPING = ("GIT_DIFF_OPTS", "GIT_EXTERNAL_DIFF")
 OLDEST_GIT = (2, 25)
 """The first that takes a list of paths by `--pathspec-from-file`."""
 _BRANCHES = "refs/heads/"
@@ -206,7 +180,9 @@ def _run_once(
 
 def git_environment(inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
     """Return the environment that git runs in: scrubbed, made quiet, then `added`."""
-    kept = {name: value for name, value in inherited.items() if name not in _FOREIGN}
+    kept = child_environment(inherited)
+    for name in _RESHAPING:
+        kept.pop(name, None)
     return {**kept, **_OURS, **added}
 
 
