@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 import subprocess
@@ -200,13 +201,14 @@ def test_git_itself_names_nothing_local_that_a_child_would_still_get() -> None:
 
 def test_every_program_is_started_with_an_environment_of_our_making() -> None:
     """A start that names no `env` inherits ours, with all that a hook put into it."""
-    found = []
     root = Path(__file__).resolve().parents[2] / "mosaic"
-    for path in root.rglob("*.py"):
-        text = path.read_text()
-        for opening in ("subprocess.run(", "subprocess.Popen(\n"):
-            for part in text.split(opening)[1:]:
-                if "env=" not in part.split("\n    )")[0][:900]:
-                    found.append(str(path.relative_to(root)))
+    found = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("subprocess.run", "subprocess.Popen", "spawn")
+        and not any(keyword.arg == "env" for keyword in node.keywords)
+    }
     # The scripted agent is such a child itself.
-    assert sorted(set(found)) == ["demo_agent.py"]
+    assert found == {"demo_agent.py"}
