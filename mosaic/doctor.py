@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
-from mosaic.errors import MissionError
+from mosaic.errors import GitRefusedError, MissionError
 from mosaic.machine.environment import child_environment
-from mosaic.machine.git import OLDEST_GIT, answer_of, find_work_tree
+from mosaic.machine.git import OLDEST_GIT, find_repository
 from mosaic.machine.identity import find_process_table
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.mounts import find_foreign_file_system
@@ -154,12 +154,7 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
             f"{len(mission.sessions)} sessions, {len(snapshot.problems)} problems",
             hint="`mission check` names them",
         ),
-        Item(
-            name="repository",
-            state="ok" if find_work_tree(layout.project) else "missing",
-            found=answer_of(["rev-parse", "--show-toplevel"], layout.project) or "none",
-            hint="`git init`: plans and handoffs are read in git",
-        ),
+        _repository(layout.project),
     ]
     if (kind := find_foreign_file_system(layout.state_dir)) is not None:
         items.append(
@@ -189,6 +184,20 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
     items.append(_runs_item(layout.runs_dir))
     items += _parallel_items(snapshot)
     return items
+
+
+def _repository(project: Path) -> Item:
+    try:
+        top = find_repository(project)
+    except GitRefusedError as error:
+        found = f"`{error.path}`, and {error.detail}"
+        return Item(name="repository", state="bad", found=found, hint=error.hint)
+    return Item(
+        name="repository",
+        state="ok" if top else "missing",
+        found=str(top or "none"),
+        hint="`git init`: plans and handoffs are read in git",
+    )
 
 
 def _parallel_items(snapshot: Snapshot) -> list[Item]:

@@ -20,6 +20,7 @@ from mosaic.cli.tasks_view import (
     problem_values,
     report_notices,
     report_problems,
+    report_warnings,
     task_values,
 )
 from mosaic.errors import ExitCode, UsageError
@@ -121,6 +122,7 @@ def add_command(
         task_id = add_task(draft, new, utc_now())
         draft.save()
         report_notices(draft.notices)
+        report_warnings(draft.warnings)
         task = draft.snapshot.get(task_id).task
     result = Result(
         kind="task.added",

@@ -68,8 +68,13 @@ def report_problems(snapshot: Snapshot, *, as_json: bool) -> ExitCode:
 
 def report_notices(notices: Iterable[str]) -> None:
     """Tell on stderr what an interrupted change of an earlier process left."""
-    for notice in notices:
-        warn(f"{paint('warning:', 'yellow', err=True)} {clean(notice)}; look at it with `git diff`")
+    report_warnings(f"{notice}; look at it with `git diff`" for notice in notices)
+
+
+def report_warnings(warnings: Iterable[str]) -> None:
+    """Tell on stderr what to know of a change beside its result."""
+    for warning in warnings:
+        warn(f"{paint('warning:', 'yellow', err=True)} {clean(warning)}")
 
 
 def problem_values(snapshot: Snapshot) -> list[JsonValue]:

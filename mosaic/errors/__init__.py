@@ -32,6 +32,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── EditRefusedError            EDIT_REFUSED
     │   ├── FileAccessError             FILE_ACCESS
     │   ├── FileChangedError            FILE_CHANGED
+    │   ├── GitRefusedError             GIT_REFUSED
     │   ├── PathOutsideError            PATH_OUTSIDE
     │   ├── DuplicateTaskError          TASK_DUPLICATE
     │   └── SyncConflictError           SYNC_CONFLICT
@@ -49,6 +50,7 @@ from mosaic.errors.files import (
     FileAccessError,
     FileChangedError,
     FrontMatterError,
+    GitRefusedError,
     LockFileError,
     MissionFileError,
     PathOutsideError,
@@ -93,6 +95,7 @@ __all__ = [
     "FileChangedError",
     "FrontMatterError",
     "GitError",
+    "GitRefusedError",
     "HeldError",
     "LockFileError",
     "LockTimeoutError",

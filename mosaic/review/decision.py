@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import find_work_tree, head_commit, run_git
+from mosaic.machine.git import find_repository, head_commit, run_git
 from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
@@ -95,7 +95,7 @@ def commit_decision(review: Review, decided: Decided) -> str:
         NotReadyError: there is nothing to commit, or no repository.
     """
     layout = decided.layout
-    top = find_work_tree(layout.project)
+    top = find_repository(layout.project)
     if top is None:
         raise NotReadyError("there is no git repository to commit to")
     own = (layout.tasks_file, layout.tasks_dir, layout.mission_file, layout.scratchpad_file)

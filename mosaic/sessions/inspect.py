@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
-from mosaic.machine.git import answer_of
+from mosaic.errors import GitRefusedError, MissionError
+from mosaic.machine.git import answer_of, find_repository
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.runs.events import read_events
@@ -46,7 +46,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     findings += _lock_findings(snapshot)
     findings += _state_findings(snapshot)
     findings += _run_findings(snapshot)
-    findings += worktree_findings(snapshot)
+    findings += _repository_findings(snapshot)
     findings += check_mission(_checked(snapshot, live))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
@@ -187,6 +187,15 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
     return findings
 
 
+def _repository_findings(snapshot: Snapshot) -> list[Finding]:
+    """Look at the worktrees; where git refuses the repository, that is the finding."""
+    try:
+        find_repository(snapshot.layout.project)
+        return worktree_findings(snapshot)
+    except GitRefusedError as error:
+        return [_problem_finding(error)]
+
+
 def _state_findings(snapshot: Snapshot) -> list[Finding]:
     """Look for state that lies elsewhere, and for state in git, where it must not be."""
     layout = snapshot.layout
@@ -196,7 +205,10 @@ def _state_findings(snapshot: Snapshot) -> list[Finding]:
         return [_problem_finding(error)]
     if not layout.state_dir.is_dir():
         return []
-    tracked = answer_of(["ls-files", "--", str(layout.state_dir)], layout.project)
+    try:
+        tracked = answer_of(["ls-files", "--", str(layout.state_dir)], layout.project)
+    except GitRefusedError:
+        return []  # a finding of its own
     if not tracked:
         return []
     return [

@@ -101,6 +101,8 @@ class Draft:
         """Where the mission's files are."""
         self.notices = notices
         """What a person should look at after an interrupted change of an earlier process."""
+        self.warnings: list[str] = []
+        """What could not be looked at for the change."""
         self._snapshot: Snapshot | None = snapshot
         self._edited: dict[Path, _Edited] = {}
         self._agreed: dict[str, Mapping[str, Value]] = {}
