@@ -7,7 +7,9 @@ place that may know an id is asked, with three git processes however many branch
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
@@ -18,7 +20,6 @@ from mosaic.store.parsed import parse_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -100,6 +101,6 @@ def _names_in(folder: Path) -> Iterator[str]:
 
 def _inside(path: Path, root: Path) -> str | None:
     try:
-        return path.resolve().relative_to(root.resolve()).as_posix()
+        return Path(os.path.realpath(path)).relative_to(os.path.realpath(root)).as_posix()
     except ValueError:
         return None
