@@ -6,7 +6,6 @@ repository in a temporary folder. It needs no network and no agent.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.demo_agent import PACKAGE_PARENT, START
+from mosaic.machine.environment import child_environment, outer_environment
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -172,13 +172,10 @@ class Demo:
         return self._call(arguments).stdout
 
     def _call(self, arguments: tuple[str, ...], text: str = "") -> subprocess.CompletedProcess[str]:
-        environ = {
-            key: value for key, value in os.environ.items() if not key.startswith("MISSION_")
-        }
         return subprocess.run(
             [sys.executable, "-P", "-c", START, PACKAGE_PARENT, *arguments],
             cwd=self.folder,
-            env={**environ, "PYTHONIOENCODING": "utf-8"},
+            env={**outer_environment(), "PYTHONIOENCODING": "utf-8"},
             input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -189,7 +186,13 @@ class Demo:
 
     def _git(self, *arguments: str) -> None:
         if shutil.which("git"):
-            subprocess.run(["git", *arguments], cwd=self.folder, check=True, capture_output=True)
+            subprocess.run(
+                ["git", *arguments],
+                cwd=self.folder,
+                env=child_environment(),
+                check=True,
+                capture_output=True,
+            )
 
 
 def new_folder() -> Path:

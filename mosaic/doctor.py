@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
-from mosaic.errors import BrokenFileError, MissionError
-from mosaic.machine.git import OLDEST_GIT, answer_of, find_work_tree
+from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
+from mosaic.machine.environment import child_environment
+from mosaic.machine.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.identity import find_process_table
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.mounts import find_foreign_file_system
@@ -169,8 +170,11 @@ def answer_of_program(argv: list[str]) -> str:
     """Return the first line that a program prints."""
     import subprocess
 
+    env = child_environment()
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            argv, env=env, capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return (done.stdout.splitlines() or [""])[0]
@@ -187,12 +191,7 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
             f"{len(mission.sessions)} sessions, {len(snapshot.problems)} problems",
             hint="`mission check` names them",
         ),
-        Item(
-            name="repository",
-            state="ok" if find_work_tree(layout.project) else "missing",
-            found=answer_of(["rev-parse", "--show-toplevel"], layout.project) or "none",
-            hint="`git init`: plans and handoffs are read in git",
-        ),
+        _repository(layout.project),
     ]
     items += _trust_items(snapshot.document)
     if (kind := find_foreign_file_system(layout.state_dir)) is not None:
@@ -268,8 +267,26 @@ def _trust_items(document: MissionDocument) -> list[Item]:
 
 def _filters(project: Path) -> list[str]:
     """Return the programs that git's own settings have it run on files: we cannot avoid them."""
-    said = answer_of(["config", "--get-regexp", r"^filter\..*\.(clean|smudge|process)$"], project)
+    question = ["config", "--get-regexp", r"^filter\..*\.(clean|smudge|process)$"]
+    try:
+        said = answer_of(question, project)
+    except GitRefusedError:
+        return []  # an item of its own
     return [f"`{line.partition(' ')[2]}`" for line in (said or "").splitlines()]
+
+
+def _repository(project: Path) -> Item:
+    try:
+        top = find_repository(project)
+    except GitRefusedError as error:
+        found = f"`{error.path}`, and {error.detail}"
+        return Item(name="repository", state="bad", found=found, hint=error.hint)
+    return Item(
+        name="repository",
+        state="ok" if top else "missing",
+        found=str(top or "none"),
+        hint="`git init`: plans and handoffs are read in git",
+    )
 
 
 def _parallel_items(snapshot: Snapshot) -> list[Item]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from mosaic.cli.live import LiveRun
 from mosaic.cli.output import Result, clean, emit, paint, paint_status, warn
 from mosaic.cli.sessions_view import usage_words
 from mosaic.errors import ExitCode
+from mosaic.machine.environment import outer_environment
 from mosaic.plan.durations import format_duration
 from mosaic.store.reading import read_mission
 
@@ -76,7 +76,7 @@ class LoopTerminal:
                 stderr=subprocess.DEVNULL,
                 timeout=NOTIFY_SECONDS,
                 check=False,
-                env={k: v for k, v in os.environ.items() if not k.startswith("MISSION_")},
+                env=outer_environment(),
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             self.say(f"warning: `{mission.notify[0]}` could not be told: {error}")

@@ -129,9 +129,10 @@ def _decide(
     commit: bool,
     as_json: bool,
 ) -> int:
-    from mosaic.review.decision import commit_decision, decide
+    from mosaic.review.decision import approved_before, commit_decision, decide
 
-    decided = decide(path, review, approve=approve, why=why, force=force)
+    earlier = approved_before(path, review) if approve and commit else None
+    decided = earlier or decide(path, review, approve=approve, why=why, force=force)
     report_notices(decided.notices)
     committed = commit_decision(review, decided) if commit else None
     word = "approved" if approve else "rejected"

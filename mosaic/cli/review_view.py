@@ -157,6 +157,7 @@ def review_values(review: Review) -> dict[str, JsonValue]:
             ],
             "knows_all_commands": evidence.knows_all_commands,
             "caveats": list(evidence.caveats),
+            "unknown": list(evidence.unknown),
         },
         "out_of_scope": list(review.out_of_scope),
         "gates": [

@@ -34,6 +34,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── EditRefusedError            EDIT_REFUSED
     │   ├── FileAccessError             FILE_ACCESS
     │   ├── FileChangedError            FILE_CHANGED
+    │   ├── GitRefusedError             GIT_REFUSED
     │   ├── PathOutsideError            PATH_OUTSIDE
     │   ├── StateNotOursError           STATE_NOT_OURS
     │   ├── DuplicateTaskError          TASK_DUPLICATE
@@ -52,6 +53,7 @@ from mosaic.errors.files import (
     FileAccessError,
     FileChangedError,
     FrontMatterError,
+    GitRefusedError,
     LockFileError,
     MissionFileError,
     PathOutsideError,
@@ -100,6 +102,7 @@ __all__ = [
     "FileChangedError",
     "FrontMatterError",
     "GitError",
+    "GitRefusedError",
     "HeldError",
     "LockFileError",
     "LockTimeoutError",

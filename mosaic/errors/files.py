@@ -10,6 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+_REASON_CHARACTERS = 500
+_REMEDIES = (
+    (("dubious ownership", "unsafe"), "`git config --global --add safe.directory {top}`"),
+    (("config",), "mend `.git/config`; `git config --list` names the next line that is wrong"),
+    (("extension", "repo version"), "install a newer git: this one does not know the format"),
+    (("repository: ", "gitfile"), "`git worktree repair` in the main work tree, or clone again"),
+    (("not a git",), "mend `.git/HEAD`: it holds `ref: refs/heads/` and a branch's name"),
+    (("index",), "move `.git/index` away; `git reset` then makes it again"),
+    (("ermission",), "`ls -ld .git` shows whose it is; run the command as that user"),
+    (("object", "tree", "ref"), "`git fsck` names what is missing; fetch it, or clone again"),
+)
+"""What to do about a reason of git's; the first that fits."""
+
 
 class BrokenFileError(MissionError):
     """A file of the mission is broken, or must not be changed as asked; nothing was written."""
@@ -122,6 +135,39 @@ class FileChangedError(BrokenFileError):
             detail=f"{found}; {written or 'nothing was written'}",
             hint="run the command again",
         )
+
+
+class GitRefusedError(BrokenFileError):
+    """There is a repository, and git does not work with it."""
+
+    code = "GIT_REFUSED"
+
+    def __init__(self, top: Path | str, said: str) -> None:
+        """Take the top of the work tree, and what git wrote to stderr."""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        reason = lines[0] if lines else "nothing"
+        for word in ("fatal: ", "error: "):
+            reason = reason.removeprefix(word)
+        if reason.endswith(":") and len(lines) > 1:
+            reason = f"{reason} {lines[1]}"
+        super().__init__(
+            "git refuses the repository",
+            path=top,
+            detail=f"git says: {reason[:_REASON_CHARACTERS]}",
+            hint=_remedy(str(top), reason, lines),
+        )
+        self.reason = reason
+
+
+def _remedy(top: str, reason: str, lines: Sequence[str]) -> str:
+    """Return what to do about git's refusal."""
+    for line in lines:  # git knows the name that it compares with
+        if line.startswith("git config ") and "safe.directory" in line:
+            return f"if you trust its owner: `{line}`"
+    for words, hint in _REMEDIES:
+        if any(word in reason for word in words):
+            return hint.format(top=top)
+    return "`git status` in that folder says more"
 
 
 class PathOutsideError(BrokenFileError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, ProgramNotFoundError
 from mosaic.executors.supervised import Supervised
+from mosaic.machine.environment import child_environment
 from mosaic.model import Mode, ProcessIdentity
 from mosaic.ports import Order, PromptChannel, Started
 from mosaic.records import asdict
@@ -49,6 +50,7 @@ class BackgroundExecutor(Supervised):
                 stderr=descriptor,
                 start_new_session=True,
                 cwd="/",
+                env=child_environment(),
             )
         finally:
             os.close(descriptor)

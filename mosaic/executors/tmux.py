@@ -8,7 +8,6 @@ command line can be read by everybody.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import FailedError
 from mosaic.executors.background import PACKAGE_PARENT, dump_order, read_answer
 from mosaic.executors.supervised import Supervised
+from mosaic.machine.environment import child_environment
 from mosaic.machine.tmux import Pane, Tmux, session_name
 from mosaic.runs.record import Run
 
@@ -125,5 +125,5 @@ def _message(order: Order, pane: Pane) -> bytes:
         "server_pid": pane.server_pid,
         "session": pane.session,
     }
-    told = {"environ": dict(os.environ), "place": place}
+    told = {"environ": child_environment(), "place": place}
     return json.dumps(told).encode() + b"\n" + dump_order(order)

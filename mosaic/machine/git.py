@@ -2,7 +2,8 @@
 
 Owns how git is called: with an environment and settings under which its answers can be
 parsed, never asking, never paging, never taking locks that it can do without. Where
-git is missing or there is no repository, the questions answer None or nothing.
+git is missing or there is no repository, the questions answer None or nothing; where git
+refuses the repository that is there, they raise what git says.
 Written for git 2.25 and newer.
 """
 
@@ -17,8 +18,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import FileAccessError, GitError, ProgramNotFoundError
-from mosaic.machine.disk import find_bytes
+from mosaic.errors import GitError, GitRefusedError, ProgramNotFoundError
+from mosaic.machine.environment import child_environment
+from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.process import install_path, spawn
 from mosaic.records import dataclass
 
@@ -38,35 +40,8 @@ _OURS = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
-# What git sets for its hooks, `git -c` hands down or a user's shell holds: it would
-# point git at another repository or change what its arguments mean.
-_FOREIGN = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_DIFF_OPTS",
-        "GIT_DIR",
-        "GIT_EXTERNAL_DIFF",
-        "GIT_GLOB_PATHSPECS",
-        "GIT_GRAFT_FILE",
-        "GIT_ICASE_PATHSPECS",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_INTERNAL_SUPER_PREFIX",
-        "GIT_LITERAL_PATHSPECS",
-        "GIT_NAMESPACE",
-        "GIT_NOGLOB_PATHSPECS",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_QUARANTINE_PATH",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    }
-)
+# What a person's shell may hold: it would change what the answers look like.
+_RESHAPING = ("GIT_DIFF_OPTS", "GIT_EXTERNAL_DIFF")
 OLDEST_GIT = (2, 25)
 """The first that takes a list of paths by `--pathspec-from-file`."""
 _BRANCHES = "refs/heads/"
@@ -75,9 +50,11 @@ _LOCK_TAKEN = re.compile(
     rb"Unable to create '[^'\n]*\.lock': File exists|could not lock config file"
 )
 """What git says where another git writes the same file of the repository just now."""
+_FATAL = 128
+"""What git exits with where it gives up."""
 _LOCK_SECONDS = 20.0
 _LOCK_POLL_SECONDS = 0.1
-_SMALL_BYTES = 65536
+_PROBE_SECONDS = 30.0
 _DETAIL_CHARACTERS = 2000
 
 
@@ -117,6 +94,7 @@ def run_git(
 
     Raises:
         ProgramNotFoundError: git is not installed, or `cwd` is gone.
+        GitRefusedError: it failed because git does not work with the repository at all.
         GitError: it failed and `check` is set, or it took too long.
     """
     until = time.monotonic() + _LOCK_SECONDS
@@ -135,6 +113,8 @@ def run_git(
         if not is_locked or time.monotonic() > until:
             break
         time.sleep(_LOCK_POLL_SECONDS)
+    if answer.exit_code >= _FATAL:
+        _refuse_refused(cwd)
     if check and answer.exit_code != 0:
         told = answer.stderr.decode("utf-8", "replace").strip()
         raise GitError(
@@ -204,30 +184,81 @@ def _run_once(
     return GitResult(exit_code=process.returncode, stdout=stdout, stderr=stderr)
 
 
+def _refuse_refused(cwd: Path | str) -> None:
+    """Find out whether git works with the repository at all.
+
+    Raises:
+        GitRefusedError: it does not, or it passes by what is left of one.
+    """
+    found = find_git_dir(cwd)
+    if found is None:
+        return
+    top, git_dir = found
+    probe = _run_once(["rev-parse", "--absolute-git-dir"], cwd, None, {}, _PROBE_SECONDS)
+    if probe.exit_code:
+        raise GitRefusedError(top, probe.stderr.decode("utf-8", "replace"))
+    if os.path.realpath(probe.text) != os.path.realpath(git_dir):
+        raise GitRefusedError(top, f"not a git repository: it takes `{probe.text}` instead")
+
+
 def git_environment(inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
     """Return the environment that git runs in: scrubbed, made quiet, then `added`."""
-    kept = {name: value for name, value in inherited.items() if name not in _FOREIGN}
+    kept = child_environment(inherited)
+    for name in _RESHAPING:
+        kept.pop(name, None)
     return {**kept, **_OURS, **added}
+
+
+def find_repository(cwd: Path | str) -> Path | None:
+    """Return the top of the work tree that `cwd` lies in, and that git works with.
+
+    Returns:
+        None where there is no repository. Where git is not installed, the top is not checked.
+
+    Raises:
+        GitRefusedError: git refuses the repository, or cannot read its index or last commit.
+    """
+    top = find_work_tree(cwd)
+    if top is None or install_path("git") is None:
+        return top
+    nothing = ":(top,literal).git"  # the shortest answer for which git must read all the same
+    _refuse_refused(top)
+    index, head = at_once(
+        lambda: run_git(["ls-files", "--", nothing], top, check=False),
+        lambda: run_git(["ls-tree", "--name-only", "HEAD", "--", ".git"], top, check=False),
+    )
+    if head.exit_code and not _is_without_commits(top):
+        said = head.stderr.decode("utf-8", "replace").strip()
+        raise GitRefusedError(top, f"{said} (in the commit that `HEAD` names)")
+    if index.exit_code:
+        raise GitRefusedError(top, index.stderr.decode("utf-8", "replace"))
+    return top
+
+
+def _is_without_commits(top: Path) -> bool:
+    names = run_git(["symbolic-ref", "--quiet", "HEAD"], top, check=False)
+    stands = run_git(["rev-parse", "--verify", "--quiet", "HEAD"], top, check=False)
+    return names.exit_code == 0 and stands.exit_code != 0
 
 
 def find_work_tree(cwd: Path | str) -> Path | None:
     """Return the top of the work tree that `cwd` lies in; starts no process."""
-    found = _find_git_dir(cwd)
+    found = find_git_dir(cwd)
     return None if found is None else found[0]
 
 
 def find_index(cwd: Path | str) -> Path | None:
     """Return where the work tree around `cwd` keeps its index; None outside of one."""
-    found = _find_git_dir(cwd)
+    found = find_git_dir(cwd)
     return None if found is None else found[1] / "index"
 
 
 def common_dir(cwd: Path | str) -> Path | None:
     """Return the folder that all work trees of the repository share; starts no process."""
-    found = _find_git_dir(cwd)
+    found = find_git_dir(cwd)
     if found is None:
         return None
-    shared = _read_small(found[1] / "commondir")
+    shared = read_small(found[1] / "commondir")
     return Path(os.path.realpath(found[1] / shared.strip() if shared else found[1]))
 
 
@@ -236,10 +267,10 @@ def current_branch(cwd: Path | str) -> str | None:
 
     Starts no process, but for repositories that keep refs in tables.
     """
-    found = _find_git_dir(cwd)
+    found = find_git_dir(cwd)
     if found is None:
         return None
-    head = _read_small(found[1] / "HEAD")
+    head = read_small(found[1] / "HEAD")
     if head is None or not head.startswith("ref:"):
         return None
     name = head.removeprefix("ref:").strip()
@@ -255,11 +286,11 @@ def head_commit(cwd: Path | str) -> str | None:
 
     Starts no process where the branch has a file that says so.
     """
-    found = _find_git_dir(cwd)
-    head = _read_small(found[1] / "HEAD") if found else None
+    found = find_git_dir(cwd)
+    head = read_small(found[1] / "HEAD") if found else None
     shared = common_dir(cwd)
     if head and shared and head.startswith(f"ref: {_BRANCHES}"):
-        said = _read_small(shared / head.removeprefix("ref: ").strip())
+        said = read_small(shared / head.removeprefix("ref: ").strip())
         if said and _COMMIT.fullmatch(said.strip()):
             return said.strip()
     answer = _ask(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], cwd)
@@ -302,30 +333,6 @@ def _ask(args: Sequence[str], cwd: Path | str) -> GitResult | None:
     except ProgramNotFoundError:
         return None
     return answer if answer.exit_code == 0 else None
-
-
-def _find_git_dir(cwd: Path | str) -> tuple[Path, Path] | None:
-    """Return the top of the work tree around `cwd`, and the folder that holds its HEAD."""
-    start = Path(os.path.realpath(cwd))
-    for folder in (start, *start.parents):
-        git = folder / ".git"
-        if git.is_dir():
-            if os.path.lexists(git / "HEAD"):
-                return folder, git
-            continue
-        # A linked work tree or submodule has a file that tells where.
-        pointer = _read_small(git)
-        if pointer is not None and pointer.startswith("gitdir:"):
-            return folder, folder / pointer.removeprefix("gitdir:").strip()
-    return None
-
-
-def _read_small(path: Path) -> str | None:
-    try:
-        data = find_bytes(path, limit_bytes=_SMALL_BYTES)
-    except FileAccessError:
-        return None
-    return None if data is None else os.fsdecode(data)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
+from mosaic.machine.environment import child_environment
 from mosaic.model import ProcessIdentity
 from mosaic.records import dataclass
 
@@ -197,7 +198,7 @@ def _output_of(argv: list[str]) -> tuple[int, str]:
     """Return the pid that a small system program had and what it printed; empty on failure."""
     import subprocess  # here: it costs 12 ms, and Linux never comes here
 
-    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+    environment = {**child_environment(), "LC_ALL": "C", "TZ": "UTC0"}
     try:
         process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment

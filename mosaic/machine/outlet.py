@@ -14,6 +14,7 @@ from mosaic.errors import FailedError
 from mosaic.machine import drain
 from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
+from mosaic.machine.environment import outer_environment
 from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_file_held
 from mosaic.records import dataclass
@@ -66,7 +67,7 @@ class Outlet:
                 start_new_session=True,
                 cwd="/",
                 # Without the mark of the run in which this command may itself be running.
-                env={k: v for k, v in os.environ.items() if not k.startswith("MISSION_")},
+                env=outer_environment(),
             )
         except OSError as error:
             self.close()

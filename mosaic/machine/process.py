@@ -12,6 +12,7 @@ import signal
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from mosaic.errors import ProgramNotFoundError
+from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import boot_id, find_entry, host_name, is_same_process
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def spawn(
     Args:
         argv: the program and its arguments; the program is looked up on the PATH of `env`.
         cwd: its working folder; a program given by a relative path is relative to it.
-        env: its whole environment; None hands on our own.
+        env: its whole environment; None for `child_environment`.
         stdin: its input; use `subprocess.DEVNULL` rather than None when it must not read ours.
         stdout: where its output goes.
         stderr: where its errors go.
@@ -59,7 +60,7 @@ def spawn(
         return subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env=None if env is None else dict(env),
+            env=child_environment() if env is None else dict(env),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,

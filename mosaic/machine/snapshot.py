@@ -11,6 +11,7 @@ so that `git gc` spares them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -32,7 +33,7 @@ from mosaic.machine.left_out import LeftOut, find_unfitness, list_file, list_unr
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "HIDDEN_REFS",
@@ -41,6 +42,7 @@ __all__ = [
     "TakenTree",
     "copy_index",
     "forget_trees",
+    "index_kept",
     "is_repository",
     "is_within",
     "keep_tree",
@@ -173,6 +175,43 @@ def copy_index(top: Path, index: Path) -> None:
         raise FileAccessError(
             "git's index cannot be copied", path=source, detail=error.strerror
         ) from None
+
+
+@contextlib.contextmanager
+def index_kept(top: Path, scratch: Path) -> Iterator[None]:
+    """Put the user's index back as it was, should a `with` block fail.
+
+    Args:
+        top: the top of the work tree.
+        scratch: a folder of our own that others cannot enter.
+    """
+    index = find_index(top)
+    kept = scratch.absolute() / f"kept.{os.getpid()}.{threading.get_ident()}"
+    copy_index(top, kept)
+    try:
+        yield
+    except BaseException:
+        if index is not None:
+            _put_index(kept, index)
+        raise
+    finally:
+        kept.unlink(missing_ok=True)
+
+
+def _put_index(kept: Path, index: Path) -> None:
+    """Put an index in the place of git's own, as git does: by way of its lock."""
+    lock = index.with_name("index.lock")
+    if not kept.exists():
+        index.unlink(missing_ok=True)  # there was none
+        return
+    try:
+        with open(lock, "xb") as new:
+            new.write(kept.read_bytes())
+    except FileExistsError:
+        return  # another git is at work: what it writes is newer than ours
+    if index.exists():
+        lock.chmod(stat.S_IMODE(index.stat().st_mode))
+    lock.replace(index)
 
 
 def is_within(path: str, folder: str | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.git import find_work_tree
+from mosaic.machine.git import find_repository
 from mosaic.machine.process import install_path
 from mosaic.machine.tmux import Tmux
 from mosaic.machine.work_trees import commit_of, has_branch
@@ -31,9 +31,12 @@ def find_obstacles(
         mission: the mission.
         plan: the panel.
         again: workers that are started again: their branches are there already.
+
+    Raises:
+        GitRefusedError: git refuses the repository.
     """
     found = []
-    home = find_work_tree(layout.project)
+    home = find_repository(layout.project)
     if home is None:
         found.append(f"`{layout.project}` is in no git work tree: `git init` and commit first")
     elif install_path("git") is None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
-from mosaic.errors import NotReadyError, UsageError
+from mosaic.errors import GitError, NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import find_work_tree, head_commit, run_git
+from mosaic.machine.git import find_repository, head_commit, run_git
+from mosaic.machine.snapshot import index_kept
 from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempts import forgive_attempts
 from mosaic.store.draft import changing
+from mosaic.store.reading import read_mission
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
     from mosaic.review.verdict import Review
+    from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
 
+COMMIT_SECONDS = 600.0
+"""Hooks run linters and tests."""
 REVIEWABLE = (Status.REVIEW, Status.IN_PROGRESS, Status.BLOCKED)
 
 
@@ -35,6 +41,8 @@ class Decided:
     overruled: tuple[str, ...] = ()
     """What spoke against approving, where it was approved all the same."""
     notices: tuple[str, ...] = ()
+    draft: Draft | None = None
+    """What the decision was written by; None where it was made earlier."""
 
 
 def decide(
@@ -77,25 +85,69 @@ def decide(
             why=why,
             layout=draft.layout,
             overruled=tuple(objections),
-            notices=draft.notices,
+            notices=tuple(draft.notices),
+            draft=draft,
         )
+
+
+def approved_before(mission_file: Path, review: Review) -> Decided | None:
+    """Return the approval of a task that is done already; None where it is not done.
+
+    For a commit that was never made: the decision stands, and only git lacks it.
+    """
+    snapshot = read_mission(mission_file)
+    task = snapshot.get(review.task.id).task
+    if task.status is not Status.DONE:
+        return None
+    return Decided(task=task, approved=True, why=None, layout=snapshot.layout)
 
 
 def commit_decision(review: Review, decided: Decided) -> str:
     """Commit the mission's files, and with an approval the work that it accepts.
 
     Work that was done in a worktree is committed there, on its branch. Only these paths are
-    committed; whatever else is staged stays staged.
+    committed; whatever else is staged stays staged. Where git makes no commit, the decision is
+    taken back and the index is as it was.
 
     Returns:
         The commit.
 
     Raises:
-        GitError: git refused, such as a hook of the project; the decision stands all the same.
+        GitError: git refused, such as a hook of the project.
         NotReadyError: there is nothing to commit, or no repository.
     """
+    try:
+        return _commit(review, decided)
+    except BaseException as error:
+        taken_back = _take_back(decided)
+        if isinstance(error, GitError):
+            error.message = f"`{decided.task.id}` is not committed: {error.message}"
+            if taken_back:
+                error.message += ", and the decision is taken back"
+            error.hint = f"mend that, then `{_same_again(decided)}`"
+        raise
+
+
+def _take_back(decided: Decided) -> bool:
+    """Undo a decision that was just made; tell whether there was one."""
+    if decided.draft is None:
+        return False
+    with changing(decided.layout.mission_file, doing=f"taking back {decided.task.id}"):
+        decided.draft.undo()
+    return True
+
+
+def _same_again(decided: Decided) -> str:
+    words = ["mission", "review", decided.task.id]
+    words.append("--approve" if decided.approved else "--reject")
+    words += ["--why", decided.why] if decided.why else []
+    words += ["--force"] if decided.overruled else []
+    return shlex.join([*words, "--commit"])
+
+
+def _commit(review: Review, decided: Decided) -> str:
     layout = decided.layout
-    top = find_work_tree(layout.project)
+    top = find_repository(layout.project)
     if top is None:
         raise NotReadyError("there is no git repository to commit to")
     own = (layout.tasks_file, layout.tasks_dir, layout.mission_file, layout.scratchpad_file)
@@ -104,16 +156,17 @@ def commit_decision(review: Review, decided: Decided) -> str:
     for change in review.evidence.changed or () if decided.approved else ():
         work |= {change.path, change.old_path or change.path}
     workspace = find_workspace(layout, decided.task.id)
+    message = _message(review, decided)
     if workspace is not None and workspace.is_there:
-        _commit_paths(workspace.path, sorted(work - paths), _message(review, decided))
+        _commit_paths(workspace.path, sorted(work - paths), message, layout.state_dir)
     else:
         paths |= work
-    if _commit_paths(top, sorted(paths), _message(review, decided)) is None:
+    if _commit_paths(top, sorted(paths), message, layout.state_dir) is None:
         raise NotReadyError("there is nothing to commit")
     return head_commit(top) or ""
 
 
-def _commit_paths(top: Path, paths: list[str], message: str) -> str | None:
+def _commit_paths(top: Path, paths: list[str], message: str, scratch: Path) -> str | None:
     """Commit what has changed of these paths, and nothing else; None where nothing has."""
     changed = _changed_among(top, paths) if paths else []
     if not changed:
@@ -121,8 +174,10 @@ def _commit_paths(top: Path, paths: list[str], message: str) -> str | None:
     listed = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in changed)
     options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
     literal = ["--literal-pathspecs"]
-    run_git([*literal, "add", "--all", *options], top, stdin=listed)
-    run_git([*literal, "commit", "--only", "--quiet", "-m", message, *options], top, stdin=listed)
+    with index_kept(top, scratch):
+        run_git([*literal, "add", "--all", *options], top, stdin=listed)
+        command = [*literal, "commit", "--only", "--quiet", "-m", message, *options]
+        run_git(command, top, stdin=listed, timeout_seconds=COMMIT_SECONDS)
     return head_commit(top) or ""
 
 

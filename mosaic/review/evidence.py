@@ -12,14 +12,15 @@ import shlex
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
-from mosaic.machine.git import answer_of, current_branch, find_work_tree
+from mosaic.errors import GitError, GitRefusedError, MissionError
+from mosaic.machine.git import answer_of, current_branch, find_repository
+from mosaic.machine.rebuild import has_object
 from mosaic.machine.snapshot import take_tree
 from mosaic.machine.work_trees import list_work_trees
 from mosaic.model import Mode, total_usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
-from mosaic.records import dataclass
+from mosaic.records import dataclass, field
 from mosaic.review.claims import Kind
 from mosaic.review.commands import LONGEST_COMMAND
 from mosaic.review.matching import ChangedFile, RanCommand
@@ -30,7 +31,7 @@ from mosaic.runs.masking import masked_line
 from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.finish import changes_of_pairs, tree_pair
+from mosaic.sessions.finish import changes_of_pairs, tree_pair, trees_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,28 +73,32 @@ class Evidence:
     knows_all_commands: bool
     caveats: tuple[str, ...]
     """What cannot be known, and why."""
+    unknown: tuple[str, ...]
+    """Those that leave open what the agents changed: no approval as if nothing were amiss."""
     roots: tuple[str, ...]
     sessions: tuple[Session, ...]
     usage: Usage | None
 
 
-def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
-    """Gather what git and the run records show of a task's work. Changes nothing.
+@dataclass(kw_only=True, slots=True)
+class _Gaps:
+    """What cannot be known, as it is found."""
 
-    Raises:
-        GitError: git could not tell.
-    """
+    caveats: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
+    """Gather what git and the run records show of a task's work. Changes nothing."""
     layout, mission = snapshot.layout, snapshot.document.mission
     runs = runs_of_task(layout.runs_dir, task.id)
     agents = [
         (run, meta) for run in runs if (meta := run.find_meta()) is not None and meta.session_id
     ]
-    caveats: list[str] = []
-    since, pairs = _tree_pairs(layout, task, agents, caveats)
-    top = find_work_tree(layout.project)
-    changed = None if top is None or pairs is None else _changed_files(top, pairs)
+    gaps = _Gaps()
+    since, pairs, changed = _what_changed(layout, task, agents, gaps)
     ran = sorted(
-        (*_commands_of_agents(agents, mission, caveats), *_commands_of_steps(runs)),
+        (*_commands_of_agents(agents, mission, gaps.caveats), *_commands_of_steps(runs)),
         key=lambda each: each[0],
     )
     sessions = tuple(mission.sessions.of_task(task.id))
@@ -104,47 +109,68 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         since=since,
         ran=tuple(command for _, command in ran),
         knows_all_commands=bool(agents) and all(_tells_all(meta, mission) for _, meta in agents),
-        caveats=tuple(dict.fromkeys(caveats)),
+        caveats=tuple(dict.fromkeys((*gaps.unknown, *gaps.caveats))),
+        unknown=tuple(gaps.unknown),
         roots=tuple(sorted({*roots, *(os.path.realpath(root) for root in roots)})),
         sessions=sessions,
         usage=total_usage(sessions),
     )
 
 
+def _what_changed(
+    layout: Layout, task: Task, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
+) -> tuple[str, list[TreePair] | None, tuple[ChangedFile, ...] | None]:
+    """Return what the files are compared with, the trees, and the changes between them."""
+    try:
+        top = find_repository(layout.project)
+        if top is None:
+            gaps.caveats.append("there is no git repository: nothing is known of files")
+            return "nothing", None, None
+        since, pairs = _tree_pairs(layout, top, task, agents, gaps)
+        return since, pairs, None if pairs is None else _changed_files(top, pairs)
+    except GitRefusedError as error:
+        gaps.unknown.append(f"evidence unknown: git says: {error.reason}; {error.hint}")
+    except GitError as error:
+        words = "; ".join(filter(None, (error.message, error.detail)))
+        gaps.unknown.append(f"evidence unknown: {words}")
+    return "nothing", None, None
+
+
 def _tree_pairs(
-    layout: Layout, task: Task, agents: Sequence[tuple[Run, RunMeta]], caveats: list[str]
+    layout: Layout, top: Path, task: Task, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
 ) -> tuple[str, list[TreePair] | None]:
     """Return what the files are compared with, in words, and the trees to compare."""
-    top = find_work_tree(layout.project)
-    if top is None:
-        caveats.append("there is no git repository: nothing is known of files")
-        return "nothing", None
-    of_runs = _pairs_of_runs(top, agents, caveats)
+    of_runs = _pairs_of_runs(top, agents, gaps)
     if task.base_ref and (task.branch or not of_runs):
-        found = _pair_since_base(layout, top, task, caveats)
+        found = _pair_since_base(layout, top, task, gaps.caveats)
         if found is not None:
+            gaps.caveats += gaps.unknown  # the branch tells what the runs' trees do not
+            gaps.unknown.clear()
             return f"where the work left `{task.base_ref}`", [found]
     if of_runs:
         return "when its sessions began", of_runs
     if agents:
-        caveats.append("no tree was taken when its sessions began")
+        gaps.caveats.append("no tree was taken when its sessions began")
     if not task.base_ref:
-        caveats.append("the task names no `base_ref`: only changes that are not committed are seen")
-    now = _tree_now(layout, top, caveats)
+        gaps.caveats.append(
+            "the task names no `base_ref`: only changes that are not committed are seen"
+        )
+    now = _tree_now(layout, top, gaps.caveats)
     head = answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], top)
     if now is None or head is None:
         return "nothing", None
     return "the last commit", [TreePair(before=head, after=now)]
 
 
-def _pairs_of_runs(
-    top: Path, agents: Sequence[tuple[Run, RunMeta]], caveats: list[str]
-) -> list[TreePair]:
+def _pairs_of_runs(top: Path, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps) -> list[TreePair]:
     pairs = []
     for run, _ in agents:
         pair = tree_pair(run, top)
         if pair is None:
-            caveats.append(f"what run `{run.id}` changed is not known: its trees are not here")
+            # Trees that were taken and are gone are not the same as none that were ever taken.
+            are_lost = any(not has_object(top, tree) for tree in trees_of(run))
+            words = f"what run `{run.id}` changed is not known: its trees are not here"
+            (gaps.unknown if are_lost else gaps.caveats).append(words)
         else:
             pairs.append(TreePair(before=pair[0], after=pair[1]))
     return pairs
@@ -190,11 +216,12 @@ def _where_checked_out(top: Path, branch: str) -> Path | None:
 def _tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
     from mosaic.store.state import ensure_state_dir
 
+    prefix = state_prefix(layout.state_dir, top)
     try:
         ensure_state_dir(layout)
-        taken = take_tree(
-            top, scratch=layout.state_dir, without=state_prefix(layout.state_dir, top)
-        )
+        taken = take_tree(top, scratch=layout.state_dir, without=prefix)
+    except (GitError, GitRefusedError):
+        raise
     except MissionError as error:
         caveats.append(f"the work tree cannot be read by git: {error.message}")
         return None

@@ -66,6 +66,7 @@ class Review:
         if self.contradictions:
             claims = "claim is" if self.contradictions == 1 else "claims are"
             found.append(f"{self.contradictions} {claims} contradicted")
+        found += self.evidence.unknown
         if self.out_of_scope:
             count = len(self.out_of_scope)
             files = "1 file" if count == 1 else f"{count} files"
@@ -78,7 +79,6 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     """Set what a task's handoff claims beside what git, transcripts and records show.
 
     Raises:
-        GitError: git could not tell.
         FileAccessError: the task's file cannot be read.
     """
     entry = snapshot.get(task.id)

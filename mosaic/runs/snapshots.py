@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
@@ -27,7 +29,6 @@ from mosaic.runs.tails import tail_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from mosaic.machine.snapshot import LeftOut, TakenTree
     from mosaic.model import RunSettings
@@ -150,8 +151,9 @@ def _take(
 
 def state_prefix(state_dir: Path, top: Path) -> str | None:
     """Return the mission's own folder as git names it; None where it lies elsewhere."""
+    # Not `resolve`, which raises where links lead in a circle.
     try:
-        return state_dir.resolve().relative_to(top.resolve()).as_posix()
+        return Path(os.path.realpath(state_dir)).relative_to(os.path.realpath(top)).as_posix()
     except ValueError:
         return None
 

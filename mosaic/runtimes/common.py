@@ -7,6 +7,7 @@ import re
 import signal
 from typing import TYPE_CHECKING, Any
 
+from mosaic.machine.environment import child_environment
 from mosaic.machine.process import install_path
 from mosaic.model import Usage
 from mosaic.ports import EndCause, Ending, Probe
@@ -186,6 +187,7 @@ def probe_program(
     try:
         done = subprocess.run(
             [path, "--version"],
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PROBE_SECONDS,

@@ -12,6 +12,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_entry, identity_of, own_identity
 from mosaic.machine.orphans import sweep_orphans
 from mosaic.machine.outlet import Outlet
@@ -43,7 +44,7 @@ class AgentProcess:
             FailedError: its output cannot be recorded.
         """
         order = self._order
-        environ = {key: value for key, value in os.environ.items() if key not in order.unset}
+        environ = {k: v for k, v in child_environment().items() if k not in order.unset}
         environ.update(order.env)
         if order.mode is Mode.INTERACTIVE:
             self._process = spawn(

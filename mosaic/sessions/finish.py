@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
-from mosaic.machine.git import find_work_tree
+from mosaic.errors import GitRefusedError, MissionError
+from mosaic.machine.git import find_repository, find_work_tree
 from mosaic.machine.rebuild import has_object
 from mosaic.machine.tree_diff import compare_trees
 from mosaic.model import EndReason, GatePolicy, Mode, Status
@@ -48,8 +48,12 @@ def examine_work(end: RunEnd, run: Run, order: Order) -> tuple[str, ...]:
     entry = snapshot.find(meta.task_id)
     if entry is None:
         return ()
-    changed = changed_by_agents(snapshot, entry.task)
-    lacks = _scope_lacks(run, snapshot, entry.task, changed)
+    try:
+        changed = changed_by_agents(snapshot, entry.task)
+    except GitRefusedError as error:
+        changed, lacks = None, [f"what it changed is not known: git says: {error.reason}"]
+    else:
+        lacks = _scope_lacks(run, snapshot, entry.task, changed)
     says_finished = entry.task.status in (Status.REVIEW, Status.DONE)
     policy = snapshot.document.mission.review.gates
     due = policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and says_finished)
@@ -67,11 +71,24 @@ def tree_pair(run: Run, top: Path) -> tuple[str, str] | None:
         begin = run.state().begin_tree
     except MissionError:
         return None
-    trees = [each.checkpoint.tree for each in read_checkpoints([run]).found]
-    end = next((tree for tree in reversed(trees) if tree), None)
+    end = _last_tree(run)
     if begin is None or end is None:
         return None
     return (begin, end) if all(has_object(top, tree) for tree in (begin, end)) else None
+
+
+def trees_of(run: Run) -> list[str]:
+    """Return the trees that were taken when a run began and ended, as far as any were."""
+    try:
+        begin = run.state().begin_tree
+    except MissionError:
+        begin = None
+    return [tree for tree in (begin, _last_tree(run)) if tree]
+
+
+def _last_tree(run: Run) -> str | None:
+    trees = [each.checkpoint.tree for each in read_checkpoints([run]).found]
+    return next((tree for tree in reversed(trees) if tree), None)
 
 
 def changes_of_pairs(top: Path, pairs: Sequence[tuple[str, str]]) -> list[FileChange]:
@@ -92,8 +109,12 @@ def changes_of_pairs(top: Path, pairs: Sequence[tuple[str, str]]) -> list[FileCh
 
 
 def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
-    """Return the files that a task's agents changed, over all its runs; None when not known."""
-    top = find_work_tree(snapshot.layout.project)
+    """Return the files that a task's agents changed, over all its runs; None when not known.
+
+    Raises:
+        GitRefusedError: git refuses the repository.
+    """
+    top = find_repository(snapshot.layout.project)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     agents = [run for run in runs if is_session_run(run)]
     if top is None or not agents:

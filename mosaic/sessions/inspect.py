@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
+from mosaic.errors import GitRefusedError, MissionError
+from mosaic.machine.git import find_repository
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.records import replace
@@ -47,7 +48,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     findings += _lock_findings(snapshot)
     findings += _state_findings(snapshot)
     findings += _run_findings(snapshot)
-    findings += worktree_findings(snapshot)
+    findings += _repository_findings(snapshot)
     findings += check_mission(_checked(snapshot, live))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
@@ -186,6 +187,15 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _repository_findings(snapshot: Snapshot) -> list[Finding]:
+    """Look at the worktrees; where git refuses the repository, that is the finding."""
+    try:
+        find_repository(snapshot.layout.project)
+        return worktree_findings(snapshot)
+    except GitRefusedError as error:
+        return [_problem_finding(error)]
 
 
 def _state_findings(snapshot: Snapshot) -> list[Finding]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.machine.clock import utc_now
+from mosaic.machine.git import find_repository
 from mosaic.model import Status
 from mosaic.records import dataclass, replace
 from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
@@ -96,6 +97,7 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         SessionLiveError: a session works in this work tree already.
         ConsentNeededError: the mission names commands that the person has not allowed.
         ProgramNotFoundError: the agent cannot be started; nothing was changed.
+        GitRefusedError: git refuses the repository.
         BrokenFileError: the mission's files are broken.
     """
     with changing(mission_file, doing="handing off a task") as draft:
@@ -165,6 +167,7 @@ def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
             hint=f"`mission checkpoint restore {task.id} SEQ --into DIR` rebuilds it elsewhere",
         )
     refuse_crowd(snapshot)
+    find_repository(layout.project)  # without checkpoints and evidence nothing is handed off
     runtime = choose_runtime(snapshot, task, request)
     session_id = new_session_id(snapshot)
     chosen = Chosen(task=task, runtime=runtime, session_id=session_id, worktree=worktree)

@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING, TypeVar
 
 from mosaic import __version__
-from mosaic.errors import HeldError, UsageError
+from mosaic.errors import GitRefusedError, HeldError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.git import current_branch, head_commit
 from mosaic.model import EndReason, Mode, RunStatus
@@ -191,7 +191,7 @@ def _lay_out(snapshot: Snapshot, request: StepRequest, kind: EventType, words: s
             cwd=str(request.cwd),
             mission_file=str(layout.mission_file),
             branch=current_branch(request.cwd),
-            base_commit=head_commit(request.cwd),
+            base_commit=_begin_commit(request.cwd),
             timeout_seconds=request.timeout_seconds,
             created_at=utc_now(),
             tool_version=__version__,
@@ -201,6 +201,14 @@ def _lay_out(snapshot: Snapshot, request: StepRequest, kind: EventType, words: s
         log.append(kind, words)
         run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
     return run
+
+
+def _begin_commit(cwd: Path) -> str | None:
+    """Return the commit that a step begins on; a step goes on where git refuses to say."""
+    try:
+        return head_commit(cwd)
+    except GitRefusedError:
+        return None
 
 
 def _count(runs: Sequence[Run], step: str) -> int:

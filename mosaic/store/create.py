@@ -198,7 +198,7 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
             raise UsageError(f"`{glob}` is no write scope", detail=problem)
     depends_on = tuple(draft.snapshot.get(name).task.id for name in new.depends_on)
     new = replace(new, depends_on=depends_on)
-    task_id = next_task_id(draft.snapshot)
+    task_id = next_task_id(draft.snapshot, warn=draft.notices.append)
     if not new.table_only:
         name = f"{task_id}-{slug}" if (slug := slug_of(title)) else task_id
         path = draft.layout.tasks_dir / f"{name}.md"

@@ -28,7 +28,7 @@ from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import Side, same_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -101,11 +101,11 @@ def _sweep(layout: Layout) -> None:
 class Draft:
     """Edits of a mission's files that are saved together, under the mission lock."""
 
-    def __init__(self, snapshot: Snapshot, notices: tuple[str, ...] = ()) -> None:
+    def __init__(self, snapshot: Snapshot, notices: Iterable[str] = ()) -> None:
         self._document = snapshot.document
         self.layout = snapshot.layout
         """Where the mission's files are."""
-        self.notices = notices
+        self.notices = list(notices)
         """What a person should know: of an interrupted change before, or of this one."""
         self._snapshot: Snapshot | None = snapshot
         self._edited: dict[Path, _Edited] = {}
@@ -270,7 +270,7 @@ class Draft:
             try:
                 write_private(self.layout.sync_file, base, root=self.layout.state_dir)
             except FileAccessError as error:  # the next change records it
-                self.notices += (f"the change is written, but {error}: {error.detail}",)
+                self.notices.append(f"the change is written, but {error}: {error.detail}")
             self._agreed.clear()
             self._snapshot = None
 

@@ -7,18 +7,19 @@ place that may know an id is asked, with three git processes however many branch
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
+from mosaic.errors import GitRefusedError, MissionError
 from mosaic.machine.branches import files_on_branches
 from mosaic.machine.git import find_work_tree
 from mosaic.machine.work_trees import other_work_trees
 from mosaic.store.parsed import parse_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -27,16 +28,21 @@ ID_WIDTH = 3
 """How many digits the first id gets; later ones follow those that are there."""
 
 
-def next_task_id(snapshot: Snapshot) -> str:
-    """Return the next id that no place knows. Call it under the mission lock."""
+def next_task_id(snapshot: Snapshot, *, warn: Callable[[str], None]) -> str:
+    """Return the next id that no place knows. Call it under the mission lock.
+
+    Args:
+        snapshot: the mission.
+        warn: told where other branches could not be looked at.
+    """
     prefix = snapshot.document.mission.task_prefix
     pattern = re.compile(rf"{re.escape(prefix)}-(\d{{1,9}})(?!\d)")
-    found = filter(None, map(pattern.match, _known_texts(snapshot)))
+    found = filter(None, map(pattern.match, _known_texts(snapshot, warn)))
     highest = max((match[1] for match in found), key=int, default="0" * ID_WIDTH)
     return f"{prefix}-{int(highest) + 1:0{len(highest)}d}"
 
 
-def _known_texts(snapshot: Snapshot) -> Iterator[str]:
+def _known_texts(snapshot: Snapshot, warn: Callable[[str], None]) -> Iterator[str]:
     """Yield ids, and file names that begin with one, from every place that may know any."""
     layout = snapshot.layout
     yield from snapshot.entries
@@ -49,7 +55,13 @@ def _known_texts(snapshot: Snapshot) -> Iterator[str]:
             yield session.last_task_id
     yield from _names_in(layout.tasks_dir)
     yield from _names_in(layout.runs_dir)
-    yield from _elsewhere(layout)
+    try:
+        yield from _elsewhere(layout)
+    except GitRefusedError as error:
+        warn(
+            "tasks of other branches were not looked at, so the id may be in use there: "
+            f"{error.detail}; {error.hint}"
+        )
 
 
 def _elsewhere(layout: Layout) -> Iterator[str]:
@@ -89,6 +101,6 @@ def _names_in(folder: Path) -> Iterator[str]:
 
 def _inside(path: Path, root: Path) -> str | None:
     try:
-        return path.resolve().relative_to(root.resolve()).as_posix()
+        return Path(os.path.realpath(path)).relative_to(os.path.realpath(root)).as_posix()
     except ValueError:
         return None

@@ -219,22 +219,36 @@ def _look(folder: Path, descriptor: int) -> tuple[bytes, bytes]:
     try:
         return look_at_files(path, descriptor)
     except OSError:
-        return _look_one_by_one(folder, list_task_files(path), descriptor)
+        return _look_one_by_one(list_task_files(path), descriptor)
 
 
-def _look_one_by_one(folder: Path, names: Sequence[bytes], descriptor: int) -> tuple[bytes, bytes]:
+def _look_one_by_one(names: Sequence[bytes], descriptor: int) -> tuple[bytes, bytes]:
     """Look at files of which one was removed meanwhile, or cannot be looked at."""
     found: list[bytes] = []
     statuses: list[os.stat_result] = []
     for name in names:
-        try:
-            statuses.append(os.stat(name, dir_fd=descriptor))
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise _cannot_look(folder / os.fsdecode(name), error) from None
-        found.append(name)
+        status = _status_of(name, descriptor)
+        if status is not None:
+            found.append(name)
+            statuses.append(status)
     return BETWEEN_NAMES.join(found), pack_statuses(statuses)
+
+
+def _status_of(name: bytes, descriptor: int) -> os.stat_result | None:
+    """Return what a file is; None where it is gone, and something that no file has elsewhere.
+
+    A link in a circle, or one that leads to a name that is too long, is passed on: reading it
+    tells what is wrong, as with every other file that cannot be read.
+    """
+    try:
+        return os.stat(name, dir_fd=descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        try:
+            return os.lstat(name, dir_fd=descriptor)
+        except OSError:
+            return os.fstat(descriptor)
 
 
 def _cannot_look(path: Path, error: OSError) -> FileAccessError:

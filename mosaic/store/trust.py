@@ -24,9 +24,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosaic.errors import MissionError, StateNotOursError
+from mosaic.errors import GitRefusedError, MissionError, StateNotOursError
 from mosaic.machine.access import find_signature
 from mosaic.machine.disk import create_private_dir, write_private
+from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.person import find_note, write_note
 from mosaic.machine.staging import is_temporary
 from mosaic.records import dataclass
@@ -222,11 +223,10 @@ def _find_tracked(place: Path, mission_file: Path, mark: str, note: dict[str, An
 
     Git is asked only where its index has changed since it was asked last.
     """
-    from mosaic.machine.git import answer_of, find_index  # start-up: a mission without git
-
-    index = find_index(place.parent)
-    if index is None:
+    found = find_git_dir(place.parent)
+    if found is None:
         return None
+    index = found[1] / "index"
     try:
         signature = find_signature(index)
     except MissionError:
@@ -236,7 +236,12 @@ def _find_tracked(place: Path, mission_file: Path, mark: str, note: dict[str, An
     seen = [str(index), signature.size, signature.mtime_ns, signature.ctime_ns, signature.inode]
     if note.get("untracked_at") == seen:
         return None
-    answer = answer_of(["ls-files", "-z", "--", f":(literal){place.name}"], place.parent)
+    from mosaic.machine.git import answer_of  # start-up: the index has hardly ever changed
+
+    try:
+        answer = answer_of(["ls-files", "-z", "--", f":(literal){place.name}"], place.parent)
+    except GitRefusedError:
+        answer = None
     if answer is None:
         return None  # git cannot say; the mark itself is ours
     for name in filter(None, answer.split("\0")):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, ProgramNotFoundError
 from mosaic.executors.supervised import Supervised
+from mosaic.machine.git import find_repository
 from mosaic.machine.identity import host_name
 from mosaic.machine.lock import is_folder_held
 from mosaic.plan.ready import summarize_waiting
@@ -22,6 +23,7 @@ from mosaic.runs.folders import run_of
 from mosaic.sessions.live import observe_session
 from mosaic.sessions.selection import select_from
 from mosaic.sessions.session_lock import find_locks
+from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
 from mosaic.workers.ledger import Ledger
 
@@ -115,8 +117,10 @@ class Pool:
         """Work until nothing is ready and nobody works, a limit is met, or it is stopped.
 
         Raises:
+            GitRefusedError: git refuses the repository.
             BrokenFileError: the mission's files are broken.
         """
+        find_repository(read_layout(self._mission_file).project)
         with ThreadPoolExecutor(max_workers=self._size, thread_name_prefix="start") as threads:
             try:
                 self._adopt()
@@ -135,8 +139,10 @@ class Pool:
         """Start as many as there is room for, and stay with none of them.
 
         Raises:
+            GitRefusedError: git refuses the repository.
             BrokenFileError: the mission's files are broken.
         """
+        find_repository(read_layout(self._mission_file).project)
         with ThreadPoolExecutor(max_workers=self._size, thread_name_prefix="start") as threads:
             self._fill(threads)
             while self._starting:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_bytes, write_atomic
+from mosaic.machine.environment import child_environment
 from mosaic.machine.git import answer_of, common_dir
 from mosaic.machine.orphans import find_marked
 from mosaic.machine.paths import confined
@@ -92,7 +93,7 @@ def run_setup(
         process = spawn(
             settings.setup,
             cwd=workspace.project,
-            env={**os.environ, **environment, MARK: str(workspace.path)},
+            env={**child_environment(), **environment, MARK: str(workspace.path)},
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, MissionError, UsageError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import find_work_tree, head_commit
+from mosaic.machine.git import find_repository, head_commit
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.work_trees import (
     add_work_tree,
@@ -60,12 +60,13 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     """Make a work tree, or take up the one that was made earlier under the same name.
 
     Raises:
+        GitRefusedError: git refuses the repository.
         GitError: there is no repository or commit, git refused, or changes do not fit.
         FailedError: the setup command failed.
         UsageError: branch or base are no names that git knows.
         HeldError: another work tree is being made and does not get done.
     """
-    home = find_work_tree(layout.project)
+    home = find_repository(layout.project)
     if home is None:
         raise GitError(
             "there is no git repository to make a worktree of",

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mosaic.errors import GitError, ProgramNotFoundError
+from mosaic.errors import GitError, GitRefusedError, ProgramNotFoundError
 from mosaic.machine.branches import BranchFiles, file_names, files_on_branches
 from mosaic.machine.git import (
     current_branch,
+    find_repository,
     find_work_tree,
     git_environment,
     head_commit,
@@ -248,17 +249,29 @@ def test_a_head_that_is_damaged_is_no_branch(repo: Path, head: str) -> None:
 
 
 @pytest.mark.timeout(10)
-@pytest.mark.parametrize("kind", ["empty", "garbage", "fifo", "empty folder"])
-def test_a_git_file_that_points_nowhere_is_passed_over(repo: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["fifo", "empty folder"])
+def test_what_git_passes_over_is_passed_over(repo: Path, kind: str) -> None:
     inner = repo / "inner"
     inner.mkdir()
     if kind == "fifo":
         os.mkfifo(inner / ".git")
-    elif kind == "empty folder":
-        (inner / ".git").mkdir()
     else:
-        (inner / ".git").write_bytes(b"" if kind == "empty" else b"\xff\0")
+        (inner / ".git").mkdir()
     assert find_work_tree(inner) == repo.resolve()
+    assert find_repository(inner) == repo.resolve()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\0", b"gitdir: /nowhere\n"])
+def test_a_git_file_that_points_nowhere_is_refused_as_git_refuses_it(
+    repo: Path, content: bytes
+) -> None:
+    inner = repo / "inner"
+    inner.mkdir()
+    (inner / ".git").write_bytes(content)
+    assert find_work_tree(inner) == inner.resolve()
+    for ask in (find_repository, local_branches, is_dirty):
+        with pytest.raises(GitRefusedError, match="git refuses the repository"):
+            ask(inner)
 
 
 def test_changes_and_untracked_files_make_it_dirty(repo: Path) -> None:
