@@ -11,6 +11,7 @@ from mosaic.machine.git import answer_of, current_branch, find_work_tree
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.snapshot import keep_tree, take_tree
 from mosaic.machine.tree_diff import compare_trees, describe_changes, empty_tree, write_patch
+from mosaic.machine.work_trees import branch_or_commit, commit_of
 from mosaic.records import dataclass, replace
 from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.checkpoint import (
@@ -194,13 +195,9 @@ def _with_tree(
 
 def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str | None:
     """Return what to compare with: where the work left the base, else the run's first commit."""
-    if base_ref:
-        fork = answer_of(["merge-base", "HEAD", base_ref], top)
-        if fork:
-            return fork
-        commit = answer_of(["rev-parse", "--verify", "--quiet", f"{base_ref}^{{commit}}"], top)
-        if commit:
-            return commit
+    commit = commit_of(top, branch_or_commit(top, base_ref)) if base_ref else None
+    if commit is not None:
+        return answer_of(["merge-base", "HEAD", commit], top) or commit
     if run_base and answer_of(["cat-file", "-e", f"{run_base}^{{commit}}"], top) is not None:
         return run_base
     return None
