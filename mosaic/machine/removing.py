@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import PathOutsideError
@@ -17,13 +16,14 @@ from mosaic.machine.access import access_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ALL_OF_OWNER = 0o700
 
 
 def find_symlink(root: Path, place: Path) -> Path | None:
-    """Return the first symlink on the way from `root`, itself left out, to `place`, itself included.
+    """Return the first symlink below `root` on the way to `place`, which counts as well.
 
     Raises:
         PathOutsideError: `place` is not below `root` by its name.

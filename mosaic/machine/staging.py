@@ -31,6 +31,11 @@ def temporary_beside(target: Path, *, in_set: bool = False) -> Path:
     return target.parent / f".{os.urandom(8).hex()}{mark}{_SUFFIX}"
 
 
+def is_temporary(name: str) -> bool:
+    """Tell whether a file name is that of a temporary file."""
+    return _NAME.fullmatch(name) is not None
+
+
 def is_set_temporary(name: str) -> bool:
     """Tell whether a file name is that of a temporary file of a set."""
     found = _NAME.fullmatch(name)

@@ -150,21 +150,36 @@ def remove_work_tree(home: Path, place: Path) -> None:
     """
     real = place.parent.resolve() / place.name
     with turn_of(home):
-        is_known = any(each.path == real for each in list_work_trees(home))
+        is_known = refuse_strange_tree(home, place)
         rest = real.with_name(f"{GONE_PREFIX}{real.name}")
         if os.path.lexists(real):
-            if real.is_symlink() or (real / ".git").is_dir() or not is_known:
-                raise GitError(
-                    f"`{place}` is not a worktree of this repository",
-                    path=place,
-                    hint="look into it, and remove it by hand when it is not needed",
-                )
             remove_folder(rest.parent, rest)
             rename_folder(real.parent, real, rest.name)
         remove_folder(rest.parent, rest)
         if is_known:
             run_git(["worktree", "unlock", str(real)], home, check=False)
             run_git(["worktree", "remove", "--force", str(real)], home, timeout_seconds=GIT_SECONDS)
+
+
+def refuse_strange_tree(home: Path, place: Path) -> bool:
+    """Make sure that nothing stands in a place but a work tree of a repository.
+
+    Returns:
+        Whether git knows of one there.
+
+    Raises:
+        GitError: something else stands there.
+    """
+    real = place.parent.resolve() / place.name
+    is_known = any(each.path == real for each in list_work_trees(home))
+    is_other = real.is_symlink() or (real / ".git").is_dir() or not is_known
+    if os.path.lexists(real) and is_other:
+        raise GitError(
+            f"`{place}` is not a worktree of this repository",
+            path=place,
+            hint="look into it, and remove it by hand when it is not needed",
+        )
+    return is_known
 
 
 def holds_commit(cwd: Path | str, commit: str, *, beside: str) -> bool:

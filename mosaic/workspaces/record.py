@@ -125,6 +125,8 @@ def find_workspace(layout: Layout, name: str) -> Workspace | None:
     Raises:
         RecordError: what is known of it cannot be read.
     """
+    if _is_elsewhere(layout):
+        return None
     return read_workspace(_record_of(workspace_path(layout, name)), layout)
 
 
@@ -176,9 +178,14 @@ def unreadable_records(layout: Layout) -> list[MissionError]:
 
 
 def _records(layout: Layout) -> list[Path]:
-    if layout.worktrees_dir.is_symlink():
+    if _is_elsewhere(layout):
         return []
     return sorted(layout.worktrees_dir.glob(".*.json"))
+
+
+def _is_elsewhere(layout: Layout) -> bool:
+    """Tell whether a symlink leads to where the records are: those are not ours."""
+    return layout.worktrees_dir.is_symlink() or layout.state_dir.is_symlink()
 
 
 def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None:
@@ -205,9 +212,9 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
         known["path"] = path.with_name(path.name[1:].removesuffix(".json"))
         known["name"] = known["path"].name
         known |= _places(known["path"], Path(known["mission_file"]), layout)
-        for name in ("base_commit", "merged_commit"):
-            if known.get(name) is not None and not _COMMIT.fullmatch(known[name]):
-                raise ValueError(f"`{name}` is not a commit")
+        commits = (known["base_commit"], known.get("merged_commit"))
+        if not all(commit is None or _COMMIT.fullmatch(commit) for commit in commits):
+            raise _unreadable(path, "it names what is not a commit")
         known["created_at"] = read_moment(known["created_at"])
         known["furnished"] = tuple(known.get("furnished", ()))
         return checked(Workspace(**known))

@@ -14,6 +14,7 @@ from mosaic.machine.work_trees import (
     has_branch,
     holds_commit,
     is_brought_home,
+    refuse_strange_tree,
     remove_work_tree,
     what_would_be_lost,
 )
@@ -77,10 +78,27 @@ def _stands_elsewhere(workspace: Workspace, branch: str) -> bool:
     return any(is_brought_home(home, branch, name) for name in targets)
 
 
+def refuse_removal(workspace: Workspace, *, force: bool) -> None:
+    """Make sure that removing a work tree loses nothing, and that it is one of this repository.
+
+    Raises:
+        NotReadyError: something would be lost, and `force` is not set.
+        GitError: git could not tell, or what stands there is not a work tree of it.
+    """
+    refuse_strange_tree(workspace.home, workspace.path)
+    kept = None if force else why_kept(workspace)
+    if kept is not None:
+        raise NotReadyError(
+            f"the worktree of `{workspace.owner}` holds {kept}",
+            path=workspace.path,
+            hint="commit and merge it, or use `--force` to lose it",
+        )
+
+
 def remove_workspace(layout: Layout, workspace: Workspace, *, force: bool) -> None:
     """Remove a work tree, the branch that was made for it, and what is known of it.
 
-    A branch that a person made, or that is not brought home, stays; with `force` one that
+    A branch that a person made, or whose commit would be lost, stays; with `force` one that
     was made for the work tree goes too.
 
     Raises:
@@ -88,13 +106,7 @@ def remove_workspace(layout: Layout, workspace: Workspace, *, force: bool) -> No
         GitError: git refused, or what stands there is not a work tree of this repository.
         FileAccessError: something of it cannot be removed; the next call goes on.
     """
-    kept = why_kept(workspace)
-    if kept is not None and not force:
-        raise NotReadyError(
-            f"the worktree of `{workspace.owner}` holds {kept}",
-            path=workspace.path,
-            hint="commit and merge it, or use `--force` to lose it",
-        )
+    refuse_removal(workspace, force=force)
     home, branch = workspace.home, workspace.branch
     gone = branch_to_delete(workspace)
     if force and branch is not None and workspace.is_own_branch:
