@@ -19,6 +19,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   └── NothingReadyError           NOTHING_READY
     ├── HeldError                  4    HELD
     │   ├── SessionLiveError            SESSION_LIVE
+    │   ├── RestoreUnfinishedError      RESTORE_UNFINISHED
     │   └── LockTimeoutError            LOCK_TIMEOUT
     ├── BrokenFileError            5    FILE_INVALID
     │   ├── FrontMatterError            TASK_FRONTMATTER_INVALID
@@ -72,6 +73,7 @@ from mosaic.errors.refusals import (
     NotReadyError,
     PanelNotFoundError,
     ProgramNotFoundError,
+    RestoreUnfinishedError,
     RunNotFoundError,
     RuntimeUnknownError,
     SessionLiveError,
@@ -106,6 +108,7 @@ __all__ = [
     "PathOutsideError",
     "ProgramNotFoundError",
     "RecordError",
+    "RestoreUnfinishedError",
     "RunNotFoundError",
     "RuntimeUnknownError",
     "SessionLiveError",

@@ -20,6 +20,7 @@ from mosaic.runtimes import known_runtimes
 from mosaic.sessions.housekeeping import find_all_leftovers, sweep_leftovers
 from mosaic.sessions.lost import recover_if_needed
 from mosaic.sessions.recover import is_dead, recover_steps
+from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.survey import link_to_state
 from mosaic.sessions.worktrees import worktree_findings
@@ -51,6 +52,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     findings += _run_findings(snapshot)
     findings += worktree_findings(snapshot)
     findings += _leftover_findings(snapshot.layout)
+    findings += _restore_findings(snapshot.layout)
     findings += check_mission(_checked(snapshot, live))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
@@ -195,6 +197,15 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _restore_findings(layout: Layout) -> list[Finding]:
+    """Look for restores that were killed half-way."""
+    try:
+        notes = list_restoring(layout)
+    except MissionError as error:
+        return [_problem_finding(error)]
+    return [_problem_finding(note.error()) for note in notes if not note.is_live]
 
 
 def _leftover_findings(layout: Layout) -> list[Finding]:

@@ -46,6 +46,7 @@ from mosaic.sessions.place import (
 )
 from mosaic.sessions.prepare import Chosen, prepare_run
 from mosaic.sessions.recover import recover_in
+from mosaic.sessions.restoring import refuse_half_restored
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.provision import provision
@@ -93,11 +94,13 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         NothingReadyError: no task is ready.
         TaskNotReadyError: the task that was asked for cannot be handed off.
         SessionLiveError: a session works in this work tree already.
+        RestoreUnfinishedError: a checkpoint stands half-way in the mission's work tree.
         ProgramNotFoundError: the agent cannot be started; nothing was changed.
         BrokenFileError: the mission's files are broken.
     """
     with changing(mission_file, doing="handing off a task") as draft:
         recovered = recover_in(draft)
+        refuse_half_restored(draft.layout)
         chosen = _choose(draft.snapshot, request)
         if chosen.worktree is None:
             launched = _launch(draft, chosen, home_place(draft.layout), request, executor)

@@ -75,9 +75,7 @@ def test_a_clone_with_a_tracked_link_for_runs_loses_nothing(
 @pytest.mark.parametrize(
     "place", [".state", ".state/runs", ".state/worktrees", ".state/sessions", ".state/runs/T-001"]
 )
-def test_a_link_at_any_level_is_not_followed(
-    repo: MissionRepo, tmp_path: Path, place: str
-) -> None:
+def test_a_link_at_any_level_is_not_followed(repo: MissionRepo, tmp_path: Path, place: str) -> None:
     record(repo)
     repo.run("done", "T-001")
     link = repo.path / "coordination" / place
@@ -269,8 +267,7 @@ def test_a_dry_run_tells_exactly_what_a_real_one_does(repo: MissionRepo) -> None
     assert (dry.pop("dry_run"), real.pop("dry_run")) == (True, False)
     assert dry == real
     gone = {
-        str(repo.path / path)
-        for path in after.keys() - look_of(repo.path / "coordination").keys()
+        str(repo.path / path) for path in after.keys() - look_of(repo.path / "coordination").keys()
     }
     told = {each["path"] for each in real["removed_paths"]}
     assert told <= gone
