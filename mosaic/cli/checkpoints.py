@@ -101,7 +101,7 @@ def _take(
     result = Result(
         kind="checkpoint.taken",
         data={"checkpoint": _values(found)},
-        lines=lines + _left_out_lines(found),
+        lines=lines + _left_out_lines(found) + _no_patch_lines(found),
         next_commands=[f"mission checkpoint list {checkpoint.task_id}"],
     )
     return emit(result, as_json=as_json)
@@ -135,7 +135,10 @@ def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
             "checkpoints": [_values(found) for found in read.found],
             "problems": [{"message": e.message, "path": e.path} for e in read.broken],
         },
-        lines=align(rows, headers=headers) or [paint("no checkpoints", "dim")],
+        lines=[
+            *(align(rows, headers=headers) or [paint("no checkpoints", "dim")]),
+            *(line for found in read.found for line in _no_patch_lines(found)),
+        ],
         next_commands=[f"mission checkpoint restore {task_id} SEQ"],
     )
     return emit(result, as_json=as_json)
@@ -210,6 +213,11 @@ def _settle(snapshot: Snapshot, note: Restoring, *, back: bool, as_json: bool) -
         next_commands=[f"mission resume {note.task_id}"],
     )
     return emit(result, as_json=as_json)
+
+
+def _no_patch_lines(found: FoundCheckpoint) -> list[str]:
+    why = found.checkpoint.patch_left_out
+    return [f"  no patch beside {found.checkpoint.seq}: {clean(why)}"] if why else []
 
 
 def _left_out_lines(found: FoundCheckpoint) -> list[str]:

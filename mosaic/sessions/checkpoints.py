@@ -248,6 +248,7 @@ def _tree_in(place: Path, found: FoundCheckpoint, layout: Layout) -> str:
         raise FailedError(
             f"checkpoint {checkpoint.seq} has no patch, and its commit is not in this repository",
             path=found.run.dir,
+            detail=checkpoint.patch_left_out,
         )
     if checkpoint.base_commit and not has_object(place, f"{checkpoint.base_commit}^{{commit}}"):
         raise FailedError(

@@ -76,10 +76,10 @@ def kill_somewhere(repo: MissionRepo, command: tuple[str, ...], at_files: int) -
     for each in descendants(process.pid):
         os.kill(each.pid, signal.SIGKILL)
     left = [p for p in Path("/proc").iterdir() if p.name.isdecimal() and is_git_of(p, repo)]
-    for each in left:
-        os.kill(int(each.name), signal.SIGKILL)
+    for proc in left:
+        os.kill(int(proc.name), signal.SIGKILL)
     process.communicate()
-    wait_for(lambda: not any(is_git_of(each, repo) for each in left))
+    wait_for(lambda: not any(is_git_of(proc, repo) for proc in left))
     return is_mixed(repo)
 
 
