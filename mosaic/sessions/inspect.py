@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
+from mosaic.machine.exposure import carrying_remotes, has_checkpoints
 from mosaic.machine.git import answer_of
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
@@ -53,6 +54,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     findings += worktree_findings(snapshot)
     findings += _leftover_findings(snapshot.layout)
     findings += _restore_findings(snapshot.layout)
+    findings += _exposure_findings(snapshot.layout)
     findings += check_mission(_checked(snapshot, live))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
@@ -206,6 +208,22 @@ def _restore_findings(layout: Layout) -> list[Finding]:
     except MissionError as error:
         return [_problem_finding(error)]
     return [_problem_finding(note.error()) for note in notes if not note.is_live]
+
+
+def _exposure_findings(layout: Layout) -> list[Finding]:
+    """Look for remotes that every checkpoint is pushed to."""
+    if not has_checkpoints(layout.project):
+        return []
+    return [
+        Finding(
+            code="CHECKPOINTS_PUSHED",
+            level=Level.WARNING,
+            message=f"`git push {name}` carries all refs, and the checkpoints with them",
+            hint=f"`git config --unset remote.{name}.mirror` where that is not meant; "
+            "`git push --all` and `--tags` carry branches and tags alone",
+        )
+        for name in carrying_remotes(layout.project)
+    ]
 
 
 def _leftover_findings(layout: Layout) -> list[Finding]:
