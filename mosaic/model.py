@@ -251,6 +251,14 @@ class RuntimeSpec:
     """Whether its output names every command that it runs."""
 
 
+class PrivateFiles(StrEnum):
+    """What becomes of untracked files that only their owner may read, when a tree is saved."""
+
+    LEAVE_OUT = "leave-out"
+    """They are named, where git would store them for others to read."""
+    KEEP = "keep"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSettings:
     """How runs are recorded: `runs` in mission.json."""
@@ -263,6 +271,7 @@ class RunSettings:
     """A larger untracked file is listed in a checkpoint, not taken in."""
     stalled_after_seconds: float | None = 300.0
     """How long an agent may be silent before that is an event; None: for ever."""
+    private_files: PrivateFiles = PrivateFiles.LEAVE_OUT
 
 
 class GatePolicy(StrEnum):

@@ -18,6 +18,7 @@ from mosaic.store.reading import locate_mission, read_mission
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
     from mosaic.runs.checkpoint import FoundCheckpoint
+    from mosaic.sessions.restoring import Restoring
     from mosaic.store.tasks import Snapshot
 
 SHORT = 10
@@ -29,7 +30,7 @@ def checkpoint_command(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ID] | list ID | restore ID SEQ",
+            metavar="[ID] | list ID | restore [ID SEQ]",
             autocompletion=complete_task,
             help="Take one now; list a task's; rebuild one.",
             show_default=False,
@@ -47,13 +48,18 @@ def checkpoint_command(
             help="Rebuild there: a clean work tree, or a new folder that becomes a worktree.",
         ),
     ] = None,
+    abort: Annotated[
+        bool,
+        typer.Option("--abort", help="With `restore`: take back one that was interrupted."),
+    ] = False,
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Save the work tree as it stands, list what was saved, or rebuild it.
 
     `mission checkpoint T-001 --note "before the rewrite"`, `mission checkpoint list T-001`,
-    `mission checkpoint restore T-001 3 --into ../look`.
+    `mission checkpoint restore T-001 3 --into ../look`. A restore that was interrupted is
+    finished by `mission checkpoint restore`, and taken back with `--abort`.
     """
     named = words or []
     snapshot = read_mission(locate_mission(mission))
@@ -61,6 +67,12 @@ def checkpoint_command(
         if len(named) != LIST_WORDS:
             raise UsageError("`list` takes a task", hint="`mission checkpoint list T-001`")
         return _list(snapshot, named[1], as_json=as_json)
+    if abort and named != ["restore"]:
+        raise UsageError("`--abort` goes with `restore` alone")
+    if named == ["restore"] and (begun := _half_restored(snapshot, into)) is not None:
+        return _settle(snapshot, begun, back=abort, as_json=as_json)
+    if abort:
+        raise UsageError("no restore was interrupted here", hint="`mission status` shows any")
     if named[:1] == ["restore"]:
         if len(named) != RESTORE_WORDS or not named[2].isdecimal():
             raise UsageError(
@@ -89,7 +101,7 @@ def _take(
     result = Result(
         kind="checkpoint.taken",
         data={"checkpoint": _values(found)},
-        lines=lines + _left_out_lines(found),
+        lines=lines + _left_out_lines(found) + _no_patch_lines(found),
         next_commands=[f"mission checkpoint list {checkpoint.task_id}"],
     )
     return emit(result, as_json=as_json)
@@ -123,7 +135,10 @@ def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
             "checkpoints": [_values(found) for found in read.found],
             "problems": [{"message": e.message, "path": e.path} for e in read.broken],
         },
-        lines=align(rows, headers=headers) or [paint("no checkpoints", "dim")],
+        lines=[
+            *(align(rows, headers=headers) or [paint("no checkpoints", "dim")]),
+            *(line for found in read.found for line in _no_patch_lines(found)),
+        ],
         next_commands=[f"mission checkpoint restore {task_id} SEQ"],
     )
     return emit(result, as_json=as_json)
@@ -134,6 +149,9 @@ def _restore(
 ) -> int:
     from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
 
+    note = _half_restored(snapshot, into)
+    if note is not None and (note.task_id, note.seq) == (snapshot.get(task_id).task.id, seq):
+        return _settle(snapshot, note, back=False, as_json=as_json)
     found = find_checkpoint(snapshot, task_id, seq)
     restored = restore_checkpoint(snapshot, found, into=into)
     lines = [
@@ -155,6 +173,51 @@ def _restore(
         next_commands=[f"mission resume {found.checkpoint.task_id}"],
     )
     return emit(result, as_json=as_json)
+
+
+def _half_restored(snapshot: Snapshot, into: Path | None) -> Restoring | None:
+    from mosaic.sessions.restoring import find_restoring
+
+    return find_restoring(snapshot.layout, into.absolute() if into else None)
+
+
+def _settle(snapshot: Snapshot, note: Restoring, *, back: bool, as_json: bool) -> int:
+    """Finish a restore that was interrupted, or take it back."""
+    from mosaic.sessions.restoring import settle_restore
+
+    done = settle_restore(snapshot.layout, note, back=back)
+    what = f"checkpoint {paint(str(note.seq), 'bold')} of {clean(note.task_id)}"
+    place = clean(note.place)
+    lines = [
+        f"the restore of {what} was taken back: {place} is as it was before"
+        if back
+        else f"{what} stands in {place}, tree {done.tree[:SHORT]} compared and the same"
+    ]
+    lines += [f"  changed since, and left as it is: {clean(path)}" for path in done.left]
+    lines += [
+        f"  held something else, kept as `git show {(done.saved or '')[:SHORT]}:{clean(path)}`"
+        for path in done.replaced
+    ]
+    result = Result(
+        kind="checkpoint.restore_aborted" if back else "checkpoint.restored",
+        data={
+            "task_id": note.task_id,
+            "seq": note.seq,
+            "place": note.place,
+            "tree": done.tree,
+            "left": list(done.left),
+            "replaced": list(done.replaced),
+            "saved_commit": done.saved,
+        },
+        lines=lines,
+        next_commands=[f"mission resume {note.task_id}"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _no_patch_lines(found: FoundCheckpoint) -> list[str]:
+    why = found.checkpoint.patch_left_out
+    return [f"  no patch beside {found.checkpoint.seq}: {clean(why)}"] if why else []
 
 
 def _left_out_lines(found: FoundCheckpoint) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session, Task, Usage
     from mosaic.plan.progress import MilestoneProgress
     from mosaic.plan.ready import Selection
+    from mosaic.sessions.restoring import Restoring
     from mosaic.sessions.session_lock import FoundLock
     from mosaic.sessions.settle import Settled
     from mosaic.store.tasks import Snapshot
@@ -59,11 +60,13 @@ def _status(path: Path, *, as_json: bool) -> Result:
     live = [found for found in find_locks(snapshot.layout) if not found.is_dead]
     usage = mission.sessions.usage()
     panels = _panels(snapshot)
+    restores = _restores(snapshot)
     lines = [
         f"{paint(clean(mission.name), 'bold')}  {mission.status}  "
         f"{progress.done}/{progress.total} done  {progress.pct} %",
         *_milestone_lines(milestones),
         *_recovered_lines(recovered),
+        *_restore_lines(restores),
         *_live_lines(live),
         *[f"panel     {each['panel_id']}  {each['status']}" for each in panels],
         *_group_lines(snapshot, selection),
@@ -94,6 +97,15 @@ def _status(path: Path, *, as_json: bool) -> Result:
             ],
             "live_sessions": [_live_values(found) for found in live],
             "panels": panels,
+            "unfinished_restores": [
+                {
+                    "task_id": note.task_id,
+                    "seq": note.seq,
+                    "place": note.place,
+                    "is_live": note.is_live,
+                }
+                for note in restores
+            ],
             "recovered_sessions": [session_json(settled.session) for settled in recovered],
             "in_review": _ids(snapshot, Status.REVIEW),
             "blocked": [
@@ -156,6 +168,27 @@ def _recovered_lines(recovered: list[Settled]) -> list[str]:
 
 def _on_task(session: Session) -> str:
     return f" on {clean(session.last_task_id)}" if session.last_task_id else ""
+
+
+def _restores(snapshot: Snapshot) -> list[Restoring]:
+    from mosaic.errors import MissionError
+    from mosaic.sessions.restoring import list_restoring
+
+    try:
+        return list_restoring(snapshot.layout)
+    except MissionError:
+        return []  # `mission check` says what is wrong with it
+
+
+def _restore_lines(restores: list[Restoring]) -> list[str]:
+    lines = []
+    for note in restores:
+        error = note.error()
+        lines.append(
+            f"{paint('restore', 'yellow')}   {clean(error.message)} in {clean(note.place)}; "
+            f"{error.hint}"
+        )
+    return lines
 
 
 def _live_lines(live: list[FoundLock]) -> list[str]:

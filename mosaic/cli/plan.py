@@ -49,6 +49,8 @@ def init_command(
 ) -> int:
     """Lay a mission into a project: mission.json, TASKS.md, MISSION.md, tasks/."""
     from mosaic.machine.clock import utc_now
+    from mosaic.machine.exposure import HIDE_COMMAND, hides_checkpoints
+    from mosaic.machine.git import find_work_tree
     from mosaic.store.create import NewMission, lay_mission, parse_milestone, write_agents_section
 
     folder = directory.absolute()
@@ -61,6 +63,7 @@ def init_command(
     )
     layout = lay_mission(folder, new, utc_now(), adopt=adopt)
     written = write_agents_section(layout) if agents else []
+    is_repository = find_work_tree(folder) is not None
     snapshot = read_mission(layout.mission_file)
     lines = [
         f"laid mission {paint(clean(new.name), 'bold')} into {layout.mission_file.parent}",
@@ -77,7 +80,11 @@ def init_command(
         },
         lines=lines,
         exit_code=report_problems(snapshot, as_json=as_json),
-        next_commands=['mission add "The first task"', "mission list"],
+        next_commands=[
+            'mission add "The first task"',
+            "mission list",
+            *([HIDE_COMMAND] if is_repository and not hides_checkpoints(folder) else []),
+        ],
         show_next=True,
     )
     return emit(result, as_json=as_json)

@@ -20,6 +20,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   └── NothingReadyError           NOTHING_READY
     ├── HeldError                  4    HELD
     │   ├── SessionLiveError            SESSION_LIVE
+    │   ├── RestoreUnfinishedError      RESTORE_UNFINISHED
     │   └── LockTimeoutError            LOCK_TIMEOUT
     ├── ConsentNeededError         4    CONSENT_NEEDED
     ├── BrokenFileError            5    FILE_INVALID
@@ -80,6 +81,7 @@ from mosaic.errors.refusals import (
     NotReadyError,
     PanelNotFoundError,
     ProgramNotFoundError,
+    RestoreUnfinishedError,
     RunNotFoundError,
     RuntimeUnknownError,
     SessionLiveError,
@@ -117,6 +119,7 @@ __all__ = [
     "PathOutsideError",
     "ProgramNotFoundError",
     "RecordError",
+    "RestoreUnfinishedError",
     "RunNotFoundError",
     "RuntimeUnknownError",
     "SessionLiveError",

@@ -198,6 +198,26 @@ class SessionLiveError(HeldError):
         self.session_id = session_id
 
 
+class RestoreUnfinishedError(HeldError):
+    """A checkpoint stands half in a work tree: whoever restored it was interrupted."""
+
+    code = "RESTORE_UNFINISHED"
+
+    def __init__(self, task_id: str, seq: int, place: Path | str, *, is_live: bool = False) -> None:
+        what = f"checkpoint {seq} of `{task_id}`"
+        super().__init__(
+            f"{what} is being restored" if is_live else f"a restore of {what} was interrupted",
+            path=place,
+            detail="a process restores it at this moment"
+            if is_live
+            else "the work tree is a mixture of before and after",
+            hint="wait for its end"
+            if is_live
+            else "`mission checkpoint restore` finishes it; "
+            "`mission checkpoint restore --abort` goes back",
+        )
+
+
 class LockTimeoutError(HeldError):
     """The mission lock was not free within the time allowed."""
 

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+PRIVATE = "private file"
+"""Why a file is left out that its owner alone may read."""
+_OTHERS = 0o077
+_READ = 0o044
+_ENTER = 0o011
 _BLOCK_BYTES = 1 << 20
 
 
@@ -45,6 +50,52 @@ def list_file(
 def list_unread(path: str, reason: str) -> LeftOut:
     """List what has no bytes that could be told."""
     return LeftOut(path=path, reason=reason, size_bytes=0, mtime_ns=0, sha256=None)
+
+
+def list_private(path: str, found: os.stat_result) -> LeftOut:
+    """List a private file: without a hash, by which a short secret could be guessed."""
+    changed = max(found.st_mtime_ns, found.st_ctime_ns)
+    return LeftOut(
+        path=path, reason=PRIVATE, size_bytes=found.st_size, mtime_ns=changed, sha256=None
+    )
+
+
+def is_private(found: os.stat_result) -> bool:
+    """Tell whether a file gives no right to anybody but its owner."""
+    return stat.S_ISREG(found.st_mode) and not found.st_mode & _OTHERS
+
+
+def opens_files(top: Path, objects: Path) -> bool:
+    """Tell whether git would store a private file so that others can read it.
+
+    git gives its objects the rights to read that the umask leaves. So a mode without rights
+    for others says something of a file only where files are made with them, and where others
+    get at all to the work tree and to the objects: under a umask of 077 every file is
+    private, and so are git's objects.
+
+    Args:
+        top: the top of the work tree.
+        objects: the folder that git keeps its objects in.
+    """
+    if _umask() & _READ == _READ:
+        return False
+    try:
+        return all(os.stat(folder).st_mode & _ENTER for folder in (top, objects))
+    except OSError:
+        return False
+
+
+def _umask() -> int:
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
+            for line in stream:
+                if line.startswith("Umask:"):
+                    return int(line.split()[1], 8)
+    except (OSError, ValueError, IndexError):
+        pass
+    mask = os.umask(_OTHERS)  # the only other way to learn it
+    os.umask(mask)
+    return mask
 
 
 def find_unfitness(place: Path) -> str | None:

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from mosaic.errors import DirtyTreeError, GitError
 from mosaic.machine.git import answer_of, run_git
 from mosaic.machine.obstacles import refuse, refuse_obstacles, submodules_in
+from mosaic.machine.removing import remove_empty_folder
 from mosaic.machine.snapshot import copy_index, is_within, take_tree
 from mosaic.machine.tree_diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from mosaic.machine.git import GitResult
     from mosaic.machine.snapshot import TakenTree
@@ -72,6 +74,7 @@ def rebuild_tree(
     scratch: Path,
     without: str | None = None,
     keep: Callable[[str], bool] = lambda _path: False,
+    noting: Callable[[str, str], AbstractContextManager[None]] | None = None,
 ) -> Rebuilt:
     """Make a clean work tree hold a tree, leaving its HEAD where it is.
 
@@ -81,6 +84,8 @@ def rebuild_tree(
         scratch: a folder of our own, for copies of the index.
         without: a folder relative to `top` that is left alone.
         keep: whether a path stays as it is, whatever the tree says of it.
+        noting: is given the tree that stands there and the one that is to, and holds a note
+            of both from before the first write to after the last.
 
     Raises:
         DirtyTreeError: something in it is changed that is not to be kept; names it.
@@ -101,17 +106,57 @@ def rebuild_tree(
     if stay:
         changes = compare_trees(top, before.tree, wanted, find_renames=False)
     refuse_obstacles(top, before.tree, changes, wanted)
-    _move(top, before.tree, wanted, changes, scratch)
-    found = take_tree(top, scratch=scratch, without=without).tree
-    if found != wanted:
-        # What git does not see by itself: a submodule that is not there, an ignored file.
-        unseen = [path for path in _differing(top, found, wanted) if not stays(path)]
-        _put_into_index(top, wanted, unseen)
-        found = take_tree(top, scratch=scratch, without=without).tree
-    differing = [path for path in _differing(top, found, wanted) if not stays(path)]
-    extra = _prove(top, differing, (before.tree, wanted))
+    with noting(before.tree, wanted) if noting else contextlib.nullcontext():
+        _move(top, before.tree, wanted, changes, scratch)
+        extra = _settle(top, before.tree, wanted, stays, scratch=scratch, without=without)
     kept = sorted(path for path in _differing(top, tree, wanted) if not is_within(path, without))
     return Rebuilt(tree=wanted, kept=tuple(kept), extra=extra)
+
+
+def carry_on(
+    top: Path, goal: str, touched: Collection[str], *, scratch: Path, without: str | None = None
+) -> Rebuilt:
+    """Bring a work tree that a killed rebuild left half-way to one of its two trees.
+
+    Paths that the rebuild does not touch stay as they are, whatever became of them since.
+
+    Args:
+        top: the top of the work tree.
+        goal: the tree that is to stand there.
+        touched: the paths that the rebuild was to change.
+        scratch: as for `rebuild_tree`.
+        without: as for `rebuild_tree`.
+
+    Returns:
+        What stands there; `kept` names what was changed since and is not of `goal`.
+
+    Raises:
+        GitError: git refused, or something is in the way; the work tree is as it was.
+    """
+
+    def stays(path: str) -> bool:
+        return is_within(path, without) or path not in touched
+
+    now = take_tree(top, scratch=scratch, without=without).tree
+    changes = compare_trees(top, now, goal, find_renames=False)
+    stay = [change.path for change in changes if stays(change.path)]
+    wanted = _overlaid(top, goal, now, stay, scratch)
+    changes = compare_trees(top, now, wanted, find_renames=False)
+    refuse_obstacles(top, now, changes, wanted)
+    _move(top, now, wanted, changes, scratch)
+    extra = _settle(top, now, wanted, stays, scratch=scratch, without=without)
+    names = tree_names(top, wanted)
+    for path in touched:
+        if path not in names:
+            _remove_empty_folders(top, path)
+    return Rebuilt(tree=wanted, kept=tuple(sorted(stay)), extra=extra)
+
+
+def foreign_paths(top: Path, now: str, trees: Sequence[str], touched: Collection[str]) -> list[str]:
+    """Return the touched paths that hold in `now` what they hold in none of some trees."""
+    differing = [_differing(top, now, tree) for tree in trees]
+    foreign = set(touched).intersection(*differing) & tree_names(top, now)
+    return sorted(foreign)
 
 
 def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> str:
@@ -196,6 +241,33 @@ def _move(
         except BaseException:
             _undo(top, before, changes, index)
             raise
+
+
+def _settle(
+    top: Path,
+    before: str,
+    wanted: str,
+    stays: Callable[[str], bool],
+    *,
+    scratch: Path,
+    without: str | None,
+) -> tuple[str, ...]:
+    """Prove that a tree stands in the work tree; return the files that no tree knows of."""
+    found = take_tree(top, scratch=scratch, without=without).tree
+    if found != wanted:
+        # What git does not see by itself: a submodule that is not there, an ignored file.
+        unseen = [path for path in _differing(top, found, wanted) if not stays(path)]
+        _put_into_index(top, wanted, unseen)
+        found = take_tree(top, scratch=scratch, without=without).tree
+    differing = [path for path in _differing(top, found, wanted) if not stays(path)]
+    return _prove(top, differing, (before, wanted))
+
+
+def _remove_empty_folders(top: Path, path: str) -> None:
+    """Remove the folders above a file that is not there, as far as they are empty."""
+    folder = (top / path).parent
+    while folder != top and remove_empty_folder(top, folder):
+        folder = folder.parent
 
 
 def _undo(top: Path, before: str, changes: Sequence[FileChange], index: Path) -> None:

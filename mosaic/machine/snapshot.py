@@ -24,12 +24,21 @@ from mosaic.errors import FileAccessError, GitError
 from mosaic.machine.git import (
     GitResult,
     at_once,
+    common_dir,
     find_index,
     find_work_tree,
     head_commit,
     run_git,
 )
-from mosaic.machine.left_out import LeftOut, find_unfitness, list_file, list_unread
+from mosaic.machine.left_out import (
+    LeftOut,
+    find_unfitness,
+    is_private,
+    list_file,
+    list_private,
+    list_unread,
+    opens_files,
+)
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -93,6 +102,7 @@ def take_tree(
     without: str | None = None,
     largest_bytes: int = LARGEST_FILE_BYTES,
     known: Mapping[str, LeftOut] | None = None,
+    keep_private: bool = True,
 ) -> TakenTree:
     """Make a tree object of a work tree.
 
@@ -103,6 +113,8 @@ def take_tree(
         without: a folder relative to `top` that is taken as the last commit has it.
         largest_bytes: a larger untracked file is listed instead.
         known: files left out earlier, by path; one that is unchanged is not read again.
+        keep_private: take untracked files that others may not read, though they could read
+            git's objects; else they are listed.
 
     Raises:
         GitError: git could not do it.
@@ -110,11 +122,16 @@ def take_tree(
         FileAccessError: the index cannot be copied.
     """
     index = scratch.absolute() / f"index.{os.getpid()}.{threading.get_ident()}"
+    limits = _Limits(
+        largest_bytes=largest_bytes,
+        known=known or {},
+        without_private=not keep_private and _opens_files(top),
+    )
     try:
         for attempt in range(1, ATTEMPTS + 1):
             copy_index(top, index)
             try:
-                left_out = _bring_up_to_date(top, index, without, largest_bytes, known or {})
+                left_out = _bring_up_to_date(top, index, without, limits)
                 tree = _git(["write-tree"], top, index).text
                 return TakenTree(tree=tree, head=head_commit(top), left_out=left_out)
             except GitError:
@@ -234,12 +251,26 @@ def _git(args: Sequence[str], top: Path, index: Path, stdin: bytes | None = None
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Limits:
+    """Which untracked files are listed only."""
+
+    largest_bytes: int
+    known: Mapping[str, LeftOut]
+    without_private: bool
+
+
+def _opens_files(top: Path) -> bool:
+    shared = common_dir(top)
+    return shared is not None and opens_files(top, shared / "objects")
+
+
 def _bring_up_to_date(
-    top: Path, index: Path, without: str | None, largest_bytes: int, known: Mapping[str, LeftOut]
+    top: Path, index: Path, without: str | None, limits: _Limits
 ) -> tuple[LeftOut, ...]:
     looked, listed = _look(top, index, without)
     gone, changed, unfit = _tracked_changes(top, without, looked, listed)
-    untracked, left_out = _untracked(top, without, largest_bytes, known, listed)
+    untracked, left_out = _untracked(top, without, limits, listed)
     if gone:
         # By force: what stands behind a new symlink is refused otherwise.
         _git(["update-index", "--force-remove", "-z", "--stdin"], top, index, _lines(gone))
@@ -315,11 +346,7 @@ def _tracked_changes(
 
 
 def _untracked(
-    top: Path,
-    without: str | None,
-    largest_bytes: int,
-    known: Mapping[str, LeftOut],
-    listed: GitResult,
+    top: Path, without: str | None, limits: _Limits, listed: GitResult
 ) -> tuple[list[str], list[LeftOut]]:
     sizes: list[tuple[int, str, os.stat_result]] = []
     closed = (os.fsdecode(name) for name in _CLOSED_FOLDER.findall(listed.stderr))
@@ -336,25 +363,33 @@ def _untracked(
             found = os.lstat(top / path)
         except OSError:
             continue  # gone since it was listed
-        if stat.S_ISDIR(found.st_mode):  # a repository of its own
-            if not _has_commit(top / path):
-                left_out.append(list_unread(path, "a repository without a commit"))
-            else:
-                sizes.append((0, path, found))
-        elif found.st_size > largest_bytes and stat.S_ISREG(found.st_mode):
-            left_out.append(list_file(top, path, found, "too large", known))
-        elif reason := find_unfitness(top / path):
-            left_out.append(list_unread(path, reason))
+        listed_only = _listed_only(top, path, found, limits)
+        if listed_only is not None:
+            left_out.append(listed_only)
         else:
-            sizes.append((found.st_size, path, found))
+            sizes.append((0 if stat.S_ISDIR(found.st_mode) else found.st_size, path, found))
     taken, total = [], 0
     for size, path, found in sorted(sizes, key=lambda entry: entry[:2]):
         total += size
         if total > LARGEST_TOTAL_BYTES:
-            left_out.append(list_file(top, path, found, "too much in all", known))
+            left_out.append(list_file(top, path, found, "too much in all", limits.known))
         else:
             taken.append(path)
     return taken, left_out
+
+
+def _listed_only(top: Path, path: str, found: os.stat_result, limits: _Limits) -> LeftOut | None:
+    """Return what is noted of an untracked file that is not taken; None where it is."""
+    if stat.S_ISDIR(found.st_mode):  # a repository of its own
+        if _has_commit(top / path):
+            return None
+        return list_unread(path, "a repository without a commit")
+    if limits.without_private and is_private(found):
+        return list_private(path, found)
+    if found.st_size > limits.largest_bytes and stat.S_ISREG(found.st_mode):
+        return list_file(top, path, found, "too large", limits.known)
+    reason = find_unfitness(top / path)
+    return list_unread(path, reason) if reason else None
 
 
 def _has_commit(repository: Path) -> bool:

@@ -18,6 +18,10 @@ ABSENT = "000000"
 SUBMODULE = "160000"
 """The mode of a submodule or a repository within, which is held by its commit."""
 GIT_SECONDS = 120.0
+LARGEST_COUNTED = "core.bigFileThreshold=8m"
+"""The lines of a larger file are not counted: git would read all of it for two numbers."""
+BYTES_OF_LINE = 200
+"""What a changed line of a text takes in a patch at the most, as a rule."""
 # Whatever the user has set for reading, the patch must be one that git can apply; so
 # `diff-tree`, which heeds few of those settings, and these for the rest.
 _PLAIN = (
@@ -63,11 +67,62 @@ def compare_trees(
     """Return the files that differ between two trees or commits, by path."""
     renames = "--find-renames" if find_renames else "--no-renames"
     answer = run_git(
-        ["diff-tree", "-r", *_PLAIN, renames, "--raw", "--numstat", "-z", base, tree, "--"],
+        [
+            "-c",
+            LARGEST_COUNTED,
+            "diff-tree",
+            "-r",
+            *_PLAIN,
+            renames,
+            "--raw",
+            "--numstat",
+            "-z",
+            base,
+            tree,
+            "--",
+        ],
         top,
         timeout_seconds=GIT_SECONDS,
     )
     return sorted(_parse_changes(answer.stdout), key=lambda change: change.path)
+
+
+def patch_bytes(top: Path, base: str, tree: str, changes: Sequence[FileChange]) -> int:
+    """Return about how large the patch between two trees is, without making it.
+
+    Args:
+        top: the top of the work tree.
+        base: a tree or commit.
+        tree: another.
+        changes: what `compare_trees` returned of them.
+    """
+    ids = _content_ids(top, base, tree)
+    names = sorted({name for pair in ids.values() for name in pair if name.strip("0")})
+    asked = "".join(f"{name}\n" for name in names)
+    answer = run_git(["cat-file", "--batch-check=%(objectsize)"], top, stdin=asked.encode())
+    told = zip(names, answer.stdout.split(b"\n"), strict=False)
+    sizes = {name: int(size) for name, size in told if size.isdigit()}
+    total = 0
+    for change in changes:
+        old = ids.get(change.old_path or change.path, ("", ""))[0]
+        whole = sizes.get(old, 0) + sizes.get(ids.get(change.path, ("", ""))[1], 0)
+        lines = (change.added_lines, change.deleted_lines)
+        is_text = None not in lines
+        by_lines = BYTES_OF_LINE * sum(each or 0 for each in lines)
+        total += min(whole, by_lines) if is_text else whole
+    return total
+
+
+def _content_ids(top: Path, base: str, tree: str) -> dict[str, tuple[str, str]]:
+    """Return the old and the new content of every path that differs; reads no content."""
+    command = ["diff-tree", "-r", *_PLAIN, "--no-renames", "--raw", "--full-index", "--no-abbrev"]
+    answer = run_git([*command, "-z", base, tree, "--"], top, timeout_seconds=GIT_SECONDS)
+    words = iter(os.fsdecode(answer.stdout).split("\0")[:-1])
+    found = {}
+    for word in words:
+        _, _, old, new, _ = word[1:].split(" ")
+        found[next(words)] = (old, new)
+    return found
 
 
 def write_patch(
@@ -87,7 +142,7 @@ def write_patch(
     """
     path.touch(mode=0o600)
     # git cannot apply a file that was renamed into the folder that took its own place.
-    paths = {change.path for change in compare_trees(top, base, tree, find_renames=False)}
+    paths = _content_ids(top, base, tree)
     moved = any(str(folder) in paths for one in paths for folder in PurePosixPath(one).parents)
     command = ["diff-tree", "-r", *_PATCH, "--no-renames" if moved else "--find-renames"]
     run_git(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitError
 from mosaic.machine.git import answer_of, common_dir, find_work_tree, head_commit, run_git
 from mosaic.machine.lock import hold_folder
+from mosaic.machine.removing import remove_folder, rename_folder
 from mosaic.machine.snapshot import take_tree
 from mosaic.machine.tree_diff import compare_trees, write_patch
 from mosaic.records import dataclass
@@ -26,6 +27,10 @@ GIT_SECONDS = 300.0
 TURN_SECONDS = 300.0
 """How long to wait for another work tree of the repository that is just being made."""
 SHOWN_PATHS = 5
+BRANCHES = "refs/heads/"
+"""Before every name that is meant to be a branch's: a tag may have the same."""
+GONE_PREFIX = ".gone-"
+"""Begins the name of a work tree that is being removed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +55,7 @@ def list_work_trees(cwd: Path | str) -> list[WorkTree]:
         found.append(
             WorkTree(
                 path=Path(os.path.realpath(facts["worktree"])),
-                branch=branch.removeprefix("refs/heads/") if branch else None,
+                branch=branch.removeprefix(BRANCHES) if branch else None,
                 head=facts.get("HEAD"),
             )
         )
@@ -65,7 +70,7 @@ def other_work_trees(cwd: Path | str) -> list[Path]:
 
 def has_branch(cwd: Path | str, branch: str) -> bool:
     """Tell whether a local branch of exactly this name is there."""
-    ref = f"refs/heads/{branch}"
+    ref = f"{BRANCHES}{branch}"
     return answer_of(["show-ref", "--verify", "--quiet", ref], cwd) is not None
 
 
@@ -75,8 +80,16 @@ def is_branch_name(cwd: Path | str, name: str) -> bool:
     Raises:
         ProgramNotFoundError: git is not installed.
     """
-    answer = run_git(["check-ref-format", f"refs/heads/{name}"], cwd, check=False)
+    answer = run_git(["check-ref-format", f"{BRANCHES}{name}"], cwd, check=False)
     return answer.exit_code == 0 and not name.startswith(("-", "refs/"))
+
+
+def branch_or_commit(cwd: Path | str, name: str) -> str:
+    """Return what is to be given to git for a name: the branch of that name, where there is one.
+
+    A tag of the same name would come first otherwise.
+    """
+    return f"{BRANCHES}{name}" if has_branch(cwd, name) else name
 
 
 def commit_of(cwd: Path | str, name: str) -> str | None:
@@ -116,6 +129,8 @@ def add_work_tree(home: Path, place: Path, *, branch: str | None, start: str, re
             # `--no-track`: a branch that begins at a remote one is not to push there.
             what = ["--no-track", "-b", branch, str(place), start]
         else:
+            # The short name: by a full one git would detach. Of a branch and a tag it takes
+            # the branch here.
             what = [str(place), branch]
         command = ["worktree", "add", "--quiet", *what]
         run_git(command, home, timeout_seconds=GIT_SECONDS)
@@ -124,19 +139,58 @@ def add_work_tree(home: Path, place: Path, *, branch: str | None, start: str, re
 
 
 def remove_work_tree(home: Path, place: Path) -> None:
-    """Remove a work tree whatever it holds, and all that git knows of it.
+    """Remove a work tree of this repository, whatever it holds, and all that git knows of it.
+
+    It is renamed first, so that no half of it is taken for a work tree. git forgets it last:
+    what is interrupted, or cannot be removed, is gone on with by the next call.
 
     Raises:
-        GitError: git refused, such as where a file in it cannot be removed.
+        GitError: what stands there is not a work tree of this repository, or git refused.
+        FileAccessError: a file in it cannot be removed; names it.
     """
+    real = place.parent.resolve() / place.name
     with turn_of(home):
-        run_git(["worktree", "unlock", str(place)], home, check=False)
-        if os.path.lexists(place):
-            # By force: git refuses those with submodules otherwise. The caller has looked.
-            command = ["worktree", "remove", "--force", str(place)]
-            run_git(command, home, timeout_seconds=GIT_SECONDS)
-        else:
-            run_git(["worktree", "prune"], home)
+        is_known = refuse_strange_tree(home, place)
+        rest = real.with_name(f"{GONE_PREFIX}{real.name}")
+        if os.path.lexists(real):
+            remove_folder(rest.parent, rest)
+            rename_folder(real.parent, real, rest.name)
+        remove_folder(rest.parent, rest)
+        if is_known:
+            run_git(["worktree", "unlock", str(real)], home, check=False)
+            run_git(["worktree", "remove", "--force", str(real)], home, timeout_seconds=GIT_SECONDS)
+
+
+def refuse_strange_tree(home: Path, place: Path) -> bool:
+    """Make sure that nothing stands in a place but a work tree of a repository.
+
+    Returns:
+        Whether git knows of one there.
+
+    Raises:
+        GitError: something else stands there.
+    """
+    real = place.parent.resolve() / place.name
+    is_known = any(each.path == real for each in list_work_trees(home))
+    is_other = real.is_symlink() or (real / ".git").is_dir() or not is_known
+    if os.path.lexists(real) and is_other:
+        raise GitError(
+            f"`{place}` is not a worktree of this repository",
+            path=place,
+            hint="look into it, and remove it by hand when it is not needed",
+        )
+    return is_known
+
+
+def holds_commit(cwd: Path | str, commit: str, *, beside: str) -> bool:
+    """Tell whether a local branch other than `beside` holds a commit.
+
+    Neither a tag counts, which has no work on it, nor a remote's branch, which goes when the
+    remote's does.
+    """
+    command = ["for-each-ref", "--format=%(refname)", f"--contains={commit}", BRANCHES]
+    holding = (answer_of(command, cwd) or "").split("\n")
+    return any(name and name != f"{BRANCHES}{beside}" for name in holding)
 
 
 def what_would_be_lost(place: Path) -> str | None:
@@ -161,19 +215,26 @@ def what_would_be_lost(place: Path) -> str | None:
 
 
 def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:
-    """Tell whether all that a branch changed stands in another: merged, rebased or squashed.
+    """Tell whether all that a branch changed stands elsewhere: merged, rebased or squashed.
+
+    Args:
+        cwd: anywhere in the repository.
+        branch: the name of a local branch.
+        into: `HEAD`, or the name of another local branch.
 
     Raises:
         GitError: one of them is not there.
     """
-    fork = answer_of(["merge-base", into, branch], cwd)
+    ref = f"{BRANCHES}{branch}"
+    target = into if into == "HEAD" else f"{BRANCHES}{into}"
+    fork = answer_of(["merge-base", target, ref], cwd)
     if fork is None:
         return False
-    if fork == commit_of(cwd, branch):
+    if fork == commit_of(cwd, ref):
         return True
     top = Path(cwd)
-    touched = {change.path for change in compare_trees(top, fork, branch, find_renames=False)}
-    differing = compare_trees(top, into, branch, find_renames=False)
+    touched = {change.path for change in compare_trees(top, fork, ref, find_renames=False)}
+    differing = compare_trees(top, target, ref, find_renames=False)
     return not any(change.path in touched for change in differing)
 
 
@@ -185,7 +246,7 @@ def delete_branch(home: Path, branch: str, *, expected: str) -> None:
     """
     if any(each.branch == branch for each in list_work_trees(home)):
         raise GitError(f"branch `{branch}` is checked out in a work tree")
-    run_git(["update-ref", "-d", f"refs/heads/{branch}", expected], home)
+    run_git(["update-ref", "-d", f"{BRANCHES}{branch}", expected], home)
     run_git(["config", "--remove-section", f"branch.{branch}"], home, check=False)
 
 

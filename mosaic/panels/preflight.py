@@ -8,7 +8,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.git import find_repository
 from mosaic.machine.process import install_path
 from mosaic.machine.tmux import Tmux
-from mosaic.machine.work_trees import commit_of, has_branch
+from mosaic.machine.work_trees import branch_or_commit, commit_of, has_branch
 from mosaic.panels.roles import role_template
 from mosaic.runtimes import get_runtime
 from mosaic.workspaces.provision import default_branch
@@ -43,7 +43,7 @@ def find_obstacles(
         found.append("`git` cannot be started: it is not on the PATH; install git")
     else:
         base = plan.base_ref or "HEAD"
-        if commit_of(home, base) is None:
+        if commit_of(home, branch_or_commit(home, base)) is None:
             found.append(f"`{base}` is no commit of this repository")
         if plan.is_writable:
             branches = {

@@ -54,7 +54,7 @@ def settle_tree(run: Run) -> SettledTree:
         return known
     meta = run.meta()
     try:
-        workspace = workspace_at(meta.cwd)
+        workspace = workspace_at(meta.cwd, load_mission(Path(meta.mission_file)).layout)
         if workspace is None or not workspace.is_there:
             raise GitError("its worktree is gone")
         plan = Panel(dir=run.dir.parent).plan()

@@ -16,7 +16,7 @@ from mosaic.errors import GitError, GitRefusedError, MissionError
 from mosaic.machine.git import answer_of, current_branch, find_repository
 from mosaic.machine.rebuild import has_object
 from mosaic.machine.snapshot import take_tree
-from mosaic.machine.work_trees import list_work_trees
+from mosaic.machine.work_trees import BRANCHES, branch_or_commit, list_work_trees
 from mosaic.model import Mode, total_usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
@@ -178,21 +178,23 @@ def _pairs_of_runs(top: Path, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
 
 def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) -> TreePair | None:
     """Return the fork point of a task's work from its base, and the work as it stands."""
-    branch = task.branch if task.branch and _is_there(top, f"refs/heads/{task.branch}") else None
+    branch = task.branch if task.branch and _is_there(top, f"{BRANCHES}{task.branch}") else None
     if task.branch and branch is None:
         caveats.append(f"there is no branch `{task.branch}` here")
     here = current_branch(top)
-    tip = branch or "HEAD"
-    base = task.base_ref or ""
+    tip = f"{BRANCHES}{branch}" if branch else "HEAD"
+    base = branch_or_commit(top, task.base_ref or "")
     if not _is_there(top, f"{base}^{{commit}}"):
-        caveats.append(f"`{base}`, its base, is not in this repository")
+        caveats.append(f"`{task.base_ref}`, its base, is not in this repository")
         return None
     fork = answer_of(["merge-base", base, tip], top)
     if not fork:
         if (answer_of(["rev-parse", "--is-shallow-repository"], top) or "") == "true":
-            caveats.append(f"the history here is shallow: where it left `{base}` is not known")
+            left = f"where it left `{task.base_ref}` is not known"
+            caveats.append(f"the history here is shallow: {left}")
         else:
-            caveats.append(f"`{tip}` and `{base}` have no history in common")
+            names = f"`{branch or 'HEAD'}` and `{task.base_ref}`"
+            caveats.append(f"{names} have no history in common")
         return None
     if branch is not None and branch != here:
         place = _where_checked_out(top, branch)
@@ -200,7 +202,7 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
             now = _tree_now(layout, place, caveats)
             return None if now is None else TreePair(before=fork, after=now)
         caveats.append(f"`{branch}` is not checked out here: only its commits are seen")
-        return TreePair(before=fork, after=branch)
+        return TreePair(before=fork, after=tip)
     now = _tree_now(layout, top, caveats)
     return None if now is None else TreePair(before=fork, after=now)
 

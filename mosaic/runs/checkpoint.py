@@ -2,8 +2,10 @@
 
     checkpoints/0001.json    this record: seq, types, created_at, trigger, base_ref,
                              base_commit, head, branch, tree, commit, ref, files, stat,
-                             patch, log_tail, gate_output, left_out, summary, note
-    checkpoints/0001.patch   tree against base commit, to read and to carry elsewhere
+                             patch, patch_left_out, log_tail, gate_output, left_out,
+                             summary, note
+    checkpoints/0001.patch   tree against base commit, to read and to carry elsewhere; a large
+                             one is left out, and `patch_left_out` says how to make it
     checkpoints/0001.log     the end of what the run wrote until then
     checkpoints/0001.gate    the end of the last gate's output
 
@@ -22,7 +24,7 @@ from mosaic.errors import MissionError, RecordError
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.json_data import parse_json
-from mosaic.machine.left_out import LeftOut
+from mosaic.machine.left_out import PRIVATE, LeftOut
 from mosaic.machine.tree_diff import FileChange
 from mosaic.records import asdict, dataclass, field
 from mosaic.runs.checked import checked
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 FILES_LISTED = 2000
 """More changed files than these are counted only; the patch has them all."""
+PATHS_SHOWN = 5
 
 
 class CheckpointType(StrEnum):
@@ -89,6 +92,12 @@ class Checkpoint:
     left_out: tuple[LeftOut, ...] = ()
     problem: str | None = None
     """Why there is no tree in it."""
+    patch_left_out: str | None = None
+    """Why there is no patch beside it, and the command that makes it."""
+
+    def is_of(self, tree: str, base_commit: str | None) -> bool:
+        """Tell whether it is of the same tree, compared with the same commit."""
+        return (self.tree, self.base_commit) == (tree, base_commit)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +176,11 @@ def checkpoint_event(checkpoint: Checkpoint) -> tuple[str, str, dict[str, JsonVa
         "problem": checkpoint.problem,
     }
     level = "warning" if checkpoint.problem else "info"
-    return f"checkpoint {checkpoint.seq} {checkpoint.summary}", level, data
+    message = f"checkpoint {checkpoint.seq} {checkpoint.summary}"
+    private = [f"`{each.path}`" for each in checkpoint.left_out if each.reason == PRIVATE]
+    if private:
+        message += f"; left out: {PRIVATE} {', '.join(private[:PATHS_SHOWN])}"
+    return message, level, data
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -6,13 +6,17 @@ runs/<task_id>/<run_id>/      `r001-…`, `r002-…` in the order of the task's 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.errors import MissionError
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import confined, safe_segment
+from mosaic.machine.removing import remove_folder
+from mosaic.machine.staging import is_temporary
 from mosaic.runs.record import Run
 
 if TYPE_CHECKING:
@@ -22,8 +26,15 @@ GONE_PREFIX = ".gone-"
 """Begins the name of a record that is being removed."""
 NEW_PREFIX = ".new-"
 """Begins the name of one that is just being made."""
-STARTED_NAMES = frozenset({"stdout.log", "stderr.log", "result.json", "transcript.jsonl"})
-"""What stands in the record of a run that has begun."""
+RUN_NAME = re.compile(r"r\d{3,}-[0-9a-f]{6}")
+BEGUN_NAME = re.compile(rf"{re.escape(NEW_PREFIX)}[0-9a-f]{{6}}")
+"""The name of a folder that a run is laid out in, before the run has its own."""
+GONE_NAME = re.compile(rf"{re.escape(GONE_PREFIX)}{RUN_NAME.pattern}")
+_LAID_OUT_FOLDERS = frozenset({"checkpoints", "artifacts"})
+_LAID_OUT_FILES = frozenset(
+    {"prompt.md", "capsule.json", "task.md", "schema.json", "meta.json", "state.json", "worker.log"}
+)
+"""What may stand in a record that is not laid out to its end."""
 
 
 @contextmanager
@@ -61,21 +72,34 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
 
 
 def _remove(folder: Path) -> None:
-    from shutil import rmtree  # start-up: hardly ever needed
-
-    rmtree(folder, ignore_errors=True)
+    with suppress(MissionError):
+        remove_folder(folder.parent, folder)
 
 
 def is_half_laid_out(run: Run) -> bool:
-    """Tell whether whoever laid a run out was killed: it never began, and nobody holds it."""
+    """Tell whether whoever laid a run out was killed: it never began, and nobody holds it.
+
+    A folder of another name, or with anything in it that is not laid out into a run, is not
+    a run at all.
+    """
     # In this order: who lays it out lets go of it only when everything is there.
-    if is_folder_held(run.dir):
+    if not RUN_NAME.fullmatch(run.id) or is_folder_held(run.dir):
         return False
     try:
-        names = set(os.listdir(run.dir))
-    except FileNotFoundError:
+        entries = list(os.scandir(run.dir))
+    except (FileNotFoundError, PermissionError):
         return False
-    return not ({"meta.json", "state.json"} <= names or names & STARTED_NAMES)
+    names = {entry.name for entry in entries}
+    if {"meta.json", "state.json"} <= names:
+        return False
+    return all(_is_laid_out(entry) for entry in entries)
+
+
+def _is_laid_out(entry: os.DirEntry[str]) -> bool:
+    if entry.is_dir(follow_symlinks=False):
+        return entry.name in _LAID_OUT_FOLDERS and not os.listdir(entry.path)
+    is_ours = entry.name in _LAID_OUT_FILES or is_temporary(entry.name)
+    return is_ours and entry.is_file(follow_symlinks=False)
 
 
 def sweep_half_laid_out(folder: Path) -> list[Run]:

@@ -174,7 +174,7 @@ class Run:
         """Return meta.json, or None where it cannot be read."""
         try:
             return self.meta()
-        except RecordError:
+        except MissionError:
             return None
 
     def state(self) -> RunState:
@@ -189,7 +189,7 @@ class Run:
         """Return where its supervisor was started; nothing where that is not known."""
         try:
             return self.state().place
-        except RecordError:
+        except MissionError:
             return {}
 
     def result(self) -> Mapping[str, Any] | None:
@@ -202,7 +202,7 @@ class Run:
         """Return result.json, or nothing where there is none that can be read."""
         try:
             return self.result() or {}
-        except RecordError:
+        except MissionError:
             return {}
 
     def write_state(self, state: RunState) -> None:

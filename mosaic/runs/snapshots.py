@@ -12,7 +12,16 @@ from mosaic.machine.disk import write_private
 from mosaic.machine.git import answer_of, current_branch, find_work_tree
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.snapshot import keep_tree, take_tree
-from mosaic.machine.tree_diff import compare_trees, describe_changes, empty_tree, write_patch
+from mosaic.machine.tree_diff import (
+    compare_trees,
+    describe_changes,
+    empty_tree,
+    patch_bytes,
+    write_patch,
+)
+from mosaic.machine.work_trees import branch_or_commit, commit_of
+from mosaic.model import PrivateFiles
+from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass, replace
 from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.checkpoint import (
@@ -31,9 +40,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mosaic.machine.snapshot import LeftOut, TakenTree
+    from mosaic.machine.tree_diff import FileChange
     from mosaic.model import RunSettings
+    from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run, RunMeta
 
+LARGEST_PATCH_BYTES = 8 << 20
+"""A larger patch is left out of a checkpoint: its commit holds the same, each content once."""
 STDOUT_TAIL_BYTES = 64 << 10
 STDERR_TAIL_BYTES = 16 << 10
 TURN_SECONDS = 60.0
@@ -86,9 +99,9 @@ def take_checkpoint(
     with hold_folder(run.dir.parent, wait_seconds=TURN_SECONDS):
         runs = runs_of_task(source.runs_dir, source.meta.task_id)
         earlier = read_checkpoints(runs).found
-        last = earlier[-1].checkpoint if earlier else None
-        top = find_work_tree(source.meta.cwd)
-        taken, problem = _take(source, top, last)
+        found = earlier[-1] if earlier else None
+        last = found.checkpoint if found else None
+        taken, problem = _take(source, find_work_tree(source.meta.cwd), last)
         if only_if_changed and (taken is None or (last and last.tree == taken.tree)):
             return None
         checkpoint = Checkpoint(
@@ -102,8 +115,8 @@ def take_checkpoint(
             note=note,
             problem=problem,
         )
-        if taken is not None and top is not None:
-            checkpoint = _with_tree(source, checkpoint, taken, top, base)
+        if taken is not None:
+            checkpoint = _with_tree(source, checkpoint, taken, base, found)
         checkpoint = _with_logs(checkpoint, run, runs)
         write_checkpoint(run, checkpoint)
         return checkpoint
@@ -143,6 +156,7 @@ def _take(
             without=state_prefix(source.state_dir, top),
             largest_bytes=source.settings.largest_file_bytes,
             known=known,
+            keep_private=source.settings.private_files is PrivateFiles.KEEP,
         )
     except MissionError as error:
         return None, "; ".join(filter(None, (error.message, error.detail)))
@@ -159,22 +173,28 @@ def state_prefix(state_dir: Path, top: Path) -> str | None:
 
 
 def _with_tree(
-    source: Source, checkpoint: Checkpoint, taken: TakenTree, top: Path, base: str | None
+    source: Source,
+    checkpoint: Checkpoint,
+    taken: TakenTree,
+    base: str | None,
+    last: FoundCheckpoint | None,
 ) -> Checkpoint:
-    run, seq = source.run, checkpoint.seq
+    run, seq, top = source.run, checkpoint.seq, find_work_tree(source.meta.cwd)
+    assert top is not None
     ref = f"{run.id}/{seq}"
     base_ref = base or source.settings.checkpoint_base
     base_commit = _base_commit(top, base_ref, source.meta.base_commit)
-    patch = f"{seq:04d}.patch"
     try:
         message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
         commit = keep_tree(top, taken, ref=ref, message=message)
-        changes = compare_trees(top, base_commit or empty_tree(top), taken.tree)
-        write_patch(top, base_commit or empty_tree(top), taken.tree, run.checkpoints / patch)
+        begin = base_commit or empty_tree(top)
+        same = last is not None and last.checkpoint.is_of(taken.tree, base_commit)
+        diff = _diff_again(last, run, seq) if last is not None and same else None
+        if diff is None:
+            diff = _diff(top, (begin, taken.tree, commit), run, seq)
     except MissionError as error:
         problem = "; ".join(filter(None, (error.message, error.detail)))
         return replace(checkpoint, problem=problem)
-    stat = describe_changes(changes)
     return replace(
         checkpoint,
         types=(*checkpoint.types, CheckpointType.GIT_DIFF.value),
@@ -185,24 +205,72 @@ def _with_tree(
         tree=taken.tree,
         commit=commit,
         ref=f"refs/mosaic/checkpoints/{ref}",
+        files=diff.files,
+        files_total=diff.files_total,
+        stat=diff.stat,
+        patch=diff.patch,
+        patch_left_out=diff.patch_left_out,
+        left_out=taken.left_out,
+        summary=f"{checkpoint.summary}: {diff.stat}",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Diff:
+    files: tuple[FileChange, ...]
+    files_total: int
+    stat: str
+    patch: str | None
+    patch_left_out: str | None = None
+
+
+def _diff(top: Path, trees: tuple[str, str, str], run: Run, seq: int) -> _Diff:
+    """Compare base and tree, and write the patch unless it is large: the commit holds it all."""
+    base, tree, commit = trees
+    changes = compare_trees(top, base, tree)
+    size = patch_bytes(top, base, tree, changes)
+    patch: str | None = f"{seq:04d}.patch"
+    left_out = None
+    if size > LARGEST_PATCH_BYTES:
+        patch = None
+        left_out = f"it would take about {format_size(size)}: `git diff --binary {base} {commit}`"
+    else:
+        write_patch(top, base, tree, run.checkpoints / f"{seq:04d}.patch")
+    return _Diff(
         files=tuple(changes[:FILES_LISTED]),
         files_total=len(changes),
-        stat=stat,
+        stat=describe_changes(changes),
         patch=patch,
-        left_out=taken.left_out,
-        summary=f"{checkpoint.summary}: {stat}",
+        patch_left_out=left_out,
+    )
+
+
+def _diff_again(last: FoundCheckpoint, run: Run, seq: int) -> _Diff | None:
+    """Return what is known of the same two trees already, their patch linked; None without it."""
+    known = last.checkpoint
+    patch = None
+    if last.patch is None and known.patch_left_out is None:
+        return None
+    if last.patch is not None:
+        patch = f"{seq:04d}.patch"
+        try:
+            os.link(last.patch, run.checkpoints / patch, follow_symlinks=False)
+        except OSError:
+            return None
+    return _Diff(
+        files=known.files,
+        files_total=known.files_total,
+        stat=known.stat,
+        patch=patch,
+        patch_left_out=known.patch_left_out,
     )
 
 
 def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str | None:
     """Return what to compare with: where the work left the base, else the run's first commit."""
-    if base_ref:
-        fork = answer_of(["merge-base", "HEAD", base_ref], top)
-        if fork:
-            return fork
-        commit = answer_of(["rev-parse", "--verify", "--quiet", f"{base_ref}^{{commit}}"], top)
-        if commit:
-            return commit
+    commit = commit_of(top, branch_or_commit(top, base_ref)) if base_ref else None
+    if commit is not None:
+        return answer_of(["merge-base", "HEAD", commit], top) or commit
     if run_base and answer_of(["cat-file", "-e", f"{run_base}^{{commit}}"], top) is not None:
         return run_base
     return None

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from mosaic.errors import CheckpointNotFoundError, FailedError, HeldError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.git import find_work_tree, run_git
+from mosaic.machine.lock import hold_folder
 from mosaic.machine.rebuild import apply_patch, find_changes, has_object, rebuild_tree
-from mosaic.machine.snapshot import take_tree
+from mosaic.machine.snapshot import is_within, take_tree
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import (
     FoundCheckpoint,
@@ -21,11 +22,12 @@ from mosaic.runs.checkpoint import (
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint
+from mosaic.sessions.restoring import noted, refuse_half_restored
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.step import note_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mosaic.machine.snapshot import LeftOut
     from mosaic.runs.checkpoint import Checkpoint, CheckpointRead
@@ -142,6 +144,7 @@ def restore_checkpoint(
         HeldError: a session works in the mission's work tree.
         DirtyTreeError: the work tree has changes.
         UsageError: `into` is neither.
+        RestoreUnfinishedError: an earlier restore stands there half-way.
     """
     layout, checkpoint = snapshot.layout, found.checkpoint
     if checkpoint.tree is None:
@@ -154,16 +157,19 @@ def restore_checkpoint(
     try:
         tree = _tree_in(place, found, layout)
         own = home is not None and place.resolve() == home.resolve()
-        keep = _kept_files(layout, place, always=keep_own) if own else lambda _path: False
+        kept = _kept_files(layout, place, always=keep_own) if own else ()
         if own:
             _refuse_live(layout)
-        rebuilt = rebuild_tree(
-            place,
-            tree,
-            scratch=layout.state_dir,
-            without=state_prefix(layout.state_dir, place),
-            keep=keep,
-        )
+        with hold_folder(place):
+            refuse_half_restored(layout, place)
+            rebuilt = rebuild_tree(
+                place,
+                tree,
+                scratch=layout.state_dir,
+                without=state_prefix(layout.state_dir, place),
+                keep=lambda path: any(is_within(path, each) for each in kept),
+                noting=lambda *trees: noted(layout, found, place, kept, trees),
+            )
     except BaseException:
         if made and home is not None:
             run_git(["worktree", "remove", "--force", str(place)], home, check=False)
@@ -242,6 +248,7 @@ def _tree_in(place: Path, found: FoundCheckpoint, layout: Layout) -> str:
         raise FailedError(
             f"checkpoint {checkpoint.seq} has no patch, and its commit is not in this repository",
             path=found.run.dir,
+            detail=checkpoint.patch_left_out,
         )
     if checkpoint.base_commit and not has_object(place, f"{checkpoint.base_commit}^{{commit}}"):
         raise FailedError(
@@ -259,13 +266,13 @@ def _tree_in(place: Path, found: FoundCheckpoint, layout: Layout) -> str:
     return tree
 
 
-def _kept_files(layout: Layout, top: Path, *, always: bool) -> Callable[[str], bool]:
-    """Return which paths a restore leaves alone: the mission's own, where they have changes.
+def _kept_files(layout: Layout, top: Path, *, always: bool) -> tuple[str, ...]:
+    """Return the paths a restore leaves alone: the mission's own, where they have changes.
 
     A checkpoint of an earlier hour holds an earlier table and an earlier list of sessions.
     What is committed can be taken back; what is not would be lost.
     """
-    own = [
+    own = tuple(
         prefix
         for path in (
             layout.mission_file,
@@ -274,17 +281,14 @@ def _kept_files(layout: Layout, top: Path, *, always: bool) -> Callable[[str], b
             layout.scratchpad_file,
         )
         if (prefix := state_prefix(path, top)) is not None
-    ]
-
-    def is_own(path: str) -> bool:
-        return any(path == prefix or path.startswith(f"{prefix}/") for prefix in own)
-
+    )
     if always:
-        return is_own
+        return own
     without = state_prefix(layout.state_dir, top)
     taken = take_tree(top, scratch=layout.state_dir, without=without)
-    changed = any(is_own(path) for path in find_changes(top, taken, without))
-    return is_own if changed else lambda _path: False
+    changes = find_changes(top, taken, without)
+    changed = any(is_within(path, each) for path in changes for each in own)
+    return own if changed else ()
 
 
 def _refuse_live(layout: Layout) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
 from mosaic.machine.git import find_repository, find_work_tree
+from mosaic.machine.left_out import PRIVATE
 from mosaic.machine.rebuild import has_object
 from mosaic.machine.tree_diff import compare_trees
 from mosaic.model import EndReason, GatePolicy, Mode, Status
@@ -125,7 +126,19 @@ def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
     except MissionError:
         return None
     paths = [path for c in changes for path in (c.path, c.old_path) if path]
-    return paths if pairs else None
+    paths += [path for run in agents for path in _private_paths(run)]
+    return list(dict.fromkeys(paths)) if pairs else None
+
+
+def _private_paths(run: Run) -> list[str]:
+    """Return the private files that changed in a run; no tree holds them."""
+    try:
+        begun = run.meta().created_at.timestamp() * 1e9
+    except MissionError:
+        return []
+    found = read_checkpoints([run]).found
+    left_out = found[-1].checkpoint.left_out if found else ()
+    return [each.path for each in left_out if each.reason == PRIVATE and each.mtime_ns >= begun]
 
 
 def own_files(layout: Layout, top: Path, task: Task) -> list[str]:

@@ -19,6 +19,7 @@ from mosaic.model import Status
 from mosaic.records import dataclass, field
 from mosaic.runs.events import EventLog, EventType
 from mosaic.store.draft import changing
+from mosaic.store.mission_file import read_layout
 from mosaic.workspaces.commit import commit_rest, set_own_files_back
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import workspace_at
@@ -78,7 +79,7 @@ def bring_home_in(draft: Draft, run: Run, meta: RunMeta) -> None:
 
 def _workspace_of(meta: RunMeta) -> Workspace | None:
     with contextlib.suppress(MissionError):
-        workspace = workspace_at(meta.cwd)
+        workspace = workspace_at(meta.cwd, read_layout(Path(meta.mission_file)))
         if workspace is not None and workspace.is_there:
             return workspace
     return None

@@ -1,168 +1,158 @@
-"""Removing old run records, and nothing that anybody may still need.
+"""Removing old run records and what killed processes left, and nothing that is needed or not ours.
 
 Kept are the records of live runs, prepared ones, those that cannot be read, and of a task
-that is not closed the last agent's run and the one with the last checkpoint.
+that is not closed the last agent's run and the one with the last checkpoint. What is removed
+is found by `mosaic.sessions.survey` first; no symlink is followed on the way to it.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
-from mosaic.machine.clock import utc_now
 from mosaic.machine.git import find_work_tree
+from mosaic.machine.leftovers import Leftover, find_leftovers
 from mosaic.machine.lock import hold_folder
-from mosaic.machine.snapshot import forget_trees
-from mosaic.model import RunStatus
-from mosaic.records import dataclass
-from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.folders import (
-    GONE_PREFIX,
-    is_session_run,
-    runs_in,
-    sweep_half_laid_out,
-    task_folders,
+from mosaic.machine.removing import (
+    remove_empty_folder,
+    remove_file,
+    remove_folder,
+    rename_folder,
 )
+from mosaic.machine.snapshot import forget_trees
+from mosaic.records import dataclass, replace
+from mosaic.runs.folders import GONE_PREFIX, runs_in, task_folders
 from mosaic.sessions.lost import recover_if_needed
-from mosaic.sessions.recover import recover_steps
-from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.survey import (
+    Found,
+    Kind,
+    folder_bytes,
+    link_to_state,
+    panel_files,
+    survey_runs,
+)
 from mosaic.workspaces.record import list_workspaces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
     from pathlib import Path
 
-    from mosaic.runs.record import Run
+    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunOnDisk:
-    """One record that was looked at."""
-
-    run: Run
-    size_bytes: int
-    kept_because: str | None = None
-    """None: it is removed."""
+__all__ = ["Cleaned", "checkpoint_bytes", "clean_runs", "folder_bytes", "sweep_leftovers"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cleaned:
-    """What was removed, and what is old and was kept all the same."""
+    """What was removed, and what is old or unknown and was kept all the same."""
 
-    removed: tuple[RunOnDisk, ...]
-    kept: tuple[RunOnDisk, ...]
+    removed: tuple[Found, ...]
+    kept: tuple[Found, ...]
+    leftovers: tuple[Leftover, ...] = ()
+    """Temporary files of killed processes that were removed."""
 
 
-def clean_runs(snapshot: Snapshot, *, older_than_seconds: float, dry_run: bool) -> Cleaned:
-    """Remove the records of runs that ended longer ago than that, with their hidden refs.
+def clean_runs(
+    snapshot: Snapshot,
+    *,
+    older_than_seconds: float,
+    dry_run: bool,
+    gone_worktrees: Collection[str] = (),
+) -> Cleaned:
+    """Remove what is ours and old in the folder of runs, records with their hidden refs.
 
-    Raises:
-        FileAccessError: a record cannot be removed.
-        GitError: its hidden refs cannot be removed; the record is still there.
+    Args:
+        snapshot: the mission.
+        older_than_seconds: how long ago a run must have ended.
+        dry_run: only say what would be removed.
+        gone_worktrees: names of the worktrees that were removed, or would have been.
     """
     recover_if_needed(snapshot)
     layout = snapshot.layout
-    live = {found.lock.run_id for found in find_locks(layout) if not found.is_dead}
-    top = find_work_tree(layout.project)
-    owners = {workspace.owner for workspace in list_workspaces(layout)}
-    removed: list[RunOnDisk] = []
-    kept: list[RunOnDisk] = []
-    for folder in task_folders(layout.runs_dir):
-        _sweep_gone(folder)
-        if not dry_run:
-            sweep_half_laid_out(folder)
-        runs = runs_in(folder)
-        recover_steps(runs, snapshot.document.mission)
-        needed = _needed(runs, snapshot)
-        for run in runs:
-            if _age_seconds(run) < older_than_seconds:
-                continue
-            because = _why_kept(run, live, needed)
-            if because is None and folder.name in owners and (folder / "panel.json").exists():
-                because = "its panel has worktrees: `mission panel shutdown` ends it"
-            found = RunOnDisk(run=run, size_bytes=folder_bytes(run.dir), kept_because=because)
-            if because is None and not dry_run:
-                found = _remove(found, top)
-            (kept if found.kept_because else removed).append(found)
-        is_kept = folder.name in owners or _is_recent_panel(folder, older_than_seconds)
-        if not dry_run and not is_kept and not runs_in(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-    return Cleaned(removed=tuple(removed), kept=tuple(kept))
+    owners = {each.owner for each in list_workspaces(layout) if each.name not in gone_worktrees}
+    found = survey_runs(snapshot, older_than_seconds=older_than_seconds, owners=owners)
+    if not dry_run:
+        top = find_work_tree(layout.project)
+        found = [each if each.kept_because else _remove(each, layout, top) for each in found]
+    gone = [each.path for each in found if each.kept_because is None]
+    left = [each for each in find_all_leftovers(layout) if not _is_in(each.path, gone)]
+    return Cleaned(
+        removed=tuple(each for each in found if each.kept_because is None),
+        kept=tuple(each for each in found if each.kept_because is not None),
+        leftovers=tuple(left if dry_run else _remove_leftovers(left)),
+    )
 
 
-def _is_recent_panel(folder: Path, older_than_seconds: float) -> bool:
-    """Tell whether a folder holds the record of a panel that is not old enough to go."""
-    try:
-        changed = (folder / "state.json").stat().st_mtime
-    except OSError:
-        return False
-    return time.time() - changed < older_than_seconds
+def checkpoint_bytes(runs_dir: Path) -> int:
+    """Return how much the checkpoints in all run records take, patches and logs."""
+    runs = (run for folder in task_folders(runs_dir) for run in runs_in(folder))
+    return sum(folder_bytes(run.checkpoints) for run in runs)
 
 
-def folder_bytes(folder: Path) -> int:
-    """Return how much a folder and all in it take."""
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_size
-            except OSError:
-                continue
-    return total
-
-
-def _why_kept(run: Run, live: set[str], needed: set[str]) -> str | None:
-    try:
-        status = run.state().status
-    except MissionError:
-        return "it cannot be read"
-    if run.id in live or status is RunStatus.RUNNING:
-        return "it is live"
-    if status is RunStatus.PREPARED:
-        return "it waits to be started"
-    return "its task is open, and goes on from it" if run.id in needed else None
-
-
-def _needed(runs: Sequence[Run], snapshot: Snapshot) -> set[str]:
-    """Return the runs that an open task goes on from; of an unknown task all are free."""
-    task_id = next((meta.task_id for run in runs if (meta := run.find_meta())), None)
-    entry = snapshot.find(task_id) if task_id else None
-    if entry is None or entry.task.status.is_closed:
-        return set()
-    agents = [run.id for run in runs if is_session_run(run)]
-    saved = [run.id for run in runs if last_seq(run)]
-    return {*agents[-1:], *saved[-1:]}
-
-
-def _age_seconds(run: Run) -> float:
-    try:
-        state = run.state()
-        ended = state.finished_at or state.updated_at or run.last_sign_of_life()
-    except MissionError:
-        ended = run.last_sign_of_life()
-    return (utc_now() - ended).total_seconds()
-
-
-def _remove(found: RunOnDisk, top: Path | None) -> RunOnDisk:
-    run = found.run
-    try:
-        with hold_folder(run.dir):
-            if top is not None:
-                forget_trees(top, run.id)
-            # At one stroke, so that a crash leaves no half of a record.
-            gone = run.dir.parent / f"{GONE_PREFIX}{run.id}"
-            run.dir.rename(gone)
-    except HeldError:
-        return RunOnDisk(run=run, size_bytes=found.size_bytes, kept_because="it is live")
-    shutil.rmtree(gone)
+def find_all_leftovers(layout: Layout) -> list[Leftover]:
+    """Return the temporary files that killed processes left in a mission's folders."""
+    has_intent = os.path.lexists(layout.intent_file)
+    state = [layout.state_dir, layout.session_locks_dir, layout.worktrees_dir, layout.runs_dir]
+    if link_to_state(layout, layout.runs_dir) is None:
+        for folder in task_folders(layout.runs_dir):
+            runs = runs_in(folder)
+            state += [folder, *(p for r in runs for p in (r.dir, r.checkpoints, r.artifacts))]
+    files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file, layout.manifest_file)
+    shared = {layout.tasks_dir, *(path.parent for path in files)} - set(state)
+    found = []
+    for folder in (*state, *sorted(shared)):
+        if link_to_state(layout, folder) is None:
+            is_own = folder not in shared
+            found += find_leftovers(folder, is_own=is_own, has_intent=has_intent)
     return found
 
 
-def _sweep_gone(folder: Path) -> None:
-    """Remove what an earlier cleaning had begun to remove."""
-    for path in folder.glob(f"{GONE_PREFIX}*"):
-        shutil.rmtree(path, ignore_errors=True)
+def sweep_leftovers(layout: Layout) -> list[Leftover]:
+    """Remove the temporary files that killed processes left, and return them."""
+    return _remove_leftovers(find_all_leftovers(layout))
+
+
+def _remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
+    removed = []
+    for each in left:
+        try:
+            remove_file(each.path.parent, each.path)
+        except MissionError:
+            continue
+        removed.append(each)
+    return removed
+
+
+def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
+    root, path = layout.state_dir, found.path
+    try:
+        if found.kind is Kind.FOLDER:
+            is_gone = remove_empty_folder(root, path)
+            return found if is_gone else replace(found, kept_because="it is not empty any more")
+        if found.kind is Kind.PANEL:
+            for file in panel_files(path):
+                remove_file(root, file)
+            is_gone = remove_empty_folder(root, path)
+            return found if is_gone else replace(found, kept_because="it is not empty any more")
+        if found.kind is not Kind.RECORD:
+            with hold_folder(path):
+                remove_folder(root, path)
+            return found
+        with hold_folder(path):
+            if top is not None:
+                forget_trees(top, found.run.id)
+            # At one stroke, so that a crash leaves no half of a record.
+            gone = rename_folder(root, path, f"{GONE_PREFIX}{found.run.id}")
+        remove_folder(root, gone)
+    except HeldError:
+        return replace(found, kept_because="it is live")
+    except MissionError as error:
+        words = ": ".join(filter(None, (error.message, error.detail)))
+        return replace(found, kept_because=words)
+    return found
+
+
+def _is_in(path: Path, folders: Collection[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
+from mosaic.machine.exposure import carrying_remotes, has_checkpoints
 from mosaic.machine.git import find_repository
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
+from mosaic.plan.sizes import format_size
 from mosaic.records import replace
 from mosaic.runs.events import read_events
 from mosaic.runs.folders import (
@@ -17,9 +19,12 @@ from mosaic.runs.folders import (
     task_folders,
 )
 from mosaic.runtimes import known_runtimes
+from mosaic.sessions.housekeeping import find_all_leftovers, sweep_leftovers
 from mosaic.sessions.lost import recover_if_needed
 from mosaic.sessions.recover import is_dead, recover_steps
+from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.survey import link_to_state
 from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
@@ -49,6 +54,8 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     findings += _state_findings(snapshot)
     findings += _run_findings(snapshot)
     findings += _repository_findings(snapshot)
+    findings += _leftover_findings(snapshot.layout)
+    findings += _restore_findings(snapshot.layout)
     findings += check_mission(_checked(snapshot, live))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
@@ -60,10 +67,16 @@ def mend_mission(mission_file: Path) -> list[str]:
         f"session `{settled.session.id}` ended as {settled.outcome.reason}"
         for settled in recover_if_needed(snapshot)
     ]
-    for folder in task_folders(snapshot.layout.runs_dir):
+    layout = snapshot.layout
+    is_linked = link_to_state(layout, layout.runs_dir) is not None
+    for folder in task_folders(layout.runs_dir) if not is_linked else ():
         mended += [f"run `{run.id}`, half made, removed" for run in sweep_half_laid_out(folder)]
         ended = recover_steps(runs_in(folder), snapshot.document.mission)
         mended += [f"run `{run.id}` ended as crashed" for run in ended]
+    mended += [
+        f"`{layout.shown(left.path)}`, left by a process that is gone, removed"
+        for left in sweep_leftovers(layout)
+    ]
     carried = synchronize(mission_file, [], None).carried
     mended += [f"`{c.task_id}`: {c.carry.field} carried to the {c.carry.to}" for c in carried]
     return mended
@@ -189,11 +202,54 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
     return findings
 
 
+def _restore_findings(layout: Layout) -> list[Finding]:
+    """Look for restores that were killed half-way."""
+    try:
+        notes = list_restoring(layout)
+    except MissionError as error:
+        return [_problem_finding(error)]
+    return [_problem_finding(note.error()) for note in notes if not note.is_live]
+
+
+def _exposure_findings(layout: Layout) -> list[Finding]:
+    """Look for remotes that every checkpoint is pushed to."""
+    if not has_checkpoints(layout.project):
+        return []
+    return [
+        Finding(
+            code="CHECKPOINTS_PUSHED",
+            level=Level.WARNING,
+            message=f"`git push {name}` carries all refs, and the checkpoints with them",
+            hint=f"`git config --unset remote.{name}.mirror` where that is not meant; "
+            "`git push --all` and `--tags` carry branches and tags alone",
+        )
+        for name in carrying_remotes(layout.project)
+    ]
+
+
+def _leftover_findings(layout: Layout) -> list[Finding]:
+    """Look for temporary files of processes that were killed."""
+    left = find_all_leftovers(layout)
+    if not left:
+        return []
+    size = format_size(sum(each.size_bytes for each in left))
+    return [
+        Finding(
+            code="FILES_LEFT",
+            level=Level.WARNING,
+            message=f"{len(left)} temporary files of killed processes are left, {size}",
+            path=layout.shown(left[0].path),
+            hint="`mission check --fix` removes them",
+            fixable=True,
+        )
+    ]
+
+
 def _repository_findings(snapshot: Snapshot) -> list[Finding]:
-    """Look at the worktrees; where git refuses the repository, that is the finding."""
+    """Look at worktrees and remotes; where git refuses the repository, that is the finding."""
     try:
         find_repository(snapshot.layout.project)
-        return worktree_findings(snapshot)
+        return [*worktree_findings(snapshot), *_exposure_findings(snapshot.layout)]
     except GitRefusedError as error:
         return [_problem_finding(error)]
 

@@ -47,6 +47,7 @@ from mosaic.sessions.place import (
 )
 from mosaic.sessions.prepare import Chosen, prepare_run
 from mosaic.sessions.recover import recover_in
+from mosaic.sessions.restoring import refuse_half_restored
 from mosaic.store.consent import require_consent
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
@@ -96,6 +97,7 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         TaskNotReadyError: the task that was asked for cannot be handed off.
         SessionLiveError: a session works in this work tree already.
         ConsentNeededError: the mission names commands that the person has not allowed.
+        RestoreUnfinishedError: a checkpoint stands half-way in the mission's work tree.
         ProgramNotFoundError: the agent cannot be started; nothing was changed.
         GitRefusedError: git refuses the repository.
         BrokenFileError: the mission's files are broken.
@@ -103,6 +105,7 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
     with changing(mission_file, doing="handing off a task") as draft:
         require_consent(draft.snapshot.document)
         recovered = recover_in(draft)
+        refuse_half_restored(draft.layout)
         chosen = _choose(draft.snapshot, request)
         if chosen.worktree is None:
             launched = _launch(draft, chosen, home_place(draft.layout), request, executor)

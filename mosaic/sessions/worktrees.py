@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, UsageError
@@ -12,7 +13,7 @@ from mosaic.sessions.recover import is_dead
 from mosaic.sessions.session_lock import find_locks
 from mosaic.workspaces.census import Standing, take_census
 from mosaic.workspaces.record import find_workspace, list_workspaces
-from mosaic.workspaces.removal import remove_workspace
+from mosaic.workspaces.removal import branch_to_delete, refuse_removal, remove_workspace
 
 if TYPE_CHECKING:
     from mosaic.store.layout import Layout
@@ -28,6 +29,8 @@ class SweptWorktree:
     workspace: Workspace
     kept_because: str | None = None
     """None: it was removed."""
+    branch_goes: bool = False
+    """Whether the branch that was made for it goes with it."""
 
 
 def count_worktrees(snapshot: Snapshot) -> Census:
@@ -56,8 +59,19 @@ def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]
     return swept
 
 
-def drop_worktree(snapshot: Snapshot, name: str, *, force: bool) -> Workspace:
-    """Remove one worktree.
+def unknown_worktrees(snapshot: Snapshot) -> list[Path]:
+    """Return what stands in the folder of worktrees and no record that can be read speaks of."""
+    folder = snapshot.layout.worktrees_dir
+    if folder.is_symlink():
+        return [folder]
+    census = count_worktrees(snapshot)
+    return [*census.unknown, *(Path(error.path) for error in census.broken if error.path)]
+
+
+def drop_worktree(
+    snapshot: Snapshot, name: str, *, force: bool, dry_run: bool = False
+) -> Workspace:
+    """Remove one worktree; in a dry run only what would keep it is found.
 
     Raises:
         UsageError: there is none of that name.
@@ -76,7 +90,10 @@ def drop_worktree(snapshot: Snapshot, name: str, *, force: bool) -> Workspace:
         raise HeldError(
             f"somebody works in the worktree `{name}`", hint="`mission sessions --live` shows who"
         )
-    remove_workspace(layout, workspace, force=force)
+    if dry_run:
+        refuse_removal(workspace, force=force)
+    else:
+        remove_workspace(layout, workspace, force=force)
     return workspace
 
 
@@ -164,12 +181,15 @@ def _swept(layout: Layout, each: Counted, *, dry_run: bool) -> SweptWorktree:
     workspace = each.workspace
     if each.standing is Standing.UNMERGED:
         return SweptWorktree(workspace=workspace, kept_because=f"it holds {each.holds}")
-    if not dry_run:
-        try:
+    try:
+        refuse_removal(workspace, force=False)
+        goes = branch_to_delete(workspace) is not None
+        if not dry_run:
             remove_workspace(layout, workspace, force=False)
-        except MissionError as error:
-            return SweptWorktree(workspace=workspace, kept_because=error.message)
-    return SweptWorktree(workspace=workspace)
+    except MissionError as error:
+        words = ": ".join(filter(None, (error.message, error.detail)))
+        return SweptWorktree(workspace=workspace, kept_because=words)
+    return SweptWorktree(workspace=workspace, branch_goes=goes)
 
 
 def _has_live_run(layout: Layout, workspace: Workspace) -> bool:

@@ -14,6 +14,7 @@ from mosaic.model import (
     MilestoneStatus,
     Mission,
     MissionStatus,
+    PrivateFiles,
     ReviewSettings,
     RunSettings,
     RuntimeSpec,
@@ -208,6 +209,7 @@ class MissionReader:
             checkpoint_base=self._text_of(data, "checkpointBase"),
             largest_file_bytes=usual.largest_file_bytes if size is None else size,
             stalled_after_seconds=self._pause(data, "stalledAfter", usual.stalled_after_seconds),
+            private_files=self._word(data, "privateFiles", PrivateFiles, usual.private_files),
         )
 
     def _review_settings(self, data: Mapping[str, Any]) -> ReviewSettings:

@@ -104,6 +104,8 @@ def _counted(workspace: Workspace, in_use: Collection[str], live: Collection[str
 
 
 def _folders(layout: Layout) -> Iterator[Path]:
+    if layout.worktrees_dir.is_symlink():
+        return  # `check` and `clean` name it as such
     try:
         entries = sorted(os.scandir(layout.worktrees_dir), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, NotReadyError
 from mosaic.machine.git import answer_of, current_branch, head_commit, run_git
-from mosaic.machine.work_trees import commit_of, is_brought_home, shown_paths, what_would_be_lost
+from mosaic.machine.work_trees import (
+    BRANCHES,
+    commit_of,
+    is_brought_home,
+    shown_paths,
+    what_would_be_lost,
+)
 from mosaic.records import dataclass, replace
 from mosaic.workspaces.record import write_workspace
 
@@ -52,7 +58,7 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
         GitError: git refused, and nothing was changed.
     """
     home, branch = workspace.home, workspace.branch
-    tip = commit_of(home, f"refs/heads/{branch}") if branch else None
+    tip = commit_of(home, f"{BRANCHES}{branch}") if branch else None
     if branch is None or tip is None:
         raise NotReadyError(f"the worktree of `{workspace.owner}` has no branch to merge")
     if workspace.is_there and (lost := what_would_be_lost(workspace.path)):
@@ -85,7 +91,7 @@ def _merge(home: Path, branch: str, way: MergeWay, message: str) -> None:
         MergeWay.SQUASH: ["--squash"],
     }[way]
     answer = run_git(
-        ["merge", "--quiet", *options, f"refs/heads/{branch}"],
+        ["merge", "--quiet", *options, f"{BRANCHES}{branch}"],
         home,
         check=False,
         timeout_seconds=300,

@@ -16,8 +16,11 @@ from mosaic.errors import GitError, MissionError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.git import find_repository, head_commit
 from mosaic.machine.paths import safe_segment
+from mosaic.machine.removing import remove_file
 from mosaic.machine.work_trees import (
+    BRANCHES,
     add_work_tree,
+    branch_or_commit,
     commit_of,
     copy_changes,
     delete_branch,
@@ -102,7 +105,7 @@ def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace
     branch, base_ref = request.branch, request.base_ref
     if branch is not None and not is_branch_name(home, branch):
         raise UsageError(f"`{branch}` is no name for a branch", hint="set another `branch`")
-    start = commit_of(home, base_ref or "HEAD")
+    start = commit_of(home, branch_or_commit(home, base_ref) if base_ref else "HEAD")
     if start is None:
         raise GitError(
             f"`{base_ref}` is not in this repository" if base_ref else "there is no commit yet",
@@ -223,11 +226,11 @@ def _undo(home: Path, workspace: Workspace) -> None:
     with contextlib.suppress(MissionError):
         if any(each.path == place for each in list_work_trees(home)):
             remove_work_tree(home, workspace.path)
-        tip = commit_of(home, f"refs/heads/{workspace.branch}") if workspace.branch else None
+        tip = commit_of(home, f"{BRANCHES}{workspace.branch}") if workspace.branch else None
         if workspace.is_own_branch and workspace.branch and tip == workspace.base_commit:
             delete_branch(home, workspace.branch, expected=tip)
-    with contextlib.suppress(OSError):
-        workspace.record.unlink()
+    with contextlib.suppress(MissionError):
+        remove_file(workspace.path.parent, workspace.record)
 
 
 def default_branch(home: Path, owner: str, worker: str) -> str:

@@ -6,12 +6,16 @@
 
 `<name>` is a task's id, or that of a panel's worker; none begins with a dot. Deleting a
 record by hand loses no work: the work tree stays, and git knows it.
+
+Which repository a work tree belongs to, and where in it the project is, a record also says,
+for people. It is not read from there: it is the repository that the mission lies in.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from mosaic.store.layout import Layout
 
 LAYOUT_VERSION = 1
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +82,9 @@ class Workspace:
 
     @property
     def is_there(self) -> bool:
-        """Whether its folder is a work tree."""
-        return find_work_tree(self.path) == Path(os.path.realpath(self.path))
+        """Whether its folder is a work tree; a symlink to one is none of ours."""
+        real = Path(os.path.realpath(self.path))
+        return find_work_tree(self.path) == real and not self.path.is_symlink()
 
 
 def workspace_path(layout: Layout, name: str) -> Path:
@@ -119,19 +125,29 @@ def find_workspace(layout: Layout, name: str) -> Workspace | None:
     Raises:
         RecordError: what is known of it cannot be read.
     """
-    return read_workspace(_record_of(workspace_path(layout, name)))
+    if _is_elsewhere(layout):
+        return None
+    return read_workspace(_record_of(workspace_path(layout, name)), layout)
 
 
-def workspace_at(cwd: Path | str) -> Workspace | None:
+def workspace_at(cwd: Path | str, layout: Layout | None = None) -> Workspace | None:
     """Return the worker's work tree that a folder lies in; None where it lies in none.
+
+    Args:
+        cwd: the folder.
+        layout: the mission whose work trees are looked at; None for any, where nothing but
+            the mission that the record names is to be learned.
 
     Raises:
         RecordError: what is known of it cannot be read.
     """
     folder = Path(os.path.abspath(cwd))
+    own = os.path.realpath(layout.worktrees_dir) if layout is not None else None
     for place in (folder, *folder.parents):
+        if own is not None and os.path.realpath(place.parent) != own:
+            continue
         if place.parent.name == WORKTREES:
-            found = read_workspace(_record_of(place))
+            found = read_workspace(_record_of(place), layout)
             if found is not None:
                 return found
     return None
@@ -140,9 +156,9 @@ def workspace_at(cwd: Path | str) -> Workspace | None:
 def list_workspaces(layout: Layout) -> list[Workspace]:
     """Return all work trees of workers; one whose record cannot be read is left out."""
     found = []
-    for path in sorted(layout.worktrees_dir.glob(".*.json")):
+    for path in _records(layout):
         try:
-            workspace = read_workspace(path)
+            workspace = read_workspace(path, layout)
         except MissionError:
             continue
         if workspace is not None:
@@ -153,20 +169,37 @@ def list_workspaces(layout: Layout) -> list[Workspace]:
 def unreadable_records(layout: Layout) -> list[MissionError]:
     """Return why records of work trees cannot be read."""
     problems = []
-    for path in sorted(layout.worktrees_dir.glob(".*.json")):
+    for path in _records(layout):
         try:
-            read_workspace(path)
+            read_workspace(path, layout)
         except MissionError as error:
             problems.append(error)
     return problems
 
 
-def read_workspace(path: Path) -> Workspace | None:
+def _records(layout: Layout) -> list[Path]:
+    if _is_elsewhere(layout):
+        return []
+    return sorted(layout.worktrees_dir.glob(".*.json"))
+
+
+def _is_elsewhere(layout: Layout) -> bool:
+    """Tell whether a symlink leads to where the records are: those are not ours."""
+    return layout.worktrees_dir.is_symlink() or layout.state_dir.is_symlink()
+
+
+def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None:
     """Read a record; None where there is none.
+
+    Args:
+        path: the record.
+        layout: the mission that it is of; None where it is not known yet.
 
     Raises:
         RecordError: it cannot be read.
     """
+    if path.is_symlink():
+        raise _unreadable(path, "it is a symlink")
     data = find_bytes(path)
     if data is None:
         return None
@@ -175,20 +208,41 @@ def read_workspace(path: Path) -> Workspace | None:
         if values.pop("layout_version") > LAYOUT_VERSION:
             raise RecordError("the worktree's record is of a newer Mosaic", path=path)
         known = {name: values[name] for name in Workspace.__dataclass_fields__ if name in values}
-        for name in ("path", "home", "project", "mission_file"):
-            known[name] = Path(known[name])
         # A mission that was moved: the record stands beside its work tree, wherever that is.
         known["path"] = path.with_name(path.name[1:].removesuffix(".json"))
+        known["name"] = known["path"].name
+        known |= _places(known["path"], Path(known["mission_file"]), layout)
+        commits = (known["base_commit"], known.get("merged_commit"))
+        if not all(commit is None or _COMMIT.fullmatch(commit) for commit in commits):
+            raise _unreadable(path, "it names what is not a commit")
         known["created_at"] = read_moment(known["created_at"])
         known["furnished"] = tuple(known.get("furnished", ()))
         return checked(Workspace(**known), texts=("furnished",))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecordError(
-            "the record of a worktree cannot be read",
-            path=path,
-            detail=str(error),
-            hint="`git worktree list` shows where it is; remove the record when it is not needed",
-        ) from None
+        raise _unreadable(path, str(error)) from None
+
+
+def _places(place: Path, mission_file: Path, layout: Layout | None) -> dict[str, Path]:
+    """Return where a work tree's home, project and mission are, whatever its record says."""
+    if layout is None:
+        home = find_work_tree(place.parent) or place.parent
+        return {"home": home, "project": place, "mission_file": mission_file}
+    project = Path(os.path.realpath(layout.project))
+    home = find_work_tree(project) or project
+    return {
+        "home": home,
+        "project": place / project.relative_to(home),
+        "mission_file": layout.mission_file,
+    }
+
+
+def _unreadable(path: Path, why: str) -> RecordError:
+    return RecordError(
+        "the record of a worktree cannot be read",
+        path=path,
+        detail=why,
+        hint="`git worktree list` shows where it is; remove the record when it is not needed",
+    )
 
 
 def _record_of(place: Path) -> Path:

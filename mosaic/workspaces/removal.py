@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.errors import NotReadyError
+from mosaic.machine.git import current_branch
+from mosaic.machine.removing import remove_empty_folder, remove_file
 from mosaic.machine.work_trees import (
+    BRANCHES,
     commit_of,
     delete_branch,
+    has_branch,
+    holds_commit,
     is_brought_home,
+    refuse_strange_tree,
     remove_work_tree,
     what_would_be_lost,
 )
@@ -37,43 +42,82 @@ def why_kept(workspace: Workspace) -> str | None:
     branch = workspace.branch
     if branch is None or not workspace.is_own_branch:
         return None
-    tip = commit_of(workspace.home, f"refs/heads/{branch}")
+    tip = commit_of(workspace.home, f"{BRANCHES}{branch}")
     if tip is None or tip in (workspace.base_commit, workspace.merged_commit):
         return None
-    goal = workspace.base_ref or "HEAD"
-    targets = [name for name in dict.fromkeys(("HEAD", goal)) if commit_of(workspace.home, name)]
-    if any(is_brought_home(workspace.home, branch, name) for name in targets):
+    return None if _stands_elsewhere(workspace, branch) else f"branch `{branch}` is not merged"
+
+
+def branch_to_delete(workspace: Workspace) -> tuple[str, str] | None:
+    """Return the branch that goes with a work tree, and its commit; None where it stays.
+
+    It goes when it was made for the work tree and its commit stays on another branch: it was
+    merged, or holds no work. A squash leaves the commit nowhere; there it goes when
+    `mission merge` made it, and what it changed still stands on a branch.
+
+    Raises:
+        GitError: git could not tell.
+    """
+    home, branch = workspace.home, workspace.branch
+    if branch is None or not workspace.is_own_branch:
         return None
-    return f"branch `{branch}` is not merged"
+    tip = commit_of(home, f"{BRANCHES}{branch}")
+    if tip is None:
+        return None
+    stays = tip == workspace.base_commit or holds_commit(home, tip, beside=branch)
+    if not stays and tip == workspace.merged_commit:
+        stays = _stands_elsewhere(workspace, branch)
+    return (branch, tip) if stays else None
 
 
-def remove_workspace(layout: Layout, workspace: Workspace, *, force: bool) -> None:
-    """Remove a work tree, the branch that was made for it, and what is known of it.
+def _stands_elsewhere(workspace: Workspace, branch: str) -> bool:
+    """Tell whether what a branch changed stands on what is checked out, or on its base."""
+    home = workspace.home
+    names = dict.fromkeys(filter(None, (current_branch(home), workspace.base_ref)))
+    targets = [name for name in names if name != branch and has_branch(home, name)]
+    return any(is_brought_home(home, branch, name) for name in targets)
 
-    A branch that a person made, or that is not brought home, stays; with `force` one that
-    was made for the work tree goes too.
+
+def refuse_removal(workspace: Workspace, *, force: bool) -> None:
+    """Make sure that removing a work tree loses nothing, and that it is one of this repository.
 
     Raises:
         NotReadyError: something would be lost, and `force` is not set.
-        GitError: git refused.
-        FileAccessError: its record cannot be removed.
+        GitError: git could not tell, or what stands there is not a work tree of it.
     """
-    kept = why_kept(workspace)
-    if kept is not None and not force:
+    refuse_strange_tree(workspace.home, workspace.path)
+    kept = None if force else why_kept(workspace)
+    if kept is not None:
         raise NotReadyError(
             f"the worktree of `{workspace.owner}` holds {kept}",
             path=workspace.path,
             hint="commit and merge it, or use `--force` to lose it",
         )
+
+
+def remove_workspace(layout: Layout, workspace: Workspace, *, force: bool) -> None:
+    """Remove a work tree, the branch that was made for it, and what is known of it.
+
+    A branch that a person made, or whose commit would be lost, stays; with `force` one that
+    was made for the work tree goes too.
+
+    Raises:
+        NotReadyError: something would be lost, and `force` is not set.
+        GitError: git refused, or what stands there is not a work tree of this repository.
+        FileAccessError: something of it cannot be removed; the next call goes on.
+    """
+    refuse_removal(workspace, force=force)
     home, branch = workspace.home, workspace.branch
+    gone = branch_to_delete(workspace)
+    if force and branch is not None and workspace.is_own_branch:
+        tip = commit_of(home, f"{BRANCHES}{branch}")
+        gone = (branch, tip) if tip is not None else None
     remove_work_tree(home, workspace.path)
-    if branch is not None and workspace.is_own_branch:
-        tip = commit_of(home, f"refs/heads/{branch}")
-        if tip is not None:
-            delete_branch(home, branch, expected=tip)
-    workspace.record.unlink(missing_ok=True)
-    workspace.setup_log.unlink(missing_ok=True)
+    if gone is not None:
+        delete_branch(home, gone[0], expected=gone[1])
+    folder = layout.worktrees_dir
+    remove_file(folder, workspace.record)
+    remove_file(folder, workspace.setup_log)
     if not list_workspaces(layout):
         forget_files(home)
-        with contextlib.suppress(OSError):
-            layout.worktrees_dir.rmdir()
+        remove_empty_folder(layout.state_dir, folder)
