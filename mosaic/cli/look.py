@@ -16,7 +16,7 @@ from mosaic.text.lines import display_width
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.model import JsonValue, Task, Usage
+    from mosaic.model import JsonValue, SessionLock, Task, Usage
     from mosaic.plan.progress import MilestoneProgress
     from mosaic.plan.ready import Selection
     from mosaic.sessions.session_lock import FoundLock
@@ -46,7 +46,8 @@ def _status(path: Path, *, as_json: bool) -> Result:
     from mosaic.plan.progress import measure_progress, milestone_progress
     from mosaic.sessions.lost import recover_if_needed
     from mosaic.sessions.selection import select_from
-    from mosaic.sessions.session_lock import find_locks
+    from mosaic.sessions.session_lock import find_copied_locks
+    from mosaic.sessions.unrecorded import live_or_unknown
 
     snapshot = read_mission(path)
     recovered = recover_if_needed(snapshot)
@@ -56,7 +57,8 @@ def _status(path: Path, *, as_json: bool) -> Result:
     selection = select_from(snapshot)
     progress = measure_progress(snapshot.tasks)
     milestones = milestone_progress(snapshot.tasks, mission.milestones)
-    live = [found for found in find_locks(snapshot.layout) if not found.is_dead]
+    live = live_or_unknown(snapshot)
+    copied = find_copied_locks(snapshot.layout)
     usage = mission.sessions.usage()
     panels = _panels(snapshot)
     lines = [
@@ -65,6 +67,7 @@ def _status(path: Path, *, as_json: bool) -> Result:
         *_milestone_lines(milestones),
         *_recovered_lines(recovered),
         *_live_lines(live),
+        *_copied_lines(copied),
         *[f"panel     {each['panel_id']}  {each['status']}" for each in panels],
         *_group_lines(snapshot, selection),
         _next_line(selection),
@@ -93,6 +96,14 @@ def _status(path: Path, *, as_json: bool) -> Result:
                 for m in milestones
             ],
             "live_sessions": [_live_values(found) for found in live],
+            "sessions_elsewhere": [
+                {
+                    "session_id": lock.session_id,
+                    "task_id": lock.task_id,
+                    "project": lock.project_path,
+                }
+                for _, lock in copied
+            ],
             "panels": panels,
             "recovered_sessions": [session_json(settled.session) for settled in recovered],
             "in_review": _ids(snapshot, Status.REVIEW),
@@ -156,12 +167,26 @@ def _live_lines(live: list[FoundLock]) -> list[str]:
     from mosaic.machine.clock import utc_now
     from mosaic.plan.durations import format_duration
 
+    lines = []
+    for found in live:
+        lock, is_unknown = found.lock, found.judgement.life == "unknown"
+        label = paint("unknown   ", "yellow") if is_unknown else paint("live      ", "green")
+        lines.append(
+            f"{label}{clean(lock.task_id)}  {clean(lock.session_id)} "
+            f"{clean(lock.runtime)}, pid {lock.process.pid}, "
+            f"{format_duration(max(0.0, (utc_now() - lock.started_at).total_seconds()))}: "
+            f"{clean(found.judgement.because)}"
+        )
+        if is_unknown:
+            lines.append(f"{'':<10}{clean(found.way_out)}")
+    return lines
+
+
+def _copied_lines(copied: list[tuple[Path, SessionLock]]) -> list[str]:
     return [
-        f"{paint('live', 'green')}      {found.lock.task_id}  {found.lock.session_id} "
-        f"{found.lock.runtime}, pid {found.lock.process.pid}, "
-        f"{format_duration((utc_now() - found.lock.started_at).total_seconds())}: "
-        f"{found.judgement.because}"
-        for found in live
+        f"{'elsewhere':<10}{clean(lock.task_id)}  {clean(lock.session_id)} works in "
+        f"`{clean(lock.project_path)}`, which this project was copied from"
+        for _, lock in copied
     ]
 
 
@@ -222,6 +247,8 @@ def _live_values(found: FoundLock) -> dict[str, JsonValue]:
         "started_at": lock.started_at.isoformat(),
         "life": found.judgement.life.value,
         "because": found.judgement.because,
+        "stopped": found.judgement.is_stopped,
+        "on_record": found.is_on_record,
     }
 
 
