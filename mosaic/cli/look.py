@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import Result, align, bar, clean, emit, paint, write
+from mosaic.cli.output import Result, align, bar, clean, emit, has_reader, paint, put, write
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
 from mosaic.model import Status
@@ -32,14 +32,15 @@ def show_status(*, watch: bool = False, as_json: bool = False, mission: Path | N
     path = locate_mission(mission)
     if not watch:
         return emit(_status(path, as_json=as_json), as_json=as_json)
-    while True:
+    while has_reader(sys.stdout):
         result = _status(path, as_json=as_json)
         if sys.stdout.isatty() and not as_json:
             write("\x1b[H\x1b[2J" + "\n".join(result.lines))
         else:
-            emit(result, as_json=as_json)
+            put(result, as_json=as_json)
         sys.stdout.flush()
         time.sleep(WATCH_SECONDS)
+    return 0
 
 
 def _status(path: Path, *, as_json: bool) -> Result:

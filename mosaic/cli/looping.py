@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mosaic.cli.live import LiveRun
-from mosaic.cli.output import Result, clean, emit, paint, paint_status, warn
+from mosaic.cli.output import Result, clean, draw, emit, paint, paint_status, warn
 from mosaic.cli.sessions_view import usage_words
 from mosaic.errors import ExitCode
 from mosaic.plan.durations import format_duration
@@ -59,8 +59,7 @@ class LoopTerminal:
     def alert(self, task_id: str, why: str) -> None:
         """Ring, and run the mission's `notify` command."""
         if sys.stderr.isatty():
-            sys.stderr.write("\a")
-            sys.stderr.flush()
+            draw("\a")
         mission = read_mission(self._mission_file).document.mission
         if not mission.notify:
             return

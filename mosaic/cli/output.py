@@ -8,9 +8,11 @@ or agents is stripped of control characters before it reaches a terminal.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import select
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
 SCHEMA_VERSION = 1
+READER_GONE = (errno.EPIPE, errno.EIO)
+"""What a write says when the pipe's reader, or the terminal, has gone."""
 NARROWEST = 12
 """A narrower last column is not cut: too little would be left of it."""
 HIGH_CONTROLS = r"\x7f-\x9f\u202a-\u202e\u2066-\u2069"
@@ -66,7 +70,22 @@ class Result:
 
 
 def emit(result: Result, *, as_json: bool) -> int:
-    """Print a result and return its exit code."""
+    """Print a result, as far as anybody reads it, and return its exit code."""
+    try:
+        put(result, as_json=as_json)
+    except OSError as error:
+        if error.errno not in READER_GONE:
+            raise
+        mute(sys.stdout)
+    return int(result.exit_code)
+
+
+def put(result: Result, *, as_json: bool) -> None:
+    """Print a result.
+
+    Raises:
+        OSError: it cannot be written, such as where nobody reads it any more.
+    """
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -75,12 +94,11 @@ def emit(result: Result, *, as_json: bool) -> int:
             "next_commands": list(result.next_commands),
         }
         write(to_json(document, sys.stdout, indent=2))
-        return int(result.exit_code)
+        return
     if result.lines:
         write("\n".join(result.lines))
     if result.show_next and result.next_commands:
         write(paint(f"next: {result.next_commands[0]}", "dim"))
-    return int(result.exit_code)
 
 
 def write(text: str) -> None:
@@ -92,7 +110,34 @@ def write(text: str) -> None:
 def warn(text: str) -> None:
     """Print one line to stderr."""
     encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    draw(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def draw(text: str) -> None:
+    """Write to stderr as it is; nothing depends on anybody reading it."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError as error:
+        if error.errno in READER_GONE:
+            mute(sys.stderr)
+
+
+def mute(stream: TextIO) -> None:
+    """Let what is written to a stream go nowhere from now on."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, stream.fileno())
+    os.close(descriptor)
+
+
+def has_reader(stream: TextIO) -> bool:
+    """Tell whether what is written to a stream still reaches anybody."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+    except OSError:
+        return True  # it has no descriptor
+    return not poll.poll(0)
 
 
 def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | None = None) -> str:

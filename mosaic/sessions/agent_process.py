@@ -66,6 +66,12 @@ class AgentProcess:
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, flags) is not None
 
+    def is_suspended(self) -> bool:
+        """Tell whether it was suspended, as Ctrl-Z does, and not continued since."""
+        assert self._process is not None
+        flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, flags) is not None
+
     def signal(self, number: int) -> None:
         """Signal it: its whole group where it has one of its own."""
         if self._process is None or self.has_ended():
