@@ -70,7 +70,10 @@ class AgentProcess:
         """Tell whether it was suspended, as Ctrl-Z does, and not continued since."""
         assert self._process is not None
         flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, flags) is not None
+        try:
+            return os.waitid(os.P_PID, self._process.pid, flags) is not None
+        except ChildProcessError:
+            return False  # it has ended
 
     def signal(self, number: int) -> None:
         """Signal it: its whole group where it has one of its own."""

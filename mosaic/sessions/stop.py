@@ -88,10 +88,13 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
 def _ended_session(mission_file: Path, found: FoundLock) -> Session:
     """Return the session that was stopped, and record its end where nobody else did."""
     ended = _find_ended(mission_file, found)
-    # No look may call these dead; here everything of them was seen, and is gone now.
-    is_judged_here = not found.is_on_record or is_elsewhere(found.lock.process)
     layout = read_mission(mission_file).layout
-    if ended is None and is_judged_here and not find_processes(found, layout):
+    run = run_of(layout.runs_dir, found.lock.task_id, found.lock.run_id)
+    # No record says how these ended; here everything of them was seen, and is gone now.
+    is_judged_here = (
+        not found.is_on_record or is_elsewhere(found.lock.process) or not run.dir.is_dir()
+    )
+    if ended is None and is_judged_here and not _remains(run, found.lock.process):
         from mosaic.sessions.recover import end_by_hand  # start-up: hardly ever needed
         from mosaic.store.draft import changing
 
@@ -240,12 +243,6 @@ def _is_of_another(run: Run, agent: ProcessIdentity) -> bool:
         return os.path.exists(place) and not os.path.samefile(place, run.dir)
     except OSError:
         return True  # the run's folder is gone, and the one that it works for is not
-
-
-def find_processes(found: FoundLock, layout: Layout) -> list[ProcessIdentity]:
-    """Return what is seen of a session's processes."""
-    run = run_of(layout.runs_dir, found.lock.task_id, found.lock.run_id)
-    return _remains(run, found.lock.process)
 
 
 def _note_stopped(run: Run) -> None:
