@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mosaic.model import ProcessIdentity, Session
     from mosaic.runs.record import Run
     from mosaic.sessions.session_lock import FoundLock
-    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
 POLL_SECONDS = 0.05

@@ -64,6 +64,11 @@ def hand_off(repo: MissionRepo, pids: list[int], *options: str) -> int:
     return pid
 
 
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not is_running(pid), "its end")
+
+
 def live(repo: MissionRepo) -> list[Any]:
     answer = repo.run("status", "--json")
     assert answer.exit_code == 0, answer.stderr
@@ -112,8 +117,7 @@ def test_an_agent_without_record_and_supervisor_is_alive_and_can_be_stopped(
 ) -> None:
     agent = hand_off(repo, pids)
     supervisor = repo.run_state()["supervisor_pid"]
-    os.kill(supervisor, signal.SIGKILL)
-    wait_for(lambda: not is_running(supervisor), "the supervisor's end")
+    kill(supervisor)
     lose(repo)
     assert [found["life"] for found in live(repo)] == ["alive"]
     assert repo.run("next", "--runtime", "quick", "--headless").exit_code == 4
@@ -156,9 +160,8 @@ def test_one_session_without_lock_does_not_hide_another_with_one(
 def test_a_session_of_which_nothing_lives_is_ended(repo: MissionRepo, pids: list[int]) -> None:
     agent = hand_off(repo, pids)
     supervisor = repo.run_state()["supervisor_pid"]
-    for pid in (supervisor, agent):
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda pid=pid: not is_running(pid), "its end")
+    kill(supervisor)
+    kill(agent)
     lose_state(repo)
     assert repo.run("status").exit_code == 0
     assert reasons(repo) == ["crashed"]
@@ -169,9 +172,8 @@ def test_a_pid_that_is_another_process_by_now_keeps_nothing(
 ) -> None:
     agent = hand_off(repo, pids)
     supervisor = repo.run_state()["supervisor_pid"]
-    for pid in (supervisor, agent):
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda pid=pid: not is_running(pid), "its end")
+    kill(supervisor)
+    kill(agent)
     lose_state(repo)
     edit_session(repo, pid=os.getpid())
     assert repo.run("next", "--runtime", "quick", "--headless").exit_code == 0
@@ -243,8 +245,7 @@ def test_a_copy_knows_nothing_of_the_original_when_the_lock_is_gone_too(
 ) -> None:
     agent = hand_off(repo, pids)
     supervisor = repo.run_state()["supervisor_pid"]
-    os.kill(supervisor, signal.SIGKILL)
-    wait_for(lambda: not is_running(supervisor), "the supervisor's end")
+    kill(supervisor)
     copy = copied(repo, tmp_path / "copy")
     copy.lock.unlink()
     assert copy.run("status", "--json").json()["live_sessions"] == []
