@@ -345,6 +345,8 @@ class ProcessIdentity:
     """Start time as the kernel tells it, in its own units; empty when it cannot be known."""
     boot_id: str
     host: str
+    namespace: str = ""
+    """Where pid and start time mean this process; empty when that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

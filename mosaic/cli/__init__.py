@@ -99,9 +99,10 @@ def _keep_owner_bits() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    from mosaic.cli.output import emit_error
+    from mosaic.cli.output import READER_GONE, emit_error, mute
 
     as_json = "--json" in arguments
+    code = int(ExitCode.OK)
     try:
         code = _call(arguments)
         sys.stdout.flush()
@@ -113,10 +114,13 @@ def _run(arguments: list[str]) -> int:
         return int(ExitCode.INTERRUPTED)
     except (BrokenPipeError, SystemExit):
         # The reader went away, as `| head` does; there is nobody left to tell. Typer exits
-        # where it sees that first.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.OK)
+        # where it sees that first. What was done before keeps its exit code.
+        mute(sys.stdout)
+        return code
     except (OSError, UnicodeEncodeError) as error:
+        if isinstance(error, OSError) and error.errno in READER_GONE and not error.filename:
+            mute(sys.stdout)
+            return code
         if os.environ.get("MISSION_DEBUG"):
             raise
         return emit_error(_from_system(error), as_json=as_json)

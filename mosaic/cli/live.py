@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import clean, paint, warn
+from mosaic.cli.output import clean, draw, paint, warn
 from mosaic.cli.sessions_view import progress_words
 from mosaic.model import Mode
 
@@ -68,13 +68,11 @@ class LiveRun:
             return
         self._next_tick = time.monotonic() + TICK_SECONDS
         line = "  ".join(filter(None, map(clean, progress_words(progress))))[:LINE_WIDTH]
-        sys.stderr.write(f"\r\x1b[2K{line}")
-        sys.stderr.flush()
+        draw(f"\r\x1b[2K{line}")
         self._shown = True
 
     def end(self) -> None:
         """Take the living line away."""
         if self._shown:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
+            draw("\r\x1b[2K")
             self._shown = False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mosaic.cli.options import MissionPath, complete_logged
-from mosaic.cli.output import clean, warn
+from mosaic.cli.output import clean, has_reader, warn
 from mosaic.errors import MissionError, RunNotFoundError, UsageError
 from mosaic.machine.drain import LOST_NAME
 from mosaic.model import Mode, RunStatus
@@ -223,7 +223,13 @@ def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
     read = log.read_lines if has_lines else log.read
     is_over = asked.follow or (has_lines and has_ended(asked.run))
     if asked.follow:
-        blocks = follow(asked.run, log.path, read, held_to_the_end=not has_lines)
+        blocks = follow(
+            asked.run,
+            log.path,
+            read,
+            held_to_the_end=not has_lines,
+            is_wanted=lambda: has_reader(sys.stdout),
+        )
     else:
         log.is_there()
         blocks = read(log.size())  # an agent that writes quickly would keep us for ever

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import Result, align, bar, clean, emit, paint, write
+from mosaic.cli.output import Result, align, bar, clean, emit, has_reader, paint, put, write
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
 from mosaic.model import Status
@@ -16,7 +16,7 @@ from mosaic.text.lines import display_width
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.model import JsonValue, Session, Task, Usage
+    from mosaic.model import JsonValue, Session, SessionLock, Task, Usage
     from mosaic.plan.progress import MilestoneProgress
     from mosaic.plan.ready import Selection
     from mosaic.sessions.restoring import Restoring
@@ -33,21 +33,23 @@ def show_status(*, watch: bool = False, as_json: bool = False, mission: Path | N
     path = locate_mission(mission)
     if not watch:
         return emit(_status(path, as_json=as_json), as_json=as_json)
-    while True:
+    while has_reader(sys.stdout):
         result = _status(path, as_json=as_json)
         if sys.stdout.isatty() and not as_json:
             write("\x1b[H\x1b[2J" + "\n".join(result.lines))
         else:
-            emit(result, as_json=as_json)
+            put(result, as_json=as_json)
         sys.stdout.flush()
         time.sleep(WATCH_SECONDS)
+    return 0
 
 
 def _status(path: Path, *, as_json: bool) -> Result:
     from mosaic.plan.progress import measure_progress, milestone_progress
     from mosaic.sessions.lost import recover_if_needed
     from mosaic.sessions.selection import select_from
-    from mosaic.sessions.session_lock import find_locks
+    from mosaic.sessions.session_lock import find_copied_locks
+    from mosaic.sessions.unrecorded import live_or_unknown
 
     snapshot = read_mission(path)
     recovered = recover_if_needed(snapshot)
@@ -57,7 +59,8 @@ def _status(path: Path, *, as_json: bool) -> Result:
     selection = select_from(snapshot)
     progress = measure_progress(snapshot.tasks)
     milestones = milestone_progress(snapshot.tasks, mission.milestones)
-    live = [found for found in find_locks(snapshot.layout) if not found.is_dead]
+    live = live_or_unknown(snapshot)
+    copied = find_copied_locks(snapshot.layout)
     usage = mission.sessions.usage()
     panels = _panels(snapshot)
     restores = _restores(snapshot)
@@ -68,6 +71,7 @@ def _status(path: Path, *, as_json: bool) -> Result:
         *_recovered_lines(recovered),
         *_restore_lines(restores),
         *_live_lines(live),
+        *_copied_lines(copied),
         *[f"panel     {each['panel_id']}  {each['status']}" for each in panels],
         *_group_lines(snapshot, selection),
         _next_line(selection),
@@ -96,6 +100,14 @@ def _status(path: Path, *, as_json: bool) -> Result:
                 for m in milestones
             ],
             "live_sessions": [_live_values(found) for found in live],
+            "sessions_elsewhere": [
+                {
+                    "session_id": lock.session_id,
+                    "task_id": lock.task_id,
+                    "project": lock.project_path,
+                }
+                for _, lock in copied
+            ],
             "panels": panels,
             "unfinished_restores": [
                 {
@@ -195,13 +207,26 @@ def _live_lines(live: list[FoundLock]) -> list[str]:
     from mosaic.machine.clock import utc_now
     from mosaic.plan.durations import format_duration
 
+    lines = []
+    for found in live:
+        lock, is_unknown = found.lock, found.judgement.life == "unknown"
+        label = paint("unknown   ", "yellow") if is_unknown else paint("live      ", "green")
+        lines.append(
+            f"{label}{clean(lock.task_id)}  {clean(lock.session_id)} "
+            f"{clean(lock.runtime)}, pid {lock.process.pid}, "
+            f"{format_duration(max(0.0, (utc_now() - lock.started_at).total_seconds()))}: "
+            f"{clean(found.judgement.because)}"
+        )
+        if is_unknown:
+            lines.append(f"{'':<10}{clean(found.way_out)}")
+    return lines
+
+
+def _copied_lines(copied: list[tuple[Path, SessionLock]]) -> list[str]:
     return [
-        f"{paint('live', 'green')}      {clean(found.lock.task_id)}  "
-        f"{clean(found.lock.session_id)} {clean(found.lock.runtime)}, "
-        f"pid {found.lock.process.pid}, "
-        f"{format_duration((utc_now() - found.lock.started_at).total_seconds())}: "
-        f"{found.judgement.because}"
-        for found in live
+        f"{'elsewhere':<10}{clean(lock.task_id)}  {clean(lock.session_id)} works in "
+        f"`{clean(lock.project_path)}`, which this project was copied from"
+        for _, lock in copied
     ]
 
 
@@ -262,6 +287,8 @@ def _live_values(found: FoundLock) -> dict[str, JsonValue]:
         "started_at": lock.started_at.isoformat(),
         "life": found.judgement.life.value,
         "because": found.judgement.because,
+        "stopped": found.judgement.is_stopped,
+        "on_record": found.is_on_record,
     }
 
 

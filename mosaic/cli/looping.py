@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli.consent import require_settled
 from mosaic.cli.live import LiveRun
-from mosaic.cli.output import Result, clean, emit, paint, paint_status, warn
+from mosaic.cli.output import Result, clean, draw, emit, paint, paint_status, warn
 from mosaic.cli.sessions_view import usage_words
 from mosaic.errors import ExitCode
 from mosaic.machine.environment import outer_environment
@@ -62,8 +62,7 @@ class LoopTerminal:
     def alert(self, task_id: str, why: str) -> None:
         """Ring, and run the mission's `notify` command."""
         if sys.stderr.isatty():
-            sys.stderr.write("\a")
-            sys.stderr.flush()
+            draw("\a")
         mission = self._mission
         if not mission.notify:
             return

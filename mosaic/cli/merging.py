@@ -34,13 +34,13 @@ def merge_command(
 ) -> int:
     """Merge the branch that a task was worked on in its worktree into what is checked out."""
     from mosaic.model import Status
-    from mosaic.sessions.claim import live_sessions
+    from mosaic.sessions.unrecorded import live_or_unknown
     from mosaic.workspaces.merge import merge_workspace
     from mosaic.workspaces.record import find_workspace
 
     snapshot = read_mission(locate_mission(mission))
     task = snapshot.get(task_id).task
-    if any(found.lock.task_id == task.id for found in live_sessions(snapshot.layout)):
+    if any(found.lock.task_id == task.id for found in live_or_unknown(snapshot)):
         raise NotReadyError(
             f"a session works on `{task.id}`", hint="`mission sessions --live` shows it"
         )

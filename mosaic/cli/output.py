@@ -8,9 +8,11 @@ or agents is made harmless (`mosaic.text.harmless`) before it reaches a terminal
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import select
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
 SCHEMA_VERSION = 1
+READER_GONE = (errno.EPIPE, errno.EIO)
+"""What a write says when the pipe's reader, or the terminal, has gone."""
 NARROWEST = 12
 """A narrower last column is not cut: too little would be left of it."""
 COLORS = {
@@ -65,7 +69,22 @@ class Result:
 
 
 def emit(result: Result, *, as_json: bool) -> int:
-    """Print a result and return its exit code."""
+    """Print a result, as far as anybody reads it, and return its exit code."""
+    try:
+        put(result, as_json=as_json)
+    except OSError as error:
+        if error.errno not in READER_GONE:
+            raise
+        mute(sys.stdout)
+    return int(result.exit_code)
+
+
+def put(result: Result, *, as_json: bool) -> None:
+    """Print a result.
+
+    Raises:
+        OSError: it cannot be written, such as where nobody reads it any more.
+    """
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -73,28 +92,28 @@ def emit(result: Result, *, as_json: bool) -> int:
             **result.data,
             "next_commands": list(result.next_commands),
         }
-        _print(to_json(document, sys.stdout, indent=2), sys.stdout)
-        return int(result.exit_code)
+        sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
+        return
     if result.lines:
         write("\n".join(result.lines))
     if result.show_next and result.next_commands:
         write(paint(f"next: {result.next_commands[0]}", "dim"))
-    return int(result.exit_code)
 
 
 def write(text: str) -> None:
     """Print text to stdout, whatever the locale can show."""
-    _print(_shown(text), sys.stdout)
+    sys.stdout.write(_encodable(_shown(text), sys.stdout))
 
 
 def warn(text: str) -> None:
     """Print text to stderr."""
-    _print(_shown(text, err=True), sys.stderr)
+    draw(_encodable(_shown(text, err=True), sys.stderr))
 
 
-def _print(text: str, stream: TextIO) -> None:
+def _encodable(text: str, stream: TextIO) -> str:
+    """Return a line that a stream's encoding can carry."""
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    return text.encode(encoding, "replace").decode(encoding) + "\n"
 
 
 def _shown(text: str, *, err: bool = False) -> str:
@@ -113,6 +132,33 @@ def _shown(text: str, *, err: bool = False) -> str:
     )
 
 
+def draw(text: str) -> None:
+    """Write to stderr as it is; nothing depends on anybody reading it."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError as error:
+        if error.errno in READER_GONE:
+            mute(sys.stderr)
+
+
+def mute(stream: TextIO) -> None:
+    """Let what is written to a stream go nowhere from now on."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, stream.fileno())
+    os.close(descriptor)
+
+
+def has_reader(stream: TextIO) -> bool:
+    """Tell whether what is written to a stream still reaches anybody."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+    except OSError:
+        return True  # it has no descriptor
+    return not poll.poll(0)
+
+
 def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | None = None) -> str:
     """Return a document as JSON; what a terminal obeys, or a stream cannot carry, is escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=indent)
@@ -129,7 +175,7 @@ def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | Non
 def emit_error(error: MissionError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit code."""
     if as_json:
-        _print(to_json(error_values(error), sys.stderr), sys.stderr)
+        draw(_encodable(to_json(error_values(error), sys.stderr), sys.stderr))
     else:
         for line in error_lines(error):
             warn(line)

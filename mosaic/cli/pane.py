@@ -5,6 +5,7 @@ python -c '… main()' SOCKET RUN_DIR      environment, place and order come by 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -77,13 +78,15 @@ def _carry(carrier: RunCarrier) -> None:
     try:
         carrier.complete()
     except MissionError as error:
-        print(f"the end could not be recorded: {clean(error.message)}", flush=True)
+        with contextlib.suppress(OSError):  # the pane may be closed by now
+            print(f"the end could not be recorded: {clean(error.message)}", flush=True)
         sys.exit(1)
     outcome, settled = carrier.outcome, carrier.settled
     if outcome is not None:
         status = settled.task_status.value if settled and settled.task_status else ""
         words = f" ({paint_status(status)})" if status else ""
-        print(f"\n{outcome.reason.value}{words}: {clean(outcome.summary)}", flush=True)
+        with contextlib.suppress(OSError):
+            print(f"\n{outcome.reason.value}{words}: {clean(outcome.summary)}", flush=True)
 
 
 def _take_environment(environ: dict[str, str]) -> None:

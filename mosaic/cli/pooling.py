@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli.consent import require_settled
 from mosaic.cli.looping import LoopTerminal, loop_result
-from mosaic.cli.output import align, clean, emit, paint, paint_status
+from mosaic.cli.output import align, clean, draw, emit, paint, paint_status
 from mosaic.cli.sessions_view import progress_words
 from mosaic.errors import ExitCode
 from mosaic.machine.tmux import Tmux
+from mosaic.machine.wakeup import is_ignored
 from mosaic.records import replace
 from mosaic.store.reading import read_mission
 from mosaic.workers.pool import Pool, PoolHooks, Worker, room_in
@@ -116,15 +117,13 @@ class PoolTerminal(LoopTerminal):
         rows += [(name, "", "", "", "its worktree is being made") for name in starting]
         self.wipe()
         lines = [line[:LINE_WIDTH] for line in align(rows)]
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
-        sys.stderr.flush()
+        draw("".join(f"{line}\n" for line in lines))
         self._drawn = len(lines)
 
     def wipe(self) -> None:
         """Take the living table away."""
         if self._drawn:
-            sys.stderr.write(f"\x1b[{self._drawn}A\x1b[J")
-            sys.stderr.flush()
+            draw(f"\x1b[{self._drawn}A\x1b[J")
             self._drawn = 0
 
     def tell_end(self, worker: Worker, ended: Ended) -> None:
@@ -164,7 +163,9 @@ def run_pool(
     if detach:
         report = pool.fill()
         return emit(_started(path, pool, report, terminal), as_json=as_json)
-    before = signal.signal(signal.SIGINT, terminal.interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    if not is_ignored(signal.SIGINT):
+        signal.signal(signal.SIGINT, terminal.interrupt)
     try:
         report = pool.run()
     finally:

@@ -13,6 +13,7 @@ from mosaic.cli.tasks_view import progress_json, session_json
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
+    from mosaic.model import JsonValue
     from mosaic.sessions.session_lock import FoundLock
 
 
@@ -25,12 +26,12 @@ def sessions_command(
     from mosaic.sessions.claim import session_of
     from mosaic.sessions.live import observe_session
     from mosaic.sessions.lost import recover_if_needed
-    from mosaic.sessions.session_lock import find_locks
+    from mosaic.sessions.unrecorded import live_or_unknown
 
     path = locate_mission(mission)
     recover_if_needed(read_mission(path))
     snapshot = read_mission(path)
-    alive = {found.lock.session_id: found for found in find_locks(snapshot.layout)}
+    alive = {found.lock.session_id: found for found in live_or_unknown(snapshot)}
     listed = snapshot.document.mission.sessions
     known = {session.id for session in listed}
     unlisted = [session_of(found.lock) for name, found in alive.items() if name not in known]
@@ -46,7 +47,7 @@ def sessions_command(
     else:
         headers = ("session", "runtime", "task", "started", "length", "ended", "used")
         rows = [
-            (*row[:5], row[5] or _life(alive.get(session.id)), row[6])
+            (*row[:5], _life(alive.get(session.id)) or row[5] or "open", row[6])
             for session, row in zip(sessions, session_rows(sessions), strict=True)
         ]
     result = Result(
@@ -56,6 +57,7 @@ def sessions_command(
                 {
                     **session_json(session),
                     "live": session.id in alive,
+                    "life": _life_values(alive.get(session.id)),
                     "progress": progress_json(observed[session.id].progress)
                     if session.id in observed
                     else None,
@@ -70,7 +72,26 @@ def sessions_command(
 
 
 def _life(found: FoundLock | None) -> str:
-    return f"live: {found.judgement.because}" if found else "open"
+    """Return how a session lives, in words; nothing for one that has ended."""
+    from mosaic.sessions.session_lock import Life
+
+    if found is None:
+        return ""
+    if found.judgement.life is Life.UNKNOWN:
+        return f"unknown: {found.judgement.because}; {found.way_out}"
+    return f"live: {found.judgement.because}"
+
+
+def _life_values(found: FoundLock | None) -> JsonValue:
+    if found is None:
+        return None
+    judgement = found.judgement
+    return {
+        "life": judgement.life.value,
+        "because": judgement.because,
+        "stopped": judgement.is_stopped,
+        "on_record": found.is_on_record,
+    }
 
 
 def stop_command(

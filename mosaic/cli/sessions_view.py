@@ -36,12 +36,15 @@ def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
 
 def live_row(session: Session, live: LiveSession) -> tuple[str, ...]:
     """Return one row of a session that works now: what it does, for how long, for how much."""
-    return (
-        session.id,
-        session.runtime,
-        session.last_task_id or "",
-        *progress_words(live.progress),
-    )
+    judgement = live.found.judgement
+    elapsed, used, last = progress_words(live.progress)
+    if judgement.is_stopped or judgement.life == "unknown" or not live.found.is_on_record:
+        last = (
+            f"{judgement.life}: {judgement.because}"
+            if judgement.life == "unknown"
+            else judgement.because
+        )
+    return (session.id, session.runtime, session.last_task_id or "", elapsed, used, last)
 
 
 def progress_words(progress: Progress) -> tuple[str, str, str]:

@@ -1,10 +1,16 @@
 """Which process is which.
 
 A pid alone proves nothing: it is used again. A process is told apart by pid, start
-time, boot and host, and a zombie counts as gone. Only looks, never signals.
+time, boot, host and namespace, and a zombie counts as gone. Only looks, never signals.
 
-Linux is read through /proc, here and nowhere else; other systems through `ps`. Where there
-is neither, nothing is known of any process, and so none is signalled.
+A pid counts in its pid namespace only, and the kernel shows start times as the time
+namespace of whoever reads them has it. A process of another namespace can therefore be
+neither found nor missed by its pid, and nothing is known of it from here. What it says of
+itself still can be read: the variables that it was started with.
+
+Linux is read through /proc, here and in `mosaic.machine.traces`; other systems through
+`ps`. Where there is neither, or /proc shows another namespace than ours, nothing is known of
+any process, and so none is signalled.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from mosaic.model import ProcessIdentity
 from mosaic.records import dataclass
 
 _ZOMBIE_STATES = "ZXx"
+_STOPPED_STATES = "Tt"
 _PS_SECONDS = 10
 _PS_COLUMNS = ("pid", "ppid", "pgid", "stat", "lstart")
 
@@ -31,6 +38,8 @@ class ProcessEntry:
     started_at: str
     """In the kernel's own units; comparable on one boot of one host only."""
     is_zombie: bool
+    is_stopped: bool = False
+    """Whether a signal or a debugger holds it."""
 
 
 @cache
@@ -48,6 +57,25 @@ def host_name() -> str:
     return os.uname().nodename
 
 
+@cache
+def own_namespace() -> str:
+    """Return what tells our pid and time namespace from others; empty where there are none."""
+    try:
+        numbers = [os.stat(f"/proc/self/ns/{kind}").st_ino for kind in ("pid", "time")]
+    except OSError:
+        try:  # Linux before 5.6 has no time namespaces
+            numbers = [os.stat("/proc/self/ns/pid").st_ino]
+        except OSError:
+            return ""
+    return "-".join(map(str, numbers))
+
+
+def is_elsewhere(identity: ProcessIdentity) -> bool:
+    """Tell whether a process is of another namespace than ours, as far as that is known."""
+    own = own_namespace()
+    return bool(identity.namespace and own and identity.namespace != own)
+
+
 def identify(pid: int) -> ProcessIdentity | None:
     """Return the identity of a living process; None when there is none, or a zombie."""
     entry = find_entry(pid)
@@ -59,28 +87,43 @@ def identify(pid: int) -> ProcessIdentity | None:
 def own_identity() -> ProcessIdentity:
     """Return this process's own identity."""
     pid = os.getpid()
-    return identify(pid) or ProcessIdentity(
-        pid=pid, started_at="", boot_id=boot_id(), host=host_name()
+    return identify(pid) or unseen_identity(pid)
+
+
+def unseen_identity(pid: int) -> ProcessIdentity:
+    """Return the identity of a process of ours that the process table does not show."""
+    return ProcessIdentity(
+        pid=pid,
+        started_at="",
+        boot_id=boot_id(),
+        host=host_name(),
+        namespace=own_namespace(),
     )
 
 
 def identity_of(entry: ProcessEntry) -> ProcessIdentity:
     """Return the identity of a row of this machine's process table."""
     return ProcessIdentity(
-        pid=entry.pid, started_at=entry.started_at, boot_id=boot_id(), host=host_name()
+        pid=entry.pid,
+        started_at=entry.started_at,
+        boot_id=boot_id(),
+        host=host_name(),
+        namespace=own_namespace(),
     )
 
 
 def is_same_process(identity: ProcessIdentity) -> bool | None:
     """Tell whether the process still lives: True, False, or None where it cannot be known.
 
-    It cannot be known of another host, of a pid that was not there yet (0), and of a
-    process that this user may not look at.
+    It cannot be known of another host or namespace, of a pid that was not there yet (0),
+    and of a process that this user may not look at.
     """
     if identity.host != host_name() or identity.pid <= 0 or not identity.boot_id:
         return None
     if identity.boot_id != boot_id():
         return False
+    if is_elsewhere(identity):
+        return None
     entry = find_entry(identity.pid)
     if entry is None:
         return None if _is_hidden(identity.pid) else False
@@ -108,8 +151,14 @@ def list_entries() -> list[ProcessEntry]:
     """Return the whole process table, zombies included, as far as this user may see it."""
     if not has_proc():
         return _ps("-A")
-    pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    return [entry for pid in pids if (entry := find_entry(pid))]
+    return [entry for pid in list_pids() if (entry := find_entry(pid))]
+
+
+def list_pids() -> list[int]:
+    """Return the pid of every process in /proc; empty where there is none."""
+    if not has_proc():
+        return []
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
 def parse_stat(data: bytes) -> ProcessEntry:
@@ -128,6 +177,7 @@ def parse_stat(data: bytes) -> ProcessEntry:
         group=int(fields[2]),
         started_at=str(int(fields[19])),
         is_zombie=fields[0].decode("ascii", "replace") in _ZOMBIE_STATES,
+        is_stopped=fields[0].decode("ascii", "replace") in _STOPPED_STATES,
     )
 
 
@@ -144,6 +194,7 @@ def parse_ps(text: str) -> list[ProcessEntry]:
                     group=int(fields[2]),
                     started_at=" ".join(fields[4].split()),
                     is_zombie=fields[3].startswith("Z"),
+                    is_stopped=fields[3].startswith(tuple(_STOPPED_STATES)),
                 )
             )
     return entries
@@ -152,7 +203,7 @@ def parse_ps(text: str) -> list[ProcessEntry]:
 @cache
 def has_proc() -> bool:
     """Tell whether this system shows its process table under /proc."""
-    return os.path.exists("/proc/self/stat")
+    return os.path.exists("/proc/self/stat") and not _is_proc_elsewhere()
 
 
 def find_process_table() -> str | None:
@@ -160,6 +211,18 @@ def find_process_table() -> str | None:
     if has_proc():
         return "/proc"
     return "ps" if find_entry(os.getpid()) else None
+
+
+def _is_proc_elsewhere() -> bool:
+    """Tell whether /proc shows the processes of another pid namespace than ours.
+
+    So it does after `unshare --pid` without a mount of its own, and then a pid of ours means
+    another process there. `ps` reads the same.
+    """
+    try:
+        return os.readlink("/proc/self") != str(os.getpid())
+    except OSError:
+        return False
 
 
 def find_variables(pid: int, beginning: bytes) -> list[bytes]:
@@ -189,6 +252,8 @@ def _is_hidden(pid: int) -> bool:
 
 
 def _ps(*which: str) -> list[ProcessEntry]:
+    if _is_proc_elsewhere():
+        return []
     columns = ",".join(f"{name}=" for name in _PS_COLUMNS)
     ps_pid, text = _output_of(["ps", "-o", columns, *which])
     return [entry for entry in parse_ps(text) if entry.pid != ps_pid]

@@ -247,6 +247,7 @@ class _Holder:
     started_at: str
     boot_id: str
     host: str
+    namespace: str = ""
 
 
 def _holder_path(path: Path | str) -> Path:
@@ -264,6 +265,7 @@ def _leave_name(note: Path, holder: str) -> None:
         started_at=me.started_at,
         boot_id=me.boot_id,
         host=me.host,
+        namespace=me.namespace,
     )
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with contextlib.suppress(OSError):
@@ -300,6 +302,7 @@ def _read_note(path: Path | str) -> tuple[_Holder, ProcessIdentity] | None:
             started_at=str(found.started_at),
             boot_id=str(found.boot_id),
             host=str(found.host),
+            namespace=str(found.namespace),
         )
     except (MissionError, ValueError, TypeError, OverflowError, RecursionError):
         return None

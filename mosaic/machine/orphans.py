@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING
 
 from mosaic.machine.identity import (
     ProcessEntry,
+    boot_id,
     find_entry,
     find_variables,
-    has_proc,
+    identify,
     identity_of,
+    is_elsewhere,
     list_entries,
+    list_pids,
 )
 from mosaic.machine.process import send_signal, signal_group
 
@@ -147,26 +150,29 @@ def list_marked(variable: str, *, under: str) -> list[tuple[ProcessIdentity, str
 
     Empty where the system does not show environments (all but Linux).
     """
-    wanted = os.fsencode(f"{variable}={under}")
-    if not has_proc():
-        return []
     found: list[tuple[ProcessIdentity, str]] = []
-    for entry in list_entries():
-        # The identity was read before the environment: should the number pass on to
-        # another process in between, the signal finds the identity wrong and does nothing.
-        if entry.pid == os.getpid() or entry.is_zombie:
+    for pid in list_pids():
+        if pid == os.getpid() or not (
+            marks := find_variables(pid, os.fsencode(f"{variable}={under}"))
+        ):
             continue
-        marks = find_variables(entry.pid, wanted)
-        if marks:
-            value = os.fsdecode(marks[0]).partition("=")[2]
-            found.append((identity_of(entry), value))
+        # Read once more behind the identity: should the number have passed on to another
+        # process in between, the identity is that of a process without the mark.
+        identity = identify(pid)
+        if identity is not None and find_variables(pid, marks[0]) == marks[:1]:
+            found.append((identity, os.fsdecode(marks[0]).partition("=")[2]))
     return found
 
 
 def _is_there(identity: ProcessIdentity) -> bool:
     """Tell whether the process, or its zombie, still has its number."""
     entry = find_entry(identity.pid)
-    return entry is not None and identity_of(entry) == identity
+    return (
+        entry is not None
+        and entry.started_at == identity.started_at
+        and identity.boot_id == boot_id()
+        and not is_elsewhere(identity)
+    )
 
 
 def _kill(pid: int) -> None:

@@ -13,7 +13,13 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 
 from mosaic.errors import ProgramNotFoundError
 from mosaic.machine.environment import child_environment
-from mosaic.machine.identity import boot_id, find_entry, host_name, is_same_process
+from mosaic.machine.identity import (
+    boot_id,
+    find_entry,
+    host_name,
+    is_elsewhere,
+    is_same_process,
+)
 
 if TYPE_CHECKING:
     import subprocess
@@ -120,7 +126,8 @@ def signal_group(group: int, leader: ProcessIdentity, number: int) -> bool:
     if group <= 1 or group != leader.pid or group == os.getpgrp():
         return False
     entry = find_entry(leader.pid)
-    is_ours = leader.host == host_name() and leader.boot_id == boot_id() != ""
+    is_here = leader.host == host_name() and not is_elsewhere(leader)
+    is_ours = is_here and leader.boot_id == boot_id() != ""
     if entry is None or not is_ours or entry.started_at != leader.started_at:
         return False
     if entry.group != group:

@@ -1,4 +1,9 @@
-"""Signals that wake a loop, which then acts on them in its own time."""
+"""Signals that wake a loop, which then acts on them in its own time.
+
+What was ignored when this program was started stays ignored, as `nohup` wants it of hang-ups
+and a shell without job control of interrupts for what it starts in the background; and so it
+is for every program that is started from here.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +28,17 @@ class SignalQueue:
         self._handlers: dict[int, object] = {}
         self._before = -1
 
-    def listen(self, numbers: Iterable[int]) -> None:
-        """Take these signals from now on."""
+    def listen(self, numbers: Iterable[int], *, even_ignored: Iterable[int] = ()) -> None:
+        """Take these signals from now on.
+
+        Args:
+            numbers: left as they are where they are ignored.
+            even_ignored: taken also where they are.
+        """
         self._queue.settimeout(0.0)
         self._writer.settimeout(0.0)
-        for number in numbers:
+        heard = [each for each in numbers if not is_ignored(each)]
+        for number in (*heard, *even_ignored):
             self._handlers[number] = signal.signal(number, _take_note)
         self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
@@ -45,6 +56,11 @@ class SignalQueue:
         self._handlers.clear()
         self._queue.close()
         self._writer.close()
+
+
+def is_ignored(number: int) -> bool:
+    """Tell whether this process ignores a signal."""
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def _take_note(_number: int, _frame: FrameType | None) -> None:

@@ -42,7 +42,12 @@ def has_ended(run: Run) -> bool:
 
 
 def follow(
-    run: Run, log: Path, read: Callable[[], Iterator[bytes]], *, held_to_the_end: bool
+    run: Run,
+    log: Path,
+    read: Callable[[], Iterator[bytes]],
+    *,
+    held_to_the_end: bool,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> Iterator[bytes]:
     """Return what `read` returns, again and again, until the run is over and all was read.
 
@@ -52,12 +57,13 @@ def follow(
         read: reads what is new.
         held_to_the_end: whether the log's writer locks it until it has written everything,
             which may be later than the end of the run.
+        is_wanted: asked again and again; False ends it.
 
     Raises:
         RecordError: the run's folder is gone.
     """
     patience: float | None = None
-    while True:
+    while is_wanted():
         if not run.dir.is_dir():
             raise RecordError(
                 f"the record of run `{run.id}` was removed while it was followed", path=run.dir

@@ -13,16 +13,17 @@ import signal
 from typing import TYPE_CHECKING
 
 from mosaic.machine.environment import child_environment
-from mosaic.machine.identity import find_entry, identity_of, own_identity
+from mosaic.machine.identity import find_entry, identity_of, unseen_identity
 from mosaic.machine.orphans import sweep_orphans
 from mosaic.machine.outlet import Outlet
 from mosaic.machine.process import spawn
-from mosaic.model import Mode, ProcessIdentity
+from mosaic.model import Mode
 from mosaic.ports import PromptChannel
 
 if TYPE_CHECKING:
     import subprocess
 
+    from mosaic.model import ProcessIdentity
     from mosaic.ports import Order
     from mosaic.runs.record import Run
 
@@ -66,15 +67,23 @@ class AgentProcess:
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, flags) is not None
 
+    def is_suspended(self) -> bool:
+        """Tell whether it was suspended, as Ctrl-Z does, and not continued since."""
+        assert self._process is not None
+        flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self._process.pid, flags) is not None
+        except ChildProcessError:
+            return False  # it has ended
+
     def signal(self, number: int) -> None:
         """Signal it: its whole group where it has one of its own."""
         if self._process is None or self.has_ended():
             return
         try:  # not reaped, so the pid is still the agent's
-            if self._order.mode is Mode.INTERACTIVE:
-                os.kill(self._process.pid, number)
-            else:
-                os.killpg(self._process.pid, number)
+            signal_it = os.kill if self._order.mode is Mode.INTERACTIVE else os.killpg
+            signal_it(self._process.pid, number)
+            signal_it(self._process.pid, signal.SIGCONT)  # one that is stopped could not act
         except (ProcessLookupError, PermissionError):
             return
 
@@ -139,5 +148,4 @@ def _identity_of_child(pid: int) -> ProcessIdentity:
     entry = find_entry(pid)
     if entry is not None:
         return identity_of(entry)
-    own = own_identity()
-    return ProcessIdentity(pid=pid, started_at="", boot_id=own.boot_id, host=own.host)
+    return unseen_identity(pid)

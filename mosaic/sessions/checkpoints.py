@@ -23,8 +23,8 @@ from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint
 from mosaic.sessions.restoring import noted, refuse_half_restored
-from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.step import note_step
+from mosaic.sessions.unrecorded import live_or_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +159,7 @@ def restore_checkpoint(
         own = home is not None and place.resolve() == home.resolve()
         kept = _kept_files(layout, place, always=keep_own) if own else ()
         if own:
-            _refuse_live(layout)
+            _refuse_live(snapshot)
         with hold_folder(place):
             refuse_half_restored(layout, place)
             rebuilt = rebuild_tree(
@@ -194,7 +194,7 @@ def _base_of(runs: Sequence[Run]) -> str | None:
 
 
 def _task_at_work(snapshot: Snapshot) -> str:
-    live = [found.lock.task_id for found in find_locks(snapshot.layout) if not found.is_dead]
+    live = [found.lock.task_id for found in live_or_unknown(snapshot)]
     if len(live) == 1:
         return live[0]
     last = [s.last_task_id for s in snapshot.document.mission.sessions if s.last_task_id]
@@ -204,8 +204,8 @@ def _task_at_work(snapshot: Snapshot) -> str:
 
 
 def _live_run(snapshot: Snapshot, task_id: str) -> Run | None:
-    for found in find_locks(snapshot.layout):
-        if not found.is_dead and found.lock.task_id == task_id:
+    for found in live_or_unknown(snapshot):
+        if found.lock.task_id == task_id:
             return run_of(snapshot.layout.runs_dir, task_id, found.lock.run_id)
     return None
 
@@ -291,9 +291,9 @@ def _kept_files(layout: Layout, top: Path, *, always: bool) -> tuple[str, ...]:
     return own if changed else ()
 
 
-def _refuse_live(layout: Layout) -> None:
-    for found in find_locks(layout):
-        if not found.is_dead and found.path == layout.session_lock:
+def _refuse_live(snapshot: Snapshot) -> None:
+    for found in live_or_unknown(snapshot):
+        if found.path == snapshot.layout.session_lock:
             name = found.lock.session_id
             raise HeldError(
                 f"session `{name}` works in this work tree",

@@ -16,13 +16,15 @@ from mosaic.errors import (
 )
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
-from mosaic.plan.ready import Selection, refusal_of, summarize_waiting
+from mosaic.plan.ready import Reason, Selection, refusal_of, summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.runtimes import default_runtime, get_runtime
 from mosaic.sessions.attempt import Attempt, attempt_of
 from mosaic.sessions.briefing import Briefing, Occasion, brief_agent, save_capsule
+from mosaic.sessions.claim import refuse_live
 from mosaic.sessions.selection import select_from
+from mosaic.sessions.unrecorded import live_or_unknown
 
 if TYPE_CHECKING:
     from mosaic.model import Task
@@ -164,6 +166,8 @@ def _refuse_broken_table(snapshot: Snapshot) -> None:
 def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force: bool) -> Task:
     task = snapshot.get(task_id).task
     verdict = selection.of(task.id)
+    if verdict is not None and verdict.reason is Reason.LIVE_SESSION:
+        _refuse_second_claim(snapshot, task)
     why = refusal_of(verdict, force=force) if verdict else "is not known"
     if why is not None:
         hints = {
@@ -177,6 +181,17 @@ def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force:
         )
         raise TaskNotReadyError(task.id, why, hint=hint)
     return task
+
+
+def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
+    """Name the session that has a task already.
+
+    Raises:
+        SessionLiveError: there is one.
+    """
+    for found in live_or_unknown(snapshot):
+        if found.lock.task_id == task.id:
+            raise refuse_live(found, utc_now())
 
 
 def _task_to_resume(snapshot: Snapshot, selection: Selection, request: HandOffRequest) -> Task:

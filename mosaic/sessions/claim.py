@@ -17,7 +17,8 @@ from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import one_line
 from mosaic.records import dataclass, replace
-from mosaic.sessions.session_lock import find_locks, remove_lock, write_lock
+from mosaic.sessions.session_lock import Life, remove_lock, write_lock
+from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.mission_file import next_session_id
 
 if TYPE_CHECKING:
@@ -41,26 +42,18 @@ class Claim:
     lock_file: Path
 
 
-def live_sessions(layout: Layout) -> list[FoundLock]:
-    """Return the sessions that are alive, or may be.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-    """
-    return [found for found in find_locks(layout) if not found.is_dead]
-
-
 def refuse_live(found: FoundLock, now: datetime) -> SessionLiveError:
     """Return the refusal to work where a session lives already."""
     lock = found.lock
     age = format_duration(max(0.0, (now - lock.started_at).total_seconds()))
     pid = f"pid {lock.process.pid}" if lock.process.pid else "not yet started"
+    verb = "may still work here" if found.judgement.life is Life.UNKNOWN else "works here"
     return SessionLiveError(
         lock.session_id,
-        f"session `{lock.session_id}` works here on `{lock.task_id}`",
+        f"session `{lock.session_id}` {verb} on `{lock.task_id}`",
         detail=f"{lock.runtime}, {pid} on `{lock.process.host}`, for {age}: "
         f"{found.judgement.because}",
-        hint=f"`mission stop {lock.session_id}` ends it; `mission status` shows what it is doing",
+        hint=found.way_out,
     )
 
 
@@ -71,7 +64,7 @@ def new_session_id(snapshot: Snapshot) -> str:
         LockFileError: a session lock cannot be read.
     """
     listed = [session.id for session in snapshot.document.mission.sessions]
-    reserved = [found.lock.session_id for found in find_locks(snapshot.layout)]
+    reserved = [found.lock.session_id for found in find_sessions(snapshot)]
     return next_session_id([*listed, *reserved])
 
 

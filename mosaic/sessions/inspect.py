@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
@@ -25,6 +26,7 @@ from mosaic.sessions.recover import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.survey import link_to_state
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
@@ -48,7 +50,8 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     # Looked at before and after the files: a session that ends in between is none that is lost.
     live = _live_sessions(read_layout(mission_file))
     snapshot = read_mission(mission_file, use_index=False)
-    live |= _live_sessions(snapshot.layout)
+    with contextlib.suppress(MissionError):  # a lock that cannot be read is a finding below
+        live |= {found.lock.session_id for found in live_or_unknown(snapshot)}
     findings = [_problem_finding(problem.error) for problem in snapshot.problems]
     findings += _lock_findings(snapshot)
     findings += _state_findings(snapshot)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import HeldError, MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.drain import RESERVE_NAME
-from mosaic.machine.identity import is_same_process
+from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.orphans import find_marked
 from mosaic.machine.outlet import find_gaps, wait_until_written
@@ -25,18 +25,18 @@ from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
 from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, read_events
-from mosaic.runs.folders import find_run
+from mosaic.runs.folders import find_run, run_of
 from mosaic.runs.record import Run, RunMeta, RunState, advance
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.homecoming import bring_home_in
-from mosaic.sessions.lost import find_lost
 from mosaic.sessions.on_record import lacks_on_record
 from mosaic.sessions.outcome import decide_step_outcome
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.settle import EndFacts, Settled, earlier_usage, settle_in, step_end
+from mosaic.sessions.unrecorded import find_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mosaic.store.layout import Layout
 
 CRASHED = Ending(ok=False, cause=EndCause.CUT, message="its process was gone when somebody looked")
+STOPPED = Ending(ok=False, cause=EndCause.CUT, message="it was stopped; its record was gone")
 GONE = Ending(
     ok=False, cause=EndCause.WORKSPACE_GONE, message="its process was gone, and its worktree too"
 )
@@ -65,7 +66,10 @@ def _end_dead(draft: Draft, found: FoundLock) -> Settled:
     lock = found.lock
     runs = draft.layout.runs_dir
     run = Run(dir=runs / safe_segment(lock.task_id) / safe_segment(lock.run_id))
-    return _end_run(draft, run, _meta_of(run, lock, draft.layout), found.path)
+    process = lock.process
+    is_ours = process.host == host_name() and not is_elsewhere(process)
+    meta = _meta_of(run, lock, draft.layout)
+    return _end_run(draft, run, meta, found.path, is_ours=is_ours)
 
 
 def _end_lost(draft: Draft, session: Session) -> Settled:
@@ -75,6 +79,14 @@ def _end_lost(draft: Draft, session: Session) -> Settled:
     if run is None:
         run = Run(dir=draft.layout.runs_dir / safe_segment(lock.task_id) / "gone")
     return _end_run(draft, run, _meta_of(run, lock, draft.layout), draft.layout.session_lock)
+
+
+def end_by_hand(draft: Draft, found: FoundLock) -> Settled:
+    """Record that a session was stopped whose processes are gone, whatever its lock says."""
+    lock = found.lock
+    run = run_of(draft.layout.runs_dir, lock.task_id, lock.run_id)
+    meta = _meta_of(run, lock, draft.layout)
+    return _end_run(draft, run, meta, found.path, unseen=EndReason.STOPPED)
 
 
 def recover_steps(runs: Iterable[Run], mission: Mission) -> list[Run]:
@@ -115,17 +127,36 @@ def _agent_lives(state: RunState) -> bool:
     return state.agent is not None and is_same_process(state.agent) is not False
 
 
-def _end_run(draft: Draft, run: Run, meta: RunMeta, lock_file: Path) -> Settled:
+def _end_run(
+    draft: Draft,
+    run: Run,
+    meta: RunMeta,
+    lock_file: Path,
+    *,
+    unseen: EndReason = EndReason.CRASHED,
+    is_ours: bool = True,
+) -> Settled:
+    """Record the end of a session's run.
+
+    Args:
+        draft: the mission, locked.
+        run: the run, whose record may be gone.
+        meta: what was asked of it.
+        lock_file: the session's lock.
+        unseen: what it ended as, where its record does not tell.
+        is_ours: whether it ran here, so that what it left behind may be ended.
+    """
     try:
         folder = hold_folder(run.dir) if run.dir.is_dir() else None
     except HeldError:
         folder = None
     try:
         if folder is not None:
-            _sweep(run, meta)  # first: what is left behind may keep the logs open
+            if is_ours:
+                _sweep(run, meta)  # first: what is left behind may keep the logs open
             wait_until_written((run.stdout_log, run.stderr_log))
             bring_home_in(draft, run, meta)
-        facts = _facts(run, meta, draft.snapshot.document.mission)
+        facts = _facts(run, meta, draft.snapshot.document.mission, unseen=unseen)
         settled = settle_in(draft, meta, facts, lock_file)
         if folder is not None:
             _finish_record(run, meta, facts, settled.outcome)
@@ -169,7 +200,9 @@ def _sweep(run: Run, meta: RunMeta) -> None:
             send_signal(process, signal.SIGKILL)
 
 
-def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
+def _facts(
+    run: Run, meta: RunMeta, mission: Mission, *, unseen: EndReason = EndReason.CRASHED
+) -> EndFacts:
     """Gather what the record tells about an end that nobody recorded."""
     exited = _exit_of(run)
     ended_at = max(run.last_sign_of_life(), meta.created_at) if run.dir.is_dir() else utc_now()
@@ -180,12 +213,12 @@ def _facts(run: Run, meta: RunMeta, mission: Mission) -> EndFacts:
     except MissionError:
         state = None
     facts = EndFacts(
-        ended=data.get("reason") or EndReason.CRASHED,
+        ended=data.get("reason") or unseen,
         ending=Ending(
             ok=False, cause=data["cause"], message=data["words"], retryable=data["retryable"]
         )
         if exited
-        else (CRASHED if os.path.isdir(meta.cwd) else GONE),
+        else _unseen_ending(meta, unseen),
         ended_at=ended_at,
         duration_seconds=max(0.0, duration),
         exit_code=data.get("exit_code"),
@@ -232,6 +265,12 @@ def _exit_of(run: Run) -> dict[str, Any] | None:
         }
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _unseen_ending(meta: RunMeta, reason: EndReason) -> Ending:
+    if reason is EndReason.STOPPED:
+        return STOPPED
+    return CRASHED if os.path.isdir(meta.cwd) else GONE
 
 
 def _meta_of(run: Run, lock: SessionLock, layout: Layout) -> RunMeta:

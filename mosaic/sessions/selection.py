@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.plan.ready import Selection, select_tasks
-from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.unrecorded import live_or_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +25,7 @@ def select_from(
     """
     mission = snapshot.document.mission
     held = dict(spoken_for or {})
-    held |= {
-        found.lock.task_id: found.lock.session_id
-        for found in find_locks(snapshot.layout)
-        if not found.is_dead
-    }
+    held |= {found.lock.task_id: found.lock.session_id for found in live_or_unknown(snapshot)}
     return select_tasks(
         snapshot.tasks,
         mission.milestones,

@@ -33,7 +33,6 @@ from mosaic.sessions.choice import (
 from mosaic.sessions.claim import (
     claim_task,
     confirm_claim,
-    live_sessions,
     new_session_id,
     refuse_live,
     reserve_task,
@@ -48,6 +47,7 @@ from mosaic.sessions.place import (
 from mosaic.sessions.prepare import Chosen, prepare_run
 from mosaic.sessions.recover import recover_in
 from mosaic.sessions.restoring import refuse_half_restored
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.consent import require_consent
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
@@ -130,7 +130,7 @@ def refuse_crowd(snapshot: Snapshot) -> None:
         HeldError: `maxParallel` of mission.json is reached.
     """
     allowed = snapshot.document.mission.max_parallel
-    live = [found.lock.session_id for found in live_sessions(snapshot.layout)]
+    live = [found.lock.session_id for found in live_or_unknown(snapshot)]
     if allowed is not None and len(live) >= allowed:
         raise HeldError(
             f"`maxParallel` of mission.json allows {allowed} at once",
@@ -264,6 +264,6 @@ def refuse_second_session(snapshot: Snapshot, now: datetime) -> None:
     Raises:
         SessionLiveError: one does.
     """
-    for found in live_sessions(snapshot.layout):
+    for found in live_or_unknown(snapshot):
         if found.path == snapshot.layout.session_lock:
             raise refuse_live(found, now)

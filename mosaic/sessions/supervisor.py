@@ -7,8 +7,13 @@ holds a kernel lock on the run's folder for as long as it lives, which is how ot
 that it does.
 
 Stopping goes interrupt → terminate → kill, then every orphan. SIGTERM, SIGHUP, and SIGINT
-where the agent does not share the terminal, ask for that; SIGUSR1 kills at once. Before an
-agent is stopped its work tree is saved, and again when it has ended.
+where the agent does not share the terminal, ask for that; SIGUSR1 kills at once, and so does
+SIGQUIT (Ctrl-backslash) where the agent does not get it itself. Those ignored at the start
+stay so, for the agent too. Before an agent is stopped its work tree is saved, and again when
+it has ended.
+
+An agent that shares the terminal and suspends itself takes its supervisor along, so that the
+shell gets the terminal back; `fg` continues both.
 """
 
 from __future__ import annotations
@@ -53,6 +58,8 @@ PROGRESS_SECONDS = 2.0
 SIGNAL_EXIT = 128
 """Above it an exit code tells the signal that ended the program."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGQUIT)
+"""What a terminal sends to all that share it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +112,7 @@ class Supervisor:
         self._next_save = 0.0
         self._heard = (0.0, 0)
         self._is_stalled = False
+        self._is_suspended = False
 
     def spawn(self, begin_tree: str | None = None) -> ProcessIdentity:
         """Start the agent.
@@ -122,9 +130,9 @@ class Supervisor:
             raise HeldError(f"run `{self.run.id}` was started already")
         self._events = EventLog(self.run)
         become_subreaper()
-        interactive = self._order.mode is Mode.INTERACTIVE
-        listened = (*STOP_SIGNALS, KILL_SIGNAL, signal.SIGCHLD)
-        self._signals.listen((*listened, signal.SIGQUIT) if interactive else listened)
+        self._signals.listen(
+            (*STOP_SIGNALS, signal.SIGQUIT), even_ignored=(KILL_SIGNAL, signal.SIGCHLD)
+        )
         agent = self._agent.start()
         self._started = time.monotonic()
         self._heard = (self._started, 0)
@@ -145,6 +153,7 @@ class Supervisor:
         """Stay with the agent until it has ended and nothing of it is left."""
         while not self._agent.has_ended():
             self._heed_signals()
+            self._suspend_with_agent()
             self._follow()
             self._heed_time_limit()
             self._escalate()
@@ -244,12 +253,23 @@ class Supervisor:
         for number in self._signals.wait(patience):
             if number == KILL_SIGNAL:
                 self.request_stop(EndReason.STOPPED, now=True)
-            elif number == signal.SIGINT and self._order.mode is Mode.INTERACTIVE:
+            elif number in TERMINAL_SIGNALS and self._order.mode is Mode.INTERACTIVE:
                 continue  # the agent got it too, and it is the agent's to understand
+            elif number == signal.SIGQUIT:
+                self.request_stop(EndReason.STOPPED, now=True)
             elif number == signal.SIGINT and not self._heeds_interrupt():
                 continue
             elif number in STOP_SIGNALS:
                 self.request_stop(EndReason.STOPPED)
+
+    def _suspend_with_agent(self) -> None:
+        if self._order.mode is Mode.HEADLESS or self._stop is not None:
+            return
+        was_suspended, self._is_suspended = self._is_suspended, self._agent.is_suspended()
+        # Seen twice: Ctrl-Z suspends both at once, and `fg` continues one before the other.
+        if was_suspended and self._is_suspended:
+            self._is_suspended = False
+            os.killpg(os.getpgrp(), signal.SIGTSTP)
 
     def _hand_on_signals(self) -> None:
         """Tell whoever goes on after this run of requests to stop that came too late for it."""
@@ -280,7 +300,10 @@ class Supervisor:
                     runtime_session_id=seen.conversation,
                 )
         if self._watch:
-            self._watch(self._follower.progress(time.monotonic() - self._started))
+            try:
+                self._watch(self._follower.progress(time.monotonic() - self._started))
+            except OSError:
+                self._watch = None  # nobody looks any more, which is nothing to the agent
 
     def _heed_time_limit(self) -> None:
         limit = self._order.timeout_seconds

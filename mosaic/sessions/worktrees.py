@@ -10,7 +10,7 @@ from mosaic.plan.check import Finding, Level
 from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in
 from mosaic.sessions.recover import is_dead
-from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.workspaces.census import Standing, take_census
 from mosaic.workspaces.record import find_workspace, list_workspaces
 from mosaic.workspaces.removal import branch_to_delete, refuse_removal, remove_workspace
@@ -36,7 +36,7 @@ class SweptWorktree:
 def count_worktrees(snapshot: Snapshot) -> Census:
     """Look over a mission's worktrees, with who needs each. Changes nothing."""
     layout = snapshot.layout
-    live = {found.lock.task_id for found in find_locks(layout) if not found.is_dead}
+    live = {found.lock.task_id for found in live_or_unknown(snapshot)}
     live |= {each.owner for each in list_workspaces(layout) if _has_live_run(layout, each)}
     open_tasks = {task.id for task in snapshot.tasks if not task.status.is_closed}
     panels = {path.parent.name for path in layout.runs_dir.glob("panel-*/panel.json")}
@@ -83,9 +83,7 @@ def drop_worktree(
     if workspace is None:
         known = ", ".join(f"`{each.name}`" for each in list_workspaces(layout)) or "there is none"
         raise UsageError(f"no worktree is called `{name}`", detail=f"known: {known}")
-    at_work = any(
-        found.lock.task_id == workspace.owner and not found.is_dead for found in find_locks(layout)
-    )
+    at_work = any(found.lock.task_id == workspace.owner for found in live_or_unknown(snapshot))
     if at_work or _has_live_run(layout, workspace):
         raise HeldError(
             f"somebody works in the worktree `{name}`", hint="`mission sessions --live` shows who"

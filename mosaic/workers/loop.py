@@ -20,8 +20,9 @@ from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass
 from mosaic.runs.folders import run_of
 from mosaic.sessions.selection import select_from
-from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.session_lock import Life
 from mosaic.sessions.stop import stop_session
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.reading import read_mission
 from mosaic.workers.ledger import Ledger
 
@@ -138,13 +139,15 @@ class Loop:
             time.sleep(POLL_SECONDS)
 
     def _survivor(self) -> FoundLock | None:
-        layout = read_mission(self._mission_file).layout
-        for found in find_locks(layout):
+        snapshot = read_mission(self._mission_file)
+        layout = snapshot.layout
+        for found in live_or_unknown(snapshot):
             lock = found.lock
             run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
             orphaned = lock.process.pid and not is_folder_held(run.dir)
             mine = found.path == layout.session_lock and lock.process.host == host_name()
-            if mine and orphaned and not found.is_dead:
+            may_end = found.is_on_record or found.judgement.life is Life.ALIVE
+            if mine and orphaned and may_end:
                 return found
         return None
 

@@ -22,7 +22,7 @@ from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.live import observe_session
 from mosaic.sessions.selection import select_from
-from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
 from mosaic.workers.ledger import Ledger
@@ -161,7 +161,7 @@ class Pool:
             entry = snapshot.find(lock.task_id)
             if found.path == snapshot.layout.session_lock or entry is None:
                 continue
-            if lock.process.pid and lock.process.host == host_name():
+            if found.is_on_record and lock.process.pid and lock.process.host == host_name():
                 self._hooks.say(f"{lock.session_id} works on {lock.task_id} already")
                 self._workers[lock.session_id] = Worker(
                     task=entry.task,
@@ -287,11 +287,7 @@ class Pool:
                 self._close(ended.person, needs_person=True)
 
     def _live(self, snapshot: Snapshot) -> dict[str, FoundLock]:
-        return {
-            found.lock.session_id: found
-            for found in find_locks(snapshot.layout)
-            if not found.is_dead
-        }
+        return {found.lock.session_id: found for found in live_or_unknown(snapshot)}
 
     def _heed_stops(self) -> None:
         wanted = self._hooks.stops_wanted()
