@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -43,6 +42,7 @@ def set_fields(
     mission_file = locate_mission(mission)
     from mosaic.machine.clock import utc_now
     from mosaic.sessions.attempts import forgive_attempts
+    from mosaic.sessions.caller import is_agent_calling
     from mosaic.store.draft import changing
 
     with changing(mission_file, doing=f"changing {task_id}") as draft:
@@ -50,7 +50,9 @@ def set_fields(
         before = entry.task
         values = _values(draft, before, changes)
         asked_for_done = values.get("status") == "done"
-        if asked_for_done and os.environ.get("MISSION_SESSION"):
+        decides = values.get("status") in ("done", "todo") or "write_scope" in values
+        is_person = decides and not is_agent_calling(draft.layout)
+        if asked_for_done and not is_person:
             # Only people and evidence set done; an agent says that it is finished.
             values["status"] = "review"
         now = utc_now()
@@ -58,8 +60,12 @@ def set_fields(
         if note:
             draft.note(before.id, f"{now.astimezone():%Y-%m-%d} {note}")
         changed = draft.save()
-        if values.get("status") == "todo":
+        if values.get("status") == "todo" and is_person:
             forgive_attempts(draft.snapshot, before.id)
+        if "write_scope" in values and is_person:
+            from mosaic.sessions.changed_rules import note_persons_scope  # start-up
+
+            note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
         report_notices(draft.notices)
         task = draft.saved_task(entry)
     lines = [

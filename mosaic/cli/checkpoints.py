@@ -13,6 +13,7 @@ from mosaic.cli.output import Result, align, clean, emit, paint, plain, warn
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size
 from mosaic.records import asdict
+from mosaic.store.fence import locate_to_change
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def checkpoint_command(
     `mission checkpoint restore T-001 3 --into ../look`.
     """
     named = words or []
-    snapshot = read_mission(locate_mission(mission))
+    locate = locate_mission if named[:1] == ["list"] else locate_to_change
+    snapshot = read_mission(locate(mission))
     if named[:1] == ["list"]:
         if len(named) != LIST_WORDS:
             raise UsageError("`list` takes a task", hint="`mission checkpoint list T-001`")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import Result, clean, clean_block, emit, paint, warn
 from mosaic.errors import ExitCode, UsageError
-from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.fence import locate_to_change
+from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
@@ -27,7 +28,7 @@ def gates_command(
     from mosaic.plan.gates import parse_gates
     from mosaic.sessions.gates import run_gates
 
-    snapshot = read_mission(locate_mission(mission))
+    snapshot = read_mission(locate_to_change(mission))
     if not parse_gates(snapshot.document.mission.quality_gates):
         raise UsageError(
             "the mission has no quality gates", hint='set `"qualityGates": "pytest -q"`'

@@ -84,8 +84,9 @@ def stop_command(
 ) -> int:
     """End a live session: interrupt, terminate, kill its whole process group."""
     from mosaic.sessions.stop import stop_session
+    from mosaic.store.fence import locate_to_change
 
-    stopped = stop_session(locate_mission(mission), session, now=now)
+    stopped = stop_session(locate_to_change(mission), session, now=now)
     result = Result(
         kind="session.stopped",
         data={"session": session_json(stopped)},

@@ -19,6 +19,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   └── NothingReadyError           NOTHING_READY
     ├── HeldError                  4    HELD
     │   ├── SessionLiveError            SESSION_LIVE
+    │   ├── SessionOverError            SESSION_OVER
     │   └── LockTimeoutError            LOCK_TIMEOUT
     ├── BrokenFileError            5    FILE_INVALID
     │   ├── FrontMatterError            TASK_FRONTMATTER_INVALID
@@ -76,6 +77,7 @@ from mosaic.errors.refusals import (
     RuntimeUnknownError,
     SessionLiveError,
     SessionNotFoundError,
+    SessionOverError,
     TaskNotFoundError,
     TaskNotReadyError,
     UsageError,
@@ -110,6 +112,7 @@ __all__ = [
     "RuntimeUnknownError",
     "SessionLiveError",
     "SessionNotFoundError",
+    "SessionOverError",
     "StatusUnknownError",
     "SyncConflictError",
     "TableError",

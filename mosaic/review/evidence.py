@@ -121,7 +121,7 @@ def _tree_pairs(
         caveats.append("no tree was taken when its sessions began")
     if not task.base_ref:
         caveats.append("the task names no `base_ref`: only changes that are not committed are seen")
-    now = _tree_now(layout, top, caveats)
+    now = tree_now(layout, top, caveats)
     head = answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], top)
     if now is None or head is None:
         return "nothing", None
@@ -162,11 +162,11 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
     if branch is not None and branch != here:
         place = _where_checked_out(top, branch)
         if place is not None:
-            now = _tree_now(layout, place, caveats)
+            now = tree_now(layout, place, caveats)
             return None if now is None else TreePair(before=fork, after=now)
         caveats.append(f"`{branch}` is not checked out here: only its commits are seen")
         return TreePair(before=fork, after=branch)
-    now = _tree_now(layout, top, caveats)
+    now = tree_now(layout, top, caveats)
     return None if now is None else TreePair(before=fork, after=now)
 
 
@@ -178,7 +178,8 @@ def _where_checked_out(top: Path, branch: str) -> Path | None:
     return None
 
 
-def _tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
+def tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
+    """Return a work tree as it stands; None where git cannot read it, which is added to caveats."""
     from mosaic.store.state import ensure_state_dir
 
     try:

@@ -11,6 +11,7 @@
       transcript.jsonl  the agent's own structured events
       prompt.md         what it was given
       capsule.json
+      rules.json        gates, review rules and write scope as they stood at the claim
       result.json       the step result
       checkpoints/      restorable snapshots of the work tree
       artifacts/        what the agent leaves for people
@@ -75,6 +76,8 @@ class RunMeta:
     panel_id: str | None = None
     """The panel whose worker's run it is; None for every other."""
     tool_version: str = ""
+    rules_sha256: str | None = None
+    """Digest of rules.json; None where a run has none: a recorded command, an older one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +165,7 @@ class Run:
         Raises:
             RecordError: it is missing or broken.
         """
-        return _parse(self.dir / "meta.json", _meta_from)
+        return _parse(self.dir / "meta.json", meta_from)
 
     def find_meta(self) -> RunMeta | None:
         """Return meta.json, or None where it cannot be read."""
@@ -199,6 +202,10 @@ class Run:
         except RecordError:
             return {}
 
+    def write_meta(self, meta: RunMeta) -> None:
+        """Write meta.json."""
+        self.write_json("meta.json", meta_values(meta))
+
     def write_state(self, state: RunState) -> None:
         """Replace state.json."""
         self.write_json("state.json", {"layout_version": LAYOUT_VERSION, **_values(state)})
@@ -224,7 +231,7 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
     for name, text in (("prompt.md", prompt), ("capsule.json", capsule)):
         if text:  # a recorded command is given neither
             write_private(run.dir / name, text.encode(), root=run.dir)
-    run.write_json("meta.json", {"layout_version": LAYOUT_VERSION, **_values(meta)})
+    run.write_meta(meta)
     run.write_state(
         RunState(status=RunStatus.PREPARED, attempt=meta.attempt, updated_at=meta.created_at)
     )
@@ -269,7 +276,13 @@ def _parse(path: Path, build: Callable[[dict[str, Any]], Parsed]) -> Parsed:
         ) from None
 
 
-def _meta_from(values: dict[str, Any]) -> RunMeta:
+def meta_values(meta: RunMeta) -> dict[str, JsonValue]:
+    """Return what meta.json holds."""
+    return {"layout_version": LAYOUT_VERSION, **_values(meta)}
+
+
+def meta_from(values: dict[str, Any]) -> RunMeta:
+    """Return what `meta_values` gave; raises KeyError, TypeError or ValueError for other values."""
     known = {name: values[name] for name in RunMeta.__dataclass_fields__ if name in values}
     known["mode"] = Mode(known["mode"])
     known["argv"] = tuple(known["argv"])

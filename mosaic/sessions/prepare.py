@@ -18,7 +18,9 @@ from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.sessions.agent_version import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
+from mosaic.sessions.changed_rules import claim_rules
 from mosaic.sessions.place import folders_of_mission
+from mosaic.sessions.run_rules import write_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +105,7 @@ def prepare_run(
             prompt=briefing.origin(),
             agent=describe_agent(runtime, invocation.argv[0], layout),
             tool_version=__version__,
+            rules_sha256=write_rules(run, claim_rules(snapshot, task)),
         )
         write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
         save_capsule(layout, briefing.capsule)

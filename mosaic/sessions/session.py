@@ -61,7 +61,9 @@ if TYPE_CHECKING:
     from mosaic.ports import Executor, Started
     from mosaic.runs.record import Run
     from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.claim import Claim
     from mosaic.sessions.place import Place
+    from mosaic.sessions.prepare import Prepared
     from mosaic.sessions.settle import Settled
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
@@ -100,7 +102,8 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         recovered = recover_in(draft)
         chosen = _choose(draft.snapshot, request)
         if chosen.worktree is None:
-            launched = _launch(draft, chosen, home_place(draft.layout), request, executor)
+            begun = _begin(draft, chosen, home_place(draft.layout), request, executor)
+            launched = _confirm(draft, begun)
     if chosen.worktree is not None:
         launched = _launch_in_worktree(mission_file, chosen, request, executor)
     carried = executor.wait()
@@ -189,13 +192,15 @@ def _launch_in_worktree(
         document = load_mission(mission_file)
         was_there = find_workspace(document.layout, wanted.name) is not None
         workspace = provision(document.layout, wanted, document.mission.worktrees)
+        begun: _Begun | None = None
         try:
             with changing(mission_file, doing=f"handing off {chosen.task.id}") as draft:
                 chosen = replace(chosen, task=_still_open(draft.snapshot, chosen.task.id))
                 place = worktree_place(draft.layout, chosen.session_id, workspace)
-                return _launch(draft, chosen, place, request, executor)
+                begun = _begin(draft, chosen, place, request, executor)
+                return _confirm(draft, begun)
         except BaseException:
-            if not was_there:
+            if not was_there and begun is None:
                 with contextlib.suppress(MissionError):  # what stays is listed by `check`
                     remove_workspace(document.layout, workspace, force=False)
             raise
@@ -211,9 +216,19 @@ def _still_open(snapshot: Snapshot, task_id: str) -> Task:
     return task
 
 
-def _launch(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Begun:
+    """An agent that runs, and is not on record yet: from here on nothing is undone."""
+
+    claim: Claim
+    prepared: Prepared
+    started: Started
+    place: Place
+
+
+def _begin(
     draft: Draft, chosen: Chosen, place: Place, request: HandOffRequest, executor: Executor
-) -> _Launched:
+) -> _Begun:
     task, runtime = chosen.task, chosen.runtime
     attempt = plan_attempt(draft.snapshot, task, runtime, request)
     if request.from_checkpoint is not None:
@@ -233,8 +248,19 @@ def _launch(
         undo_claim(draft, claim)
         shutil.rmtree(launch.run.dir, ignore_errors=True)
         raise
-    session = confirm_claim(draft, claim, started, launch.invocation.conversation)
-    return _Launched(session=session, run=launch.run, started=started, workspace=place.workspace)
+    return _Begun(claim=claim, prepared=launch, started=started, place=place)
+
+
+def _confirm(draft: Draft, begun: _Begun) -> _Launched:
+    prepared = begun.prepared
+    conversation = prepared.invocation.conversation
+    session = confirm_claim(draft, begun.claim, begun.started, conversation)
+    return _Launched(
+        session=session,
+        run=prepared.run,
+        started=begun.started,
+        workspace=begun.place.workspace,
+    )
 
 
 def set_back(snapshot: Snapshot, task: Task, attempt: Attempt, seq: int) -> Attempt:
