@@ -9,6 +9,7 @@ from mosaic.cli.output import Result, clean, emit, paint, plain
 from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import UsageError
 from mosaic.store.fields import FIELD_BY_NAME, Kind
+from mosaic.store.kept import list_kept_ends
 from mosaic.store.reading import locate_mission
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def set_fields(
     from mosaic.store.draft import changing
 
     with changing(mission_file, doing=f"changing {task_id}") as draft:
+        record_kept_ends(draft)
         entry = draft.snapshot.get(task_id)
         before = entry.task
         values = _values(draft, before, changes)
@@ -82,6 +84,14 @@ def set_fields(
         next_commands=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
     )
     return emit(result, as_json=as_json)
+
+
+def record_kept_ends(draft: Draft) -> None:
+    """Record ends of sessions that were kept while mission.json was gone or broken."""
+    if list_kept_ends(draft.layout):
+        from mosaic.sessions.kept_ends import settle_kept  # start-up: hardly ever needed
+
+        settle_kept(draft)
 
 
 def _shown(value: object) -> str:

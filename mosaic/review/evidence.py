@@ -24,7 +24,7 @@ from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.finish import changes_of_pairs, tree_pair
+from mosaic.sessions.finish import TreePair, changes_of_pairs, tree_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,14 +39,6 @@ KINDS = {"added": Kind.ADDED, "deleted": Kind.DELETED, "renamed": Kind.RENAMED}
 TELLING_RUNTIMES = ("claude", "codex", "demo")
 """Runtimes whose events name every command that the agent ran."""
 LONGEST_LINE_BYTES = 8 << 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreePair:
-    """What to compare: both are trees or commits."""
-
-    before: str
-    after: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +129,7 @@ def _pairs_of_runs(
         if pair is None:
             caveats.append(f"what run `{run.id}` changed is not known: its trees are not here")
         else:
-            pairs.append(TreePair(before=pair[0], after=pair[1]))
+            pairs.append(pair)
     return pairs
 
 
@@ -201,7 +193,7 @@ def _is_there(top: Path, name: str) -> bool:
 
 
 def _changed_files(top: Path, pairs: Sequence[TreePair]) -> tuple[ChangedFile, ...]:
-    changes = changes_of_pairs(top, [(pair.before, pair.after) for pair in pairs])
+    changes = changes_of_pairs(top, pairs)
     return tuple(
         ChangedFile(
             path=change.path,

@@ -149,8 +149,9 @@ def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -
     """Return the size of the work in one line, the mission's own files left out; empty: unknown."""
     if top is None or evidence.changed is None:
         return ""
-    pairs = [(pair.before, pair.after) for pair in evidence.pairs]
-    return describe_changes([c for c in changes_of_pairs(top, pairs) if not is_own(c.path)])
+    return describe_changes(
+        [c for c in changes_of_pairs(top, evidence.pairs) if not is_own(c.path)]
+    )
 
 
 def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:

@@ -46,6 +46,8 @@ class EventType(StrEnum):
     """A person set the task's write scope."""
     RULES_CHANGED = "rules_changed"
     """What the run is judged by is not what it was when its task was claimed."""
+    MERGED_BESIDE = "merged_beside"
+    """`mission` itself changed files of the work tree while the agent worked in it."""
     PLAN_EDITED = "plan_edited"
     """Another task's file, or the table, was edited by hand while it worked."""
     SESSION_UNLISTED = "session_unlisted"

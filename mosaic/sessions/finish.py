@@ -13,8 +13,9 @@ from mosaic.model import EndReason, GatePolicy, Mode, Status
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.rules import judged_by
 from mosaic.plan.scopes import outside_scope
+from mosaic.records import dataclass
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.changed_rules import rules_in_force
@@ -23,7 +24,7 @@ from mosaic.sessions.homecoming import bring_home
 from mosaic.sessions.plan_edits import note_plan_edits
 from mosaic.sessions.settle import patiently
 from mosaic.store.reading import read_mission
-from mosaic.store.written import is_as_written
+from mosaic.store.written import as_written
 from mosaic.workspaces.provision import own_prefixes
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
     if entry is None:
         return ()
     task, mission = entry.task, judged_by(snapshot.document.mission, work.rules)
+    note_merged_beside(run, snapshot.layout)
     changed = changed_by_agents(snapshot, task)
     lacks = _scope_lacks(work, snapshot, mission, task, changed)
     note_plan_edits(run, snapshot, task)
@@ -70,7 +72,17 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
     return tuple(lacks)
 
 
-def tree_pair(run: Run, top: Path) -> tuple[str, str] | None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreePair:
+    """What to compare: both are trees or commits."""
+
+    before: str
+    after: str
+    merged: frozenset[str] = frozenset()
+    """Paths that `mission` itself changed in between, beside the agent."""
+
+
+def tree_pair(run: Run, top: Path) -> TreePair | None:
     """Return the trees that a run began and ended with; None where they are not known."""
     try:
         begin = run.state().begin_tree
@@ -80,10 +92,47 @@ def tree_pair(run: Run, top: Path) -> tuple[str, str] | None:
     end = next((tree for tree in reversed(trees) if tree), None)
     if begin is None or end is None:
         return None
-    return (begin, end) if all(has_object(top, tree) for tree in (begin, end)) else None
+    if not all(has_object(top, tree) for tree in (begin, end)):
+        return None
+    return TreePair(before=begin, after=end, merged=_merged_beside(run))
 
 
-def changes_of_pairs(top: Path, pairs: Sequence[tuple[str, str]]) -> list[FileChange]:
+def note_merged_beside(run: Run, layout: Layout) -> None:
+    """Note in a run's record what `mission` merged beside its agent: that is not its change."""
+    top = find_work_tree(layout.project)
+    pair = tree_pair(run, top) if top else None
+    if top is None or pair is None:
+        return
+    try:
+        changes = compare_trees(top, pair.before, pair.after, find_renames=False)
+        is_own = own_files(layout, top)
+        ours = as_written(layout, [top / c.path for c in changes if not is_own(c.path)])
+    except MissionError:
+        return
+    if ours:
+        paths = sorted(path.relative_to(top).as_posix() for path in ours)
+        EventLog(run).append(
+            EventType.MERGED_BESIDE,
+            f"merged by `mission` while it worked: {_some(paths)}",
+            data={"paths": paths},
+        )
+
+
+def _merged_beside(run: Run) -> frozenset[str]:
+    paths: set[str] = set()
+    for event in read_events(run).events:
+        found = event.data.get("paths")
+        if event.type == EventType.MERGED_BESIDE and isinstance(found, list):
+            paths.update(str(path) for path in found)
+    return frozenset(paths)
+
+
+def _some(paths: Sequence[str]) -> str:
+    shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
+    return f"{shown} and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else shown
+
+
+def changes_of_pairs(top: Path, pairs: Sequence[TreePair]) -> list[FileChange]:
     """Return what was changed between trees, pair after pair, and not changed back since.
 
     Raises:
@@ -93,10 +142,11 @@ def changes_of_pairs(top: Path, pairs: Sequence[tuple[str, str]]) -> list[FileCh
         return []
     touched = {
         change.path
-        for begin, end in pairs
-        for change in compare_trees(top, begin, end, find_renames=False)
+        for pair in pairs
+        for change in compare_trees(top, pair.before, pair.after, find_renames=False)
+        if change.path not in pair.merged
     }
-    net = compare_trees(top, pairs[0][0], pairs[-1][1])
+    net = compare_trees(top, pairs[0].before, pairs[-1].after)
     return [c for c in net if c.path in touched or (c.old_path or c.path) in touched]
 
 
@@ -131,13 +181,12 @@ def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
 def scope_violations(
     layout: Layout, scope: Sequence[str], changed: Sequence[str] | None
 ) -> list[str]:
-    """Return the changed files that a write scope does not allow; what `mission` wrote is none."""
+    """Return the changed files that a write scope does not allow."""
     top = find_work_tree(layout.project)
     if not changed or top is None:
         return []
     is_own = own_files(layout, top)
-    outside = outside_scope([path for path in changed if not is_own(path)], scope)
-    return [path for path in outside if not is_as_written(layout, top / path)]
+    return outside_scope([path for path in changed if not is_own(path)], scope)
 
 
 def _scope_lacks(
@@ -152,9 +201,7 @@ def _scope_lacks(
     outside = scope_violations(layout, scope, changed)
     if not outside:
         return []
-    shown = ", ".join(f"`{path}`" for path in outside[:SHOWN_PATHS])
-    more = f" and {len(outside) - SHOWN_PATHS} more" if len(outside) > SHOWN_PATHS else ""
-    message = f"it changed files outside of its write scope: {shown}{more}"
+    message = f"it changed files outside of its write scope: {_some(outside)}"
     EventLog(run).append(
         EventType.SCOPE_VIOLATED, message, level="warning", data={"paths": outside}
     )

@@ -15,7 +15,7 @@ from mosaic.machine.tree_diff import compare_trees
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.snapshots import state_prefix
-from mosaic.store.written import is_as_written
+from mosaic.store.written import as_written
 from mosaic.workspaces.record import workspace_at
 
 if TYPE_CHECKING:
@@ -67,13 +67,14 @@ def _edited(run: Run, snapshot: Snapshot, task: Task) -> list[str]:
     if top is None or begin is None or end is None or table is None or folder is None:
         return []
     own = state_prefix(layout.project / task.file, top) if task.file else None
-    return [
+    changed = [
         change.path
         for change in compare_trees(top, begin, end, find_renames=False)
         if change.path == table or (change.path.startswith(f"{folder}/") and change.path != own)
-        if not is_as_written(layout, top / change.path)
-        and not _is_gits(top, end, change.path, run.meta().base_commit)
     ]
+    ours = as_written(layout, [top / path for path in changed])
+    base = run.meta().base_commit
+    return [p for p in changed if top / p not in ours and not _is_gits(top, end, p, base)]
 
 
 def _is_gits(top: Path, tree: str, path: str, base_commit: str | None) -> bool:

@@ -110,7 +110,11 @@ def prepare_run(
         write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
         save_capsule(layout, briefing.capsule)
         _note_prepared(run, attempt)
-    marks = {"MISSION_TASK": task.id, "MISSION_SESSION": chosen.session_id}
+    marks = {
+        "MISSION_TASK": task.id,
+        "MISSION_SESSION": chosen.session_id,
+        "MISSION_RUN": run.id,
+    }
     order = build_order(meta, invocation, run, marks, place.lock_file)
     return Prepared(run=run, order=order, invocation=invocation)
 

@@ -1,8 +1,9 @@
 """The fence around attempts: what a session that is over still does is no longer taken.
 
-A command that is called by an agent carries its session's id in `MISSION_SESSION`. Once that
-session has ended, or its task was handed to a later one, the command may look and not change.
-mission.json alone decides, so that it holds without this machine's own state as well.
+A command that is called by an agent carries its session's id in `MISSION_SESSION`, and its
+run's in `MISSION_RUN`. Once that session has ended, or its task was handed to a later one, the
+command may look and not change. mission.json alone decides, so that this holds without this
+machine's own state as well.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ def refuse_ended_session(
     task_id = session.last_task_id if session else environ.get("MISSION_TASK")
     if (later := find_later(mission, own, task_id)) is not None:
         raise SessionOverError(own, f"`{task_id}` was handed to `{later.id}` since")
+    run_id = environ.get("MISSION_RUN")
+    if session is not None and run_id and session.run_id not in (None, run_id):
+        raise SessionOverError(own, f"run `{session.run_id}` has its name now")
     if session is not None and session.ended_at is not None:
         reason = session.ended_reason.value if session.ended_reason else "for a reason not known"
         raise SessionOverError(own, f"it ended {session.ended_at:%Y-%m-%d %H:%M} UTC, {reason}")

@@ -1,4 +1,4 @@
-"""What `mission` itself wrote last into each of a mission's files while sessions were live.
+"""What `mission` itself wrote last, while sessions were live: the plan, and what it merged.
 
     written.json   {"coordination/TASKS.md": "sha256 of its content", …}
 
@@ -17,24 +17,35 @@ from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.json_data import dump_json, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from mosaic.store.layout import Layout
 
 RECORD_NAME = "written.json"
+GONE = "gone"
+"""Stands for the digest of a file that was removed."""
 
 
 def note_written(layout: Layout, texts: Iterable[tuple[Path, str]]) -> None:
-    """Remember what was just written, if a session is live; the mission lock is held."""
+    """Remember texts that were just written, if a session is live; the mission lock is held."""
+    _note(layout, lambda: [(path, digest_of(text.encode())) for path, text in texts])
+
+
+def note_files(layout: Layout, paths: Iterable[Path]) -> None:
+    """Remember files as they stand, or that they are gone, if a session is live."""
+    _note(layout, lambda: [(path, _digest_of_file(path)) for path in paths])
+
+
+def _note(layout: Layout, digests: Callable[[], list[tuple[Path, str]]]) -> None:
     record = layout.state_dir / RECORD_NAME
     if not _has_sessions(layout):
         with contextlib.suppress(OSError):
             record.unlink(missing_ok=True)
         return
-    known: dict[str, str] = dict(read_written(layout))
-    known.update((layout.shown(path), digest_of(text.encode())) for path, text in texts)
     with contextlib.suppress(MissionError):
+        known = dict(read_written(layout))
+        known.update((layout.shown(path), digest) for path, digest in digests())
         write_private(record, dump_json(known), root=layout.state_dir)
 
 
@@ -47,14 +58,20 @@ def read_written(layout: Layout) -> Mapping[str, str]:
     return values if isinstance(values, dict) else {}
 
 
-def is_as_written(layout: Layout, path: Path) -> bool:
-    """Tell whether a file holds just what `mission` wrote last, while a session was live."""
-    wanted = read_written(layout).get(layout.shown(path))
-    try:
-        data = find_bytes(path) if wanted else None
-    except MissionError:
-        return False
-    return data is not None and digest_of(data) == wanted
+def as_written(layout: Layout, paths: Iterable[Path]) -> frozenset[Path]:
+    """Return those of the files that are just as `mission` left them while a session was live."""
+    known = read_written(layout)
+    found = set()
+    for path in paths if known else ():
+        with contextlib.suppress(MissionError):
+            if known.get(layout.shown(path)) == _digest_of_file(path):
+                found.add(path)
+    return frozenset(found)
+
+
+def _digest_of_file(path: Path) -> str:
+    data = find_bytes(path)
+    return GONE if data is None else digest_of(data)
 
 
 def digest_of(data: bytes) -> str:
