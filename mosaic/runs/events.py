@@ -151,7 +151,7 @@ def read_events(run: Run) -> EventRead:
     """Read a run's events; what is no event is left out and reported as torn."""
     try:
         data = run.worker_log.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return EventRead(events=(), torn=False)
     lines = data.split(b"\n")
     torn = lines.pop() != b""

@@ -23,6 +23,7 @@ left out of it, as `prompt.md` has it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -216,8 +217,11 @@ class Run:
 
     def output_bytes(self) -> int:
         """Return how much was written to both logs so far."""
-        logs = (self.stdout_log, self.stderr_log)
-        return sum(os.stat(log).st_size for log in logs if log.exists())
+        total = 0
+        for log in (self.stdout_log, self.stderr_log):
+            with contextlib.suppress(OSError):  # not there yet, or not any more
+                total += os.stat(log).st_size
+        return total
 
     def last_sign_of_life(self) -> datetime:
         """Return when anything in the record was written last."""

@@ -146,13 +146,21 @@ class RunCarrier:
             facts = replace(self._facts(end), lacks=self._lacks(end))
             self.facts = facts
             self.outcome = outcome = self._settle(facts)
-            done = step_end(self.meta, facts, outcome, events=self._supervisor.event_count + 1)
+            self._finish(end, facts, outcome)
+        finally:
+            self._supervisor.close()
+
+    def _finish(self, end: RunEnd, facts: EndFacts, outcome: Outcome) -> None:
+        """Write the end into the run's record, if the record is still there."""
+        done = step_end(self.meta, facts, outcome, events=self._supervisor.event_count + 1)
+        try:
             write_result(self.run, self.meta, done)
             self._supervisor.finish(
                 outcome.run_status, outcome.reason, outcome.summary, end.exit_code
             )
-        finally:
-            self._supervisor.close()
+        except (MissionError, OSError):
+            if self.run.dir.is_dir():
+                raise
 
     def _keep_begin(self) -> None:
         if self._begin is not None:

@@ -73,7 +73,7 @@ class OutputFollower:
         if self._source is None:
             try:
                 self._source = os.open(self._run.stdout_log, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return
         until = None if limit_bytes is None else self._bytes + limit_bytes
         while until is None or self._bytes < until:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.git import answer_of, find_work_tree
+from mosaic.machine.git import find_work_tree, run_git
 from mosaic.machine.tree_diff import compare_trees
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.snapshots import state_prefix
-from mosaic.store.written import as_written
+from mosaic.store.written import GONE, as_written, digest_of
 from mosaic.workspaces.record import workspace_at
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mosaic.model import Task
     from mosaic.runs.record import Run
     from mosaic.store.tasks import Snapshot
+    from mosaic.store.written import Written
 
 
 def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
@@ -74,14 +75,21 @@ def _edited(run: Run, snapshot: Snapshot, task: Task) -> list[str]:
     ]
     ours = as_written(layout, [top / path for path in changed])
     base = run.meta().base_commit
-    return [p for p in changed if top / p not in ours and not _is_gits(top, end, p, base)]
+    return [
+        path for path in changed if _is_by_hand(top, path, ours.get(top / path), (begin, base), end)
+    ]
 
 
-def _is_gits(top: Path, tree: str, path: str, base_commit: str | None) -> bool:
-    """Tell whether git put a file there: as the run's first commit has it, or the upstream."""
+def _is_by_hand(
+    top: Path, path: str, written: Written | None, before: Sequence[str | None], end: str
+) -> bool:
+    """Tell whether a content stood in a file that neither `mission` nor git had put there."""
 
-    def blob(commit: str) -> str | None:
-        return answer_of(["rev-parse", "--verify", "--quiet", f"{commit}:{path}"], top)
+    def digest(tree: str) -> str:
+        answer = run_git(["cat-file", "blob", f"{tree}:{path}"], top, check=False)
+        return digest_of(answer.stdout) if answer.exit_code == 0 else GONE
 
-    now = blob(tree)
-    return now is not None and now in (blob(base_commit or "HEAD"), blob("@{upstream}"))
+    of_git = {digest(tree) for tree in (*before, "@{upstream}") if tree}
+    if written is not None:
+        return not of_git.issuperset(written.found)
+    return digest(end) not in of_git - {GONE}

@@ -249,12 +249,13 @@ class Draft:
                 changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
             write_together(changes, intent=self.layout.intent_file, root=self.layout.project)
-            self._saved.extend(
+            written = [
                 (path, edited.before, edited.after)
                 for path, edited in self._edited.items()
                 if edited.after != edited.before
-            )
-            note_written(self.layout, [(path, after) for path, _, after in self._saved])
+            ]
+            self._saved += written
+            note_written(self.layout, written)
             self._snapshot = None
         self._edited.clear()
         self._agreed.clear()

@@ -1,9 +1,10 @@
 """What `mission` itself wrote last, while sessions were live: the plan, and what it merged.
 
-    written.json   {"coordination/TASKS.md": "sha256 of its content", …}
+    written.json   {"coordination/TASKS.md": {"last": "sha256 …", "found": ["sha256 …"]}, …}
 
-By it the end of a session tells an edit by hand from one that `mission` made. It is kept only
-while a session is live, and a record that is lost costs a warning too many, nothing else.
+`last` is what was written, `found` what stood there before a write that was not its last. By
+these the end of a session tells an edit by hand from one that `mission` made. They are kept
+only while a session is live; a record that is lost costs a warning too many, nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.json_data import dump_json, parse_json
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,21 +25,44 @@ if TYPE_CHECKING:
     from mosaic.store.layout import Layout
 
 RECORD_NAME = "written.json"
+MOST_FOUND = 50
 GONE = "gone"
 """Stands for the digest of a file that was removed."""
 
 
-def note_written(layout: Layout, texts: Iterable[tuple[Path, str]]) -> None:
-    """Remember texts that were just written, if a session is live; the mission lock is held."""
-    _note(layout, lambda: [(path, digest_of(text.encode())) for path, text in texts])
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What is known of the writes of one file."""
+
+    last: str
+    """Digest of what was written last."""
+    found: tuple[str, ...] = ()
+    """Digests of what others had put there before a write."""
+
+
+def note_written(layout: Layout, texts: Iterable[tuple[Path, str | None, str]]) -> None:
+    """Remember texts that were just written, if a session is live; the mission lock is held.
+
+    Args:
+        layout: where the mission's files are.
+        texts: each file with its text before, None where there was none, and after.
+    """
+    _note(
+        layout,
+        lambda: [
+            (path, digest_of(before.encode()) if before is not None else GONE,
+             digest_of(after.encode()))
+            for path, before, after in texts
+        ],
+    )  # fmt: skip
 
 
 def note_files(layout: Layout, paths: Iterable[Path]) -> None:
     """Remember files as they stand, or that they are gone, if a session is live."""
-    _note(layout, lambda: [(path, _digest_of_file(path)) for path in paths])
+    _note(layout, lambda: [(path, None, _digest_of_file(path)) for path in paths])
 
 
-def _note(layout: Layout, digests: Callable[[], list[tuple[Path, str]]]) -> None:
+def _note(layout: Layout, digests: Callable[[], list[tuple[Path, str | None, str]]]) -> None:
     record = layout.state_dir / RECORD_NAME
     if not _has_sessions(layout):
         with contextlib.suppress(OSError):
@@ -45,28 +70,40 @@ def _note(layout: Layout, digests: Callable[[], list[tuple[Path, str]]]) -> None
         return
     with contextlib.suppress(MissionError):
         known = dict(read_written(layout))
-        known.update((layout.shown(path), digest) for path, digest in digests())
-        write_private(record, dump_json(known), root=layout.state_dir)
+        for path, before, after in digests():
+            earlier = known.get(layout.shown(path))
+            found = earlier.found if earlier else ()
+            if before is not None and (earlier is None or before != earlier.last):
+                found = (*found, before)[-MOST_FOUND:]
+            known[layout.shown(path)] = Written(last=after, found=found)
+        values = {
+            path: {"last": each.last, "found": list(each.found)} for path, each in known.items()
+        }
+        write_private(record, dump_json(values), root=layout.state_dir)
 
 
-def read_written(layout: Layout) -> Mapping[str, str]:
-    """Return the digest of what was written last, by path as it is shown."""
+def read_written(layout: Layout) -> Mapping[str, Written]:
+    """Return what is known of writes, by path as it is shown."""
     try:
         values: Any = parse_json(find_bytes(layout.state_dir / RECORD_NAME) or b"{}")
-    except (MissionError, ValueError, RecursionError):
+        return {
+            str(path): Written(last=str(each["last"]), found=tuple(map(str, each["found"])))
+            for path, each in values.items()
+        }
+    except (MissionError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    return values if isinstance(values, dict) else {}
 
 
-def as_written(layout: Layout, paths: Iterable[Path]) -> frozenset[Path]:
+def as_written(layout: Layout, paths: Iterable[Path]) -> Mapping[Path, Written]:
     """Return those of the files that are just as `mission` left them while a session was live."""
     known = read_written(layout)
-    found = set()
+    found = {}
     for path in paths if known else ():
         with contextlib.suppress(MissionError):
-            if known.get(layout.shown(path)) == _digest_of_file(path):
-                found.add(path)
-    return frozenset(found)
+            written = known.get(layout.shown(path))
+            if written is not None and written.last == _digest_of_file(path):
+                found[path] = written
+    return found
 
 
 def _digest_of_file(path: Path) -> str:

@@ -34,7 +34,10 @@ def let_agent_do(repo: MissionRepo, **settings: Any) -> MissionRepo:
     change_mission(
         repo,
         runtime="doing",
-        runtimes={"doing": {"command": ["sh", str(agent)], "prompt": "stdin"}},
+        runtimes={
+            **repo.mission()["runtimes"],
+            "doing": {"command": ["sh", str(agent)], "prompt": "stdin"},
+        },
         **settings,
     )
     repo.git("commit", "-qam", "An agent")

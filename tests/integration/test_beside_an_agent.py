@@ -111,7 +111,8 @@ def test_a_replaced_table_cannot_hide_what_the_agent_was_given(repo: MissionRepo
 
 def test_git_may_move_the_plan_while_it_works(repo: MissionRepo) -> None:
     scoped(repo)
-    (repo.path / "coordination" / "tasks" / "T-003-third.md").open("a").write("\nmine\n")
+    file = repo.path / "coordination" / "tasks" / "T-003-third.md"
+    file.write_text(f"{file.read_text()}\nmine\n")
     go(repo, f"git checkout -q coordination/tasks/T-003-third.md; {WORK}", "--task", "T-001")
     assert review(repo)["warnings"] == []
 

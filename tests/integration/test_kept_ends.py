@@ -87,7 +87,9 @@ def test_an_end_is_kept_in_gits_folder_where_no_state_folder_can_be_made(
     repo: MissionRepo,
 ) -> None:
     let_agent_do(repo)
-    answer = go(repo, "rm -rf coordination; touch coordination; exec sleep 600", "--timeout", "2s")
+    listed = f"until grep -q sess-001 {MISSION}; do sleep 0.02; done"
+    harm = f"{listed}; rm -rf coordination; touch coordination; exec sleep 600"
+    answer = go(repo, harm, "--timeout", "5s")
     assert answer.exit_code == 124
     assert [path.parent.parent.name for path in kept(repo)] == ["mosaic"]
     (repo.path / "coordination").unlink()
@@ -139,7 +141,6 @@ def test_mission_json_may_be_saved_in_the_moment_of_launch(
     assert repo.session()["endedReason"] == "completed"
     assert repo.task_status("T-001") == "review"
     assert repo.mission()["name"] == f"e{times}"
-    assert repo.mission()["status"] == "active"
 
 
 @pytest.mark.parametrize("harm", [f"rm {MISSION}", f"echo '{{' >{MISSION}", "git stash -q"])
@@ -147,7 +148,8 @@ def test_an_agent_whose_first_act_is_to_break_it_is_watched(repo: MissionRepo, h
     let_agent_do(repo)
     answer = go(repo, f"{harm}; exec sleep 600", "--timeout", "5s")
     assert answer.exit_code == 124
-    repo.git("checkout", "-q", MISSION)
+    if not harm.startswith("git"):
+        repo.git("checkout", "-q", MISSION)
     repo.run("status")
     assert repo.session()["endedReason"] == "timeout"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -125,4 +126,4 @@ def test_a_person_with_the_variable_left_in_the_shell_is_told_what_to_do(
     over: MissionRepo,
 ) -> None:
     answer = over.run("add", "x", "--json", MISSION_SESSION="sess-001")
-    assert answer.json()["error"]["code"] == "SESSION_OVER"
+    assert json.loads(answer.stderr)["code"] == "SESSION_OVER"
