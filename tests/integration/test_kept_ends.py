@@ -88,7 +88,8 @@ def test_an_end_is_kept_in_gits_folder_where_no_state_folder_can_be_made(
 ) -> None:
     let_agent_do(repo)
     listed = f"until grep -q sess-001 {MISSION}; do sleep 0.02; done"
-    harm = f"{listed}; rm -rf coordination; touch coordination; exec sleep 600"
+    remove = "until [ -f coordination ]; do rm -rf coordination; touch coordination; done"
+    harm = f"{listed}; {remove}; exec sleep 600"
     answer = go(repo, harm, "--timeout", "5s")
     assert answer.exit_code == 124
     assert [path.parent.parent.name for path in kept(repo)] == ["mosaic"]
