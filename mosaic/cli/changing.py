@@ -43,7 +43,6 @@ def set_fields(
     mission_file = locate_mission(mission)
     from mosaic.machine.clock import utc_now
     from mosaic.sessions.attempts import forgive_attempts
-    from mosaic.sessions.caller import is_agent_calling
     from mosaic.store.draft import changing
 
     with changing(mission_file, doing=f"changing {task_id}") as draft:
@@ -53,7 +52,7 @@ def set_fields(
         values = _values(draft, before, changes)
         asked_for_done = values.get("status") == "done"
         decides = values.get("status") in ("done", "todo") or "write_scope" in values
-        is_person = decides and not is_agent_calling(draft.layout)
+        is_person = decides and not _is_agent_calling(draft)
         if asked_for_done and not is_person:
             # Only people and evidence set done; an agent says that it is finished.
             values["status"] = "review"
@@ -84,6 +83,12 @@ def set_fields(
         next_commands=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
     )
     return emit(result, as_json=as_json)
+
+
+def _is_agent_calling(draft: Draft) -> bool:
+    from mosaic.sessions.caller import is_agent_calling  # start-up: few changes ask that
+
+    return is_agent_calling(draft.layout)
 
 
 def record_kept_ends(draft: Draft) -> None:

@@ -76,6 +76,7 @@ def _tell_started(done: HandedOff, attach: tuple[str, ...], *, as_json: bool) ->
             f"{paint(done.task.id, 'bold')} → {session.runtime} {where}, "
             f"session {session.id}, pid {session.pid}",
             *_place_lines(done),
+            *_problem_lines(done),
         ],
         next_commands=[shlex.join(attach), "mission status", f"mission stop {session.id}"],
         show_next=True,
@@ -89,6 +90,13 @@ def _place_lines(done: HandedOff) -> list[str]:
         return []
     branch = f", branch {clean(done.workspace.branch)}" if done.workspace.branch else ""
     return [paint(f"  worktree {clean(str(done.workspace.path))}{branch}", "dim")]
+
+
+def _problem_lines(done: HandedOff) -> list[str]:
+    """Say that the session is not listed, where mission.json could not be written."""
+    if done.problem is None:
+        return []
+    return [f"  not listed in mission.json until it ends: {clean(done.problem.message)}"]
 
 
 def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: bool) -> int:

@@ -124,12 +124,15 @@ def claim_task(
 
 def confirm_claim(
     draft: Draft, claim: Claim, started: Started, conversation: str | None
-) -> Session:
+) -> tuple[Session, MissionError | None]:
     """Put the running agent on record: its pid, its session, an active mission.
 
     The agent runs already, so nothing here may fail: where mission.json is just being saved by
     somebody else it is read again, and where it cannot be written at all the session is listed
     when it ends, and its run's record says so.
+
+    Returns:
+        The session, and why it could not be listed; None where it is.
     """
     layout = draft.layout
     lock = replace(claim.lock, process=started.agent, supervisor_pid=started.supervisor_pid)
@@ -151,7 +154,8 @@ def confirm_claim(
             f"the session could not be listed: {error.message}; its end records it",
             level="warning",
         )
-    return session
+        return session, error
+    return session, None
 
 
 def session_of(lock: SessionLock) -> Session:

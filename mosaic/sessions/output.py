@@ -154,7 +154,10 @@ class OutputFollower:
         """Append a line to the transcript, unless an earlier follower of the run did."""
         if self._transcript is None:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._transcript = os.open(self._run.transcript, flags, 0o600)
+            try:
+                self._transcript = os.open(self._run.transcript, flags, 0o600)
+            except OSError:
+                return  # the agent has removed its record; its output is read all the same
             self._known_lines, self._transcript_bytes = _whole_lines(self._transcript)
             os.ftruncate(self._transcript, self._transcript_bytes)
         if self._known_lines:

@@ -70,8 +70,11 @@ def prepare_run(
     layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
     timeout = request.timeout_seconds or _configured_timeout(snapshot, runtime.name)
     number = _attempt_number(layout, task, attempt)
+    rules = claim_rules(snapshot, task)
     with laying_out(layout.runs_dir, task.id) as run:
-        briefing = brief_agent(snapshot, task, _occasion(chosen, place, attempt, run, request.mode))
+        occasion = _occasion(chosen, place, attempt, run, request.mode)
+        told = task._replace(write_scope=rules.write_scope)  # by what it is judged
+        briefing = brief_agent(snapshot, told, occasion)
         launch = Launch(
             mode=request.mode,
             cwd=place.cwd,
@@ -105,7 +108,7 @@ def prepare_run(
             prompt=briefing.origin(),
             agent=describe_agent(runtime, invocation.argv[0], layout),
             tool_version=__version__,
-            rules_sha256=write_rules(run, claim_rules(snapshot, task)),
+            rules_sha256=write_rules(run, rules),
         )
         write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
         save_capsule(layout, briefing.capsule)

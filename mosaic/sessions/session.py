@@ -86,6 +86,8 @@ class HandedOff:
     """Whether the run was carried to its end here."""
     workspace: Workspace | None = None
     """The worktree that it works in; None: the mission's own work tree."""
+    problem: MissionError | None = None
+    """Why mission.json does not list the session yet; its end puts it there."""
 
 
 def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) -> HandedOff:
@@ -115,6 +117,7 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         recovered=recovered,
         carried=carried,
         workspace=launched.workspace,
+        problem=launched.problem,
     )
 
 
@@ -141,6 +144,7 @@ class _Launched:
     run: Run
     started: Started
     workspace: Workspace | None
+    problem: MissionError | None
 
 
 def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
@@ -254,12 +258,13 @@ def _begin(
 def _confirm(draft: Draft, begun: _Begun) -> _Launched:
     prepared = begun.prepared
     conversation = prepared.invocation.conversation
-    session = confirm_claim(draft, begun.claim, begun.started, conversation)
+    session, problem = confirm_claim(draft, begun.claim, begun.started, conversation)
     return _Launched(
         session=session,
         run=prepared.run,
         started=begun.started,
         workspace=begun.place.workspace,
+        problem=problem,
     )
 
 

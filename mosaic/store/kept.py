@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.machine.git import common_dir
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,9 +21,22 @@ FOLDER = "ends"
 
 def folders_of_ends(layout: Layout) -> list[Path]:
     """Return the folders that may hold ends, whether they are there or not."""
-    shared = common_dir(layout.project)
+    shared = _shared_folder(layout.project)
     folders = [layout.state_dir / FOLDER]
     return folders if shared is None else [*folders, shared / "mosaic" / FOLDER]
+
+
+def _shared_folder(project: Path) -> Path | None:
+    """Return the folder that all work trees of the repository share; None outside of one."""
+    for folder in (project, *project.parents):
+        place = folder / ".git"
+        if os.path.isdir(place):
+            return place
+        if os.path.lexists(place):
+            from mosaic.machine.git import common_dir  # start-up: hardly anybody has a file there
+
+            return common_dir(project)
+    return None
 
 
 def list_kept_ends(layout: Layout) -> list[Path]:

@@ -155,6 +155,20 @@ def test_an_agent_whose_first_act_is_to_break_it_is_watched(repo: MissionRepo, h
     assert repo.session()["endedReason"] == "timeout"
 
 
+def test_a_session_that_could_not_be_listed_is_named_and_listed_at_its_end(
+    repo: MissionRepo,
+) -> None:
+    let_agent_do(repo)
+    back = f"until [ -e ../go ]; do sleep 0.02; done; mv ../away {MISSION}"
+    answer = go(repo, f"mv {MISSION} ../away; {back}", "--detach")
+    assert answer.exit_code == 0
+    assert "not listed in mission.json until it ends" in answer.stdout
+    assert "session_unlisted" in [event["type"] for event in repo.events()]
+    (repo.path.parent / "go").write_text("")
+    wait_for(lambda: repo.session()["endedReason"] == "completed", "the session's end")
+    assert repo.task_status("T-001") == "review"
+
+
 def test_a_person_may_save_it_all_the_time(repo: MissionRepo) -> None:
     let_agent_do(repo)
     go_behind(repo, "true")

@@ -221,7 +221,8 @@ def test_the_loop_alerts_with_the_command_it_began_with(repo: MissionRepo) -> No
 def test_an_agent_cannot_write_its_runs_record(repo: MissionRepo, gone: str) -> None:
     scoped(repo, qualityGates="exit 1")
     does = f'rm -rf "$MISSION_RUN_DIR/{gone}"' if gone != "." else 'rm -rf "$MISSION_RUN_DIR"'
-    answer = go(repo, f"{WORK}; {setting(repo, qualityGates='true')}; {does}; mkdir -p x")
+    say = 'echo "{\\"type\\": \\"message\\", \\"text\\": \\"hello\\"}"'
+    answer = go(repo, f"{WORK}; {setting(repo, qualityGates='true')}; {does}; {say}")
     assert answer.exit_code == 1
     assert repo.session()["endedReason"] == "failed"
     assert "qualityGates" in objections(repo)
