@@ -12,7 +12,8 @@ from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint, write
 from mosaic.errors import ExitCode, UsageError
 from mosaic.plan.sizes import format_size
-from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.ended_session import locate_to_change
+from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ def clean_command(
     from mosaic.sessions.housekeeping import clean_runs
     from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees
 
-    snapshot = read_mission(locate_mission(mission))
+    snapshot = read_mission(locate_to_change(mission))
     if worktree is not None:
         return _drop_worktree(snapshot, worktree, force=force, dry_run=dry_run, as_json=as_json)
     if force:
@@ -252,7 +253,7 @@ def migrate_command(
     """Bring an older mission into today's layout and key names."""
     from mosaic.store.migrate import migrate_mission
 
-    done = migrate_mission(locate_mission(mission), dry_run=dry_run)
+    done = migrate_mission(locate_to_change(mission), dry_run=dry_run)
     result = Result(
         kind="mission.migrate",
         data={

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from mosaic.cli.output import Result, clean, emit, paint, plain
 from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import UsageError
 from mosaic.store.fields import FIELD_BY_NAME, Kind
+from mosaic.store.kept import list_kept_ends
 from mosaic.store.reading import locate_mission
 
 if TYPE_CHECKING:
@@ -46,11 +46,14 @@ def set_fields(
     from mosaic.store.draft import changing
 
     with changing(mission_file, doing=f"changing {task_id}") as draft:
+        record_kept_ends(draft)
         entry = draft.snapshot.get(task_id)
         before = entry.task
         values = _values(draft, before, changes)
         asked_for_done = values.get("status") == "done"
-        if asked_for_done and os.environ.get("MISSION_SESSION"):
+        decides = values.get("status") in ("done", "todo") or "write_scope" in values
+        is_person = decides and not _is_agent_calling(draft)
+        if asked_for_done and not is_person:
             # Only people and evidence set done; an agent says that it is finished.
             values["status"] = "review"
         now = utc_now()
@@ -58,8 +61,12 @@ def set_fields(
         if note:
             draft.note(before.id, f"{now.astimezone():%Y-%m-%d} {note}")
         changed = draft.save()
-        if values.get("status") == "todo":
+        if values.get("status") == "todo" and is_person:
             forgive_attempts(draft.snapshot, before.id)
+        if "write_scope" in values and is_person:
+            from mosaic.sessions.changed_rules import note_persons_scope  # start-up
+
+            note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
         report_notices(draft.notices)
         task = draft.saved_task(entry)
     lines = [
@@ -76,6 +83,20 @@ def set_fields(
         next_commands=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
     )
     return emit(result, as_json=as_json)
+
+
+def _is_agent_calling(draft: Draft) -> bool:
+    from mosaic.sessions.caller import is_agent_calling  # start-up: few changes ask that
+
+    return is_agent_calling(draft.layout)
+
+
+def record_kept_ends(draft: Draft) -> None:
+    """Record ends of sessions that were kept while mission.json was gone or broken."""
+    if list_kept_ends(draft.layout):
+        from mosaic.sessions.kept_ends import settle_kept  # start-up: hardly ever needed
+
+        settle_kept(draft)
 
 
 def _shown(value: object) -> str:

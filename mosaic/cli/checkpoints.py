@@ -13,6 +13,7 @@ from mosaic.cli.output import Result, align, clean, emit, paint, plain, warn
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size
 from mosaic.records import asdict
+from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def checkpoint_command(
     finished by `mission checkpoint restore`, and taken back with `--abort`.
     """
     named = words or []
-    snapshot = read_mission(locate_mission(mission))
+    locate = locate_mission if named[:1] == ["list"] else locate_to_change
+    snapshot = read_mission(locate(mission))
     if named[:1] == ["list"]:
         if len(named) != LIST_WORDS:
             raise UsageError("`list` takes a task", hint="`mission checkpoint list T-001`")

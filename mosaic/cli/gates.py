@@ -10,7 +10,8 @@ from mosaic.cli.consent import with_consent
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import Result, clean, clean_block, emit, paint, warn
 from mosaic.errors import ExitCode, UsageError
-from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.ended_session import locate_to_change
+from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
@@ -29,7 +30,7 @@ def gates_command(
     from mosaic.sessions.gates import run_gates
     from mosaic.store.consent import require_consent
 
-    snapshot = read_mission(locate_mission(mission))
+    snapshot = read_mission(locate_to_change(mission))
     if not parse_gates(snapshot.document.mission.quality_gates):
         raise UsageError(
             "the mission has no quality gates", hint='set `"qualityGates": "pytest -q"`'

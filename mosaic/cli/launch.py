@@ -17,6 +17,7 @@ from mosaic.store.reading import locate_mission
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mosaic.errors import MissionError
     from mosaic.ports import Ending
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.outcome import Outcome
@@ -76,6 +77,7 @@ def _tell_started(done: HandedOff, attach: tuple[str, ...], *, as_json: bool) ->
             f"{paint(done.task.id, 'bold')} → {session.runtime} {where}, "
             f"session {session.id}, pid {session.pid}",
             *_place_lines(done),
+            *_problem_lines(done),
         ],
         next_commands=[shlex.join(attach), "mission status", f"mission stop {session.id}"],
         show_next=True,
@@ -91,17 +93,28 @@ def _place_lines(done: HandedOff) -> list[str]:
     return [paint(f"  worktree {clean(str(done.workspace.path))}{branch}", "dim")]
 
 
+def _problem_lines(done: HandedOff) -> list[str]:
+    """Say that the session is not listed, where mission.json could not be written."""
+    if done.problem is None:
+        return []
+    return [f"  not listed in mission.json until it ends: {clean(done.problem.message)}"]
+
+
 def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: bool) -> int:
     session, outcome = settled.session, settled.outcome
     status = settled.task_status.value if settled.task_status else "gone"
+    problem = settled.problem
     facts = [length_words(session), usage_words(session.usage), f"ended {outcome.reason.value}"]
+    stands = f"is {paint_status(status)}" if settled.task_status else "ended"
     lines = [
-        f"{paint(done.task.id, 'bold')} is {paint_status(status)}: {clean(outcome.summary)}",
+        f"{paint(done.task.id, 'bold')} {stands}: {clean(outcome.summary)}",
         paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run.id}", "dim"),
     ]
     lines += _place_lines(done)
     if outcome.summary != ending.message and not ending.ok:
         lines.append(f"  {clean(ending.message)}")
+    if problem is not None:
+        lines.append(f"  {clean('; '.join(filter(None, (problem.message, problem.detail))))}")
     told = done.run.find_result()
     lines += asked_lines(told)
     if ending.hint:
@@ -124,16 +137,17 @@ def _tell_ended(done: HandedOff, settled: Settled, ending: Ending, *, as_json: b
             "suggested_followup": told.get("suggested_followup", []),
             "retryable": ending.retryable,
             "hint": ending.hint,
+            "recorded": problem is None,
         },
         lines=lines,
-        exit_code=_exit_code(outcome),
+        exit_code=_exit_code(outcome, problem),
         next_commands=_what_next(done, status),
         show_next=True,
     )
     return emit(result, as_json=as_json)
 
 
-def _exit_code(outcome: Outcome) -> ExitCode:
+def _exit_code(outcome: Outcome, problem: MissionError | None) -> ExitCode:
     """Return what a session's end means for the command that waited for it."""
     from mosaic.model import EndReason, RunStatus
 
@@ -141,6 +155,8 @@ def _exit_code(outcome: Outcome) -> ExitCode:
         return ExitCode.TIMEOUT
     if outcome.reason is EndReason.STOPPED:
         return ExitCode.INTERRUPTED
+    if problem is not None:
+        return problem.exit_code
     return ExitCode.OK if outcome.run_status is RunStatus.COMPLETED else ExitCode.FAILED
 
 

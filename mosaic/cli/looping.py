@@ -31,10 +31,11 @@ class LoopTerminal:
 
     def __init__(self, mission_file: Path, *, quiet: bool) -> None:
         self._mission_file = mission_file
+        mission = read_mission(mission_file).document.mission
+        # As it stands now: an agent must not name the command that we run.
+        self._notify, self._mission_name = mission.notify, mission.name
         self._quiet = quiet
         self._interrupts = 0
-        # As it was when consent was given: an agent may write another one meanwhile.
-        self._mission = read_mission(mission_file).document.mission
 
     def hand_over(self, request: HandOffRequest) -> str:
         """Hand off, and stay to the end."""
@@ -47,9 +48,10 @@ class LoopTerminal:
             live.end()
         settled = live.carrier.settled if live.carrier else None
         if settled is not None:
-            status = settled.task_status.value if settled.task_status else "gone"
+            status = settled.task_status.value if settled.task_status else None
+            stands = f"is {paint_status(status)}" if status else "ended"
             self.say(
-                f"{paint(done.task.id, 'bold', err=True)} is {paint_status(status)}: "
+                f"{paint(done.task.id, 'bold', err=True)} {stands}: "
                 f"{clean(settled.outcome.summary)}"
             )
         return done.session.id
@@ -63,13 +65,12 @@ class LoopTerminal:
         """Ring, and run the mission's `notify` command."""
         if sys.stderr.isatty():
             draw("\a")
-        mission = self._mission
-        if not mission.notify:
+        if not self._notify:
             return
-        told = {"mission": mission.name, "task_id": task_id or None, "why": why}
+        told = {"mission": self._mission_name, "task_id": task_id or None, "why": why}
         try:
             subprocess.run(
-                mission.notify,
+                self._notify,
                 input=json.dumps(told, ensure_ascii=False).encode(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -78,7 +79,7 @@ class LoopTerminal:
                 env=outer_environment(),
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            self.say(f"warning: `{mission.notify[0]}` could not be told: {error}")
+            self.say(f"warning: `{self._notify[0]}` could not be told: {error}")
 
     def wants_stop(self) -> bool:
         """Tell whether Ctrl-C was pressed."""

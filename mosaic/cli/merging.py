@@ -9,7 +9,8 @@ import typer
 from mosaic.cli.options import Json, MissionPath, TaskId
 from mosaic.cli.output import Result, clean, emit, paint
 from mosaic.errors import NotReadyError, UsageError
-from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.ended_session import locate_to_change
+from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from mosaic.workspaces.merge import Merged, MergeWay
@@ -38,7 +39,7 @@ def merge_command(
     from mosaic.workspaces.merge import merge_workspace
     from mosaic.workspaces.record import find_workspace
 
-    snapshot = read_mission(locate_mission(mission))
+    snapshot = read_mission(locate_to_change(mission))
     task = snapshot.get(task_id).task
     if any(found.lock.task_id == task.id for found in live_or_unknown(snapshot)):
         raise NotReadyError(

@@ -94,7 +94,7 @@ def start_command(
     from mosaic.panels.words import PanelPlan
     from mosaic.plan.durations import parse_duration
 
-    document = open_document(mission)
+    document = open_document(mission, to_change=True)
     place = executor or "process"
     if place not in ("process", "tmux"):
         raise UsageError(f"`{place}` is no executor", hint="use `process` or `tmux`")

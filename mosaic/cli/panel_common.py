@@ -50,11 +50,12 @@ WorkerName = Annotated[str, typer.Argument(metavar="WORKER", help="One of its wo
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until every worker has ended.")]
 
 
-def open_document(mission: Path | None) -> MissionDocument:
-    """Read the mission that a command is about."""
+def open_document(mission: Path | None, *, to_change: bool = False) -> MissionDocument:
+    """Read the mission that a command is about, or changes something of."""
+    from mosaic.store.ended_session import locate_to_change
     from mosaic.store.mission_file import load_mission
 
-    return load_mission(locate_mission(mission))
+    return load_mission((locate_to_change if to_change else locate_mission)(mission))
 
 
 def panel_named(document: MissionDocument, panel_id: str) -> Panel:

@@ -37,7 +37,7 @@ def send_command(
     from mosaic.panels.mailbox import paste as paste_messages
     from mosaic.panels.refresh import refresh_panel
 
-    document = open_document(mission)
+    document = open_document(mission, to_change=True)
     panel = panel_named(document, panel_id)
     refresh_panel(panel, document.mission)
     sent = send_message(panel, worker, read_stdin("a message") if message == "-" else message)
@@ -67,7 +67,7 @@ def stop_command(
     """Interrupt all workers; what they did stays, and `resume` goes on."""
     from mosaic.panels.life import stop_panel
 
-    document = open_document(mission)
+    document = open_document(mission, to_change=True)
     panel = panel_named(document, panel_id)
     stop_panel(document, panel, now=now)
     return show_panel(document, panel, kind="panel.stopped", as_json=as_json)
@@ -83,7 +83,7 @@ def resume_command(
     """Start the workers again that have no result; the others stay as they are."""
     from mosaic.panels.life import resume_panel
 
-    document = open_document(mission)
+    document = open_document(mission, to_change=True)
     panel = panel_named(document, panel_id)
     with_consent(document.path, lambda: resume_panel(document, panel, fresh=fresh), as_json=as_json)
     if wait:
@@ -103,7 +103,7 @@ def shutdown_command(
     from mosaic.panels.life import shut_down
     from mosaic.panels.words import Cleanup
 
-    document = open_document(mission)
+    document = open_document(mission, to_change=True)
     panel = panel_named(document, panel_id)
     done = shut_down(document, panel, force=force)
     failed = any(each.cleanup is Cleanup.FAILED for each in done)
@@ -137,7 +137,7 @@ def merge_command(
     from mosaic.cli.merging import merge_result, merge_way
     from mosaic.panels.life import merge_worker
 
-    document = open_document(mission)
+    document = open_document(mission, to_change=True)
     panel = panel_named(document, panel_id)
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
     merged = merge_worker(document, panel, worker, way)

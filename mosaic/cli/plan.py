@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mosaic.cli.changing import record_kept_ends
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import (
     Json,
@@ -125,6 +126,7 @@ def add_command(
         table_only=table_only,
     )
     with changing(locate_mission(mission), doing="adding a task") as draft:
+        record_kept_ends(draft)
         task_id = add_task(draft, new, utc_now())
         draft.save()
         report_notices(draft.notices)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mosaic.cli.changing import record_kept_ends
 from mosaic.cli.options import Json, MissionPath, TaskId, read_stdin
 from mosaic.cli.output import Result, clean_block, emit, paint
 from mosaic.cli.tasks_view import report_notices
@@ -117,6 +118,7 @@ def _fill(path: Path, task_id: str, fillings: list[Filling]) -> None:
     from mosaic.store.draft import changing
 
     with changing(path, doing=f"filling the handoff of {task_id}") as draft:
+        record_kept_ends(draft)
         task = draft.snapshot.get(task_id).task
         for filling in fillings:
             draft.fill_section(task.id, filling.section, filling.content, append=filling.append)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ from mosaic.cli.output import Result, align, clean, emit, paint
 from mosaic.cli.review_view import review_lines, review_values
 from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import ExitCode, UsageError
+from mosaic.sessions.caller import is_agent_calling
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def review_command(
         if approve or reject or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
-    if (approve or reject) and os.environ.get("MISSION_SESSION"):
+    if (approve or reject) and is_agent_calling(snapshot.layout):
         raise UsageError("an agent cannot review", hint="a person decides")
     from mosaic.review.verdict import review_task
 

@@ -34,6 +34,8 @@ def review_page(review: Review) -> str:
     ]
     if review.out_of_scope:
         sections.append(("Outside of the write scope", _list(review.out_of_scope, "")))
+    if review.warnings:
+        sections.append(("Worth a look", _list(review.warnings, "")))
     if review.gates:
         rows = [
             Row(cells=(g.name, g.words, g.run_id), state="passed" if g.is_green else "failed")

@@ -45,6 +45,7 @@ def review_lines(review: Review) -> list[str]:
         ],
     )
     lines += _listed("outside of the write scope", review.out_of_scope, color="red")
+    lines += _listed("worth a look", review.warnings)
     lines += _gates(review)
     lines += ["", f"{paint('changes', 'bold')}  {clean(review.stat) or 'not known'}"]
     for name in ("result", "risks", "next_handoff"):
@@ -160,6 +161,8 @@ def review_values(review: Review) -> dict[str, JsonValue]:
             "unknown": list(evidence.unknown),
         },
         "out_of_scope": list(review.out_of_scope),
+        "rules_changed": list(review.rules_changed),
+        "warnings": list(review.warnings),
         "gates": [
             {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}
             for g in review.gates

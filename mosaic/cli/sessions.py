@@ -105,8 +105,9 @@ def stop_command(
 ) -> int:
     """End a live session: interrupt, terminate, kill its whole process group."""
     from mosaic.sessions.stop import stop_session
+    from mosaic.store.ended_session import locate_to_change
 
-    stopped = stop_session(locate_mission(mission), session, now=now)
+    stopped = stop_session(locate_to_change(mission), session, now=now)
     task_id = stopped.last_task_id
     stays = f"; {clean(task_id)} stays as it is" if task_id else ""
     result = Result(

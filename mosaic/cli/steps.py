@@ -12,7 +12,8 @@ from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint, warn
 from mosaic.cli.runs_view import asked_lines
 from mosaic.errors import ExitCode, RunNotFoundError, UsageError
-from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.ended_session import locate_to_change
+from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def exec_command(
     from mosaic.runs.folders import find_run
     from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
 
-    snapshot = read_mission(locate_mission(mission))
+    snapshot = read_mission(locate_to_change(mission))
     mirror = Mirror(quiet=quiet or as_json)
     if start is not None:
         if task_id or argv or prepare:

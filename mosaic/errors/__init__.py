@@ -21,6 +21,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     ├── HeldError                  4    HELD
     │   ├── SessionLiveError            SESSION_LIVE
     │   ├── RestoreUnfinishedError      RESTORE_UNFINISHED
+    │   ├── SessionOverError            SESSION_OVER
     │   └── LockTimeoutError            LOCK_TIMEOUT
     ├── ConsentNeededError         4    CONSENT_NEEDED
     ├── BrokenFileError            5    FILE_INVALID
@@ -86,6 +87,7 @@ from mosaic.errors.refusals import (
     RuntimeUnknownError,
     SessionLiveError,
     SessionNotFoundError,
+    SessionOverError,
     TaskNotFoundError,
     TaskNotReadyError,
     UsageError,
@@ -124,6 +126,7 @@ __all__ = [
     "RuntimeUnknownError",
     "SessionLiveError",
     "SessionNotFoundError",
+    "SessionOverError",
     "StateNotOursError",
     "StatusUnknownError",
     "SyncConflictError",

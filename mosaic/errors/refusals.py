@@ -218,6 +218,19 @@ class RestoreUnfinishedError(HeldError):
         )
 
 
+class SessionOverError(HeldError):
+    """A command was called by an agent whose session is over."""
+
+    code = "SESSION_OVER"
+
+    def __init__(self, session_id: str, why: str) -> None:
+        super().__init__(
+            f"session `{session_id}` has ended; its work is no longer taken",
+            detail=why,
+            hint="an agent stops here; a person runs `unset MISSION_SESSION` first",
+        )
+
+
 class LockTimeoutError(HeldError):
     """The mission lock was not free within the time allowed."""
 

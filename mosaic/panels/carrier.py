@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mosaic.ports import Order
-    from mosaic.runs.record import Run
     from mosaic.sessions.output import Progress
-    from mosaic.sessions.supervisor import RunEnd
+    from mosaic.sessions.settle import EndedWork
 
 
 class WorkerCarrier(RunCarrier):
@@ -44,7 +43,6 @@ def worker_carrier(
     return WorkerCarrier(run_dir, order, watch=watch, examine=_settle)
 
 
-def _settle(end: RunEnd, run: Run, order: Order) -> tuple[str, ...]:
-    del end, order
-    settle_tree(run)
+def _settle(work: EndedWork) -> tuple[str, ...]:
+    settle_tree(work.run)
     return ()

@@ -13,6 +13,7 @@ from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempts import forgive_attempts
+from mosaic.sessions.changed_rules import agree_to_rules
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 from mosaic.workspaces.record import find_workspace
@@ -79,6 +80,7 @@ def decide(
             draft.note(task.id, f"{now:%Y-%m-%d} {word}: {why}")
         draft.save()
         forgive_attempts(draft.snapshot, task.id)
+        agree_to_rules(draft.layout)
         return Decided(
             task=draft.snapshot.get(task.id).task,
             approved=approve,

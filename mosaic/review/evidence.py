@@ -31,7 +31,7 @@ from mosaic.runs.masking import masked_line
 from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.finish import changes_of_pairs, tree_pair, trees_of
+from mosaic.sessions.finish import TreePair, changes_of_pairs, tree_pair, trees_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,14 +49,6 @@ LONGEST_LINE_BYTES = 8 << 20
 MOST_LINES = 50_000
 MOST_BYTES = 256 << 20
 """Events of one run that are looked at for commands: a few seconds of work."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreePair:
-    """What to compare: both are trees or commits."""
-
-    before: str
-    after: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +147,7 @@ def _tree_pairs(
         gaps.caveats.append(
             "the task names no `base_ref`: only changes that are not committed are seen"
         )
-    now = _tree_now(layout, top, gaps.caveats)
+    now = tree_now(layout, top, gaps.caveats)
     head = answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], top)
     if now is None or head is None:
         return "nothing", None
@@ -172,7 +164,7 @@ def _pairs_of_runs(top: Path, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
             words = f"what run `{run.id}` changed is not known: its trees are not here"
             (gaps.unknown if are_lost else gaps.caveats).append(words)
         else:
-            pairs.append(TreePair(before=pair[0], after=pair[1]))
+            pairs.append(pair)
     return pairs
 
 
@@ -199,11 +191,11 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
     if branch is not None and branch != here:
         place = _where_checked_out(top, branch)
         if place is not None:
-            now = _tree_now(layout, place, caveats)
+            now = tree_now(layout, place, caveats)
             return None if now is None else TreePair(before=fork, after=now)
         caveats.append(f"`{branch}` is not checked out here: only its commits are seen")
         return TreePair(before=fork, after=tip)
-    now = _tree_now(layout, top, caveats)
+    now = tree_now(layout, top, caveats)
     return None if now is None else TreePair(before=fork, after=now)
 
 
@@ -215,7 +207,8 @@ def _where_checked_out(top: Path, branch: str) -> Path | None:
     return None
 
 
-def _tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
+def tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
+    """Return a work tree as it stands; None where git cannot read it, which is added to caveats."""
     from mosaic.store.state import ensure_state_dir
 
     prefix = state_prefix(layout.state_dir, top)
@@ -238,7 +231,7 @@ def _is_there(top: Path, name: str) -> bool:
 
 
 def _changed_files(top: Path, pairs: Sequence[TreePair]) -> tuple[ChangedFile, ...]:
-    changes = changes_of_pairs(top, [(pair.before, pair.after) for pair in pairs])
+    changes = changes_of_pairs(top, pairs)
     return tuple(
         ChangedFile(
             path=change.path,

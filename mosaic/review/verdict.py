@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 from mosaic.machine.disk import find_text
 from mosaic.machine.git import find_work_tree
-from mosaic.machine.tree_diff import describe_changes
+from mosaic.machine.tree_diff import compare_trees, describe_changes
 from mosaic.records import dataclass
 from mosaic.review.claims import parse_command_claims, parse_file_claims
-from mosaic.review.evidence import Evidence, gather_evidence
+from mosaic.review.evidence import Evidence, gather_evidence, tree_now
 from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.tails import output_tail
+from mosaic.sessions.changed_rules import scope_that_counts, standing_changes
 from mosaic.sessions.finish import changes_of_pairs, own_files, scope_violations
+from mosaic.sessions.plan_edits import edits_on_record
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
+from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mosaic.model import Task
@@ -49,6 +52,10 @@ class Review:
     out_of_scope: tuple[str, ...]
     gates: tuple[GateOnRecord, ...]
     stat: str
+    rules_changed: tuple[str, ...] = ()
+    """Rules that changed while its agents worked and still stand so, in words."""
+    warnings: tuple[str, ...] = ()
+    """What is worth a look and is no objection, in words."""
 
     @property
     def contradictions(self) -> int:
@@ -71,6 +78,7 @@ class Review:
             count = len(self.out_of_scope)
             files = "1 file" if count == 1 else f"{count} files"
             found.append(f"{files} changed outside of the write scope")
+        found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
 
@@ -87,7 +95,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     sections = handoff_texts(text) if text else dict.fromkeys(HANDOFF_SECTIONS, "")
     evidence = gather_evidence(snapshot, task)
     top = find_work_tree(snapshot.layout.project)
-    own = set(own_files(snapshot.layout, top, task)) if top else set()
+    is_own = own_files(snapshot.layout, top) if top else lambda _: False
     judged = judge_claims(
         parse_file_claims(sections["files_changed"]),
         parse_command_claims(sections["commands_run"]),
@@ -95,18 +103,19 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         ran=evidence.ran,
         knows_all_commands=evidence.knows_all_commands,
         roots=evidence.roots,
-        ignored=own.__contains__,
+        ignored=is_own,
     )
-    changed = [change.path for change in evidence.changed or ()]
     return Review(
         task=task,
         sections=sections,
         missing=tuple(missing_sections(text)) if text else (),
         evidence=evidence,
         judged=judged,
-        out_of_scope=tuple(scope_violations(snapshot.layout, task, changed)),
+        out_of_scope=tuple(_out_of_scope(snapshot, task, evidence)),
         gates=tuple(_gates(snapshot, task)),
-        stat=_stat(top, evidence, own),
+        stat=_stat(top, evidence, is_own),
+        rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
+        warnings=edits_on_record(runs_of_task(snapshot.layout.runs_dir, task.id)),
     )
 
 
@@ -120,12 +129,29 @@ def diff_text(snapshot: Snapshot, review: Review) -> str:
     return "\n".join(read_diff(top, pair.before, pair.after) for pair in review.evidence.pairs)
 
 
-def _stat(top: Path | None, evidence: Evidence, own: Collection[str]) -> str:
+def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[str]:
+    """Return what was changed outside of the write scope, and has not been put back since."""
+    scope = scope_that_counts(snapshot, task)
+    changed = [change.path for change in evidence.changed or ()]
+    outside = scope_violations(snapshot.layout, scope, changed)
+    if not outside:
+        return []
+    workspace = find_workspace(snapshot.layout, task.id)
+    place = workspace.path if workspace else find_work_tree(snapshot.layout.project)
+    now = tree_now(snapshot.layout, place, []) if place and place.is_dir() else None
+    if now is None or place is None:
+        return outside
+    left = {change.path for change in compare_trees(place, evidence.pairs[0].before, now)}
+    return [path for path in outside if path in left]
+
+
+def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -> str:
     """Return the size of the work in one line, the mission's own files left out; empty: unknown."""
     if top is None or evidence.changed is None:
         return ""
-    pairs = [(pair.before, pair.after) for pair in evidence.pairs]
-    return describe_changes([c for c in changes_of_pairs(top, pairs) if c.path not in own])
+    return describe_changes(
+        [c for c in changes_of_pairs(top, evidence.pairs) if not is_own(c.path)]
+    )
 
 
 def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:

@@ -44,6 +44,18 @@ class EventType(StrEnum):
     GATE_PASSED = "gate_passed"
     GATE_FAILED = "gate_failed"
     SCOPE_VIOLATED = "scope_violated"
+    SCOPE_SET = "scope_set"
+    """A person set the task's write scope."""
+    RULES_CHANGED = "rules_changed"
+    """What the run is judged by is not what it was when its task was claimed."""
+    MERGED_BESIDE = "merged_beside"
+    """`mission` itself changed files of the work tree while the agent worked in it."""
+    PLAN_EDITED = "plan_edited"
+    """Another task's file, or the table, was edited by hand while it worked."""
+    SESSION_UNLISTED = "session_unlisted"
+    """mission.json could not be written when the agent had been started."""
+    END_KEPT = "end_kept"
+    """Its end could not be recorded in the mission, and is kept until that can be done."""
     STOP_REQUESTED = "stop_requested"
     WORKER_EXITED = "worker_exited"
     STEP_COMPLETED = "step_completed"
@@ -141,7 +153,7 @@ def read_events(run: Run) -> EventRead:
     """Read a run's events; what is no event is left out and reported as torn."""
     try:
         data = run.worker_log.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return EventRead(events=(), torn=False)
     lines = data.split(b"\n")
     torn = lines.pop() != b""

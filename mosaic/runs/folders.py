@@ -87,7 +87,7 @@ def is_half_laid_out(run: Run) -> bool:
         return False
     try:
         entries = list(os.scandir(run.dir))
-    except (FileNotFoundError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return False
     names = {entry.name for entry in entries}
     if {"meta.json", "state.json"} <= names:
@@ -127,7 +127,7 @@ def task_folders(runs_dir: Path) -> list[Path]:
     """Return the folders that hold the runs of one task each."""
     try:
         return sorted(Path(each.path) for each in os.scandir(runs_dir) if _is_folder(each))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
@@ -139,7 +139,7 @@ def runs_in(folder: Path) -> list[Run]:
             for entry in os.scandir(folder)
             if not entry.name.startswith(".") and _is_folder(entry)
         ]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [Run(dir=folder / name) for name in sorted(names, key=_order)]
 

@@ -11,6 +11,7 @@
       transcript.jsonl  the agent's own structured events
       prompt.md         what it was given
       capsule.json
+      rules.json        gates, review rules and write scope as they stood at the claim
       result.json       the step result
       checkpoints/      restorable snapshots of the work tree
       artifacts/        what the agent leaves for people
@@ -22,6 +23,7 @@ left out of it, as `prompt.md` has it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,6 +83,8 @@ class RunMeta:
     panel_id: str | None = None
     """The panel whose worker's run it is; None for every other."""
     tool_version: str = ""
+    rules_sha256: str | None = None
+    """Digest of rules.json; None where a run has none: a recorded command, an older one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,7 +172,7 @@ class Run:
         Raises:
             RecordError: it is missing or broken.
         """
-        return _parse(self.dir / "meta.json", _meta_from)
+        return _parse(self.dir / "meta.json", meta_from)
 
     def find_meta(self) -> RunMeta | None:
         """Return meta.json, or None where it cannot be read."""
@@ -205,6 +209,10 @@ class Run:
         except MissionError:
             return {}
 
+    def write_meta(self, meta: RunMeta) -> None:
+        """Write meta.json."""
+        self.write_json("meta.json", meta_values(meta))
+
     def write_state(self, state: RunState) -> None:
         """Replace state.json."""
         self.write_json("state.json", {"layout_version": LAYOUT_VERSION, **_values(state)})
@@ -215,8 +223,11 @@ class Run:
 
     def output_bytes(self) -> int:
         """Return how much was written to both logs so far."""
-        logs = (self.stdout_log, self.stderr_log)
-        return sum(os.stat(log).st_size for log in logs if log.exists())
+        total = 0
+        for log in (self.stdout_log, self.stderr_log):
+            with contextlib.suppress(OSError):  # not there yet, or not any more
+                total += os.stat(log).st_size
+        return total
 
     def last_sign_of_life(self) -> datetime:
         """Return when anything in the record was written last."""
@@ -230,7 +241,7 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
     for name, text in (("prompt.md", prompt), ("capsule.json", capsule)):
         if text:  # a recorded command is given neither
             write_private(run.dir / name, text.encode(), root=run.dir)
-    run.write_json("meta.json", {"layout_version": LAYOUT_VERSION, **_values(meta)})
+    run.write_meta(meta)
     run.write_state(
         RunState(status=RunStatus.PREPARED, attempt=meta.attempt, updated_at=meta.created_at)
     )
@@ -275,7 +286,13 @@ def _parse(path: Path, build: Callable[[dict[str, Any]], Parsed]) -> Parsed:
         ) from None
 
 
-def _meta_from(values: dict[str, Any]) -> RunMeta:
+def meta_values(meta: RunMeta) -> dict[str, JsonValue]:
+    """Return what meta.json holds."""
+    return {"layout_version": LAYOUT_VERSION, **_values(meta)}
+
+
+def meta_from(values: dict[str, Any]) -> RunMeta:
+    """Return what `meta_values` gave; raises KeyError, TypeError or ValueError for other values."""
     known = {name: values[name] for name in RunMeta.__dataclass_fields__ if name in values}
     known["mode"] = Mode(known["mode"])
     known["argv"] = tuple(known["argv"])

@@ -3,6 +3,9 @@
 The steps, in order: start the agent; stay until it and everything it started has ended; look
 what finished work would still lack; record the end in the mission; write result.json; write
 the end of state.json, last of all.
+
+Nothing that becomes of the mission's files meanwhile ends this: what is needed of them is read
+before the agent starts, and an end that they cannot take is kept until they can.
 """
 
 from __future__ import annotations
@@ -12,13 +15,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
+from mosaic.errors import MissionError, RecordError
 from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import create_private_dir
 from mosaic.machine.outlet import find_gaps
-from mosaic.model import Usage
+from mosaic.model import EndReason, RunStatus, Session, Usage
 from mosaic.ports import Started
 from mosaic.records import replace
 from mosaic.runs.checkpoint import Trigger
+from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
@@ -28,10 +33,14 @@ from mosaic.runs.snapshots import (
     take_begin_tree,
     take_checkpoint,
 )
-from mosaic.sessions.outcome import decide_step_outcome
+from mosaic.sessions.kept_ends import keep_end
+from mosaic.sessions.outcome import Outcome, decide_step_outcome
 from mosaic.sessions.output import reader_of
+from mosaic.sessions.run_rules import read_rules, write_rules
 from mosaic.sessions.settle import (
+    EndedWork,
     EndFacts,
+    Settled,
     earlier_usage,
     settle_session,
     step_end,
@@ -39,6 +48,7 @@ from mosaic.sessions.settle import (
 )
 from mosaic.sessions.supervisor import Supervisor
 from mosaic.store.mission_file import load_mission
+from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,9 +56,7 @@ if TYPE_CHECKING:
     from mosaic.machine.snapshot import TakenTree
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
-    from mosaic.sessions.outcome import Outcome
     from mosaic.sessions.output import Progress
-    from mosaic.sessions.settle import Settled
     from mosaic.sessions.supervisor import RunEnd
 
 
@@ -61,7 +69,7 @@ class RunCarrier:
         order: Order,
         *,
         watch: Callable[[Progress], None] | None = None,
-        examine: Callable[[RunEnd, Run, Order], tuple[str, ...]] | None = None,
+        examine: Callable[[EndedWork], tuple[str, ...]] | None = None,
         heeds_interrupt: Callable[[], bool] = lambda: True,
     ) -> None:
         """Take up a prepared run.
@@ -82,7 +90,10 @@ class RunCarrier:
         self.run = Run(dir=run_dir)
         self.meta = self.run.meta()
         self._mission_file = Path(self.meta.mission_file)
+        self.rules = read_rules(self.run, self.meta)
         document = load_mission(self._mission_file)
+        self._layout = document.layout
+        self._sessions = document.mission.sessions.every()
         self._source = Source(
             run=self.run,
             meta=self.meta,
@@ -123,27 +134,33 @@ class RunCarrier:
         return Started(agent=agent, supervisor_pid=os.getpid(), place=self._order.place)
 
     def complete(self) -> None:
-        """Stay to the end and record it.
+        """Stay to the end and record it; where that cannot be done, keep it: see `settled`.
 
         Raises:
-            LockTimeoutError: the mission could not be locked to record the end; the next
-                command that looks records it.
+            FileAccessError: the run's own record cannot be written; the end itself is recorded.
         """
         try:
             self._keep_begin()
             self.end = end = self._supervisor.carry()
-            facts = self._facts(end)
-            if self._examine is not None:
-                facts = replace(facts, lacks=self._examine(end, self.run, self._order))
+            self._restore_record(at_end=True)
+            facts = replace(self._facts(end), lacks=self._lacks(end))
             self.facts = facts
             self.outcome = outcome = self._settle(facts)
-            done = step_end(self.meta, facts, outcome, events=self._supervisor.event_count + 1)
+            self._finish(end, facts, outcome)
+        finally:
+            self._supervisor.close()
+
+    def _finish(self, end: RunEnd, facts: EndFacts, outcome: Outcome) -> None:
+        """Write the end into the run's record, if the record is still there."""
+        done = step_end(self.meta, facts, outcome, events=self._supervisor.event_count + 1)
+        try:
             write_result(self.run, self.meta, done)
             self._supervisor.finish(
                 outcome.run_status, outcome.reason, outcome.summary, end.exit_code
             )
-        finally:
-            self._supervisor.close()
+        except (MissionError, OSError):
+            if self.run.dir.is_dir():
+                raise
 
     def _keep_begin(self) -> None:
         if self._begin is not None:
@@ -152,24 +169,100 @@ class RunCarrier:
             ):  # a full disk: the tree is on record all the same
                 keep_begin_tree(self._source, self._begin)
 
+    def _lacks(self, end: RunEnd) -> tuple[str, ...]:
+        """Return what finished work would still lack."""
+        if self._examine is None:
+            return ()
+        work = EndedWork(
+            end=end,
+            run=self.run,
+            meta=self.meta,
+            rules=self.rules,
+            order=self._order,
+            begin_tree=self._begin.tree if self._begin else None,
+        )
+        try:
+            return self._examine(work)
+        except OSError as error:
+            return (f"its work could not be looked at: {error}",)
+
+    def _restore_record(self, *, at_end: bool = False) -> None:
+        """Put the run's own record right where the agent removed or changed it."""
+        if self.meta.session_id is None:
+            return
+        with contextlib.suppress(MissionError, OSError):
+            if not self.run.dir.is_dir():
+                ensure_state_dir(self._layout)
+                create_private_dir(self.run.dir)
+                self._supervisor.hold_again()
+            elif not at_end:
+                return
+            if self.rules is not None and not self._is_on_record():
+                write_rules(self.run, self.rules)
+                self.run.write_meta(self.meta)
+
+    def _is_on_record(self) -> bool:
+        try:
+            meta = self.run.meta()
+            return meta == self.meta and read_rules(self.run, meta) is not None
+        except RecordError:
+            return False
+
     def _settle(self, facts: EndFacts) -> Outcome:
         """Record the end in the mission, where it is a session's."""
         if self.meta.session_id is None:
             return decide_step_outcome(
                 ended=facts.ended, words=facts.ending.message, report=facts.report
             )
+        facts = replace(facts, rules=self.rules)
         lock_file = Path(self._order.heartbeat_file or "")
-        self.settled = settle_session(self._mission_file, self.meta, facts, lock_file)
+        try:
+            self.settled = settle_session(self._mission_file, self.meta, facts, lock_file)
+        except MissionError as error:
+            self.settled = self._keep(facts, error)
         return self.settled.outcome
 
+    def _keep(self, facts: EndFacts, problem: MissionError) -> Settled:
+        """Keep an end that cannot be recorded now."""
+        kept = keep_end(self._layout, self.meta, facts)
+        after = (
+            "it is kept, and the next command records it once the mission is back"
+            if kept
+            else "and there is no place to keep it"
+        )
+        words = f"its end could not be recorded: {problem.message}; {after}"
+        EventLog(self.run).append(
+            EventType.END_KEPT, words, level="warning", data={"path": str(kept) if kept else None}
+        )
+        ok = facts.ended is EndReason.COMPLETED
+        outcome = Outcome(
+            reason=facts.ended,
+            run_status=RunStatus.COMPLETED if ok else RunStatus.FAILED,
+            task_status=None,
+            summary=f"{facts.ending.message}; {words}",
+        )
+        session = Session(
+            id=self.meta.session_id or "",
+            runtime=self.meta.runtime,
+            started_at=self.meta.created_at,
+            ended_at=facts.ended_at,
+            ended_reason=facts.ended,
+            duration_seconds=int(facts.duration_seconds),
+            last_task_id=self.meta.task_id,
+            run_id=self.meta.run_id,
+            runtime_session_id=facts.conversation,
+            usage=facts.usage,
+        )
+        return Settled(session=session, outcome=outcome, task_status=None, problem=problem)
+
     def _save(self, trigger: Trigger) -> Checkpoint | None:
+        self._restore_record()
         return take_checkpoint(self._source, trigger, only_if_changed=trigger is Trigger.INTERVAL)
 
     def _facts(self, end: RunEnd) -> EndFacts:
         before = Usage(cost_usd=0.0)
         if self.meta.session_id is not None:
-            sessions = load_mission(self._mission_file).mission.sessions
-            before = earlier_usage(sessions, self.meta.session_id, end.conversation)
+            before = earlier_usage(self._sessions, self.meta.session_id, end.conversation)
         elif self.meta.panel_id is not None:
             before = usage_of_turns(self.run, end.conversation)
         return EndFacts(

@@ -6,10 +6,11 @@ agent runs: lock with its pid, session listed, mission `active`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.errors import SessionLiveError
+from mosaic.errors import MissionError, SessionLiveError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import own_identity
@@ -17,7 +18,10 @@ from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import one_line
 from mosaic.records import dataclass, replace
+from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.folders import run_of
 from mosaic.sessions.session_lock import Life, remove_lock, write_lock
+from mosaic.sessions.settle import patiently
 from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.mission_file import next_session_id
 
@@ -114,16 +118,38 @@ def claim_task(
 
 def confirm_claim(
     draft: Draft, claim: Claim, started: Started, conversation: str | None
-) -> Session:
-    """Put the running agent on record: its pid, its session, an active mission."""
+) -> tuple[Session, MissionError | None]:
+    """Put the running agent on record: its pid, its session, an active mission.
+
+    The agent runs already, so nothing here may fail: where mission.json is just being saved by
+    somebody else it is read again, and where it cannot be written at all the session is listed
+    when it ends, and its run's record says so.
+
+    Returns:
+        The session, and why it could not be listed; None where it is.
+    """
     layout = draft.layout
     lock = replace(claim.lock, process=started.agent, supervisor_pid=started.supervisor_pid)
-    write_lock(claim.lock_file, lock, state_dir=layout.state_dir)
     session = replace(session_of(lock), runtime_session_id=conversation)
-    draft.put_session(session)
-    draft.set_mission_status(MissionStatus.ACTIVE)
-    draft.save()
-    return session
+
+    def put_on_record() -> None:
+        draft.start_over()
+        draft.put_session(session)
+        draft.set_mission_status(MissionStatus.ACTIVE)
+        draft.save()
+
+    try:
+        write_lock(claim.lock_file, lock, state_dir=layout.state_dir)
+        patiently(put_on_record)
+    except MissionError as error:
+        run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
+        EventLog(run).append(
+            EventType.SESSION_UNLISTED,
+            f"the session could not be listed: {error.message}; its end records it",
+            level="warning",
+        )
+        return session, error
+    return session, None
 
 
 def session_of(lock: SessionLock) -> Session:
@@ -148,4 +174,5 @@ def undo_reservation(claim: Claim) -> None:
 def undo_claim(draft: Draft, claim: Claim) -> None:
     """Give a task back as if it had never been taken."""
     remove_lock(claim.lock_file, claim.lock.run_id)
-    draft.undo()
+    with contextlib.suppress(MissionError):  # why nothing was started says more
+        draft.undo()

@@ -11,62 +11,83 @@ from mosaic.machine.left_out import PRIVATE
 from mosaic.machine.rebuild import has_object
 from mosaic.machine.tree_diff import compare_trees
 from mosaic.model import EndReason, GatePolicy, Mode, Status
+from mosaic.plan.gates import parse_gates
+from mosaic.plan.rules import judged_by
 from mosaic.plan.scopes import outside_scope
+from mosaic.records import dataclass
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
+from mosaic.sessions.changed_rules import rules_in_force
 from mosaic.sessions.gates import run_gates
 from mosaic.sessions.homecoming import bring_home
+from mosaic.sessions.plan_edits import note_plan_edits
+from mosaic.sessions.settle import patiently
 from mosaic.store.reading import read_mission
+from mosaic.store.written import as_written
+from mosaic.workspaces.provision import own_prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mosaic.machine.tree_diff import FileChange
-    from mosaic.model import Task
-    from mosaic.ports import Order
-    from mosaic.runs.record import Run, RunMeta
+    from mosaic.model import Mission, Task
+    from mosaic.runs.record import Run
     from mosaic.sessions.gates import GateResult
-    from mosaic.sessions.supervisor import RunEnd
+    from mosaic.sessions.settle import EndedWork
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
 SHOWN_PATHS = 5
 
 
-def examine_work(end: RunEnd, run: Run, order: Order) -> tuple[str, ...]:
+def examine_work(work: EndedWork) -> tuple[str, ...]:
     """Look at an agent's work when it has ended: write scope, and gates where they are due.
 
-    Both are noted as events of the run. Returns what finished work lacks, in words.
+    Both are those that its task was claimed with, and are noted as events of the run. Returns
+    what finished work lacks, in words.
     """
-    meta = run.meta()
+    run, meta = work.run, work.meta
     bring_home(run, meta)
     try:
-        snapshot = read_mission(Path(meta.mission_file))
-    except MissionError:
-        return ()  # told when the end is recorded
+        snapshot = patiently(lambda: read_mission(Path(meta.mission_file)))
+    except MissionError as error:
+        return (f"its write scope and gates were not looked at: {error.message}",)
     entry = snapshot.find(meta.task_id)
     if entry is None:
         return ()
+    task, mission = entry.task, judged_by(snapshot.document.mission, work.rules)
     try:
-        changed = changed_by_agents(snapshot, entry.task)
+        note_merged_beside(run, snapshot.layout)
+        changed = changed_by_agents(snapshot, task)
     except GitRefusedError as error:
         changed, lacks = None, [f"what it changed is not known: git says: {error.reason}"]
     else:
-        lacks = _scope_lacks(run, snapshot, entry.task, changed)
-    says_finished = entry.task.status in (Status.REVIEW, Status.DONE)
-    policy = snapshot.document.mission.review.gates
+        lacks = _scope_lacks(work, snapshot, mission, task, changed)
+        note_plan_edits(run, snapshot, task)
+    says_finished = task.status in (Status.REVIEW, Status.DONE)
+    policy = mission.review.gates
     due = policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and says_finished)
     if due and meta.mode is Mode.HEADLESS:
-        if end.reason is not EndReason.STOPPED:
-            lacks += _gate_lacks(run, meta, snapshot, changed, order.heartbeat_file)
-        elif snapshot.document.mission.quality_gates:
+        if work.end.reason is not EndReason.STOPPED:
+            lacks += _gate_lacks(work, snapshot, mission, changed)
+        elif mission.quality_gates:
             lacks.append("its gates were not run: it was stopped")
     return tuple(lacks)
 
 
-def tree_pair(run: Run, top: Path) -> tuple[str, str] | None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreePair:
+    """What to compare: both are trees or commits."""
+
+    before: str
+    after: str
+    merged: frozenset[str] = frozenset()
+    """Paths that `mission` itself changed in between, beside the agent."""
+
+
+def tree_pair(run: Run, top: Path) -> TreePair | None:
     """Return the trees that a run began and ended with; None where they are not known."""
     try:
         begin = run.state().begin_tree
@@ -75,7 +96,9 @@ def tree_pair(run: Run, top: Path) -> tuple[str, str] | None:
     end = _last_tree(run)
     if begin is None or end is None:
         return None
-    return (begin, end) if all(has_object(top, tree) for tree in (begin, end)) else None
+    if not all(has_object(top, tree) for tree in (begin, end)):
+        return None
+    return TreePair(before=begin, after=end, merged=_merged_beside(run))
 
 
 def trees_of(run: Run) -> list[str]:
@@ -92,7 +115,42 @@ def _last_tree(run: Run) -> str | None:
     return next((tree for tree in reversed(trees) if tree), None)
 
 
-def changes_of_pairs(top: Path, pairs: Sequence[tuple[str, str]]) -> list[FileChange]:
+def note_merged_beside(run: Run, layout: Layout) -> None:
+    """Note in a run's record what `mission` merged beside its agent: that is not its change."""
+    top = find_work_tree(layout.project)
+    pair = tree_pair(run, top) if top else None
+    if top is None or pair is None:
+        return
+    try:
+        changes = compare_trees(top, pair.before, pair.after, find_renames=False)
+        is_own = own_files(layout, top)
+        ours = as_written(layout, [top / c.path for c in changes if not is_own(c.path)])
+    except MissionError:
+        return
+    if ours:
+        paths = sorted(path.relative_to(top).as_posix() for path in ours)
+        EventLog(run).append(
+            EventType.MERGED_BESIDE,
+            f"merged by `mission` while it worked: {_some(paths)}",
+            data={"paths": paths},
+        )
+
+
+def _merged_beside(run: Run) -> frozenset[str]:
+    paths: set[str] = set()
+    for event in read_events(run).events:
+        found = event.data.get("paths")
+        if event.type == EventType.MERGED_BESIDE and isinstance(found, list):
+            paths.update(str(path) for path in found)
+    return frozenset(paths)
+
+
+def _some(paths: Sequence[str]) -> str:
+    shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
+    return f"{shown} and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else shown
+
+
+def changes_of_pairs(top: Path, pairs: Sequence[TreePair]) -> list[FileChange]:
     """Return what was changed between trees, pair after pair, and not changed back since.
 
     Raises:
@@ -102,10 +160,11 @@ def changes_of_pairs(top: Path, pairs: Sequence[tuple[str, str]]) -> list[FileCh
         return []
     touched = {
         change.path
-        for begin, end in pairs
-        for change in compare_trees(top, begin, end, find_renames=False)
+        for pair in pairs
+        for change in compare_trees(top, pair.before, pair.after, find_renames=False)
+        if change.path not in pair.merged
     }
-    net = compare_trees(top, pairs[0][0], pairs[-1][1])
+    net = compare_trees(top, pairs[0].before, pairs[-1].after)
     return [c for c in net if c.path in touched or (c.old_path or c.path) in touched]
 
 
@@ -141,44 +200,52 @@ def _private_paths(run: Run) -> list[str]:
     return [each.path for each in left_out if each.reason == PRIVATE and each.mtime_ns >= begun]
 
 
-def own_files(layout: Layout, top: Path, task: Task) -> list[str]:
-    """Return the files that a task may always change, and that the mission itself changes."""
-    paths = [layout.tasks_file, layout.scratchpad_file, layout.mission_file]
-    if task.file:
-        paths.append(layout.project / task.file)
-    return [name for path in paths if (name := state_prefix(path, top)) is not None]
+def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
+    """Return what tells whether a path is one of the mission's own files.
+
+    Whoever plans, reviews or ends a session changes them beside an agent's work, so git alone
+    says nothing of who did.
+    """
+    own = [*own_prefixes(layout, top), state_prefix(layout.state_dir, top)]
+    names = tuple(name for name in own if name)
+    folders = tuple(f"{name}/" for name in names)
+    return lambda path: path in names or path.startswith(folders)
 
 
-def scope_violations(layout: Layout, task: Task, changed: Sequence[str] | None) -> list[str]:
-    """Return the changed files that a task's write scope does not allow."""
+def scope_violations(
+    layout: Layout, scope: Sequence[str], changed: Sequence[str] | None
+) -> list[str]:
+    """Return the changed files that a write scope does not allow."""
     top = find_work_tree(layout.project)
     if not changed or top is None:
         return []
-    own = set(own_files(layout, top, task))
-    return outside_scope([path for path in changed if path not in own], task.write_scope)
+    is_own = own_files(layout, top)
+    return outside_scope([path for path in changed if not is_own(path)], scope)
 
 
-def _scope_lacks(run: Run, snapshot: Snapshot, task: Task, changed: list[str] | None) -> list[str]:
-    outside = scope_violations(snapshot.layout, task, changed)
+def _scope_lacks(
+    work: EndedWork, snapshot: Snapshot, mission: Mission, task: Task, changed: list[str] | None
+) -> list[str]:
+    run, layout = work.run, snapshot.layout
+    rules = rules_in_force(run, work.rules) if work.rules else None
+    scope = rules.write_scope if rules else task.write_scope
+    top = find_work_tree(layout.project)
+    if scope and work.begin_tree and top and tree_pair(run, top) is None:
+        return ["its write scope could not be looked at: the trees that it changed are not known"]
+    outside = scope_violations(layout, scope, changed)
     if not outside:
         return []
-    shown = ", ".join(f"`{path}`" for path in outside[:SHOWN_PATHS])
-    more = f" and {len(outside) - SHOWN_PATHS} more" if len(outside) > SHOWN_PATHS else ""
-    message = f"it changed files outside of its write scope: {shown}{more}"
+    message = f"it changed files outside of its write scope: {_some(outside)}"
     EventLog(run).append(
         EventType.SCOPE_VIOLATED, message, level="warning", data={"paths": outside}
     )
-    return [] if snapshot.document.mission.review.allow_out_of_scope else [message]
+    return [] if mission.review.allow_out_of_scope else [message]
 
 
 def _gate_lacks(
-    run: Run,
-    meta: RunMeta,
-    snapshot: Snapshot,
-    changed: list[str] | None,
-    heartbeat_file: str | None,
+    work: EndedWork, snapshot: Snapshot, mission: Mission, changed: list[str] | None
 ) -> list[str]:
-    log = EventLog(run)
+    log = EventLog(work.run)
 
     def note(result: GateResult) -> None:
         log.append(
@@ -195,10 +262,11 @@ def _gate_lacks(
     try:
         results = run_gates(
             snapshot,
-            meta.task_id,
-            cwd=Path(meta.cwd),
+            work.meta.task_id,
+            cwd=Path(work.meta.cwd),
+            gates=parse_gates(mission.quality_gates),
             changed=changed,
-            heartbeat_file=heartbeat_file,
+            heartbeat_file=work.order.heartbeat_file,
             tell=note,
         )
     except MissionError as error:

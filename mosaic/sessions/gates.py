@@ -45,6 +45,7 @@ def run_gates(
     task_id: str,
     *,
     cwd: Path,
+    gates: Sequence[Gate] | None = None,
     changed: Sequence[str] | None = None,
     heartbeat_file: str | None = None,
     tell: Callable[[GateResult], None] = lambda _: None,
@@ -55,6 +56,7 @@ def run_gates(
         snapshot: the mission.
         task_id: whose record they belong to.
         cwd: where they run.
+        gates: the gates; None: those of the mission as it stands.
         changed: the files that were changed; None: not known, so every gate counts.
         heartbeat_file: touched while they run, for the session that waits for them.
         tell: told of each as it ends.
@@ -64,7 +66,9 @@ def run_gates(
         TaskNotFoundError: there is no such task.
     """
     results = []
-    for gate in parse_gates(snapshot.document.mission.quality_gates):
+    if gates is None:
+        gates = parse_gates(snapshot.document.mission.quality_gates)
+    for gate in gates:
         if changed is not None and gate.scope and _misses(gate, changed):
             result = GateResult(gate=gate, outcome="skipped", words="its scope was not touched")
         else:

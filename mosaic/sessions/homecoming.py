@@ -57,7 +57,9 @@ def bring_home(run: Run, meta: RunMeta) -> Homecoming | None:
         return None
     done = Homecoming()
     try:
-        with changing(Path(meta.mission_file), doing=f"bringing {meta.task_id} home") as draft:
+        with changing(
+            Path(meta.mission_file), doing=f"bringing {meta.task_id} home", fenced=False
+        ) as draft:
             done = _carry(draft, run, meta, workspace)
             draft.save()
     except MissionError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mosaic.machine.lock import was_killed
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.unrecorded import find_lost
+from mosaic.store.kept import list_kept_ends
 
 if TYPE_CHECKING:
     from mosaic.sessions.settle import Settled
@@ -25,11 +26,13 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
         LockFileError: a session lock cannot be read.
         LockTimeoutError: the mission lock was not free.
     """
-    dead = any(found.is_dead for found in find_locks(snapshot.layout)) or find_lost(snapshot)
-    if not dead and not was_killed(snapshot.layout.mission_lock):
+    layout = snapshot.layout
+    dead = any(found.is_dead for found in find_locks(layout)) or find_lost(snapshot)
+    if not dead and not list_kept_ends(layout) and not was_killed(snapshot.layout.mission_lock):
         return []
     from mosaic.sessions.recover import recover_in  # start-up, as above
     from mosaic.store.draft import changing
 
-    with changing(snapshot.document.path, doing="recording the end of a dead session") as draft:
+    doing = "recording the end of a dead session"
+    with changing(snapshot.document.path, doing=doing, fenced=False) as draft:
         return recover_in(draft)

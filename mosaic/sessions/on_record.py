@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
+from mosaic.errors import MissionError, RecordError
 from mosaic.model import GatePolicy, Mode
 from mosaic.plan.gates import parse_gates
+from mosaic.plan.rules import judged_by
 from mosaic.runs.events import EventType, read_events
+from mosaic.sessions.run_rules import read_rules
 
 if TYPE_CHECKING:
     from mosaic.model import Mission
@@ -19,6 +21,10 @@ def lacks_on_record(run: Run, meta: RunMeta, mission: Mission) -> tuple[str, ...
 
     Gates that were due and did not come to run are lacking too.
     """
+    try:
+        mission = judged_by(mission, read_rules(run, meta))
+    except RecordError:
+        return ()  # told when the end is recorded: nothing can be held against its work
     lacks, passed = [], 0
     for event in read_events(run).events:
         if (

@@ -90,7 +90,7 @@ class OutputFollower:
         if self._source is None:
             try:
                 self._source = os.open(self._run.stdout_log, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return
         if limit_bytes is None:
             self._skip_ahead()

@@ -19,7 +19,9 @@ from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.sessions.agent_version import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
+from mosaic.sessions.changed_rules import claim_rules
 from mosaic.sessions.place import folders_of_mission
+from mosaic.sessions.run_rules import write_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +71,11 @@ def prepare_run(
     layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
     timeout = request.timeout_seconds or _configured_timeout(snapshot, runtime.name)
     number = _attempt_number(layout, task, attempt)
+    rules = claim_rules(snapshot, task)
     with laying_out(layout.runs_dir, task.id) as run:
-        briefing = brief_agent(snapshot, task, _occasion(chosen, place, attempt, run, request.mode))
+        occasion = _occasion(chosen, place, attempt, run, request.mode)
+        told = task._replace(write_scope=rules.write_scope)  # by what it is judged
+        briefing = brief_agent(snapshot, told, occasion)
         launch = Launch(
             mode=request.mode,
             cwd=place.cwd,
@@ -104,11 +109,16 @@ def prepare_run(
             prompt=briefing.origin(),
             agent=describe_agent(runtime, invocation.argv[0], layout),
             tool_version=__version__,
+            rules_sha256=write_rules(run, rules),
         )
         write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
         save_capsule(layout, briefing.capsule)
         _note_prepared(run, attempt)
-    marks = {"MISSION_TASK": task.id, "MISSION_SESSION": chosen.session_id}
+    marks = {
+        "MISSION_TASK": task.id,
+        "MISSION_SESSION": chosen.session_id,
+        "MISSION_RUN": run.id,
+    }
     order = build_order(meta, invocation, run, marks, place.lock_file)
     return Prepared(run=run, order=order, invocation=invocation)
 

@@ -31,6 +31,7 @@ from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.homecoming import bring_home_in
+from mosaic.sessions.kept_ends import settle_kept
 from mosaic.sessions.on_record import lacks_on_record
 from mosaic.sessions.outcome import decide_step_outcome
 from mosaic.sessions.output import OutputFollower, reader_of
@@ -57,7 +58,8 @@ GONE = Ending(
 
 def recover_in(draft: Draft) -> list[Settled]:
     """Record the end of every dead session, in a draft whose mission lock is held."""
-    settled = [_end_dead(draft, found) for found in find_locks(draft.layout) if found.is_dead]
+    settled = settle_kept(draft)
+    settled += [_end_dead(draft, found) for found in find_locks(draft.layout) if found.is_dead]
     settled += [_end_lost(draft, session) for session in find_lost(draft.snapshot)]
     return settled
 

@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     from mosaic.ports import Executor, Started
     from mosaic.runs.record import Run
     from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.claim import Claim
     from mosaic.sessions.place import Place
+    from mosaic.sessions.prepare import Prepared
     from mosaic.sessions.settle import Settled
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
@@ -87,6 +89,8 @@ class HandedOff:
     """Whether the run was carried to its end here."""
     workspace: Workspace | None = None
     """The worktree that it works in; None: the mission's own work tree."""
+    problem: MissionError | None = None
+    """Why mission.json does not list the session yet; its end puts it there."""
 
 
 def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) -> HandedOff:
@@ -108,7 +112,8 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         refuse_half_restored(draft.layout)
         chosen = _choose(draft.snapshot, request)
         if chosen.worktree is None:
-            launched = _launch(draft, chosen, home_place(draft.layout), request, executor)
+            begun = _begin(draft, chosen, home_place(draft.layout), request, executor)
+            launched = _confirm(draft, begun)
     if chosen.worktree is not None:
         launched = _launch_in_worktree(mission_file, chosen, request, executor)
     carried = executor.wait()
@@ -120,6 +125,7 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         recovered=recovered,
         carried=carried,
         workspace=launched.workspace,
+        problem=launched.problem,
     )
 
 
@@ -146,6 +152,7 @@ class _Launched:
     run: Run
     started: Started
     workspace: Workspace | None
+    problem: MissionError | None
 
 
 def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
@@ -198,13 +205,15 @@ def _launch_in_worktree(
         document = load_mission(mission_file)
         was_there = find_workspace(document.layout, wanted.name) is not None
         workspace = provision(document.layout, wanted, document.mission.worktrees)
+        begun: _Begun | None = None
         try:
             with changing(mission_file, doing=f"handing off {chosen.task.id}") as draft:
                 chosen = replace(chosen, task=_still_open(draft.snapshot, chosen.task.id))
                 place = worktree_place(draft.layout, chosen.session_id, workspace)
-                return _launch(draft, chosen, place, request, executor)
+                begun = _begin(draft, chosen, place, request, executor)
+                return _confirm(draft, begun)
         except BaseException:
-            if not was_there:
+            if not was_there and begun is None:
                 with contextlib.suppress(MissionError):  # what stays is listed by `check`
                     remove_workspace(document.layout, workspace, force=False)
             raise
@@ -220,9 +229,19 @@ def _still_open(snapshot: Snapshot, task_id: str) -> Task:
     return task
 
 
-def _launch(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Begun:
+    """An agent that runs, and is not on record yet: from here on nothing is undone."""
+
+    claim: Claim
+    prepared: Prepared
+    started: Started
+    place: Place
+
+
+def _begin(
     draft: Draft, chosen: Chosen, place: Place, request: HandOffRequest, executor: Executor
-) -> _Launched:
+) -> _Begun:
     task, runtime = chosen.task, chosen.runtime
     attempt = plan_attempt(draft.snapshot, task, runtime, request)
     if request.from_checkpoint is not None:
@@ -242,8 +261,20 @@ def _launch(
         undo_claim(draft, claim)
         shutil.rmtree(launch.run.dir, ignore_errors=True)
         raise
-    session = confirm_claim(draft, claim, started, launch.invocation.conversation)
-    return _Launched(session=session, run=launch.run, started=started, workspace=place.workspace)
+    return _Begun(claim=claim, prepared=launch, started=started, place=place)
+
+
+def _confirm(draft: Draft, begun: _Begun) -> _Launched:
+    prepared = begun.prepared
+    conversation = prepared.invocation.conversation
+    session, problem = confirm_claim(draft, begun.claim, begun.started, conversation)
+    return _Launched(
+        session=session,
+        run=prepared.run,
+        started=begun.started,
+        workspace=begun.place.workspace,
+        problem=problem,
+    )
 
 
 def set_back(snapshot: Snapshot, task: Task, attempt: Attempt, seq: int) -> Attempt:

@@ -7,31 +7,54 @@ The same for an agent that ended well, failed, was stopped, or was found dead la
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, TypeVar
 
-from mosaic.errors import MissionError
+from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, RunStatus, Session, Status, Usage
+from mosaic.plan.rules import rule_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.flood import Unread
-from mosaic.runs.folders import runs_in
+from mosaic.runs.folders import run_of, runs_in
 from mosaic.runs.report import AgentReport
 from mosaic.runs.result import StepEnd
+from mosaic.sessions.changed_rules import find_changes, note_changed_rules, note_changes
 from mosaic.sessions.outcome import Outcome, decide_outcome
+from mosaic.sessions.run_rules import read_rules
 from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
+from mosaic.store.ended_session import find_later
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from mosaic.ports import Ending
+    from mosaic.plan.rules import RuleChange, Rules
+    from mosaic.ports import Ending, Order
     from mosaic.runs.record import Run, RunMeta
+    from mosaic.sessions.supervisor import RunEnd
     from mosaic.store.draft import Draft
 
 SETTLE_LOCK_SECONDS = 60.0
+PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""How long to wait before each new try, where the mission's files are just being saved."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndedWork:
+    """A run that has ended, as its supervisor knows it: its record may have been changed."""
+
+    end: RunEnd
+    run: Run
+    meta: RunMeta
+    rules: Rules | None
+    order: Order
+    begin_tree: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +78,8 @@ class EndFacts:
     report: AgentReport = field(default_factory=AgentReport)
     lacks: Sequence[str] = ()
     """What finished work lacks beside its handoff: scope, gates."""
+    rules: Rules | None = None
+    """What it is judged by, as its supervisor holds it; None: as its record has it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +89,26 @@ class Settled:
     session: Session
     outcome: Outcome
     task_status: Status | None
+    problem: MissionError | None = None
+    """Why the end is not, or not wholly, in the mission's files."""
+
+
+def patiently(act: Callable[[], Answer]) -> Answer:
+    """Do what needs the mission's files; where it fails, try again for a few seconds.
+
+    An editor, a formatter or git may be saving them in this moment.
+
+    Raises:
+        MissionError: it failed each time.
+    """
+    for pause in PAUSES_SECONDS:
+        try:
+            return act()
+        except LockTimeoutError:
+            raise  # it has waited long enough
+        except MissionError:
+            time.sleep(pause)
+    return act()
 
 
 def earlier_usage(sessions: Sequence[Session], session_id: str, conversation: str | None) -> Usage:
@@ -111,32 +156,49 @@ def settle_session(mission_file: Path, meta: RunMeta, facts: EndFacts, lock_file
     """Record an end in mission.json and the task's files, and free the session lock.
 
     Raises:
-        LockTimeoutError: the mission lock was not free; the next command records the end.
-        BrokenFileError: a file that must be changed is broken; the session's end is recorded
-            wherever that is possible.
+        LockTimeoutError: the mission lock was not free.
+        BrokenFileError: mission.json cannot be read or written.
     """
-    with changing(
-        mission_file,
-        doing=f"recording the end of {meta.session_id}",
-        timeout_seconds=SETTLE_LOCK_SECONDS,
-    ) as draft:
-        return settle_in(draft, meta, facts, lock_file)
+
+    def settle() -> Settled:
+        with changing(
+            mission_file,
+            doing=f"recording the end of {meta.session_id}",
+            timeout_seconds=SETTLE_LOCK_SECONDS,
+            fenced=False,
+        ) as draft:
+            return settle_in(draft, meta, facts, lock_file)
+
+    return patiently(settle)
 
 
 def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> Settled:
-    """Do what `settle_session` does, in a draft whose lock is held already."""
+    """Do what `settle_session` does, in a draft whose lock is held already.
+
+    Where the task's own files cannot be changed, the session's end is recorded all the same.
+    """
+    run = run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
     entry = draft.snapshot.find(meta.task_id)
+    mission = draft.snapshot.document.mission
+    rules, lacks = _rules_of_run(run, meta, facts)
+    if rules and rules.has_file and entry and not entry.file:
+        lacks.append("its task file is gone")
     found = entry.task.status if entry else None
-    missing = entry.file.missing_sections if entry and entry.file else ()
     outcome = decide_outcome(
         ended=facts.ended,
         words=facts.ending.message,
         found=found,
-        missing_sections=missing,
+        missing_sections=entry.file.missing_sections if entry and entry.file else (),
         mode=meta.mode,
         report=facts.report,
-        lacks=facts.lacks,
+        lacks=lacks,
     )
+    changes = find_changes(run, rules, mission, entry.task if entry else None) if rules else ()
+    if changes:
+        outcome = replace(outcome, summary=f"{outcome.summary}; {_change_words(changes)}")
+    if later := find_later(mission, meta.session_id or "", meta.task_id):
+        words = f"{outcome.summary}; `{later.id}` has taken the task over"
+        outcome = replace(outcome, task_status=None, summary=words)
     session = _ended_session(draft, meta, facts, outcome)
     draft.put_session(session)
     problem: MissionError | None = None
@@ -147,12 +209,36 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
                 draft.note(meta.task_id, outcome.summary)
         except MissionError as error:
             problem = error  # the session's end is recorded even when its task cannot be
-    _note_session(draft, session, outcome, outcome.task_status or found)
+    status = outcome.task_status or found
+    _note_session(draft, session, outcome, status)
     draft.save()
+    _note_changes(draft, run, rules, changes)
     remove_lock(lock_file, meta.run_id)
-    if problem is not None:
-        raise problem
-    return Settled(session=session, outcome=outcome, task_status=outcome.task_status or found)
+    return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
+
+
+def _rules_of_run(run: Run, meta: RunMeta, facts: EndFacts) -> tuple[Rules | None, list[str]]:
+    """Return what a run is judged by, and what its work lacks so far."""
+    if facts.rules is not None:
+        return facts.rules, [*facts.lacks]
+    try:
+        return read_rules(run, meta), [*facts.lacks]
+    except RecordError as error:
+        return None, [*facts.lacks, error.message] if run.dir.is_dir() else [*facts.lacks]
+
+
+def _change_words(changes: Sequence[RuleChange]) -> str:
+    keys = ", ".join(f"`{change.key}`" for change in changes)
+    return f"changed while it worked: {keys}"
+
+
+def _note_changes(
+    draft: Draft, run: Run, rules: Rules | None, changes: Sequence[RuleChange]
+) -> None:
+    note_changes(run, changes)
+    if rules and any(change.key != "write_scope" for change in changes):
+        now = rule_settings(draft.snapshot.document.mission)
+        note_changed_rules(draft.layout.mission_file, rules.settings, now)
 
 
 def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:

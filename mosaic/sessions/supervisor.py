@@ -217,6 +217,12 @@ class Supervisor:
         )
         self.run.write_state(state)
 
+    def hold_again(self) -> None:
+        """Hold the run's folder anew, where it was removed and made again."""
+        if self._folder:
+            self._folder.release()
+        self._folder = hold_folder(self.run.dir)
+
     @property
     def started_at(self) -> datetime | None:
         """When the agent was started."""
@@ -338,7 +344,7 @@ class Supervisor:
         """Save the work tree; a run goes on where that cannot be done, and says so."""
         try:
             checkpoint = self._save(trigger)
-        except MissionError as error:
+        except (MissionError, OSError) as error:
             self._note(
                 EventType.CHECKPOINT_CAPTURED, f"none could be taken: {error}", level="warning"
             )

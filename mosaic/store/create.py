@@ -14,6 +14,7 @@ from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
 from mosaic.plan.globs import bad_glob
 from mosaic.records import dataclass, replace
+from mosaic.store.field_values import table_word
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
 from mosaic.store.mission_file import format_time
@@ -244,7 +245,7 @@ def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
         return
     values = {
         "id": task_id,
-        "status": draft.table_word("todo"),
+        "status": table_word(draft.snapshot, "todo"),
         "milestone": new.milestone or "",
         "title": title,
         "depends_on": ", ".join(new.depends_on),

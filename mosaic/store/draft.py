@@ -16,16 +16,17 @@ from mosaic.machine.disk import find_bytes, find_signed, find_text, write_privat
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.together import Change, finish_intent, write_together
-from mosaic.model import MissionStatus, Session, Status
-from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
-from mosaic.store.fields import FIELD_BY_NAME, SYNCED, Kind, front_matter_value
+from mosaic.store.ended_session import refuse_ended_session
+from mosaic.store.field_values import cell_text, cell_value, file_value, front_matter_value
+from mosaic.store.fields import SYNCED
 from mosaic.store.mission_file import read_layout, with_session, with_status
-from mosaic.store.parsed import ids_in_cell, plain_value
+from mosaic.store.parsed import plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import Side, same_value
+from mosaic.store.written import note_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.machine.access import Signature
-    from mosaic.model import Task
+    from mosaic.model import MissionStatus, Session, Status, Task
     from mosaic.store.layout import Layout
     from mosaic.store.sync import Value
     from mosaic.store.tasks import Entry, Snapshot
@@ -57,6 +58,7 @@ def changing(
     doing: str,
     prefer: Side | None = None,
     timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+    fenced: bool = True,
 ) -> Iterator[Draft]:
     """Hold the mission lock and draft changes; nothing is written before `Draft.save`.
 
@@ -65,9 +67,11 @@ def changing(
         doing: what holds the lock, in words, for whoever waits.
         prefer: the side that wins where table and file disagree.
         timeout_seconds: how long to wait for the lock.
+        fenced: False where ends of sessions are recorded, whoever happens to call.
 
     Raises:
         LockTimeoutError: another process holds the lock; names it.
+        SessionOverError: an agent calls whose session is over.
         BrokenFileError: mission.json cannot be read.
     """
     layout = read_layout(mission_file)
@@ -88,7 +92,10 @@ def changing(
             for outcome in finished
             if outcome.needs_a_look
         )
-        yield Draft(read_mission(mission_file, prefer=prefer, keep=False), notices)
+        snapshot = read_mission(mission_file, prefer=prefer, keep=False)
+        if fenced:
+            refuse_ended_session(mission_file, snapshot.document.mission)
+        yield Draft(snapshot, notices)
 
 
 def _sweep(layout: Layout) -> None:
@@ -114,6 +121,11 @@ class Draft:
         self._is_free = False
         """Whether a text was drafted that may hold tasks nobody has seen yet."""
         self._saved: list[tuple[Path, str | None, str]] = []
+
+    @property
+    def _words(self) -> Mapping[str, Status]:
+        """The project's own status words."""
+        return self.snapshot.document.mission.statuses
 
     @property
     def snapshot(self) -> Snapshot:
@@ -248,11 +260,13 @@ class Draft:
                 root=self.layout.project,
                 also=self.layout.other_folders,
             )
-            self._saved.extend(
+            written = [
                 (path, edited.before, edited.after)
                 for path, edited in self._edited.items()
                 if edited.after != edited.before
-            )
+            ]
+            self._saved += written
+            note_written(self.layout, written)
             self._snapshot = None
         self._edited.clear()
         self._agreed.clear()
@@ -273,6 +287,13 @@ class Draft:
                 self.notices.append(f"the change is written, but {error}: {error.detail}")
             self._agreed.clear()
             self._snapshot = None
+
+    def start_over(self) -> None:
+        """Forget what was drafted since the last save, and read the mission again when needed."""
+        self._edited.clear()
+        self._agreed.clear()
+        self._is_free = False
+        self._snapshot = None
 
     def saved_task(self, entry: Entry) -> Task:
         """Return a task as it was saved, by what was written; no other task is read again.
@@ -309,7 +330,7 @@ class Draft:
         text = before = self._existing(path)
         try:
             for field, value in wanted.items():
-                if same_value(self._file_value(entry, field), value):
+                if same_value(file_value(entry, field, self._words), value):
                     continue
                 text = set_front_matter(text, field, front_matter_value(field, value))
             if text != before:
@@ -317,16 +338,6 @@ class Draft:
         except MissionError as error:
             raise error.at(self.layout.shown(path)) from None
         self._put(path, text)
-
-    def _file_value(self, entry: Entry, field: str) -> Value:
-        assert entry.file is not None
-        if FIELD_BY_NAME[field].kind is Kind.LIST:
-            return entry.file.lists.get(field, ())
-        text = entry.file.texts.get(field, "")
-        if field == "status":
-            status = parse_status(text, self.snapshot.document.mission.statuses)
-            return status.value if status else text
-        return text
 
     def _refuse_file_fields(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
         cells = entry.row.cells if entry.row else {}
@@ -346,33 +357,9 @@ class Draft:
             cell = entry.row.cells.get(field)
             if cell is None or (field not in SYNCED and entry.file):
                 continue
-            if same_value(self._cell_value(field, cell), value):
+            if same_value(cell_value(field, cell, self._words), value):
                 continue
-            self._set_cell(entry, field, self._cell_text(field, value))
-
-    def _cell_value(self, field: str, cell: str) -> Value:
-        if field == "depends_on":
-            return ids_in_cell(cell)
-        if field == "status":
-            status = parse_status(cell, self.snapshot.document.mission.statuses)
-            return status.value if status else ""
-        return plain_value(cell)
-
-    def _cell_text(self, field: str, value: Value) -> str:
-        if not isinstance(value, str):
-            return ", ".join(value)
-        return self.table_word(value) if field == "status" else value
-
-    def table_word(self, status: str) -> str:
-        """Return the word that the table itself uses for a status, else the canonical one."""
-        words = self.snapshot.document.mission.statuses
-        for task in self.snapshot.tasks:
-            if task.status == status and task.table_line is not None:
-                entry = self.snapshot.find(task.id)
-                word = entry.row.cells.get("status", "") if entry and entry.row else ""
-                if word and parse_status(word, words) == Status(status):
-                    return word
-        return status
+            self._set_cell(entry, field, cell_text(self.snapshot, field, value))
 
     def _set_cell(self, entry: Entry, column: str, value: str) -> None:
         from mosaic.text.table import (  # start-up: only writers
@@ -401,5 +388,5 @@ class Draft:
         agreed: dict[str, Value] = {}
         for field in SYNCED:
             if field in entry.row.cells:
-                agreed[field] = wanted.get(field, self._file_value(entry, field))
+                agreed[field] = wanted.get(field, file_value(entry, field, self._words))
         self._agreed[entry.task.id] = agreed

@@ -15,9 +15,11 @@ from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.budget import parse_budget
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
+from mosaic.plan.rules import changed_settings, rule_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import forgive_attempts, sessions_since
+from mosaic.sessions.changed_rules import changed_since_agreed, standing_changes
 from mosaic.sessions.lost import recover_if_needed
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
@@ -115,6 +117,7 @@ class Ledger:
         self._alert = alert
         self._started = time.monotonic()
         self._failures = 0
+        self._rules = rule_settings(read_mission(mission_file).document.mission)
         self.report = LoopReport()
 
     def settled(self) -> Snapshot:
@@ -223,6 +226,9 @@ class Ledger:
         wanted = mission.review.green_is_done and parse_gates(mission.quality_gates)
         if status is not Status.REVIEW or not wanted:
             return status.value if status else "gone"
+        if moved := self._moved_rules(snapshot, task, session):
+            self._say(f"{task.id} waits for review: {moved}")
+            return status.value
         with changing(self._mission_file, doing=f"accepting {task.id}") as draft:
             now = utc_now().astimezone()
             if draft.snapshot.get(task.id).task.status is Status.REVIEW:
@@ -231,6 +237,17 @@ class Ledger:
                 draft.save()
                 forgive_attempts(draft.snapshot, task.id)
         return Status.DONE.value
+
+    def _moved_rules(self, snapshot: Snapshot, task: Task, session: Session) -> str | None:
+        """Return why green gates do not suffice: what the gates are was not left alone."""
+        run = run_of(snapshot.layout.runs_dir, task.id, session.run_id or "")
+        if run.find_meta() is None:
+            return f"the record of `{session.id}` is gone"
+        moved = [each.words for each in standing_changes(snapshot, snapshot.get(task.id).task)]
+        mission = snapshot.document.mission
+        moved += [each.words for each in changed_since_agreed(snapshot.layout, mission)]
+        moved += [each.words for each in changed_settings(self._rules, rule_settings(mission))]
+        return "; ".join(dict.fromkeys(moved)) or None
 
     def _time_left(self, snapshot: Snapshot) -> float | None:
         """Return how long the next session may take."""

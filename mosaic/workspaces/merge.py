@@ -6,11 +6,13 @@ refuses before it begins leaves everything as it was.
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mosaic.errors import GitError, NotReadyError
+from mosaic.errors import GitError, MissionError, NotReadyError
 from mosaic.machine.git import answer_of, current_branch, head_commit, run_git
+from mosaic.machine.tree_diff import compare_trees
 from mosaic.machine.work_trees import (
     BRANCHES,
     commit_of,
@@ -19,6 +21,8 @@ from mosaic.machine.work_trees import (
     what_would_be_lost,
 )
 from mosaic.records import dataclass, replace
+from mosaic.store.mission_file import load_mission
+from mosaic.store.written import note_files
 from mosaic.workspaces.record import write_workspace
 
 if TYPE_CHECKING:
@@ -80,7 +84,12 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
         )
     _merge(home, branch, way, message)
     _note(workspace, tip)
-    return Merged(branch=branch, into=into, commit=head_commit(home) or "")
+    commit = head_commit(home) or ""
+    with contextlib.suppress(MissionError):  # at worst it counts as a live agent's change
+        layout = load_mission(workspace.mission_file).layout
+        merged = compare_trees(home, before, commit, find_renames=False)
+        note_files(layout, [home / change.path for change in merged])
+    return Merged(branch=branch, into=into, commit=commit)
 
 
 def _merge(home: Path, branch: str, way: MergeWay, message: str) -> None:

@@ -28,6 +28,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.HeldError("x"), "HELD", 4),
     (errors.SessionLiveError("s", "lives", detail="d", hint="h"), "SESSION_LIVE", 4),
     (errors.RestoreUnfinishedError("T-1", 3, "/t"), "RESTORE_UNFINISHED", 4),
+    (errors.SessionOverError("sess-001", "it ended"), "SESSION_OVER", 4),
     (errors.LockTimeoutError("/l", 10.0, "pid 1"), "LOCK_TIMEOUT", 4),
     (errors.BrokenFileError("x"), "FILE_INVALID", 5),
     (errors.FrontMatterError("x", line=3), "TASK_FRONTMATTER_INVALID", 5),

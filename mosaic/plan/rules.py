@@ -1,0 +1,172 @@
+"""The rules of a mission: what its settings let programs run, and how they judge work.
+
+A hand-off keeps the rules as they stand when its task is claimed, and its work is judged by
+these, whatever becomes of the files meanwhile. What differs afterwards is named key by key,
+with the names that mission.json uses.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mosaic.model import GatePolicy, ReviewSettings
+from mosaic.records import dataclass, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mosaic.model import JsonValue, Mission, RuntimeSpec
+
+LONGEST_VALUE = 120
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What one hand-off is judged by."""
+
+    settings: Mapping[str, JsonValue]
+    """Those of the mission: see `rule_settings`."""
+    write_scope: tuple[str, ...] = ()
+    """The task's own."""
+    has_file: bool = True
+    """Whether the task has a file, whose handoff sections must be filled."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleChange:
+    """One rule that is not what it was."""
+
+    key: str
+    """As mission.json names it, with dots: `review.greenIsDone`; or `write_scope`."""
+    before: JsonValue
+    """None: it was not set."""
+    after: JsonValue
+
+    @property
+    def words(self) -> str:
+        """The change in one line."""
+        return f"`{self.key}` changed from {_shown(self.before)} to {_shown(self.after)}"
+
+
+def rule_settings(mission: Mission) -> dict[str, JsonValue]:
+    """Return the settings that name commands or judge work, with the defaults filled in.
+
+    Values of a runtime's `env` are given as digests: they may be keys, and records hold none.
+    """
+    review, trees = mission.review, mission.worktrees
+    return {
+        "qualityGates": mission.quality_gates,
+        "review": {
+            "gates": review.gates.value,
+            "allowOutOfScope": review.allow_out_of_scope,
+            "greenIsDone": review.green_is_done,
+        },
+        "notify": list(mission.notify),
+        "runtime": mission.runtime,
+        "runtimes": {name: _runtime(spec) for name, spec in mission.runtimes.items()},
+        "worktrees": {
+            "setup": list(trees.setup),
+            "setupTimeout": trees.setup_timeout_seconds,
+            "copy": list(trees.copy),
+            "link": list(trees.link),
+        },
+        "runs": {
+            "checkpointBase": mission.runs.checkpoint_base,
+            "largestFile": mission.runs.largest_file_bytes,
+        },
+        "statuses": {word: status.value for word, status in mission.statuses.items()},
+    }
+
+
+def canonical_rules(settings: Mapping[str, JsonValue]) -> str:
+    """Return settings as JSON that is the same whenever they mean the same."""
+    return json.dumps(settings, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+
+
+def rules_digest(settings: Mapping[str, JsonValue]) -> str:
+    """Return the digest of settings, by which they are known again."""
+    return _digest(canonical_rules(settings))
+
+
+def changed_settings(
+    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
+) -> tuple[RuleChange, ...]:
+    """Return how settings differ, key by key."""
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    return tuple(
+        RuleChange(key=key, before=old.get(key), after=new.get(key))
+        for key in dict.fromkeys((*old, *new))
+        if old.get(key) != new.get(key)
+    )
+
+
+def changed_rules(before: Rules, after: Rules) -> tuple[RuleChange, ...]:
+    """Return how the rules of a hand-off differ, key by key."""
+    changes = changed_settings(before.settings, after.settings)
+    old, new = (rule_value(rules, "write_scope") for rules in (before, after))
+    return (
+        changes if old == new else (*changes, RuleChange(key="write_scope", before=old, after=new))
+    )
+
+
+def rule_value(rules: Rules, key: str) -> JsonValue:
+    """Return one rule by its key, as a `RuleChange` holds it."""
+    if key == "write_scope":
+        return list(rules.write_scope) or None
+    return dict(_leaves(rules.settings)).get(key)
+
+
+def judged_by(mission: Mission, rules: Rules | None) -> Mission:
+    """Return a mission whose gates and review settings are those that a hand-off began with."""
+    if rules is None:
+        return mission
+    values = rules.settings
+    review: Any = values["review"]
+    return replace(
+        mission,
+        quality_gates=values["qualityGates"],
+        review=ReviewSettings(
+            gates=GatePolicy(review["gates"]),
+            allow_out_of_scope=review["allowOutOfScope"] is True,
+            green_is_done=review["greenIsDone"] is True,
+        ),
+    )
+
+
+def _runtime(spec: RuntimeSpec) -> dict[str, JsonValue]:
+    return {
+        "command": list(spec.command),
+        "resume": list(spec.resume),
+        "interactive": list(spec.interactive),
+        "prompt": spec.prompt,
+        "args": list(spec.args),
+        "env": {name: f"sha256:{_digest(value)[:16]}" for name, value in spec.env.items()},
+        "timeout": spec.timeout,
+        "model": spec.model,
+        "tellsCommands": spec.tells_commands,
+    }
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """Return every value that is set, under its whole name; an empty one is not set."""
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{name}.")
+        elif value not in (None, [], ""):
+            yield name, value
+
+
+def _shown(value: JsonValue) -> str:
+    if value is None:
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    return f"`{text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '…'}`"
+
+
+def _digest(text: str) -> str:
+    from hashlib import sha256  # start-up: only a hand-off and its end need it
+
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,128 @@
+"""What `mission` itself wrote last, while sessions were live: the plan, and what it merged.
+
+    written.json   {"coordination/TASKS.md": {"last": "sha256 …", "found": ["sha256 …"]}, …}
+
+`last` is what was written, `found` what stood there before a write that was not its last. By
+these the end of a session tells an edit by hand from one that `mission` made. They are kept
+only while a session is live; a record that is lost costs a warning too many, nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import MissionError
+from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.json_data import dump_json, parse_json
+from mosaic.records import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from mosaic.store.layout import Layout
+
+RECORD_NAME = "written.json"
+MOST_FOUND = 50
+GONE = "gone"
+"""Stands for the digest of a file that was removed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What is known of the writes of one file."""
+
+    last: str
+    """Digest of what was written last."""
+    found: tuple[str, ...] = ()
+    """Digests of what others had put there before a write."""
+
+
+def note_written(layout: Layout, texts: Iterable[tuple[Path, str | None, str]]) -> None:
+    """Remember texts that were just written, if a session is live; the mission lock is held.
+
+    Args:
+        layout: where the mission's files are.
+        texts: each file with its text before, None where there was none, and after.
+    """
+    _note(
+        layout,
+        lambda: [
+            (path, digest_of(before.encode()) if before is not None else GONE,
+             digest_of(after.encode()))
+            for path, before, after in texts
+        ],
+    )  # fmt: skip
+
+
+def note_files(layout: Layout, paths: Iterable[Path]) -> None:
+    """Remember files as they stand, or that they are gone, if a session is live."""
+    _note(layout, lambda: [(path, None, _digest_of_file(path)) for path in paths])
+
+
+def _note(layout: Layout, digests: Callable[[], list[tuple[Path, str | None, str]]]) -> None:
+    record = layout.state_dir / RECORD_NAME
+    if not _has_sessions(layout):
+        with contextlib.suppress(OSError):
+            record.unlink(missing_ok=True)
+        return
+    with contextlib.suppress(MissionError):
+        known = dict(read_written(layout))
+        for path, before, after in digests():
+            earlier = known.get(layout.shown(path))
+            found = earlier.found if earlier else ()
+            if before is not None and (earlier is None or before != earlier.last):
+                found = (*found, before)[-MOST_FOUND:]
+            known[layout.shown(path)] = Written(last=after, found=found)
+        values = {
+            path: {"last": each.last, "found": list(each.found)} for path, each in known.items()
+        }
+        write_private(record, dump_json(values), root=layout.state_dir)
+
+
+def read_written(layout: Layout) -> Mapping[str, Written]:
+    """Return what is known of writes, by path as it is shown."""
+    try:
+        values: Any = parse_json(find_bytes(layout.state_dir / RECORD_NAME) or b"{}")
+        return {
+            str(path): Written(last=str(each["last"]), found=tuple(map(str, each["found"])))
+            for path, each in values.items()
+        }
+    except (MissionError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def as_written(layout: Layout, paths: Iterable[Path]) -> Mapping[Path, Written]:
+    """Return those of the files that are just as `mission` left them while a session was live."""
+    known = read_written(layout)
+    found = {}
+    for path in paths if known else ():
+        with contextlib.suppress(MissionError):
+            written = known.get(layout.shown(path))
+            if written is not None and written.last == _digest_of_file(path):
+                found[path] = written
+    return found
+
+
+def _digest_of_file(path: Path) -> str:
+    data = find_bytes(path)
+    return GONE if data is None else digest_of(data)
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest that the record knows a content by."""
+    from hashlib import sha256  # start-up: hardly any change needs it
+
+    return sha256(data).hexdigest()
+
+
+def _has_sessions(layout: Layout) -> bool:
+    """Tell whether a session is locked, so perhaps live; nobody is judged here."""
+    if os.path.lexists(layout.session_lock):
+        return True
+    try:
+        return any(name.endswith(".lock") for name in os.listdir(layout.session_locks_dir))
+    except OSError:
+        return False

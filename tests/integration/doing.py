@@ -1,0 +1,101 @@
+"""An agent that does what a test says, in shell, and then calls its task finished."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from tests.integration.conftest import MissionRepo, wait_for
+
+AGENT = """\
+cat >/dev/null
+mission() { "$PYTHON" -m mosaic "$@"; }
+until_told() {
+  touch "$1.waits"; tries=0
+  until [ -e "$1" ] || [ $tries -gt 3000 ]; do tries=$((tries + 1)); sleep 0.02; done
+}
+eval "$DOES"
+[ -n "$NOFINISH" ] && exit 0
+said=$MISSION_RUN_DIR/said; echo "- nothing" >"$said"
+set --
+for each in files_changed commands_run result risks next_handoff notes; do
+  set -- "$@" --set "$each=$said"
+done
+mission handoff "$MISSION_TASK" "$@" && mission set "$MISSION_TASK" status=review
+"""
+
+
+def let_agent_do(repo: MissionRepo, **settings: Any) -> MissionRepo:
+    """Give the mission such an agent as its runtime, and commit that."""
+    agent = repo.path.parent / "agent.sh"
+    agent.write_text(AGENT)
+    repo.environ["PYTHON"] = sys.executable
+    change_mission(
+        repo,
+        runtime="doing",
+        runtimes={
+            **repo.mission()["runtimes"],
+            "doing": {"command": ["sh", str(agent)], "prompt": "stdin"},
+        },
+        **settings,
+    )
+    repo.git("commit", "-qam", "An agent")
+    return repo
+
+
+def change_mission(repo: MissionRepo, **settings: Any) -> None:
+    """Write other settings into mission.json, as a person does with an editor."""
+    path = repo.path / "coordination" / "mission.json"
+    mission = json.loads(path.read_text())
+    mission.update(settings)
+    path.write_text(json.dumps(mission, indent=2) + "\n")
+
+
+def go(repo: MissionRepo, does: str, *options: str, **environ: str) -> Any:
+    """Hand a task off and stay to the end."""
+    return repo.run("next", "--headless", *options, DOES=does, **environ)
+
+
+def go_behind(repo: MissionRepo, does: str, *options: str) -> None:
+    """Hand a task off in the background, to an agent that then waits until it is told."""
+    does = f'until_told "{repo.path.parent}/go"; {does}'
+    answer = repo.run("next", "--headless", "--detach", *options, DOES=does)
+    assert answer.exit_code == 0, answer.stderr
+    wait_for((repo.path.parent / "go.waits").exists, "the agent's begin")
+
+
+def tell(repo: MissionRepo, session: int = 0) -> Any:
+    """Let the agent go on, and return its session when that has ended."""
+    (repo.path.parent / "go").write_text("")
+    wait_for(lambda: repo.session(session).get("endedAt"), "the session's end")
+    wait_for(lambda: not repo.lock.exists(), "the lock's end")
+    return repo.session(session)
+
+
+def by_hand(repo: MissionRepo, code: str) -> str:
+    """Return shell that runs some Python, such as an agent writes to edit files by hand."""
+    number = len(list(repo.path.parent.glob("edit*.py")))
+    path = repo.path.parent / f"edit{number}.py"
+    path.write_text(f"import json, pathlib, re\n{code}\n")
+    return f'"$PYTHON" "{path}"'
+
+
+def setting(repo: MissionRepo, **settings: Any) -> str:
+    """Return shell that sets keys of mission.json by hand."""
+    values = json.dumps(settings)
+    return by_hand(
+        repo,
+        "path = pathlib.Path('coordination/mission.json'); known = json.loads(path.read_text())\n"
+        f"known.update(json.loads({values!r})); path.write_text(json.dumps(known, indent=2))",
+    )
+
+
+def widening(repo: MissionRepo, scope: str, task_id: str = "T-001") -> str:
+    """Return shell that writes another write scope into a task's file by hand."""
+    return by_hand(
+        repo,
+        f"path, = pathlib.Path('coordination/tasks').glob('{task_id}*.md')\n"
+        "text = re.sub(r'write_scope:.*\\n( *- .*\\n)*', '', path.read_text())\n"
+        f"path.write_text(text.replace('---\\n', '---\\nwrite_scope: [\"{scope}\"]\\n', 1))",
+    )
