@@ -29,6 +29,7 @@ from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import sessions_since
 from mosaic.sessions.run_rules import rules_of
+from mosaic.store.consent import ask_again
 from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
@@ -110,14 +111,17 @@ def note_changed_rules(
 ) -> None:
     """Remember that a mission's settings changed while an agent worked.
 
-    Called once a run has ended with a difference, with the mission lock held.
+    Commands among them need the person's consent before anything runs them. Called once a run has ended with a difference, with the mission lock held.
 
     Args:
         mission_file: path of mission.json.
         before: the settings when the run's task was claimed.
         after: the settings that the run left.
     """
-    layout = load_mission(mission_file).layout
+    document = load_mission(mission_file)
+    layout = document.layout
+    with contextlib.suppress(MissionError):  # a home that may not be written
+        ask_again(document)
     known = _read_record(layout)
     if known is not None and known["after"] == before:
         before = known["before"]

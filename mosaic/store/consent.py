@@ -148,13 +148,17 @@ def allow(document: MissionDocument, commands: Sequence[Command], *, settles: bo
 
 
 def ask_again(document: MissionDocument) -> None:
-    """Have the mission's commands need consent, although the mission was made here.
+    """Have commands that were not allowed before need consent, although the mission is one's own.
+
+    Called where they may not be the person's: they changed while an agent worked.
 
     Raises:
         FileAccessError: the person's own folder cannot be written.
+        MissionFileError: a gate cannot be read.
     """
     before = find_allowance(document.path)
-    if not before.must_ask:
+    is_fresh = any(each.digest not in before.commands for each in commands_of(document.mission))
+    if is_fresh and not before.must_ask:
         save_allowance(document.path, replace(before, must_ask=True))
 
 
