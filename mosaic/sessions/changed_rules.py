@@ -111,7 +111,8 @@ def note_changed_rules(
 ) -> None:
     """Remember that a mission's settings changed while an agent worked.
 
-    Commands among them need the person's consent before anything runs them. Called once a run has ended with a difference, with the mission lock held.
+    Commands among them need the person's consent before anything runs them. Called once a run
+    has ended with a difference, with the mission lock held.
 
     Args:
         mission_file: path of mission.json.
