@@ -85,11 +85,19 @@ def the_whole_mission_is_a_link(repo: Repository) -> None:
 
 
 @hostile
-def links_that_never_end(repo: Repository) -> None:
-    """Links to themselves and to devices, where tasks, templates and the manifest are read."""
+def links_that_lead_to_themselves(repo: Repository) -> None:
+    """Where tasks, the manifest, templates and roles are read."""
     repo.link("coordination/tasks/T-950-self.md", "T-950-self.md")
+    repo.link("coordination/MISSION.md", "MISSION.md")
+    repo.link("templates/continuation.md.j2", "continuation.md.j2")
+    repo.link("templates/roles", "roles")
+
+
+@hostile
+def links_to_devices(repo: Repository) -> None:
+    """What never ends, and what waits for a person."""
     repo.link("coordination/tasks/T-951-zero.md", "/dev/zero")
     repo.link("coordination/tasks/T-952-stdin.md", "/dev/stdin")
     repo.link("coordination/MISSION.md", "/dev/zero")
     repo.link("templates/continuation.md.j2", "/dev/zero")
-    repo.link("templates/roles", "roles")
+    repo.link("templates/roles/critic.md.j2", "/dev/tty")
