@@ -39,6 +39,8 @@ PRIORITY_WORDS = {
 }
 FIRST_NUMBER = -1000.0
 """Numbers and `P0` come before words: who counts means it."""
+MOST_NAMED = 20
+"""Dependencies of one task that are named in its reason."""
 MOST_REASONS = 8
 """Reasons that are named when nothing is ready."""
 
@@ -329,10 +331,17 @@ class _Judge:
     def _waiting_for(self, task: Task) -> tuple[Reason, str]:
         unknown = [name for name in task.depends_on if name not in self.by_id]
         if unknown:
-            return Reason.UNKNOWN_DEPENDENCY, f"depends on `{'`, `'.join(unknown)}`, unknown here"
+            names = _listed([f"`{name}`" for name in unknown])
+            return Reason.UNKNOWN_DEPENDENCY, f"depends on {names}, unknown here"
         open_ones = [self.by_id[name] for name in task.depends_on if name not in self._done]
-        names = ", ".join(f"`{other.id}` ({other.status})" for other in open_ones)
+        names = _listed([f"`{other.id}` ({other.status})" for other in open_ones])
         return Reason.WAITS, f"waits on {names}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names in a row, the first of many with how many others there are."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _ready_words(task: Task) -> str:

@@ -22,7 +22,6 @@ from mosaic.ports import (
     ToolRefused,
     UsageSeen,
 )
-from mosaic.prompts.bounded import one_line
 from mosaic.records import dataclass
 from mosaic.runs.checked import is_line
 from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, telling_lines
@@ -252,7 +251,7 @@ def words_for(seen: Observation) -> str:
         text = f"trying again ({seen.attempt}): {seen.detail}"
     else:
         text = ""
-    return one_line(text, LONGEST_WORDS)
+    return " ".join(text[:LONGEST_WORDS].split())
 
 
 def _is_id(text: str) -> bool:

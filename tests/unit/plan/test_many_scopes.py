@@ -110,6 +110,22 @@ def test_what_is_said_of_a_cycle_grows_with_its_length_alone(length: int) -> Non
     assert len(render_text(tasks)) < 100 * length
 
 
+@pytest.mark.parametrize(
+    ("reason", "others"), [(Reason.WAITS, 3_000), (Reason.UNKNOWN_DEPENDENCY, 0)]
+)
+def test_a_task_that_waits_for_thousands_names_a_few(reason: Reason, others: int) -> None:
+    names = tuple(f"T-{n}" for n in range(3_000))
+    tasks = [
+        Task(id=name, title="x", status=Status.TODO, position=n)
+        for n, name in enumerate(names[:others])
+    ]
+    last = Task(id="LAST", title="x", status=Status.TODO, depends_on=names, position=len(tasks))
+    verdict = select_tasks([*tasks, last], ()).of("LAST")
+    assert verdict is not None
+    assert verdict.reason is reason
+    assert "and 2980 more" in verdict.detail
+
+
 def test_many_cycles_are_summed_up_in_a_sentence() -> None:
     tasks = [
         Task(id=f"T-{n}", title="x", status=Status.TODO, depends_on=(f"T-{n ^ 1}",), position=n)
