@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitError, GitRefusedError, ProgramNotFoundError
 from mosaic.machine.environment import child_environment
 from mosaic.machine.git_dir import find_git_dir, read_small
-from mosaic.machine.process import install_path, spawn
+from mosaic.machine.process import find_tool, spawn
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def run_git(
         try:
             answer = _run_once(args, cwd, stdin, env or {}, timeout_seconds)
         except ProgramNotFoundError:
-            if install_path("git") is not None:
+            if find_tool("git", cwd) is not None:
                 raise
             raise ProgramNotFoundError(
                 "git",
@@ -161,7 +161,7 @@ def _run_once(
 
     settings = [part for setting in _SETTINGS for part in ("-c", setting)]
     process = spawn(
-        ["git", "--no-pager", *settings, *args],
+        [find_tool("git", cwd) or "", "--no-pager", *settings, *args],
         cwd=cwd,
         env=git_environment(os.environ, env),
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
@@ -219,7 +219,7 @@ def find_repository(cwd: Path | str) -> Path | None:
         GitRefusedError: git refuses the repository, or cannot read its index or last commit.
     """
     top = find_work_tree(cwd)
-    if top is None or install_path("git") is None:
+    if top is None or find_tool("git", cwd) is None:
         return top
     nothing = ":(top,literal).git"  # the shortest answer for which git must read all the same
     _refuse_refused(top)

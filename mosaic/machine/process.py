@@ -20,6 +20,7 @@ from mosaic.machine.identity import (
     is_elsewhere,
     is_same_process,
 )
+from mosaic.machine.paths import is_inside
 
 if TYPE_CHECKING:
     import subprocess
@@ -74,6 +75,32 @@ def spawn(
         )
     except (OSError, ValueError) as error:
         raise _start_error(argv, cwd, env, error) from error
+
+
+def find_tool(name: str, cwd: Path | str | None = None) -> str | None:
+    """Return where a tool that we call by ourselves is: on the PATH, and in no repository here.
+
+    A relative folder on the PATH, or one inside of a repository, may hold a program of that
+    name that somebody else put there. None where there is no other.
+
+    Args:
+        name: the tool, such as `git`.
+        cwd: whose repository is meant beside that of the working directory.
+    """
+    from mosaic.machine.git_dir import find_git_dir  # start-up: what starts nothing
+
+    tops = []
+    for folder in (os.curdir, *(() if cwd is None else (cwd,))):
+        found = find_git_dir(folder)
+        tops += [str(found[0])] if found else []
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        place = os.path.join(folder, name)
+        if not os.path.isabs(place) or not os.access(place, os.X_OK) or os.path.isdir(place):
+            continue
+        real = os.path.realpath(place)
+        if not any(is_inside(top, real) for top in tops):
+            return place
+    return None
 
 
 def install_path(program: str) -> str | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
-from mosaic.machine.process import install_path, spawn
+from mosaic.machine.process import find_tool, spawn
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ class Tmux:
             return {}
         found = {}
         for line in answer.splitlines():
-            pane, dead, pid, server, mark = line.split(" ", 4)
+            pane, dead, pid, server, mark = (*line.split(" ", 4), "", "", "", "")[:5]
+            if not server.isdigit() or not (pid.isdigit() or not pid):
+                continue  # something else than what was asked for
             found[f"{server} {pane}"] = PaneState(is_dead=dead == "1", pid=int(pid or 0), mark=mark)
         return found
 
@@ -136,7 +138,7 @@ class Tmux:
 
     def problem(self) -> str | None:
         """Return why tmux cannot be used; None when it can."""
-        path = install_path("tmux")
+        path = find_tool("tmux")
         if path is None:
             return "tmux is not installed"
         version = self.version()
@@ -190,12 +192,13 @@ class Tmux:
         return ("-S" if os.sep in self._socket else "-L", self._socket)
 
     def _run(self, args: Sequence[str], *, stdin: bytes | None = None, check: bool = True) -> str:
-        if install_path("tmux") is None:
+        path = find_tool("tmux")
+        if path is None:
             raise ProgramNotFoundError(
                 "tmux", problem="it is not on the PATH", hint="install tmux, or use the background"
             )
         process = spawn(
-            ["tmux", *self._server(), *args],
+            [path, *self._server(), *args],
             cwd="/",
             env=None,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.git import find_repository
-from mosaic.machine.process import install_path
+from mosaic.machine.process import find_tool
 from mosaic.machine.tmux import Tmux
 from mosaic.machine.work_trees import branch_or_commit, commit_of, has_branch
 from mosaic.panels.roles import role_template
@@ -39,7 +39,7 @@ def find_obstacles(
     home = find_repository(layout.project)
     if home is None:
         found.append(f"`{layout.project}` is in no git work tree: `git init` and commit first")
-    elif install_path("git") is None:
+    elif find_tool("git", home) is None:
         found.append("`git` cannot be started: it is not on the PATH; install git")
     else:
         base = plan.base_ref or "HEAD"
