@@ -17,14 +17,13 @@ from mosaic.machine.lock import is_folder_held
 from mosaic.machine.mounts import find_foreign_file_system
 from mosaic.machine.orphans import list_marked
 from mosaic.machine.paths import is_inside
-from mosaic.machine.process import install_path
+from mosaic.machine.process import find_tool, install_path
 from mosaic.machine.tmux import Tmux
 from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runs.record import Run
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
-from mosaic.runtimes.common import probe_program
 from mosaic.sessions.housekeeping import folder_bytes
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import count_worktrees
@@ -120,22 +119,12 @@ def _is_of_project(program: str, *, is_set: bool) -> bool:
 
 
 def _program(name: str, hint: str) -> Item:
-    path = install_path(name)
+    path = find_tool(name)
     if path is None:
         return Item(name=name, state="missing", found="not on the PATH", hint=hint)
-    if _is_of_project(name, is_set=False):
-        return Item(
-            name=name,
-            state="bad",
-            found=f"`{path}` lies in this project; it is not asked for its version",
-            hint="take folders of the project off the PATH",
-        )
-    if name == "tmux":
-        version = answer_of_program([path, "-V"])
-    else:
-        version = probe_program(name, hint).version or ""
-    found = f"{version} at {path}"
-    numbers = re.findall(r"\d+", version)
+    said = answer_of_program([path, "-V" if name == "tmux" else "--version"])
+    found = f"{said.removeprefix('git version ')} at {path}"
+    numbers = re.findall(r"\d+", said)
     if name == "git" and tuple(map(int, numbers[:2])) < OLDEST_GIT:
         oldest = ".".join(map(str, OLDEST_GIT))
         return Item(
