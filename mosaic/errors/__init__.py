@@ -32,6 +32,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── EditRefusedError            EDIT_REFUSED
     │   ├── FileAccessError             FILE_ACCESS
     │   ├── FileChangedError            FILE_CHANGED
+    │   ├── MergeConflictError          MERGE_CONFLICT
     │   ├── GitRefusedError             GIT_REFUSED
     │   ├── PathOutsideError            PATH_OUTSIDE
     │   ├── DuplicateTaskError          TASK_DUPLICATE
@@ -52,6 +53,7 @@ from mosaic.errors.files import (
     FrontMatterError,
     GitRefusedError,
     LockFileError,
+    MergeConflictError,
     MissionFileError,
     PathOutsideError,
     RecordError,
@@ -99,6 +101,7 @@ __all__ = [
     "HeldError",
     "LockFileError",
     "LockTimeoutError",
+    "MergeConflictError",
     "MissionError",
     "MissionExistsError",
     "MissionFileError",

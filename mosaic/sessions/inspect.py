@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.errors import GitRefusedError, MissionError
+from mosaic.errors import GitRefusedError, MergeConflictError, MissionError
+from mosaic.machine.disk import find_text
 from mosaic.machine.git import answer_of, find_repository
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
@@ -24,6 +25,7 @@ from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
 from mosaic.store.state import refuse_state_elsewhere
 from mosaic.store.synchronize import synchronize
+from mosaic.text.conflict_markers import refuse_conflict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +46,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     live |= _live_sessions(snapshot.layout)
     findings = [_problem_finding(problem.error) for problem in snapshot.problems]
     findings += _lock_findings(snapshot)
+    findings += _conflict_findings(snapshot)
     findings += _state_findings(snapshot)
     findings += _run_findings(snapshot)
     findings += _repository_findings(snapshot)
@@ -187,11 +190,44 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
     return findings
 
 
+def _conflict_findings(snapshot: Snapshot) -> list[Finding]:
+    """Look for merges that are not resolved in the files that are read as plain text."""
+    findings = []
+    for path in (snapshot.layout.scratchpad_file, snapshot.layout.manifest_file):
+        try:
+            file = find_text(path)
+            refuse_conflict(file.text if file else "")
+        except MergeConflictError as error:
+            findings.append(_problem_finding(error.at(snapshot.layout.shown(path))))
+        except MissionError as error:
+            findings.append(_problem_finding(error, Level.WARNING))
+    return findings
+
+
+def _unmerged_findings(snapshot: Snapshot) -> list[Finding]:
+    """Look for the mission's files that git lists as not merged, whatever they hold."""
+    layout = snapshot.layout
+    own = (layout.mission_file, layout.tasks_file, layout.tasks_dir)
+    others = (layout.scratchpad_file, layout.manifest_file)
+    command = ["diff", "--name-only", "--relative", "--diff-filter=U", "-z", "--"]
+    listed = answer_of([*command, *map(str, (*own, *others))], layout.project) or ""
+    return [
+        Finding(
+            code="MERGE_UNFINISHED",
+            level=Level.WARNING,
+            message=f"git has not merged `{name}` yet",
+            path=name,
+            hint="`git add` it when it is as it should be, or `git merge --abort`",
+        )
+        for name in dict.fromkeys(filter(None, listed.split("\0")))
+    ]
+
+
 def _repository_findings(snapshot: Snapshot) -> list[Finding]:
     """Look at the worktrees; where git refuses the repository, that is the finding."""
     try:
         find_repository(snapshot.layout.project)
-        return worktree_findings(snapshot)
+        return [*_unmerged_findings(snapshot), *worktree_findings(snapshot)]
     except GitRefusedError as error:
         return [_problem_finding(error)]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mosaic.errors import EditRefusedError, MissionError
+from mosaic.errors import EditRefusedError, MergeConflictError, MissionError
 from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
@@ -26,6 +26,7 @@ from mosaic.store.parsed import ids_in_cell, plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import Side, same_value
+from mosaic.text.conflict_markers import refuse_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,12 +120,20 @@ class Draft:
         return self._snapshot
 
     def text(self, path: Path) -> str | None:
-        """Return a file's text as drafted so far; None when there is no such file."""
+        """Return a file's text as drafted so far; None when there is no such file.
+
+        Raises:
+            MergeConflictError: it holds a merge that is not resolved.
+        """
         if path in self._edited:
             return self._edited[path].after
         file = find_text(path)
         if file is None:
             return None
+        try:
+            refuse_conflict(file.text)
+        except MergeConflictError as error:
+            raise error.at(self.layout.shown(path)) from None
         self._edited[path] = _Edited(before=file.text, signature=file.signature, after=file.text)
         return file.text
 
