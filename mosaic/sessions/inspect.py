@@ -23,6 +23,7 @@ from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
+from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import refuse_state_elsewhere
 from mosaic.store.synchronize import synchronize
 from mosaic.text.conflict_markers import refuse_conflict
@@ -65,6 +66,7 @@ def mend_mission(mission_file: Path) -> list[str]:
         mended += [f"run `{run.id}`, half made, removed" for run in sweep_half_laid_out(folder)]
         ended = recover_steps(runs_in(folder), snapshot.document.mission)
         mended += [f"run `{run.id}` ended as crashed" for run in ended]
+    mended += renumber_twins(mission_file)
     carried = synchronize(mission_file, [], None).carried
     mended += [f"`{c.task_id}`: {c.carry.field} carried to the {c.carry.to}" for c in carried]
     return mended
@@ -196,9 +198,9 @@ def _conflict_findings(snapshot: Snapshot) -> list[Finding]:
     for path in (snapshot.layout.scratchpad_file, snapshot.layout.manifest_file):
         try:
             file = find_text(path)
-            refuse_conflict(file.text if file else "")
+            refuse_conflict(file.text if file else "", path=snapshot.layout.shown(path))
         except MergeConflictError as error:
-            findings.append(_problem_finding(error.at(snapshot.layout.shown(path))))
+            findings.append(_problem_finding(error))
         except MissionError as error:
             findings.append(_problem_finding(error, Level.WARNING))
     return findings

@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mosaic.errors import EditRefusedError, MergeConflictError, MissionError
+from mosaic.errors import EditRefusedError, MissionError
 from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
@@ -103,7 +103,6 @@ class Draft:
         self.notices = notices
         """What a person should look at after an interrupted change of an earlier process."""
         self.warnings: list[str] = []
-        """What could not be looked at for the change."""
         self._snapshot: Snapshot | None = snapshot
         self._edited: dict[Path, _Edited] = {}
         self._agreed: dict[str, Mapping[str, Value]] = {}
@@ -120,20 +119,13 @@ class Draft:
         return self._snapshot
 
     def text(self, path: Path) -> str | None:
-        """Return a file's text as drafted so far; None when there is no such file.
-
-        Raises:
-            MergeConflictError: it holds a merge that is not resolved.
-        """
+        """Return a file's text as drafted so far; None when there is no such file."""
         if path in self._edited:
             return self._edited[path].after
         file = find_text(path)
         if file is None:
             return None
-        try:
-            refuse_conflict(file.text)
-        except MergeConflictError as error:
-            raise error.at(self.layout.shown(path)) from None
+        refuse_conflict(file.text, path=self.layout.shown(path))
         self._edited[path] = _Edited(before=file.text, signature=file.signature, after=file.text)
         return file.text
 

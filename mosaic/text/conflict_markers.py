@@ -12,11 +12,15 @@ _CLOSING = ">>>>>>> "
 _FENCE = r" {0,3}(`{3,}|~{3,})"
 
 
-def refuse_conflict(text: str) -> None:
+def refuse_conflict(text: str, path: str | None = None) -> None:
     """Make sure that a file holds no merge that is not resolved.
 
     Only all three marks in their order are one: a line of `=` alone underlines a heading, and
     what stands in a fenced block shows how such marks look.
+
+    Args:
+        text: all that the file holds.
+        path: named by the error.
 
     Raises:
         MergeConflictError: it does; with the lines.
@@ -31,7 +35,8 @@ def refuse_conflict(text: str) -> None:
             if line == _SEPARATOR:
                 separated = number
             elif line.startswith(_CLOSING) and separated:
-                raise MergeConflictError(opened, number, line.removeprefix(_CLOSING))
+                error = MergeConflictError(opened, number, line.removeprefix(_CLOSING))
+                raise error if path is None else error.at(path)
         elif found := re.match(_FENCE, line):
             if not fence:
                 fence = found[1]

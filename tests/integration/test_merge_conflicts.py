@@ -128,3 +128,64 @@ def test_all_three_marks_in_their_order_are_a_conflict(text: str) -> None:
         refuse_conflict(text)
     assert caught.value.line is not None
     assert text.split("\n")[caught.value.line - 1].startswith("<<<<<<< ")
+
+
+def add_on_two_branches(repo: MissionRepo) -> None:
+    """Have two clones each add a task, which get the same id, and keep both in a merge."""
+    clone = repo.path.parent / "clone"
+    repo.git("clone", "-q", str(repo.path), str(clone))
+    other = MissionRepo(clone, repo.environ)
+    for number, (made, side) in enumerate(((repo, "left"), (other, "right")), 1):
+        assert made.run("add", f"Made {side}").stdout == "T-004\n"
+        made.git("add", "--all")
+        subprocess.run(
+            ["git", "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", side],
+            cwd=made.path,
+            env={**repo.environ, "GIT_COMMITTER_DATE": f"2026-01-0{number}T00:00:00Z"},
+            check=True,
+        )
+    repo.git("fetch", "-q", str(clone), "main:right")
+    subprocess.run(["git", "merge", "-q", "right"], cwd=repo.path, check=False, capture_output=True)
+    table = repo.path / "coordination" / "TASKS.md"
+    lines = [
+        line
+        for line in table.read_text().splitlines(keepends=True)
+        if not line.startswith(("<<<<<<<", "=======", ">>>>>>>"))
+    ]
+    table.write_text("".join(lines))
+    repo.git("add", "--all")
+    repo.git("commit", "-qm", "Merge")
+
+
+def test_of_two_tasks_of_one_id_the_younger_is_renumbered(repo: MissionRepo) -> None:
+    add_on_two_branches(repo)
+    files = {path.name for path in (repo.path / "coordination/tasks").glob("T-004*")}
+    assert files == {"T-004-made-left.md", "T-004-made-right.md"}
+    mended = repo.run("check", "--fix")
+    assert "T-004-made-right.md" in mended.stdout
+    assert "T-005" in mended.stdout
+    names = {path.name for path in (repo.path / "coordination/tasks").glob("T-00[45]*")}
+    assert names == {"T-004-made-left.md", "T-005-made-right.md"}
+    text = (repo.path / "coordination/tasks/T-005-made-right.md").read_text()
+    assert "task_id: T-005" in text
+    assert "T-004" not in text
+    listed = {task["id"]: task["title"] for task in repo.run("list", "--json").json()["tasks"]}
+    assert (listed["T-004"], listed["T-005"]) == ("Made left", "Made right")
+    assert repo.run("check").exit_code == 0
+
+
+@pytest.mark.parametrize("why", ["depends on", "titles"])
+def test_what_has_more_than_one_answer_is_left_and_said(repo: MissionRepo, why: str) -> None:
+    add_on_two_branches(repo)
+    table = repo.path / "coordination" / "TASKS.md"
+    if why == "titles":
+        table.write_text(table.read_text().replace("Made right", "Something else"))
+    else:
+        third = next((repo.path / "coordination/tasks").glob("T-003*"))
+        text = third.read_text()
+        third.write_text(text.replace("task_id: T-003\n", "task_id: T-003\ndepends_on: [T-004]\n"))
+    answer = repo.run("check", "--fix")
+    assert why in answer.stdout
+    assert answer.exit_code == 1
+    assert "T-005" not in table.read_text()
+    assert len(list((repo.path / "coordination/tasks").glob("T-004*"))) == 2
