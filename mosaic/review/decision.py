@@ -15,6 +15,7 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempts import forgive_attempts
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
+from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ def _commit(review: Review, decided: Decided) -> str:
         work |= {change.path, change.old_path or change.path}
     workspace = find_workspace(layout, decided.task.id)
     message = _message(review, decided)
+    ensure_state_dir(layout)
     if workspace is not None and workspace.is_there:
         _commit_paths(workspace.path, sorted(work - paths), message, layout.state_dir)
     else:
