@@ -36,6 +36,7 @@ apart by. Printing and exiting happen in `mosaic.cli` alone.
     │   ├── EditRefusedError            EDIT_REFUSED
     │   ├── FileAccessError             FILE_ACCESS
     │   ├── FileChangedError            FILE_CHANGED
+    │   ├── MergeConflictError          MERGE_CONFLICT
     │   ├── GitRefusedError             GIT_REFUSED
     │   ├── PathOutsideError            PATH_OUTSIDE
     │   ├── StateNotOursError           STATE_NOT_OURS
@@ -57,6 +58,7 @@ from mosaic.errors.files import (
     FrontMatterError,
     GitRefusedError,
     LockFileError,
+    MergeConflictError,
     MissionFileError,
     PathOutsideError,
     RecordError,
@@ -110,6 +112,7 @@ __all__ = [
     "HeldError",
     "LockFileError",
     "LockTimeoutError",
+    "MergeConflictError",
     "MissionError",
     "MissionExistsError",
     "MissionFileError",

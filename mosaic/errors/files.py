@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _REASON_CHARACTERS = 500
+_NAME_CHARACTERS = 100
 _REMEDIES = (
     (("dubious ownership", "unsafe"), "`git config --global --add safe.directory {top}`"),
     (("config",), "mend `.git/config`; `git config --list` names the next line that is wrong"),
@@ -134,6 +135,23 @@ class FileChangedError(BrokenFileError):
             path=path,
             detail=f"{found}; {written or 'nothing was written'}",
             hint="run the command again",
+        )
+
+
+class MergeConflictError(BrokenFileError):
+    """A file holds a merge of git's that is not resolved; nothing is written into it."""
+
+    code = "MERGE_CONFLICT"
+
+    def __init__(self, first: int, last: int, other: str) -> None:
+        """Take the first and the last line of the conflict, and what git calls the other side."""
+        super().__init__(
+            "the file holds a merge that is not resolved",
+            line=first,
+            detail=f"git's conflict marks stand in lines {first} to {last}; "
+            f"the other side is `{other.strip()[:_NAME_CHARACTERS]}`",
+            hint="resolve it in an editor, `git add` it and finish the merge, "
+            "or take the merge back: `git merge --abort`",
         )
 
 

@@ -203,13 +203,16 @@ def index_kept(top: Path, scratch: Path) -> Iterator[None]:
         scratch: a folder of our own that others cannot enter.
     """
     index = find_index(top)
-    kept = scratch.absolute() / f"kept.{os.getpid()}.{threading.get_ident()}"
+    was_there = index is not None and index.exists()
+    kept = scratch.absolute() / f"index.{os.getpid()}.{threading.get_ident()}.kept"
     copy_index(top, kept)
     try:
         yield
     except BaseException:
-        if index is not None:
+        if index is not None and kept.exists():
             _put_index(kept, index)
+        elif index is not None and not was_there:
+            index.unlink(missing_ok=True)
         raise
     finally:
         kept.unlink(missing_ok=True)
@@ -218,9 +221,6 @@ def index_kept(top: Path, scratch: Path) -> Iterator[None]:
 def _put_index(kept: Path, index: Path) -> None:
     """Put an index in the place of git's own, as git does: by way of its lock."""
     lock = index.with_name("index.lock")
-    if not kept.exists():
-        index.unlink(missing_ok=True)  # there was none
-        return
     try:
         with open(lock, "xb") as new:
             new.write(kept.read_bytes())

@@ -16,6 +16,7 @@ from mosaic.sessions.attempts import forgive_attempts
 from mosaic.sessions.changed_rules import agree_to_rules
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
+from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def _commit(review: Review, decided: Decided) -> str:
         work |= {change.path, change.old_path or change.path}
     workspace = find_workspace(layout, decided.task.id)
     message = _message(review, decided)
+    ensure_state_dir(layout)
     if workspace is not None and workspace.is_there:
         _commit_paths(workspace.path, sorted(work - paths), message, layout.state_dir)
     else:

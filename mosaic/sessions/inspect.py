@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from mosaic.errors import GitRefusedError, MissionError
+from mosaic.errors import GitRefusedError, MergeConflictError, MissionError
+from mosaic.machine.disk import find_text
 from mosaic.machine.exposure import carrying_remotes, has_checkpoints
-from mosaic.machine.git import find_repository
+from mosaic.machine.git import answer_of, find_repository
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.plan.sizes import format_size
@@ -30,9 +31,11 @@ from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
+from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import refuse_links_out
 from mosaic.store.synchronize import synchronize
 from mosaic.store.trust import Standing
+from mosaic.text.conflict_markers import refuse_conflict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +57,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
         live |= {found.lock.session_id for found in live_or_unknown(snapshot)}
     findings = [_problem_finding(problem.error) for problem in snapshot.problems]
     findings += _lock_findings(snapshot)
+    findings += _conflict_findings(snapshot)
     findings += _state_findings(snapshot)
     findings += _run_findings(snapshot)
     findings += _repository_findings(snapshot)
@@ -80,6 +84,7 @@ def mend_mission(mission_file: Path) -> list[str]:
         f"`{layout.shown(left.path)}`, left by a process that is gone, removed"
         for left in sweep_leftovers(layout)
     ]
+    mended += renumber_twins(mission_file)
     carried = synchronize(mission_file, [], None).carried
     mended += [f"`{c.task_id}`: {c.carry.field} carried to the {c.carry.to}" for c in carried]
     return mended
@@ -248,11 +253,48 @@ def _leftover_findings(layout: Layout) -> list[Finding]:
     ]
 
 
+def _conflict_findings(snapshot: Snapshot) -> list[Finding]:
+    """Look for merges that are not resolved in the files that are read as plain text."""
+    findings = []
+    for path in (snapshot.layout.scratchpad_file, snapshot.layout.manifest_file):
+        try:
+            file = find_text(path)
+            refuse_conflict(file.text if file else "", path=snapshot.layout.shown(path))
+        except MergeConflictError as error:
+            findings.append(_problem_finding(error))
+        except MissionError as error:
+            findings.append(_problem_finding(error, Level.WARNING))
+    return findings
+
+
+def _unmerged_findings(snapshot: Snapshot) -> list[Finding]:
+    """Look for the mission's files that git lists as not merged, whatever they hold."""
+    layout = snapshot.layout
+    own = (layout.mission_file, layout.tasks_file, layout.tasks_dir)
+    others = (layout.scratchpad_file, layout.manifest_file)
+    command = ["diff", "--name-only", "--relative", "--diff-filter=U", "-z", "--"]
+    listed = answer_of([*command, *map(str, (*own, *others))], layout.project) or ""
+    return [
+        Finding(
+            code="MERGE_UNFINISHED",
+            level=Level.WARNING,
+            message=f"git has not merged `{name}` yet",
+            path=name,
+            hint="`git add` it when it is as it should be, or `git merge --abort`",
+        )
+        for name in dict.fromkeys(filter(None, listed.split("\0")))
+    ]
+
+
 def _repository_findings(snapshot: Snapshot) -> list[Finding]:
     """Look at worktrees and remotes; where git refuses the repository, that is the finding."""
     try:
         find_repository(snapshot.layout.project)
-        return [*worktree_findings(snapshot), *_exposure_findings(snapshot.layout)]
+        return [
+            *_unmerged_findings(snapshot),
+            *worktree_findings(snapshot),
+            *_exposure_findings(snapshot.layout),
+        ]
     except GitRefusedError as error:
         return [_problem_finding(error)]
 

@@ -27,6 +27,7 @@ from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import Side, same_value
 from mosaic.store.written import note_written
+from mosaic.text.conflict_markers import refuse_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -141,6 +142,7 @@ class Draft:
         file = find_text(path)
         if file is None:
             return None
+        refuse_conflict(file.text, path=self.layout.shown(path))
         self._edited[path] = _Edited(before=file.text, signature=file.signature, after=file.text)
         return file.text
 

@@ -158,6 +158,7 @@ def _scan_table(
     try:
         now_ns = time.time_ns()
         file = read_text(layout.tasks_file)
+        _refuse_conflict(file.text)
         rows = parse_table(file.text)
     except MissionError as error:
         problems.append(Problem(error=error.at(layout.shown(layout.tasks_file))))
@@ -180,6 +181,7 @@ def _scan_files(
                 file = find_text(path)
                 if file is None:
                     continue
+                _refuse_conflict(file.text)
                 record = parse_task_file(name, file.text)
             except MissionError as error:
                 error.at(layout.shown(path))
@@ -189,6 +191,12 @@ def _scan_files(
         found.append(record)
     index.drop_others(listing.names)
     return tuple(found)
+
+
+def _refuse_conflict(text: str) -> None:
+    from mosaic.text.conflict_markers import refuse_conflict  # start-up: the index holds none
+
+    refuse_conflict(text)
 
 
 def _look_at_files(layout: Layout) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any
 
 from mosaic.errors import MissionFileError
+from mosaic.text.conflict_markers import refuse_conflict
 from mosaic.text.lines import BOM, line_of
 
 DEEPEST = 100
@@ -48,6 +49,7 @@ def parse_json_document(text: str) -> dict[str, Any]:
             parse_float=_finite,
         )
     except json.JSONDecodeError as error:
+        refuse_conflict(text)
         comma = _last_comma(source, error.pos)
         place = error.pos if comma is None else comma
         words = error.msg if comma is None else "a comma before the closing bracket"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +117,20 @@ def test_a_task_that_is_done_and_not_committed_can_be_committed(worked: MissionR
     assert nothing.exit_code == 3
     assert "nothing to commit" in nothing.stderr
     assert worked.task_status("T-001") == "done"
+
+
+def test_a_commit_that_fails_in_a_new_clone_keeps_its_index(
+    worked: MissionRepo, tmp_path: Path
+) -> None:
+    assert worked.run(*APPROVE).exit_code == 0
+    clone = MissionRepo(tmp_path / "clone", worked.environ)
+    worked.git("clone", "-q", str(worked.path), str(clone.path))
+    pad = clone.path / "coordination" / "SCRATCHPAD.md"
+    pad.write_text(pad.read_text() + "more\n")
+    index = index_of(clone)
+    FAULTS["pre-commit"][0](clone)
+    assert clone.run("review", "T-001", "--approve", "--commit").exit_code == 1
+    assert index_of(clone) == index
 
 
 def test_a_command_that_is_killed_while_git_commits_can_be_repeated(worked: MissionRepo) -> None:

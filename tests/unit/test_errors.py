@@ -43,6 +43,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.FileAccessError("x"), "FILE_ACCESS", 5),
     (errors.FileChangedError("/f"), "FILE_CHANGED", 5),
     (errors.GitRefusedError("/r", "fatal: bad config line 1\n"), "GIT_REFUSED", 5),
+    (errors.MergeConflictError(3, 9, "topic"), "MERGE_CONFLICT", 5),
     (errors.PathOutsideError("x"), "PATH_OUTSIDE", 5),
     (errors.StateNotOursError("/s", because="is a symlink", way_out="y"), "STATE_NOT_OURS", 5),
     (errors.DuplicateTaskError("T-1", ["a.md:2", "b.md:2"]), "TASK_DUPLICATE", 5),
