@@ -183,8 +183,10 @@ def _on_task(session: Session) -> str:
 
 
 def _restores(snapshot: Snapshot) -> list[Restoring]:
+    if not any(snapshot.layout.state_dir.glob("restore*.json")):
+        return []
     from mosaic.errors import MissionError
-    from mosaic.sessions.restoring import list_restoring
+    from mosaic.sessions.restoring import list_restoring  # start-up: hardly ever needed
 
     try:
         return list_restoring(snapshot.layout)

@@ -15,7 +15,6 @@ from mosaic.errors import MissionError
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import confined, safe_segment
-from mosaic.machine.removing import remove_folder
 from mosaic.machine.staging import is_temporary
 from mosaic.runs.record import Run
 
@@ -72,6 +71,8 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
 
 
 def _remove(folder: Path) -> None:
+    from mosaic.machine.removing import remove_folder  # start-up: hardly ever needed
+
     with suppress(MissionError):
         remove_folder(folder.parent, folder)
 

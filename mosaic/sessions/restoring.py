@@ -3,11 +3,13 @@
     .state/restore.json             of the mission's own work tree
     .state/restore-<digest>.json    of another one
       {"layout_version": 1, "task_id": "T-001", "seq": 3, "run_id": "r001-…", "place": "…",
-       "from_tree": "…", "to_tree": "…", "kept": ["coordination/tasks"], "index": "…"}
+       "from_tree": "…", "to_tree": "…", "kept": ["coordination/tasks"], "pid": 4711}
 
 `kept` are the mission's own files that the restore leaves alone. Both trees are kept alive
-by hidden refs while the note stands. Whoever restores holds the work tree's folder: a note
-of a folder that nobody holds is that of a restore that was killed.
+by hidden refs while the note stands. In a project that was copied or moved the first note is
+of the work tree that it stands in now, and one of another work tree is not its own. Whoever
+restores holds the work tree's folder: a note of a folder that nobody holds is that of a
+restore that was killed.
 """
 
 from __future__ import annotations
@@ -51,8 +53,8 @@ class Restoring:
     from_tree: str
     to_tree: str
     kept: tuple[str, ...] = ()
-    index: str = ""
-    """The copy of git's index that it works with; names the process too."""
+    pid: int = 0
+    """Whoever restores; by it the copy of git's index is named."""
 
     @property
     def is_live(self) -> bool:
@@ -84,7 +86,7 @@ def find_restoring(layout: Layout, place: Path | None = None) -> Restoring | Non
     Raises:
         RecordError: it cannot be read.
     """
-    return _read(_note_of(layout, place))
+    return _read(layout, _note_of(layout, place))
 
 
 def list_restoring(layout: Layout) -> list[Restoring]:
@@ -98,7 +100,7 @@ def list_restoring(layout: Layout) -> list[Restoring]:
     except OSError:
         return []
     wanted = [name for name in names if name.startswith(PREFIX) and name.endswith(".json")]
-    notes = (_read(layout.state_dir / name) for name in wanted)
+    notes = (_read(layout, layout.state_dir / name) for name in wanted)
     return [note for note in notes if note is not None and os.path.isdir(note.place)]
 
 
@@ -134,7 +136,7 @@ def noted(
         from_tree=trees[0],
         to_tree=trees[1],
         kept=kept,
-        index=_own_index(layout),
+        pid=os.getpid(),
     )
     path = _note_of(layout, place)
     _keep_trees(note, path)
@@ -164,10 +166,10 @@ def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
     if note.is_live:
         raise note.error()
     with hold_folder(top):
-        _end_left_git(note)
-        for path in scratch_of(layout.state_dir, _pid_of(note)):
+        _end_left_git(layout, note)
+        for path in scratch_of(layout.state_dir, note.pid):
             remove_file(layout.state_dir, path)
-        note = replace(note, index=_own_index(layout))
+        note = replace(note, pid=os.getpid())
         _write(layout, note)
         changes = compare_trees(top, note.from_tree, note.to_tree, find_renames=False)
         touched = {change.path for change in changes}
@@ -184,10 +186,6 @@ def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
     )
 
 
-def _own_index(layout: Layout) -> str:
-    return str(layout.state_dir.absolute() / f"rebuilt.{os.getpid()}")
-
-
 def _write(layout: Layout, note: Restoring) -> None:
     values = {"layout_version": LAYOUT_VERSION, **asdict(note), "kept": list(note.kept)}
     path = _note_of(layout, Path(note.place))
@@ -199,13 +197,16 @@ def _is_in(path: str, folder: str) -> bool:
 
 
 def _note_of(layout: Layout, place: Path | None) -> Path:
-    from mosaic.machine.git import find_work_tree
-
     real = os.path.realpath(place) if place is not None else None
-    home = find_work_tree(layout.project)
-    if real is None or home is None or real == os.path.realpath(home):
+    if real is None or real == os.path.realpath(_home(layout)):
         return layout.state_dir / f"{PREFIX}.json"
     return layout.state_dir / f"{PREFIX}-{_digest(real)}.json"
+
+
+def _home(layout: Layout) -> Path:
+    from mosaic.machine.git import find_work_tree
+
+    return find_work_tree(layout.project) or layout.project
 
 
 def _digest(text: str) -> str:
@@ -214,7 +215,7 @@ def _digest(text: str) -> str:
     return sha256(os.fsencode(text)).hexdigest()[:12]
 
 
-def _read(path: Path) -> Restoring | None:
+def _read(layout: Layout, path: Path) -> Restoring | None:
     data = find_bytes(path)
     if data is None:
         return None
@@ -224,7 +225,7 @@ def _read(path: Path) -> Restoring | None:
             raise RecordError("the note of a restore is of a newer Mosaic", path=path)
         known = {name: values[name] for name in Restoring.__dataclass_fields__ if name in values}
         known["kept"] = tuple(known.get("kept", ()))
-        return checked(Restoring(**known))
+        note = checked(Restoring(**known))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordError(
             "the note of an interrupted restore cannot be read",
@@ -232,6 +233,9 @@ def _read(path: Path) -> Restoring | None:
             detail=str(error),
             hint="look at `git status`, then remove the note",
         ) from None
+    if path == _note_of(layout, None):
+        return replace(note, place=str(_home(layout)))
+    return note if path == _note_of(layout, Path(note.place)) else None
 
 
 def _ref_of(path: Path) -> str:
@@ -283,18 +287,14 @@ def _tree_now(layout: Layout, note: Restoring) -> str:
     return take_tree(top, scratch=layout.state_dir, without=_own_folder(layout, top)).tree
 
 
-def _pid_of(note: Restoring) -> int:
-    digits = note.index.rpartition(".")[2]
-    return int(digits) if digits.isdecimal() else 0
-
-
-def _end_left_git(note: Restoring) -> None:
+def _end_left_git(layout: Layout, note: Restoring) -> None:
     """End a git that the killed process had started: it would go on writing under our hands."""
     from mosaic.machine.orphans import find_marked
     from mosaic.machine.process import send_signal
 
+    index = layout.state_dir.absolute() / f"rebuilt.{note.pid}"
     until = time.monotonic() + GIT_END_SECONDS
-    while left := find_marked("GIT_INDEX_FILE", note.index):
+    while left := find_marked("GIT_INDEX_FILE", str(index)):
         for process in left:
             send_signal(process, signal.SIGKILL)
         if time.monotonic() > until:

@@ -196,7 +196,8 @@ def _survey_run(
     elif is_half_laid_out(run):
         kind = Kind.HALF_MADE
     elif (problem := _why_not_ours(run)) is not None:
-        return _unknown(place, f"not a run record: {problem}")
+        is_being_made = RUN_NAME.fullmatch(place.name) and is_folder_held(place)
+        return _unknown(place, "it is live" if is_being_made else f"not a run record: {problem}")
     if kind is Kind.RECORD:
         if _age_seconds(run) < look.older_than_seconds:
             return None

@@ -180,9 +180,10 @@ def _swept(layout: Layout, each: Counted, *, dry_run: bool) -> SweptWorktree:
     if each.standing is Standing.UNMERGED:
         return SweptWorktree(workspace=workspace, kept_because=f"it holds {each.holds}")
     try:
-        refuse_removal(workspace, force=False)
         goes = branch_to_delete(workspace) is not None
-        if not dry_run:
+        if dry_run:
+            refuse_removal(workspace, force=False)
+        else:
             remove_workspace(layout, workspace, force=False)
     except MissionError as error:
         words = ": ".join(filter(None, (error.message, error.detail)))

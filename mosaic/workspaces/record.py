@@ -210,7 +210,8 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
         known = {name: values[name] for name in Workspace.__dataclass_fields__ if name in values}
         # A mission that was moved: the record stands beside its work tree, wherever that is.
         known["path"] = path.with_name(path.name[1:].removesuffix(".json"))
-        known["name"] = known["path"].name
+        if safe_segment(known["name"]) != known["path"].name:
+            known["name"] = known["path"].name
         known |= _places(known["path"], Path(known["mission_file"]), layout)
         commits = (known["base_commit"], known.get("merged_commit"))
         if not all(commit is None or _COMMIT.fullmatch(commit) for commit in commits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
@@ -157,10 +158,18 @@ def test_it_is_finished_by_the_same_command_and_taken_back_by_another(
     assert killed
 
 
-def test_what_a_person_did_meanwhile_is_left_or_kept(large: MissionRepo) -> None:
+def test_a_copy_settles_its_own_and_what_a_person_did_meanwhile_is_left_or_kept(
+    large: MissionRepo, tmp_path: Path
+) -> None:
     set_aside(large)
     before = tree_of(large.path)
     assert kill_somewhere(large, COMMANDS["restore"], 300)
+    copy = MissionRepo(tmp_path / "copy", large.environ)
+    shutil.copytree(large.path, copy.path, symlinks=True)
+    mixed = tree_of(large.path)
+    assert copy.run("checkpoint", "restore", "--abort").exit_code == 0
+    assert tree_of(copy.path) == before
+    assert tree_of(large.path) == mixed
     (large.path / "mine.txt").write_text("a person's\n")
     edited = large.path / "d1" / "1.txt"
     edited.write_text("a person's, too\n")
