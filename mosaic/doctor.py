@@ -25,7 +25,7 @@ from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runs.record import Run
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
 from mosaic.sessions.housekeeping import folder_bytes
-from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.unrecorded import find_sessions, live_or_unknown
 from mosaic.sessions.worktrees import count_worktrees
 from mosaic.store.allowance import find_allowance
 from mosaic.store.consent import find_unallowed
@@ -202,7 +202,7 @@ def _mission_items(snapshot: Snapshot) -> list[Item]:
             )
         )
     try:
-        locks = find_locks(layout)
+        locks = find_sessions(snapshot)
     except MissionError as error:
         items.append(Item(name="locks", state="bad", found=error.message, hint=error.hint))
     else:
@@ -306,7 +306,7 @@ def _parallel_items(snapshot: Snapshot) -> list[Item]:
         items.append(
             Item(name="panes", state="ok", found=", ".join(panes), hint="`tmux kill-pane`")
         )
-    orphans = _orphans(layout.runs_dir)
+    orphans = _orphans(snapshot)
     if orphans:
         items.append(
             Item(
@@ -319,11 +319,14 @@ def _parallel_items(snapshot: Snapshot) -> list[Item]:
     return items
 
 
-def _orphans(runs_dir: Path) -> list[str]:
+def _orphans(snapshot: Snapshot) -> list[str]:
     """Return the processes that carry the mark of a run that nobody carries any more."""
     found = []
-    for identity, value in list_marked("MISSION_RUN_DIR", under=f"{runs_dir}/"):
+    live = {each.lock.run_id for each in live_or_unknown(snapshot)}
+    for identity, value in list_marked("MISSION_RUN_DIR", under=f"{snapshot.layout.runs_dir}/"):
         run = Run(dir=Path(value))
+        if run.id in live:
+            continue
         try:
             over = run.state().finished_at is not None and not is_folder_held(run.dir)
         except MissionError:

@@ -19,7 +19,7 @@ from mosaic.panels.record import Panel, PanelEvent
 from mosaic.panels.settle import settle_tree
 from mosaic.panels.words import LAUNCH_STATES, ExecutionState, WorkerStatus
 from mosaic.records import replace
-from mosaic.sessions.recover import is_dead, recover_steps
+from mosaic.sessions.recover import is_copied_run, is_dead, recover_steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +93,15 @@ def _looked_at(
             return _launch_looked_at(panel, worker, run)
     if run is None or state is None:
         return replace(worker, status=WorkerStatus.FAILED, error="its run record is gone")
+    if state.status is RunStatus.RUNNING and is_copied_run(run, state):
+        words = f"it works in `{run.meta().cwd}`, which this project was copied from"
+        return replace(
+            worker,
+            status=WorkerStatus.FAILED,
+            execution_state=ExecutionState.STOPPED,
+            launcher=None,
+            error=words,
+        )
     if state.status is RunStatus.RUNNING and is_dead(run, state):
         recover_steps([run], mission)
         state = _state_of(run)

@@ -20,6 +20,7 @@ from mosaic.machine.orphans import find_marked
 from mosaic.machine.outlet import find_gaps, wait_until_written
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import send_signal
+from mosaic.machine.traces import find_environment
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
@@ -123,6 +124,14 @@ def _recover_step(run: Run, mission: Mission) -> bool:
 def is_dead(run: Run, state: RunState) -> bool:
     """Tell whether a run that is not at its end has nobody any more: no supervisor, no agent."""
     return not is_folder_held(run.dir) and not _agent_lives(state)
+
+
+def is_copied_run(run: Run, state: RunState) -> bool:
+    """Tell whether the agent of a run works for another record, which this one is a copy of."""
+    if state.agent is None or is_folder_held(run.dir) or is_same_process(state.agent) is not True:
+        return False
+    place = find_environment(state.agent.pid, "MISSION_RUN_DIR").get("MISSION_RUN_DIR", "")
+    return os.path.isdir(place) and not os.path.samefile(place, run.dir)
 
 
 def _agent_lives(state: RunState) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -108,6 +109,7 @@ class MissionRepo:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=hear_signals,  # noqa: PLW1509 - there are no threads
         )
         self.started.append(process)
         return process
@@ -152,6 +154,12 @@ def wait_for(done: Callable[[], Any], what: str = "it") -> Any:
             pass
         time.sleep(0.02)
     raise AssertionError(f"{what} did not happen in {PATIENCE_SECONDS:g} s")
+
+
+def hear_signals() -> None:
+    """Undo what the runner of the tests ignores: a command leaves that as it finds it."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def is_running(pid: int) -> bool:

@@ -451,6 +451,26 @@ def test_stop_ends_an_agent_whose_supervisor_is_gone(panels: Panels) -> None:
     assert panels.show()["status"] == "stopped"
 
 
+@pytest.mark.parametrize("is_supervised", [True, False])
+def test_a_copy_of_the_project_ends_no_worker_of_the_original(
+    panels: Panels, tmp_path: Path, *, is_supervised: bool
+) -> None:
+    panels.tell({"critic": {"wait": True}})
+    assert panels.start("--role", "critic").exit_code == 0
+    pid = panels.started("critic")
+    if not is_supervised:
+        wait_for(lambda: panels.repo.run_state()["agent"], "the worker's record")
+        os.kill(panels.repo.run_state()["supervisor_pid"], signal.SIGKILL)
+    shutil.copytree(panels.repo.path, tmp_path / "copy", symlinks=True)
+    copy = Panels(MissionRepo(tmp_path / "copy", panels.repo.environ), tmp_path)
+    assert "copied from" in copy.worker("critic")["error"]
+    assert copy.run("stop", "last").exit_code == 0
+    assert is_running(pid)
+    assert panels.worker("critic")["status"] == "running"
+    assert panels.run("stop", "last", "--now").exit_code == 0
+    assert not is_running(pid)
+
+
 def test_a_launcher_that_is_killed_leaves_nothing_unknown(panels: Panels) -> None:
     mission = panels.repo.mission()
     begun = panels.signs / "setup-begun"

@@ -255,6 +255,25 @@ def test_a_supervisor_that_is_killed_in_its_pane_is_found(
     assert worktree_of(home).is_dir()
 
 
+@pytest.mark.parametrize("is_supervised", [True, False])
+def test_an_agent_in_a_pane_whose_record_is_gone_is_alive_and_can_be_stopped(
+    home: MissionRepo, server: Server, go: Path, *, is_supervised: bool
+) -> None:
+    start(home, f"wait_for({str(go)!r})")
+    (agent,) = wait_for(lambda: begun(home))
+    if not is_supervised:
+        os.kill(home.run_state()["supervisor_pid"], signal.SIGKILL)
+        wait_for(lambda: server.panes("#{pane_dead}") == ["1"])
+    home.git("clean", "-ffdxq")
+    (found,) = home.run("status", "--json").json()["live_sessions"]
+    assert (found["life"], found["on_record"]) == ("alive", False)
+    assert home.run("next", "--executor", "tmux").exit_code == 4
+    assert is_running(agent)
+    assert home.run("stop").exit_code == 0
+    assert not is_running(agent)
+    assert home.session()["endedReason"] == "stopped"
+
+
 @pytest.mark.parametrize("command", ["kill-pane", "kill-server"])
 def test_a_pane_that_is_closed_ends_its_session(
     home: MissionRepo, server: Server, go: Path, command: str
