@@ -71,7 +71,12 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
     agents = [
         (run, meta) for run in runs if (meta := run.find_meta()) is not None and meta.session_id
     ]
-    caveats: list[str] = []
+    known = {meta.session_id for _, meta in agents}
+    caveats = [
+        f"the record of `{session.id}` is not here: what it changed and ran is not known"
+        for session in mission.sessions.of_task(task.id)
+        if session.id not in known
+    ]
     since, pairs = _tree_pairs(layout, task, agents, caveats)
     top = find_work_tree(layout.project)
     changed = None if top is None or pairs is None else _changed_files(top, pairs)
