@@ -81,7 +81,8 @@ def decide(
             draft.note(task.id, f"{now:%Y-%m-%d} {word}: {why}")
         draft.save()
         forgive_attempts(draft.snapshot, task.id)
-        agree_to_rules(draft.layout)
+        if review.rules_changed:
+            agree_to_rules(draft.layout)  # they were shown, and this is the answer
         return Decided(
             task=draft.snapshot.get(task.id).task,
             approved=approve,

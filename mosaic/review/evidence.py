@@ -88,6 +88,12 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         (run, meta) for run in runs if (meta := run.find_meta()) is not None and meta.session_id
     ]
     gaps = _Gaps()
+    known = {meta.session_id for _, meta in agents}
+    gaps.caveats += [
+        f"the record of `{session.id}` is not here: what it changed and ran is not known"
+        for session in mission.sessions.of_task(task.id)
+        if session.id not in known
+    ]
     since, pairs, changed = _what_changed(layout, task, agents, gaps)
     ran = sorted(
         (*_commands_of_agents(agents, mission, gaps.caveats), *_commands_of_steps(runs)),

@@ -214,7 +214,7 @@ class RunCarrier:
             return decide_step_outcome(
                 ended=facts.ended, words=facts.ending.message, report=facts.report
             )
-        facts = replace(facts, rules=self.rules)
+        facts = replace(facts, rules=self.rules, run=self.run)
         lock_file = Path(self._order.heartbeat_file or "")
         try:
             self.settled = settle_session(self._mission_file, self.meta, facts, lock_file)

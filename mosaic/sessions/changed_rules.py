@@ -21,14 +21,13 @@ from mosaic.plan.rules import (
     Rules,
     changed_rules,
     changed_settings,
-    rule_settings,
     rule_value,
 )
 from mosaic.records import dataclass, replace
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import sessions_since
-from mosaic.sessions.run_rules import rules_of
+from mosaic.sessions.run_rules import rules_of, settings_of
 from mosaic.store.consent import ask_again
 from mosaic.store.mission_file import load_mission
 
@@ -36,9 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mosaic.model import JsonValue, Mission, Task
+    from mosaic.model import JsonValue, Task
     from mosaic.runs.record import Run
     from mosaic.store.layout import Layout
+    from mosaic.store.mission_file import MissionDocument
     from mosaic.store.tasks import Snapshot
 
 RECORD_NAME = "changed-rules.json"
@@ -63,7 +63,7 @@ def claim_rules(snapshot: Snapshot, task: Task) -> Rules:
     A write scope that an agent left wider than it was is not what counts for the next one.
     """
     scope = scope_that_counts(snapshot, task)
-    return replace(rules_of(snapshot.document.mission, task), write_scope=scope)
+    return replace(rules_of(snapshot.document, task), write_scope=scope)
 
 
 def scope_that_counts(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
@@ -82,11 +82,11 @@ def rules_in_force(run: Run, rules: Rules) -> Rules:
 
 
 def find_changes(
-    run: Run, rules: Rules, mission: Mission, task: Task | None
+    run: Run, rules: Rules, document: MissionDocument, task: Task | None
 ) -> tuple[RuleChange, ...]:
     """Return how the rules of a run differ from what stands in the mission's files now."""
     held = rules_in_force(run, rules)
-    now = rules_of(mission, task) if task else replace(held, settings=rule_settings(mission))
+    now = rules_of(document, task) if task else replace(held, settings=settings_of(document))
     return changed_rules(held, now)
 
 
@@ -131,10 +131,10 @@ def note_changed_rules(
         write_private(layout.state_dir / RECORD_NAME, data, root=layout.state_dir)
 
 
-def changed_since_agreed(layout: Layout, mission: Mission) -> tuple[RuleChange, ...]:
+def changed_since_agreed(document: MissionDocument) -> tuple[RuleChange, ...]:
     """Return what agents' runs changed of the mission's settings; nothing once that is settled."""
-    known = _read_record(layout)
-    now = rule_settings(mission)
+    known = _read_record(document.layout)
+    now = settings_of(document)
     if known is None or changed_settings(known["after"], now):
         return ()
     return changed_settings(known["before"], now)
@@ -151,7 +151,7 @@ def standing_changes(snapshot: Snapshot, task: Task) -> tuple[StandingChange, ..
 
     Sessions from before a person's last decision about the task count no more.
     """
-    now = rules_of(snapshot.document.mission, task)
+    now = rules_of(snapshot.document, task)
     found: dict[str, StandingChange] = {}
     for session in sessions_since(snapshot, task.id):
         run = run_of(snapshot.layout.runs_dir, task.id, session.run_id or "")

@@ -8,6 +8,7 @@ the rules from before the agent is started, and puts the record right when it ha
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import RecordError
@@ -17,16 +18,35 @@ from mosaic.plan.rules import Rules, rule_settings
 from mosaic.runs.record import LAYOUT_VERSION
 
 if TYPE_CHECKING:
-    from mosaic.model import JsonValue, Mission, Task
+    from mosaic.model import JsonValue, Task
     from mosaic.runs.record import Run, RunMeta
+    from mosaic.store.mission_file import MissionDocument
 
 RULES_NAME = "rules.json"
 
 
-def rules_of(mission: Mission, task: Task) -> Rules:
+def settings_of(document: MissionDocument) -> dict[str, JsonValue]:
+    """Return what mission.json says of rules, and where it says that the mission's files are."""
+    layout = document.layout
+    places = {
+        "projectPath": layout.project,
+        "tasksFile": layout.tasks_file,
+        "tasksDir": layout.tasks_dir,
+        "scratchpadFile": layout.scratchpad_file,
+        "orchestratorDir": layout.state_dir,
+    }
+    # From mission.json on: a project that is moved as a whole is the same.
+    here = layout.mission_file.parent
+    return {
+        **rule_settings(document.mission),
+        **{key: os.path.relpath(path, here) for key, path in places.items()},
+    }
+
+
+def rules_of(document: MissionDocument, task: Task) -> Rules:
     """Return the rules as they stand in a mission's files."""
     return Rules(
-        settings=rule_settings(mission),
+        settings=settings_of(document),
         write_scope=task.write_scope,
         has_file=task.file is not None,
     )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, RunStatus, Session, Status, Usage
-from mosaic.plan.rules import rule_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.flood import Unread
 from mosaic.runs.folders import run_of, runs_in
@@ -21,7 +20,7 @@ from mosaic.runs.report import AgentReport
 from mosaic.runs.result import StepEnd
 from mosaic.sessions.changed_rules import find_changes, note_changed_rules, note_changes
 from mosaic.sessions.outcome import Outcome, decide_outcome
-from mosaic.sessions.run_rules import read_rules
+from mosaic.sessions.run_rules import read_rules, settings_of
 from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
@@ -80,6 +79,8 @@ class EndFacts:
     """What finished work lacks beside its handoff: scope, gates."""
     rules: Rules | None = None
     """What it is judged by, as its supervisor holds it; None: as its record has it."""
+    run: Run | None = None
+    """Its record; None: where the mission keeps records now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,13 +178,14 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
 
     Where the task's own files cannot be changed, the session's end is recorded all the same.
     """
-    run = run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
+    run = facts.run or run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
     entry = draft.snapshot.find(meta.task_id)
     mission = draft.snapshot.document.mission
     rules, lacks = _rules_of_run(run, meta, facts)
     if rules and rules.has_file and entry and not entry.file:
         lacks.append("its task file is gone")
-    found = entry.task.status if entry else None
+    task = entry.task if entry else None
+    found = task.status if task else None
     outcome = decide_outcome(
         ended=facts.ended,
         words=facts.ending.message,
@@ -193,7 +195,7 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
         report=facts.report,
         lacks=lacks,
     )
-    changes = find_changes(run, rules, mission, entry.task if entry else None) if rules else ()
+    changes = find_changes(run, rules, draft.snapshot.document, task) if rules else ()
     if changes:
         outcome = replace(outcome, summary=f"{outcome.summary}; {_change_words(changes)}")
     if later := find_later(mission, meta.session_id or "", meta.task_id):
@@ -237,7 +239,7 @@ def _note_changes(
 ) -> None:
     note_changes(run, changes)
     if rules and any(change.key != "write_scope" for change in changes):
-        now = rule_settings(draft.snapshot.document.mission)
+        now = settings_of(draft.snapshot.document)
         note_changed_rules(draft.layout.mission_file, rules.settings, now)
 
 

@@ -15,12 +15,13 @@ from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.budget import parse_budget
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
-from mosaic.plan.rules import changed_settings, rule_settings
+from mosaic.plan.rules import changed_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import forgive_attempts, sessions_since
 from mosaic.sessions.changed_rules import changed_since_agreed, standing_changes
 from mosaic.sessions.lost import recover_if_needed
+from mosaic.sessions.run_rules import settings_of
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 
@@ -117,7 +118,7 @@ class Ledger:
         self._alert = alert
         self._started = time.monotonic()
         self._failures = 0
-        self._rules = rule_settings(read_mission(mission_file).document.mission)
+        self._rules = settings_of(read_mission(mission_file).document)
         self.report = LoopReport()
 
     def settled(self) -> Snapshot:
@@ -243,10 +244,10 @@ class Ledger:
         run = run_of(snapshot.layout.runs_dir, task.id, session.run_id or "")
         if run.find_meta() is None:
             return f"the record of `{session.id}` is gone"
+        now = settings_of(snapshot.document)
         moved = [each.words for each in standing_changes(snapshot, snapshot.get(task.id).task)]
-        mission = snapshot.document.mission
-        moved += [each.words for each in changed_since_agreed(snapshot.layout, mission)]
-        moved += [each.words for each in changed_settings(self._rules, rule_settings(mission))]
+        moved += [each.words for each in changed_since_agreed(snapshot.document)]
+        moved += [each.words for each in changed_settings(self._rules, now)]
         return "; ".join(dict.fromkeys(moved)) or None
 
     def _time_left(self, snapshot: Snapshot) -> float | None:

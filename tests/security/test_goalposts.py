@@ -83,6 +83,18 @@ def test_a_changed_rule_is_named_and_speaks_against_approval(
     assert repo.task_status("T-001") == "done"
 
 
+def test_moving_the_missions_own_files_is_named_too(repo: MissionRepo) -> None:
+    scoped(repo, qualityGates="exit 1")
+    moved = setting(repo, orchestratorDir="coordination/other", qualityGates="true")
+    answer = go(repo, f"{WORK}; {moved}")
+    assert answer.exit_code == 1
+    assert "gate `exit` failed" in answer.stdout
+    assert "`orchestratorDir`" in answer.stdout
+    assert "the record of `sess-001` is not here" in repo.run("review", "T-001").stdout
+    change_mission(repo, orchestratorDir="coordination/.state")
+    assert "`qualityGates` changed from `exit 1` to `true`" in objections(repo)
+
+
 def test_green_is_done_is_not_for_an_agent_to_set_up(repo: MissionRepo) -> None:
     scoped(repo, qualityGates="true")
     does = f"{WORK}; {setting(repo, review={'greenIsDone': True})}"
