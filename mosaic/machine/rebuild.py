@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import DirtyTreeError, GitError
 from mosaic.machine.git import answer_of, run_git
+from mosaic.machine.index_copy import copy_index
 from mosaic.machine.obstacles import refuse, refuse_obstacles, submodules_in
 from mosaic.machine.removing import remove_empty_folder
-from mosaic.machine.snapshot import copy_index, is_within, take_tree
+from mosaic.machine.snapshot import is_within, take_tree
 from mosaic.machine.tree_diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
 from mosaic.records import dataclass
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitError, NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.git import find_repository, head_commit, run_git
-from mosaic.machine.snapshot import index_kept
+from mosaic.machine.index_copy import index_kept
 from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix

@@ -16,7 +16,12 @@ from mosaic.records import dataclass
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mosaic.ports import Ending
     from mosaic.runs.report import AgentReport
+
+
+SIGNAL_EXIT = 128
+"""Above it an exit code tells the signal that ended the program."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,3 +122,11 @@ def _finished(ended: EndReason, status: Status | None, summary: str) -> Outcome:
     return Outcome(
         reason=ended, run_status=RunStatus.COMPLETED, task_status=status, summary=summary
     )
+
+
+def natural_reason(ending: Ending, exit_code: int) -> EndReason:
+    """Name an end that we did not ask for; an agent that a signal ended has crashed."""
+    if ending.ok:
+        return EndReason.COMPLETED
+    killed = exit_code < 0 or exit_code > SIGNAL_EXIT
+    return EndReason.CRASHED if killed else EndReason.FAILED

@@ -38,8 +38,10 @@ from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
 from mosaic.runs.record import Run, advance
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent_process import AgentProcess
+from mosaic.sessions.outcome import natural_reason
 from mosaic.sessions.output import OutputFollower, Progress
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
+from mosaic.sessions.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +57,6 @@ TERMINATE_GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.1
 PROGRESS_SECONDS = 2.0
 """How often the record says what the agent does, for those who look from elsewhere."""
-SIGNAL_EXIT = 128
-"""Above it an exit code tells the signal that ended the program."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGQUIT)
 """What a terminal sends to all that share it."""
@@ -110,8 +110,7 @@ class Supervisor:
         self._started = 0.0
         self._last_beat = 0.0
         self._next_save = 0.0
-        self._heard = (0.0, 0)
-        self._is_stalled = False
+        self._silence = Silence()
         self._is_suspended = False
 
     def spawn(self, begin_tree: str | None = None) -> ProcessIdentity:
@@ -135,7 +134,7 @@ class Supervisor:
         )
         agent = self._agent.start()
         self._started = time.monotonic()
-        self._heard = (self._started, 0)
+        self._silence = Silence()
         self._next_save = self._started + (self._settings.checkpoint_every_seconds or 0.0)
         self._advance(
             status=RunStatus.RUNNING,
@@ -168,7 +167,7 @@ class Supervisor:
         ending = self._ending(exit_code)
         unread = self._follower.unread
         end = RunEnd(
-            reason=self._stop or _natural_reason(ending, exit_code),
+            reason=self._stop or natural_reason(ending, exit_code),
             ending=ending,
             exit_code=exit_code,
             duration_seconds=duration,
@@ -321,17 +320,9 @@ class Supervisor:
         limit = self._settings.stalled_after_seconds
         if limit is None or self._order.mode is Mode.INTERACTIVE:
             return
-        now, written = time.monotonic(), self.run.output_bytes()
-        since, before = self._heard
-        if written != before:
-            self._heard, self._is_stalled = (now, written), False
-        elif now - since > limit and not self._is_stalled:
-            self._is_stalled = True
-            self._note(
-                EventType.OUTPUT_STALLED,
-                f"no output for {int(now - since)} s",
-                silent_seconds=int(now - since),
-            )
+        silent = self._silence.grown_long(self.run.output_bytes(), limit)
+        if silent is not None:
+            self._note(EventType.OUTPUT_STALLED, f"no output for {silent} s", silent_seconds=silent)
 
     def _save_now_and_then(self) -> None:
         every = self._settings.checkpoint_every_seconds
@@ -401,11 +392,3 @@ class Supervisor:
     ) -> None:
         if self._events:
             self._events.append(kind, message, level=level, data=data)
-
-
-def _natural_reason(ending: Ending, exit_code: int) -> EndReason:
-    """Name an end that we did not ask for; an agent that a signal ended has crashed."""
-    if ending.ok:
-        return EndReason.COMPLETED
-    killed = exit_code < 0 or exit_code > SIGNAL_EXIT
-    return EndReason.CRASHED if killed else EndReason.FAILED

@@ -148,11 +148,11 @@ def test_a_worktree_record_with_a_wrong_value_is_refused(tmp_path: Path) -> None
     values = {
         "layout_version": 1, "name": "T-1", "owner": "T-1", "path": "/w", "home": "/p",
         "project": "/p", "mission_file": "/m", "branch": None, "is_own_branch": False,
-        "base_commit": "c", "created_at": TIME,
+        "base_commit": "c" * 40, "created_at": TIME,
     }  # fmt: skip
     path.write_text(json.dumps(values))
     assert read_workspace(path) is not None
-    for change in ({"home": "\0"}, {"base_commit": None}, {"furnished": [1]}, {"is_added": 1}):
+    for change in ({"mission_file": 7}, {"base_commit": None}, {"furnished": [1]}, {"is_added": 1}):
         path.write_text(json.dumps({**values, **change}))
         with pytest.raises(RecordError):
             read_workspace(path)
