@@ -190,7 +190,8 @@ def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
         SessionLiveError: there is one.
     """
     for found in live_or_unknown(snapshot):
-        if found.lock.task_id == task.id:
+        # One that is just being started may still give the task back.
+        if found.lock.task_id == task.id and not found.is_starting:
             raise refuse_live(found, utc_now())
 
 
