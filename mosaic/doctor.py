@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -36,6 +37,7 @@ from mosaic.text.frontmatter import has_libyaml
 
 if TYPE_CHECKING:
     from mosaic.model import RuntimeSpec
+    from mosaic.store.consent import Command
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.tasks import Snapshot
 
@@ -228,7 +230,9 @@ def _trust_items(document: MissionDocument) -> list[Item]:
                 hint=refusal.hint,
             )
         )
-    unallowed = find_unallowed(document)
+    unallowed: tuple[Command, ...] = ()
+    with contextlib.suppress(GitRefusedError):  # an item of its own
+        unallowed = find_unallowed(document)
     if unallowed:
         items.append(
             Item(

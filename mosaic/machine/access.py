@@ -57,6 +57,14 @@ class Expected(Enum):
     ANYTHING = "anything"
 
 
+def find_owner(path: Path | str) -> int | None:
+    """Return the id of the user that a file belongs to, symlinks followed; None without one."""
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return None
+
+
 def find_signature(path: Path | str) -> Signature | None:
     """Return the signature of what stands at `path` now, symlinks followed, or None.
 

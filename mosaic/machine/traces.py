@@ -8,7 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.machine.identity import find_variables, identify, list_pids, own_namespace
+from mosaic.machine.identity import (
+    find_entry,
+    find_variables,
+    identify,
+    list_pids,
+    own_namespace,
+)
 
 if TYPE_CHECKING:
     from mosaic.machine.identity import ProcessEntry
@@ -89,10 +95,12 @@ def has_process_in(namespace: str) -> bool:
     wanted = namespace.partition("-")[0]
     for pid in list_pids():
         try:
-            if str(os.stat(f"/proc/{pid}/ns/pid").st_ino) == wanted:
-                return True
+            is_in = str(os.stat(f"/proc/{pid}/ns/pid").st_ino) == wanted
         except OSError:
             continue
+        # One that has ended stays listed until somebody reaps it, which may be never.
+        if is_in and (entry := find_entry(pid)) is not None and not entry.is_zombie:
+            return True
     return False
 
 

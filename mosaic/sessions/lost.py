@@ -11,6 +11,7 @@ from mosaic.machine.lock import was_killed
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.unrecorded import find_lost
 from mosaic.store.kept import list_kept_ends
+from mosaic.store.trust import Standing
 
 if TYPE_CHECKING:
     from mosaic.sessions.settle import Settled
@@ -27,6 +28,8 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
         LockTimeoutError: the mission lock was not free.
     """
     layout = snapshot.layout
+    if layout.state.standing in (Standing.DOUBTED, Standing.CLOSED):
+        return []  # nothing could be recorded
     dead = any(found.is_dead for found in find_locks(layout)) or find_lost(snapshot)
     if not dead and not list_kept_ends(layout) and not was_killed(snapshot.layout.mission_lock):
         return []

@@ -19,7 +19,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from mosaic.errors import ConsentNeededError, MissionError
+from mosaic.errors import ConsentNeededError, GitRefusedError, MissionError
 from mosaic.machine.git import answer_of
 from mosaic.plan.gates import parse_gates
 from mosaic.records import dataclass, replace
@@ -93,6 +93,7 @@ def find_unallowed(document: MissionDocument) -> tuple[Command, ...]:
 
     Raises:
         MissionFileError: a gate cannot be read.
+        GitRefusedError: git refuses the repository, so nobody knows who committed them.
     """
     commands = commands_of(document.mission)
     if not commands or os.environ.get(VARIABLE) in (*EVERYTHING, digest_of(commands)):
@@ -183,17 +184,19 @@ def _came_from_elsewhere(document: MissionDocument, fresh: Sequence[Command]) ->
     from mosaic.store.mission_file import parse_mission
 
     folder, name = document.path.parent, document.path.name
-    committed = answer_of(["show", f"HEAD:./{name}"], folder)
-    if committed is None:
-        return False
     try:
+        committed = answer_of(["show", f"HEAD:./{name}"], folder)
+        if committed is None:
+            return False
         known = {each.digest for each in commands_of(parse_mission(committed))}
+        if not any(each.digest in known for each in fresh):
+            return False
+        commit = answer_of(["log", "-1", "--format=%H", "--", name], folder)
+        made = answer_of(["log", "--walk-reflogs", "--all", "--format=%H %gs"], folder)
+    except GitRefusedError:
+        raise  # git cannot say
     except MissionError:
-        return False
-    if not any(each.digest in known for each in fresh):
-        return False
-    commit = answer_of(["log", "-1", "--format=%H", "--", name], folder)
-    made = answer_of(["log", "--walk-reflogs", "--all", "--format=%H %gs"], folder)
+        return False  # what is committed is no mission: these commands are not from there
     return not any(_is_made_here(line, commit) for line in (made or "").splitlines())
 
 

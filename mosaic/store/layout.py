@@ -189,7 +189,8 @@ def find_mission_file(start: Path) -> Path:
     for place in (folder, *folder.parents):
         for parts in MISSION_PLACES:
             candidate = place.joinpath(*parts)
-            if os.path.isfile(candidate):
+            # A link that leads nowhere is found too: whoever reads it says what is wrong.
+            if os.path.isfile(candidate) or os.path.islink(candidate):
                 refuse_other_owner(candidate, start=folder)
                 return candidate
     raise MissionNotFoundError(folder)

@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionOwnerError
+from mosaic.machine.access import find_owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ def refuse_other_owner(mission_file: Path, *, start: Path | None = None) -> None
     owner = find_other_owner(mission_file)
     if owner is None or os.path.realpath(mission_file) in _named:
         return
-    if start is not None and os.stat(start).st_uid == owner:
+    if start is not None and find_owner(start) == owner:
         return
     from mosaic.store.allowance import find_allowance  # start-up: hardly any mission asks
 
@@ -61,10 +62,8 @@ def find_other_owner(mission_file: Path) -> int | None:
     """Return the id of the other user that a mission belongs to; None for one's own."""
     own = {os.geteuid(), ROOT}
     for place in (mission_file, mission_file.parent):
-        try:
-            owner = os.stat(place).st_uid
-        except FileNotFoundError:
-            continue  # it is just being made
-        if owner not in own:
+        owner = find_owner(place)
+        # None where it is just being made, or where whoever reads it says what is wrong.
+        if owner is not None and owner not in own:
             return owner
     return None

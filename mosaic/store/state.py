@@ -14,7 +14,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_atomic, write_private
 from mosaic.machine.paths import confined
 from mosaic.store.owners import refuse_other_owner
-from mosaic.store.trust import IGNORE_FILE, Standing, look_at_state, mark_state
+from mosaic.store.trust import IGNORE_FILE, Standing, look_at_state, mark_again, mark_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,9 @@ def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
     folder = layout.state.place
     # Looked at once more: another process may have made it meanwhile.
     state = look_at_state(folder, layout.mission_file)
+    if layout.state.is_ours and (state.lacks_mark or state.standing is Standing.NEW):
+        # Removed while this process was at work, which has known it as ours.
+        state = mark_again(layout.state, layout.mission_file)
     if state.standing in (Standing.DOUBTED, Standing.CLOSED):
         raise state.refusal()
     if state.standing is Standing.NEW:

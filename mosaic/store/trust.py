@@ -7,7 +7,7 @@ one, and a setting can name any folder. So a state folder is believed only where
 - carries a mark (`.state/mark`, 32 hexadecimal digits) that this person's own folder knows:
   this user made it on this machine (see `mosaic.machine.person`);
 - is a folder and no symlink;
-- belongs to this user, or to one whom the person accepted;
+- belongs to this user, to the owner of the mission, or to one whom the person accepted;
 - is not tracked by git, in any repository that it lies in.
 
 Every other one counts as absent: `Layout.state_dir` then leads nowhere, so that nothing in it
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitRefusedError, MissionError, StateNotOursError
-from mosaic.machine.access import find_signature
+from mosaic.machine.access import find_owner, find_signature
 from mosaic.machine.disk import create_private_dir, write_private
 from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.person import find_note, write_note
@@ -75,10 +75,14 @@ class StateFolder:
     """Why it is not used, as the end of a sentence about it."""
     way_out: str = ""
     """What a person can do about that."""
+    mark: str = ""
+    """The mark of one that is ours."""
     is_made_here: bool = False
     """Whether `mission init` of this person made the mission."""
     can_be_adopted: bool = False
     """Whether a person's word makes it ours."""
+    lacks_mark: bool = False
+    """Whether that is because nobody's mark is in it."""
 
     @property
     def dir(self) -> Path:
@@ -128,7 +132,7 @@ def look_at_state(place: Path, mission_file: Path) -> StateFolder:
     note = find_note("states", mark)
     if note is None:
         return _foreign(place, "carries a mark that is not yours")
-    if status.st_uid != os.geteuid() and status.st_uid not in find_allowance(mission_file).owners:
+    if not _may_be_mine(status.st_uid, mission_file):
         return _foreign(place, f"belongs to the user with id {status.st_uid}")
     if tracked := _find_tracked(place, mission_file, mark, note):
         return _doubted(
@@ -137,7 +141,7 @@ def look_at_state(place: Path, mission_file: Path) -> StateFolder:
             f"`git rm -r --cached {place}`, then move it away",
         )
     is_made_here = note.get("made_here") is True
-    return StateFolder(place=place, standing=Standing.OURS, is_made_here=is_made_here)
+    return StateFolder(place=place, standing=Standing.OURS, mark=mark, is_made_here=is_made_here)
 
 
 def is_marked(place: Path) -> bool:
@@ -164,7 +168,25 @@ def mark_state(place: Path, mission_file: Path, *, is_made_here: bool) -> None:
     mission = os.path.realpath(mission_file)
     # The note first: a mark that nobody knows would shut us out of our own folder.
     write_note("states", mark, {"mission": mission, "made_here": is_made_here})
-    if mission_file.parent != place:
+    _write_mark(place, mission_file, mark)
+
+
+def mark_again(known: StateFolder, mission_file: Path) -> StateFolder:
+    """Put the mark back into a folder that this process has known as ours; make it if need be.
+
+    Args:
+        known: the folder as this process found it before.
+        mission_file: path of mission.json.
+
+    Raises:
+        FileAccessError: it cannot be written.
+    """
+    _write_mark(known.place, mission_file, known.mark)
+    return known
+
+
+def _write_mark(place: Path, mission_file: Path, mark: str) -> None:
+    if mission_file.parent != place:  # in the older layout others may look into it
         create_private_dir(place)
     write_private(place / MARK, f"{mark}\n".encode(), root=place)
 
@@ -206,6 +228,16 @@ def read_mark(place: Path) -> str | None:
     return text.decode() if _MARK.fullmatch(text) else None
 
 
+def _may_be_mine(owner: int, mission_file: Path) -> bool:
+    """Tell whether the owner of a folder with our mark speaks for it being ours still.
+
+    A project that was given away as a whole is judged by whose mission it is.
+    """
+    if owner == os.geteuid() or owner == find_owner(mission_file.parent):
+        return True
+    return owner in find_allowance(mission_file).owners
+
+
 def _judge_unmarked(place: Path, names: Sequence[str], mission_file: Path) -> StateFolder:
     if mission_file.parent == place:
         # The older layout: the mission's own files stand there too.
@@ -215,7 +247,7 @@ def _judge_unmarked(place: Path, names: Sequence[str], mission_file: Path) -> St
         in_the_way = [n for n in names if n != IGNORE_FILE and not is_temporary(n)]
     if not in_the_way:
         return StateFolder(place=place, standing=Standing.NEW)
-    return _foreign(place, "was not made by you on this machine")
+    return _foreign(place, "was not made by you on this machine", lacks_mark=True)
 
 
 def _find_tracked(place: Path, mission_file: Path, mark: str, note: dict[str, Any]) -> str | None:
@@ -269,11 +301,12 @@ def _doubted(place: Path, because: str, way_out: str) -> StateFolder:
     return StateFolder(place=place, standing=Standing.DOUBTED, because=because, way_out=way_out)
 
 
-def _foreign(place: Path, because: str) -> StateFolder:
+def _foreign(place: Path, because: str, *, lacks_mark: bool = False) -> StateFolder:
     return StateFolder(
         place=place,
         standing=Standing.DOUBTED,
         because=because,
         way_out="`mission trust` takes it over if it is yours; else move it away",
         can_be_adopted=True,
+        lacks_mark=lacks_mark,
     )

@@ -219,6 +219,7 @@ def test_a_record_alone_is_enough_in_another_clone(repo: MissionRepo) -> None:
     repo.git("clone", "-q", str(repo.path), str(clone))
     shutil.copytree(repo.state / "runs", clone / "coordination" / ".state" / "runs")
     other = MissionRepo(clone, repo.environ)
+    assert other.run("trust").exit_code == 0  # a person says that the records are theirs
     place = repo.path.parent / "elsewhere"
     answer = other.run("checkpoint", "restore", "T-001", "1", "--into", str(place), "--json")
     assert answer.exit_code == 0, answer.stderr

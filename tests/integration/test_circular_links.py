@@ -44,7 +44,7 @@ def test_each_other_file_that_leads_to_itself_is_an_error_that_names_it(
 
 
 def test_a_template_that_leads_to_itself_is_named(repo: MissionRepo) -> None:
-    folder = repo.path / "coordination" / "templates"
+    folder = repo.path / "templates"
     folder.mkdir(exist_ok=True)
     (folder / "continuation.md.j2").symlink_to("continuation.md.j2")
     answer = repo.run("next", "--print", "--runtime", "quick")

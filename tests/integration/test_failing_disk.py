@@ -23,6 +23,7 @@ def add_with_fault(repo: MissionRepo, call: str, error: str, number: int) -> Ans
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("there is no strace to make calls fail")
+    repo.run("list")  # what is noted of the repository once and for all is noted now
     fault = f"inject={call}:error={error}:when={number}"
     argv = [strace, "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", fault]
     done = subprocess.run(
