@@ -6,6 +6,7 @@ verified is not signalled.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -91,8 +92,9 @@ def find_tool(name: str, cwd: Path | str | None = None) -> str | None:
 
     tops = []
     for folder in (os.curdir, *(() if cwd is None else (cwd,))):
-        found = find_git_dir(folder)
-        tops += [str(found[0])] if found else []
+        with contextlib.suppress(FileNotFoundError):  # the working directory may be gone
+            found = find_git_dir(folder)
+            tops += [str(found[0])] if found else []
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         place = os.path.join(folder, name)
         if not os.path.isabs(place) or not os.access(place, os.X_OK) or os.path.isdir(place):

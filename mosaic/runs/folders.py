@@ -31,8 +31,11 @@ BEGUN_NAME = re.compile(rf"{re.escape(NEW_PREFIX)}[0-9a-f]{{6}}")
 GONE_NAME = re.compile(rf"{re.escape(GONE_PREFIX)}{RUN_NAME.pattern}")
 _LAID_OUT_FOLDERS = frozenset({"checkpoints", "artifacts"})
 _LAID_OUT_FILES = frozenset(
-    {"prompt.md", "capsule.json", "task.md", "schema.json", "meta.json", "state.json", "worker.log"}
-)
+    {
+        "prompt.md", "capsule.json", "task.md", "schema.json", "rules.json", "meta.json",
+        "state.json", "worker.log",
+    }
+)  # fmt: skip
 """What may stand in a record that is not laid out to its end."""
 
 

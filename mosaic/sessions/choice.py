@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import (
-    FileAccessError,
     MissionError,
     MissionOwnerError,
     NothingReadyError,
@@ -83,7 +82,7 @@ def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
     unsaved: MissionError | None = None
     try:
         save_capsule(snapshot.layout, briefing.capsule)
-    except (StateNotOursError, MissionOwnerError, FileAccessError) as error:
+    except (StateNotOursError, MissionOwnerError) as error:
         unsaved = error
     return Preview(task=task, runtime=runtime.name, briefing=briefing, unsaved=unsaved)
 

@@ -272,8 +272,9 @@ def _unmerged_findings(snapshot: Snapshot) -> list[Finding]:
     layout = snapshot.layout
     own = (layout.mission_file, layout.tasks_file, layout.tasks_dir)
     others = (layout.scratchpad_file, layout.manifest_file)
-    command = ["diff", "--name-only", "--relative", "--diff-filter=U", "-z", "--"]
+    command = ["ls-files", "--unmerged", "-z", "--"]
     listed = answer_of([*command, *map(str, (*own, *others))], layout.project) or ""
+    names = (line.partition("\t")[2] for line in listed.split("\0"))
     return [
         Finding(
             code="MERGE_UNFINISHED",
@@ -282,7 +283,7 @@ def _unmerged_findings(snapshot: Snapshot) -> list[Finding]:
             path=name,
             hint="`git add` it when it is as it should be, or `git merge --abort`",
         )
-        for name in dict.fromkeys(filter(None, listed.split("\0")))
+        for name in dict.fromkeys(filter(None, names))
     ]
 
 

@@ -35,6 +35,7 @@ VARIABLE = "MISSION_TRUST"
 EVERYTHING = ("all", "1", "yes", "true")
 SESSION_VARIABLE = "MISSION_SESSION"
 DIGEST_CHARACTERS = 16
+_LOG = ("log", "--no-show-signature")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,14 +186,14 @@ def _came_from_elsewhere(document: MissionDocument, fresh: Sequence[Command]) ->
 
     folder, name = document.path.parent, document.path.name
     try:
-        committed = answer_of(["show", f"HEAD:./{name}"], folder)
+        committed = answer_of(["cat-file", "blob", f"HEAD:./{name}"], folder)
         if committed is None:
             return False
         known = {each.digest for each in commands_of(parse_mission(committed))}
         if not any(each.digest in known for each in fresh):
             return False
-        commit = answer_of(["log", "-1", "--format=%H", "--", name], folder)
-        made = answer_of(["log", "--walk-reflogs", "--all", "--format=%H %gs"], folder)
+        commit = answer_of([*_LOG, "-1", "--format=%H", "--", name], folder)
+        made = answer_of([*_LOG, "--walk-reflogs", "--all", "--format=%H %gs"], folder)
     except GitRefusedError:
         raise  # git cannot say
     except MissionError:

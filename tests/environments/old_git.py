@@ -22,15 +22,16 @@ KNOWN = {
     "clean": "-fdq",
     "commit": "--quiet --no-verify --only -m --pathspec-from-file --pathspec-file-nul",
     "commit-tree": "-p",
-    "config": "--remove-section",
+    "config": "--remove-section --get-regexp",
     "diff": "--no-color --no-ext-diff --no-textconv --ignore-submodules --submodule"
     " --find-renames --src-prefix --dst-prefix --name-only --diff-filter -z --cached --quiet",
     "diff-files": "--name-status --no-renames --ignore-submodules -z",
     "diff-tree": "-r --no-color --no-ext-diff --no-textconv --ignore-submodules --submodule"
     " --find-renames --no-renames --raw --numstat -z --binary --full-index --unified"
-    " --inter-hunk-context --src-prefix --dst-prefix --output",
-    "for-each-ref": "--format",
+    " --inter-hunk-context --src-prefix --dst-prefix --output --no-abbrev",
+    "for-each-ref": "--format --contains",
     "hash-object": "-w -t --stdin",
+    "log": "--no-show-signature -1 --format --walk-reflogs --all",
     "ls-files": "--unmerged --others --exclude-standard -t -v -z",
     "ls-tree": "-r -z --full-tree --name-only",
     "merge": "--quiet -m --ff-only --no-ff --squash",
@@ -38,7 +39,7 @@ KNOWN = {
     "read-tree": "--reset -m -u --no-sparse-checkout --dry-run",
     "reset": "--quiet",
     "rev-list": "--count --not --branches --tags --remotes",
-    "rev-parse": "--verify --quiet --show-toplevel --is-shallow-repository",
+    "rev-parse": "--verify --quiet --show-toplevel --is-shallow-repository --absolute-git-dir",
     "show-ref": "--verify --quiet",
     "status": "--porcelain -z --untracked-files --no-renames --ignore-submodules",
     "symbolic-ref": "-q",
