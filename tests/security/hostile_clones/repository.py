@@ -171,6 +171,8 @@ def arrive(repository: Repository, way: Way) -> Arrival:
     is_foreign = os.path.lexists(lab.clone / STATE)
     if way == "pull":  # there the folder is the person's own, unless git tracks something in it
         is_foreign = bool(lab.git(lab.clone, "ls-files", "--", STATE))
+    for path in lab.ran.iterdir():
+        path.unlink()  # what our own git ran by the author's settings
     for after in repository.afterwards:
         after()
     # Heartbeats are judged by age: what the clone brought looks as if it had waited.
