@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
-from mosaic.cli.output import clean, paint, warn
+from mosaic.cli.output import clean, warn
 from mosaic.errors import ConsentNeededError
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ def require_settled(path: Path, *, as_json: bool) -> None:
 
 def show_commands(commands: Sequence[Command]) -> None:
     """Show commands, each with the key that holds it."""
-    for command in commands:
-        warn(f"  {paint(clean(command.where), 'bold', err=True)}  {clean(command.text)}")
+    width = max(len(clean(command.where)) for command in commands)
+    for command in commands:  # whole: what is cut off could be what matters
+        warn(f"  {clean(command.where):<{width}}  {clean(command.text)}")
 
 
 def is_somebody_there() -> bool:
