@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     with tempfile.TemporaryDirectory(prefix="mission-benchmarks-") as made:
         os.environ["PYTHONPYCACHEPREFIX"] = str(Path(made) / "compiled")
+        os.environ["XDG_STATE_HOME"] = str(Path(made) / "person")
         for tasks in sizes:
             found = list(work.measure(Path(made), tasks, asked.rounds, groups))
             print("\n".join(["", *report.table(found, earlier)]), flush=True)
