@@ -20,16 +20,29 @@ import pytest
 from .conftest import MissionRepo, is_running, wait_for
 
 
+def until_done(remove: Callable[[], object]) -> None:
+    """Remove something again where a supervisor wrote into it at the same moment."""
+
+    def is_done() -> bool:
+        try:
+            remove()
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        return True
+
+    wait_for(is_done, "the removal")
+
+
 def lose_state(repo: MissionRepo) -> None:
-    shutil.rmtree(repo.state)
+    until_done(lambda: shutil.rmtree(repo.state))
 
 
 def lose_all_ignored(repo: MissionRepo) -> None:
-    repo.git("clean", "-ffdxq")
+    until_done(lambda: repo.git("clean", "-ffdxq"))
 
 
 def lose_all_changes(repo: MissionRepo) -> None:
-    repo.git("clean", "-ffdxq")
+    lose_all_ignored(repo)
     repo.git("reset", "-q", "--hard")
 
 
@@ -39,7 +52,7 @@ def lose_locks(repo: MissionRepo) -> None:
 
 
 def lose_runs(repo: MissionRepo) -> None:
-    shutil.rmtree(repo.state / "runs")
+    until_done(lambda: shutil.rmtree(repo.state / "runs"))
 
 
 LOSSES = [lose_state, lose_all_ignored, lose_all_changes, lose_locks, lose_runs]

@@ -652,6 +652,7 @@ def test_a_mission_in_a_linked_work_tree_has_worktrees_of_its_own(
 ) -> None:
     home.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "linked"))
     linked = MissionRepo(tmp_path / "linked", home.environ)
+    assert linked.run("trust").exit_code == 0  # another checkout, and so a mission to be allowed
     done = linked.run("next", "--worktree", "--json", AGENT_DOES='write("a", "a")\nfinish()')
     assert done.exit_code == 0, done.stderr
     assert done.json()["worktree"] == str(worktree_of(linked))

@@ -187,6 +187,8 @@ def test_sending_it_back_is_a_decision_about_the_rules_too(repo: MissionRepo) ->
     scoped(repo, qualityGates="true")
     go(repo, f"{WORK}; {setting(repo, qualityGates='exit 0')}")
     repo.run("review", "T-001", "--reject", "--why", "once more")
+    assert go(repo, WORK, "--task", "T-001").exit_code == 4  # a gate that nobody allowed
+    assert repo.run("trust").exit_code == 0
     assert go(repo, WORK, "--task", "T-001").exit_code == 0
     assert objections(repo) == ""
 

@@ -73,8 +73,9 @@ RECORDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ".T-1.json": (
         {"layout_version": 1, "name": "T-1", "owner": "T-1", "path": "/w", "home": "/p\nq",
          "project": "/p", "mission_file": "/m", "branch": "b", "is_own_branch": False,
-         "base_commit": "abcd", "created_at": TIME, "base_ref": "main", "merged_commit": "abcd"},
-        ("name", "owner", "branch", "base_commit", "base_ref", "merged_commit"),
+         "base_commit": "a" * 40, "created_at": TIME, "base_ref": "main",
+         "merged_commit": "b" * 40},
+        ("owner", "branch", "base_commit", "base_ref", "merged_commit"),
     ),
     "panel.json": (
         {"layout_version": 1, "id": "panel-001", "question": "a\nb", "created_at": TIME,
