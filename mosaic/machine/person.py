@@ -71,7 +71,16 @@ def write_note(kind: str, name: str, note: Mapping[str, object]) -> None:
         FileAccessError: the folder or the file cannot be written.
     """
     folder = person_dir()
-    create_private_dir(folder)
-    create_private_dir(folder / kind)
     data = json.dumps(note, ensure_ascii=True, indent=2) + "\n"
-    write_private(folder / kind / name, data.encode(), root=folder)
+    try:
+        create_private_dir(folder)
+        create_private_dir(folder / kind)
+        write_private(folder / kind / name, data.encode(), root=folder)
+    except FileAccessError as error:
+        raise FileAccessError(
+            "your own state folder cannot be written",
+            path=error.path,
+            detail=error.detail,
+            hint="what is yours is noted outside of every repository: set `XDG_STATE_HOME` to a "
+            "folder that you may write",
+        ) from None

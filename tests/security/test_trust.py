@@ -271,3 +271,16 @@ class TestOwner:
             assert here.run(*arguments).exit_code == 0, arguments
         refused(here.run("add", "More", "--json"), "MISSION_OWNER")
         assert not repo.state.exists()
+
+
+def test_a_state_folder_of_ones_own_that_cannot_be_written_is_named(
+    repo: MissionRepo, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file in the way")
+    shutil.rmtree(repo.state)
+    answer = repo.run("add", "More", "--json", XDG_STATE_HOME=str(taken))
+    refused(answer, "FILE_ACCESS")
+    assert "XDG_STATE_HOME" in json.loads(answer.stderr)["hint"]
+    assert not (repo.state / "mark").exists()
+    assert repo.run("list", XDG_STATE_HOME=str(taken)).exit_code == 0
