@@ -1,4 +1,4 @@
-"""What a shell's completion is answered with: plain words, whoever wrote them.
+"""What a shell's completion is answered with: plain words only.
 
 The scripts that `mission --install-completion` writes are Typer's. The one for zsh evaluates
 the answer, and zsh evaluates it once more; bash splits and expands it; fish cuts it at tabs

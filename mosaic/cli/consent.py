@@ -26,7 +26,7 @@ def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Do
         as_json: whether a program reads the answer: then nobody is asked.
 
     Raises:
-        ConsentNeededError: the person said no, or there is nobody to ask.
+        ConsentNeededError: the person refused, or nobody can be asked.
     """
     try:
         return action()
@@ -59,7 +59,7 @@ def require_settled(path: Path, *, as_json: bool) -> None:
     """Make sure that a mission's commands may run, before a loop or a pool begins.
 
     Raises:
-        ConsentNeededError: the person said no, or there is nobody to ask.
+        ConsentNeededError: the person refused, or nobody can be asked.
     """
     from mosaic.store.consent import require_consent
     from mosaic.store.mission_file import load_mission

@@ -83,7 +83,7 @@ def put(result: Result, *, as_json: bool) -> None:
     """Print a result.
 
     Raises:
-        OSError: it cannot be written, such as where nobody reads it any more.
+        OSError: it cannot be written, such as where its reader has gone.
     """
     if as_json:
         document = {

@@ -103,7 +103,7 @@ def _find_named(path: Path) -> Path | None:
 
 
 def _find_here() -> Path | None:
-    """Return the mission that the search finds, whoever owns it; None where there is none."""
+    """Return the mission that the search finds, of any owner; None where there is none."""
     try:
         return locate_mission(None)
     except MissionOwnerError as error:

@@ -199,7 +199,7 @@ class SessionLiveError(HeldError):
 
 
 class RestoreUnfinishedError(HeldError):
-    """A checkpoint stands half in a work tree: whoever restored it was interrupted."""
+    """A checkpoint stands half in a work tree: its restore was interrupted."""
 
     code = "RESTORE_UNFINISHED"
 

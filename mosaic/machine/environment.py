@@ -71,7 +71,7 @@ def child_environment(inherited: Mapping[str, str] | None = None) -> dict[str, s
 
 
 def outer_environment() -> dict[str, str]:
-    """Return the environment for a program that is no part of the run we may be working in."""
+    """Return the environment for a program outside of the run that we may be working in."""
     return {k: v for k, v in child_environment().items() if not k.startswith("MISSION_")}
 
 

@@ -1,6 +1,6 @@
 """Where the hidden refs of checkpoints would leave this machine.
 
-Measured with git 2.39: `transfer.hideRefs` in this repository keeps them from whoever clones
+Measured with git 2.39: `transfer.hideRefs` in this repository keeps them out of what others clone
 or fetches it, `--mirror` included. It does not keep them from `git push --mirror`, from a
 remote with `mirror = true`, nor from `git bundle create --all`: those read the refs here.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OUR_REFS = "refs/mosaic"
 HIDE_COMMAND = f"git config --local --add transfer.hideRefs {OUR_REFS}"
-"""What keeps checkpoints from whoever clones or fetches."""
+"""What keeps checkpoints out of clones and fetches."""
 _HIDING = ("transfer.hideRefs", "uploadpack.hideRefs")
 _EVERYTHING = "refs/*:refs/*"
 
@@ -27,7 +27,7 @@ def has_checkpoints(cwd: Path | str) -> bool:
 
 
 def hides_checkpoints(cwd: Path | str) -> bool:
-    """Tell whether a repository keeps our refs from whoever clones or fetches it."""
+    """Tell whether a repository keeps our refs out of clones and fetches."""
     told = (answer_of(["config", "--get-all", name], cwd) or "" for name in _HIDING)
     return any(line.strip() == OUR_REFS for lines in told for line in lines.split("\n"))
 

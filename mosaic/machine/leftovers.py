@@ -33,7 +33,7 @@ _SCRATCH = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leftover:
-    """A temporary file that nobody needs any more."""
+    """A temporary file that is no longer needed."""
 
     path: Path
     size_bytes: int

@@ -28,7 +28,7 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 
 
 def person_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder, which need not exist.
+    """Return the folder, whether it exists or not.
 
     Raises:
         FileAccessError: neither a variable nor the home folder says where it is.

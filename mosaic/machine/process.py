@@ -82,7 +82,7 @@ def find_tool(name: str, cwd: Path | str | None = None) -> str | None:
     """Return where a tool that we call by ourselves is: on the PATH, and in no repository here.
 
     A relative folder on the PATH, or one inside of a repository, may hold a program of that
-    name that somebody else put there. None where there is no other.
+    name that somebody else put there. None where no other is found.
 
     Args:
         name: the tool, such as `git`.

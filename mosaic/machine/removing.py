@@ -57,7 +57,7 @@ def folder_below(root: Path, folder: Path) -> Iterator[int]:
 
 
 def remove_folder(root: Path, folder: Path) -> None:
-    """Remove a folder below `root` with all that is in it; a missing one is no error.
+    """Remove a folder below `root` with all that is in it; a missing one is passed over.
 
     Folders in it that their owner closed are opened first.
 
@@ -84,7 +84,7 @@ def remove_empty_folder(root: Path, folder: Path) -> bool:
 
 
 def remove_file(root: Path, path: Path) -> None:
-    """Remove a regular file below `root`; a missing one is no error, and another kind stays.
+    """Remove a regular file below `root`; a missing one is passed over, and another kind stays.
 
     Raises:
         FileAccessError: it cannot be removed.

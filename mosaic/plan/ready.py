@@ -255,7 +255,7 @@ class _Judge:
 
     @cached_property
     def _cycle_words(self) -> Mapping[str, str]:
-        """What is said of each task on a cycle."""
+        """The reason that each task on a cycle is given."""
         found: dict[str, str] = {}
         for cycle in self.cycles:
             found.update(dict.fromkeys(cycle, f"is on a cycle `{cycle_words(cycle)}`"))

@@ -55,7 +55,7 @@ class Review:
     rules_changed: tuple[str, ...] = ()
     """Rules that changed while its agents worked and still stand so, in words."""
     warnings: tuple[str, ...] = ()
-    """What is worth a look and is no objection, in words."""
+    """What is worth a look without being an objection, in words."""
 
     @property
     def contradictions(self) -> int:

@@ -93,7 +93,7 @@ class Checkpoint:
     problem: str | None = None
     """Why there is no tree in it."""
     patch_left_out: str | None = None
-    """Why there is no patch beside it, and the command that makes it."""
+    """Why a patch beside it is missing, and the command that makes it."""
 
     def is_of(self, tree: str, base_commit: str | None) -> bool:
         """Tell whether it is of the same tree, compared with the same commit."""

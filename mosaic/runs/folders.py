@@ -27,7 +27,7 @@ NEW_PREFIX = ".new-"
 """Begins the name of one that is just being made."""
 RUN_NAME = re.compile(r"r\d{3,}-[0-9a-f]{6}")
 BEGUN_NAME = re.compile(rf"{re.escape(NEW_PREFIX)}[0-9a-f]{{6}}")
-"""The name of a folder that a run is laid out in, before the run has its own."""
+"""The name of a folder that a run is prepared in, before the run has its own."""
 GONE_NAME = re.compile(rf"{re.escape(GONE_PREFIX)}{RUN_NAME.pattern}")
 _LAID_OUT_FOLDERS = frozenset({"checkpoints", "artifacts"})
 _LAID_OUT_FILES = frozenset(
@@ -36,7 +36,7 @@ _LAID_OUT_FILES = frozenset(
         "state.json", "worker.log",
     }
 )  # fmt: skip
-"""What may stand in a record that is not laid out to its end."""
+"""What may stand in a record that is not complete."""
 
 
 @contextmanager
@@ -81,9 +81,9 @@ def _remove(folder: Path) -> None:
 
 
 def is_half_laid_out(run: Run) -> bool:
-    """Tell whether whoever laid a run out was killed: it never began, and nobody holds it.
+    """Tell whether a run was killed while it was prepared: it never began, and nobody holds it.
 
-    A folder of another name, or with anything in it that is not laid out into a run, is not
+    A folder of another name, or with anything in it that a run is not made of, is not
     a run at all.
     """
     # In this order: who lays it out lets go of it only when everything is there.

@@ -321,12 +321,12 @@ def _result_from(values: dict[str, Any]) -> dict[str, Any]:
     for name in RESULT_LINES:
         value = values.get(name)
         if value is not None and not (isinstance(value, str) and is_line(value)):
-            raise ValueError(f"`{name}` is no line of text")
+            raise ValueError(f"`{name}` is not one line of text")
     for name in RESULT_TEXTS:
         if not isinstance(values.get(name) or "", str):
-            raise TypeError(f"`{name}` is no text")
+            raise TypeError(f"`{name}` is not text")
     if not isinstance(values.get("exit_code") or 0, int):
-        raise TypeError("`exit_code` is no number")
+        raise TypeError("`exit_code` is not a number")
     if values.get("usage") is not None:
         checked(Usage(**values["usage"]))
     return dict(values)

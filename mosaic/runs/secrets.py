@@ -30,7 +30,7 @@ _FORMS = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [^-]*-----|\Z)",
-        # Tokens of a known form. What is before them is no letter, else `task-…` were a key.
+        # Tokens of a known form. What is before them is not a letter, else `task-…` were a key.
         r"(?i)(?<![a-z0-9])(?:(?:sk|pk|rk)[-_]|glpat-|gl[a-z]{2,5}t-|xox[a-z]-|xapp-|tskey-|nvapi-)"
         r"[a-z0-9_\-]{12,}",
         r"(?i)(?<![a-z0-9])(?:gh[opsur]|github_pat|hf|npm|dckr_pat|glsa|gsk|whsec|dop_v1|shp[a-z]{2}"

@@ -228,7 +228,7 @@ class RunCarrier:
         after = (
             "it is kept, and the next command records it once the mission is back"
             if kept
-            else "and there is no place to keep it"
+            else "and it could be kept nowhere"
         )
         words = f"its end could not be recorded: {problem.message}; {after}"
         EventLog(self.run).append(

@@ -62,7 +62,7 @@ class Preview:
     runtime: str
     briefing: Briefing
     unsaved: MissionError | None = None
-    """Why the capsule was not written: whoever only looks needs no state folder."""
+    """Why the capsule was not written: a command that only looks does without a state folder."""
 
 
 def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:

@@ -56,7 +56,7 @@ class KeptEnd:
 
 
 def keep_end(layout: Layout, meta: RunMeta, facts: EndFacts) -> Path | None:
-    """Keep an end until it can be recorded; None where there is no place for it."""
+    """Keep an end until it can be recorded; None where it can be kept nowhere."""
     folders = folders_of_ends(layout)
     if not layout.state_dir.is_dir():
         folders.reverse()  # git's own folder outlives a state folder that was cleaned away

@@ -1,7 +1,7 @@
 """Edits of the plan by hand while an agent worked: other tasks' files, and the table.
 
 They are allowed, and worth a look: an agent changes its own task, by `mission`. What `mission`
-wrote, and what git put there, is no edit by hand. Whether the agent or a person made it
+wrote, and what git put there, is not an edit by hand. Whether the agent or a person made it
 cannot be known.
 """
 

@@ -62,7 +62,7 @@ class Restoring:
         return is_folder_held(self.place)
 
     def error(self) -> RestoreUnfinishedError:
-        """Return the error that whoever needs this work tree is answered with."""
+        """Return the error for a command that needs this work tree."""
         return RestoreUnfinishedError(self.task_id, self.seq, self.place, is_live=self.is_live)
 
 

@@ -4,7 +4,7 @@ Gates, `notify`, a worktree's `setup` and the `runtimes` are command lines, and 
 them along. The first action that would run any of them asks; what was allowed is remembered
 by its content in the person's own folder, so a pull that changes a gate asks again.
 
-A mission that this person made with `mission init` need not ask for what they write into it
+A mission that this person made with `mission init` does not ask for what they write into it
 themselves. It does ask where the commands were committed by somebody else (the commit was not
 made in this repository), and where they changed while an agent worked.
 
@@ -197,7 +197,7 @@ def _came_from_elsewhere(document: MissionDocument, fresh: Sequence[Command]) ->
     except GitRefusedError:
         raise  # git cannot say
     except MissionError:
-        return False  # what is committed is no mission: these commands are not from there
+        return False  # what is committed cannot be read: these commands are not from there
     return not any(_is_made_here(line, commit) for line in (made or "").splitlines())
 
 

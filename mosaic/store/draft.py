@@ -68,7 +68,7 @@ def changing(
         doing: what holds the lock, in words, for whoever waits.
         prefer: the side that wins where table and file disagree.
         timeout_seconds: how long to wait for the lock.
-        fenced: False where ends of sessions are recorded, whoever happens to call.
+        fenced: False where ends of sessions are recorded, whatever session calls.
 
     Raises:
         LockTimeoutError: another process holds the lock; names it.

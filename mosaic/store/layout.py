@@ -189,7 +189,7 @@ def find_mission_file(start: Path) -> Path:
     for place in (folder, *folder.parents):
         for parts in MISSION_PLACES:
             candidate = place.joinpath(*parts)
-            # A link that leads nowhere is found too: whoever reads it says what is wrong.
+            # A link that leads nowhere is found too: reading it says what is wrong.
             if os.path.isfile(candidate) or os.path.islink(candidate):
                 refuse_other_owner(candidate, start=folder)
                 return candidate

@@ -63,7 +63,7 @@ def find_other_owner(mission_file: Path) -> int | None:
     own = {os.geteuid(), ROOT}
     for place in (mission_file, mission_file.parent):
         owner = find_owner(place)
-        # None where it is just being made, or where whoever reads it says what is wrong.
+        # None where it is just being made, or where reading it says what is wrong.
         if owner is not None and owner not in own:
             return owner
     return None
