@@ -83,6 +83,8 @@ class ConsentNeededError(MissionError):
             detail="\n".join(commands),
             hint=f"read them, then `mission trust` allows them; in CI `MISSION_TRUST={digest}`",
         )
+        self.whole = f"{self.message}: {'; '.join(commands)}; `mission trust` allows them"
+        """The condition and its remedy in one line."""
 
 
 class SessionNotFoundError(UsageError):

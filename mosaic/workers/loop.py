@@ -11,7 +11,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from mosaic.errors import NothingReadyError, TaskNotReadyError
+from mosaic.errors import ConsentNeededError, NothingReadyError, TaskNotReadyError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import host_name
 from mosaic.machine.lock import is_folder_held
@@ -116,6 +116,9 @@ class Loop:
             if self._refusals > MOST_REFUSALS:
                 raise
             return True  # somebody changed the plan meanwhile: look again
+        except ConsentNeededError as error:  # commands changed since the loop began
+            self._hooks.alert("", error.message)
+            return self._end(error.whole, needs_person=True)
         self._refusals = 0
         self._last_task = task.id
         ended = self._ledger.note_end(task, task.status.value, session_id)

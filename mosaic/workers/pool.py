@@ -12,7 +12,13 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mosaic.errors import HeldError, MissionError, NotReadyError, ProgramNotFoundError
+from mosaic.errors import (
+    ConsentNeededError,
+    HeldError,
+    MissionError,
+    NotReadyError,
+    ProgramNotFoundError,
+)
 from mosaic.executors.supervised import Supervised
 from mosaic.machine.git import find_repository
 from mosaic.machine.identity import host_name
@@ -268,6 +274,9 @@ class Pool:
         self._hooks.say(f"{name} could not be started: {words}")
         if isinstance(error, ProgramNotFoundError):
             self._close(error.message, needs_person=True)
+        elif isinstance(error, ConsentNeededError):  # commands changed since the pool began
+            self._hooks.alert("", error.message)
+            self._close(error.whole, needs_person=True)
 
     def _take_ended(self, snapshot: Snapshot) -> None:
         live = self._live(snapshot)

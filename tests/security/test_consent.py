@@ -208,3 +208,25 @@ def test_what_looks_never_asks(upstream: MissionRepo, canary: Path) -> None:
         assert not canary.exists(), arguments
     told = json.loads(copy.run("doctor", "--json").stdout)["items"]
     assert any("not allowed yet" in item["found"] for item in told)
+
+
+@pytest.mark.parametrize("way", [("--loop",), ("-j", "1", "--loop")])
+def test_a_loop_ends_where_an_agent_changed_a_command(
+    upstream: MissionRepo, canary: Path, way: tuple[str, ...]
+) -> None:
+    gate = touching(canary)
+    edits = (
+        "import json, os, pathlib; path = pathlib.Path(os.environ['MISSION_FILE']); "
+        f"known = json.loads(path.read_text()); known['qualityGates'] = {gate!r}; "
+        "path.write_text(json.dumps(known))"
+    )
+    agent = {"command": [sys.executable, "-c", edits], "prompt": "file"}
+    edit(upstream, runtimes={"agent": agent}, runtime="agent")
+    commit(upstream)
+    answer = upstream.run("next", *way, "--json")
+    told = answer.json()
+    assert told["needs_person"], told
+    assert "not allowed yet" in told["why"]
+    assert "mission trust" in told["why"]
+    assert len(told["sessions"]) == 1
+    assert not canary.exists()
