@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import PathOutsideError
+from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.paths import is_inside
 
 if TYPE_CHECKING:
@@ -59,14 +60,10 @@ def refuse_outside(mission_file: Path, project: Path, places: Mapping[str, Path]
 def work_tree_of(mission_file: Path, project: Path) -> str:
     """Return the real top of the work tree that mission.json lies in; its project without git."""
     real = os.path.realpath(mission_file)
-    folder = os.path.dirname(real)
-    while True:
-        if os.path.lexists(os.path.join(folder, GIT)):
-            return folder
-        above = os.path.dirname(folder)
-        if above == folder:
-            break
-        folder = above
+    # As git finds it: the sandbox of an agent may lay an empty `.git` over any folder.
+    found = find_git_dir(os.path.dirname(real))
+    if found is not None:
+        return str(found[0])
     top = os.path.realpath(project)
     return top if is_inside(top, real) else os.path.dirname(real)
 

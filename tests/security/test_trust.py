@@ -199,6 +199,10 @@ class TestFence:
         repo.run("trust", str(repo.path / ".git"))
         refused(repo.run("list", "--json"), "PATH_OUTSIDE")
 
+    def test_an_empty_git_folder_is_no_repository(self, repo: MissionRepo) -> None:
+        (repo.path / "coordination" / ".git").mkdir()  # as the sandbox of an agent makes one
+        assert repo.run("add", "More").exit_code == 0
+
     def test_a_mission_in_a_subfolder_of_a_repository_stays_in_it(self, repo: MissionRepo) -> None:
         below = repo.path / "packages" / "one"
         below.mkdir(parents=True)
