@@ -28,12 +28,15 @@ class Transcript:
         self._known_lines = 0
 
     def keep(self, lines: bytes) -> None:
-        """Append whole lines; on a full disk none of them, as stdout.log has them too."""
+        """Append whole lines where that can be done: stdout.log has them too.
+
+        None of them is appended on a full disk, or where the agent has removed its record.
+        """
         if not lines or (self._file is None and self._is_shared()):
             return
-        file = self._opened()
-        lines = self._without_known(lines)
         try:
+            file = self._opened()
+            lines = self._without_known(lines)
             written = os.write(file, lines)
             if written < len(lines):  # half a line is none
                 os.ftruncate(file, self._bytes)

@@ -179,7 +179,7 @@ class Bench:
         for number in range(self._rounds + 1):
             printed = printing.turn().wall_ms
             begun = time.time_ns()
-            run(self._argv("next", "--headless"), mission.folder, {})
+            run(self._argv("next", "--headless"), mission.folder, {"MISSION_TRUST": "all"})
             spent = (int((mission.folder / "began").read_text()) - begun) / 1e6
             (mission.folder / "began").unlink()
             if number:
