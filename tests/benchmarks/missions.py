@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from mosaic.store.trust import mark_state
+
 SEED = 20
 WORDS = (
     "reader writer index table cache parser lock queue report budget signal terminal "
@@ -94,7 +96,7 @@ def generate(
     (coordination / "mission.json").write_text(
         json.dumps(mission_values(ids, sessions), indent=2) + "\n"
     )
-    (coordination / ".state").mkdir(mode=0o700)
+    mark_state(coordination / ".state", coordination / "mission.json", is_made_here=True)
     (coordination / ".state" / ".gitignore").write_text("*\n")
     write_runs(coordination / ".state" / "runs", ids, runs)
     return Mission(folder=folder, ids=ids, todo=tuple(todo))
