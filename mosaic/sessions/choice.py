@@ -21,7 +21,6 @@ from mosaic.runs.folders import run_of
 from mosaic.runtimes import default_runtime, get_runtime
 from mosaic.sessions.attempt import Attempt, attempt_of
 from mosaic.sessions.briefing import Briefing, Occasion, brief_agent, save_capsule
-from mosaic.sessions.claim import refuse_live
 from mosaic.sessions.selection import select_from
 from mosaic.sessions.unrecorded import live_or_unknown
 
@@ -191,6 +190,8 @@ def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
     for found in live_or_unknown(snapshot):
         # One that is just being started may still give the task back.
         if found.lock.task_id == task.id and not found.is_starting:
+            from mosaic.sessions.claim import refuse_live  # start-up: a preview claims nothing
+
             raise refuse_live(found, utc_now())
 
 
