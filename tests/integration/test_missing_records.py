@@ -143,7 +143,7 @@ def test_what_another_agent_cleans_away_hands_no_task_out_twice(
     repo: MissionRepo, pids: list[int]
 ) -> None:
     agent = hand_off(repo, pids, "--task", "T-003", "--worktree")
-    repo.git("clean", "-ffdxq")  # takes its worktree away too
+    lose_all_ignored(repo)  # takes its worktree away too
     (found,) = live(repo)
     assert (found["task_id"], found["life"]) == ("T-003", "alive")
     chosen = repo.run("next", "--runtime", "quick", "--worktree", "--headless", "--json")
