@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
+from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
-from mosaic.machine.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.identity import find_process_table
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.mounts import find_foreign_file_system

@@ -25,7 +25,7 @@ def gates_command(
     task_id: MaybeTaskId = None, as_json: Json = False, mission: MissionPath = None
 ) -> int:
     """Run the mission's quality gates, each as a recorded step."""
-    from mosaic.machine.git import find_work_tree
+    from mosaic.git.git import find_work_tree
     from mosaic.plan.gates import parse_gates
     from mosaic.sessions.gates import run_gates
     from mosaic.store.consent import require_consent

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from mosaic.errors import MissionError
     from mosaic.ports import Ending
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.outcome import Outcome
+    from mosaic.sessions.decide import Outcome
+    from mosaic.sessions.record_end import Settled
     from mosaic.sessions.session import HandedOff
-    from mosaic.sessions.settle import Settled
 
 
 def launch_next(*, headless: bool = False, detach: bool = False, as_json: bool = False) -> int:

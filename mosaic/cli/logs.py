@@ -11,7 +11,7 @@ import typer
 from mosaic.cli.options import MissionPath, complete_logged
 from mosaic.cli.output import clean, has_reader, warn
 from mosaic.errors import MissionError, RunNotFoundError, UsageError
-from mosaic.machine.drain import LOST_NAME
+from mosaic.machine.log_writer import LOST_NAME
 from mosaic.model import Mode, RunStatus
 from mosaic.records import dataclass, replace
 from mosaic.store.reading import locate_mission
@@ -273,7 +273,7 @@ def _tell_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> 
         if is_over and log.has_rest:
             _note(f"the last line of {name} is torn and left out")
     elif (asked.run.dir / LOST_NAME).exists():
-        from mosaic.machine.outlet import find_gaps
+        from mosaic.machine.log_pipes import find_gaps
         from mosaic.runs.result import lost_output_words
 
         gaps = [gap for gap in find_gaps(asked.run.dir) if gap.stream == asked.stream]

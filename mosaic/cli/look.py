@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session, SessionLock, Task, Usage
     from mosaic.plan.progress import MilestoneProgress
     from mosaic.plan.ready import Selection
+    from mosaic.sessions.record_end import Settled
     from mosaic.sessions.restoring import Restoring
     from mosaic.sessions.session_lock import FoundLock
-    from mosaic.sessions.settle import Settled
     from mosaic.store.tasks import Snapshot
 
 WATCH_SECONDS = 2.0
@@ -46,7 +46,7 @@ def show_status(*, watch: bool = False, as_json: bool = False, mission: Path | N
 
 def _status(path: Path, *, as_json: bool) -> Result:
     from mosaic.plan.progress import measure_progress, milestone_progress
-    from mosaic.sessions.lost import recover_if_needed
+    from mosaic.sessions.liveness import recover_if_needed
     from mosaic.sessions.selection import select_from
     from mosaic.sessions.session_lock import find_copied_locks
     from mosaic.sessions.unrecorded import live_or_unknown

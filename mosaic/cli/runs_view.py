@@ -77,7 +77,7 @@ def asked_lines(result: Mapping[str, Any]) -> list[str]:
 def stands(run: Run, state: RunState) -> str:
     """Return where a run stands, in one word; one whose process is gone has crashed."""
     from mosaic.model import RunStatus
-    from mosaic.sessions.recover import is_dead
+    from mosaic.sessions.recovery import is_dead
 
     if state.status is RunStatus.RUNNING and is_dead(run, state):
         return "crashed"

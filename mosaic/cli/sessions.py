@@ -25,7 +25,7 @@ def sessions_command(
     """List all sessions: runtime, task, start, length, how they ended, cost."""
     from mosaic.sessions.claim import session_of
     from mosaic.sessions.live import observe_session
-    from mosaic.sessions.lost import recover_if_needed
+    from mosaic.sessions.liveness import recover_if_needed
     from mosaic.sessions.unrecorded import live_or_unknown
 
     path = locate_mission(mission)

@@ -94,7 +94,7 @@ def _size_of_stamp(index: str) -> int:
 
 
 def _tell(question: int, folder: bytes) -> None:
-    from mosaic.machine.look import look_at_files
+    from mosaic.machine.signature import look_at_files
 
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     status = os.fstat(descriptor)

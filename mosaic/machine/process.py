@@ -88,7 +88,7 @@ def find_tool(name: str, cwd: Path | str | None = None) -> str | None:
         name: the tool, such as `git`.
         cwd: whose repository is meant beside that of the working directory.
     """
-    from mosaic.machine.git_dir import find_git_dir  # start-up: what starts nothing
+    from mosaic.git.git_dir import find_git_dir  # start-up: what starts nothing
 
     tops = []
     for folder in (os.curdir, *(() if cwd is None else (cwd,))):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mosaic.ports import Order
     from mosaic.sessions.output import Progress
-    from mosaic.sessions.settle import EndedWork
+    from mosaic.sessions.record_end import EndedWork
 
 
 class WorkerCarrier(RunCarrier):

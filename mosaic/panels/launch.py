@@ -14,9 +14,9 @@ from mosaic import __version__
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.executors import get_executor
 from mosaic.executors.supervised import Supervised
+from mosaic.git.git import current_branch, find_work_tree, head_commit
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
-from mosaic.machine.git import current_branch, find_work_tree, head_commit
 from mosaic.machine.identity import own_identity
 from mosaic.model import Mode
 from mosaic.panels.answer import answer_schema

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.git import find_repository
+from mosaic.git.git import find_repository
+from mosaic.git.worktrees import branch_or_commit, commit_of, has_branch
 from mosaic.machine.process import find_tool
 from mosaic.machine.tmux import Tmux
-from mosaic.machine.work_trees import branch_or_commit, commit_of, has_branch
 from mosaic.panels.roles import role_template
 from mosaic.runtimes import get_runtime
 from mosaic.workspaces.provision import default_branch

@@ -19,7 +19,7 @@ from mosaic.panels.record import Panel, PanelEvent
 from mosaic.panels.settle import settle_tree
 from mosaic.panels.words import LAUNCH_STATES, ExecutionState, WorkerStatus
 from mosaic.records import replace
-from mosaic.sessions.recover import is_copied_run, is_dead, recover_steps
+from mosaic.sessions.recovery import is_copied_run, is_dead, recover_steps
 
 if TYPE_CHECKING:
     from pathlib import Path

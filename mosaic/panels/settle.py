@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitError, MissionError
+from mosaic.git.diff import compare_trees
+from mosaic.git.git import head_commit, run_git
+from mosaic.git.snapshot import take_tree
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.git import head_commit, run_git
 from mosaic.machine.json_data import parse_json
-from mosaic.machine.snapshot import take_tree
-from mosaic.machine.tree_diff import compare_trees
 from mosaic.panels.record import Panel
 from mosaic.records import dataclass
 from mosaic.runs.checked import checked

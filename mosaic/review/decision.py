@@ -6,9 +6,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, NotReadyError, UsageError
+from mosaic.git.git import find_repository, head_commit, run_git
+from mosaic.git.index_copy import index_kept
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import find_repository, head_commit, run_git
-from mosaic.machine.index_copy import index_kept
 from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix

@@ -13,10 +13,10 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, GitRefusedError, MissionError
-from mosaic.machine.git import answer_of, current_branch, find_repository
-from mosaic.machine.rebuild import has_object
-from mosaic.machine.snapshot import take_tree
-from mosaic.machine.work_trees import BRANCHES, branch_or_commit, list_work_trees
+from mosaic.git.git import answer_of, current_branch, find_repository
+from mosaic.git.restore import has_object
+from mosaic.git.snapshot import take_tree
+from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_work_trees
 from mosaic.model import Mode, total_usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
@@ -24,14 +24,14 @@ from mosaic.records import dataclass, field
 from mosaic.review.claims import Kind
 from mosaic.review.commands import LONGEST_COMMAND
 from mosaic.review.matching import ChangedFile, RanCommand
-from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.flood import marked_lines
 from mosaic.runs.folders import runs_of_task
+from mosaic.runs.followups import GATE_STEP
 from mosaic.runs.masking import masked_line
 from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.finish import TreePair, changes_of_pairs, tree_pair, trees_of
+from mosaic.sessions.examine import TreePair, changes_of_pairs, tree_pair, trees_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mosaic.git.diff import compare_trees, describe_changes
+from mosaic.git.git import find_work_tree
 from mosaic.machine.disk import find_text
-from mosaic.machine.git import find_work_tree
-from mosaic.machine.tree_diff import compare_trees, describe_changes
 from mosaic.records import dataclass
 from mosaic.review.claims import parse_command_claims, parse_file_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
 from mosaic.review.matching import Judged, Standing, judge_claims
-from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.folders import runs_of_task
+from mosaic.runs.followups import GATE_STEP
 from mosaic.runs.tails import output_tail
 from mosaic.sessions.changed_rules import scope_that_counts, standing_changes
-from mosaic.sessions.finish import changes_of_pairs, own_files, scope_violations
+from mosaic.sessions.examine import changes_of_pairs, own_files, scope_violations
 from mosaic.sessions.plan_edits import edits_on_record
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
 from mosaic.workspaces.record import find_workspace
@@ -121,7 +121,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
 
 def diff_text(snapshot: Snapshot, review: Review) -> str:
     """Return the changes as a diff, for people to read."""
-    from mosaic.machine.tree_diff import read_diff
+    from mosaic.git.diff import read_diff
 
     top = find_work_tree(snapshot.layout.project)
     if top is None:

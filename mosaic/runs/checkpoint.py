@@ -21,11 +21,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError, RecordError
+from mosaic.git.diff import FileChange
+from mosaic.git.left_out import PRIVATE, LeftOut
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.json_data import parse_json
-from mosaic.machine.left_out import PRIVATE, LeftOut
-from mosaic.machine.tree_diff import FileChange
 from mosaic.records import asdict, dataclass, field
 from mosaic.runs.checked import checked
 from mosaic.runs.record import LAYOUT_VERSION, Run, format_moment

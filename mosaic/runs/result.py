@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.machine.outlet import find_gaps
+from mosaic.machine.log_pipes import find_gaps
 from mosaic.model import RunStatus
 from mosaic.plan.sizes import format_size
 from mosaic.records import asdict, dataclass, field
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from mosaic.machine.outlet import Gap
+    from mosaic.machine.log_pipes import Gap
     from mosaic.model import EndReason, JsonValue, Usage
 
 

@@ -7,23 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import write_private
-from mosaic.machine.git import answer_of, current_branch, find_work_tree
-from mosaic.machine.lock import hold_folder
-from mosaic.machine.snapshot import keep_tree, take_tree
-from mosaic.machine.tree_diff import (
+from mosaic.git.diff import (
     compare_trees,
     describe_changes,
     empty_tree,
     patch_bytes,
     write_patch,
 )
-from mosaic.machine.work_trees import branch_or_commit, commit_of
+from mosaic.git.git import answer_of, current_branch, find_work_tree
+from mosaic.git.snapshot import keep_tree, take_tree
+from mosaic.git.worktrees import branch_or_commit, commit_of
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import write_private
+from mosaic.machine.lock import hold_folder
 from mosaic.model import PrivateFiles
 from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass, replace
-from mosaic.runs.asked import GATE_STEP
 from mosaic.runs.checkpoint import (
     FILES_LISTED,
     Checkpoint,
@@ -34,13 +33,14 @@ from mosaic.runs.checkpoint import (
     write_checkpoint,
 )
 from mosaic.runs.folders import runs_of_task
+from mosaic.runs.followups import GATE_STEP
 from mosaic.runs.tails import tail_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mosaic.machine.snapshot import LeftOut, TakenTree
-    from mosaic.machine.tree_diff import FileChange
+    from mosaic.git.diff import FileChange
+    from mosaic.git.snapshot import LeftOut, TakenTree
     from mosaic.model import RunSettings
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run, RunMeta

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_entry, identity_of, unseen_identity
+from mosaic.machine.log_pipes import Outlet
 from mosaic.machine.orphans import sweep_orphans
-from mosaic.machine.outlet import Outlet
 from mosaic.machine.process import spawn
 from mosaic.model import Mode
 from mosaic.ports import PromptChannel

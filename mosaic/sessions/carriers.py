@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.sessions.carry import RunCarrier
-from mosaic.sessions.finish import examine_work
+from mosaic.sessions.examine import examine_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
-from mosaic.machine.outlet import find_gaps
+from mosaic.machine.log_pipes import find_gaps
 from mosaic.model import EndReason, RunStatus, Session, Usage
 from mosaic.ports import Started
 from mosaic.records import replace
@@ -33,11 +33,10 @@ from mosaic.runs.snapshots import (
     take_begin_tree,
     take_checkpoint,
 )
+from mosaic.sessions.decide import Outcome, decide_step_outcome
 from mosaic.sessions.kept_ends import keep_end
-from mosaic.sessions.outcome import Outcome, decide_step_outcome
 from mosaic.sessions.output import reader_of
-from mosaic.sessions.run_rules import read_rules, write_rules
-from mosaic.sessions.settle import (
+from mosaic.sessions.record_end import (
     EndedWork,
     EndFacts,
     Settled,
@@ -46,6 +45,7 @@ from mosaic.sessions.settle import (
     step_end,
     usage_of_turns,
 )
+from mosaic.sessions.run_rules import read_rules, write_rules
 from mosaic.sessions.supervisor import Supervisor
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
@@ -53,7 +53,7 @@ from mosaic.store.state import ensure_state_dir
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mosaic.machine.snapshot import TakenTree
+    from mosaic.git.snapshot import TakenTree
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
     from mosaic.sessions.output import Progress

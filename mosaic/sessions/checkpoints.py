@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import CheckpointNotFoundError, FailedError, HeldError, UsageError
+from mosaic.git.git import find_work_tree, run_git
+from mosaic.git.restore import apply_patch, find_changes, has_object, rebuild_tree
+from mosaic.git.snapshot import is_within, take_tree
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import find_work_tree, run_git
 from mosaic.machine.lock import hold_folder
-from mosaic.machine.rebuild import apply_patch, find_changes, has_object, rebuild_tree
-from mosaic.machine.snapshot import is_within, take_tree
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import (
     FoundCheckpoint,
@@ -29,7 +29,7 @@ from mosaic.sessions.unrecorded import live_or_unknown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mosaic.machine.snapshot import LeftOut
+    from mosaic.git.snapshot import LeftOut
     from mosaic.runs.checkpoint import Checkpoint, CheckpointRead
     from mosaic.runs.record import Run
     from mosaic.store.layout import Layout

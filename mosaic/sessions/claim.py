@@ -20,8 +20,8 @@ from mosaic.prompts.bounded import one_line
 from mosaic.records import dataclass, replace
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
+from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import Life, remove_lock, write_lock
-from mosaic.sessions.settle import patiently
 from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.mission_file import next_session_id
 

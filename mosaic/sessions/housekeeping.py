@@ -11,7 +11,8 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
-from mosaic.machine.git import find_work_tree
+from mosaic.git.git import find_work_tree
+from mosaic.git.snapshot import forget_trees
 from mosaic.machine.leftovers import Leftover, find_leftovers
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import (
@@ -20,10 +21,9 @@ from mosaic.machine.removing import (
     remove_folder,
     rename_folder,
 )
-from mosaic.machine.snapshot import forget_trees
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import GONE_PREFIX, runs_in, task_folders
-from mosaic.sessions.lost import recover_if_needed
+from mosaic.sessions.liveness import recover_if_needed
 from mosaic.sessions.survey import (
     Found,
     Kind,

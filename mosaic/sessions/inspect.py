@@ -6,9 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MergeConflictError, MissionError
+from mosaic.git.exposure import carrying_remotes, has_checkpoints
+from mosaic.git.git import answer_of, find_repository
 from mosaic.machine.disk import find_text
-from mosaic.machine.exposure import carrying_remotes, has_checkpoints
-from mosaic.machine.git import answer_of, find_repository
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.plan.sizes import format_size
@@ -22,8 +22,8 @@ from mosaic.runs.folders import (
 )
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.housekeeping import find_all_leftovers, sweep_leftovers
-from mosaic.sessions.lost import recover_if_needed
-from mosaic.sessions.recover import is_dead, recover_steps
+from mosaic.sessions.liveness import recover_if_needed
+from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.survey import link_to_state

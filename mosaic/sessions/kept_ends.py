@@ -33,8 +33,8 @@ from mosaic.runs.record import (
 )
 from mosaic.runs.report import AgentReport, Artifact, Followup
 from mosaic.runs.result import write_result
+from mosaic.sessions.record_end import EndFacts, Settled, settle_in, step_end
 from mosaic.sessions.run_rules import rules_from, rules_values
-from mosaic.sessions.settle import EndFacts, Settled, settle_in, step_end
 from mosaic.store.kept import folders_of_ends, list_kept_ends
 from mosaic.store.state import ensure_state_dir
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.machine.git import find_work_tree
+from mosaic.git.git import find_work_tree
 from mosaic.records import dataclass
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch
 from mosaic.workspaces.record import find_workspace

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.git import find_work_tree, run_git
-from mosaic.machine.tree_diff import compare_trees
+from mosaic.git.diff import compare_trees
+from mosaic.git.git import find_work_tree, run_git
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.snapshots import state_prefix

@@ -7,8 +7,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
+from mosaic.git.git import current_branch, head_commit
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import current_branch, head_commit
 from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order

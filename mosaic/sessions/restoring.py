@@ -158,9 +158,9 @@ def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
         RestoreUnfinishedError: a process is at work on it.
         GitError: git refused; the note stands, and the next call goes on.
     """
+    from mosaic.git.diff import compare_trees
+    from mosaic.git.restore import carry_on, foreign_paths
     from mosaic.machine.leftovers import scratch_of
-    from mosaic.machine.rebuild import carry_on, foreign_paths
-    from mosaic.machine.tree_diff import compare_trees
 
     top = Path(note.place)
     if note.is_live:
@@ -204,7 +204,7 @@ def _note_of(layout: Layout, place: Path | None) -> Path:
 
 
 def _home(layout: Layout) -> Path:
-    from mosaic.machine.git import find_work_tree
+    from mosaic.git.git import find_work_tree
 
     return find_work_tree(layout.project) or layout.project
 
@@ -243,8 +243,8 @@ def _ref_of(path: Path) -> str:
 
 
 def _keep_trees(note: Restoring, path: Path) -> None:
-    from mosaic.machine.git import head_commit
-    from mosaic.machine.snapshot import TakenTree, keep_tree
+    from mosaic.git.git import head_commit
+    from mosaic.git.snapshot import TakenTree, keep_tree
 
     top = Path(note.place)
     head = head_commit(top)
@@ -257,8 +257,8 @@ def _keep_trees(note: Restoring, path: Path) -> None:
 
 def _save(note: Restoring, now: str) -> str:
     """Keep the mixture that stands in the work tree, with the run's own checkpoints."""
-    from mosaic.machine.git import head_commit
-    from mosaic.machine.snapshot import TakenTree, keep_tree
+    from mosaic.git.git import head_commit
+    from mosaic.git.snapshot import TakenTree, keep_tree
 
     top = Path(note.place)
     ref = f"{note.run_id}/interrupted-{now[:12]}"
@@ -267,7 +267,7 @@ def _save(note: Restoring, now: str) -> str:
 
 
 def _forget(layout: Layout, note: Restoring, path: Path) -> None:
-    from mosaic.machine.snapshot import forget_trees
+    from mosaic.git.snapshot import forget_trees
 
     remove_file(layout.state_dir, path)
     with contextlib.suppress(GitError):
@@ -281,7 +281,7 @@ def _own_folder(layout: Layout, top: Path) -> str | None:
 
 
 def _tree_now(layout: Layout, note: Restoring) -> str:
-    from mosaic.machine.snapshot import take_tree
+    from mosaic.git.snapshot import take_tree
 
     top = Path(note.place)
     return take_tree(top, scratch=layout.state_dir, without=_own_folder(layout, top)).tree

@@ -19,8 +19,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, TaskNotReadyError, UsageError
+from mosaic.git.git import find_repository
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import find_repository
 from mosaic.model import Status
 from mosaic.records import dataclass, replace
 from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
@@ -45,7 +45,7 @@ from mosaic.sessions.place import (
     worktree_place,
 )
 from mosaic.sessions.prepare import Chosen, prepare_run
-from mosaic.sessions.recover import recover_in
+from mosaic.sessions.recovery import recover_in
 from mosaic.sessions.restoring import refuse_half_restored
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.consent import require_consent
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.claim import Claim
     from mosaic.sessions.place import Place
     from mosaic.sessions.prepare import Prepared
-    from mosaic.sessions.settle import Settled
+    from mosaic.sessions.record_end import Settled
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace

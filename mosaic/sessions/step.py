@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mosaic import __version__
 from mosaic.errors import GitRefusedError, HeldError, UsageError
+from mosaic.git.git import current_branch, head_commit
 from mosaic.machine.clock import utc_now
-from mosaic.machine.git import current_branch, head_commit
 from mosaic.model import EndReason, Mode, RunStatus
 from mosaic.ports import EndCause, Order, PromptChannel
 from mosaic.records import dataclass, replace
@@ -23,7 +23,7 @@ from mosaic.runs.folders import laying_out, runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import STEP_KINDS, RunMeta, advance, write_request
 from mosaic.runs.result import StepEnd, write_result
-from mosaic.sessions.recover import recover_steps
+from mosaic.sessions.recovery import recover_steps
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:

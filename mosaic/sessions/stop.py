@@ -21,7 +21,7 @@ from mosaic.machine.orphans import find_marked
 from mosaic.machine.process import send_signal
 from mosaic.machine.traces import find_environment, find_holder
 from mosaic.runs.folders import run_of
-from mosaic.sessions.lost import recover_if_needed
+from mosaic.sessions.liveness import recover_if_needed
 from mosaic.sessions.session_lock import Life, find_locks
 from mosaic.sessions.supervisor import INTERRUPT_GRACE_SECONDS, TERMINATE_GRACE_SECONDS
 from mosaic.sessions.unrecorded import live_or_unknown
@@ -94,7 +94,7 @@ def _ended_session(mission_file: Path, found: FoundLock) -> Session:
         not found.is_on_record or is_elsewhere(found.lock.process) or not run.dir.is_dir()
     )
     if ended is None and is_judged_here and not _remains(run, found.lock.process):
-        from mosaic.sessions.recover import end_by_hand  # start-up: hardly ever needed
+        from mosaic.sessions.recovery import end_by_hand  # start-up: hardly ever needed
         from mosaic.store.draft import changing
 
         with changing(mission_file, doing=f"recording the end of {found.lock.session_id}") as draft:

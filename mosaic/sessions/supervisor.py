@@ -27,8 +27,8 @@ from mosaic.errors import HeldError, MissionError
 from mosaic.executors.supervised import KILL_SIGNAL
 from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import FolderLock, hold_folder
+from mosaic.machine.log_pipes import find_gaps
 from mosaic.machine.orphans import become_subreaper
-from mosaic.machine.outlet import find_gaps
 from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
@@ -38,7 +38,7 @@ from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
 from mosaic.runs.record import Run, advance
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent_process import AgentProcess
-from mosaic.sessions.outcome import natural_reason
+from mosaic.sessions.decide import natural_reason
 from mosaic.sessions.output import OutputFollower, Progress
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
 from mosaic.sessions.silence import Silence

@@ -34,7 +34,7 @@ from mosaic.runs.folders import (
     runs_in,
 )
 from mosaic.runs.record import Run
-from mosaic.sessions.recover import recover_steps
+from mosaic.sessions.recovery import recover_steps
 from mosaic.sessions.session_lock import find_locks
 
 if TYPE_CHECKING:

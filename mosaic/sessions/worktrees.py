@@ -9,7 +9,7 @@ from mosaic.errors import HeldError, MissionError, UsageError
 from mosaic.plan.check import Finding, Level
 from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in
-from mosaic.sessions.recover import is_dead
+from mosaic.sessions.recovery import is_dead
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.workspaces.census import Standing, take_census
 from mosaic.workspaces.record import find_workspace, list_workspaces

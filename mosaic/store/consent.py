@@ -20,7 +20,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from mosaic.errors import ConsentNeededError, GitRefusedError, MissionError
-from mosaic.machine.git import answer_of
+from mosaic.git.git import answer_of
 from mosaic.plan.gates import parse_gates
 from mosaic.records import dataclass, replace
 from mosaic.store.allowance import find_allowance, save_allowance

@@ -11,7 +11,7 @@ from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
 from mosaic.machine.disk import find_text, write_atomic
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
-from mosaic.machine.together import Change, finish_intent, write_together
+from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.plan.globs import bad_glob
 from mosaic.records import dataclass, replace
 from mosaic.store.field_values import table_word

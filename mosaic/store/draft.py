@@ -15,7 +15,7 @@ from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
-from mosaic.machine.together import Change, finish_intent, write_together
+from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
 from mosaic.store.ended_session import refuse_ended_session

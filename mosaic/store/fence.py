@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import PathOutsideError
-from mosaic.machine.git_dir import find_git_dir
+from mosaic.git.git_dir import find_git_dir
 from mosaic.machine.paths import is_inside
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
-from mosaic.machine.branches import files_on_branches
-from mosaic.machine.git import find_work_tree
-from mosaic.machine.work_trees import other_work_trees
+from mosaic.git.branches import files_on_branches
+from mosaic.git.git import find_work_tree
+from mosaic.git.worktrees import other_work_trees
 from mosaic.store.parsed import parse_table
 
 if TYPE_CHECKING:

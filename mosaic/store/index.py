@@ -42,7 +42,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
-from mosaic.machine.look import SIGNATURE
+from mosaic.machine.signature import SIGNATURE
 from mosaic.model import Status, Task
 from mosaic.records import dataclass, field
 from mosaic.store.parsed import FileRecord, RowRecord

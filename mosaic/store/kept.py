@@ -33,7 +33,7 @@ def _shared_folder(project: Path) -> Path | None:
         if os.path.isdir(place):
             return place
         if os.path.lexists(place):
-            from mosaic.machine.git import common_dir  # start-up: hardly anybody has a file there
+            from mosaic.git.git import common_dir  # start-up: hardly anybody has a file there
 
             return common_dir(project)
     return None

@@ -15,7 +15,7 @@ from mosaic.errors import MissionExistsError
 from mosaic.machine.disk import read_bytes, read_text
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
-from mosaic.machine.together import Change, finish_intent, write_together
+from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass
 from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout
 from mosaic.store.mission_file import load_mission

@@ -24,7 +24,7 @@ from zlib import crc32
 
 from mosaic import __version__
 from mosaic.machine.disk import read_text
-from mosaic.machine.look import pack_statuses
+from mosaic.machine.signature import pack_statuses
 from mosaic.model import Sessions, Usage
 from mosaic.records import asdict
 from mosaic.store.index import TORN, compact, is_settled, pack_signature

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
+from mosaic.git.git import answer_of
 from mosaic.machine.disk import read_text
-from mosaic.machine.git import answer_of
-from mosaic.machine.together import Change, write_together
+from mosaic.machine.transaction import Change, write_together
 from mosaic.store.draft import changing
 from mosaic.store.ids import next_task_id
 from mosaic.store.parsed import ID_KEYS, plain_value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mosaic.errors import FileAccessError, MissionError
 from mosaic.machine.ahead import take_ahead
 from mosaic.machine.disk import find_bytes, find_text, read_text
-from mosaic.machine.look import BETWEEN_NAMES, list_task_files, look_at_files, pack_statuses
+from mosaic.machine.signature import BETWEEN_NAMES, list_task_files, look_at_files, pack_statuses
 from mosaic.records import dataclass
 from mosaic.store.index import (
     Index,

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitRefusedError, MissionError, StateNotOursError
+from mosaic.git.git_dir import find_git_dir
 from mosaic.machine.access import find_owner, find_signature
 from mosaic.machine.disk import create_private_dir, write_private
-from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.person import find_note, write_note
 from mosaic.machine.staging import is_temporary
 from mosaic.records import dataclass
@@ -268,7 +268,7 @@ def _find_tracked(place: Path, mission_file: Path, mark: str, note: dict[str, An
     seen = [str(index), signature.size, signature.mtime_ns, signature.ctime_ns, signature.inode]
     if note.get("untracked_at") == seen:
         return None
-    from mosaic.machine.git import answer_of  # start-up: the index has hardly ever changed
+    from mosaic.git.git import answer_of  # start-up: the index has hardly ever changed
 
     try:
         answer = answer_of(["ls-files", "-z", "--", f":(literal){place.name}"], place.parent)

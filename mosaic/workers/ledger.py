@@ -20,7 +20,7 @@ from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempts import forgive_attempts, sessions_since
 from mosaic.sessions.changed_rules import changed_since_agreed, standing_changes
-from mosaic.sessions.lost import recover_if_needed
+from mosaic.sessions.liveness import recover_if_needed
 from mosaic.sessions.run_rules import settings_of
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission

@@ -20,7 +20,7 @@ from mosaic.errors import (
     ProgramNotFoundError,
 )
 from mosaic.executors.supervised import Supervised
-from mosaic.machine.git import find_repository
+from mosaic.git.git import find_repository
 from mosaic.machine.identity import host_name
 from mosaic.machine.lock import is_folder_held
 from mosaic.plan.ready import summarize_waiting

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.git import find_work_tree, local_branches
+from mosaic.git.git import find_work_tree, local_branches
 from mosaic.records import dataclass
 from mosaic.workspaces.record import list_workspaces, unreadable_records
 from mosaic.workspaces.removal import why_kept

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
+from mosaic.git.diff import compare_trees
+from mosaic.git.git import answer_of, run_git
+from mosaic.git.snapshot import PLAIN_IDENTITY, is_within, take_tree
+from mosaic.git.worktrees import shown_paths
 from mosaic.machine.access import access_error
-from mosaic.machine.git import answer_of, run_git
-from mosaic.machine.snapshot import PLAIN_IDENTITY, is_within, take_tree
-from mosaic.machine.tree_diff import compare_trees
-from mosaic.machine.work_trees import shown_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,13 +16,13 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, FileAccessError, MissionError
+from mosaic.git.git import answer_of, common_dir
+from mosaic.git.worktrees import turn_of
 from mosaic.machine.disk import find_bytes, write_atomic
 from mosaic.machine.environment import child_environment
-from mosaic.machine.git import answer_of, common_dir
 from mosaic.machine.orphans import find_marked
 from mosaic.machine.paths import confined
 from mosaic.machine.process import send_signal, spawn
-from mosaic.machine.work_trees import turn_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

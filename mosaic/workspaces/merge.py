@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, MissionError, NotReadyError
-from mosaic.machine.git import answer_of, current_branch, head_commit, run_git
-from mosaic.machine.tree_diff import compare_trees
-from mosaic.machine.work_trees import (
+from mosaic.git.diff import compare_trees
+from mosaic.git.git import answer_of, current_branch, head_commit, run_git
+from mosaic.git.worktrees import (
     BRANCHES,
     commit_of,
     is_brought_home,

@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, MissionError, UsageError
-from mosaic.machine.clock import utc_now
-from mosaic.machine.git import find_repository, head_commit
-from mosaic.machine.paths import safe_segment
-from mosaic.machine.removing import remove_file
-from mosaic.machine.work_trees import (
+from mosaic.git.git import find_repository, head_commit
+from mosaic.git.worktrees import (
     BRANCHES,
     add_work_tree,
     branch_or_commit,
@@ -29,6 +26,9 @@ from mosaic.machine.work_trees import (
     list_work_trees,
     remove_work_tree,
 )
+from mosaic.machine.clock import utc_now
+from mosaic.machine.paths import safe_segment
+from mosaic.machine.removing import remove_file
 from mosaic.records import dataclass, replace
 from mosaic.runs.snapshots import state_prefix
 from mosaic.workspaces.furnish import bring_files, end_left_setup, matching, run_setup

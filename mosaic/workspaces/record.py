@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError, RecordError
+from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.git import find_work_tree
 from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.records import dataclass

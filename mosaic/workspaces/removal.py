@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import NotReadyError
-from mosaic.machine.git import current_branch
-from mosaic.machine.removing import remove_empty_folder, remove_file
-from mosaic.machine.work_trees import (
+from mosaic.git.git import current_branch
+from mosaic.git.worktrees import (
     BRANCHES,
     commit_of,
     delete_branch,
@@ -18,6 +17,7 @@ from mosaic.machine.work_trees import (
     remove_work_tree,
     what_would_be_lost,
 )
+from mosaic.machine.removing import remove_empty_folder, remove_file
 from mosaic.workspaces.furnish import forget_files
 from mosaic.workspaces.record import list_workspaces
 

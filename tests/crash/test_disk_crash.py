@@ -18,7 +18,7 @@ import pytest
 
 import mosaic
 from mosaic.machine.staging import sweep_temporaries
-from mosaic.machine.together import finish_intent
+from mosaic.machine.transaction import finish_intent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ KILLED_AT_RANDOM = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 from mosaic.machine.disk import read_bytes, write_atomic
-from mosaic.machine.together import Change, finish_intent, write_together
+from mosaic.machine.transaction import Change, finish_intent, write_together
 import hashlib
 
 kind, rounds, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -73,7 +73,7 @@ import os, sys
 from pathlib import Path
 from mosaic.errors import MissionError
 from mosaic.machine.disk import write_atomic
-from mosaic.machine.together import Change, write_together
+from mosaic.machine.transaction import Change, write_together
 import hashlib
 
 act, way, stop_at = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -22,7 +22,7 @@ from tests.integration.test_index import (
 
 PROGRAM = """\
 import sys
-from mosaic.machine import ahead, look
+from mosaic.machine import ahead, signature
 ahead.MANY_BYTES = 1
 take = ahead.take_ahead
 def tell(descriptor):

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mosaic.errors import DirtyTreeError
-from mosaic.machine.rebuild import apply_patch, rebuild_tree
-from mosaic.machine.snapshot import TakenTree, take_tree
-from mosaic.machine.tree_diff import compare_trees, write_patch
+from mosaic.git.diff import compare_trees, write_patch
+from mosaic.git.restore import apply_patch, rebuild_tree
+from mosaic.git.snapshot import TakenTree, take_tree
 
 from .work_trees import (
     CONTENTS,

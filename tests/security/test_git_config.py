@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mosaic.machine.git import head_commit, is_dirty, run_git
-from mosaic.machine.snapshot import keep_tree, take_tree
-from mosaic.machine.tree_diff import compare_trees, read_diff, write_patch
+from mosaic.git.diff import compare_trees, read_diff, write_patch
+from mosaic.git.git import head_commit, is_dirty, run_git
+from mosaic.git.snapshot import keep_tree, take_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,13 +10,14 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
     ("model", "ports", "errors", "records"),
-    ("machine",),
+    ("machine", "git"),
     ("text",),
     ("plan",),
     ("prompts",),
     ("store", "runs", "runtimes", "executors", "workspaces"),
     ("sessions",),
     ("review", "workers", "panels"),
+    ("app",),
     ("cli", "supervise", "demo", "demo_agent", "doctor", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -17,7 +17,7 @@ from mosaic.machine.access import find_signature
 from mosaic.machine.exchange import exchange, rename_to_free
 from mosaic.machine.intent import PlannedFile, digest, dump_note
 from mosaic.machine.staging import sweep_temporaries, temporary_beside
-from mosaic.machine.together import Change, Settled, finish_intent, write_together
+from mosaic.machine.transaction import Change, Settled, finish_intent, write_together
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.drain import RESERVE_NAME
 from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.log_pipes import find_gaps, wait_until_written
+from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.orphans import find_marked
-from mosaic.machine.outlet import find_gaps, wait_until_written
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import send_signal
 from mosaic.machine.traces import find_environment
@@ -31,13 +31,13 @@ from mosaic.runs.record import Run, RunMeta, RunState, advance
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
 from mosaic.runs.tails import tail_text
-from mosaic.sessions.homecoming import bring_home_in
+from mosaic.sessions.collect import bring_home_in
+from mosaic.sessions.decide import decide_step_outcome
 from mosaic.sessions.kept_ends import settle_kept
 from mosaic.sessions.on_record import lacks_on_record
-from mosaic.sessions.outcome import decide_step_outcome
 from mosaic.sessions.output import OutputFollower, reader_of
+from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, settle_in, step_end
 from mosaic.sessions.session_lock import find_locks
-from mosaic.sessions.settle import EndFacts, Settled, earlier_usage, settle_in, step_end
 from mosaic.sessions.unrecorded import find_lost
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.model import Mission
-    from mosaic.sessions.outcome import Outcome
+    from mosaic.sessions.decide import Outcome
     from mosaic.sessions.session_lock import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout

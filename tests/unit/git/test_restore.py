@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mosaic.errors import DirtyTreeError, GitError
-from mosaic.machine.rebuild import Rebuilt, rebuild_tree
-from mosaic.machine.snapshot import take_tree
+from mosaic.git.restore import Rebuilt, rebuild_tree
+from mosaic.git.snapshot import take_tree
 from tests.properties.work_trees import ENVIRONMENT, File, files_of, git, tree_of, write
 
 if TYPE_CHECKING:

@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import DirtyTreeError, GitError
-from mosaic.machine.git import answer_of, run_git
-from mosaic.machine.index_copy import copy_index
-from mosaic.machine.obstacles import refuse, refuse_obstacles, submodules_in
+from mosaic.git.diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
+from mosaic.git.git import answer_of, run_git
+from mosaic.git.index_copy import copy_index
+from mosaic.git.obstacles import refuse, refuse_obstacles, submodules_in
+from mosaic.git.snapshot import is_within, take_tree
 from mosaic.machine.removing import remove_empty_folder
-from mosaic.machine.snapshot import is_within, take_tree
-from mosaic.machine.tree_diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from mosaic.machine.git import GitResult
-    from mosaic.machine.snapshot import TakenTree
-    from mosaic.machine.tree_diff import FileChange
+    from mosaic.git.diff import FileChange
+    from mosaic.git.git import GitResult
+    from mosaic.git.snapshot import TakenTree
 
 GIT_SECONDS = 300.0
 # Neither a hook nor submodules that git would walk into by itself are meant here.

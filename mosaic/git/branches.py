@@ -10,8 +10,8 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import ProgramNotFoundError
+from mosaic.git.git import run_git
 from mosaic.machine.disk import SIZE_LIMIT_BYTES
-from mosaic.machine.git import run_git
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:

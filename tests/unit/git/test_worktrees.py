@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mosaic.errors import GitError
-from mosaic.machine.git import find_work_tree, head_commit
-from mosaic.machine.work_trees import (
+from mosaic.git.git import find_work_tree, head_commit
+from mosaic.git.worktrees import (
     add_work_tree,
     commit_of,
     copy_changes,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ADD = """\
 import sys
 from pathlib import Path
-from mosaic.machine.work_trees import add_work_tree
+from mosaic.git.worktrees import add_work_tree
 home, place, branch = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 print("ready", flush=True)
 sys.stdin.readline()

@@ -19,7 +19,7 @@ from mosaic.runs.folders import run_of, runs_in
 from mosaic.runs.report import AgentReport
 from mosaic.runs.result import StepEnd
 from mosaic.sessions.changed_rules import find_changes, note_changed_rules, note_changes
-from mosaic.sessions.outcome import Outcome, decide_outcome
+from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.run_rules import read_rules, settings_of
 from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import remove_lock

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError
-from mosaic.machine.git import find_index
+from mosaic.git.git import find_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Whether a session's process is gone: what every look at a mission asks first.
 
-Ending such a session takes much more (`mosaic.sessions.recover`), and hardly any look needs it.
+Ending such a session takes much more (`mosaic.sessions.recovery`), and hardly any look needs it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mosaic.store.kept import list_kept_ends
 from mosaic.store.trust import Standing
 
 if TYPE_CHECKING:
-    from mosaic.sessions.settle import Settled
+    from mosaic.sessions.record_end import Settled
     from mosaic.store.tasks import Snapshot
 
 
@@ -33,7 +33,7 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
     dead = any(found.is_dead for found in find_locks(layout)) or find_lost(snapshot)
     if not dead and not list_kept_ends(layout) and not was_killed(snapshot.layout.mission_lock):
         return []
-    from mosaic.sessions.recover import recover_in  # start-up, as above
+    from mosaic.sessions.recovery import recover_in  # start-up, as above
     from mosaic.store.draft import changing
 
     doing = "recording the end of a dead session"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.machine.git import answer_of
+from mosaic.git.git import answer_of
 
 if TYPE_CHECKING:
     from pathlib import Path

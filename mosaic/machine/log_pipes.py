@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import FailedError
-from mosaic.machine import drain
+from mosaic.machine import log_writer
 from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.environment import outer_environment
@@ -52,10 +52,10 @@ class Outlet:
         self._folder = folder
         for stream in STREAMS:  # here, where an error can still be told
             _create(folder / f"{stream}.log")
-        _reserve_room(folder / drain.RESERVE_NAME)
+        _reserve_room(folder / log_writer.RESERVE_NAME)
         reading, self.stdout = os.pipe()
         reading_errors, self.stderr = os.pipe()
-        argv = [sys.executable, "-I", "-S", str(Path(drain.__file__)), str(folder)]
+        argv = [sys.executable, "-I", "-S", str(Path(log_writer.__file__)), str(folder)]
         try:
             self._process = subprocess.Popen(
                 [*argv, str(reading), str(reading_errors)],
@@ -101,7 +101,7 @@ class Outlet:
     def give_up_reserve(self) -> None:
         """Free the room that was set aside for the record's end."""
         with contextlib.suppress(OSError):  # the agent may have removed the whole record
-            (self._folder / drain.RESERVE_NAME).unlink(missing_ok=True)
+            (self._folder / log_writer.RESERVE_NAME).unlink(missing_ok=True)
 
 
 def wait_until_written(logs: Sequence[Path], seconds: float = DRAIN_SECONDS) -> bool:
@@ -116,7 +116,7 @@ def wait_until_written(logs: Sequence[Path], seconds: float = DRAIN_SECONDS) -> 
 
 def find_gaps(folder: Path) -> list[Gap]:
     """Return what of a run's output could not be written."""
-    data = find_bytes(folder / drain.LOST_NAME) or b""
+    data = find_bytes(folder / log_writer.LOST_NAME) or b""
     gaps = []
     for line in data.splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError):

@@ -6,15 +6,15 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.machine.git import answer_of, find_index, run_git
-from mosaic.machine.snapshot import is_repository
-from mosaic.machine.tree_diff import ABSENT, SUBMODULE, tree_names
+from mosaic.git.diff import ABSENT, SUBMODULE, tree_names
+from mosaic.git.git import answer_of, find_index, run_git
+from mosaic.git.snapshot import is_repository
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from mosaic.machine.tree_diff import FileChange
+    from mosaic.git.diff import FileChange
 
 SHOWN_PATHS = 10
 

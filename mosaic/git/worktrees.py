@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.machine.git import answer_of, common_dir, find_work_tree, head_commit, run_git
+from mosaic.git.diff import compare_trees, write_patch
+from mosaic.git.git import answer_of, common_dir, find_work_tree, head_commit, run_git
+from mosaic.git.snapshot import take_tree
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import remove_folder, rename_folder
-from mosaic.machine.snapshot import take_tree
-from mosaic.machine.tree_diff import compare_trees, write_patch
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:

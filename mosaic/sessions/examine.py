@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
-from mosaic.machine.git import find_repository, find_work_tree
-from mosaic.machine.left_out import PRIVATE
-from mosaic.machine.rebuild import has_object
-from mosaic.machine.tree_diff import compare_trees
+from mosaic.git.diff import compare_trees
+from mosaic.git.git import find_repository, find_work_tree
+from mosaic.git.left_out import PRIVATE
+from mosaic.git.restore import has_object
 from mosaic.model import EndReason, GatePolicy, Mode, Status
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.rules import judged_by
@@ -20,10 +20,10 @@ from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.changed_rules import rules_in_force
+from mosaic.sessions.collect import bring_home
 from mosaic.sessions.gates import run_gates
-from mosaic.sessions.homecoming import bring_home
 from mosaic.sessions.plan_edits import note_plan_edits
-from mosaic.sessions.settle import patiently
+from mosaic.sessions.record_end import patiently
 from mosaic.store.reading import read_mission
 from mosaic.store.written import as_written
 from mosaic.workspaces.provision import own_prefixes
@@ -31,11 +31,11 @@ from mosaic.workspaces.provision import own_prefixes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mosaic.machine.tree_diff import FileChange
+    from mosaic.git.diff import FileChange
     from mosaic.model import Mission, Task
     from mosaic.runs.record import Run
     from mosaic.sessions.gates import GateResult
-    from mosaic.sessions.settle import EndedWork
+    from mosaic.sessions.record_end import EndedWork
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 

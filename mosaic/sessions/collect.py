@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
+from mosaic.git.git import run_git
 from mosaic.machine.disk import find_text, write_private
-from mosaic.machine.git import run_git
 from mosaic.model import Status
 from mosaic.records import dataclass, field
 from mosaic.runs.events import EventLog, EventType

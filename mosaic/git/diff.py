@@ -6,7 +6,7 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mosaic.machine.git import run_git
+from mosaic.git.git import run_git
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mosaic.errors import GitError, GitRefusedError, ProgramNotFoundError
-from mosaic.machine.branches import BranchFiles, file_names, files_on_branches
-from mosaic.machine.git import (
+from mosaic.git.branches import BranchFiles, file_names, files_on_branches
+from mosaic.git.git import (
     current_branch,
     find_repository,
     find_work_tree,
@@ -21,8 +21,8 @@ from mosaic.machine.git import (
     local_branches,
     run_git,
 )
+from mosaic.git.worktrees import other_work_trees
 from mosaic.machine.orphans import find_marked
-from mosaic.machine.work_trees import other_work_trees
 
 if TYPE_CHECKING:
     from pathlib import Path

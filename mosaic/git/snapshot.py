@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.machine.git import (
+from mosaic.git.git import (
     GitResult,
     at_once,
     common_dir,
@@ -27,8 +27,8 @@ from mosaic.machine.git import (
     head_commit,
     run_git,
 )
-from mosaic.machine.index_copy import copy_index
-from mosaic.machine.left_out import (
+from mosaic.git.index_copy import copy_index
+from mosaic.git.left_out import (
     LeftOut,
     find_unfitness,
     is_private,

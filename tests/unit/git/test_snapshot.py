@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mosaic.machine import snapshot
-from mosaic.machine.git import run_git
-from mosaic.machine.rebuild import apply_patch, has_object
-from mosaic.machine.snapshot import HIDDEN_REFS, TakenTree, forget_trees, keep_tree, take_tree
-from mosaic.machine.tree_diff import compare_trees, describe_changes, empty_tree, write_patch
+from mosaic.git import snapshot
+from mosaic.git.diff import compare_trees, describe_changes, empty_tree, write_patch
+from mosaic.git.git import run_git
+from mosaic.git.restore import apply_patch, has_object
+from mosaic.git.snapshot import HIDDEN_REFS, TakenTree, forget_trees, keep_tree, take_tree
 from tests.properties.work_trees import ENVIRONMENT, copy, git, tree_of, write
 
 if TYPE_CHECKING:

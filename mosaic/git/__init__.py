@@ -1,0 +1,1 @@
+"""The one door to git: commands, trees, worktrees, branches."""
