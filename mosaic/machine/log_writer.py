@@ -1,6 +1,6 @@
 """The program that stands between an agent and its log files: it always takes what is written.
 
-    python -I -S drain.py FOLDER STDOUT_FD STDERR_FD
+    python -I -S log_writer.py FOLDER STDOUT_FD STDERR_FD
 
 Both descriptors are read to their end, which comes when the last process that can write
 to them has gone; the bytes go to FOLDER/stdout.log and FOLDER/stderr.log. It outlives a

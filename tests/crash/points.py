@@ -458,7 +458,7 @@ def load_everything() -> None:
     import mosaic
 
     for module in pkgutil.walk_packages(mosaic.__path__, "mosaic."):
-        if not module.name.endswith(("__main__", "drain", "demo_agent")):
+        if not module.name.endswith(("__main__", "log_writer", "demo_agent")):
             import_module(module.name)
     for name in ("ctypes", "jinja2", "mistune", "yaml", "subprocess"):
         import_module(name)
