@@ -10,14 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import EditRefusedError, FrontMatterError
-from mosaic.text.frontmatter import (
-    Block,
-    FrontMatter,
-    YamlNode,
-    compose_block,
-    find_block,
-    parse_front_matter,
-)
+from mosaic.text.frontmatter import Block, FrontMatter, find_block, parse_front_matter
+from mosaic.text.handler import YamlNode, compose
 from mosaic.text.lines import Edit, line_end, line_of, line_start, newline_of, splice, splice_all
 from mosaic.text.list_edits import block_list_edits, flow_list_edits
 from mosaic.text.nodes import Placed, is_nothing
@@ -120,7 +114,8 @@ class _Editor:
     def __init__(self, text: str, block: Block) -> None:
         self._text = text
         self._block = block
-        self._root: YamlNode | None = compose_block(text, block)
+        source = text[block.start : block.end]
+        self._root: YamlNode | None = compose(source, line_of(text, block.start))
         self._placed = Placed(text=text, offset=block.start)
         self._newline = newline_of(text)
         self._pairs: list[tuple[Any, Any]] = list(self._root.value) if self._root else []
