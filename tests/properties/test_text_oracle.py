@@ -17,7 +17,9 @@ from .documents import Document, documents
 def test_an_independent_reader_agrees(document: Document) -> None:
     ours = parse_front_matter(document.text)
     assert ours is not None
-    _, block, body = re.split(r"^\ufeff?---(?:\r?\n|\Z)", document.text, maxsplit=2, flags=re.MULTILINE)
+    _, block, body = re.split(
+        r"^\ufeff?---(?:\r?\n|\Z)", document.text, maxsplit=2, flags=re.MULTILINE
+    )
     # It does not take the tab behind a colon that YAML allows, nor returns.
     theirs = YAML(typ="safe", pure=True).load(block.replace(":\t", ": ").replace("\r", "")) or {}
     assert list(theirs) == list(ours.data)
