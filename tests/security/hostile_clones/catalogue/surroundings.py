@@ -11,7 +11,8 @@ from tests.security.hostile_clones.repository import Repository
 
 MODULES = (
     "yaml", "frontmatter", "typer", "jinja2", "mistune", "json", "re", "os", "typing", "subprocess",
-    "logging", "sitecustomize", "usercustomize", "readline", "_typer", "rich", "tomllib", "fcntl", "pathlib",
+    "logging", "sitecustomize", "usercustomize", "readline", "_typer", "rich", "tomllib", "fcntl",
+    "pathlib",
 )  # fmt: skip
 SOMEBODY = 1234
 
