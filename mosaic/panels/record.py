@@ -24,6 +24,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mosaic import __version__
 from mosaic.errors import PanelNotFoundError, RecordError, UsageError
 from mosaic.machine.clock import read_moment, utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
@@ -222,7 +223,7 @@ def create_panel(layout: Layout, plan: PanelPlan) -> Panel:
         except FileExistsError:
             number += 1
     try:
-        _lay_out(panel, replace(plan, id=panel.id))
+        _lay_out(panel, replace(plan, id=panel.id, tool_version=__version__))
     except BaseException:
         shutil.rmtree(panel.dir, ignore_errors=True)
         raise
