@@ -96,7 +96,7 @@ def test_an_honest_handoff_is_confirmed_and_can_be_approved(repo: MissionRepo) -
         ),
         pytest.param(
             '(here / "x.txt").write_text("1")\nhandoff(files_changed="- x.txt (deleted)")',
-            "files", "x.txt", "said to be deleted, and it is added", id="what became of a file",
+            "files", "x.txt", "claimed to be deleted, and it is added", id="what became of a file",
         ),
         pytest.param(
             'ran("python3 -c 1")\nhandoff(commands_run="python3 -c 2")',
