@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mosaic.text.fields import FIELDS, describe_fields
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 TEMPLATE = (
     "{{ task.title }}|{{ task.repo }}|{{ task.priority }}|{{ task.labels | join('+') }}|"
@@ -32,14 +32,16 @@ main()
 
 
 def run_with_new_rows(repo: MissionRepo, *arguments: str) -> str:
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", NEW_ROWS, *arguments],
         cwd=repo.path,
         env=repo.environ,
         capture_output=True,
         text=True,
-        check=True,
-    ).stdout
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def capsule_of(repo: MissionRepo) -> Any:
@@ -62,7 +64,7 @@ def test_a_new_row_is_all_that_a_new_field_needs(repo: MissionRepo) -> None:
         assert (task["team"], task["audiences"]) == ("blue", ["all", "some"])
     (repo.path / "templates").mkdir(exist_ok=True)
     (repo.path / "templates" / "continuation.md.j2").write_text("{{ task.team }}!\n")
-    printed = run_with_new_rows(repo, "next", "--print", "--task", "T-001")
+    printed = run_with_new_rows(repo, "next", "--print", "--task", "T-001", "--runtime", "quick")
     assert "blue!" in printed
     assert capsule_of(repo)["task"]["audiences"] == ["all", "some"]
 
@@ -72,7 +74,10 @@ def test_the_repository_of_a_task_is_seen_everywhere(repo: MissionRepo) -> None:
     assert "\nrepo: orchard\n" in file_of(repo).read_text()
     assert "orchard" in repo.run("show", "T-001").stdout
     assert repo.run("show", "T-001", "--json").json()["task"]["repo"] == "orchard"
-    assert "Repository: orchard" in repo.run("next", "--print", "--task", "T-001").stdout
+    assert (
+        "Repository: orchard"
+        in repo.run("next", "--print", "--task", "T-001", "--runtime", "quick").stdout
+    )
     assert capsule_of(repo)["task"]["repo"] == "orchard"
 
 
@@ -85,7 +90,7 @@ def test_a_template_of_the_project_uses_every_field(repo: MissionRepo) -> None:
         assert repo.run("set", "T-001", change).exit_code == 0
     (repo.path / "templates").mkdir(exist_ok=True)
     (repo.path / "templates" / "continuation.md.j2").write_text(TEMPLATE)
-    printed = repo.run("next", "--print", "--task", "T-001").stdout
+    printed = repo.run("next", "--print", "--task", "T-001", "--runtime", "quick").stdout
     assert "|orchard|high|a+b|Bo|#7|Ann|2.5" in printed
 
 
@@ -98,7 +103,7 @@ def test_the_capsule_names_the_milestone_of_the_prompt(repo: MissionRepo) -> Non
         {"id": "M2", "name": "Second", "status": "pending"},
     ]
     mission.write_text(json.dumps(data, indent=2))
-    assert "Second" in repo.run("next", "--print", "--task", "T-001").stdout
+    assert "Second" in repo.run("next", "--print", "--task", "T-001", "--runtime", "quick").stdout
     assert capsule_of(repo)["current_milestone"] == {"id": "M2", "name": "Second"}
 
 
