@@ -12,8 +12,8 @@ import pytest
 
 from mosaic.model import Session, Sessions
 from mosaic.store.mission_file import load_mission
-from tests.in_process import call
-from tests.integration.conftest import MissionRepo
+from tests.support.in_process import call
+from tests.support.mission import MissionRepo
 
 MANY = 400
 
