@@ -343,9 +343,8 @@ class Supervisor:
         try:
             checkpoint = self._save(trigger)
         except (MissionError, OSError) as error:
-            self._note(
-                EventType.CHECKPOINT_CAPTURED, f"none could be taken: {error}", level="warning"
-            )
+            words = f"none could be taken: {error}"
+            self._note(EventType.CHECKPOINT_CAPTURED, words, level="warn")
             return
         if checkpoint is None:
             return
