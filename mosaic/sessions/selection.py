@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def select_from(
-    snapshot: Snapshot, *, milestone: str | None = None, spoken_for: Mapping[str, str] | None = None
+    snapshot: Snapshot, *, milestone: str | None = None, reserved: Mapping[str, str] | None = None
 ) -> Selection:
     """Ask the one selector about a mission as it stands.
 
     Args:
         snapshot: the mission.
         milestone: the one milestone to choose from.
-        spoken_for: tasks that are taken though no lock says so yet, with by whom.
+        reserved: tasks that are taken though no lock says so yet, with by whom.
     """
     mission = snapshot.document.mission
-    held = dict(spoken_for or {})
+    held = dict(reserved or {})
     held |= {found.lock.task_id: found.lock.session_id for found in live_or_unknown(snapshot)}
     return select_tasks(
         snapshot.tasks,
