@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.consent import with_consent
-from mosaic.cli.merging import FastForward, NoFastForward, Squash
+from mosaic.cli.merge import FastForward, NoFastForward, Squash, emit_merge, merge_way
 from mosaic.cli.options import Json, MissionPath, read_stdin
 from mosaic.cli.output import Result, align, clean, emit
 from mosaic.cli.panel_common import (
@@ -134,11 +134,10 @@ def merge_command(
     mission: MissionPath = None,
 ) -> int:
     """Bring a worker's branch home; a conflict is left to you, with the commands to go on."""
-    from mosaic.cli.merging import merge_result, merge_way
     from mosaic.panels.life import merge_worker
 
     document = open_document(mission, to_change=True)
     panel = panel_named(document, panel_id)
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
     merged = merge_worker(document, panel, worker, way)
-    return emit(merge_result(merged, [f"mission panel shutdown {panel.id}"]), as_json=as_json)
+    return emit_merge(merged, f"mission panel shutdown {panel.id}", as_json=as_json)

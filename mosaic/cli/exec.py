@@ -1,4 +1,4 @@
-"""Steps: exec."""
+"""`mission exec`: any command as a recorded step."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def exec_command(
         str | None, typer.Option("--timeout", metavar="10m", help="Stop it after that.")
     ] = None,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Lay the record out and start nothing.")
+        bool, typer.Option("--prepare", help="Make the record and start nothing.")
     ] = False,
     start: Annotated[
-        str | None, typer.Option("--start", metavar="RUN", help="Start a run laid out earlier.")
+        str | None, typer.Option("--start", metavar="RUN", help="Start a run that was prepared.")
     ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Do not show what the command writes.")
@@ -125,7 +125,7 @@ def _tell_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:
     result = Result(
         kind="step.prepared",
         data={**(run.result() or {}), "run_dir": str(run.dir)},
-        lines=[f"{paint(request.task_id, 'bold')} step {request.name} laid out as run {run.id}"],
+        lines=[f"{paint(request.task_id, 'bold')} step {request.name} prepared as run {run.id}"],
         next_commands=[f"mission exec --start {run.id}"],
         show_next=True,
     )
