@@ -241,27 +241,3 @@ def _drop_worktree(
         next_commands=["mission doctor"],
     )
     return emit(result, as_json=as_json)
-
-
-def migrate_command(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
-    ] = False,
-    as_json: Json = False,
-    mission: MissionPath = None,
-) -> int:
-    """Bring an older mission into today's layout and key names."""
-    from mosaic.store.migrate import migrate_mission
-
-    done = migrate_mission(locate_to_change(mission), dry_run=dry_run)
-    result = Result(
-        kind="mission.migrate",
-        data={
-            "actions": list(done.actions),
-            "mission_file": str(done.mission_file),
-            "dry_run": dry_run,
-        },
-        lines=[clean(line) for line in done.actions] or [paint("nothing to migrate", "dim")],
-        next_commands=["mission check"],
-    )
-    return emit(result, as_json=as_json)

@@ -51,14 +51,14 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     ),
     "status": (Form("look", "show_status", JSON, only_looks=True),),
     "show": (Form("showing", "show_task", JSON, operands=("task_id",), only_looks=True),),
-    "set": (Form("changing", "set_fields", JSON, operands=("task_id",), rest="changes"),),
+    "set": (Form("change_view", "set_fields", JSON, operands=("task_id",), rest="changes"),),
     "done": (
         Form(
-            "changing",
-            "set_fields",
+            "change_view",
+            "set_status",
             JSON,
             operands=("task_id",),
-            fixed={"changes": ("status=done",)},
+            fixed={"status": "done"},
         ),
     ),
     "next": (

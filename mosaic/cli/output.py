@@ -14,6 +14,7 @@ import os
 import re
 import select
 import sys
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
@@ -58,7 +59,8 @@ class Result:
     """What a command has to say."""
 
     kind: str
-    data: Mapping[str, JsonValue] = field(default_factory=dict)
+    data: Any = field(default_factory=dict)
+    """A record, or a mapping of what JSON can hold."""
     lines: Sequence[str] = ()
     """The same for people."""
     exit_code: ExitCode = ExitCode.OK
@@ -86,10 +88,11 @@ def put(result: Result, *, as_json: bool) -> None:
         OSError: it cannot be written, such as where its reader has gone.
     """
     if as_json:
+        data = result.data if isinstance(result.data, dict) else plain(result.data)
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": result.kind,
-            **result.data,
+            **data,
             "next_commands": list(result.next_commands),
         }
         sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
@@ -300,12 +303,16 @@ def bar(pct: int, width: int = 20) -> str:
     return f"[{'#' * full}{'-' * (width - full)}]"
 
 
-def plain(value: Any) -> JsonValue:
-    """Return a field of a record as JSON holds it."""
+def plain(value: Any) -> Any:
+    """Return a value as JSON holds it: a record is an object of its fields."""
+    if hasattr(type(value), "__dataclass_fields__"):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {name: plain(item) for name, item in zip(value._fields, value, strict=True)}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat())
-    return value  # type: ignore[no-any-return]
+    if isinstance(value, PurePath):
+        return str(value)
+    return str(value.isoformat()) if hasattr(value, "isoformat") else value
