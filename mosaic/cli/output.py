@@ -178,25 +178,11 @@ def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | Non
 def emit_error(error: MissionError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit code."""
     if as_json:
-        draw(_encodable(to_json(error_values(error), sys.stderr), sys.stderr))
+        draw(_encodable(to_json(error.json_values(), sys.stderr), sys.stderr))
     else:
         for line in error_lines(error):
             warn(line)
     return int(error.exit_code)
-
-
-def error_values(error: MissionError) -> dict[str, JsonValue]:
-    """Return an error's facts."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "error",
-        "code": error.code,
-        "message": error.message,
-        "path": error.path,
-        "line": error.line,
-        "detail": error.detail,
-        "hint": error.hint,
-    }
 
 
 def error_lines(error: MissionError) -> list[str]:
@@ -305,6 +291,8 @@ def bar(pct: int, width: int = 20) -> str:
 
 def plain(value: Any) -> Any:
     """Return a value as JSON holds it: a record is an object of its fields."""
+    if hasattr(value, "json_values"):
+        return plain(value.json_values())
     if hasattr(type(value), "__dataclass_fields__"):
         return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, tuple) and hasattr(value, "_fields"):

@@ -8,16 +8,16 @@ from typing import Any
 
 TIME = "<time>"
 PATTERNS = (
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
     (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", TIME),
     (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
-    (r"\b\d{8}(?=\b|-)", "<date>"),
+    (r"(?<=-)\d{8}\b", "<date>"),
     (r"\b\d\d:\d\d:\d\d\.\d{3}\b", TIME),
     (r"\b(sess-\d{3})-\w+", r"\1-<tail>"),
     (r"\b(r\d{3})-[0-9a-f]{6}\b", r"\1-<tail>"),
     (r"\bp(anel)?(-?\d+)-[0-9a-z]+\b", r"p\1\2-<tail>"),
-    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
     (r"\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b", "<hash>"),
-    (r"\b(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,12}\b", "<hash>"),
+    (r"\b[0-9a-f]{7,12}\b", "<hash>"),
     (r"\b(commit|pid|PID) \w+", r"\1 <number>"),
     (r"\b\d+(\.\d+)? (B|kB|MB|KiB|MiB)\b", "<size>"),
     (r"\b\d+(\.\d+)? ?(ms|s|m|min)\b( \d+ ?s\b)?", "<length>"),
