@@ -61,6 +61,11 @@ class MissionError(Exception):
         document: dict[str, str | int | None] = {"schema_version": 1, "kind": "error"}
         return document | {name: getattr(self, name) for name in facts}
 
+    @property
+    def summary(self) -> str:
+        """The message and the detail, for records and lists."""
+        return "; ".join(filter(None, (self.message, self.detail)))
+
     def at(self, path: Path | str) -> Self:
         """Return this error with the file named, for text parsers that know no paths."""
         if self.path is None:
