@@ -14,7 +14,7 @@ PATTERNS = (
     (r"(?<=-)\d{8}\b", "<date>"),
     (r"\b\d\d:\d\d:\d\d\.\d{3}\b", TIME),
     (r"\b(sess-\d{3})-\w+", r"\1-<tail>"),
-    (r"\b(r\d{3})-[0-9a-f]{6}\b", r"\1-<tail>"),
+    (r"\br\d{3}-[0-9a-f]{6}\b", "<run>"),
     (r"\bp(anel)?(-?\d+)-[0-9a-z]+\b", r"p\1\2-<tail>"),
     (r"\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b", "<hash>"),
     (r"\b[0-9a-f]{7,12}\b", "<hash>"),
