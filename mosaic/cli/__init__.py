@@ -19,16 +19,16 @@ PANELS = {
     "Plan": {
         "init": "init",
         "add": "add",
-        "list": "browse",
-        "show": "browse",
+        "list": "list",
+        "show": "show",
         "set": "set",
         "done": "done",
         "block": "block",
         "cancel": "cancel",
         "reopen": "reopen",
-        "graph": "browse",
+        "graph": "graph",
         "sync": "sync",
-        "check": "plan",
+        "check": "check",
     },
     "Hand off": {
         "next": "next",
@@ -39,7 +39,7 @@ PANELS = {
         "exec": "exec",
         "checkpoint": "checkpoint",
     },
-    "Review": {"handoff": "handoff", "gates": "gates", "review": "review", "status": "browse"},
+    "Review": {"handoff": "handoff", "gates": "gates", "review": "review", "status": "status"},
     "Parallel": {"panel": "panel", "merge": "merge"},
     "Around it": {
         "demo": "demo",
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _open_streams()
     _keep_owner_bits()
     if argv is not None:
-        sys.exit(_run(list(argv)))
+        sys.exit(_run([*argv]))  # `list`, once imported, is a command here
     code = _run(sys.argv[1:])
     try:
         sys.stdout.flush()

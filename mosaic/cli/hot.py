@@ -43,14 +43,14 @@ JSON = {"--json": "as_json"}
 FORMS: Mapping[str, tuple[Form, ...]] = {
     "list": (
         Form(
-            "listing",
-            "list_tasks",
+            "tasks_view",
+            "print_list",
             {"--ready": "ready", "--all": "every", "-a": "every", **JSON},
             only_looks=True,
         ),
     ),
-    "status": (Form("look", "show_status", JSON, only_looks=True),),
-    "show": (Form("showing", "show_task", JSON, operands=("task_id",), only_looks=True),),
+    "status": (Form("status_view", "print_status", JSON, only_looks=True),),
+    "show": (Form("tasks_view", "print_task", JSON, operands=("task_id",), only_looks=True),),
     "set": (Form("change_view", "set_fields", JSON, operands=("task_id",), rest="changes"),),
     "done": (
         Form(

@@ -14,7 +14,6 @@ import os
 import re
 import select
 import sys
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
@@ -88,11 +87,10 @@ def put(result: Result, *, as_json: bool) -> None:
         OSError: it cannot be written, such as where its reader has gone.
     """
     if as_json:
-        data = result.data if isinstance(result.data, dict) else plain(result.data)
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": result.kind,
-            **data,
+            **plain(result.data),
             "next_commands": list(result.next_commands),
         }
         sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
@@ -178,25 +176,11 @@ def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | Non
 def emit_error(error: MissionError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit code."""
     if as_json:
-        draw(_encodable(to_json(error_values(error), sys.stderr), sys.stderr))
+        draw(_encodable(to_json(error.json_values(), sys.stderr), sys.stderr))
     else:
         for line in error_lines(error):
             warn(line)
     return int(error.exit_code)
-
-
-def error_values(error: MissionError) -> dict[str, JsonValue]:
-    """Return an error's facts."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "error",
-        "code": error.code,
-        "message": error.message,
-        "path": error.path,
-        "line": error.line,
-        "detail": error.detail,
-        "hint": error.hint,
-    }
 
 
 def error_lines(error: MissionError) -> list[str]:
@@ -304,15 +288,7 @@ def bar(pct: int, width: int = 20) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON holds it: a record is an object of its fields."""
-    if hasattr(type(value), "__dataclass_fields__"):
-        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {name: plain(item) for name, item in zip(value._fields, value, strict=True)}
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, PurePath):
-        return str(value)
-    return str(value.isoformat()) if hasattr(value, "isoformat") else value
+    """Return a value as `--json` prints it: a record is an object of its fields."""
+    from mosaic.codec import JsonForm, dump_value  # start-up: people need none of it
+
+    return dump_value(value, JsonForm(times="iso"))

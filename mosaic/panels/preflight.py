@@ -9,7 +9,7 @@ from mosaic.git.git import find_repository
 from mosaic.git.worktrees import branch_or_commit, commit_of, has_branch
 from mosaic.machine.process import find_tool
 from mosaic.machine.tmux import Tmux
-from mosaic.panels.roles import role_template
+from mosaic.panels.brief import role_template
 from mosaic.runtimes import get_runtime
 from mosaic.workspaces.provision import default_branch
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from mosaic.model import Mission
-    from mosaic.panels.words import PanelPlan
+    from mosaic.panels.model import PanelPlan
     from mosaic.store.layout import Layout
 
 
