@@ -32,7 +32,7 @@ PANELS = {
     },
     "Hand off": {
         "next": "next",
-        "resume": "next",
+        "resume": "resume",
         "sessions": "sessions",
         "stop": "stop",
         "logs": "logs",

@@ -62,9 +62,9 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
         ),
     ),
     "next": (
-        Form("preview", "print_next", JSON, needed="--print", only_looks=True),
+        Form("next_view", "print_next", JSON, needed="--print", only_looks=True),
         Form(
-            "launch",
+            "next_view",
             "launch_next",
             {"--headless": "headless", "--detach": "detach", "-d": "detach", **JSON},
         ),
