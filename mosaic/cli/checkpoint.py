@@ -12,11 +12,11 @@ from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, align, clean, emit, paint, plain, warn
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size
+from mosaic.records import replace
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
-    from mosaic.app.checkpoint import SettledRestore
     from mosaic.model import JsonValue
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.store.tasks import Snapshot
@@ -140,56 +140,39 @@ def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
 def _restore(
     snapshot: Snapshot, words: list[str], into: Path | None, *, back: bool, as_json: bool
 ) -> int:
-    from mosaic.app.checkpoint import SettledRestore, restore, settle_interrupted
+    from mosaic.app.checkpoint import restore, settle_interrupted
 
     if not words:
-        return _show_settled(settle_interrupted(snapshot, into, back=back), back, as_json=as_json)
-    if len(words) != RESTORE_WORDS or not words[1].isdecimal():
+        done = settle_interrupted(snapshot, into, back=back)
+    elif len(words) == RESTORE_WORDS and words[1].isdecimal():
+        done = restore(snapshot, words[0], int(words[1]), into)
+    else:
         raise UsageError(
             "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
         )
-    done = restore(snapshot, words[0], int(words[1]), into)
-    if isinstance(done, SettledRestore):
-        return _show_settled(done, False, as_json=as_json)
-    found = done.found
+    what = f"checkpoint {paint(str(done.seq), 'bold')} of {clean(done.task_id)}"
+    place, saved = clean(done.place), (done.saved_commit or "")[:SHORT]
     lines = [
-        _stands_line(found.checkpoint.task_id, found.checkpoint.seq, done.place, done.tree),
-        *(f"  left as it is: {clean(path)}" for path in done.kept),
-        *(f"  there before, and not in it: {clean(path)}" for path in done.extra),
-        *_left_out_lines(found),
+        f"the restore of {what} was taken back: {place} is as it was before"
+        if done.is_aborted
+        else f"{what} is restored in {place}, tree {done.tree[:SHORT]} compared and the same"
     ]
-    result = Result(
-        kind="checkpoint.restored",
-        data={**plain(done), "checkpoint": _values(found)},
-        lines=lines,
-        next_commands=[f"mission resume {found.checkpoint.task_id}"],
-    )
-    return emit(result, as_json=as_json)
-
-
-def _stands_line(task_id: str, seq: int, place: object, tree: str) -> str:
-    what = f"checkpoint {paint(str(seq), 'bold')} of {clean(task_id)}"
-    return f"{what} is restored in {clean(place)}, tree {tree[:SHORT]} compared and the same"
-
-
-def _show_settled(done: SettledRestore, back: bool, *, as_json: bool) -> int:
-    if back:
-        what = f"checkpoint {paint(str(done.seq), 'bold')} of {clean(done.task_id)}"
-        line = f"the restore of {what} was taken back: {clean(done.place)} is as it was before"
-    else:
-        line = _stands_line(done.task_id, done.seq, done.place, done.tree)
-    saved = (done.saved_commit or "")[:SHORT]
-    lines = [
-        line,
-        *(f"  changed since, and left as it is: {clean(path)}" for path in done.left),
-        *(
-            f"  had something else, kept as `git show {saved}:{clean(path)}`"
-            for path in done.replaced
-        ),
+    for paths, words_ in (
+        (done.kept, "left as it is"),
+        (done.extra, "there before, and not in it"),
+        (done.left, "changed since, and left as it is"),
+    ):
+        lines += [f"  {words_}: {clean(path)}" for path in paths]
+    lines += [
+        f"  had something else, kept as `git show {saved}:{clean(path)}`" for path in done.replaced
     ]
+    values = plain(replace(done, found=None))
+    if done.found is not None:
+        values["checkpoint"] = _values(done.found)
+        lines += _left_out_lines(done.found)
     result = Result(
-        kind="checkpoint.restore_aborted" if back else "checkpoint.restored",
-        data=done,
+        kind="checkpoint.restore_aborted" if done.is_aborted else "checkpoint.restored",
+        data=values,
         lines=lines,
         next_commands=[f"mission resume {done.task_id}"],
     )
