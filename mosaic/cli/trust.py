@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosaic.cli.consent import is_somebody_there, says_yes, show_commands
+from mosaic.cli.consent import confirm, is_somebody_there
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean, emit, paint, warn
+from mosaic.cli.output import Result, clean, emit, paint
 from mosaic.errors import MissionOwnerError, UsageError
 from mosaic.store.layout import named_mission_file
 from mosaic.store.reading import locate_mission
@@ -53,14 +53,11 @@ def trust_command(
             Result(kind="trust.forgotten", data={"done": done}, lines=done), as_json=as_json
         )
 
-    def confirm(unallowed: Sequence[Command]) -> bool:
-        if as_json or not is_somebody_there():
-            return True
-        warn("these commands may run from now on:")
-        show_commands(unallowed)
-        return says_yes("Allow them?")
+    def agrees(unallowed: Sequence[Command]) -> bool:
+        is_asked = is_somebody_there() and not as_json
+        return not is_asked or confirm("these commands may run from now on:", unallowed)
 
-    return _show(trust_mission(mission_file, places, confirm), as_json=as_json)
+    return _show(trust_mission(mission_file, places, agrees), as_json=as_json)
 
 
 def _read_paths(paths: list[Path], mission: Path | None) -> tuple[Path, list[Path]]:
