@@ -167,6 +167,7 @@ def _restore(
         f"  had something else, kept as `git show {saved}:{clean(path)}`" for path in done.replaced
     ]
     values = plain(replace(done, found=None))
+    del values["found"]
     if done.found is not None:
         values["checkpoint"] = _values(done.found)
         lines += _left_out_lines(done.found)
