@@ -43,7 +43,7 @@ PANELS = {
     "Parallel": {"panel": "panel", "merge": "merging"},
     "Around it": {
         "demo": "around",
-        "doctor": "around",
+        "doctor": "doctor",
         "clean": "around",
         "trust": "trust",
         "migrate": "migrate",
