@@ -14,15 +14,17 @@ from mosaic import __version__
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.executors import get_executor
 from mosaic.executors.supervised import Supervised
-from mosaic.git.git import current_branch, find_work_tree, head_commit
+from mosaic.git.git import current_branch, find_repository, find_work_tree, head_commit
+from mosaic.git.worktrees import branch_or_commit, commit_of, has_branch
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.machine.identity import own_identity
+from mosaic.machine.process import find_tool
+from mosaic.machine.tmux import Tmux
 from mosaic.model import Mode
 from mosaic.panels.answer import answer_schema
-from mosaic.panels.brief import SCHEMA_NAME, TASK_NAME, Turn, brief_worker
+from mosaic.panels.brief import SCHEMA_NAME, TASK_NAME, Turn, brief_worker, role_template
 from mosaic.panels.model import ExecutionState, PanelEvent, WorkerStatus
-from mosaic.panels.preflight import find_obstacles
 from mosaic.panels.record import Panel, create_panel
 from mosaic.ports import AnswerSchema, Launch
 from mosaic.records import dataclass, replace
@@ -37,10 +39,12 @@ from mosaic.store.consent import require_consent
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from mosaic.model import Mission
     from mosaic.panels.model import PanelPlan, WorkerPlan
     from mosaic.ports import Order
+    from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.workspaces.record import Workspace
 
@@ -77,7 +81,7 @@ def refuse_obstacles(
     document: MissionDocument, panel: Panel, plan: PanelPlan, *, again: Sequence[str] = ()
 ) -> None:
     """Put everything that keeps a panel from starting on record, and raise `FailedError`."""
-    obstacles = find_obstacles(document.layout, document.mission, plan, again=again)
+    obstacles = _obstacles(document.layout, document.mission, plan, again)
     with panel.changing("checking"):
         state = panel.state()
         if not obstacles:
@@ -99,8 +103,49 @@ def refuse_obstacles(
     raise FailedError(
         f"`{panel.id}` cannot be started",
         detail="\n".join(obstacles),
-        hint=f"mend that, then `mission panel resume {panel.id}`",
+        hint=f"fix that, then `mission panel resume {panel.id}`",
     )
+
+
+def _obstacles(
+    layout: Layout, mission: Mission, plan: PanelPlan, again: Collection[str]
+) -> list[str]:
+    """Return everything that keeps a panel from being started, in words."""
+    found = _git_obstacles(layout, plan, again)
+    if plan.executor == "tmux" and (problem := Tmux().problem()):
+        found.append(f"{problem}: install it, or use `--executor process`")
+    for name in dict.fromkeys(worker.runtime for worker in plan.workers):
+        try:
+            probe = get_runtime(name, mission.runtimes).probe()
+        except MissionError as error:
+            found.append(error.message)
+            continue
+        if probe.problem:
+            hint = f": {probe.hint}" if probe.hint else ""
+            found.append(f"`{probe.program}`: {probe.problem}{hint}")
+    for role in dict.fromkeys(worker.role for worker in plan.workers):
+        try:
+            role_template(role, layout)
+        except MissionError as error:
+            found.append("; ".join(filter(None, (error.summary, error.hint))))
+    return found
+
+
+def _git_obstacles(layout: Layout, plan: PanelPlan, again: Collection[str]) -> list[str]:
+    home = find_repository(layout.project)
+    if home is None:
+        return [f"`{layout.project}` is not in a git work tree: `git init` and commit first"]
+    if find_tool("git", home) is None:
+        return ["`git` cannot be started: it is not on the PATH; install git"]
+    found = []
+    base = plan.base_ref or "HEAD"
+    if commit_of(home, branch_or_commit(home, base)) is None:
+        found.append(f"`{base}` is not a commit of this repository")
+    for worker in plan.workers if plan.is_writable else ():
+        branch = default_branch(home, plan.id, worker.name)
+        if worker.name not in again and has_branch(home, branch):
+            found.append(f"branch `{branch}` exists already")
+    return found
 
 
 def start_workers(document: MissionDocument, panel: Panel, starts: Sequence[WorkerStart]) -> None:
