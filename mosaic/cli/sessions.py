@@ -9,7 +9,7 @@ import typer
 from mosaic.cli.options import Json, MissionPath, complete_session
 from mosaic.cli.output import Result, align, clean, emit, paint
 from mosaic.cli.sessions_view import length_words, live_row, session_row
-from mosaic.cli.tasks_view import session_json
+from mosaic.cli.tasks_view import report_problems, session_json
 from mosaic.store.reading import locate_mission
 
 
@@ -29,6 +29,7 @@ def sessions_command(
         kind="session.list",
         data=found,
         lines=align(rows, headers=headers) or [paint("no sessions", "dim")],
+        exit_code=report_problems(found.problems, as_json=as_json),
         next_commands=["mission status"],
     )
     return emit(result, as_json=as_json)
