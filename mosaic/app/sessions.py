@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session
     from mosaic.sessions.output import Progress
     from mosaic.sessions.session_lock import FoundLock, Life
+    from mosaic.store.tasks import Problem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +59,7 @@ class SessionList:
     """Sessions, the oldest first."""
 
     sessions: tuple[SessionView, ...]
+    problems: tuple[Problem, ...]
 
 
 def view_live(found: FoundLock) -> LiveSession:
@@ -92,7 +94,7 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
     from mosaic.sessions.unrecorded import live_or_unknown
 
     recover_if_needed(read_mission(mission_file))
-    snapshot = read_mission(mission_file)
+    snapshot = read_mission(mission_file).with_session_problems()
     alive = {found.lock.session_id: found for found in live_or_unknown(snapshot)}
     listed: Sequence[Session] = snapshot.document.mission.sessions
     known = {session.id for session in listed}
@@ -105,7 +107,7 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
             views.append(SessionView(session, view_live(found), progress))
         elif not live:
             views.append(SessionView(session, None, None))
-    return SessionList(sessions=tuple(views))
+    return SessionList(sessions=tuple(views), problems=snapshot.problems)
 
 
 def _rounded(progress: Progress) -> Progress:

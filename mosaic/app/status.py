@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.app.sessions import view_live
 from mosaic.errors import MissionError
-from mosaic.model import Status
+from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.ready import Reason, summarize_waiting
 from mosaic.records import dataclass
@@ -135,6 +135,7 @@ def show_status(mission_file: Path) -> StatusPage:
     selection = select_from(snapshot)
     progress = measure_progress(snapshot.tasks)
     review = _lines(snapshot, Status.REVIEW)
+    snapshot = snapshot.with_session_problems()
     return StatusPage(
         mission=Named(id=mission.id, name=mission.name, status=mission.status),
         progress=Count(**_counts(progress), by_status=progress.by_status),
@@ -168,7 +169,7 @@ def show_status(mission_file: Path) -> StatusPage:
         next_task=selection.chosen,
         ready_total=len(selection.ready),
         why_nothing=None if selection.chosen else summarize_waiting(selection),
-        usage=mission.sessions.usage(),
+        usage=total_usage(mission.sessions),
         sessions_total=len(mission.sessions),
         problems=snapshot.problems,
     )

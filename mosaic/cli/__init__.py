@@ -43,7 +43,7 @@ PANELS = {
     "Parallel": {"panel": "panel", "merge": "merge"},
     "Around it": {
         "demo": "demo",
-        "doctor": "around",
+        "doctor": "doctor",
         "clean": "clean",
         "trust": "trust",
         "migrate": "migrate",

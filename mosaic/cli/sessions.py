@@ -9,6 +9,7 @@ import typer
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, align, emit, paint
 from mosaic.cli.sessions_view import live_row, session_row
+from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission
 
 
@@ -28,6 +29,7 @@ def sessions_command(
         kind="session.list",
         data=found,
         lines=align(rows, headers=headers) or [paint("no sessions", "dim")],
+        exit_code=report_problems(found.problems, as_json=as_json),
         next_commands=["mission status"],
     )
     return emit(result, as_json=as_json)

@@ -12,8 +12,7 @@ from mosaic.cli.consent import confirm, is_somebody_there
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint
 from mosaic.errors import MissionOwnerError, UsageError
-from mosaic.store.layout import named_mission_file
-from mosaic.store.reading import locate_mission
+from mosaic.store.reading import locate_mission, named_mission_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

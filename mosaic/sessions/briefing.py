@@ -36,7 +36,6 @@ from mosaic.sessions.attempt import (
     checkpoint_facts,
     checkpoint_values,
 )
-from mosaic.store.remembered import recall_text, remember_text
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 
@@ -97,26 +96,21 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         TemplateError: a template cannot be rendered.
         FileAccessError: a file that the prompt is made of cannot be read.
     """
-    from mosaic.prompts.prompt import prompt_key, render_prompt  # start-up
+    from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
 
     layout = snapshot.layout
     text = _task_text(snapshot, task)
     context = _context(snapshot, task, text, occasion)
     name = "resume.md.j2" if occasion.attempt.last_session else "continuation.md.j2"
     template = load_template(name, layout)
-    shown, partials = layout.shown(template.path), load_partials(layout)
-
-    def render() -> str:
-        return render_prompt(
-            template.source, context, name=shown, partials=partials, compiled=compiled_templates
-        )
-
-    if occasion.run_dir is None:
-        # What was looked at before needs no template engine to be looked at again.
-        key = prompt_key(template.source, context, name=shown, partials=partials)
-        prompt = recall_text(layout, key) or remember_text(layout, key, render())
-    else:
-        prompt = render()
+    shown = layout.shown(template.path)
+    prompt = render_prompt(
+        template.source,
+        context,
+        name=shown,
+        partials=load_partials(layout),
+        compiled=compiled_templates,
+    )
     capsule = _capsule(snapshot, task, context, occasion)
     return Briefing(
         prompt=prompt,

@@ -17,7 +17,7 @@ from mosaic.records import dataclass, replace
 from mosaic.store.field_values import table_word
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
-from mosaic.store.mission_file import format_time
+from mosaic.store.session_entries import format_time
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import load_template
 
