@@ -12,8 +12,8 @@ from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.sessions.attempts import forgive_attempts
 from mosaic.store.draft import changing
-from mosaic.store.fields import FIELD_BY_NAME, Kind
 from mosaic.store.kept import list_kept_ends
+from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -144,7 +144,7 @@ def change_task(
             changed=changed,
             fields=tuple(
                 ChangedField(
-                    name=name, before=getattr(before, name, None), after=getattr(task, name, None)
+                    name=name, before=field_value(before, name), after=field_value(task, name)
                 )
                 for name in values
             ),
@@ -172,7 +172,7 @@ def _values(draft: Draft, task: Task, changes: Sequence[Change]) -> dict[str, Va
         if field is None or not field.settable:
             known = ", ".join(f.name for f in FIELD_BY_NAME.values() if f.settable)
             raise UsageError(f"`{name}` is not a field that can be set", detail=f"known: {known}")
-        old = values.get(field.name, getattr(task, field.name, None))
+        old = values.get(field.name, field_value(task, field.name))
         text = change.text.strip()
         if field.kind is Kind.LIST:
             values[field.name] = _new_list(draft, task, field.name, change, old)

@@ -29,7 +29,10 @@ class TaskView(NamedTuple):
 
     def json_values(self) -> dict[str, Any]:
         """Return the task's own fields with the verdict beside them."""
-        values = self.task._asdict()
+        from mosaic.text.fields import field_values
+
+        values = {**field_values(self.task), **self.task.json_values()}
+        del values["task_id"]
         if self.verdict is not None:
             values["ready"] = self.verdict.is_ready
             values["reason"] = self.verdict.reason
