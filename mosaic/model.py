@@ -139,6 +139,8 @@ class Task(NamedTuple):
     """Line of the row in the tasks table; None when it is in a file alone."""
     extra: Mapping[str, JsonValue] = {}
     """Unknown front matter keys and table columns, as they stand."""
+    more: Mapping[str, str | tuple[str, ...]] = {}
+    """What it holds in fields of `mosaic.text.fields` that have no attribute here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
