@@ -145,7 +145,8 @@ class Task(NamedTuple):
     def json_values(self) -> dict[str, object]:
         """Return its fields, those without an attribute among them."""
         values = self._asdict()
-        return {**values, **values.pop("more")}
+        more = values.pop("more")
+        return {**values, **more}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

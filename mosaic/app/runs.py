@@ -8,7 +8,7 @@ from mosaic.errors import MissionError, RunNotFoundError
 from mosaic.model import RunStatus
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.folders import runs_of_task
+from mosaic.runs.folders import find_named_run, newest_run, runs_of_task
 from mosaic.sessions.recovery import is_dead
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ def find_logged_run(document: MissionDocument, name: str | None) -> Run:
     Raises:
         RunNotFoundError: there is no such run.
     """
-    from mosaic.runs.lookup import find_named_run, newest_run
     from mosaic.store.assemble import build_snapshot
     from mosaic.store.scan import scan_tasks
     from mosaic.store.trust import Standing
