@@ -1,10 +1,9 @@
 """Who may change the mission's files, and which supervisor is alive.
 
-Both are kernel locks (flock), free at once when their process ends, however it ends.
+Both are kernel locks (`flock(2)`), free at once when their process ends, however it ends.
 
-- `mission_lock`: held for the moment of one change, waited for. Beside the lock file
-  stands `<name>.holder`, a JSON object that names the holder to those who wait. The
-  lock file itself carries nothing.
+- `mission_lock`: filelock's, held for the moment of one change, waited for. Beside it
+  stands `<name>.holder`, a JSON object that names the holder to those who wait.
 - `hold_folder`: held by a supervisor on its run's folder for as long as it lives, and
   never waited for. That it is held is the proof of life.
 """
@@ -16,7 +15,6 @@ import errno
 import fcntl
 import json
 import os
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +29,7 @@ from mosaic.model import ProcessIdentity
 from mosaic.records import asdict, dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 _POLL_SECONDS = 0.03
@@ -42,22 +40,12 @@ _LOOK_SECONDS = 0.5
 _CONTENTION = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
 
 
-class _Held(threading.local):
-    """The mission locks that this thread holds: how deep, by process and path."""
-
-    def __init__(self) -> None:
-        self.depth: dict[tuple[int, str], int] = {}
-
-
-_held = _Held()
-
-
 @contextlib.contextmanager
 def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0) -> Iterator[None]:
     """Hold the mission lock for the length of a `with` block.
 
-    A thread that holds it already may take it again: the inner block joins the outer
-    one, and the lock is free when the outermost ends. It is not handed on to children.
+    A thread that has it already may take it again: the inner block joins the outer
+    one, and the lock is free when the outermost ends. Children do not inherit it.
 
     Args:
         path: the lock file; its folder must exist.
@@ -68,58 +56,37 @@ def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0
         LockTimeoutError: it was not free in time; names the holder.
         FileAccessError: the lock file cannot be made or opened.
     """
-    # A fork inherits our table but must not take the parent's lock for its own.
-    key = (os.getpid(), os.path.realpath(path))
-    if key in _held.depth:
-        _held.depth[key] += 1
+    # Imported here: it costs a command that only reads a third of its time.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, mode=PRIVATE_FILE, is_singleton=True, fallback_to_soft=False)
+
+    def is_acquired() -> bool:
         try:
-            yield
-        finally:
-            _held.depth[key] -= 1
-        return
-    descriptor = _lock_file(path, timeout_seconds)
-    note = _holder_path(path)
-    _held.depth[key] = 1
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        return True
+
     try:
-        _leave_name(note, holder)
+        # filelock would make a missing folder, open to everybody.
+        os.stat(os.path.join(os.path.dirname(path), os.curdir))
+        is_mine = _is_done_within(timeout_seconds, is_acquired)
+    except OSError as error:
+        raise access_error("locked", path, error) from error
+    if not is_mine:
+        raise LockTimeoutError(path, timeout_seconds, _find_holder(path))
+    note = _holder_path(path)
+    is_outermost = lock.lock_counter == 1
+    try:
+        if is_outermost:
+            _leave_name(note, holder)
         yield
     finally:
-        del _held.depth[key]
-        with contextlib.suppress(OSError):
-            os.unlink(note)
-        _unlock(descriptor)
-
-
-def _lock_file(path: Path | str, timeout_seconds: float) -> int:
-    """Return the descriptor of a lock file that is locked, made where it is missing."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    until = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            descriptor = os.open(path, flags, PRIVATE_FILE)
-        except OSError as error:
-            raise access_error("locked", path, error) from error
-        is_mine = False
-        try:
-            is_mine = _lock_soon(descriptor, max(0.0, until - time.monotonic()))
-            if is_mine and os.fstat(descriptor).st_nlink:
-                return descriptor
-        except OSError as error:
-            os.close(descriptor)
-            raise access_error("locked", path, error) from error
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # not free in time; or removed meanwhile, and no lock for others
-        if not is_mine:
-            raise LockTimeoutError(path, timeout_seconds, _find_holder(path))
-
-
-def _unlock(descriptor: int) -> None:
-    # Unlocked outright: a child between fork and exec still has the descriptor.
-    with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)
+        if is_outermost:
+            with contextlib.suppress(OSError):
+                os.unlink(note)
+        lock.release()
 
 
 class FolderLock:
@@ -134,7 +101,10 @@ class FolderLock:
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None
-        _unlock(descriptor)
+        # Unlocked outright: a child between fork and exec still has the descriptor.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -164,7 +134,7 @@ def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> Fol
     except OSError as error:
         raise access_error("held", path, error) from error
     try:
-        is_mine = _lock_soon(descriptor, wait_seconds)
+        is_mine = _is_done_within(wait_seconds, lambda: _try_lock(descriptor, fcntl.LOCK_EX))
     except BaseException as error:
         os.close(descriptor)
         if isinstance(error, OSError):
@@ -218,9 +188,9 @@ def _open_folder(path: Path | str) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _lock_soon(descriptor: int, wait_seconds: float) -> bool:
+def _is_done_within(wait_seconds: float, attempt: Callable[[], bool]) -> bool:
     until = time.monotonic() + wait_seconds
-    while not _try_lock(descriptor, fcntl.LOCK_EX):
+    while not attempt():
         left = until - time.monotonic()
         if left <= 0:
             return False
