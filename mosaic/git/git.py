@@ -297,12 +297,6 @@ def head_commit(cwd: Path | str) -> str | None:
     return answer.text if answer else None
 
 
-def is_dirty(cwd: Path | str) -> bool:
-    """Tell whether the work tree has changes or untracked files; False without git."""
-    answer = _ask(["status", "--porcelain=v1", "-z", "--untracked-files=normal"], cwd)
-    return bool(answer and answer.stdout)
-
-
 def local_branches(cwd: Path | str) -> tuple[str, ...]:
     """Return the names of the local branches; empty without git."""
     answer = _ask(["for-each-ref", "--format=%(refname)", _BRANCHES], cwd)

@@ -16,17 +16,11 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.machine.identity import (
-    ProcessEntry,
-    boot_id,
-    find_entry,
     find_variables,
     identify,
-    identity_of,
-    is_elsewhere,
     list_entries,
     list_pids,
 )
-from mosaic.machine.process import send_signal, signal_group
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,56 +48,6 @@ def become_subreaper() -> bool:
         return int(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
     except (OSError, AttributeError):
         return False
-
-
-def children_of(pid: int) -> list[ProcessIdentity]:
-    """Return the living children of a process."""
-    return [
-        identity_of(entry)
-        for entry in list_entries()
-        if entry.parent == pid and not entry.is_zombie
-    ]
-
-
-def descendants(pid: int) -> list[ProcessIdentity]:
-    """Return the living children of a process, their children and so on, parents first."""
-    children: dict[int, list[ProcessEntry]] = {}
-    for entry in list_entries():
-        children.setdefault(entry.parent, []).append(entry)
-    found: list[ProcessEntry] = []
-    seen, waiting = {pid}, [pid]
-    # The table is read row by row while processes come and go, so a ring is possible.
-    while waiting:
-        for entry in children.get(waiting.pop(0), []):
-            if entry.pid not in seen:
-                seen.add(entry.pid)
-                waiting.append(entry.pid)
-                found.append(entry)
-    return [identity_of(entry) for entry in found if not entry.is_zombie]
-
-
-def signal_tree(identity: ProcessIdentity, number: int, *, own_group: bool) -> bool:
-    """Signal an agent: one step of interrupt, terminate, kill.
-
-    SIGKILL also goes to every descendant, because what left the group would live on.
-    Any other signal is the agent's to pass on to its tools.
-
-    Args:
-        identity: the agent.
-        number: the signal.
-        own_group: whether it was started with a group of its own, which then gets it;
-            else only the process does.
-
-    Returns:
-        Whether anything was signalled.
-    """
-    # Listed first: once the agent is gone, its children are somebody else's.
-    below = descendants(identity.pid) if number == signal.SIGKILL and _is_there(identity) else []
-    if own_group:
-        reached = signal_group(identity.pid, identity, number)
-    else:
-        reached = send_signal(identity, number)
-    return any([reached, *[send_signal(each, number) for each in below]])
 
 
 def sweep_orphans(exclude: Collection[int] = (), *, timeout_seconds: float = 5.0) -> list[int]:
@@ -162,17 +106,6 @@ def list_marked(variable: str, *, under: str) -> list[tuple[ProcessIdentity, str
         if identity is not None and find_variables(pid, marks[0]) == marks[:1]:
             found.append((identity, os.fsdecode(marks[0]).partition("=")[2]))
     return found
-
-
-def _is_there(identity: ProcessIdentity) -> bool:
-    """Tell whether the process, or its zombie, still has its number."""
-    entry = find_entry(identity.pid)
-    return (
-        entry is not None
-        and entry.started_at == identity.started_at
-        and identity.boot_id == boot_id()
-        and not is_elsewhere(identity)
-    )
 
 
 def _kill(pid: int) -> None:

@@ -14,13 +14,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 
 from mosaic.errors import ProgramNotFoundError
 from mosaic.machine.environment import child_environment
-from mosaic.machine.identity import (
-    boot_id,
-    find_entry,
-    host_name,
-    is_elsewhere,
-    is_same_process,
-)
+from mosaic.machine.identity import is_same_process
 from mosaic.machine.paths import is_inside
 
 if TYPE_CHECKING:
@@ -135,35 +129,6 @@ def send_signal(identity: ProcessIdentity, number: int) -> bool:
         finally:
             os.close(descriptor)
     except (OSError, OverflowError):
-        return False
-    return True
-
-
-def signal_group(group: int, leader: ProcessIdentity, number: int) -> bool:
-    """Signal a process group, if its leader is still there to vouch for the number.
-
-    A leader that ended but was not reaped still vouches: its number cannot be given away.
-
-    Args:
-        group: the group; must not be our own.
-        leader: the process that the group was made for.
-        number: the signal.
-
-    Returns:
-        Whether it was signalled.
-    """
-    if group <= 1 or group != leader.pid or group == os.getpgrp():
-        return False
-    entry = find_entry(leader.pid)
-    is_here = leader.host == host_name() and not is_elsewhere(leader)
-    is_ours = is_here and leader.boot_id == boot_id() != ""
-    if entry is None or not is_ours or entry.started_at != leader.started_at:
-        return False
-    if entry.group != group:
-        return False
-    try:
-        os.killpg(group, number)
-    except OSError:
         return False
     return True
 
