@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import FailedError, HeldError, MissionError
-from mosaic.executors import get_executor
-from mosaic.executors.supervised import Supervised
+from mosaic.executors import executor_of, get_executor
 from mosaic.git.git import current_branch, find_work_tree, head_commit
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
@@ -178,7 +177,7 @@ def _note_running(panel: Panel, name: str, run: Run) -> None:
             )
             panel.write_state(replace(state, workers={**state.workers, name: worker}))
     if state.is_stop_requested:
-        Supervised().stop(run.dir)
+        executor_of(run).stop()
 
 
 def _claim(panel: Panel, name: str) -> None:

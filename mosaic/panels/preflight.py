@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
+from mosaic.executors import find_problem
 from mosaic.git.git import find_repository
 from mosaic.git.worktrees import branch_or_commit, commit_of, has_branch
 from mosaic.machine.process import find_tool
-from mosaic.machine.tmux import Tmux
 from mosaic.panels.roles import role_template
 from mosaic.runtimes import get_runtime
 from mosaic.workspaces.provision import default_branch
@@ -54,7 +54,7 @@ def find_obstacles(
                 for name, branch in branches.items()
                 if name not in again and has_branch(home, branch)
             ]
-    if plan.executor == "tmux" and (problem := Tmux().problem()):
+    if problem := find_problem(plan.executor):
         found.append(f"{problem}: install it, or use `--executor process`")
     found += _of_runtimes(mission, plan)
     found += _of_roles(layout, plan)

@@ -112,7 +112,7 @@ class RunState:
     begin_tree: str | None = None
     """The work tree when the agent was started; kept by the hidden ref `<run>/0`."""
     place: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Where its supervisor was started: `executor`, and of a tmux pane what finds it again."""
+    """Where its supervisor was started: `executor`, and of a pane what finds it again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, SessionNotFoundError
-from mosaic.executors.supervised import Supervised, ask_to_stop
+from mosaic.executors import executor_of
+from mosaic.executors.supervised import ask_to_stop
 from mosaic.machine.identity import (
     find_entry,
     find_process_table,
@@ -128,7 +129,7 @@ def _find_supervisor(run: Run, found: FoundLock) -> ProcessIdentity | None:
 
     def supervisor() -> ProcessIdentity | None:
         # One that has only just begun may not have written down yet who it is.
-        return Supervised().find_supervisor(run.dir) or find_holder(os.path.realpath(run.dir))
+        return executor_of(run).find_supervisor() or find_holder(os.path.realpath(run.dir))
 
     asked: list[ProcessIdentity] = []
 
