@@ -15,11 +15,9 @@ from mosaic.executors import PROGRAMS, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_process_table
-from mosaic.machine.lock import is_folder_held
-from mosaic.machine.mounts import find_foreign_file_system
-from mosaic.machine.orphans import list_marked
+from mosaic.machine.lock import find_foreign_file_system, is_folder_held
 from mosaic.machine.paths import is_inside
-from mosaic.machine.process import find_tool, install_path
+from mosaic.machine.process import find_tool, install_path, list_marked
 from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in, task_folders

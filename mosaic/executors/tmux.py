@@ -38,7 +38,6 @@ class TmuxExecutor:
     """Starts supervisors in tmux panes."""
 
     def __init__(self, project: Path, tmux: Tmux | None = None) -> None:
-        """Take the folder that our own tmux session is named after."""
         self._session = session_name(project)
         self._tmux = tmux or Tmux()
 

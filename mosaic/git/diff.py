@@ -88,14 +88,7 @@ def compare_trees(
 
 
 def patch_bytes(top: Path, base: str, tree: str, changes: Sequence[FileChange]) -> int:
-    """Return about how large the patch between two trees is, without making it.
-
-    Args:
-        top: the top of the work tree.
-        base: a tree or commit.
-        tree: another.
-        changes: what `compare_trees` returned of them.
-    """
+    """Return about how large the patch between two trees is, without making it."""
     ids = _content_ids(top, base, tree)
     names = sorted({name for pair in ids.values() for name in pair if name.strip("0")})
     asked = "".join(f"{name}\n" for name in names)
@@ -131,11 +124,7 @@ def write_patch(
     """Write the difference between two trees as a patch, however large it is.
 
     Args:
-        top: the top of the work tree.
-        base: a tree or commit.
-        tree: another.
         path: the patch; must not be there.
-        without: paths relative to `top` that are left out, with all below them.
 
     Raises:
         GitError: git could not make or write it.

@@ -85,11 +85,8 @@ def run_git(
     """Run one git command to its end; wait where another git holds a lock of the repository.
 
     Args:
-        args: its arguments, without `git`.
         cwd: where to run it.
         stdin: what it reads; None gives it an empty one.
-        env: variables set beside our own, such as a temporary `GIT_INDEX_FILE`.
-        timeout_seconds: when it and what it started are killed.
         check: whether an exit code other than 0 is an error.
 
     Raises:
@@ -185,11 +182,7 @@ def _run_once(
 
 
 def _refuse_refused(cwd: Path | str) -> None:
-    """Find out whether git works with the repository at all.
-
-    Raises:
-        GitRefusedError: it does not, or it passes by what is left of one.
-    """
+    """Find out whether git works with the repository at all."""
     found = find_git_dir(cwd)
     if found is None:
         return

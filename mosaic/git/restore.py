@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import DirtyTreeError, GitError
 from mosaic.git.diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
-from mosaic.git.git import answer_of, run_git
+from mosaic.git.git import answer_of, find_index, run_git
 from mosaic.git.index_copy import copy_index
-from mosaic.git.obstacles import refuse, refuse_obstacles, submodules_in
-from mosaic.git.snapshot import is_within, take_tree
+from mosaic.git.snapshot import is_repository, is_within, take_tree
 from mosaic.machine.removing import remove_empty_folder
 from mosaic.records import dataclass
 
@@ -50,7 +49,6 @@ def find_changes(top: Path, taken: TakenTree, without: str | None = None) -> set
     """Return the paths of a work tree that are changed, staged or untracked.
 
     Args:
-        top: the top of the work tree.
         taken: the tree that was just taken of it: `git status` does not show everything,
             such as what stands in a folder where git knows a symlink.
         without: a folder relative to `top` that is not looked at.
@@ -80,10 +78,7 @@ def rebuild_tree(
     """Make a clean work tree hold a tree, leaving its HEAD where it is.
 
     Args:
-        top: the top of the work tree.
         tree: the tree, or a commit of it; its objects must be in the repository.
-        scratch: a folder of our own, for copies of the index.
-        without: a folder relative to `top` that is left alone.
         keep: whether a path stays as it is, whatever the tree says of it.
         noting: is given the tree that stands there and the one that is to, and holds a note
             of both from before the first write to after the last.
@@ -122,11 +117,7 @@ def carry_on(
     Paths that the rebuild does not touch stay as they are, whatever became of them since.
 
     Args:
-        top: the top of the work tree.
-        goal: the tree that is to stand there.
         touched: the paths that the rebuild was to change.
-        scratch: as for `rebuild_tree`.
-        without: as for `rebuild_tree`.
 
     Returns:
         What stands there; `kept` names what was changed since and is not of `goal`.
@@ -306,11 +297,7 @@ def _put_into_index(top: Path, tree: str, paths: Iterable[str]) -> None:
 
 
 def _prove(top: Path, differing: Sequence[str], trees: Iterable[str]) -> tuple[str, ...]:
-    """Return the files that differ because none of the trees knew of them.
-
-    Raises:
-        GitError: others differ.
-    """
+    """Return the files that differ because none of the trees knew of them."""
     known = {path for tree in trees for path in tree_names(top, tree)}
     wrong = sorted(path for path in differing if path in known)
     refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
@@ -335,3 +322,85 @@ def _entries(top: Path, tree: str, paths: Collection[bytes]) -> bytes:
 
 def _lines(paths: Iterable[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+SHOWN_PATHS = 10
+
+
+def refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wanted: str) -> None:
+    """Refuse what would lose something, or could not be done: newer gits overwrite ignored files.
+
+    Raises:
+        GitError: names what is in the way.
+    """
+    index = find_index(top)
+    if index is not None and os.path.lexists(f"{index}.lock"):
+        raise GitError("another git is at work in the work tree", path=f"{index}.lock")
+    listed = os.fsdecode(run_git(["ls-files", "-v", "-z"], top).stdout).split("\0")[:-1]
+    hidden = {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
+    refuse(
+        [change.path for change in changes if change.path in hidden],
+        "the tree changes files that are marked `skip-worktree` or `assume-unchanged`",
+        "take the marks away with `git update-index`",
+    )
+    known = tree_names(top, before)
+    found = (_in_the_way(top, change, known) for change in changes)
+    refuse(
+        sorted({path for path in found if path is not None}),
+        "the tree needs places that are taken by what git does not hold",
+        "move it away, or rebuild in another folder",
+    )
+    refuse(
+        [
+            path
+            for path, commit in submodules_in(top, changes, wanted)
+            if answer_of(["cat-file", "-e", f"{commit}^{{commit}}"], top / path) is None
+        ],
+        "the tree needs a commit that a submodule does not have",
+        "run `git fetch` in the submodule",
+    )
+
+
+def refuse(paths: Sequence[str], message: str, hint: str) -> None:
+    """Raise an error that names the paths, if there are any.
+
+    Raises:
+        GitError: there are some.
+    """
+    if paths:
+        more = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
+        shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
+        raise GitError(message, detail=shown + more, hint=hint)
+
+
+def _in_the_way(top: Path, change: FileChange, known: Collection[str]) -> str | None:
+    """Return what is in the place that a change needs, and is not among the known paths."""
+    if change.old_mode == SUBMODULE != change.new_mode:
+        place = top / change.path
+        return change.path if place.is_dir() and os.listdir(place) else None
+    if change.old_mode != ABSENT or change.new_mode == ABSENT:
+        return None
+    parts = change.path.split("/")
+    for count in range(1, len(parts) + 1):
+        path = "/".join(parts[:count])
+        place = top / path
+        if not os.path.lexists(place):
+            return None
+        if place.is_symlink() or not place.is_dir():
+            return None if path in known else path
+    for folder, folders, files in os.walk(top / change.path):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in (*links, *files):
+            path = os.path.relpath(os.path.join(folder, name), top)
+            if path not in known:
+                return path
+    return None
+
+
+def submodules_in(top: Path, changes: Sequence[FileChange], tree: str) -> list[tuple[str, str]]:
+    """Return the changed submodules that are checked out, and their commits in a tree."""
+    return [
+        (change.path, run_git(["rev-parse", f"{tree}:{change.path}"], top).text)
+        for change in changes
+        if change.old_mode == change.new_mode == SUBMODULE and is_repository(top / change.path)
+    ]

@@ -109,7 +109,6 @@ def add_work_tree(home: Path, place: Path, *, branch: str | None, start: str, re
     """Make a work tree and lock it, so that no `git worktree prune` takes it away.
 
     Args:
-        home: a work tree of the repository.
         place: where; must not be there, or be empty.
         branch: taken up where it is there, else made at `start`; None: no branch.
         start: the commit to begin from.
@@ -219,7 +218,6 @@ def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:
 
     Args:
         cwd: anywhere in the repository.
-        branch: the name of a local branch.
         into: `HEAD`, or the name of another local branch.
 
     Raises:
@@ -254,10 +252,7 @@ def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Pa
     """Apply the uncommitted changes of one work tree, untracked files too, to another.
 
     Args:
-        home: the top of the work tree that has them.
-        place: the top of the one that gets them; its index is left alone.
         without: paths relative to the top that are not carried.
-        scratch: a folder of our own.
 
     Returns:
         In words what was done.

@@ -51,9 +51,6 @@ def take_ahead(descriptor: int) -> tuple[bytes, bytes] | None:
     """Return what `look_at_files` returns of a folder, if a second process looked at it.
 
     What was seen is given out once: who asks again wants to know what has changed.
-
-    Args:
-        descriptor: of the folder, open.
     """
     if not _looking:
         return None

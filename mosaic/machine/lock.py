@@ -1,4 +1,4 @@
-"""Who may change the mission's files, and which supervisor is alive.
+"""Who may change the mission's files, which supervisor is alive, and where locks do not hold.
 
 Both are kernel locks (`flock(2)`), free at once when their process ends, however it ends.
 
@@ -15,16 +15,17 @@ import errno
 import fcntl
 import json
 import os
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mosaic.errors import HeldError, LockTimeoutError, MissionError
-from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.identity import is_same_process, own_identity
 from mosaic.machine.json_data import parse_json
+from mosaic.machine.signature import access_error
 from mosaic.model import ProcessIdentity
 from mosaic.records import asdict, dataclass
 
@@ -50,7 +51,6 @@ def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0
     Args:
         path: the lock file; its folder must exist.
         holder: what holds it, in words for those who wait: `mission set T-001`.
-        timeout_seconds: how long to wait for another process or thread.
 
     Raises:
         LockTimeoutError: it was not free in time; names the holder.
@@ -122,7 +122,6 @@ def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> Fol
     """Hold a folder for as long as this process lives.
 
     Args:
-        path: the folder.
         wait_seconds: how long to wait for a holder; as given, only for one that looks.
 
     Raises:
@@ -277,3 +276,46 @@ def _read_note(path: Path | str) -> tuple[_Holder, ProcessIdentity] | None:
     except (MissionError, ValueError, TypeError, OverflowError, RecursionError):
         return None
     return found, identity
+
+
+# Served from elsewhere; `fuseblk` is not among them: that is a disk of this machine.
+_FOREIGN = (
+    r"(?:nfs4?|cifs|smb\w*|ncpfs|9p|afs|ceph|lustre|gfs2?|ocfs2|vboxsf|virtiofs|webdav|davfs"
+    r"|osxfs|prl_fs|fuse(?:\..+)?)"
+)
+_MOUNT_POINT = 4
+"""Which field of a line of mountinfo says where it is mounted."""
+
+
+def find_foreign_file_system(path: os.PathLike[str] | str) -> str | None:
+    """Return the kind of a file system that another machine or program serves, such as `nfs4`.
+
+    None for one of this machine's own, and where the system does not tell (all but Linux).
+    """
+    kind = _kind_of(os.fsencode(os.path.realpath(path)))
+    return kind if kind is not None and re.fullmatch(_FOREIGN, kind) else None
+
+
+def _kind_of(place: bytes) -> str | None:
+    try:
+        with open("/proc/self/mountinfo", "rb") as stream:
+            lines = stream.read().splitlines()
+    except OSError:
+        return None
+    kind, longest = None, -1
+    for line in lines:
+        # 36 35 98:0 /root /mount/point options [optional fields] - kind source options
+        before, separator, after = line.partition(b" - ")
+        fields = before.split()
+        if not separator or len(fields) <= _MOUNT_POINT:
+            continue
+        point = re.sub(rb"\\([0-7]{3})", _unescaped, fields[_MOUNT_POINT])
+        is_above = place == point or place.startswith(point.rstrip(b"/") + b"/")
+        # The last one of the same point lies on top of the others.
+        if is_above and len(point) >= longest:
+            kind, longest = os.fsdecode(after.split()[0]), len(point)
+    return kind
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 8)])

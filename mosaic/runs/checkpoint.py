@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError, RecordError
 from mosaic.git.diff import FileChange
-from mosaic.git.left_out import PRIVATE, LeftOut
+from mosaic.git.snapshot import PRIVATE, LeftOut
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.json_data import parse_json

@@ -289,8 +289,7 @@ def _tree_now(layout: Layout, note: Restoring) -> str:
 
 def _end_left_git(layout: Layout, note: Restoring) -> None:
     """End a git that the killed process had started: it would go on writing under our hands."""
-    from mosaic.machine.orphans import find_marked
-    from mosaic.machine.process import send_signal
+    from mosaic.machine.process import find_marked, send_signal
 
     index = layout.state_dir.absolute() / f"rebuilt.{note.pid}"
     until = time.monotonic() + GIT_END_SECONDS

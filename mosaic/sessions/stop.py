@@ -18,8 +18,7 @@ from mosaic.machine.identity import (
     is_same_process,
 )
 from mosaic.machine.lock import is_folder_held
-from mosaic.machine.orphans import find_marked
-from mosaic.machine.process import send_signal
+from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.traces import find_environment, find_holder
 from mosaic.runs.folders import run_of
 from mosaic.sessions.liveness import recover_if_needed

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from mosaic.machine.access import Signature
+    from mosaic.machine.signature import Signature
     from mosaic.model import Mission, Session
     from mosaic.store.layout import Layout
     from mosaic.store.mission_reader import MissionReader

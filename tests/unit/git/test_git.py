@@ -21,7 +21,7 @@ from mosaic.git.git import (
     run_git,
 )
 from mosaic.git.worktrees import other_work_trees
-from mosaic.machine.orphans import find_marked
+from mosaic.machine.process import find_marked
 
 if TYPE_CHECKING:
     from pathlib import Path

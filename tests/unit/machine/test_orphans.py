@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mosaic.machine.identity import identify
-from mosaic.machine.orphans import find_marked
+from mosaic.machine.process import find_marked
 
 from .programs import next_line, running
 
@@ -46,7 +46,7 @@ sys.stdin.readline()
 SUPERVISOR = """
 import json, os, signal, subprocess, sys
 from mosaic.machine.identity import identify
-from mosaic.machine.orphans import become_subreaper, sweep_orphans
+from mosaic.machine.process import become_subreaper, sweep_orphans
 assert become_subreaper()
 agent = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, start_new_session=True)
@@ -69,7 +69,7 @@ kept.communicate()
 
 ZOMBIES = """
 import json, os
-from mosaic.machine.orphans import sweep_orphans
+from mosaic.machine.process import sweep_orphans
 child = os.fork()
 if child == 0:
     os._exit(0)
