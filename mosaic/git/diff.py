@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from mosaic.model import Text
+
 ABSENT = "000000"
 """The mode of a file on the side of a change where it is not."""
 SUBMODULE = "160000"
@@ -39,10 +41,10 @@ _KINDS = {"A": "added", "D": "deleted", "M": "changed", "R": "renamed", "C": "co
 class FileChange:
     """One file that differs."""
 
-    path: str
+    path: Text
     kind: str
     """`added`, `deleted`, `changed`, `renamed`, `copied` or `type`."""
-    old_path: str | None = None
+    old_path: Text | None = None
     added_lines: int | None = None
     """None for a binary file."""
     deleted_lines: int | None = None
@@ -153,6 +155,13 @@ def read_diff(top: Path, base: str, tree: str) -> str:
     command = ["-c", "diff.relative=false", "diff", *options, base, tree, "--"]
     answer = run_git(command, top, timeout_seconds=GIT_SECONDS)
     return answer.stdout.decode("utf-8", "replace")
+
+
+def shown_paths(paths: Sequence[str], *, most: int = 5) -> str:
+    """Return paths in a line, the first few by name."""
+    shown = ", ".join(f"`{path}`" for path in paths[:most])
+    more = len(paths) - most
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def describe_changes(changes: list[FileChange]) -> str:

@@ -303,6 +303,11 @@ def answer_of(args: Sequence[str], cwd: Path | str) -> str | None:
     return answer.text if answer is not None else None
 
 
+def has_object(top: Path, name: str) -> bool:
+    """Tell whether a commit or tree is in the repository."""
+    return answer_of(["cat-file", "-e", name], top) is not None
+
+
 def _command_name(args: Sequence[str]) -> str:
     rest = iter(args)
     for arg in rest:

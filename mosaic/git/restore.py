@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import DirtyTreeError, GitError
-from mosaic.git.diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
+from mosaic.git.diff import ABSENT, SUBMODULE, compare_trees, empty_tree, shown_paths, tree_names
 from mosaic.git.git import answer_of, find_index, run_git
 from mosaic.git.index_copy import copy_index
 from mosaic.git.snapshot import is_repository, is_within, take_tree
@@ -96,12 +96,7 @@ def rebuild_tree(
     dirty = {path for path in find_changes(top, before, without) if not keep(path)}
     if dirty:
         raise DirtyTreeError(top, sorted(dirty))
-    changes = compare_trees(top, before.tree, tree, find_renames=False)
-    stay = [change.path for change in changes if stays(change.path)]
-    wanted = _overlaid(top, tree, before.tree, stay, scratch)
-    if stay:
-        changes = compare_trees(top, before.tree, wanted, find_renames=False)
-    refuse_obstacles(top, before.tree, changes, wanted)
+    wanted, changes, _ = _plan(top, before.tree, tree, stays, scratch)
     with noting(before.tree, wanted) if noting else contextlib.nullcontext():
         _move(top, before.tree, wanted, changes, scratch)
         extra = _settle(top, before.tree, wanted, stays, scratch=scratch, without=without)
@@ -130,11 +125,7 @@ def carry_on(
         return is_within(path, without) or path not in touched
 
     now = take_tree(top, scratch=scratch, without=without).tree
-    changes = compare_trees(top, now, goal, find_renames=False)
-    stay = [change.path for change in changes if stays(change.path)]
-    wanted = _overlaid(top, goal, now, stay, scratch)
-    changes = compare_trees(top, now, wanted, find_renames=False)
-    refuse_obstacles(top, now, changes, wanted)
+    wanted, changes, stay = _plan(top, now, goal, stays, scratch)
     _move(top, now, wanted, changes, scratch)
     extra = _settle(top, now, wanted, stays, scratch=scratch, without=without)
     names = tree_names(top, wanted)
@@ -165,9 +156,21 @@ def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> s
         return _git(["write-tree"], top, index).text
 
 
-def has_object(top: Path, name: str) -> bool:
-    """Tell whether a commit or tree is in the repository."""
-    return answer_of(["cat-file", "-e", name], top) is not None
+def _plan(
+    top: Path, now: str, goal: str, stays: Callable[[str], bool], scratch: Path
+) -> tuple[str, list[FileChange], list[str]]:
+    """Return the tree that is to stand there, what that changes, and the paths that stay.
+
+    Raises:
+        GitError: something is in the way.
+    """
+    changes = compare_trees(top, now, goal, find_renames=False)
+    stay = [change.path for change in changes if stays(change.path)]
+    wanted = _overlaid(top, goal, now, stay, scratch)
+    if stay:
+        changes = compare_trees(top, now, wanted, find_renames=False)
+    _refuse_obstacles(top, now, changes, wanted)
+    return wanted, changes, stay
 
 
 @contextlib.contextmanager
@@ -252,7 +255,10 @@ def _settle(
         _put_into_index(top, wanted, unseen)
         found = take_tree(top, scratch=scratch, without=without).tree
     differing = [path for path in _differing(top, found, wanted) if not stays(path)]
-    return _prove(top, differing, (before, wanted))
+    known = tree_names(top, before) | tree_names(top, wanted)
+    wrong = sorted(path for path in differing if path in known)
+    _refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
+    return tuple(sorted(differing))
 
 
 def _remove_empty_folders(top: Path, path: str) -> None:
@@ -285,7 +291,7 @@ def _undo(top: Path, before: str, changes: Sequence[FileChange], index: Path) ->
 
 
 def _set_submodules(top: Path, changes: Sequence[FileChange], tree: str) -> None:
-    for path, commit in submodules_in(top, changes, tree):
+    for path, commit in _submodules_in(top, changes, tree):
         command = ["checkout", "--quiet", "--no-overwrite-ignore", "--detach", commit]
         _git(command, top / path)
 
@@ -294,14 +300,6 @@ def _put_into_index(top: Path, tree: str, paths: Iterable[str]) -> None:
     names = {os.fsencode(path) for path in paths}
     _git(["update-index", "-z", "--index-info"], top, None, _entries(top, tree, names))
     _refresh(top)
-
-
-def _prove(top: Path, differing: Sequence[str], trees: Iterable[str]) -> tuple[str, ...]:
-    """Return the files that differ because none of the trees knew of them."""
-    known = {path for tree in trees for path in tree_names(top, tree)}
-    wrong = sorted(path for path in differing if path in known)
-    refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
-    return tuple(sorted(differing))
 
 
 def _differing(top: Path, one: str, other: str) -> set[str]:
@@ -324,10 +322,7 @@ def _lines(paths: Iterable[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
-SHOWN_PATHS = 10
-
-
-def refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wanted: str) -> None:
+def _refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wanted: str) -> None:
     """Refuse what would lose something, or could not be done: newer gits overwrite ignored files.
 
     Raises:
@@ -338,22 +333,22 @@ def refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], want
         raise GitError("another git is at work in the work tree", path=f"{index}.lock")
     listed = os.fsdecode(run_git(["ls-files", "-v", "-z"], top).stdout).split("\0")[:-1]
     hidden = {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
-    refuse(
+    _refuse(
         [change.path for change in changes if change.path in hidden],
         "the tree changes files that are marked `skip-worktree` or `assume-unchanged`",
         "take the marks away with `git update-index`",
     )
     known = tree_names(top, before)
     found = (_in_the_way(top, change, known) for change in changes)
-    refuse(
+    _refuse(
         sorted({path for path in found if path is not None}),
         "the tree needs places that are taken by what git does not hold",
         "move it away, or rebuild in another folder",
     )
-    refuse(
+    _refuse(
         [
             path
-            for path, commit in submodules_in(top, changes, wanted)
+            for path, commit in _submodules_in(top, changes, wanted)
             if answer_of(["cat-file", "-e", f"{commit}^{{commit}}"], top / path) is None
         ],
         "the tree needs a commit that a submodule does not have",
@@ -361,16 +356,14 @@ def refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], want
     )
 
 
-def refuse(paths: Sequence[str], message: str, hint: str) -> None:
+def _refuse(paths: Sequence[str], message: str, hint: str) -> None:
     """Raise an error that names the paths, if there are any.
 
     Raises:
         GitError: there are some.
     """
     if paths:
-        more = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
-        shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
-        raise GitError(message, detail=shown + more, hint=hint)
+        raise GitError(message, detail=shown_paths(paths, most=10), hint=hint)
 
 
 def _in_the_way(top: Path, change: FileChange, known: Collection[str]) -> str | None:
@@ -397,7 +390,7 @@ def _in_the_way(top: Path, change: FileChange, known: Collection[str]) -> str | 
     return None
 
 
-def submodules_in(top: Path, changes: Sequence[FileChange], tree: str) -> list[tuple[str, str]]:
+def _submodules_in(top: Path, changes: Sequence[FileChange], tree: str) -> list[tuple[str, str]]:
     """Return the changed submodules that are checked out, and their commits in a tree."""
     return [
         (change.path, run_git(["rev-parse", f"{tree}:{change.path}"], top).text)

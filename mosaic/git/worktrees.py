@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.git.diff import compare_trees, write_patch
+from mosaic.git.diff import compare_trees, shown_paths, write_patch
 from mosaic.git.git import answer_of, common_dir, find_work_tree, head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.lock import hold_folder
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 GIT_SECONDS = 300.0
 TURN_SECONDS = 300.0
 """How long to wait for another work tree of the repository that is just being made."""
-SHOWN_PATHS = 5
 BRANCHES = "refs/heads/"
 """Before every name that is meant to be a branch's: a tag may have the same."""
 GONE_PREFIX = ".gone-"
@@ -284,13 +283,6 @@ def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Pa
         return "the uncommitted changes were carried over"
     finally:
         patch.unlink(missing_ok=True)
-
-
-def shown_paths(paths: Sequence[str]) -> str:
-    """Return paths in a line, the first few by name."""
-    shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
-    more = len(paths) - SHOWN_PATHS
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 @contextlib.contextmanager

@@ -13,8 +13,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, GitRefusedError, MissionError
-from mosaic.git.git import answer_of, current_branch, find_repository
-from mosaic.git.restore import has_object
+from mosaic.git.git import answer_of, current_branch, find_repository, has_object
 from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_work_trees
 from mosaic.model import Mode, total_usage
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 KINDS = {"added": Kind.ADDED, "deleted": Kind.DELETED, "renamed": Kind.RENAMED}
-TELLING_RUNTIMES = ("claude", "codex", "demo")
 """Runtimes whose events name every command that the agent ran."""
 LONGEST_LINE_BYTES = 8 << 20
 MOST_LINES = 50_000
@@ -249,9 +247,11 @@ def _changed_files(top: Path, pairs: Sequence[TreePair]) -> tuple[ChangedFile, .
 
 
 def _tells_all(meta: RunMeta, mission: Mission) -> bool:
-    spec = mission.runtimes.get(meta.runtime)
-    tells = meta.runtime in TELLING_RUNTIMES or (spec is not None and spec.tells_commands)
-    return meta.mode is Mode.HEADLESS and tells
+    try:
+        runtime = get_runtime(meta.runtime, mission.runtimes)
+    except MissionError:
+        return False
+    return meta.mode is Mode.HEADLESS and runtime.reports_commands
 
 
 def _commands_of_agents(

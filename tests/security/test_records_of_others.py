@@ -25,7 +25,7 @@ from mosaic.runs.record import Run
 from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import read_lock
 from mosaic.workspaces.record import read_workspace
-from tests.integration.conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 NOW = datetime(2026, 3, 21, tzinfo=UTC)
 TIME = "2026-03-21T11:41:39Z"
@@ -143,7 +143,7 @@ def test_an_object_of_git_is_named_by_its_digits(tmp_path: Path, value: str) -> 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"usage": {"input_tokens": "x"}}, {"usage": {"x": 1}}, {"exit_code": "0"},
+    "changes", [{"usage": {"input_tokens": "x"}}, {"usage": {"cost_usd": [1]}}, {"exit_code": "0"},
                 {"answer": ["a"]}],
 )  # fmt: skip
 def test_a_result_is_of_its_kinds(tmp_path: Path, changes: dict[str, Any]) -> None:

@@ -12,8 +12,7 @@ import pytest
 
 from mosaic.machine.identity import identify
 from mosaic.machine.process import find_marked
-
-from .programs import next_line, running
+from tests.support.programs import next_line, running
 
 if TYPE_CHECKING:
     import subprocess
