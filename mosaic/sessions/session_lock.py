@@ -46,7 +46,7 @@ from mosaic.machine.lock import is_folder_held
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.records import dataclass, replace
 from mosaic.runs.checked import checked
-from mosaic.store.mission_file import format_time
+from mosaic.store.session_entries import format_time
 
 if TYPE_CHECKING:
     from pathlib import Path

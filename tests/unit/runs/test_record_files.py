@@ -18,8 +18,7 @@ from mosaic.model import (
     SessionLock,
     Usage,
 )
-from mosaic.panels.record import Panel
-from mosaic.panels.words import (
+from mosaic.panels.model import (
     ExecutionState,
     PanelPlan,
     PanelState,
@@ -27,6 +26,7 @@ from mosaic.panels.words import (
     WorkerState,
     WorkerStatus,
 )
+from mosaic.panels.record import Panel
 from mosaic.plan.rules import Rules
 from mosaic.ports import EndCause, Ending
 from mosaic.records import replace
