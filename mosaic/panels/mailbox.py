@@ -11,23 +11,23 @@ interactive agent a message can be pasted instead.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mosaic.codec import format_moment
-from mosaic.errors import FailedError, NotReadyError, UsageError
+from mosaic.codec import dump_record, format_moment, load_record
+from mosaic.errors import FailedError, NotReadyError, RecordError, UsageError
 from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import parse_json
 from mosaic.panels.launch import WorkerStart, start_worker
 from mosaic.panels.model import PanelEvent
-from mosaic.records import asdict, dataclass, replace
-from mosaic.runs.checked import checked
+from mosaic.records import dataclass, replace
 from mosaic.runtimes import get_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mosaic.model import Text
     from mosaic.panels.record import Panel
     from mosaic.store.mission_file import MissionDocument
 
@@ -40,7 +40,7 @@ class Message:
 
     id: int
     created_at: str
-    text: str
+    text: Text
     delivered_at: str | None = None
     run_id: str | None = None
     """The run that was told it."""
@@ -136,11 +136,10 @@ def conversation_of(document: MissionDocument, panel: Panel, worker: str) -> str
 def read_messages(panel: Panel, worker: str) -> list[Message]:
     """Return all messages to a worker; a torn line is left out."""
     found = []
-    for line in (find_bytes(panel.mailbox(worker)) or b"").splitlines():
-        try:
-            found.append(checked(Message(**parse_json(line)), texts=("text",)))
-        except (ValueError, TypeError):
-            continue
+    path = panel.mailbox(worker)
+    for line in (find_bytes(path) or b"").splitlines():
+        with suppress(RecordError):
+            found.append(load_record(Message, line, path))
     return found
 
 
@@ -169,5 +168,5 @@ def _mark(
 
 
 def _write(panel: Panel, worker: str, messages: Sequence[Message]) -> None:
-    lines = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in messages)
+    lines = "".join(json.dumps(dump_record(each), ensure_ascii=False) + "\n" for each in messages)
     write_private(panel.mailbox(worker), lines.encode("utf-8", "replace"), root=panel.dir)
