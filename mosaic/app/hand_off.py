@@ -35,8 +35,11 @@ class StartedSession:
     place: Mapping[str, Any]
     worktree: Path | None
     branch: str | None
+    where: str
     attach: Sequence[str]
     """The command that shows the agent at work."""
+    screen: Sequence[str]
+    """The command that shows the agent's own screen, where that is not in view already."""
     problem: MissionError | None
     """Why mission.json does not list the session until it ends."""
 
@@ -145,14 +148,21 @@ def hand_off_task(
         executor = get_executor(place, mission_file)
     done = hand_off(mission_file, request, executor)
     end = _end_of(done, carrier) if carrier else None
-    return end or StartedSession(
+    if end is not None:
+        return end
+    from mosaic.executors import executor_of
+
+    supervised = executor_of(done.run)
+    return StartedSession(
         task=done.task,
         session=done.session,
         run_dir=done.run.dir,
         place=dict(done.started.place),
         worktree=done.workspace.path if done.workspace else None,
         branch=done.workspace.branch if done.workspace else None,
-        attach=executor.attach(done.run.dir),
+        where=supervised.words,
+        attach=supervised.attach(),
+        screen=supervised.screen(),
         problem=done.problem,
     )
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import UsageError
+from mosaic.executors import INTERACTIVE, get_executor
 from mosaic.panels.answer import aggregate
 from mosaic.panels.brief import plan_workers
 from mosaic.panels.launch import start_panel
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from mosaic.store.mission_file import MissionDocument
 
 LARGEST_QUESTION = 400_000
-EXECUTORS = ("process", "tmux")
 WAIT_POLL_SECONDS = 0.5
 SECTIONS = (
     ("agreement", "several say"),
@@ -136,11 +136,8 @@ def start(
         ConsentNeededError: the mission names commands that the person has not allowed.
         FailedError: something that it needs is missing; all of it is named.
     """
-    if plan.executor not in EXECUTORS:
-        raise UsageError(
-            f"`{plan.executor}` is not an executor of panels", hint="use `process` or `tmux`"
-        )
-    if plan.is_interactive and plan.executor != "tmux":
+    get_executor(plan.executor, document.path)  # refuses an unknown one
+    if plan.is_interactive and plan.executor not in INTERACTIVE:
         raise UsageError("`--interactive` needs a pane", hint="add `--executor tmux`")
     if not plan.question.strip():
         raise UsageError("the question is empty")

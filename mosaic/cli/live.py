@@ -108,25 +108,21 @@ class LoopTerminal(Terminal):
 class PoolTerminal(LoopTerminal):
     """Shows a pool as a table of its workers."""
 
-    def __init__(self, *, quiet: bool, is_tmux: bool) -> None:
+    def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
-        self._is_tmux = is_tmux
         self._heeded = 0
-        self._attach: Sequence[str] = ()
+        self._screen: Sequence[str] = ()
 
     def started(self, session: StartedSession) -> None:
-        """Name a worker and, where it is in a tmux session, how to see it."""
+        """Name a worker and, where it has a screen of its own, how to see it."""
         branch = f" on {clean(session.branch)}" if session.branch else ""
         self.say(
             f"{paint(session.task.id, 'bold', err=True)} → {session.session.runtime}, "
             f"session {session.session.id}{branch}"
         )
-        if self._is_tmux and session.attach != self._attach:
-            from mosaic.machine.tmux import Tmux
-
-            self._attach = session.attach
-            if Tmux().own_pane is None:
-                self.say(f"  to see it: {' '.join(session.attach)}")
+        if session.screen and session.screen != self._screen:
+            self._screen = session.screen
+            self.say(f"  to see it: {' '.join(session.screen)}")
 
     def worker_ended(self, worker: Worker, end: Ended) -> None:
         """Tell how a session ended."""

@@ -137,7 +137,7 @@ def run_pool(
     from mosaic.machine.wakeup import is_ignored
 
     require_settled(path, as_json=as_json)
-    terminal = PoolTerminal(quiet=as_json, is_tmux=executor == "tmux")
+    terminal = PoolTerminal(quiet=as_json)
 
     before = signal.getsignal(signal.SIGINT)
     if not (detach or is_ignored(signal.SIGINT)):
@@ -172,10 +172,8 @@ def exit_code_of(reason: str | None, *, completed: bool) -> ExitCode:
 
 def _started(done: StartedSession) -> Result:
     session = done.session
-    in_tmux = done.place.get("executor") == "tmux"
-    where = "in a tmux pane" if in_tmux else "in the background"
     lines = [
-        f"{paint(done.task.id, 'bold')} → {session.runtime} {where}, "
+        f"{paint(done.task.id, 'bold')} → {session.runtime} {done.where}, "
         f"session {session.id}, pid {session.pid}",
         *_place_lines(done),
     ]

@@ -177,8 +177,7 @@ def result_command(
     from mosaic.cli.panel_view import emit_result
 
     document, panel = _open(mission, panel_id)
-    found = read_result(document, panel)
-    return emit_result(document, found, markdown=markdown, as_json=as_json)
+    return emit_result(read_result(document, panel), markdown=markdown, as_json=as_json)
 
 
 @panel_app.command("send")
@@ -330,9 +329,9 @@ def _show(
             warn(f"{name} {worker.status}{f': {clean(worker.error)}' if worker.error else ''}")
 
     if not wait:
-        return emit_panel(document, view_panel(document, panel), kind, as_json=as_json)
+        return emit_panel(view_panel(document, panel), kind, as_json=as_json)
     wait_for_panel(document, panel, tell)
-    return emit_result(document, read_result(document, panel), markdown=False, as_json=as_json)
+    return emit_result(read_result(document, panel), markdown=False, as_json=as_json)
 
 
 def _question(prompt: str | None, file: Path | None) -> str:

@@ -9,7 +9,7 @@ from mosaic.app.panel import SECTIONS
 from mosaic.cli.output import Result, align, clean, clean_block, emit, paint
 from mosaic.cli.sessions_view import usage_words
 from mosaic.errors import ExitCode, MissionError
-from mosaic.executors import get_executor
+from mosaic.executors import executor_of
 from mosaic.model import Usage
 from mosaic.plan.durations import format_duration
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mosaic.app.panel import PanelResult, PanelView
     from mosaic.panels.model import WorkerState
     from mosaic.runs.record import Run
-    from mosaic.store.mission_file import MissionDocument
 
 COLORS = {
     "completed": "green",
@@ -32,7 +31,7 @@ COLORS = {
 LONGEST_QUESTION = 70
 
 
-def emit_panel(document: MissionDocument, view: PanelView, kind: str, *, as_json: bool) -> int:
+def emit_panel(view: PanelView, kind: str, *, as_json: bool) -> int:
     """Print a panel and where each worker stands."""
     failed = view.state.status.value in ("failed", "degraded") and kind != "panel"
     result = Result(
@@ -40,15 +39,13 @@ def emit_panel(document: MissionDocument, view: PanelView, kind: str, *, as_json
         data=view,
         lines=_panel_lines(view),
         exit_code=ExitCode.FAILED if failed else ExitCode.OK,
-        next_commands=_next_commands(document, view),
+        next_commands=_next_commands(view),
         show_next=True,
     )
     return emit(result, as_json=as_json)
 
 
-def emit_result(
-    document: MissionDocument, found: PanelResult, *, markdown: bool, as_json: bool
-) -> int:
+def emit_result(found: PanelResult, *, markdown: bool, as_json: bool) -> int:
     """Print what a panel came to."""
     state = found.view.state
     is_well = state.is_at_work or state.status.value == "completed"
@@ -57,7 +54,7 @@ def emit_result(
         data=found,
         lines=found.markdown.splitlines() if markdown else _result_lines(found),
         exit_code=ExitCode.OK if is_well else ExitCode.FAILED,
-        next_commands=_next_commands(document, found.view),
+        next_commands=_next_commands(found.view),
         show_next=not markdown,
     )
     return emit(result, as_json=as_json)
@@ -71,13 +68,12 @@ def panel_row(view: PanelView) -> tuple[str, ...]:
     return (view.panel.id, view.state.status.value, count, about)
 
 
-def _next_commands(document: MissionDocument, view: PanelView) -> list[str]:
+def _next_commands(view: PanelView) -> list[str]:
     name, state = view.panel.id, view.state
     runs = [run for worker in state.workers.values() if (run := view.panel.run_of(worker))]
     if state.is_at_work and runs:
-        executor = get_executor(view.plan.executor, document.path)
         return [
-            shlex.join(executor.attach(runs[0].dir)),
+            shlex.join(executor_of(runs[0]).attach()),
             f"mission panel refresh {name} --wait",
             f"mission panel stop {name}",
         ]
