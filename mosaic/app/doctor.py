@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic import __version__
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
-from mosaic.executors import list_panes
+from mosaic.executors import PROGRAMS, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_process_table
