@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic import __version__
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
+from mosaic.executors import PROGRAMS, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_process_table
-from mosaic.machine.lock import is_folder_held
-from mosaic.machine.mounts import find_foreign_file_system
-from mosaic.machine.orphans import list_marked
+from mosaic.machine.lock import find_foreign_file_system, is_folder_held
 from mosaic.machine.paths import is_inside
-from mosaic.machine.process import find_tool, install_path
-from mosaic.machine.tmux import Tmux
+from mosaic.machine.process import find_tool, install_path, list_marked
 from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in, task_folders
@@ -93,7 +91,8 @@ def _examine(mission: Path | None) -> Iterator[Item]:
     yield _program("git", "install git; without it there are no branches and no evidence")
     yield _processes()
     yield _yaml()
-    yield _program("tmux", "install tmux; only workers in panes need it")
+    for name, (flag, hint) in PROGRAMS.items():
+        yield _program(name, hint, flag)
     specs: Mapping[str, RuntimeSpec] = {}
     try:
         snapshot = read_mission(locate_mission(mission))
@@ -133,11 +132,11 @@ def _is_of_project(program: str, *, is_set: bool) -> bool:
     return not os.path.isabs(path) or is_inside(os.path.realpath(here), os.path.realpath(path))
 
 
-def _program(name: str, hint: str) -> Item:
+def _program(name: str, hint: str, flag: str = "--version") -> Item:
     path = find_tool(name)
     if path is None:
         return Item(name, State.MISSING, "not on the PATH", hint)
-    answer = _first_line([path, "-V" if name == "tmux" else "--version"])
+    answer = _first_line([path, flag])
     found = f"{answer.removeprefix('git version ')} at {path}"
     numbers = re.findall(r"\d+", answer)
     if name == "git" and tuple(map(int, numbers[:2])) < OLDEST_GIT:
@@ -274,11 +273,7 @@ def _parallel_items(snapshot: Snapshot) -> Iterator[Item]:
             f"{', '.join(words)}; {format_size(folder_bytes(layout.worktrees_dir))}",
             "`mission check` says what to do with each",
         )
-    panes = [
-        f"{name.partition(' ')[2]} of {Path(state.mark).name}{' (ended)' if state.is_dead else ''}"
-        for name, state in Tmux().panes().items()
-        if state.mark.startswith(f"{layout.runs_dir}/")
-    ]
+    panes = list_panes(layout.runs_dir)
     if panes:
         yield Item("panes", State.OK, ", ".join(panes), "`tmux kill-pane`")
     if orphans := _orphans(snapshot):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.git.exposure import HIDE_COMMAND, hides_checkpoints
 from mosaic.git.git import find_work_tree
+from mosaic.git.hidden_refs import HIDE_COMMAND, hides_checkpoints
 from mosaic.machine.clock import utc_now
 from mosaic.records import dataclass
 from mosaic.store.create import lay_mission, write_agents_section
