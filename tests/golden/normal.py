@@ -23,6 +23,7 @@ PATTERNS = (
     (r"\b\d+(\.\d+)? ?(ms|s|m|min)\b( \d+ ?s\b)?", "<length>"),
     (r"\b\d+\.\d+\.\d+\b", "<version>"),
     (r"(?<=on )`[\w.-]+`(?=, for )", "<host>"),
+    (r"[+]\d+ -\d+", "<lines>"),
     (r" {2,}", "  "),
 )
 VARIABLE_KEYS = {
