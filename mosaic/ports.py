@@ -236,6 +236,10 @@ class Runtime(Protocol):
     def name(self) -> str:
         """The name by which tasks and users choose it."""
 
+    @property
+    def reports_commands(self) -> bool:
+        """Whether its output names every command that it runs."""
+
     def can_continue(self, conversation: str) -> bool:
         """Tell whether it still has a conversation, to continue it in a new process."""
 
@@ -290,15 +294,6 @@ class Executor(Protocol):
 
     def wait(self) -> bool:
         """Stay with the run to its end where this process carries it; tell whether it did."""
-
-    def is_alive(self, run_dir: Path) -> bool:
-        """Tell whether the run's supervisor lives."""
-
-    def stop(self, run_dir: Path, *, now: bool = False) -> bool:
-        """Ask the supervisor to stop its agent; tell whether there was one to ask."""
-
-    def attach(self, run_dir: Path) -> tuple[str, ...]:
-        """Return what a person types to see the run."""
 
 
 class Carrier(Protocol):

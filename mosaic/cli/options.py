@@ -49,7 +49,7 @@ def complete_status(incomplete: str) -> list[tuple[str, str]]:
 def complete_field(incomplete: str) -> list[tuple[str, str]]:
     """Complete a `FIELD=VALUE`: field names first, then what they can hold."""
     from mosaic.model import Status
-    from mosaic.store.fields import FIELDS
+    from mosaic.text.fields import FIELDS
 
     name, equals, begun = incomplete.partition("=")
     if not equals:
@@ -117,6 +117,8 @@ TaskId = Annotated[str, typer.Argument(metavar="ID", autocompletion=complete_tas
 MaybeTaskId = Annotated[
     str | None, typer.Argument(metavar="[ID]", autocompletion=complete_task, help="A task.")
 ]
+Why = Annotated[str, typer.Option("--why", help="Why; appended to the task's notes.")]
+MaybeWhy = Annotated[str | None, typer.Option("--why", help="Appended to the task's notes.")]
 RuntimeName = Annotated[
     str | None,
     typer.Option("--runtime", "-r", autocompletion=complete_runtime, help="The agent to launch."),

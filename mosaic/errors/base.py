@@ -55,6 +55,17 @@ class MissionError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def json_values(self) -> dict[str, str | int | None]:
+        """Return its facts as the JSON document of an error has them."""
+        facts = ("code", "message", "path", "line", "detail", "hint")
+        document: dict[str, str | int | None] = {"schema_version": 1, "kind": "error"}
+        return document | {name: getattr(self, name) for name in facts}
+
+    @property
+    def summary(self) -> str:
+        """The message and the detail, for records and lists."""
+        return "; ".join(filter(None, (self.message, self.detail)))
+
     def at(self, path: Path | str) -> Self:
         """Return this error with the file named, for text parsers that know no paths."""
         if self.path is None:

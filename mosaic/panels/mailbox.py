@@ -4,32 +4,31 @@
                                "run_id": null, "how": null}
 
 An agent takes a message at its next turn: its conversation is continued with what waits for
-it, at once where it is not at work, else when its turn has ended. Into a tmux pane with an
+it, at once where it is not at work, else when its turn has ended. Into a pane with an
 interactive agent a message can be pasted instead.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mosaic.errors import FailedError, NotReadyError, UsageError
-from mosaic.executors.tmux import pane_of
+from mosaic.codec import dump_record, format_moment, load_record
+from mosaic.errors import FailedError, NotReadyError, RecordError, UsageError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import parse_json
-from mosaic.machine.tmux import Tmux
 from mosaic.panels.launch import WorkerStart, start_worker
-from mosaic.panels.record import Panel, PanelEvent, named_worker
-from mosaic.records import asdict, dataclass, replace
-from mosaic.runs.checked import checked
-from mosaic.runs.record import format_moment
+from mosaic.panels.model import PanelEvent
+from mosaic.records import dataclass, replace
 from mosaic.runtimes import get_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mosaic.panels.words import WorkerState
+    from mosaic.model import Text
+    from mosaic.panels.record import Panel
     from mosaic.store.mission_file import MissionDocument
 
 LONGEST_MESSAGE = 200_000
@@ -41,7 +40,7 @@ class Message:
 
     id: int
     created_at: str
-    text: str
+    text: Text
     delivered_at: str | None = None
     run_id: str | None = None
     """The run that was told it."""
@@ -50,14 +49,8 @@ class Message:
 
 
 def send_message(panel: Panel, worker: str, text: str) -> Message:
-    """Put a message into a worker's mailbox.
-
-    Raises:
-        UsageError: there is no such worker, or the message is empty or too long.
-        NotReadyError: the panel was shut down.
-    """
-    plan = panel.plan()
-    named_worker(plan, worker)
+    """Put a message into a worker's mailbox."""
+    panel.plan().worker(worker)
     if not text.strip():
         raise UsageError("the message is empty")
     if len(text) > LONGEST_MESSAGE:
@@ -81,8 +74,8 @@ def deliver(document: MissionDocument, panel: Panel, worker: str) -> list[Messag
     """Begin a turn with the messages that wait for a worker, if it can take one now.
 
     Returns:
-        What was delivered; empty where nothing waits, or the worker is at work: whoever
-        carries its run delivers when that has ended.
+        What was delivered; empty where nothing waits, or the worker is at work: what carries
+        its run delivers when that has ended.
     """
     state = panel.state()
     waiting = [each for each in read_messages(panel, worker) if each.delivered_at is None]
@@ -92,7 +85,7 @@ def deliver(document: MissionDocument, panel: Panel, worker: str) -> list[Messag
     start = WorkerStart(
         name=worker,
         messages=[each.text for each in waiting],
-        conversation=conversation_of(document, panel, worker, standing),
+        conversation=conversation_of(document, panel, worker),
     )
     run = start_worker(document, panel, start)
     if run is None:
@@ -105,11 +98,16 @@ def paste(panel: Panel, worker: str) -> list[Message]:
 
     Raises:
         NotReadyError: it has no pane in which an agent listens.
-        FailedError: tmux refused.
+        FailedError: the pane is gone, or refused it.
     """
     run = panel.run_of(panel.state().workers[worker])
-    pane = pane_of(run.dir) if run else None
-    if run is None or pane is None or not panel.plan().is_interactive:
+    executor = executor_of(run) if run else None
+    if (
+        run is None
+        or executor is None
+        or not executor.can_be_typed_into
+        or not panel.plan().is_interactive
+    ):
         raise NotReadyError(
             f"`{worker}` has no pane in which an agent listens",
             hint="`panel start --executor tmux --interactive` gives it one",
@@ -117,24 +115,19 @@ def paste(panel: Panel, worker: str) -> list[Message]:
     done = []
     for message in read_messages(panel, worker):
         if message.delivered_at is None:
-            Tmux().paste(pane, message.text)
+            executor.paste(message.text)
             done += _mark(panel, worker, [message], run_id=run.id, how="pasted")
     return done
 
 
-def conversation_of(
-    document: MissionDocument, panel: Panel, worker: str, standing: WorkerState
-) -> str | None:
+def conversation_of(document: MissionDocument, panel: Panel, worker: str) -> str | None:
     """Return the runtime's own conversation of a worker, where it can be continued."""
-    run = panel.run_of(standing)
-    planned = panel.plan().worker(worker)
-    if run is None or planned is None:
-        return None
-    known = run.find_result().get("runtime_session_id")
+    run = panel.run_of(panel.state().workers[worker])
+    known = run.find_result().get("runtime_session_id") if run else None
     if not isinstance(known, str):
         return None
     try:
-        runtime = get_runtime(planned.runtime, document.mission.runtimes)
+        runtime = get_runtime(panel.plan().worker(worker).runtime, document.mission.runtimes)
     except FailedError:
         return None
     return known if runtime.can_continue(known) else None
@@ -143,11 +136,10 @@ def conversation_of(
 def read_messages(panel: Panel, worker: str) -> list[Message]:
     """Return all messages to a worker; a torn line is left out."""
     found = []
-    for line in (find_bytes(panel.mailbox(worker)) or b"").splitlines():
-        try:
-            found.append(checked(Message(**parse_json(line)), texts=("text",)))
-        except (ValueError, TypeError):
-            continue
+    path = panel.mailbox(worker)
+    for line in (find_bytes(path) or b"").splitlines():
+        with suppress(RecordError):
+            found.append(load_record(Message, line, path))
     return found
 
 
@@ -176,5 +168,5 @@ def _mark(
 
 
 def _write(panel: Panel, worker: str, messages: Sequence[Message]) -> None:
-    lines = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in messages)
+    lines = "".join(json.dumps(dump_record(each), ensure_ascii=False) + "\n" for each in messages)
     write_private(panel.mailbox(worker), lines.encode("utf-8", "replace"), root=panel.dir)

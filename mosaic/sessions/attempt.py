@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mosaic.codec import format_moment
 from mosaic.model import EndReason
 from mosaic.prompts.context import CheckpointFacts
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.checkpoint import last_checkpoint
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.followups import Asked, find_asked
-from mosaic.runs.record import format_moment
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session, Task

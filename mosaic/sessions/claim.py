@@ -23,7 +23,7 @@ from mosaic.runs.folders import run_of
 from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import Life, remove_lock, write_lock
 from mosaic.sessions.unrecorded import find_sessions
-from mosaic.store.mission_file import next_session_id
+from mosaic.store.session_entries import next_session_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,9 +67,8 @@ def new_session_id(snapshot: Snapshot) -> str:
     Raises:
         LockFileError: a session lock cannot be read.
     """
-    listed = [session.id for session in snapshot.document.mission.sessions]
     reserved = [found.lock.session_id for found in find_sessions(snapshot)]
-    return next_session_id([*listed, *reserved])
+    return next_session_id([*snapshot.document.mission.sessions.ids(), *reserved])
 
 
 def reserve_task(

@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MergeConflictError, MissionError
-from mosaic.git.exposure import carrying_remotes, has_checkpoints
 from mosaic.git.git import answer_of, find_repository
+from mosaic.git.hidden_refs import carrying_remotes, has_checkpoints
 from mosaic.machine.disk import find_text
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
@@ -55,7 +55,8 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     snapshot = read_mission(mission_file, use_index=False)
     with contextlib.suppress(MissionError):  # a lock that cannot be read is a finding below
         live |= {found.lock.session_id for found in live_or_unknown(snapshot)}
-    findings = [_problem_finding(problem.error) for problem in snapshot.problems]
+    problems = snapshot.with_session_problems().problems
+    findings = [_problem_finding(problem.error) for problem in problems]
     findings += _lock_findings(snapshot)
     findings += _conflict_findings(snapshot)
     findings += _state_findings(snapshot)

@@ -12,6 +12,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import format_moment
 from mosaic.errors import MissionError
 from mosaic.machine.clock import read_moment, utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
@@ -27,7 +28,6 @@ from mosaic.runs.record import (
     LAYOUT_VERSION,
     RunMeta,
     advance,
-    format_moment,
     meta_from,
     meta_values,
 )
@@ -107,8 +107,7 @@ def _settle(draft: Draft, kept: KeptEnd) -> Settled | None:
 
 def _is_recorded(draft: Draft, meta: RunMeta) -> bool:
     """Tell whether mission.json has the end already; one by guess is not it."""
-    sessions = draft.snapshot.document.mission.sessions
-    known = next((each for each in sessions if each.id == meta.session_id), None)
+    known = draft.snapshot.document.mission.sessions.find(meta.session_id or "")
     is_ended = known is not None and known.ended_at is not None
     return is_ended and known is not None and known.ended_reason is not EndReason.CRASHED
 
@@ -166,7 +165,7 @@ def _read(path: Path) -> KeptEnd | None:
         if values["layout_version"] > LAYOUT_VERSION:
             return None
         facts = _facts(values["facts"], values["rules"])
-        return KeptEnd(path=path, meta=meta_from(values["meta"]), facts=facts)
+        return KeptEnd(path=path, meta=meta_from(values["meta"], path), facts=facts)
     except (MissionError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

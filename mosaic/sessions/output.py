@@ -27,7 +27,7 @@ from mosaic.runs.checked import is_line
 from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, telling_lines
 from mosaic.runs.transcript import Transcript
 from mosaic.runtimes import get_runtime
-from mosaic.runtimes.plain import TextReader
+from mosaic.runtimes.readers import TextReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -265,9 +265,8 @@ def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Stat
 
 
 def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> Session:
-    known = next(
-        (s for s in draft.snapshot.document.mission.sessions if s.id == meta.session_id), None
-    ) or Session(
+    sessions = draft.snapshot.document.mission.sessions
+    known = sessions.find(meta.session_id or "") or Session(
         id=meta.session_id or "",
         runtime=meta.runtime,
         started_at=meta.created_at,

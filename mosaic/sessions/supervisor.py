@@ -28,13 +28,13 @@ from mosaic.executors.supervised import KILL_SIGNAL
 from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import FolderLock, hold_folder
 from mosaic.machine.log_pipes import find_gaps
-from mosaic.machine.orphans import become_subreaper
+from mosaic.machine.process import become_subreaper
 from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
 from mosaic.records import asdict, dataclass
 from mosaic.runs.checkpoint import Trigger, checkpoint_event, last_seq
-from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
+from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, exit_level, step_data
 from mosaic.runs.record import Run, advance
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent_process import AgentProcess
@@ -145,7 +145,10 @@ class Supervisor:
             begin_tree=begin_tree,
             place=dict(self._order.place),
         )
-        self._note(EventType.WORKER_STARTED, f"agent started as pid {agent.pid}")
+        data = step_data(self.run, pid=agent.pid)
+        self._events.append(
+            EventType.WORKER_STARTED, f"agent started as pid {agent.pid}", data=data
+        )
         return agent
 
     def carry(self) -> RunEnd:
@@ -177,11 +180,12 @@ class Supervisor:
         )
         self._tell_progress()
         if words := unread.words():
-            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), level="warning", **asdict(unread))
+            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), **asdict(unread))
         # Everything that a recovery needs if this process dies before the end is recorded.
         self._note(
             EventType.WORKER_EXITED,
             f"agent ended with {exit_code}: {ending.message}",
+            level=exit_level(end.reason),
             exit_code=exit_code,
             reason=end.reason.value,
             cause=ending.cause.value,
@@ -202,7 +206,10 @@ class Supervisor:
         Raises:
             FileAccessError: it cannot be written; the next command that looks does it.
         """
-        self._note(STEP_EVENTS.get(status, EventType.STEP_FAILED), summary)
+        if self._events:
+            facts = {"exit_code": exit_code, "outcome": status.value, "reason": reason.value}
+            kind = STEP_EVENTS.get(status, EventType.STEP_FAILED)
+            self._events.append(kind, summary, data=step_data(self.run, **facts))
         state = advance(
             self._state,
             utc_now(),
@@ -336,9 +343,8 @@ class Supervisor:
         try:
             checkpoint = self._save(trigger)
         except (MissionError, OSError) as error:
-            self._note(
-                EventType.CHECKPOINT_CAPTURED, f"none could be taken: {error}", level="warning"
-            )
+            words = f"none could be taken: {error}"
+            self._note(EventType.CHECKPOINT_CAPTURED, words, level="warn")
             return
         if checkpoint is None:
             return
@@ -388,7 +394,7 @@ class Supervisor:
             return
 
     def _note(
-        self, kind: EventType, message: str, *, level: str = "info", **data: JsonValue
+        self, kind: EventType, message: str, *, level: str | None = None, **data: JsonValue
     ) -> None:
         if self._events:
             self._events.append(kind, message, level=level, data=data)

@@ -35,6 +35,10 @@ class Problem:
     task_id: str | None = None
     """The task that cannot be trusted because of it; None when all of the table cannot."""
 
+    def json_values(self) -> dict[str, str | int | None]:
+        """Return the error's facts and the task, as JSON holds them."""
+        return {**self.error.json_values(), "task_id": self.task_id}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
@@ -91,6 +95,12 @@ class Snapshot:
     def layout(self) -> Layout:
         """Where the mission's files are."""
         return self.document.layout
+
+    def with_session_problems(self) -> Snapshot:
+        """Return the same with what is wrong with sessions, for those who read them all."""
+        errors = self.document.mission.sessions.problems()
+        listed = tuple(Problem(error=error.at(self.document.path)) for error in errors)
+        return Snapshot(self.document, self.tasks, self._source, (*self.problems, *listed))
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:

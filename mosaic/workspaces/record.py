@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import format_moment
 from mosaic.errors import MissionError, RecordError
 from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import read_moment
@@ -28,7 +29,6 @@ from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.records import dataclass
 from mosaic.runs.checked import checked
-from mosaic.runs.record import format_moment
 from mosaic.store.layout import WORKTREES
 from mosaic.store.state import ensure_state_dir
 
@@ -134,7 +134,6 @@ def workspace_at(cwd: Path | str, layout: Layout | None = None) -> Workspace | N
     """Return the worker's work tree that a folder lies in; None where it lies in none.
 
     Args:
-        cwd: the folder.
         layout: the mission whose work trees are looked at; None for any, where nothing but
             the mission that the record names is to be learned.
 
@@ -192,7 +191,6 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
     """Read a record; None where there is none.
 
     Args:
-        path: the record.
         layout: the mission that it is of; None where it is not known yet.
 
     Raises:

@@ -7,14 +7,14 @@ from functools import cache
 from pathlib import Path
 
 from mosaic.errors import MissionError
-from mosaic.machine.access import Signature
 from mosaic.machine.intent import parse_note
 from mosaic.machine.log_pipes import find_gaps
+from mosaic.machine.signature import Signature
 from mosaic.model import Mode, RunStatus
 from mosaic.panels.mailbox import read_messages
-from mosaic.panels.record import Panel, PanelEvent
-from mosaic.panels.settle import find_settled
-from mosaic.panels.words import PanelPlan, PanelStatus
+from mosaic.panels.model import PanelEvent, PanelPlan, PanelStatus
+from mosaic.panels.record import Panel
+from mosaic.panels.refresh import find_changes
 from mosaic.runs.checked import is_line
 from mosaic.runs.checkpoint import read_checkpoint, write_checkpoint
 from mosaic.runs.events import EventLog, EventType, read_events
@@ -79,7 +79,7 @@ def run_meta(data: bytes) -> None:
     run.artifacts.mkdir(parents=True, exist_ok=True)
     for name in ("meta.json", "result.json", "settled.json"):
         (run.dir / name).write_bytes(data)
-    find_settled(run)
+    find_changes(run)
     run.find_result().get("outcome")
     try:
         meta = run.meta()

@@ -1,0 +1,219 @@
+"""What panels and their workers are asked, where they stand, and what happens to them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mosaic.codec import JsonForm
+from mosaic.errors import UsageError
+from mosaic.model import ProcessIdentity  # noqa: TC001 - the codec looks it up
+from mosaic.records import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from mosaic.model import FileName, Text
+
+LAYOUT_VERSION = 1
+
+
+class PanelStatus(StrEnum):
+    """Where a panel stands; follows from its workers and from what was asked of it."""
+
+    PLANNED = "planned"
+    """Written down; nothing runs yet."""
+    RUNNING = "running"
+    STOP_REQUESTED = "stop_requested"
+    """Asked to stop, and some still work."""
+    COMPLETED = "completed"
+    """Every worker has a result."""
+    FAILED = "failed"
+    """It could not begin, or no worker came to a result."""
+    BLOCKED = "blocked"
+    """Nobody works, and a worker waits for a person."""
+    STOPPED = "stopped"
+    """Stopped before every worker had a result."""
+    RESUMABLE = "resumable"
+    """Nobody works, and workers never came to their end, such as after a crash."""
+    DEGRADED = "degraded"
+    """A worker failed; others work or have a result."""
+
+
+class WorkerStatus(StrEnum):
+    """Where a worker stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    STOP_REQUESTED = "stop_requested"
+    STOPPED = "stopped"
+
+
+class ExecutionState(StrEnum):
+    """How far a worker's launch and life have come."""
+
+    NOT_STARTED = "not_started"
+    PROVISIONING = "provisioning"
+    PROVISIONED = "provisioned"
+    LAUNCHING = "launching"
+    RUNNING = "running"
+    RESULT_READY = "result_ready"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SHUTDOWN = "shutdown"
+    PREFLIGHT_FAILED = "preflight_failed"
+    PROVISION_FAILED = "provision_failed"
+    LAUNCH_FAILED = "launch_failed"
+    CLEANUP_FAILED = "cleanup_failed"
+
+
+LAUNCH_STATES = (
+    ExecutionState.PROVISIONING,
+    ExecutionState.PROVISIONED,
+    ExecutionState.LAUNCHING,
+)
+
+
+class Cleanup(StrEnum):
+    """What became of a worker's worktree."""
+
+    NOT_STARTED = "not_started"
+    RETAINED = "retained"
+    """Kept: it holds work that is nowhere else."""
+    REMOVED = "removed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerPlan:
+    """One worker as it was asked for."""
+
+    name: FileName
+    role: str
+    runtime: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PanelPlan:
+    """panel.json: what was asked. Written once."""
+
+    json_form = JsonForm(version=LAYOUT_VERSION)
+    id: str
+    question: Text
+    created_at: datetime
+    workers: tuple[WorkerPlan, ...]
+    mission_file: Text
+    executor: str = "process"
+    is_writable: bool = False
+    is_interactive: bool = False
+    base_ref: str | None = None
+    with_changes: bool = False
+    timeout_seconds: float | None = None
+    tool_version: str = ""
+
+    def worker(self, name: str) -> WorkerPlan:
+        """Return the worker of a name.
+
+        Raises:
+            UsageError: the panel has none of that name.
+        """
+        found = next((each for each in self.workers if each.name == name), None)
+        if found is None:
+            known = ", ".join(f"`{each.name}`" for each in self.workers)
+            raise UsageError(f"`{self.id}` has no worker `{name}`", detail=f"workers: {known}")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerState:
+    """Where one worker stands."""
+
+    status: WorkerStatus = WorkerStatus.PENDING
+    execution_state: ExecutionState = ExecutionState.NOT_STARTED
+    cleanup: Cleanup = Cleanup.NOT_STARTED
+    run_id: FileName | None = None
+    """Its last run; a late result of an earlier one does not count."""
+    runs: tuple[FileName, ...] = ()
+    branch: str | None = None
+    worktree: Text | None = None
+    commit: str | None = None
+    """The last commit of its branch, once it has ended."""
+    dropped: tuple[Text, ...] = ()
+    """Files that it changed though it was to look only; the changes were dropped."""
+    error: Text | None = None
+    launcher: ProcessIdentity | None = None
+    """The process that is starting it."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether its agent may be running, or is just being started."""
+        return self.execution_state in LAUNCH_STATES or self.status in (
+            WorkerStatus.RUNNING,
+            WorkerStatus.STOP_REQUESTED,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PanelState:
+    """state.json of a panel: where it stands."""
+
+    json_form = JsonForm(version=LAYOUT_VERSION)
+    workers: Mapping[str, WorkerState]
+    is_stop_requested: bool = False
+    is_shut_down: bool = False
+    problems: Sequence[Text] = ()
+    """What was missing before anything was started."""
+    updated_at: datetime | None = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether an agent of it may be running, or is just being started."""
+        return any(worker.is_at_work for worker in self.workers.values())
+
+    @property
+    def status(self) -> PanelStatus:
+        """Where the panel stands."""
+        statuses = {worker.status for worker in self.workers.values()}
+        if self.problems:
+            return PanelStatus.FAILED
+        if statuses == {WorkerStatus.COMPLETED}:
+            return PanelStatus.COMPLETED
+        if self.is_stop_requested:
+            return PanelStatus.STOP_REQUESTED if self.is_at_work else PanelStatus.STOPPED
+        if self.is_at_work:
+            return PanelStatus.DEGRADED if WorkerStatus.FAILED in statuses else PanelStatus.RUNNING
+        if all(worker == WorkerState() for worker in self.workers.values()):
+            return PanelStatus.PLANNED
+        if statuses & {WorkerStatus.PENDING, WorkerStatus.STOPPED}:
+            return PanelStatus.RESUMABLE
+        if WorkerStatus.FAILED in statuses:
+            return PanelStatus.FAILED if len(statuses) == 1 else PanelStatus.DEGRADED
+        return PanelStatus.BLOCKED
+
+
+class PanelEvent(StrEnum):
+    """What can happen to a panel."""
+
+    RUN_CREATED = "run_created"
+    PREFLIGHT_FAILED = "preflight_failed"
+    WORKTREE_PROVISIONED = "worktree_provisioned"
+    WORKER_LAUNCHED = "worker_launched"
+    WORKER_COMPLETED = "worker_completed"
+    WORKER_FAILED = "worker_failed"
+    WORKER_BLOCKED = "worker_blocked"
+    WORKER_STOPPED = "worker_stopped"
+    CHANGES_DROPPED = "changes_dropped"
+    STOP_REQUESTED = "stop_requested"
+    RESUME_REQUESTED = "resume_requested"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_DELIVERED = "message_delivered"
+    WORKER_MERGED = "worker_merged"
+    SHUTDOWN_REQUESTED = "shutdown_requested"
+    WORKTREE_REMOVED = "worktree_removed"
+    WORKTREE_RETAINED = "worktree_retained"
+    CLEANUP_FAILED = "cleanup_failed"
