@@ -99,9 +99,7 @@ def describe(command: Any, path: str) -> Iterator[str]:
 def exit_codes() -> Iterator[str]:
     yield "## Exit codes"
     meanings = docs_of(ExitCode)
-    yield table(
-        ("code", "meaning"), ((str(int(each)), meanings[each.name]) for each in ExitCode)
-    )
+    yield table(("code", "meaning"), ((str(int(each)), meanings[each.name]) for each in ExitCode))
 
 
 def error_codes() -> Iterator[str]:
@@ -134,7 +132,7 @@ def task_fields() -> Iterator[str]:
 
 def settings() -> Iterator[str]:
     yield "## Settings"
-    yield "Keys of `mission.json`. Durations are `90s`, `10m`, `4h`; `\"off\"` turns a clock off."
+    yield 'Keys of `mission.json`. Durations are `90s`, `10m`, `4h`; `"off"` turns a clock off.'
     rows = [
         row for prefix, kind in SETTINGS for row in settings_of(prefix, kind) if row is not None
     ]
