@@ -56,10 +56,10 @@ def _status(path: Path, *, as_json: bool) -> Result:
     if recovered:
         snapshot = read_mission(path)
     mission = snapshot.document.mission
-    selection = select_from(snapshot)
+    live = live_or_unknown(snapshot)
+    selection = select_from(snapshot, live=live)
     progress = measure_progress(snapshot.tasks)
     milestones = milestone_progress(snapshot.tasks, mission.milestones)
-    live = live_or_unknown(snapshot)
     copied = find_copied_locks(snapshot.layout)
     usage = total_usage(mission.sessions)
     snapshot = snapshot.with_session_problems()
