@@ -50,10 +50,3 @@ FIELDS = (
 )
 FIELD_BY_NAME = {field.name: field for field in FIELDS}
 SYNCED = tuple(field.name for field in FIELDS if field.synced)
-
-
-def front_matter_value(field: str, value: str | tuple[str, ...]) -> str | tuple[str, ...] | None:
-    """Return a field's value as front matter holds it; None for nothing."""
-    if FIELD_BY_NAME[field].kind is Kind.LIST:
-        return tuple(value)
-    return str(value) or None
