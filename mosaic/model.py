@@ -139,6 +139,14 @@ class Task(NamedTuple):
     """Line of the row in the tasks table; None when it is in a file alone."""
     extra: Mapping[str, JsonValue] = {}
     """Unknown front matter keys and table columns, as they stand."""
+    more: Mapping[str, str | tuple[str, ...]] = {}
+    """What it holds in fields of `mosaic.text.fields` that have no attribute here."""
+
+    def json_values(self) -> dict[str, object]:
+        """Return its fields, those without an attribute among them."""
+        values = self._asdict()
+        more = values.pop("more")
+        return {**values, **more}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,11 +38,12 @@ from mosaic.sessions.attempt import (
 )
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
+from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mosaic.model import JsonValue, Session, Task
+    from mosaic.model import JsonValue, Milestone, Session, Task
     from mosaic.sessions.attempt import Attempt
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -130,8 +131,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
     mission = snapshot.document.mission
     layout = snapshot.layout
     progress = measure_progress(snapshot.tasks)
-    own = next((m for m in mission.milestones if m.id == task.milestone), None)
-    milestone = own or current_milestone(mission.milestones)
+    milestone = _milestone(snapshot, task)
     attempt = occasion.attempt
     last = mission.sessions.last()
     return PromptContext(
@@ -163,6 +163,13 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         run_id=occasion.run_id,
         command=own_command(),
     )
+
+
+def _milestone(snapshot: Snapshot, task: Task) -> Milestone | None:
+    """Return the task's own milestone, else the current one."""
+    milestones = snapshot.document.mission.milestones
+    own = next((each for each in milestones if each.id == task.milestone), None)
+    return own or current_milestone(milestones)
 
 
 def own_command() -> str | None:
@@ -218,13 +225,8 @@ def _task_facts(task: Task, text: str) -> TaskFacts:
     notes = handoff_texts(body)["notes"] if text else ""
     return TaskFacts(
         id=task.id,
-        title=task.title,
-        status=task.status.value,
-        milestone=task.milestone,
-        branch=task.branch,
-        base_ref=task.base_ref,
-        write_scope=task.write_scope,
-        depends_on=task.depends_on,
+        fields=field_values(task),
+        extra=task.extra,
         body=_before_handoff(body),
         missing_sections=missing_sections(text) if text else (),
         acceptance_criteria=tuple(
@@ -283,7 +285,7 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
         project_path=str(_project(snapshot.layout, occasion)),
         task=task,
         progress=measure_progress(snapshot.tasks),
-        milestone=current_milestone(mission.milestones),
+        milestone=_milestone(snapshot, task),
         branch=context.branch,
         session_id=occasion.session_id,
         run_id=occasion.run_id,

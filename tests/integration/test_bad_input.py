@@ -36,8 +36,8 @@ def refused(repo: MissionRepo, *arguments: str) -> str:
     [
         ("", 1, "no front matter"),
         ("# only a heading\n", 1, "no front matter"),
-        ("---\n- a\n- b\n---\n", 2, "no mapping"),
-        ("---\njust text\n---\n", 2, "no mapping"),
+        ("---\n- a\n- b\n---\n", 2, "not a mapping"),
+        ("---\njust text\n---\n", 2, "not a mapping"),
         ("---\ntask_id: T-009\ntitle: Login: second\nstatus: todo\n---\n", 3, "unquoted colon"),
         ("---\ntask_id: T-009\ntitle: 'don't'\nstatus: todo\n---\n", 3, "apostrophe"),
         ("---\ntask_id: T-009\ntitle: a\ntitle: b\nstatus: todo\n---\n", 4, "stands twice"),
