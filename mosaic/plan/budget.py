@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 def parse_budget(budget: Mapping[str, JsonValue]) -> Limits:
-    """Return the limits that a mission sets.
-
-    Raises:
-        MissionFileError: a limit is no number, or no length of time.
-    """
+    """Return the limits that a mission sets (or raise MissionFileError)."""
     usual = Limits()
     attempts = _number(budget, "maxAttempts")
     sessions = _number(budget, "maxSessions")

@@ -51,7 +51,6 @@ class Glob:
         return end in reached
 
     def _skipped(self, places: set[int]) -> set[int]:
-        """Return places with those behind every `**` that may stand for nothing."""
         for place in sorted(places):
             after = place
             while after < len(self.parts) and self.parts[after] == ANY_DEPTH:
@@ -111,7 +110,6 @@ def parse_glob(glob: str) -> Glob:
 
 
 def _trimmed(text: str) -> str:
-    """Return a text without the blanks around it; one that a backslash protects stays."""
     kept = text.rstrip()
     if _ends_open(kept) and len(kept) < len(text):
         kept = text[: len(kept) + 1]
@@ -124,7 +122,6 @@ def _ends_open(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pattern(segment: str) -> re.Pattern[str]:
-    """Return what matches a segment's names."""
     pieces = [""]
     at = 0
     while at < len(segment):
@@ -151,7 +148,6 @@ def _pattern(segment: str) -> re.Pattern[str]:
 
 
 def _bracket(segment: str, start: int) -> tuple[str, int]:
-    """Return a set of signs as a regular expression has it, and where it ends."""
     at = start + 1
     is_negated = segment[at : at + 1] in ("!", "^")
     at += is_negated

@@ -73,13 +73,7 @@ class Decision:
 
 
 def decide_move(last: LastEnd, attempts: int, limits: Limits) -> Decision:
-    """Decide what becomes of a task whose last session did not finish it.
-
-    Args:
-        last: how that session ended.
-        attempts: sessions on the task since a person last looked at it, the last included.
-        limits: what the loop may use.
-    """
+    """Decide what becomes of a task whose last session did not finish it."""
     if last.cause == "refused":
         return Decision(move=Move.GIVE_UP, why=f"the agent lacks a permission: {last.summary}")
     if attempts >= limits.max_attempts:
@@ -94,12 +88,7 @@ def decide_move(last: LastEnd, attempts: int, limits: Limits) -> Decision:
 
 
 def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
-    """Return why a loop cannot go on without a person; None when it can.
-
-    Args:
-        last: how the session that just ended did so.
-        failures_in_a_row: sessions that failed one after the other, this one included.
-    """
+    """Return why a loop cannot go on without a person; None when it can."""
     if last.cause in PERSON_CAUSES:
         return f"{PERSON_CAUSES[last.cause]}: {last.summary}"
     if failures_in_a_row >= FAILURES_IN_A_ROW:
@@ -108,13 +97,7 @@ def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
 
 
 def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: float) -> str | None:
-    """Return which limit is met; None when none is.
-
-    Args:
-        limits: the limits.
-        sessions: the sessions that count.
-        elapsed_seconds: the time that counts.
-    """
+    """Return which limit is met; None when none is."""
     if limits.max_sessions is not None and len(sessions) >= limits.max_sessions:
         return f"{len(sessions)} sessions"
     usage = total_usage(sessions)

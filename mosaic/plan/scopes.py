@@ -37,12 +37,7 @@ def scope_heads(globs: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def outside_scope(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
-    """Return the paths that a write scope does not allow; an empty scope allows all.
-
-    Args:
-        paths: relative to the repository's root, with `/`.
-        globs: gitignore-style; a later `!x` takes away what an earlier glob allows.
-    """
+    """Return the paths that a write scope does not allow; an empty scope allows all."""
     if not any(glob.strip() for glob in globs):
         return []
     known = [parse_glob(glob) for glob in reversed(globs)]

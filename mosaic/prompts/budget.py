@@ -29,11 +29,7 @@ class Budget:
         self.left = units
 
     def spend(self, units: int) -> None:
-        """Charge work.
-
-        Raises:
-            OverBudgetError: more was asked for than is left.
-        """
+        """Charge work (or raise OverBudgetError)."""
         self.left -= units
         if self.left < 0:
             raise OverBudgetError

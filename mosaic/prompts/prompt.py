@@ -45,7 +45,7 @@ def render_prompt(
     partials: Mapping[str, str] | None = None,
     compiled: Compiled = _not_kept,
 ) -> str:
-    """Return the prompt that an agent is given.
+    """Return the prompt that an agent is given (or raise TemplateError).
 
     It never begins with `-`, `/`, `@` or a blank, which a command line would read as an
     option, a command or a file; and it holds no control characters but newlines and tabs.
@@ -56,9 +56,6 @@ def render_prompt(
         name: the template's path, for errors.
         partials: the sources of templates that it may include, by name.
         compiled: returns where Jinja keeps templates in compiled form, if it does.
-
-    Raises:
-        TemplateError: it cannot be rendered, or writes nothing, or too much.
     """
     text = render_template(
         template, prompt_values(context), name=name, partials=partials, compiled=compiled
@@ -69,13 +66,7 @@ def render_prompt(
 def fit_prompt(text: str, *, heading: str, name: str) -> str:
     """Return what a template wrote as a prompt that no command line misreads.
 
-    Args:
-        text: what it wrote.
-        heading: put first where the text begins as it must not.
-        name: the template's path, for errors.
-
-    Raises:
-        TemplateError: it wrote nothing.
+    Raises TemplateError.
     """
     prompt = _without_blank_start(plain_text(text))
     if not prompt:
@@ -97,15 +88,7 @@ def render_template(
 ) -> str:
     """Return what a template writes; for new files, whose first character is their own affair.
 
-    Args:
-        template: the template's source.
-        values: plain values only; `| yaml` writes one into front matter.
-        name: the template's path, for errors.
-        partials: the sources of templates that it may include, by name.
-        compiled: returns where Jinja keeps templates in compiled form, if it does.
-
-    Raises:
-        TemplateError: it cannot be rendered, or writes too much.
+    Raises TemplateError.
     """
     sources = {**(partials or {}), name: template}
     for path, source in sources.items():
@@ -143,7 +126,6 @@ def _written(
 def _told(
     fault: Exception, sources: Mapping[str, str], name: str, names: tuple[str, ...]
 ) -> TemplateError:
-    """Return what went wrong in a template, in the user's words."""
     import jinja2
 
     from mosaic.prompts.budget import OverBudgetError
@@ -183,7 +165,6 @@ def _names_near(missing: str, known: tuple[str, ...]) -> str | None:
 
 
 def _line_of(fault: BaseException, sources: Mapping[str, str]) -> tuple[str, int] | None:
-    """Return the template and line where a fault arose: the last of them in its traceback."""
     found = None
     trace = fault.__traceback__
     while trace is not None:

@@ -49,11 +49,7 @@ class GuardedHandler(YAMLHandler):
         self.lines: dict[str, int] = {}
 
     def read(self) -> dict[str, JsonValue]:
-        """Return all keys with their values, in order.
-
-        Raises:
-            FrontMatterError: it is not a plain YAML mapping.
-        """
+        """Return all keys with their values, in order (or raise FrontMatterError)."""
         metadata, _ = frontmatter.parse(self._text, handler=self)
         return cast("dict[str, JsonValue]", metadata)
 
@@ -84,8 +80,7 @@ class GuardedHandler(YAMLHandler):
 def compose(source: str, first_line: int) -> YamlNode | None:
     """Return the YAML nodes of the text between the fences; None when it holds nothing.
 
-    Raises:
-        FrontMatterError: it is not a plain YAML mapping.
+    Raises FrontMatterError.
     """
     refuse_dangerous_text(source, first_line)
     try:

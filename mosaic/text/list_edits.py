@@ -106,7 +106,6 @@ def _words(node: Any) -> list[Any]:
 
 
 def _line_of_item(placed: Placed, word: Any) -> tuple[int, int]:
-    """Return the span of the lines that an item takes, its dash and newline with it."""
     start = placed.start(word)
     dash = placed.text.rfind("-", 0, start)
     if placed.text[dash + 1 : start].strip():

@@ -22,11 +22,6 @@ def quote_scalar(value: str, node: Any = None, *, flow: bool = False) -> str:
     needed; where they were, they say nothing about anybody's taste: a plain value that
     needs quotes gets single ones, and loses them when it needs them no more. A word that
     other programs read as a number or a truth is quoted, unless it replaces another such.
-
-    Args:
-        value: the text.
-        node: the scalar of PyYAML that stands there now.
-        flow: whether it stands inside `[…]`, where more signs need quotes.
     """
     style = node.style if node is not None else ""  # a plain one has "" or None, by the loader
     if style == '"' or NEEDS_ESCAPES.search(value):
@@ -40,13 +35,7 @@ def quote_scalar(value: str, node: Any = None, *, flow: bool = False) -> str:
 
 
 def is_plain(value: str, *, flow: bool = False, kind: str | None = None) -> bool:
-    """Tell whether a text may stand without quotes and still be read as that very text.
-
-    Args:
-        value: the text.
-        flow: whether it stands inside `[…]`.
-        kind: YAML tag that it may have beside that of text, such as that of what it replaces.
-    """
+    """Tell whether a text may stand without quotes and still be read as that very text."""
     if not value or value != value.strip() or not PLAIN_START.match(value):
         return False
     if ": " in value or " #" in value or value.endswith(":") or value.startswith(("---", "...")):
@@ -60,7 +49,6 @@ def is_plain(value: str, *, flow: bool = False, kind: str | None = None) -> bool
 
 
 def _tag_of(value: str) -> str:
-    """Return what YAML takes a plain scalar for."""
     import yaml  # start-up: only writers need it
 
     resolvers = yaml.SafeLoader.yaml_implicit_resolvers

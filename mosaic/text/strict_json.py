@@ -28,12 +28,7 @@ HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def parse_json_document(text: str) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        MissionFileError: it is no JSON, holds a key twice or a number that is none, is
-            nested too deeply, or is no object.
-    """
+    """Read a JSON object (or raise MissionFileError)."""
     if len(text) > LARGEST:
         raise MissionFileError(f"the file is larger than {LARGEST >> 20} MiB")
     source = text.removeprefix(BOM)
