@@ -10,7 +10,7 @@ from mosaic.git.diff import compare_trees
 from mosaic.git.git import find_repository, find_work_tree
 from mosaic.git.left_out import PRIVATE
 from mosaic.git.restore import has_object
-from mosaic.model import EndReason, GatePolicy, Mode, Status
+from mosaic.model import EndReason
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.rules import judged_by
 from mosaic.plan.scopes import outside_scope
@@ -21,6 +21,7 @@ from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.changed_rules import rules_in_force
 from mosaic.sessions.collect import bring_home
+from mosaic.sessions.decide import are_gates_due
 from mosaic.sessions.gates import run_gates
 from mosaic.sessions.plan_edits import note_plan_edits
 from mosaic.sessions.record_end import patiently
@@ -66,10 +67,7 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
     else:
         lacks = _scope_lacks(work, snapshot, mission, task, changed)
         note_plan_edits(run, snapshot, task)
-    says_finished = task.status in (Status.REVIEW, Status.DONE)
-    policy = mission.review.gates
-    due = policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and says_finished)
-    if due and meta.mode is Mode.HEADLESS:
+    if are_gates_due(mission.review.gates, meta.mode, task.status):
         if work.end.reason is not EndReason.STOPPED:
             lacks += _gate_lacks(work, snapshot, mission, changed)
         elif mission.quality_gates:

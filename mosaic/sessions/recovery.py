@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from mosaic.errors import HeldError, MissionError
+from mosaic.errors import HeldError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder, is_folder_held
@@ -22,6 +22,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import send_signal
 from mosaic.machine.traces import find_environment
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
+from mosaic.plan.rules import judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
@@ -32,11 +33,11 @@ from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words, write_result
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.collect import bring_home_in
-from mosaic.sessions.decide import decide_step_outcome
+from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
 from mosaic.sessions.kept_ends import settle_kept
-from mosaic.sessions.on_record import lacks_on_record
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, settle_in, step_end
+from mosaic.sessions.run_rules import read_rules
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.unrecorded import find_lost
 
@@ -238,7 +239,7 @@ def _facts(
         started_at=state.started_at if state else None,
         lost_output=lost_output_words(find_gaps(run.dir)),
         report=read_report(run),
-        lacks=lacks_on_record(run, meta, mission) if meta.session_id else (),
+        lacks=_lacks(run, meta, mission) if meta.session_id else (),
     )
     try:
         reader = reader_of(meta, mission, meta.mode)
@@ -258,6 +259,14 @@ def _facts(
         answer=reader.answer,
         unread=follower.unread,
     )
+
+
+def _lacks(run: Run, meta: RunMeta, mission: Mission) -> tuple[str, ...]:
+    try:
+        judged = judged_by(mission, read_rules(run, meta))
+    except RecordError:
+        return ()  # added when the end is recorded: nothing can be said against its work
+    return lacks_on_record(read_events(run).events, judged, meta.mode)
 
 
 def _exit_of(run: Run) -> dict[str, Any] | None:
