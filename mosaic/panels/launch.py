@@ -10,13 +10,10 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mosaic import __version__
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.executors import get_executor
 from mosaic.executors.supervised import Supervised
-from mosaic.git.git import current_branch, find_work_tree, head_commit
-from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import write_private
+from mosaic.git.git import find_work_tree
 from mosaic.machine.identity import own_identity
 from mosaic.model import Mode
 from mosaic.panels.answer import answer_schema
@@ -26,13 +23,8 @@ from mosaic.panels.record import Panel, PanelEvent, create_panel
 from mosaic.panels.words import ExecutionState, WorkerStatus
 from mosaic.ports import AnswerSchema, Launch
 from mosaic.records import dataclass, replace
-from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import laying_out
-from mosaic.runs.masking import masked_argv
-from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.agent_version import describe_agent
-from mosaic.sessions.prepare import build_order
+from mosaic.sessions.prepare import Given, RunPlan, prepare_run
 from mosaic.store.consent import require_consent
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
@@ -41,7 +33,8 @@ if TYPE_CHECKING:
 
     from mosaic.panels.brief import Brief
     from mosaic.panels.words import PanelPlan, WorkerPlan
-    from mosaic.ports import Order
+    from mosaic.runs.record import Run
+    from mosaic.sessions.prepare import Prepared
     from mosaic.store.mission_file import MissionDocument
     from mosaic.workspaces.record import Workspace
 
@@ -144,8 +137,9 @@ def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) ->
     )
     run: Run | None = None
     try:
-        run, order = _lay_out(document, panel, turn, start.conversation)
-        started = get_executor(plan.executor, document.path).start(run.dir, order)
+        prepared = _prepare(document, panel, turn, start.conversation)
+        run = prepared.run
+        started = get_executor(plan.executor, document.path).start(run.dir, prepared.order)
     except MissionError as error:
         if run is not None:
             _forget_run(panel, worker.name, run)
@@ -247,23 +241,37 @@ def _forget_run(panel: Panel, name: str, run: Run) -> None:
     panel.set_worker(name, run_id=None, runs=tuple(each for each in known if each != run.id))
 
 
-def _lay_out(
+def _prepare(
     document: MissionDocument, panel: Panel, turn: Turn, conversation: str | None
-) -> tuple[Run, Order]:
+) -> Prepared:
     layout, mission = document.layout, document.mission
-    worker = turn.worker
-    with laying_out(layout.runs_dir, panel.id) as run:
-        brief = brief_worker(layout, mission, turn, run)
-        for name, text in ((TASK_NAME, brief.task), (SCHEMA_NAME, answer_schema())):
-            write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
-        runtime = get_runtime(worker.runtime, mission.runtimes)
-        invocation = runtime.invocation(_launch_of(turn, run, brief, conversation))
-        agent = describe_agent(runtime, invocation.argv[0], layout)
-        argv = masked_argv(invocation.argv, brief.prompt)
-        meta = replace(_meta(panel, turn, run, argv), agent=agent, prompt=brief.origin)
-        write_request(run, meta, prompt=brief.prompt, capsule="")
-        EventLog(run).append(EventType.RUN_PREPARED, "the run is laid out")
+    plan, worker = turn.plan, turn.worker
+    runtime = get_runtime(worker.runtime, mission.runtimes)
     runs = panel.state().workers[worker.name].runs
+
+    def give(run: Run) -> Given:
+        brief = brief_worker(layout, mission, turn, run)
+        return Given(
+            invocation=runtime.invocation(_launch_of(turn, run, brief, conversation)),
+            runtime=runtime,
+            prompt=brief.prompt,
+            origin=brief.origin,
+            files={TASK_NAME: brief.task, SCHEMA_NAME: answer_schema()},
+        )
+
+    asked = RunPlan(
+        owner=panel.id,
+        step=worker.name,
+        kind=worker.runtime,
+        mode=Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS,
+        cwd=turn.workspace.project,
+        mission_file=plan.mission_file,
+        attempt=1 + len(runs),
+        timeout_seconds=plan.timeout_seconds,
+        panel_id=panel.id,
+    )
+    prepared = prepare_run(layout, asked, give)
+    run = prepared.run
     # On record before the start: should we be killed, the run is not lost sight of.
     panel.set_worker(
         worker.name,
@@ -271,8 +279,7 @@ def _lay_out(
         run_id=run.id,
         runs=(*runs, run.id),
     )
-    marks = {"MISSION_PANEL": panel.id, "MISSION_WORKER": worker.name}
-    return run, build_order(meta, invocation, run, marks)
+    return prepared
 
 
 def _launch_of(turn: Turn, run: Run, brief: Brief, conversation: str | None) -> Launch:
@@ -291,29 +298,6 @@ def _launch_of(turn: Turn, run: Run, brief: Brief, conversation: str | None) -> 
         folders=(run.artifacts,) if plan.is_writable else (),
         answer_schema=AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME),
         read_only=not plan.is_writable,
-    )
-
-
-def _meta(panel: Panel, turn: Turn, run: Run, argv: tuple[str, ...]) -> RunMeta:
-    cwd, worker = turn.workspace.project, turn.worker
-    return RunMeta(
-        task_id=panel.id,
-        step_id=worker.name,
-        step_kind=worker.runtime,
-        run_id=run.id,
-        session_id=None,
-        panel_id=panel.id,
-        attempt=1 + len(panel.state().workers[worker.name].runs),
-        runtime=worker.runtime,
-        mode=Mode.INTERACTIVE if turn.plan.is_interactive else Mode.HEADLESS,
-        argv=argv,
-        cwd=str(cwd),
-        mission_file=turn.plan.mission_file,
-        branch=current_branch(cwd),
-        base_commit=head_commit(cwd),
-        timeout_seconds=turn.plan.timeout_seconds,
-        created_at=utc_now(),
-        tool_version=__version__,
     )
 
 

@@ -175,7 +175,7 @@ def checkpoint_event(checkpoint: Checkpoint) -> tuple[str, str, dict[str, JsonVa
         "commit": checkpoint.commit,
         "problem": checkpoint.problem,
     }
-    level = "warning" if checkpoint.problem else "info"
+    level = "warn" if checkpoint.problem else "info"
     message = f"checkpoint {checkpoint.seq} {checkpoint.summary}"
     private = [f"`{each.path}`" for each in checkpoint.left_out if each.reason == PRIVATE]
     if private:

@@ -96,7 +96,7 @@ def note_changes(run: Run, changes: Sequence[RuleChange]) -> None:
         EventLog(run).append(
             EventType.RULES_CHANGED,
             "; ".join(change.words for change in changes),
-            level="warning",
+            level="warn",
             data={
                 "changes": [
                     {"key": change.key, "before": change.before, "after": change.after}

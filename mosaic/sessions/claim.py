@@ -146,7 +146,7 @@ def confirm_claim(
         EventLog(run).append(
             EventType.SESSION_UNLISTED,
             f"the session could not be listed: {error.message}; its end records it",
-            level="warning",
+            level="warn",
         )
         return session, error
     return session, None

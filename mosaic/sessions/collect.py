@@ -63,7 +63,7 @@ def bring_home(run: Run, meta: RunMeta) -> Homecoming | None:
             done = _carry(draft, run, meta, workspace)
             draft.save()
     except MissionError as error:
-        _note(run, f"the handoff in the worktree could not be carried: {error.message}", "warning")
+        _note(run, f"the handoff in the worktree could not be carried: {error.message}", "warn")
         return done
     # git's part after the lock is free again: others wait for that.
     _settle_branch(run, meta, workspace, done, draft.snapshot)
@@ -96,7 +96,7 @@ def _carry(draft: Draft, run: Run, meta: RunMeta, workspace: Workspace) -> Homec
     try:
         _carry_sections(draft, run, entry.task, workspace, done)
     except MissionError as error:
-        _note(run, f"the handoff in the worktree could not be read: {error.message}", "warning")
+        _note(run, f"the handoff in the worktree could not be read: {error.message}", "warn")
     if done.sections:
         _note(run, f"carried from the worktree: {', '.join(done.sections)}", sections=done.sections)
     if done.conflicts:
@@ -104,7 +104,7 @@ def _carry(draft: Draft, run: Run, meta: RunMeta, workspace: Workspace) -> Homec
         _note(
             run,
             f"changed in the worktree and here: {words}; the worktree's is in artifacts",
-            "warning",
+            "warn",
             sections=done.conflicts,
         )
     return done
@@ -148,7 +148,7 @@ def _settle_branch(
             done.commit = commit_rest(workspace, commit_message(entry.task, meta))
     except MissionError as error:
         words = "; ".join(filter(None, (error.message, error.detail)))
-        _note(run, f"the worktree could not be settled: {words}", "warning")
+        _note(run, f"the worktree could not be settled: {words}", "warn")
         return
     if done.set_back:
         _note(run, "the mission's own files in the worktree were set back", paths=done.set_back)

@@ -234,9 +234,7 @@ def _scope_lacks(
     if not outside:
         return []
     message = f"it changed files outside of its write scope: {_some(outside)}"
-    EventLog(run).append(
-        EventType.SCOPE_VIOLATED, message, level="warning", data={"paths": outside}
-    )
+    EventLog(run).append(EventType.SCOPE_VIOLATED, message, level="warn", data={"paths": outside})
     return [] if mission.review.allow_out_of_scope else [message]
 
 
@@ -249,7 +247,7 @@ def _gate_lacks(
         log.append(
             EventType.GATE_PASSED if result.is_green else EventType.GATE_FAILED,
             f"gate `{result.gate.name}` {result.words}",
-            level="info" if result.is_green else "warning",
+            level="info" if result.is_green else "warn",
             data={
                 "gate": result.gate.name,
                 "outcome": result.outcome,

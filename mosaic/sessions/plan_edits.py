@@ -42,7 +42,7 @@ def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
         EventLog(run).append(
             EventType.PLAN_EDITED,
             f"edited by hand while it worked: {shown}",
-            level="warning",
+            level="warn",
             data={"paths": edited},
         )
 

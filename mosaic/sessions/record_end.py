@@ -14,10 +14,13 @@ from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, RunStatus, Session, Status, Usage
 from mosaic.records import dataclass, field, replace
+from mosaic.runs.checkpoint import last_seq
+from mosaic.runs.events import STEP_EVENTS, EventLog
 from mosaic.runs.flood import Unread
 from mosaic.runs.folders import run_of, runs_in
+from mosaic.runs.record import advance
 from mosaic.runs.report import AgentReport
-from mosaic.runs.result import StepEnd
+from mosaic.runs.result import StepEnd, write_result
 from mosaic.sessions.changed_rules import find_changes, note_changed_rules, note_changes
 from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.run_rules import read_rules, settings_of
@@ -31,15 +34,18 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from mosaic.model import JsonValue
     from mosaic.plan.rules import RuleChange, Rules
     from mosaic.ports import Ending, Order
-    from mosaic.runs.record import Run, RunMeta
+    from mosaic.runs.record import Run, RunMeta, RunState
     from mosaic.sessions.supervisor import RunEnd
     from mosaic.store.draft import Draft
 
 SETTLE_LOCK_SECONDS = 60.0
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """How long to wait before each new try, where the mission's files are just being saved."""
+
+LEVELS = {RunStatus.COMPLETED: "info", RunStatus.BLOCKED: "warn", RunStatus.FAILED: "error"}
 
 Answer = TypeVar("Answer")
 
@@ -309,3 +315,52 @@ def step_end(meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -
         answer=facts.answer,
         report=facts.report,
     )
+
+
+def finish_record(
+    run: Run,
+    meta: RunMeta,
+    facts: EndFacts,
+    outcome: Outcome,
+    *,
+    state: RunState | None,
+    log: EventLog | None = None,
+    words: str = "",
+) -> None:
+    """Write an end into a run's record: an event, result.json, and state.json last of all.
+
+    Args:
+        run: the run.
+        meta: what was asked of it.
+        facts: how it ended.
+        outcome: what that means.
+        state: where it stood; None leaves state.json as it is.
+        log: its events, where somebody has them open.
+        words: added to the event.
+
+    Raises:
+        FileAccessError: the record cannot be written.
+    """
+    log = log or EventLog(run)
+    kind = STEP_EVENTS[outcome.run_status]
+    data: dict[str, JsonValue] = {
+        "outcome": outcome.run_status.value,
+        "reason": outcome.reason.value,
+        "exit_code": facts.exit_code,
+    }
+    log.append(kind, outcome.summary + words, level=LEVELS[outcome.run_status], data=data)
+    write_result(run, meta, step_end(meta, facts, outcome, events=log.last_seq))
+    if state is not None:
+        run.write_state(
+            advance(
+                state,
+                utc_now(),
+                status=outcome.run_status,
+                reason=outcome.reason,
+                finished_at=facts.ended_at,
+                exit_code=facts.exit_code,
+                summary=outcome.summary,
+                last_event_seq=log.last_seq,
+                checkpoint_seq=last_seq(run),
+            )
+        )

@@ -26,17 +26,17 @@ from mosaic.plan.rules import judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
-from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, read_events
+from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import find_run, run_of
-from mosaic.runs.record import Run, RunMeta, RunState, advance
+from mosaic.runs.record import Run, RunMeta, RunState
 from mosaic.runs.report import read_report
-from mosaic.runs.result import lost_output_words, write_result
+from mosaic.runs.result import lost_output_words
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.collect import bring_home_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
 from mosaic.sessions.kept_ends import settle_kept
 from mosaic.sessions.output import OutputFollower, reader_of
-from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, settle_in, step_end
+from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, finish_record, settle_in
 from mosaic.sessions.run_rules import read_rules
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.unrecorded import find_lost
@@ -116,7 +116,7 @@ def _recover_step(run: Run, mission: Mission) -> bool:
             outcome = decide_step_outcome(
                 ended=facts.ended, words=facts.ending.message, report=facts.report
             )
-            _finish_record(run, meta, facts, outcome)
+            _finish(run, meta, facts, outcome)
     except MissionError:
         return False  # held by a living supervisor, or broken and left for people to look at
     return True
@@ -171,36 +171,23 @@ def _end_run(
         facts = _facts(run, meta, draft.snapshot.document.mission, unseen=unseen)
         settled = settle_in(draft, meta, facts, lock_file)
         if folder is not None:
-            _finish_record(run, meta, facts, settled.outcome)
+            _finish(run, meta, facts, settled.outcome)
     finally:
         if folder is not None:
             folder.release()
     return settled
 
 
-def _finish_record(run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> None:
+def _finish(run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> None:
     (run.dir / RESERVE_NAME).unlink(missing_ok=True)
-    events = EventLog(run)
-    kind = STEP_EVENTS.get(outcome.run_status, EventType.STEP_FAILED)
-    events.append(kind, f"{outcome.summary}; recorded after its supervisor was gone")
-    write_result(run, meta, step_end(meta, facts, outcome, events=events.last_seq))
     try:
-        state = run.state()
+        state: RunState | None = run.state()
     except MissionError:
-        return  # a broken state is left for people to look at
-    if state.status in (RunStatus.PREPARED, RunStatus.RUNNING):
-        run.write_state(
-            advance(
-                state,
-                utc_now(),
-                status=outcome.run_status,
-                reason=outcome.reason,
-                finished_at=facts.ended_at,
-                exit_code=facts.exit_code,
-                summary=outcome.summary,
-                last_event_seq=events.last_seq,
-            )
-        )
+        state = None  # a broken state is left for people to look at
+    if state is not None and state.status not in (RunStatus.PREPARED, RunStatus.RUNNING):
+        state = None
+    words = "; recorded after its supervisor was gone"
+    finish_record(run, meta, facts, outcome, state=state, words=words)
 
 
 def _sweep(run: Run, meta: RunMeta) -> None:

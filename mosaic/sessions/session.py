@@ -44,7 +44,7 @@ from mosaic.sessions.place import (
     wanted_worktree,
     worktree_place,
 )
-from mosaic.sessions.prepare import Chosen, prepare_run
+from mosaic.sessions.prepare import Chosen, prepare_session
 from mosaic.sessions.recovery import recover_in
 from mosaic.sessions.restoring import refuse_half_restored
 from mosaic.sessions.unrecorded import live_or_unknown
@@ -246,7 +246,7 @@ def _begin(
     attempt = plan_attempt(draft.snapshot, task, runtime, request)
     if request.from_checkpoint is not None:
         attempt = set_back(draft.snapshot, task, attempt, request.from_checkpoint)
-    launch = prepare_run(draft.snapshot, chosen, place, attempt, request)
+    launch = prepare_session(draft.snapshot, chosen, place, attempt, request)
     claim = claim_task(
         draft,
         task,
@@ -266,7 +266,7 @@ def _begin(
 
 def _confirm(draft: Draft, begun: _Begun) -> _Launched:
     prepared = begun.prepared
-    conversation = prepared.invocation.conversation
+    conversation = prepared.order.conversation
     session, problem = confirm_claim(draft, begun.claim, begun.started, conversation)
     return _Launched(
         session=session,

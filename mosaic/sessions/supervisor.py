@@ -33,8 +33,8 @@ from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
 from mosaic.records import asdict, dataclass
-from mosaic.runs.checkpoint import Trigger, checkpoint_event, last_seq
-from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
+from mosaic.runs.checkpoint import Trigger, checkpoint_event
+from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import Run, advance
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent_process import AgentProcess
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from mosaic.ports import Order, OutputReader
     from mosaic.runs.checkpoint import Checkpoint
     from mosaic.runs.flood import Unread
+    from mosaic.runs.record import RunState
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0
@@ -145,7 +146,14 @@ class Supervisor:
             begin_tree=begin_tree,
             place=dict(self._order.place),
         )
-        self._note(EventType.WORKER_STARTED, f"agent started as pid {agent.pid}")
+        self._note(
+            EventType.WORKER_STARTED,
+            f"agent started as pid {agent.pid}",
+            pid=agent.pid,
+            run_dir=str(self.run.dir),
+            cwd=self._order.cwd,
+            timeout_seconds=self._order.timeout_seconds,
+        )
         return agent
 
     def carry(self) -> RunEnd:
@@ -177,11 +185,12 @@ class Supervisor:
         )
         self._tell_progress()
         if words := unread.words():
-            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), level="warning", **asdict(unread))
+            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), level="warn", **asdict(unread))
         # Everything that a recovery needs if this process dies before the end is recorded.
         self._note(
             EventType.WORKER_EXITED,
             f"agent ended with {exit_code}: {ending.message}",
+            level="info" if ending.ok else "warn" if self._stop else "error",
             exit_code=exit_code,
             reason=end.reason.value,
             cause=ending.cause.value,
@@ -194,27 +203,10 @@ class Supervisor:
         self._take_checkpoint(Trigger.END)
         return end
 
-    def finish(
-        self, status: RunStatus, reason: EndReason, summary: str, exit_code: int | None
-    ) -> None:
-        """Write the end of the run's state: the last thing that is written of a run.
-
-        Raises:
-            FileAccessError: it cannot be written; the next command that looks does it.
-        """
-        self._note(STEP_EVENTS.get(status, EventType.STEP_FAILED), summary)
-        state = advance(
-            self._state,
-            utc_now(),
-            status=status,
-            reason=reason,
-            finished_at=utc_now(),
-            exit_code=exit_code,
-            summary=summary,
-            last_event_seq=self.event_count,
-            checkpoint_seq=last_seq(self.run),
-        )
-        self.run.write_state(state)
+    def record(self) -> tuple[RunState, EventLog]:
+        """Return the run's state and events as this process has them; known once it is started."""
+        assert self._events is not None
+        return self._state, self._events
 
     def hold_again(self) -> None:
         """Hold the run's folder anew, where it was removed and made again."""
@@ -226,11 +218,6 @@ class Supervisor:
     def started_at(self) -> datetime | None:
         """When the agent was started."""
         return self._state.started_at
-
-    @property
-    def event_count(self) -> int:
-        """How many events the run has so far."""
-        return self._events.last_seq if self._events else 0
 
     def close(self) -> None:
         """Give back what was taken: signals, files, the folder lock."""
@@ -336,9 +323,7 @@ class Supervisor:
         try:
             checkpoint = self._save(trigger)
         except (MissionError, OSError) as error:
-            self._note(
-                EventType.CHECKPOINT_CAPTURED, f"none could be taken: {error}", level="warning"
-            )
+            self._note(EventType.CHECKPOINT_CAPTURED, f"none could be taken: {error}", level="warn")
             return
         if checkpoint is None:
             return
@@ -381,7 +366,12 @@ class Supervisor:
 
     def _advance(self, **changes: object) -> None:
         """Write the state anew; on a full disk the run goes on with the older one."""
-        self._state = advance(self._state, utc_now(), last_event_seq=self.event_count, **changes)
+        self._state = advance(
+            self._state,
+            utc_now(),
+            last_event_seq=self._events.last_seq if self._events else 0,
+            **changes,
+        )
         try:
             self.run.write_state(self._state)
         except MissionError:

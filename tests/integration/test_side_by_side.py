@@ -148,7 +148,7 @@ def test_a_section_that_was_changed_in_both_places_is_told_and_nothing_is_lost(
     side.tell({"T-001": {"by_hand": {"risks": "theirs"}, "run": [ours]}})
     side.repo.run("next", "--worktree", "--headless")
     assert side.section("T-001", "risks") == "ours"
-    warnings = [e for e in side.repo.events() if e["level"] == "warning"]
+    warnings = [e for e in side.repo.events() if e["level"] == "warn"]
     assert any("risks" in each["message"] for each in warnings)
     kept = side.repo.run_dir() / "artifacts" / "handoff-in-worktree.md"
     assert "theirs" in kept.read_text()
