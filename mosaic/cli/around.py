@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mosaic.model import JsonValue
-    from mosaic.sessions.housekeeping import Cleaned
-    from mosaic.sessions.survey import Found
+    from mosaic.sessions.housekeeping import Cleaned, Found
     from mosaic.sessions.worktrees import SweptWorktree
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -149,8 +148,7 @@ def _cleaned_lines(
     *,
     dry_run: bool,
 ) -> list[str]:
-    from mosaic.sessions.housekeeping import checkpoint_bytes
-    from mosaic.sessions.survey import Kind
+    from mosaic.sessions.housekeeping import Kind, checkpoint_bytes
 
     verb = "would remove" if dry_run else "removed"
     records = [each for each in cleaned.removed if each.kind is Kind.RECORD]
@@ -187,7 +185,7 @@ def _cleaned_values(
     *,
     dry_run: bool,
 ) -> dict[str, JsonValue]:
-    from mosaic.sessions.survey import Kind
+    from mosaic.sessions.housekeeping import Kind
 
     def is_record(each: Found) -> bool:
         return each.kind is Kind.RECORD

@@ -42,7 +42,7 @@ def set_fields(
     """
     mission_file = locate_mission(mission)
     from mosaic.machine.clock import utc_now
-    from mosaic.sessions.attempts import forgive_attempts
+    from mosaic.sessions.attempt import forgive_attempts
     from mosaic.store.draft import changing
 
     with changing(mission_file, doing=f"changing {task_id}") as draft:
@@ -64,7 +64,7 @@ def set_fields(
         if values.get("status") == "todo" and is_person:
             forgive_attempts(draft.snapshot, before.id)
         if "write_scope" in values and is_person:
-            from mosaic.sessions.changed_rules import note_persons_scope  # start-up
+            from mosaic.sessions.rules import note_persons_scope  # start-up
 
             note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
         report_notices(draft.notices)
@@ -86,7 +86,7 @@ def set_fields(
 
 
 def _is_agent_calling(draft: Draft) -> bool:
-    from mosaic.sessions.caller import is_agent_calling  # start-up: few changes ask that
+    from mosaic.sessions.liveness import is_agent_calling  # start-up: few changes ask that
 
     return is_agent_calling(draft.layout)
 

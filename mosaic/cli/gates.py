@@ -15,7 +15,7 @@ from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
-    from mosaic.sessions.gates import GateResult
+    from mosaic.sessions.examine import GateResult
     from mosaic.store.tasks import Snapshot
 
 SHOWN_LINES = 20
@@ -27,7 +27,7 @@ def gates_command(
     """Run the mission's quality gates, each as a recorded step."""
     from mosaic.git.git import find_work_tree
     from mosaic.plan.gates import parse_gates
-    from mosaic.sessions.gates import run_gates
+    from mosaic.sessions.examine import run_gates
     from mosaic.store.consent import require_consent
 
     snapshot = read_mission(locate_to_change(mission))

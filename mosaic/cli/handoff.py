@@ -191,7 +191,7 @@ def _seconds(timeout: str | None) -> float | None:
 
 def _explain(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
     from mosaic.plan.ready import explain_selection, summarize_waiting
-    from mosaic.sessions.selection import select_from
+    from mosaic.sessions.choice import select_from
 
     snapshot = read_mission(path)
     selection = select_from(snapshot, milestone=request.milestone)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mosaic.cli.output import Result, align, emit, paint
 from mosaic.cli.tasks_view import problem_values, report_problems, task_values
 from mosaic.errors import UsageError
-from mosaic.sessions.selection import select_from
+from mosaic.sessions.choice import select_from
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:

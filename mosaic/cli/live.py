@@ -45,7 +45,7 @@ class LiveRun:
 
     def _carrier(self, run_dir: Path, order: Order) -> RunCarrier:
         gc.enable()  # it may stay for hours
-        from mosaic.sessions.carriers import session_carrier
+        from mosaic.sessions.examine import session_carrier
 
         headless = order.mode is Mode.HEADLESS and not self._quiet
         self.carrier = session_carrier(

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session, SessionLock, Task, Usage
     from mosaic.plan.progress import MilestoneProgress
     from mosaic.plan.ready import Selection
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.sessions.record_end import Settled
     from mosaic.sessions.restoring import Restoring
-    from mosaic.sessions.session_lock import FoundLock
     from mosaic.store.tasks import Snapshot
 
 WATCH_SECONDS = 2.0
@@ -46,10 +46,9 @@ def show_status(*, watch: bool = False, as_json: bool = False, mission: Path | N
 
 def _status(path: Path, *, as_json: bool) -> Result:
     from mosaic.plan.progress import measure_progress, milestone_progress
-    from mosaic.sessions.liveness import recover_if_needed
-    from mosaic.sessions.selection import select_from
-    from mosaic.sessions.session_lock import find_copied_locks
-    from mosaic.sessions.unrecorded import live_or_unknown
+    from mosaic.sessions.choice import select_from
+    from mosaic.sessions.session_lock import list_locks
+    from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 
     snapshot = read_mission(path)
     recovered = recover_if_needed(snapshot)
@@ -60,7 +59,7 @@ def _status(path: Path, *, as_json: bool) -> Result:
     progress = measure_progress(snapshot.tasks)
     milestones = milestone_progress(snapshot.tasks, mission.milestones)
     live = live_or_unknown(snapshot)
-    copied = find_copied_locks(snapshot.layout)
+    copied = list_locks(snapshot.layout, copied=True)
     usage = mission.sessions.usage()
     panels = _panels(snapshot)
     restores = _restores(snapshot)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.live import LiveSession
+    from mosaic.sessions.output import LiveSession
     from mosaic.workers.ledger import Ended, LoopReport
 
 TICK_SECONDS = 0.5

@@ -26,7 +26,7 @@ def print_next(*, as_json: bool = False) -> int:
 
 def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
     """Print the prompt of a hand-off and write the capsule."""
-    from mosaic.sessions.choice import preview_hand_off
+    from mosaic.sessions.briefing import preview_hand_off
 
     snapshot = read_mission(path)
     preview = preview_hand_off(snapshot, request)

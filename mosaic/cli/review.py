@@ -13,7 +13,7 @@ from mosaic.cli.output import Result, align, clean, emit, paint
 from mosaic.cli.review_view import review_lines, review_values
 from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import ExitCode, UsageError
-from mosaic.sessions.caller import is_agent_calling
+from mosaic.sessions.liveness import is_agent_calling
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
-    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.liveness import FoundLock
 
 
 def sessions_command(
@@ -24,9 +24,8 @@ def sessions_command(
 ) -> int:
     """List all sessions: runtime, task, start, length, how they ended, cost."""
     from mosaic.sessions.claim import session_of
-    from mosaic.sessions.live import observe_session
-    from mosaic.sessions.liveness import recover_if_needed
-    from mosaic.sessions.unrecorded import live_or_unknown
+    from mosaic.sessions.output import observe_session
+    from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 
     path = locate_mission(mission)
     recover_if_needed(read_mission(path))
@@ -73,7 +72,7 @@ def sessions_command(
 
 def _life(found: FoundLock | None) -> str:
     """Return how a session lives, in words; nothing for one that has ended."""
-    from mosaic.sessions.session_lock import Life
+    from mosaic.sessions.liveness import Life
 
     if found is None:
         return ""

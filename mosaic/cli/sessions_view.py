@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mosaic.model import Session, Usage
-    from mosaic.sessions.live import LiveSession
-    from mosaic.sessions.output import Progress
+    from mosaic.sessions.output import LiveSession, Progress
 
 THOUSAND = 1000
 SILENT_SECONDS = 60.0

@@ -27,7 +27,7 @@ def show_task(
     """Show one task whole, or one section of it."""
     from mosaic.cli.runs_view import MOST_RUNS, run_values
     from mosaic.runs.folders import runs_of_task
-    from mosaic.sessions.selection import select_from
+    from mosaic.sessions.choice import select_from
     from mosaic.text.frontmatter import find_block
     from mosaic.text.sections import find_sections, missing_sections, section_text
 

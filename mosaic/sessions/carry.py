@@ -45,7 +45,7 @@ from mosaic.sessions.record_end import (
     settle_session,
     usage_of_turns,
 )
-from mosaic.sessions.run_rules import read_rules, write_rules
+from mosaic.sessions.rules import read_rules, write_rules
 from mosaic.sessions.supervisor import Supervisor
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir

@@ -31,7 +31,7 @@ from mosaic.runs.record import (
 )
 from mosaic.runs.report import AgentReport, Artifact, Followup
 from mosaic.sessions.record_end import EndFacts, Settled, finish_record, settle_in
-from mosaic.sessions.run_rules import rules_from, rules_values
+from mosaic.sessions.rules import rules_from, rules_values
 from mosaic.store.kept import folders_of_ends, list_kept_ends
 from mosaic.store.state import ensure_state_dir
 

@@ -19,11 +19,10 @@ from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import is_session_run, laying_out, runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, advance, write_request
-from mosaic.sessions.agent_version import describe_agent
+from mosaic.sessions.agent import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
-from mosaic.sessions.changed_rules import claim_rules
-from mosaic.sessions.place import folders_of_mission
-from mosaic.sessions.run_rules import write_rules
+from mosaic.sessions.rules import claim_rules, write_rules
+from mosaic.sessions.worktrees import folders_of_mission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.attempt import Attempt
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.claim import Claim
-    from mosaic.sessions.place import Place
+    from mosaic.sessions.worktrees import Place
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.provision import WorkspaceRequest

@@ -21,9 +21,8 @@ from mosaic.runs.folders import run_of, runs_in
 from mosaic.runs.record import advance
 from mosaic.runs.report import AgentReport
 from mosaic.runs.result import StepEnd, write_result
-from mosaic.sessions.changed_rules import find_changes, note_changed_rules, note_changes
 from mosaic.sessions.decide import Outcome, decide_outcome
-from mosaic.sessions.run_rules import read_rules, settings_of
+from mosaic.sessions.rules import find_changes, note_changes, read_rules
 from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
@@ -220,7 +219,8 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
     status = outcome.task_status or found
     _note_session(draft, session, outcome, status)
     draft.save()
-    _note_changes(draft, run, rules, changes)
+    if rules:
+        note_changes(run, rules, changes, draft.snapshot.document)
     remove_lock(lock_file, meta.run_id)
     return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
 
@@ -238,15 +238,6 @@ def _rules_of_run(run: Run, meta: RunMeta, facts: EndFacts) -> tuple[Rules | Non
 def _change_words(changes: Sequence[RuleChange]) -> str:
     keys = ", ".join(f"`{change.key}`" for change in changes)
     return f"changed while it worked: {keys}"
-
-
-def _note_changes(
-    draft: Draft, run: Run, rules: Rules | None, changes: Sequence[RuleChange]
-) -> None:
-    note_changes(run, changes)
-    if rules and any(change.key != "write_scope" for change in changes):
-        now = settings_of(draft.snapshot.document)
-        note_changed_rules(draft.layout.mission_file, rules.settings, now)
 
 
 def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:

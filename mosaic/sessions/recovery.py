@@ -32,13 +32,13 @@ from mosaic.runs.record import Run, RunMeta, RunState
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words
 from mosaic.runs.tails import tail_text
-from mosaic.sessions.collect import bring_home_in
+from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
 from mosaic.sessions.kept_ends import settle_kept
+from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, finish_record, settle_in
-from mosaic.sessions.run_rules import read_rules
-from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.rules import read_rules
 from mosaic.sessions.unrecorded import find_lost
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import Mission
     from mosaic.sessions.decide import Outcome
-    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
 
@@ -167,7 +167,7 @@ def _end_run(
             if is_ours:
                 _sweep(run, meta)  # first: what is left behind may keep the logs open
             wait_until_written((run.stdout_log, run.stderr_log))
-            bring_home_in(draft, run, meta)
+            collect_in(draft, run, meta)
         facts = _facts(run, meta, draft.snapshot.document.mission, unseen=unseen)
         settled = settle_in(draft, meta, facts, lock_file)
         if folder is not None:

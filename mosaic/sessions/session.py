@@ -23,13 +23,9 @@ from mosaic.git.git import find_repository
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.records import dataclass, replace
+from mosaic.sessions.attempt import attempt_of, continued
 from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
-from mosaic.sessions.choice import (
-    HandOffRequest,
-    choose_runtime,
-    choose_task,
-    plan_attempt,
-)
+from mosaic.sessions.choice import choose_runtime, choose_task
 from mosaic.sessions.claim import (
     claim_task,
     confirm_claim,
@@ -39,15 +35,11 @@ from mosaic.sessions.claim import (
     undo_claim,
     undo_reservation,
 )
-from mosaic.sessions.place import (
-    home_place,
-    wanted_worktree,
-    worktree_place,
-)
 from mosaic.sessions.prepare import Chosen, prepare_session
 from mosaic.sessions.recovery import recover_in
 from mosaic.sessions.restoring import refuse_half_restored
 from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.sessions.worktrees import home_place, wanted_worktree, worktree_place
 from mosaic.store.consent import require_consent
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
@@ -64,10 +56,11 @@ if TYPE_CHECKING:
     from mosaic.ports import Executor, Started
     from mosaic.runs.record import Run
     from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.claim import Claim
-    from mosaic.sessions.place import Place
     from mosaic.sessions.prepare import Prepared
     from mosaic.sessions.record_end import Settled
+    from mosaic.sessions.worktrees import Place
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
@@ -243,7 +236,9 @@ def _begin(
     draft: Draft, chosen: Chosen, place: Place, request: HandOffRequest, executor: Executor
 ) -> _Begun:
     task, runtime = chosen.task, chosen.runtime
-    attempt = plan_attempt(draft.snapshot, task, runtime, request)
+    attempt = attempt_of(draft.snapshot, task)
+    if request.resuming and not request.fresh:
+        attempt = continued(draft.snapshot, task, runtime, attempt)
     if request.from_checkpoint is not None:
         attempt = set_back(draft.snapshot, task, attempt, request.from_checkpoint)
     launch = prepare_session(draft.snapshot, chosen, place, attempt, request)

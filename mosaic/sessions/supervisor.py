@@ -37,11 +37,10 @@ from mosaic.runs.checkpoint import Trigger, checkpoint_event
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import Run, advance
 from mosaic.runs.tails import tail_text
-from mosaic.sessions.agent_process import AgentProcess
+from mosaic.sessions.agent import AgentProcess
 from mosaic.sessions.decide import natural_reason
 from mosaic.sessions.output import OutputFollower, Progress
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
-from mosaic.sessions.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +75,25 @@ class RunEnd:
     """Processes that the agent left behind and that were ended."""
     unread: Unread
     """What of its output was not read along."""
+
+
+class Silence:
+    """Watches how much an agent has written; each silence is reported once."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._bytes = 0
+        self._is_reported = False
+
+    def grown_long(self, output_bytes: int, limit_seconds: float) -> int | None:
+        """Return the seconds of a silence that has just grown longer than the limit, else None."""
+        now = time.monotonic()
+        if output_bytes != self._bytes:
+            self._since, self._bytes, self._is_reported = now, output_bytes, False
+        elif now - self._since > limit_seconds and not self._is_reported:
+            self._is_reported = True
+            return int(now - self._since)
+        return None
 
 
 class Supervisor:
@@ -115,10 +133,7 @@ class Supervisor:
         self._is_suspended = False
 
     def spawn(self, begin_tree: str | None = None) -> ProcessIdentity:
-        """Start the agent.
-
-        Args:
-            begin_tree: the work tree as it stands now, for the record.
+        """Start the agent, with the work tree as it stands now on record.
 
         Raises:
             ProgramNotFoundError: its program cannot be started.

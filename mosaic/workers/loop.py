@@ -19,8 +19,8 @@ from mosaic.model import Status
 from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass
 from mosaic.runs.folders import run_of
-from mosaic.sessions.selection import select_from
-from mosaic.sessions.session_lock import Life
+from mosaic.sessions.choice import select_from
+from mosaic.sessions.liveness import Life
 from mosaic.sessions.stop import stop_session
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.reading import read_mission
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mosaic.model import Task
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.workers.ledger import LoopReport
 
 POLL_SECONDS = 0.2

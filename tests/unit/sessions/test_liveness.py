@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mosaic.model import ProcessIdentity, SessionLock
-from mosaic.sessions.session_lock import (
+from mosaic.sessions.liveness import (
     STALE_HEARTBEAT_SECONDS,
     STARTING,
     Judgement,
@@ -16,7 +16,7 @@ from mosaic.sessions.session_lock import (
     Signs,
     judge_session,
 )
-from mosaic.sessions.silence import Silence
+from mosaic.sessions.supervisor import Silence
 
 ALIVE, DEAD, UNKNOWN = Life.ALIVE, Life.DEAD, Life.UNKNOWN
 STALE = STALE_HEARTBEAT_SECONDS + 60
