@@ -149,7 +149,8 @@ def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
 def _restore(
     snapshot: Snapshot, task_id: str, seq: int, into: Path | None, *, as_json: bool
 ) -> int:
-    from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
+    from mosaic.sessions.attempt import find_checkpoint
+    from mosaic.sessions.checkpoints import restore_checkpoint
 
     note = _half_restored(snapshot, into)
     if note is not None and (note.task_id, note.seq) == (snapshot.get(task_id).task.id, seq):

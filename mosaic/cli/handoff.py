@@ -40,6 +40,9 @@ Detach = Annotated[
 Timeout = Annotated[
     str | None, typer.Option("--timeout", metavar="45m", help="Stop it after that.")
 ]
+PrintOnly = Annotated[
+    bool, typer.Option("--print", help="Print the prompt, write the capsule, change nothing.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Also a task that waits for others.")]
 
 
@@ -51,9 +54,7 @@ def next_command(
     milestone: MilestoneId = None,
     runtime: RuntimeName = None,
     model: ModelName = None,
-    print_only: Annotated[
-        bool, typer.Option("--print", help="Print the prompt, write the capsule, change nothing.")
-    ] = False,
+    print_only: PrintOnly = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say why this task, and why not each other one.")
     ] = False,
@@ -154,6 +155,7 @@ def resume_command(
             "--from", metavar="SEQ", help="Set the work tree back to this checkpoint first."
         ),
     ] = None,
+    print_only: PrintOnly = False,
     headless: Headless = False,
     detach: Detach = False,
     executor: ExecutorName = None,
@@ -174,6 +176,8 @@ def resume_command(
         fresh=fresh,
         from_checkpoint=from_checkpoint,
     )
+    if print_only:
+        return _print(locate_mission(mission), request, as_json=as_json)
     place = executor or ("process" if detach else None)
     return launch(locate_mission(mission), request, place, as_json=as_json)
 

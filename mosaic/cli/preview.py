@@ -12,8 +12,10 @@ from mosaic.store.reading import locate_mission, read_mission
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.model import Mode
+    from mosaic.model import JsonValue, Mode
+    from mosaic.sessions.briefing import Preview
     from mosaic.sessions.choice import HandOffRequest
+    from mosaic.store.tasks import Snapshot
 
 
 def print_next(*, as_json: bool = False) -> int:
@@ -29,6 +31,11 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
     from mosaic.sessions.briefing import preview_hand_off
 
     snapshot = read_mission(path)
+    if request.resuming:
+        from mosaic.sessions.unrecorded import recover_if_needed
+
+        if recover_if_needed(snapshot):
+            snapshot = read_mission(path)
     preview = preview_hand_off(snapshot, request)
     prompt = preview.briefing.prompt
     if snapshot.problems:
@@ -41,8 +48,9 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
         kind="handoff.preview",
         data={
             "task": task_values(preview.task),
-            "runtime": preview.runtime,
+            "runtime": preview.runtime.name,
             "prompt": prompt,
+            **(_launch_values(snapshot, preview, request) if as_json else {}),
             "capsule_file": None if preview.unsaved else str(snapshot.layout.capsule_file),
             "problems": problem_values(snapshot),
         },
@@ -52,6 +60,20 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
         next_commands=["mission next"],
     )
     return emit(result, as_json=as_json)
+
+
+def _launch_values(
+    snapshot: Snapshot, preview: Preview, request: HandOffRequest
+) -> dict[str, JsonValue]:
+    from mosaic.sessions.prepare import plan_launch
+
+    planned = plan_launch(snapshot, preview, request)
+    return {
+        "launch_command": list(planned.command),
+        "session_id": planned.session_id,
+        "run_id": planned.run_id,
+        "lock_file": str(planned.lock_file),
+    }
 
 
 def launch_mode(*, headless: bool) -> Mode:

@@ -75,6 +75,8 @@ class RunMeta:
     branch: str | None
     base_commit: str | None
     timeout_seconds: float | None
+    from_checkpoint: int | None = None
+    """The checkpoint that the work tree was set back to first."""
     created_at: datetime
     prompt: Mapping[str, JsonValue] = field(default_factory=dict)
     """Where the prompt came from: template, digests of template, prompt and capsule."""

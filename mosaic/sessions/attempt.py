@@ -10,7 +10,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
+from mosaic.errors import CheckpointNotFoundError, MissionError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.json_data import parse_json
 from mosaic.model import EndReason
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.followups import Asked
+    from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
@@ -72,11 +73,23 @@ def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
     return replace(attempt, last_session=last, why_last_ended=words)
 
 
-def continued(snapshot: Snapshot, task: Task, runtime: Runtime, attempt: Attempt) -> Attempt:
-    """Return an attempt that continues the runtime's last conversation, where that can be done."""
+def plan_attempt(
+    snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
+) -> Attempt:
+    """Return what is known of earlier sessions, with what is asked to be gone on from.
+
+    Raises:
+        CheckpointNotFoundError: the task has no such checkpoint.
+    """
+    attempt = attempt_of(snapshot, task)
+    if request.from_checkpoint is not None:
+        found = find_checkpoint(snapshot, task.id, request.from_checkpoint)
+        attempt = replace(attempt, checkpoint=found, is_set_back=True)
     last = attempt.last_session
     conversation = last.runtime_session_id if last else None
-    if last is None or conversation is None or last.runtime != runtime.name:
+    if not request.resuming or request.fresh or last is None or conversation is None:
+        return attempt
+    if last.runtime != runtime.name:
         return attempt
     if not runtime.can_continue(conversation):
         return attempt
@@ -84,6 +97,25 @@ def continued(snapshot: Snapshot, task: Task, runtime: Runtime, attempt: Attempt
     if result and result.get("cause") == "usage":
         return attempt  # the runtime would not take that conversation: begin a new one
     return replace(attempt, conversation=conversation)
+
+
+def find_checkpoint(snapshot: Snapshot, task_id: str, seq: int) -> FoundCheckpoint:
+    """Return one checkpoint of a task.
+
+    Raises:
+        CheckpointNotFoundError: the task has none of that number.
+        RecordError: it cannot be read.
+    """
+    from mosaic.runs.checkpoint import read_checkpoints  # start-up: `mission set` needs none
+
+    read = read_checkpoints(runs_of_task(snapshot.layout.runs_dir, snapshot.get(task_id).task.id))
+    for found in read.found:
+        if found.checkpoint.seq == seq:
+            return found
+    for error in read.broken:
+        if error.path and error.path.endswith(f"{seq:04d}.json"):
+            raise error
+    raise CheckpointNotFoundError(task_id, seq, [each.checkpoint.seq for each in read.found])
 
 
 def sessions_since(snapshot: Snapshot, task_id: str) -> list[Session]:

@@ -34,7 +34,7 @@ from mosaic.prompts.context import (
 from mosaic.prompts.report import DependencyReport, dependency_report
 from mosaic.records import dataclass
 from mosaic.runs.record import Run, format_moment
-from mosaic.sessions.attempt import REASON_WORDS, attempt_of
+from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
 from mosaic.sessions.choice import choose_runtime, choose_task
 from mosaic.store.remembered import recall_text, remember_text
 from mosaic.store.state import ensure_state_dir
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mosaic.model import JsonValue, Session, Task
+    from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.sessions.attempt import Attempt
     from mosaic.sessions.choice import HandOffRequest
@@ -133,7 +134,8 @@ class Preview:
     """A hand-off that stopped before the claim."""
 
     task: Task
-    runtime: str
+    runtime: Runtime
+    attempt: Attempt
     briefing: Briefing
     unsaved: MissionError | None = None
     """Why the capsule was not written: a command that only looks does without a state folder."""
@@ -148,17 +150,16 @@ def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
         BrokenFileError: the mission's files are broken.
     """
     task = choose_task(snapshot, request)
-    runtime = choose_runtime(snapshot, task, request)
-    occasion = Occasion(
-        runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt_of(snapshot, task)
-    )
+    runtime = choose_runtime(snapshot, task, request, is_preview=True)
+    attempt = plan_attempt(snapshot, task, runtime, request)
+    occasion = Occasion(runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt)
     briefing = brief_agent(snapshot, task, occasion)
     unsaved: MissionError | None = None
     try:
         save_capsule(snapshot.layout, briefing.capsule)
     except (StateNotOursError, MissionOwnerError) as error:
         unsaved = error
-    return Preview(task=task, runtime=runtime.name, briefing=briefing, unsaved=unsaved)
+    return Preview(task=task, runtime=runtime, attempt=attempt, briefing=briefing, unsaved=unsaved)
 
 
 def save_capsule(layout: Layout, capsule: str) -> None:

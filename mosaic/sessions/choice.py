@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.errors import NothingReadyError, NotReadyError, TaskNotReadyError, UsageError
+from mosaic.errors import (
+    NothingReadyError,
+    NotReadyError,
+    ProgramNotFoundError,
+    TaskNotReadyError,
+    UsageError,
+)
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.ready import Reason, Selection, refusal_of, select_tasks, summarize_waiting
@@ -88,12 +94,15 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
     return _asked_for(snapshot, selection, request.task_id, force=request.force)
 
 
-def choose_runtime(snapshot: Snapshot, task: Task, request: HandOffRequest) -> Runtime:
+def choose_runtime(
+    snapshot: Snapshot, task: Task, request: HandOffRequest, *, is_preview: bool = False
+) -> Runtime:
     """Return the runtime: asked for, the task's, the mission's, else the first installed.
 
-    Resuming stays with the runtime that the last session on the task had.
+    Resuming stays with the runtime that the last session on the task had. A preview needs none
+    that is installed.
     """
-    from mosaic.runtimes import default_runtime, get_runtime  # start-up: `list` chooses none
+    from mosaic.runtimes import PREFERRED, default_runtime, get_runtime  # start-up
 
     mission = snapshot.document.mission
     earlier = None
@@ -102,7 +111,12 @@ def choose_runtime(snapshot: Snapshot, task: Task, request: HandOffRequest) -> R
         earlier = next((each.runtime for each in reversed(listed) if each.ended_at), None)
     name = request.runtime or earlier or task.runtime or mission.runtime
     if name is None:
-        return default_runtime(mission.runtimes)
+        try:
+            return default_runtime(mission.runtimes)
+        except ProgramNotFoundError:
+            if not is_preview:
+                raise
+            name = PREFERRED[0]
     return get_runtime(name, mission.runtimes)
 
 

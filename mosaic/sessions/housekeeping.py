@@ -125,12 +125,9 @@ def clean_runs(
     """
     recover_if_needed(snapshot)
     layout = snapshot.layout
-    look = _Look(
-        snapshot=snapshot,
-        older_than_seconds=older_than_seconds,
-        live={found.lock.run_id for found in find_locks(layout) if not found.is_dead},
-        owners={each.owner for each in list_workspaces(layout) if each.name not in gone_worktrees},
-    )
+    live = {found.lock.run_id for found in find_locks(layout) if not found.is_dead}
+    owners = {each.owner for each in list_workspaces(layout) if each.name not in gone_worktrees}
+    look = _Look(snapshot=snapshot, older_than_seconds=older_than_seconds, live=live, owners=owners)
     found = _survey_runs(look)
     if not dry_run:
         top = find_work_tree(layout.project)

@@ -11,18 +11,26 @@ from mosaic.errors import GitRefusedError
 from mosaic.git.git import current_branch, head_commit
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
+from mosaic.machine.paths import safe_segment
 from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
 from mosaic.records import dataclass, field
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import is_session_run, laying_out, runs_of_task
+from mosaic.runs.folders import is_session_run, laying_out, new_run_id, runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, advance, write_request
 from mosaic.sessions.agent import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
+from mosaic.sessions.claim import new_session_id
 from mosaic.sessions.rules import claim_rules, write_rules
-from mosaic.sessions.worktrees import folders_of_mission
+from mosaic.sessions.worktrees import (
+    folders_of_mission,
+    home_place,
+    wanted_worktree,
+    worktree_place,
+)
+from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from mosaic.plan.rules import Rules
     from mosaic.ports import Invocation, Runtime
     from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.briefing import Preview
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.claim import Claim
     from mosaic.sessions.worktrees import Place
@@ -56,6 +65,8 @@ class RunPlan:
     timeout_seconds: float | None = None
     session_id: str | None = None
     panel_id: str | None = None
+    from_checkpoint: int | None = None
+    """The work tree was set back to this checkpoint of the task first."""
     heartbeat_file: str | None = None
     """Touched as long as the run goes on."""
 
@@ -73,7 +84,7 @@ class Given:
     rules: Rules | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     """Further files of the record, by name."""
-    resumed: str | None = None
+    conversation: str | None = None
     """The runtime's own conversation that is continued."""
 
 
@@ -136,6 +147,7 @@ def prepare_run(
             branch=current_branch(plan.cwd),
             base_commit=_begin_commit(plan),
             timeout_seconds=plan.timeout_seconds,
+            from_checkpoint=plan.from_checkpoint,
             created_at=utc_now(),
             prompt=given.origin,
             agent=describe_agent(given.runtime, argv[0], layout) if given.runtime else {},
@@ -145,9 +157,14 @@ def prepare_run(
         write_request(run, meta, prompt=given.prompt, capsule=given.capsule)
         log = EventLog(run)
         log.append(event, "the run is prepared", data=_data_of(meta, run))
-        if given.resumed:
+        if given.conversation:
             words = "the runtime's own conversation is continued"
-            log.append(EventType.RUN_RESUMED, words, data={"runtime_session_id": given.resumed})
+            data: dict[str, JsonValue] = {"runtime_session_id": given.conversation}
+            log.append(EventType.RUN_RESUMED, words, data=data)
+        if plan.from_checkpoint is not None:
+            words = f"the work tree was set back to checkpoint {plan.from_checkpoint}"
+            data = {"from_checkpoint": plan.from_checkpoint}
+            log.append(EventType.RUN_RESUMED, words, data=data)
         run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
     return Prepared(
         run=run, meta=meta, order=order_of(run, meta, given.invocation, plan.heartbeat_file)
@@ -211,18 +228,8 @@ def prepare_session(
         # It is shown the scope by which it is judged.
         briefing = brief_agent(snapshot, task._replace(write_scope=rules.write_scope), occasion)
         save_capsule(layout, briefing.capsule)
-        launch = Launch(
-            mode=request.mode,
-            cwd=place.cwd,
-            run_dir=run.dir,
-            prompt=briefing.prompt,
-            prompt_file=run.prompt_file,
-            capsule_file=run.capsule_file,
-            task_id=task.id,
-            task_file=layout.project / task.file if task.file else None,
-            model=request.model,
-            conversation=attempt.conversation,
-            folders=folders_of_mission(layout) if place.workspace else (),
+        launch = _launch_of(
+            layout, task, request, attempt=attempt, place=place, run=run, prompt=briefing.prompt
         )
         return Given(
             invocation=runtime.invocation(launch),
@@ -231,7 +238,7 @@ def prepare_session(
             capsule=briefing.capsule,
             origin=briefing.origin(),
             rules=rules,
-            resumed=attempt.conversation,
+            conversation=attempt.conversation,
         )
 
     earlier = runs_of_task(layout.runs_dir, task.id)
@@ -247,9 +254,67 @@ def prepare_session(
         attempt=max(attempt.number, 1 + sum(is_session_run(each) for each in earlier)),
         timeout_seconds=request.timeout_seconds or configured,
         session_id=chosen.session_id,
+        from_checkpoint=request.from_checkpoint,
         heartbeat_file=str(place.lock_file),
     )
     return prepare_run(layout, plan, give)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedLaunch:
+    """How a hand-off would be launched if it was made now."""
+
+    command: tuple[str, ...]
+    """With `{prompt}` for the prompt, and keys masked."""
+    session_id: str
+    run_id: str
+    lock_file: Path
+
+
+def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -> PlannedLaunch:
+    """Return how a previewed hand-off would be launched; nothing is changed or reserved."""
+    layout, task = snapshot.layout, preview.task
+    session_id = new_session_id(snapshot)
+    wanted = wanted_worktree(layout, task, request)
+    workspace = find_workspace(layout, wanted.name) if wanted else None
+    place = worktree_place(layout, session_id, workspace) if wanted else home_place(layout)
+    folder = layout.runs_dir / safe_segment(task.id)
+    run = Run(dir=folder / new_run_id(folder, os.urandom(3).hex()))
+    prompt = preview.briefing.prompt
+    launch = _launch_of(
+        layout, task, request, attempt=preview.attempt, place=place, run=run, prompt=prompt
+    )
+    return PlannedLaunch(
+        command=masked_argv(preview.runtime.invocation(launch).argv, prompt),
+        session_id=session_id,
+        run_id=run.id,
+        lock_file=place.lock_file,
+    )
+
+
+def _launch_of(
+    layout: Layout,
+    task: Task,
+    request: HandOffRequest,
+    *,
+    attempt: Attempt,
+    place: Place,
+    run: Run,
+    prompt: str,
+) -> Launch:
+    return Launch(
+        mode=request.mode,
+        cwd=place.cwd,
+        run_dir=run.dir,
+        prompt=prompt,
+        prompt_file=run.prompt_file,
+        capsule_file=run.capsule_file,
+        task_id=task.id,
+        task_file=layout.project / task.file if task.file else None,
+        model=request.model,
+        conversation=attempt.conversation,
+        folders=folders_of_mission(layout) if place.workspace else (),
+    )
 
 
 def _begin_commit(plan: RunPlan) -> str | None:

@@ -23,8 +23,8 @@ from mosaic.git.git import find_repository
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.records import dataclass, replace
-from mosaic.sessions.attempt import attempt_of, continued
-from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
+from mosaic.sessions.attempt import plan_attempt
+from mosaic.sessions.checkpoints import restore_checkpoint
 from mosaic.sessions.choice import choose_runtime, choose_task
 from mosaic.sessions.claim import (
     claim_task,
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Task
     from mosaic.ports import Executor, Started
     from mosaic.runs.record import Run
-    from mosaic.sessions.attempt import Attempt
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.claim import Claim
     from mosaic.sessions.prepare import Prepared
@@ -236,11 +235,9 @@ def _begin(
     draft: Draft, chosen: Chosen, place: Place, request: HandOffRequest, executor: Executor
 ) -> _Begun:
     task, runtime = chosen.task, chosen.runtime
-    attempt = attempt_of(draft.snapshot, task)
-    if request.resuming and not request.fresh:
-        attempt = continued(draft.snapshot, task, runtime, attempt)
-    if request.from_checkpoint is not None:
-        attempt = set_back(draft.snapshot, task, attempt, request.from_checkpoint)
+    attempt = plan_attempt(draft.snapshot, task, runtime, request)
+    if attempt.is_set_back and attempt.checkpoint:
+        restore_checkpoint(draft.snapshot, attempt.checkpoint, into=None, keep_own=True)
     launch = prepare_session(draft.snapshot, chosen, place, attempt, request)
     claim = claim_task(
         draft,
@@ -270,18 +267,6 @@ def _confirm(draft: Draft, begun: _Begun) -> _Launched:
         workspace=begun.place.workspace,
         problem=problem,
     )
-
-
-def set_back(snapshot: Snapshot, task: Task, attempt: Attempt, seq: int) -> Attempt:
-    """Set the work tree back to a checkpoint of the task; the mission's own files stay.
-
-    Raises:
-        CheckpointNotFoundError: there is none of that number.
-        DirtyTreeError: the work tree has changes that would be lost.
-    """
-    found = find_checkpoint(snapshot, task.id, seq)
-    restore_checkpoint(snapshot, found, into=None, keep_own=True)
-    return replace(attempt, checkpoint=found, is_set_back=True)
 
 
 def refuse_second_session(snapshot: Snapshot, now: datetime) -> None:
