@@ -16,8 +16,26 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
+TESTS = Path(__file__).parent
+UNIT = TESTS / "unit"
 STATE_HOME = "XDG_STATE_HOME"
 MARKS = ("MISSION_", "CLAUDE", "CODEX", "ANTHROPIC_", "OPENAI_")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out of `-m fast` what holds no fast test: importing it takes half of the time."""
+    if config.option.markexpr != "fast":
+        return None
+    return TESTS in collection_path.parents and not (
+        collection_path == UNIT or UNIT in collection_path.parents
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make `pytest -m fast` the loop of somebody who changes the code."""
+    for item in items:
+        if item.path.is_relative_to(UNIT) and item.get_closest_marker("slow") is None:
+            item.add_marker("fast")
 
 
 @pytest.fixture(autouse=True)

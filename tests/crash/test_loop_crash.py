@@ -12,8 +12,9 @@ from collections import Counter
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, planned, repo
 from tests.integration.test_loop import looping, plan, statuses, tries
+from tests.support.mission import MissionRepo
+from tests.support.planned import planned, repo
 
 __all__ = ["looping", "planned", "repo"]
 

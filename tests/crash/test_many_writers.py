@@ -23,8 +23,8 @@ import frontmatter
 import pytest
 
 from tests.crash.writers import Journal
-from tests.in_process import call
-from tests.integration.conftest import MissionRepo, make_environ
+from tests.support.in_process import call
+from tests.support.mission import MissionRepo, make_environ
 
 ROUNDS = int(os.environ.get("MISSION_WRITERS_ROUNDS", "1"))
 SECONDS = float(os.environ.get("MISSION_WRITERS_SECONDS", "7"))

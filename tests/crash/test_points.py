@@ -30,7 +30,7 @@ def test_a_command_killed_at_a_point_leaves_the_old_or_the_new(case: object) -> 
         [sys.executable, "-m", "tests.crash.points", name, "--every", every, "--json"],
         cwd=ROOT,
         env={k: v for k, v in os.environ.items() if not k.startswith("MISSION_")}
-        | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=1500,

@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, is_running, planned, repo, wait_for
+from tests.support.mission import MissionRepo, is_running, wait_for
+from tests.support.planned import planned, repo
 
 __all__ = ["planned", "repo"]
 

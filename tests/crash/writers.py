@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.hand_edits import BodyEditor, TableEditor
-from tests.in_process import Answer, call
+from tests.support.in_process import Answer, call
 
 SLOWEST_SECONDS = 60.0
 """No command may take longer, however many wait for the lock."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import PATIENCE_SECONDS, Answer, MissionRepo, make_environ
+from tests.support.mission import PATIENCE_SECONDS, Answer, MissionRepo, make_environ
 
 TITLE = "写一个问候 façade 🎈"
 BODY = """\

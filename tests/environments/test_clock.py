@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.environments.conftest import Surroundings
-from tests.integration.conftest import is_running, wait_for
+from tests.support.mission import is_running, wait_for
 
 DAY = 86400
 CLOCK = """\

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.environments.conftest import OWN_MOUNTS, Surroundings, needs_own_mounts
-from tests.integration.conftest import Answer
+from tests.support.mission import Answer
 
 HEADLESS = ("--headless", "--runtime", "demo")
 LOOKS = (

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.environments.conftest import OWN_MOUNTS, Surroundings, needs_own_mounts
-from tests.integration.conftest import Answer, is_running, wait_for
+from tests.support.mission import Answer, is_running, wait_for
 
 NO_PROC = "mount -t tmpfs none /proc"
 PS = """\

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mosaic.errors import ExitCode
-from tests.integration.conftest import Answer
+from tests.support.mission import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,6 @@ from collections.abc import Callable
 import pytest
 
 from mosaic.cli.hot import FORMS
-from tests.integration.conftest import Answer, MissionRepo, wait_for
 from tests.integration.test_index import (
     CHANGES,
     add_a_file,
@@ -19,6 +18,7 @@ from tests.integration.test_index import (
     remove_a_file,
     task_file,
 )
+from tests.support.mission import Answer, MissionRepo, wait_for
 
 PROGRAM = """\
 import sys

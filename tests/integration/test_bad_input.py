@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 HEAD = "---\ntask_id: T-009\ntitle: Ninth\nstatus: todo\n---\n"
 

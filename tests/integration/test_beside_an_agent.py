@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, wait_for
-from tests.integration.doing import by_hand, go, go_behind, let_agent_do, tell
+from tests.support.mission import MissionRepo, wait_for
+from tests.support.shell_agent import by_hand, go, go_behind, let_agent_do, tell
 
 WORK = "mkdir -p src; echo x >>src/a"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 
 def taken(repo: MissionRepo, *words: str, **environ: str) -> Any:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 LOOKING = ("list", "status", "next --explain", "graph", "check", "sync")
 ANY = ("show T-001", "set T-002 priority=1", "sessions", "clean", "review T-001", "handoff T-001")

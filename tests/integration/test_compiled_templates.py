@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT, Answer, MissionRepo
+from tests.support.mission import ROOT, Answer, MissionRepo
 
 
 @pytest.fixture

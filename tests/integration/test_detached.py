@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import PATIENCE_SECONDS, MissionRepo, hear_signals, is_running, wait_for
+from tests.support.mission import PATIENCE_SECONDS, MissionRepo, hear_signals, is_running, wait_for
 
 
 def ignored(pid: int) -> set[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import MissionRepo, is_running, wait_for
+from tests.support.mission import MissionRepo, is_running, wait_for
 
 
 def agent_pid(repo: MissionRepo) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 APPROVE = ("review", "T-001", "--approve", "--commit", "--force")
 Fault = Callable[[MissionRepo], Callable[[], object]]

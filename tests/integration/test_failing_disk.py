@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Answer, MissionRepo
+from tests.support.mission import Answer, MissionRepo
 
 POINTS = [
     *(("fsync", "EIO", number) for number in range(1, 12)),

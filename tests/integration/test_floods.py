@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Answer, MissionRepo, wait_for
+from tests.support.mission import Answer, MissionRepo, wait_for
 
 AGENT = """\
 import json, os, pathlib, sys

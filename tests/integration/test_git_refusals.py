@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, make_environ
+from tests.support.mission import MissionRepo, make_environ
 
 OTHER_USER = 1000
 

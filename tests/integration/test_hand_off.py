@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from .conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 
 def test_a_finished_session_is_recorded_and_its_lock_is_gone(repo: MissionRepo) -> None:

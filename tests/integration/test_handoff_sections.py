@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 
 def task_file(repo: MissionRepo) -> Path:

@@ -14,8 +14,8 @@ import pytest
 from mosaic.cli import PANELS
 from mosaic.cli.app import call as call_typer
 from mosaic.cli.hot import FORMS, find_hot
-from tests.in_process import Answer, call
-from tests.integration.conftest import MissionRepo, wait_for
+from tests.support.in_process import Answer, call
+from tests.support.mission import MissionRepo, wait_for
 
 CALLS = (
     ("list",), ("list", "--ready"), ("list", "--all"), ("list", "-a", "--json"),

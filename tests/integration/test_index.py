@@ -16,8 +16,8 @@ from mosaic.store.index import is_settled, size_of_tasks
 from mosaic.store.layout import Layout
 from mosaic.store.mission_file import load_mission
 from mosaic.store.scan import Listing, list_files, look_at
-from tests.in_process import Answer, call
-from tests.integration.conftest import MissionRepo, wait_for
+from tests.support.in_process import Answer, call
+from tests.support.mission import MissionRepo, wait_for
 
 SETTLED_NS = 30_000_000
 """Some ticks of the kernel's clock, where it is a second elsewhere."""

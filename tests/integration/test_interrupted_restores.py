@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from mosaic.machine.orphans import descendants
-
-from .conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 FILES = 2000
 OURS = {".git", "coordination/.state"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, is_running, wait_for
-from tests.integration.doing import change_mission, go, go_behind, let_agent_do, tell
+from tests.support.mission import MissionRepo, is_running, wait_for
+from tests.support.shell_agent import change_mission, go, go_behind, let_agent_do, tell
 
 MISSION = "coordination/mission.json"
 SAVING = (

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.integration.conftest import PATIENCE_SECONDS, MissionRepo, is_running, wait_for
+from tests.support.mission import PATIENCE_SECONDS, MissionRepo, is_running, wait_for
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 Process: TypeAlias = subprocess.Popen[bytes]

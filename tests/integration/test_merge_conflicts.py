@@ -10,7 +10,7 @@ import pytest
 
 from mosaic.errors import MergeConflictError
 from mosaic.text.conflict_markers import refuse_conflict
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 FILES = {
     "TASKS.md": ("| First |", "| First {side} |"),

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import MissionRepo, is_running, wait_for
+from tests.support.mission import MissionRepo, is_running, wait_for
 
 
 def until_done(remove: Callable[[], object]) -> None:

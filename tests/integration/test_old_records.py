@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 OLD = sorted((Path(__file__).resolve().parents[1] / "data").glob("v[0-9]*"))
 

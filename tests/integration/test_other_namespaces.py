@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import MissionRepo, is_running, wait_for
+from tests.support.mission import MissionRepo, is_running, wait_for
 
 UNSHARE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
 

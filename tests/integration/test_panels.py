@@ -16,8 +16,7 @@ import pytest
 
 from mosaic.machine.identity import own_identity
 from mosaic.records import asdict
-
-from .conftest import Answer, MissionRepo, is_running, wait_for
+from tests.support.mission import Answer, MissionRepo, is_running, wait_for
 
 WORKER = r"""
 import json, os, pathlib, signal, subprocess, sys, time

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 COMMANDS = (
     "init add list show set done block cancel reopen graph sync check "

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, is_running, wait_for
-from tests.integration.workers import begun, give_agent, worktree_of
+from tests.support.mission import MissionRepo, is_running, wait_for
+from tests.support.workers import begun, give_agent, worktree_of
 
 POOL_SECONDS = 300.0
 NONE_LEFT = 3

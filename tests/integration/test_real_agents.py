@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 
 from tests.agents.model_server import ModelServer, Reply, model_server
-
-from .conftest import Answer, MissionRepo, is_running, wait_for
+from tests.support.mission import Answer, MissionRepo, is_running, wait_for
 
 pytestmark = pytest.mark.real_agent
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.agents.model_server import Reply
-from tests.integration.conftest import is_running, wait_for
 from tests.integration.test_real_agents import Agent, agent, begin, program, server
+from tests.support.mission import is_running, wait_for
 
 __all__ = ["agent", "program", "server"]
 pytestmark = pytest.mark.real_agent

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.agents.model_server import Reply
-from tests.integration.conftest import wait_for
 from tests.integration.test_real_agents import HAND_OVER, Agent, agent, program, server
+from tests.support.mission import wait_for
 
 __all__ = ["agent", "program", "server"]
 pytestmark = pytest.mark.real_agent

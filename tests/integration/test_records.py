@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, make_environ, wait_for
+from tests.support.mission import MissionRepo, make_environ, wait_for
 
 FLOOD = """\
 import json, sys

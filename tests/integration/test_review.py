@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 AGENT = """\
 import json, os, pathlib, subprocess, sys

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 DEAD = 2**22 + 1
 """No process has this number."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import MissionRepo, is_running, wait_for
+from tests.support.mission import MissionRepo, is_running, wait_for
 
 AGENT = r"""
 import json, os, pathlib, subprocess, sys, time

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.integration.conftest import MissionRepo, is_running, wait_for
+from tests.support.mission import MissionRepo, is_running, wait_for
 
 RESULT_KEYS = {
     "ok", "outcome", "summary", "needs_human", "blocked", "task_id", "step_id", "run_id",

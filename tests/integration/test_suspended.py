@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import PATIENCE_SECONDS, MissionRepo, is_running, wait_for
+from tests.support.mission import PATIENCE_SECONDS, MissionRepo, is_running, wait_for
 
 PTRACE_ATTACH = 16
 PTRACE_DETACH = 17

@@ -17,8 +17,8 @@ import pytest
 
 from mosaic.errors import FailedError
 from mosaic.machine.tmux import Tmux, session_name
-from tests.integration.conftest import MissionRepo, is_running, wait_for
-from tests.integration.workers import begun, give_agent, worktree_of
+from tests.support.mission import MissionRepo, is_running, wait_for
+from tests.support.workers import begun, give_agent, worktree_of
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Answer, MissionRepo, is_running, wait_for
-from tests.integration.workers import (
+from tests.support.mission import Answer, MissionRepo, is_running, wait_for
+from tests.support.workers import (
     begun,
     give_agent,
     sections_of,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mosaic.plan.globs import bad_glob
 from mosaic.plan.scopes import outside_scope, scopes_overlap
+from tests.support.git import make_repo
 
 NAMES = ("a", "b", "ab", "aab", "b-a", "[a]", "a b", "!a", "B", "a\\b", "]", ".a", "1")
 PATHS = tuple(
@@ -58,9 +59,7 @@ GLOBS = st.lists(
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    top = tmp_path_factory.mktemp("globs")
-    subprocess.run(["git", "init", "-q"], cwd=top, check=True)
-    return top
+    return make_repo(tmp_path_factory.mktemp("globs"))
 
 
 def git_ignores(repo: Path, glob: str) -> set[str]:

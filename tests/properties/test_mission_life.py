@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -22,7 +20,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from mosaic.cli import main
+from tests.support.in_process import call
 
 STATUSES = ("todo", "in-progress", "review", "blocked", "done", "cancelled")
 WORDS = {"todo": "pending", "in-progress": "WIP", "review": "needs review", "done": "✅ done"}
@@ -34,22 +32,6 @@ TITLES = st.text(
 ).filter(lambda text: text.strip() == text and not text.startswith(tuple("-@%:?")))
 PROSE_BEFORE, PROSE_AFTER = "A word of ours  \nbefore it.\n", "\nAnd one behind, with a | in it.\n"
 EXAMPLES = int(os.environ.get("MISSION_LIFE_EXAMPLES", "12"))
-
-
-def call(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Run a command here; return its exit code and what it printed to stdout."""
-    before = Path.cwd()
-    os.chdir(folder)
-    said, errors = io.StringIO(), io.StringIO()
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
-            main(arguments)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    finally:
-        os.chdir(before)
-    assert "Traceback" not in errors.getvalue(), errors.getvalue()
-    return code, said.getvalue()
 
 
 class MissionLife(RuleBasedStateMachine):
@@ -74,9 +56,9 @@ class MissionLife(RuleBasedStateMachine):
         return next((self.folder / "coordination" / "tasks").glob(f"{task}*.md"), None)
 
     def do(self, *arguments: str) -> str:
-        code, said = call(self.folder, *arguments)
-        assert code == 0, (arguments, code, said)
-        return said
+        answer = call(self.folder, *arguments)
+        assert answer.exit_code == 0, (arguments, answer)
+        return answer.stdout
 
     @initialize()
     def lay(self) -> None:
@@ -173,15 +155,15 @@ class MissionLife(RuleBasedStateMachine):
     def all_surfaces_agree_on_what_is_next(self) -> None:
         ready = json.loads(self.do("list", "--ready", "--json"))["tasks"]
         chosen = ready[0]["id"] if ready else None
-        code, explained = call(self.folder, "next", "--explain", "--json")
-        assert code in (0, 3)
-        assert json.loads(explained)["chosen"] == chosen
+        explained = call(self.folder, "next", "--explain", "--json")
+        assert explained.exit_code in (0, 3)
+        assert explained.json()["chosen"] == chosen
         status = json.loads(self.do("status", "--json"))
         assert (status["next_task"] or {}).get("id") == chosen
-        code, shown = call(self.folder, "next", "--print", "--runtime", "demo", "--json")
-        assert code == (0 if chosen else 3)
+        shown = call(self.folder, "next", "--print", "--runtime", "demo", "--json")
+        assert shown.exit_code == (0 if chosen else 3)
         if chosen:
-            assert json.loads(shown)["task"]["id"] == chosen
+            assert shown.json()["task"]["id"] == chosen
 
     @invariant()
     def what_is_listed_is_what_was_done(self) -> None:

@@ -20,17 +20,15 @@ from mosaic.errors import DirtyTreeError
 from mosaic.git.diff import compare_trees, write_patch
 from mosaic.git.restore import apply_patch, rebuild_tree
 from mosaic.git.snapshot import TakenTree, take_tree
-
-from .work_trees import (
+from tests.support.git import ENVIRONMENT, git
+from tests.support.work_trees import (
     CONTENTS,
-    ENVIRONMENT,
     STATE,
     Edit,
     apply,
     copy,
     edits,
     files_of,
-    git,
     histories,
     make_template,
     paths,

@@ -9,8 +9,8 @@ import signal
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, wait_for
-from tests.integration.doing import go, let_agent_do
+from tests.support.mission import MissionRepo, wait_for
+from tests.support.shell_agent import go, let_agent_do
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 OLD = ("--older-than", "0s")
 DAY_SECONDS = 86_400

@@ -27,8 +27,8 @@ import typer
 
 from mosaic.cli.app import build_app
 from mosaic.cli.completing import plain_words
-from tests.in_process import call
-from tests.integration.conftest import PATIENCE_SECONDS, MissionRepo
+from tests.support.in_process import call
+from tests.support.mission import PATIENCE_SECONDS, MissionRepo
 
 PAYLOADS = (
     "$(touch pwned)", "`touch pwned`", r"\$(touch pwned)", r"\\$(touch pwned)", r"\`touch pwned\`",

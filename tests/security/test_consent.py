@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import PATIENCE_SECONDS, MissionRepo, wait_for
 from tests.security.test_trust import clone, commit, edit, refused
+from tests.support.mission import PATIENCE_SECONDS, MissionRepo, wait_for
 
 AGENT = [sys.executable, "-c", "print('done')"]
 

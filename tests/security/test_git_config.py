@@ -10,6 +10,7 @@ import pytest
 from mosaic.git.diff import compare_trees, read_diff, write_patch
 from mosaic.git.git import head_commit, is_dirty, run_git
 from mosaic.git.snapshot import keep_tree, take_tree
+from tests.support.git import git, make_repo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,15 +21,10 @@ HOOKS = ("post-index-change", "reference-transaction", "pre-commit", "post-check
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """A repository with one commit and one change to it."""
-    top = tmp_path / "repo"
-    top.mkdir()
-    subprocess.run(["git", "init", "-q"], cwd=top, check=True)
+    files = {".gitattributes": "*.txt diff=evil filter=evil\n", "a.txt": "one\n"}
+    top = make_repo(tmp_path / "repo", files)
     for setting in ("user.name=A", "user.email=a@example.org"):
-        subprocess.run(["git", "config", *setting.split("=")], cwd=top, check=True)
-    (top / ".gitattributes").write_text("*.txt diff=evil filter=evil\n")
-    (top / "a.txt").write_text("one\n")
-    subprocess.run(["git", "add", "-A"], cwd=top, check=True)
-    subprocess.run(["git", "commit", "-q", "-m", "one"], cwd=top, check=True)
+        git(top, "config", *setting.split("="))
     (top / "a.txt").write_text("two\n")
     return top
 

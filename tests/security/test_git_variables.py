@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mosaic.machine.environment import child_environment
-from tests.integration.conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 OF_ONE_COMMAND = (
     "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES "

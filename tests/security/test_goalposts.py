@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, wait_for
-from tests.integration.doing import (
+from tests.support.mission import MissionRepo, wait_for
+from tests.support.shell_agent import (
     by_hand,
     change_mission,
     go,

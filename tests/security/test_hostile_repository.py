@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import call
-from tests.integration.conftest import Answer, MissionRepo
+from tests.support.in_process import call
+from tests.support.mission import Answer, MissionRepo
 
 ELSEWHERE = "../../../outside"
 """As seen from within `coordination/.state`."""

@@ -8,7 +8,7 @@ import pytest
 
 from mosaic.plan.gates import parse_gates
 from mosaic.runs.masking import masked_argv
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 KEYS = {
     "cloud": "AKIA" + "IOSFODNN7EXAMPLE",

@@ -25,7 +25,7 @@ from mosaic.runs.record import Run
 from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import read_lock
 from mosaic.workspaces.record import read_workspace
-from tests.integration.conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 NOW = datetime(2026, 3, 21, tzinfo=UTC)
 TIME = "2026-03-21T11:41:39Z"

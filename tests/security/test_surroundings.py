@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT, MissionRepo, wait_for
+from tests.support.mission import ROOT, MissionRepo, wait_for
 
 STARTER = "import sys\nfrom mosaic.cli import main\nsys.exit(main())\n"
 """What an installed `mission` does."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_process import call
-from tests.integration.conftest import MissionRepo
+from tests.support.in_process import call
+from tests.support.mission import MissionRepo
 
 UNSEEN = "".join(
     map(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Answer, MissionRepo
+from tests.support.mission import Answer, MissionRepo
 
 PREVIEW = ("next", "--print", "--runtime", "quick")
 LOOKS = (("status",), ("list",), ("show", "T-001"), ("sessions",), PREVIEW)

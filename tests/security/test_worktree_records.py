@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import MissionRepo, make_environ
+from tests.support.mission import MissionRepo, make_environ
 
 WORKER = """\
 import os, pathlib, subprocess, sys

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
-    ("model", "ports", "errors", "records"),
+    ("model", "ports", "errors", "records", "codec"),
     ("machine", "git"),
     ("text",),
     ("plan",),

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.integration.conftest import ROOT, wait_for
+from tests.support.mission import ROOT, wait_for
 
 STARTER = "import sys\nfrom mosaic.cli import main\nsys.exit(main())\n"
 """What an installed `mission` does: unlike `python -m`, it looks for no module in the cwd."""

@@ -18,7 +18,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.integration.conftest import PATIENCE_SECONDS
 from tests.security.hostile_clones.forms import Shell
 from tests.security.hostile_clones.lab import Lab
 from tests.security.hostile_clones.repository import Arrival
@@ -36,6 +35,7 @@ from tests.security.hostile_clones.watching import (
     look_of,
     real_path,
 )
+from tests.support.mission import PATIENCE_SECONDS
 
 CLEAR = "\x15"
 """Control-U: what stands in the line is taken away."""

@@ -23,49 +23,24 @@ from mosaic.git.git import (
 )
 from mosaic.git.worktrees import other_work_trees
 from mosaic.machine.orphans import find_marked
+from tests.support.git import ENVIRONMENT, commit, git, make_repo
+
+pytestmark = pytest.mark.slow
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "A",
-    "GIT_AUTHOR_EMAIL": "a@example.org",
-    "GIT_COMMITTER_NAME": "A",
-    "GIT_COMMITTER_EMAIL": "a@example.org",
-}
-
-
-def git(cwd: Path, *args: str, stdin: bytes = b"") -> str:
-    answer = subprocess.run(
-        ["git", *args], cwd=cwd, env=ENVIRONMENT, input=stdin, capture_output=True, check=True
-    )
-    return answer.stdout.decode().strip()
 
 
 @pytest.fixture
 def bare_ground(tmp_path: Path) -> Path:
     """A repository without commits."""
-    repo = tmp_path / "repo"
-    repo.mkdir()
-    git(repo, "init", "-q", "-b", "main")
-    return repo
+    return make_repo(tmp_path / "repo")
 
 
 @pytest.fixture
 def repo(bare_ground: Path) -> Path:
     commit(bare_ground, {"README": "hello\n"})
     return bare_ground
-
-
-def commit(repo: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        (repo / name).parent.mkdir(parents=True, exist_ok=True)
-        (repo / name).write_text(text)
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "--allow-empty", "-m", "change")
 
 
 @pytest.fixture

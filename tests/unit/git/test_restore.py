@@ -10,17 +10,14 @@ import pytest
 from mosaic.errors import DirtyTreeError, GitError
 from mosaic.git.restore import Rebuilt, rebuild_tree
 from mosaic.git.snapshot import take_tree
-from tests.properties.work_trees import ENVIRONMENT, File, files_of, git, tree_of, write
+from tests.support.git import commit, git
+from tests.support.work_trees import File, files_of, tree_of, write
+
+pytestmark = pytest.mark.slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
-        monkeypatch.setenv(name, ENVIRONMENT[name])
 
 
 @pytest.fixture
@@ -35,20 +32,8 @@ def repo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    (tmp_path / "scratch").mkdir()
-    return tmp_path / "scratch"
-
-
-@pytest.fixture
 def rebuild(repo: Path, scratch: Path) -> Callable[[str], Rebuilt]:
     return lambda tree: rebuild_tree(repo, tree, scratch=scratch)
-
-
-def commit(repo: Path) -> str:
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "--allow-empty", "-m", "change")
-    return git(repo, "rev-parse", "HEAD")
 
 
 def edited(repo: Path, scratch: Path, edit: Callable[[], object]) -> str:

@@ -14,17 +14,14 @@ from mosaic.git.diff import compare_trees, describe_changes, empty_tree, write_p
 from mosaic.git.git import run_git
 from mosaic.git.restore import apply_patch, has_object
 from mosaic.git.snapshot import HIDDEN_REFS, TakenTree, forget_trees, keep_tree, take_tree
-from tests.properties.work_trees import ENVIRONMENT, copy, git, tree_of, write
+from tests.support.git import ENVIRONMENT, commit, git
+from tests.support.work_trees import copy, tree_of, write
+
+pytestmark = pytest.mark.slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
-        monkeypatch.setenv(name, ENVIRONMENT[name])
 
 
 @pytest.fixture
@@ -44,20 +41,8 @@ def repo(bare_ground: Path) -> Path:
 
 
 @pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    (tmp_path / "scratch").mkdir()
-    return tmp_path / "scratch"
-
-
-@pytest.fixture
 def take(repo: Path, scratch: Path) -> Callable[[], TakenTree]:
     return lambda: take_tree(repo, scratch=scratch)
-
-
-def commit(repo: Path) -> str:
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "--allow-empty", "-m", "change")
-    return git(repo, "rev-parse", "HEAD")
 
 
 def content(repo: Path, taken: TakenTree, path: str) -> bytes:

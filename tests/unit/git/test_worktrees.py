@@ -25,8 +25,11 @@ from mosaic.git.worktrees import (
     shown_paths,
     what_would_be_lost,
 )
-from tests.properties.work_trees import ENVIRONMENT, File, files_of, git, write
-from tests.unit.machine.programs import next_line, running
+from tests.support.git import commit, git, make_repo
+from tests.support.programs import next_line, running
+from tests.support.work_trees import File, files_of, write
+
+pytestmark = pytest.mark.slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,45 +45,18 @@ sys.stdin.readline()
 add_work_tree(home, place, branch=branch, start="HEAD", reason="mosaic: T-1")
 print("done", flush=True)
 """
+FILES = {"a": "one\n", "d/x": "two\n"}
 HARD_NAMES = ("with space", "it's", 'say "so"', "größe-ü-日本", "$(touch x)", "a;b", "-dash", "#h")
-
-
-@pytest.fixture(autouse=True)
-def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in ENVIRONMENT.items():
-        if name.startswith("GIT_"):
-            monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
-    return make_repo(tmp_path / "repo")
+    return make_repo(tmp_path / "repo", FILES)
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "places" / "one"
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    (tmp_path / "scratch").mkdir()
-    return tmp_path / "scratch"
-
-
-def make_repo(path: Path) -> Path:
-    path.mkdir(parents=True)
-    git(path, "init", "-q", "-b", "main")
-    write(path, "a", b"one\n")
-    write(path, "d/x", b"two\n")
-    commit(path)
-    return path
-
-
-def commit(repo: Path) -> str:
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "--allow-empty", "-m", "change")
-    return git(repo, "rev-parse", "HEAD")
 
 
 def contents(top: Path) -> dict[str, File]:
@@ -150,7 +126,7 @@ def test_outside_of_a_repository_nothing_is_made(tmp_path: Path, place: Path) ->
 
 @pytest.mark.parametrize("name", HARD_NAMES)
 def test_names_that_are_hard_on_shells_are_only_names(tmp_path: Path, name: str) -> None:
-    repo = make_repo(tmp_path / name / "repo")
+    repo = make_repo(tmp_path / name / "repo", FILES)
     place = tmp_path / name / "places" / name
     add(repo, place, branch="work")
     assert [tree.path for tree in list_work_trees(repo)] == [repo, place]
@@ -178,7 +154,7 @@ def test_a_repository_that_is_itself_a_linked_work_tree_makes_more(
 def test_a_repository_with_submodules_gets_work_trees_and_loses_them(
     repo: Path, place: Path, tmp_path: Path
 ) -> None:
-    part = make_repo(tmp_path / "part")
+    part = make_repo(tmp_path / "part", FILES)
     git(repo, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(part), "sub")
     commit(repo)
     add(repo, place)

@@ -24,8 +24,7 @@ from mosaic.machine.identity import (
     parse_stat,
 )
 from mosaic.model import ProcessIdentity
-
-from .programs import next_line, running
+from tests.support.programs import next_line, running
 
 WAIT = "import sys; print('up', flush=True); sys.stdin.read()"
 

@@ -17,8 +17,7 @@ from filelock import FileLock, Timeout
 
 from mosaic.errors import FileAccessError, HeldError, LockTimeoutError
 from mosaic.machine.lock import hold_folder, is_folder_held, mission_lock
-
-from .programs import environment, next_line, running
+from tests.support.programs import environment, next_line, running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,7 @@ import pytest
 
 from mosaic.machine.identity import identify
 from mosaic.machine.orphans import children_of, descendants, find_marked, signal_tree
-
-from .programs import next_line, running
+from tests.support.programs import next_line, running
 
 if TYPE_CHECKING:
     import subprocess

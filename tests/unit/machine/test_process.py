@@ -14,8 +14,7 @@ import pytest
 from mosaic.errors import ProgramNotFoundError
 from mosaic.machine.identity import identify, own_identity
 from mosaic.machine.process import install_path, send_signal, signal_group, spawn
-
-from .programs import next_line, running
+from tests.support.programs import next_line, running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

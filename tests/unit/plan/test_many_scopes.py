@@ -13,6 +13,8 @@ from mosaic.plan.ready import Reason, explain_selection, select_tasks, summarize
 from mosaic.plan.scope_index import MOST_STEPS, ScopeIndex, numbers_in
 from mosaic.plan.scopes import scopes_overlap
 
+pytestmark = pytest.mark.slow
+
 SEGMENTS = ["a", "b", "ab", "a*", "*b", "a*b", "*", "**", "a?", "[ab]", "abc", "*c", "!a", ""]
 GLOBS = st.lists(st.sampled_from(SEGMENTS), max_size=4).map("/".join)
 SCOPES = st.lists(st.lists(GLOBS, max_size=3), max_size=6)

@@ -11,6 +11,8 @@ from mosaic.prompts.context import PromptContext, TaskFacts
 from mosaic.prompts.prompt import LONGEST_TEMPLATE, render_prompt
 from mosaic.prompts.quoting import fence, quote_data
 
+pytestmark = pytest.mark.slow
+
 
 def refused(source: str, context: PromptContext, **partials: str) -> TemplateError:
     with pytest.raises(TemplateError) as caught:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from mosaic.text.harmless import harmless_signs
 from mosaic.text.terminal import LONGEST_SEQUENCE, HarmlessText, harmless
 
+pytestmark = pytest.mark.slow
+
 HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from mosaic.cli import main
-from tests.integration.conftest import Answer
+from tests.support.mission import Answer
 
 __all__ = ["Answer", "call"]
 
@@ -33,4 +33,6 @@ def call(folder: Path, *arguments: str) -> Answer:
     for stream in (out, err):
         stream.flush()
         told.append(stream.buffer.getvalue().decode())
-    return Answer(code, *told)
+    answer = Answer(code, *told)
+    assert "Traceback" not in answer.stderr, answer.stderr
+    return answer

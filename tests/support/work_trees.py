@@ -12,19 +12,10 @@ from typing import NamedTuple
 from hypothesis import reject
 from hypothesis import strategies as st
 
+from tests.support.git import git
+
 STATE = ".state"
 """The folder that is left out."""
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "A",
-    "GIT_AUTHOR_EMAIL": "a@example.org",
-    "GIT_COMMITTER_NAME": "A",
-    "GIT_COMMITTER_EMAIL": "a@example.org",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "LC_ALL": "C",
-}
 
 
 class Edit(NamedTuple):
@@ -43,14 +34,6 @@ class File(NamedTuple):
     data: bytes
     executable: bool
     mtime_ns: int
-
-
-def git(cwd: Path, *args: str, stdin: bytes = b"", check: bool = True) -> str:
-    answer = subprocess.run(
-        ["git", *args], cwd=cwd, env=ENVIRONMENT, input=stdin, capture_output=True, check=False
-    )
-    assert not check or answer.returncode == 0, (args, answer.stderr)
-    return os.fsdecode(answer.stdout).removesuffix("\n")
 
 
 def make_template(folder: Path) -> Path:

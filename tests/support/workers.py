@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.integration.conftest import MissionRepo
+from tests.support.mission import MissionRepo
 
 AGENT = """\
 import json, os, pathlib, signal, subprocess, sys, time

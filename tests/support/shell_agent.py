@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from tests.integration.conftest import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, wait_for
 
 AGENT = """\
 cat >/dev/null

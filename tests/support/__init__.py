@@ -1,0 +1,1 @@
+"""What tests share: missions, agents, git, programs, and a check of each of them."""
