@@ -21,6 +21,16 @@ JsonValue: TypeAlias = (
     "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 )
 
+# What a field of a record may hold beside the usual types; see `mosaic.codec`.
+Text: TypeAlias = str
+"""Text that may have several lines; a plain `str` has one."""
+FileName: TypeAlias = str
+"""The name of a file or folder, without a path to it."""
+ObjectId: TypeAlias = str
+"""An object of git, by its hexadecimal digits."""
+FreeJson: TypeAlias = JsonValue
+"""JSON that is taken as it is; texts in a plain `JsonValue` have one line."""
+
 
 class Status(StrEnum):
     """Where a task stands."""

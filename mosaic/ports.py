@@ -236,6 +236,10 @@ class Runtime(Protocol):
     def name(self) -> str:
         """The name by which tasks and users choose it."""
 
+    @property
+    def reports_commands(self) -> bool:
+        """Whether its output names every command that it runs."""
+
     def can_continue(self, conversation: str) -> bool:
         """Tell whether it still has a conversation, to continue it in a new process."""
 

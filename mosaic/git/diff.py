@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from mosaic.model import Text
+
 ABSENT = "000000"
 """The mode of a file on the side of a change where it is not."""
 SUBMODULE = "160000"
@@ -39,10 +41,10 @@ _KINDS = {"A": "added", "D": "deleted", "M": "changed", "R": "renamed", "C": "co
 class FileChange:
     """One file that differs."""
 
-    path: str
+    path: Text
     kind: str
     """`added`, `deleted`, `changed`, `renamed`, `copied` or `type`."""
-    old_path: str | None = None
+    old_path: Text | None = None
     added_lines: int | None = None
     """None for a binary file."""
     deleted_lines: int | None = None

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mosaic.model import Text
+
 PRIVATE = "private file"
 """Why a file is left out that its owner alone may read."""
 _OTHERS = 0o077
@@ -24,7 +26,7 @@ _BLOCK_BYTES = 1 << 20
 class LeftOut:
     """A file that was listed and not taken in; a tracked one is taken as the index has it."""
 
-    path: str
+    path: Text
     reason: str
     size_bytes: int
     mtime_ns: int

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mosaic.codec import format_moment
 from mosaic.errors import FailedError, NotReadyError, UsageError
 from mosaic.executors.tmux import pane_of
 from mosaic.machine.clock import utc_now
@@ -23,7 +24,6 @@ from mosaic.panels.launch import WorkerStart, start_worker
 from mosaic.panels.record import Panel, PanelEvent, named_worker
 from mosaic.records import asdict, dataclass, replace
 from mosaic.runs.checked import checked
-from mosaic.runs.record import format_moment
 from mosaic.runtimes import get_runtime
 
 if TYPE_CHECKING:

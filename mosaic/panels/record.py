@@ -24,6 +24,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import format_moment
 from mosaic.errors import PanelNotFoundError, RecordError, UsageError
 from mosaic.machine.clock import read_moment, utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
@@ -42,7 +43,7 @@ from mosaic.panels.words import (
 )
 from mosaic.records import dataclass, replace
 from mosaic.runs.checked import checked
-from mosaic.runs.record import Run, format_moment
+from mosaic.runs.record import Run
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:

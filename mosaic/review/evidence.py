@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 KINDS = {"added": Kind.ADDED, "deleted": Kind.DELETED, "renamed": Kind.RENAMED}
-TELLING_RUNTIMES = ("claude", "codex", "demo")
 """Runtimes whose events name every command that the agent ran."""
 LONGEST_LINE_BYTES = 8 << 20
 MOST_LINES = 50_000
@@ -249,9 +248,11 @@ def _changed_files(top: Path, pairs: Sequence[TreePair]) -> tuple[ChangedFile, .
 
 
 def _tells_all(meta: RunMeta, mission: Mission) -> bool:
-    spec = mission.runtimes.get(meta.runtime)
-    tells = meta.runtime in TELLING_RUNTIMES or (spec is not None and spec.tells_commands)
-    return meta.mode is Mode.HEADLESS and tells
+    try:
+        runtime = get_runtime(meta.runtime, mission.runtimes)
+    except MissionError:
+        return False
+    return meta.mode is Mode.HEADLESS and runtime.reports_commands
 
 
 def _commands_of_agents(

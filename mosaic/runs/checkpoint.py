@@ -18,24 +18,22 @@ from __future__ import annotations
 import contextlib
 import os
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError, RecordError
-from mosaic.git.diff import FileChange
+from mosaic.codec import JsonForm, dump_record, load_record
+from mosaic.errors import RecordError
+from mosaic.git.diff import FileChange  # noqa: TC001 - the codec looks it up
 from mosaic.git.left_out import PRIVATE, LeftOut
-from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.json_data import parse_json
-from mosaic.records import asdict, dataclass, field
-from mosaic.runs.checked import checked
-from mosaic.runs.record import LAYOUT_VERSION, Run, format_moment
+from mosaic.records import dataclass, field
+from mosaic.runs.record import LAYOUT_VERSION, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
-    from mosaic.model import JsonValue
+    from mosaic.model import FileName, JsonValue, ObjectId, Text
 
 FILES_LISTED = 2000
 """More changed files than these are counted only; the patch has them all."""
@@ -65,32 +63,33 @@ class Trigger(StrEnum):
 class Checkpoint:
     """One checkpoint's record."""
 
+    json_form = JsonForm(version=LAYOUT_VERSION)
     seq: int
     types: tuple[str, ...]
     created_at: datetime
     trigger: str
-    summary: str
+    summary: Text
     task_id: str
     run_id: str
-    note: str = ""
+    note: Text = ""
     base_ref: str | None = None
     """The branch or commit that was asked for; None for the run's own base commit."""
-    base_commit: str | None = None
+    base_commit: ObjectId | None = None
     """What `patch` is against; None: against nothing."""
-    head: str | None = None
+    head: ObjectId | None = None
     branch: str | None = None
-    tree: str | None = None
-    commit: str | None = None
+    tree: ObjectId | None = None
+    commit: ObjectId | None = None
     ref: str | None = None
     files: tuple[FileChange, ...] = ()
     files_total: int = 0
-    stat: str = ""
-    patch: str | None = None
+    stat: Text = ""
+    patch: FileName | None = None
     """File names beside the record."""
-    log_tail: str | None = None
-    gate_output: str | None = None
+    log_tail: FileName | None = None
+    gate_output: FileName | None = None
     left_out: tuple[LeftOut, ...] = ()
-    problem: str | None = None
+    problem: Text | None = None
     """Why there is no tree in it."""
     patch_left_out: str | None = None
     """Why a patch beside it is missing, and the command that makes it."""
@@ -189,38 +188,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         RecordError: it is missing, broken, or of a newer Mosaic.
     """
-    try:
-        values: dict[str, Any] = parse_json(find_bytes(path) or b"")
-        is_newer = values.get("layout_version", LAYOUT_VERSION) > LAYOUT_VERSION
-        known = _known(Checkpoint, values)
-        known["created_at"] = read_moment(known["created_at"])
-        known["types"] = tuple(known["types"])
-        files = [FileChange(**_known(FileChange, each)) for each in known.get("files", ())]
-        known["files"] = tuple(checked(each, texts=("path", "old_path")) for each in files)
-        left_out = [LeftOut(**_known(LeftOut, each)) for each in known.get("left_out", ())]
-        known["left_out"] = tuple(checked(each, texts=("path",)) for each in left_out)
-        checkpoint = checked(
-            Checkpoint(**known),
-            texts=("summary", "note", "stat", "problem", "files", "left_out"),
-            names=("patch", "log_tail", "gate_output"),
-            objects=("base_commit", "head", "tree", "commit"),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MissionError) as error:
-        raise RecordError(
-            "a checkpoint cannot be read", path=path, detail=str(error) or None
-        ) from None
-    if is_newer:
-        raise RecordError("a checkpoint is of a newer Mosaic", path=path, hint="upgrade Mosaic")
-    return checkpoint
+    return load_record(Checkpoint, find_bytes(path) or b"", path, what="a checkpoint")
 
 
 def write_checkpoint(run: Run, checkpoint: Checkpoint) -> None:
     """Write one checkpoint's record; what belongs to it is written already."""
-    values: dict[str, JsonValue] = {"layout_version": LAYOUT_VERSION, **asdict(checkpoint)}
-    values["created_at"] = format_moment(checkpoint.created_at)
-    run.write_json(f"checkpoints/{checkpoint.seq:04d}.json", values)
-
-
-def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values that a record has fields for; newer ones are left alone."""
-    return {name: values[name] for name in kind.__dataclass_fields__ if name in values}
+    run.write_json(f"checkpoints/{checkpoint.seq:04d}.json", dump_record(checkpoint))

@@ -15,13 +15,13 @@ import operator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.codec import format_moment
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.journal import append_next
 from mosaic.machine.json_data import parse_json
 from mosaic.model import RunStatus
 from mosaic.records import dataclass, field
-from mosaic.runs.record import format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

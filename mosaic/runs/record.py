@@ -26,39 +26,31 @@ from __future__ import annotations
 import contextlib
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
-from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 from mosaic.records import dataclass, field, replace
-from mosaic.runs.checked import checked, is_line
+from mosaic.runs.result import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from mosaic.model import JsonValue
-
-Parsed = TypeVar("Parsed")
+    from mosaic.model import FreeJson, JsonValue, ObjectId, Text
 
 LAYOUT_VERSION = 1
 STEP_KINDS = ("shell", "git", "planner", "review", "finalize")
 """What a recorded command may be; an agent's run is a step of its runtime's name."""
-
-RESULT_LINES = (
-    "outcome", "reason", "cause", "task_id", "step_id", "run_id", "session_id", "worker_kind",
-    "started_at", "finished_at", "runtime_session_id",
-)  # fmt: skip
-RESULT_TEXTS = ("summary", "words", "answer", "report")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunMeta:
     """meta.json: what was asked."""
 
+    json_form = JsonForm(version=LAYOUT_VERSION)
     task_id: str
     step_id: str
     run_id: str
@@ -66,12 +58,12 @@ class RunMeta:
     attempt: int
     runtime: str
     mode: Mode
-    argv: tuple[str, ...]
+    argv: tuple[Text, ...]
     """As recorded: masked, with `PROMPT_MARK` for the prompt."""
     step_kind: str = ""
     """`claude`, `codex`, the name of another runtime, or one of `STEP_KINDS`."""
-    cwd: str
-    mission_file: str
+    cwd: Text
+    mission_file: Text
     branch: str | None
     base_commit: str | None
     timeout_seconds: float | None
@@ -93,6 +85,7 @@ class RunMeta:
 class RunState:
     """state.json: where a run stands."""
 
+    json_form = JsonForm(version=LAYOUT_VERSION)
     status: RunStatus
     attempt: int = 1
     started_at: datetime | None = None
@@ -102,19 +95,20 @@ class RunState:
     checkpoint_seq: int = 0
     exit_code: int | None = None
     reason: EndReason | None = None
-    summary: str = ""
+    summary: Text = ""
     agent: ProcessIdentity | None = None
     supervisor_pid: int | None = None
     runtime_session_id: str | None = None
-    last_activity: str = ""
+    last_activity: Text = ""
     """What the agent did last, in words."""
     output_bytes: int = 0
     usage: Usage | None = None
     """What it consumed so far, as far as it tells."""
-    begin_tree: str | None = None
+    begin_tree: ObjectId | None = None
     """The work tree when the agent was started; kept by the hidden ref `<run>/0`."""
     place: Mapping[str, JsonValue] = field(default_factory=dict)
     """Where its supervisor was started: `executor`, and of a tmux pane what finds it again."""
+    unknown: Mapping[str, FreeJson] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,7 +168,7 @@ class Run:
         Raises:
             RecordError: it is missing or broken.
         """
-        return _parse(self.dir / "meta.json", meta_from)
+        return meta_from(self._read("meta.json"), self.dir / "meta.json")
 
     def find_meta(self) -> RunMeta | None:
         """Return meta.json, or None where it cannot be read."""
@@ -189,7 +183,7 @@ class Run:
         Raises:
             RecordError: it is missing or broken.
         """
-        return _parse(self.dir / "state.json", _state_from)
+        return load_record(RunState, self._read("state.json"), self.dir / "state.json")
 
     def find_place(self) -> Mapping[str, JsonValue]:
         """Return where its supervisor was started; nothing where that is not known."""
@@ -200,9 +194,9 @@ class Run:
 
     def result(self) -> Mapping[str, Any] | None:
         """Read result.json; None when the run has not got one."""
-        if not (self.dir / "result.json").exists():
-            return None
-        return _parse(self.dir / "result.json", _result_from)
+        path = self.dir / "result.json"
+        data = find_bytes(path)
+        return None if data is None else dump_record(load_record(StepResult, data, path))
 
     def find_result(self) -> Mapping[str, Any]:
         """Return result.json, or nothing where there is none that can be read."""
@@ -213,15 +207,21 @@ class Run:
 
     def write_meta(self, meta: RunMeta) -> None:
         """Write meta.json."""
-        self.write_json("meta.json", meta_values(meta))
+        self.write_json("meta.json", dump_record(meta))
 
     def write_state(self, state: RunState) -> None:
         """Replace state.json."""
-        self.write_json("state.json", {"layout_version": LAYOUT_VERSION, **_values(state)})
+        self.write_json("state.json", dump_record(state))
 
     def write_json(self, name: str, values: Mapping[str, JsonValue]) -> None:
         """Replace one of the record's JSON files."""
         write_private(self.dir / name, dump_json(values), root=self.dir)
+
+    def _read(self, name: str) -> bytes:
+        data = find_bytes(self.dir / name)
+        if data is None:
+            raise RecordError(f"the run record has no `{name}`", path=self.dir)
+        return data
 
     def output_bytes(self) -> int:
         """Return how much was written to both logs so far."""
@@ -249,89 +249,19 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
     )
 
 
-def format_moment(moment: datetime) -> str:
-    """Return a time as records hold it: UTC with milliseconds and `Z`."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def _values(record: RunMeta | RunState) -> dict[str, JsonValue]:
-    return {name: _plain(getattr(record, name)) for name in record.__dataclass_fields__}
-
-
-def _plain(value: Any) -> JsonValue:
-    if isinstance(value, datetime):
-        return format_moment(value)
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, ProcessIdentity | Usage):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    return value  # type: ignore[no-any-return]
-
-
-def _parse(path: Path, build: Callable[[dict[str, Any]], Parsed]) -> Parsed:
-    try:
-        data = find_bytes(path)
-        if data is None:
-            raise RecordError(f"the run record has no `{path.name}`", path=path.parent)
-        values = parse_json(data)
-        if values.get("layout_version", LAYOUT_VERSION) > LAYOUT_VERSION:
-            raise RecordError(
-                f"`{path.name}` is of a newer Mosaic", path=path, hint="upgrade Mosaic"
-            )
-        return build(values)
-    except MissionError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordError(
-            f"`{path.name}` of a run cannot be read", path=path, detail=str(error)
-        ) from None
-
-
 def meta_values(meta: RunMeta) -> dict[str, JsonValue]:
     """Return what meta.json holds."""
-    return {"layout_version": LAYOUT_VERSION, **_values(meta)}
+    return dump_record(meta)
 
 
-def meta_from(values: dict[str, Any]) -> RunMeta:
-    """Return what `meta_values` gave; raises KeyError, TypeError or ValueError for other values."""
-    known = {name: values[name] for name in RunMeta.__dataclass_fields__ if name in values}
-    known["mode"] = Mode(known["mode"])
-    known["argv"] = tuple(known["argv"])
-    known["step_kind"] = known.get("step_kind") or known["runtime"]
-    known["created_at"] = read_moment(known["created_at"])
-    return checked(RunMeta(**known), texts=("argv", "cwd", "mission_file"))
+def meta_from(data: bytes | Mapping[str, Any], place: Path) -> RunMeta:
+    """Read what meta.json holds.
 
-
-def _state_from(values: dict[str, Any]) -> RunState:
-    known = {name: values[name] for name in RunState.__dataclass_fields__ if name in values}
-    for name in ("started_at", "updated_at", "finished_at"):
-        if known.get(name):
-            known[name] = read_moment(known[name])
-    known["status"] = RunStatus(known["status"])
-    if known.get("reason"):
-        known["reason"] = EndReason(known["reason"])
-    if known.get("agent"):
-        known["agent"] = checked(ProcessIdentity(**known["agent"]))
-    if known.get("usage"):
-        known["usage"] = checked(Usage(**known["usage"]))
-    return checked(RunState(**known), texts=("summary", "last_activity"), objects=("begin_tree",))
-
-
-def _result_from(values: dict[str, Any]) -> dict[str, Any]:
-    """Return result.json, whose parts that others build on are of their kinds."""
-    for name in RESULT_LINES:
-        value = values.get(name)
-        if value is not None and not (isinstance(value, str) and is_line(value)):
-            raise ValueError(f"`{name}` is not one line of text")
-    for name in RESULT_TEXTS:
-        if not isinstance(values.get(name) or "", str):
-            raise TypeError(f"`{name}` is not text")
-    if not isinstance(values.get("exit_code") or 0, int):
-        raise TypeError("`exit_code` is not a number")
-    if values.get("usage") is not None:
-        checked(Usage(**values["usage"]))
-    return dict(values)
+    Raises:
+        RecordError: it is broken.
+    """
+    meta = load_record(RunMeta, data, place)
+    return meta if meta.step_kind else replace(meta, step_kind=meta.runtime)
 
 
 def advance(state: RunState, now: datetime, **changes: Any) -> RunState:

@@ -19,6 +19,7 @@ from mosaic.machine.json_data import parse_json
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
+    from mosaic.model import Text
     from mosaic.runs.record import Run
 
 REPORT_NAME = "report.json"
@@ -31,31 +32,31 @@ MOST_ENTRIES = 200
 class Artifact:
     """Something that a run left, by a path relative to its record or to the project."""
 
-    name: str
-    kind: str
-    path: str
-    description: str = ""
+    name: Text
+    kind: Text
+    path: Text
+    description: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Followup:
     """A step that somebody suggests to run next."""
 
-    step_name: str
-    step_kind: str = ""
-    reason: str = ""
+    step_name: Text
+    step_kind: Text = ""
+    reason: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentReport:
     """What was said of a run by whoever ran in it."""
 
-    summary: str = ""
+    summary: Text = ""
     needs_human: bool = False
     blocked: bool = False
     artifacts: tuple[Artifact, ...] = ()
     suggested_followup: tuple[Followup, ...] = ()
-    problem: str | None = None
+    problem: Text | None = None
     """Why it cannot be understood."""
 
 

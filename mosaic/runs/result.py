@@ -4,20 +4,70 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mosaic.codec import JsonForm, dump_record
 from mosaic.machine.log_pipes import find_gaps
-from mosaic.model import RunStatus
+from mosaic.model import RunStatus, Usage
 from mosaic.plan.sizes import format_size
-from mosaic.records import asdict, dataclass, field
+from mosaic.records import dataclass, field
 from mosaic.runs.flood import Unread
-from mosaic.runs.record import LAYOUT_VERSION, Run, RunMeta, format_moment
-from mosaic.runs.report import AgentReport, list_artifacts
+from mosaic.runs.report import AgentReport, Artifact, Followup, list_artifacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from mosaic.machine.log_pipes import Gap
-    from mosaic.model import EndReason, JsonValue, Usage
+    from mosaic.model import EndReason, Text
+    from mosaic.runs.record import Run, RunMeta
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metrics:
+    """What a run came to in numbers."""
+
+    duration_ms: int = 0
+    lifecycle_event_count: int = 0
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    checkpoint_count: int = 0
+    stdout_bytes_lost: int = 0
+    stderr_bytes_lost: int = 0
+    stdout_bytes_passed_over: int = 0
+    transcript_bytes_missing: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepResult:
+    """result.json."""
+
+    json_form = JsonForm(version=1)
+    ok: bool = False
+    outcome: str = ""
+    reason: str | None = None
+    cause: str = ""
+    retryable: bool = False
+    summary: Text = ""
+    words: Text = ""
+    warnings: tuple[Text, ...] = ()
+    answer: Text = ""
+    needs_human: bool = False
+    blocked: bool = False
+    report: Text = ""
+    task_id: str = ""
+    step_id: str = ""
+    run_id: str = ""
+    session_id: str | None = None
+    attempt: int = 1
+    worker_kind: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_ms: int = 0
+    exit_code: int | None = None
+    runtime_session_id: str | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    suggested_followup: tuple[Followup, ...] = ()
+    metrics: Metrics = Metrics()
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +103,7 @@ def write_result(run: Run, meta: RunMeta, end: StepEnd) -> None:
     Raises:
         FileAccessError: it cannot be written.
     """
-    run.write_json("result.json", _values(run, meta, end))
+    run.write_json("result.json", dump_record(step_result(run, meta, end)))
 
 
 def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
@@ -66,55 +116,51 @@ def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
     ]
 
 
-def _values(run: Run, meta: RunMeta, end: StepEnd) -> dict[str, JsonValue]:
+def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
+    """Return an end as result.json has it, with what its run left."""
     report = end.report
     gaps = find_gaps(run.dir)
     duration_ms = int(end.duration_seconds * 1000)
     blocked = end.status is RunStatus.BLOCKED
-    return {
-        "layout_version": LAYOUT_VERSION,
-        "ok": end.ok,
-        "outcome": end.status.value,
-        "reason": end.reason.value if end.reason else None,
-        "cause": end.cause,
-        "retryable": end.retryable,
-        "summary": end.summary,
-        "words": end.words,
-        "warnings": list(end.warnings),
-        "answer": end.answer,
-        "needs_human": blocked or report.needs_human,
-        "blocked": blocked,
-        "report": report.summary,
-        "task_id": meta.task_id,
-        "step_id": meta.step_id,
-        "run_id": meta.run_id,
-        "session_id": meta.session_id,
-        "attempt": meta.attempt,
-        "worker_kind": meta.step_kind,
-        "started_at": format_moment(end.started_at),
-        "finished_at": format_moment(end.finished_at),
-        "duration_ms": duration_ms,
-        "exit_code": end.exit_code,
-        "runtime_session_id": end.conversation,
-        "artifacts": [asdict(artifact) for artifact in list_artifacts(run, report)],
-        "suggested_followup": [asdict(followup) for followup in report.suggested_followup],
-        "metrics": {
-            "duration_ms": duration_ms,
-            "lifecycle_event_count": end.events,
-            "stdout_bytes": _size(run, "stdout.log"),
-            "stderr_bytes": _size(run, "stderr.log"),
-            "checkpoint_count": sum(1 for _ in run.checkpoints.glob("*.json")),
-            "stdout_bytes_lost": _lost(gaps, "stdout"),
-            "stderr_bytes_lost": _lost(gaps, "stderr"),
-            "stdout_bytes_passed_over": end.unread.passed_over_bytes,
-            "transcript_bytes_missing": end.unread.skipped_bytes,
-        },
-        "usage": _usage_values(end.usage),
-    }
-
-
-def _usage_values(usage: Usage | None) -> Mapping[str, JsonValue] | None:
-    return asdict(usage) if usage else None
+    return StepResult(
+        ok=end.ok,
+        outcome=end.status.value,
+        reason=end.reason.value if end.reason else None,
+        cause=end.cause,
+        retryable=end.retryable,
+        summary=end.summary,
+        words=end.words,
+        warnings=tuple(end.warnings),
+        answer=end.answer,
+        needs_human=blocked or report.needs_human,
+        blocked=blocked,
+        report=report.summary,
+        task_id=meta.task_id,
+        step_id=meta.step_id,
+        run_id=meta.run_id,
+        session_id=meta.session_id,
+        attempt=meta.attempt,
+        worker_kind=meta.step_kind,
+        started_at=end.started_at,
+        finished_at=end.finished_at,
+        duration_ms=duration_ms,
+        exit_code=end.exit_code,
+        runtime_session_id=end.conversation,
+        artifacts=tuple(list_artifacts(run, report)),
+        suggested_followup=report.suggested_followup,
+        metrics=Metrics(
+            duration_ms=duration_ms,
+            lifecycle_event_count=end.events,
+            stdout_bytes=_size(run, "stdout.log"),
+            stderr_bytes=_size(run, "stderr.log"),
+            checkpoint_count=sum(1 for _ in run.checkpoints.glob("*.json")),
+            stdout_bytes_lost=_lost(gaps, "stdout"),
+            stderr_bytes_lost=_lost(gaps, "stderr"),
+            stdout_bytes_passed_over=end.unread.passed_over_bytes,
+            transcript_bytes_missing=end.unread.skipped_bytes,
+        ),
+        usage=end.usage,
+    )
 
 
 def _lost(gaps: Sequence[Gap], stream: str) -> int:

@@ -20,6 +20,7 @@ BUILT_IN = {
     "codex": ("mosaic.runtimes.codex", "Codex"),
     "demo": ("mosaic.runtimes.demo", "Demo"),
 }
+CUSTOM = ("mosaic.runtimes.command", "CommandRuntime")
 PREFERRED = ("claude", "codex")
 """What is looked for, in this order, when nobody names a runtime."""
 
@@ -35,15 +36,11 @@ def get_runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Runtime:
         RuntimeUnknownError: there is none.
     """
     spec = specs.get(name)
-    if name in BUILT_IN:
-        module, kind = BUILT_IN[name]
-        build = cast("Callable[[RuntimeSpec], Runtime]", getattr(import_module(module), kind))
-        return build(spec or RuntimeSpec(name=name))
-    if spec is None or not spec.command:
+    if name not in BUILT_IN and (spec is None or not spec.command):
         raise RuntimeUnknownError(name, known_runtimes(specs))
-    from mosaic.runtimes.command import CommandRuntime  # start-up, as above
-
-    return CommandRuntime(spec)
+    module, kind = BUILT_IN.get(name, CUSTOM)
+    build = cast("Callable[[RuntimeSpec], Runtime]", getattr(import_module(module), kind))
+    return build(spec or RuntimeSpec(name=name))
 
 
 def known_runtimes(specs: Mapping[str, RuntimeSpec]) -> list[str]:

@@ -12,55 +12,46 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from mosaic.model import Mode, RuntimeSpec, Usage
+from mosaic.model import Mode, Usage
 from mosaic.ports import (
-    CommandRan,
     ConversationKnown,
     EndCause,
     Ending,
     FileTouched,
     Invocation,
-    Launch,
     MessageSeen,
-    Observation,
-    OutputReader,
-    Probe,
-    ProcessEnd,
     PromptChannel,
     RetrySeen,
     UsageSeen,
 )
-from mosaic.runtimes.command import custom_invocation
-from mosaic.runtimes.common import (
-    PARENT_MARKS,
-    argument_prompt,
+from mosaic.runtimes.command import CommandRuntime, argument_prompt, pointer_prompt
+from mosaic.runtimes.readers import (
+    EventReader,
     as_count,
     as_dict,
-    as_list,
+    as_dicts,
     as_text,
-    cut_ending,
-    difference,
-    parse_object,
-    probe_program,
-    usage_ending,
+    command_ran,
+    early_ending,
+    empty_ending,
+    ended_well,
+    failure,
+    own_part,
 )
-from mosaic.runtimes.plain import ExitCodeReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OLDEST = (0, 100)
-"""The oldest version that is known to have the options that are used here."""
-INSTALL = "`npm install -g @openai/codex`"
+    from mosaic.ports import Launch, Observation, OutputReader, ProcessEnd
+
 LONGEST_STDIN_CHARS = 1_000_000
 """It refuses more than 1,048,576 characters."""
 OWN_SANDBOX = ("--sandbox=", "--dangerously", "sandbox_mode=")
 """How `args` may choose a sandbox otherwise; the last one is the value of `-c`."""
 SHELLS = ("bash", "sh", "zsh")
 SHELL_CALL_PARTS = 3
-MARKS = (b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"')
 
-FAILURES = (
+CAUSES = (
     (r"Quota exceeded|insufficient_quota", EndCause.QUOTA),
     (r"ran out of room|context_length|context window", EndCause.CONTEXT_FULL),
     (r"status:? 40[13]\b|Missing environment variable|Not logged in|API key", EndCause.AUTH),
@@ -72,160 +63,87 @@ FAILURES = (
 
 A bare number is no status: the text names an address, whose port may hold any."""
 
-FAILURE_WORDS = {
-    EndCause.AUTH: ("`codex` is not logged in", "run `codex login`, or set CODEX_API_KEY"),
-    EndCause.QUOTA: ("the quota of `codex` is used up", "look at the plan and billing"),
-    EndCause.RATE_LIMIT: (
-        "`codex` was turned away by a rate limit",
-        "try again later: `mission resume`",
-    ),
-    EndCause.CONTEXT_FULL: (
-        "`codex` has no room left",
-        "`mission resume --fresh` begins a new conversation",
-    ),
-    EndCause.OVERLOADED: (
-        "the model server could not answer `codex`",
-        "try again later: `mission resume`",
-    ),
-    EndCause.CONNECTION: (
-        "`codex` lost its connection",
-        "look at the network, then `mission resume`",
-    ),
-    EndCause.API_ERROR: ("`codex` failed", None),
-}
-RETRYABLE = (EndCause.RATE_LIMIT, EndCause.OVERLOADED, EndCause.CONNECTION)
 
-
-class Codex:
+class Codex(CommandRuntime):
     """The `codex` command line."""
 
-    name = "codex"
+    oldest = (0, 100)
+    install_hint = "`npm install -g @openai/codex`"
+    is_built_in = True
 
-    def __init__(self, spec: RuntimeSpec) -> None:
-        self._spec = spec
-
-    def invocation(self, launch: Launch) -> Invocation:
+    def own_invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
-        if self._spec.command:
-            return custom_invocation(self._spec, launch)
-        model = launch.model or self._spec.model
+        model = launch.model or self.spec.model
         folders = tuple(part for path in launch.folders for part in ("--add-dir", str(path)))
-        options = (*(("-m", model) if model else ()), *folders, *self._spec.args)
+        options = (*(("-m", model) if model else ()), *folders, *self.spec.args)
+        resume = ("resume", launch.conversation) if launch.conversation else ()
+        place = ("-C", str(launch.cwd))
         if launch.mode is Mode.INTERACTIVE:
-            resume = ("resume", launch.conversation) if launch.conversation else ()
             # Options that take several values would swallow a prompt behind them.
-            argv = (
-                "codex",
-                "--no-daemon",
-                "-C",
-                str(launch.cwd),
-                *options,
-                *resume,
-                "--",
-                argument_prompt(launch),
-            )
-            channel = PromptChannel.ARGUMENT
-        else:
-            argv, channel = self._headless(launch, options)
-        return Invocation(
-            argv=argv,
-            channel=channel,
-            env=self._spec.env,
-            unset=PARENT_MARKS,
-            conversation=launch.conversation,
-        )
-
-    def _headless(
-        self, launch: Launch, options: tuple[str, ...]
-    ) -> tuple[tuple[str, ...], PromptChannel]:
-        own_sandbox = any(
-            arg in ("-s", "--sandbox") or arg.startswith(OWN_SANDBOX) for arg in self._spec.args
-        )
-        sandbox = () if own_sandbox else ("--sandbox", "workspace-write")
-        if launch.read_only:
-            sandbox = ("--sandbox", "read-only")
+            prompt = argument_prompt(launch)
+            argv = ("codex", "--no-daemon", *place, *options, *resume, "--", prompt)
+            return Invocation(argv=argv, channel=PromptChannel.ARGUMENT)
+        last_message = launch.run_dir / "artifacts" / "last-message.txt"
         asked = launch.answer_schema
         schema = ("--output-schema", str(asked.file)) if asked else ()
-        last_message = launch.run_dir / "artifacts" / "last-message.txt"
-        start = (
-            "codex",
-            "exec",
-            "--json",
-            "--skip-git-repo-check",
-            *sandbox,
-            "-C",
-            str(launch.cwd),
-            "-o",
-            str(last_message),
-            *schema,
-            *options,
-        )
-        resume = ("resume", launch.conversation) if launch.conversation else ()
+        argv = (
+            "codex", "exec", "--json", "--skip-git-repo-check", *self._sandbox(launch), *place,
+            "-o", str(last_message), *schema, *options, *resume,
+        )  # fmt: skip
         if len(launch.prompt) > LONGEST_STDIN_CHARS:
-            pointer = f"Read and do what the file {launch.prompt_file} says."
-            return (*start, *resume, pointer), PromptChannel.FILE
-        return (*start, *resume, "-"), PromptChannel.STDIN
+            return Invocation(argv=(*argv, pointer_prompt(launch)), channel=PromptChannel.FILE)
+        return Invocation(argv=(*argv, "-"), channel=PromptChannel.STDIN)
 
-    def can_continue(self, conversation: str) -> bool:
-        """Tell that a thread that was named can be continued: it was kept before it was named."""
-        return bool(conversation) and (not self._spec.command or bool(self._spec.resume))
+    def _sandbox(self, launch: Launch) -> tuple[str, ...]:
+        if launch.read_only:
+            return ("--sandbox", "read-only")
+        is_chosen = any(
+            arg in ("-s", "--sandbox") or arg.startswith(OWN_SANDBOX) for arg in self.spec.args
+        )
+        return () if is_chosen else ("--sandbox", "workspace-write")
 
-    def reader(self, mode: Mode) -> OutputReader:
-        """Return a fresh reader for one run's stdout."""
-        if mode is Mode.INTERACTIVE:
-            return ExitCodeReader("codex")
+    def headless_reader(self) -> OutputReader:
+        """Return a fresh reader of `codex exec --json`."""
         return CodexReader()
 
-    def probe(self) -> Probe:
-        """Look whether it is installed, and which version."""
-        program = self._spec.command[0] if self._spec.command else "codex"
-        return probe_program(program, INSTALL, oldest=OLDEST)
 
-
-class CodexReader:
+class CodexReader(EventReader):
     """Reads `codex exec --json`, one event a line."""
 
+    marks = (b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"')
+    """What stands in the events of threads and turns, and in commands and edits."""
+
     def __init__(self) -> None:
+        super().__init__("codex")
         self._thread = ""
         self._completed = False
         self._failure: str | None = None
         self._total: Usage | None = None
         self._answer = ""
 
-    def feed(self, line: bytes) -> list[Observation]:
-        """Take one whole line."""
-        event = parse_object(line)
-        return list(self._observe(event)) if event else []
-
-    def structured(self, line: bytes) -> bool:
-        """Tell whether a line is an event."""
-        return line.startswith(b"{")
-
     @property
     def answer(self) -> str:
         """The last message."""
         return self._answer
 
-    @property
-    def marks(self) -> tuple[bytes, ...]:
-        """What stands in the events of threads and turns, and in commands and edits."""
-        return MARKS
-
     def usage(self, before: Usage) -> Usage | None:
-        """Return this run's part of the thread's totals. Money is told nowhere."""
-        return difference(self._total, before) if self._total else None
+        """Return this run's part of the thread's totals. Money is reported nowhere."""
+        total = self._total
+        if total is None:
+            return None
+        names = ("input_tokens", "output_tokens", "cached_input_tokens")
+        parts = ((name, own_part(getattr(total, name), getattr(before, name))) for name in names)
+        return Usage(**{name: int(part or 0) for name, part in parts})
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the last turn."""
         if self._failure is not None:
-            return _judge_failure(self._failure)
-        if self._completed and end.exit_code == 0:
-            return self._judge_answer(end)
-        if not self._thread and end.exit_code > 0 and end.stderr_tail.strip():
-            return usage_ending("codex", end.stderr_tail, end.exit_code)
-        return cut_ending("codex", end.exit_code, end.stderr_tail)
-
-    def _judge_answer(self, end: ProcessEnd) -> Ending:
+            found = (cause for words, cause in CAUSES if re.search(words, self._failure or ""))
+            cause = next(found, EndCause.API_ERROR)
+            login = "run `codex login`, or set CODEX_API_KEY"
+            return failure("codex", cause, self._failure, login if cause is EndCause.AUTH else "")
+        if not self._completed or end.exit_code != 0:
+            return early_ending("codex", end, has_begun=bool(self._thread))
         if "writing is blocked" in end.stderr_tail or "patch rejected" in end.stderr_tail:
             return Ending(
                 ok=True,
@@ -236,15 +154,11 @@ class CodexReader:
             )
         if not self._answer.strip():
             used = self._total.output_tokens if self._total else 0
-            return Ending(
-                ok=bool(used),
-                cause=EndCause.EMPTY,
-                message="`codex` ended without an answer",
-                warnings=("the answer is empty",),
-            )
-        return Ending(ok=True, cause=EndCause.OK, message="`codex` ended well")
+            return empty_ending("codex", has_worked=bool(used))
+        return ended_well("codex")
 
-    def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
+    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
+        """Return what an event tells."""
         kind = event.get("type")
         if kind == "thread.started" and as_text(event.get("thread_id")):
             self._thread = as_text(event["thread_id"])
@@ -253,7 +167,12 @@ class CodexReader:
             self._completed, self._failure = False, None
         elif kind == "turn.completed":
             self._completed = True
-            self._total = _usage_of(as_dict(event.get("usage")))
+            given = as_dict(event.get("usage"))
+            self._total = Usage(
+                input_tokens=as_count(given.get("input_tokens")),
+                output_tokens=as_count(given.get("output_tokens")),
+                cached_input_tokens=as_count(given.get("cached_input_tokens")),
+            )
             yield UsageSeen(usage=self._total)
         elif kind == "turn.failed":
             self._failure = as_text(as_dict(event.get("error")).get("message")) or "no word why"
@@ -268,15 +187,10 @@ class CodexReader:
             self._answer = as_text(item.get("text"))
             yield MessageSeen(text=self._answer)
         elif kind == "command_execution":
-            code = item.get("exit_code")
-            exit_code = code if isinstance(code, int) and not isinstance(code, bool) else None
-            yield CommandRan(
-                command=inner_command(as_text(item.get("command"))),
-                exit_code=exit_code,
-                failed=item.get("status") == "failed" or exit_code not in (None, 0),
-            )
+            command = inner_command(as_text(item.get("command")))
+            yield command_ran(command, item.get("exit_code"), failed=item.get("status") == "failed")
         elif kind == "file_change" and item.get("status") == "completed":
-            for change in map(as_dict, as_list(item.get("changes"))):
+            for change in as_dicts(item.get("changes")):
                 yield FileTouched(
                     path=as_text(change.get("path")), kind=as_text(change.get("kind")) or "update"
                 )
@@ -290,23 +204,3 @@ def inner_command(command: str) -> str:
         return command
     is_shell = len(parts) == SHELL_CALL_PARTS and parts[0].rpartition("/")[2] in SHELLS
     return parts[2] if is_shell and parts[1] in ("-c", "-lc") else command
-
-
-def _usage_of(given: dict[str, Any]) -> Usage:
-    return Usage(
-        input_tokens=as_count(given.get("input_tokens")),
-        output_tokens=as_count(given.get("output_tokens")),
-        cached_input_tokens=as_count(given.get("cached_input_tokens")),
-    )
-
-
-def _judge_failure(message: str) -> Ending:
-    cause = next(
-        (cause for words, cause in FAILURES if re.search(words, message)),
-        EndCause.API_ERROR,
-    )
-    words, hint = FAILURE_WORDS[cause]
-    said = " ".join(message.split())[:500]
-    return Ending(
-        ok=False, cause=cause, message=f"{words}: {said}", hint=hint, retryable=cause in RETRYABLE
-    )

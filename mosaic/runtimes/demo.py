@@ -1,6 +1,6 @@
 """The scripted agent that ships with Mosaic: needs no network, no login, no model.
 
-It is a program of its own, `python -m mosaic.demo_agent`, and speaks the JSON lines of
+It is a program of its own, `python -m mosaic.demo_agent`, and writes the JSON lines of
 `mosaic.runtimes.command`. What it does for a task stands in the task's own file.
 """
 
@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.ports import Invocation, Launch, OutputReader, Probe, PromptChannel
-from mosaic.runtimes.command import LineReader
-from mosaic.runtimes.common import PARENT_MARKS
+from mosaic.ports import Invocation, Probe, PromptChannel
+from mosaic.records import replace
+from mosaic.runtimes.command import CommandRuntime
 
 if TYPE_CHECKING:
     from mosaic.model import Mode, RuntimeSpec
+    from mosaic.ports import Launch, OutputReader
 
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 # `-P`: a repository may hold a folder called `mosaic` or a `json.py`.
@@ -24,46 +25,28 @@ START = (
 )
 
 
-class Demo:
+class Demo(CommandRuntime):
     """The scripted agent."""
 
-    name = "demo"
+    is_built_in = True
 
     def __init__(self, spec: RuntimeSpec) -> None:
-        self._spec = spec
+        super().__init__(replace(spec, command=()))  # it is always this program
 
-    def invocation(self, launch: Launch) -> Invocation:
+    def own_invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
         resume = ("--resume", launch.conversation) if launch.conversation else ()
-        return Invocation(
-            argv=(
-                sys.executable,
-                "-P",
-                "-c",
-                START,
-                PACKAGE_PARENT,
-                "--capsule",
-                str(launch.capsule_file),
-                *resume,
-                *self._spec.args,
-            ),
-            channel=PromptChannel.STDIN,
-            env=self._spec.env,
-            unset=PARENT_MARKS,
-            conversation=launch.conversation,
-        )
-
-    def can_continue(self, conversation: str) -> bool:
-        """Tell that any conversation can be continued: it keeps none."""
-        return bool(conversation)
+        start = (sys.executable, "-P", "-c", START, PACKAGE_PARENT)
+        argv = (*start, "--capsule", str(launch.capsule_file), *resume, *self.spec.args)
+        return Invocation(argv=argv, channel=PromptChannel.STDIN)
 
     def reader(self, mode: Mode) -> OutputReader:
-        """Return a fresh reader for one run's stdout."""
+        """Return a fresh reader for one run's stdout, which is captured in every mode."""
         del mode
-        return LineReader("demo")
+        return self.headless_reader()
 
     def probe(self) -> Probe:
-        """Tell that it is always there."""
+        """Return what is known of it without a look: it is always there."""
         from mosaic import __version__
 
-        return Probe(program="demo", path=sys.executable, version=__version__)
+        return Probe(program=self.name, path=sys.executable, version=__version__)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.codec import format_moment
 from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
 from mosaic.git.git import current_branch
 from mosaic.machine.clock import utc_now
@@ -33,7 +34,7 @@ from mosaic.prompts.context import (
 )
 from mosaic.prompts.report import DependencyReport, dependency_report
 from mosaic.records import dataclass
-from mosaic.runs.record import Run, format_moment
+from mosaic.runs.record import Run
 from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
 from mosaic.sessions.choice import choose_runtime, choose_task
 from mosaic.store.remembered import recall_text, remember_text

@@ -12,6 +12,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import format_moment
 from mosaic.errors import MissionError
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
@@ -25,7 +26,6 @@ from mosaic.runs.folders import run_of
 from mosaic.runs.record import (
     LAYOUT_VERSION,
     RunMeta,
-    format_moment,
     meta_from,
     meta_values,
 )
@@ -142,7 +142,7 @@ def _read(path: Path) -> KeptEnd | None:
         if values["layout_version"] > LAYOUT_VERSION:
             return None
         facts = _facts(values["facts"], values["rules"])
-        return KeptEnd(path=path, meta=meta_from(values["meta"]), facts=facts)
+        return KeptEnd(path=path, meta=meta_from(values["meta"], path), facts=facts)
     except (MissionError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

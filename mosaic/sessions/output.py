@@ -30,7 +30,7 @@ from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, tell
 from mosaic.runs.folders import run_of
 from mosaic.runs.transcript import Transcript
 from mosaic.runtimes import get_runtime
-from mosaic.runtimes.plain import TextReader
+from mosaic.runtimes.readers import TextReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import format_moment
 from mosaic.errors import MissionError, RecordError
 from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import read_moment
@@ -28,7 +29,6 @@ from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.records import dataclass
 from mosaic.runs.checked import checked
-from mosaic.runs.record import format_moment
 from mosaic.store.layout import WORKTREES
 from mosaic.store.state import ensure_state_dir
 

@@ -143,7 +143,7 @@ def test_an_object_of_git_is_named_by_its_digits(tmp_path: Path, value: str) -> 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"usage": {"input_tokens": "x"}}, {"usage": {"x": 1}}, {"exit_code": "0"},
+    "changes", [{"usage": {"input_tokens": "x"}}, {"usage": {"cost_usd": [1]}}, {"exit_code": "0"},
                 {"answer": ["a"]}],
 )  # fmt: skip
 def test_a_result_is_of_its_kinds(tmp_path: Path, changes: dict[str, Any]) -> None:

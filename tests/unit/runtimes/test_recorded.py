@@ -28,8 +28,7 @@ from mosaic.ports import (
 from mosaic.runtimes import get_runtime, known_runtimes
 from mosaic.runtimes.claude import Claude, ClaudeReader
 from mosaic.runtimes.codex import Codex, inner_command
-from mosaic.runtimes.command import CommandRuntime
-from mosaic.runtimes.common import replace_placeholders
+from mosaic.runtimes.command import CommandRuntime, replace_placeholders
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "runtimes"
 RECORDED: dict[str, dict[str, Any]] = {
