@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from mosaic.sessions.run_rules import write_rules
+from mosaic.sessions.rules import write_rules
 
 from mosaic.git.diff import FileChange
 from mosaic.git.left_out import LeftOut
