@@ -38,7 +38,7 @@ panel_app = typer.Typer(
 def complete_role(incomplete: str) -> list[tuple[str, str]]:
     """Complete a role."""
     from mosaic.errors import MissionError
-    from mosaic.panels.roles import BUILT_IN, own_roles
+    from mosaic.panels.brief import BUILT_IN, own_roles
     from mosaic.store.mission_file import load_mission
 
     try:
@@ -89,9 +89,9 @@ def start_command(
 ) -> int:
     """Put a question to several workers at once."""
     from mosaic.machine.clock import utc_now
+    from mosaic.panels.brief import plan_workers
     from mosaic.panels.launch import start_panel
-    from mosaic.panels.roles import plan_workers
-    from mosaic.panels.words import PanelPlan
+    from mosaic.panels.model import PanelPlan
     from mosaic.plan.durations import parse_duration
 
     document = open_document(mission, to_change=True)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.panels.answer import WorkerResult
+    from mosaic.panels.model import PanelState
     from mosaic.panels.record import Panel
-    from mosaic.panels.words import PanelState
     from mosaic.store.mission_file import MissionDocument
 
 WAIT_POLL_SECONDS = 0.5
@@ -120,7 +120,7 @@ def wait_for_panel(document: MissionDocument, panel: Panel, *, as_json: bool) ->
 
 def show_result(document: MissionDocument, panel: Panel, *, markdown: bool, as_json: bool) -> int:
     """Show what a panel came to."""
-    from mosaic.panels.aggregate import aggregate
+    from mosaic.panels.answer import aggregate
     from mosaic.panels.refresh import refresh_panel, result_of
 
     plan, state = panel.plan(), refresh_panel(panel, document.mission)

@@ -101,7 +101,7 @@ def shutdown_command(
 ) -> int:
     """End everything of a panel: agents, panes, worktrees; unmerged work stays."""
     from mosaic.panels.life import shut_down
-    from mosaic.panels.words import Cleanup
+    from mosaic.panels.model import Cleanup
 
     document = open_document(mission, to_change=True)
     panel = panel_named(document, panel_id)

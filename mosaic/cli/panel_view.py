@@ -13,10 +13,9 @@ from mosaic.plan.durations import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mosaic.panels.aggregate import Aggregate, Voice
-    from mosaic.panels.answer import WorkerResult
+    from mosaic.panels.answer import Aggregate, Voice, WorkerResult
+    from mosaic.panels.model import PanelPlan, PanelState, WorkerState
     from mosaic.panels.record import Panel
-    from mosaic.panels.words import PanelPlan, PanelState, WorkerState
     from mosaic.runs.record import Run
 
 COLORS = {

@@ -11,6 +11,7 @@ import typer
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import Result, align, clean, emit, paint
 from mosaic.cli.review_view import review_lines, review_values
+from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import ExitCode, UsageError
 from mosaic.sessions.liveness import is_agent_calling
@@ -112,11 +113,14 @@ def _diff_line(line: str) -> str:
 
 
 def _write_page(place: Path, review: Review) -> None:
-    from mosaic.cli.review_page import review_page
     from mosaic.machine.disk import write_atomic
+    from mosaic.review.html import render_page
 
-    target = place.absolute()
-    write_atomic(target, review_page(review).encode("utf-8", "replace"), root=target.parent)
+    evidence, target = review.evidence, place.absolute()
+    facts = [f"status {review.task.status.value}", f"changes: {review.stat or 'not known'}"]
+    facts += [f"{s.id}, {s.runtime}, {length_words(s)}" for s in evidence.sessions[-1:]]
+    page = render_page(review, [*facts, *filter(None, [usage_words(evidence.usage)])])
+    write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
 
 
 def _decide(

@@ -112,8 +112,8 @@ def _section(review: Review, name: str) -> list[str]:
 
 def _verdict(review: Review) -> list[str]:
     if not review.objections:
-        return [f"{paint('nothing speaks against it', 'green')}"]
-    return [paint("speaks against it", "red"), *(f"  {clean(e)}" for e in review.objections)]
+        return [paint("no objections", "green")]
+    return [paint("objections", "red"), *(f"  {clean(e)}" for e in review.objections)]
 
 
 def review_values(review: Review) -> dict[str, JsonValue]:

@@ -55,6 +55,11 @@ class MissionError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def summary(self) -> str:
+        """The message and the detail, for records and lists."""
+        return "; ".join(filter(None, (self.message, self.detail)))
+
     def at(self, path: Path | str) -> Self:
         """Return this error with the file named, for text parsers that know no paths."""
         if self.path is None:

@@ -1,17 +1,22 @@
-"""A worker's result: JSON held to a schema, and cleaned of everything else.
+"""The results of a panel's workers: read, bounded, and compared with each other. Pure.
 
-What cannot be understood is an `error` result that says so, never a crash; role and label
-are the worker's own, whatever it calls itself. Texts are bounded. Keys that the schema does
-not know, such as reasoning or tool traces, are dropped.
+An answer that cannot be read is an `error` result that says so, never a crash; role and label
+come from the panel, not from the answer. Keys that the schema does not have, such as
+reasoning, are dropped.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from mosaic.machine.json_data import parse_json
 from mosaic.records import asdict, dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 STATUSES = ("completed", "blocked", "error")
 LISTS = ("claims", "objections", "openQuestions", "evidenceRefs")
@@ -70,8 +75,7 @@ def answer_schema() -> str:
 def parse_answer(text: str, *, role: str, label: str) -> WorkerResult:
     """Read a worker's last message, or the file that it wrote.
 
-    The whole text is tried, then what stands between code fences, then every object in it
-    from the last one upwards.
+    The whole text is tried, then each code block, then every object from the last one upwards.
     """
     for values in _objects(text[:LONGEST_ANSWER]):
         if isinstance(values.get("status"), str) and "summary" in values:
@@ -105,41 +109,23 @@ def _result(values: dict[str, Any], role: str, label: str) -> WorkerResult:
     )
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
-    """Return the objects that may be meant, the likeliest first."""
-    found = []
-    stripped = text.strip()
-    candidates = [stripped]
-    parts = stripped.split("```")
-    candidates += [part.partition("\n")[2] for part in reversed(parts[1::2])]
-    for candidate in candidates:
-        value = _parsed(candidate)
-        if value is not None:
-            found.append(value)
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects that may be meant, the likeliest first."""
+    whole = text.strip()
+    blocks = [part.partition("\n")[2] for part in reversed(whole.split("```")[1::2])]
+    for candidate in (whole, *blocks):
+        if candidate.lstrip().startswith("{"):
+            with suppress(ValueError, RecursionError):
+                yield parse_json(candidate)
     decoder = json.JSONDecoder()
     end, looked_at = len(text), 0
     for _ in range(MOST_STARTS):
         end = text.rfind("{", 0, end)
         looked_at += len(text) - end
         if end < 0 or looked_at > 2 * LONGEST_ANSWER:
-            break
-        try:
-            value, _after = decoder.raw_decode(text, end)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        value = parse_json(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+            return
+        with suppress(ValueError, RecursionError):
+            yield decoder.raw_decode(text, end)[0]
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -156,3 +142,57 @@ def _text(value: object, limit: int) -> str:
     whole = value if value.isascii() else value.encode("utf-8", "replace").decode()
     kept = "".join(sign for sign in whole if sign.isprintable() or sign in "\n\t")
     return kept.strip()[:limit]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Voice:
+    """Something said, and by which workers."""
+
+    text: str
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Aggregate:
+    """What a panel's workers agree on, object to, and ask."""
+
+    agreement: tuple[Voice, ...]
+    """Claims that several workers make."""
+    claims: tuple[Voice, ...]
+    """Claims that one worker makes."""
+    objections: tuple[Voice, ...]
+    open_questions: tuple[Voice, ...]
+    evidence: tuple[Voice, ...]
+    errors: Mapping[str, str]
+    """Workers without a result, with why."""
+
+
+def aggregate(results: Mapping[str, WorkerResult]) -> Aggregate:
+    """Compare results, by worker; the same words in other case or marks are one voice."""
+    claims = _voices({name: result.claims for name, result in results.items()})
+    return Aggregate(
+        agreement=tuple(voice for voice in claims if len(voice.workers) > 1),
+        claims=tuple(voice for voice in claims if len(voice.workers) == 1),
+        objections=_voices({name: result.objections for name, result in results.items()}),
+        open_questions=_voices({name: result.openQuestions for name, result in results.items()}),
+        evidence=_voices({name: result.evidenceRefs for name, result in results.items()}),
+        errors={
+            name: result.error or result.summary or "it reports an error"
+            for name, result in results.items()
+            if result.status == "error"
+        },
+    )
+
+
+def _voices(said: Mapping[str, Sequence[str]]) -> tuple[Voice, ...]:
+    found: dict[str, tuple[str, list[str]]] = {}
+    for worker, texts in said.items():
+        for text in texts:
+            _, workers = found.setdefault(_key(text), (text, []))
+            if worker not in workers:
+                workers.append(worker)
+    return tuple(Voice(text=text, workers=tuple(workers)) for text, workers in found.values())
+
+
+def _key(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower())) or text

@@ -1,34 +1,100 @@
-"""What a panel's worker is told."""
+"""The roles of a panel, and what a worker of one is given to read.
+
+Roles are templates: built-in ones, and a project's own in `templates/roles/`.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from mosaic.panels.roles import role_template
+from mosaic.errors import TemplateError, UsageError
+from mosaic.panels.model import WorkerPlan
 from mosaic.prompts.bounded import exact_line, one_line, plain_text
 from mosaic.prompts.prompt import fit_prompt, render_template
 from mosaic.records import dataclass
 from mosaic.store.templates import load_partials, load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mosaic.model import Mission
-    from mosaic.panels.words import PanelPlan, WorkerPlan
+    from mosaic.panels.model import PanelPlan
     from mosaic.prompts.context import TemplateValue
     from mosaic.runs.record import Run
     from mosaic.store.layout import Layout
+    from mosaic.store.templates import Template
     from mosaic.workspaces.record import Workspace
 
+BUILT_IN = ("planner", "implementer", "reviewer", "critic", "tester")
+ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+MOST_WORKERS = 32
 ANSWER_NAME = "answer.json"
 TASK_NAME = "task.md"
 SCHEMA_NAME = "schema.json"
 LONGEST_LINE = 500
 
 
+def plan_workers(
+    asked: Sequence[str], *, runtime: Callable[[str | None], str], model: str | None
+) -> tuple[WorkerPlan, ...]:
+    """Return the workers that roles stand for; a role that is named twice gets two.
+
+    Args:
+        asked: `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own.
+        runtime: gives the runtime for what a role names, or for nothing.
+        model: the model of all of them.
+
+    Raises:
+        UsageError: there are none or too many, or a name is not valid.
+    """
+    if not asked:
+        known = ", ".join(f"`{role}`" for role in BUILT_IN)
+        raise UsageError("no role is given", hint=f"`--role critic --role tester`; known: {known}")
+    if len(asked) > MOST_WORKERS:
+        raise UsageError(f"a panel has at most {MOST_WORKERS} workers")
+    pairs = [each.partition("=")[::2] for each in asked]
+    for role, _ in pairs:
+        if not ROLE.fullmatch(role):
+            raise UsageError(
+                f"`{role}` cannot name a role", hint="use small letters, digits, `-` and `_`"
+            )
+    counts, seen = Counter(role for role, _ in pairs), Counter[str]()
+    workers = []
+    for role, named in pairs:
+        seen[role] += 1
+        name = f"{role}-{seen[role]}" if counts[role] > 1 else role
+        workers.append(
+            WorkerPlan(name=name, role=role, runtime=runtime(named or None), model=model)
+        )
+    return tuple(workers)
+
+
+def role_template(role: str, layout: Layout) -> Template:
+    """Return the template of a role; raises `TemplateError` where there is none."""
+    try:
+        return load_template(f"roles/{role}.md.j2", layout)
+    except TemplateError:
+        known = sorted({*BUILT_IN, *own_roles(layout)})
+        raise TemplateError(
+            f"there is no role `{role}`",
+            detail=f"known: {', '.join(known)}",
+            hint=f"write `templates/roles/{role}.md.j2` to make it one",
+        ) from None
+
+
+def own_roles(layout: Layout) -> list[str]:
+    """Return the names of a project's own roles."""
+    return sorted(
+        path.name.removesuffix(".md.j2")
+        for path in (layout.templates_dir / "roles").glob("*.md.j2")
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Brief:
-    """Everything that one turn of a worker is given."""
+    """What one turn of a worker is given."""
 
     prompt: str
     task: str
@@ -49,11 +115,7 @@ class Turn:
 
 
 def brief_worker(layout: Layout, mission: Mission, turn: Turn, run: Run) -> Brief:
-    """Render a worker's prompt and its task file. Writes nothing.
-
-    Raises:
-        TemplateError: the role is unknown, or a template cannot be rendered.
-    """
+    """Render a worker's prompt and its task file. Writes nothing."""
     partials = load_partials(layout)
     values = _values(mission, turn, run)
     own = role_template(turn.worker.role, layout)

@@ -1,7 +1,7 @@
 """Starting a panel's workers: worktree, brief, run record, supervisor; each step on record.
 
-Each worker is claimed by whoever starts it before anything is done for it, so that a second
-one leaves it alone; who was killed in between is found by the next that looks.
+A process claims each worker before it does anything for it, so that a second one leaves it
+alone; a launch that was killed is found by the next command that looks.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.executors import get_executor
 from mosaic.executors.supervised import Supervised
-from mosaic.git.git import find_work_tree
+from mosaic.git.git import find_repository, find_work_tree
+from mosaic.git.worktrees import branch_or_commit, commit_of, has_branch
 from mosaic.machine.identity import own_identity
+from mosaic.machine.process import find_tool
+from mosaic.machine.tmux import Tmux
 from mosaic.model import Mode
 from mosaic.panels.answer import answer_schema
-from mosaic.panels.brief import SCHEMA_NAME, TASK_NAME, Turn, brief_worker
-from mosaic.panels.preflight import find_obstacles
-from mosaic.panels.record import Panel, PanelEvent, create_panel
-from mosaic.panels.words import ExecutionState, WorkerStatus
+from mosaic.panels.brief import SCHEMA_NAME, TASK_NAME, Turn, brief_worker, role_template
+from mosaic.panels.model import ExecutionState, PanelEvent, WorkerStatus
+from mosaic.panels.record import Panel, create_panel
 from mosaic.ports import AnswerSchema, Launch
 from mosaic.records import dataclass, replace
 from mosaic.runtimes import get_runtime
@@ -29,12 +31,13 @@ from mosaic.store.consent import require_consent
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from mosaic.panels.brief import Brief
-    from mosaic.panels.words import PanelPlan, WorkerPlan
+    from mosaic.model import Mission
+    from mosaic.panels.model import PanelPlan, WorkerPlan
     from mosaic.runs.record import Run
     from mosaic.sessions.prepare import Prepared
+    from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.workspaces.record import Workspace
 
@@ -53,13 +56,11 @@ class WorkerStart:
 
 
 def start_panel(document: MissionDocument, plan: PanelPlan) -> Panel:
-    """Write a panel down, look whether it can begin, and start its workers.
+    """Record a panel, check whether it can begin, and start its workers.
 
     Raises:
         FailedError: something that it needs is missing; all of it is named, nothing was
             started, and the panel is on record as failed.
-        FileAccessError: it cannot be written down.
-        ConsentNeededError: the mission names commands that the person has not allowed.
     """
     require_consent(document)
     panel = create_panel(document.layout, plan)
@@ -72,12 +73,8 @@ def start_panel(document: MissionDocument, plan: PanelPlan) -> Panel:
 def refuse_obstacles(
     document: MissionDocument, panel: Panel, plan: PanelPlan, *, again: Sequence[str] = ()
 ) -> None:
-    """Make sure that a panel can be started, and put on record why not.
-
-    Raises:
-        FailedError: it cannot; says everything that is missing.
-    """
-    obstacles = find_obstacles(document.layout, document.mission, plan, again=again)
+    """Put everything that keeps a panel from starting on record, and raise `FailedError`."""
+    obstacles = _obstacles(document.layout, document.mission, plan, again)
     with panel.changing("checking"):
         state = panel.state()
         if not obstacles:
@@ -99,17 +96,53 @@ def refuse_obstacles(
     raise FailedError(
         f"`{panel.id}` cannot be started",
         detail="\n".join(obstacles),
-        hint=f"mend that, then `mission panel resume {panel.id}`",
+        hint=f"fix that, then `mission panel resume {panel.id}`",
     )
 
 
-def start_workers(document: MissionDocument, panel: Panel, starts: Sequence[WorkerStart]) -> None:
-    """Start workers side by side; one that cannot be started is on record with why.
+def _obstacles(
+    layout: Layout, mission: Mission, plan: PanelPlan, again: Collection[str]
+) -> list[str]:
+    """Return everything that keeps a panel from being started, in words."""
+    found = _git_obstacles(layout, plan, again)
+    if plan.executor == "tmux" and (problem := Tmux().problem()):
+        found.append(f"{problem}: install it, or use `--executor process`")
+    for name in dict.fromkeys(worker.runtime for worker in plan.workers):
+        try:
+            probe = get_runtime(name, mission.runtimes).probe()
+        except MissionError as error:
+            found.append(error.message)
+            continue
+        if probe.problem:
+            hint = f": {probe.hint}" if probe.hint else ""
+            found.append(f"`{probe.program}`: {probe.problem}{hint}")
+    for role in dict.fromkeys(worker.role for worker in plan.workers):
+        try:
+            role_template(role, layout)
+        except MissionError as error:
+            found.append("; ".join(filter(None, (error.summary, error.hint))))
+    return found
 
-    Raises:
-        ConsentNeededError: the mission names commands that the person has not allowed.
-    """
-    require_consent(document)
+
+def _git_obstacles(layout: Layout, plan: PanelPlan, again: Collection[str]) -> list[str]:
+    home = find_repository(layout.project)
+    if home is None:
+        return [f"`{layout.project}` is not in a git work tree: `git init` and commit first"]
+    if find_tool("git", home) is None:
+        return ["`git` cannot be started: it is not on the PATH; install git"]
+    found = []
+    base = plan.base_ref or "HEAD"
+    if commit_of(home, branch_or_commit(home, base)) is None:
+        found.append(f"`{base}` is not a commit of this repository")
+    for worker in plan.workers if plan.is_writable else ():
+        branch = default_branch(home, plan.id, worker.name)
+        if worker.name not in again and has_branch(home, branch):
+            found.append(f"branch `{branch}` exists already")
+    return found
+
+
+def start_workers(document: MissionDocument, panel: Panel, starts: Sequence[WorkerStart]) -> None:
+    """Start workers side by side; one that cannot be started is on record with why."""
     with ThreadPoolExecutor(max_workers=MOST_AT_ONCE, thread_name_prefix="worker") as threads:
         list(threads.map(lambda start: start_worker(document, panel, start), starts))
 
@@ -119,31 +152,35 @@ def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) ->
     try:
         _claim(panel, start.name)
     except HeldError:
-        return None  # somebody else starts it, or it works
+        return None  # another process starts it, or it works
     plan = panel.plan()
     worker = plan.worker(start.name)
-    assert worker is not None
-    try:
-        workspace = _provision(document, panel, plan, worker)
-    except MissionError as error:
-        _note_failure(panel, worker, ExecutionState.PROVISION_FAILED, error)
-        return None
-    turn = Turn(
-        plan=plan,
-        worker=worker,
-        workspace=workspace,
-        messages=start.messages,
-        is_continued=start.conversation is not None,
-    )
     run: Run | None = None
+    at = ExecutionState.PROVISION_FAILED
     try:
+        turn = Turn(
+            plan=plan,
+            worker=worker,
+            workspace=_provision(document, panel, plan, worker),
+            messages=start.messages,
+            is_continued=start.conversation is not None,
+        )
+        at = ExecutionState.LAUNCH_FAILED
         prepared = _prepare(document, panel, turn, start.conversation)
         run = prepared.run
         started = get_executor(plan.executor, document.path).start(run.dir, prepared.order)
     except MissionError as error:
         if run is not None:
             _forget_run(panel, worker.name, run)
-        _note_failure(panel, worker, ExecutionState.LAUNCH_FAILED, error)
+        panel.set_worker(
+            worker.name,
+            status=WorkerStatus.FAILED,
+            execution_state=at,
+            launcher=None,
+            error=error.summary,
+        )
+        words = f"{worker.name}: {error.summary}"
+        panel.note(PanelEvent.WORKER_FAILED, words, worker=worker.name)
         return None
     _note_running(panel, worker.name, run)
     panel.note(
@@ -176,11 +213,7 @@ def _note_running(panel: Panel, name: str, run: Run) -> None:
 
 
 def _claim(panel: Panel, name: str) -> None:
-    """Take a worker for ourselves to start.
-
-    Raises:
-        HeldError: it is at work, or somebody else is starting it.
-    """
+    """Take a worker for this process to start; `HeldError` where it works or is started."""
     with panel.changing("starting a worker of"):
         state = panel.state()
         worker = state.workers[name]
@@ -245,14 +278,30 @@ def _prepare(
     document: MissionDocument, panel: Panel, turn: Turn, conversation: str | None
 ) -> Prepared:
     layout, mission = document.layout, document.mission
-    plan, worker = turn.plan, turn.worker
+    plan, worker, cwd = turn.plan, turn.worker, turn.workspace.project
+    mode = Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS
     runtime = get_runtime(worker.runtime, mission.runtimes)
     runs = panel.state().workers[worker.name].runs
 
     def give(run: Run) -> Given:
         brief = brief_worker(layout, mission, turn, run)
+        launch = Launch(
+            mode=mode,
+            cwd=cwd,
+            run_dir=run.dir,
+            prompt=brief.prompt,
+            prompt_file=run.prompt_file,
+            capsule_file=run.capsule_file,
+            task_id=panel.id,
+            task_file=run.dir / TASK_NAME,
+            model=worker.model,
+            conversation=conversation,
+            folders=(run.artifacts,) if plan.is_writable else (),
+            answer_schema=AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME),
+            read_only=not plan.is_writable,
+        )
         return Given(
-            invocation=runtime.invocation(_launch_of(turn, run, brief, conversation)),
+            invocation=runtime.invocation(launch),
             runtime=runtime,
             prompt=brief.prompt,
             origin=brief.origin,
@@ -263,8 +312,8 @@ def _prepare(
         owner=panel.id,
         step=worker.name,
         kind=worker.runtime,
-        mode=Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS,
-        cwd=turn.workspace.project,
+        mode=mode,
+        cwd=cwd,
         mission_file=plan.mission_file,
         attempt=1 + len(runs),
         timeout_seconds=plan.timeout_seconds,
@@ -280,36 +329,3 @@ def _prepare(
         runs=(*runs, run.id),
     )
     return prepared
-
-
-def _launch_of(turn: Turn, run: Run, brief: Brief, conversation: str | None) -> Launch:
-    plan = turn.plan
-    return Launch(
-        mode=Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS,
-        cwd=turn.workspace.project,
-        run_dir=run.dir,
-        prompt=brief.prompt,
-        prompt_file=run.prompt_file,
-        capsule_file=run.capsule_file,
-        task_id=plan.id,
-        task_file=run.dir / TASK_NAME,
-        model=turn.worker.model,
-        conversation=conversation,
-        folders=(run.artifacts,) if plan.is_writable else (),
-        answer_schema=AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME),
-        read_only=not plan.is_writable,
-    )
-
-
-def _note_failure(
-    panel: Panel, worker: WorkerPlan, execution_state: ExecutionState, error: MissionError
-) -> None:
-    words = "; ".join(filter(None, (error.message, error.detail)))
-    panel.set_worker(
-        worker.name,
-        status=WorkerStatus.FAILED,
-        execution_state=execution_state,
-        launcher=None,
-        error=words,
-    )
-    panel.note(PanelEvent.WORKER_FAILED, f"{worker.name}: {words}", worker=worker.name)

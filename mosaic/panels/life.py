@@ -1,7 +1,9 @@
-"""The rest of a panel's life: stopped, resumed, shut down, merged."""
+"""The rest of a panel's life: its runs carried, stopped, resumed, shut down, merged."""
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, NotReadyError
@@ -11,22 +13,54 @@ from mosaic.machine.lock import is_folder_held
 from mosaic.machine.tmux import Tmux
 from mosaic.panels.launch import WorkerStart, refuse_obstacles, start_workers, workspace_name
 from mosaic.panels.mailbox import conversation_of, deliver
-from mosaic.panels.record import PanelEvent, named_worker
-from mosaic.panels.refresh import refresh_panel
-from mosaic.panels.words import Cleanup, ExecutionState, PanelState, WorkerStatus
+from mosaic.panels.model import Cleanup, ExecutionState, PanelEvent, PanelState, WorkerStatus
+from mosaic.panels.record import Panel
+from mosaic.panels.refresh import keep_or_drop_changes, refresh_panel
 from mosaic.records import dataclass, replace
+from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_until
 from mosaic.store.consent import require_consent
+from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.merge import merge_workspace
 from mosaic.workspaces.record import find_workspace
 from mosaic.workspaces.removal import remove_workspace
 
 if TYPE_CHECKING:
-    from mosaic.panels.record import Panel
+    from collections.abc import Callable
+
+    from mosaic.ports import Order
     from mosaic.runs.record import Run
+    from mosaic.sessions.output import Progress
+    from mosaic.sessions.record_end import EndedWork
     from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.workspaces.merge import Merged, MergeWay
+
+
+class WorkerCarrier(RunCarrier):
+    """Carries a worker's run, and has the panel take note of its end."""
+
+    def complete(self) -> None:
+        """Stay to the end and record it; then begin a turn with messages that came meanwhile."""
+        super().complete()
+        # Whatever fails here, the next command that looks at the panel does it.
+        with contextlib.suppress(MissionError):
+            document = load_mission(Path(self.meta.mission_file))
+            panel = Panel(dir=self.run.dir.parent)
+            refresh_panel(panel, document.mission)
+            deliver(document, panel, self.meta.step_id)
+
+
+def worker_carrier(
+    run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
+) -> WorkerCarrier:
+    """Return what carries the run of a panel's worker."""
+
+    def examine(work: EndedWork) -> tuple[str, ...]:
+        keep_or_drop_changes(work.run)
+        return ()
+
+    return WorkerCarrier(run_dir, order, watch=watch, examine=examine)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,8 +76,7 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
     """Interrupt all workers and wait until their ends are recorded.
 
     Raises:
-        FailedError: one would not end.
-        RecordError: the panel's record cannot be read.
+        FailedError: a worker does not end.
     """
     refresh_panel(panel, document.mission)
     with panel.changing("stopping"):
@@ -63,7 +96,7 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
     asked: set[str] = set()
 
     def has_ended() -> bool:
-        """Ask whoever is at work by now: one that was just being started comes later."""
+        """Ask all that are at work by now: one that was just being started comes later."""
         standing = refresh_panel(panel, document.mission)
         for worker in standing.workers.values():
             run = panel.run_of(worker) if worker.is_at_work else None
@@ -71,11 +104,11 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
                 continue
             if Supervised().stop(run.dir, now=now) or _end_orphan(run, now=now):
                 asked.add(run.id)
-        return not any(worker.is_at_work for worker in standing.workers.values())
+        return not standing.is_at_work
 
     if not wait_until(has_ended, PATIENCE_SECONDS):
         raise FailedError(
-            f"workers of `{panel.id}` would not end",
+            f"workers of `{panel.id}` do not end",
             hint=f"`mission panel stop {panel.id} --now` kills them",
         )
     return panel.state()
@@ -87,7 +120,6 @@ def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False
     Raises:
         NotReadyError: every worker has its result, or all that have none are at work.
         FailedError: something that it needs is missing; all of it is named.
-        ConsentNeededError: the mission names commands that the person has not allowed.
     """
     require_consent(document)
     state = refresh_panel(panel, document.mission)
@@ -98,21 +130,23 @@ def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False
     ]
     if not again:
         raise NotReadyError(
-            f"nothing of `{panel.id}` is to be resumed: it is {state.status.value}",
+            f"`{panel.id}` has nothing to resume: it is {state.status.value}",
             hint=f"`mission panel show {panel.id}`",
         )
-    known = [name for name in again if state.workers[name].branch is not None]
     with panel.changing("resuming"):
         state = panel.state()
         panel.write_state(replace(state, is_stop_requested=False, is_shut_down=False, problems=()))
         panel.note(PanelEvent.RESUME_REQUESTED, f"again: {', '.join(again)}", workers=again)
-    refuse_obstacles(document, panel, panel.plan(), again=[*known, *_finished(state)])
+    provisioned = [
+        name
+        for name, worker in state.workers.items()
+        if worker.branch is not None or worker.status is WorkerStatus.COMPLETED
+    ]
+    refuse_obstacles(document, panel, panel.plan(), again=provisioned)
     starts = [
         WorkerStart(
             name=name,
-            conversation=None
-            if fresh
-            else conversation_of(document, panel, name, state.workers[name]),
+            conversation=None if fresh else conversation_of(document, panel, name),
         )
         for name in again
     ]
@@ -121,14 +155,10 @@ def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False
 
 
 def shut_down(document: MissionDocument, panel: Panel, *, force: bool) -> list[CleanedUp]:
-    """End everything of a panel: agents, panes, worktrees; what would be lost is kept.
-
-    Raises:
-        FailedError: a worker would not end.
-    """
+    """End everything of a panel: agents, panes, worktrees; what would be lost is kept."""
     panel.note(PanelEvent.SHUTDOWN_REQUESTED, "asked to shut down", force=force)
     state = refresh_panel(panel, document.mission)
-    if any(worker.is_at_work for worker in state.workers.values()):
+    if state.is_at_work:
         state = stop_panel(document, panel)
     done = [_clean_up(document.layout, panel, name, force=force) for name in state.workers]
     with panel.changing("shutting down"):
@@ -138,14 +168,13 @@ def shut_down(document: MissionDocument, panel: Panel, *, force: bool) -> list[C
 
 
 def merge_worker(document: MissionDocument, panel: Panel, worker: str, way: MergeWay) -> Merged:
-    """Bring a worker's branch home.
+    """Merge a worker's branch into the one that the mission works on.
 
     Raises:
-        UsageError: there is no such worker.
         NotReadyError: it is at work, has no branch, or a conflict waits for a person.
-        GitError: git refused.
     """
-    named_worker(panel.plan(), worker)
+    plan = panel.plan()
+    plan.worker(worker)
     state = refresh_panel(panel, document.mission)
     if state.workers[worker].is_at_work:
         raise NotReadyError(
@@ -155,10 +184,10 @@ def merge_worker(document: MissionDocument, panel: Panel, worker: str, way: Merg
     if workspace is None or workspace.branch is None:
         raise NotReadyError(
             f"`{worker}` has no branch to merge",
-            detail="its panel looks only" if not panel.plan().is_writable else None,
+            detail="its panel looks only" if not plan.is_writable else None,
             hint="`panel start --writable` gives each worker a branch",
         )
-    question = " ".join(panel.plan().question.split())[:60]
+    question = " ".join(plan.question.split())[:60]
     merged = merge_workspace(workspace, way, f"Merge {panel.id}/{worker}: {question}")
     panel.note(
         PanelEvent.WORKER_MERGED,
@@ -175,10 +204,6 @@ def look_after(document: MissionDocument, panel: Panel) -> PanelState:
     state = refresh_panel(panel, document.mission)
     begun = [deliver(document, panel, name) for name in state.workers]
     return panel.state() if any(begun) else state
-
-
-def _finished(state: PanelState) -> list[str]:
-    return [name for name, w in state.workers.items() if w.status is WorkerStatus.COMPLETED]
 
 
 def _end_orphan(run: Run, *, now: bool) -> bool:
@@ -206,8 +231,7 @@ def _clean_up(layout: Layout, panel: Panel, name: str, *, force: bool) -> Cleane
     except NotReadyError as error:
         done = CleanedUp(worker=name, cleanup=Cleanup.RETAINED, why=error.message)
     except MissionError as error:
-        words = "; ".join(filter(None, (error.message, error.detail)))
-        done = CleanedUp(worker=name, cleanup=Cleanup.FAILED, why=words)
+        done = CleanedUp(worker=name, cleanup=Cleanup.FAILED, why=error.summary)
     has_failed = done.cleanup is Cleanup.FAILED
     panel.set_worker(
         name,

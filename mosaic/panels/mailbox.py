@@ -21,7 +21,7 @@ from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.json_data import parse_json
 from mosaic.machine.tmux import Tmux
 from mosaic.panels.launch import WorkerStart, start_worker
-from mosaic.panels.record import Panel, PanelEvent, named_worker
+from mosaic.panels.model import PanelEvent
 from mosaic.records import asdict, dataclass, replace
 from mosaic.runs.checked import checked
 from mosaic.runtimes import get_runtime
@@ -29,7 +29,7 @@ from mosaic.runtimes import get_runtime
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mosaic.panels.words import WorkerState
+    from mosaic.panels.record import Panel
     from mosaic.store.mission_file import MissionDocument
 
 LONGEST_MESSAGE = 200_000
@@ -50,14 +50,8 @@ class Message:
 
 
 def send_message(panel: Panel, worker: str, text: str) -> Message:
-    """Put a message into a worker's mailbox.
-
-    Raises:
-        UsageError: there is no such worker, or the message is empty or too long.
-        NotReadyError: the panel was shut down.
-    """
-    plan = panel.plan()
-    named_worker(plan, worker)
+    """Put a message into a worker's mailbox."""
+    panel.plan().worker(worker)
     if not text.strip():
         raise UsageError("the message is empty")
     if len(text) > LONGEST_MESSAGE:
@@ -81,8 +75,8 @@ def deliver(document: MissionDocument, panel: Panel, worker: str) -> list[Messag
     """Begin a turn with the messages that wait for a worker, if it can take one now.
 
     Returns:
-        What was delivered; empty where nothing waits, or the worker is at work: whoever
-        carries its run delivers when that has ended.
+        What was delivered; empty where nothing waits, or the worker is at work: what carries
+        its run delivers when that has ended.
     """
     state = panel.state()
     waiting = [each for each in read_messages(panel, worker) if each.delivered_at is None]
@@ -92,7 +86,7 @@ def deliver(document: MissionDocument, panel: Panel, worker: str) -> list[Messag
     start = WorkerStart(
         name=worker,
         messages=[each.text for each in waiting],
-        conversation=conversation_of(document, panel, worker, standing),
+        conversation=conversation_of(document, panel, worker),
     )
     run = start_worker(document, panel, start)
     if run is None:
@@ -105,7 +99,6 @@ def paste(panel: Panel, worker: str) -> list[Message]:
 
     Raises:
         NotReadyError: it has no pane in which an agent listens.
-        FailedError: tmux refused.
     """
     run = panel.run_of(panel.state().workers[worker])
     pane = pane_of(run.dir) if run else None
@@ -122,19 +115,14 @@ def paste(panel: Panel, worker: str) -> list[Message]:
     return done
 
 
-def conversation_of(
-    document: MissionDocument, panel: Panel, worker: str, standing: WorkerState
-) -> str | None:
+def conversation_of(document: MissionDocument, panel: Panel, worker: str) -> str | None:
     """Return the runtime's own conversation of a worker, where it can be continued."""
-    run = panel.run_of(standing)
-    planned = panel.plan().worker(worker)
-    if run is None or planned is None:
-        return None
-    known = run.find_result().get("runtime_session_id")
+    run = panel.run_of(panel.state().workers[worker])
+    known = run.find_result().get("runtime_session_id") if run else None
     if not isinstance(known, str):
         return None
     try:
-        runtime = get_runtime(planned.runtime, document.mission.runtimes)
+        runtime = get_runtime(panel.plan().worker(worker).runtime, document.mission.runtimes)
     except FailedError:
         return None
     return known if runtime.can_continue(known) else None

@@ -24,17 +24,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mosaic import __version__
 from mosaic.codec import format_moment
-from mosaic.errors import PanelNotFoundError, RecordError, UsageError
+from mosaic.errors import PanelNotFoundError, RecordError
 from mosaic.machine.clock import read_moment, utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.journal import append_next
 from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.machine.lock import mission_lock
 from mosaic.model import ProcessIdentity
-from mosaic.panels.words import (
+from mosaic.panels.model import (
     Cleanup,
     ExecutionState,
+    PanelEvent,
     PanelPlan,
     PanelState,
     WorkerPlan,
@@ -56,29 +58,6 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 1
 PANEL_ID = re.compile(r"panel-(\d{3,})")
 LOCK_SECONDS = 60.0
-
-
-class PanelEvent(StrEnum):
-    """What can happen to a panel."""
-
-    RUN_CREATED = "run_created"
-    PREFLIGHT_FAILED = "preflight_failed"
-    WORKTREE_PROVISIONED = "worktree_provisioned"
-    WORKER_LAUNCHED = "worker_launched"
-    WORKER_COMPLETED = "worker_completed"
-    WORKER_FAILED = "worker_failed"
-    WORKER_BLOCKED = "worker_blocked"
-    WORKER_STOPPED = "worker_stopped"
-    CHANGES_DROPPED = "changes_dropped"
-    STOP_REQUESTED = "stop_requested"
-    RESUME_REQUESTED = "resume_requested"
-    MESSAGE_SENT = "message_sent"
-    MESSAGE_DELIVERED = "message_delivered"
-    WORKER_MERGED = "worker_merged"
-    SHUTDOWN_REQUESTED = "shutdown_requested"
-    WORKTREE_REMOVED = "worktree_removed"
-    WORKTREE_RETAINED = "worktree_retained"
-    CLEANUP_FAILED = "cleanup_failed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,7 +202,7 @@ def create_panel(layout: Layout, plan: PanelPlan) -> Panel:
         except FileExistsError:
             number += 1
     try:
-        _lay_out(panel, replace(plan, id=panel.id))
+        _lay_out(panel, replace(plan, id=panel.id, tool_version=__version__))
     except BaseException:
         shutil.rmtree(panel.dir, ignore_errors=True)
         raise
@@ -242,19 +221,14 @@ def _lay_out(panel: Panel, plan: PanelPlan) -> None:
 
 
 def find_panel(layout: Layout, panel_id: str) -> Panel:
-    """Return the panel of an id.
-
-    Raises:
-        PanelNotFoundError: there is none.
-        UsageError: that is no panel's id.
-    """
+    """Return the panel of an id, or the `last`; raises `PanelNotFoundError`."""
     known = list_panels(layout)
-    found = next((panel for panel in known if panel.id == panel_id), None)
-    if found is None and panel_id == "last" and known:
+    found = {panel.id: panel for panel in known}
+    if panel_id == "last" and known:
         return known[-1]
-    if found is None:
-        raise PanelNotFoundError(panel_id, [panel.id for panel in known])
-    return found
+    if panel_id not in found:
+        raise PanelNotFoundError(panel_id, list(found))
+    return found[panel_id]
 
 
 def list_panels(layout: Layout) -> list[Panel]:
@@ -268,19 +242,6 @@ def list_panels(layout: Layout) -> list[Panel]:
         for path in sorted(folders, key=lambda path: _number(path.name))
         if (path / "panel.json").is_file() and not path.is_symlink()
     ]
-
-
-def named_worker(plan: PanelPlan, name: str) -> WorkerPlan:
-    """Return a worker of a panel.
-
-    Raises:
-        UsageError: it has none of that name.
-    """
-    found = plan.worker(name)
-    if found is None:
-        known = ", ".join(f"`{each.name}`" for each in plan.workers)
-        raise UsageError(f"`{plan.id}` has no worker `{name}`", detail=f"workers: {known}")
-    return found
 
 
 def _number(panel_id: str) -> int:

@@ -1,46 +1,66 @@
 """Bringing a panel's state up to what its run records say.
 
-Whoever looks does this first, so a launcher or supervisor that was killed leaves nothing
-that is told wrongly. A run that is not a worker's last one is nothing to it any more.
+Every command that looks at a panel does this first, so a launcher or supervisor that was killed
+leaves nothing that is reported wrongly. What a worker did to its worktree is committed or
+dropped once its run has ended. A worker that may write finds its work committed on its branch.
+One that was to look only finds its worktree as it was given; what it changed all the same is
+named, and stays in the run's last checkpoint.
+
+    settled.json    {"commit": "…", "dropped": ["…"], "set_back": ["…"], "problem": null}
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mosaic.errors import MissionError
+from mosaic.errors import GitError, MissionError
+from mosaic.git.diff import compare_trees
+from mosaic.git.git import head_commit, run_git
+from mosaic.git.snapshot import take_tree
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.identity import is_same_process
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_folder_held
 from mosaic.model import EndReason, RunStatus
 from mosaic.panels.answer import WorkerResult, error_result, parse_answer
 from mosaic.panels.brief import ANSWER_NAME
-from mosaic.panels.record import Panel, PanelEvent
-from mosaic.panels.settle import settle_tree
-from mosaic.panels.words import LAUNCH_STATES, ExecutionState, WorkerStatus
-from mosaic.records import replace
+from mosaic.panels.model import LAUNCH_STATES, ExecutionState, PanelEvent, WorkerStatus
+from mosaic.panels.record import Panel
+from mosaic.records import dataclass, replace
+from mosaic.runs.checked import checked
 from mosaic.sessions.recovery import is_copied_run, is_dead, recover_steps
+from mosaic.store.mission_file import load_mission
+from mosaic.workspaces.commit import commit_rest, set_own_files_back
+from mosaic.workspaces.provision import own_prefixes
+from mosaic.workspaces.record import workspace_at
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from mosaic.model import Mission
-    from mosaic.panels.words import PanelState, WorkerPlan, WorkerState
-    from mosaic.runs.record import Run
-    from mosaic.runs.record import RunState as StateOfRun
+    from mosaic.panels.model import PanelState, WorkerPlan, WorkerState
+    from mosaic.runs.record import Run, RunMeta, RunState
+    from mosaic.workspaces.record import Workspace
 
 LARGEST_ANSWER_BYTES = 4 << 20
+CHANGES_NAME = "settled.json"
 STATUS_OF = {
     "completed": WorkerStatus.COMPLETED,
     "blocked": WorkerStatus.BLOCKED,
     "error": WorkerStatus.FAILED,
 }
-EVENT_OF = {
-    WorkerStatus.COMPLETED: PanelEvent.WORKER_COMPLETED,
-    WorkerStatus.BLOCKED: PanelEvent.WORKER_BLOCKED,
-    WorkerStatus.FAILED: PanelEvent.WORKER_FAILED,
-    WorkerStatus.STOPPED: PanelEvent.WORKER_STOPPED,
-}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerChanges:
+    """What became of a worker's changes."""
+
+    commit: str | None = None
+    dropped: tuple[str, ...] = ()
+    set_back: tuple[str, ...] = ()
+    """The mission's own files, which a worker may not change."""
+    problem: str | None = None
 
 
 def refresh_panel(panel: Panel, mission: Mission) -> PanelState:
@@ -53,11 +73,11 @@ def refresh_panel(panel: Panel, mission: Mission) -> PanelState:
     plan = panel.plan()
     with panel.changing("refreshing"):
         state = panel.state()
-        workers = dict(state.workers)
-        for planned in plan.workers:
-            worker = workers[planned.name]
-            if worker.is_at_work:
-                workers[planned.name] = _looked_at(panel, planned, worker, mission)
+        workers = {
+            planned.name: _refreshed(panel, planned, state.workers[planned.name], mission)
+            for planned in plan.workers
+        }
+        workers = {**state.workers, **workers}
         if workers == dict(state.workers):
             return state
         return panel.write_state(replace(state, workers=workers))
@@ -72,7 +92,7 @@ def result_of(panel: Panel, planned: WorkerPlan, worker: WorkerState) -> WorkerR
         words = worker.error or "it never came to an end"
         return error_result(words, role=planned.role, label=planned.name)
     result = run.find_result()
-    answer = parse_answer(_said(run, result), role=planned.role, label=planned.name)
+    answer = _answer_of(planned, run, result)
     if worker.status is WorkerStatus.STOPPED or result.get("outcome") == RunStatus.FAILED:
         if answer.status != "completed":
             words = str(result.get("summary") or result.get("words") or "it failed")
@@ -81,110 +101,167 @@ def result_of(panel: Panel, planned: WorkerPlan, worker: WorkerState) -> WorkerR
     return answer
 
 
-def _looked_at(
+def keep_or_drop_changes(run: Run) -> WorkerChanges:
+    """Commit or drop what a worker changed, once.
+
+    A failure of git is put on record, and does not keep the end from being recorded.
+    """
+    known = find_changes(run)
+    if known is not None:
+        return known
+    meta = run.meta()
+    try:
+        workspace = workspace_at(meta.cwd, load_mission(Path(meta.mission_file)).layout)
+        if workspace is None or not workspace.is_there:
+            raise GitError("its worktree is gone")
+        plan = Panel(dir=run.dir.parent).plan()
+        changes = _commit(meta, workspace) if plan.is_writable else _drop(workspace)
+    except MissionError as error:
+        changes = WorkerChanges(problem=error.summary)
+    values: dict[str, Any] = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name in changes.__dataclass_fields__
+        for value in (getattr(changes, name),)
+    }
+    run.write_json(CHANGES_NAME, values)
+    return changes
+
+
+def find_changes(run: Run) -> WorkerChanges | None:
+    """Return what became of a worker's changes; None where that is not on record."""
+    try:
+        values = parse_json(find_bytes(run.dir / CHANGES_NAME) or b"null")
+        if values is None:
+            return None
+        changes = WorkerChanges(
+            commit=values["commit"],
+            dropped=tuple(values["dropped"]),
+            set_back=tuple(values["set_back"]),
+            problem=values["problem"],
+        )
+        return checked(changes, texts=("dropped", "set_back", "problem"))
+    except (MissionError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _commit(meta: RunMeta, workspace: Workspace) -> WorkerChanges:
+    layout = load_mission(Path(meta.mission_file)).layout
+    back = set_own_files_back(workspace, own_prefixes(layout, workspace.home))
+    message = f"{meta.task_id}: work of {meta.step_id}\n\nMission-Run: {meta.run_id}\n"
+    commit_rest(workspace, message)
+    return WorkerChanges(commit=head_commit(workspace.path), set_back=tuple(back))
+
+
+def _drop(workspace: Workspace) -> WorkerChanges:
+    top = workspace.path
+    now = take_tree(top, scratch=top.parent).tree
+    changes = compare_trees(top, workspace.base_commit, now, find_renames=False)
+    run_git(["checkout", "--quiet", "--force", "--detach", workspace.base_commit], top)
+    run_git(["clean", "-fdq"], top)
+    return WorkerChanges(dropped=tuple(change.path for change in changes))
+
+
+def _refreshed(
     panel: Panel, planned: WorkerPlan, worker: WorkerState, mission: Mission
 ) -> WorkerState:
+    if not worker.is_at_work:
+        return worker
     run = panel.run_of(worker)
-    state = _state_of(run) if run else None
     if worker.execution_state in LAUNCH_STATES:
         if worker.execution_state is not ExecutionState.LAUNCHING:
-            run = None  # that of the turn before: the new one is not laid out yet
-        if run is None or state is None or state.status is RunStatus.PREPARED:
-            return _launch_looked_at(panel, worker, run)
+            run = None  # that of the turn before: the new one is not prepared yet
+        state = _state_of(run)
+        if state is None or state.status is RunStatus.PREPARED:
+            return _launching(worker, run)
+    state = _state_of(run)
     if run is None or state is None:
         return replace(worker, status=WorkerStatus.FAILED, error="its run record is gone")
     if state.status is RunStatus.RUNNING and is_copied_run(run, state):
-        words = f"it works in `{run.meta().cwd}`, which this project was copied from"
         return replace(
             worker,
             status=WorkerStatus.FAILED,
             execution_state=ExecutionState.STOPPED,
             launcher=None,
-            error=words,
+            error=f"it works in `{run.meta().cwd}`, which this project was copied from",
         )
     if state.status is RunStatus.RUNNING and is_dead(run, state):
         recover_steps([run], mission)
         state = _state_of(run)
-    if state is None or state.status in (RunStatus.RUNNING, RunStatus.PREPARED):
-        at_work = ExecutionState.RUNNING
-        if worker.status is WorkerStatus.STOP_REQUESTED:
-            return worker
-        return replace(worker, status=WorkerStatus.RUNNING, execution_state=at_work)
-    return _ended(panel, planned, worker, run, state)
+    if state is not None and state.status not in (RunStatus.RUNNING, RunStatus.PREPARED):
+        return _ended(panel, planned, worker, run, state)
+    if worker.status is WorkerStatus.STOP_REQUESTED:
+        return worker
+    return replace(worker, status=WorkerStatus.RUNNING, execution_state=ExecutionState.RUNNING)
 
 
-def _launch_looked_at(panel: Panel, worker: WorkerState, run: Run | None) -> WorkerState:
-    """Look at a worker that is just being started, or whose launcher was killed."""
+def _launching(worker: WorkerState, run: Run | None) -> WorkerState:
+    """Look at a worker that is being started, or whose launcher was killed."""
     lives = worker.launcher is not None and is_same_process(worker.launcher) is not False
     if lives or (run is not None and is_folder_held(run.dir)):
         return worker
-    del panel
     return replace(
         worker,
         status=WorkerStatus.PENDING,
         execution_state=ExecutionState.NOT_STARTED,
         launcher=None,
         run_id=None,
-        error="whoever started it was gone before its agent ran",
+        error="the process that started it ended before its agent ran",
     )
 
 
 def _ended(
-    panel: Panel, planned: WorkerPlan, worker: WorkerState, run: Run, state: StateOfRun
+    panel: Panel, planned: WorkerPlan, worker: WorkerState, run: Run, state: RunState
 ) -> WorkerState:
-    settled = settle_tree(run)
+    changes = keep_or_drop_changes(run)
     status, error = _status(planned, run, state)
-    if settled.problem and error is None:
-        error = settled.problem
+    error = error or changes.problem
     has_stopped = status is WorkerStatus.STOPPED
-    ended = replace(
+    words = f"{planned.name} {status.value}" + (f": {error}" if error else "")
+    kind = PanelEvent(f"worker_{status.value}")
+    panel.note(kind, words, worker=planned.name, run_id=run.id, commit=changes.commit)
+    if changes.dropped:
+        panel.note(
+            PanelEvent.CHANGES_DROPPED,
+            f"{planned.name} changed {len(changes.dropped)} files though it was to look only",
+            worker=planned.name,
+            paths=list(changes.dropped),
+        )
+    return replace(
         worker,
         status=status,
         execution_state=ExecutionState.STOPPED if has_stopped else ExecutionState.RESULT_READY,
         launcher=None,
-        commit=settled.commit,
-        dropped=settled.dropped,
+        commit=changes.commit,
+        dropped=changes.dropped,
         error=error,
     )
-    words = f"{planned.name} {status.value}" + (f": {error}" if error else "")
-    panel.note(EVENT_OF[status], words, worker=planned.name, run_id=run.id, commit=settled.commit)
-    if settled.dropped:
-        panel.note(
-            PanelEvent.CHANGES_DROPPED,
-            f"{planned.name} changed {len(settled.dropped)} files though it was to look only",
-            worker=planned.name,
-            paths=list(settled.dropped),
-        )
-    return ended
 
 
-def _status(planned: WorkerPlan, run: Run, state: StateOfRun) -> tuple[WorkerStatus, str | None]:
+def _status(planned: WorkerPlan, run: Run, state: RunState) -> tuple[WorkerStatus, str | None]:
     if state.reason in (EndReason.STOPPED, EndReason.CRASHED):
         return WorkerStatus.STOPPED, state.summary or state.reason.value
     if state.status is RunStatus.FAILED:
         return WorkerStatus.FAILED, state.summary or "it failed"
-    answer = parse_answer(_said(run, run.find_result()), role=planned.role, label=planned.name)
+    answer = _answer_of(planned, run, run.find_result())
     run.write_json(ANSWER_NAME, answer.values())
     return STATUS_OF[answer.status], answer.error
 
 
-def _said(run: Run, result: object) -> str:
+def _answer_of(planned: WorkerPlan, run: Run, result: Mapping[str, Any]) -> WorkerResult:
     """Return what a worker said last, or the file that it wrote where that says nothing."""
-    said = str(result.get("answer") or "") if hasattr(result, "get") else ""
-    written = _file_text(run.artifacts / ANSWER_NAME)
-    return said if "{" in said or not written else written
+    said = str(result.get("answer") or "")
+    if "{" not in said:
+        try:
+            path = run.artifacts / ANSWER_NAME
+            written = find_bytes(path, limit_bytes=LARGEST_ANSWER_BYTES)
+        except MissionError:
+            written = None
+        said = (written or b"").decode("utf-8", "replace") or said
+    return parse_answer(said, role=planned.role, label=planned.name)
 
 
-def _file_text(path: Path) -> str:
+def _state_of(run: Run | None) -> RunState | None:
     try:
-        data = find_bytes(path, limit_bytes=LARGEST_ANSWER_BYTES)
-    except MissionError:
-        return ""
-    return (data or b"").decode("utf-8", "replace")
-
-
-def _state_of(run: Run) -> StateOfRun | None:
-    try:
-        return run.state()
+        return run.state() if run else None
     except MissionError:
         return None

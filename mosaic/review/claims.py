@@ -65,20 +65,20 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileClaim:
-    """A file, folder or glob that is said to be changed."""
+    """A file, folder or glob that is claimed to be changed."""
 
     text: str
     """The line as written."""
     path: str
     """With `/`, without `./`; may be a glob, or a folder that ends in `/`."""
     kind: Kind | None = None
-    """What is said to have become of it."""
+    """What is claimed to have happened to it."""
     old_path: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandClaim:
-    """A command that is said to have been run."""
+    """A command that is claimed to have been run."""
 
     text: str
     command: str

@@ -41,10 +41,10 @@ class Decided:
     why: str | None
     layout: Layout
     overruled: tuple[str, ...] = ()
-    """What spoke against approving, where it was approved all the same."""
+    """The objections that an approval with `force` overruled."""
     notices: tuple[str, ...] = ()
     draft: Draft | None = None
-    """What the decision was written by; None where it was made earlier."""
+    """What wrote the decision; None where it was made earlier."""
 
 
 def decide(
@@ -53,18 +53,17 @@ def decide(
     """Record a decision: done, or back to todo with the reason in the notes.
 
     Raises:
-        NotReadyError: the task does not wait for one, or the evidence speaks against
-            approving and `force` is not set.
-        UsageError: a rejection says not why.
+        NotReadyError: the task does not wait for one, or there are objections to approving it
+            and `force` is not set.
     """
     if not approve and not (why or "").strip():
-        raise UsageError("`--reject` says not why", hint='`--reject --why "what is missing"`')
+        raise UsageError("`--reject` needs a reason", hint='`--reject --why "what is missing"`')
     objections = review.objections if approve else []
     if objections and not force:
         raise NotReadyError(
-            f"the evidence speaks against approving `{review.task.id}`",
+            f"the evidence contradicts approving `{review.task.id}`",
             detail="\n".join(objections),
-            hint="`--reject --why` sends it back; `--approve --force` accepts it all the same",
+            hint="`--reject --why` sends it back; `--approve --force` accepts it anyway",
         )
     with changing(mission_file, doing=f"reviewing {review.task.id}") as draft:
         task = draft.snapshot.get(review.task.id).task
@@ -110,15 +109,8 @@ def commit_decision(review: Review, decided: Decided) -> str:
     """Commit the mission's files, and with an approval the work that it accepts.
 
     Work that was done in a worktree is committed there, on its branch. Only these paths are
-    committed; whatever else is staged stays staged. Where git makes no commit, the decision is
+    committed; what else is staged stays staged. Where git makes no commit, the decision is
     taken back and the index is as it was.
-
-    Returns:
-        The commit.
-
-    Raises:
-        GitError: git refused, such as a hook of the project.
-        NotReadyError: there is nothing to commit, or no repository.
     """
     try:
         return _commit(review, decided)
@@ -128,7 +120,7 @@ def commit_decision(review: Review, decided: Decided) -> str:
             error.message = f"`{decided.task.id}` is not committed: {error.message}"
             if taken_back:
                 error.message += ", and the decision is taken back"
-            error.hint = f"mend that, then `{_same_again(decided)}`"
+            error.hint = f"fix that, then `{_same_again(decided)}`"
         raise
 
 

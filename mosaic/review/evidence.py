@@ -1,4 +1,4 @@
-"""What happened, from git and the run records: nothing here is anybody's claim.
+"""What happened, from git and the run records, whatever anybody claims.
 
 Files: what changed while the task's agents worked, by the trees that were taken when each
 began and ended. For a task with a branch and a base of its own: what its branch holds beyond
@@ -22,8 +22,7 @@ from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass, field
 from mosaic.review.claims import Kind
-from mosaic.review.commands import LONGEST_COMMAND
-from mosaic.review.matching import ChangedFile, RanCommand
+from mosaic.review.matching import LONGEST_COMMAND, ChangedFile, RanCommand
 from mosaic.runs.flood import marked_lines
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.followups import GATE_STEP
@@ -32,6 +31,7 @@ from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.changes import TreePair, changes_of_pairs, tree_pair, trees_of
+from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ MOST_BYTES = 256 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """Everything that is known of a task's work."""
+    """Everything that is known about a task's work."""
 
     changed: tuple[ChangedFile, ...] | None
     """None: nothing can be known of files."""
@@ -65,7 +65,7 @@ class Evidence:
     caveats: tuple[str, ...]
     """What cannot be known, and why."""
     unknown: tuple[str, ...]
-    """Those that leave open what the agents changed: no approval as if nothing were amiss."""
+    """Those that leave open what the agents changed: objections to an approval."""
     roots: tuple[str, ...]
     sessions: tuple[Session, ...]
     usage: Usage | None
@@ -124,12 +124,24 @@ def _what_changed(
             gaps.caveats.append("there is no git repository: nothing is known of files")
             return "nothing", None, None
         since, pairs = _tree_pairs(layout, top, task, agents, gaps)
-        return since, pairs, None if pairs is None else _changed_files(top, pairs)
+        if pairs is None:
+            return since, None, None
+        return (
+            since,
+            pairs,
+            tuple(
+                ChangedFile(
+                    path=change.path,
+                    kind=KINDS.get(change.kind, Kind.CHANGED),
+                    old_path=change.old_path,
+                )
+                for change in changes_of_pairs(top, pairs)
+            ),
+        )
     except GitRefusedError as error:
         gaps.unknown.append(f"evidence unknown: git says: {error.reason}; {error.hint}")
     except GitError as error:
-        words = "; ".join(filter(None, (error.message, error.detail)))
-        gaps.unknown.append(f"evidence unknown: {words}")
+        gaps.unknown.append(f"evidence unknown: {error.summary}")
     return "nothing", None, None
 
 
@@ -186,36 +198,24 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
         return None
     fork = answer_of(["merge-base", base, tip], top)
     if not fork:
-        if (answer_of(["rev-parse", "--is-shallow-repository"], top) or "") == "true":
-            left = f"where it left `{task.base_ref}` is not known"
-            caveats.append(f"the history here is shallow: {left}")
-        else:
-            names = f"`{branch or 'HEAD'}` and `{task.base_ref}`"
-            caveats.append(f"{names} have no history in common")
+        caveats.append(
+            f"the history here is shallow: where it left `{task.base_ref}` is not known"
+            if answer_of(["rev-parse", "--is-shallow-repository"], top) == "true"
+            else f"`{branch or 'HEAD'}` and `{task.base_ref}` have no history in common"
+        )
         return None
     if branch is not None and branch != here:
-        place = _where_checked_out(top, branch)
-        if place is not None:
-            now = tree_now(layout, place, caveats)
-            return None if now is None else TreePair(before=fork, after=now)
-        caveats.append(f"`{branch}` is not checked out here: only its commits are seen")
-        return TreePair(before=fork, after=tip)
+        places = [each.path for each in list_work_trees(top) if each.branch == branch]
+        top = next((place for place in places if place.is_dir()), top)
+        if top not in places:
+            caveats.append(f"`{branch}` is not checked out here: only its commits are seen")
+            return TreePair(before=fork, after=tip)
     now = tree_now(layout, top, caveats)
     return None if now is None else TreePair(before=fork, after=now)
 
 
-def _where_checked_out(top: Path, branch: str) -> Path | None:
-    """Return the work tree that has a branch; None where no work tree has it."""
-    for each in list_work_trees(top):
-        if each.branch == branch and each.path.is_dir():
-            return each.path
-    return None
-
-
 def tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
     """Return a work tree as it stands; None where git cannot read it, which is added to caveats."""
-    from mosaic.store.state import ensure_state_dir
-
     prefix = state_prefix(layout.state_dir, top)
     try:
         ensure_state_dir(layout)
@@ -232,18 +232,6 @@ def tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
 def _is_there(top: Path, name: str) -> bool:
     return answer_of(["rev-parse", "--verify", "--quiet", name], top) is not None and (
         answer_of(["cat-file", "-e", name], top) is not None
-    )
-
-
-def _changed_files(top: Path, pairs: Sequence[TreePair]) -> tuple[ChangedFile, ...]:
-    changes = changes_of_pairs(top, pairs)
-    return tuple(
-        ChangedFile(
-            path=change.path,
-            kind=KINDS.get(change.kind, Kind.CHANGED),
-            old_path=change.old_path,
-        )
-        for change in changes
     )
 
 
@@ -264,13 +252,19 @@ def _commands_of_agents(
             caveats.append(f"run `{run.id}` was interactive: its commands are not known")
             continue
         if not _tells_all(meta, mission):
-            caveats.append(f"`{meta.runtime}` need not tell of every command it ran")
+            caveats.append(f"`{meta.runtime}` does not report every command it runs")
         try:
             reader = get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
         except MissionError:
-            caveats.append(f"nobody understands the transcript of `{meta.runtime}` any more")
+            caveats.append(f"the transcript of `{meta.runtime}` cannot be read any more")
             continue
-        _tell_skipped(run, caveats)
+        metrics = run.find_result().get("metrics")
+        missing = metrics.get("transcript_bytes_missing") if isinstance(metrics, dict) else None
+        if isinstance(missing, int) and missing > 0:
+            caveats.append(
+                f"the transcript of run `{run.id}` is not complete: {format_size(missing)} of its "
+                "output came too fast to be read"
+            )
         for line in _lines(run, reader.marks, caveats):
             for seen in reader.feed(line):
                 if isinstance(seen, CommandRan):
@@ -307,17 +301,6 @@ def _lines(run: Run, marks: Sequence[bytes], caveats: list[str]) -> Iterator[byt
                 f"{log.lines_passed_over} lines of the transcript of run `{run.id}` are too long "
                 "to be read"
             )
-
-
-def _tell_skipped(run: Run, caveats: list[str]) -> None:
-    """Say where the transcript itself is not whole."""
-    metrics = run.find_result().get("metrics")
-    missing = metrics.get("transcript_bytes_missing") if isinstance(metrics, dict) else None
-    if isinstance(missing, int) and missing > 0:
-        caveats.append(
-            f"the transcript of run `{run.id}` is not whole: {format_size(missing)} of its output "
-            "came too fast to be read"
-        )
 
 
 def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:

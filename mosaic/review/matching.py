@@ -1,4 +1,4 @@
-"""Claims beside evidence: each confirmed, contradicted, or unseen; and what nobody claimed.
+"""Claims compared with evidence: each confirmed, contradicted, or unseen; and what nobody claimed.
 
 Forgiving in form, strict in substance: `pytest` does not confirm `pytest tests/x`, and of a
 command that ran several times the last run decides.
@@ -6,21 +6,31 @@ command that ran several times the last run decides.
 
 from __future__ import annotations
 
-import fnmatch
+import re
 import shlex
 import unicodedata
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.plan.globs import parse_glob
 from mosaic.records import dataclass
 from mosaic.review.claims import CommandClaim, FileClaim, Kind
-from mosaic.review.commands import normal_form, parts_of, runs_all_or_stops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ANSWERING = {"test", "[", "grep", "rg", "diff", "cmp"}
-"""Programs whose exit code 1 is an answer and no failure."""
+"""Programs whose exit code 1 is an answer and not a failure."""
+SHELLS = {"sh", "bash", "zsh", "dash"}
+LONGEST_COMMAND = 10_000
+# What only shows or hides output, at the end of a line. Tried once per run of blanks, not at
+# each of them: else many blanks cost the square of their number.
+_TRAIL = re.compile(
+    r"(?<!\s)\s*+(?:\d?>&\d|&?\d?>>?\s*/dev/null|\|\s*(?:tail|head|cat|tee)(?:\s+[\w./-]+)*"
+    r"|;\s*echo\s+[\"']?[^;&|]{0,40}\$\?[^;&|]{0,10}[\"']?)\s*$"
+)
+_ENV = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*=\S*$")
+_CD = re.compile(r"^cd\s+(?:'[^']*'|\"[^\"]*\"|\S+)\s*(?:&&|;)\s*")
 
 
 class Standing(StrEnum):
@@ -30,6 +40,9 @@ class Standing(StrEnum):
     CONTRADICTED = "contradicted"
     UNSEEN = "unseen"
     """No evidence either way."""
+
+
+WORST_FIRST = (Standing.CONTRADICTED, Standing.UNSEEN, Standing.CONFIRMED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,22 +111,26 @@ def judge_claims(
     """Set claims beside evidence.
 
     Args:
-        files: what is said to be changed.
-        commands: what is said to have been run.
+        files: what is claimed to be changed.
+        commands: what is claimed to have been run.
         changed: what was changed; None where nothing can be known.
         ran: what was run, in its order.
         knows_all_commands: whether `ran` is everything.
         roots: folders that absolute paths of claims may begin with.
         ignored: changed files that need no claim.
     """
-    judged_files = tuple(_judge_file(claim, changed, roots) for claim in files)
+    judged_files = []
+    for claim in files:
+        standing, why, matched = _judge_file(claim, changed, roots)
+        judged_files.append(JudgedFile(claim=claim, standing=standing, why=why, matched=matched))
     claimed = {path for each in judged_files for path in each.matched}
-    runs = [command for command in commands if not command.says_skipped]
     judged_commands = tuple(
-        _judge_command(claim, ran, all_known=knows_all_commands) for claim in runs
+        _judge_command(command, ran, all_known=knows_all_commands)
+        for command in commands
+        if not command.says_skipped
     )
     return Judged(
-        files=judged_files,
+        files=tuple(judged_files),
         commands=judged_commands,
         unclaimed_files=tuple(
             change
@@ -126,36 +143,36 @@ def judge_claims(
 
 def _judge_file(
     claim: FileClaim, changed: Sequence[ChangedFile] | None, roots: Sequence[str]
-) -> JudgedFile:
+) -> tuple[Standing, str, tuple[str, ...]]:
     path = _relative(claim.path, roots)
     if path is None:
-        return JudgedFile(claim=claim, standing=Standing.UNSEEN, why="outside of the repository")
+        return Standing.UNSEEN, "outside of the repository", ()
     if changed is None:
-        return JudgedFile(claim=claim, standing=Standing.UNSEEN, why="nothing is known of files")
+        return Standing.UNSEEN, "no evidence of files", ()
     found = _matching(path, changed)
     if not found:
-        return JudgedFile(claim=claim, standing=Standing.CONTRADICTED, why="not touched")
+        return Standing.CONTRADICTED, "not touched", ()
     names = tuple(change.path for change in found)
-    if len(found) > 1 or found[0].path != path:
-        words = f"{len(found)} files changed there" if len(found) > 1 else f"`{names[0]}`"
-        return JudgedFile(claim=claim, standing=Standing.CONFIRMED, why=words, matched=names)
+    if len(found) > 1:
+        return Standing.CONFIRMED, f"{len(found)} files changed there", names
+    if found[0].path != path:
+        return Standing.CONFIRMED, f"`{names[0]}`", names
     wrong = _wrong_kind(claim, found[0])
     if wrong:
-        return JudgedFile(claim=claim, standing=Standing.CONTRADICTED, why=wrong, matched=names)
-    return JudgedFile(
-        claim=claim, standing=Standing.CONFIRMED, why=found[0].kind.value, matched=names
-    )
+        return Standing.CONTRADICTED, wrong, names
+    return Standing.CONFIRMED, found[0].kind.value, names
 
 
 def _wrong_kind(claim: FileClaim, change: ChangedFile) -> str | None:
     """Return what is wrong in substance with what a claim says became of a file."""
-    if claim.kind is Kind.DELETED and change.kind is not Kind.DELETED:
-        return f"said to be deleted, and it is {change.kind.value}"
-    if claim.kind is Kind.ADDED and change.kind in (Kind.CHANGED, Kind.DELETED):
-        return f"said to be new, and it is {change.kind.value}"
-    if claim.kind is Kind.CHANGED and change.kind is Kind.DELETED:
-        return "said to be changed, and it is deleted"
-    return None
+    contradicting = {
+        Kind.DELETED: (Kind.ADDED, Kind.CHANGED, Kind.RENAMED),
+        Kind.ADDED: (Kind.CHANGED, Kind.DELETED),
+        Kind.CHANGED: (Kind.DELETED,),
+    }
+    if claim.kind is None or change.kind not in contradicting.get(claim.kind, ()):
+        return None
+    return f"claimed to be {claim.kind.value}, and it is {change.kind.value}"
 
 
 def _relative(path: str, roots: Sequence[str]) -> str | None:
@@ -171,38 +188,24 @@ def _relative(path: str, roots: Sequence[str]) -> str | None:
 
 
 def _matching(path: str, changed: Sequence[ChangedFile]) -> list[ChangedFile]:
-    wanted = _plain(path)
-    exact = [c for c in changed if wanted in (_plain(c.path), _plain(c.old_path or c.path))]
+    wanted = _composed(path)
+    exact = [c for c in changed if wanted in (_composed(c.path), _composed(c.old_path or c.path))]
     if exact:
         return exact
     folder = "" if wanted in (".", "./") else wanted.rstrip("/") + "/"
-    below = [change for change in changed if _plain(change.path).startswith(folder)]
+    below = [change for change in changed if _composed(change.path).startswith(folder)]
     if below:
         return below
     if any(sign in wanted for sign in "*?["):
-        return [change for change in changed if _glob_matches(wanted, _plain(change.path))]
+        glob = parse_glob(wanted)
+        return [change for change in changed if glob.matches(_composed(change.path))]
     if "/" not in wanted:
-        named = [change for change in changed if _plain(change.path).endswith("/" + wanted)]
+        named = [change for change in changed if _composed(change.path).endswith("/" + wanted)]
         return named if len(named) == 1 else []
     return []
 
 
-def _glob_matches(glob: str, path: str) -> bool:
-    """Match as .gitignore does: `**` spans folders, other signs stay within one name."""
-    parts, names = glob.rstrip("/").split("/"), path.split("/")
-    if len(parts) == 1:
-        return any(fnmatch.fnmatchcase(name, parts[0]) for name in names)
-    # Row by row: which beginnings of the path the parts so far can match.
-    reach = {0}
-    for part in parts:
-        if part == "**":
-            reach = set(range(min(reach, default=len(names) + 1), len(names) + 1))
-        else:
-            reach = {n + 1 for n in reach if n < len(names) and fnmatch.fnmatchcase(names[n], part)}
-    return len(names) in reach or (bool(reach) and parts[-1] != "**" and glob.endswith("/"))
-
-
-def _plain(path: str) -> str:
+def _composed(path: str) -> str:
     return unicodedata.normalize("NFC", path)
 
 
@@ -224,7 +227,7 @@ def _judge_command(
     elif last.exit_code is None:
         standing, why = Standing.UNSEEN, "ran; how it ended is not known"
     elif claim.says_failed:
-        standing, why = Standing.CONTRADICTED, "said to fail, and it passed"
+        standing, why = Standing.CONTRADICTED, "claimed to fail, and it passed"
     else:
         after = f", after {failures} failure{'s' if failures > 1 else ''}" if failures else ""
         standing, why = Standing.CONFIRMED, f"ran with exit code 0{after}"
@@ -235,44 +238,38 @@ def _judge_part(
     claim: CommandClaim, wanted: tuple[str, ...], ran: Sequence[RanCommand], *, all_known: bool
 ) -> JudgedCommand:
     """Judge a command that ran, if at all, as a part of a line, or as several lines."""
+    matched: tuple[RanCommand, ...] = ()
     lines = [each for each in ran if wanted and wanted in parts_of(each.command)]
+    pieces = parts_of(claim.command)
     if lines:
         last = lines[-1]
         passed = last.exit_code == 0 and not last.failed and runs_all_or_stops(last.command)
-        if passed and not claim.says_failed:
-            standing, why = Standing.CONFIRMED, f"ran within `{last.command}`"
+        standing, why, matched = Standing.CONFIRMED, f"ran within `{last.command}`", (last,)
+        if not passed or claim.says_failed:
+            standing, why = Standing.UNSEEN, f"{why}: its own end is not known"
+    elif len(pieces) > 1 and runs_all_or_stops(claim.command):
+        judged = [_judge_piece(claim, piece, ran, all_known=all_known) for piece in pieces]
+        worst = min(judged, key=lambda each: WORST_FIRST.index(each.standing))
+        standing = worst.standing
+        if standing is Standing.CONFIRMED:
+            why = "each part ran well"
+            matched = tuple(command for each in judged for command in each.matched)
         else:
-            standing = Standing.UNSEEN
-            why = f"ran within `{last.command}`: its own end is not known"
-        return JudgedCommand(claim=claim, standing=standing, why=why, matched=(last,))
-    pieces = parts_of(claim.command)
-    if len(pieces) > 1 and runs_all_or_stops(claim.command):
-        judged = [
-            _judge_command(_piece(claim, piece), ran, all_known=all_known) for piece in pieces
-        ]
-        for standing in (Standing.CONTRADICTED, Standing.UNSEEN):
-            worst = next((each for each in judged if each.standing is standing), None)
-            if worst:
-                why = f"`{worst.claim.command}` {worst.why}"
-                return JudgedCommand(claim=claim, standing=standing, why=why)
-        matched = tuple(command for each in judged for command in each.matched)
-        return JudgedCommand(
-            claim=claim, standing=Standing.CONFIRMED, why="each part ran well", matched=matched
-        )
-    near = next(
-        (e.command for e in reversed(ran) if normal_form(e.command)[:1] == wanted[:1]), None
-    )
-    only = f"; ran only as `{near}`" if near and wanted else ""
-    if all_known:
-        return JudgedCommand(
-            claim=claim, standing=Standing.CONTRADICTED, why=f"no such command ran{only}"
-        )
-    return JudgedCommand(claim=claim, standing=Standing.UNSEEN, why=f"not seen to run{only}")
+            why = f"`{worst.claim.command}` {worst.why}"
+    else:
+        programs = [each.command for each in ran if normal_form(each.command)[:1] == wanted[:1]]
+        standing = Standing.CONTRADICTED if all_known else Standing.UNSEEN
+        why = "no such command ran" if all_known else "not seen to run"
+        why += f"; ran only as `{programs[-1]}`" if programs and wanted else ""
+    return JudgedCommand(claim=claim, standing=standing, why=why, matched=matched)
 
 
-def _piece(claim: CommandClaim, words: tuple[str, ...]) -> CommandClaim:
-
-    return CommandClaim(text=claim.text, command=shlex.join(words), says_failed=claim.says_failed)
+def _judge_piece(
+    claim: CommandClaim, words: tuple[str, ...], ran: Sequence[RanCommand], *, all_known: bool
+) -> JudgedCommand:
+    command = shlex.join(words)
+    piece = CommandClaim(text=claim.text, command=command, says_failed=claim.says_failed)
+    return _judge_command(piece, ran, all_known=all_known)
 
 
 def _unclaimed(
@@ -286,3 +283,54 @@ def _unclaimed(
         if form and form not in claimed and not command.is_gate:
             last[form] = command
     return tuple(sorted(last.values(), key=lambda command: not command.failed))
+
+
+def unwrapped(command: str) -> str:
+    """Return a command line without shell wrapper, leading `cd` and what trims its output."""
+    text = command.strip()[:LONGEST_COMMAND]
+    for _ in range(8):
+        before = text
+        words = _words(text)
+        if len(words) > 2 and _program(words[0]) in SHELLS and re.fullmatch(r"-\w*c", words[1]):  # noqa: PLR2004 - `sh -c x`
+            text = words[2].strip()
+        text = _CD.sub("", text)
+        text = _TRAIL.sub("", text).strip()
+        if text == before:
+            break
+    return text
+
+
+def normal_form(command: str) -> tuple[str, ...]:
+    """Return the words that make a command what it is: its program by name, its arguments."""
+    words = _words(unwrapped(command))
+    while words and (_ENV.match(words[0]) or words[0] in ("time", "env", "command")):
+        words = words[1:]
+    if not words:
+        return ()
+    return (_program(words[0]), *words[1:])
+
+
+def parts_of(command: str) -> list[tuple[str, ...]]:
+    """Return the commands of a line that runs several, `a && b; c`, each in normal form."""
+    text = unwrapped(command)
+    parts = re.split(r"&&|;|\n", text)
+    forms = [normal_form(part) for part in parts if part.strip()]
+    return [form for form in forms if form]
+
+
+def runs_all_or_stops(command: str) -> bool:
+    """Tell whether a line that ended well ran all its parts well: joined by `&&` alone."""
+    return re.search(r";|\|\||\n", unwrapped(command)) is None
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _program(word: str) -> str:
+    """Return a program's name: without its folder, `python3.11` and `python3` as `python`."""
+    name = word.rpartition("/")[2] or word
+    return re.sub(r"^(python|pip)\d(?:\.\d+)?$", r"\1", name)

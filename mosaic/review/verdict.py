@@ -1,10 +1,10 @@
-"""A review: what an agent claims beside what happened, gathered for a person to decide."""
+"""A review: what an agent claims compared with what happened, for a person to decide."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.git.diff import compare_trees, describe_changes
+from mosaic.git.diff import compare_trees, describe_changes, read_diff
 from mosaic.git.git import find_work_tree
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
@@ -57,21 +57,17 @@ class Review:
     """What is worth a look without being an objection, in words."""
 
     @property
-    def contradictions(self) -> int:
-        """How many claims the evidence speaks against."""
-        standings = [each.standing for each in self.judged.files]
-        standings += [each.standing for each in self.judged.commands]
-        return standings.count(Standing.CONTRADICTED)
-
-    @property
     def objections(self) -> list[str]:
-        """What speaks against approving, in words; nothing when all holds."""
+        """The objections to approving, in words."""
         found = []
         if self.missing:
             found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
-        if self.contradictions:
-            claims = "claim is" if self.contradictions == 1 else "claims are"
-            found.append(f"{self.contradictions} {claims} contradicted")
+        standings = [each.standing for each in self.judged.files]
+        standings += [each.standing for each in self.judged.commands]
+        contradicted = standings.count(Standing.CONTRADICTED)
+        if contradicted:
+            claims = "claim is" if contradicted == 1 else "claims are"
+            found.append(f"{contradicted} {claims} contradicted")
         found += self.evidence.unknown
         if self.out_of_scope:
             count = len(self.out_of_scope)
@@ -83,11 +79,7 @@ class Review:
 
 
 def review_task(snapshot: Snapshot, task: Task) -> Review:
-    """Set what a task's handoff claims beside what git, transcripts and records show.
-
-    Raises:
-        FileAccessError: the task's file cannot be read.
-    """
+    """Compare what a task's handoff claims with what git, transcripts and records show."""
     entry = snapshot.get(task.id)
     file = find_text(snapshot.layout.tasks_dir / entry.file.name) if entry.file else None
     text = file.text if file else ""
@@ -120,8 +112,6 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
 
 def diff_text(snapshot: Snapshot, review: Review) -> str:
     """Return the changes as a diff, for people to read."""
-    from mosaic.git.diff import read_diff
-
     top = find_work_tree(snapshot.layout.project)
     if top is None:
         return ""
@@ -162,8 +152,7 @@ def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
         if not step.startswith(GATE_STEP) or done.get("outcome") == "prepared":
             continue
         green = done.get("outcome") == "completed"
-        code = done.get("exit_code")
-        words = "passed" if green else f"failed with exit code {code}"
+        words = "passed" if green else f"failed with exit code {done.get('exit_code')}"
         if done.get("reason") == "timeout":
             words = "took too long"
         last[step] = GateOnRecord(

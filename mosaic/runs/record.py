@@ -67,11 +67,10 @@ class RunMeta:
     branch: str | None
     base_commit: str | None
     timeout_seconds: float | None
-    from_checkpoint: int | None = None
-    """The checkpoint that the work tree was set back to first."""
     created_at: datetime
     prompt: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Where the prompt came from: template, digests of template, prompt and capsule."""
+    """Where the prompt came from: template, digests of template, prompt and capsule; and
+    `from_checkpoint` where the work tree was set back to one first."""
     agent: Mapping[str, JsonValue] = field(default_factory=dict)
     """The agent's program and version, as far as known."""
     panel_id: str | None = None

@@ -129,6 +129,8 @@ def prepare_run(
     with laying_out(layout.runs_dir, plan.owner) as run:
         given = give(run)
         argv = given.invocation.argv
+        is_set_back = plan.from_checkpoint is not None
+        set_back = {"from_checkpoint": plan.from_checkpoint} if is_set_back else {}
         for name, text in given.files.items():
             write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
         meta = RunMeta(
@@ -147,9 +149,8 @@ def prepare_run(
             branch=current_branch(plan.cwd),
             base_commit=_begin_commit(plan),
             timeout_seconds=plan.timeout_seconds,
-            from_checkpoint=plan.from_checkpoint,
             created_at=utc_now(),
-            prompt=given.origin,
+            prompt={**given.origin, **set_back},
             agent=describe_agent(given.runtime, argv[0], layout) if given.runtime else {},
             tool_version=__version__,
             rules_sha256=write_rules(run, given.rules) if given.rules else None,
@@ -161,10 +162,9 @@ def prepare_run(
             words = "the runtime's own conversation is continued"
             data: dict[str, JsonValue] = {"runtime_session_id": given.conversation}
             log.append(EventType.RUN_RESUMED, words, data=data)
-        if plan.from_checkpoint is not None:
+        if set_back:
             words = f"the work tree was set back to checkpoint {plan.from_checkpoint}"
-            data = {"from_checkpoint": plan.from_checkpoint}
-            log.append(EventType.RUN_RESUMED, words, data=data)
+            log.append(EventType.RUN_RESUMED, words, data=set_back)
         run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
     return Prepared(
         run=run, meta=meta, order=order_of(run, meta, given.invocation, plan.heartbeat_file)

@@ -1,8 +1,7 @@
-"""What loops and pools have in common: limits, attempts, what became of each task.
+"""What loops and pools have in common: limits, attempts, what happened to each task.
 
-Each decision is taken from what is on record, so whoever was killed is simply started
-again: sessions that died are ended first, and nothing that is finished or paid for is
-counted twice.
+Every decision is taken from what is on record, so a loop that was killed is simply started
+again: sessions that died are ended first, and nothing finished or paid for is counted twice.
 """
 
 from __future__ import annotations
@@ -25,17 +24,16 @@ from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from mosaic.model import Session, Task, Usage
-    from mosaic.plan.pace import Decision
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
 
-NOBODYS_FAULT = ("auth", "quota", "usage")
-"""Ends that say nothing of the task, and so are no attempt at it."""
-FINISHED = (Status.REVIEW, Status.DONE, Status.CANCELLED)
+NO_ATTEMPT = ("auth", "quota", "usage")
+"""Causes of an end that say nothing about the task, and so do not count as an attempt."""
+FINISHED = (Status.REVIEW.value, Status.DONE.value, Status.CANCELLED.value)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -59,33 +57,24 @@ class LoopReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """How a task is handed off."""
-
-    request: HandOffRequest
-    wait_seconds: float = 0.0
-    """How long to let pass first, before jitter."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """What a session's end came to."""
+    """How a session ended."""
 
     session: Session
     last: LastEnd
     status: str
     """The task's status now."""
     person: str | None = None
-    """Why nothing goes on without a person; None when it does."""
+    """Why a person is needed before anything goes on; None when nobody is."""
 
     @property
     def is_finished(self) -> bool:
         """Whether the task needs no further session for now."""
-        return self.status in {each.value for each in FINISHED}
+        return self.status in FINISHED
 
     @property
     def was_stopped(self) -> bool:
-        """Whether somebody stopped it before it was finished."""
+        """Whether it was stopped before it was finished."""
         return self.session.ended_reason is EndReason.STOPPED and not self.is_finished
 
 
@@ -101,15 +90,6 @@ class Ledger:
         say: Callable[[str], None],
         alert: Callable[[str, str], None],
     ) -> None:
-        """Begin an account.
-
-        Args:
-            mission_file: path of mission.json.
-            request: what every hand-off has in common.
-            limits: those of this loop; the mission's own hold besides.
-            say: tells the user one line.
-            alert: tells that a person is needed: the task, or nothing, and why.
-        """
         self._mission_file = mission_file
         self._request = request
         self._limits = limits
@@ -120,7 +100,7 @@ class Ledger:
         self._rules = settings_of(read_mission(mission_file).document)
         self.report = LoopReport()
 
-    def settled(self) -> Snapshot:
+    def read_mission(self) -> Snapshot:
         """Return the mission as it stands, with the end of every dead session recorded."""
         snapshot = read_mission(self._mission_file)
         recovered = recover_if_needed(snapshot)
@@ -129,9 +109,7 @@ class Ledger:
     def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
         """Return which limit is met: of this loop, or of the mission over all its sessions.
 
-        Args:
-            snapshot: the mission.
-            running: sessions of this loop that have not ended yet.
+        `running` is how many sessions of this loop have not ended yet.
         """
         sessions = snapshot.document.mission.sessions
         own = [session for session in sessions if session.id in self.report.sessions]
@@ -144,47 +122,43 @@ class Ledger:
         of_mission = limit_met(budget, sessions, spent)
         return met or (f"{of_mission}, the mission's budget" if of_mission else None)
 
-    def plan(self, snapshot: Snapshot, task: Task) -> Plan | None:
-        """Return how a task is handed off; None when it was given up on instead."""
+    def plan(self, snapshot: Snapshot, task: Task) -> tuple[HandOffRequest, float] | None:
+        """Return how a task is handed off, and after how many seconds, before jitter.
+
+        None when the ledger gave up on the task instead.
+        """
         request = replace(self._request, task_id=task.id, timeout_seconds=self._time_left(snapshot))
         history = sessions_since(snapshot, task.id)
         if task.status is not Status.IN_PROGRESS or not history:
-            return Plan(request=request)
-        last = last_end(snapshot, history[-1])
-        own = parse_budget(snapshot.document.mission.budget)
+            return request, 0.0
+        budget = parse_budget(snapshot.document.mission.budget)
         limits = replace(
-            self._limits, max_attempts=own.max_attempts, retry_seconds=own.retry_seconds
+            self._limits, max_attempts=budget.max_attempts, retry_seconds=budget.retry_seconds
         )
-        decision = decide_move(last, _attempts(snapshot, history), limits)
+        ends = [last_end(snapshot, session) for session in history]
+        attempts = sum(end.cause not in NO_ATTEMPT for end in ends)
+        decision = decide_move(ends[-1], attempts, limits)
         if decision.move is Move.GIVE_UP:
-            self._give_up(task, decision)
+            self._give_up(task, decision.why)
             return None
-        fresh = decision.move is Move.RESTART
-        request = replace(request, resuming=True, fresh=fresh)
-        return Plan(request=request, wait_seconds=decision.wait_seconds)
+        request = replace(request, resuming=True, fresh=decision.move is Move.RESTART)
+        return request, decision.wait_seconds
 
     def note_end(self, task: Task, before: str, session_id: str) -> Ended:
-        """Take the end of a session into the account, and say what it came to.
-
-        Args:
-            task: as it was handed off.
-            before: its status then.
-            session_id: the session.
-        """
-        snapshot = self.settled()
+        """Take the end of a session into account; `before` is the task's status at hand-off."""
+        snapshot = self.read_mission()
         session = next(s for s in snapshot.document.mission.sessions if s.id == session_id)
         self.report.sessions.append(session_id)
         last = last_end(snapshot, session)
         status = self._accept_green(snapshot, task, session)
         self._note_move(task.id, before, status)
-        finished = status in {each.value for each in FINISHED}
-        asked = status == Status.BLOCKED.value
-        self._failures = 0 if finished or asked else self._failures + 1
-        if asked:
+        is_blocked = status == Status.BLOCKED.value
+        if is_blocked:
             self._alert(task.id, last.summary)
-        was_stopped = session.ended_reason is EndReason.STOPPED
+        goes_on = status in FINISHED or is_blocked
+        self._failures = 0 if goes_on else self._failures + 1
         person = None
-        if not (finished or asked or was_stopped):
+        if not goes_on and session.ended_reason is not EndReason.STOPPED:
             person = why_person(last, self._failures)
         return Ended(session=session, last=last, status=status, person=person)
 
@@ -206,17 +180,12 @@ class Ledger:
         report.blocked = [task.id for task in tasks if task.status is Status.BLOCKED]
         return report
 
-    def _give_up(self, task: Task, decision: Decision) -> None:
-        with changing(self._mission_file, doing=f"giving up on {task.id}") as draft:
-            now = utc_now().astimezone()
-            if draft.snapshot.get(task.id).task.status is Status.IN_PROGRESS:
-                draft.edit_task(task.id, {"status": Status.BLOCKED.value}, now)
-                draft.note(task.id, f"{now:%Y-%m-%d} blocked: {decision.why}")
-                draft.save()
+    def _give_up(self, task: Task, why: str) -> None:
+        self._set_status(task.id, Status.IN_PROGRESS, Status.BLOCKED, why)
         self._note_move(task.id, task.status.value, Status.BLOCKED.value)
         self.report.gave_up.append(task.id)
-        self._say(f"{task.id} is blocked: {decision.why}")
-        self._alert(task.id, decision.why)
+        self._say(f"{task.id} is blocked: {why}")
+        self._alert(task.id, why)
 
     def _accept_green(self, snapshot: Snapshot, task: Task, session: Session) -> str:
         """Set a task done that came to review with green gates, where the mission wants that."""
@@ -229,17 +198,23 @@ class Ledger:
         if moved := self._moved_rules(snapshot, task, session):
             self._say(f"{task.id} waits for review: {moved}")
             return status.value
-        with changing(self._mission_file, doing=f"accepting {task.id}") as draft:
-            now = utc_now().astimezone()
-            if draft.snapshot.get(task.id).task.status is Status.REVIEW:
-                draft.edit_task(task.id, {"status": Status.DONE.value}, now)
-                draft.note(task.id, f"{now:%Y-%m-%d} done: green gates after {session.id}")
-                draft.save()
-                forgive_attempts(draft.snapshot, task.id)
+        self._set_status(task.id, status, Status.DONE, f"green gates after {session.id}")
         return Status.DONE.value
 
+    def _set_status(self, task_id: str, before: Status, after: Status, why: str) -> None:
+        """Change a task's status, unless it is not what it was any more."""
+        with changing(self._mission_file, doing=f"setting {task_id} {after.value}") as draft:
+            if draft.snapshot.get(task_id).task.status is not before:
+                return
+            now = utc_now().astimezone()
+            draft.edit_task(task_id, {"status": after.value}, now)
+            draft.note(task_id, f"{now:%Y-%m-%d} {after.value}: {why}")
+            draft.save()
+            if after is Status.DONE:
+                forgive_attempts(draft.snapshot, task_id)
+
     def _moved_rules(self, snapshot: Snapshot, task: Task, session: Session) -> str | None:
-        """Return why green gates do not suffice: what the gates are was not left alone."""
+        """Return why green gates are not enough: the rules themselves changed."""
         run = run_of(snapshot.layout.runs_dir, task.id, session.run_id or "")
         if run.find_meta() is None:
             return f"the record of `{session.id}` is gone"
@@ -275,7 +250,3 @@ def last_end(snapshot: Snapshot, session: Session) -> LastEnd:
         retryable=result.get("retryable") is True,
         summary=str(result.get("summary") or reason),
     )
-
-
-def _attempts(snapshot: Snapshot, history: Sequence[Session]) -> int:
-    return sum(last_end(snapshot, session).cause not in NOBODYS_FAULT for session in history)

@@ -1,9 +1,4 @@
-"""The loop: hand off, look how it ended, hand off again, until something says stop.
-
-Each turn is decided from what is on record, so a loop that was killed is simply started
-again: sessions that died are ended first, an agent that outlived its supervisor is waited
-for, and nothing that is finished or paid for is counted twice.
-"""
+"""The loop: hand off, look how it ended, hand off again, until something says stop."""
 
 from __future__ import annotations
 
@@ -30,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mosaic.model import Task
+    from mosaic.model import SessionLock, Task
     from mosaic.plan.pace import Limits
+    from mosaic.runs.record import Run
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.liveness import FoundLock
     from mosaic.workers.ledger import LoopReport
 
 POLL_SECONDS = 0.2
@@ -42,7 +37,7 @@ MOST_REFUSALS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoopHooks:
-    """What a loop needs of whoever started it."""
+    """What a loop needs of the face that started it."""
 
     hand_over: Callable[[HandOffRequest], str]
     """Hand off and stay to the end; returns the session's id."""
@@ -68,13 +63,7 @@ class Loop:
         self._last_task: str | None = None
 
     def run(self) -> LoopReport:
-        """Work until nothing is ready, a limit is met, a person is needed, or it is stopped.
-
-        Raises:
-            SessionLiveError: another session works in this work tree.
-            ProgramNotFoundError: the agent is not there.
-            BrokenFileError: the mission's files are broken.
-        """
+        """Work until nothing is ready, a limit is met, a person is needed, or it is stopped."""
         try:
             while self._turn():
                 continue
@@ -85,9 +74,9 @@ class Loop:
         return self._ledger.report
 
     def _turn(self) -> bool:
-        """Do one session's worth; tell whether to go on."""
+        """Hand off one session; tell whether to go on."""
         self._wait_for_survivor()
-        snapshot = self._ledger.settled()
+        snapshot = self._ledger.read_mission()
         met = self._ledger.met_limit(snapshot)
         if self._hooks.wants_stop():
             return self._end("stopped after the session", interrupted=True)
@@ -104,9 +93,10 @@ class Loop:
         plan = self._ledger.plan(snapshot, task)
         if plan is None:
             return True
-        if self._last_task == task.id and not self._pause(plan.wait_seconds):
+        request, wait_seconds = plan
+        if self._last_task == task.id and not self._pause(wait_seconds):
             return self._end("stopped while it waited", interrupted=True)
-        return self._hand_over(task, plan.request)
+        return self._hand_over(task, request)
 
     def _hand_over(self, task: Task, request: HandOffRequest) -> bool:
         try:
@@ -115,7 +105,7 @@ class Loop:
             self._refusals += 1
             if self._refusals > MOST_REFUSALS:
                 raise
-            return True  # somebody changed the plan meanwhile: look again
+            return True  # the plan changed meanwhile: look again
         except ConsentNeededError as error:  # commands changed since the loop began
             self._hooks.alert("", error.message)
             return self._end(error.whole, needs_person=True)
@@ -131,17 +121,19 @@ class Loop:
 
     def _wait_for_survivor(self) -> None:
         """Wait for an agent that outlived its supervisor, as after a loop was killed."""
-        told = False
-        while (found := self._survivor()) is not None:
-            if not told:
-                name = found.lock.session_id
-                self._hooks.say(f"waiting for {name}, which works on without its supervisor")
-                told = True
-            if self._is_overdue(found):
-                stop_session(self._mission_file, found.lock.session_id, now=False)
+        is_announced = False
+        while (survivor := self._survivor()) is not None:
+            lock, run = survivor
+            if not is_announced:
+                self._hooks.say(f"waiting for {lock.session_id}, which has lost its supervisor")
+                is_announced = True
+            meta = run.find_meta()
+            limit = meta.timeout_seconds if meta else None
+            if limit is not None and (utc_now() - lock.started_at).total_seconds() > limit:
+                stop_session(self._mission_file, lock.session_id, now=False)
             time.sleep(POLL_SECONDS)
 
-    def _survivor(self) -> FoundLock | None:
+    def _survivor(self) -> tuple[SessionLock, Run] | None:
         snapshot = read_mission(self._mission_file)
         layout = snapshot.layout
         for found in live_or_unknown(snapshot):
@@ -151,15 +143,8 @@ class Loop:
             mine = found.path == layout.session_lock and lock.process.host == host_name()
             may_end = found.is_on_record or found.judgement.life is Life.ALIVE
             if mine and orphaned and may_end:
-                return found
+                return lock, run
         return None
-
-    def _is_overdue(self, found: FoundLock) -> bool:
-        lock = found.lock
-        layout = read_mission(self._mission_file).layout
-        meta = run_of(layout.runs_dir, lock.task_id, lock.run_id).find_meta()
-        limit = meta.timeout_seconds if meta else None
-        return limit is not None and (utc_now() - lock.started_at).total_seconds() > limit
 
     def _pause(self, seconds: float) -> bool:
         """Wait, with jitter, so that many loops do not come back at once; False when stopped."""

@@ -1,8 +1,7 @@
 """The pool: several ready tasks at once, each in a worktree, until nothing is left to do.
 
 Supervisors run by themselves, so a pool that is killed loses nothing: the next one counts
-the sessions that still live among its own. What gets in the way of what is the selector's
-to say; a task that is just being started is spoken for.
+the sessions that still live among its own.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PoolHooks:
-    """What a pool needs of whoever started it."""
+    """What a pool needs of the face that started it."""
 
     hand_over: Callable[[HandOffRequest], Worker]
     """Hand off to a supervisor that lives on by itself. Called from several threads."""
@@ -92,15 +91,9 @@ class Pool:
         size: int,
         keeps_full: bool,
     ) -> None:
-        """Lay out a pool.
+        """Make a pool of `size` workers.
 
-        Args:
-            mission_file: path of mission.json.
-            request: what every hand-off has in common.
-            limits: those of this pool; the mission's own hold besides.
-            hooks: the user's side.
-            size: how many work at once.
-            keeps_full: whether a task that is ready takes the place of one that ended.
+        With `keeps_full` a task that is ready takes the place of one that ended.
         """
         self._mission_file = mission_file
         self._request = replace(request, worktree=True)
@@ -120,12 +113,7 @@ class Pool:
         """Why no more are started."""
 
     def run(self) -> LoopReport:
-        """Work until nothing is ready and nobody works, a limit is met, or it is stopped.
-
-        Raises:
-            GitRefusedError: git refuses the repository.
-            BrokenFileError: the mission's files are broken.
-        """
+        """Work until nothing is ready and nobody works, a limit is met, or it is stopped."""
         find_repository(read_layout(self._mission_file).project)
         with ThreadPoolExecutor(max_workers=self._size, thread_name_prefix="start") as threads:
             try:
@@ -142,12 +130,7 @@ class Pool:
         return list(self._workers.values())
 
     def fill(self) -> LoopReport:
-        """Start as many as there is room for, and stay with none of them.
-
-        Raises:
-            GitRefusedError: git refuses the repository.
-            BrokenFileError: the mission's files are broken.
-        """
+        """Start as many as there is room for, and do not wait for them."""
         find_repository(read_layout(self._mission_file).project)
         with ThreadPoolExecutor(max_workers=self._size, thread_name_prefix="start") as threads:
             self._fill(threads)
@@ -161,7 +144,7 @@ class Pool:
         """Count the sessions that live in worktrees already: of a pool that was killed, perhaps."""
         if not self._keeps_full:
             return
-        snapshot = self._ledger.settled()
+        snapshot = self._ledger.read_mission()
         for found in self._live(snapshot).values():
             lock = found.lock
             entry = snapshot.find(lock.task_id)
@@ -179,7 +162,7 @@ class Pool:
     def _turn(self, threads: ThreadPoolExecutor) -> bool:
         """Look once at everything; tell whether to go on."""
         self._take_started()
-        snapshot = self._ledger.settled()
+        snapshot = self._ledger.read_mission()
         self._take_ended(snapshot)
         self._heed_stops()
         self._fill(threads)
@@ -201,7 +184,7 @@ class Pool:
         while self._why is None and len(self._workers) + len(self._starting) < self._size:
             if not self._keeps_full and self._started >= self._size:
                 return
-            snapshot = self._ledger.settled()
+            snapshot = self._ledger.read_mission()
             if self._is_crowded(snapshot):
                 return
             met = self._ledger.met_limit(snapshot, len(self._workers) + len(self._starting))
@@ -214,17 +197,18 @@ class Pool:
             plan = self._ledger.plan(snapshot, task)
             if plan is None:
                 continue
-            if plan.wait_seconds and task.id not in self._not_before:
+            request, wait_seconds = plan
+            if wait_seconds and task.id not in self._not_before:
                 # With jitter, so that many do not come back at once.
-                wait = plan.wait_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+                wait = wait_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
                 self._not_before[task.id] = time.monotonic() + wait
                 continue
             self._not_before.pop(task.id, None)
             self._started += 1
-            self._starting[task.id] = threads.submit(self._hooks.hand_over, plan.request)
+            self._starting[task.id] = threads.submit(self._hooks.hand_over, request)
 
     def _is_crowded(self, snapshot: Snapshot) -> bool:
-        """Tell whether the mission allows no further session now, whoever has the others."""
+        """Tell whether the mission allows no further session now, of this pool or others."""
         allowed = snapshot.document.mission.max_parallel
         if allowed is None or len(self._live(snapshot)) + len(self._starting) < allowed:
             return False
@@ -254,7 +238,7 @@ class Pool:
             try:
                 worker = future.result()
             except (NotReadyError, HeldError) as error:
-                self._refusals += 1  # somebody changed the plan meanwhile: look again
+                self._refusals += 1  # the plan changed meanwhile: look again
                 self._started -= 1
                 self._not_before[name] = time.monotonic() + 1.0
                 if self._refusals > MOST_REFUSALS:
@@ -269,9 +253,8 @@ class Pool:
 
     def _note_unstarted(self, name: str, error: MissionError) -> None:
         self._left_out.add(name)
-        words = "; ".join(filter(None, (error.message, error.detail)))
-        self._ledger.report.not_started[name] = words
-        self._hooks.say(f"{name} could not be started: {words}")
+        self._ledger.report.not_started[name] = error.summary
+        self._hooks.say(f"{name} could not be started: {error.summary}")
         if isinstance(error, ProgramNotFoundError):
             self._close(error.message, needs_person=True)
         elif isinstance(error, ConsentNeededError):  # commands changed since the pool began

@@ -12,9 +12,9 @@ from mosaic.machine.intent import parse_note
 from mosaic.machine.log_pipes import find_gaps
 from mosaic.model import Mode, RunStatus
 from mosaic.panels.mailbox import read_messages
-from mosaic.panels.record import Panel, PanelEvent
-from mosaic.panels.settle import find_settled
-from mosaic.panels.words import PanelPlan, PanelStatus
+from mosaic.panels.model import PanelEvent, PanelPlan, PanelStatus
+from mosaic.panels.record import Panel
+from mosaic.panels.refresh import find_changes
 from mosaic.runs.checked import is_line
 from mosaic.runs.checkpoint import read_checkpoint, write_checkpoint
 from mosaic.runs.events import EventLog, EventType, read_events
@@ -80,7 +80,7 @@ def run_meta(data: bytes) -> None:
     run.artifacts.mkdir(parents=True, exist_ok=True)
     for name in ("meta.json", "result.json", "settled.json"):
         (run.dir / name).write_bytes(data)
-    find_settled(run)
+    find_changes(run)
     run.find_result().get("outcome")
     try:
         meta = run.meta()

@@ -17,8 +17,8 @@ from mosaic.errors import MissionError
 from mosaic.panels.answer import parse_answer
 from mosaic.plan.scopes import outside_scope
 from mosaic.review.claims import parse_command_claims, parse_file_claims
-from mosaic.review.commands import parts_of
 from mosaic.review.html import render_html
+from mosaic.review.matching import parts_of
 from mosaic.review.terminal import render_terminal
 from mosaic.runs.masking import masked_argv
 from mosaic.store.parsed import ids_in_cell, parse_table, parse_task_file, plain_id

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mosaic import __version__
 from mosaic.machine.identity import own_identity
 from mosaic.records import asdict
 from tests.support.mission import Answer, MissionRepo, is_running, wait_for
@@ -158,6 +159,8 @@ def test_a_worker_s_record_holds_all_that_it_was_given_and_left(panels: Panels) 
         assert (run / name).is_file(), name
     assert "You object." in (run / "prompt.md").read_text()
     assert json.loads((run / "meta.json").read_text())["panel_id"] == "panel-001"
+    asked = json.loads((run.parent / "panel.json").read_text())
+    assert asked["tool_version"] == __version__
     logged = panels.repo.run("logs", run.name)
     assert "critic is done" in logged.stdout
 

@@ -73,7 +73,7 @@ def test_an_honest_handoff_is_confirmed_and_can_be_approved(repo: MissionRepo) -
     assert found["stat"] == "1 file changed, +1 -0"
     assert [ran["command"] for ran in found["unclaimed"]["commands"]] == ["false; true"]
     assert "T-001" in repo.run("review").stdout
-    assert "nothing speaks against it" in repo.run("review", "T-001").stdout
+    assert "no objections" in repo.run("review", "T-001").stdout
     assert repo.run("review", "T-001", "--approve").exit_code == 0
     assert repo.task_status("T-001") == "done"
     assert "nothing waits for review" in repo.run("review").stdout
@@ -96,7 +96,7 @@ def test_an_honest_handoff_is_confirmed_and_can_be_approved(repo: MissionRepo) -
         ),
         pytest.param(
             '(here / "x.txt").write_text("1")\nhandoff(files_changed="- x.txt (deleted)")',
-            "files", "x.txt", "said to be deleted, and it is added", id="what became of a file",
+            "files", "x.txt", "claimed to be deleted, and it is added", id="what became of a file",
         ),
         pytest.param(
             'ran("python3 -c 1")\nhandoff(commands_run="python3 -c 2")',

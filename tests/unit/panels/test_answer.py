@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mosaic.panels.aggregate import aggregate
-from mosaic.panels.answer import LONGEST_ITEM, MOST_ITEMS, answer_schema, parse_answer
+from mosaic.panels.answer import LONGEST_ITEM, MOST_ITEMS, aggregate, answer_schema, parse_answer
 
 GOOD: dict[str, Any] = {
     "role": "somebody else",

@@ -15,8 +15,8 @@ from mosaic.machine.clock import read_moment
 from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.panels.mailbox import read_messages
-from mosaic.panels.record import Panel, PanelEvent
-from mosaic.panels.words import PanelPlan, PanelState, WorkerPlan, WorkerState
+from mosaic.panels.model import PanelEvent, PanelPlan, PanelState, WorkerPlan, WorkerState
+from mosaic.panels.record import Panel
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.record import Run
 from mosaic.sessions.session_lock import read_lock, write_lock

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from mosaic.sessions.rules import write_rules
 
 from mosaic.git.diff import FileChange
 from mosaic.git.left_out import LeftOut
@@ -19,8 +18,7 @@ from mosaic.model import (
     SessionLock,
     Usage,
 )
-from mosaic.panels.record import Panel
-from mosaic.panels.words import (
+from mosaic.panels.model import (
     ExecutionState,
     PanelPlan,
     PanelState,
@@ -28,6 +26,7 @@ from mosaic.panels.words import (
     WorkerState,
     WorkerStatus,
 )
+from mosaic.panels.record import Panel
 from mosaic.plan.rules import Rules
 from mosaic.ports import EndCause, Ending
 from mosaic.records import replace
@@ -39,6 +38,7 @@ from mosaic.runs.report import AgentReport, Artifact, Followup
 from mosaic.runs.result import StepEnd, write_result
 from mosaic.sessions.kept_ends import find_kept_ends, keep_end
 from mosaic.sessions.record_end import EndFacts
+from mosaic.sessions.rules import write_rules
 from mosaic.sessions.session_lock import read_lock, write_lock
 from mosaic.store.layout import layout_of
 from mosaic.workspaces.record import Workspace, read_workspace, write_workspace

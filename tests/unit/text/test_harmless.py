@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from mosaic.cli.output import clean, clean_block
 from mosaic.prompts.bounded import exact_line, one_line, plain_text
-from mosaic.review.html import escape
-from mosaic.review.markdown import clean as clean_markdown
+from mosaic.review.html import render_html
+from mosaic.review.terminal import render_terminal
 from mosaic.text.harmless import escaped_signs, harmless_line, harmless_signs, harmless_text
 from mosaic.text.terminal import HarmlessText, harmless
 
@@ -49,8 +49,8 @@ ASKING: dict[str, Callable[[str], str]] = {
     "a prompt": plain_text,
     "a line of a prompt": one_line,
     "a path in a prompt": exact_line,
-    "a review": clean_markdown,
-    "a page": escape,
+    "a review": lambda text: "\n".join(render_terminal(text, width=80, color=True)),
+    "a page": lambda text: render_html(text).removeprefix("<p>").removesuffix("</p>\n"),
     "the judge itself": harmless_line,
 }
 
@@ -64,7 +64,7 @@ def test_nothing_that_is_not_seen_is_shown_anywhere(kind: str, hidden: str) -> N
 
 
 @pytest.mark.parametrize("text", SHOWN, ids=ascii)
-@pytest.mark.parametrize("kind", ["a log", "a prompt", "a review", "a log that comes in pieces"])
+@pytest.mark.parametrize("kind", ["a log", "a prompt", "a log that comes in pieces"])
 def test_what_people_write_is_kept(kind: str, text: str) -> None:
     assert ASKING[kind](text) == text
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mosaic.panels.words import (
+from mosaic.panels.model import (
     ExecutionState,
     PanelState,
     PanelStatus,
     WorkerState,
     WorkerStatus,
-    panel_status,
 )
 
 DONE = WorkerState(status=WorkerStatus.COMPLETED, runs=("r1",))
@@ -45,7 +44,7 @@ def test_a_panel_stands_as_its_workers_do(
     workers: tuple[WorkerState, ...], status: PanelStatus
 ) -> None:
     state = PanelState(workers={str(number): each for number, each in enumerate(workers)})
-    assert panel_status(state) is status
+    assert state.status is status
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def test_a_panel_that_was_asked_to_stop_says_so(
     workers: tuple[WorkerState, ...], status: PanelStatus
 ) -> None:
     asked = {str(number): each for number, each in enumerate(workers)}
-    assert panel_status(PanelState(workers=asked, is_stop_requested=True)) is status
+    assert PanelState(workers=asked, is_stop_requested=True).status is status
 
 
 def test_what_is_missing_before_the_start_is_a_failure() -> None:

@@ -1,14 +1,11 @@
-"""The words that panels are told in, and how a panel stands. Values only.
-
-A panel is `planned` until its first worker runs; what it is then follows from its workers,
-and from whether somebody asked it to stop.
-"""
+"""What panels and their workers are asked, where they stand, and what happens to them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.errors import UsageError
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -19,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class PanelStatus(StrEnum):
-    """Where a panel stands."""
+    """Where a panel stands; follows from its workers and from what was asked of it."""
 
     PLANNED = "planned"
-    """Laid out; nothing runs yet."""
+    """Written down; nothing runs yet."""
     RUNNING = "running"
     STOP_REQUESTED = "stop_requested"
     """Asked to stop, and some still work."""
@@ -50,11 +47,6 @@ class WorkerStatus(StrEnum):
     BLOCKED = "blocked"
     STOP_REQUESTED = "stop_requested"
     STOPPED = "stopped"
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether its agent may still be running."""
-        return self in (WorkerStatus.RUNNING, WorkerStatus.STOP_REQUESTED)
 
 
 class ExecutionState(StrEnum):
@@ -119,9 +111,17 @@ class PanelPlan:
     timeout_seconds: float | None = None
     tool_version: str = ""
 
-    def worker(self, name: str) -> WorkerPlan | None:
-        """Return the worker of a name."""
-        return next((each for each in self.workers if each.name == name), None)
+    def worker(self, name: str) -> WorkerPlan:
+        """Return the worker of a name.
+
+        Raises:
+            UsageError: the panel has none of that name.
+        """
+        found = next((each for each in self.workers if each.name == name), None)
+        if found is None:
+            known = ", ".join(f"`{each.name}`" for each in self.workers)
+            raise UsageError(f"`{self.id}` has no worker `{name}`", detail=f"workers: {known}")
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,7 +132,7 @@ class WorkerState:
     execution_state: ExecutionState = ExecutionState.NOT_STARTED
     cleanup: Cleanup = Cleanup.NOT_STARTED
     run_id: str | None = None
-    """Its last run; an earlier one's late result is nothing to it."""
+    """Its last run; a late result of an earlier one does not count."""
     runs: tuple[str, ...] = ()
     branch: str | None = None
     worktree: str | None = None
@@ -147,7 +147,10 @@ class WorkerState:
     @property
     def is_at_work(self) -> bool:
         """Whether its agent may be running, or is just being started."""
-        return self.status.is_at_work or self.execution_state in LAUNCH_STATES
+        return self.execution_state in LAUNCH_STATES or self.status in (
+            WorkerStatus.RUNNING,
+            WorkerStatus.STOP_REQUESTED,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,39 +165,49 @@ class PanelState:
     updated_at: datetime | None = None
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether an agent of it may be running, or is just being started."""
+        return any(worker.is_at_work for worker in self.workers.values())
+
+    @property
     def status(self) -> PanelStatus:
         """Where the panel stands."""
-        return panel_status(self)
+        statuses = {worker.status for worker in self.workers.values()}
+        if self.problems:
+            return PanelStatus.FAILED
+        if statuses == {WorkerStatus.COMPLETED}:
+            return PanelStatus.COMPLETED
+        if self.is_stop_requested:
+            return PanelStatus.STOP_REQUESTED if self.is_at_work else PanelStatus.STOPPED
+        if self.is_at_work:
+            return PanelStatus.DEGRADED if WorkerStatus.FAILED in statuses else PanelStatus.RUNNING
+        if all(worker == WorkerState() for worker in self.workers.values()):
+            return PanelStatus.PLANNED
+        if statuses & {WorkerStatus.PENDING, WorkerStatus.STOPPED}:
+            return PanelStatus.RESUMABLE
+        if WorkerStatus.FAILED in statuses:
+            return PanelStatus.FAILED if len(statuses) == 1 else PanelStatus.DEGRADED
+        return PanelStatus.BLOCKED
 
 
-def panel_status(state: PanelState) -> PanelStatus:
-    """Say where a panel stands, from its workers and what was asked of it. Pure."""
-    statuses = [worker.status for worker in state.workers.values()]
-    at_work = any(worker.is_at_work for worker in state.workers.values())
-    failed = WorkerStatus.FAILED in statuses
-    if state.problems:
-        return PanelStatus.FAILED
-    if statuses and all(status is WorkerStatus.COMPLETED for status in statuses):
-        return PanelStatus.COMPLETED
-    if state.is_stop_requested:
-        return PanelStatus.STOP_REQUESTED if at_work else PanelStatus.STOPPED
-    if at_work:
-        return PanelStatus.DEGRADED if failed else PanelStatus.RUNNING
-    if _is_untouched(state):
-        return PanelStatus.PLANNED
-    if any(status in (WorkerStatus.PENDING, WorkerStatus.STOPPED) for status in statuses):
-        return PanelStatus.RESUMABLE
-    if failed:
-        has_result = any(status is not WorkerStatus.FAILED for status in statuses)
-        return PanelStatus.DEGRADED if has_result else PanelStatus.FAILED
-    return PanelStatus.BLOCKED
+class PanelEvent(StrEnum):
+    """What can happen to a panel."""
 
-
-def _is_untouched(state: PanelState) -> bool:
-    return all(
-        worker.status is WorkerStatus.PENDING
-        and not worker.runs
-        and worker.error is None
-        and worker.execution_state is ExecutionState.NOT_STARTED
-        for worker in state.workers.values()
-    )
+    RUN_CREATED = "run_created"
+    PREFLIGHT_FAILED = "preflight_failed"
+    WORKTREE_PROVISIONED = "worktree_provisioned"
+    WORKER_LAUNCHED = "worker_launched"
+    WORKER_COMPLETED = "worker_completed"
+    WORKER_FAILED = "worker_failed"
+    WORKER_BLOCKED = "worker_blocked"
+    WORKER_STOPPED = "worker_stopped"
+    CHANGES_DROPPED = "changes_dropped"
+    STOP_REQUESTED = "stop_requested"
+    RESUME_REQUESTED = "resume_requested"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_DELIVERED = "message_delivered"
+    WORKER_MERGED = "worker_merged"
+    SHUTDOWN_REQUESTED = "shutdown_requested"
+    WORKTREE_REMOVED = "worktree_removed"
+    WORKTREE_RETAINED = "worktree_retained"
+    CLEANUP_FAILED = "cleanup_failed"

@@ -1,0 +1,54 @@
+"""A review with something in every part."""
+
+from __future__ import annotations
+
+from mosaic.model import Status, Task
+from mosaic.review.claims import CommandClaim, FileClaim, Kind
+from mosaic.review.evidence import Evidence
+from mosaic.review.matching import (
+    ChangedFile,
+    Judged,
+    JudgedCommand,
+    JudgedFile,
+    RanCommand,
+    Standing,
+)
+from mosaic.review.verdict import GateOnRecord, Review
+
+
+def make_review(text: str) -> Review:
+    """Return a review whose every text is this one, but that of the notes, which are missing."""
+    ran = RanCommand(command=text, exit_code=1, source="transcript", failed=True)
+    file = ChangedFile(path=text, kind=Kind.ADDED)
+    standing = Standing.CONTRADICTED
+    return Review(
+        task=Task(id="T-001", title=text, status=Status.REVIEW),
+        sections=dict.fromkeys(("result", "risks", "next_handoff"), text),
+        missing=("notes",),
+        evidence=Evidence(
+            since=text,
+            changed=(file,),
+            pairs=(),
+            ran=(ran,),
+            knows_all_commands=True,
+            caveats=(text,),
+            unknown=(),
+            roots=(),
+            sessions=(),
+            usage=None,
+        ),
+        judged=Judged(
+            files=(JudgedFile(claim=FileClaim(text=text, path=text), standing=standing, why=text),),
+            commands=(
+                JudgedCommand(
+                    claim=CommandClaim(text=text, command=text), standing=standing, why=text
+                ),
+            ),
+            unclaimed_files=(file,),
+            unclaimed_commands=(ran,),
+        ),
+        out_of_scope=(text,),
+        gates=(GateOnRecord(name=text, is_green=False, words=text, run_id=text, tail=text),),
+        stat=text,
+        warnings=(text,),
+    )
