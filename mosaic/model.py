@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
+
+    from mosaic.errors import MissionError
 
 JsonValue: TypeAlias = (
     "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -137,6 +139,8 @@ class Task(NamedTuple):
     """Line of the row in the tasks table; None when it is in a file alone."""
     extra: Mapping[str, JsonValue] = {}
     """Unknown front matter keys and table columns, as they stand."""
+    more: Mapping[str, str | tuple[str, ...]] = {}
+    """What it holds in fields of `mosaic.text.fields` that have no attribute here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,8 +185,8 @@ class Session:
 class Sessions(Sequence[Session]):
     """The sessions of a mission, oldest first.
 
-    There may be thousands, and most commands ask for few: what they ask has a name of its
-    own here, which `mosaic.store.mission_index` answers without making the others.
+    There may be thousands, and most commands ask for few: what they ask has a method of its
+    own here, which `mosaic.store.session_entries` answers without making the others.
     """
 
     def __init__(self, made: Iterable[Session] = ()) -> None:
@@ -192,6 +196,18 @@ class Sessions(Sequence[Session]):
         """Return them all."""
         return self._made
 
+    def problems(self) -> Sequence[MissionError]:
+        """Return why some that are listed are not among them."""
+        return ()
+
+    def ids(self) -> list[str]:
+        """Return the ids that are taken."""
+        return [session.id for session in self.every()]
+
+    def find(self, session_id: str) -> Session | None:
+        """Return one session."""
+        return next((session for session in self.every() if session.id == session_id), None)
+
     def of_task(self, task_id: str) -> list[Session]:
         """Return those whose last task this was."""
         return [session for session in self.every() if session.last_task_id == task_id]
@@ -200,16 +216,15 @@ class Sessions(Sequence[Session]):
         """Return those that have not ended, as far as is listed."""
         return [session for session in self.every() if session.ended_at is None]
 
-    def usage(self) -> Usage | None:
-        """Return what they consumed together; None when none of them tells."""
-        return total_usage(self.every())
-
     def last(self) -> Session | None:
         """Return the newest."""
         return self.every()[-1] if len(self) else None
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self.every())
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self.every())
 
     @overload
     def __getitem__(self, index: int) -> Session: ...

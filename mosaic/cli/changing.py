@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from mosaic.cli.output import Result, clean, emit, paint, plain
 from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import UsageError
-from mosaic.store.fields import FIELD_BY_NAME, Kind
 from mosaic.store.kept import list_kept_ends
 from mosaic.store.reading import locate_mission
+from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,8 @@ def set_fields(
         report_notices(draft.notices)
         task = draft.saved_task(entry)
     lines = [
-        f"{task.id}  {name}: {_shown(getattr(before, name, None))} {paint('→', 'dim')} "
-        f"{_shown(getattr(task, name, None))}"
+        f"{task.id}  {name}: {_shown(field_value(before, name))} {paint('→', 'dim')} "
+        f"{_shown(field_value(task, name))}"
         for name in values
     ]
     if asked_for_done and task.status == "review":
@@ -119,7 +119,7 @@ def _values(draft: Draft, task: Task, changes: Sequence[str]) -> dict[str, Value
         if field.name in values:
             old: Value | None = values[field.name]
         else:
-            old = getattr(task, field.name, None)
+            old = field_value(task, field.name)
         values[field.name] = _new_value(draft, task, field.kind, field.name, found, old)
     return values
 

@@ -72,9 +72,6 @@ def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
         return None
 
     def complete() -> int:
-        from mosaic.cli.hot import look_ahead_from_here
-
-        look_ahead_from_here(environ)
         print_words(shell, lambda: complete_task(found[2]), begun=found[2])
         return 0
 

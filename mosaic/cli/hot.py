@@ -10,12 +10,8 @@ functions; a test holds them to the same output.
 from __future__ import annotations
 
 import gc
-import os
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from mosaic.machine.ahead import look_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,8 +31,6 @@ class Form(NamedTuple):
     rest: str | None = None
     """What takes one or more operands after those."""
     fixed: Mapping[str, object] = {}
-    only_looks: bool = False
-    """Whether it changes nothing in the mission's files."""
 
 
 JSON = {"--json": "as_json"}
@@ -46,11 +40,10 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
             "listing",
             "list_tasks",
             {"--ready": "ready", "--all": "every", "-a": "every", **JSON},
-            only_looks=True,
         ),
     ),
-    "status": (Form("look", "show_status", JSON, only_looks=True),),
-    "show": (Form("showing", "show_task", JSON, operands=("task_id",), only_looks=True),),
+    "status": (Form("look", "show_status", JSON),),
+    "show": (Form("showing", "show_task", JSON, operands=("task_id",)),),
     "set": (Form("changing", "set_fields", JSON, operands=("task_id",), rest="changes"),),
     "done": (
         Form(
@@ -62,7 +55,7 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
         ),
     ),
     "next": (
-        Form("preview", "print_next", JSON, needed="--print", only_looks=True),
+        Form("preview", "print_next", JSON, needed="--print"),
         Form(
             "launch",
             "launch_next",
@@ -97,32 +90,10 @@ def _answer(form: Form, values: Mapping[str, object]) -> Callable[[], int]:
         # A program that is over in a moment need not look for rings of garbage. Whoever stays
         # longer turns it on again.
         gc.disable()
-        if form.only_looks:
-            look_ahead_from_here(os.environ)
         function = getattr(import_module(f"mosaic.cli.{form.module}"), form.function)
         return int(function(**values))
 
     return answer
-
-
-def look_ahead_from_here(environ: Mapping[str, str]) -> None:
-    """Begin to look at the mission's task files, where it is in its usual place from here up."""
-    if environ.get("MISSION_FILE"):
-        return
-    try:
-        folder = os.getcwd()
-    except OSError:
-        return  # whoever needs it says that it is gone
-    while not os.path.exists(index := f"{folder}/coordination/.state/index"):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return
-        folder = above
-    from mosaic.store.trust import is_marked  # start-up: most missions have no index to look at
-
-    if not is_marked(Path(index).parent):
-        return
-    look_ahead(index, f"{folder}/coordination/tasks")
 
 
 def read_call(form: Form, arguments: Sequence[str]) -> dict[str, Any] | None:

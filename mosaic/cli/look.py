@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mosaic.cli.output import Result, align, bar, clean, emit, has_reader, paint, put, write
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import problem_values, report_problems, session_json, task_values
-from mosaic.model import Status
+from mosaic.model import Status, total_usage
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.text.lines import display_width
 
@@ -60,7 +60,8 @@ def _status(path: Path, *, as_json: bool) -> Result:
     milestones = milestone_progress(snapshot.tasks, mission.milestones)
     live = live_or_unknown(snapshot)
     copied = list_locks(snapshot.layout, copied=True)
-    usage = mission.sessions.usage()
+    usage = total_usage(mission.sessions)
+    snapshot = snapshot.with_session_problems()
     panels = _panels(snapshot)
     restores = _restores(snapshot)
     lines = [

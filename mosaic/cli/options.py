@@ -49,7 +49,7 @@ def complete_status(incomplete: str) -> list[tuple[str, str]]:
 def complete_field(incomplete: str) -> list[tuple[str, str]]:
     """Complete a `FIELD=VALUE`: field names first, then what they can hold."""
     from mosaic.model import Status
-    from mosaic.store.fields import FIELDS
+    from mosaic.text.fields import FIELDS
 
     name, equals, begun = incomplete.partition("=")
     if not equals:

@@ -9,7 +9,12 @@ import typer
 from mosaic.cli.options import Json, MissionPath, complete_session
 from mosaic.cli.output import Result, align, clean, emit, paint
 from mosaic.cli.sessions_view import length_words, live_row, session_rows
-from mosaic.cli.tasks_view import progress_json, session_json
+from mosaic.cli.tasks_view import (
+    problem_values,
+    progress_json,
+    report_problems,
+    session_json,
+)
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
@@ -29,7 +34,7 @@ def sessions_command(
 
     path = locate_mission(mission)
     recover_if_needed(read_mission(path))
-    snapshot = read_mission(path)
+    snapshot = read_mission(path).with_session_problems()
     alive = {found.lock.session_id: found for found in live_or_unknown(snapshot)}
     listed = snapshot.document.mission.sessions
     known = {session.id for session in listed}
@@ -63,8 +68,10 @@ def sessions_command(
                 }
                 for session in sessions
             ],
+            "problems": problem_values(snapshot),
         },
         lines=align(rows, headers=headers) or [paint("no sessions", "dim")],
+        exit_code=report_problems(snapshot, as_json=as_json),
         next_commands=["mission status"],
     )
     return emit(result, as_json=as_json)

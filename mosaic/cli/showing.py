@@ -78,15 +78,12 @@ def _dependency(snapshot: Snapshot, name: str) -> dict[str, JsonValue]:
 
 
 def _field_lines(snapshot: Snapshot, task: Task, verdict: object) -> list[str]:
-    from mosaic.store.fields import FIELDS
+    from mosaic.text.fields import field_values
 
     rows = []
-    for field in FIELDS:
-        if field.name in ("task_id", "title", "depends_on") or not hasattr(task, field.name):
-            continue
-        value = getattr(task, field.name)
-        if value:
-            rows.append((field.name, ", ".join(value) if isinstance(value, tuple) else str(value)))
+    for name, value in field_values(task).items():
+        if value and name not in ("task_id", "title", "depends_on"):
+            rows.append((name, ", ".join(value) if isinstance(value, tuple) else str(value)))
     rows += [(key, str(plain(value))) for key, value in task.extra.items()]
     if task.notes:
         rows.append(("notes", task.notes))

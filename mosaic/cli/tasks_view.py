@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli.output import clean, error_lines, error_values, paint, plain, warn
 from mosaic.errors import ExitCode
+from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 def task_values(task: Task, selection: Selection | None = None) -> dict[str, JsonValue]:
     """Return a task as JSON, with what the selector says of it."""
     values: dict[str, JsonValue] = {
-        name: plain(value) for name, value in zip(task._fields, task, strict=True)
+        name: plain(value)
+        for name, value in (*zip(task._fields, task, strict=True), *field_values(task).items())
+        if name not in ("more", "task_id")
     }
     verdict = selection.of(task.id) if selection else None
     if verdict is not None:

@@ -21,10 +21,9 @@ from mosaic.store.consent import (
     digest_of,
     find_unallowed,
 )
-from mosaic.store.layout import named_mission_file
 from mosaic.store.mission_file import load_mission
 from mosaic.store.owners import find_other_owner, name_of
-from mosaic.store.reading import locate_mission
+from mosaic.store.reading import locate_mission, named_mission_file
 from mosaic.store.trust import Standing, adopt_state
 
 if TYPE_CHECKING:

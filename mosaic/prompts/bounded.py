@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
+from math import isfinite
+from typing import TYPE_CHECKING
+
 from mosaic.text.harmless import harmless_text
+
+if TYPE_CHECKING:
+    from mosaic.model import JsonValue
+
+_LONGEST_TEXT = 2_000
+_LONGEST_KEY = 100
+_LONGEST_VALUE = 20_000
+_MOST_ITEMS = 50
+_MOST_DEPTH = 4
 
 
 def plain_text(text: str) -> str:
@@ -39,3 +53,43 @@ def cut_text(text: str, limit: int, whole: str | None = None) -> str:
     where = f"; the whole is in `{whole}`" if whole else ""
     kept = kept.rstrip()
     return f"{kept}\n[… cut here after {len(kept)} of {len(text)} characters{where}]"
+
+
+class _Room:
+    """Characters that one value may still take."""
+
+    def __init__(self) -> None:
+        self.left = _LONGEST_VALUE
+
+    def take(self, text: str, limit: int) -> str:
+        kept = cut_text(plain_text(text), min(limit, max(0, self.left)))
+        self.left -= len(kept)
+        return kept
+
+
+def bounded(value: object) -> JsonValue:
+    """Return a JSON value with long texts cut, long lists shortened and deep ones left out."""
+    return _fitting(value, _Room(), depth=0)
+
+
+def _fitting(value: object, room: _Room, *, depth: int) -> JsonValue:
+    room.left -= 1
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if isinstance(value, str):
+        return room.take(value, _LONGEST_TEXT)
+    if depth >= _MOST_DEPTH or room.left <= 0:
+        return "…"
+    if isinstance(value, Mapping):
+        kept = islice(value.items(), _MOST_ITEMS)
+        return {
+            one_line(str(key), _LONGEST_KEY): _fitting(item, room, depth=depth + 1)
+            for key, item in kept
+        }
+    if isinstance(value, list | tuple):
+        items = [_fitting(item, room, depth=depth + 1) for item in value[:_MOST_ITEMS]]
+        more = len(value) - _MOST_ITEMS
+        return [*items, f"… and {more} more"] if more > 0 else items
+    return room.take(str(value), _LONGEST_TEXT)

@@ -5,22 +5,23 @@
     schema_version session_id run_id task{…} depends_on[{id,title,status,next_handoff}]
     write_scope acceptance_criteria[{text,checked}] previous_session{…} checkpoint{…} prompt_file
 
+Where there is nothing, a text is `""` and the milestone `{"id": "", "name": ""}`.
+
 It is bounded: long texts are cut and say where the whole is, long lists are shortened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC
-from itertools import islice
-from math import isfinite
 from typing import TYPE_CHECKING
 
-from mosaic.prompts.bounded import cut_text, one_line, plain_text
+from mosaic.prompts.bounded import bounded, cut_text, one_line, plain_text
 from mosaic.prompts.report import bounded_reports
 from mosaic.records import dataclass
+from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mosaic.model import JsonValue, Milestone, Mission, Session, Task
@@ -32,10 +33,7 @@ SCHEMA_VERSION = 1
 
 _LONGEST_TEXT = 2_000
 _LONGEST_LINE = 500
-_LONGEST_KEY = 100
-_LONGEST_VALUE = 20_000
 _MOST_ITEMS = 50
-_MOST_DEPTH = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +47,7 @@ class CapsuleInput:
     task: Task
     progress: Progress
     milestone: Milestone | None = None
-    """The current one."""
+    """The one that the prompt names."""
     branch: str | None = None
     """The branch checked out now."""
     session_id: str | None = None
@@ -74,19 +72,20 @@ def build_capsule(given: CapsuleInput) -> dict[str, JsonValue]:
         "mission_id": mission.id,
         "mission_name": one_line(mission.name, _LONGEST_LINE),
         "project_path": given.project_path,
-        "quality_gates": _bounded(mission.quality_gates),
-        "current_milestone": {"id": milestone.id, "name": one_line(milestone.name, _LONGEST_LINE)}
-        if milestone
-        else None,
+        "quality_gates": bounded(mission.quality_gates or ""),
+        "current_milestone": {
+            "id": milestone.id if milestone else "",
+            "name": one_line(milestone.name, _LONGEST_LINE) if milestone else "",
+        },
         "next_task": task.id,
         "progress": {
             "tasks_done": given.progress.done,
             "tasks_total": given.progress.total,
             "pct": given.progress.pct,
         },
-        "current_branch": given.branch,
-        "session_id": given.session_id,
-        "run_id": given.run_id,
+        "current_branch": given.branch or "",
+        "session_id": given.session_id or "",
+        "run_id": given.run_id or "",
         "task": _task(task, given.missing_sections),
         "depends_on": [
             {
@@ -97,40 +96,27 @@ def build_capsule(given: CapsuleInput) -> dict[str, JsonValue]:
             }
             for item in bounded_reports(given.dependencies)
         ],
-        "write_scope": _bounded(task.write_scope),
+        "write_scope": bounded(task.write_scope),
         "acceptance_criteria": [
             {"text": one_line(item.text, _LONGEST_LINE), "checked": item.checked}
             for item in given.acceptance_criteria[:_MOST_ITEMS]
         ],
         "previous_session": _session(given.previous_session),
-        "checkpoint": _bounded(given.checkpoint),
-        "prompt_file": given.prompt_file,
+        "checkpoint": bounded(given.checkpoint),
+        "prompt_file": given.prompt_file or "",
     }
 
 
 def _task(task: Task, missing: tuple[str, ...]) -> dict[str, JsonValue]:
     """Return the front matter's own keys, then what the file says beside them."""
     known: dict[str, JsonValue] = {
-        "task_id": task.id,
+        **{name: bounded(value) for name, value in field_values(task).items()},
         "title": one_line(task.title, _LONGEST_LINE),
-        "status": task.status.value,
-        "milestone": task.milestone,
-        "branch": task.branch,
-        "base_ref": task.base_ref,
-        "depends_on": _bounded(task.depends_on),
-        "write_scope": _bounded(task.write_scope),
-        "priority": task.priority,
-        "runtime": task.runtime,
-        "assignee": task.assignee,
-        "labels": _bounded(task.labels),
-        "pr": task.pr,
-        "attempts": task.attempts,
-        "notes": _text(task.notes, _LONGEST_TEXT) if task.notes else None,
-        "updated_at": task.updated_at,
+        "notes": cut_text(plain_text(task.notes), _LONGEST_TEXT) if task.notes else None,
         "file": task.file,
         "handoff_sections_missing": list(missing),
     }
-    extra = _bounded(task.extra)
+    extra = bounded(task.extra)
     others = extra if isinstance(extra, dict) else {}
     return {**known, **{key: value for key, value in others.items() if key not in known}}
 
@@ -153,47 +139,3 @@ def _session(session: Session | None) -> dict[str, JsonValue] | None:
 
 def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _text(text: str, limit: int) -> str:
-    return cut_text(plain_text(text), limit)
-
-
-class _Room:
-    """Characters that one value may still take."""
-
-    def __init__(self) -> None:
-        self.left = _LONGEST_VALUE
-
-    def take(self, text: str, limit: int) -> str:
-        kept = _text(text, min(limit, max(0, self.left)))
-        self.left -= len(kept)
-        return kept
-
-
-def _bounded(value: object) -> JsonValue:
-    """Return a JSON value with long texts cut, long lists shortened and deep ones left out."""
-    return _fitting(value, _Room(), depth=0)
-
-
-def _fitting(value: object, room: _Room, *, depth: int) -> JsonValue:
-    room.left -= 1
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if isfinite(value) else str(value)
-    if isinstance(value, str):
-        return room.take(value, _LONGEST_TEXT)
-    if depth >= _MOST_DEPTH or room.left <= 0:
-        return "…"
-    if isinstance(value, Mapping):
-        kept = islice(value.items(), _MOST_ITEMS)
-        return {
-            one_line(str(key), _LONGEST_KEY): _fitting(item, room, depth=depth + 1)
-            for key, item in kept
-        }
-    if isinstance(value, list | tuple):
-        items = [_fitting(item, room, depth=depth + 1) for item in value[:_MOST_ITEMS]]
-        more = len(value) - _MOST_ITEMS
-        return [*items, f"… and {more} more"] if more > 0 else items
-    return room.take(str(value), _LONGEST_TEXT)

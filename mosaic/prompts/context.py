@@ -7,17 +7,20 @@ as bounded as ours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from mosaic.prompts.bounded import cut_text, exact_line, one_line, plain_text
+from mosaic.prompts.bounded import bounded, cut_text, exact_line, one_line, plain_text
 from mosaic.prompts.report import bounded_reports
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
+    from mosaic.model import JsonValue
     from mosaic.prompts.report import DependencyReport
+    from mosaic.text.fields import FieldValue
 
 TemplateValue: TypeAlias = (
-    "str | int | bool | list[TemplateValue] | dict[str, TemplateValue] | None"
+    "str | int | float | bool | list[TemplateValue] | dict[str, TemplateValue] | None"
 )
 """What a template may hold: no object with methods of ours."""
 
@@ -126,13 +129,10 @@ class TaskFacts:
     """`task`: the task that is handed off."""
 
     id: str
-    title: str
-    status: str
-    milestone: str | None = None
-    branch: str | None = None
-    base_ref: str | None = None
-    write_scope: tuple[str, ...] = ()
-    depends_on: tuple[str, ...] = ()
+    fields: Mapping[str, FieldValue]
+    """The fields of its front matter, which a template uses by their names: `task.branch`."""
+    extra: Mapping[str, JsonValue] = {}
+    """Unknown front matter keys and table columns."""
     body: str = ""
     """Its text without the handoff sections."""
     missing_sections: tuple[str, ...] = ()
@@ -191,8 +191,9 @@ class PromptContext:
         branch           the branch checked out now, or none
         worktree         path, branch, base; none in the mission's own work tree
         previous_session id, runtime, length, ended, reason_words, last_task; or none
-        task             id, title, status, milestone, branch, base_ref, write_scope, depends_on,
-                         body, missing_sections, acceptance_criteria (text, checked), notes
+        task             id, every field of `mosaic.text.fields` (title, status, repo, branch,
+                         priority, labels, assignee, pr, …), extra (unknown keys, by name), body,
+                         missing_sections, acceptance_criteria (text, checked), notes
         dependencies     list of id, title, status, next_handoff, risks, file
         attempt          number, conversation_continued, why_last_ended,
                          checkpoint (seq, summary, patch, files, is_set_back; or none),
@@ -233,7 +234,12 @@ def _record(record: object, task_file: str | None) -> dict[str, TemplateValue]:
     names = getattr(record, "__dataclass_fields__", None)
     if names is None:
         raise TypeError(type(record).__name__)
-    return {name: _plain(name, getattr(record, name), task_file) for name in names}
+    values = {name: _plain(name, getattr(record, name), task_file) for name in names}
+    if isinstance(record, TaskFacts):
+        del values["fields"]
+        fields = {name: _plain(name, it, task_file) for name, it in record.fields.items()}
+        values = {**fields, **values}
+    return values
 
 
 def _plain(name: str, value: object, task_file: str | None) -> TemplateValue:
@@ -245,6 +251,8 @@ def _plain(name: str, value: object, task_file: str | None) -> TemplateValue:
         items = [_plain(name, item, task_file) for item in value[:_MOST_ITEMS]]
         more = len(value) - _MOST_ITEMS
         return [*items, f"… and {more} more"] if more > 0 and isinstance(value[0], str) else items
+    if isinstance(value, Mapping):
+        return cast("TemplateValue", bounded(value))
     return _record(value, task_file)
 
 

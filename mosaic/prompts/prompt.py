@@ -7,11 +7,9 @@ Reading them is the caller's business.
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from typing import TYPE_CHECKING, TypeAlias
 
-from mosaic import __version__
 from mosaic.errors import TemplateError
 from mosaic.prompts.bounded import one_line, plain_text
 from mosaic.prompts.context import prompt_values
@@ -66,14 +64,6 @@ def render_prompt(
         template, prompt_values(context), name=name, partials=partials, compiled=compiled
     )
     return fit_prompt(text, heading=f"Task {context.task.id}", name=name)
-
-
-def prompt_key(
-    template: str, context: PromptContext, *, name: str, partials: Mapping[str, str]
-) -> str:
-    """Return all that a prompt is made of, as one text: the same text, the same prompt."""
-    made_of = [__version__, name, template, dict(partials), prompt_values(context)]
-    return json.dumps(made_of, ensure_ascii=False)
 
 
 def fit_prompt(text: str, *, heading: str, name: str) -> str:

@@ -15,13 +15,13 @@ import operator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mosaic.codec import format_moment
+from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.journal import append_next
-from mosaic.machine.json_data import parse_json
-from mosaic.model import RunStatus
+from mosaic.model import EndReason, RunStatus
 from mosaic.records import dataclass, field
+from mosaic.runs.tails import tail_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +73,42 @@ STEP_EVENTS = {
     RunStatus.FAILED: EventType.STEP_FAILED,
 }
 """The event that a run's end makes."""
+LEVELS = {
+    EventType.OUTPUT_STALLED: "warn",
+    EventType.OUTPUT_UNREAD: "warn",
+    EventType.GATE_FAILED: "warn",
+    EventType.SCOPE_VIOLATED: "warn",
+    EventType.RULES_CHANGED: "warn",
+    EventType.PLAN_EDITED: "warn",
+    EventType.SESSION_UNLISTED: "warn",
+    EventType.END_KEPT: "error",
+    EventType.STEP_BLOCKED: "warn",
+    EventType.STEP_FAILED: "error",
+}
+"""`level` of an event: `info`, unless it stands here or its maker says otherwise."""
+
+
+def exit_level(reason: EndReason) -> str:
+    """Return the level of `worker_exited`."""
+    if reason is EndReason.COMPLETED:
+        return "info"
+    return "warn" if reason in (EndReason.STOPPED, EndReason.BLOCKED) else "error"
+
+
+def step_data(run: Run, **more: JsonValue) -> dict[str, JsonValue]:
+    """Return the data of `run_prepared`, `worker_started` and `step_*`: which step it is of."""
+    meta = run.find_meta()
+    if meta is None:
+        return {"run_dir": str(run.dir), **more}
+    return {
+        "step": meta.step_id,
+        "kind": meta.step_kind,
+        "attempt": meta.attempt,
+        "timeout_seconds": meta.timeout_seconds,
+        "run_dir": str(run.dir),
+        "cwd": meta.cwd,
+        **more,
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,25 +138,32 @@ class EventLog:
         self._run = run
         self._clock = clock
         self._waiting: list[dict[str, JsonValue]] = []
-        known = read_events(run).events
-        self.last_seq = known[-1].seq if known else 0
+
+    @property
+    def last_seq(self) -> int:
+        """The `seq` of the log's last event, whoever appended it; 0 when there is none."""
+        line = tail_bytes(self._run.worker_log).rpartition(b"\n")[0].rpartition(b"\n")[2]
+        last = _parse_event(line)
+        if last is None:  # it is very long, or somebody else's
+            last = next(reversed(read_events(self._run).events), None)
+        return last.seq if last else 0
 
     def append(
         self,
         kind: EventType,
         message: str,
         *,
-        level: str = "info",
+        level: str | None = None,
         data: Mapping[str, JsonValue] | None = None,
-    ) -> int:
-        """Append an event and return its `seq`.
+    ) -> None:
+        """Append an event; `level` is the usual one of its kind where none is given.
 
         What cannot be written, as on a full disk, is kept and written with the next one.
         """
         self._waiting.append(
             {
                 "type": kind.value,
-                "level": level,
+                "level": (level or LEVELS.get(kind, "info")).replace("warning", "warn"),
                 "created_at": format_moment(self._clock()),
                 "message": message,
                 "data": dict(data or {}),
@@ -129,9 +172,8 @@ class EventLog:
         try:
             append_next(self._run.worker_log, self._lines_after)
         except MissionError:
-            return self.last_seq
+            return
         self._waiting.clear()
-        return self.last_seq
 
     def _lines_after(self, last: bytes) -> bytes:
         """Return the waiting events, numbered on from the last line of the file."""
@@ -145,7 +187,6 @@ class EventLog:
             seq += 1
             numbered = {"seq": seq, "event_id": f"{self._run.id}:event:{seq:04d}", **values}
             lines.append(json.dumps(numbered, ensure_ascii=False).encode("utf-8", "replace"))
-        self.last_seq = seq
         return b"".join(line + b"\n" for line in lines)
 
 

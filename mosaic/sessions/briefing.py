@@ -37,14 +37,14 @@ from mosaic.records import dataclass
 from mosaic.runs.record import Run
 from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
 from mosaic.sessions.choice import choose_runtime, choose_task
-from mosaic.store.remembered import recall_text, remember_text
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
+from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mosaic.model import JsonValue, Session, Task
+    from mosaic.model import JsonValue, Milestone, Session, Task
     from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.sessions.attempt import Attempt
@@ -101,26 +101,21 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         TemplateError: a template cannot be rendered.
         FileAccessError: a file that the prompt is made of cannot be read.
     """
-    from mosaic.prompts.prompt import prompt_key, render_prompt  # start-up
+    from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
 
     layout = snapshot.layout
     text = _task_text(snapshot, task)
     context = _context(snapshot, task, text, occasion)
     name = "resume.md.j2" if occasion.attempt.last_session else "continuation.md.j2"
     template = load_template(name, layout)
-    shown, partials = layout.shown(template.path), load_partials(layout)
-
-    def render() -> str:
-        return render_prompt(
-            template.source, context, name=shown, partials=partials, compiled=compiled_templates
-        )
-
-    if occasion.run_dir is None:
-        # What was looked at before needs no template engine to be looked at again.
-        key = prompt_key(template.source, context, name=shown, partials=partials)
-        prompt = recall_text(layout, key) or remember_text(layout, key, render())
-    else:
-        prompt = render()
+    shown = layout.shown(template.path)
+    prompt = render_prompt(
+        template.source,
+        context,
+        name=shown,
+        partials=load_partials(layout),
+        compiled=compiled_templates,
+    )
     capsule = _capsule(snapshot, task, context, occasion)
     return Briefing(
         prompt=prompt,
@@ -173,8 +168,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
     mission = snapshot.document.mission
     layout = snapshot.layout
     progress = measure_progress(snapshot.tasks)
-    own = next((m for m in mission.milestones if m.id == task.milestone), None)
-    milestone = own or current_milestone(mission.milestones)
+    milestone = _milestone(snapshot, task)
     attempt = occasion.attempt
     last = mission.sessions.last()
     return PromptContext(
@@ -206,6 +200,13 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         run_id=occasion.run_id,
         command=own_command(),
     )
+
+
+def _milestone(snapshot: Snapshot, task: Task) -> Milestone | None:
+    """Return the task's own milestone, else the current one."""
+    milestones = snapshot.document.mission.milestones
+    own = next((each for each in milestones if each.id == task.milestone), None)
+    return own or current_milestone(milestones)
 
 
 def own_command() -> str | None:
@@ -261,13 +262,8 @@ def _task_facts(task: Task, text: str) -> TaskFacts:
     notes = handoff_texts(body)["notes"] if text else ""
     return TaskFacts(
         id=task.id,
-        title=task.title,
-        status=task.status.value,
-        milestone=task.milestone,
-        branch=task.branch,
-        base_ref=task.base_ref,
-        write_scope=task.write_scope,
-        depends_on=task.depends_on,
+        fields=field_values(task),
+        extra=task.extra,
         body=_before_handoff(body),
         missing_sections=missing_sections(text) if text else (),
         acceptance_criteria=tuple(
@@ -326,7 +322,7 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
         project_path=str(_project(snapshot.layout, occasion)),
         task=task,
         progress=measure_progress(snapshot.tasks),
-        milestone=current_milestone(mission.milestones),
+        milestone=_milestone(snapshot, task),
         branch=context.branch,
         session_id=occasion.session_id,
         run_id=occasion.run_id,

@@ -229,7 +229,7 @@ class RunCarrier:
         )
         words = f"its end could not be recorded: {problem.message}; {after}"
         EventLog(self.run).append(
-            EventType.END_KEPT, words, level="warn", data={"path": str(kept) if kept else None}
+            EventType.END_KEPT, words, data={"path": str(kept) if kept else None}
         )
         ok = facts.ended is EndReason.COMPLETED
         outcome = Outcome(

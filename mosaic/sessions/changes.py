@@ -192,7 +192,6 @@ def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
         EventLog(run).append(
             EventType.PLAN_EDITED,
             f"edited by hand while it worked: {', '.join(f'`{path}`' for path in edited)}",
-            level="warn",
             data={"paths": edited},
         )
 

@@ -24,7 +24,7 @@ from mosaic.sessions.liveness import Life
 from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import remove_lock, write_lock
 from mosaic.sessions.unrecorded import find_sessions
-from mosaic.store.mission_file import next_session_id
+from mosaic.store.session_entries import next_session_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,9 +68,8 @@ def new_session_id(snapshot: Snapshot) -> str:
     Raises:
         LockFileError: a session lock cannot be read.
     """
-    listed = [session.id for session in snapshot.document.mission.sessions]
     reserved = [found.lock.session_id for found in find_sessions(snapshot)]
-    return next_session_id([*listed, *reserved])
+    return next_session_id([*snapshot.document.mission.sessions.ids(), *reserved])
 
 
 def reserve_task(
@@ -147,7 +146,6 @@ def confirm_claim(
         EventLog(run).append(
             EventType.SESSION_UNLISTED,
             f"the session could not be listed: {error.message}; its end records it",
-            level="warn",
         )
         return session, error
     return session, None

@@ -117,7 +117,7 @@ def _scope_lacks(
     if not outside:
         return []
     message = f"it changed files outside of its write scope: {shown_paths(outside)}"
-    EventLog(run).append(EventType.SCOPE_VIOLATED, message, level="warn", data={"paths": outside})
+    EventLog(run).append(EventType.SCOPE_VIOLATED, message, data={"paths": outside})
     return [] if mission.review.allow_out_of_scope else [message]
 
 
@@ -130,7 +130,6 @@ def _gate_lacks(
         log.append(
             EventType.GATE_PASSED if result.is_green else EventType.GATE_FAILED,
             f"gate `{result.gate.name}` {result.words}",
-            level="info" if result.is_green else "warn",
             data={
                 "gate": result.gate.name,
                 "outcome": result.outcome,

@@ -106,8 +106,7 @@ def _settle(draft: Draft, kept: KeptEnd) -> Settled | None:
 
 def _is_recorded(draft: Draft, meta: RunMeta) -> bool:
     """Tell whether mission.json has the end already; one by guess is not it."""
-    sessions = draft.snapshot.document.mission.sessions
-    known = next((each for each in sessions if each.id == meta.session_id), None)
+    known = draft.snapshot.document.mission.sessions.find(meta.session_id or "")
     is_ended = known is not None and known.ended_at is not None
     return is_ended and known is not None and known.ended_reason is not EndReason.CRASHED
 

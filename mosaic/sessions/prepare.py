@@ -16,7 +16,7 @@ from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
 from mosaic.records import dataclass, field
-from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import is_session_run, laying_out, new_run_id, runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, advance, write_request
@@ -157,7 +157,7 @@ def prepare_run(
         )
         write_request(run, meta, prompt=given.prompt, capsule=given.capsule)
         log = EventLog(run)
-        log.append(event, "the run is prepared", data=_data_of(meta, run))
+        log.append(event, "the run is prepared", data=step_data(run))
         if given.conversation:
             words = "the runtime's own conversation is continued"
             data: dict[str, JsonValue] = {"runtime_session_id": given.conversation}
@@ -325,17 +325,6 @@ def _begin_commit(plan: RunPlan) -> str | None:
         if plan.session_id or plan.panel_id:
             raise
         return None
-
-
-def _data_of(meta: RunMeta, run: Run) -> dict[str, JsonValue]:
-    return {
-        "step": meta.step_id,
-        "kind": meta.step_kind,
-        "attempt": meta.attempt,
-        "timeout_seconds": meta.timeout_seconds,
-        "run_dir": str(run.dir),
-        "cwd": meta.cwd,
-    }
 
 
 def _reachable_command() -> dict[str, str]:

@@ -15,7 +15,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, RunStatus, Session, Status, Usage
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.events import STEP_EVENTS, EventLog
+from mosaic.runs.events import STEP_EVENTS, EventLog, step_data
 from mosaic.runs.flood import Unread
 from mosaic.runs.folders import run_of, runs_in
 from mosaic.runs.record import advance
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from mosaic.model import JsonValue
     from mosaic.plan.rules import RuleChange, Rules
     from mosaic.ports import Ending, Order
     from mosaic.runs.record import Run, RunMeta, RunState
@@ -44,7 +43,6 @@ SETTLE_LOCK_SECONDS = 60.0
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """How long to wait before each new try, where the mission's files are just being saved."""
 
-LEVELS = {RunStatus.COMPLETED: "info", RunStatus.BLOCKED: "warn", RunStatus.FAILED: "error"}
 
 Answer = TypeVar("Answer")
 
@@ -262,9 +260,8 @@ def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Stat
 
 
 def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> Session:
-    known = next(
-        (s for s in draft.snapshot.document.mission.sessions if s.id == meta.session_id), None
-    ) or Session(
+    sessions = draft.snapshot.document.mission.sessions
+    known = sessions.find(meta.session_id or "") or Session(
         id=meta.session_id or "",
         runtime=meta.runtime,
         started_at=meta.created_at,
@@ -334,12 +331,13 @@ def finish_record(
     """
     log = log or EventLog(run)
     kind = STEP_EVENTS[outcome.run_status]
-    data: dict[str, JsonValue] = {
-        "outcome": outcome.run_status.value,
-        "reason": outcome.reason.value,
-        "exit_code": facts.exit_code,
-    }
-    log.append(kind, outcome.summary + words, level=LEVELS[outcome.run_status], data=data)
+    data = step_data(
+        run,
+        exit_code=facts.exit_code,
+        outcome=outcome.run_status.value,
+        reason=outcome.reason.value,
+    )
+    log.append(kind, outcome.summary + words, data=data)
     write_result(run, meta, step_end(meta, facts, outcome, events=log.last_seq))
     if state is not None:
         run.write_state(

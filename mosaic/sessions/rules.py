@@ -192,7 +192,6 @@ def note_changes(
     EventLog(run).append(
         EventType.RULES_CHANGED,
         "; ".join(change.words for change in changes),
-        level="warn",
         data={"changes": values},
     )
     if all(change.key == "write_scope" for change in changes):

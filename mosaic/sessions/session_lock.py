@@ -23,7 +23,7 @@ from mosaic.machine.identity import boot_id, host_name, is_elsewhere
 from mosaic.machine.json_data import parse_json
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.runs.checked import checked
-from mosaic.store.mission_file import format_time
+from mosaic.store.session_entries import format_time
 
 if TYPE_CHECKING:
     from pathlib import Path

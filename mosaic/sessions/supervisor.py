@@ -34,7 +34,7 @@ from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
 from mosaic.records import asdict, dataclass
 from mosaic.runs.checkpoint import Trigger, checkpoint_event
-from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.events import EventLog, EventType, exit_level, step_data
 from mosaic.runs.record import Run, advance
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent import AgentProcess
@@ -161,13 +161,9 @@ class Supervisor:
             begin_tree=begin_tree,
             place=dict(self._order.place),
         )
-        self._note(
-            EventType.WORKER_STARTED,
-            f"agent started as pid {agent.pid}",
-            pid=agent.pid,
-            run_dir=str(self.run.dir),
-            cwd=self._order.cwd,
-            timeout_seconds=self._order.timeout_seconds,
+        data = step_data(self.run, pid=agent.pid)
+        self._events.append(
+            EventType.WORKER_STARTED, f"agent started as pid {agent.pid}", data=data
         )
         return agent
 
@@ -200,12 +196,12 @@ class Supervisor:
         )
         self._tell_progress()
         if words := unread.words():
-            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), level="warn", **asdict(unread))
+            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), **asdict(unread))
         # Everything that a recovery needs if this process dies before the end is recorded.
         self._note(
             EventType.WORKER_EXITED,
             f"agent ended with {exit_code}: {ending.message}",
-            level="info" if ending.ok else "warn" if self._stop else "error",
+            level=exit_level(end.reason),
             exit_code=exit_code,
             reason=end.reason.value,
             cause=ending.cause.value,
@@ -338,7 +334,8 @@ class Supervisor:
         try:
             checkpoint = self._save(trigger)
         except (MissionError, OSError) as error:
-            self._note(EventType.CHECKPOINT_CAPTURED, f"none could be taken: {error}", level="warn")
+            words = f"none could be taken: {error}"
+            self._note(EventType.CHECKPOINT_CAPTURED, words, level="warn")
             return
         if checkpoint is None:
             return
@@ -393,7 +390,7 @@ class Supervisor:
             return
 
     def _note(
-        self, kind: EventType, message: str, *, level: str = "info", **data: JsonValue
+        self, kind: EventType, message: str, *, level: str | None = None, **data: JsonValue
     ) -> None:
         if self._events:
             self._events.append(kind, message, level=level, data=data)

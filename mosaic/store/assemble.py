@@ -16,7 +16,6 @@ from mosaic.errors import (
 )
 from mosaic.model import Status, Task
 from mosaic.plan.statuses import nearest_status, parse_status
-from mosaic.store.fields import SYNCED
 from mosaic.store.parsed import (
     FileRecord,
     RowRecord,
@@ -29,6 +28,7 @@ from mosaic.store.parsed import (
 from mosaic.store.scan import Scan
 from mosaic.store.sync import Merge, dump_base, merge_sides
 from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
+from mosaic.text.fields import SYNCED, unsynced_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -287,8 +287,7 @@ class _Assembly:
         values: Mapping[str, Value],
         position: int,
     ) -> Task:
-        texts = file.texts if file else {}
-        lists = file.lists if file else {}
+        own = unsynced_values(file.texts, file.lists) if file else {}
         columns = {
             column: cell
             for column, cell in (row.cells if row else {}).items()
@@ -298,23 +297,15 @@ class _Assembly:
         notes = plain_value(row.cells.get("notes", "")) or None if row else None
         why = (file.last_note if file else "") or last_line(notes or "")
         return Task(
+            **own,
             id=task_id,
             title=_text(values, "title") or task_id,
             status=status,
             milestone=_text(values, "milestone"),
             depends_on=tuple(values.get("depends_on") or ()),
-            write_scope=lists.get("write_scope", ()),
-            branch=texts.get("branch"),
-            base_ref=texts.get("base_ref"),
-            priority=texts.get("priority"),
-            runtime=texts.get("runtime"),
-            assignee=texts.get("assignee"),
-            labels=lists.get("labels", ()),
             pr=_text(values, "pr"),
             notes=notes,
             why=(why or None) if status is Status.BLOCKED else None,
-            updated_at=texts.get("updated_at"),
-            attempts=texts.get("attempts"),
             position=position,
             file=self._folder + file.name if file else None,
             file_line=file.lines.get("task_id", 1) if file else None,

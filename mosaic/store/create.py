@@ -17,9 +17,10 @@ from mosaic.records import dataclass, replace
 from mosaic.store.field_values import table_word
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
-from mosaic.store.mission_file import format_time
+from mosaic.store.session_entries import format_time
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import load_template
+from mosaic.text.fields import FIELDS, Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -213,12 +214,11 @@ def _task_text(layout: Layout, task_id: str, title: str, new: NewTask, now: date
 
     template = load_template("task.md.j2", layout)
     values: dict[str, TemplateValue] = {
+        **{field.name: [] if field.kind is Kind.LIST else None for field in FIELDS},
         "task_id": task_id,
         "title": title,
         "status": "todo",
         "milestone": new.milestone,
-        "branch": None,
-        "base_ref": None,
         "priority": new.priority,
         "runtime": new.runtime,
         "depends_on": list(new.depends_on),

@@ -20,7 +20,6 @@ from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
 from mosaic.store.ended_session import refuse_ended_session
 from mosaic.store.field_values import cell_text, cell_value, file_value, front_matter_value
-from mosaic.store.fields import SYNCED
 from mosaic.store.mission_file import read_layout, with_session, with_status
 from mosaic.store.parsed import plain_value
 from mosaic.store.reading import read_mission
@@ -28,6 +27,7 @@ from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import Side, same_value
 from mosaic.store.written import note_written
 from mosaic.text.conflict_markers import refuse_conflict
+from mosaic.text.fields import SYNCED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -164,7 +164,7 @@ class Draft:
 
         Args:
             task_id: the task.
-            changes: field names of `mosaic.store.fields` with their new values.
+            changes: field names of `mosaic.text.fields` with their new values.
             now: written to `updated_at`.
 
         Raises:

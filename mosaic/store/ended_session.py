@@ -49,7 +49,7 @@ def refuse_ended_session(
     own = environ.get("MISSION_SESSION")
     if not own or not _is_same_mission(mission_file, environ.get("MISSION_FILE")):
         return
-    session = next((each for each in mission.sessions if each.id == own), None)
+    session = mission.sessions.find(own)
     task_id = session.last_task_id if session else environ.get("MISSION_TASK")
     if (later := find_later(mission, own, task_id)) is not None:
         raise SessionOverError(own, f"`{task_id}` was handed to `{later.id}` since")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.model import Status
 from mosaic.plan.statuses import parse_status
-from mosaic.store.fields import FIELD_BY_NAME, Kind
 from mosaic.store.parsed import ids_in_cell, plain_value
+from mosaic.text.fields import FIELD_BY_NAME, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@
 wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. It is
 made of lines:
 
-    {"version": 3, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
+    {"version": 4, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
                                        have, with checksums of the two and of what follows
     <the stamp>                        bytes: what all files were when the tasks were made of them
     {"id": [...], "title": [...], …}   the tasks themselves, a column for each field; and whether
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from mosaic.machine.access import Signature
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 SECOND_NS = 1_000_000_000
 SETTLED_NS = 100_000_000
 """How old a change time must be, when read, for the entry to be kept."""
@@ -197,6 +197,8 @@ def find_tasks(data: bytes) -> FoundTasks | None:
         for name in ("depends_on", "write_scope", "labels"):
             if name in columns:
                 columns[name] = map(tuple, columns[name])
+        if "more" in columns:
+            columns["more"] = map(_with_tuples, columns["more"])
         columns["position"] = range(count)
         values = [
             columns.get(name) or repeat(Task._field_defaults.get(name), count)
@@ -206,6 +208,12 @@ def find_tasks(data: bytes) -> FoundTasks | None:
         return FoundTasks(tasks=tasks, is_agreed=is_agreed is True, stamp=stamp)
     except TORN:
         return None
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
 
 
 def find_records(data: bytes, task: Task) -> tuple[RowRecord | None, FileRecord | None] | None:

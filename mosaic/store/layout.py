@@ -12,17 +12,15 @@ lead is held by `mosaic.store.fence`, whether the state folder is believed by
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionNotFoundError, UsageError
 from mosaic.records import dataclass
 from mosaic.store.fence import refuse_outside
-from mosaic.store.owners import note_named, refuse_other_owner
-from mosaic.store.trust import StateFolder, is_marked, look_at_state
+from mosaic.store.trust import StateFolder, look_at_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MISSION_PLACES = (
     ("coordination", "mission.json"),
@@ -171,73 +169,6 @@ def layout_of(mission_file: Path, project: Path, settings: Mapping[str, str]) ->
         scratchpad_file=paths["scratchpadFile"],
         state=look_at_state(paths["orchestratorDir"], mission_file),
     )
-
-
-def find_mission_file(start: Path) -> Path:
-    """Return the path of the nearest mission.json from a folder upwards.
-
-    In a worker's worktree that is the mission it was made for: the copy there is no truth.
-
-    Raises:
-        MissionNotFoundError: neither the folder nor one above it holds a mission.
-        MissionOwnerError: it belongs to another user.
-    """
-    folder = Path(os.path.abspath(start))  # symlinks kept: people see the path they typed
-    for place in (folder, *folder.parents):
-        if place.parent.name == WORKTREES and (leader := _leader_of(place)) is not None:
-            return leader
-    for place in (folder, *folder.parents):
-        for parts in MISSION_PLACES:
-            candidate = place.joinpath(*parts)
-            # A link that leads nowhere is found too: reading it says what is wrong.
-            if os.path.isfile(candidate) or os.path.islink(candidate):
-                refuse_other_owner(candidate, start=folder)
-                return candidate
-    raise MissionNotFoundError(folder)
-
-
-def _leader_of(place: Path) -> Path | None:
-    """Return the mission that a worktree was made for; None where it is no worker's.
-
-    Believed only if that mission keeps its worktrees there: any repository may hold a folder
-    of this name.
-    """
-    from mosaic.errors import MissionError
-    from mosaic.store.mission_file import load_mission
-    from mosaic.workspaces.record import workspace_at
-
-    if not is_marked(place.parent.parent):
-        return None
-    try:
-        workspace = workspace_at(place)
-        if workspace is None:
-            return None
-        refuse_other_owner(workspace.mission_file)
-        folder = load_mission(workspace.mission_file).layout.worktrees_dir
-    except MissionError:
-        return None
-    is_its_own = os.path.realpath(folder) == os.path.realpath(place.parent)
-    return workspace.mission_file if is_its_own else None
-
-
-def named_mission_file(named: Path) -> Path:
-    """Return the mission.json that `--mission` or `$MISSION_FILE` names: the file or its folder.
-
-    Raises:
-        UsageError: there is none.
-    """
-    path = Path(os.path.abspath(named))
-    if path.is_dir():
-        places = (path.joinpath(*parts) for parts in (*MISSION_PLACES, ("mission.json",)))
-        found = next((place for place in places if place.is_file()), None)
-        if found is None:
-            raise MissionNotFoundError(path)
-    elif path.is_file():
-        found = path
-    else:
-        raise UsageError(f"no mission file at `{named}`", hint="name mission.json or its project")
-    note_named(found)
-    return found
 
 
 def project_above(mission_file: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import FrontMatterError
 from mosaic.records import dataclass
-from mosaic.store.fields import FIELD_BY_NAME, Kind
+from mosaic.text.fields import FIELD_BY_NAME, ID_KEYS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mosaic.text.frontmatter import FrontMatter
     from mosaic.text.grid import Row, Table
 
-ID_KEYS = ("task_id", "id")
 LONGEST_NOTE = 500
 EMPTY_CELLS = frozenset({"", "-", "–", "—", "none", "n/a"})
 
@@ -113,7 +112,9 @@ def _sorted_values(
                 lists[key] = items
         elif isinstance(value, list | dict):
             raise FrontMatterError(
-                f"`{key}` of `{name}` is no single value", line=matter.lines[key], hint="write text"
+                f"`{key}` of `{name}` is not a single value",
+                line=matter.lines[key],
+                hint="write text",
             )
         elif (found := matter.text(key)) is not None:
             texts[key] = found

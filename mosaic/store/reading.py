@@ -1,4 +1,4 @@
-"""Open a mission and read it whole: the entrance that every command uses."""
+"""Find a mission and read it whole: the entrance that every command uses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
-from mosaic.errors import TaskNotFoundError
+from mosaic.errors import MissionError, MissionNotFoundError, TaskNotFoundError, UsageError
 from mosaic.machine.disk import find_bytes, find_signed
 from mosaic.store.assemble import build_entry, build_snapshot
 from mosaic.store.index import (
@@ -23,12 +23,14 @@ from mosaic.store.index import (
     parse_index,
     split_signatures,
 )
-from mosaic.store.layout import MISSION_PLACES, find_mission_file, named_mission_file
+from mosaic.store.layout import MISSION_PLACES, WORKTREES
 from mosaic.store.mission_file import load_mission
+from mosaic.store.owners import note_named, refuse_other_owner
 from mosaic.store.scan import IndexFile, Scan, list_files, look_at, scan_listed
 from mosaic.store.state import save_cache
 from mosaic.store.sync import dump_base, parse_base, with_agreed
 from mosaic.store.tasks import Snapshot
+from mosaic.store.trust import is_marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,6 +67,71 @@ def locate_mission(
     from mosaic.store.migrate import finish_migration  # start-up: the older place alone needs it
 
     return finish_migration(found)
+
+
+def find_mission_file(start: Path) -> Path:
+    """Return the path of the nearest mission.json from a folder upwards.
+
+    In a worker's worktree that is the mission it was made for: the copy there is no truth.
+
+    Raises:
+        MissionNotFoundError: neither the folder nor one above it holds a mission.
+        MissionOwnerError: it belongs to another user.
+    """
+    folder = Path(os.path.abspath(start))  # symlinks kept: people see the path they typed
+    for place in (folder, *folder.parents):
+        if place.parent.name == WORKTREES and (leader := _leader_of(place)) is not None:
+            return leader
+    for place in (folder, *folder.parents):
+        for parts in MISSION_PLACES:
+            candidate = place.joinpath(*parts)
+            # A link that leads nowhere is found too: reading it says what is wrong.
+            if os.path.isfile(candidate) or os.path.islink(candidate):
+                refuse_other_owner(candidate, start=folder)
+                return candidate
+    raise MissionNotFoundError(folder)
+
+
+def _leader_of(place: Path) -> Path | None:
+    """Return the mission that a worktree was made for; None where it is no worker's.
+
+    Believed only if that mission keeps its worktrees there: any repository may hold a folder
+    of this name.
+    """
+    from mosaic.workspaces.record import workspace_at  # start-up: hardly any command is in one
+
+    if not is_marked(place.parent.parent):
+        return None
+    try:
+        workspace = workspace_at(place)
+        if workspace is None:
+            return None
+        refuse_other_owner(workspace.mission_file)
+        folder = load_mission(workspace.mission_file).layout.worktrees_dir
+    except MissionError:
+        return None
+    is_its_own = os.path.realpath(folder) == os.path.realpath(place.parent)
+    return workspace.mission_file if is_its_own else None
+
+
+def named_mission_file(named: Path) -> Path:
+    """Return the mission.json that `--mission` or `$MISSION_FILE` names: the file or its folder.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(os.path.abspath(named))
+    if path.is_dir():
+        places = (path.joinpath(*parts) for parts in (*MISSION_PLACES, ("mission.json",)))
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            raise MissionNotFoundError(path)
+    elif path.is_file():
+        found = path
+    else:
+        raise UsageError(f"no mission file at `{named}`", hint="name mission.json or its project")
+    note_named(found)
+    return found
 
 
 def read_mission(

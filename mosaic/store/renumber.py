@@ -14,8 +14,9 @@ from mosaic.machine.disk import read_text
 from mosaic.machine.transaction import Change, write_together
 from mosaic.store.draft import changing
 from mosaic.store.ids import next_task_id
-from mosaic.store.parsed import ID_KEYS, plain_value
+from mosaic.store.parsed import plain_value
 from mosaic.store.scan import scan_tasks
+from mosaic.text.fields import ID_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FileAccessError, MissionError
-from mosaic.machine.ahead import take_ahead
 from mosaic.machine.disk import find_bytes, find_text, read_text
 from mosaic.machine.signature import BETWEEN_NAMES, list_task_files, look_at_files, pack_statuses
 from mosaic.records import dataclass
@@ -210,7 +209,7 @@ def _look_at_files(layout: Layout) -> tuple[bytes, bytes]:
             f"`{layout.shown(folder)}` cannot be listed", path=folder, detail=str(error.strerror)
         ) from None
     try:
-        names, signatures = take_ahead(descriptor) or _look(folder, descriptor)
+        names, signatures = _look(folder, descriptor)
     except OSError as error:
         raise _cannot_look(folder, error) from None
     finally:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mosaic.machine.json_data import parse_json
 from mosaic.records import dataclass
-from mosaic.store.fields import SYNCED
+from mosaic.text.fields import SYNCED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

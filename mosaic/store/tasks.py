@@ -92,6 +92,12 @@ class Snapshot:
         """Where the mission's files are."""
         return self.document.layout
 
+    def with_session_problems(self) -> Snapshot:
+        """Return the same with what is wrong with sessions, for those who read them all."""
+        errors = self.document.mission.sessions.problems()
+        listed = tuple(Problem(error=error.at(self.document.path)) for error in errors)
+        return Snapshot(self.document, self.tasks, self._source, (*self.problems, *listed))
+
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """All tasks with where they come from, by id, in plan order."""

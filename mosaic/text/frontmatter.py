@@ -1,38 +1,26 @@
-"""Front matter: read from a task file's text.
+"""Front matter: found in a task file's text, and read through python-frontmatter.
 
-The block is found by its two fences here, because python-frontmatter does not see one
-behind a BOM, drops a root that is no mapping, and takes `----` for a fence. What stands
-between them is read plainly where it is plain; else it is scanned for anchors, aliases,
-merge keys and depth before anything is built from it, and composed by libyaml, whose marks
-say where every value stands.
+The block is found by its two fences here; `mosaic.text.handler` reads what stands between.
 """
 
 from __future__ import annotations
 
 import re
-from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from mosaic.errors import FrontMatterError
 from mosaic.records import dataclass
-from mosaic.text.lines import BOM, line_of
+from mosaic.text.lines import BOM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mosaic.model import JsonValue
-    from mosaic.text.plain_frontmatter import PlainMatter
-
-YamlNode: TypeAlias = Any
-"""A node of PyYAML, whose stubs know neither its kind nor its style."""
 
 OPENING = re.compile(r"---[ \t]*(?:\r\n|\n|\Z)")
 CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
 KEY_LINE = re.compile(r"[\w\"'{][^\n]*?:(?:[ \t]|\r?$)", re.MULTILINE)
 LARGEST_BLOCK = 256 << 10
-NULL_TAG = "tag:yaml.org,2002:null"
-WHOLE_NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})")
-DECIMAL_NUMBER = re.compile(r"[+-]?[0-9]+\.[0-9]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +68,7 @@ class FrontMatter:
         if key in self.raw:
             return (self.raw[key].strip(),) if self.raw[key].strip() else ()
         raise FrontMatterError(
-            f"`{key}` is no list of words",
+            f"`{key}` is not a list of words",
             line=self.lines[key],
             hint=f"write `{key}:` with one `- item` a line",
         )
@@ -135,57 +123,19 @@ def parse_front_matter(text: str) -> FrontMatter | None:
     Raises:
         FrontMatterError: it is not a plain YAML mapping; names the line and the likely cause.
     """
-    from mosaic.text.plain_frontmatter import read_plainly  # start-up: only changed files are read
-
     block = find_block(text)
     if block is None:
         return None
-    first_line = text.count("\n", 0, block.start) + 1
-    plain = read_plainly(text[block.start : block.end], first_line)
-    if plain is None:
-        plain = read_as_yaml(text, block)
+    from mosaic.text.handler import GuardedHandler  # start-up: only changed files are parsed
+
+    handler = GuardedHandler(text, block)
     return FrontMatter(
-        data=plain.data,
-        raw=plain.raw,
-        lists=plain.lists,
-        lines=plain.lines,
+        data=handler.read(),
+        raw=handler.raw,
+        lists=handler.lists,
+        lines=handler.lines,
         body_start=block.body_start,
     )
-
-
-def read_as_yaml(text: str, block: Block) -> PlainMatter:
-    """Read a front matter block with libyaml.
-
-    Raises:
-        FrontMatterError: it is not a plain YAML mapping.
-    """
-    from mosaic.text.plain_frontmatter import PlainMatter
-
-    root = compose_block(text, block)
-    data: dict[str, JsonValue] = {}
-    raw: dict[str, str] = {}
-    lists: dict[str, tuple[str, ...]] = {}
-    lines: dict[str, int] = {}
-    line, seen = 1, 0
-    for key_node, value_node in root.value if root is not None else ():
-        key = key_node.value
-        start = block.start + key_node.start_mark.index
-        line, seen = line + text.count("\n", seen, start), start
-        lines[key] = line
-        data[key] = _plain(value_node)
-        if value_node.id == "scalar":
-            raw[key] = _text_of(value_node)
-        elif value_node.id == "sequence" and all(item.id == "scalar" for item in value_node.value):
-            lists[key] = tuple(_text_of(item) for item in value_node.value if not _is_null(item))
-    return PlainMatter(data=data, raw=raw, lists=lists, lines=lines)
-
-
-def _is_null(node: YamlNode) -> bool:
-    return bool(node.tag == NULL_TAG)
-
-
-def _text_of(node: YamlNode) -> str:
-    return "" if _is_null(node) else str(node.value)
 
 
 def has_libyaml() -> bool:
@@ -193,63 +143,3 @@ def has_libyaml() -> bool:
     import yaml
 
     return hasattr(yaml, "CSafeLoader")
-
-
-def compose_block(text: str, block: Block) -> YamlNode | None:
-    """Return the YAML nodes of a front matter block; None when it holds nothing.
-
-    Raises:
-        FrontMatterError: it is not a plain YAML mapping.
-    """
-    import yaml  # start-up: only files that changed are parsed
-
-    from mosaic.text.yaml_faults import (
-        explain,
-        refuse_dangerous_text,
-        refuse_odd_keys,
-        refuse_references,
-    )
-
-    source = text[block.start : block.end]
-    first_line = line_of(text, block.start)
-    refuse_dangerous_text(source, first_line)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        refuse_references(yaml.parse(source, Loader=loader), first_line)
-        root: YamlNode = yaml.compose(source, Loader=loader)
-    except yaml.YAMLError as error:
-        raise explain(error, source, first_line) from None
-    if root is None:
-        return None
-    if root.id != "mapping":
-        raise FrontMatterError(
-            "the front matter is no mapping",
-            line=first_line,
-            detail=f"found a {'list' if root.id == 'sequence' else 'single value'}",
-            hint="write `key: value` lines",
-        )
-    refuse_odd_keys(root, first_line)
-    return root
-
-
-def _plain(node: YamlNode) -> JsonValue:
-    if node.id == "sequence":
-        return [_plain(item) for item in node.value]
-    if node.id == "mapping":
-        return {str(key.value): _plain(value) for key, value in node.value}
-    return _scalar(node)
-
-
-def _scalar(node: Any) -> JsonValue:
-    kind = node.tag.rpartition(":")[2]
-    text: str = node.value
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return text.lower() in ("yes", "true", "on")
-    if kind == "int" and WHOLE_NUMBER.fullmatch(text):
-        return int(text)
-    if kind == "float" and DECIMAL_NUMBER.fullmatch(text):
-        number = float(text)
-        return number if isfinite(number) else text
-    return text

@@ -186,3 +186,30 @@ def _verified(
     if not same:
         raise EditRefusedError(f"`{path[-1]}` cannot be set without changing anything else")
     return edited
+
+
+def find_line(text: str, data: Any, owner: Any, key: str | int) -> int:
+    """Return the line of a member of an object or list; that of the owner where it has none.
+
+    Args:
+        text: the document.
+        data: what it holds, parsed.
+        owner: the object or list itself, a part of `data`.
+        key: the member's key or index.
+    """
+    start, _ = _span(text, _path_to(data, owner) or ())
+    members = [member for member in _members(text, start) if member.key == key]
+    return line_of(text, members[-1].start if members else start)
+
+
+def _path_to(data: Any, owner: Any) -> tuple[str | int, ...] | None:
+    """Return the path to a part of a document; None where it is not a part of it."""
+    if data is owner:
+        return ()
+    if not isinstance(data, dict | list):
+        return None
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        path = _path_to(value, owner)
+        if path is not None:
+            return (key, *path)
+    return None

@@ -10,14 +10,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import EditRefusedError, FrontMatterError
-from mosaic.text.frontmatter import (
-    Block,
-    FrontMatter,
-    YamlNode,
-    compose_block,
-    find_block,
-    parse_front_matter,
-)
+from mosaic.text.fields import keys_before
+from mosaic.text.frontmatter import Block, FrontMatter, find_block, parse_front_matter
+from mosaic.text.handler import YamlNode, compose
 from mosaic.text.lines import Edit, line_end, line_of, line_start, newline_of, splice, splice_all
 from mosaic.text.list_edits import block_list_edits, flow_list_edits
 from mosaic.text.nodes import Placed, is_nothing
@@ -25,29 +20,6 @@ from mosaic.text.scalars import quote_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["NATURAL_ORDER", "quote_scalar", "set_front_matter"]
-
-NATURAL_ORDER = (
-    "task_id",
-    "id",
-    "title",
-    "status",
-    "milestone",
-    "repo",
-    "branch",
-    "base_ref",
-    "priority",
-    "runtime",
-    "assignee",
-    "labels",
-    "depends_on",
-    "write_scope",
-    "pr",
-    "attempts",
-    "updated_at",
-)
-"""A missing key is added after the nearest of those before it here."""
 
 
 def set_front_matter(text: str, key: str, value: str | Sequence[str] | None) -> str:
@@ -120,7 +92,8 @@ class _Editor:
     def __init__(self, text: str, block: Block) -> None:
         self._text = text
         self._block = block
-        self._root: YamlNode | None = compose_block(text, block)
+        source = text[block.start : block.end]
+        self._root: YamlNode | None = compose(source, line_of(text, block.start))
         self._placed = Placed(text=text, offset=block.start)
         self._newline = newline_of(text)
         self._pairs: list[tuple[Any, Any]] = list(self._root.value) if self._root else []
@@ -256,8 +229,7 @@ class _Editor:
 
     def _place_for(self, key: str) -> int:
         present = {pair[0].value: pair for pair in self._pairs}
-        before = NATURAL_ORDER[: NATURAL_ORDER.index(key)] if key in NATURAL_ORDER else ()
-        for neighbour in reversed(before):
+        for neighbour in keys_before(key):
             if neighbour in present:
                 return self._end_of_pair(*present[neighbour])
         return self._end_of_pair(*self._pairs[-1]) if self._pairs else self._block.end

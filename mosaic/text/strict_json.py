@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -24,8 +23,8 @@ BLANKS = re.compile(r"[ \t\r\n]*")
 # closed would be looked through again from each of its quotes.
 STRING = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
 STRING_OR_BRACKET = re.compile(rf"{STRING}|[\[{{\]}}]", re.DOTALL)
-NO_BRACKET = re.compile(rf'{STRING}|[^\[{{\]}}"]+', re.DOTALL)
-SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def parse_json_document(text: str) -> dict[str, Any]:
@@ -38,9 +37,6 @@ def parse_json_document(text: str) -> dict[str, Any]:
     if len(text) > LARGEST:
         raise MissionFileError(f"the file is larger than {LARGEST >> 20} MiB")
     source = text.removeprefix(BOM)
-    deep = _too_deep(source)
-    if deep is not None:
-        raise _fault(source, deep, "the file is nested too deeply")
     try:
         data = json.loads(
             source,
@@ -74,10 +70,14 @@ def parse_json_document(text: str) -> dict[str, Any]:
         raise _fault(
             source, at.start() if at else 0, f"`{_short(error.number)}` is no JSON number"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise _too_deep(source) from None
+    except ValueError as error:
         raise MissionFileError("the file is not JSON", detail=str(error)) from None
     if not isinstance(data, dict):
         raise MissionFileError("the file is no JSON object", line=1, hint="begin it with `{`")
+    if _is_too_deep(data):
+        raise _too_deep(source)
     if half := _half_of_a_sign(source, data):
         raise _fault(source, half, "the file holds half of a character", hint="remove the `\\u`")
     return data
@@ -125,18 +125,25 @@ def _finite(number: str) -> float:
     return value
 
 
-def _too_deep(source: str) -> int | None:
-    """Return where brackets are nested too deeply; strings are passed over."""
-    brackets = NO_BRACKET.sub("", source)
-    if max(accumulate(1 if sign in "[{" else -1 for sign in brackets), default=0) <= DEEPEST:
-        return None
+def _is_too_deep(data: Any) -> bool:
+    """Tell whether a value is nested too deeply; quicker than a look at its text."""
+    level = [data]
+    for _ in range(DEEPEST):
+        items = [node.values() if isinstance(node, dict) else node for node in level]
+        level = [node for each in items for node in each if isinstance(node, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep(source: str) -> MissionFileError:
     depth = 0
     for found in STRING_OR_BRACKET.finditer(source):
         sign = source[found.start()]
         depth += (sign in "[{") - (sign in "]}")
         if depth > DEEPEST:
-            return found.start()
-    return None
+            return _fault(source, found.start(), "the file is nested too deeply")
+    return MissionFileError("the file is nested too deeply")
 
 
 def skip_blanks(text: str, position: int) -> int:
@@ -167,7 +174,7 @@ def _places_of_twin(source: str, key: str) -> tuple[int, int]:
 
 def _half_of_a_sign(source: str, data: Any) -> int | None:
     """Return where a lone surrogate may stand, if any value holds one: it cannot be written."""
-    found = SURROGATE.search(source)
+    found = HALF_ESCAPED.search(source) or (None if source.isascii() else HALF.search(source))
     if found is None:
         return None
     try:

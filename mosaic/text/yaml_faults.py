@@ -18,6 +18,12 @@ LONGEST_SHOWN = 80
 FORBIDDEN = re.compile(
     r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|\A\ufeff"
 )
+SECOND_DOCUMENT = re.compile(r"^(?:---|\.\.\.)[ \t]", re.MULTILINE)
+REFERENCE = re.compile(r"[&*!](?<![\w/.*+-].)")
+"""What may begin an anchor, an alias or a tag."""
+INDENTED = re.compile(r"[\n\r\x85\u2028\u2029][ \t\-?:]{6}")
+"""What may begin a block more than a dozen levels deep."""
+FEW_BRACKETS = 8
 KEY_VALUE = re.compile(r"\s*(?:- +)?([\w-]+):[ \t]+(\S.*)")
 UNQUOTED_COLON = re.compile(r"[^\"'\[{|>&*!#%@`].*:(?:[ \t]|$)")
 APOSTROPHE = re.compile(r"'[^']*\w'\w")
@@ -36,7 +42,8 @@ def refuse_dangerous_text(source: str, first_line: int) -> None:
         FrontMatterError: names the line.
     """
     depth = 0
-    for sign in re.finditer(r"[\[{\]}]", source):
+    many = source.count("[") + source.count("{") > MOST_OPEN_BRACKETS
+    for sign in re.finditer(r"[\[{\]}]", source) if many else ():
         # Brackets inside quotes count too, so the limit is generous; what is nested less
         # deeply is counted exactly by `refuse_references`, which stops in time.
         depth = depth + 1 if sign[0] in "[{" else max(0, depth - 1)
@@ -51,7 +58,7 @@ def refuse_dangerous_text(source: str, first_line: int) -> None:
             detail=f"U+{ord(bad[0]):04X}",
             hint="remove it",
         )
-    if second := re.search(r"^(?:---|\.\.\.)[ \t]", source, re.MULTILINE):
+    if second := SECOND_DOCUMENT.search(source):
         raise _at(
             source,
             second.start(),
@@ -59,6 +66,20 @@ def refuse_dangerous_text(source: str, first_line: int) -> None:
             "a second YAML document begins in the front matter",
             hint="end the front matter with a line that is `---` and nothing else",
         )
+
+
+def may_hold_references(source: str) -> bool:
+    """Tell whether a text has any sign of what `refuse_references` refuses.
+
+    Each column begins at most two levels of a block, and each bracket one: without a token
+    behind column 5, and with few brackets, a text is not nested too deeply.
+    """
+    brackets = source.count("[") + source.count("{")
+    return (
+        brackets > FEW_BRACKETS
+        or REFERENCE.search(source) is not None
+        or INDENTED.search(f"\n{source}") is not None
+    )
 
 
 def refuse_references(events: Any, first_line: int) -> None:

@@ -14,8 +14,9 @@ from mosaic.plan.globs import bad_glob
 from mosaic.plan.scopes import outside_scope, scopes_overlap
 from mosaic.plan.sizes import format_size, parse_size
 from mosaic.prompts.prompt import LONGEST_OUTPUT, render_template
-from mosaic.store.mission_file import load_mission, next_session_id, with_session
+from mosaic.store.mission_file import load_mission, with_session
 from mosaic.store.parsed import ids_in_cell, parse_table, parse_task_file
+from mosaic.store.session_entries import next_session_id
 from mosaic.text.frontmatter import find_block, parse_front_matter
 from mosaic.text.sections import section_text, set_section
 from mosaic.text.set_frontmatter import set_front_matter

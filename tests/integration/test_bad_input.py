@@ -13,8 +13,6 @@ from tests.support.mission import MissionRepo
 
 HEAD = "---\ntask_id: T-009\ntitle: Ninth\nstatus: todo\n---\n"
 
-LONG_SESSION = '{"id": "s", "startedAt": "2026-03-21", "usage": {"costUsd": %s}}' % ("9" * 400)
-
 
 def digests(folder: Path) -> dict[str, str]:
     return {
@@ -38,8 +36,8 @@ def refused(repo: MissionRepo, *arguments: str) -> str:
     [
         ("", 1, "no front matter"),
         ("# only a heading\n", 1, "no front matter"),
-        ("---\n- a\n- b\n---\n", 2, "no mapping"),
-        ("---\njust text\n---\n", 2, "no mapping"),
+        ("---\n- a\n- b\n---\n", 2, "not a mapping"),
+        ("---\njust text\n---\n", 2, "not a mapping"),
         ("---\ntask_id: T-009\ntitle: Login: second\nstatus: todo\n---\n", 3, "unquoted colon"),
         ("---\ntask_id: T-009\ntitle: 'don't'\nstatus: todo\n---\n", 3, "apostrophe"),
         ("---\ntask_id: T-009\ntitle: a\ntitle: b\nstatus: todo\n---\n", 4, "stands twice"),
@@ -194,7 +192,6 @@ def test_a_change_by_hand_on_one_side_is_carried_to_the_other(repo: MissionRepo)
         ('{"name": "x",\n "schemaVersion": 99}', 2, "schema version"),
         ('{"name": "x",\n "runtimes": {\n "r": "cmd"}}', 3, "`r`"),
         ('{"name": "x",\n "statuses": {"shipped": "nowhere"}}', 2, "shipped"),
-        (f'{{"name": "x",\n "sessions": [{LONG_SESSION}]}}', 2, "`costUsd` is beyond all measure"),
         ('{"name": "x",\n "tasksFile": "a\\u0000b"}', 2, "`tasksFile` holds a control"),
         ('{"name": "x",\n "tasks_dir": "\\u0000"}', 2, "`tasksDir` holds a control"),
         ('{"a":' * 200 + "1" + "}" * 200, 1, "nested"),

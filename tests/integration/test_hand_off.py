@@ -96,7 +96,7 @@ def test_print_writes_the_capsule_and_changes_nothing_else(repo: MissionRepo) ->
     assert answer.stdout.startswith("# Task T-001: First\n")
     after = {path: path.read_bytes() for path in repo.path.rglob("*") if path.is_file()}
     changed = {path.name for path in after if after[path] != before.get(path)}
-    assert changed - {"index", "preview"} == {"next-task.json"}  # those are caches
+    assert changed - {"index"} == {"next-task.json"}  # that is a cache
 
 
 def test_an_agent_keeps_its_capsule_whatever_is_looked_at_meanwhile(repo: MissionRepo) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -274,3 +276,29 @@ def test_one_mission_is_written_by_many_and_read_by_one(indexed: MissionRepo) ->
         title = next(t["title"] for t in json.loads(told)["tasks"] if t["id"] == "T-001")
         assert int(title) == number > last
         last = number
+
+
+@pytest.mark.parametrize("command", ["list", "status", "show T-001", "next --print"])
+def test_what_finds_its_files_in_the_index_reads_no_yaml(
+    indexed: MissionRepo, command: str
+) -> None:
+    call(indexed.path, *command.split())
+    program = (
+        "import sys; from mosaic.cli import main\n"
+        "import os; end = os._exit\n"
+        "def tell(code):\n"
+        "    loaded = {'yaml', 'frontmatter', 'mistune'} & set(sys.modules)\n"
+        "    print('loaded', sorted(loaded), flush=True); end(code)\n"
+        "os._exit = tell\n"
+        "try: main()\n"
+        "finally: tell(0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command.split()],
+        cwd=indexed.path,
+        env=indexed.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "loaded []" in done.stdout, done.stderr

@@ -17,8 +17,8 @@ from tests.support.mission import ROOT, MissionRepo, wait_for
 STARTER = "import sys\nfrom mosaic.cli import main\nsys.exit(main())\n"
 """What an installed `mission` does."""
 MODULES = (
-    "json", "typing", "mosaic", "sitecustomize", "usercustomize", "re", "typer", "yaml", "jinja2",
-    "mistune", "subprocess", "dataclasses", "logging",
+    "json", "typing", "mosaic", "sitecustomize", "usercustomize", "re", "typer", "yaml",
+    "frontmatter", "jinja2", "mistune", "subprocess", "dataclasses", "logging",
 )  # fmt: skip
 KEY = "sk-" + "ant-abcdefghijklmnop"
 SHELL_WORDS = (

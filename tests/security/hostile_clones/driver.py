@@ -41,7 +41,8 @@ def _import_all() -> None:
     import mosaic
 
     names = [module.name for module in walk_packages(mosaic.__path__, "mosaic.")]
-    names += ["jinja2.sandbox", "mistune", "yaml", "typer.rich_utils", "rich._emoji_codes"]
+    names += ["jinja2.sandbox", "mistune", "yaml", "frontmatter"]
+    names += ["typer.rich_utils", "rich._emoji_codes"]
     for name in names:
         if not name.endswith("__main__"):
             import_module(name)

@@ -26,7 +26,8 @@ TASK = Task(
     depends_on=("T-003",),
     write_scope=("apps/**",),
     file="coordination/tasks/T-005.md",
-    extra={"repo": "orchard", "status": "must not win"},
+    extra={"customer": "Ann", "status": "must not win"},
+    more={"repo": "orchard"},
 )
 
 
@@ -69,7 +70,11 @@ def test_the_capsule_has_exactly_the_keys_of_the_contract(given: CapsuleInput) -
         task=Task(id="A", title="a", status=Status.TODO),
         progress=measure_progress([]),
     )
-    assert set(build_capsule(bare)) == KEYS
+    capsule = build_capsule(bare)
+    assert set(capsule) == KEYS
+    assert capsule["current_milestone"] == {"id": "", "name": ""}
+    for key in ("quality_gates", "current_branch", "session_id", "run_id", "prompt_file"):
+        assert capsule[key] == "", key
 
 
 def test_the_capsule_says_what_the_contract_names(given: CapsuleInput) -> None:
@@ -89,6 +94,7 @@ def test_the_capsule_says_what_the_contract_names(given: CapsuleInput) -> None:
     assert task["task_id"] == "T-005"
     assert task["status"] == "todo"
     assert task["repo"] == "orchard"
+    assert task["customer"] == "Ann"
     assert task["file"] == "coordination/tasks/T-005.md"
     assert task["handoff_sections_missing"] == ["result"]
     previous = capsule["previous_session"]

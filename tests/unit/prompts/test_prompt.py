@@ -200,7 +200,7 @@ def test_a_prompt_that_says_nothing_is_refused(source: str, context: PromptConte
 def test_no_text_puts_control_characters_or_a_bad_start_into_a_prompt(
     context: PromptContext, text: str
 ) -> None:
-    wild = replace(context, task=TaskFacts(id="T-1", title=text, status="todo", body=text))
+    wild = replace(context, task=TaskFacts(id="T-1", fields={"title": text}, body=text))
     prompt = render_prompt("{{ task.body }}|{{ task.title }}", wild, name="t")
     assert prompt[0] not in "-/@ \n\t"
     assert prompt.encode("utf-8")

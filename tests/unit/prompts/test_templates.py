@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mosaic.model import Status, Task
 from mosaic.prompts.context import (
     AttemptFacts,
     CheckpointFacts,
@@ -19,6 +20,7 @@ from mosaic.prompts.context import (
 from mosaic.prompts.prompt import render_prompt, render_template
 from mosaic.prompts.quoting import yaml_text
 from mosaic.prompts.report import HANDOFF_SECTIONS
+from mosaic.text.fields import field_values
 
 
 @pytest.fixture
@@ -92,7 +94,9 @@ def test_a_bare_task_needs_nothing_that_it_does_not_have(
         mission=context.mission,
         state=context.state,
         files=replace(context.files, task=None),
-        task=TaskFacts(id="T-1", title="Bare", status="todo"),
+        task=TaskFacts(
+            id="T-1", fields=field_values(Task(id="T-1", title="Bare", status=Status.TODO))
+        ),
         runtime="codex",
         headless=False,
     )

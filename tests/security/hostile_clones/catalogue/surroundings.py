@@ -10,8 +10,9 @@ from tests.security.hostile_clones.catalogue.registry import hostile
 from tests.security.hostile_clones.repository import Repository
 
 MODULES = (
-    "yaml", "typer", "jinja2", "mistune", "json", "re", "os", "typing", "subprocess", "logging",
-    "sitecustomize", "usercustomize", "readline", "_typer", "rich", "tomllib", "fcntl", "pathlib",
+    "yaml", "frontmatter", "typer", "jinja2", "mistune", "json", "re", "os", "typing", "subprocess",
+    "logging", "sitecustomize", "usercustomize", "readline", "_typer", "rich", "tomllib", "fcntl",
+    "pathlib",
 )  # fmt: skip
 SOMEBODY = 1234
 
