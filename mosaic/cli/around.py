@@ -67,33 +67,6 @@ def _show(line: str) -> None:
     write(paint(line, color))
 
 
-def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
-    """Look at what Mosaic needs: git, tmux, agents and their versions, locks, disk."""
-    from mosaic.doctor import examine
-
-    report = examine(mission)
-    width = max(len(item.name) for item in report)
-    marks = {"ok": paint("ok", "green"), "missing": paint("--", "dim"), "bad": paint("!!", "red")}
-    lines = []
-    for item in report:
-        lines.append(f"{marks[item.state]}  {clean(item.name):<{width}}  {clean(item.found)}")
-        if item.hint and item.state != "ok":
-            lines.append(f"{'':<{width + 6}}{paint('hint:', 'cyan')} {clean(item.hint)}")
-    bad = any(item.state == "bad" for item in report)
-    result = Result(
-        kind="doctor",
-        data={
-            "items": [
-                {"name": i.name, "state": i.state, "found": i.found, "hint": i.hint} for i in report
-            ]
-        },
-        lines=lines,
-        exit_code=ExitCode.FAILED if bad else ExitCode.OK,
-        next_commands=["mission status"],
-    )
-    return emit(result, as_json=as_json)
-
-
 def clean_command(
     older_than: Annotated[
         str, typer.Option("--older-than", metavar="30d", help="Only records that ended before.")
@@ -237,29 +210,5 @@ def _drop_worktree(
         },
         lines=[f"{verb} worktree {clean(gone.name)}"],
         next_commands=["mission doctor"],
-    )
-    return emit(result, as_json=as_json)
-
-
-def migrate_command(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
-    ] = False,
-    as_json: Json = False,
-    mission: MissionPath = None,
-) -> int:
-    """Bring an older mission into today's layout and key names."""
-    from mosaic.store.migrate import migrate_mission
-
-    done = migrate_mission(locate_to_change(mission), dry_run=dry_run)
-    result = Result(
-        kind="mission.migrate",
-        data={
-            "actions": list(done.actions),
-            "mission_file": str(done.mission_file),
-            "dry_run": dry_run,
-        },
-        lines=[clean(line) for line in done.actions] or [paint("nothing to migrate", "dim")],
-        next_commands=["mission check"],
     )
     return emit(result, as_json=as_json)

@@ -117,6 +117,8 @@ TaskId = Annotated[str, typer.Argument(metavar="ID", autocompletion=complete_tas
 MaybeTaskId = Annotated[
     str | None, typer.Argument(metavar="[ID]", autocompletion=complete_task, help="A task.")
 ]
+Why = Annotated[str, typer.Option("--why", help="Why; appended to the task's notes.")]
+MaybeWhy = Annotated[str | None, typer.Option("--why", help="Appended to the task's notes.")]
 RuntimeName = Annotated[
     str | None,
     typer.Option("--runtime", "-r", autocompletion=complete_runtime, help="The agent to launch."),

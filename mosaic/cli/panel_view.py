@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.cli.output import align, clean, clean_block, paint
 from mosaic.cli.sessions_view import usage_words
+from mosaic.codec import dump_record
 from mosaic.errors import MissionError
 from mosaic.model import Usage
 from mosaic.plan.durations import format_duration
@@ -140,7 +141,9 @@ def result_markdown(
 
 def result_values(results: Mapping[str, WorkerResult], found: Aggregate) -> dict[str, Any]:
     """Return what a panel came to as JSON holds it."""
-    values: dict[str, Any] = {"results": {name: each.values() for name, each in results.items()}}
+    values: dict[str, Any] = {
+        "results": {name: dump_record(each) for name, each in results.items()}
+    }
     for attribute, _ in SECTIONS:
         values[attribute] = [
             {"text": voice.text, "workers": list(voice.workers)}

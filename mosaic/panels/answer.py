@@ -12,8 +12,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mosaic.machine.json_data import parse_json
-from mosaic.records import asdict, dataclass
+from mosaic.codec import parse_json
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,10 +42,6 @@ class WorkerResult:
     openQuestions: tuple[str, ...] = ()  # noqa: N815 - the result's own key
     evidenceRefs: tuple[str, ...] = ()  # noqa: N815 - the result's own key
     error: str | None = None
-
-    def values(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
 def answer_schema() -> str:

@@ -4,31 +4,30 @@
                                "run_id": null, "how": null}
 
 An agent takes a message at its next turn: its conversation is continued with what waits for
-it, at once where it is not at work, else when its turn has ended. Into a tmux pane with an
+it, at once where it is not at work, else when its turn has ended. Into a pane with an
 interactive agent a message can be pasted instead.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mosaic.codec import format_moment
-from mosaic.errors import FailedError, NotReadyError, UsageError
-from mosaic.executors.tmux import pane_of
+from mosaic.codec import dump_record, format_moment, load_record
+from mosaic.errors import FailedError, NotReadyError, RecordError, UsageError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import parse_json
-from mosaic.machine.tmux import Tmux
 from mosaic.panels.launch import WorkerStart, start_worker
 from mosaic.panels.model import PanelEvent
-from mosaic.records import asdict, dataclass, replace
-from mosaic.runs.checked import checked
+from mosaic.records import dataclass, replace
 from mosaic.runtimes import get_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mosaic.model import Text
     from mosaic.panels.record import Panel
     from mosaic.store.mission_file import MissionDocument
 
@@ -41,7 +40,7 @@ class Message:
 
     id: int
     created_at: str
-    text: str
+    text: Text
     delivered_at: str | None = None
     run_id: str | None = None
     """The run that was told it."""
@@ -99,10 +98,16 @@ def paste(panel: Panel, worker: str) -> list[Message]:
 
     Raises:
         NotReadyError: it has no pane in which an agent listens.
+        FailedError: the pane is gone, or refused it.
     """
     run = panel.run_of(panel.state().workers[worker])
-    pane = pane_of(run.dir) if run else None
-    if run is None or pane is None or not panel.plan().is_interactive:
+    executor = executor_of(run) if run else None
+    if (
+        run is None
+        or executor is None
+        or not executor.can_be_typed_into
+        or not panel.plan().is_interactive
+    ):
         raise NotReadyError(
             f"`{worker}` has no pane in which an agent listens",
             hint="`panel start --executor tmux --interactive` gives it one",
@@ -110,7 +115,7 @@ def paste(panel: Panel, worker: str) -> list[Message]:
     done = []
     for message in read_messages(panel, worker):
         if message.delivered_at is None:
-            Tmux().paste(pane, message.text)
+            executor.paste(message.text)
             done += _mark(panel, worker, [message], run_id=run.id, how="pasted")
     return done
 
@@ -131,11 +136,10 @@ def conversation_of(document: MissionDocument, panel: Panel, worker: str) -> str
 def read_messages(panel: Panel, worker: str) -> list[Message]:
     """Return all messages to a worker; a torn line is left out."""
     found = []
-    for line in (find_bytes(panel.mailbox(worker)) or b"").splitlines():
-        try:
-            found.append(checked(Message(**parse_json(line)), texts=("text",)))
-        except (ValueError, TypeError):
-            continue
+    path = panel.mailbox(worker)
+    for line in (find_bytes(path) or b"").splitlines():
+        with suppress(RecordError):
+            found.append(load_record(Message, line, path))
     return found
 
 
@@ -164,5 +168,5 @@ def _mark(
 
 
 def _write(panel: Panel, worker: str, messages: Sequence[Message]) -> None:
-    lines = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in messages)
+    lines = "".join(json.dumps(dump_record(each), ensure_ascii=False) + "\n" for each in messages)
     write_private(panel.mailbox(worker), lines.encode("utf-8", "replace"), root=panel.dir)

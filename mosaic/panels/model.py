@@ -5,14 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.codec import JsonForm
 from mosaic.errors import UsageError
+from mosaic.model import ProcessIdentity  # noqa: TC001 - the codec looks it up
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from mosaic.model import ProcessIdentity
+    from mosaic.model import FileName, Text
+
+LAYOUT_VERSION = 1
 
 
 class PanelStatus(StrEnum):
@@ -88,7 +92,7 @@ class Cleanup(StrEnum):
 class WorkerPlan:
     """One worker as it was asked for."""
 
-    name: str
+    name: FileName
     role: str
     runtime: str
     model: str | None = None
@@ -98,11 +102,12 @@ class WorkerPlan:
 class PanelPlan:
     """panel.json: what was asked. Written once."""
 
+    json_form = JsonForm(version=LAYOUT_VERSION)
     id: str
-    question: str
+    question: Text
     created_at: datetime
     workers: tuple[WorkerPlan, ...]
-    mission_file: str
+    mission_file: Text
     executor: str = "process"
     is_writable: bool = False
     is_interactive: bool = False
@@ -131,18 +136,18 @@ class WorkerState:
     status: WorkerStatus = WorkerStatus.PENDING
     execution_state: ExecutionState = ExecutionState.NOT_STARTED
     cleanup: Cleanup = Cleanup.NOT_STARTED
-    run_id: str | None = None
+    run_id: FileName | None = None
     """Its last run; a late result of an earlier one does not count."""
-    runs: tuple[str, ...] = ()
+    runs: tuple[FileName, ...] = ()
     branch: str | None = None
-    worktree: str | None = None
+    worktree: Text | None = None
     commit: str | None = None
     """The last commit of its branch, once it has ended."""
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[Text, ...] = ()
     """Files that it changed though it was to look only; the changes were dropped."""
-    error: str | None = None
+    error: Text | None = None
     launcher: ProcessIdentity | None = None
-    """Who is just starting it."""
+    """The process that is starting it."""
 
     @property
     def is_at_work(self) -> bool:
@@ -157,10 +162,11 @@ class WorkerState:
 class PanelState:
     """state.json of a panel: where it stands."""
 
+    json_form = JsonForm(version=LAYOUT_VERSION)
     workers: Mapping[str, WorkerState]
     is_stop_requested: bool = False
     is_shut_down: bool = False
-    problems: Sequence[str] = ()
+    problems: Sequence[Text] = ()
     """What was missing before anything was started."""
     updated_at: datetime | None = None
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import dump_record, load_record
 from mosaic.errors import GitError, MissionError
 from mosaic.git.diff import compare_trees
 from mosaic.git.git import head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.identity import is_same_process
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_folder_held
 from mosaic.model import EndReason, RunStatus
 from mosaic.panels.answer import WorkerResult, error_result, parse_answer
@@ -28,7 +28,6 @@ from mosaic.panels.brief import ANSWER_NAME
 from mosaic.panels.model import LAUNCH_STATES, ExecutionState, PanelEvent, WorkerStatus
 from mosaic.panels.record import Panel
 from mosaic.records import dataclass, replace
-from mosaic.runs.checked import checked
 from mosaic.sessions.recovery import is_copied_run, is_dead, recover_steps
 from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.commit import commit_rest, set_own_files_back
@@ -38,7 +37,7 @@ from mosaic.workspaces.record import workspace_at
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mosaic.model import Mission
+    from mosaic.model import Mission, Text
     from mosaic.panels.model import PanelState, WorkerPlan, WorkerState
     from mosaic.runs.record import Run, RunMeta, RunState
     from mosaic.workspaces.record import Workspace
@@ -57,10 +56,10 @@ class WorkerChanges:
     """What became of a worker's changes."""
 
     commit: str | None = None
-    dropped: tuple[str, ...] = ()
-    set_back: tuple[str, ...] = ()
+    dropped: tuple[Text, ...] = ()
+    set_back: tuple[Text, ...] = ()
     """The mission's own files, which a worker may not change."""
-    problem: str | None = None
+    problem: Text | None = None
 
 
 def refresh_panel(panel: Panel, mission: Mission) -> PanelState:
@@ -118,29 +117,17 @@ def keep_or_drop_changes(run: Run) -> WorkerChanges:
         changes = _commit(meta, workspace) if plan.is_writable else _drop(workspace)
     except MissionError as error:
         changes = WorkerChanges(problem=error.summary)
-    values: dict[str, Any] = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name in changes.__dataclass_fields__
-        for value in (getattr(changes, name),)
-    }
-    run.write_json(CHANGES_NAME, values)
+    run.write_json(CHANGES_NAME, dump_record(changes))
     return changes
 
 
 def find_changes(run: Run) -> WorkerChanges | None:
     """Return what became of a worker's changes; None where that is not on record."""
+    path = run.dir / CHANGES_NAME
     try:
-        values = parse_json(find_bytes(run.dir / CHANGES_NAME) or b"null")
-        if values is None:
-            return None
-        changes = WorkerChanges(
-            commit=values["commit"],
-            dropped=tuple(values["dropped"]),
-            set_back=tuple(values["set_back"]),
-            problem=values["problem"],
-        )
-        return checked(changes, texts=("dropped", "set_back", "problem"))
-    except (MissionError, ValueError, KeyError, TypeError):
+        data = find_bytes(path)
+        return load_record(WorkerChanges, data, path) if data else None
+    except MissionError:
         return None
 
 
@@ -243,7 +230,7 @@ def _status(planned: WorkerPlan, run: Run, state: RunState) -> tuple[WorkerStatu
     if state.status is RunStatus.FAILED:
         return WorkerStatus.FAILED, state.summary or "it failed"
     answer = _answer_of(planned, run, run.find_result())
-    run.write_json(ANSWER_NAME, answer.values())
+    run.write_json(ANSWER_NAME, dump_record(answer))
     return STATUS_OF[answer.status], answer.error
 
 

@@ -17,14 +17,13 @@ import signal
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.access import find_signature
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_entry, identity_of, unseen_identity
 from mosaic.machine.json_data import parse_json
 from mosaic.machine.log_pipes import Outlet
-from mosaic.machine.orphans import sweep_orphans
-from mosaic.machine.process import install_path, spawn
+from mosaic.machine.process import install_path, spawn, sweep_orphans
+from mosaic.machine.signature import find_signature
 from mosaic.model import Mode
 from mosaic.ports import PromptChannel
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees
-from mosaic.git.git import find_repository, find_work_tree, run_git
-from mosaic.git.left_out import PRIVATE
-from mosaic.git.restore import has_object
+from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
+from mosaic.git.snapshot import PRIVATE
 from mosaic.plan.scopes import outside_scope
 from mosaic.records import dataclass
 from mosaic.runs.checkpoint import read_checkpoints

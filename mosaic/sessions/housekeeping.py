@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
 from mosaic.git.git import find_work_tree
-from mosaic.git.snapshot import forget_trees
+from mosaic.git.hidden_refs import forget_trees
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.json_data import parse_json

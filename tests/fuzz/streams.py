@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from mosaic.cli.logs_view import EventsView, JsonObjectsView, TranscriptView
+from mosaic.codec import dump_record
 from mosaic.model import Usage
 from mosaic.panels.answer import LONGEST_ITEM, LONGEST_TEXT, STATUSES, parse_answer
 from mosaic.ports import OutputReader, ProcessEnd
@@ -81,7 +82,7 @@ def answer(data: bytes) -> None:
     assert result.status in STATUSES
     assert len(result.summary) <= LONGEST_TEXT
     assert all(len(item) <= LONGEST_ITEM for item in (*result.claims, *result.openQuestions))
-    json.dumps(result.values(), ensure_ascii=False).encode()
+    json.dumps(dump_record(result), ensure_ascii=False).encode()
 
 
 def report(data: bytes) -> None:

@@ -300,7 +300,7 @@ def test_without_git_a_panel_says_so(tmp_path: Path, panels: Panels) -> None:
     assert bare.run("init", "--name", "Bare").exit_code == 0
     refused = bare.run("panel", "start", "x", "--role", "critic", "--runtime", "demo")
     assert refused.exit_code == 1
-    assert "in no git work tree" in refused.stderr
+    assert "not in a git work tree" in refused.stderr
 
 
 # Looking only, writing
