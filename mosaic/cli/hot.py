@@ -55,9 +55,9 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
         ),
     ),
     "next": (
-        Form("preview", "print_next", JSON, needed="--print"),
+        Form("next_view", "print_next", JSON, needed="--print"),
         Form(
-            "launch",
+            "next_view",
             "launch_next",
             {"--headless": "headless", "--detach": "detach", "-d": "detach", **JSON},
         ),

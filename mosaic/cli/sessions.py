@@ -1,4 +1,4 @@
-"""Sessions: listing them, and ending one."""
+"""`mission sessions`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from mosaic.cli.options import Json, MissionPath, complete_session
-from mosaic.cli.output import Result, align, clean, emit, paint
-from mosaic.cli.sessions_view import length_words, live_row, session_row
-from mosaic.cli.tasks_view import report_problems, session_json
+from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.output import Result, align, emit, paint
+from mosaic.cli.sessions_view import live_row, session_row
+from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission
 
 
@@ -31,34 +31,5 @@ def sessions_command(
         lines=align(rows, headers=headers) or [paint("no sessions", "dim")],
         exit_code=report_problems(found.problems, as_json=as_json),
         next_commands=["mission status"],
-    )
-    return emit(result, as_json=as_json)
-
-
-def stop_command(
-    session: Annotated[
-        str | None,
-        typer.Argument(metavar="[SESSION]", autocompletion=complete_session, help="A session."),
-    ] = None,
-    now: Annotated[bool, typer.Option("--now", help="Kill it at once.")] = False,
-    as_json: Json = False,
-    mission: MissionPath = None,
-) -> int:
-    """End a live session: interrupt, terminate, kill its whole process group."""
-    from mosaic.sessions.stop import stop_session
-    from mosaic.store.ended_session import locate_to_change
-
-    stopped = stop_session(locate_to_change(mission), session, now=now)
-    task_id = stopped.last_task_id
-    stays = f"; {clean(task_id)} stays as it is" if task_id else ""
-    result = Result(
-        kind="session.stopped",
-        data={"session": session_json(stopped)},
-        lines=[
-            f"{stopped.id} ended {stopped.ended_reason or 'unknown'} after "
-            f"{length_words(stopped)}{stays}"
-        ],
-        next_commands=[f"mission resume {task_id}" if task_id else "mission status"],
-        show_next=True,
     )
     return emit(result, as_json=as_json)

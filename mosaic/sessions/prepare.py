@@ -264,11 +264,11 @@ def prepare_session(
 class PlannedLaunch:
     """How a hand-off would be launched if it was made now."""
 
-    command: tuple[str, ...]
+    launch_command: tuple[str, ...]
     """With `{prompt}` for the prompt, and keys masked."""
     session_id: str
     run_id: str
-    lock_file: Path
+    lock_file: str
 
 
 def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -> PlannedLaunch:
@@ -285,10 +285,10 @@ def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -
         layout, task, request, attempt=preview.attempt, place=place, run=run, prompt=prompt
     )
     return PlannedLaunch(
-        command=masked_argv(preview.runtime.invocation(launch).argv, prompt),
+        launch_command=masked_argv(preview.runtime.invocation(launch).argv, prompt),
         session_id=session_id,
         run_id=run.id,
-        lock_file=place.lock_file,
+        lock_file=str(place.lock_file),
     )
 
 

@@ -1,4 +1,4 @@
-"""Steps: exec."""
+"""`mission exec`: any command as a recorded step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosaic.cli.options import Json, MaybeTaskId, MissionPath
+from mosaic.cli.next_view import exit_code_of
+from mosaic.cli.options import Json, MaybeTaskId, MissionPath, seconds_of
 from mosaic.cli.output import Result, clean, emit, paint, warn
 from mosaic.cli.runs_view import asked_lines
-from mosaic.errors import ExitCode, RunNotFoundError, UsageError
+from mosaic.errors import RunNotFoundError, UsageError
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission
 
@@ -44,10 +45,10 @@ def exec_command(
         str | None, typer.Option("--timeout", metavar="10m", help="Stop it after that.")
     ] = None,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Lay the record out and start nothing.")
+        bool, typer.Option("--prepare", help="Make the record and start nothing.")
     ] = False,
     start: Annotated[
-        str | None, typer.Option("--start", metavar="RUN", help="Start a run laid out earlier.")
+        str | None, typer.Option("--start", metavar="RUN", help="Start a run that was prepared.")
     ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Do not show what the command writes.")
@@ -56,7 +57,6 @@ def exec_command(
     mission: MissionPath = None,
 ) -> int:
     """Run a command as a recorded step of a task: events, logs, a checkpoint, a result."""
-    from mosaic.plan.durations import parse_duration
     from mosaic.runs.folders import find_run
     from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
 
@@ -69,7 +69,7 @@ def exec_command(
         if run is None:
             raise RunNotFoundError(f"no run is called `{start}`", [])
         start_prepared(run, mirror.executor())
-        return _tell(run, as_json=as_json)
+        return _show(run, as_json=as_json)
     if task_id is None:
         raise UsageError("no task is named", hint="`mission exec T-001 --step tests -- pytest -q`")
     request = StepRequest(
@@ -78,11 +78,11 @@ def exec_command(
         kind=kind,
         argv=tuple(argv or ()),
         cwd=Path.cwd(),
-        timeout_seconds=parse_duration(timeout) if timeout else None,
+        timeout_seconds=seconds_of(timeout),
     )
     if prepare:
-        return _tell_prepared(request, prepare_step(snapshot, request), as_json=as_json)
-    return _tell(run_step(snapshot, request, mirror.executor()), as_json=as_json)
+        return _show_prepared(request, prepare_step(snapshot, request), as_json=as_json)
+    return _show(run_step(snapshot, request, mirror.executor()), as_json=as_json)
 
 
 class Mirror:
@@ -121,25 +121,26 @@ class Mirror:
                 continue  # the reader went away; the record has it all
 
 
-def _tell_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:
+def _show_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:
     result = Result(
         kind="step.prepared",
         data={**(run.result() or {}), "run_dir": str(run.dir)},
-        lines=[f"{paint(request.task_id, 'bold')} step {request.name} laid out as run {run.id}"],
+        lines=[f"{paint(request.task_id, 'bold')} step {request.name} prepared as run {run.id}"],
         next_commands=[f"mission exec --start {run.id}"],
         show_next=True,
     )
     return emit(result, as_json=as_json)
 
 
-def _tell(run: Run, *, as_json: bool) -> int:
-    """Tell how a step ended; to stderr, as stdout is the command's own."""
+def _show(run: Run, *, as_json: bool) -> int:
+    """Print how a step ended; to stderr, as stdout is the command's own."""
     from mosaic.plan.durations import format_duration
 
     done: Mapping[str, Any] = run.result() or {}
+    code = exit_code_of(done.get("reason"), completed=done.get("outcome") == "completed")
     if as_json:
         data = {**done, "run_dir": str(run.dir)}
-        result = Result(kind="step.ended", data=data, exit_code=_exit_code(done))
+        result = Result(kind="step.ended", data=data, exit_code=code)
         return emit(result, as_json=True)
     length = format_duration(done["duration_ms"] / 1000)
     warn(
@@ -150,12 +151,4 @@ def _tell(run: Run, *, as_json: bool) -> int:
     warn(paint(facts, "dim", err=True))
     for line in asked_lines(done):
         warn(line)
-    return int(_exit_code(done))
-
-
-def _exit_code(done: Mapping[str, Any]) -> ExitCode:
-    if done.get("reason") == "timeout":
-        return ExitCode.TIMEOUT
-    if done.get("reason") == "stopped":
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK if done.get("outcome") == "completed" else ExitCode.FAILED
+    return int(code)

@@ -1,4 +1,4 @@
-"""Checkpoints: taken, listed, restored."""
+"""`mission checkpoint`: take, list, restore."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, align, clean, emit, paint, plain, warn
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size
-from mosaic.records import asdict
+from mosaic.records import replace
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
     from mosaic.runs.checkpoint import FoundCheckpoint
-    from mosaic.sessions.restoring import Restoring
     from mosaic.store.tasks import Snapshot
 
 SHORT = 10
 LIST_WORDS = 2
-RESTORE_WORDS = 3
+RESTORE_WORDS = 2
 
 
 def checkpoint_command(
@@ -37,7 +36,7 @@ def checkpoint_command(
             show_default=False,
         ),
     ] = None,
-    note: Annotated[str, typer.Option("--note", "-n", help="What you say of it.")] = "",
+    note: Annotated[str, typer.Option("--note", "-n", help="A note for it.")] = "",
     base: Annotated[
         str | None, typer.Option("--base", metavar="REF", help="What to compare with.")
     ] = None,
@@ -71,16 +70,8 @@ def checkpoint_command(
         return _list(snapshot, named[1], as_json=as_json)
     if abort and named != ["restore"]:
         raise UsageError("`--abort` goes with `restore` alone")
-    if named == ["restore"] and (begun := _half_restored(snapshot, into)) is not None:
-        return _settle(snapshot, begun, back=abort, as_json=as_json)
-    if abort:
-        raise UsageError("no restore was interrupted here", hint="`mission status` shows any")
     if named[:1] == ["restore"]:
-        if len(named) != RESTORE_WORDS or not named[2].isdecimal():
-            raise UsageError(
-                "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
-            )
-        return _restore(snapshot, named[1], int(named[2]), into, as_json=as_json)
+        return _restore(snapshot, named[1:], into, back=abort, as_json=as_json)
     if len(named) > 1 or into is not None:
         raise UsageError(
             "that is neither a task, nor `list ID`, nor `restore ID SEQ`",
@@ -147,73 +138,44 @@ def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
 
 
 def _restore(
-    snapshot: Snapshot, task_id: str, seq: int, into: Path | None, *, as_json: bool
+    snapshot: Snapshot, words: list[str], into: Path | None, *, back: bool, as_json: bool
 ) -> int:
-    from mosaic.sessions.attempt import find_checkpoint
-    from mosaic.sessions.checkpoints import restore_checkpoint
+    from mosaic.app.checkpoint import restore, settle_interrupted
 
-    note = _half_restored(snapshot, into)
-    if note is not None and (note.task_id, note.seq) == (snapshot.get(task_id).task.id, seq):
-        return _settle(snapshot, note, back=False, as_json=as_json)
-    found = find_checkpoint(snapshot, task_id, seq)
-    restored = restore_checkpoint(snapshot, found, into=into)
-    lines = [
-        f"checkpoint {paint(str(seq), 'bold')} of {found.checkpoint.task_id} stands in "
-        f"{clean(restored.place)}, tree {restored.tree[:SHORT]} compared and the same"
-    ]
-    lines += [f"  left as it is: {clean(path)}" for path in restored.kept]
-    lines += [f"  there before, and not in it: {clean(path)}" for path in restored.extra]
-    result = Result(
-        kind="checkpoint.restored",
-        data={
-            "checkpoint": _values(found),
-            "place": str(restored.place),
-            "tree": restored.tree,
-            "kept": list(restored.kept),
-            "extra": list(restored.extra),
-        },
-        lines=lines + _left_out_lines(found),
-        next_commands=[f"mission resume {found.checkpoint.task_id}"],
-    )
-    return emit(result, as_json=as_json)
-
-
-def _half_restored(snapshot: Snapshot, into: Path | None) -> Restoring | None:
-    from mosaic.sessions.restoring import find_restoring
-
-    return find_restoring(snapshot.layout, into.absolute() if into else None)
-
-
-def _settle(snapshot: Snapshot, note: Restoring, *, back: bool, as_json: bool) -> int:
-    """Finish a restore that was interrupted, or take it back."""
-    from mosaic.sessions.restoring import settle_restore
-
-    done = settle_restore(snapshot.layout, note, back=back)
-    what = f"checkpoint {paint(str(note.seq), 'bold')} of {clean(note.task_id)}"
-    place = clean(note.place)
+    if not words:
+        done = settle_interrupted(snapshot, into, back=back)
+    elif len(words) == RESTORE_WORDS and words[1].isdecimal():
+        done = restore(snapshot, words[0], int(words[1]), into)
+    else:
+        raise UsageError(
+            "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
+        )
+    what = f"checkpoint {paint(str(done.seq), 'bold')} of {clean(done.task_id)}"
+    place, saved = clean(done.place), (done.saved_commit or "")[:SHORT]
     lines = [
         f"the restore of {what} was taken back: {place} is as it was before"
-        if back
-        else f"{what} stands in {place}, tree {done.tree[:SHORT]} compared and the same"
+        if done.is_aborted
+        else f"{what} is restored in {place}, tree {done.tree[:SHORT]} compared and the same"
     ]
-    lines += [f"  changed since, and left as it is: {clean(path)}" for path in done.left]
+    for paths, words_ in (
+        (done.kept, "left as it is"),
+        (done.extra, "there before, and not in it"),
+        (done.left, "changed since, and left as it is"),
+    ):
+        lines += [f"  {words_}: {clean(path)}" for path in paths]
     lines += [
-        f"  held something else, kept as `git show {(done.saved or '')[:SHORT]}:{clean(path)}`"
-        for path in done.replaced
+        f"  had something else, kept as `git show {saved}:{clean(path)}`" for path in done.replaced
     ]
+    values = plain(replace(done, found=None))
+    del values["found"]
+    if done.found is not None:
+        values["checkpoint"] = _values(done.found)
+        lines += _left_out_lines(done.found)
     result = Result(
-        kind="checkpoint.restore_aborted" if back else "checkpoint.restored",
-        data={
-            "task_id": note.task_id,
-            "seq": note.seq,
-            "place": note.place,
-            "tree": done.tree,
-            "left": list(done.left),
-            "replaced": list(done.replaced),
-            "saved_commit": done.saved,
-        },
+        kind="checkpoint.restore_aborted" if done.is_aborted else "checkpoint.restored",
+        data=values,
         lines=lines,
-        next_commands=[f"mission resume {note.task_id}"],
+        next_commands=[f"mission resume {done.task_id}"],
     )
     return emit(result, as_json=as_json)
 
@@ -231,5 +193,4 @@ def _left_out_lines(found: FoundCheckpoint) -> list[str]:
 
 
 def _values(found: FoundCheckpoint) -> dict[str, JsonValue]:
-    values = {key: plain(value) for key, value in asdict(found.checkpoint).items()}
-    return {**values, "dir": str(found.run.checkpoints)}
+    return {**plain(found.checkpoint), "dir": str(found.run.checkpoints)}

@@ -1,4 +1,4 @@
-"""Bringing a task's branch home from its worktree."""
+"""`mission merge`, and the options of every merge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from mosaic.cli.options import Json, MissionPath, TaskId
 from mosaic.cli.output import Result, clean, emit, paint
-from mosaic.errors import NotReadyError, UsageError
+from mosaic.errors import UsageError
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission
 
@@ -34,39 +34,15 @@ def merge_command(
     mission: MissionPath = None,
 ) -> int:
     """Merge the branch that a task was worked on in its worktree into what is checked out."""
-    from mosaic.model import Status
-    from mosaic.sessions.unrecorded import live_or_unknown
-    from mosaic.workspaces.merge import merge_workspace
-    from mosaic.workspaces.record import find_workspace
+    from mosaic.app.merge import merge_task
 
-    snapshot = read_mission(locate_to_change(mission))
-    task = snapshot.get(task_id).task
-    if any(found.lock.task_id == task.id for found in live_or_unknown(snapshot)):
-        raise NotReadyError(
-            f"a session works on `{task.id}`", hint="`mission sessions --live` shows it"
-        )
-    if task.status is not Status.DONE and not force:
-        raise NotReadyError(
-            f"`{task.id}` is {task.status.value}",
-            hint=f"`mission review {task.id} --approve` first, or `--force`",
-        )
-    workspace = find_workspace(snapshot.layout, task.id)
-    if workspace is None:
-        raise NotReadyError(
-            f"`{task.id}` has no worktree",
-            hint="its work is where it was done; `mission show` names the branch",
-        )
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
-    merged = merge_workspace(workspace, way, f"Merge {task.id}: {task.title}")
-    return emit(merge_result(merged, ["mission clean"]), as_json=as_json)
+    merged = merge_task(read_mission(locate_to_change(mission)), task_id, way, force=force)
+    return emit_merge(merged, "mission clean", as_json=as_json)
 
 
 def merge_way(*, ff_only: bool, no_ff: bool, squash: bool) -> MergeWay:
-    """Return what the options ask for.
-
-    Raises:
-        UsageError: they contradict each other.
-    """
+    """Return what the options ask for; at most one of them may be set."""
     from mosaic.workspaces.merge import MergeWay
 
     if sum((ff_only, no_ff, squash)) > 1:
@@ -78,22 +54,14 @@ def merge_way(*, ff_only: bool, no_ff: bool, squash: bool) -> MergeWay:
     return MergeWay.SQUASH if squash else MergeWay.AUTO
 
 
-def merge_result(merged: Merged, next_commands: list[str]) -> Result:
-    """Return what a merge came to, for people and programs."""
+def emit_merge(merged: Merged, next_command: str, *, as_json: bool) -> int:
+    """Print what a merge came to."""
     if merged.was_home:
         line = f"all of {clean(merged.branch)} is in {clean(merged.into)} already"
     else:
         branch = paint(clean(merged.branch), "bold")
         line = f"{branch} → {clean(merged.into)}, commit {merged.commit[:10]}"
-    return Result(
-        kind="merge",
-        data={
-            "branch": merged.branch,
-            "into": merged.into,
-            "commit": merged.commit,
-            "was_home": merged.was_home,
-        },
-        lines=[line],
-        next_commands=next_commands,
-        show_next=True,
+    result = Result(
+        kind="merge", data=merged, lines=[line], next_commands=[next_command], show_next=True
     )
+    return emit(result, as_json=as_json)
