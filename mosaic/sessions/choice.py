@@ -18,10 +18,11 @@ from mosaic.records import dataclass
 from mosaic.sessions.unrecorded import live_or_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mosaic.model import Task
     from mosaic.ports import Runtime
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Snapshot
 
 
@@ -49,7 +50,11 @@ class HandOffRequest:
 
 
 def select_from(
-    snapshot: Snapshot, *, milestone: str | None = None, spoken_for: Mapping[str, str] | None = None
+    snapshot: Snapshot,
+    *,
+    milestone: str | None = None,
+    spoken_for: Mapping[str, str] | None = None,
+    live: Sequence[FoundLock] | None = None,
 ) -> Selection:
     """Return which tasks are ready in a mission as it stands, live sessions included.
 
@@ -57,9 +62,11 @@ def select_from(
         snapshot: the mission.
         milestone: the one milestone to choose from.
         spoken_for: tasks that are taken though no lock says so yet, with by whom.
+        live: the sessions that live, where the caller has looked already.
     """
     taken = dict(spoken_for or {})
-    taken |= {found.lock.task_id: found.lock.session_id for found in live_or_unknown(snapshot)}
+    found = live_or_unknown(snapshot) if live is None else live
+    taken |= {each.lock.task_id: each.lock.session_id for each in found}
     return select_tasks(
         snapshot.tasks,
         snapshot.document.mission.milestones,
