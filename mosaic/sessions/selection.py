@@ -18,7 +18,7 @@ def select_from(
     snapshot: Snapshot,
     *,
     milestone: str | None = None,
-    spoken_for: Mapping[str, str] | None = None,
+    reserved: Mapping[str, str] | None = None,
     live: Sequence[FoundLock] | None = None,
 ) -> Selection:
     """Ask the one selector about a mission as it stands.
@@ -26,11 +26,11 @@ def select_from(
     Args:
         snapshot: the mission.
         milestone: the one milestone to choose from.
-        spoken_for: tasks that are taken though no lock says so yet, with by whom.
+        reserved: tasks that are taken though no lock says so yet, with by whom.
         live: the sessions that live, where the caller has looked already.
     """
     mission = snapshot.document.mission
-    held = dict(spoken_for or {})
+    held = dict(reserved or {})
     found = live_or_unknown(snapshot) if live is None else live
     held |= {each.lock.task_id: each.lock.session_id for each in found}
     return select_tasks(
