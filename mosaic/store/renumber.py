@@ -14,6 +14,7 @@ from mosaic.machine.disk import read_text
 from mosaic.machine.transaction import Change, write_together
 from mosaic.store.draft import changing
 from mosaic.store.ids import next_task_id
+from mosaic.store.mission_file import read_layout
 from mosaic.store.parsed import plain_value
 from mosaic.store.scan import scan_tasks
 from mosaic.text.fields import ID_KEYS
