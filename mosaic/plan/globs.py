@@ -1,17 +1,19 @@
 """Globs as .gitignore has them, matched in time that grows with glob times path.
 
-A glob comes from a task file, and a task file may be somebody else's: so no glob may cost
-more than it is long. Segments are matched one after the other, `**` by the set of places
-that may be reached; within a segment each `*` takes the first place that fits and never
-another, which is enough, because what stands between two stars has a fixed length.
+A task file may be somebody else's, so no glob may cost more than it is long: `**` is a set of
+places that may be reached, and each `*` takes the first place that fits.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mosaic.records import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ANY_DEPTH = "**"
 LONGEST_GLOB = 1024
@@ -107,6 +109,19 @@ def parse_glob(glob: str) -> Glob:
         part for n, part in enumerate(parts) if part != ANY_DEPTH or n == 0 or parts[n - 1] != part
     ]
     return Glob(parts=tuple(squeezed), is_negated=is_negated)
+
+
+def outside_scope(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
+    """Return the paths that a write scope does not allow; an empty scope allows all."""
+    if not any(glob.strip() for glob in globs):
+        return []
+    known = [parse_glob(glob) for glob in reversed(globs)]
+    outside = []
+    for path in paths:
+        last = next((glob for glob in known if glob.matches(path)), None)
+        if last is None or last.is_negated:
+            outside.append(path)
+    return outside
 
 
 def _trimmed(text: str) -> str:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.errors import MissionFileError, UsageError
 from mosaic.model import total_usage
-from mosaic.records import dataclass
+from mosaic.plan.durations import parse_duration
+from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from mosaic.model import Session
+    from mosaic.model import JsonValue, Session
 
 LONGEST_WAIT_SECONDS = 300.0
 AFTER_CLEAN_SECONDS = 1.0
@@ -107,3 +109,38 @@ def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: floa
     if limits.max_seconds is not None and elapsed_seconds >= limits.max_seconds:
         return "the time is up"
     return None
+
+
+def parse_budget(budget: Mapping[str, JsonValue]) -> Limits:
+    """Return the limits that `budget` in mission.json sets (or raise MissionFileError)."""
+    usual = Limits()
+    attempts = _number(budget, "maxAttempts")
+    sessions = _number(budget, "maxSessions")
+    delay = _seconds(budget, "retryDelay")
+    return replace(
+        usual,
+        max_sessions=int(sessions) if sessions is not None else None,
+        max_cost_usd=_number(budget, "maxCostUsd"),
+        max_seconds=_seconds(budget, "maxTime"),
+        max_attempts=max(1, int(attempts)) if attempts is not None else usual.max_attempts,
+        retry_seconds=usual.retry_seconds if delay is None else delay,
+    )
+
+
+def _number(budget: Mapping[str, JsonValue], key: str) -> float | None:
+    value = budget.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise MissionFileError(f"`{key}` of the budget is {value!r}", hint="write a number")
+    return float(value)
+
+
+def _seconds(budget: Mapping[str, JsonValue], key: str) -> float | None:
+    value = budget.get(key)
+    if value is None:
+        return None
+    try:
+        return parse_duration(str(value))
+    except UsageError as error:
+        raise MissionFileError(f"`{key}` of the budget: {error.message}", hint=error.hint) from None

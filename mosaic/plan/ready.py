@@ -1,11 +1,9 @@
 """The one selector: what may be handed off, what comes next, and why nothing else does.
 
-`next`, `list --ready`, `status` and their JSON all ask here, so they cannot disagree.
-
-Ready is a task that is todo, whose dependencies are all done, that no live session holds,
-whose milestone is not finished, and whose write scope does not meet that of a task that
-is being worked on. A task in progress that no live session holds comes before any new one;
-then the current milestone, then priority, then plan order.
+Ready is a task that is todo, whose dependencies are all done, that no live session works on,
+whose milestone is not finished, and whose write scope does not meet that of a task in progress.
+A task in progress without a live session comes before any new one; then the current
+milestone, then priority, then plan order.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Prompts and new files, rendered from templates.
-
-Templates stand in `templates/`; a project overrides one by a file of the same name in its
-own `templates/` folder. Names that begin with `_` are partials, which the others include.
-Reading them is the caller's business.
-"""
+"""Prompts and new files, rendered from the sources of templates that the caller has read."""
 
 from __future__ import annotations
 
@@ -109,8 +104,7 @@ def _written(
     compiled: BytecodeCache | None,
 ) -> str:
     # Jinja costs 40 ms, and only a hand-off or a new file needs it.
-    from mosaic.prompts.budget import Budget, OverBudgetError
-    from mosaic.prompts.sandbox import BoundedEnvironment
+    from mosaic.prompts.sandbox import BoundedEnvironment, Budget, OverBudgetError
 
     environment = BoundedEnvironment(sources, Budget(), compiled)
     chunks: list[str] = []
@@ -128,8 +122,7 @@ def _told(
 ) -> TemplateError:
     import jinja2
 
-    from mosaic.prompts.budget import OverBudgetError
-    from mosaic.prompts.sandbox import UndefinedNameError
+    from mosaic.prompts.sandbox import OverBudgetError, UndefinedNameError
 
     path, line = _line_of(fault, sources) or (name, None)
     detail: str | None

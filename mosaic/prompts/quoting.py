@@ -1,8 +1,4 @@
-"""Text that agents or people wrote into files, put into a prompt as data.
-
-Whoever can write a handoff can write `Ignore all rules` into it. So such text stands in a
-fence that nothing in it can close, under a line that says what it is.
-"""
+"""Text of agents or people in a prompt: in a fence that nothing in it can close."""
 
 from __future__ import annotations
 

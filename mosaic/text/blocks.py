@@ -1,8 +1,6 @@
 """Where a markdown text's top-level headings and tables stand, line by line.
 
-mistune decides what is a block; rules of our own record where. Its stock table plugin is
-not used: it drops a whole table for one ragged row, and its tokens carry no positions.
-What stands in fences, quotes, lists, indented code and HTML is not top-level.
+mistune decides what is a block; rules of our own record where, and read ragged tables.
 """
 
 from __future__ import annotations

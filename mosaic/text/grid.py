@@ -1,7 +1,6 @@
 """What a markdown table is: its columns, rows and cells, and where each is written.
 
-Any top-level GFM table is read, ragged rows too: a short row has fewer cells than the
-table has columns, and what a long row has beyond them is kept with it.
+A short row has fewer cells than the table has columns; what a long one has beyond is kept.
 """
 
 from __future__ import annotations

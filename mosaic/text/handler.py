@@ -1,9 +1,4 @@
-"""python-frontmatter's YAML handler, with our fences, our guards and our marks.
-
-The library by itself does not see front matter behind a BOM, drops a root that is not a
-mapping, takes `----` for a fence, and builds values before anybody can look at anchors and
-depth. It calls `split` and `load` of a handler, and there all of this is answered.
-"""
+"""python-frontmatter's YAML handler, with our fences, our guards and our marks (decision 0006)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""JSON documents that people edit too: read strictly, changed by splicing.
-
-A change touches the bytes of the value it changes and no others. New values are written
-in the document's own indent and newline style.
-"""
+"""JSON documents that people edit too: a change touches the bytes of its value and no others."""
 
 from __future__ import annotations
 

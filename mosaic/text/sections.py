@@ -1,9 +1,7 @@
 """The sections of a task file's body: the six of the handoff, and what stands in them.
 
 A section is a top-level level-2 heading with all that follows, up to the next heading of
-level 1 or 2. Names are matched without regard to case, blanks, `-` and `_`. What is set
-touches only the lines between the first and the last that say anything, so the blank
-lines that people leave around headings stay theirs.
+level 1 or 2. Blank lines around headings stay as they are.
 """
 
 from __future__ import annotations

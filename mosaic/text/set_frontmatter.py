@@ -1,8 +1,4 @@
-"""Front matter: set, by splicing only the bytes of the value that changes.
-
-Every edit is checked: the result is parsed again and must equal the old data plus the
-change, with the body as it was; else it is refused and nothing is changed.
-"""
+"""Front matter set by splicing the bytes of one value; parsed again and compared, else refused."""
 
 from __future__ import annotations
 
@@ -14,9 +10,13 @@ from mosaic.text.fields import keys_before
 from mosaic.text.frontmatter import Block, FrontMatter, find_block, parse_front_matter
 from mosaic.text.handler import YamlNode, compose
 from mosaic.text.lines import Edit, line_end, line_of, line_start, newline_of, splice, splice_all
-from mosaic.text.list_edits import block_list_edits, flow_list_edits
-from mosaic.text.nodes import Placed, is_nothing
-from mosaic.text.scalars import quote_scalar
+from mosaic.text.yaml_edits import (
+    Placed,
+    block_list_edits,
+    flow_list_edits,
+    is_nothing,
+    quote_scalar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,8 +1,4 @@
-"""JSON that people edit by hand, read strictly: what is doubtful is refused with its place.
-
-Keys that stand twice, numbers that are none, half characters and bottomless nesting are
-all read without a word by Python's own reader.
-"""
+"""JSON that people edit by hand, read strictly: what is doubtful is refused with its place."""
 
 from __future__ import annotations
 

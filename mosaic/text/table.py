@@ -1,7 +1,6 @@
 """The tasks table: set a cell, add a row, take one away; every other byte stays.
 
-It is the first top-level GFM table whose header has an id and a status column, in any
-order and case. After every edit the text is read again, once, and compared.
+After every edit the text is read again and compared.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""What front matter may not hold, and how a complaint about it is put into words.
-
-libyaml crashes the process on deep nesting, and merge keys and aliases can grow a few
-bytes into gigabytes: both are looked for before anything is built.
-"""
+"""What front matter may not hold, looked for before anything is built, and how it is explained."""
 
 from __future__ import annotations
 
