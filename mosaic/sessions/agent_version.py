@@ -10,9 +10,9 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
+from mosaic.codec import parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.process import install_path
 from mosaic.machine.signature import find_signature
 

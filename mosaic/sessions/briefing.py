@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.codec import dump_json
 from mosaic.git.git import current_branch
 from mosaic.machine.disk import write_private
-from mosaic.machine.json_data import dump_json
 from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
 from mosaic.plan.gates import parse_gates

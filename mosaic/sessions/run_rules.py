@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import dump_json, parse_json
 from mosaic.errors import RecordError
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.plan.rules import Rules, rule_settings
 from mosaic.runs.record import LAYOUT_VERSION
 

@@ -31,6 +31,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import parse_json
 from mosaic.errors import LockFileError
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes, write_private
@@ -41,7 +42,6 @@ from mosaic.machine.identity import (
     is_elsewhere,
     is_same_process,
 )
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_folder_held
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.records import dataclass, replace

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.codec import parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.removing import find_symlink
