@@ -58,7 +58,8 @@ class Result:
     """What a command has to say."""
 
     kind: str
-    data: Mapping[str, JsonValue] = field(default_factory=dict)
+    data: Any = field(default_factory=dict)
+    """A record, or a mapping of what JSON can hold."""
     lines: Sequence[str] = ()
     """The same for people."""
     exit_code: ExitCode = ExitCode.OK
@@ -89,7 +90,7 @@ def put(result: Result, *, as_json: bool) -> None:
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": result.kind,
-            **result.data,
+            **plain(result.data),
             "next_commands": list(result.next_commands),
         }
         sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
@@ -175,25 +176,11 @@ def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | Non
 def emit_error(error: MissionError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit code."""
     if as_json:
-        draw(_encodable(to_json(error_values(error), sys.stderr), sys.stderr))
+        draw(_encodable(to_json(error.json_values(), sys.stderr), sys.stderr))
     else:
         for line in error_lines(error):
             warn(line)
     return int(error.exit_code)
-
-
-def error_values(error: MissionError) -> dict[str, JsonValue]:
-    """Return an error's facts."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "error",
-        "code": error.code,
-        "message": error.message,
-        "path": error.path,
-        "line": error.line,
-        "detail": error.detail,
-        "hint": error.hint,
-    }
 
 
 def error_lines(error: MissionError) -> list[str]:
@@ -300,12 +287,8 @@ def bar(pct: int, width: int = 20) -> str:
     return f"[{'#' * full}{'-' * (width - full)}]"
 
 
-def plain(value: Any) -> JsonValue:
-    """Return a field of a record as JSON holds it."""
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat())
-    return value  # type: ignore[no-any-return]
+def plain(value: Any) -> Any:
+    """Return a value as `--json` prints it: a record is an object of its fields."""
+    from mosaic.codec import JsonForm, dump_value  # start-up: people need none of it
+
+    return dump_value(value, JsonForm(times="iso"))

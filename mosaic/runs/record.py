@@ -105,7 +105,7 @@ class RunState:
     begin_tree: ObjectId | None = None
     """The work tree when the agent was started; kept by the hidden ref `<run>/0`."""
     place: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Where its supervisor was started: `executor`, and of a tmux pane what finds it again."""
+    """Where its supervisor was started: `executor`, and of a pane what finds it again."""
     unknown: Mapping[str, FreeJson] = field(default_factory=dict)
 
 

@@ -35,6 +35,10 @@ class Problem:
     task_id: str | None = None
     """The task that cannot be trusted because of it; None when all of the table cannot."""
 
+    def json_values(self) -> dict[str, str | int | None]:
+        """Return the error's facts and the task, as JSON holds them."""
+        return {**self.error.json_values(), "task_id": self.task_id}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
