@@ -197,29 +197,29 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
     if data is None:
         return None
     found = load_record(Workspace, data, path, what="the record of a worktree", hint=HINT)
-    if not all(
-        _COMMIT.fullmatch(each) for each in (found.base_commit, found.merged_commit) if each
-    ):
+    commits = (found.base_commit, found.merged_commit)
+    if not all(_COMMIT.fullmatch(commit) for commit in commits if commit is not None):
         raise _unreadable(path, "it names what is not a commit")
     # A mission that was moved: the record stands beside its work tree, wherever that is.
     place = path.with_name(path.name[1:].removesuffix(".json"))
     name = found.name if safe_segment(found.name) == place.name else place.name
-    places = _places(place, found.mission_file, layout)
-    return replace(found, name=name, path=place, **places)
+    return _at_home(replace(found, name=name, path=place), layout)
 
 
-def _places(place: Path, mission_file: Path, layout: Layout | None) -> dict[str, Path]:
-    """Return where a work tree's home, project and mission are, whatever its record says."""
+def _at_home(found: Workspace, layout: Layout | None) -> Workspace:
+    """Return a work tree with its home, project and mission as they are, not as recorded."""
+    place = found.path
     if layout is None:
         home = find_work_tree(place.parent) or place.parent
-        return {"home": home, "project": place, "mission_file": mission_file}
+        return replace(found, home=home, project=place)
     project = Path(os.path.realpath(layout.project))
     home = find_work_tree(project) or project
-    return {
-        "home": home,
-        "project": place / project.relative_to(home),
-        "mission_file": layout.mission_file,
-    }
+    return replace(
+        found,
+        home=home,
+        project=place / project.relative_to(home),
+        mission_file=layout.mission_file,
+    )
 
 
 def _unreadable(path: Path, why: str) -> RecordError:
