@@ -142,6 +142,12 @@ class Task(NamedTuple):
     more: Mapping[str, str | tuple[str, ...]] = {}
     """What it holds in fields of `mosaic.text.fields` that have no attribute here."""
 
+    def json_values(self) -> dict[str, object]:
+        """Return its fields, those without an attribute among them."""
+        values = self._asdict()
+        more = values.pop("more")
+        return {**values, **more}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Milestone:
@@ -358,7 +364,7 @@ class Mission:
     max_parallel: int | None = None
     """How many sessions may be live at once; None: as many as are asked for."""
     notify: tuple[str, ...] = ()
-    """A command that is told, by JSON on its stdin, when a person is needed."""
+    """A command that gets JSON on its stdin when a person is needed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
 
 
 class MissionError(Exception):
-    """A condition that the user is told about: what, where, and what to do next.
+    """A condition that is reported to the user: what, where, and what to do next.
 
     Args:
         message: what is wrong, in one line, without a full stop; literals in backticks.
@@ -54,6 +54,12 @@ class MissionError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def json_values(self) -> dict[str, str | int | None]:
+        """Return its facts as the JSON document of an error has them."""
+        facts = ("code", "message", "path", "line", "detail", "hint")
+        document: dict[str, str | int | None] = {"schema_version": 1, "kind": "error"}
+        return document | {name: getattr(self, name) for name in facts}
 
     @property
     def summary(self) -> str:

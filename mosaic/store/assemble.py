@@ -26,7 +26,7 @@ from mosaic.store.parsed import (
     plain_value,
 )
 from mosaic.store.scan import Scan
-from mosaic.store.sync import Merge, dump_base, merge_sides
+from mosaic.store.sync import Merge, merge_sides
 from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
 from mosaic.text.fields import SYNCED, unsynced_values
 
@@ -43,14 +43,7 @@ KNOWN_COLUMNS = frozenset({"id", "notes", *SYNCED})
 def build_snapshot(
     document: MissionDocument, scan: Scan, base: Base, *, prefer: Side | None = None
 ) -> Snapshot:
-    """Take rows and files together into tasks.
-
-    Args:
-        document: the mission they belong to; its own status words are understood.
-        scan: what the folder and the table hold.
-        base: what both last agreed on, by task.
-        prefer: the side that wins where they disagree.
-    """
+    """Take rows and files together into tasks."""
     return _Assembly(document, scan, base, prefer).snapshot()
 
 
@@ -69,14 +62,7 @@ def build_entry(
 def build_changed(
     document: MissionDocument, entry: Entry, file_text: str | None, table_text: str | None
 ) -> Entry:
-    """Read one task again whose file or row was changed, and no other task.
-
-    Args:
-        document: the mission it belongs to.
-        entry: the task as it was before.
-        file_text: its file's whole text; None where that is as it was.
-        table_text: the table's whole text; None where that is as it was.
-    """
+    """Read one task again; a text that is None is as it was."""
     file, row = entry.file, entry.row
     if file and file_text is not None:
         file = parse_task_file(file.name, file_text)
@@ -87,36 +73,6 @@ def build_changed(
         found = row_by_line(table, row.line) if table else None
         row = parse_row(table, found) if table and found else row
     return build_entry(document, entry.task, row, file, {})
-
-
-class Assembled:
-    """The entries of a snapshot, all made."""
-
-    def __init__(self, entries: Mapping[str, Entry], base: Base, unagreed: Sequence[str]) -> None:
-        self._entries = entries
-        self._base = base
-        self._unagreed = unagreed
-
-    def entry(self, task: Task) -> Entry:
-        """Return one task with where it comes from."""
-        return self._entries[task.id]
-
-    def entries(self) -> Mapping[str, Entry]:
-        """Return them all by id, in plan order."""
-        return self._entries
-
-    def base(self) -> Base:
-        """Return what table and files last agreed on."""
-        return self._base
-
-    def unagreed(self) -> Sequence[str]:
-        """Return ids of tasks whose row and file agree on what the base does not say."""
-        return self._unagreed
-
-    def base_with(self, data: bytes, agreed: Base) -> bytes:
-        """Return sync.json with what some tasks agree on now."""
-        del data
-        return dump_base({**self._base, **agreed})
 
 
 class _Assembly:
@@ -152,12 +108,7 @@ class _Assembly:
                 )
             except MissionError as error:
                 self._problems.append(Problem(error=error, task_id=task_id))
-        return Snapshot(
-            document=self._document,
-            tasks=tuple(entry.task for entry in entries.values()),
-            source=Assembled(entries, self._base, self._unagreed),
-            problems=tuple(self._problems),
-        )
+        return Snapshot(self._document, entries, self._base, self._unagreed, tuple(self._problems))
 
     def entry(self, task: Task, row: RowRecord | None, file: FileRecord | None) -> Entry:
         """Return the entry of a task that is known to be in order."""

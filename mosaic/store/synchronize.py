@@ -35,11 +35,6 @@ class Synchronized:
 def synchronize(mission_file: Path, task_ids: Sequence[str], prefer: Side | None) -> Synchronized:
     """Bring table and files in step.
 
-    Args:
-        mission_file: path of mission.json.
-        task_ids: the tasks to look at; all of them when empty.
-        prefer: the side that wins where they disagree; None leaves conflicts as they are.
-
     Raises:
         TaskNotFoundError: a task that was named does not exist.
         BrokenFileError: an edit cannot be made cleanly; nothing was written.
@@ -48,7 +43,7 @@ def synchronize(mission_file: Path, task_ids: Sequence[str], prefer: Side | None
         chosen = [draft.snapshot.get(name).task.id for name in task_ids]
         broken = draft.snapshot.broken_ids
         carried: list[Carried] = []
-        for task_id, entry in draft.snapshot.entries.items():
+        for task_id, entry in draft.snapshot.entries().items():
             if task_id in broken or (chosen and task_id not in chosen) or not entry.carries:
                 continue
             draft.edit_task(task_id, {}, utc_now())

@@ -13,12 +13,12 @@ for people. It is not read from there: it is the repository that the mission lie
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.codec import JsonForm, dump_record, load_record
+from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
 from mosaic.git.git import find_work_tree
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from mosaic.model import ObjectId, Text
     from mosaic.store.layout import Layout
 
-_WHAT = "the record of a worktree"
-_HINT = "`git worktree list` shows where it is; remove the record when it is not needed"
+LAYOUT_VERSION = 1
+HINT = "`git worktree list` shows where it is; remove the record when it is not needed"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:
     """A worker's worktree."""
 
-    json_form = JsonForm(version=1)
-
+    json_form = JsonForm(version=LAYOUT_VERSION)
     name: str
     owner: str
     """The task or panel that it is for."""
@@ -98,9 +98,8 @@ def write_workspace(workspace: Workspace) -> None:
     Raises:
         FileAccessError: it cannot be written.
     """
-    data = json.dumps(dump_record(workspace), ensure_ascii=False, indent=2) + "\n"
-    folder = workspace.record.parent
-    write_private(workspace.record, data.encode("utf-8", "surrogateescape"), root=folder)
+    data = dump_json(dump_record(workspace))
+    write_private(workspace.record, data, root=workspace.record.parent)
 
 
 def prepare_folder(layout: Layout) -> None:
@@ -193,28 +192,42 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
         RecordError: it cannot be read.
     """
     if path.is_symlink():
-        raise RecordError(
-            f"{_WHAT} cannot be read", path=path, detail="it is a symlink", hint=_HINT
-        )
+        raise _unreadable(path, "it is a symlink")
     data = find_bytes(path)
     if data is None:
         return None
-    found = load_record(Workspace, data, path, what=_WHAT, hint=_HINT)
+    found = load_record(Workspace, data, path, what="the record of a worktree", hint=HINT)
+    commits = (found.base_commit, found.merged_commit)
+    if not all(_COMMIT.fullmatch(commit) for commit in commits if commit is not None):
+        raise _unreadable(path, "it names what is not a commit")
     # A mission that was moved: the record stands beside its worktree, wherever that is.
     place = path.with_name(path.name[1:].removesuffix(".json"))
     name = found.name if safe_segment(found.name) == place.name else place.name
+    return _at_home(replace(found, name=name, path=place), layout)
+
+
+def _at_home(found: Workspace, layout: Layout | None) -> Workspace:
+    """Return a worktree with its home, project and mission as they are, not as recorded."""
+    place = found.path
     if layout is None:
         home = find_work_tree(place.parent) or place.parent
-        return replace(found, name=name, path=place, home=home, project=place)
+        return replace(found, home=home, project=place)
     project = Path(os.path.realpath(layout.project))
     home = find_work_tree(project) or project
     return replace(
         found,
-        name=name,
-        path=place,
         home=home,
         project=place / project.relative_to(home),
         mission_file=layout.mission_file,
+    )
+
+
+def _unreadable(path: Path, why: str) -> RecordError:
+    return RecordError(
+        "the record of a worktree cannot be read",
+        path=path,
+        detail=why,
+        hint=HINT,
     )
 
 

@@ -1,0 +1,178 @@
+"""The agent's process: started, signalled, and ended with everything that it left behind.
+
+A headless agent has a session of its own, nothing of ours inherited but its three streams,
+and its output goes through an `Outlet` into the record's logs. An interactive one has the
+terminal.
+
+Its version is asked once, then known until the program changes: `.state/versions.json` maps a
+program's path to its file's signature and version. Deleting it costs one `--version`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from mosaic.codec import parse_json
+from mosaic.errors import MissionError
+from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.environment import child_environment
+from mosaic.machine.identity import identity_of_child
+from mosaic.machine.log_pipes import Outlet
+from mosaic.machine.process import install_path, spawn, sweep_orphans
+from mosaic.machine.signature import find_signature
+from mosaic.model import Mode
+from mosaic.ports import PromptChannel
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from mosaic.model import JsonValue, ProcessIdentity
+    from mosaic.ports import Order, Runtime
+    from mosaic.runs.record import Run
+    from mosaic.store.layout import Layout
+
+
+class AgentProcess:
+    """One agent. `start` once; `end_leftovers` when it has ended; `close` in the end."""
+
+    def __init__(self, run: Run, order: Order) -> None:
+        self._run = run
+        self._order = order
+        self._outlet: Outlet | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> ProcessIdentity:
+        """Start it.
+
+        Raises:
+            ProgramNotFoundError: its program cannot be started.
+            FailedError: its output cannot be recorded.
+        """
+        order = self._order
+        environ = {k: v for k, v in child_environment().items() if k not in order.unset}
+        environ.update(order.env)
+        if order.mode is Mode.INTERACTIVE:
+            self._process = spawn(
+                order.argv,
+                cwd=order.cwd,
+                env=environ,
+                stdin=None,
+                stdout=None,
+                stderr=None,
+                new_session=False,
+            )
+        else:
+            self._process = self._start_headless(environ)
+        return identity_of_child(self._process.pid)
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended; it is not reaped, so that its group stays its own."""
+        assert self._process is not None
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, flags) is not None
+
+    def is_suspended(self) -> bool:
+        """Tell whether it was suspended, as Ctrl-Z does, and not continued since."""
+        assert self._process is not None
+        flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self._process.pid, flags) is not None
+        except ChildProcessError:
+            return False  # it has ended
+
+    def signal(self, number: int) -> None:
+        """Signal it: its whole group where it has one of its own."""
+        if self._process is None or self.has_ended():
+            return
+        try:  # not reaped, so the pid is still the agent's
+            signal_it = os.kill if self._order.mode is Mode.INTERACTIVE else os.killpg
+            signal_it(self._process.pid, number)
+            signal_it(self._process.pid, signal.SIGCONT)  # one that is stopped could not act
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def end_leftovers(self) -> int:
+        """Reap it, end everything that it started and left behind, and take its last words.
+
+        Returns:
+            How many processes it had left behind.
+        """
+        process = self._process
+        assert process is not None
+        if self._order.mode is Mode.HEADLESS:
+            # Nobody may be left in the group but its ended leader.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        swept = len(sweep_orphans(exclude=[self._outlet.pid] if self._outlet else []))
+        if self._outlet:
+            self._outlet.wait()
+            self._outlet.give_up_reserve()
+        return swept
+
+    @property
+    def exit_code(self) -> int:
+        """What it exited with; negative for a signal. Known after `end_leftovers`."""
+        assert self._process is not None
+        code: int = self._process.returncode
+        return code
+
+    def close(self) -> None:
+        """Give back what an agent that never started was given."""
+        if self._outlet:
+            self._outlet.close()
+
+    def _start_headless(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+        order = self._order
+        source = self._run.prompt_file if order.channel is PromptChannel.STDIN else os.devnull
+        self._outlet = outlet = Outlet(self._run.dir)
+        stdin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return spawn(
+                order.argv,
+                cwd=order.cwd,
+                env=environ,
+                stdin=stdin,
+                stdout=outlet.stdout,
+                stderr=outlet.stderr,
+                new_session=True,
+            )
+        except BaseException:
+            outlet.close()
+            outlet.wait()
+            outlet.give_up_reserve()
+            raise
+        finally:
+            outlet.close()
+            os.close(stdin)
+
+
+def describe_agent(runtime: Runtime, program: str, layout: Layout) -> dict[str, JsonValue]:
+    """Return an agent's program, where it is, and its version as far as it tells."""
+    path = install_path(program)
+    if path is None:
+        return {"program": program, "path": None, "version": None}
+    cache = layout.state_dir / "versions.json"
+    known = _read(cache)
+    signature = find_signature(path)
+    key = [signature.size, signature.mtime_ns, signature.inode] if signature else None
+    entry = known.get(path)
+    if not isinstance(entry, dict) or entry.get("signature") != key:
+        entry = {"signature": key, "version": runtime.probe().version}
+        known[path] = entry
+        with contextlib.suppress(MissionError):  # only a cache
+            write_private(cache, json.dumps(known).encode(), root=layout.state_dir)
+    return {"program": program, "path": path, "version": entry.get("version")}
+
+
+def _read(cache: Path) -> dict[str, JsonValue]:
+    try:
+        values = parse_json(find_bytes(cache) or b"{}")
+    except (ValueError, MissionError):
+        return {}
+    return values if isinstance(values, dict) else {}
