@@ -41,12 +41,7 @@ class Choice:
 
 
 def preview(snapshot: Snapshot, request: HandOffRequest) -> HandOffPreview:
-    """Do everything up to the claim: the capsule is written, and nothing else is changed.
-
-    Raises:
-        NothingReadyError: no task is ready.
-        TaskNotReadyError: the task that was asked for cannot be handed off.
-    """
+    """Do everything up to the claim: the capsule is written, and nothing else is changed."""
     found = preview_hand_off(snapshot, request)
     return HandOffPreview(
         task=TaskView(found.task),
