@@ -280,9 +280,9 @@ def _loop_ended(done: LoopReport, what: str) -> Result:
 
 
 def _pool_started(done: PoolStart) -> Result:
+    report = done.report
     failed = [
-        f"{name} could not be started: {clean(why)}"
-        for name, why in done.report.not_started.items()
+        f"{name} could not be started: {clean(why)}" for name, why in report.not_started.items()
     ]
     lines = [f"{len(done.sessions)} sessions work in the background", *failed]
     code = ExitCode.OK if done.sessions else ExitCode.NOTHING_TO_DO
