@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mosaic.records import dataclass
-from mosaic.sessions.housekeeping import clean_runs
-from mosaic.sessions.survey import Kind
+from mosaic.sessions.housekeeping import Kind, clean_runs
 from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mosaic.sessions.housekeeping import Cleaned
-    from mosaic.sessions.survey import Found
+    from mosaic.sessions.housekeeping import Cleaned, Found
     from mosaic.sessions.worktrees import SweptWorktree
     from mosaic.store.tasks import Snapshot
 

@@ -74,8 +74,7 @@ def clean_command(
 
 
 def _lines(done: CleanedMission, layout: Layout, verb: str) -> list[str]:
-    from mosaic.sessions.housekeeping import checkpoint_bytes
-    from mosaic.sessions.survey import Kind
+    from mosaic.sessions.housekeeping import Kind, checkpoint_bytes
 
     shown = layout.shown
     lines = [f"{verb} {len(done.removed_records)} run records, {format_size(done.size_bytes)}"]
