@@ -96,11 +96,11 @@ class Snapshot:
         """Where the mission's files are."""
         return self.document.layout
 
-    def with_session_problems(self) -> Snapshot:
-        """Return the same with what is wrong with sessions, for those who read them all."""
+    @property
+    def session_problems(self) -> tuple[Problem, ...]:
+        """What is wrong with sessions in mission.json, for those who read them all."""
         errors = self.document.mission.sessions.problems()
-        listed = tuple(Problem(error=error.at(self.document.path)) for error in errors)
-        return Snapshot(self.document, self.tasks, self._source, (*self.problems, *listed))
+        return tuple(Problem(error=error.at(self.document.path)) for error in errors)
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
