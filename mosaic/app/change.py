@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mosaic.app.actor import is_agent
+from mosaic.app.tasks import TaskView
 from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
@@ -58,7 +59,7 @@ class ChangedField:
 class ChangedTask:
     """A task after a change."""
 
-    task: Task
+    task: TaskView
     changed: bool
     fields: tuple[ChangedField, ...]
     asks_review: bool = False
@@ -140,7 +141,7 @@ def change_task(
             note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
         task = draft.saved_task(entry)
         return ChangedTask(
-            task=task,
+            task=TaskView(task),
             changed=changed,
             fields=tuple(
                 ChangedField(
@@ -160,7 +161,7 @@ def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
     with editing(mission_file, "adding a task") as draft:
         task_id = add_to(draft, new, utc_now())
         draft.save()
-        task = draft.snapshot.get(task_id).task
+        task = TaskView(draft.snapshot.get(task_id).task)
         return ChangedTask(task=task, changed=True, fields=(), notices=tuple(draft.notices))
 
 

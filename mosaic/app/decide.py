@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.app.actor import is_agent
+from mosaic.app.tasks import TaskView
 from mosaic.errors import UsageError
 from mosaic.records import dataclass
 from mosaic.review.decision import approved_before, commit_decision, decide
 
 if TYPE_CHECKING:
     from mosaic.app.actor import Actor
-    from mosaic.model import Task
     from mosaic.review.verdict import Review
     from mosaic.store.tasks import Snapshot
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Decision:
     """A decision that was recorded."""
 
-    task: Task
+    task: TaskView
     decision: str
     overruled: tuple[str, ...]
     """The evidence against approving, where it was approved anyway."""
@@ -70,7 +70,7 @@ def decide_review(
     earlier = approved_before(path, review) if approve and commit else None
     decided = earlier or decide(path, review, approve=approve, why=why, force=force)
     return Decision(
-        task=decided.task,
+        task=TaskView(decided.task),
         decision="approved" if approve else "rejected",
         overruled=decided.overruled,
         commit=commit_decision(review, decided) if commit else None,

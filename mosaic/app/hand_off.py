@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mosaic.app.tasks import TaskView
 from mosaic.model import Mode, RunStatus
 from mosaic.records import dataclass
 from mosaic.sessions.session import hand_off
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.errors import MissionError
-    from mosaic.model import Session, Task
+    from mosaic.model import Session
     from mosaic.ports import Executor, Order
     from mosaic.runs.record import RunMeta
     from mosaic.sessions.carry import RunCarrier
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class StartedSession:
     """A task in the hands of an agent that runs somewhere else."""
 
-    task: Task
+    task: TaskView
     session: Session
     run_dir: Path
     place: Mapping[str, Any]
@@ -48,7 +49,7 @@ class StartedSession:
 class EndedSession:
     """A session that was carried to its end."""
 
-    task: Task
+    task: TaskView
     task_status: str
     """`gone`: the task is not there any more."""
     session: Session
@@ -154,7 +155,7 @@ def hand_off_task(
 
     supervised = executor_of(done.run)
     return StartedSession(
-        task=done.task,
+        task=TaskView(done.task),
         session=done.session,
         run_dir=done.run.dir,
         place=dict(done.started.place),
@@ -177,7 +178,7 @@ def _end_of(done: HandedOff, carrier: RunCarrier) -> EndedSession | None:
     if settled.task_status is not None:
         task = task._replace(status=settled.task_status)
     return EndedSession(
-        task=task,
+        task=TaskView(task),
         task_status=settled.task_status.value if settled.task_status else "gone",
         session=settled.session,
         run_dir=done.run.dir,

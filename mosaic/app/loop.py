@@ -162,8 +162,8 @@ def run_pool(
             worktrees[done.session.id] = place
         face.started(done)
         return Worker(
-            task=done.task,
-            before=done.task.status.value,
+            task=done.task.task,
+            before=done.task.task.status.value,
             session_id=done.session.id,
             run_dir=done.run_dir,
         )

@@ -11,7 +11,6 @@ from mosaic.sessions.selection import select_from
 
 if TYPE_CHECKING:
     from mosaic.errors import MissionError
-    from mosaic.model import Task
     from mosaic.plan.ready import Selection
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Problem, Snapshot
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 class HandOffPreview:
     """What the next agent would be given."""
 
-    task: Task
+    task: TaskView
     runtime: str
     prompt: str
     capsule_file: str | None
@@ -50,7 +49,7 @@ def preview(snapshot: Snapshot, request: HandOffRequest) -> HandOffPreview:
     """
     found = preview_hand_off(snapshot, request)
     return HandOffPreview(
-        task=found.task,
+        task=TaskView(found.task),
         runtime=found.runtime,
         prompt=found.briefing.prompt,
         capsule_file=None if found.unsaved else str(snapshot.layout.capsule_file),

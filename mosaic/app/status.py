@@ -132,7 +132,8 @@ def show_status(mission_file: Path) -> StatusPage:
     if recovered:
         snapshot = read_mission(mission_file)
     mission = snapshot.document.mission
-    selection = select_from(snapshot)
+    live = live_or_unknown(snapshot)
+    selection = select_from(snapshot, live=live)
     progress = measure_progress(snapshot.tasks)
     review = _lines(snapshot, Status.REVIEW)
     return StatusPage(
@@ -147,7 +148,7 @@ def show_status(mission_file: Path) -> StatusPage:
             )
             for each in milestone_progress(snapshot.tasks, mission.milestones)
         ),
-        live_sessions=tuple(map(view_live, live_or_unknown(snapshot))),
+        live_sessions=tuple(map(view_live, live)),
         sessions_elsewhere=tuple(
             SessionElsewhere(
                 session_id=lock.session_id, task_id=lock.task_id, project=lock.project_path

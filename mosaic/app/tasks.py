@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import UsageError
 from mosaic.records import dataclass
-from mosaic.sessions.selection import select_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,6 +122,8 @@ def list_tasks(
         UsageError: a status or an order does not exist.
     """
     wanted = {_status(word, snapshot) for word in statuses}
+    from mosaic.sessions.selection import select_from  # start-up: a change needs none
+
     selection = select_from(snapshot)
     tasks = [v.task for v in selection.ready] if ready else list(snapshot.tasks)
     if wanted:
@@ -178,6 +179,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     """
     from mosaic.app.runs import view_run
     from mosaic.runs.folders import runs_of_task
+    from mosaic.sessions.selection import select_from  # start-up: a change needs none
     from mosaic.text.frontmatter import find_block
     from mosaic.text.sections import missing_sections
 

@@ -53,8 +53,8 @@ def add_command(
     result = Result(
         kind="task.added",
         data=added,
-        lines=[added.task.id],
-        next_commands=[f"mission show {added.task.id}", "mission next"],
+        lines=[added.task.task.id],
+        next_commands=[f"mission show {added.task.task.id}", "mission next"],
     )
     return emit(result, as_json=as_json)
 

@@ -51,7 +51,7 @@ def _parse(change: str) -> Change:
 
 def _show(changed: ChangedTask, *, as_json: bool) -> int:
     report_notices(changed.notices)
-    task = changed.task
+    task = changed.task.task
     arrow = paint("→", "dim")
     lines = [
         f"{task.id}  {field.name}: {_words(field.before)} {arrow} {_words(field.after)}"

@@ -91,7 +91,7 @@ class LoopTerminal(Terminal):
     def ended(self, end: EndedSession) -> None:
         """Tell how a session ended."""
         stands = "ended" if end.task_status == "gone" else f"is {paint_status(end.task_status)}"
-        self.say(f"{paint(end.task.id, 'bold', err=True)} {stands}: {clean(end.summary)}")
+        self.say(f"{paint(end.task.task.id, 'bold', err=True)} {stands}: {clean(end.summary)}")
 
     def heeds_interrupt(self) -> bool:
         """Count a Ctrl-C in a session."""
@@ -117,7 +117,7 @@ class PoolTerminal(LoopTerminal):
         """Name a worker and, where it has a screen of its own, how to see it."""
         branch = f" on {clean(session.branch)}" if session.branch else ""
         self.say(
-            f"{paint(session.task.id, 'bold', err=True)} → {session.session.runtime}, "
+            f"{paint(session.task.task.id, 'bold', err=True)} → {session.session.runtime}, "
             f"session {session.session.id}{branch}"
         )
         if session.screen and session.screen != self._screen:

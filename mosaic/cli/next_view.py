@@ -173,7 +173,7 @@ def exit_code_of(reason: str | None, *, completed: bool) -> ExitCode:
 def _started(done: StartedSession) -> Result:
     session = done.session
     lines = [
-        f"{paint(done.task.id, 'bold')} → {session.runtime} {done.where}, "
+        f"{paint(done.task.task.id, 'bold')} → {session.runtime} {done.where}, "
         f"session {session.id}, pid {session.pid}",
         *_place_lines(done),
     ]
@@ -203,7 +203,7 @@ def _ended(done: EndedSession) -> Result:
     facts = [length_words(session), usage_words(session.usage), f"ended {done.outcome}"]
     stands = "ended" if done.task_status == "gone" else f"is {paint_status(done.task_status)}"
     lines = [
-        f"{paint(done.task.id, 'bold')} {stands}: {clean(done.summary)}",
+        f"{paint(done.task.task.id, 'bold')} {stands}: {clean(done.summary)}",
         paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run_dir.name}", "dim"),
         *_place_lines(done),
     ]
@@ -228,7 +228,7 @@ def _ended(done: EndedSession) -> Result:
 
 
 def _what_next(done: EndedSession) -> list[str]:
-    task_id = done.task.id
+    task_id = done.task.task.id
     if done.task_status == "review":
         merge = [f"mission merge {task_id}"] if done.worktree else []
         return [f"mission review {task_id}", f"mission done {task_id}", *merge, "mission next"]

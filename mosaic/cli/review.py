@@ -116,7 +116,7 @@ def _write_page(place: Path, review: Review) -> None:
 
 def _show_decision(decided: Decision, *, as_json: bool) -> int:
     report_notices(decided.notices)
-    task = decided.task
+    task = decided.task.task
     lines = [f"{paint(task.id, 'bold')} {decided.decision}, and is {task.status.value}"]
     lines += [f"  against the evidence: {clean(each)}" for each in decided.overruled]
     if decided.commit:

@@ -19,7 +19,7 @@ from mosaic.store.reading import read_mission
 )
 def test_only_a_person_sets_a_task_done(mission: Path, actor: Actor, status: Status) -> None:
     changed = change_status(mission, "T-001", Status.DONE, None, actor)
-    assert changed.task.status is status
+    assert changed.task.task.status is status
     assert changed.asks_review is (actor is Actor.AGENT)
     assert read_mission(mission).get("T-001").task.status is status
 
@@ -34,7 +34,7 @@ def test_some_statuses_need_a_reason(mission: Path, status: Status) -> None:
     for nothing in (None, "", "  "):
         with pytest.raises(UsageError):
             change_status(mission, "T-001", status, nothing)
-    assert change_status(mission, "T-001", status, "so it is").task.status is status
+    assert change_status(mission, "T-001", status, "so it is").task.task.status is status
 
 
 def test_a_reason_is_kept_in_the_notes(mission: Path) -> None:

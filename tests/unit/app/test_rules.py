@@ -39,7 +39,7 @@ def test_a_person_approves_against_the_evidence_only_by_force(mission: Path) -> 
     with pytest.raises(NotReadyError):
         decide_review(snapshot, review, approve=True, actor=Actor.PERSON)
     decided = decide_review(snapshot, review, approve=True, force=True, actor=Actor.PERSON)
-    assert decided.task.status is Status.DONE
+    assert decided.task.task.status is Status.DONE
     assert decided.overruled == tuple(review.objections)
 
 
@@ -50,7 +50,7 @@ def test_a_rejection_needs_a_reason_and_sets_the_task_back(mission: Path) -> Non
     with pytest.raises(UsageError):
         decide_review(snapshot, review, approve=False, actor=Actor.PERSON)
     decided = decide_review(snapshot, review, approve=False, why="no tests", actor=Actor.PERSON)
-    assert (decided.decision, decided.task.status) == ("rejected", Status.TODO)
+    assert (decided.decision, decided.task.task.status) == ("rejected", Status.TODO)
 
 
 def test_a_merge_needs_a_done_task_with_a_worktree(mission: Path) -> None:
