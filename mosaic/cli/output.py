@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
 from mosaic.records import dataclass, field
-from mosaic.text.harmless import escaped_signs, harmless_line, harmless_signs, is_harmless_line
+from mosaic.text.harmless import escaped_signs, harmless_line, harmless_text, is_harmless_line
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
@@ -126,11 +126,9 @@ def _shown(text: str, *, err: bool = False) -> str:
     if all(map(is_harmless_line, text.split("\n"))):
         return text
     if not has_color(err=err):
-        return harmless_signs(text)
+        return harmless_text(text)
     parts = re.split(OUR_COLORS, text)
-    return "".join(
-        part if number % 2 else harmless_signs(part) for number, part in enumerate(parts)
-    )
+    return "".join(part if number % 2 else harmless_text(part) for number, part in enumerate(parts))
 
 
 def draw(text: str) -> None:
