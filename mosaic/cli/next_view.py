@@ -198,8 +198,7 @@ def _place_lines(done: StartedSession | EndedSession) -> list[str]:
 
 
 def _ended(done: EndedSession) -> Result:
-    from mosaic.cli.runs_view import asked_lines
-    from mosaic.cli.sessions_view import length_words, usage_words
+    from mosaic.cli.sessions_view import asked_lines, length_words, usage_words
 
     session, problem = done.session, done.problem
     facts = [length_words(session), usage_words(session.usage), f"ended {done.outcome}"]
