@@ -77,7 +77,7 @@ def parse_answer(text: str, *, role: str, label: str) -> WorkerResult:
         if isinstance(values.get("status"), str) and "summary" in values:
             return _result(values, role, label)
     found = _text(" ".join(text[:LONGEST_TEXT].split()), 200)
-    words = f"its answer is no result: {found}" if found else "it gave no answer"
+    words = f"its answer is not a result: {found}" if found else "it gave no answer"
     return error_result(words, role=role, label=label)
 
 

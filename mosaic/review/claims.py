@@ -2,7 +2,7 @@
 
 One claim a line: bullets or none, backticks or none, `$ ` prompts, remarks behind a path or a
 command, tables (their first column), fenced blocks with one command a line. What says nothing
-(`none`, `n/a`, `无`) is no claim. Never raises, whatever the text.
+(`none`, `n/a`, `无`) is not a claim. Never raises, whatever the text.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class CommandClaim:
     """From that `cd`."""
     says_failed: bool = False
     says_skipped: bool = False
-    """Then it is no claim to have run it."""
+    """Then it is not a claim to have run it."""
 
 
 def parse_file_claims(section: str) -> tuple[FileClaim, ...]:
@@ -96,9 +96,9 @@ def parse_file_claims(section: str) -> tuple[FileClaim, ...]:
     for line, in_fence in _lines(section):
         for claim in _file_claims(line, in_fence=in_fence):
             found.setdefault((claim.path, claim.old_path), claim)
-            if len(found) >= MOST_CLAIMS:
-                return tuple(found.values())
-    return tuple(found.values())
+        if len(found) >= MOST_CLAIMS:
+            break
+    return tuple(found.values())[:MOST_CLAIMS]
 
 
 def parse_command_claims(section: str) -> tuple[CommandClaim, ...]:
@@ -106,9 +106,8 @@ def parse_command_claims(section: str) -> tuple[CommandClaim, ...]:
     claims: list[CommandClaim] = []
     has_prompts = any(PROMPT.match(line.strip()) for line, in_fence in _lines(section) if in_fence)
     for line, in_fence in _lines(section):
-        if in_fence and has_prompts and not PROMPT.match(line.strip()):
-            continue  # what a command wrote
-        claims += _command_claims(line, in_fence=in_fence)
+        is_output = in_fence and has_prompts and not PROMPT.match(line.strip())
+        claims += () if is_output else _command_claims(line, in_fence=in_fence)
         if len(claims) >= MOST_CLAIMS:
             break
     return tuple(claims[:MOST_CLAIMS])
@@ -129,7 +128,7 @@ def _lines(section: str) -> Iterator[tuple[str, bool]]:
 
 
 def _first_column(line: str) -> str:
-    """Return a table row's first cell; of its head and its rule nothing; other lines whole."""
+    """Return the first cell of a table row, nothing of its head and rule, and other lines as is."""
     text = line.strip()
     if not text.startswith("|"):
         return line
@@ -158,7 +157,7 @@ def _file_claims(line: str, *, in_fence: bool) -> Iterator[FileClaim]:
 
 
 def _path_word(text: str) -> str:
-    """Return the first word of a line, without backticks and quotes, as a path may stand there."""
+    """Return the first word of a line, without backticks and quotes."""
     found = PATH_WORD.search(text.strip().lstrip("`'\""))
     return found[0].rstrip(".,;:") if found else ""
 
