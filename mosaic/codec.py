@@ -146,11 +146,9 @@ def load_record(
     what = what or f"`{place.name}`"
     try:
         values = parse_json(data) if isinstance(data, bytes) else data
+        if _version_of(kind, values) > getattr(kind, "json_form", _PLAIN).version:
+            raise RecordError(f"{what} is of a newer Mosaic", path=place, hint="upgrade Mosaic")
         return _load(kind, values, _PLAIN)  # type: ignore[no-any-return]
-    except _NewerError:
-        raise RecordError(
-            f"{what} is of a newer Mosaic", path=place, hint="upgrade Mosaic"
-        ) from None
     except _FaultError as fault:
         path = ".".join(fault.path)[:LONGEST_PATH]
         detail = f"`{path}` {fault.why}" if path else f"it {fault.why}"
@@ -159,20 +157,21 @@ def load_record(
     raise RecordError(f"{what} cannot be read", path=place, detail=detail, hint=hint)
 
 
-class _NewerError(Exception):
-    """A file of a newer version."""
+def _version_of(kind: Any, values: Any) -> int:
+    if not isinstance(values, dict):
+        raise _FaultError("is not an object")
+    if not getattr(kind, "json_form", _PLAIN).version:
+        return 0
+    version = values.get("layout_version", 0)
+    if not isinstance(version, int):
+        raise _FaultError("is not a whole number", "layout_version")
+    return version
 
 
 def _load(kind: Any, values: Any, outer: JsonForm) -> Any:
     if not isinstance(values, dict):
         raise _FaultError("is not an object")
     form: JsonForm = getattr(kind, "json_form", outer)
-    if form.version:
-        version = values.get("layout_version", form.version)
-        if not isinstance(version, int):
-            raise _FaultError("is not a whole number", "layout_version")
-        if version > form.version:
-            raise _NewerError
     given: dict[str, Any] = {}
     readers = _READERS.get((kind, form.is_camel)) or _make_readers(kind, form)
     for name, key, read, is_needed in readers:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
+from mosaic.executors import PROGRAMS, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_process_table
-from mosaic.machine.lock import is_folder_held
-from mosaic.machine.mounts import find_foreign_file_system
-from mosaic.machine.orphans import list_marked
+from mosaic.machine.lock import find_foreign_file_system, is_folder_held
 from mosaic.machine.paths import is_inside
-from mosaic.machine.process import find_tool, install_path
-from mosaic.machine.tmux import Tmux
+from mosaic.machine.process import find_tool, install_path, list_marked
 from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in, task_folders
@@ -69,7 +67,7 @@ def examine(mission: Path | None) -> list[Item]:
         _program("git", "install git; without it there are no branches and no evidence"),
         _processes(),
         _yaml(),
-        _program("tmux", "install tmux; only workers in panes need it"),
+        *(_program(name, hint, flag) for name, (flag, hint) in PROGRAMS.items()),
     ]
     try:
         snapshot = read_mission(locate_mission(mission))
@@ -120,11 +118,11 @@ def _is_of_project(program: str, *, is_set: bool) -> bool:
     return not os.path.isabs(path) or is_inside(os.path.realpath(here), os.path.realpath(path))
 
 
-def _program(name: str, hint: str) -> Item:
+def _program(name: str, hint: str, flag: str = "--version") -> Item:
     path = find_tool(name)
     if path is None:
         return Item(name=name, state="missing", found="not on the PATH", hint=hint)
-    said = answer_of_program([path, "-V" if name == "tmux" else "--version"])
+    said = answer_of_program([path, flag])
     found = f"{said.removeprefix('git version ')} at {path}"
     numbers = re.findall(r"\d+", said)
     if name == "git" and tuple(map(int, numbers[:2])) < OLDEST_GIT:
@@ -301,11 +299,7 @@ def _parallel_items(snapshot: Snapshot) -> list[Item]:
                 hint="`mission check` says what to do with each",
             )
         )
-    panes = [
-        f"{name.partition(' ')[2]} of {Path(state.mark).name}{' (ended)' if state.is_dead else ''}"
-        for name, state in Tmux().panes().items()
-        if state.mark.startswith(f"{layout.runs_dir}/")
-    ]
+    panes = list_panes(layout.runs_dir)
     if panes:
         items.append(
             Item(name="panes", state="ok", found=", ".join(panes), hint="`tmux kill-pane`")

@@ -295,15 +295,6 @@ class Executor(Protocol):
     def wait(self) -> bool:
         """Stay with the run to its end where this process carries it; tell whether it did."""
 
-    def is_alive(self, run_dir: Path) -> bool:
-        """Tell whether the run's supervisor lives."""
-
-    def stop(self, run_dir: Path, *, now: bool = False) -> bool:
-        """Ask the supervisor to stop its agent; tell whether there was one to ask."""
-
-    def attach(self, run_dir: Path) -> tuple[str, ...]:
-        """Return what a person types to see the run."""
-
 
 class Carrier(Protocol):
     """Someone in this process who can carry a run: what a terminal executor is given."""

@@ -158,7 +158,7 @@ def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:
             hint="`cd` into one that is, or name the mission by `--mission PATH`",
         )
     if isinstance(error.filename, str) and error.filename:
-        from mosaic.machine.access import access_error
+        from mosaic.machine.signature import access_error
 
         return access_error("used", error.filename, error)
     return FileAccessError(

@@ -54,15 +54,15 @@ def launch(path: Path, request: HandOffRequest, place: str | None, *, as_json: b
     settled = live.carrier.settled if live.carrier else None
     ending = live.carrier.end.ending if live.carrier and live.carrier.end else None
     if settled is None or ending is None:
-        return _tell_started(done, executor.attach(done.run.dir), as_json=as_json)
+        return _tell_started(done, as_json=as_json)
     return _tell_ended(done, settled, ending, as_json=as_json)
 
 
-def _tell_started(done: HandedOff, attach: tuple[str, ...], *, as_json: bool) -> int:
+def _tell_started(done: HandedOff, *, as_json: bool) -> int:
+    from mosaic.executors import executor_of
+
     session = done.session
-    where = (
-        "in a tmux pane" if done.started.place.get("executor") == "tmux" else "in the background"
-    )
+    executor = executor_of(done.run)
     result = Result(
         kind="session.started",
         data={
@@ -74,12 +74,16 @@ def _tell_started(done: HandedOff, attach: tuple[str, ...], *, as_json: bool) ->
             "branch": done.workspace.branch if done.workspace else None,
         },
         lines=[
-            f"{paint(done.task.id, 'bold')} → {session.runtime} {where}, "
+            f"{paint(done.task.id, 'bold')} → {session.runtime} {executor.words}, "
             f"session {session.id}, pid {session.pid}",
             *_place_lines(done),
             *_problem_lines(done),
         ],
-        next_commands=[shlex.join(attach), "mission status", f"mission stop {session.id}"],
+        next_commands=[
+            shlex.join(executor.attach()),
+            "mission status",
+            f"mission stop {session.id}",
+        ],
         show_next=True,
     )
     return emit(result, as_json=as_json)

@@ -121,8 +121,7 @@ def _stream(*, stderr: bool, events: bool, transcript: bool) -> Stream:
 
 
 def _find_run(document: MissionDocument, name: str | None) -> Run:
-    from mosaic.runs.folders import runs_of_task
-    from mosaic.runs.lookup import find_named_run, newest_run
+    from mosaic.runs.folders import find_named_run, newest_run, runs_of_task
     from mosaic.store.assemble import build_snapshot
     from mosaic.store.scan import scan_tasks
     from mosaic.store.trust import Standing

@@ -1,4 +1,4 @@
-"""The program in a tmux pane: a supervisor that shows what its agent does.
+"""The program in a pane: a supervisor that shows what its agent does.
 
 python -c '… main()' SOCKET RUN_DIR      environment, place and order come by the socket
 """
@@ -17,6 +17,7 @@ from mosaic.cli.output import clean, paint, paint_status
 from mosaic.cli.sessions_view import progress_words
 from mosaic.errors import MissionError
 from mosaic.executors.background import dump_failure, dump_started, parse_order
+from mosaic.executors.tmux import OF_THE_PANE
 from mosaic.model import Mode
 from mosaic.records import replace
 from mosaic.supervise import carrier_of
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from mosaic.ports import Order
     from mosaic.sessions.carry import RunCarrier
     from mosaic.sessions.output import Progress
-
-OF_THE_PANE = ("TMUX", "TMUX_PANE", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM")
-"""Variables that are the pane's own and not those of who started it."""
 
 
 class PaneView:

@@ -88,6 +88,7 @@ def start_command(
     mission: MissionPath = None,
 ) -> int:
     """Put a question to several workers at once."""
+    from mosaic.executors import INTERACTIVE, get_executor
     from mosaic.machine.clock import utc_now
     from mosaic.panels.brief import plan_workers
     from mosaic.panels.launch import start_panel
@@ -96,9 +97,8 @@ def start_command(
 
     document = open_document(mission, to_change=True)
     place = executor or "process"
-    if place not in ("process", "tmux"):
-        raise UsageError(f"`{place}` is no executor", hint="use `process` or `tmux`")
-    if interactive and place != "tmux":
+    get_executor(place, document.path)  # refuses an unknown one
+    if interactive and place not in INTERACTIVE:
         raise UsageError("`--interactive` needs a pane", hint="add `--executor tmux`")
     plan = PanelPlan(
         id="",

@@ -76,20 +76,19 @@ def show_panel(document: MissionDocument, panel: Panel, *, kind: str, as_json: b
         data=panel_values(panel, plan, state),
         lines=panel_lines(panel, plan, state),
         exit_code=ExitCode.FAILED if failed else ExitCode.OK,
-        next_commands=_next_commands(document, panel, state),
+        next_commands=_next_commands(panel, state),
         show_next=True,
     )
     return emit(result, as_json=as_json)
 
 
-def _next_commands(document: MissionDocument, panel: Panel, state: PanelState) -> list[str]:
-    from mosaic.executors import get_executor
+def _next_commands(panel: Panel, state: PanelState) -> list[str]:
+    from mosaic.executors import executor_of
 
     runs = [run for worker in state.workers.values() if (run := panel.run_of(worker)) is not None]
     at_work = any(worker.is_at_work for worker in state.workers.values())
     if at_work and runs:
-        executor = get_executor(panel.plan().executor, document.path)
-        attach = shlex.join(executor.attach(runs[0].dir))
+        attach = shlex.join(executor_of(runs[0]).attach())
         return [
             attach,
             f"mission panel refresh {panel.id} --wait",
@@ -141,7 +140,7 @@ def show_result(document: MissionDocument, panel: Panel, *, markdown: bool, as_j
         },
         lines=text.splitlines() if markdown else result_lines(results, together, state),
         exit_code=_exit_code(state),
-        next_commands=_next_commands(document, panel, state),
+        next_commands=_next_commands(panel, state),
         show_next=not markdown,
     )
     return emit(result, as_json=as_json)

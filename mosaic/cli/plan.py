@@ -49,8 +49,8 @@ def init_command(
     as_json: Json = False,
 ) -> int:
     """Lay a mission into a project: mission.json, TASKS.md, MISSION.md, tasks/."""
-    from mosaic.git.exposure import HIDE_COMMAND, hides_checkpoints
     from mosaic.git.git import find_work_tree
+    from mosaic.git.hidden_refs import HIDE_COMMAND, hides_checkpoints
     from mosaic.machine.clock import utc_now
     from mosaic.store.create import NewMission, lay_mission, parse_milestone, write_agents_section
 

@@ -12,7 +12,6 @@ from mosaic.cli.looping import LoopTerminal, loop_result
 from mosaic.cli.output import align, clean, draw, emit, paint, paint_status
 from mosaic.cli.sessions_view import progress_words
 from mosaic.errors import ExitCode
-from mosaic.machine.tmux import Tmux
 from mosaic.machine.wakeup import is_ignored
 from mosaic.records import replace
 from mosaic.store.reading import read_mission
@@ -47,13 +46,13 @@ class PoolTerminal(LoopTerminal):
         self._heeded = 0
         self._drawn = 0
         self._next_tick = 0.0
-        self._attach: tuple[str, ...] = ()
+        self._screen: tuple[str, ...] = ()
         self.worktrees: dict[str, tuple[str, str | None]] = {}
         """Worktree and branch by session."""
 
     def start_worker(self, request: HandOffRequest) -> Worker:
         """Hand off to a supervisor of its own."""
-        from mosaic.executors import get_executor
+        from mosaic.executors import executor_of, get_executor
         from mosaic.sessions.session import hand_off
 
         executor = get_executor(self._executor, self._mission_file)
@@ -70,11 +69,10 @@ class PoolTerminal(LoopTerminal):
             f"{paint(done.task.id, 'bold', err=True)} → {done.session.runtime}, "
             f"session {done.session.id}{branch}"
         )
-        attach = executor.attach(done.run.dir)
-        is_in_view = Tmux().own_pane is not None
-        if self._executor == "tmux" and not is_in_view and attach != self._attach:
-            self._attach = attach
-            self.say(f"  to look on: {' '.join(attach)}")
+        screen = executor_of(done.run).screen()
+        if screen and screen != self._screen:
+            self._screen = screen
+            self.say(f"  to look on: {' '.join(screen)}")
         return Worker(
             task=done.task,
             before=done.task.status.value,

@@ -1,4 +1,8 @@
-"""Where a supervisor is started: in this terminal, in the background, in a tmux pane."""
+"""Where a supervisor is started: in this terminal, in the background, in a tmux pane.
+
+`get_executor` starts one; `executor_of` reaches it afterwards. No other room knows an
+executor by its name.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,16 @@ from mosaic.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mosaic.executors.supervised import Supervised
     from mosaic.ports import Executor
+    from mosaic.runs.record import Run
 
 NAMES = ("process", "tmux")
 """The executors that outlive the command that starts them."""
+INTERACTIVE = ("tmux",)
+"""Those of them in which an agent can be talked to."""
+PROGRAMS = {"tmux": ("-V", "install tmux; only workers in panes need it")}
+"""What they need beside us: how each tells its version, and what to do without it."""
 
 
 def get_executor(name: str, mission_file: Path) -> Executor:
@@ -30,5 +40,37 @@ def get_executor(name: str, mission_file: Path) -> Executor:
         from mosaic.store.layout import project_above
 
         return TmuxExecutor(project_above(mission_file))
-    known = ", ".join(f"`{each}`" for each in NAMES)
-    raise UsageError(f"`{name}` is no executor", hint=f"use one of {known}")
+    known = " or ".join(f"`{each}`" for each in NAMES)
+    raise UsageError(f"`{name}` is not an executor", hint=f"use {known}")
+
+
+def executor_of(run: Run) -> Supervised:
+    """Return the way to a run's supervisor, from where the record says it was started."""
+    if run.find_place().get("executor") == "tmux":
+        from mosaic.executors.tmux import InPane
+
+        return InPane(run)
+    from mosaic.executors.supervised import Supervised
+
+    return Supervised(run)
+
+
+def find_problem(name: str) -> str | None:
+    """Return why an executor cannot be used here; None when it can."""
+    if name != "tmux":
+        return None
+    from mosaic.machine.tmux import Tmux
+
+    return Tmux().problem()
+
+
+def list_panes(runs_dir: Path) -> list[str]:
+    """Return in words the panes that are open for runs in a folder."""
+    from mosaic.machine.tmux import Tmux
+
+    return [
+        f"{name.partition(' ')[2]} of {state.mark.rpartition('/')[2]}"
+        f"{' (ended)' if state.is_dead else ''}"
+        for name, state in Tmux().panes().items()
+        if state.mark.startswith(f"{runs_dir}/")
+    ]

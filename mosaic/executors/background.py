@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, ProgramNotFoundError
-from mosaic.executors.supervised import Supervised
 from mosaic.machine.environment import child_environment
 from mosaic.model import Mode, ProcessIdentity
 from mosaic.ports import Order, PromptChannel, Started
@@ -30,7 +29,7 @@ PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.supervise import main; main()"
 
 
-class BackgroundExecutor(Supervised):
+class BackgroundExecutor:
     """Starts a supervisor that outlives this process and its terminal."""
 
     def start(self, run_dir: Path, order: Order) -> Started:

@@ -1,21 +1,19 @@
-"""What every executor has in common: the run's own record tells how its supervisor is."""
+"""How a supervisor is reached: by its run's own record, wherever it was started."""
 
 from __future__ import annotations
 
 import signal
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
+from mosaic.errors import FailedError, MissionError
 from mosaic.machine.identity import identify, is_elsewhere
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.process import send_signal
 from mosaic.machine.traces import ignores_signal
-from mosaic.runs.record import Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mosaic.model import ProcessIdentity
+    from mosaic.runs.record import Run
 
 STOP_SIGNAL = signal.SIGTERM
 KILL_SIGNAL = signal.SIGUSR1
@@ -33,33 +31,58 @@ def ask_to_stop(supervisor: ProcessIdentity, *, now: bool) -> bool:
 
 
 class Supervised:
-    """Looks at supervisors and asks them to stop, wherever they were started."""
+    """A run that a supervisor carries: whether it lives, how it is stopped and looked at."""
 
-    def is_alive(self, run_dir: Path) -> bool:
-        """Tell whether a run's supervisor lives: it holds the run's folder as long as it does."""
-        return is_folder_held(run_dir)
+    words = "in the background"
+    can_be_typed_into = False
 
-    def stop(self, run_dir: Path, *, now: bool = False) -> bool:
-        """Ask a run's supervisor to stop its agent, or with `now` to kill it at once.
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def is_alive(self) -> bool:
+        """Tell whether the supervisor lives: it holds the run's folder as long as it does."""
+        return is_folder_held(self.run.dir)
+
+    def stop(self, *, now: bool = False) -> bool:
+        """Ask the supervisor to stop its agent, or with `now` to kill it at once.
 
         Returns:
             Whether there was one to ask; it ends when it has recorded the end.
         """
-        supervisor = self.find_supervisor(run_dir)
+        supervisor = self.find_supervisor()
         return supervisor is not None and ask_to_stop(supervisor, now=now)
 
-    def find_supervisor(self, run_dir: Path) -> ProcessIdentity | None:
-        """Return the living supervisor of a run, as its record names it."""
+    def find_supervisor(self) -> ProcessIdentity | None:
+        """Return the living supervisor, as the record names it."""
         try:
-            state = Run(dir=run_dir).state()
+            state = self.run.state()
         except MissionError:
             return None
         if not state.supervisor_pid or (state.agent is not None and is_elsewhere(state.agent)):
             return None  # the number means another process here
         supervisor = identify(state.supervisor_pid)
         # Looked at after the identity was taken: who holds the folder then is that process.
-        return supervisor if is_folder_held(run_dir) else None
+        return supervisor if self.is_alive() else None
 
-    def attach(self, run_dir: Path) -> tuple[str, ...]:
-        """Return what a person types to see a run."""
-        return ("mission", "logs", run_dir.name, "-f")
+    def attach(self) -> tuple[str, ...]:
+        """Return what a person types to see the run."""
+        return ("mission", "logs", self.run.id, "-f")
+
+    def screen(self) -> tuple[str, ...]:
+        """Return what shows the screen that the run has for itself; empty where there is none.
+
+        Empty also where it is in view.
+        """
+        return ()
+
+    def paste(self, text: str) -> None:  # noqa: ARG002 - for those that have a screen
+        """Type a text to the agent.
+
+        Raises:
+            FailedError: there is no screen in which it listens.
+        """
+        raise FailedError(f"run `{self.run.id}` has no pane")
+
+    def close(self) -> bool:
+        """Close the run's screen; tell whether there was one."""
+        return False

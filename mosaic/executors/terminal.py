@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.executors.supervised import Supervised
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
     from mosaic.ports import Carrier, Order, Started
 
 
-class TerminalExecutor(Supervised):
+class TerminalExecutor:
     """Carries runs in this process: no second interpreter has to start."""
 
     def __init__(self, carrier: Callable[[Path, Order], Carrier]) -> None:

@@ -30,13 +30,14 @@ START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.cli.pane impor
 CONNECT_SECONDS = 30.0
 ANSWER_SECONDS = 120.0
 POLL_SECONDS = 0.2
+OF_THE_PANE = ("TMUX", "TMUX_PANE", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM")
+"""Variables that are the pane's own and not those of who started it."""
 
 
-class TmuxExecutor(Supervised):
+class TmuxExecutor:
     """Starts supervisors in tmux panes."""
 
     def __init__(self, project: Path, tmux: Tmux | None = None) -> None:
-        """Take the folder that our own tmux session is named after."""
         self._session = session_name(project)
         self._tmux = tmux or Tmux()
 
@@ -56,16 +57,6 @@ class TmuxExecutor(Supervised):
     def wait(self) -> bool:
         """Return at once: the supervisor goes on in its pane."""
         return False
-
-    def attach(self, run_dir: Path) -> tuple[str, ...]:
-        """Return what a person types to see a run's pane."""
-        pane = pane_of(run_dir)
-        return self._tmux.attach_command(pane.session if pane else self._session)
-
-    def close(self, run_dir: Path) -> bool:
-        """Close the pane of a run; tell whether it was there."""
-        pane = pane_of(run_dir)
-        return pane is not None and self._tmux.close_pane(pane)
 
     def _start(self, run_dir: Path, order: Order, path: Path) -> Started:
         errors = run_dir / "supervisor.log"
@@ -106,16 +97,40 @@ class TmuxExecutor(Supervised):
                     ) from None
 
 
-def pane_of(run_dir: Path) -> Pane | None:
-    """Return the pane that a run was started in; None where it was not started in one."""
-    place = Run(dir=run_dir).find_place()
-    if place.get("executor") != "tmux":
-        return None
-    return Pane(
-        id=str(place.get("pane")),
-        server_pid=int(str(place.get("server_pid") or 0)),
-        session=str(place.get("session")),
-    )
+class InPane(Supervised):
+    """A run whose supervisor was started in a tmux pane."""
+
+    words = "in a tmux pane"
+    can_be_typed_into = True
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        place = run.find_place()
+        self._pane = Pane(
+            id=str(place.get("pane")),
+            server_pid=int(str(place.get("server_pid") or 0)),
+            session=str(place.get("session")),
+        )
+
+    def attach(self) -> tuple[str, ...]:
+        """Return what a person types to see the run's pane."""
+        return Tmux().attach_command(self._pane.session)
+
+    def screen(self) -> tuple[str, ...]:
+        """Return the same, where no pane of the server is in view."""
+        return self.attach() if Tmux().own_pane is None else ()
+
+    def paste(self, text: str) -> None:
+        """Type a text into the pane.
+
+        Raises:
+            FailedError: the pane is gone, or its program has ended.
+        """
+        Tmux().paste(self._pane, text)
+
+    def close(self) -> bool:
+        """Close the pane; tell whether it was there."""
+        return Tmux().close_pane(self._pane)
 
 
 def _message(order: Order, pane: Pane) -> bytes:

@@ -43,7 +43,6 @@ def files_on_branches(cwd: Path | str, folder: str, table: str) -> BranchFiles:
 
     Args:
         cwd: anywhere in the repository.
-        folder: a folder, relative to the repository's top, with `/`.
         table: a file, likewise.
 
     Returns:

@@ -90,14 +90,7 @@ def compare_trees(
 
 
 def patch_bytes(top: Path, base: str, tree: str, changes: Sequence[FileChange]) -> int:
-    """Return about how large the patch between two trees is, without making it.
-
-    Args:
-        top: the top of the work tree.
-        base: a tree or commit.
-        tree: another.
-        changes: what `compare_trees` returned of them.
-    """
+    """Return about how large the patch between two trees is, without making it."""
     ids = _content_ids(top, base, tree)
     names = sorted({name for pair in ids.values() for name in pair if name.strip("0")})
     asked = "".join(f"{name}\n" for name in names)
@@ -133,11 +126,7 @@ def write_patch(
     """Write the difference between two trees as a patch, however large it is.
 
     Args:
-        top: the top of the work tree.
-        base: a tree or commit.
-        tree: another.
         path: the patch; must not be there.
-        without: paths relative to `top` that are left out, with all below them.
 
     Raises:
         GitError: git could not make or write it.
@@ -166,6 +155,13 @@ def read_diff(top: Path, base: str, tree: str) -> str:
     command = ["-c", "diff.relative=false", "diff", *options, base, tree, "--"]
     answer = run_git(command, top, timeout_seconds=GIT_SECONDS)
     return answer.stdout.decode("utf-8", "replace")
+
+
+def shown_paths(paths: Sequence[str], *, most: int = 5) -> str:
+    """Return paths in a line, the first few by name."""
+    shown = ", ".join(f"`{path}`" for path in paths[:most])
+    more = len(paths) - most
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def describe_changes(changes: list[FileChange]) -> str:

@@ -85,11 +85,8 @@ def run_git(
     """Run one git command to its end; wait where another git holds a lock of the repository.
 
     Args:
-        args: its arguments, without `git`.
         cwd: where to run it.
         stdin: what it reads; None gives it an empty one.
-        env: variables set beside our own, such as a temporary `GIT_INDEX_FILE`.
-        timeout_seconds: when it and what it started are killed.
         check: whether an exit code other than 0 is an error.
 
     Raises:
@@ -185,11 +182,7 @@ def _run_once(
 
 
 def _refuse_refused(cwd: Path | str) -> None:
-    """Find out whether git works with the repository at all.
-
-    Raises:
-        GitRefusedError: it does not, or it passes by what is left of one.
-    """
+    """Find out whether git works with the repository at all."""
     found = find_git_dir(cwd)
     if found is None:
         return
@@ -297,12 +290,6 @@ def head_commit(cwd: Path | str) -> str | None:
     return answer.text if answer else None
 
 
-def is_dirty(cwd: Path | str) -> bool:
-    """Tell whether the work tree has changes or untracked files; False without git."""
-    answer = _ask(["status", "--porcelain=v1", "-z", "--untracked-files=normal"], cwd)
-    return bool(answer and answer.stdout)
-
-
 def local_branches(cwd: Path | str) -> tuple[str, ...]:
     """Return the names of the local branches; empty without git."""
     answer = _ask(["for-each-ref", "--format=%(refname)", _BRANCHES], cwd)
@@ -314,6 +301,11 @@ def answer_of(args: Sequence[str], cwd: Path | str) -> str | None:
     """Return git's answer to a question; None when it has none, or there is no git."""
     answer = _ask(args, cwd)
     return answer.text if answer is not None else None
+
+
+def has_object(top: Path, name: str) -> bool:
+    """Tell whether a commit or tree is in the repository."""
+    return answer_of(["cat-file", "-e", name], top) is not None
 
 
 def _command_name(args: Sequence[str]) -> str:

@@ -48,7 +48,6 @@ def index_kept(top: Path, scratch: Path) -> Iterator[None]:
     """Put the user's index back as it was, should a `with` block fail.
 
     Args:
-        top: the top of the work tree.
         scratch: a folder of our own that others cannot enter.
     """
     index = find_index(top)

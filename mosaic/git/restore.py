@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import DirtyTreeError, GitError
-from mosaic.git.diff import ABSENT, SUBMODULE, compare_trees, empty_tree, tree_names
-from mosaic.git.git import answer_of, run_git
+from mosaic.git.diff import ABSENT, SUBMODULE, compare_trees, empty_tree, shown_paths, tree_names
+from mosaic.git.git import answer_of, find_index, run_git
 from mosaic.git.index_copy import copy_index
-from mosaic.git.obstacles import refuse, refuse_obstacles, submodules_in
-from mosaic.git.snapshot import is_within, take_tree
+from mosaic.git.snapshot import is_repository, is_within, take_tree
 from mosaic.machine.removing import remove_empty_folder
 from mosaic.records import dataclass
 
@@ -50,7 +49,6 @@ def find_changes(top: Path, taken: TakenTree, without: str | None = None) -> set
     """Return the paths of a work tree that are changed, staged or untracked.
 
     Args:
-        top: the top of the work tree.
         taken: the tree that was just taken of it: `git status` does not show everything,
             such as what stands in a folder where git knows a symlink.
         without: a folder relative to `top` that is not looked at.
@@ -80,10 +78,7 @@ def rebuild_tree(
     """Make a clean work tree hold a tree, leaving its HEAD where it is.
 
     Args:
-        top: the top of the work tree.
         tree: the tree, or a commit of it; its objects must be in the repository.
-        scratch: a folder of our own, for copies of the index.
-        without: a folder relative to `top` that is left alone.
         keep: whether a path stays as it is, whatever the tree says of it.
         noting: is given the tree that stands there and the one that is to, and holds a note
             of both from before the first write to after the last.
@@ -101,12 +96,7 @@ def rebuild_tree(
     dirty = {path for path in find_changes(top, before, without) if not keep(path)}
     if dirty:
         raise DirtyTreeError(top, sorted(dirty))
-    changes = compare_trees(top, before.tree, tree, find_renames=False)
-    stay = [change.path for change in changes if stays(change.path)]
-    wanted = _overlaid(top, tree, before.tree, stay, scratch)
-    if stay:
-        changes = compare_trees(top, before.tree, wanted, find_renames=False)
-    refuse_obstacles(top, before.tree, changes, wanted)
+    wanted, changes, _ = _plan(top, before.tree, tree, stays, scratch)
     with noting(before.tree, wanted) if noting else contextlib.nullcontext():
         _move(top, before.tree, wanted, changes, scratch)
         extra = _settle(top, before.tree, wanted, stays, scratch=scratch, without=without)
@@ -122,11 +112,7 @@ def carry_on(
     Paths that the rebuild does not touch stay as they are, whatever became of them since.
 
     Args:
-        top: the top of the work tree.
-        goal: the tree that is to stand there.
         touched: the paths that the rebuild was to change.
-        scratch: as for `rebuild_tree`.
-        without: as for `rebuild_tree`.
 
     Returns:
         What stands there; `kept` names what was changed since and is not of `goal`.
@@ -139,11 +125,7 @@ def carry_on(
         return is_within(path, without) or path not in touched
 
     now = take_tree(top, scratch=scratch, without=without).tree
-    changes = compare_trees(top, now, goal, find_renames=False)
-    stay = [change.path for change in changes if stays(change.path)]
-    wanted = _overlaid(top, goal, now, stay, scratch)
-    changes = compare_trees(top, now, wanted, find_renames=False)
-    refuse_obstacles(top, now, changes, wanted)
+    wanted, changes, stay = _plan(top, now, goal, stays, scratch)
     _move(top, now, wanted, changes, scratch)
     extra = _settle(top, now, wanted, stays, scratch=scratch, without=without)
     names = tree_names(top, wanted)
@@ -174,9 +156,21 @@ def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> s
         return _git(["write-tree"], top, index).text
 
 
-def has_object(top: Path, name: str) -> bool:
-    """Tell whether a commit or tree is in the repository."""
-    return answer_of(["cat-file", "-e", name], top) is not None
+def _plan(
+    top: Path, now: str, goal: str, stays: Callable[[str], bool], scratch: Path
+) -> tuple[str, list[FileChange], list[str]]:
+    """Return the tree that is to stand there, what that changes, and the paths that stay.
+
+    Raises:
+        GitError: something is in the way.
+    """
+    changes = compare_trees(top, now, goal, find_renames=False)
+    stay = [change.path for change in changes if stays(change.path)]
+    wanted = _overlaid(top, goal, now, stay, scratch)
+    if stay:
+        changes = compare_trees(top, now, wanted, find_renames=False)
+    _refuse_obstacles(top, now, changes, wanted)
+    return wanted, changes, stay
 
 
 @contextlib.contextmanager
@@ -261,7 +255,10 @@ def _settle(
         _put_into_index(top, wanted, unseen)
         found = take_tree(top, scratch=scratch, without=without).tree
     differing = [path for path in _differing(top, found, wanted) if not stays(path)]
-    return _prove(top, differing, (before, wanted))
+    known = tree_names(top, before) | tree_names(top, wanted)
+    wrong = sorted(path for path in differing if path in known)
+    _refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
+    return tuple(sorted(differing))
 
 
 def _remove_empty_folders(top: Path, path: str) -> None:
@@ -294,7 +291,7 @@ def _undo(top: Path, before: str, changes: Sequence[FileChange], index: Path) ->
 
 
 def _set_submodules(top: Path, changes: Sequence[FileChange], tree: str) -> None:
-    for path, commit in submodules_in(top, changes, tree):
+    for path, commit in _submodules_in(top, changes, tree):
         command = ["checkout", "--quiet", "--no-overwrite-ignore", "--detach", commit]
         _git(command, top / path)
 
@@ -303,18 +300,6 @@ def _put_into_index(top: Path, tree: str, paths: Iterable[str]) -> None:
     names = {os.fsencode(path) for path in paths}
     _git(["update-index", "-z", "--index-info"], top, None, _entries(top, tree, names))
     _refresh(top)
-
-
-def _prove(top: Path, differing: Sequence[str], trees: Iterable[str]) -> tuple[str, ...]:
-    """Return the files that differ because none of the trees knew of them.
-
-    Raises:
-        GitError: others differ.
-    """
-    known = {path for tree in trees for path in tree_names(top, tree)}
-    wrong = sorted(path for path in differing if path in known)
-    refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
-    return tuple(sorted(differing))
 
 
 def _differing(top: Path, one: str, other: str) -> set[str]:
@@ -335,3 +320,80 @@ def _entries(top: Path, tree: str, paths: Collection[bytes]) -> bytes:
 
 def _lines(paths: Iterable[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def _refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wanted: str) -> None:
+    """Refuse what would lose something, or could not be done: newer gits overwrite ignored files.
+
+    Raises:
+        GitError: names what is in the way.
+    """
+    index = find_index(top)
+    if index is not None and os.path.lexists(f"{index}.lock"):
+        raise GitError("another git is at work in the work tree", path=f"{index}.lock")
+    listed = os.fsdecode(run_git(["ls-files", "-v", "-z"], top).stdout).split("\0")[:-1]
+    hidden = {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
+    _refuse(
+        [change.path for change in changes if change.path in hidden],
+        "the tree changes files that are marked `skip-worktree` or `assume-unchanged`",
+        "take the marks away with `git update-index`",
+    )
+    known = tree_names(top, before)
+    found = (_in_the_way(top, change, known) for change in changes)
+    _refuse(
+        sorted({path for path in found if path is not None}),
+        "the tree needs places that are taken by what git does not hold",
+        "move it away, or rebuild in another folder",
+    )
+    _refuse(
+        [
+            path
+            for path, commit in _submodules_in(top, changes, wanted)
+            if answer_of(["cat-file", "-e", f"{commit}^{{commit}}"], top / path) is None
+        ],
+        "the tree needs a commit that a submodule does not have",
+        "run `git fetch` in the submodule",
+    )
+
+
+def _refuse(paths: Sequence[str], message: str, hint: str) -> None:
+    """Raise an error that names the paths, if there are any.
+
+    Raises:
+        GitError: there are some.
+    """
+    if paths:
+        raise GitError(message, detail=shown_paths(paths, most=10), hint=hint)
+
+
+def _in_the_way(top: Path, change: FileChange, known: Collection[str]) -> str | None:
+    """Return what is in the place that a change needs, and is not among the known paths."""
+    if change.old_mode == SUBMODULE != change.new_mode:
+        place = top / change.path
+        return change.path if place.is_dir() and os.listdir(place) else None
+    if change.old_mode != ABSENT or change.new_mode == ABSENT:
+        return None
+    parts = change.path.split("/")
+    for count in range(1, len(parts) + 1):
+        path = "/".join(parts[:count])
+        place = top / path
+        if not os.path.lexists(place):
+            return None
+        if place.is_symlink() or not place.is_dir():
+            return None if path in known else path
+    for folder, folders, files in os.walk(top / change.path):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in (*links, *files):
+            path = os.path.relpath(os.path.join(folder, name), top)
+            if path not in known:
+                return path
+    return None
+
+
+def _submodules_in(top: Path, changes: Sequence[FileChange], tree: str) -> list[tuple[str, str]]:
+    """Return the changed submodules that are checked out, and their commits in a tree."""
+    return [
+        (change.path, run_git(["rev-parse", f"{tree}:{change.path}"], top).text)
+        for change in changes
+        if change.old_mode == change.new_mode == SUBMODULE and is_repository(top / change.path)
+    ]

@@ -5,8 +5,7 @@ index. What .gitignore names is left out, and so is one folder of the caller's. 
 and repositories within the work tree are taken by the commit that they are at. Files that
 are marked `skip-worktree` or `assume-unchanged` are taken as the index has them.
 
-Only objects are added to the repository; `keep_tree` gives them a commit and a hidden ref,
-so that `git gc` spares them.
+Only objects are added to the repository; see `mosaic.git.hidden_refs` for what keeps them.
 """
 
 from __future__ import annotations
@@ -28,33 +27,13 @@ from mosaic.git.git import (
     run_git,
 )
 from mosaic.git.index_copy import copy_index
-from mosaic.git.left_out import (
-    LeftOut,
-    find_unfitness,
-    is_private,
-    list_file,
-    list_private,
-    list_unread,
-    opens_files,
-)
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "HIDDEN_REFS",
-    "PLAIN_IDENTITY",
-    "LeftOut",
-    "TakenTree",
-    "forget_trees",
-    "is_repository",
-    "is_within",
-    "keep_tree",
-    "take_tree",
-]
+    from mosaic.model import Text
 
-HIDDEN_REFS = "refs/mosaic/checkpoints"
 LARGEST_FILE_BYTES = 32 << 20
 LARGEST_TOTAL_BYTES = 1 << 30
 """Untracked bytes that one tree takes in; what goes past it is listed only."""
@@ -70,15 +49,26 @@ _SETTINGS = (
 )  # fmt: skip
 UNTRACKED = "? "
 """What `git ls-files -t` puts before a path that is not tracked."""
+PRIVATE = "private file"
+"""Why a file is left out that its owner alone may read."""
+_OTHERS = 0o077
+_READ = 0o044
+_ENTER = 0o011
+_BLOCK_BYTES = 1 << 20
 _CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
 """All that git has to say of a folder that it may not read."""
-PLAIN_IDENTITY = {
-    "GIT_AUTHOR_NAME": "Mosaic",
-    "GIT_AUTHOR_EMAIL": "mosaic@localhost",
-    "GIT_COMMITTER_NAME": "Mosaic",
-    "GIT_COMMITTER_EMAIL": "mosaic@localhost",
-}
-"""Nobody's name stands under what nobody committed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """A file that was listed and not taken in; a tracked one is taken as the index has it."""
+
+    path: Text
+    reason: str
+    size_bytes: int
+    mtime_ns: int
+    sha256: str | None
+    """None where it could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +93,6 @@ def take_tree(
     """Make a tree object of a work tree.
 
     Args:
-        top: the top of the work tree.
         scratch: a folder of our own that others cannot enter, for the copy of the index
             (git writes it with a mode of its own choice).
         without: a folder relative to `top` that is taken as the last commit has it.
@@ -139,31 +128,6 @@ def take_tree(
             path.unlink(missing_ok=True)
 
 
-def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
-    """Give a tree a commit, and the commit a hidden ref below `HIDDEN_REFS`; return the commit."""
-    parent = ["-p", taken.head] if taken.head else []
-    answer = run_git(
-        ["commit-tree", taken.tree, *parent],
-        top,
-        stdin=message.encode("utf-8", "replace"),
-        env=PLAIN_IDENTITY,
-        timeout_seconds=GIT_SECONDS,
-    )
-    commit = answer.text.strip()
-    run_git([*_SETTINGS, "update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
-    return commit
-
-
-def forget_trees(top: Path, prefix: str) -> int:
-    """Remove the hidden refs whose name begins with `prefix/`; return how many there were."""
-    found = run_git(["for-each-ref", "--format=%(refname)", f"{HIDDEN_REFS}/{prefix}/"], top)
-    names = [name for name in found.text.split("\n") if name]
-    if names:
-        commands = "".join(f"delete {name}\n" for name in names)
-        run_git([*_SETTINGS, "update-ref", "--stdin"], top, stdin=os.fsencode(commands))
-    return len(names)
-
-
 def is_within(path: str, folder: str | None) -> bool:
     """Tell whether a path is a folder or lies in it; nothing lies in None."""
     return folder is not None and (path == folder or path.startswith(f"{folder}/"))
@@ -191,11 +155,6 @@ class _Limits:
     largest_bytes: int
     known: Mapping[str, LeftOut]
     without_private: bool
-
-
-def _opens_files(top: Path) -> bool:
-    shared = common_dir(top)
-    return shared is not None and opens_files(top, shared / "objects")
 
 
 def _bring_up_to_date(
@@ -271,8 +230,8 @@ def _tracked_changes(
             # git puts no repository in the place of a file, and no folder anywhere.
             gone.append(path)
             changed += [path] if is_repository(place) else []
-        elif reason := find_unfitness(place):
-            unfit.append(list_unread(path, reason))
+        elif reason := _find_unfitness(place):
+            unfit.append(_list_unread(path, reason))
         else:
             changed.append(path)
     return gone, changed, unfit
@@ -284,7 +243,7 @@ def _untracked(
     sizes: list[tuple[int, str, os.stat_result]] = []
     closed = (os.fsdecode(name) for name in _CLOSED_FOLDER.findall(listed.stderr))
     left_out = [
-        list_unread(path, "a folder that cannot be read")
+        _list_unread(path, "a folder that cannot be read")
         for path in closed
         if not is_within(path, without)
     ]
@@ -305,7 +264,7 @@ def _untracked(
     for size, path, found in sorted(sizes, key=lambda entry: entry[:2]):
         total += size
         if total > LARGEST_TOTAL_BYTES:
-            left_out.append(list_file(top, path, found, "too much in all", limits.known))
+            left_out.append(_list_file(top, path, found, "too much in all", limits.known))
         else:
             taken.append(path)
     return taken, left_out
@@ -316,13 +275,13 @@ def _listed_only(top: Path, path: str, found: os.stat_result, limits: _Limits) -
     if stat.S_ISDIR(found.st_mode):  # a repository of its own
         if _has_commit(top / path):
             return None
-        return list_unread(path, "a repository without a commit")
-    if limits.without_private and is_private(found):
-        return list_private(path, found)
+        return _list_unread(path, "a repository without a commit")
+    if limits.without_private and _is_private(found):
+        return _list_private(path, found)
     if found.st_size > limits.largest_bytes and stat.S_ISREG(found.st_mode):
-        return list_file(top, path, found, "too large", limits.known)
-    reason = find_unfitness(top / path)
-    return list_unread(path, reason) if reason else None
+        return _list_file(top, path, found, "too large", limits.known)
+    reason = _find_unfitness(top / path)
+    return _list_unread(path, reason) if reason else None
 
 
 def _has_commit(repository: Path) -> bool:
@@ -338,3 +297,92 @@ def _words(output: bytes) -> list[str]:
 
 def _lines(paths: Sequence[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def _list_file(
+    top: Path, path: str, found: os.stat_result, reason: str, known: Mapping[str, LeftOut]
+) -> LeftOut:
+    """List a file with its hash; one that is as it was known before is not read again."""
+    before = known.get(path)
+    same = before and (before.size_bytes, before.mtime_ns) == (found.st_size, found.st_mtime_ns)
+    return LeftOut(
+        path=path,
+        reason=reason,
+        size_bytes=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+        sha256=(before.sha256 if before and same else None) or _digest(top / path),
+    )
+
+
+def _list_unread(path: str, reason: str) -> LeftOut:
+    """List what has no bytes that could be told."""
+    return LeftOut(path=path, reason=reason, size_bytes=0, mtime_ns=0, sha256=None)
+
+
+def _list_private(path: str, found: os.stat_result) -> LeftOut:
+    """List a private file: without a hash, by which a short secret could be guessed."""
+    changed = max(found.st_mtime_ns, found.st_ctime_ns)
+    return LeftOut(
+        path=path, reason=PRIVATE, size_bytes=found.st_size, mtime_ns=changed, sha256=None
+    )
+
+
+def _is_private(found: os.stat_result) -> bool:
+    """Tell whether a file gives no right to anybody but its owner."""
+    return stat.S_ISREG(found.st_mode) and not found.st_mode & _OTHERS
+
+
+def _opens_files(top: Path) -> bool:
+    """Tell whether git would store a private file so that others can read it.
+
+    git gives its objects the rights to read that the umask leaves. So a mode without rights
+    for others says something of a file only where files are made with them, and where others
+    get at all to the work tree and to the objects: under a umask of 077 every file is
+    private, and so are git's objects.
+    """
+    shared = common_dir(top)
+    if shared is None or _umask() & _READ == _READ:
+        return False
+    try:
+        return all(os.stat(folder).st_mode & _ENTER for folder in (top, shared / "objects"))
+    except OSError:
+        return False
+
+
+def _umask() -> int:
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
+            for line in stream:
+                if line.startswith("Umask:"):
+                    return int(line.split()[1], 8)
+    except (OSError, ValueError, IndexError):
+        pass
+    mask = os.umask(_OTHERS)  # the only other way to learn it
+    os.umask(mask)
+    return mask
+
+
+def _find_unfitness(place: Path) -> str | None:
+    """Return why git could not take a file; None where it can, or where there is none."""
+    try:
+        mode = os.lstat(place).st_mode
+    except OSError:
+        return None
+    if stat.S_ISLNK(mode):
+        return None
+    if not stat.S_ISREG(mode):
+        return "not a file"
+    return None if os.access(place, os.R_OK) else "cannot be read"
+
+
+def _digest(path: Path) -> str | None:
+    from hashlib import sha256  # start-up: hardly ever needed
+
+    digest = sha256()
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.git.diff import compare_trees, write_patch
+from mosaic.git.diff import compare_trees, shown_paths, write_patch
 from mosaic.git.git import answer_of, common_dir, find_work_tree, head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.lock import hold_folder
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 GIT_SECONDS = 300.0
 TURN_SECONDS = 300.0
 """How long to wait for another work tree of the repository that is just being made."""
-SHOWN_PATHS = 5
 BRANCHES = "refs/heads/"
 """Before every name that is meant to be a branch's: a tag may have the same."""
 GONE_PREFIX = ".gone-"
@@ -109,7 +108,6 @@ def add_work_tree(home: Path, place: Path, *, branch: str | None, start: str, re
     """Make a work tree and lock it, so that no `git worktree prune` takes it away.
 
     Args:
-        home: a work tree of the repository.
         place: where; must not be there, or be empty.
         branch: taken up where it is there, else made at `start`; None: no branch.
         start: the commit to begin from.
@@ -219,7 +217,6 @@ def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:
 
     Args:
         cwd: anywhere in the repository.
-        branch: the name of a local branch.
         into: `HEAD`, or the name of another local branch.
 
     Raises:
@@ -254,10 +251,7 @@ def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Pa
     """Apply the uncommitted changes of one work tree, untracked files too, to another.
 
     Args:
-        home: the top of the work tree that has them.
-        place: the top of the one that gets them; its index is left alone.
         without: paths relative to the top that are not carried.
-        scratch: a folder of our own.
 
     Returns:
         In words what was done.
@@ -289,13 +283,6 @@ def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Pa
         return "the uncommitted changes were carried over"
     finally:
         patch.unlink(missing_ok=True)
-
-
-def shown_paths(paths: Sequence[str]) -> str:
-    """Return paths in a line, the first few by name."""
-    shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
-    more = len(paths) - SHOWN_PATHS
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 from mosaic.errors import FileAccessError
-from mosaic.machine.access import Expected, Signature, access_error, expect_unchanged
+from mosaic.machine.signature import Expected, Signature, access_error, expect_unchanged
 from mosaic.machine.staging import discard, resolve_target, stage, sync_folder, temporary_beside
 from mosaic.records import dataclass
 
@@ -133,7 +133,6 @@ def write_atomic(
 
     Args:
         path: the file; its folder must exist.
-        data: the new content.
         root: folder that the real target must lie in.
         mode: permission bits, whatever the umask; None keeps those of an existing file
             and leaves those of a new one to the umask.

@@ -1,4 +1,4 @@
-"""The intent note: what is about to be written, so that a crash can be settled.
+"""The intent note of a transaction, and the renames that carry it out.
 
 The note (JSON; targets relative to the root that was given,
 temporary files beside them):
@@ -9,18 +9,24 @@ temporary files beside them):
 
 `old_sha256` is null where there was no file, `temporary` and `new_sha256` are null
 where the file is to be removed.
+
+A rename replaces whatever stands at its target, also what somebody put there a moment after
+it was looked at. Linux can let two files change places in one step (`renameat2(2)`): what was
+replaced is then still there to be compared, and put back. Python has no name for that call.
+Where the system or the file system cannot do it, a plain rename is all there is.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import FileAccessError, FileChangedError
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.exchange import exchange, rename_to_free
 from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined, is_inside
 from mosaic.machine.staging import is_set_temporary
@@ -46,7 +52,6 @@ class PlannedFile:
 
         Raises:
             FileChangedError: somebody edited it in this very moment; it is left as they made it.
-            OSError: as the system says.
         """
         if self.temporary is None:
             os.unlink(self.target)
@@ -65,11 +70,7 @@ class PlannedFile:
             raise FileChangedError(self.target)
 
     def put_back_edit(self) -> bool:
-        """Undo an exchange that took away what somebody had edited; tell whether it had.
-
-        Raises:
-            OSError: as the system says.
-        """
+        """Undo an exchange that took away what somebody had edited; tell whether it had."""
         if self.temporary is None:
             return False
         if state_of(self.temporary) in (None, self.old_sha256, self.new_sha256):
@@ -104,9 +105,6 @@ def parse_note(
     """Read a note; it is not trusted: it names only files of ours and our temporaries.
 
     Args:
-        data: the note.
-        root: folder that targets are relative to, and lie in.
-        also: other folders that they may lie in.
         is_own_file: tells of a real path whether changes of several files may name it.
 
     Raises:
@@ -162,3 +160,48 @@ def digest(data: bytes | None) -> str | None:
     from hashlib import sha256
 
     return None if data is None else sha256(data).hexdigest()
+
+
+_AT_FDCWD = -100
+_NO_REPLACE = 1
+_EXCHANGE = 2
+_UNABLE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two files change places at once; return False where the system cannot.
+
+    Raises:
+        OSError: as the system says; FileNotFoundError when one of them is not there.
+    """
+    return rename_with(one, other, _EXCHANGE)
+
+
+def rename_to_free(source: Path, target: Path) -> None:
+    """Rename a file to a name that nothing has.
+
+    Raises:
+        FileExistsError: something stands there.
+    """
+    if rename_with(source, target, _NO_REPLACE):
+        return
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    os.rename(source, target)
+
+
+def rename_with(source: Path, target: Path, flags: int) -> bool:
+    """Call `renameat2`; return False where there is none, or it cannot do this here."""
+    import ctypes  # start-up: only what changes a file needs it
+
+    libc: Any = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        return False
+    sys.audit("os.rename", source, target, -1, -1)  # as Python's own
+    names = (_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target))
+    if libc.renameat2(*names, flags) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _UNABLE:
+        return False
+    raise OSError(code, os.strerror(code), str(source), None, str(target))

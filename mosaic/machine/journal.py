@@ -13,8 +13,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError
-from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE
+from mosaic.machine.signature import access_error
 from mosaic.machine.staging import sync_folder
 
 if TYPE_CHECKING:

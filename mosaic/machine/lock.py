@@ -1,10 +1,9 @@
-"""Who may change the mission's files, and which supervisor is alive.
+"""Who may change the mission's files, which supervisor is alive, and where locks do not hold.
 
-Both are kernel locks (flock), free at once when their process ends, however it ends.
+Both are kernel locks (`flock(2)`), free at once when their process ends, however it ends.
 
-- `mission_lock`: held for the moment of one change, waited for. Beside the lock file
-  stands `<name>.holder`, a JSON object that names the holder to those who wait. The
-  lock file itself carries nothing.
+- `mission_lock`: filelock's, held for the moment of one change, waited for. Beside it
+  stands `<name>.holder`, a JSON object that names the holder to those who wait.
 - `hold_folder`: held by a supervisor on its run's folder for as long as it lives, and
   never waited for. That it is held is the proof of life.
 """
@@ -16,22 +15,22 @@ import errno
 import fcntl
 import json
 import os
-import threading
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mosaic.errors import HeldError, LockTimeoutError, MissionError
-from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.identity import is_same_process, own_identity
 from mosaic.machine.json_data import parse_json
+from mosaic.machine.signature import access_error
 from mosaic.model import ProcessIdentity
 from mosaic.records import asdict, dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 _POLL_SECONDS = 0.03
@@ -42,84 +41,52 @@ _LOOK_SECONDS = 0.5
 _CONTENTION = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
 
 
-class _Held(threading.local):
-    """The mission locks that this thread holds: how deep, by process and path."""
-
-    def __init__(self) -> None:
-        self.depth: dict[tuple[int, str], int] = {}
-
-
-_held = _Held()
-
-
 @contextlib.contextmanager
 def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0) -> Iterator[None]:
     """Hold the mission lock for the length of a `with` block.
 
-    A thread that holds it already may take it again: the inner block joins the outer
-    one, and the lock is free when the outermost ends. It is not handed on to children.
+    A thread that has it already may take it again: the inner block joins the outer
+    one, and the lock is free when the outermost ends. Children do not inherit it.
 
     Args:
         path: the lock file; its folder must exist.
         holder: what holds it, in words for those who wait: `mission set T-001`.
-        timeout_seconds: how long to wait for another process or thread.
 
     Raises:
         LockTimeoutError: it was not free in time; names the holder.
         FileAccessError: the lock file cannot be made or opened.
     """
-    # A fork inherits our table but must not take the parent's lock for its own.
-    key = (os.getpid(), os.path.realpath(path))
-    if key in _held.depth:
-        _held.depth[key] += 1
+    # Imported here: it costs a command that only reads a third of its time.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, mode=PRIVATE_FILE, is_singleton=True, fallback_to_soft=False)
+
+    def is_acquired() -> bool:
         try:
-            yield
-        finally:
-            _held.depth[key] -= 1
-        return
-    descriptor = _lock_file(path, timeout_seconds)
-    note = _holder_path(path)
-    _held.depth[key] = 1
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        return True
+
     try:
-        _leave_name(note, holder)
+        # filelock would make a missing folder, open to everybody.
+        os.stat(os.path.join(os.path.dirname(path), os.curdir))
+        is_mine = _is_done_within(timeout_seconds, is_acquired)
+    except OSError as error:
+        raise access_error("locked", path, error) from error
+    if not is_mine:
+        raise LockTimeoutError(path, timeout_seconds, _find_holder(path))
+    note = _holder_path(path)
+    is_outermost = lock.lock_counter == 1
+    try:
+        if is_outermost:
+            _leave_name(note, holder)
         yield
     finally:
-        del _held.depth[key]
-        with contextlib.suppress(OSError):
-            os.unlink(note)
-        _unlock(descriptor)
-
-
-def _lock_file(path: Path | str, timeout_seconds: float) -> int:
-    """Return the descriptor of a lock file that is locked, made where it is missing."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    until = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            descriptor = os.open(path, flags, PRIVATE_FILE)
-        except OSError as error:
-            raise access_error("locked", path, error) from error
-        is_mine = False
-        try:
-            is_mine = _lock_soon(descriptor, max(0.0, until - time.monotonic()))
-            if is_mine and os.fstat(descriptor).st_nlink:
-                return descriptor
-        except OSError as error:
-            os.close(descriptor)
-            raise access_error("locked", path, error) from error
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # not free in time; or removed meanwhile, and no lock for others
-        if not is_mine:
-            raise LockTimeoutError(path, timeout_seconds, _find_holder(path))
-
-
-def _unlock(descriptor: int) -> None:
-    # Unlocked outright: a child between fork and exec still has the descriptor.
-    with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)
+        if is_outermost:
+            with contextlib.suppress(OSError):
+                os.unlink(note)
+        lock.release()
 
 
 class FolderLock:
@@ -134,7 +101,10 @@ class FolderLock:
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None
-        _unlock(descriptor)
+        # Unlocked outright: a child between fork and exec still has the descriptor.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -152,7 +122,6 @@ def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> Fol
     """Hold a folder for as long as this process lives.
 
     Args:
-        path: the folder.
         wait_seconds: how long to wait for a holder; as given, only for one that looks.
 
     Raises:
@@ -164,7 +133,7 @@ def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> Fol
     except OSError as error:
         raise access_error("held", path, error) from error
     try:
-        is_mine = _lock_soon(descriptor, wait_seconds)
+        is_mine = _is_done_within(wait_seconds, lambda: _try_lock(descriptor, fcntl.LOCK_EX))
     except BaseException as error:
         os.close(descriptor)
         if isinstance(error, OSError):
@@ -218,9 +187,9 @@ def _open_folder(path: Path | str) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _lock_soon(descriptor: int, wait_seconds: float) -> bool:
+def _is_done_within(wait_seconds: float, attempt: Callable[[], bool]) -> bool:
     until = time.monotonic() + wait_seconds
-    while not _try_lock(descriptor, fcntl.LOCK_EX):
+    while not attempt():
         left = until - time.monotonic()
         if left <= 0:
             return False
@@ -307,3 +276,46 @@ def _read_note(path: Path | str) -> tuple[_Holder, ProcessIdentity] | None:
     except (MissionError, ValueError, TypeError, OverflowError, RecursionError):
         return None
     return found, identity
+
+
+# Served from elsewhere; `fuseblk` is not among them: that is a disk of this machine.
+_FOREIGN = (
+    r"(?:nfs4?|cifs|smb\w*|ncpfs|9p|afs|ceph|lustre|gfs2?|ocfs2|vboxsf|virtiofs|webdav|davfs"
+    r"|osxfs|prl_fs|fuse(?:\..+)?)"
+)
+_MOUNT_POINT = 4
+"""Which field of a line of mountinfo says where it is mounted."""
+
+
+def find_foreign_file_system(path: os.PathLike[str] | str) -> str | None:
+    """Return the kind of a file system that another machine or program serves, such as `nfs4`.
+
+    None for one of this machine's own, and where the system does not tell (all but Linux).
+    """
+    kind = _kind_of(os.fsencode(os.path.realpath(path)))
+    return kind if kind is not None and re.fullmatch(_FOREIGN, kind) else None
+
+
+def _kind_of(place: bytes) -> str | None:
+    try:
+        with open("/proc/self/mountinfo", "rb") as stream:
+            lines = stream.read().splitlines()
+    except OSError:
+        return None
+    kind, longest = None, -1
+    for line in lines:
+        # 36 35 98:0 /root /mount/point options [optional fields] - kind source options
+        before, separator, after = line.partition(b" - ")
+        fields = before.split()
+        if not separator or len(fields) <= _MOUNT_POINT:
+            continue
+        point = re.sub(rb"\\([0-7]{3})", _unescaped, fields[_MOUNT_POINT])
+        is_above = place == point or place.startswith(point.rstrip(b"/") + b"/")
+        # The last one of the same point lies on top of the others.
+        if is_above and len(point) >= longest:
+            kind, longest = os.fsdecode(after.split()[0]), len(point)
+    return kind
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 8)])

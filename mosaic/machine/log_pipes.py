@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import FailedError
 from mosaic.machine import log_writer
-from mosaic.machine.access import access_error
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.environment import outer_environment
 from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_file_held
+from mosaic.machine.signature import access_error
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
@@ -43,12 +43,6 @@ class Outlet:
     """The writing ends for one agent, and the process behind them. Close, then wait."""
 
     def __init__(self, folder: Path) -> None:
-        """Start writing the logs of a run's folder.
-
-        Raises:
-            FileAccessError: a log cannot be made.
-            FailedError: the process that writes them cannot be started.
-        """
         self._folder = folder
         for stream in STREAMS:  # here, where an error can still be told
             _create(folder / f"{stream}.log")

@@ -28,9 +28,6 @@ def safe_segment(text: str) -> str:
     texts never become one segment: not on a file system without case either, where
     the one exception is a text in capitals only and the same in small letters only.
 
-    Args:
-        text: any id, however strange.
-
     Returns:
         At most 100 bytes of UTF-8: no separator, no control character, no `..`, no dot
         or dash in front, never empty.
@@ -49,7 +46,6 @@ def confined(root: Path | str, relative: Path | str) -> Path:
 
     Args:
         root: folder that must not be left; need not exist.
-        relative: path relative to `root`, or an absolute one inside it.
 
     Raises:
         PathOutsideError: it leads out of `root`.

@@ -52,7 +52,6 @@ def find_note(kind: str, name: str) -> dict[str, Any] | None:
 
     Args:
         kind: `states` or `missions`.
-        name: 32 hexadecimal digits.
     """
     if _NAME.fullmatch(name) is None:
         return None

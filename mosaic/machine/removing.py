@@ -12,7 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from mosaic.errors import PathOutsideError
-from mosaic.machine.access import access_error
+from mosaic.machine.signature import access_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, PathOutsideError
-from mosaic.machine.access import access_error
 from mosaic.machine.paths import is_inside
+from mosaic.machine.signature import access_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +50,7 @@ def resolve_target(path: Path | str, *, root: Path | str, also: Sequence[Path] =
     """Return the real file behind `path`: symlinks followed, inside `root`, regular or absent.
 
     Args:
-        path: the file.
         root: folder that it must lie in.
-        also: other folders that it may lie in.
 
     Raises:
         PathOutsideError: it lies outside of all of them.
@@ -88,16 +86,10 @@ def stage(target: Path, temporary: Path, data: bytes, *, mode: int | None) -> in
     """Create `temporary` with `data` on disk, and mode and owner of `target` where there is one.
 
     Args:
-        target: resolved file that it will replace.
-        temporary: unused name from `temporary_beside`.
-        data: the new content.
         mode: permission bits; None keeps those of `target`, or leaves it to the umask.
 
     Returns:
         The open descriptor of the temporary file. When anything fails, nothing is left.
-
-    Raises:
-        OSError: as the system says.
     """
     try:
         old: os.stat_result | None = os.stat(target)
@@ -128,11 +120,7 @@ def discard(temporary: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was created, renamed or removed in `folder` durable.
-
-    Raises:
-        OSError: as the system says.
-    """
+    """Make what was created, renamed or removed in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

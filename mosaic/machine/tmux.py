@@ -76,7 +76,6 @@ class Tmux:
         """Start a program in a new pane: in the user's window, else in a session of our own.
 
         Args:
-            argv: the program and its arguments; it begins in `/`.
             session: the name of our own session, for when we are not inside of tmux.
             title: what the pane is called.
             mark: kept with the pane, by which it is found again whoever opened it.

@@ -15,15 +15,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
-from mosaic.machine.access import (
+from mosaic.machine.disk import PRIVATE_FILE, find_bytes, find_signed, write_atomic
+from mosaic.machine.intent import PlannedFile, digest, dump_note, parse_note, state_of
+from mosaic.machine.signature import (
     Expected,
     Signature,
     access_error,
     expect_unchanged,
     find_signature,
 )
-from mosaic.machine.disk import PRIVATE_FILE, find_bytes, find_signed, write_atomic
-from mosaic.machine.intent import PlannedFile, digest, dump_note, parse_note, state_of
 from mosaic.machine.staging import (
     discard,
     resolve_target,
@@ -89,13 +89,11 @@ def write_together(
     Call it under the mission lock. Files whose content would not change are left alone.
     Whatever is expected of a file, it must not change while this runs: also an edit in the
     very moment of writing is noticed and stands, where the system can (see
-    `mosaic.machine.exchange`).
+    `mosaic.machine.intent`).
 
     Args:
-        changes: the files, each once, in the order in which they are written.
         intent: where the note stands meanwhile; its folder must exist.
         root: folder that every real target must lie in.
-        also: other folders that targets may lie in.
 
     Returns:
         For each path as given: the signature it has now, None when it is gone.
@@ -155,8 +153,6 @@ def finish_intent(
 
     Args:
         intent: where the note would stand.
-        root: as it was given to `write_together`.
-        also: the same.
         is_own_file: tells of a real path whether such a change may name it; a note that names
             any other file is moved aside unread.
 

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import FailedError, HeldError, MissionError
-from mosaic.executors import get_executor
-from mosaic.executors.supervised import Supervised
+from mosaic.executors import executor_of, find_problem, get_executor
 from mosaic.git.git import current_branch, find_repository, find_work_tree, head_commit
 from mosaic.git.worktrees import branch_or_commit, commit_of, has_branch
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.machine.identity import own_identity
 from mosaic.machine.process import find_tool
-from mosaic.machine.tmux import Tmux
 from mosaic.model import Mode
 from mosaic.panels.answer import answer_schema
 from mosaic.panels.brief import SCHEMA_NAME, TASK_NAME, Turn, brief_worker, role_template
@@ -112,7 +110,7 @@ def _obstacles(
 ) -> list[str]:
     """Return everything that keeps a panel from being started, in words."""
     found = _git_obstacles(layout, plan, again)
-    if plan.executor == "tmux" and (problem := Tmux().problem()):
+    if problem := find_problem(plan.executor):
         found.append(f"{problem}: install it, or use `--executor process`")
     for name in dict.fromkeys(worker.runtime for worker in plan.workers):
         try:
@@ -215,7 +213,7 @@ def _note_running(panel: Panel, name: str, run: Run) -> None:
             )
             panel.write_state(replace(state, workers={**state.workers, name: worker}))
     if state.is_stop_requested:
-        Supervised().stop(run.dir)
+        executor_of(run).stop()
 
 
 def _claim(panel: Panel, name: str) -> None:

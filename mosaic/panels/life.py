@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, NotReadyError
-from mosaic.executors.supervised import Supervised
-from mosaic.executors.tmux import pane_of
-from mosaic.machine.lock import is_folder_held
-from mosaic.machine.tmux import Tmux
+from mosaic.executors import executor_of
 from mosaic.panels.launch import WorkerStart, refuse_obstacles, start_workers, workspace_name
 from mosaic.panels.mailbox import conversation_of, deliver
 from mosaic.panels.model import Cleanup, ExecutionState, PanelEvent, PanelState, WorkerStatus
@@ -102,7 +99,7 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
             run = panel.run_of(worker) if worker.is_at_work else None
             if run is None or run.id in asked:
                 continue
-            if Supervised().stop(run.dir, now=now) or _end_orphan(run, now=now):
+            if executor_of(run).stop(now=now) or _end_orphan(run, now=now):
                 asked.add(run.id)
         return not standing.is_at_work
 
@@ -212,7 +209,7 @@ def _end_orphan(run: Run, *, now: bool) -> bool:
         state = run.state()
     except MissionError:
         return False
-    if state.agent is None or is_folder_held(run.dir):
+    if state.agent is None or executor_of(run).is_alive():
         return False
     end_without_supervisor(run, state.agent, now=now)
     return True
@@ -220,10 +217,9 @@ def _end_orphan(run: Run, *, now: bool) -> bool:
 
 def _clean_up(layout: Layout, panel: Panel, name: str, *, force: bool) -> CleanedUp:
     run = panel.run_of(panel.state().workers[name])
-    pane = pane_of(run.dir) if run else None
     try:
-        if pane is not None:
-            Tmux().close_pane(pane)
+        if run is not None:
+            executor_of(run).close()
         workspace = find_workspace(layout, workspace_name(panel, name))
         if workspace is not None:
             remove_workspace(layout, workspace, force=force)

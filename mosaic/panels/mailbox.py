@@ -4,7 +4,7 @@
                                "run_id": null, "how": null}
 
 An agent takes a message at its next turn: its conversation is continued with what waits for
-it, at once where it is not at work, else when its turn has ended. Into a tmux pane with an
+it, at once where it is not at work, else when its turn has ended. Into a pane with an
 interactive agent a message can be pasted instead.
 """
 
@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import dump_record, format_moment, load_record
 from mosaic.errors import FailedError, NotReadyError, RecordError, UsageError
-from mosaic.executors.tmux import pane_of
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.tmux import Tmux
 from mosaic.panels.launch import WorkerStart, start_worker
 from mosaic.panels.model import PanelEvent
 from mosaic.records import dataclass, replace
@@ -99,10 +98,16 @@ def paste(panel: Panel, worker: str) -> list[Message]:
 
     Raises:
         NotReadyError: it has no pane in which an agent listens.
+        FailedError: the pane is gone, or refused it.
     """
     run = panel.run_of(panel.state().workers[worker])
-    pane = pane_of(run.dir) if run else None
-    if run is None or pane is None or not panel.plan().is_interactive:
+    executor = executor_of(run) if run else None
+    if (
+        run is None
+        or executor is None
+        or not executor.can_be_typed_into
+        or not panel.plan().is_interactive
+    ):
         raise NotReadyError(
             f"`{worker}` has no pane in which an agent listens",
             hint="`panel start --executor tmux --interactive` gives it one",
@@ -110,7 +115,7 @@ def paste(panel: Panel, worker: str) -> list[Message]:
     done = []
     for message in read_messages(panel, worker):
         if message.delivered_at is None:
-            Tmux().paste(pane, message.text)
+            executor.paste(message.text)
             done += _mark(panel, worker, [message], run_id=run.id, how="pasted")
     return done
 

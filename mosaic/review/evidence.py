@@ -13,8 +13,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, GitRefusedError, MissionError
-from mosaic.git.git import answer_of, current_branch, find_repository
-from mosaic.git.restore import has_object
+from mosaic.git.git import answer_of, current_branch, find_repository, has_object
 from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_work_trees
 from mosaic.model import Mode, total_usage

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError
-from mosaic.machine.access import access_error
+from mosaic.machine.signature import access_error
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:

@@ -105,8 +105,18 @@ class RunState:
     begin_tree: ObjectId | None = None
     """The work tree when the agent was started; kept by the hidden ref `<run>/0`."""
     place: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Where its supervisor was started: `executor`, and of a tmux pane what finds it again."""
+    """Where its supervisor was started: `executor`, and of a pane what finds it again."""
     unknown: Mapping[str, FreeJson] = field(default_factory=dict)
+
+
+class _InRun:
+    """A file or folder of every run's record."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: Run, _: type) -> Path:
+        return run.dir / self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,57 +125,23 @@ class Run:
 
     dir: Path
 
+    stdout_log = _InRun("stdout.log")
+    stderr_log = _InRun("stderr.log")
+    transcript = _InRun("transcript.jsonl")
+    worker_log = _InRun("worker.log")
+    prompt_file = _InRun("prompt.md")
+    capsule_file = _InRun("capsule.json")
+    """The capsule that the agent is given; next-task.json may be another's by now."""
+    artifacts = _InRun("artifacts")
+    checkpoints = _InRun("checkpoints")
+
     @property
     def id(self) -> str:
         """The run's id."""
         return self.dir.name
 
-    @property
-    def stdout_log(self) -> Path:
-        """Exactly the bytes that the agent wrote to its stdout."""
-        return self.dir / "stdout.log"
-
-    @property
-    def stderr_log(self) -> Path:
-        """Exactly the bytes that the agent wrote to its stderr."""
-        return self.dir / "stderr.log"
-
-    @property
-    def transcript(self) -> Path:
-        """The agent's own structured events."""
-        return self.dir / "transcript.jsonl"
-
-    @property
-    def worker_log(self) -> Path:
-        """Our events."""
-        return self.dir / "worker.log"
-
-    @property
-    def prompt_file(self) -> Path:
-        """What the agent was told."""
-        return self.dir / "prompt.md"
-
-    @property
-    def capsule_file(self) -> Path:
-        """The capsule that the agent is given; next-task.json may be another's by now."""
-        return self.dir / "capsule.json"
-
-    @property
-    def artifacts(self) -> Path:
-        """What the agent leaves for people."""
-        return self.dir / "artifacts"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Restorable snapshots of the work tree."""
-        return self.dir / "checkpoints"
-
     def meta(self) -> RunMeta:
-        """Read meta.json.
-
-        Raises:
-            RecordError: it is missing or broken.
-        """
+        """Read meta.json; a RecordError where it is missing or broken."""
         return meta_from(self._read("meta.json"), self.dir / "meta.json")
 
     def find_meta(self) -> RunMeta | None:
@@ -176,11 +152,7 @@ class Run:
             return None
 
     def state(self) -> RunState:
-        """Read state.json.
-
-        Raises:
-            RecordError: it is missing or broken.
-        """
+        """Read state.json; a RecordError where it is missing or broken."""
         return load_record(RunState, self._read("state.json"), self.dir / "state.json")
 
     def find_place(self) -> Mapping[str, JsonValue]:

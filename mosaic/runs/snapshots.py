@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.git.diff import (
@@ -15,7 +15,8 @@ from mosaic.git.diff import (
     write_patch,
 )
 from mosaic.git.git import answer_of, current_branch, find_work_tree
-from mosaic.git.snapshot import keep_tree, take_tree
+from mosaic.git.hidden_refs import keep_tree
+from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import branch_or_commit, commit_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
@@ -39,7 +40,6 @@ from mosaic.runs.tails import tail_bytes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mosaic.git.diff import FileChange
     from mosaic.git.snapshot import LeftOut, TakenTree
     from mosaic.model import RunSettings
     from mosaic.runs.checkpoint import FoundCheckpoint
@@ -184,18 +184,7 @@ def _with_tree(
     ref = f"{run.id}/{seq}"
     base_ref = base or source.settings.checkpoint_base
     base_commit = _base_commit(top, base_ref, source.meta.base_commit)
-    try:
-        message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
-        commit = keep_tree(top, taken, ref=ref, message=message)
-        begin = base_commit or empty_tree(top)
-        same = last is not None and last.checkpoint.is_of(taken.tree, base_commit)
-        diff = _diff_again(last, run, seq) if last is not None and same else None
-        if diff is None:
-            diff = _diff(top, (begin, taken.tree, commit), run, seq)
-    except MissionError as error:
-        problem = "; ".join(filter(None, (error.message, error.detail)))
-        return replace(checkpoint, problem=problem)
-    return replace(
+    with_tree = replace(
         checkpoint,
         types=(*checkpoint.types, CheckpointType.GIT_DIFF.value),
         base_ref=base_ref,
@@ -203,61 +192,52 @@ def _with_tree(
         head=taken.head,
         branch=current_branch(top),
         tree=taken.tree,
-        commit=commit,
         ref=f"refs/mosaic/checkpoints/{ref}",
-        files=diff.files,
-        files_total=diff.files_total,
-        stat=diff.stat,
-        patch=diff.patch,
-        patch_left_out=diff.patch_left_out,
         left_out=taken.left_out,
-        summary=f"{checkpoint.summary}: {diff.stat}",
     )
+    try:
+        message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
+        with_tree = replace(with_tree, commit=keep_tree(top, taken, ref=ref, message=message))
+        is_same = last is not None and last.checkpoint.is_of(taken.tree, base_commit)
+        known = _with_known_diff(with_tree, last, run) if last is not None and is_same else None
+        compared = known or _with_diff(with_tree, base_commit or empty_tree(top), top, run)
+    except MissionError as error:
+        return replace(checkpoint, problem="; ".join(filter(None, (error.message, error.detail))))
+    return replace(compared, summary=f"{checkpoint.summary}: {compared.stat}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Diff:
-    files: tuple[FileChange, ...]
-    files_total: int
-    stat: str
-    patch: str | None
-    patch_left_out: str | None = None
-
-
-def _diff(top: Path, trees: tuple[str, str, str], run: Run, seq: int) -> _Diff:
+def _with_diff(checkpoint: Checkpoint, base: str, top: Path, run: Run) -> Checkpoint:
     """Compare base and tree, and write the patch unless it is large: the commit holds it all."""
-    base, tree, commit = trees
+    tree, patch = checkpoint.tree or "", f"{checkpoint.seq:04d}.patch"
     changes = compare_trees(top, base, tree)
     size = patch_bytes(top, base, tree, changes)
-    patch: str | None = f"{seq:04d}.patch"
-    left_out = None
-    if size > LARGEST_PATCH_BYTES:
-        patch = None
-        left_out = f"it would take about {format_size(size)}: `git diff --binary {base} {commit}`"
-    else:
-        write_patch(top, base, tree, run.checkpoints / f"{seq:04d}.patch")
-    return _Diff(
+    checkpoint = replace(
+        checkpoint,
         files=tuple(changes[:FILES_LISTED]),
         files_total=len(changes),
         stat=describe_changes(changes),
-        patch=patch,
-        patch_left_out=left_out,
     )
+    if size > LARGEST_PATCH_BYTES:
+        command = f"git diff --binary {base} {checkpoint.commit}"
+        words = f"it would take about {format_size(size)}: `{command}`"
+        return replace(checkpoint, patch_left_out=words)
+    write_patch(top, base, tree, run.checkpoints / patch)
+    return replace(checkpoint, patch=patch)
 
 
-def _diff_again(last: FoundCheckpoint, run: Run, seq: int) -> _Diff | None:
-    """Return what is known of the same two trees already, their patch linked; None without it."""
+def _with_known_diff(checkpoint: Checkpoint, last: FoundCheckpoint, run: Run) -> Checkpoint | None:
+    """Take over what is known of the same two trees, their patch linked; None without it."""
     known = last.checkpoint
-    patch = None
+    patch = f"{checkpoint.seq:04d}.patch" if last.patch else None
     if last.patch is None and known.patch_left_out is None:
         return None
-    if last.patch is not None:
-        patch = f"{seq:04d}.patch"
+    if last.patch is not None and patch is not None:
         try:
             os.link(last.patch, run.checkpoints / patch, follow_symlinks=False)
         except OSError:
             return None
-    return _Diff(
+    return replace(
+        checkpoint,
         files=known.files,
         files_total=known.files_total,
         stat=known.stat,
@@ -277,20 +257,17 @@ def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str |
 
 
 def _with_logs(checkpoint: Checkpoint, run: Run, runs: Sequence[Run]) -> Checkpoint:
-    types, seq = list(checkpoint.types), checkpoint.seq
-    log_tail = gate_output = None
-    tail = log_tail_of(run)
-    if tail:
-        log_tail = f"{seq:04d}.log"
-        write_private(run.checkpoints / log_tail, tail, root=run.dir)
-        types.append(CheckpointType.LOG_TAIL.value)
     gate = find_last_gate(runs)
-    output = log_tail_of(gate) if gate else b""
-    if output:
-        gate_output = f"{seq:04d}.gate"
-        write_private(run.checkpoints / gate_output, output, root=run.dir)
-        types.append(CheckpointType.GATE_OUTPUT.value)
-    return replace(checkpoint, types=tuple(types), log_tail=log_tail, gate_output=gate_output)
+    for kind, of, field, ending in (
+        (CheckpointType.LOG_TAIL, run, "log_tail", "log"),
+        (CheckpointType.GATE_OUTPUT, gate, "gate_output", "gate"),
+    ):
+        if of is not None and (tail := log_tail_of(of)):
+            name = f"{checkpoint.seq:04d}.{ending}"
+            write_private(run.checkpoints / name, tail, root=run.dir)
+            changes: dict[str, Any] = {field: name, "types": (*checkpoint.types, kind.value)}
+            checkpoint = replace(checkpoint, **changes)
+    return checkpoint
 
 
 def log_tail_of(run: Run) -> bytes:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_entry, identity_of, unseen_identity
 from mosaic.machine.log_pipes import Outlet
-from mosaic.machine.orphans import sweep_orphans
-from mosaic.machine.process import spawn
+from mosaic.machine.process import spawn, sweep_orphans
 from mosaic.model import Mode
 from mosaic.ports import PromptChannel
 

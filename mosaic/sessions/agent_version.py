@@ -11,10 +11,10 @@ import json
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.access import find_signature
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.json_data import parse_json
 from mosaic.machine.process import install_path
+from mosaic.machine.signature import find_signature
 
 if TYPE_CHECKING:
     from pathlib import Path

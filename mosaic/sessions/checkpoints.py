@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import CheckpointNotFoundError, FailedError, HeldError, UsageError
-from mosaic.git.git import find_work_tree, run_git
-from mosaic.git.restore import apply_patch, find_changes, has_object, rebuild_tree
+from mosaic.git.git import find_work_tree, has_object, run_git
+from mosaic.git.restore import apply_patch, find_changes, rebuild_tree
 from mosaic.git.snapshot import is_within, take_tree
 from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import hold_folder

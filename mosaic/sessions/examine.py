@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
 from mosaic.git.diff import compare_trees
-from mosaic.git.git import find_repository, find_work_tree
-from mosaic.git.left_out import PRIVATE
-from mosaic.git.restore import has_object
+from mosaic.git.git import find_repository, find_work_tree, has_object
+from mosaic.git.snapshot import PRIVATE
 from mosaic.model import EndReason, GatePolicy, Mode, Status
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.rules import judged_by

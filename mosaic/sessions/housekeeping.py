@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
 from mosaic.git.git import find_work_tree
-from mosaic.git.snapshot import forget_trees
+from mosaic.git.hidden_refs import forget_trees
 from mosaic.machine.leftovers import Leftover, find_leftovers
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import (

@@ -17,9 +17,8 @@ from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.log_pipes import find_gaps, wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
-from mosaic.machine.orphans import find_marked
 from mosaic.machine.paths import safe_segment
-from mosaic.machine.process import send_signal
+from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.traces import find_environment
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
 from mosaic.ports import EndCause, Ending, ProcessEnd

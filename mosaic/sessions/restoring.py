@@ -244,7 +244,8 @@ def _ref_of(path: Path) -> str:
 
 def _keep_trees(note: Restoring, path: Path) -> None:
     from mosaic.git.git import head_commit
-    from mosaic.git.snapshot import TakenTree, keep_tree
+    from mosaic.git.hidden_refs import keep_tree
+    from mosaic.git.snapshot import TakenTree
 
     top = Path(note.place)
     head = head_commit(top)
@@ -258,7 +259,8 @@ def _keep_trees(note: Restoring, path: Path) -> None:
 def _save(note: Restoring, now: str) -> str:
     """Keep the mixture that stands in the work tree, with the run's own checkpoints."""
     from mosaic.git.git import head_commit
-    from mosaic.git.snapshot import TakenTree, keep_tree
+    from mosaic.git.hidden_refs import keep_tree
+    from mosaic.git.snapshot import TakenTree
 
     top = Path(note.place)
     ref = f"{note.run_id}/interrupted-{now[:12]}"
@@ -267,7 +269,7 @@ def _save(note: Restoring, now: str) -> str:
 
 
 def _forget(layout: Layout, note: Restoring, path: Path) -> None:
-    from mosaic.git.snapshot import forget_trees
+    from mosaic.git.hidden_refs import forget_trees
 
     remove_file(layout.state_dir, path)
     with contextlib.suppress(GitError):
@@ -289,8 +291,7 @@ def _tree_now(layout: Layout, note: Restoring) -> str:
 
 def _end_left_git(layout: Layout, note: Restoring) -> None:
     """End a git that the killed process had started: it would go on writing under our hands."""
-    from mosaic.machine.orphans import find_marked
-    from mosaic.machine.process import send_signal
+    from mosaic.machine.process import find_marked, send_signal
 
     index = layout.state_dir.absolute() / f"rebuilt.{note.pid}"
     until = time.monotonic() + GIT_END_SECONDS

@@ -269,7 +269,7 @@ def observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:
 
 def _observe_elsewhere(lock: SessionLock, run_dir: Path, age_seconds: float) -> Signs:
     """Look for signs of a session of another pid namespace of this machine."""
-    from mosaic.machine.orphans import find_marked  # start-up: hardly ever needed
+    from mosaic.machine.process import find_marked  # start-up: hardly ever needed
     from mosaic.machine.traces import has_process_in
 
     marked = find_marked("MISSION_RUN_DIR", str(run_dir))

@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, SessionNotFoundError
-from mosaic.executors.supervised import Supervised, ask_to_stop
+from mosaic.executors import executor_of
+from mosaic.executors.supervised import ask_to_stop
 from mosaic.machine.identity import (
     find_entry,
     find_process_table,
@@ -17,8 +18,7 @@ from mosaic.machine.identity import (
     is_same_process,
 )
 from mosaic.machine.lock import is_folder_held
-from mosaic.machine.orphans import find_marked
-from mosaic.machine.process import send_signal
+from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.traces import find_environment, find_holder
 from mosaic.runs.folders import run_of
 from mosaic.sessions.liveness import recover_if_needed
@@ -128,7 +128,7 @@ def _find_supervisor(run: Run, found: FoundLock) -> ProcessIdentity | None:
 
     def supervisor() -> ProcessIdentity | None:
         # One that has only just begun may not have written down yet who it is.
-        return Supervised().find_supervisor(run.dir) or find_holder(os.path.realpath(run.dir))
+        return executor_of(run).find_supervisor() or find_holder(os.path.realpath(run.dir))
 
     asked: list[ProcessIdentity] = []
 

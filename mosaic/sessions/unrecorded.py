@@ -22,7 +22,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import find_entry, host_name, is_same_process, unseen_identity
 from mosaic.machine.lock import is_folder_held
-from mosaic.machine.orphans import list_marked
+from mosaic.machine.process import list_marked
 from mosaic.machine.traces import DELETED, find_environment, find_folder, find_holder
 from mosaic.model import ProcessIdentity, SessionLock, Status
 from mosaic.records import dataclass, replace

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from mosaic.machine.access import Signature
+    from mosaic.machine.signature import Signature
     from mosaic.model import MissionStatus, Session, Status, Task
     from mosaic.store.layout import Layout
     from mosaic.store.sync import Value

@@ -50,7 +50,7 @@ from mosaic.store.parsed import FileRecord, RowRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mosaic.machine.access import Signature
+    from mosaic.machine.signature import Signature
 
 FORMAT_VERSION = 4
 SECOND_NS = 1_000_000_000

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionOwnerError
-from mosaic.machine.access import find_owner
+from mosaic.machine.signature import find_owner
 
 if TYPE_CHECKING:
     from pathlib import Path

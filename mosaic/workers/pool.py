@@ -18,13 +18,14 @@ from mosaic.errors import (
     NotReadyError,
     ProgramNotFoundError,
 )
-from mosaic.executors.supervised import Supervised
+from mosaic.executors import executor_of
 from mosaic.git.git import find_repository
 from mosaic.machine.identity import host_name
 from mosaic.machine.lock import is_folder_held
 from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
+from mosaic.runs.record import Run
 from mosaic.sessions.live import observe_session
 from mosaic.sessions.selection import select_from
 from mosaic.sessions.unrecorded import live_or_unknown
@@ -292,7 +293,7 @@ class Pool:
 
     def _stop(self, worker: Worker) -> None:
         is_third = self._stops_sent > 2  # noqa: PLR2004
-        Supervised().stop(worker.run_dir, now=is_third)
+        executor_of(Run(dir=worker.run_dir)).stop(now=is_third)
 
     def _close(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> None:
         """Start no more; what works now is waited for."""

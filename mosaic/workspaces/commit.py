@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.git.diff import compare_trees
+from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import answer_of, run_git
-from mosaic.git.snapshot import PLAIN_IDENTITY, is_within, take_tree
-from mosaic.git.worktrees import shown_paths
-from mosaic.machine.access import access_error
+from mosaic.git.hidden_refs import PLAIN_IDENTITY
+from mosaic.git.snapshot import is_within, take_tree
+from mosaic.machine.signature import access_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,6 @@ def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
     """Set the mission's own files in a work tree back, committed ones by a commit of its own.
 
     Args:
-        workspace: the work tree.
         own: files and folders of the mission, relative to the top.
 
     Returns:

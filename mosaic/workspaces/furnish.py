@@ -20,9 +20,8 @@ from mosaic.git.git import answer_of, common_dir
 from mosaic.git.worktrees import turn_of
 from mosaic.machine.disk import find_bytes, write_atomic
 from mosaic.machine.environment import child_environment
-from mosaic.machine.orphans import find_marked
 from mosaic.machine.paths import confined
-from mosaic.machine.process import send_signal, spawn
+from mosaic.machine.process import find_marked, send_signal, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +41,6 @@ def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings)
     """Copy and link files into a work tree; what is there already is left alone.
 
     Args:
-        workspace: the work tree.
         project: the folder of the project in the work tree that the files come from.
         settings: which files.
 

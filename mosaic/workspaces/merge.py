@@ -11,15 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, MissionError, NotReadyError
-from mosaic.git.diff import compare_trees
+from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import answer_of, current_branch, head_commit, run_git
-from mosaic.git.worktrees import (
-    BRANCHES,
-    commit_of,
-    is_brought_home,
-    shown_paths,
-    what_would_be_lost,
-)
+from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home, what_would_be_lost
 from mosaic.records import dataclass, replace
 from mosaic.store.mission_file import load_mission
 from mosaic.store.written import note_files

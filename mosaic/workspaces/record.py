@@ -134,7 +134,6 @@ def workspace_at(cwd: Path | str, layout: Layout | None = None) -> Workspace | N
     """Return the worker's work tree that a folder lies in; None where it lies in none.
 
     Args:
-        cwd: the folder.
         layout: the mission whose work trees are looked at; None for any, where nothing but
             the mission that the record names is to be learned.
 
@@ -192,7 +191,6 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
     """Read a record; None where there is none.
 
     Args:
-        path: the record.
         layout: the mission that it is of; None where it is not known yet.
 
     Raises:

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from mosaic.errors import MissionError
-from mosaic.machine.access import Signature
 from mosaic.machine.intent import parse_note
 from mosaic.machine.log_pipes import find_gaps
+from mosaic.machine.signature import Signature
 from mosaic.model import Mode, RunStatus
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.model import PanelEvent, PanelPlan, PanelStatus

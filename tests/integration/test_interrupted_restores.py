@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.machine.orphans import descendants
+from mosaic.machine.identity import list_entries
 from tests.support.mission import MissionRepo, wait_for
 
 FILES = 2000
@@ -63,6 +63,15 @@ def is_mixed(repo: MissionRepo) -> bool:
     return (repo.state / "restore.json").exists()
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the living children of a process, their children and so on, parents first."""
+    entries = [entry for entry in list_entries() if not entry.is_zombie]
+    found = [pid]
+    for each in found:
+        found += [entry.pid for entry in entries if entry.parent == each]
+    return found[1:]
+
+
 def kill_somewhere(repo: MissionRepo, command: tuple[str, ...], at_files: int) -> bool:
     """Kill a restore and its git when so many files are changed; tell whether it was at work."""
     process = repo.start(*command)
@@ -70,11 +79,11 @@ def kill_somewhere(repo: MissionRepo, command: tuple[str, ...], at_files: int) -
     # git writes by name: what is seen in some places tells how far it is.
     watched = sorted(new, key=str)[at_files]
     wait_for(lambda: watched.exists() or process.poll() is not None)
-    for each in descendants(process.pid):
-        os.kill(each.pid, signal.SIGSTOP)
+    for pid in descendants(process.pid):
+        os.kill(pid, signal.SIGSTOP)
     process.kill()
-    for each in descendants(process.pid):
-        os.kill(each.pid, signal.SIGKILL)
+    for pid in descendants(process.pid):
+        os.kill(pid, signal.SIGKILL)
     left = [p for p in Path("/proc").iterdir() if p.name.isdecimal() and is_git_of(p, repo)]
     for proc in left:
         os.kill(int(proc.name), signal.SIGKILL)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mosaic.git.diff import compare_trees, read_diff, write_patch
-from mosaic.git.git import head_commit, is_dirty, run_git
-from mosaic.git.snapshot import keep_tree, take_tree
+from mosaic.git.git import head_commit, run_git
+from mosaic.git.hidden_refs import keep_tree
+from mosaic.git.snapshot import take_tree
 from tests.support.git import git, make_repo
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def look_and_keep(top: Path, scratch: Path) -> str:
     """Do all that a status, a checkpoint and a review ask of git; return the diff."""
     base = head_commit(top)
     assert base is not None
-    assert is_dirty(top)
+    assert run_git(["status", "--porcelain"], top).text
     taken = take_tree(top, scratch=scratch)
     commit = keep_tree(top, taken, ref="probe/1", message="a checkpoint")
     assert [change.path for change in compare_trees(top, base, commit)] == ["a.txt"]

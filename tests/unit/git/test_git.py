@@ -17,12 +17,11 @@ from mosaic.git.git import (
     find_work_tree,
     git_environment,
     head_commit,
-    is_dirty,
     local_branches,
     run_git,
 )
 from mosaic.git.worktrees import other_work_trees
-from mosaic.machine.orphans import find_marked
+from mosaic.machine.process import find_marked
 from tests.support.git import ENVIRONMENT, commit, git, make_repo
 
 pytestmark = pytest.mark.slow
@@ -92,7 +91,7 @@ def test_what_hooks_and_shells_set_does_not_lead_git_astray(
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
     monkeypatch.setenv("GIT_INDEX_FILE", str(other / "index"))
     assert run_git(["rev-parse", "--show-toplevel"], repo).text == str(repo.resolve())
-    assert not is_dirty(repo)
+    assert run_git(["status", "--porcelain"], repo).text == ""
 
 
 def test_variables_that_are_handed_in_outlive_the_scrubbing() -> None:
@@ -114,7 +113,6 @@ def test_without_git_running_it_is_told_and_questions_have_no_answer(
 ) -> None:
     with pytest.raises(ProgramNotFoundError):
         run_git(["status"], repo)
-    assert not is_dirty(repo)
     assert local_branches(repo) == ()
     assert other_work_trees(repo) == []
     assert files_on_branches(repo, "tasks", "TASKS.md") == BranchFiles()
@@ -158,7 +156,6 @@ def test_outside_a_repository_questions_have_no_answer(tmp_path: Path) -> None:
     assert find_work_tree(tmp_path) is None
     assert current_branch(tmp_path) is None
     assert head_commit(tmp_path) is None
-    assert not is_dirty(tmp_path)
     assert local_branches(tmp_path) == ()
     assert other_work_trees(tmp_path) == []
     assert files_on_branches(tmp_path, "tasks", "TASKS.md") == BranchFiles()
@@ -244,20 +241,9 @@ def test_a_git_file_that_points_nowhere_is_refused_as_git_refuses_it(
     inner.mkdir()
     (inner / ".git").write_bytes(content)
     assert find_work_tree(inner) == inner.resolve()
-    for ask in (find_repository, local_branches, is_dirty):
+    for ask in (find_repository, local_branches):
         with pytest.raises(GitRefusedError, match="git refuses the repository"):
             ask(inner)
-
-
-def test_changes_and_untracked_files_make_it_dirty(repo: Path) -> None:
-    assert not is_dirty(repo)
-    (repo / "new").write_text("")
-    assert is_dirty(repo)
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "-m", "new")
-    assert not is_dirty(repo)
-    (repo / "README").write_text("changed\n")
-    assert is_dirty(repo)
 
 
 def test_all_local_branches_are_named(repo: Path) -> None:

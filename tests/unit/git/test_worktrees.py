@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mosaic.errors import GitError
+from mosaic.git.diff import shown_paths
 from mosaic.git.git import find_work_tree, head_commit
 from mosaic.git.worktrees import (
     add_work_tree,
@@ -22,7 +23,6 @@ from mosaic.git.worktrees import (
     list_work_trees,
     other_work_trees,
     remove_work_tree,
-    shown_paths,
     what_would_be_lost,
 )
 from tests.support.git import commit, git, make_repo

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import mosaic
 from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
-from mosaic.machine.access import find_signature
 from mosaic.machine.disk import (
     create_private_dir,
     find_bytes,
@@ -26,6 +25,7 @@ from mosaic.machine.disk import (
     write_atomic,
 )
 from mosaic.machine.journal import append_next
+from mosaic.machine.signature import find_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -9,11 +10,11 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock, Timeout
 
 from mosaic.errors import FileAccessError, HeldError, LockTimeoutError
 from mosaic.machine.lock import hold_folder, is_folder_held, mission_lock
@@ -158,25 +159,56 @@ except LockTimeoutError as error:
 
 
 def test_it_is_the_lock_that_other_programs_know(tmp_path: Path) -> None:
+    """`flock(2)` on the lock file, without the library, keeps us out and is kept out."""
     path = tmp_path / "mission.lock"
-    other = FileLock(path, timeout=0)
-    with mission_lock(path, holder="us"), pytest.raises(Timeout):
-        other.acquire()
-    with other, pytest.raises(LockTimeoutError), mission_lock(path, holder="us", timeout_seconds=0):
-        pytest.fail("locked twice")
+    path.touch(0o600)
+    with path.open("r+b") as other:
+        with mission_lock(path, holder="us"), pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(LockTimeoutError), mission_lock(path, holder="us", timeout_seconds=0):
+            pytest.fail("locked twice")
     with mission_lock(path, holder="us", timeout_seconds=0):
         pass
+    assert os.listdir(tmp_path) == ["mission.lock"]
 
 
-def test_a_lock_file_that_is_removed_is_no_lock_for_those_who_come(tmp_path: Path) -> None:
+def test_a_fork_does_not_take_its_parents_lock_for_its_own(tmp_path: Path) -> None:
+    with mission_lock(tmp_path / "lock", holder="parent"):
+        child = os.fork()
+        if child == 0:  # pragma: no cover - nothing of the test runs on in the child
+            try:
+                with mission_lock(tmp_path / "lock", holder="child", timeout_seconds=0):
+                    os._exit(0)
+            except LockTimeoutError as error:
+                os._exit(error.exit_code)
+            finally:
+                os._exit(99)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+        answer = subprocess.run(
+            [sys.executable, "-c", TRY_ONCE, tmp_path / "lock"], env=environment(), check=False
+        )
+        assert answer.returncode == 4
+
+
+def test_a_lock_file_that_is_removed_is_no_lock_for_those_who_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who waits for a file that was removed meanwhile goes on with the one that is there."""
     path = tmp_path / "mission.lock"
     order: list[str] = []
+    is_waiting = threading.Event()
+    sleep = time.sleep
+
+    def wait(seconds: float) -> None:
+        is_waiting.set()
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", wait)
     with mission_lock(path, holder="first"):
         waiting = threading.Thread(target=lambda: _take(path, order))
         waiting.start()
-        while not _is_waited_for(path):
-            pass
+        assert is_waiting.wait(30)
         path.unlink()
         order.append("first")
     waiting.join()
@@ -188,12 +220,6 @@ def _take(path: Path, order: list[str]) -> None:
     with mission_lock(path, holder="second"):
         assert os.stat(path).st_nlink == 1
         order.append("second")
-
-
-def _is_waited_for(path: Path) -> bool:
-    """Tell whether somebody else has the lock file open."""
-    open_files = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
-    return sum(os.path.realpath(name) == str(path) for name in open_files) > 1
 
 
 def test_an_error_inside_frees_the_lock(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mosaic.machine.identity import identify
-from mosaic.machine.orphans import children_of, descendants, find_marked, signal_tree
+from mosaic.machine.process import find_marked
 from tests.support.programs import next_line, running
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mosaic.model import ProcessIdentity
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
-
-WAIT = "import sys; print('up', flush=True); sys.stdin.read()"
 
 # An agent: starts a tool shell in a session of its own, whose child has left that too and
 # ignores whatever can be ignored. Prints both pids.
@@ -47,7 +45,7 @@ sys.stdin.readline()
 SUPERVISOR = """
 import json, os, signal, subprocess, sys
 from mosaic.machine.identity import identify
-from mosaic.machine.orphans import become_subreaper, sweep_orphans
+from mosaic.machine.process import become_subreaper, sweep_orphans
 assert become_subreaper()
 agent = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, start_new_session=True)
@@ -70,7 +68,7 @@ kept.communicate()
 
 ZOMBIES = """
 import json, os
-from mosaic.machine.orphans import sweep_orphans
+from mosaic.machine.process import sweep_orphans
 child = os.fork()
 if child == 0:
     os._exit(0)
@@ -105,62 +103,6 @@ def test_what_left_the_group_and_the_session_is_swept_after_the_agent_was_killed
 def test_a_zombie_is_reaped_and_not_counted_as_killed() -> None:
     with running(ZOMBIES) as process:
         assert json.loads(next_line(process)) == [[], False]
-
-
-def test_children_and_descendants_are_found_parents_first() -> None:
-    with running(AGENT) as process:
-        tool, child = map(int, next_line(process).split())
-        try:
-            assert [each.pid for each in children_of(process.pid)] == [tool]
-            assert [each.pid for each in descendants(process.pid)] == [tool, child]
-            assert identity_of(tool) in children_of(process.pid)
-        finally:
-            end(process, [tool, child])
-
-
-def test_a_process_that_is_not_there_has_no_descendants() -> None:
-    assert descendants(2**22 + 1) == []
-    assert children_of(2**22 + 1) == []
-
-
-def test_a_kill_reaches_descendants_that_left_the_group() -> None:
-    with running(AGENT, new_session=True) as process:
-        pids = [int(word) for word in next_line(process).split()]
-        try:
-            watched = [os.pidfd_open(pid) for pid in pids]
-            assert signal_tree(identity_of(process.pid), signal.SIGKILL, own_group=True)
-            assert process.wait() == -signal.SIGKILL
-            for descriptor in watched:
-                wait_for_end(descriptor)
-                os.close(descriptor)
-        finally:
-            end(process, pids)
-
-
-def wait_for_end(descriptor: int) -> None:
-    import select
-
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    assert poll.poll(30_000), "it lives on"
-
-
-def test_an_interrupt_goes_to_the_agent_and_leaves_its_tools_to_it() -> None:
-    with running(AGENT, new_session=True) as process:
-        pids = [int(word) for word in next_line(process).split()]
-        try:
-            assert signal_tree(identity_of(process.pid), signal.SIGTERM, own_group=True)
-            assert process.wait() == -signal.SIGTERM
-            assert all(identify(pid) for pid in pids)
-        finally:
-            end(process, pids)
-
-
-def test_without_a_group_of_its_own_the_agent_alone_is_signalled() -> None:
-    with running(WAIT) as process:
-        next_line(process)
-        assert signal_tree(identity_of(process.pid), signal.SIGTERM, own_group=False)
-        assert process.wait() == -signal.SIGTERM
 
 
 def test_processes_are_found_by_a_variable_that_they_inherited(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from mosaic.errors import ProgramNotFoundError
 from mosaic.machine.identity import identify, own_identity
-from mosaic.machine.process import install_path, send_signal, signal_group, spawn
+from mosaic.machine.process import install_path, send_signal, spawn
 from tests.support.programs import next_line, running
 
 if TYPE_CHECKING:
@@ -143,7 +142,6 @@ def test_a_process_that_is_not_the_one_meant_is_spared(wrong: str) -> None:
             "host": replace(identity, host="elsewhere"),
         }[wrong]
         assert not send_signal(other, signal.SIGKILL)
-        assert not signal_group(process.pid, other, signal.SIGKILL)
         assert process.poll() is None
         assert process.communicate("")[0] == ""
         assert process.returncode == 0
@@ -156,60 +154,14 @@ def test_nothing_is_sent_to_a_process_that_is_gone() -> None:
         process.kill()
         process.wait()
         assert not send_signal(identity, signal.SIGTERM)
-        assert not signal_group(identity.pid, identity, signal.SIGTERM)
 
 
 @pytest.mark.parametrize("pid", [-1, 0, 1])
 def test_numbers_that_mean_many_processes_are_never_signalled(pid: int) -> None:
     identity = identify(pid) or replace(own_identity(), pid=pid)
     assert not send_signal(identity, 0)
-    assert not signal_group(pid, identity, 0)
 
 
 def test_a_pid_that_no_system_has_is_not_signalled() -> None:
     identity = replace(own_identity(), pid=10**30)
     assert not send_signal(identity, 0)
-    assert not signal_group(10**30, identity, 0)
-
-
-GROUP = """
-import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"])
-print(child.pid, flush=True)
-sys.stdin.readline()
-"""
-
-
-def test_a_group_is_signalled_with_all_its_members() -> None:
-    with running(GROUP, new_session=True) as process:
-        child = identify(int(next_line(process)))
-        assert child is not None
-        assert signal_group(process.pid, identity_of(process), signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        assert process.stdout is not None
-        # The child had this pipe too: its end is the end of both.
-        assert process.stdout.read() == ""
-
-
-def test_a_leader_that_ended_but_was_not_reaped_still_vouches_for_its_group() -> None:
-    with running(GROUP, new_session=True) as process:
-        next_line(process)
-        identity = identity_of(process)
-        assert process.stdin is not None
-        os.kill(process.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert signal_group(process.pid, identity, signal.SIGKILL)
-        assert process.stdout is not None
-        assert process.stdout.read() == ""
-
-
-def test_our_own_group_is_never_signalled() -> None:
-    leader = identify(os.getpgrp()) or own_identity()
-    assert not signal_group(os.getpgrp(), leader, 0)
-
-
-def test_a_group_that_the_leader_does_not_lead_is_not_signalled() -> None:
-    with running(WAIT) as process:
-        next_line(process)
-        assert not signal_group(process.pid, identity_of(process), 0)
-        assert process.poll() is None

@@ -13,9 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
-from mosaic.machine.access import find_signature
-from mosaic.machine.exchange import exchange, rename_to_free
-from mosaic.machine.intent import PlannedFile, digest, dump_note
+from mosaic.machine.intent import PlannedFile, digest, dump_note, exchange, rename_to_free
+from mosaic.machine.signature import find_signature
 from mosaic.machine.staging import sweep_temporaries, temporary_beside
 from mosaic.machine.transaction import Change, Settled, finish_intent, write_together
 
@@ -307,7 +306,7 @@ def test_a_new_file_does_not_take_the_place_of_one_that_just_appeared(
 def test_where_the_system_cannot_exchange_files_are_written_all_the_same(
     mission: Mission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mosaic.machine.exchange.rename_with", lambda *_: False)
+    monkeypatch.setattr("mosaic.machine.intent.rename_with", lambda *_: False)
     new = mission.root / "new"
     write_both(mission)
     write_together(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mosaic.errors import FileAccessError, RunNotFoundError, UsageError
 from mosaic.model import Session
 from mosaic.runs import reading
-from mosaic.runs.lookup import find_named_run, newest_run
+from mosaic.runs.folders import find_named_run, newest_run
 from mosaic.runs.moments import parse_moment, since_offset
 from mosaic.runs.reading import BLOCK_BYTES, LineSplitter, LogFile, Stream
 from mosaic.runs.record import Run

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosaic.machine.access import Signature
-from mosaic.machine.signature import pack_statuses
+from mosaic.machine.signature import Signature, pack_statuses
 from mosaic.model import Status, Task
 from mosaic.store.index import (
     SETTLED_NS,

@@ -1,4 +1,4 @@
-"""Where the hidden refs of checkpoints would leave this machine.
+"""The hidden refs that keep checkpoints, and where they would leave this machine.
 
 Measured with git 2.39: `transfer.hideRefs` in this repository keeps them out of what others clone
 or fetches it, `--mirror` included. It does not keep them from `git push --mirror`, from a
@@ -7,18 +7,54 @@ remote with `mirror = true`, nor from `git bundle create --all`: those read the 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from mosaic.git.git import answer_of
+from mosaic.git.git import answer_of, run_git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mosaic.git.snapshot import TakenTree
+
 OUR_REFS = "refs/mosaic"
+HIDDEN_REFS = f"{OUR_REFS}/checkpoints"
 HIDE_COMMAND = f"git config --local --add transfer.hideRefs {OUR_REFS}"
 """What keeps checkpoints out of clones and fetches."""
 _HIDING = ("transfer.hideRefs", "uploadpack.hideRefs")
 _EVERYTHING = "refs/*:refs/*"
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+PLAIN_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Mosaic",
+    "GIT_AUTHOR_EMAIL": "mosaic@localhost",
+    "GIT_COMMITTER_NAME": "Mosaic",
+    "GIT_COMMITTER_EMAIL": "mosaic@localhost",
+}
+"""Nobody's name stands under what nobody committed."""
+
+
+def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
+    """Give a tree a commit, and the commit a hidden ref below `HIDDEN_REFS`; return the commit."""
+    parent = ["-p", taken.head] if taken.head else []
+    answer = run_git(
+        ["commit-tree", taken.tree, *parent],
+        top,
+        stdin=message.encode("utf-8", "replace"),
+        env=PLAIN_IDENTITY,
+    )
+    commit = answer.text.strip()
+    run_git([*_NO_HOOKS, "update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
+    return commit
+
+
+def forget_trees(top: Path, prefix: str) -> int:
+    """Remove the hidden refs whose name begins with `prefix/`; return how many there were."""
+    found = run_git(["for-each-ref", "--format=%(refname)", f"{HIDDEN_REFS}/{prefix}/"], top)
+    names = [name for name in found.text.split("\n") if name]
+    if names:
+        commands = "".join(f"delete {name}\n" for name in names)
+        run_git([*_NO_HOOKS, "update-ref", "--stdin"], top, stdin=os.fsencode(commands))
+    return len(names)
 
 
 def has_checkpoints(cwd: Path | str) -> bool:
