@@ -30,7 +30,7 @@ MOST_STARTS = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerResult:
-    """What a worker came to."""
+    """What a worker answered."""
 
     role: str
     label: str
@@ -82,7 +82,7 @@ def parse_answer(text: str, *, role: str, label: str) -> WorkerResult:
 
 
 def error_result(words: str, *, role: str, label: str) -> WorkerResult:
-    """Return the result of a worker that came to none."""
+    """Return the result of a worker that has none."""
     return WorkerResult(role=role, label=label, status="error", summary="", error=words)
 
 
@@ -164,7 +164,7 @@ class Aggregate:
 
 
 def aggregate(results: Mapping[str, WorkerResult]) -> Aggregate:
-    """Compare results, by worker; the same words in other case or marks are one voice."""
+    """Compare results, by worker; texts that differ only in case and punctuation are one voice."""
     claims = _voices({name: result.claims for name, result in results.items()})
     return Aggregate(
         agreement=tuple(voice for voice in claims if len(voice.workers) > 1),

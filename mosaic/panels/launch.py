@@ -52,7 +52,7 @@ MOST_AT_ONCE = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerStart:
-    """What a worker is started with beside its plan."""
+    """What a worker is started with, in addition to its plan."""
 
     name: str
     messages: Sequence[str] = ()

@@ -1,8 +1,8 @@
 """A panel's record, beside the run records that its workers leave.
 
     runs/<panel>/
-      panel.json             what was asked: written once
-      state.json             where it stands: replaced whole, under a lock of its own
+      panel.json             what was requested: written once
+      state.json             its state: always replaced as one, under a lock of its own
       events.jsonl           what happened, one JSON object a line
       mailbox-<worker>.jsonl messages to a worker
       question.md            what it is about
@@ -69,7 +69,7 @@ class Panel:
                 raise RecordError(
                     f"`state.json` of a panel does not know its worker `{worker.name}`",
                     path=self.dir / "state.json",
-                    hint="`mission panel start` asks anew; its runs are kept",
+                    hint="`mission panel start` asks again; its runs are kept",
                 )
         return state
 

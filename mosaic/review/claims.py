@@ -1,4 +1,4 @@
-"""What a handoff claims: the files and commands that its sections name, however they are written.
+"""What a handoff claims: the files and commands that its sections name, in any form.
 
 One claim a line: bullets or none, backticks or none, `$ ` prompts, remarks behind a path or a
 command, tables (their first column), fenced blocks with one command a line. What says nothing
@@ -41,7 +41,7 @@ REMARK = re.compile(
 )
 COMMENT = re.compile(r"(?<!\s)\s++#(?:\s.*)?$", re.DOTALL)
 PATH_WORD = re.compile(r"[^\s`'\"<>|()，；：]+")
-CD = re.compile(r"^cd\s+(?P<place>'[^']*'|\"[^\"]*\"|\S+)\s*(?:&&|;)\s*")
+CD = re.compile(r"^cd\s+(?:'[^']*'|\"[^\"]*\"|\S+)\s*(?:&&|;)\s*")
 FAILED = re.compile(
     r"\bfail(?:s|ed|ing|ures?)?\b|\bexit(?:ed)?(?: with)?(?: code)? [1-9]|❌|✘|✗|失败|\berror",
     re.IGNORECASE,
@@ -55,7 +55,7 @@ PROSE = re.compile(r"^(?:all|the|i|we|it|no|ran|see|and|then|everything|tests?)\
 
 
 class Kind(StrEnum):
-    """What became of a file."""
+    """What happened to a file."""
 
     ADDED = "added"
     DELETED = "deleted"
@@ -83,8 +83,6 @@ class CommandClaim:
     text: str
     command: str
     """Without prompt, backticks, remarks and a leading `cd x &&`."""
-    cwd: str | None = None
-    """From that `cd`."""
     says_failed: bool = False
     says_skipped: bool = False
     """Then it is not a claim to have run it."""
@@ -210,11 +208,9 @@ def _command_claims(line: str, *, in_fence: bool) -> Iterator[CommandClaim]:
     failed = bool(FAILED.search(NO_FAILURE.sub("", rest)))
     for name in named:
         command = COMMENT.sub("", PROMPT.sub("", name)).strip()
-        found = CD.match(command)
         yield CommandClaim(
             text=text,
-            command=masked_line(command[found.end() :] if found else command),
-            cwd=found["place"].strip("'\"") if found else None,
+            command=masked_line(CD.sub("", command)),
             says_failed=failed,
             says_skipped=bool(SKIPPED.search(rest)),
         )
