@@ -94,22 +94,27 @@ def dump_record(record: Any, form: JsonForm = _PLAIN) -> dict[str, Any]:
     form = getattr(record, "json_form", form)
     inner = form.inner if form.version or form.leaves_out else form
     values: dict[str, Any] = {"layout_version": form.version} if form.version else {}
+    unknown = getattr(record, "unknown", None)
+    kept = unknown if isinstance(unknown, dict) else {}
     for name in getattr(record, "__dataclass_fields__", None) or record._fields:
-        if name == "unknown" or name in form.leaves_out:
+        if (name == "unknown" and unknown is kept) or name in form.leaves_out:
             continue
         value = getattr(record, name)
         if value is not None or not form.omits_none:
-            values[form.key(name)] = _dump(value, inner)
-    for key, value in getattr(record, "unknown", {}).items():
+            values[form.key(name)] = dump_value(value, inner)
+    for key, value in kept.items():
         values.setdefault(key, value)
     return values
 
 
-def _dump(value: Any, form: JsonForm) -> Any:
+def dump_value(value: Any, form: JsonForm = _PLAIN) -> Any:
+    """Return a value as JSON holds it; one that has `json_values()` says itself how."""
     if value is None or type(value) in (str, int, bool, float):
         return value
     if isinstance(value, Enum):
         return value.value
+    if hasattr(value, "json_values"):
+        return dump_value(value.json_values(), form)
     if isinstance(value, datetime):
         return format_moment(value, form.times)
     if isinstance(value, PurePath):
@@ -117,9 +122,9 @@ def _dump(value: Any, form: JsonForm) -> Any:
     if hasattr(value, "__dataclass_fields__") or hasattr(value, "_fields"):
         return dump_record(value, form)
     if isinstance(value, dict):
-        return {str(key): _dump(item, form) for key, item in value.items()}
+        return {str(key): dump_value(item, form) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_dump(item, form) for item in value]
+        return [dump_value(item, form) for item in value]
     raise TypeError(f"{value!r} has no form in JSON")
 
 

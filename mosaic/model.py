@@ -142,6 +142,12 @@ class Task(NamedTuple):
     more: Mapping[str, str | tuple[str, ...]] = {}
     """What it holds in fields of `mosaic.text.fields` that have no attribute here."""
 
+    def json_values(self) -> dict[str, object]:
+        """Return its fields, those without an attribute among them."""
+        values = self._asdict()
+        more = values.pop("more")
+        return {**values, **more}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Milestone:

@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 
 PANELS = {
     "Plan": {
-        "init": "plan",
-        "add": "plan",
-        "list": "browse",
-        "show": "browse",
-        "set": "change",
-        "done": "change",
-        "block": "change",
-        "cancel": "change",
-        "reopen": "change",
-        "graph": "browse",
-        "sync": "plan",
-        "check": "plan",
+        "init": "init",
+        "add": "add",
+        "list": "list",
+        "show": "show",
+        "set": "set",
+        "done": "done",
+        "block": "block",
+        "cancel": "cancel",
+        "reopen": "reopen",
+        "graph": "graph",
+        "sync": "sync",
+        "check": "check",
     },
     "Hand off": {
-        "next": "handoff",
-        "resume": "handoff",
+        "next": "next",
+        "resume": "resume",
         "sessions": "sessions",
-        "stop": "sessions",
+        "stop": "stop",
         "logs": "logs",
-        "exec": "steps",
-        "checkpoint": "checkpoints",
+        "exec": "exec",
+        "checkpoint": "checkpoint",
     },
-    "Review": {"handoff": "report", "gates": "gates", "review": "review", "status": "browse"},
-    "Parallel": {"panel": "panel", "merge": "merging"},
+    "Review": {"handoff": "handoff", "gates": "gates", "review": "review", "status": "status"},
+    "Parallel": {"panel": "panel", "merge": "merge"},
     "Around it": {
-        "demo": "around",
-        "doctor": "around",
-        "clean": "around",
+        "demo": "demo",
+        "doctor": "doctor",
+        "clean": "clean",
         "trust": "trust",
-        "migrate": "around",
+        "migrate": "migrate",
     },
 }
 """Every command, by the job it does, with the module that holds it."""
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _open_streams()
     _keep_owner_bits()
     if argv is not None:
-        sys.exit(_run(list(argv)))
+        sys.exit(_run([*argv]))  # `list`, once imported, is a command here
     code = _run(sys.argv[1:])
     try:
         sys.stdout.flush()

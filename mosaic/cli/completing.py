@@ -16,7 +16,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from mosaic.text.harmless import harmless_signs
+from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -134,11 +134,11 @@ def _is_plain(sign: str) -> bool:
     if sign.isascii():
         return PLAIN_ASCII.fullmatch(sign) is not None
     if sign.isalnum():
-        return harmless_signs(sign) == sign
+        return harmless_text(sign) == sign
     from unicodedata import category  # start-up: few words need it
 
     # Vowels of many languages are marks.
-    return category(sign) in ("Mn", "Mc") and harmless_signs(sign) == sign
+    return category(sign) in ("Mn", "Mc") and harmless_text(sign) == sign
 
 
 def _plain_help(text: str, *, is_utf8: bool) -> str:

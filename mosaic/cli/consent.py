@@ -28,31 +28,22 @@ def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Do
     Raises:
         ConsentNeededError: the person refused, or nobody can be asked.
     """
-    try:
-        return action()
-    except ConsentNeededError:
-        if as_json or not settle_consent(path):
-            raise
-    return action()
-
-
-def settle_consent(path: Path) -> bool:
-    """Show the commands that were not allowed yet, and ask; tell whether all may run now."""
     from mosaic.store.consent import allow, find_unallowed
     from mosaic.store.mission_file import load_mission
 
-    document = load_mission(path)
-    unallowed = find_unallowed(document)
-    if not unallowed:
-        return True
-    if not is_somebody_there():
-        return False
-    warn("this mission names commands that you have not allowed yet:")
-    show_commands(unallowed)
-    if not says_yes("Allow them?"):
-        return False
-    allow(document, unallowed, settles=True)
-    return True
+    try:
+        return action()
+    except ConsentNeededError:
+        document = load_mission(path)
+        unallowed = find_unallowed(document)
+        if as_json or (unallowed and not is_somebody_there()):
+            raise
+        words = "this mission names commands that you have not allowed yet:"
+        if unallowed and not confirm(words, unallowed):
+            raise
+    if unallowed:
+        allow(document, unallowed, settles=True)
+    return action()
 
 
 def require_settled(path: Path, *, as_json: bool) -> None:
@@ -67,20 +58,17 @@ def require_settled(path: Path, *, as_json: bool) -> None:
     with_consent(path, lambda: require_consent(load_mission(path)), as_json=as_json)
 
 
-def show_commands(commands: Sequence[Command]) -> None:
-    """Show commands, each with the key that holds it."""
-    width = max(len(clean(command.where)) for command in commands)
-    for command in commands:  # whole: what is cut off could be what matters
-        warn(f"  {clean(command.where):<{width}}  {clean(command.text)}")
-
-
 def is_somebody_there() -> bool:
     """Tell whether a person can be asked: keyboard and screen are a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def says_yes(question: str) -> bool:
-    """Ask on the terminal; everything but a yes is a no."""
-    sys.stderr.write(f"{question} [y/N] ")
+def confirm(words: str, commands: Sequence[Command]) -> bool:
+    """Show commands, each with the key that holds it, and ask; everything but a yes is a no."""
+    warn(words)
+    width = max(len(clean(command.where)) for command in commands)
+    for command in commands:  # whole: what is cut off could be what matters
+        warn(f"  {clean(command.where):<{width}}  {clean(command.text)}")
+    sys.stderr.write("Allow them? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

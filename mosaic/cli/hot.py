@@ -37,27 +37,27 @@ JSON = {"--json": "as_json"}
 FORMS: Mapping[str, tuple[Form, ...]] = {
     "list": (
         Form(
-            "listing",
-            "list_tasks",
+            "tasks_view",
+            "print_list",
             {"--ready": "ready", "--all": "every", "-a": "every", **JSON},
         ),
     ),
-    "status": (Form("look", "show_status", JSON),),
-    "show": (Form("showing", "show_task", JSON, operands=("task_id",)),),
-    "set": (Form("changing", "set_fields", JSON, operands=("task_id",), rest="changes"),),
+    "status": (Form("status_view", "print_status", JSON),),
+    "show": (Form("tasks_view", "print_task", JSON, operands=("task_id",)),),
+    "set": (Form("change_view", "set_fields", JSON, operands=("task_id",), rest="changes"),),
     "done": (
         Form(
-            "changing",
-            "set_fields",
+            "change_view",
+            "set_status",
             JSON,
             operands=("task_id",),
-            fixed={"changes": ("status=done",)},
+            fixed={"status": "done"},
         ),
     ),
     "next": (
-        Form("preview", "print_next", JSON, needed="--print"),
+        Form("next_view", "print_next", JSON, needed="--print"),
         Form(
-            "launch",
+            "next_view",
             "launch_next",
             {"--headless": "headless", "--detach": "detach", "-d": "detach", **JSON},
         ),

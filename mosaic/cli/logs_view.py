@@ -19,7 +19,7 @@ from mosaic.runs.events import EventType
 from mosaic.runs.moments import parse_time
 from mosaic.runs.reading import LineSplitter
 from mosaic.sessions.output import words_for
-from mosaic.text.terminal import HarmlessText, harmless
+from mosaic.text.harmless import HarmlessText, harmless_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,7 +163,7 @@ class TranscriptView(ObjectsView):
     def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is seen in a line; the reader gets every line, it remembers them."""
         if self._reader is None:
-            seen = [harmless(line.decode("utf-8", "replace"))]
+            seen = [harmless_text(line.decode("utf-8", "replace"))]
         else:
             seen = [one_line(words_for(each)) for each in self._reader.feed(line)]
         if self.is_asked_for(values):
@@ -206,7 +206,7 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
 
 def one_line(value: object) -> str:
     """Return a value as harmless text on one line."""
-    return " ".join(harmless(str(value)).split())
+    return " ".join(harmless_text(str(value)).split())
 
 
 def encoded(text: str) -> bytes:

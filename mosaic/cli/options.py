@@ -117,6 +117,8 @@ TaskId = Annotated[str, typer.Argument(metavar="ID", autocompletion=complete_tas
 MaybeTaskId = Annotated[
     str | None, typer.Argument(metavar="[ID]", autocompletion=complete_task, help="A task.")
 ]
+Why = Annotated[str, typer.Option("--why", help="Why; appended to the task's notes.")]
+MaybeWhy = Annotated[str | None, typer.Option("--why", help="Appended to the task's notes.")]
 RuntimeName = Annotated[
     str | None,
     typer.Option("--runtime", "-r", autocompletion=complete_runtime, help="The agent to launch."),
@@ -143,3 +145,31 @@ ExecutorName = Annotated[
         help="Where it runs: in the background, or in a tmux pane.",
     ),
 ]
+ModelName = Annotated[str | None, typer.Option("--model", help="The model that the agent uses.")]
+Headless = Annotated[
+    bool,
+    typer.Option(
+        "--headless", help="Capture the agent's output instead of giving it the terminal."
+    ),
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", "-d", help="Run in the background and return at once.")
+]
+Timeout = Annotated[
+    str | None, typer.Option("--timeout", metavar="45m", help="Stop it after that.")
+]
+PrintOnly = Annotated[
+    bool, typer.Option("--print", help="Print the prompt, write the capsule, change nothing.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Begin a new conversation with the agent.")]
+WithChanges = Annotated[
+    bool,
+    typer.Option("--with-changes", help="Carry what is not committed here into the worktree."),
+]
+
+
+def seconds_of(duration: str | None) -> float | None:
+    """Return the seconds of a duration that an option names."""
+    from mosaic.plan.durations import parse_duration
+
+    return parse_duration(duration) if duration else None

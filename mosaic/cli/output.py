@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
 from mosaic.records import dataclass, field
-from mosaic.text.harmless import escaped_signs, harmless_line, harmless_signs, is_harmless_line
+from mosaic.text.harmless import escaped_signs, harmless_line, harmless_text, is_harmless_line
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Result:
     """What a command has to say."""
 
     kind: str
-    data: Mapping[str, JsonValue] = field(default_factory=dict)
+    data: Any = field(default_factory=dict)
+    """A record, or a mapping of what JSON can hold."""
     lines: Sequence[str] = ()
     """The same for people."""
     exit_code: ExitCode = ExitCode.OK
@@ -89,7 +90,7 @@ def put(result: Result, *, as_json: bool) -> None:
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": result.kind,
-            **result.data,
+            **plain(result.data),
             "next_commands": list(result.next_commands),
         }
         sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
@@ -125,11 +126,9 @@ def _shown(text: str, *, err: bool = False) -> str:
     if all(map(is_harmless_line, text.split("\n"))):
         return text
     if not has_color(err=err):
-        return harmless_signs(text)
+        return harmless_text(text)
     parts = re.split(OUR_COLORS, text)
-    return "".join(
-        part if number % 2 else harmless_signs(part) for number, part in enumerate(parts)
-    )
+    return "".join(part if number % 2 else harmless_text(part) for number, part in enumerate(parts))
 
 
 def draw(text: str) -> None:
@@ -175,25 +174,11 @@ def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | Non
 def emit_error(error: MissionError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit code."""
     if as_json:
-        draw(_encodable(to_json(error_values(error), sys.stderr), sys.stderr))
+        draw(_encodable(to_json(error.json_values(), sys.stderr), sys.stderr))
     else:
         for line in error_lines(error):
             warn(line)
     return int(error.exit_code)
-
-
-def error_values(error: MissionError) -> dict[str, JsonValue]:
-    """Return an error's facts."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "error",
-        "code": error.code,
-        "message": error.message,
-        "path": error.path,
-        "line": error.line,
-        "detail": error.detail,
-        "hint": error.hint,
-    }
 
 
 def error_lines(error: MissionError) -> list[str]:
@@ -300,12 +285,8 @@ def bar(pct: int, width: int = 20) -> str:
     return f"[{'#' * full}{'-' * (width - full)}]"
 
 
-def plain(value: Any) -> JsonValue:
-    """Return a field of a record as JSON holds it."""
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat())
-    return value  # type: ignore[no-any-return]
+def plain(value: Any) -> Any:
+    """Return a value as `--json` prints it: a record is an object of its fields."""
+    from mosaic.codec import JsonForm, dump_value  # start-up: people need none of it
+
+    return dump_value(value, JsonForm(times="iso"))

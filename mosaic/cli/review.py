@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +13,10 @@ from mosaic.cli.review_view import review_lines, review_values
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_notices, task_values
 from mosaic.errors import ExitCode, UsageError
-from mosaic.sessions.caller import is_agent_calling
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
+    from mosaic.app.decide import Decision
     from mosaic.review.verdict import Review
     from mosaic.store.tasks import Snapshot
 
@@ -43,8 +42,7 @@ def review_command(
     mission: MissionPath = None,
 ) -> int:
     """Set a handoff beside what happened, and decide; without an ID, list what waits."""
-    path = locate_mission(mission)
-    snapshot = read_mission(path)
+    snapshot = read_mission(locate_mission(mission))
     if approve and reject:
         raise UsageError("a review either approves or rejects")
     if commit and not (approve or reject):
@@ -53,18 +51,21 @@ def review_command(
         if approve or reject or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
-    if (approve or reject) and is_agent_calling(snapshot.layout):
-        raise UsageError("an agent cannot review", hint="a person decides")
+    from mosaic.app.decide import decide_review, refuse_agent
     from mosaic.review.verdict import review_task
+
+    if approve or reject:
+        refuse_agent(snapshot)  # before the evidence is looked at
 
     task = snapshot.get(task_id).task
     review = review_task(snapshot, task)
     if html is not None:
         _write_page(html, review)
     if approve or reject:
-        return _decide(
-            path, review, approve=approve, why=why, force=force, commit=commit, as_json=as_json
+        decided = decide_review(
+            snapshot, review, approve=approve, why=why, force=force, commit=commit
         )
+        return _show_decision(decided, as_json=as_json)
     return _show(snapshot, review, diff=diff, html=html, as_json=as_json)
 
 
@@ -123,37 +124,14 @@ def _write_page(place: Path, review: Review) -> None:
     write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
 
 
-def _decide(
-    path: Path,
-    review: Review,
-    *,
-    approve: bool,
-    why: str | None,
-    force: bool,
-    commit: bool,
-    as_json: bool,
-) -> int:
-    from mosaic.review.decision import approved_before, commit_decision, decide
-
-    earlier = approved_before(path, review) if approve and commit else None
-    decided = earlier or decide(path, review, approve=approve, why=why, force=force)
+def _show_decision(decided: Decision, *, as_json: bool) -> int:
     report_notices(decided.notices)
-    committed = commit_decision(review, decided) if commit else None
-    word = "approved" if approve else "rejected"
-    lines = [f"{paint(review.task.id, 'bold')} {word}, and is {decided.task.status.value}"]
+    task = decided.task.task
+    lines = [f"{paint(task.id, 'bold')} {decided.decision}, and is {task.status.value}"]
     lines += [f"  against the evidence: {clean(each)}" for each in decided.overruled]
-    if committed:
-        lines.append(f"  commit {committed[:10]}")
+    if decided.commit:
+        lines.append(f"  commit {decided.commit[:10]}")
     result = Result(
-        kind="review.decided",
-        data={
-            "task": task_values(decided.task),
-            "decision": word,
-            "overruled": list(decided.overruled),
-            "commit": committed,
-        },
-        lines=lines,
-        next_commands=["mission next"],
+        kind="review.decided", data=decided, lines=lines, next_commands=["mission next"]
     )
-    sys.stdout.flush()
     return emit(result, as_json=as_json)

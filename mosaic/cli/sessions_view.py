@@ -9,8 +9,8 @@ from mosaic.plan.durations import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mosaic.app.sessions import SessionView
     from mosaic.model import Session, Usage
-    from mosaic.sessions.live import LiveSession
     from mosaic.sessions.output import Progress
 
 THOUSAND = 1000
@@ -34,16 +34,23 @@ def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
     ]
 
 
-def live_row(session: Session, live: LiveSession) -> tuple[str, ...]:
-    """Return one row of a session that works now: what it does, for how long, for how much."""
-    judgement = live.found.judgement
-    elapsed, used, last = progress_words(live.progress)
-    if judgement.is_stopped or judgement.life == "unknown" or not live.found.is_on_record:
-        last = (
-            f"{judgement.life}: {judgement.because}"
-            if judgement.life == "unknown"
-            else judgement.because
-        )
+def session_row(view: SessionView) -> tuple[str, ...]:
+    """Return one row of the list of all sessions: like the others, and whether it is live."""
+    *row, ended, used = session_rows([view.session])[0]
+    if view.life is not None:
+        way_out = f"; {view.life.way_out}" if view.life.life == "unknown" else ""
+        ended = f"{'unknown' if way_out else 'live'}: {view.life.because}{way_out}"
+    return (*row, ended or "open", used)
+
+
+def live_row(view: SessionView) -> tuple[str, ...]:
+    """Return one row of a live session: what it does, for how long, for how much."""
+    session, live, progress = view
+    elapsed, used, last = progress_words(progress) if progress else ("", "", "")
+    if live and live.life == "unknown":
+        last = f"unknown: {live.because}"
+    elif live and (live.stopped or not live.on_record):
+        last = live.because
     return (session.id, session.runtime, session.last_task_id or "", elapsed, used, last)
 
 

@@ -1,82 +1,185 @@
-"""Tasks as JSON and as lines: what `list`, `show`, `status` and `next` share."""
+"""What `list` and `show` print, without Typer, and what other commands print of tasks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mosaic.cli.output import clean, error_lines, error_values, paint, plain, warn
+from mosaic.cli.output import (
+    Result,
+    align,
+    clean,
+    clean_block,
+    emit,
+    error_lines,
+    paint,
+    plain,
+    warn,
+)
 from mosaic.errors import ExitCode
-from mosaic.text.fields import field_values
+from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.tasks import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
+    from mosaic.app.runs import RunView
+    from mosaic.app.tasks import TaskPage
     from mosaic.model import JsonValue, Session, Task
     from mosaic.plan.ready import Selection
     from mosaic.sessions.output import Progress
-    from mosaic.store.tasks import Snapshot
+    from mosaic.store.tasks import Problem
 
 
-def task_values(task: Task, selection: Selection | None = None) -> dict[str, JsonValue]:
+def print_list(
+    *,
+    statuses: Sequence[str] = (),
+    milestone: str | None = None,
+    ready: bool = False,
+    sort: str = "plan",
+    every: bool = False,
+    as_json: bool = False,
+    mission: Path | None = None,
+) -> int:
+    """Print the tasks."""
+    from mosaic.app.tasks import list_tasks
+
+    found = list_tasks(
+        read_mission(locate_mission(mission)),
+        statuses=statuses,
+        milestone=milestone,
+        ready=ready,
+        sort=sort,
+        every=every,
+        is_judged=as_json,
+    )
+    rows = [
+        (task.id, task.status.value, task.milestone or "", task.priority or "", task.title)
+        for task, _ in found.tasks
+    ]
+    lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
+    if not rows:
+        lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
+    if found.hidden and not (statuses or ready or milestone):
+        lines.append(paint(f"{found.hidden} done or cancelled; --all shows them", "dim"))
+    result = Result(
+        kind="task.list",
+        data=found,
+        lines=lines,
+        exit_code=report_problems(found.problems, as_json=as_json),
+        next_commands=["mission next"] if found.is_any_ready else ['mission add "A task"'],
+    )
+    return emit(result, as_json=as_json)
+
+
+def print_section(
+    task_id: str, section: str, *, as_json: bool = False, mission: Path | None = None
+) -> int:
+    """Print one section of a task's file."""
+    from mosaic.app.tasks import show_section
+
+    found = show_section(read_mission(locate_mission(mission)), task_id, section)
+    result = Result(kind="task.section", data=found, lines=clean_block(found.content))
+    return emit(result, as_json=as_json)
+
+
+def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = None) -> int:
+    """Print everything about one task."""
+    from mosaic.app.tasks import show_task
+
+    page = show_task(read_mission(locate_mission(mission)), task_id)
+    result = Result(
+        kind="task",
+        data=page,
+        lines=[] if as_json else _task_lines(page),
+        next_commands=[f"mission next --task {page.task.task.id}"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _task_lines(page: TaskPage) -> list[str]:
+    from mosaic.cli.sessions_view import session_rows
+
+    lines = [*_field_lines(page), *([""] if page.body.strip() else [])]
+    lines += clean_block(page.body.strip("\r\n"))
+    if page.sessions:
+        lines += ["", paint("sessions", "bold")]
+        lines += [f"  {line}" for line in align(session_rows(page.sessions))]
+    if page.runs:
+        lines += ["", paint("runs", "bold")]
+        lines += [f"  {line}" for line in align(map(_run_row, page.runs))]
+        if page.runs_total > len(page.runs):
+            lines.append(f"  and {page.runs_total - len(page.runs)} before")
+    return lines
+
+
+def _field_lines(page: TaskPage) -> list[str]:
+    from mosaic.text.fields import field_values
+
+    task, verdict = page.task
+    rows = []
+    for name, value in field_values(task).items():
+        if value and name not in ("task_id", "title", "depends_on"):
+            rows.append((name, ", ".join(value) if isinstance(value, tuple) else str(value)))
+    rows += [(key, str(plain(value))) for key, value in task.extra.items()]
+    if task.notes:
+        rows.append(("notes", task.notes))
+    rows += [("at", place) for place in page.places]
+    rows += [("depends_on", f"{d.id}  {d.status or 'unknown'}") for d in page.dependencies]
+    rows.append(("now", verdict.detail if verdict else ""))
+    title = f"{paint(task.id, 'bold')}  {paint(clean(task.title), 'bold')}"
+    return [title, *[f"  {line}" for line in align(rows)]]
+
+
+def _run_row(run: RunView) -> tuple[str, ...]:
+    if run.created_at is None:
+        return (run.run_id, "", "", run.status, "", "", "")
+    return (
+        run.run_id,
+        run.step_id if run.step_id == run.step_kind else f"{run.step_id} {run.step_kind}",
+        f"#{run.attempt}",
+        run.status,
+        f"{(run.started_at or run.created_at).astimezone():%Y-%m-%d %H:%M}",
+        f"checkpoint {run.last_checkpoint}" if run.last_checkpoint else "",
+        run.summary,
+    )
+
+
+def task_values(task: Task, selection: Selection | None = None) -> Any:
     """Return a task as JSON, with what the selector says of it."""
-    values: dict[str, JsonValue] = {
-        name: plain(value)
-        for name, value in (*zip(task._fields, task, strict=True), *field_values(task).items())
-        if name not in ("more", "task_id")
-    }
-    verdict = selection.of(task.id) if selection else None
-    if verdict is not None:
-        values["ready"] = verdict.is_ready
-        values["reason"] = verdict.reason.value
-        values["reason_detail"] = verdict.detail
-    return values
+    from mosaic.app.tasks import TaskView
+
+    return plain(TaskView(task, selection.of(task.id) if selection else None))
 
 
-def session_json(session: Session) -> dict[str, JsonValue]:
+def session_json(session: Session) -> Any:
     """Return a session as JSON."""
-    values: dict[str, JsonValue] = {}
-    for name in session.__dataclass_fields__:
-        value = getattr(session, name)
-        if name == "usage" and value is not None:
-            values[name] = {key: getattr(value, key) for key in value.__dataclass_fields__}
-        else:
-            values[name] = plain(value)
-    return values
+    return plain(session)
 
 
-def progress_json(progress: Progress) -> dict[str, JsonValue]:
+def progress_json(progress: Progress) -> Any:
     """Return how a run gets on as JSON."""
-    usage = progress.usage
-    return {
-        "elapsed_seconds": round(progress.elapsed_seconds, 3),
-        "silent_seconds": round(progress.silent_seconds, 3),
-        "last": progress.last,
-        "output_bytes": progress.output_bytes,
-        "usage": {key: getattr(usage, key) for key in usage.__dataclass_fields__}
-        if usage
-        else None,
-    }
+    return plain(progress)
 
 
-def report_problems(snapshot: Snapshot, *, as_json: bool) -> ExitCode:
-    """Tell on stderr what could not be read, and return the exit code that it makes."""
-    if not snapshot.problems:
+def report_problems(problems: Sequence[Problem] | Snapshot, *, as_json: bool) -> ExitCode:
+    """Print on stderr what could not be read, and return the exit code that it makes."""
+    found = problems.problems if isinstance(problems, Snapshot) else problems
+    if not found:
         return ExitCode.OK
     if not as_json:
-        for problem in snapshot.problems:
+        for problem in found:
             for line in error_lines(problem.error):
                 warn(line)
     return ExitCode.BROKEN
 
 
 def report_notices(notices: Iterable[str]) -> None:
-    """Tell on stderr what an interrupted change left, or what of this one is missing."""
+    """Print on stderr what an interrupted change left, or what of this one is missing."""
     for notice in notices:
         warn(f"{paint('warning:', 'yellow', err=True)} {clean(notice)}")
 
 
 def problem_values(snapshot: Snapshot) -> list[JsonValue]:
     """Return what could not be read, as JSON."""
-    return [
-        {**error_values(problem.error), "task_id": problem.task_id} for problem in snapshot.problems
-    ]
+    return [plain(problem) for problem in snapshot.problems]

@@ -55,6 +55,12 @@ class MissionError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def json_values(self) -> dict[str, str | int | None]:
+        """Return its facts as the JSON document of an error has them."""
+        facts = ("code", "message", "path", "line", "detail", "hint")
+        document: dict[str, str | int | None] = {"schema_version": 1, "kind": "error"}
+        return document | {name: getattr(self, name) for name in facts}
+
     @property
     def summary(self) -> str:
         """The message and the detail, for records and lists."""

@@ -24,6 +24,7 @@ from mosaic.records import dataclass
 
 _ZOMBIE_STATES = "ZXx"
 _STOPPED_STATES = "Tt"
+_ENVIRON_BYTES = 16 * 1024
 _PS_SECONDS = 10
 _PS_COLUMNS = ("pid", "ppid", "pgid", "stat", "lstart")
 
@@ -231,12 +232,23 @@ def find_variables(pid: int, beginning: bytes) -> list[bytes]:
     They are those that it was started with.
     """
     try:
-        with open(f"/proc/{pid}/environ", "rb") as stream:
-            if os.fstat(stream.fileno()).st_uid != os.getuid():
-                return []
-            return [each for each in stream.read().split(b"\0") if each.startswith(beginning)]
+        descriptor = os.open(f"/proc/{pid}/environ", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return []
+    pieces = []
+    try:
+        if os.fstat(descriptor).st_uid != os.getuid():
+            return []
+        while piece := os.read(descriptor, _ENVIRON_BYTES):
+            pieces.append(piece)
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+    data = b"".join(pieces)
+    if beginning not in data:  # nearly always, and quicker than to look at each variable
+        return []
+    return [each for each in data.split(b"\0") if each.startswith(beginning)]
 
 
 def _is_hidden(pid: int) -> bool:

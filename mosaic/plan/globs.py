@@ -43,7 +43,7 @@ class Glob:
                     continue
                 if self.parts[place] == ANY_DEPTH:
                     after.add(place)
-                elif _pattern(self.parts[place]).fullmatch(segment):
+                elif matches_segment(self.parts[place], segment):
                     after.add(place + 1)
             reached = self._skipped(after)
             if not reached:
@@ -58,6 +58,11 @@ class Glob:
                 after += 1
                 places.add(after)
         return places
+
+
+def matches_segment(segment: str, name: str) -> bool:
+    """Tell whether one segment of a glob, which is not `**`, matches one name."""
+    return _pattern(segment).fullmatch(name) is not None
 
 
 def bad_glob(glob: str) -> str | None:

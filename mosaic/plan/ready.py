@@ -104,7 +104,7 @@ class Selection:
     def ready(self) -> tuple[Verdict, ...]:
         """What may be handed off, in the order in which it should be."""
         judge = self._judge
-        found = [said for task in judge.hopefuls() if (said := judge.verdict(task)).is_ready]
+        found = [said for task in judge.candidates() if (said := judge.verdict(task)).is_ready]
         current = current_milestone(self._milestones)
         # Those that are alike stay in plan order, in which they come.
         found.sort(
@@ -276,7 +276,7 @@ class _Judge:
 
         return ScopeIndex([task.write_scope for task in self._worked_on])
 
-    def hopefuls(self) -> Iterator[Task]:
+    def candidates(self) -> Iterator[Task]:
         """Yield the tasks that may be ready: no other is, and nothing more is said of these."""
         todo, progress, done = Status.TODO, Status.IN_PROGRESS, self._done
         for task in self.tasks:

@@ -12,16 +12,6 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
 
-HANDOFF_SECTIONS = (
-    "files_changed",
-    "commands_run",
-    "result",
-    "risks",
-    "next_handoff",
-    "notes",
-)
-"""The six sections that an agent leaves in its task file, in their order."""
-
 _MOST_REPORTS = 30
 _ALL_REPORTS = 24_000
 _ONE_REPORT = 6_000

@@ -15,7 +15,7 @@ from mistune.plugins import import_plugin
 from mosaic.machine.clock import utc_now
 from mosaic.review.terminal import LONGEST_INPUT
 from mosaic.store.templates import load_template
-from mosaic.text.terminal import harmless
+from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def render_page(review: Review, facts: Sequence[str]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: harmless(value) if type(value) is str else value,
+        finalize=lambda value: harmless_text(value) if type(value) is str else value,
     )
     # Not a project's own: a cloned repository must not write the page that judges its work.
     template = environment.from_string(load_template("review.html.j2").source)
@@ -62,7 +62,7 @@ def render_html(markdown: str) -> str:
     out, images are spelt out too, and headings begin at `<h3>`. What is too long ends with a
     line that says so.
     """
-    text = harmless(markdown[:LONGEST_INPUT])
+    text = harmless_text(markdown[:LONGEST_INPUT])
     try:
         body = str(_markdown()(text))
     except RecursionError:
@@ -110,7 +110,7 @@ class _SafeRenderer(HTMLRenderer):
     """Escapes all markup, and links only to where a link can do no harm."""
 
     def text(self, text: str) -> str:
-        return html.escape(harmless(html.unescape(text)))
+        return html.escape(harmless_text(html.unescape(text)))
 
     def heading(self, text: str, level: int, **_: Any) -> str:
         return super().heading(text, min(6, level + 2))
@@ -122,7 +122,7 @@ class _SafeRenderer(HTMLRenderer):
         return f'<a href="{address}" rel="{_REL}">{text or address}</a>'
 
     def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
-        address = html.escape(harmless(url))
+        address = html.escape(harmless_text(url))
         return f"{text} ({address})" if address else text
 
     def block_code(self, code: str, info: str | None = None) -> str:  # noqa: ARG002

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mosaic.text.harmless import harmless_text
 from mosaic.text.lines import display_width
-from mosaic.text.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def render_terminal(markdown: str, *, width: int, color: bool) -> list[str]:
         notice = f"[… cut here after {LONGEST_INPUT} of {len(markdown)} characters]"
     lines: list[str] = []
     is_code = False
-    for line in harmless(markdown[:LONGEST_INPUT]).expandtabs(4).split("\n"):
+    for line in harmless_text(markdown[:LONGEST_INPUT]).expandtabs(4).split("\n"):
         is_fence = _FENCE.match(line) is not None
         is_code ^= is_fence
         style = DIM if is_code or is_fence else BOLD if _HEADING.match(line) else ""

@@ -114,12 +114,12 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
         table_path=snapshot.layout.shown(snapshot.layout.tasks_file),
         missing_sections={
             task_id: entry.file.missing_sections
-            for task_id, entry in snapshot.entries.items()
+            for task_id, entry in snapshot.entries().items()
             if entry.file and entry.file.missing_sections
         },
         drift={
             task_id: _drift_words(entry)
-            for task_id, entry in snapshot.entries.items()
+            for task_id, entry in snapshot.entries().items()
             if entry.carries
         },
         runtimes=known_runtimes(mission.runtimes),

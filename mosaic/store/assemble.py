@@ -26,7 +26,7 @@ from mosaic.store.parsed import (
     plain_value,
 )
 from mosaic.store.scan import Scan
-from mosaic.store.sync import Merge, dump_base, merge_sides
+from mosaic.store.sync import Merge, merge_sides
 from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
 from mosaic.text.fields import SYNCED, unsynced_values
 
@@ -89,36 +89,6 @@ def build_changed(
     return build_entry(document, entry.task, row, file, {})
 
 
-class Assembled:
-    """The entries of a snapshot, all made."""
-
-    def __init__(self, entries: Mapping[str, Entry], base: Base, unagreed: Sequence[str]) -> None:
-        self._entries = entries
-        self._base = base
-        self._unagreed = unagreed
-
-    def entry(self, task: Task) -> Entry:
-        """Return one task with where it comes from."""
-        return self._entries[task.id]
-
-    def entries(self) -> Mapping[str, Entry]:
-        """Return them all by id, in plan order."""
-        return self._entries
-
-    def base(self) -> Base:
-        """Return what table and files last agreed on."""
-        return self._base
-
-    def unagreed(self) -> Sequence[str]:
-        """Return ids of tasks whose row and file agree on what the base does not say."""
-        return self._unagreed
-
-    def base_with(self, data: bytes, agreed: Base) -> bytes:
-        """Return sync.json with what some tasks agree on now."""
-        del data
-        return dump_base({**self._base, **agreed})
-
-
 class _Assembly:
     """One pass over a scan, gathering entries and what is wrong with them."""
 
@@ -152,12 +122,7 @@ class _Assembly:
                 )
             except MissionError as error:
                 self._problems.append(Problem(error=error, task_id=task_id))
-        return Snapshot(
-            document=self._document,
-            tasks=tuple(entry.task for entry in entries.values()),
-            source=Assembled(entries, self._base, self._unagreed),
-            problems=tuple(self._problems),
-        )
+        return Snapshot(self._document, entries, self._base, self._unagreed, tuple(self._problems))
 
     def entry(self, task: Task, row: RowRecord | None, file: FileRecord | None) -> Entry:
         """Return the entry of a task that is known to be in order."""

@@ -230,7 +230,7 @@ class Draft:
 
     def agree_everywhere(self) -> None:
         """Draft the sync base for every task whose row and file agree."""
-        for task_id in self.snapshot.unagreed:
+        for task_id in self.snapshot.unagreed():
             if task_id not in self._agreed and (entry := self.snapshot.find(task_id)):
                 self._agree(entry, {})
 

@@ -45,8 +45,8 @@ def next_task_id(snapshot: Snapshot, *, warn: Callable[[str], None]) -> str:
 def _known_texts(snapshot: Snapshot, warn: Callable[[str], None]) -> Iterator[str]:
     """Yield ids, and file names that begin with one, from every place that may know any."""
     layout = snapshot.layout
-    yield from snapshot.entries
-    yield from snapshot.base
+    yield from snapshot.entries()
+    yield from snapshot.base()
     for problem in snapshot.problems:
         if problem.task_id:
             yield problem.task_id

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mosaic.git.git_dir import find_git_dir
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,15 +30,12 @@ def folders_of_ends(layout: Layout) -> list[Path]:
 
 def _shared_folder(project: Path) -> Path | None:
     """Return the folder that all work trees of the repository share; None outside of one."""
-    for folder in (project, *project.parents):
-        place = folder / ".git"
-        if os.path.isdir(place):
-            return place
-        if os.path.lexists(place):
-            from mosaic.git.git import common_dir  # start-up: hardly anybody has a file there
+    found = find_git_dir(project)
+    if found is None or found[1].name == ".git":
+        return found and found[1]
+    from mosaic.git.git import common_dir  # start-up: only a linked work tree needs it
 
-            return common_dir(project)
-    return None
+    return common_dir(project)
 
 
 def list_kept_ends(layout: Layout) -> list[Path]:

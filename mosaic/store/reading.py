@@ -163,8 +163,7 @@ def read_mission(
     sync = look_at(layout.sync_file)
     stamp = make_stamp(document, listing, sync)
     if known is not None and found is not None and found.stamp == stamp:
-        source = Indexed(document, found, known)
-        return Snapshot(document=document, tasks=found.tasks, source=source)
+        return Indexed(document, found, known)
     index = parse_index(known.data) if known is not None else Index()
     scan = scan_listed(layout, listing, index)
     base = find_signed(layout.sync_file)
@@ -176,7 +175,7 @@ def read_mission(
         believed = settled and not snapshot.problems and holds(index, listing)
         if believed or index.changed:
             stamp = stamp if believed else b""
-            agreed = not snapshot.unagreed
+            agreed = not snapshot.unagreed()
             data = dump_index(index, stamp=stamp, tasks=snapshot.tasks, agreed=agreed)
             save_cache(layout, layout.index_file, data)
     return snapshot
@@ -201,45 +200,45 @@ def holds(index: Index, listing: Listing) -> bool:
     )
 
 
-class Indexed:
-    """The entries of a snapshot whose tasks came from the index, made when they are needed."""
+class Indexed(Snapshot):
+    """A snapshot whose tasks came from the index; entries are made when they are needed."""
 
     def __init__(self, document: MissionDocument, found: FoundTasks, index: IndexFile) -> None:
-        self._document = document
-        self._tasks = found.tasks
+        super().__init__(document, {}, {}, ())
+        self.tasks = found.tasks
         self._is_agreed = found.is_agreed
         self._index = index
 
     def entry(self, task: Task) -> Entry:
-        """Return one task with where it comes from."""
+        """Return one of the tasks with where it comes from."""
         found = find_records(self._data, task)
         if found is None:
             entries = self.entries()
             if task.id not in entries:
                 raise TaskNotFoundError(task.id, ())
             return entries[task.id]
-        entry = build_entry(self._document, task, *found, {})
+        entry = build_entry(self.document, task, *found, {})
         if not entry.carries and not entry.conflicts:
             return entry  # row and file agree: it matters nothing what they last agreed on
-        return build_entry(self._document, task, *found, self.base())
+        return build_entry(self.document, task, *found, self.base())
 
     def entries(self) -> Mapping[str, Entry]:
-        """Return them all by id, in plan order."""
-        return self._whole.entries
+        """Return all tasks with where they come from, by id, in plan order."""
+        return self._whole.entries()
 
     def base(self) -> Base:
         """Return what table and files last agreed on."""
-        return self._base
+        return self._parsed_base
 
     def unagreed(self) -> Sequence[str]:
         """Return ids of tasks whose row and file agree on what the base does not say."""
-        return () if self._is_agreed else self._whole.unagreed
+        return () if self._is_agreed else self._whole.unagreed()
 
     def base_with(self, data: bytes, agreed: Base) -> bytes:
         """Return sync.json, which holds `data`, with what some tasks agree on now."""
         if self._is_agreed:  # then it was in order when the index was made of it
             return with_agreed(data, agreed)
-        return dump_base({**self._base, **agreed})
+        return dump_base({**self.base(), **agreed})
 
     @cached_property
     def _data(self) -> bytes:
@@ -248,8 +247,8 @@ class Indexed:
         return data if is_sound(data) else b""
 
     @cached_property
-    def _base(self) -> Base:
-        data = find_bytes(self._document.layout.sync_file)
+    def _parsed_base(self) -> Base:
+        data = find_bytes(self.layout.sync_file)
         return parse_base(data) if data else {}
 
     @cached_property
@@ -258,7 +257,7 @@ class Indexed:
         rows = index.table[1] if index.table else ()
         files = tuple(index.files[name][1] for name in sorted(index.files))
         scan = Scan(rows=rows, files=files, problems=())
-        snapshot = build_snapshot(self._document, scan, self._base)
-        if snapshot.tasks == self._tasks:
+        snapshot = build_snapshot(self.document, scan, self.base())
+        if snapshot.tasks == self.tasks:
             return snapshot
-        return read_mission(self._document.path, use_index=False)  # damaged, or replaced since
+        return read_mission(self.document.path, use_index=False)  # damaged, or replaced since

@@ -48,7 +48,7 @@ def synchronize(mission_file: Path, task_ids: Sequence[str], prefer: Side | None
         chosen = [draft.snapshot.get(name).task.id for name in task_ids]
         broken = draft.snapshot.broken_ids
         carried: list[Carried] = []
-        for task_id, entry in draft.snapshot.entries.items():
+        for task_id, entry in draft.snapshot.entries().items():
             if task_id in broken or (chosen and task_id not in chosen) or not entry.carries:
                 continue
             draft.edit_task(task_id, {}, utc_now())

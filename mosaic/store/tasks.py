@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mosaic.errors import TaskNotFoundError
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
+from mosaic.store.sync import dump_base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mosaic.errors import MissionError
     from mosaic.model import Task
-    from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.parsed import FileRecord, RowRecord
     from mosaic.store.sync import Base, Carry, Conflict
@@ -35,6 +35,10 @@ class Problem:
     task_id: str | None = None
     """The task that cannot be trusted because of it; None when all of the table cannot."""
 
+    def json_values(self) -> dict[str, str | int | None]:
+        """Return the error's facts and the task, as JSON holds them."""
+        return {**self.error.json_values(), "task_id": self.task_id}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
@@ -47,75 +51,55 @@ class Entry:
     conflicts: tuple[Conflict, ...] = ()
 
 
-class Source(Protocol):
-    """Where entries come from: made already, or made when somebody asks for them."""
-
-    def entry(self, task: Task) -> Entry:
-        """Return one task with where it comes from."""
-        ...
-
-    def entries(self) -> Mapping[str, Entry]:
-        """Return them all by id, in plan order."""
-        ...
-
-    def base(self) -> Base:
-        """Return what table and files last agreed on."""
-        ...
-
-    def unagreed(self) -> Sequence[str]:
-        """Return ids of tasks whose row and file agree on what the base does not say."""
-        ...
-
-    def base_with(self, data: bytes, agreed: Base) -> bytes:
-        """Return sync.json, which holds `data`, with what some tasks agree on now."""
-        ...
-
-
 class Snapshot:
-    """The whole mission as it was read at one moment."""
+    """The whole mission as it was read at one moment; all entries are made."""
 
     def __init__(
         self,
         document: MissionDocument,
-        tasks: tuple[Task, ...],
-        source: Source,
+        entries: Mapping[str, Entry],
+        base: Base,
+        unagreed: Sequence[str],
         problems: tuple[Problem, ...] = (),
     ) -> None:
         self.document = document
-        self.tasks = tasks
+        self.layout = document.layout
+        self.tasks = tuple(entry.task for entry in entries.values())
         """All tasks that could be read, in plan order."""
         self.problems = problems
-        self._source = source
-
-    @property
-    def layout(self) -> Layout:
-        """Where the mission's files are."""
-        return self.document.layout
+        self._entries = entries
+        self._base = base
+        self._unagreed = unagreed
 
     def with_session_problems(self) -> Snapshot:
         """Return the same with what is wrong with sessions, for those who read them all."""
+        from copy import copy  # start-up: few commands need it
+
         errors = self.document.mission.sessions.problems()
         listed = tuple(Problem(error=error.at(self.document.path)) for error in errors)
-        return Snapshot(self.document, self.tasks, self._source, (*self.problems, *listed))
+        snapshot = copy(self)
+        snapshot.problems = (*self.problems, *listed)
+        return snapshot
 
-    @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        """All tasks with where they come from, by id, in plan order."""
-        return self._source.entries()
+        """Return all tasks with where they come from, by id, in plan order."""
+        return self._entries
 
-    @cached_property
+    def entry(self, task: Task) -> Entry:
+        """Return one of the tasks with where it comes from."""
+        return self._entries[task.id]
+
     def base(self) -> Base:
-        """What table and files last agreed on."""
-        return self._source.base()
+        """Return what table and files last agreed on."""
+        return self._base
 
-    @property
     def unagreed(self) -> Sequence[str]:
-        """Ids of tasks whose row and file agree on what the base does not say."""
-        return self._source.unagreed()
+        """Return ids of tasks whose row and file agree on what the base does not say."""
+        return self._unagreed
 
-    def base_with(self, data: bytes, agreed: Base) -> bytes:
+    def base_with(self, data: bytes, agreed: Base) -> bytes:  # noqa: ARG002 - see `Indexed`
         """Return sync.json, which holds `data`, with what some tasks agree on now."""
-        return self._source.base_with(data, agreed)
+        return dump_base({**self._base, **agreed})
 
     @cached_property
     def by_id(self) -> Mapping[str, Task]:
@@ -129,7 +113,7 @@ class Snapshot:
 
     def get(self, task_id: str) -> Entry:
         """Return the entry of a task; see `get_task`."""
-        return self._source.entry(self.get_task(task_id))
+        return self.entry(self.get_task(task_id))
 
     def get_task(self, task_id: str) -> Task:
         """Return a task; case may differ where that leaves no doubt.
@@ -152,7 +136,7 @@ class Snapshot:
     def find(self, task_id: str) -> Entry | None:
         """Return the entry of a task, trusted or not."""
         task = self.find_task(task_id)
-        return self._source.entry(task) if task is not None else None
+        return self.entry(task) if task is not None else None
 
     def find_task(self, task_id: str) -> Task | None:
         """Return a task, trusted or not; case may differ where that leaves no doubt."""

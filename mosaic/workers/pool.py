@@ -219,8 +219,8 @@ class Pool:
 
     def _next_task(self, snapshot: Snapshot) -> Task | None:
         """Return what is started next; None when nothing is, now or ever."""
-        spoken_for = dict.fromkeys(self._starting, "a new session")
-        selection = select_from(snapshot, milestone=self._request.milestone, spoken_for=spoken_for)
+        reserved = dict.fromkeys(self._starting, "a new session")
+        selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
         now = time.monotonic()
         for verdict in selection.ready:
             name = verdict.task.id

@@ -8,7 +8,6 @@ no agent commits it; with the last work tree the marks go.
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import shutil
 import signal
@@ -22,9 +21,10 @@ from mosaic.machine.disk import find_bytes, write_atomic
 from mosaic.machine.environment import child_environment
 from mosaic.machine.paths import confined
 from mosaic.machine.process import find_marked, send_signal, spawn
+from mosaic.plan.globs import ANY_DEPTH, bad_glob, matches_segment, parse_glob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from mosaic.model import WorktreeSettings
@@ -145,10 +145,34 @@ def forget_files(home: Path) -> None:
 def matching(globs: Iterable[str], project: Path) -> list[str]:
     """Return what globs stand for in a project, relative to it."""
     found: dict[str, None] = {}
-    for pattern in globs:
-        names = glob.glob(pattern, root_dir=project, include_hidden=True, recursive=True)
-        found.update(dict.fromkeys(sorted(names)))
+    for glob in globs:
+        if glob.startswith("/") or bad_glob(glob):
+            found[glob] = None  # to be refused where it is used
+            continue
+        parts = parse_glob(f"/{glob.rstrip('/')}").parts[:-1]  # what is below comes by itself
+        found.update(dict.fromkeys(sorted(_expanded(project, "", parts))))
     return list(found)
+
+
+def _expanded(project: Path, folder: str, parts: tuple[str, ...]) -> Iterator[str]:
+    """Yield the names below a folder that the segments of a glob match, relative to a project."""
+    if not parts:
+        yield folder
+        return
+    part, rest = parts[0], parts[1:]
+    is_deep = part == ANY_DEPTH
+    if is_deep:
+        yield from _expanded(project, folder, rest)
+    try:
+        entries = list(os.scandir(project / folder))
+    except OSError:
+        return
+    for entry in entries:
+        below = f"{folder}/{entry.name}" if folder else entry.name
+        if is_deep and entry.is_dir(follow_symlinks=False):
+            yield from _expanded(project, below, parts)
+        elif not is_deep and matches_segment(part, entry.name):
+            yield from _expanded(project, below, rest)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Doctor names a file system whose locks may not hold."""
+"""Doctor names a file system whose locks may not work."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def line(point: Path | str, kind: str, number: int = 22) -> str:
 def test_a_file_system_that_others_serve_is_named(here: Surroundings, kind: str) -> None:
     needs_own_mounts()
     told = doctor(here, line("/", "ext4") + line(os.path.realpath(here.path), kind, 23))
-    assert f"the mission lies on `{kind}`, whose locks may not hold" in told
+    assert f"the mission is on `{kind}`, whose locks may not work" in told
 
 
 def test_a_disk_of_this_machine_is_none(here: Surroundings) -> None:
@@ -39,7 +39,7 @@ def test_a_disk_of_this_machine_is_none(here: Surroundings) -> None:
     beside = os.path.realpath(here.path)[:-1]
     for kind in ("ext4", "fuseblk"):
         told = doctor(here, line("/", kind) + line(beside, "nfs4", 23) + "what nobody can read\n")
-        assert "locks may not hold" not in told
+        assert "locks may not work" not in told
 
 
 def test_the_uppermost_mount_of_a_folder_with_spaces_counts(here: Surroundings) -> None:
@@ -53,4 +53,4 @@ def test_the_uppermost_mount_of_a_folder_with_spaces_counts(here: Surroundings) 
 
 
 def test_nothing_is_named_where_the_system_does_not_tell(here: Surroundings) -> None:
-    assert "locks may not hold" not in here.run("doctor").stdout
+    assert "locks may not work" not in here.run("doctor").stdout

@@ -14,7 +14,7 @@ from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
 from mosaic.runtimes.claude import ClaudeReader
 from mosaic.runtimes.codex import CodexReader
-from mosaic.text.terminal import HarmlessText, harmless
+from mosaic.text.harmless import HarmlessText, harmless_text
 from tests.fuzz.scratch import MOMENT, scratch
 
 BEFORE = Usage(input_tokens=10, output_tokens=10, cost_usd=0.1)
@@ -26,7 +26,7 @@ def terminal(data: bytes) -> None:
     reader = HarmlessText()
     half = len(data) // 2
     shown = reader.feed(data[:half]) + reader.feed(data[half:]) + reader.finish()
-    assert shown == harmless(data.decode("utf-8", "replace"))
+    assert shown == harmless_text(data.decode("utf-8", "replace"))
     assert not any(char < " " and char not in "\n\t" for char in shown)
 
 

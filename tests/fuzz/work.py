@@ -22,9 +22,9 @@ from mosaic.review.matching import parts_of
 from mosaic.review.terminal import render_terminal
 from mosaic.runs.masking import masked_argv
 from mosaic.store.parsed import ids_in_cell, parse_table, parse_task_file, plain_id
+from mosaic.text.harmless import harmless_text
 from mosaic.text.sections import set_section
 from mosaic.text.strict_json import parse_json_document
-from mosaic.text.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,8 +121,8 @@ CASES: dict[str, Case] = {
         parse_json_document, lambda n: "{" + ",".join(f'"{i}":[]' for i in range(n)) + ',"0":1}',
         2_000,
     ),
-    "sequences": (harmless, lambda n: "\x1b[1" * n + "\x1b]" * n, 10_000),
-    "an endless sequence": (harmless, lambda n: "\x1b]" + "a" * n + "\x1b[" + "1" * n, 50_000),
+    "sequences": (harmless_text, lambda n: "\x1b[1" * n + "\x1b]" * n, 10_000),
+    "an endless sequence": (harmless_text, lambda n: "\x1b]" + "a" * n + "\x1b[" + "1" * n, 50_000),
     "an argument's dashes": (lambda s: masked_argv([s], ""), lambda n: "-" * n, 20_000),
     "an argument's keys": (lambda s: masked_argv([s], ""), lambda n: "sk-" * n + " ://" * n, 9_000),
     "an argument's places": (lambda s: masked_argv([s], ""), lambda n: "://a:" * n, 9_000),

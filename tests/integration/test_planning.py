@@ -85,15 +85,15 @@ def test_lists_are_added_to_and_taken_from(repo: MissionRepo) -> None:
     ("change", "words"),
     [
         ("status=dnoe", "nearest: `done`"),
-        ("colour=red", "no field"),
-        ("task_id=T-9", "no field"),
-        ("status", "no change"),
-        ("title+=x", "no list"),
+        ("colour=red", "not a field"),
+        ("task_id=T-9", "not a field"),
+        ("status", "not a change"),
+        ("title+=x", "not a list"),
         ("title=", "empty"),
         ("title=a\nb", "one line"),
         ("depends_on+=T-99", "no task matches"),
         ("depends_on+=T-001", "itself"),
-        ("labels-=nope", "does not hold"),
+        ("labels-=nope", "does not contain"),
     ],
 )
 def test_a_change_that_is_not_understood_is_refused(

@@ -140,7 +140,7 @@ def test_what_nobody_knows_of_is_named(finisher: MissionRepo) -> None:
     assert "BRANCH_LEFT" in codes(finisher)
     report = finisher.run("doctor", "--json")
     items: dict[str, Any] = {each["name"]: each for each in report.json()["items"]}
-    assert "stray known to nobody" in items["worktrees"]["found"]
+    assert "stray unknown" in items["worktrees"]["found"]
 
 
 def test_a_command_in_a_worktree_acts_on_the_mission_that_made_it(finisher: MissionRepo) -> None:

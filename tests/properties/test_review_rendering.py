@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from mosaic.review.html import render_html, render_page
 from mosaic.review.terminal import MOST_LINES, render_terminal
+from mosaic.text.harmless import harmless_text
 from mosaic.text.lines import display_width
-from mosaic.text.terminal import harmless
 from tests.unit.review.reviews import make_review
 
 SLOWEST = 4.0
@@ -220,7 +220,7 @@ def test_html_holds_only_what_we_write(text: str) -> None:
 @given(text=TEXTS)
 @settings(max_examples=200, deadline=None)
 def test_cleaning_twice_changes_nothing(text: str) -> None:
-    assert harmless(harmless(text)) == harmless(text)
+    assert harmless_text(harmless_text(text)) == harmless_text(text)
 
 
 @given(text=TEXTS)

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from mosaic import errors
-from mosaic.cli.output import error_lines, error_values
+from mosaic.cli.output import error_lines
 from mosaic.errors import ExitCode, MissionError
 
 MADE: list[tuple[MissionError, str, int]] = [
@@ -61,7 +61,7 @@ def test_an_error_has_its_code_and_exit_code(
 ) -> None:
     assert error.code == code
     assert error.exit_code == ExitCode(exit_code)
-    assert error_values(error)["code"] == code
+    assert error.json_values()["code"] == code
     assert not error.message.endswith(".")
     assert error_lines(error)[0] == f"error: {error.message}"
 

@@ -11,7 +11,7 @@ from mosaic.prompts.bounded import cut_text, exact_line, one_line, plain_text
     ("text", "plain"),
     [
         ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
-        ("\x00\x1b[31mred\x9b\x7f", "[31mred"),
+        ("\x00\x1b[31mred\x9b\x7f", "red"),
         ("tu\u202ern\u200b a\u200db \U000e0041", "turn ab "),
         ("tab\tand\nline", "tab\tand\nline"),
         ("half \ud800 pair", "half \ufffd pair"),

@@ -19,8 +19,8 @@ from mosaic.prompts.context import (
 )
 from mosaic.prompts.prompt import render_prompt, render_template
 from mosaic.prompts.quoting import yaml_text
-from mosaic.prompts.report import HANDOFF_SECTIONS
 from mosaic.text.fields import field_values
+from mosaic.text.sections import HANDOFF_SECTIONS
 
 
 @pytest.fixture

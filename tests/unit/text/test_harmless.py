@@ -15,8 +15,12 @@ from mosaic.cli.output import clean, clean_block
 from mosaic.prompts.bounded import exact_line, one_line, plain_text
 from mosaic.review.html import render_html
 from mosaic.review.terminal import render_terminal
-from mosaic.text.harmless import escaped_signs, harmless_line, harmless_signs, harmless_text
-from mosaic.text.terminal import HarmlessText, harmless
+from mosaic.text.harmless import (
+    HarmlessText,
+    escaped_signs,
+    harmless_line,
+    harmless_text,
+)
 
 PACKAGE = Path(__file__).resolve().parents[3] / "mosaic"
 HIDDEN = (
@@ -44,7 +48,7 @@ def streamed(text: str) -> str:
 ASKING: dict[str, Callable[[str], str]] = {
     "a line": clean,
     "a block": lambda text: "\n".join(clean_block(text)),
-    "a log": harmless,
+    "a log": harmless_text,
     "a log that comes in pieces": streamed,
     "a prompt": plain_text,
     "a line of a prompt": one_line,
@@ -80,7 +84,7 @@ def test_a_line_stays_one_line(end: str) -> None:
 def test_what_was_judged_is_judged_the_same_again(text: str) -> None:
     once = harmless_text(text)
     assert harmless_text(once) == once
-    assert harmless_signs(once) == once
+    assert harmless_text(once) == once
     assert plain_text(plain_text(text)) == plain_text(text)
 
 
@@ -106,3 +110,8 @@ def test_nobody_else_judges() -> None:
         if any(sign in path.read_text(encoding="utf-8") for sign in ("u202a", "u2066", "u200e"))
     ]
     assert listing == ["text/harmless.py"]
+
+
+@pytest.mark.parametrize("kind", ["a line", "a prompt", "a log", "a log that comes in pieces"])
+def test_a_whole_control_sequence_goes(kind: str) -> None:
+    assert ASKING[kind]("\x1b[31mred\x1b[0m \x1b]8;;http://x\x1b\\link") == "red link"

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosaic.text.harmless import harmless_signs
-from mosaic.text.terminal import LONGEST_SEQUENCE, HarmlessText, harmless
+from mosaic.text.harmless import LONGEST_SEQUENCE, HarmlessText, harmless_text
 
 pytestmark = pytest.mark.slow
 
@@ -44,12 +43,12 @@ def test_cutting_changes_nothing(data: bytes, choice: st.DataObject) -> None:
 def test_nothing_that_a_terminal_obeys_is_left(data: bytes) -> None:
     text = shown(data)
     assert HARMFUL.search(text) is None
-    assert harmless(text) == text
+    assert harmless_text(text) == text
 
 
 @given(st.text())
 def test_harmless_text_is_left_alone(text: str) -> None:
-    kept = harmless_signs(HARMFUL.sub("", text))  # a judge of its own holds what that keeps
+    kept = harmless_text(HARMFUL.sub("", text))  # a judge of its own holds what that keeps
     assert shown(kept.encode()) == kept
 
 
@@ -111,7 +110,7 @@ def test_time_is_linear_and_memory_has_a_limit(piece: bytes) -> None:
         begun = time.process_time()
         for _ in range(times):
             text.feed(data)
-            assert len(text._held) <= 2 * LONGEST_SEQUENCE + 3
+            assert len(text._waiting) <= 2 * LONGEST_SEQUENCE + 3
         return time.process_time() - begun
 
     seconds(1)

@@ -1,0 +1,228 @@
+"""Changing tasks, and adding them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mosaic.app.actor import is_agent
+from mosaic.app.tasks import TaskView
+from mosaic.errors import UsageError
+from mosaic.machine.clock import utc_now
+from mosaic.model import Status
+from mosaic.records import dataclass
+from mosaic.sessions.attempts import forgive_attempts
+from mosaic.store.draft import changing
+from mosaic.store.kept import list_kept_ends
+from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mosaic.app.actor import Actor
+    from mosaic.model import Task
+    from mosaic.store.create import NewTask
+    from mosaic.store.draft import Draft
+    from mosaic.store.sync import Value
+
+WORDS = {
+    Status.DONE: "done",
+    Status.BLOCKED: "blocked",
+    Status.CANCELLED: "cancelled",
+    Status.TODO: "reopened",
+}
+"""How the note about a new status begins."""
+NEEDS_WHY = (Status.BLOCKED, Status.CANCELLED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """What to do with one field."""
+
+    field: str
+    operator: str
+    """`=` sets it; `+=` and `-=` add to a list and take from it."""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangedField:
+    """A field that was asked for, before and after."""
+
+    name: str
+    before: Value | None
+    after: Value | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangedTask:
+    """A task after a change."""
+
+    task: TaskView
+    changed: bool
+    fields: tuple[ChangedField, ...]
+    asks_review: bool = False
+    """An agent asked for `done`, and the task is in review."""
+    notices: tuple[str, ...] = ()
+    """What an interrupted change left, or what of this one is missing."""
+
+
+@contextmanager
+def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
+    """Give a draft of the mission, in which session ends that were kept are recorded first."""
+    with changing(mission_file, doing=doing) as draft:
+        if list_kept_ends(draft.layout):
+            from mosaic.sessions.kept_ends import settle_kept  # start-up: hardly ever needed
+
+            settle_kept(draft)
+        yield draft
+
+
+def change_status(
+    mission_file: Path, task_id: str, status: Status, why: str | None, actor: Actor | None = None
+) -> ChangedTask:
+    """Set a task's status, with the reason in its notes.
+
+    Raises:
+        UsageError: the status needs a reason and none is given.
+    """
+    if status in NEEDS_WHY and not (why or "").strip():
+        raise UsageError("`--why` is empty", hint="say why in a few words")
+    change = Change(field="status", operator="=", text=status.value)
+    note = f"{WORDS[status]}: {why}" if why else None
+    return change_task(mission_file, task_id, [change], note=note, actor=actor)
+
+
+def change_task(
+    mission_file: Path,
+    task_id: str,
+    changes: Sequence[Change],
+    *,
+    note: str | None = None,
+    actor: Actor | None = None,
+) -> ChangedTask:
+    """Change fields of a task in its file and its row.
+
+    An agent's `done` becomes `review`: only people and evidence set a task done. What a person
+    sets back to `todo` is tried again as if it were new.
+
+    Args:
+        mission_file: path of mission.json.
+        task_id: the task.
+        changes: in their order; several may name the same list.
+        note: appended to the task's notes, with the date.
+        actor: who asks for it; None: whoever started this process.
+
+    Raises:
+        UsageError: a field does not exist, or cannot have that value.
+        TaskNotFoundError: there is no such task.
+        BrokenFileError: an edit cannot be made cleanly; nothing was written.
+    """
+    with editing(mission_file, f"changing {task_id}") as draft:
+        entry = draft.snapshot.get(task_id)
+        before = entry.task
+        values = _values(draft, before, changes)
+        asks_done = values.get("status") == Status.DONE
+        decides = values.get("status") in (Status.DONE, Status.TODO) or "write_scope" in values
+        is_person = decides and not is_agent(actor, draft.layout)
+        if asks_done and not is_person:
+            values["status"] = Status.REVIEW.value
+        now = utc_now().astimezone()
+        draft.edit_task(before.id, values, now)
+        if note:
+            draft.note(before.id, f"{now:%Y-%m-%d} {note}")
+        changed = draft.save()
+        if values.get("status") == Status.TODO and is_person:
+            forgive_attempts(draft.snapshot, before.id)
+        if "write_scope" in values and is_person:
+            from mosaic.sessions.changed_rules import note_persons_scope  # start-up
+
+            note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
+        task = draft.saved_task(entry)
+        return ChangedTask(
+            task=TaskView(task),
+            changed=changed,
+            fields=tuple(
+                ChangedField(
+                    name=name, before=field_value(before, name), after=field_value(task, name)
+                )
+                for name in values
+            ),
+            asks_review=asks_done and task.status is Status.REVIEW,
+            notices=tuple(draft.notices),
+        )
+
+
+def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
+    """Add a task with the next free id."""
+    from mosaic.store.create import add_task as add_to
+
+    with editing(mission_file, "adding a task") as draft:
+        task_id = add_to(draft, new, utc_now())
+        draft.save()
+        task = TaskView(draft.snapshot.get(task_id).task)
+        return ChangedTask(task=task, changed=True, fields=(), notices=tuple(draft.notices))
+
+
+def _values(draft: Draft, task: Task, changes: Sequence[Change]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for change in changes:
+        name = change.field.replace("-", "_").lower()
+        field = FIELD_BY_NAME.get("title" if name == "description" else name)
+        if field is None or not field.settable:
+            known = ", ".join(f.name for f in FIELD_BY_NAME.values() if f.settable)
+            raise UsageError(f"`{name}` is not a field that can be set", detail=f"known: {known}")
+        old = values.get(field.name, field_value(task, field.name))
+        text = change.text.strip()
+        if field.kind is Kind.LIST:
+            values[field.name] = _new_list(draft, task, field.name, change, old)
+        elif change.operator != "=":
+            raise UsageError(f"`{field.name}` is not a list", hint=f"write `{field.name}={text}`")
+        elif field.kind is Kind.STATUS:
+            values[field.name] = _status(draft, text)
+        else:
+            values[field.name] = _one_line(field.name, text)
+    return values
+
+
+def _new_list(draft: Draft, task: Task, name: str, change: Change, old: object) -> tuple[str, ...]:
+    operator = change.operator
+    present = tuple(old) if isinstance(old, tuple) else ()
+    items = [item.strip() for item in change.text.split(",") if item.strip()]
+    if name == "depends_on" and operator != "-=":
+        items = [_dependency(draft, task, item) for item in items]
+    if operator == "=":
+        return tuple(dict.fromkeys(items))
+    if operator == "+=":
+        return tuple(dict.fromkeys((*present, *items)))
+    unknown = [item for item in items if item not in present]
+    if unknown:
+        raise UsageError(f"`{name}` of `{task.id}` does not contain `{unknown[0]}`")
+    return tuple(item for item in present if item not in items)
+
+
+def _one_line(name: str, text: str) -> str:
+    if name == "title" and not text:
+        raise UsageError("a title cannot be empty")
+    if "\n" in text or "\r" in text:
+        raise UsageError(f"`{name}` is one line", hint="put long text into the task's file")
+    return text
+
+
+def _status(draft: Draft, word: str) -> str:
+    from mosaic.plan.statuses import nearest_status, parse_status
+
+    status = parse_status(word, draft.snapshot.document.mission.statuses)
+    if status is None:
+        near = nearest_status(word)
+        detail = f"nearest: `{near}`" if near else None
+        raise UsageError(f"`{word}` is not a status", detail=detail)
+    return status.value
+
+
+def _dependency(draft: Draft, task: Task, name: str) -> str:
+    found = draft.snapshot.get(name).task.id
+    if found == task.id:
+        raise UsageError(f"`{task.id}` cannot depend on itself")
+    return found

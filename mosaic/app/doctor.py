@@ -1,0 +1,307 @@
+"""What Mosaic needs: what is installed, what is locked, what takes room."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import subprocess
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from mosaic import __version__
+from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
+from mosaic.executors import PROGRAMS, list_panes
+from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
+from mosaic.machine.environment import child_environment
+from mosaic.machine.identity import find_process_table
+from mosaic.machine.lock import find_foreign_file_system, is_folder_held
+from mosaic.machine.paths import is_inside
+from mosaic.machine.process import find_tool, install_path, list_marked
+from mosaic.plan.sizes import format_size
+from mosaic.records import dataclass
+from mosaic.runs.folders import runs_in, task_folders
+from mosaic.runs.record import Run
+from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
+from mosaic.sessions.housekeeping import folder_bytes
+from mosaic.sessions.unrecorded import find_sessions, live_or_unknown
+from mosaic.sessions.worktrees import count_worktrees
+from mosaic.store.allowance import find_allowance
+from mosaic.store.consent import find_unallowed
+from mosaic.store.owners import name_of
+from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.trust import Standing
+from mosaic.text.frontmatter import has_libyaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mosaic.model import RuntimeSpec
+    from mosaic.store.consent import Command
+    from mosaic.store.layout import Layout
+    from mosaic.store.mission_file import MissionDocument
+    from mosaic.store.tasks import Snapshot
+
+DEMO = "demo"
+"""The agent that comes with Mosaic itself."""
+MUCH_BYTES = 10**9
+"""Records that take more deserve a hint."""
+
+
+class State(StrEnum):
+    """How it is with one thing."""
+
+    OK = "ok"
+    MISSING = "missing"
+    """Not there, and not everybody needs it."""
+    BAD = "bad"
+
+
+class Item(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    found: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DoctorReport:
+    """Everything that was looked at."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether something does not work."""
+        return any(item.state is State.BAD for item in self.items)
+
+
+def examine(mission: Path | None) -> DoctorReport:
+    """Look at everything that Mosaic needs. A missing agent is no fault; a broken lock is."""
+    return DoctorReport(items=tuple(_examine(mission)))
+
+
+def _examine(mission: Path | None) -> Iterator[Item]:
+    python = f"Python {platform.python_version()}, {platform.system()}"
+    yield Item("mission", State.OK, f"{__version__}, {python}")
+    yield _program("git", "install git; without it there are no branches and no evidence")
+    yield _processes()
+    yield _yaml()
+    for name, (flag, hint) in PROGRAMS.items():
+        yield _program(name, hint, flag)
+    specs: Mapping[str, RuntimeSpec] = {}
+    try:
+        snapshot = read_mission(locate_mission(mission))
+    except MissionError as error:
+        state = State.BAD if isinstance(error, BrokenFileError) else State.MISSING
+        yield Item("here", state, error.summary, error.hint)
+    else:
+        specs = snapshot.document.mission.runtimes
+        yield from _mission_items(snapshot)
+    for name in known_runtimes(specs):
+        yield _runtime(name, specs)
+
+
+def _runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Item:
+    """Look for an agent; only a program that no repository put there is asked for its version."""
+    spec = specs.get(name)
+    program = spec.command[0] if spec and spec.command else name
+    if name in BUILT_IN and name != DEMO and _is_of_project(program, is_set=program != name):
+        found = f"`{program}`, set by this project; it is not asked for its version"
+        return Item(name, State.OK, found)
+    try:
+        probe = get_runtime(name, specs).probe()
+    except MissionError as error:
+        return Item(name, State.BAD, error.message, error.hint)
+    if not probe.problem:
+        return Item(name, State.OK, f"{probe.version or 'version unknown'} at {probe.path}")
+    at = f", at {probe.path}" if probe.path else ""
+    return Item(name, State.MISSING, f"{probe.problem}{at}", probe.hint)
+
+
+def _is_of_project(program: str, *, is_set: bool) -> bool:
+    """Tell whether a program is one that the project here names or contains."""
+    path = install_path(program)
+    if is_set or path is None:
+        return is_set
+    here = find_work_tree(Path.cwd()) or Path.cwd()
+    return not os.path.isabs(path) or is_inside(os.path.realpath(here), os.path.realpath(path))
+
+
+def _program(name: str, hint: str, flag: str = "--version") -> Item:
+    path = find_tool(name)
+    if path is None:
+        return Item(name, State.MISSING, "not on the PATH", hint)
+    answer = _first_line([path, flag])
+    found = f"{answer.removeprefix('git version ')} at {path}"
+    numbers = re.findall(r"\d+", answer)
+    if name == "git" and tuple(map(int, numbers[:2])) < OLDEST_GIT:
+        oldest = ".".join(map(str, OLDEST_GIT))
+        hint = "install a newer git and put it first on the PATH"
+        return Item(name, State.BAD, f"{found}; {oldest} or newer is needed", hint)
+    return Item(name, State.OK, found)
+
+
+def _first_line(argv: list[str]) -> str:
+    """Return the first line that a program prints."""
+    env = child_environment()
+    try:
+        done = subprocess.run(
+            argv, env=env, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout.splitlines() or [""])[0]
+
+
+def _processes() -> Item:
+    hint = "install `ps` (procps) or mount /proc; without them no session can be stopped"
+    if found := find_process_table():
+        return Item("processes", State.OK, f"told apart by {found}", hint)
+    return Item("processes", State.BAD, "neither /proc nor `ps` shows any", hint)
+
+
+def _yaml() -> Item:
+    hint = "`pip install --force-reinstall --only-binary :all: pyyaml` brings it along"
+    if has_libyaml():
+        return Item("yaml", State.OK, "read by libyaml", hint)
+    return Item("yaml", State.MISSING, "read without libyaml: slowly, and no tabs", hint)
+
+
+def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
+    layout, mission = snapshot.layout, snapshot.document.mission
+    counts = (
+        f"`{mission.name}`, {len(snapshot.tasks)} tasks, {len(mission.sessions)} sessions, "
+        f"{len(snapshot.problems)} problems"
+    )
+    state = State.BAD if snapshot.problems else State.OK
+    yield Item("here", state, counts, "`mission check` names them")
+    yield _repository(layout.project)
+    yield from _trust_items(snapshot.document)
+    yield from _file_items(layout)
+    try:
+        locks = find_sessions(snapshot)
+    except MissionError as error:
+        yield Item("locks", State.BAD, error.message, error.hint)
+    else:
+        words = [f"{f.lock.session_id} {f.judgement.life}: {f.judgement.because}" for f in locks]
+        yield Item("locks", State.OK, "; ".join(words) or "none")
+    yield _runs(layout.runs_dir)
+    yield from _parallel_items(snapshot)
+
+
+def _file_items(layout: Layout) -> Iterator[Item]:
+    if (kind := find_foreign_file_system(layout.state_dir)) is not None:
+        yield Item(
+            "files",
+            State.MISSING,
+            f"the mission is on `{kind}`, whose locks may not work",
+            "hand off from one machine only, or move the project to a local disk",
+        )
+    folder = layout.mission_file.parent
+    if not os.access(folder, os.W_OK):
+        hint = "only commands that change nothing work; `ls -ld` and `findmnt` show why"
+        yield Item("files", State.BAD, f"`{folder}` may not be written", hint)
+
+
+def _trust_items(document: MissionDocument) -> Iterator[Item]:
+    """Look at what the mission may do, and at what would ask first."""
+    state = document.layout.state
+    if state.standing in (Standing.DOUBTED, Standing.CLOSED):
+        refusal = state.refusal()
+        yield Item(
+            "state",
+            State.BAD if state.standing is Standing.DOUBTED else State.MISSING,
+            f"`{state.place}` is not used: {refusal.detail}",
+            refusal.hint,
+        )
+    unallowed: tuple[Command, ...] = ()
+    with contextlib.suppress(GitRefusedError):  # an item of its own
+        unallowed = find_unallowed(document)
+    if unallowed:
+        found = f"not allowed yet: {'; '.join(each.shown for each in unallowed)}"
+        yield Item("commands", State.MISSING, found, "read them, then `mission trust`")
+    allowance = find_allowance(document.path)
+    words = [f"may use `{place}`" for place in allowance.places]
+    words += [f"may belong to {name_of(owner)}" for owner in allowance.owners]
+    if words:
+        yield Item("allowed", State.OK, "; ".join(words))
+    if filters := _filters(document.layout.project):
+        found = f"git runs {', '.join(filters)} for files that `.gitattributes` names"
+        yield Item("filters", State.OK, found)
+
+
+def _filters(project: Path) -> list[str]:
+    """Return the programs that git's own settings have it run on files: we cannot avoid them."""
+    question = ["config", "--get-regexp", r"^filter\..*\.(clean|smudge|process)$"]
+    try:
+        lines = answer_of(question, project) or ""
+    except GitRefusedError:
+        return []  # an item of its own
+    return [f"`{line.partition(' ')[2]}`" for line in lines.splitlines()]
+
+
+def _repository(project: Path) -> Item:
+    try:
+        top = find_repository(project)
+    except GitRefusedError as error:
+        return Item("repository", State.BAD, f"`{error.path}`, and {error.detail}", error.hint)
+    hint = "`git init`: plans and handoffs are read in git"
+    if top:
+        return Item("repository", State.OK, str(top), hint)
+    return Item("repository", State.MISSING, "none", hint)
+
+
+def _parallel_items(snapshot: Snapshot) -> Iterator[Item]:
+    """Look at what workers leave: worktrees, panes, processes."""
+    layout = snapshot.layout
+    try:
+        census = count_worktrees(snapshot)
+    except MissionError as error:
+        yield Item("worktrees", State.BAD, error.message, error.hint)
+        return
+    if census.counted or census.unknown or census.broken:
+        words = [f"{each.workspace.name} {each.standing.value}" for each in census.counted]
+        words += [f"{path.name} unknown" for path in census.unknown]
+        yield Item(
+            "worktrees",
+            State.BAD if census.unknown or census.broken else State.OK,
+            f"{', '.join(words)}; {format_size(folder_bytes(layout.worktrees_dir))}",
+            "`mission check` says what to do with each",
+        )
+    panes = list_panes(layout.runs_dir)
+    if panes:
+        yield Item("panes", State.OK, ", ".join(panes), "`tmux kill-pane`")
+    if orphans := _orphans(snapshot):
+        hint = "processes of runs that have ended; look at them, then end them by pid"
+        yield Item("orphans", State.BAD, "; ".join(orphans), hint)
+
+
+def _orphans(snapshot: Snapshot) -> list[str]:
+    """Return the processes that carry the mark of a run that no supervisor carries any more."""
+    found = []
+    live = {each.lock.run_id for each in live_or_unknown(snapshot)}
+    for identity, value in list_marked("MISSION_RUN_DIR", under=f"{snapshot.layout.runs_dir}/"):
+        run = Run(dir=Path(value))
+        if run.id in live or is_folder_held(run.dir):
+            continue
+        with contextlib.suppress(MissionError):  # a record that is gone has ended too
+            if run.state().finished_at is None:
+                continue
+        found.append(f"pid {identity.pid} of run {run.id}")
+    return found
+
+
+def _runs(runs_dir: Path) -> Item:
+    count = sum(len(runs_in(folder)) for folder in task_folders(runs_dir))
+    size = folder_bytes(runs_dir)
+    return Item(
+        "runs",
+        State.OK if size < MUCH_BYTES else State.MISSING,
+        f"{count} records, {format_size(size)}",
+        "`mission clean --older-than 30d` removes old ones",
+    )

@@ -1,0 +1,193 @@
+"""Panels: several workers on one question. What one looks like, and what it came to."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import UsageError
+from mosaic.executors import INTERACTIVE, get_executor
+from mosaic.panels.answer import aggregate
+from mosaic.panels.brief import plan_workers
+from mosaic.panels.launch import start_panel
+from mosaic.panels.life import look_after
+from mosaic.panels.refresh import refresh_panel, result_of
+from mosaic.records import dataclass, replace
+from mosaic.runtimes import default_runtime, get_runtime
+from mosaic.text.harmless import harmless_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mosaic.panels.answer import Aggregate, WorkerResult
+    from mosaic.panels.model import PanelPlan, PanelState, WorkerState
+    from mosaic.panels.record import Panel
+    from mosaic.store.mission_file import MissionDocument
+
+LARGEST_QUESTION = 400_000
+WAIT_POLL_SECONDS = 0.5
+SECTIONS = (
+    ("agreement", "several say"),
+    ("claims", "one says"),
+    ("objections", "objections"),
+    ("open_questions", "open questions"),
+    ("evidence", "evidence"),
+)
+PLANNED = ("name", "role", "runtime", "model")
+KNOWN = (
+    "status", "execution_state", "cleanup", "run_id", "runs", "branch", "worktree", "commit",
+    "dropped", "error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PanelView:
+    """A panel and where each worker stands."""
+
+    panel: Panel
+    plan: PanelPlan
+    state: PanelState
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        workers = []
+        for planned in self.plan.workers:
+            worker = self.state.workers[planned.name]
+            run = self.panel.run_of(worker)
+            workers.append(
+                {
+                    **{name: getattr(planned, name) for name in PLANNED},
+                    **{name: getattr(worker, name) for name in KNOWN},
+                    "run_dir": run.dir if run else None,
+                    "place": dict(run.find_place()) if run else {},
+                }
+            )
+        return {
+            "panel_id": self.panel.id,
+            "status": self.state.status,
+            "question": self.plan.question,
+            "created_at": self.plan.created_at,
+            "writable": self.plan.is_writable,
+            "executor": self.plan.executor,
+            "base_ref": self.plan.base_ref,
+            "problems": list(self.state.problems),
+            "dir": self.panel.dir,
+            "workers": workers,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PanelResult:
+    """What the workers of a panel answered, set beside each other."""
+
+    view: PanelView
+    results: Mapping[str, WorkerResult]
+    together: Aggregate
+
+    @property
+    def markdown(self) -> str:
+        """The same as a text to read."""
+        return "\n".join(self._markdown()) + "\n"
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        return {
+            "panel_id": self.view.panel.id,
+            "status": self.view.state.status,
+            "results": dict(self.results),
+            **{name: getattr(self.together, name) for name, _ in SECTIONS},
+            "errors": dict(self.together.errors),
+            "markdown": self.markdown,
+        }
+
+    def _markdown(self) -> Iterator[str]:
+        yield from (f"# {self.view.panel.id}", "")
+        for line in self.view.plan.question.strip().splitlines():
+            yield f"> {line}".rstrip()
+        for name, result in self.results.items():
+            words = _as_text(result.summary or result.error or "")
+            yield from ("", f"## {name}: {result.status}", "", words)
+        for name, title in SECTIONS:
+            if voices := getattr(self.together, name):
+                yield from ("", f"## {title.capitalize()}", "")
+                for voice in voices:
+                    yield f"- {_as_text(voice.text)} ({', '.join(voice.workers)})"
+
+
+def start(
+    document: MissionDocument,
+    plan: PanelPlan,
+    roles: Sequence[str],
+    *,
+    runtime: str | None,
+    model: str | None,
+) -> Panel:
+    """Put a question to several workers.
+
+    Args:
+        document: the mission.
+        plan: the question and how it is asked; its workers are made here.
+        roles: `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own.
+        runtime: of the others; None: the mission's, else the first that is installed.
+        model: the model of all.
+
+    Raises:
+        UsageError: the question or a role will not do.
+        ConsentNeededError: the mission names commands that the person has not allowed.
+        FailedError: something that it needs is missing; all of it is named.
+    """
+    get_executor(plan.executor, document.path)  # refuses an unknown one
+    if plan.is_interactive and plan.executor not in INTERACTIVE:
+        raise UsageError("`--interactive` needs a pane", hint="add `--executor tmux`")
+    if not plan.question.strip():
+        raise UsageError("the question is empty")
+    if len(plan.question) > LARGEST_QUESTION:
+        raise UsageError(f"the question has more than {LARGEST_QUESTION} characters")
+    mission = document.mission
+
+    def runtime_of(named: str | None) -> str:
+        name = named or runtime or mission.runtime
+        found = get_runtime(name, mission.runtimes) if name else default_runtime(mission.runtimes)
+        return found.name
+
+    workers = plan_workers(roles, runtime=runtime_of, model=model)
+    return start_panel(document, replace(plan, workers=workers))
+
+
+def view_panel(document: MissionDocument, panel: Panel) -> PanelView:
+    """Return a panel as it stands now."""
+    state = refresh_panel(panel, document.mission)
+    return PanelView(panel=panel, plan=panel.plan(), state=state)
+
+
+def read_result(document: MissionDocument, panel: Panel) -> PanelResult:
+    """Return what the workers that have ended answered."""
+    view = view_panel(document, panel)
+    results: dict[str, WorkerResult] = {}
+    for planned in view.plan.workers:
+        found = result_of(panel, planned, view.state.workers[planned.name])
+        if found is not None:
+            results[planned.name] = found
+    return PanelResult(view=view, results=results, together=aggregate(results))
+
+
+def wait_for_panel(
+    document: MissionDocument, panel: Panel, tell: Callable[[str, WorkerState], None]
+) -> None:
+    """Stay until every worker has ended, deliver what they are sent, and tell each end."""
+    ended: set[str] = set()
+    while True:
+        state = look_after(document, panel)
+        for name, worker in state.workers.items():
+            if not worker.is_at_work and name not in ended:
+                ended.add(name)
+                tell(name, worker)
+        if not state.is_at_work:
+            return
+        time.sleep(WAIT_POLL_SECONDS)
+
+
+def _as_text(text: str) -> str:
+    """Return what an agent wrote as one line of text, not as markup of ours."""
+    line = " ".join(harmless_line(text).split())
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in line)

@@ -1,0 +1,105 @@
+"""Runs: what their records say, and the one that a person names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError, RunNotFoundError
+from mosaic.model import RunStatus
+from mosaic.records import dataclass, replace
+from mosaic.runs.checkpoint import last_seq
+from mosaic.runs.folders import find_named_run, newest_run, runs_of_task
+from mosaic.sessions.recovery import is_dead
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mosaic.model import EndReason
+    from mosaic.runs.record import Run
+    from mosaic.store.mission_file import MissionDocument
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunView:
+    """A run as its record describes it; of one that cannot be read only the first three."""
+
+    run_id: str
+    dir: str
+    status: str
+    """One word: its own status, `crashed` where its process is gone, or `unreadable`."""
+    step_id: str = ""
+    step_kind: str = ""
+    attempt: int = 0
+    session_id: str | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    summary: str = ""
+    checkpoint_seq: int = 0
+    last_checkpoint: int = 0
+    reason: EndReason | None = None
+
+
+def view_run(run: Run) -> RunView:
+    """Return what a run's record says."""
+    meta = run.find_meta()
+    try:
+        state = run.state()
+    except MissionError:
+        state = None
+    if meta is None or state is None:
+        return RunView(run_id=run.id, dir=str(run.dir), status="unreadable")
+    is_gone = state.status is RunStatus.RUNNING and is_dead(run, state)
+    return RunView(
+        run_id=run.id,
+        dir=str(run.dir),
+        status="crashed" if is_gone else state.status.value,
+        step_id=meta.step_id,
+        step_kind=meta.step_kind,
+        attempt=meta.attempt,
+        session_id=meta.session_id,
+        created_at=meta.created_at,
+        started_at=state.started_at,
+        finished_at=state.finished_at,
+        exit_code=state.exit_code,
+        summary=state.summary,
+        checkpoint_seq=state.checkpoint_seq,
+        last_checkpoint=last_seq(run),
+        reason=state.reason,
+    )
+
+
+def find_logged_run(document: MissionDocument, name: str | None) -> Run:
+    """Return the run that a person means by the id of a run, a session or a task.
+
+    Nothing is written, not even the index of tasks.
+
+    Args:
+        document: the mission.
+        name: what was given; None: the newest session's run.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+    """
+    from mosaic.store.assemble import build_snapshot
+    from mosaic.store.scan import scan_tasks
+    from mosaic.store.trust import Standing
+
+    runs_dir, sessions = document.layout.runs_dir, document.mission.sessions
+    if name is None:
+        return newest_run(runs_dir, sessions)
+    run = find_named_run(runs_dir, sessions, name)
+    if run is not None:
+        return run
+    # A layout whose state folder leads nowhere: nothing is written to it.
+    nowhere = replace(document.layout.state, standing=Standing.DOUBTED)
+    layout = replace(document.layout, state=nowhere)
+    snapshot = build_snapshot(document, scan_tasks(layout, use_index=False), {})
+    task_id = (snapshot.find(name) or snapshot.get(name)).task.id
+    runs = runs_of_task(runs_dir, task_id)
+    if not runs:
+        raise RunNotFoundError(
+            f"task `{task_id}` has no run", hint=f"`mission next --task {task_id}` makes one"
+        )
+    return runs[-1]

@@ -1,0 +1,238 @@
+"""Where a mission stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.app.sessions import view_live
+from mosaic.errors import MissionError
+from mosaic.model import Status, total_usage
+from mosaic.plan.progress import measure_progress, milestone_progress
+from mosaic.plan.ready import Reason, summarize_waiting
+from mosaic.records import dataclass
+from mosaic.sessions.liveness import recover_if_needed
+from mosaic.sessions.selection import select_from
+from mosaic.sessions.session_lock import find_copied_locks
+from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mosaic.app.sessions import LiveSession
+    from mosaic.model import MilestoneStatus, MissionStatus, Session, Task, Usage
+    from mosaic.plan.progress import Progress
+    from mosaic.plan.ready import Selection
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Problem, Snapshot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Named:
+    """Something by its id and name, and where it stands."""
+
+    id: str
+    name: str
+    status: MissionStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Count:
+    """Tasks done of all that are to be done."""
+
+    tasks_done: int
+    tasks_total: int
+    pct: int
+    by_status: Mapping[Status, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MilestoneCount:
+    """A milestone and how far it has come."""
+
+    id: str
+    name: str
+    status: MilestoneStatus
+    tasks_done: int
+    tasks_total: int
+    pct: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionElsewhere:
+    """A session of the project that this one was copied from."""
+
+    session_id: str
+    task_id: str
+    project: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LivePanel:
+    """A panel that still has worktrees."""
+
+    panel_id: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnfinishedRestore:
+    """A restore of a checkpoint that has begun and not ended."""
+
+    task_id: str
+    seq: int
+    place: str
+    is_live: bool
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskLine:
+    """A task by its title, with a reason where there is one."""
+
+    id: str
+    title: str
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusPage:
+    """Where a mission stands."""
+
+    mission: Named
+    progress: Count
+    milestones: tuple[MilestoneCount, ...]
+    live_sessions: tuple[LiveSession, ...]
+    sessions_elsewhere: tuple[SessionElsewhere, ...]
+    panels: tuple[LivePanel, ...]
+    unfinished_restores: tuple[UnfinishedRestore, ...]
+    recovered_sessions: tuple[Session, ...]
+    """Sessions whose end was found just now."""
+    waiting: tuple[TaskLine, ...]
+    """Tasks in progress on which no session works."""
+    in_review: tuple[str, ...]
+    review: tuple[TaskLine, ...]
+    """The same with their titles."""
+    blocked: tuple[TaskLine, ...]
+    next_task: Task | None
+    ready_total: int
+    why_nothing: str | None
+    """Why no task is ready."""
+    usage: Usage | None
+    sessions_total: int
+    problems: tuple[Problem, ...]
+
+
+def show_status(mission_file: Path) -> StatusPage:
+    """Return where a mission stands; ends of sessions that nobody recorded are recorded."""
+    snapshot = read_mission(mission_file)
+    recovered = recover_if_needed(snapshot)
+    if recovered:
+        snapshot = read_mission(mission_file)
+    mission = snapshot.document.mission
+    live = live_or_unknown(snapshot)
+    selection = select_from(snapshot, live=live)
+    progress = measure_progress(snapshot.tasks)
+    review = _lines(snapshot, Status.REVIEW)
+    snapshot = snapshot.with_session_problems()
+    return StatusPage(
+        mission=Named(id=mission.id, name=mission.name, status=mission.status),
+        progress=Count(**_counts(progress), by_status=progress.by_status),
+        milestones=tuple(
+            MilestoneCount(
+                id=each.milestone.id,
+                name=each.milestone.name,
+                status=each.milestone.status,
+                **_counts(each.progress),
+            )
+            for each in milestone_progress(snapshot.tasks, mission.milestones)
+        ),
+        live_sessions=tuple(map(view_live, live)),
+        sessions_elsewhere=tuple(
+            SessionElsewhere(
+                session_id=lock.session_id, task_id=lock.task_id, project=lock.project_path
+            )
+            for _, lock in find_copied_locks(snapshot.layout)
+        ),
+        panels=tuple(_live_panels(snapshot)),
+        unfinished_restores=tuple(_restores(snapshot.layout)),
+        recovered_sessions=tuple(settled.session for settled in recovered),
+        waiting=_waiting(snapshot, selection),
+        in_review=tuple(line.id for line in review),
+        review=review,
+        blocked=tuple(
+            TaskLine(id=task.id, title=task.title, why=task.why or "no reason is noted")
+            for task in snapshot.tasks
+            if task.status is Status.BLOCKED
+        ),
+        next_task=selection.chosen,
+        ready_total=len(selection.ready),
+        why_nothing=None if selection.chosen else summarize_waiting(selection),
+        usage=total_usage(mission.sessions),
+        sessions_total=len(mission.sessions),
+        problems=snapshot.problems,
+    )
+
+
+def _counts(progress: Progress) -> dict[str, int]:
+    return {"tasks_done": progress.done, "tasks_total": progress.total, "pct": progress.pct}
+
+
+def _lines(snapshot: Snapshot, status: Status) -> tuple[TaskLine, ...]:
+    return tuple(TaskLine(id=t.id, title=t.title) for t in snapshot.tasks if t.status is status)
+
+
+def _waiting(snapshot: Snapshot, selection: Selection) -> tuple[TaskLine, ...]:
+    found = []
+    for line in _lines(snapshot, Status.IN_PROGRESS):
+        verdict = selection.of(line.id)
+        if verdict and verdict.reason is not Reason.LIVE_SESSION:
+            found.append(line)
+    return tuple(found)
+
+
+def _live_panels(snapshot: Snapshot) -> list[LivePanel]:
+    if not snapshot.layout.worktrees_dir.is_dir():
+        return []
+    from mosaic.panels.record import find_panel
+    from mosaic.panels.refresh import refresh_panel
+    from mosaic.workspaces.record import list_workspaces
+
+    found = []
+    for owner in dict.fromkeys(each.owner for each in list_workspaces(snapshot.layout)):
+        if snapshot.find_task(owner) is not None:
+            continue
+        try:
+            panel = find_panel(snapshot.layout, owner)
+            state = refresh_panel(panel, snapshot.document.mission)
+        except MissionError:
+            continue  # `mission panel show` says what is wrong with it
+        found.append(LivePanel(panel_id=panel.id, status=state.status.value))
+    return found
+
+
+def _restores(layout: Layout) -> list[UnfinishedRestore]:
+    if not any(layout.state_dir.glob("restore*.json")):
+        return []
+    from mosaic.sessions.restoring import list_restoring  # start-up: hardly ever needed
+
+    try:
+        notes = list_restoring(layout)
+    except MissionError:
+        return []  # `mission check` says what is wrong with it
+    found = []
+    for note in notes:
+        error = note.error()
+        found.append(
+            UnfinishedRestore(
+                task_id=note.task_id,
+                seq=note.seq,
+                place=note.place,
+                is_live=note.is_live,
+                message=error.message,
+                hint=error.hint or "",
+            )
+        )
+    return found

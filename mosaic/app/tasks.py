@@ -1,0 +1,255 @@
+"""Tasks: the list, one task as a whole, and what depends on what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mosaic.errors import UsageError
+from mosaic.records import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mosaic.app.runs import RunView
+    from mosaic.model import Session, Status, Task
+    from mosaic.plan.ready import Selection, Verdict
+    from mosaic.store.tasks import Problem, Snapshot
+
+MOST_RUNS = 20
+"""How many of a task's runs are shown: the newest."""
+
+
+class TaskView(NamedTuple):
+    """A task, and whether it is ready; thousands of them are made at once."""
+
+    task: Task
+    verdict: Verdict | None = None
+    """None where nobody asked."""
+
+    def json_values(self) -> dict[str, Any]:
+        """Return the task's own fields with the verdict beside them."""
+        from mosaic.text.fields import field_values
+
+        values = {**field_values(self.task), **self.task.json_values()}
+        del values["task_id"]
+        if self.verdict is not None:
+            values["ready"] = self.verdict.is_ready
+            values["reason"] = self.verdict.reason
+            values["reason_detail"] = self.verdict.detail
+        return values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskList:
+    """Tasks in the order that was asked for."""
+
+    tasks: tuple[TaskView, ...]
+    hidden: int
+    """How many others there are."""
+    is_any_ready: bool
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dependency:
+    """A task that another one depends on; without title and status it does not exist."""
+
+    id: str
+    title: str | None = None
+    status: Status | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskPage:
+    """Everything about one task."""
+
+    task: TaskView
+    body: str
+    handoff_sections_missing: tuple[str, ...]
+    dependencies: tuple[Dependency, ...]
+    sessions: tuple[Session, ...]
+    runs: tuple[RunView, ...]
+    """The newest, at most `MOST_RUNS`."""
+    runs_total: int
+    places: tuple[str, ...]
+    """Where it stands: `file:line`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskSection:
+    """One section of a task's file."""
+
+    id: str
+    section: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskGraph:
+    """What depends on what."""
+
+    nodes: tuple[Mapping[str, str], ...]
+    edges: tuple[Mapping[str, str], ...]
+    cycles: tuple[tuple[str, ...], ...]
+    unknown: tuple[Mapping[str, str], ...]
+    """Dependencies on tasks that do not exist."""
+    drawing: str
+    problems: tuple[Problem, ...]
+
+
+def list_tasks(
+    snapshot: Snapshot,
+    *,
+    statuses: Sequence[str] = (),
+    milestone: str | None = None,
+    ready: bool = False,
+    sort: str = "plan",
+    every: bool = False,
+    is_judged: bool = True,
+) -> TaskList:
+    """Return the tasks that match, in plan order unless `sort` names another.
+
+    Args:
+        snapshot: the mission.
+        statuses: status words; none: all that are open.
+        milestone: only of this one.
+        ready: only what may be handed off now.
+        sort: `plan`, `id`, `status`, `priority`, `milestone` or `updated`.
+        every: done and cancelled ones too.
+        is_judged: whether to say of each why it is ready or not.
+
+    Raises:
+        UsageError: a status or an order does not exist.
+    """
+    wanted = {_status(word, snapshot) for word in statuses}
+    from mosaic.sessions.selection import select_from  # start-up: a change needs none
+
+    selection = select_from(snapshot)
+    tasks = [v.task for v in selection.ready] if ready else list(snapshot.tasks)
+    if wanted:
+        tasks = [task for task in tasks if task.status in wanted]
+    elif not every and not ready:
+        tasks = [task for task in tasks if not task.status.is_closed]
+    if milestone is not None:
+        tasks = [task for task in tasks if task.milestone == milestone]
+    tasks = _sorted(tasks, sort)
+    return TaskList(
+        tasks=tuple(TaskView(task, selection.of(task.id) if is_judged else None) for task in tasks),
+        hidden=len(snapshot.tasks) - len(tasks),
+        is_any_ready=bool(selection.ready),
+        problems=snapshot.problems,
+    )
+
+
+def _status(word: str, snapshot: Snapshot) -> Status:
+    from mosaic.plan.statuses import nearest_status, parse_status
+
+    status = parse_status(word, snapshot.document.mission.statuses)
+    if status is None:
+        near = nearest_status(word)
+        detail = f"nearest: `{near}`" if near else None
+        raise UsageError(f"`{word}` is not a status", detail=detail)
+    return status
+
+
+def _sorted(tasks: list[Task], by: str) -> list[Task]:
+    from mosaic.model import Status
+    from mosaic.plan.ready import priority_rank
+    from mosaic.store.tasks import natural_key
+
+    keys = {
+        "plan": None,
+        "id": lambda task: natural_key(task.id),
+        "status": lambda task: list(Status).index(task.status),
+        "priority": lambda task: priority_rank(task.priority),
+        "milestone": lambda task: task.milestone or "\uffff",
+        "updated": lambda task: task.updated_at or "",
+    }
+    if by not in keys:
+        raise UsageError(f"tasks cannot be sorted by `{by}`", hint=f"use one of {', '.join(keys)}")
+    key = keys[by]
+    return sorted(tasks, key=key, reverse=by == "updated") if key else tasks
+
+
+def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
+    """Return everything about one task.
+
+    Raises:
+        TaskNotFoundError: there is no such task.
+    """
+    from mosaic.app.runs import view_run
+    from mosaic.runs.folders import runs_of_task
+    from mosaic.sessions.selection import select_from  # start-up: a change needs none
+    from mosaic.text.frontmatter import find_block
+    from mosaic.text.sections import missing_sections
+
+    task = snapshot.get_task(task_id)
+    text = snapshot.task_text(task)
+    block = find_block(text)
+    body = text[block.body_start :] if block else text
+    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
+    table = snapshot.layout.shown(snapshot.layout.tasks_file)
+    places = ((task.file, task.file_line), (table, task.table_line))
+    return TaskPage(
+        task=TaskView(task, select_from(snapshot).of(task.id)),
+        body=body,
+        handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
+        dependencies=tuple(_dependency(snapshot, name) for name in task.depends_on),
+        sessions=tuple(snapshot.document.mission.sessions.of_task(task.id)),
+        runs=tuple(map(view_run, runs[-MOST_RUNS:])),
+        runs_total=len(runs),
+        places=tuple(f"{place}:{line}" for place, line in places if place and line),
+    )
+
+
+def _dependency(snapshot: Snapshot, name: str) -> Dependency:
+    task = snapshot.find_task(name)
+    if task is None:
+        return Dependency(id=name)
+    return Dependency(id=name, title=task.title, status=task.status)
+
+
+def show_section(snapshot: Snapshot, task_id: str, section: str) -> TaskSection:
+    """Return one section of a task's file.
+
+    Raises:
+        TaskNotFoundError: there is no such task.
+        UsageError: it has no such section.
+    """
+    from mosaic.text.sections import find_sections, section_text
+
+    task = snapshot.get_task(task_id)
+    text = snapshot.task_text(task)
+    content = section_text(text, section)
+    if content is None:
+        names = ", ".join(f"`{found.name}`" for found in find_sections(text)) or "none"
+        raise UsageError(f"`{task.id}` has no section `{section}`", detail=f"it has {names}")
+    return TaskSection(id=task.id, section=section, content=content)
+
+
+def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -> TaskGraph:
+    """Return what depends on what.
+
+    Args:
+        snapshot: the mission.
+        form: of the drawing: `text`, `mermaid` or `dot`.
+        every: done and cancelled ones too.
+    """
+    from mosaic.plan import graph
+
+    draw = {"text": graph.render_text, "mermaid": graph.render_mermaid, "dot": graph.render_dot}
+    tasks = [task for task in snapshot.tasks if every or not task.status.is_closed]
+    dangling = graph.dangling_dependencies(snapshot.tasks)
+    return TaskGraph(
+        nodes=tuple({"id": t.id, "title": t.title, "status": t.status.value} for t in tasks),
+        edges=tuple({"from": name, "to": t.id} for t in tasks for name in t.depends_on),
+        cycles=tuple(map(tuple, graph.find_cycles(tasks))),
+        unknown=tuple({"task": task.id, "depends_on": name} for task, name in dangling),
+        drawing=draw[form](tasks),
+        problems=snapshot.problems,
+    )
+
+
+def view_selection(selection: Selection) -> tuple[TaskView, ...]:
+    """Return every task with what the selector says of it, in plan order."""
+    return tuple(TaskView(verdict.task, verdict) for verdict in selection.verdicts)

@@ -1,0 +1,131 @@
+"""What a person allows a mission from elsewhere: to run its commands, to use a folder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mosaic.app.actor import Actor
+from mosaic.errors import HeldError
+from mosaic.records import dataclass, replace
+from mosaic.store.allowance import Allowance, find_allowance, save_allowance
+from mosaic.store.consent import SESSION_VARIABLE, allow, commands_of, digest_of, find_unallowed
+from mosaic.store.mission_file import load_mission
+from mosaic.store.owners import find_other_owner, name_of
+from mosaic.store.trust import Standing, adopt_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from mosaic.store.consent import Command
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedCommand:
+    """A command that a mission names."""
+
+    where: str
+    """The key that holds it."""
+    command: str
+    shown: str
+    allowed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trust:
+    """What a mission is allowed."""
+
+    mission_file: Path
+    made_here: bool
+    state: str
+    places: tuple[str, ...]
+    owners: tuple[int, ...]
+    commands: tuple[NamedCommand, ...]
+    digest: str
+    done: tuple[str, ...] = ()
+    """What was just allowed, in words."""
+
+
+def read_trust(mission_file: Path, done: Sequence[str] = ()) -> Trust:
+    """Return what a mission is allowed, and what it would ask for."""
+    allowance = find_allowance(mission_file)
+    document = load_mission(mission_file)
+    commands = commands_of(document.mission)
+    unallowed = {command.digest for command in find_unallowed(document)}
+    return Trust(
+        mission_file=mission_file,
+        made_here=document.layout.state.is_made_here,
+        state=document.layout.state.standing.value,
+        places=tuple(allowance.places),
+        owners=tuple(allowance.owners),
+        commands=tuple(
+            NamedCommand(
+                where=each.where,
+                command=each.text,
+                shown=each.shown,
+                allowed=each.digest not in unallowed,
+            )
+            for each in commands
+        ),
+        digest=digest_of(commands),
+        done=tuple(done),
+    )
+
+
+def forget_trust(mission_file: Path, actor: Actor | None = None) -> None:
+    """Take back everything that was allowed."""
+    _refuse_agent(actor)
+    save_allowance(mission_file, Allowance(must_ask=True))
+
+
+def trust_mission(
+    mission_file: Path,
+    places: Sequence[Path],
+    confirm: Callable[[Sequence[Command]], bool],
+    actor: Actor | None = None,
+) -> Trust:
+    """Allow a mission its owner, folders outside of the repository, its state, its commands.
+
+    Args:
+        mission_file: path of mission.json.
+        places: folders outside of the repository.
+        confirm: is asked once about the commands that are not allowed yet.
+        actor: who allows it; None: whoever started this process.
+
+    Raises:
+        HeldError: an agent asks.
+    """
+    _refuse_agent(actor)
+    done = []
+    before = find_allowance(mission_file)
+    owner = find_other_owner(mission_file)
+    if owner is not None and owner not in before.owners:
+        before = replace(before, owners=(*before.owners, owner))
+        save_allowance(mission_file, before)
+        done.append(f"this mission is used, although it belongs to {name_of(owner)}")
+    if fresh := [str(place) for place in places if str(place) not in before.places]:
+        save_allowance(mission_file, replace(before, places=(*before.places, *fresh)))
+        done += [f"this mission may use `{place}`" for place in fresh]
+    document = load_mission(mission_file)
+    state = document.layout.state
+    if state.standing is Standing.DOUBTED:
+        adopt_state(state, document.path)
+        done.append(f"`{state.place}` is yours from now on")
+        document = load_mission(mission_file)
+    unallowed = find_unallowed(document)
+    if unallowed and not confirm(unallowed):
+        done.append("no command was allowed")
+    else:
+        allow(document, commands_of(document.mission), settles=True)
+        done += [f"may run: {command.shown}" for command in unallowed]
+    return read_trust(mission_file, done or ["there is nothing to allow"])
+
+
+def _refuse_agent(actor: Actor | None) -> None:
+    if actor is Actor.AGENT or (actor is None and os.environ.get(SESSION_VARIABLE)):
+        raise HeldError(
+            "an agent cannot allow anything",
+            detail=f"`{SESSION_VARIABLE}` is set: this is called within a session",
+            hint="a person runs `mission trust`, in a shell of their own",
+        )

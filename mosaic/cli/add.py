@@ -1,0 +1,68 @@
+"""`mission add`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mosaic.cli.completing import complete_task
+from mosaic.cli.options import Json, MilestoneId, MissionPath, RuntimeName, read_stdin
+from mosaic.cli.output import Result, emit
+from mosaic.cli.tasks_view import report_notices
+from mosaic.errors import UsageError
+from mosaic.store.reading import locate_mission
+
+
+def add_command(
+    title: Annotated[str, typer.Argument(help="What is to be done, in one line.")],
+    milestone: MilestoneId = None,
+    depends_on: Annotated[
+        list[str] | None,
+        typer.Option("--depends-on", "-d", autocompletion=complete_task, help="Repeat for more."),
+    ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", "-s", metavar="GLOB", help="Repeat for more.")
+    ] = None,
+    priority: Annotated[str | None, typer.Option(help="`high`, `low`, `P1` or a number.")] = None,
+    runtime: RuntimeName = None,
+    body: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Its text: goal, acceptance criteria.")
+    ] = None,
+    table_only: Annotated[bool, typer.Option("--table-only", help="Write no task file.")] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Add a task: the next free id, a file from the template, a row at the table's end."""
+    from mosaic.app.change import add_task
+    from mosaic.store.create import NewTask
+
+    new = NewTask(
+        title=title,
+        milestone=milestone,
+        depends_on=tuple(depends_on or ()),
+        write_scope=tuple(scope or ()),
+        priority=priority,
+        runtime=runtime,
+        body=_read_body(body) if body else None,
+        table_only=table_only,
+    )
+    added = add_task(locate_mission(mission), new)
+    report_notices(added.notices)
+    result = Result(
+        kind="task.added",
+        data=added,
+        lines=[added.task.task.id],
+        next_commands=[f"mission show {added.task.task.id}", "mission next"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _read_body(source: str) -> str:
+    if source == "-":
+        return read_stdin("a task").replace("\r\n", "\n")
+    try:
+        return Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"`{source}` cannot be read", detail=str(error)) from None

@@ -1,0 +1,13 @@
+"""`mission block`."""
+
+from __future__ import annotations
+
+from mosaic.cli.change_view import set_status
+from mosaic.cli.options import Json, MissionPath, TaskId, Why
+
+
+def block_command(
+    task_id: TaskId, why: Why, as_json: Json = False, mission: MissionPath = None
+) -> int:
+    """Set a task blocked, and say why."""
+    return set_status(task_id, "blocked", why, as_json=as_json, mission=mission)

@@ -1,0 +1,74 @@
+"""What `set`, `done`, `block`, `cancel` and `reopen` do and print, without Typer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mosaic.app.change import Change, change_status, change_task
+from mosaic.cli.output import Result, clean, emit, paint, plain
+from mosaic.cli.tasks_view import report_notices
+from mosaic.errors import UsageError
+from mosaic.model import Status
+from mosaic.store.reading import locate_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mosaic.app.change import ChangedTask
+
+ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*?)\s*(\+=|-=|=)(.*)", re.DOTALL)
+
+
+def set_fields(
+    task_id: str, changes: Sequence[str], *, as_json: bool = False, mission: Path | None = None
+) -> int:
+    """Make changes written as `field=value`, `field+=value` or `field-=value`."""
+    path = locate_mission(mission)
+    return _show(change_task(path, task_id, [*map(_parse, changes)]), as_json=as_json)
+
+
+def set_status(
+    task_id: str,
+    status: str,
+    why: str | None = None,
+    *,
+    as_json: bool = False,
+    mission: Path | None = None,
+) -> int:
+    """Set a task's status, and say why in its notes."""
+    changed = change_status(locate_mission(mission), task_id, Status(status), why)
+    return _show(changed, as_json=as_json)
+
+
+def _parse(change: str) -> Change:
+    found = ASSIGNMENT.fullmatch(change)
+    if found is None:
+        raise UsageError(f"`{change}` is not a change", hint="write `field=value`")
+    return Change(field=found[1], operator=found[2], text=found[3])
+
+
+def _show(changed: ChangedTask, *, as_json: bool) -> int:
+    report_notices(changed.notices)
+    task = changed.task.task
+    arrow = paint("→", "dim")
+    lines = [
+        f"{task.id}  {field.name}: {_words(field.before)} {arrow} {_words(field.after)}"
+        for field in changed.fields
+    ]
+    if changed.asks_review:
+        lines.append("an agent's `done` asks for review; a person sets it done")
+    result = Result(
+        kind="task.changed",
+        data=changed,
+        lines=lines if changed.changed else [f"{task.id}  already so"],
+        next_commands=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, tuple):
+        value = ", ".join(value)
+    return clean(plain(value)) if value else "nothing"

@@ -1,0 +1,97 @@
+"""`mission clean`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.output import Result, clean, emit
+from mosaic.errors import UsageError
+from mosaic.plan.sizes import format_size
+from mosaic.store.ended_session import locate_to_change
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from mosaic.app.clean import CleanedMission
+    from mosaic.store.layout import Layout
+
+MUCH_SAVED_BYTES = 10**8
+"""Kept checkpoints that take more are named."""
+
+
+def clean_command(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="30d", help="Only records that ended before.")
+    ] = "30d",
+    worktree: Annotated[
+        str | None,
+        typer.Option("--worktree", metavar="NAME", help="Remove this worktree, and nothing else."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With `--worktree`: also what is merged nowhere.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+    ] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Remove old run records and finished worktrees; never what is still needed."""
+    from mosaic.app.clean import clean_mission
+    from mosaic.plan.durations import parse_duration
+    from mosaic.sessions.worktrees import drop_worktree
+
+    snapshot = read_mission(locate_to_change(mission))
+    verb = "would remove" if dry_run else "removed"
+    if worktree is not None:
+        gone = drop_worktree(snapshot, worktree, force=force, dry_run=dry_run)
+        result = Result(
+            kind="worktree.removed",
+            data={
+                "dry_run": dry_run,
+                "name": gone.name,
+                "path": str(gone.path),
+                "branch": gone.branch,
+            },
+            lines=[f"{verb} worktree {clean(gone.name)}"],
+            next_commands=["mission doctor"],
+        )
+        return emit(result, as_json=as_json)
+    if force:
+        raise UsageError("`--force` goes with `--worktree NAME`")
+    seconds = 0.0 if re.fullmatch(r"0+[dhms]?", older_than.strip()) else parse_duration(older_than)
+    done = clean_mission(snapshot, older_than_seconds=seconds, dry_run=dry_run)
+    result = Result(
+        kind="runs.cleaned",
+        data=done,
+        lines=_lines(done, snapshot.layout, verb),
+        next_commands=["mission doctor"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _lines(done: CleanedMission, layout: Layout, verb: str) -> list[str]:
+    from mosaic.app.clean import WORDS
+    from mosaic.sessions.housekeeping import checkpoint_bytes
+
+    lines = [f"{verb} {len(done.removed)} run records, {format_size(done.size_bytes)}"]
+    lines += [
+        f"  {verb} {clean(layout.shown(Path(each.path)))}: {WORDS[each.kind]}"
+        for each in done.removed_paths
+        if each.kind != "record"
+    ]
+    lines += [f"  kept {clean(each.path)}: {clean(each.because)}" for each in done.kept_paths]
+    for tree in done.worktrees:
+        branch = f" and branch {clean(tree.branch)}" if tree.branch_removed else ""
+        lines.append(
+            f"{verb} worktree {clean(tree.name)}{branch}"
+            if tree.removed
+            else f"  kept worktree {clean(tree.name)}: {clean(tree.because)}"
+        )
+    if (saved := checkpoint_bytes(layout.runs_dir)) >= MUCH_SAVED_BYTES:
+        lines.append(f"checkpoints that are kept take {format_size(saved)}")
+    return lines

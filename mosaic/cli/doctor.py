@@ -1,0 +1,33 @@
+"""`mission doctor`."""
+
+from __future__ import annotations
+
+from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.output import Result, clean, emit, paint
+from mosaic.errors import ExitCode
+
+
+def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
+    """Look at what Mosaic needs: git, tmux, agents and their versions, locks, disk."""
+    from mosaic.app.doctor import State, examine
+
+    report = examine(mission)
+    width = max(len(item.name) for item in report.items)
+    marks = {
+        State.OK: paint("ok", "green"),
+        State.MISSING: paint("--", "dim"),
+        State.BAD: paint("!!", "red"),
+    }
+    lines = []
+    for item in report.items:
+        lines.append(f"{marks[item.state]}  {clean(item.name):<{width}}  {clean(item.found)}")
+        if item.hint and item.state is not State.OK:
+            lines.append(f"{'':<{width + 6}}{paint('hint:', 'cyan')} {clean(item.hint)}")
+    result = Result(
+        kind="doctor",
+        data=report,
+        lines=lines,
+        exit_code=ExitCode.FAILED if report.is_bad else ExitCode.OK,
+        next_commands=["mission status"],
+    )
+    return emit(result, as_json=as_json)

@@ -1,0 +1,154 @@
+"""`mission exec`: any command as a recorded step."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mosaic.cli.next_view import exit_code_of
+from mosaic.cli.options import Json, MaybeTaskId, MissionPath, seconds_of
+from mosaic.cli.output import Result, clean, emit, paint, warn
+from mosaic.cli.runs_view import asked_lines
+from mosaic.errors import RunNotFoundError, UsageError
+from mosaic.store.ended_session import locate_to_change
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mosaic.ports import Executor, Order
+    from mosaic.runs.record import Run
+    from mosaic.sessions.carry import RunCarrier
+    from mosaic.sessions.output import Progress
+    from mosaic.sessions.step import StepRequest
+
+BLOCK_BYTES = 1 << 16
+
+
+def exec_command(
+    task_id: MaybeTaskId = None,
+    argv: Annotated[
+        list[str] | None, typer.Argument(metavar="-- ARGV...", help="The command.")
+    ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option("--step", "-s", metavar="NAME", help="The step's name; else the program's."),
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option("--kind", "-k", help="shell, git, planner, review or finalize."),
+    ] = "shell",
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="10m", help="Stop it after that.")
+    ] = None,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Make the record and start nothing.")
+    ] = False,
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="RUN", help="Start a run that was prepared.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Do not show what the command writes.")
+    ] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Run a command as a recorded step of a task: events, logs, a checkpoint, a result."""
+    from mosaic.runs.folders import find_run
+    from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
+
+    snapshot = read_mission(locate_to_change(mission))
+    mirror = Mirror(quiet=quiet or as_json)
+    if start is not None:
+        if task_id or argv or prepare:
+            raise UsageError("`--start` takes a run and nothing else")
+        run = find_run(snapshot.layout.runs_dir, start)
+        if run is None:
+            raise RunNotFoundError(f"no run is called `{start}`", [])
+        start_prepared(snapshot, run, mirror.executor())
+        return _show(run, as_json=as_json)
+    if task_id is None:
+        raise UsageError("no task is named", hint="`mission exec T-001 --step tests -- pytest -q`")
+    request = StepRequest(
+        task_id=task_id,
+        name=step or (Path(argv[0]).name if argv else ""),
+        kind=kind,
+        argv=tuple(argv or ()),
+        cwd=Path.cwd(),
+        timeout_seconds=seconds_of(timeout),
+    )
+    if prepare:
+        return _show_prepared(request, prepare_step(snapshot, request), as_json=as_json)
+    return _show(run_step(snapshot, request, mirror.executor()), as_json=as_json)
+
+
+class Mirror:
+    """Shows what a step writes while it works, byte for byte, as if it ran without us."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._run: Run | None = None
+        self._offsets = {"stdout": 0, "stderr": 0}
+
+    def executor(self) -> Executor:
+        """Return where the step is started: here."""
+        from mosaic.executors.terminal import TerminalExecutor
+
+        return TerminalExecutor(self._carrier)
+
+    def _carrier(self, run_dir: Path, order: Order) -> RunCarrier:
+        from mosaic.sessions.carry import RunCarrier
+
+        carrier = RunCarrier(run_dir, order, watch=None if self._quiet else self._copy)
+        self._run = carrier.run
+        return carrier
+
+    def _copy(self, _progress: Progress) -> None:
+        assert self._run is not None
+        targets = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
+        for name, target in targets.items():
+            try:
+                with open(self._run.dir / f"{name}.log", "rb") as log:
+                    log.seek(self._offsets[name])
+                    while block := log.read(BLOCK_BYTES):
+                        target.write(block)
+                        self._offsets[name] += len(block)
+                target.flush()
+            except OSError:
+                continue  # the reader went away; the record has it all
+
+
+def _show_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:
+    result = Result(
+        kind="step.prepared",
+        data={**(run.result() or {}), "run_dir": str(run.dir)},
+        lines=[f"{paint(request.task_id, 'bold')} step {request.name} prepared as run {run.id}"],
+        next_commands=[f"mission exec --start {run.id}"],
+        show_next=True,
+    )
+    return emit(result, as_json=as_json)
+
+
+def _show(run: Run, *, as_json: bool) -> int:
+    """Print how a step ended; to stderr, as stdout is the command's own."""
+    from mosaic.plan.durations import format_duration
+
+    done: Mapping[str, Any] = run.result() or {}
+    code = exit_code_of(done.get("reason"), completed=done.get("outcome") == "completed")
+    if as_json:
+        data = {**done, "run_dir": str(run.dir)}
+        result = Result(kind="step.ended", data=data, exit_code=code)
+        return emit(result, as_json=True)
+    length = format_duration(done["duration_ms"] / 1000)
+    warn(
+        f"{paint(done['task_id'], 'bold', err=True)} step {clean(done['step_id'])} "
+        f"{done['outcome']}: {clean(done['summary'])}"
+    )
+    facts = f"  {length}, exit code {done['exit_code']}, run {run.id}"
+    warn(paint(facts, "dim", err=True))
+    for line in asked_lines(done):
+        warn(line)
+    return int(code)

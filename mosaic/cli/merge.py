@@ -1,0 +1,67 @@
+"""`mission merge`, and the options of every merge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mosaic.cli.options import Json, MissionPath, TaskId
+from mosaic.cli.output import Result, clean, emit, paint
+from mosaic.errors import UsageError
+from mosaic.store.ended_session import locate_to_change
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from mosaic.workspaces.merge import Merged, MergeWay
+
+FastForward = Annotated[
+    bool, typer.Option("--ff-only", help="Only where no merge commit is needed.")
+]
+NoFastForward = Annotated[bool, typer.Option("--no-ff", help="With a merge commit, needed or not.")]
+Squash = Annotated[bool, typer.Option("--squash", help="As one new commit.")]
+
+
+def merge_command(
+    task_id: TaskId,
+    ff_only: FastForward = False,
+    no_ff: NoFastForward = False,
+    squash: Squash = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also the work of a task that is not done.")
+    ] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Merge the branch that a task was worked on in its worktree into what is checked out."""
+    from mosaic.app.merge import merge_task
+
+    way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
+    merged = merge_task(read_mission(locate_to_change(mission)), task_id, way, force=force)
+    return emit_merge(merged, "mission clean", as_json=as_json)
+
+
+def merge_way(*, ff_only: bool, no_ff: bool, squash: bool) -> MergeWay:
+    """Return what the options ask for; at most one of them may be set."""
+    from mosaic.workspaces.merge import MergeWay
+
+    if sum((ff_only, no_ff, squash)) > 1:
+        raise UsageError("`--ff-only`, `--no-ff` and `--squash` exclude each other")
+    if ff_only:
+        return MergeWay.FAST_FORWARD
+    if no_ff:
+        return MergeWay.MERGE
+    return MergeWay.SQUASH if squash else MergeWay.AUTO
+
+
+def emit_merge(merged: Merged, next_command: str, *, as_json: bool) -> int:
+    """Print what a merge came to."""
+    if merged.was_home:
+        line = f"all of {clean(merged.branch)} is in {clean(merged.into)} already"
+    else:
+        branch = paint(clean(merged.branch), "bold")
+        line = f"{branch} → {clean(merged.into)}, commit {merged.commit[:10]}"
+    result = Result(
+        kind="merge", data=merged, lines=[line], next_commands=[next_command], show_next=True
+    )
+    return emit(result, as_json=as_json)

@@ -1,0 +1,121 @@
+"""`mission next`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mosaic.cli.completing import complete_task
+from mosaic.cli.next_view import (
+    explain_next,
+    launch,
+    launch_mode,
+    print_hand_off,
+    run_loop,
+    run_pool,
+)
+from mosaic.cli.options import (
+    Detach,
+    ExecutorName,
+    Headless,
+    Json,
+    MilestoneId,
+    MissionPath,
+    ModelName,
+    PrintOnly,
+    RuntimeName,
+    Timeout,
+    WithChanges,
+    seconds_of,
+)
+from mosaic.errors import UsageError
+from mosaic.store.reading import locate_mission
+
+
+def next_command(
+    task: Annotated[
+        str | None,
+        typer.Option("--task", "-t", autocompletion=complete_task, help="This task, not the next."),
+    ] = None,
+    milestone: MilestoneId = None,
+    runtime: RuntimeName = None,
+    model: ModelName = None,
+    print_only: PrintOnly = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why this task, and why not each other one.")
+    ] = False,
+    headless: Headless = False,
+    detach: Detach = False,
+    executor: ExecutorName = None,
+    timeout: Timeout = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a task that waits for others.")
+    ] = False,
+    worktree: Annotated[
+        bool, typer.Option("--worktree", "-w", help="In a git worktree of its own.")
+    ] = False,
+    with_changes: WithChanges = False,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Go on with the next task until something says stop.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, metavar="N", help="Up to N ready tasks at once, in worktrees."
+        ),
+    ] = None,
+    max_sessions: Annotated[
+        int | None, typer.Option("--max-sessions", min=1, metavar="N", help="Of this loop.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", min=0, metavar="USD", help="Of this loop.")
+    ] = None,
+    max_time: Annotated[
+        str | None, typer.Option("--max-time", metavar="2h", help="Of this loop.")
+    ] = None,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Hand the next ready task to an agent, and stay with it to its end."""
+    from mosaic.sessions.choice import HandOffRequest
+
+    path = locate_mission(mission)
+    limits = (max_sessions, max_cost, max_time)
+    if (loop and (task or detach or print_only)) or (jobs and (task or print_only)):
+        raise UsageError("`--loop` and `-j` choose by themselves, and `--loop` stays")
+    if not (loop or jobs) and any(limit is not None for limit in limits):
+        raise UsageError("limits go with `--loop`", hint="`mission next --loop --max-sessions 5`")
+    place = executor or ("process" if detach else None)
+    request = HandOffRequest(
+        task_id=task,
+        milestone=milestone,
+        runtime=runtime,
+        model=model,
+        mode=launch_mode(headless=headless or as_json or loop or bool(jobs) or place == "process"),
+        timeout_seconds=seconds_of(timeout),
+        force=force,
+        worktree=worktree or with_changes,
+        with_changes=with_changes,
+    )
+    if explain:
+        return explain_next(path, milestone, as_json=as_json)
+    if print_only:
+        return print_hand_off(path, request, as_json=as_json)
+    if not (loop or jobs):
+        return launch(path, request, place, as_json=as_json)
+    from mosaic.plan.pace import Limits
+
+    own = Limits(max_sessions=max_sessions, max_cost_usd=max_cost, max_seconds=seconds_of(max_time))
+    if jobs is None:
+        return run_loop(path, request, own, as_json=as_json)
+    return run_pool(
+        path,
+        request,
+        own,
+        size=jobs,
+        executor=executor or "process",
+        keeps_full=loop,
+        detach=detach,
+        as_json=as_json,
+    )

@@ -1,0 +1,13 @@
+"""`mission reopen`."""
+
+from __future__ import annotations
+
+from mosaic.cli.change_view import set_status
+from mosaic.cli.options import Json, MaybeWhy, MissionPath, TaskId
+
+
+def reopen_command(
+    task_id: TaskId, why: MaybeWhy = None, as_json: Json = False, mission: MissionPath = None
+) -> int:
+    """Set a task back to todo."""
+    return set_status(task_id, "todo", why, as_json=as_json, mission=mission)

@@ -1,0 +1,23 @@
+"""`mission set`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mosaic.cli.change_view import set_fields
+from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
+
+
+def set_command(
+    task_id: TaskId,
+    changes: Annotated[
+        list[str],
+        typer.Argument(metavar="FIELD=VALUE...", autocompletion=complete_field),
+    ],
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Change fields in file and table: `status=done`, `depends_on+=T-003`, `labels-=x`."""
+    return set_fields(task_id, changes, as_json=as_json, mission=mission)

@@ -1,0 +1,22 @@
+"""`mission show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mosaic.cli.options import Json, MissionPath, TaskId
+from mosaic.cli.tasks_view import print_section, print_task
+
+
+def show_command(
+    task_id: TaskId,
+    section: Annotated[str | None, typer.Option("--section", help="Only this section.")] = None,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Show everything about one task: fields, text, handoff, dependencies, sessions, runs."""
+    if section is not None:
+        return print_section(task_id, section, as_json=as_json, mission=mission)
+    return print_task(task_id, as_json=as_json, mission=mission)

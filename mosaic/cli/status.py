@@ -1,0 +1,19 @@
+"""`mission status`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.status_view import print_status
+
+
+def status_command(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every 2 s.")] = False,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Show where the mission stands: progress, live sessions, what waits, what comes next."""
+    return print_status(watch=watch, as_json=as_json, mission=mission)

@@ -1,0 +1,134 @@
+"""What `mission status` prints, without Typer."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from mosaic.app.status import show_status
+from mosaic.cli.output import Result, align, bar, clean, emit, has_reader, paint, put, write
+from mosaic.cli.sessions_view import length_words, usage_words
+from mosaic.cli.tasks_view import report_problems
+from mosaic.store.reading import locate_mission
+from mosaic.text.lines import display_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from mosaic.app.sessions import LiveSession
+    from mosaic.app.status import MilestoneCount, StatusPage
+    from mosaic.model import Session
+
+WATCH_SECONDS = 2.0
+MOST_LISTED = 10
+LABEL_WIDTH = 10
+
+
+def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | None = None) -> int:
+    """Print where the mission stands, once or again and again."""
+    path = locate_mission(mission)
+    if not watch:
+        return emit(_result(path, as_json=as_json), as_json=as_json)
+    while has_reader(sys.stdout):
+        result = _result(path, as_json=as_json)
+        if sys.stdout.isatty() and not as_json:
+            write("\x1b[H\x1b[2J" + "\n".join(result.lines))
+        else:
+            put(result, as_json=as_json)
+        sys.stdout.flush()
+        time.sleep(WATCH_SECONDS)
+    return 0
+
+
+def _result(path: Path, *, as_json: bool) -> Result:
+    page = show_status(path)
+    return Result(
+        kind="mission.status",
+        data=page,
+        lines=[] if as_json else list(_lines(page)),
+        exit_code=report_problems(page.problems, as_json=as_json),
+        next_commands=["mission next"] if page.next_task else ["mission next --explain"],
+    )
+
+
+def _lines(page: StatusPage) -> Iterator[str]:
+    done = page.progress
+    yield (
+        f"{paint(clean(page.mission.name), 'bold')}  {page.mission.status}  "
+        f"{done.tasks_done}/{done.tasks_total} done  {done.pct} %"
+    )
+    yield from _milestone_lines(page.milestones)
+    yield from map(_recovered_line, page.recovered_sessions)
+    for restore in page.unfinished_restores:
+        words = f"{clean(restore.message)} in {clean(restore.place)}; {clean(restore.hint)}"
+        yield f"{_label('restore', 'yellow')}{words}"
+    for live in page.live_sessions:
+        yield from _live_lines(live)
+    for other in page.sessions_elsewhere:
+        yield (
+            f"{_label('elsewhere')}{clean(other.task_id)}  {clean(other.session_id)} works in "
+            f"`{clean(other.project)}`, which this project was copied from"
+        )
+    for panel in page.panels:
+        yield f"{_label('panel')}{clean(panel.panel_id)}  {panel.status}"
+    yield from _listed("waiting", [(task.id, task.title) for task in page.waiting])
+    yield from _listed("review", [(task.id, task.title) for task in page.review])
+    blocked = [(task.id, f"{task.title}: {clean(task.why)}") for task in page.blocked]
+    yield from _listed("blocked", blocked)
+    yield _label("next") + _next_words(page)
+    if page.usage is not None:
+        yield f"{_label('spend')}{usage_words(page.usage)} in {page.sessions_total} sessions"
+
+
+def _label(word: str, color: str = "") -> str:
+    return paint(word, color) + " " * (LABEL_WIDTH - len(word))
+
+
+def _milestone_lines(milestones: Sequence[MilestoneCount]) -> Iterator[str]:
+    names = [f"{each.id} {clean(each.name)}" for each in milestones]
+    width = max(map(display_width, names), default=0)
+    for name, each in zip(names, milestones, strict=True):
+        padded = name + " " * (width - display_width(name))
+        yield f"  {padded}  {bar(each.pct)}  {each.tasks_done}/{each.tasks_total}  {each.pct} %"
+
+
+def _recovered_line(session: Session) -> str:
+    task = f" on {clean(session.last_task_id)}" if session.last_task_id else ""
+    hint = "; `mission resume` continues" if session.last_task_id else ""
+    return (
+        f"{_label('found', 'yellow')}session {clean(session.id)}{task} "
+        f"{session.ended_reason or 'ended'} after {length_words(session)}{hint}"
+    )
+
+
+def _live_lines(live: LiveSession) -> Iterable[str]:
+    from mosaic.machine.clock import utc_now
+    from mosaic.plan.durations import format_duration
+
+    is_unknown = live.life == "unknown"
+    label = _label("unknown", "yellow") if is_unknown else _label("live", "green")
+    length = format_duration(max(0.0, (utc_now() - live.started_at).total_seconds()))
+    yield (
+        f"{label}{clean(live.task_id)}  {clean(live.session_id)} {clean(live.runtime)}, "
+        f"pid {live.pid}, {length}: {clean(live.because)}"
+    )
+    if is_unknown:
+        yield f"{_label('')}{clean(live.way_out)}"
+
+
+def _listed(label: str, rows: list[tuple[str, str]]) -> Iterator[str]:
+    for number, line in enumerate(align(rows[:MOST_LISTED])):
+        yield _label("" if number else label) + line
+    if len(rows) > MOST_LISTED:
+        yield f"{_label('')}and {len(rows) - MOST_LISTED} more"
+
+
+def _next_words(page: StatusPage) -> str:
+    task = page.next_task
+    if task is None:
+        return f"nothing is ready: {clean(page.why_nothing)}"
+    more = page.ready_total - 1
+    also = paint(f"  and {more} more ready", "dim") if more else ""
+    return f"{task.id}  {clean(task.title)}{also}"

@@ -1,0 +1,54 @@
+"""`mission sync`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mosaic.cli.completing import complete_task
+from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.output import Result, clean, emit, paint, plain
+from mosaic.cli.tasks_view import problem_values, report_problems
+from mosaic.errors import UsageError
+from mosaic.store.reading import locate_mission
+
+
+def sync_command(
+    task_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=complete_task)
+    ] = None,
+    prefer: Annotated[
+        str | None, typer.Option(help="`table` or `file`: which one wins where they disagree.")
+    ] = None,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Bring table and files in step, and show what was copied where."""
+    from mosaic.store.sync import Side
+    from mosaic.store.synchronize import synchronize
+
+    if prefer not in (None, *Side):
+        raise UsageError(f"`{prefer}` is not a side", hint="use `table` or `file`")
+    done = synchronize(locate_mission(mission), task_ids or [], Side(prefer) if prefer else None)
+    lines = [
+        f"{c.task_id}  {c.carry.field}: {_words(c.carry.value)} {paint('→', 'dim')} {c.carry.to}"
+        for c in done.carried
+    ]
+    if not (lines or done.snapshot.problems):
+        lines = [paint("table and files are in step", "dim")]
+    result = Result(
+        kind="task.sync",
+        data={
+            "carried": [{"task_id": c.task_id, **plain(c.carry)} for c in done.carried],
+            "problems": problem_values(done.snapshot),
+        },
+        lines=lines,
+        exit_code=report_problems(done.snapshot, as_json=as_json),
+        next_commands=["mission list"],
+    )
+    return emit(result, as_json=as_json)
+
+
+def _words(value: object) -> str:
+    return clean(", ".join(value) if isinstance(value, tuple) else value) or "nothing"
