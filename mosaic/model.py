@@ -364,7 +364,7 @@ class Mission:
     max_parallel: int | None = None
     """How many sessions may be live at once; None: as many as are asked for."""
     notify: tuple[str, ...] = ()
-    """A command that is told, by JSON on its stdin, when a person is needed."""
+    """A command that gets JSON on its stdin when a person is needed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

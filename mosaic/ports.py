@@ -85,7 +85,7 @@ class ConversationKnown:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MessageSeen:
-    """The agent said something."""
+    """The agent wrote a message."""
 
     text: str
 
@@ -136,7 +136,7 @@ Observation: TypeAlias = (
 
 
 class EndCause(StrEnum):
-    """Why a process ended as it did; told to the user in words."""
+    """Why a process ended as it did; shown to the user in words."""
 
     OK = "ok"
     EMPTY = "empty"
@@ -159,7 +159,7 @@ class EndCause(StrEnum):
     WORKSPACE_GONE = "workspace_gone"
     """The folder that it worked in is not there any more."""
     EXIT_CODE = "exit_code"
-    """It failed and told nothing that we understand."""
+    """It failed, and nothing in its output says why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +186,7 @@ class Ending:
 
 
 class OutputReader(Protocol):
-    """Reads one agent's stdout from its first line to its last, and remembers what it told."""
+    """Reads one agent's stdout from its first line to its last, and remembers what it reports."""
 
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line, without its newline; never raises, whatever it holds."""

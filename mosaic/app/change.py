@@ -11,7 +11,7 @@ from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.records import dataclass
-from mosaic.sessions.attempts import forgive_attempts
+from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
 from mosaic.store.kept import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
@@ -136,7 +136,7 @@ def change_task(
         if values.get("status") == Status.TODO and is_person:
             forgive_attempts(draft.snapshot, before.id)
         if "write_scope" in values and is_person:
-            from mosaic.sessions.changed_rules import note_persons_scope  # start-up
+            from mosaic.sessions.rules import note_persons_scope  # start-up
 
             note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
         task = draft.saved_task(entry)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import UsageError
 from mosaic.records import dataclass
-from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
+from mosaic.sessions.attempt import find_checkpoint
+from mosaic.sessions.checkpoints import restore_checkpoint
 from mosaic.sessions.restoring import find_restoring, settle_restore
 
 if TYPE_CHECKING:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.records import dataclass
-from mosaic.sessions.housekeeping import clean_runs
-from mosaic.sessions.survey import Kind
+from mosaic.sessions.housekeeping import Kind, clean_runs
 from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.sessions.survey import Found
+    from mosaic.sessions.housekeeping import Found
     from mosaic.store.tasks import Snapshot
 
 UNKNOWN = "not a worktree of this mission"

@@ -9,14 +9,14 @@ from mosaic.errors import UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.plan.gates import parse_gates
 from mosaic.records import dataclass
-from mosaic.sessions.gates import run_gates
+from mosaic.sessions.examine import run_gates
 from mosaic.store.consent import require_consent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mosaic.sessions.gates import GateResult
+    from mosaic.sessions.examine import GateResult
     from mosaic.store.tasks import Snapshot
 
 

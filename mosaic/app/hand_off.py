@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from mosaic.runs.record import RunMeta
     from mosaic.sessions.carry import RunCarrier
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.live import LiveSession
-    from mosaic.sessions.output import Progress
+    from mosaic.sessions.output import LiveSession, Progress
     from mosaic.sessions.session import HandedOff
     from mosaic.workers.ledger import Ended
     from mosaic.workers.pool import Worker
@@ -127,7 +126,7 @@ def hand_off_task(
 
     def carry(run_dir: Path, order: Order) -> RunCarrier:
         nonlocal carrier
-        from mosaic.sessions.carriers import session_carrier
+        from mosaic.sessions.examine import session_carrier
 
         carrier = session_carrier(
             run_dir,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.model import Session
+    from mosaic.sessions.liveness import FoundLock, Life
     from mosaic.sessions.output import Progress
-    from mosaic.sessions.session_lock import FoundLock, Life
     from mosaic.store.tasks import Problem
 
 
@@ -89,9 +89,8 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
         live: only those that are live, or may be.
     """
     from mosaic.sessions.claim import session_of
-    from mosaic.sessions.live import observe_session
-    from mosaic.sessions.liveness import recover_if_needed
-    from mosaic.sessions.unrecorded import live_or_unknown
+    from mosaic.sessions.output import observe_session
+    from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 
     recover_if_needed(read_mission(mission_file))
     snapshot = read_mission(mission_file).with_session_problems()

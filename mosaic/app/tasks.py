@@ -122,7 +122,7 @@ def list_tasks(
         UsageError: a status or an order does not exist.
     """
     wanted = {_status(word, snapshot) for word in statuses}
-    from mosaic.sessions.selection import select_from  # start-up: a change needs none
+    from mosaic.sessions.choice import select_from  # start-up: a change needs none
 
     selection = select_from(snapshot)
     tasks = [v.task for v in selection.ready] if ready else list(snapshot.tasks)
@@ -179,7 +179,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     """
     from mosaic.app.runs import view_run
     from mosaic.runs.folders import runs_of_task
-    from mosaic.sessions.selection import select_from  # start-up: a change needs none
+    from mosaic.sessions.choice import select_from  # start-up: a change needs none
     from mosaic.text.frontmatter import find_block
     from mosaic.text.sections import missing_sections
 

@@ -68,7 +68,7 @@ def exec_command(
         run = find_run(snapshot.layout.runs_dir, start)
         if run is None:
             raise RunNotFoundError(f"no run is called `{start}`", [])
-        start_prepared(snapshot, run, mirror.executor())
+        start_prepared(run, mirror.executor())
         return _show(run, as_json=as_json)
     if task_id is None:
         raise UsageError("no task is named", hint="`mission exec T-001 --step tests -- pytest -q`")

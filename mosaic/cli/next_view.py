@@ -42,7 +42,7 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
     """Print the prompt of a hand-off and write the capsule."""
     from mosaic.app.preview import preview
 
-    found = preview(read_mission(path), request)
+    found = preview(path, request, with_launch=as_json)
     report_problems(found.problems, as_json=as_json)
     if found.unsaved and not as_json:
         warn(f"{paint('warning:', 'yellow', err=True)} the capsule was not written")

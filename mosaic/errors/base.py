@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
 
 
 class MissionError(Exception):
-    """A condition that the user is told about: what, where, and what to do next.
+    """A condition that is reported to the user: what, where, and what to do next.
 
     Args:
         message: what is wrong, in one line, without a full stop; literals in backticks.

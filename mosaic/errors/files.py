@@ -58,7 +58,7 @@ class StatusUnknownError(BrokenFileError):
         line: int | None = None,
     ) -> None:
         super().__init__(
-            f"`{word}` is no status",
+            f"`{word}` is not a status",
             path=path,
             line=line,
             detail=f"nearest: `{nearest}`" if nearest else None,
@@ -160,9 +160,9 @@ class GitRefusedError(BrokenFileError):
 
     code = "GIT_REFUSED"
 
-    def __init__(self, top: Path | str, said: str) -> None:
-        """Take the top of the work tree, and what git wrote to stderr."""
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
+    def __init__(self, top: Path | str, stderr: str) -> None:
+        """Take the top of the work tree, and what git wrote."""
+        lines = [line.strip() for line in stderr.splitlines() if line.strip()]
         reason = lines[0] if lines else "nothing"
         for word in ("fatal: ", "error: "):
             reason = reason.removeprefix(word)

@@ -28,7 +28,7 @@ class MissionNotFoundError(UsageError):
     def __init__(self, start: Path | str) -> None:
         super().__init__(
             f"no mission in `{start}` or any folder above it",
-            hint='`mission init --name "My goal"` lays one here',
+            hint='`mission init --name "My goal"` makes one here',
         )
 
 
@@ -227,7 +227,7 @@ class SessionOverError(HeldError):
 
     def __init__(self, session_id: str, why: str) -> None:
         super().__init__(
-            f"session `{session_id}` has ended; its work is no longer taken",
+            f"session `{session_id}` has ended; its work is no longer accepted",
             detail=why,
             hint="an agent stops here; a person runs `unset MISSION_SESSION` first",
         )
@@ -242,7 +242,7 @@ class LockTimeoutError(HeldError):
         super().__init__(
             f"the mission is locked, waited {waited_seconds:g} s",
             path=path,
-            detail=f"held by {holder}" if holder else "the holder left no name",
+            detail=f"locked by {holder}" if holder else "the holder left no name",
             hint="try again when it has finished; the lock frees itself when its process ends",
         )
 
@@ -264,7 +264,7 @@ class ProgramNotFoundError(FailedError):
 
 
 class GitError(FailedError):
-    """Git said no."""
+    """A git command failed."""
 
     code = "GIT_FAILED"
 

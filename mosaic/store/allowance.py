@@ -51,11 +51,7 @@ def find_allowance(mission_file: Path) -> Allowance:
 
 
 def save_allowance(mission_file: Path, allowance: Allowance) -> None:
-    """Write down what a mission is allowed.
-
-    Raises:
-        FileAccessError: the person's own folder cannot be written.
-    """
+    """Write down what a mission is allowed."""
     values = {"mission": os.path.realpath(mission_file), **asdict(allowance)}
     values["commands"] = allowance.commands[-MOST_COMMANDS:]
     write_note(KIND, _name_of(mission_file), values)

@@ -43,14 +43,7 @@ KNOWN_COLUMNS = frozenset({"id", "notes", *SYNCED})
 def build_snapshot(
     document: MissionDocument, scan: Scan, base: Base, *, prefer: Side | None = None
 ) -> Snapshot:
-    """Take rows and files together into tasks.
-
-    Args:
-        document: the mission they belong to; its own status words are understood.
-        scan: what the folder and the table hold.
-        base: what both last agreed on, by task.
-        prefer: the side that wins where they disagree.
-    """
+    """Take rows and files together into tasks."""
     return _Assembly(document, scan, base, prefer).snapshot()
 
 
@@ -69,14 +62,7 @@ def build_entry(
 def build_changed(
     document: MissionDocument, entry: Entry, file_text: str | None, table_text: str | None
 ) -> Entry:
-    """Read one task again whose file or row was changed, and no other task.
-
-    Args:
-        document: the mission it belongs to.
-        entry: the task as it was before.
-        file_text: its file's whole text; None where that is as it was.
-        table_text: the table's whole text; None where that is as it was.
-    """
+    """Read one task again; a text that is None is as it was."""
     file, row = entry.file, entry.row
     if file and file_text is not None:
         file = parse_task_file(file.name, file_text)

@@ -34,11 +34,7 @@ class CompiledTemplates(FileSystemBytecodeCache):
     """Keeps the compiled form of templates whose text is that of a file of ours."""
 
     def __init__(self, places: Sequence[Path]) -> None:
-        """Find the folder; none is made before there is something to keep.
-
-        Args:
-            places: the folders of the templates that come with Mosaic.
-        """
+        """Find the folder; none is made before there is something to keep."""
         super().__init__(os.path.dirname(cache_from_source(__file__)), "template-%s.cache")
         self._places = places
         self._ours: set[str] = set()

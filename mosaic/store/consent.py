@@ -59,11 +59,7 @@ class Command:
 
 
 def commands_of(mission: Mission) -> tuple[Command, ...]:
-    """Return every command that a mission names, in the order in which they are shown.
-
-    Raises:
-        MissionFileError: a gate cannot be read.
-    """
+    """Return every command that a mission names, in the order in which they are shown."""
     found = [
         Command(where=f"qualityGates ({gate.name})", text=gate.shown)
         for gate in parse_gates(mission.quality_gates)
@@ -128,16 +124,7 @@ def require_consent(document: MissionDocument) -> None:
 
 
 def allow(document: MissionDocument, commands: Sequence[Command], *, settles: bool = False) -> None:
-    """Remember commands as allowed.
-
-    Args:
-        document: the mission that names them.
-        commands: what is allowed.
-        settles: whether a person was asked: what had to be asked about is answered then.
-
-    Raises:
-        FileAccessError: the person's own folder cannot be written.
-    """
+    """Remember commands as allowed; `settles` says that a person was asked just now."""
     before = find_allowance(document.path)
     fresh = [each.digest for each in commands if each.digest not in before.commands]
     after = replace(
@@ -153,10 +140,6 @@ def ask_again(document: MissionDocument) -> None:
     """Have commands that were not allowed before need consent, although the mission is one's own.
 
     Called where they may not be the person's: they changed while an agent worked.
-
-    Raises:
-        FileAccessError: the person's own folder cannot be written.
-        MissionFileError: a gate cannot be read.
     """
     before = find_allowance(document.path)
     is_fresh = any(each.digest not in before.commands for each in commands_of(document.mission))

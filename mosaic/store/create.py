@@ -41,7 +41,7 @@ END_MARK = "<!-- mission:end -->"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewMission:
-    """What a mission is laid with."""
+    """What a mission is made with."""
 
     name: str
     description: str = ""
@@ -66,25 +66,15 @@ class NewTask:
 
 
 def parse_milestone(text: str) -> tuple[str, str]:
-    """Return id and name of a milestone that is written as `M1: Runs locally`.
-
-    Raises:
-        UsageError: it has no id.
-    """
+    """Return id and name of a milestone that is written as `M1: Runs locally`."""
     name, _, title = text.partition(":")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name.strip()):
-        raise UsageError(f"`{text}` is no milestone", hint='write `"M1: Runs locally"`')
+        raise UsageError(f"`{text}` is not a milestone", hint='write `"M1: Runs locally"`')
     return name.strip(), title.strip() or name.strip()
 
 
 def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) -> Layout:
     """Lay a mission's files into a folder.
-
-    Args:
-        folder: the project; created if it is not there.
-        new: what the mission is.
-        now: when it is laid.
-        adopt: keep a TASKS.md, MISSION.md, SCRATCHPAD.md or task files that are there.
 
     Raises:
         MissionExistsError: something is there already that would be overwritten.
@@ -106,7 +96,7 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
         _refuse_present(layout, texts, adopt=adopt)
     layout.tasks_dir.mkdir(parents=True, exist_ok=True)
     ensure_state_dir(layout, is_made_here=True)
-    with mission_lock(layout.mission_lock, holder="laying a mission"):
+    with mission_lock(layout.mission_lock, holder="creating a mission"):
         # An earlier `init` that was killed in between is carried through first.
         finish_intent(layout.intent_file, root=folder, is_own_file=layout.is_own_file)
         sweep_temporaries(layout.mission_file.parent, intent=layout.intent_file)
@@ -125,11 +115,7 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
 
 
 def _refuse_present(layout: Layout, texts: dict[Path, str], *, adopt: bool) -> list[Path]:
-    """Return the files that are there already, where they may be.
-
-    Raises:
-        MissionExistsError: something is there that would be overwritten.
-    """
+    """Return the files that are there already, where they may be."""
     present = [path for path in texts if path.exists()]
     if not adopt and (present or any(layout.tasks_dir.glob("*.md"))):
         raise MissionExistsError(
@@ -197,7 +183,7 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
         raise UsageError("a title is 1 to 500 characters", hint="put the rest into `--body`")
     for glob in new.write_scope:
         if problem := bad_glob(glob):
-            raise UsageError(f"`{glob}` is no write scope", detail=problem)
+            raise UsageError(f"`{glob}` is not a write scope", detail=problem)
     depends_on = tuple(draft.snapshot.get(name).task.id for name in new.depends_on)
     new = replace(new, depends_on=depends_on)
     task_id = next_task_id(draft.snapshot, warn=draft.notices.append)

@@ -162,11 +162,6 @@ class Draft:
 
         What only one of the two had changed by hand before is carried over as well.
 
-        Args:
-            task_id: the task.
-            changes: field names of `mosaic.text.fields` with their new values.
-            now: written to `updated_at`.
-
         Raises:
             TaskNotFoundError: there is no such task.
             BrokenFileError: the task cannot be trusted, or an edit cannot be made cleanly.
@@ -183,11 +178,7 @@ class Draft:
         self._agree(entry, wanted)
 
     def note(self, task_id: str, text: str) -> None:
-        """Draft one more line in a task's `notes`: the file's section, else the row's cell.
-
-        Raises:
-            EditRefusedError: the task has neither a file nor a column for notes.
-        """
+        """Draft one more line in a task's `notes`: the file's section, else the row's cell."""
         from mosaic.text.sections import append_section  # start-up: only writers need it
 
         entry = self.snapshot.get(task_id)
@@ -200,11 +191,7 @@ class Draft:
         self._set_cell(entry, "notes", f"{old}; {one_line}" if old else one_line)
 
     def fill_section(self, task_id: str, section: str, content: str, *, append: bool) -> None:
-        """Draft the content of one section of a task's file.
-
-        Raises:
-            EditRefusedError: the task has no file, or the text cannot stand in a section.
-        """
+        """Draft the content of one section of a task's file."""
         from mosaic.text.sections import append_section, set_section  # start-up: writers only
 
         entry = self.snapshot.get(task_id)
@@ -298,11 +285,7 @@ class Draft:
         self._snapshot = None
 
     def saved_task(self, entry: Entry) -> Task:
-        """Return a task as it was saved, by what was written; no other task is read again.
-
-        Args:
-            entry: the task as it was before.
-        """
+        """Return a task as it was saved, by what was written; no other task is read again."""
         saved = {path: after for path, _, after in self._saved}
         file_text = saved.get(self.layout.tasks_dir / entry.file.name) if entry.file else None
         table_text = saved.get(self.layout.tasks_file)

@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 
 
 def locate_to_change(named: Path | None) -> Path:
-    """Return the mission.json that a command changes something of.
-
-    Raises:
-        SessionOverError: the command is called by an agent whose session is over.
-        MissionNotFoundError: none is named and none is found.
-        UsageError: the one that is named does not exist.
-        BrokenFileError: mission.json cannot be read.
-    """
+    """Return the mission.json that a command changes something of."""
     path = locate_mission(named)
     if os.environ.get("MISSION_SESSION"):
         refuse_ended_session(path, load_mission(path).mission)
@@ -41,11 +34,7 @@ def locate_to_change(named: Path | None) -> Path:
 def refuse_ended_session(
     mission_file: Path, mission: Mission, environ: Mapping[str, str] = os.environ
 ) -> None:
-    """Refuse a change that is asked for by an agent whose session is over.
-
-    Raises:
-        SessionOverError: it is.
-    """
+    """Refuse a change that is asked for by an agent whose session is over."""
     own = environ.get("MISSION_SESSION")
     if not own or not _is_same_mission(mission_file, environ.get("MISSION_FILE")):
         return

@@ -23,16 +23,7 @@ GIT = ".git"
 
 
 def refuse_outside(mission_file: Path, project: Path, places: Mapping[str, Path]) -> None:
-    """Make sure that a mission's paths stay where they may be.
-
-    Args:
-        mission_file: path of mission.json.
-        project: the folder that mission.json belongs to by its place.
-        places: each path by the key of mission.json that moves it.
-
-    Raises:
-        PathOutsideError: one leads elsewhere; names key and place.
-    """
+    """Make sure that a mission's paths stay where they may be."""
     top = work_tree_of(mission_file, project)
     for key, place in places.items():
         try:

@@ -29,12 +29,7 @@ ID_WIDTH = 3
 
 
 def next_task_id(snapshot: Snapshot, *, warn: Callable[[str], None]) -> str:
-    """Return the next id that no place knows. Call it under the mission lock.
-
-    Args:
-        snapshot: the mission.
-        warn: told where other branches could not be looked at.
-    """
+    """Return the next id that no place knows. Call it under the mission lock."""
     prefix = snapshot.document.mission.task_prefix
     pattern = re.compile(rf"{re.escape(prefix)}-(\d{{1,9}})(?!\d)")
     found = filter(None, map(pattern.match, _known_texts(snapshot, warn)))

@@ -5,7 +5,7 @@
 
 The keys `tasksFile`, `tasksDir`, `manifestFile`, `scratchpadFile` and `orchestratorDir`
 of mission.json may move the rest; relative ones are relative to `projectPath`. Where they may
-lead is held by `mosaic.store.fence`, whether the state folder is believed by
+lead is decided by `mosaic.store.fence`, whether the state folder is believed by
 `mosaic.store.trust`.
 """
 
@@ -115,7 +115,7 @@ class Layout:
     def other_folders(self) -> tuple[Path, ...]:
         """Folders outside of the project that hold files of the mission: the person allowed them.
 
-        That they may is held by `mosaic.store.fence`.
+        `mosaic.store.fence` decides about that.
         """
         files = (self.mission_file, self.tasks_file, self.manifest_file, self.scratchpad_file)
         folders = {self.tasks_dir, self.state_dir, *(file.parent for file in files)}
@@ -143,21 +143,12 @@ class Layout:
 
 
 def default_layout(project: Path) -> Layout:
-    """Return the layout of a mission that is laid newly into a folder."""
+    """Return the layout of a new mission in a folder."""
     return layout_of(project.joinpath(*MISSION_PLACES[0]), project, {})
 
 
 def layout_of(mission_file: Path, project: Path, settings: Mapping[str, str]) -> Layout:
-    """Return the layout that mission.json's own path settings give.
-
-    Args:
-        mission_file: absolute path of mission.json.
-        project: the folder that relative settings start from.
-        settings: those of the five path keys that are set.
-
-    Raises:
-        PathOutsideError: one of them leads to where nothing of a mission may be.
-    """
+    """Return the layout that mission.json's own path settings give."""
     paths = {key: project / settings.get(key, default) for key, default in DEFAULT_PATHS.items()}
     refuse_outside(mission_file, project_above(mission_file), {"projectPath": project, **paths})
     return Layout(

@@ -44,10 +44,6 @@ class Migration:
 def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
     """Bring a mission into today's layout; does nothing where there is nothing to do.
 
-    Args:
-        mission_file: path of its mission.json.
-        dry_run: only say what would be done.
-
     Raises:
         MissionExistsError: today's place is taken by another mission.
         MissionFileError: mission.json cannot be read.
@@ -79,9 +75,6 @@ def finish_migration(mission_file: Path) -> Path:
     """Carry a move that was killed in between through; return where the mission is now.
 
     Only a mission in the older place is looked at.
-
-    Raises:
-        LockTimeoutError: somebody is moving it just now.
     """
     if mission_file.parts[-len(MISSION_PLACES[1]) :] != MISSION_PLACES[1]:
         return mission_file

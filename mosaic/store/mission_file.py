@@ -53,11 +53,7 @@ def load_mission(path: Path) -> MissionDocument:
 
 
 def parse_mission(text: str) -> Mission:
-    """Return the mission that a text of mission.json describes; no path in it is looked at.
-
-    Raises:
-        MissionFileError: it is not what mission.json must be.
-    """
+    """Return the mission that a text of mission.json describes; no path in it is looked at."""
     return read_mission_values(text, parse_json_document(text))
 
 

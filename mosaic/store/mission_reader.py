@@ -34,10 +34,6 @@ SCHEMA_VERSION = 1
 def read_mission_values(text: str, data: Mapping[str, Any]) -> Mission:
     """Return the mission that mission.json describes.
 
-    Args:
-        text: what it holds, for the lines in errors.
-        data: the same, parsed.
-
     Raises:
         MissionFileError: a key does not hold what it must; names its line.
     """
@@ -67,11 +63,7 @@ def read_mission_values(text: str, data: Mapping[str, Any]) -> Mission:
 
 
 def read_paths(text: str, data: Mapping[str, Any], keys: Iterable[str]) -> dict[str, str]:
-    """Return the settings among some keys that name paths.
-
-    Raises:
-        MissionFileError: one of them cannot be a path.
-    """
+    """Return the settings among some keys that name paths."""
     mission = JsonObject(data, Document(text, data))
     named = {key: value for key in keys if isinstance(value := mission.get(key), str)}
     for key, value in named.items():

@@ -33,9 +33,6 @@ def refuse_other_owner(mission_file: Path, *, start: Path | None = None) -> None
     Args:
         mission_file: path of mission.json.
         start: where the search for it began; None where something is to be written.
-
-    Raises:
-        MissionOwnerError: it belongs to another user.
     """
     owner = find_other_owner(mission_file)
     if owner is None or os.path.realpath(mission_file) in _named:

@@ -48,11 +48,6 @@ def locate_mission(
 ) -> Path:
     """Return the path of the mission.json that a command is about.
 
-    Args:
-        named: what `--mission` names.
-        environ: `MISSION_FILE` in it comes next.
-        start: where the search upwards begins, the working directory unless given.
-
     Raises:
         MissionNotFoundError: none is named and none is found.
         UsageError: the one that is named does not exist.
@@ -72,11 +67,7 @@ def locate_mission(
 def find_mission_file(start: Path) -> Path:
     """Return the path of the nearest mission.json from a folder upwards.
 
-    In a worker's worktree that is the mission it was made for: the copy there is no truth.
-
-    Raises:
-        MissionNotFoundError: neither the folder nor one above it holds a mission.
-        MissionOwnerError: it belongs to another user.
+    In a worker's worktree that is the mission it was made for: the copy there does not count.
     """
     folder = Path(os.path.abspath(start))  # symlinks kept: people see the path they typed
     for place in (folder, *folder.parents):
@@ -93,7 +84,7 @@ def find_mission_file(start: Path) -> Path:
 
 
 def _leader_of(place: Path) -> Path | None:
-    """Return the mission that a worktree was made for; None where it is no worker's.
+    """Return the mission that a worktree was made for; None where it is not a worker's.
 
     Believed only if that mission keeps its worktrees there: any repository may hold a folder
     of this name.
@@ -115,11 +106,7 @@ def _leader_of(place: Path) -> Path | None:
 
 
 def named_mission_file(named: Path) -> Path:
-    """Return the mission.json that `--mission` or `$MISSION_FILE` names: the file or its folder.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Return the mission.json that `--mission` or `$MISSION_FILE` names: the file or its folder."""
     path = Path(os.path.abspath(named))
     if path.is_dir():
         places = (path.joinpath(*parts) for parts in (*MISSION_PLACES, ("mission.json",)))
@@ -156,7 +143,6 @@ def read_mission(
     document = load_mission(mission_file)
     layout = document.layout
     known = IndexFile(layout) if use_index else None
-    # Before the files are looked at: another process may be doing that just now.
     found = find_tasks(known.tasks) if known is not None and prefer is None else None
     now_ns = time.time_ns()
     listing = list_files(layout)

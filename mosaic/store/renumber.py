@@ -14,6 +14,7 @@ from mosaic.machine.disk import read_text
 from mosaic.machine.transaction import Change, write_together
 from mosaic.store.draft import changing
 from mosaic.store.ids import next_task_id
+from mosaic.store.mission_file import read_layout
 from mosaic.store.parsed import plain_value
 from mosaic.store.scan import scan_tasks
 from mosaic.text.fields import ID_KEYS
@@ -29,28 +30,17 @@ if TYPE_CHECKING:
 
 
 def renumber_twins(mission_file: Path) -> list[str]:
-    """Give the younger of two tasks of one id the next free id; say what was done or why not.
-
-    Raises:
-        BrokenFileError: a file cannot be read or written; nothing of that pair was changed.
-    """
-    said = []
-    scan = scan_tasks_of(mission_file)
+    """Give the younger of two tasks of one id the next free id; say what was done or why not."""
+    done = []
+    scan = scan_tasks(read_layout(mission_file), use_index=False)
     for task_id in sorted(_ids_of_pairs(scan)):
         with changing(mission_file, doing=f"renumbering {task_id}") as draft:
             scan = scan_tasks(draft.layout, use_index=False)
             try:
-                said.append(_renumber(draft.snapshot, scan, task_id))
+                done.append(_renumber(draft.snapshot, scan, task_id))
             except (_UncertainError, GitRefusedError) as error:
-                said.append(f"nothing of the two tasks `{task_id}`: {error}")
-    return said
-
-
-def scan_tasks_of(mission_file: Path) -> Scan:
-    """Return all rows and files of a mission, as they stand."""
-    from mosaic.store.mission_file import read_layout
-
-    return scan_tasks(read_layout(mission_file), use_index=False)
+                done.append(f"nothing was done about the two tasks `{task_id}`: {error}")
+    return done
 
 
 class _UncertainError(Exception):
@@ -103,8 +93,8 @@ def _younger(layout: Layout, files: Sequence[FileRecord]) -> FileRecord:
     ages: list[float] = []
     for file in files:
         command = ["log", "--no-show-signature", "--diff-filter=A", "--format=%ct", "--"]
-        told = answer_of([*command, str(layout.tasks_dir / file.name)], layout.project)
-        ages.append(float(told.split()[-1]) if told else float("inf"))
+        found = answer_of([*command, str(layout.tasks_dir / file.name)], layout.project)
+        ages.append(float(found.split()[-1]) if found else float("inf"))
     if ages[0] == ages[1]:
         raise _UncertainError("git does not tell which of them is older")
     return files[0] if ages[0] > ages[1] else files[1]

@@ -64,12 +64,7 @@ class Scan:
 
 
 def scan_tasks(layout: Layout, *, use_index: bool = True) -> Scan:
-    """Read every task file and the tasks table.
-
-    Args:
-        layout: where they are.
-        use_index: False parses everything, whatever the index says.
-    """
+    """Read every task file and the tasks table; without the index, all of them are parsed."""
     index = parse_index(IndexFile(layout).data) if use_index else Index()
     scan = scan_listed(layout, list_files(layout), index)
     if index.changed:
@@ -111,11 +106,7 @@ class IndexFile:
 
 
 def list_files(layout: Layout) -> Listing:
-    """Look at the table and at every task file, without reading them.
-
-    Raises:
-        FileAccessError: a task file cannot be looked at.
-    """
+    """Look at the table and at every task file, without reading them."""
     names, signatures = _look_at_files(layout)
     try:
         table = look_at(layout.tasks_file)
@@ -125,11 +116,7 @@ def list_files(layout: Layout) -> Listing:
 
 
 def look_at(path: Path) -> bytes | None:
-    """Return the signature of a file; None where there is none.
-
-    Raises:
-        FileAccessError: it cannot be looked at.
-    """
+    """Return the signature of a file; None where there is none."""
     try:
         return pack_statuses([os.stat(path)])
     except (FileNotFoundError, NotADirectoryError):

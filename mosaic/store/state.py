@@ -30,10 +30,6 @@ def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
     In the older layout it may hold tracked files too, mission.json among them; there git is
     left to the user.
 
-    Args:
-        layout: the mission's files.
-        is_made_here: whether this person makes the mission just now.
-
     Raises:
         StateNotOursError: what stands there may be somebody else's.
         MissionOwnerError: the mission belongs to another user, and nobody named it.
@@ -58,11 +54,7 @@ def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
 
 
 def refuse_links_out(layout: Layout) -> None:
-    """Refuse a folder in the state folder that a symlink leads out of it with.
-
-    Raises:
-        PathOutsideError: there is one.
-    """
+    """Refuse a folder in the state folder that a symlink leads out of it with."""
     for folder in (layout.runs_dir, layout.worktrees_dir, layout.session_locks_dir):
         confined(layout.state_dir, folder)
 

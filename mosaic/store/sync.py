@@ -74,14 +74,7 @@ def merge_sides(
     *,
     prefer: Side | None = None,
 ) -> Merge:
-    """Take a row and a file together.
-
-    Args:
-        table: the row's values; only the fields that the table has a column for.
-        file: the file's values.
-        base: what both last agreed on; only the fields that are known.
-        prefer: the side that wins where there would be a conflict.
-    """
+    """Take a row and a file together; a row has only the fields that the table has columns for."""
     values: dict[str, Value] = {}
     carries: list[Carry] = []
     conflicts: list[Conflict] = []
@@ -140,14 +133,9 @@ def dump_base(base: Base) -> bytes:
 
 
 def with_agreed(data: bytes, agreed: Base) -> bytes:
-    """Return a sync.json with other values for some tasks; the lines of others stay as they are.
-
-    Args:
-        data: one that is known to be in order.
-        agreed: what table and file of these tasks agree on.
-    """
+    """Return a sync.json with other values for some tasks; the lines of others stay as they are."""
     if not (data.startswith(_BEGINNING) and data.endswith(_END)):
-        return dump_base({**parse_base(data), **agreed})  # laid out by somebody else
+        return dump_base({**parse_base(data), **agreed})  # somebody else wrote it
     new = []
     for task, values in agreed.items():
         line = _line(task, values)

@@ -35,11 +35,6 @@ class Synchronized:
 def synchronize(mission_file: Path, task_ids: Sequence[str], prefer: Side | None) -> Synchronized:
     """Bring table and files in step.
 
-    Args:
-        mission_file: path of mission.json.
-        task_ids: the tasks to look at; all of them when empty.
-        prefer: the side that wins where they disagree; None leaves conflicts as they are.
-
     Raises:
         TaskNotFoundError: a task that was named does not exist.
         BrokenFileError: an edit cannot be made cleanly; nothing was written.

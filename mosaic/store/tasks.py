@@ -29,7 +29,7 @@ TASK_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """Something broken that the reader is told about."""
+    """Something broken that is reported."""
 
     error: MissionError
     task_id: str | None = None
@@ -147,11 +147,7 @@ class Snapshot:
         return alike[0] if len(alike) == 1 else None
 
     def task_text(self, task: Task) -> str:
-        """Return what stands in a task's file; nothing where it has none.
-
-        Raises:
-            FileAccessError: it cannot be read.
-        """
+        """Return what stands in a task's file; nothing where it has none."""
         if task.file is None:
             return ""
         file = find_text(self.layout.tasks_dir / task.file.rpartition("/")[2])

@@ -40,16 +40,7 @@ class Template:
 
 
 def load_template(name: str, layout: Layout | None = None) -> Template:
-    """Return the template of this name.
-
-    Args:
-        name: file name below `templates/`, such as `continuation.md.j2`.
-        layout: a mission whose project may have its own.
-
-    Raises:
-        TemplateError: there is none of this name.
-        FileAccessError: it cannot be read.
-    """
+    """Return the template of this name."""
     if layout is not None:
         path = confined(layout.templates_dir, name)
         file = find_text(path, limit_bytes=LARGEST_FILE)
@@ -76,10 +67,6 @@ def load_partials(layout: Layout | None = None) -> dict[str, str]:
     """Return the parts that templates include: those whose names begin with `_`.
 
     A project's own part of the same name wins, and it may add others.
-
-    Raises:
-        FileAccessError: one cannot be read.
-        TemplateError: there are too many.
     """
     folders = [place for place in BUILT_IN_PLACES if place.is_dir()][:1]
     if layout is not None and layout.templates_dir.is_dir():

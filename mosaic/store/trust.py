@@ -101,12 +101,7 @@ class StateFolder:
 
 
 def look_at_state(place: Path, mission_file: Path) -> StateFolder:
-    """Judge a state folder. Writes nothing into it.
-
-    Args:
-        place: where the mission's settings put it.
-        mission_file: path of mission.json.
-    """
+    """Judge a state folder. Writes nothing into it."""
     try:
         status = os.lstat(place)
     except (FileNotFoundError, NotADirectoryError):
@@ -154,16 +149,7 @@ def is_marked(place: Path) -> bool:
 
 
 def mark_state(place: Path, mission_file: Path, *, is_made_here: bool) -> None:
-    """Make a state folder ours: note a new mark, then put it into the folder.
-
-    Args:
-        place: the folder; made where it is not there.
-        mission_file: path of mission.json, for the note.
-        is_made_here: whether this person makes the mission just now.
-
-    Raises:
-        FileAccessError: the folder or the person's own one cannot be written.
-    """
+    """Make a state folder ours: note a new mark, then put it into the folder."""
     mark = os.urandom(16).hex()
     mission = os.path.realpath(mission_file)
     # The note first: a mark that nobody knows would shut us out of our own folder.
@@ -172,15 +158,7 @@ def mark_state(place: Path, mission_file: Path, *, is_made_here: bool) -> None:
 
 
 def mark_again(known: StateFolder, mission_file: Path) -> StateFolder:
-    """Put the mark back into a folder that this process has known as ours; make it if need be.
-
-    Args:
-        known: the folder as this process found it before.
-        mission_file: path of mission.json.
-
-    Raises:
-        FileAccessError: it cannot be written.
-    """
+    """Put the mark back into a folder that this process has known as ours; make it if need be."""
     _write_mark(known.place, mission_file, known.mark)
     return known
 
@@ -193,10 +171,6 @@ def _write_mark(place: Path, mission_file: Path, mark: str) -> None:
 
 def adopt_state(state: StateFolder, mission_file: Path) -> None:
     """Take over a state folder that a person says is theirs.
-
-    Args:
-        state: the folder as it was found.
-        mission_file: path of mission.json.
 
     Raises:
         StateNotOursError: it is a link, or tracked by git: a word of the person is not enough.

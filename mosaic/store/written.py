@@ -41,12 +41,7 @@ class Written:
 
 
 def note_written(layout: Layout, texts: Iterable[tuple[Path, str | None, str]]) -> None:
-    """Remember texts that were just written, if a session is live; the mission lock is held.
-
-    Args:
-        layout: where the mission's files are.
-        texts: each file with its text before, None where there was none, and after.
-    """
+    """Remember texts that were just written, if a session is live; the mission lock is held."""
     _note(
         layout,
         lambda: [

@@ -17,10 +17,9 @@ from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_
 from mosaic.plan.rules import changed_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
-from mosaic.sessions.attempts import forgive_attempts, sessions_since
-from mosaic.sessions.changed_rules import changed_since_agreed, standing_changes
-from mosaic.sessions.liveness import recover_if_needed
-from mosaic.sessions.run_rules import settings_of
+from mosaic.sessions.attempt import forgive_attempts, sessions_since
+from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
+from mosaic.sessions.unrecorded import recover_if_needed
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 

@@ -62,7 +62,7 @@ def test_a_command_of_a_session_that_is_over_changes_nothing(
             shutil.rmtree(over.state, ignore_errors=True)
         answer = over.run(*command, MISSION_SESSION="sess-001", MISSION_TASK="T-001")
         assert answer.exit_code == 4, command
-        assert "session `sess-001` has ended; its work is no longer taken" in answer.stderr
+        assert "session `sess-001` has ended; its work is no longer accepted" in answer.stderr
         assert "unset MISSION_SESSION" in answer.stderr
         assert over.git("diff", "--", "coordination") == before, command
 

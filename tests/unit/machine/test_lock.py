@@ -63,7 +63,7 @@ def test_the_one_who_waits_in_vain_is_told_who_holds_it(tmp_path: Path) -> None:
         ):
             pytest.fail("two hold the lock")
     assert caught.value.detail is not None
-    assert caught.value.detail.startswith(f"held by `mission set T-001`, pid {process.pid} on `")
+    assert caught.value.detail.startswith(f"locked by `mission set T-001`, pid {process.pid} on `")
 
 
 def test_the_lock_is_free_at_once_when_its_holder_is_killed(tmp_path: Path) -> None:
