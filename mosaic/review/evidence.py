@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitError, GitRefusedError, MissionError
 from mosaic.git.git import answer_of, current_branch, find_repository, has_object
 from mosaic.git.snapshot import take_tree
-from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_work_trees
+from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_worktrees
 from mosaic.model import Mode, total_usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
@@ -203,7 +203,7 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
         )
         return None
     if branch is not None and branch != here:
-        places = [each.path for each in list_work_trees(top) if each.branch == branch]
+        places = [each.path for each in list_worktrees(top) if each.branch == branch]
         top = next((place for place in places if place.is_dir()), top)
         if top not in places:
             caveats.append(f"`{branch}` is not checked out here: only its commits are seen")

@@ -12,11 +12,10 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from mosaic.codec import format_moment
+from mosaic.codec import dump_json, format_moment, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.model import EndReason, Usage

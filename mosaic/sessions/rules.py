@@ -20,9 +20,9 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import dump_json, parse_json
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.plan.rules import (
     RuleChange,
     Rules,

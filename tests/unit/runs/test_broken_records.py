@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from mosaic.codec import dump_json, parse_json
 from mosaic.errors import LockFileError, MissionError, RecordError
 from mosaic.machine.clock import read_moment
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.model import PanelEvent, PanelPlan, PanelState, WorkerPlan, WorkerState
