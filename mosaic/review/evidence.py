@@ -314,6 +314,7 @@ def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:
                 exit_code=done.get("exit_code"),
                 failed=done.get("outcome") != "completed",
                 source=f"step {meta.step_id}",
+                cwd=meta.cwd,
                 is_gate=meta.step_id.startswith(GATE_STEP),
             ),
         )

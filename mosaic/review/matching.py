@@ -62,6 +62,7 @@ class RanCommand:
     failed: bool
     source: str
     """Where it was seen: a run, or a recorded step."""
+    cwd: str | None = None
     is_gate: bool = False
     """Run by Mosaic, so it needs no claim."""
 
