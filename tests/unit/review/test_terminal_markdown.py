@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -106,9 +106,9 @@ def test_many_lines_are_cut_with_a_line_that_says_so() -> None:
 
 
 def test_a_long_text_is_cut_with_a_line_that_says_so_and_soon() -> None:
-    before = perf_counter()
+    before = process_time()
     lines = plain("word " * 200_000, width=200)
-    assert perf_counter() - before < 3
+    assert process_time() - before < 3
     assert lines[-1] == f"[… cut here after {LONGEST_INPUT} of 1000000 characters]"
 
 
