@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import dump_json, format_moment, parse_json
 from mosaic.errors import MissionError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.model import EndReason, Usage
 from mosaic.ports import EndCause, Ending
@@ -80,7 +80,7 @@ def settle_kept(draft: Draft) -> list[Settled]:
     settled = []
     for kept in find_kept_ends(draft.layout):
         run = run_of(draft.layout.runs_dir, kept.meta.task_id, kept.meta.run_id)
-        if is_folder_held(run.dir):
+        if executor_of(run).is_alive():
             continue  # its supervisor is about to finish the record
         if (done := _settle(draft, kept)) is not None:
             settled.append(done)
