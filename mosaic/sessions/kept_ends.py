@@ -1,7 +1,7 @@
 """An end that could not be recorded: kept, and recorded once the mission is back.
 
 While an agent works, mission.json may be removed, broken or locked. Its session then ends all
-the same, and what is known of the end is kept as one file (see `mosaic.store.kept`):
+the same, and what is known of the end is kept as one file (see `mosaic.store.state`):
 
     {"layout_version": 1, "meta": {…}, "rules": {…}, "facts": {…}}     as records hold them
 """
@@ -35,8 +35,7 @@ from mosaic.runs.report import AgentReport, Artifact, Followup
 from mosaic.runs.result import write_result
 from mosaic.sessions.record_end import EndFacts, Settled, settle_in, step_end
 from mosaic.sessions.run_rules import rules_from, rules_values
-from mosaic.store.kept import folders_of_ends, list_kept_ends
-from mosaic.store.state import ensure_state_dir
+from mosaic.store.state import ensure_state_dir, folders_of_ends, list_kept_ends
 
 if TYPE_CHECKING:
     from pathlib import Path

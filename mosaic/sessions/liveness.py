@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mosaic.machine.lock import was_killed
 from mosaic.sessions.session_lock import find_locks
 from mosaic.sessions.unrecorded import find_lost
-from mosaic.store.kept import list_kept_ends
+from mosaic.store.state import list_kept_ends
 from mosaic.store.trust import Standing
 
 if TYPE_CHECKING:
