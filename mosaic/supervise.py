@@ -37,7 +37,7 @@ def carrier_of(
         from mosaic.panels.life import worker_carrier  # start-up: sessions need none of it
 
         return worker_carrier(run_dir, order, watch=watch)
-    from mosaic.sessions.carriers import session_carrier
+    from mosaic.sessions.examine import session_carrier
 
     return session_carrier(run_dir, order, watch=watch)
 

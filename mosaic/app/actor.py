@@ -20,6 +20,6 @@ def is_agent(actor: Actor | None, layout: Layout) -> bool:
     """Tell whether an agent acts; None: whoever started this process, looked up only here."""
     if actor is not None:
         return actor is Actor.AGENT
-    from mosaic.sessions.caller import is_agent_calling  # start-up: few changes ask that
+    from mosaic.sessions.liveness import is_agent_calling  # start-up: few changes ask that
 
     return is_agent_calling(layout)

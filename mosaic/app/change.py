@@ -11,7 +11,7 @@ from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.records import dataclass
-from mosaic.sessions.attempts import forgive_attempts
+from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
 from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
@@ -82,11 +82,7 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
 def change_status(
     mission_file: Path, task_id: str, status: Status, why: str | None, actor: Actor | None = None
 ) -> ChangedTask:
-    """Set a task's status, with the reason in its notes.
-
-    Raises:
-        UsageError: the status needs a reason and none is given.
-    """
+    """Set a task's status, with the reason in its notes; some statuses need one."""
     if status in NEEDS_WHY and not (why or "").strip():
         raise UsageError("`--why` is empty", hint="say why in a few words")
     change = Change(field="status", operator="=", text=status.value)
@@ -107,16 +103,8 @@ def change_task(
     An agent's `done` becomes `review`: only people and evidence set a task done. What a person
     sets back to `todo` is tried again as if it were new.
 
-    Args:
-        mission_file: path of mission.json.
-        task_id: the task.
-        changes: in their order; several may name the same list.
-        note: appended to the task's notes, with the date.
-        actor: who asks for it; None: whoever started this process.
-
     Raises:
         UsageError: a field does not exist, or cannot have that value.
-        TaskNotFoundError: there is no such task.
         BrokenFileError: an edit cannot be made cleanly; nothing was written.
     """
     with editing(mission_file, f"changing {task_id}") as draft:
@@ -136,7 +124,7 @@ def change_task(
         if values.get("status") == Status.TODO and is_person:
             forgive_attempts(draft.snapshot, before.id)
         if "write_scope" in values and is_person:
-            from mosaic.sessions.changed_rules import note_persons_scope  # start-up
+            from mosaic.sessions.rules import note_persons_scope  # start-up
 
             note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
         task = draft.saved_task(entry)

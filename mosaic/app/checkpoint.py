@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import UsageError
 from mosaic.records import dataclass
-from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
+from mosaic.sessions.attempt import find_checkpoint
+from mosaic.sessions.checkpoints import restore_checkpoint
 from mosaic.sessions.restoring import find_restoring, settle_restore
 
 if TYPE_CHECKING:
@@ -58,11 +59,7 @@ def restore(snapshot: Snapshot, task_id: str, seq: int, into: Path | None) -> Re
 
 
 def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> RestoredTree:
-    """Finish a restore that was interrupted, or take it back.
-
-    Raises:
-        UsageError: none was.
-    """
+    """Finish a restore that was interrupted, or take it back."""
     note = _note(snapshot, into)
     if note is None and back:
         raise UsageError("no restore was interrupted here", hint="`mission status` shows any")

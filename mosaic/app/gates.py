@@ -9,14 +9,14 @@ from mosaic.errors import UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.plan.gates import parse_gates
 from mosaic.records import dataclass
-from mosaic.sessions.gates import run_gates
+from mosaic.sessions.examine import run_gates
 from mosaic.store.consent import require_consent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mosaic.sessions.gates import GateResult
+    from mosaic.sessions.examine import GateResult
     from mosaic.store.tasks import Snapshot
 
 
@@ -45,13 +45,13 @@ class Gates:
 def run_task_gates(
     snapshot: Snapshot, task_id: str | None, here: Path, watch: Callable[[Gate], None]
 ) -> Gates:
-    """Run every gate as a recorded step of a task.
+    """Run every gate as a recorded step of a task; `watch` is called as each ends.
 
     Args:
         snapshot: the mission.
         task_id: None: the task of the agent that calls, else of the last session.
         here: the gates run in it where it is in a work tree, else in the project.
-        watch: is called with each gate as it ends.
+        watch: hears of each gate as it ends.
 
     Raises:
         UsageError: there are no gates, or no task is named and none was worked on.

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from mosaic.runs.record import RunMeta
     from mosaic.sessions.carry import RunCarrier
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.live import LiveSession
-    from mosaic.sessions.output import Progress
+    from mosaic.sessions.output import LiveSession, Progress
     from mosaic.sessions.session import HandedOff
     from mosaic.workers.ledger import Ended
     from mosaic.workers.pool import Worker
@@ -112,22 +111,12 @@ class Face:
 def hand_off_task(
     mission_file: Path, request: HandOffRequest, place: str | None, face: Face
 ) -> StartedSession | EndedSession:
-    """Hand a task to an agent.
-
-    Args:
-        mission_file: path of mission.json.
-        request: what is handed off, and to whom.
-        place: the executor that runs it; None: this process, to its end.
-        face: hears of it.
-
-    Raises:
-        MissionError: what `mosaic.sessions.session.hand_off` raises.
-    """
+    """Hand a task to an agent: by an executor or, without one, to its end in this process."""
     carrier: RunCarrier | None = None
 
     def carry(run_dir: Path, order: Order) -> RunCarrier:
         nonlocal carrier
-        from mosaic.sessions.carriers import session_carrier
+        from mosaic.sessions.examine import session_carrier
 
         carrier = session_carrier(
             run_dir,

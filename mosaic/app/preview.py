@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
-from mosaic.records import dataclass
-from mosaic.sessions.choice import preview_hand_off
-from mosaic.sessions.selection import select_from
+from mosaic.records import asdict, dataclass
+from mosaic.sessions.briefing import preview_hand_off
+from mosaic.sessions.choice import select_from
+from mosaic.sessions.unrecorded import recover_if_needed
+from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mosaic.errors import MissionError
     from mosaic.plan.ready import Selection
     from mosaic.sessions.choice import HandOffRequest
@@ -23,6 +27,11 @@ class HandOffPreview:
     task: TaskView
     runtime: str
     prompt: str
+    launch_command: tuple[str, ...] = ()
+    """With `{prompt}` for the prompt; this and the next three as a hand-off now would have them."""
+    session_id: str | None = None
+    run_id: str | None = None
+    lock_file: str | None = None
     capsule_file: str | None
     unsaved: MissionError | None
     """Why the capsule was not written: it has no state folder to be in."""
@@ -40,18 +49,34 @@ class Choice:
     problems: tuple[Problem, ...]
 
 
-def preview(snapshot: Snapshot, request: HandOffRequest) -> HandOffPreview:
+def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -> HandOffPreview:
     """Do everything up to the claim: the capsule is written, and nothing else is changed.
+
+    Before a task is resumed, a session that is dead is ended, as by every look.
+
+    Args:
+        path: of mission.json.
+        request: what would be handed off.
+        with_launch: whether to say how the agent would be launched, which takes a while.
 
     Raises:
         NothingReadyError: no task is ready.
         TaskNotReadyError: the task that was asked for cannot be handed off.
     """
+    snapshot = read_mission(path)
+    if request.resuming and recover_if_needed(snapshot):
+        snapshot = read_mission(path)
     found = preview_hand_off(snapshot, request)
+    launch: dict[str, Any] = {}
+    if with_launch:
+        from mosaic.sessions.prepare import plan_launch  # start-up
+
+        launch = asdict(plan_launch(snapshot, found, request))
     return HandOffPreview(
         task=TaskView(found.task),
-        runtime=found.runtime,
+        runtime=found.runtime.name,
         prompt=found.briefing.prompt,
+        **launch,
         capsule_file=None if found.unsaved else str(snapshot.layout.capsule_file),
         unsaved=found.unsaved,
         problems=tuple(snapshot.problems),

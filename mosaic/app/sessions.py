@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.model import Session
+    from mosaic.sessions.liveness import FoundLock, Life
     from mosaic.sessions.output import Progress
-    from mosaic.sessions.session_lock import FoundLock, Life
     from mosaic.store.tasks import Problem
 
 
@@ -60,6 +60,7 @@ class SessionList:
 
     sessions: tuple[SessionView, ...]
     problems: tuple[Problem, ...]
+    """What is wrong with their entries in mission.json."""
 
 
 def view_live(found: FoundLock) -> LiveSession:
@@ -89,12 +90,11 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
         live: only those that are live, or may be.
     """
     from mosaic.sessions.claim import session_of
-    from mosaic.sessions.live import observe_session
-    from mosaic.sessions.liveness import recover_if_needed
-    from mosaic.sessions.unrecorded import live_or_unknown
+    from mosaic.sessions.output import observe_session
+    from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 
     recover_if_needed(read_mission(mission_file))
-    snapshot = read_mission(mission_file).with_session_problems()
+    snapshot = read_mission(mission_file)
     alive = {found.lock.session_id: found for found in live_or_unknown(snapshot)}
     listed: Sequence[Session] = snapshot.document.mission.sessions
     known = {session.id for session in listed}
@@ -107,7 +107,7 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
             views.append(SessionView(session, view_live(found), progress))
         elif not live:
             views.append(SessionView(session, None, None))
-    return SessionList(sessions=tuple(views), problems=snapshot.problems)
+    return SessionList(sessions=tuple(views), problems=snapshot.session_problems)
 
 
 def _rounded(progress: Progress) -> Progress:

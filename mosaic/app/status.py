@@ -10,10 +10,9 @@ from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.ready import Reason, summarize_waiting
 from mosaic.records import dataclass
-from mosaic.sessions.liveness import recover_if_needed
-from mosaic.sessions.selection import select_from
-from mosaic.sessions.session_lock import find_copied_locks
-from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.sessions.choice import select_from
+from mosaic.sessions.session_lock import list_locks
+from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
@@ -136,7 +135,6 @@ def show_status(mission_file: Path) -> StatusPage:
     selection = select_from(snapshot, live=live)
     progress = measure_progress(snapshot.tasks)
     review = _lines(snapshot, Status.REVIEW)
-    snapshot = snapshot.with_session_problems()
     return StatusPage(
         mission=Named(id=mission.id, name=mission.name, status=mission.status),
         progress=Count(**_counts(progress), by_status=progress.by_status),
@@ -154,7 +152,7 @@ def show_status(mission_file: Path) -> StatusPage:
             SessionElsewhere(
                 session_id=lock.session_id, task_id=lock.task_id, project=lock.project_path
             )
-            for _, lock in find_copied_locks(snapshot.layout)
+            for _, lock in list_locks(snapshot.layout, copied=True)
         ),
         panels=tuple(_live_panels(snapshot)),
         unfinished_restores=tuple(_restores(snapshot.layout)),
@@ -172,7 +170,7 @@ def show_status(mission_file: Path) -> StatusPage:
         why_nothing=None if selection.chosen else summarize_waiting(selection),
         usage=total_usage(mission.sessions),
         sessions_total=len(mission.sessions),
-        problems=snapshot.problems,
+        problems=(*snapshot.problems, *snapshot.session_problems),
     )
 
 

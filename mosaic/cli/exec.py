@@ -11,7 +11,7 @@ import typer
 from mosaic.cli.next_view import exit_code_of
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath, seconds_of
 from mosaic.cli.output import Result, clean, emit, paint, warn
-from mosaic.cli.runs_view import asked_lines
+from mosaic.cli.sessions_view import asked_lines
 from mosaic.errors import RunNotFoundError, UsageError
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission
@@ -68,7 +68,7 @@ def exec_command(
         run = find_run(snapshot.layout.runs_dir, start)
         if run is None:
             raise RunNotFoundError(f"no run is called `{start}`", [])
-        start_prepared(snapshot, run, mirror.executor())
+        start_prepared(run, mirror.executor())
         return _show(run, as_json=as_json)
     if task_id is None:
         raise UsageError("no task is named", hint="`mission exec T-001 --step tests -- pytest -q`")

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from mosaic.app.hand_off import EndedSession, StartedSession
     from mosaic.runs.record import RunMeta
-    from mosaic.sessions.live import LiveSession
-    from mosaic.sessions.output import Progress
+    from mosaic.sessions.output import LiveSession, Progress
     from mosaic.workers.ledger import Ended
     from mosaic.workers.pool import Worker
 

@@ -10,13 +10,10 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mosaic import __version__
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.executors import executor_of, find_problem, get_executor
-from mosaic.git.git import current_branch, find_repository, find_work_tree, head_commit
+from mosaic.git.git import find_repository, find_work_tree
 from mosaic.git.worktrees import branch_or_commit, commit_of, has_branch
-from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import write_private
 from mosaic.machine.identity import own_identity
 from mosaic.machine.process import find_tool
 from mosaic.model import Mode
@@ -26,13 +23,8 @@ from mosaic.panels.model import ExecutionState, PanelEvent, WorkerStatus
 from mosaic.panels.record import Panel, create_panel
 from mosaic.ports import AnswerSchema, Launch
 from mosaic.records import dataclass, replace
-from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import laying_out
-from mosaic.runs.masking import masked_argv
-from mosaic.runs.record import Run, RunMeta, write_request
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.agent_version import describe_agent
-from mosaic.sessions.prepare import build_order
+from mosaic.sessions.prepare import Given, RunPlan, prepare_run
 from mosaic.store.consent import require_consent
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
@@ -41,7 +33,8 @@ if TYPE_CHECKING:
 
     from mosaic.model import Mission
     from mosaic.panels.model import PanelPlan, WorkerPlan
-    from mosaic.ports import Order
+    from mosaic.runs.record import Run
+    from mosaic.sessions.prepare import Prepared
     from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.workspaces.record import Workspace
@@ -171,8 +164,9 @@ def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) ->
             is_continued=start.conversation is not None,
         )
         at = ExecutionState.LAUNCH_FAILED
-        run, order = _prepare(document, panel, turn, start.conversation)
-        started = get_executor(plan.executor, document.path).start(run.dir, order)
+        prepared = _prepare(document, panel, turn, start.conversation)
+        run = prepared.run
+        started = get_executor(plan.executor, document.path).start(run.dir, prepared.order)
     except MissionError as error:
         if run is not None:
             _forget_run(panel, worker.name, run)
@@ -280,16 +274,15 @@ def _forget_run(panel: Panel, name: str, run: Run) -> None:
 
 def _prepare(
     document: MissionDocument, panel: Panel, turn: Turn, conversation: str | None
-) -> tuple[Run, Order]:
+) -> Prepared:
     layout, mission = document.layout, document.mission
     plan, worker, cwd = turn.plan, turn.worker, turn.workspace.project
     mode = Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS
+    runtime = get_runtime(worker.runtime, mission.runtimes)
     runs = panel.state().workers[worker.name].runs
-    with laying_out(layout.runs_dir, panel.id) as run:
+
+    def give(run: Run) -> Given:
         brief = brief_worker(layout, mission, turn, run)
-        for name, text in ((TASK_NAME, brief.task), (SCHEMA_NAME, answer_schema())):
-            write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
-        runtime = get_runtime(worker.runtime, mission.runtimes)
         launch = Launch(
             mode=mode,
             cwd=cwd,
@@ -305,30 +298,27 @@ def _prepare(
             answer_schema=AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME),
             read_only=not plan.is_writable,
         )
-        invocation = runtime.invocation(launch)
-        meta = RunMeta(
-            task_id=panel.id,
-            step_id=worker.name,
-            step_kind=worker.runtime,
-            run_id=run.id,
-            session_id=None,
-            panel_id=panel.id,
-            attempt=1 + len(runs),
-            runtime=worker.runtime,
-            mode=mode,
-            argv=masked_argv(invocation.argv, brief.prompt),
-            cwd=str(cwd),
-            mission_file=plan.mission_file,
-            branch=current_branch(cwd),
-            base_commit=head_commit(cwd),
-            timeout_seconds=plan.timeout_seconds,
-            created_at=utc_now(),
-            prompt=brief.origin,
-            agent=describe_agent(runtime, invocation.argv[0], layout),
-            tool_version=__version__,
+        return Given(
+            invocation=runtime.invocation(launch),
+            runtime=runtime,
+            prompt=brief.prompt,
+            origin=brief.origin,
+            files={TASK_NAME: brief.task, SCHEMA_NAME: answer_schema()},
         )
-        write_request(run, meta, prompt=brief.prompt, capsule="")
-        EventLog(run).append(EventType.RUN_PREPARED, "the run is laid out")
+
+    asked = RunPlan(
+        owner=panel.id,
+        step=worker.name,
+        kind=worker.runtime,
+        mode=mode,
+        cwd=cwd,
+        mission_file=plan.mission_file,
+        attempt=1 + len(runs),
+        timeout_seconds=plan.timeout_seconds,
+        panel_id=panel.id,
+    )
+    prepared = prepare_run(layout, asked, give)
+    run = prepared.run
     # On record before the start: should we be killed, the run is not lost sight of.
     panel.set_worker(
         worker.name,
@@ -336,5 +326,4 @@ def _prepare(
         run_id=run.id,
         runs=(*runs, run.id),
     )
-    marks = {"MISSION_PANEL": panel.id, "MISSION_WORKER": worker.name}
-    return run, build_order(meta, invocation, run, marks)
+    return prepared

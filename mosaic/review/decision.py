@@ -12,8 +12,8 @@ from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
-from mosaic.sessions.attempts import forgive_attempts
-from mosaic.sessions.changed_rules import agree_to_rules
+from mosaic.sessions.attempt import forgive_attempts
+from mosaic.sessions.rules import agree_to_rules
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir

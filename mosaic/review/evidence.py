@@ -29,7 +29,7 @@ from mosaic.runs.masking import masked_line
 from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.examine import TreePair, changes_of_pairs, tree_pair, trees_of
+from mosaic.sessions.changes import TreePair, changes_of_pairs, tree_pair, trees_of
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:

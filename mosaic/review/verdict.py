@@ -14,9 +14,8 @@ from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.followups import GATE_STEP
 from mosaic.runs.tails import output_tail
-from mosaic.sessions.changed_rules import scope_that_counts, standing_changes
-from mosaic.sessions.examine import changes_of_pairs, own_files, scope_violations
-from mosaic.sessions.plan_edits import edits_on_record
+from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
+from mosaic.sessions.rules import scope_that_counts, standing_changes
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
 from mosaic.workspaces.record import find_workspace
 

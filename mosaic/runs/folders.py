@@ -64,9 +64,7 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
     # Held before it gets its name: the lock is the folder's, whatever it is called.
     hidden = create_private_dir(parent / f"{NEW_PREFIX}{token}")
     with hold_folder(hidden):
-        earlier = runs_in(parent)
-        number = 1 + (_order(earlier[-1].id)[0] if earlier else 0)
-        run = Run(dir=parent / f"r{number:03d}-{token}")
+        run = Run(dir=parent / new_run_id(parent, token))
         hidden.rename(run.dir)
         try:
             for folder in (run.checkpoints, run.artifacts):
@@ -75,6 +73,13 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
         except BaseException:
             _remove(run.dir)
             raise
+
+
+def new_run_id(folder: Path, token: str) -> str:
+    """Return the id of the next run in a task's folder; no other run has this token."""
+    earlier = runs_in(folder)
+    number = 1 + (_order(earlier[-1].id)[0] if earlier else 0)
+    return f"r{number:03d}-{token}"
 
 
 def _remove(folder: Path) -> None:

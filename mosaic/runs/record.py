@@ -69,7 +69,8 @@ class RunMeta:
     timeout_seconds: float | None
     created_at: datetime
     prompt: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Where the prompt came from: template, digests of template, prompt and capsule."""
+    """Where the prompt came from: template, digests of template, prompt and capsule; and
+    `from_checkpoint` where the work tree was set back to one first."""
     agent: Mapping[str, JsonValue] = field(default_factory=dict)
     """The agent's program and version, as far as known."""
     panel_id: str | None = None

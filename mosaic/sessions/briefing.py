@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.codec import format_moment
+from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
 from mosaic.git.git import current_branch
+from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.machine.json_data import dump_json
 from mosaic.model import Mode
@@ -17,6 +20,7 @@ from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.prompts.capsule import CapsuleInput, build_capsule
 from mosaic.prompts.context import (
     AttemptFacts,
+    CheckpointFacts,
     Criterion,
     FileFacts,
     MilestoneFacts,
@@ -31,11 +35,8 @@ from mosaic.prompts.context import (
 from mosaic.prompts.report import DependencyReport, dependency_report
 from mosaic.records import dataclass
 from mosaic.runs.record import Run
-from mosaic.sessions.attempt import (
-    REASON_WORDS,
-    checkpoint_facts,
-    checkpoint_values,
-)
+from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
+from mosaic.sessions.choice import choose_runtime, choose_task
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 from mosaic.text.fields import field_values
@@ -44,7 +45,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mosaic.model import JsonValue, Milestone, Session, Task
+    from mosaic.ports import Runtime
+    from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.store.templates import Template
@@ -121,6 +125,39 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """A hand-off that stopped before the claim."""
+
+    task: Task
+    runtime: Runtime
+    attempt: Attempt
+    briefing: Briefing
+    unsaved: MissionError | None = None
+    """Why the capsule was not written: a command that only looks does without a state folder."""
+
+
+def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
+    """Do everything up to the claim: the capsule is written, and nothing else is changed.
+
+    Raises:
+        NothingReadyError: no task is ready.
+        TaskNotReadyError: the task that was asked for cannot be handed off.
+        BrokenFileError: the mission's files are broken.
+    """
+    task = choose_task(snapshot, request)
+    runtime = choose_runtime(snapshot, task, request, is_preview=True)
+    attempt = plan_attempt(snapshot, task, runtime, request)
+    occasion = Occasion(runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt)
+    briefing = brief_agent(snapshot, task, occasion)
+    unsaved: MissionError | None = None
+    try:
+        save_capsule(snapshot.layout, briefing.capsule)
+    except (StateNotOursError, MissionOwnerError) as error:
+        unsaved = error
+    return Preview(task=task, runtime=runtime, attempt=attempt, briefing=briefing, unsaved=unsaved)
+
+
 def save_capsule(layout: Layout, capsule: str) -> None:
     """Write next-task.json."""
     ensure_state_dir(layout)
@@ -154,7 +191,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
             number=attempt.number,
             conversation_continued=attempt.conversation is not None,
             why_last_ended=attempt.why_last_ended or None,
-            checkpoint=checkpoint_facts(attempt),
+            checkpoint=_checkpoint_facts(attempt),
             needs_human=attempt.asked.needs_human,
             followups=attempt.asked.followups,
             failed_gates=attempt.asked.failed_gates,
@@ -293,7 +330,40 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
         dependencies=context.dependencies,
         acceptance_criteria=context.task.acceptance_criteria,
         previous_session=mission.sessions.last(),
-        checkpoint=checkpoint_values(occasion.attempt.checkpoint),
+        checkpoint=_checkpoint_values(occasion.attempt.checkpoint),
         prompt_file=occasion.prompt_file,
     )
     return dump_json(build_capsule(given)).decode()
+
+
+def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:
+    """Return the attempt's checkpoint as a prompt tells it."""
+    found = attempt.checkpoint
+    if found is None:
+        return None
+    checkpoint = found.checkpoint
+    return CheckpointFacts(
+        seq=checkpoint.seq,
+        summary="; ".join(filter(None, (checkpoint.summary, checkpoint.note))),
+        patch=str(found.patch) if found.patch else None,
+        files=tuple(f"{each.path} ({each.kind})" for each in checkpoint.files),
+        is_set_back=attempt.is_set_back,
+    )
+
+
+def _checkpoint_values(found: FoundCheckpoint | None) -> dict[str, JsonValue] | None:
+    """Return a checkpoint as the capsule tells it."""
+    if found is None:
+        return None
+    checkpoint = found.checkpoint
+    return {
+        "seq": checkpoint.seq,
+        "created_at": format_moment(checkpoint.created_at),
+        "summary": checkpoint.summary,
+        "note": checkpoint.note,
+        "run_id": checkpoint.run_id,
+        "tree": checkpoint.tree,
+        "commit": checkpoint.commit,
+        "stat": checkpoint.stat,
+        "patch": str(found.patch) if found.patch else None,
+    }

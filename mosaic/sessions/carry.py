@@ -26,7 +26,7 @@ from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
-from mosaic.runs.result import lost_output_words, write_result
+from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import (
     Source,
     keep_begin_tree,
@@ -41,11 +41,11 @@ from mosaic.sessions.record_end import (
     EndFacts,
     Settled,
     earlier_usage,
+    finish_record,
     settle_session,
-    step_end,
     usage_of_turns,
 )
-from mosaic.sessions.run_rules import read_rules, write_rules
+from mosaic.sessions.rules import read_rules, write_rules
 from mosaic.sessions.supervisor import Supervisor
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
@@ -146,18 +146,15 @@ class RunCarrier:
             facts = replace(self._facts(end), lacks=self._lacks(end))
             self.facts = facts
             self.outcome = outcome = self._settle(facts)
-            self._finish(end, facts, outcome)
+            self._finish(facts, outcome)
         finally:
             self._supervisor.close()
 
-    def _finish(self, end: RunEnd, facts: EndFacts, outcome: Outcome) -> None:
+    def _finish(self, facts: EndFacts, outcome: Outcome) -> None:
         """Write the end into the run's record, if the record is still there."""
-        done = step_end(self.meta, facts, outcome, events=self._supervisor.event_count + 1)
+        state, log = self._supervisor.record()
         try:
-            write_result(self.run, self.meta, done)
-            self._supervisor.finish(
-                outcome.run_status, outcome.reason, outcome.summary, end.exit_code
-            )
+            finish_record(self.run, self.meta, facts, outcome, state=state, log=log)
         except (MissionError, OSError):
             if self.run.dir.is_dir():
                 raise
@@ -232,7 +229,7 @@ class RunCarrier:
         )
         words = f"its end could not be recorded: {problem.message}; {after}"
         EventLog(self.run).append(
-            EventType.END_KEPT, words, level="warning", data={"path": str(kept) if kept else None}
+            EventType.END_KEPT, words, data={"path": str(kept) if kept else None}
         )
         ok = facts.ended is EndReason.COMPLETED
         outcome = Outcome(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import CheckpointNotFoundError, FailedError, HeldError, UsageError
+from mosaic.errors import FailedError, HeldError, UsageError
 from mosaic.git.git import find_work_tree, has_object, run_git
 from mosaic.git.restore import apply_patch, find_changes, rebuild_tree
 from mosaic.git.snapshot import is_within, take_tree
@@ -28,6 +27,7 @@ from mosaic.sessions.unrecorded import live_or_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mosaic.git.snapshot import LeftOut
     from mosaic.runs.checkpoint import Checkpoint, CheckpointRead
@@ -108,23 +108,6 @@ def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:
     """
     task = snapshot.get(task_id).task
     return read_checkpoints(runs_of_task(snapshot.layout.runs_dir, task.id))
-
-
-def find_checkpoint(snapshot: Snapshot, task_id: str, seq: int) -> FoundCheckpoint:
-    """Return one checkpoint of a task.
-
-    Raises:
-        CheckpointNotFoundError: the task has none of that number.
-        RecordError: it cannot be read.
-    """
-    read = checkpoints_of(snapshot, task_id)
-    for found in read.found:
-        if found.checkpoint.seq == seq:
-            return found
-    for error in read.broken:
-        if error.path and Path(error.path).stem == f"{seq:04d}":
-            raise error
-    raise CheckpointNotFoundError(task_id, seq, [each.checkpoint.seq for each in read.found])
 
 
 def restore_checkpoint(

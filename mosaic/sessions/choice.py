@@ -1,32 +1,28 @@
-"""Choosing what is handed off, and to whom; and the hand-off that stops before the claim."""
+"""Choosing what is handed off, and to whom."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from mosaic.errors import (
-    MissionError,
-    MissionOwnerError,
     NothingReadyError,
     NotReadyError,
-    StateNotOursError,
+    ProgramNotFoundError,
     TaskNotReadyError,
     UsageError,
 )
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
-from mosaic.plan.ready import Reason, Selection, refusal_of, summarize_waiting
-from mosaic.records import dataclass, replace
-from mosaic.runs.folders import run_of
-from mosaic.runtimes import default_runtime, get_runtime
-from mosaic.sessions.attempt import Attempt, attempt_of
-from mosaic.sessions.briefing import Briefing, Occasion, brief_agent, save_capsule
-from mosaic.sessions.selection import select_from
+from mosaic.plan.ready import Reason, Selection, refusal_of, select_tasks, summarize_waiting
+from mosaic.records import dataclass
 from mosaic.sessions.unrecorded import live_or_unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from mosaic.model import Task
     from mosaic.ports import Runtime
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Snapshot
 
 
@@ -53,37 +49,31 @@ class HandOffRequest:
     """Carry the uncommitted changes here into the worktree."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Preview:
-    """A hand-off that stopped before the claim."""
+def select_from(
+    snapshot: Snapshot,
+    *,
+    milestone: str | None = None,
+    reserved: Mapping[str, str] | None = None,
+    live: Sequence[FoundLock] | None = None,
+) -> Selection:
+    """Return which tasks are ready in a mission as it stands, live sessions included.
 
-    task: Task
-    runtime: str
-    briefing: Briefing
-    unsaved: MissionError | None = None
-    """Why the capsule was not written: a command that only looks does without a state folder."""
-
-
-def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
-    """Do everything up to the claim: the capsule is written, and nothing else is changed.
-
-    Raises:
-        NothingReadyError: no task is ready.
-        TaskNotReadyError: the task that was asked for cannot be handed off.
-        BrokenFileError: the mission's files are broken.
+    Args:
+        snapshot: the mission.
+        milestone: the one milestone to choose from.
+        reserved: tasks that are taken though no lock says so yet, with by whom.
+        live: the sessions that live, where the caller has looked already.
     """
-    task = choose_task(snapshot, request)
-    runtime = choose_runtime(snapshot, task, request)
-    occasion = Occasion(
-        runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt_of(snapshot, task)
+    taken = dict(reserved or {})
+    found = live_or_unknown(snapshot) if live is None else live
+    taken |= {each.lock.task_id: each.lock.session_id for each in found}
+    return select_tasks(
+        snapshot.tasks,
+        snapshot.document.mission.milestones,
+        held=taken,
+        broken=snapshot.broken_ids,
+        only_milestone=milestone,
     )
-    briefing = brief_agent(snapshot, task, occasion)
-    unsaved: MissionError | None = None
-    try:
-        save_capsule(snapshot.layout, briefing.capsule)
-    except (StateNotOursError, MissionOwnerError) as error:
-        unsaved = error
-    return Preview(task=task, runtime=runtime.name, briefing=briefing, unsaved=unsaved)
 
 
 def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
@@ -111,37 +101,30 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
     return _asked_for(snapshot, selection, request.task_id, force=request.force)
 
 
-def choose_runtime(snapshot: Snapshot, task: Task, request: HandOffRequest) -> Runtime:
+def choose_runtime(
+    snapshot: Snapshot, task: Task, request: HandOffRequest, *, is_preview: bool = False
+) -> Runtime:
     """Return the runtime: asked for, the task's, the mission's, else the first installed.
 
-    Resuming stays with the runtime that the last session on the task had.
+    Resuming stays with the runtime that the last session on the task had. A preview needs none
+    that is installed.
     """
+    from mosaic.runtimes import PREFERRED, default_runtime, get_runtime  # start-up
+
     mission = snapshot.document.mission
-    last = attempt_of(snapshot, task).last_session if request.resuming else None
-    earlier = last.runtime if last is not None else None
+    earlier = None
+    if request.resuming:
+        listed = mission.sessions.of_task(task.id)
+        earlier = next((each.runtime for each in reversed(listed) if each.ended_at), None)
     name = request.runtime or earlier or task.runtime or mission.runtime
     if name is None:
-        return default_runtime(mission.runtimes)
+        try:
+            return default_runtime(mission.runtimes)
+        except ProgramNotFoundError:
+            if not is_preview:
+                raise
+            name = PREFERRED[0]
     return get_runtime(name, mission.runtimes)
-
-
-def plan_attempt(
-    snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
-) -> Attempt:
-    """Return what is known of earlier sessions, and the conversation to continue if any."""
-    attempt = attempt_of(snapshot, task)
-    last = attempt.last_session
-    if not request.resuming or request.fresh or last is None:
-        return attempt
-    conversation = last.runtime_session_id
-    if last.runtime != runtime.name or conversation is None:
-        return attempt
-    if not runtime.can_continue(conversation):
-        return attempt
-    result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").result()
-    if result and result.get("cause") == "usage":
-        return attempt  # the runtime would not have that conversation: begin a new one
-    return replace(attempt, conversation=conversation)
 
 
 def _refuse_unknown_milestone(snapshot: Snapshot, milestone: str | None) -> None:

@@ -20,8 +20,9 @@ from mosaic.prompts.bounded import one_line
 from mosaic.records import dataclass, replace
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
+from mosaic.sessions.liveness import Life
 from mosaic.sessions.record_end import patiently
-from mosaic.sessions.session_lock import Life, remove_lock, write_lock
+from mosaic.sessions.session_lock import remove_lock, write_lock
 from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.session_entries import next_session_id
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
     from mosaic.ports import Started
-    from mosaic.sessions.place import Place
-    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.liveness import FoundLock
+    from mosaic.sessions.worktrees import Place
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -145,7 +146,6 @@ def confirm_claim(
         EventLog(run).append(
             EventType.SESSION_UNLISTED,
             f"the session could not be listed: {error.message}; its end records it",
-            level="warning",
         )
         return session, error
     return session, None

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.model import EndReason, Mode, RunStatus, Status
+from mosaic.errors import MissionError
+from mosaic.model import EndReason, GatePolicy, Mode, RunStatus, Status
+from mosaic.plan.gates import parse_gates
 from mosaic.records import dataclass
+from mosaic.runs.events import EventType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from mosaic.model import Mission
     from mosaic.ports import Ending
+    from mosaic.runs.events import Event
     from mosaic.runs.report import AgentReport
-
 
 SIGNAL_EXIT = 128
 """Above it an exit code tells the signal that ended the program."""
@@ -130,3 +134,39 @@ def natural_reason(ending: Ending, exit_code: int) -> EndReason:
         return EndReason.COMPLETED
     killed = exit_code < 0 or exit_code > SIGNAL_EXIT
     return EndReason.CRASHED if killed else EndReason.FAILED
+
+
+def are_gates_due(policy: GatePolicy, mode: Mode, found: Status) -> bool:
+    """Tell whether the gates run by themselves after a run that left its task in this status."""
+    is_finished = found in (Status.REVIEW, Status.DONE)
+    return mode is Mode.HEADLESS and (
+        policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and is_finished)
+    )
+
+
+def lacks_on_record(events: Iterable[Event], mission: Mission, mode: Mode) -> tuple[str, ...]:
+    """Return what finished work lacks as its run's events say, where nobody stayed to the end.
+
+    Gates that were due and were not run to their end are lacking too.
+
+    Args:
+        events: those of the run.
+        mission: with the rules that the run is judged by.
+        mode: of the run.
+    """
+    lacks, passed = [], 0
+    for event in events:
+        is_outside = event.type == EventType.SCOPE_VIOLATED
+        if event.type == EventType.GATE_FAILED or (
+            is_outside and not mission.review.allow_out_of_scope
+        ):
+            lacks.append(event.message)
+        passed += event.type == EventType.GATE_PASSED
+    due = mode is Mode.HEADLESS and mission.review.gates is not GatePolicy.NEVER
+    try:
+        expected = len(parse_gates(mission.quality_gates)) if due else 0
+    except MissionError:
+        expected = 0
+    if passed < expected and not lacks:
+        lacks.append("its gates were not run to their end")
+    return tuple(lacks)

@@ -6,39 +6,71 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
-from mosaic.git.diff import compare_trees
-from mosaic.git.git import find_repository, find_work_tree, has_object
-from mosaic.git.snapshot import PRIVATE
-from mosaic.model import EndReason, GatePolicy, Mode, Status
-from mosaic.plan.gates import parse_gates
+from mosaic.executors.terminal import TerminalExecutor
+from mosaic.git.git import find_work_tree
+from mosaic.model import EndReason
+from mosaic.plan.gates import Gate, parse_gates
 from mosaic.plan.rules import judged_by
 from mosaic.plan.scopes import outside_scope
 from mosaic.records import dataclass
-from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.events import EventLog, EventType, read_events
-from mosaic.runs.folders import is_session_run, runs_of_task
-from mosaic.runs.snapshots import state_prefix
-from mosaic.sessions.changed_rules import rules_in_force
-from mosaic.sessions.collect import bring_home
-from mosaic.sessions.gates import run_gates
-from mosaic.sessions.plan_edits import note_plan_edits
+from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.tails import output_tail
+from mosaic.sessions.carry import RunCarrier
+from mosaic.sessions.changes import (
+    changed_by_agents,
+    note_merged_beside,
+    note_plan_edits,
+    scope_violations,
+    shown_paths,
+    tree_pair,
+)
+from mosaic.sessions.collect import collect_work
+from mosaic.sessions.decide import are_gates_due
 from mosaic.sessions.record_end import patiently
+from mosaic.sessions.rules import rules_in_force
+from mosaic.sessions.step import StepRequest, run_step
 from mosaic.store.reading import read_mission
-from mosaic.store.written import as_written
-from mosaic.workspaces.provision import own_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mosaic.git.diff import FileChange
     from mosaic.model import Mission, Task
+    from mosaic.ports import Order
     from mosaic.runs.record import Run
-    from mosaic.sessions.gates import GateResult
+    from mosaic.sessions.output import Progress
     from mosaic.sessions.record_end import EndedWork
-    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
-SHOWN_PATHS = 5
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateResult:
+    """How one gate went."""
+
+    gate: Gate
+    outcome: str
+    """`passed`, `failed`, `skipped` (its scope was not touched) or `stopped`."""
+    words: str
+    run: Run | None = None
+    tail: str = ""
+    """The end of its output, where it failed."""
+
+    @property
+    def is_green(self) -> bool:
+        """Whether nothing speaks against the work."""
+        return self.outcome in ("passed", "skipped")
+
+
+def session_carrier(
+    run_dir: Path,
+    order: Order,
+    *,
+    watch: Callable[[Progress], None] | None = None,
+    heeds_interrupt: Callable[[], bool] = lambda: True,
+) -> RunCarrier:
+    """Return who carries an agent's run and examines its work."""
+    return RunCarrier(
+        run_dir, order, watch=watch, examine=examine_work, heeds_interrupt=heeds_interrupt
+    )
 
 
 def examine_work(work: EndedWork) -> tuple[str, ...]:
@@ -48,7 +80,7 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
     what finished work lacks, in words.
     """
     run, meta = work.run, work.meta
-    bring_home(run, meta)
+    collect_work(run, meta)
     try:
         snapshot = patiently(lambda: read_mission(Path(meta.mission_file)))
     except MissionError as error:
@@ -65,10 +97,7 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
     else:
         lacks = _scope_lacks(work, snapshot, mission, task, changed)
         note_plan_edits(run, snapshot, task)
-    says_finished = task.status in (Status.REVIEW, Status.DONE)
-    policy = mission.review.gates
-    due = policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and says_finished)
-    if due and meta.mode is Mode.HEADLESS:
+    if are_gates_due(mission.review.gates, meta.mode, task.status):
         if work.end.reason is not EndReason.STOPPED:
             lacks += _gate_lacks(work, snapshot, mission, changed)
         elif mission.quality_gates:
@@ -76,168 +105,19 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
     return tuple(lacks)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreePair:
-    """What to compare: both are trees or commits."""
-
-    before: str
-    after: str
-    merged: frozenset[str] = frozenset()
-    """Paths that `mission` itself changed in between, beside the agent."""
-
-
-def tree_pair(run: Run, top: Path) -> TreePair | None:
-    """Return the trees that a run began and ended with; None where they are not known."""
-    try:
-        begin = run.state().begin_tree
-    except MissionError:
-        return None
-    end = _last_tree(run)
-    if begin is None or end is None:
-        return None
-    if not all(has_object(top, tree) for tree in (begin, end)):
-        return None
-    return TreePair(before=begin, after=end, merged=_merged_beside(run))
-
-
-def trees_of(run: Run) -> list[str]:
-    """Return the trees that were taken when a run began and ended, as far as any were."""
-    try:
-        begin = run.state().begin_tree
-    except MissionError:
-        begin = None
-    return [tree for tree in (begin, _last_tree(run)) if tree]
-
-
-def _last_tree(run: Run) -> str | None:
-    trees = [each.checkpoint.tree for each in read_checkpoints([run]).found]
-    return next((tree for tree in reversed(trees) if tree), None)
-
-
-def note_merged_beside(run: Run, layout: Layout) -> None:
-    """Note in a run's record what `mission` merged beside its agent: that is not its change."""
-    top = find_work_tree(layout.project)
-    pair = tree_pair(run, top) if top else None
-    if top is None or pair is None:
-        return
-    try:
-        changes = compare_trees(top, pair.before, pair.after, find_renames=False)
-        is_own = own_files(layout, top)
-        ours = as_written(layout, [top / c.path for c in changes if not is_own(c.path)])
-    except MissionError:
-        return
-    if ours:
-        paths = sorted(path.relative_to(top).as_posix() for path in ours)
-        EventLog(run).append(
-            EventType.MERGED_BESIDE,
-            f"merged by `mission` while it worked: {_some(paths)}",
-            data={"paths": paths},
-        )
-
-
-def _merged_beside(run: Run) -> frozenset[str]:
-    paths: set[str] = set()
-    for event in read_events(run).events:
-        found = event.data.get("paths")
-        if event.type == EventType.MERGED_BESIDE and isinstance(found, list):
-            paths.update(str(path) for path in found)
-    return frozenset(paths)
-
-
-def _some(paths: Sequence[str]) -> str:
-    shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
-    return f"{shown} and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else shown
-
-
-def changes_of_pairs(top: Path, pairs: Sequence[TreePair]) -> list[FileChange]:
-    """Return what was changed between trees, pair after pair, and not changed back since.
-
-    Raises:
-        GitError: git could not tell.
-    """
-    if not pairs:
-        return []
-    touched = {
-        change.path
-        for pair in pairs
-        for change in compare_trees(top, pair.before, pair.after, find_renames=False)
-        if change.path not in pair.merged
-    }
-    net = compare_trees(top, pairs[0].before, pairs[-1].after)
-    return [c for c in net if c.path in touched or (c.old_path or c.path) in touched]
-
-
-def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
-    """Return the files that a task's agents changed, over all its runs; None when not known.
-
-    Raises:
-        GitRefusedError: git refuses the repository.
-    """
-    top = find_repository(snapshot.layout.project)
-    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
-    agents = [run for run in runs if is_session_run(run)]
-    if top is None or not agents:
-        return None
-    pairs = [pair for run in agents if (pair := tree_pair(run, top)) is not None]
-    try:
-        changes = changes_of_pairs(top, pairs)
-    except MissionError:
-        return None
-    paths = [path for c in changes for path in (c.path, c.old_path) if path]
-    paths += [path for run in agents for path in _private_paths(run)]
-    return list(dict.fromkeys(paths)) if pairs else None
-
-
-def _private_paths(run: Run) -> list[str]:
-    """Return the private files that changed in a run; no tree holds them."""
-    try:
-        begun = run.meta().created_at.timestamp() * 1e9
-    except MissionError:
-        return []
-    found = read_checkpoints([run]).found
-    left_out = found[-1].checkpoint.left_out if found else ()
-    return [each.path for each in left_out if each.reason == PRIVATE and each.mtime_ns >= begun]
-
-
-def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
-    """Return what tells whether a path is one of the mission's own files.
-
-    Whoever plans, reviews or ends a session changes them beside an agent's work, so git alone
-    says nothing of who did.
-    """
-    own = [*own_prefixes(layout, top), state_prefix(layout.state_dir, top)]
-    names = tuple(name for name in own if name)
-    folders = tuple(f"{name}/" for name in names)
-    return lambda path: path in names or path.startswith(folders)
-
-
-def scope_violations(
-    layout: Layout, scope: Sequence[str], changed: Sequence[str] | None
-) -> list[str]:
-    """Return the changed files that a write scope does not allow."""
-    top = find_work_tree(layout.project)
-    if not changed or top is None:
-        return []
-    is_own = own_files(layout, top)
-    return outside_scope([path for path in changed if not is_own(path)], scope)
-
-
 def _scope_lacks(
     work: EndedWork, snapshot: Snapshot, mission: Mission, task: Task, changed: list[str] | None
 ) -> list[str]:
     run, layout = work.run, snapshot.layout
-    rules = rules_in_force(run, work.rules) if work.rules else None
-    scope = rules.write_scope if rules else task.write_scope
+    scope = rules_in_force(run, work.rules).write_scope if work.rules else task.write_scope
     top = find_work_tree(layout.project)
     if scope and work.begin_tree and top and tree_pair(run, top) is None:
         return ["its write scope could not be looked at: the trees that it changed are not known"]
     outside = scope_violations(layout, scope, changed)
     if not outside:
         return []
-    message = f"it changed files outside of its write scope: {_some(outside)}"
-    EventLog(run).append(
-        EventType.SCOPE_VIOLATED, message, level="warning", data={"paths": outside}
-    )
+    message = f"it changed files outside of its write scope: {shown_paths(outside)}"
+    EventLog(run).append(EventType.SCOPE_VIOLATED, message, data={"paths": outside})
     return [] if mission.review.allow_out_of_scope else [message]
 
 
@@ -250,7 +130,6 @@ def _gate_lacks(
         log.append(
             EventType.GATE_PASSED if result.is_green else EventType.GATE_FAILED,
             f"gate `{result.gate.name}` {result.words}",
-            level="info" if result.is_green else "warning",
             data={
                 "gate": result.gate.name,
                 "outcome": result.outcome,
@@ -270,6 +149,75 @@ def _gate_lacks(
         )
     except MissionError as error:
         return [f"its gates could not be run: {error.message}"]
-    return [
-        f"gate `{result.gate.name}` {result.words}" for result in results if not result.is_green
-    ]
+    return [f"gate `{each.gate.name}` {each.words}" for each in results if not each.is_green]
+
+
+def run_gates(
+    snapshot: Snapshot,
+    task_id: str,
+    *,
+    cwd: Path,
+    gates: Sequence[Gate] | None = None,
+    changed: Sequence[str] | None = None,
+    heartbeat_file: str | None = None,
+    tell: Callable[[GateResult], None] = lambda _: None,
+) -> list[GateResult]:
+    """Run all gates in their order, each as a recorded step; stop only when stopped.
+
+    Args:
+        snapshot: the mission.
+        task_id: whose record they belong to.
+        cwd: where they run.
+        gates: the gates; None: those of the mission as it stands.
+        changed: the files that were changed; None: not known, so every gate counts.
+        heartbeat_file: touched while they run, for the session that waits for them.
+        tell: called with each result as it is known.
+
+    Raises:
+        MissionFileError: the gates cannot be read.
+        TaskNotFoundError: there is no such task.
+    """
+    results = []
+    if gates is None:
+        gates = parse_gates(snapshot.document.mission.quality_gates)
+    for gate in gates:
+        if changed is not None and gate.scope and _misses(gate, changed):
+            result = GateResult(gate=gate, outcome="skipped", words="its scope was not touched")
+        else:
+            result = _run_gate(snapshot, task_id, gate, cwd, heartbeat_file)
+        results.append(result)
+        tell(result)
+        if result.outcome == "stopped":
+            break
+    return results
+
+
+def _misses(gate: Gate, changed: Sequence[str]) -> bool:
+    return len(outside_scope(changed, gate.scope)) == len(changed)
+
+
+def _run_gate(
+    snapshot: Snapshot, task_id: str, gate: Gate, cwd: Path, heartbeat_file: str | None
+) -> GateResult:
+    request = StepRequest(
+        task_id=task_id,
+        name=gate.step,
+        kind="shell",
+        argv=gate.argv,
+        cwd=cwd,
+        timeout_seconds=gate.timeout_seconds,
+        heartbeat_file=heartbeat_file,
+    )
+    try:
+        run = run_step(snapshot, request, TerminalExecutor(RunCarrier))
+    except MissionError as error:
+        words = "; ".join(filter(None, (error.message, error.detail)))
+        return GateResult(gate=gate, outcome="failed", words=words)
+    done = run.find_result()
+    if done.get("outcome") == "completed":
+        return GateResult(gate=gate, outcome="passed", words="passed", run=run)
+    outcome, words = {
+        "stopped": ("stopped", "was stopped"),
+        "timeout": ("failed", "took too long"),
+    }.get(str(done.get("reason")), ("failed", f"failed with exit code {done.get('exit_code')}"))
+    return GateResult(gate=gate, outcome=outcome, words=words, run=run, tail=output_tail(run))

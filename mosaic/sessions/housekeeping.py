@@ -1,47 +1,91 @@
-"""Removing old run records and what killed processes left, and nothing that is needed or not ours.
+"""Removing old run records and what killed processes left; nothing that is needed or not ours.
 
 Kept are the records of live runs, prepared ones, those that cannot be read, and of a task
-that is not closed the last agent's run and the one with the last checkpoint. What is removed
-is found by `mosaic.sessions.survey` first; no symlink is followed on the way to it.
+that is not closed the last agent's run and the one with the last checkpoint. All that goes is
+found first, so that a dry run says what a real one does; no symlink is followed on the way.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import stat
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
 from mosaic.git.git import find_work_tree
 from mosaic.git.hidden_refs import forget_trees
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import find_bytes
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.leftovers import Leftover, find_leftovers
-from mosaic.machine.lock import hold_folder
+from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.paths import safe_segment
 from mosaic.machine.removing import (
+    find_symlink,
     remove_empty_folder,
     remove_file,
     remove_folder,
     rename_folder,
 )
+from mosaic.machine.staging import is_temporary
+from mosaic.model import RunStatus
 from mosaic.records import dataclass, replace
-from mosaic.runs.folders import GONE_PREFIX, runs_in, task_folders
-from mosaic.sessions.liveness import recover_if_needed
-from mosaic.sessions.survey import (
-    Found,
-    Kind,
-    folder_bytes,
-    link_to_state,
-    panel_files,
-    survey_runs,
+from mosaic.runs.checkpoint import last_seq
+from mosaic.runs.folders import (
+    BEGUN_NAME,
+    GONE_NAME,
+    GONE_PREFIX,
+    RUN_NAME,
+    is_half_laid_out,
+    is_session_run,
+    runs_in,
+    task_folders,
 )
+from mosaic.runs.record import Run
+from mosaic.sessions.liveness import find_locks
+from mosaic.sessions.recovery import recover_steps
+from mosaic.sessions.unrecorded import recover_if_needed
 from mosaic.workspaces.record import list_workspaces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
-__all__ = ["Cleaned", "checkpoint_bytes", "clean_runs", "folder_bytes", "sweep_leftovers"]
+PANEL_NAME = re.compile(r"panel-\d{3,}")
+PANEL_LAYOUT = 1
+_PANEL_FILE = re.compile(
+    r"panel\.json|state\.json|events\.jsonl|question\.md|mailbox-[^/]+\.jsonl|panel\.lock(\.holder)?"
+)
+
+
+class Kind(StrEnum):
+    """What was found in the folder of runs."""
+
+    RECORD = "run record"
+    HALF_MADE = "run record that was not made to its end"
+    REST = "rest of an interrupted removal"
+    PANEL = "panel record"
+    FOLDER = "empty folder"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """One thing that is old enough to go, or that is not known at all."""
+
+    path: Path
+    kind: Kind
+    size_bytes: int = 0
+    kept_because: str | None = None
+    """None: it goes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +98,20 @@ class Cleaned:
     """Temporary files of killed processes that were removed."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """What the decisions about one folder need."""
+
+    snapshot: Snapshot
+    older_than_seconds: float
+    live: Collection[str]
+    owners: Collection[str]
+    """Tasks and panels that have worktrees."""
+
+    def is_old(self, moment: float) -> bool:
+        return time.time() - moment >= self.older_than_seconds
+
+
 def clean_runs(
     snapshot: Snapshot,
     *,
@@ -63,21 +121,20 @@ def clean_runs(
 ) -> Cleaned:
     """Remove what is ours and old in the folder of runs, records with their hidden refs.
 
-    Args:
-        snapshot: the mission.
-        older_than_seconds: how long ago a run must have ended.
-        dry_run: only say what would be removed.
-        gone_worktrees: names of the worktrees that were removed, or would have been.
+    The worktrees of `gone_worktrees` were removed just now, or in a dry run would have been.
     """
     recover_if_needed(snapshot)
     layout = snapshot.layout
+    live = {found.lock.run_id for found in find_locks(layout) if not found.is_dead}
     owners = {each.owner for each in list_workspaces(layout) if each.name not in gone_worktrees}
-    found = survey_runs(snapshot, older_than_seconds=older_than_seconds, owners=owners)
+    look = _Look(snapshot=snapshot, older_than_seconds=older_than_seconds, live=live, owners=owners)
+    found = _survey_runs(look)
     if not dry_run:
         top = find_work_tree(layout.project)
         found = [each if each.kept_because else _remove(each, layout, top) for each in found]
     gone = [each.path for each in found if each.kept_because is None]
-    left = [each for each in find_all_leftovers(layout) if not _is_in(each.path, gone)]
+    left = find_all_leftovers(layout)
+    left = [each for each in left if not any(each.path.is_relative_to(g) for g in gone)]
     return Cleaned(
         removed=tuple(each for each in found if each.kept_because is None),
         kept=tuple(each for each in found if each.kept_because is not None),
@@ -89,6 +146,11 @@ def checkpoint_bytes(runs_dir: Path) -> int:
     """Return how much the checkpoints in all run records take, patches and logs."""
     runs = (run for folder in task_folders(runs_dir) for run in runs_in(folder))
     return sum(folder_bytes(run.checkpoints) for run in runs)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return how much a folder and all in it take."""
+    return sum(each.st_size for each in _stats_in(folder))
 
 
 def find_all_leftovers(layout: Layout) -> list[Leftover]:
@@ -114,37 +176,211 @@ def sweep_leftovers(layout: Layout) -> list[Leftover]:
     return _remove_leftovers(find_all_leftovers(layout))
 
 
-def _remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
-    removed = []
-    for each in left:
+def link_to_state(layout: Layout, folder: Path) -> Path | None:
+    """Return the symlink on the way to a folder of the mission; the folder where it is elsewhere.
+
+    None: it is reached by folders alone.
+    """
+    for root in (layout.project, layout.state_dir.parent):
+        if folder.is_relative_to(root) and ".." not in folder.relative_to(root).parts:
+            return find_symlink(root, folder)
+    return folder
+
+
+def _survey_runs(look: _Look) -> list[Found]:
+    """Return what is old in the folder of runs, and what is not known there."""
+    runs_dir = look.snapshot.layout.runs_dir
+    link = link_to_state(look.snapshot.layout, runs_dir)
+    if link is not None:
+        return [_unknown(link, "it is a symlink, and what it leads to is not ours")]
+    return [each for entry in _entries(runs_dir) for each in _survey_entry(entry, look)]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    return []
+
+
+def _survey_entry(entry: os.DirEntry[str], look: _Look) -> Iterator[Found]:
+    folder = look.snapshot.layout.runs_dir / entry.name
+    if not entry.is_dir(follow_symlinks=False):
+        if not is_temporary(entry.name):
+            yield _unknown(folder, "not a folder of runs")
+        return
+    runs = runs_in(folder)
+    recover_steps(runs, look.snapshot.document.mission)
+    needed = _needed(runs, look.snapshot)
+    files = _panel_files(folder)
+    others = [each for each in _entries(folder) if folder / each.name not in files]
+    found = [each for inner in others if (each := _survey_inner(folder, inner, look, needed))]
+    yield from found
+    if sum(each.kept_because is None for each in found) < len(others):
+        return
+    if files:
+        yield from _survey_panel(folder, files, look)
+    elif found or look.is_old(entry.stat().st_mtime):
+        yield Found(path=folder, kind=Kind.FOLDER)
+
+
+def _survey_inner(
+    folder: Path, entry: os.DirEntry[str], look: _Look, needed: Collection[str]
+) -> Found | None:
+    """Return what is to be said of something in a folder of runs; None where it stays."""
+    place = folder / entry.name
+    if not entry.is_dir(follow_symlinks=False):
+        return None if is_temporary(entry.name) else _unknown(place)
+    try:
+        return _survey_run(place, look, needed)
+    except (MissionError, OSError) as error:
+        return _unknown(place, f"it cannot be looked at: {error}")
+
+
+def _survey_run(place: Path, look: _Look, needed: Collection[str]) -> Found | None:
+    run = Run(dir=place)
+    kind = Kind.RECORD
+    if GONE_NAME.fullmatch(place.name) or BEGUN_NAME.fullmatch(place.name):
+        kind = Kind.REST
+    elif is_half_laid_out(run):
+        kind = Kind.HALF_MADE
+    elif (problem := _why_not_ours(run)) is not None:
+        is_being_made = RUN_NAME.fullmatch(place.name) and is_folder_held(place)
+        return _unknown(place, "it is live" if is_being_made else f"not a run record: {problem}")
+    if kind is Kind.RECORD:
+        if _age_seconds(run) < look.older_than_seconds:
+            return None
+        because = _why_kept(run, look.live, needed)
+        has_panel = (place.parent / "panel.json").exists()
+        if because is None and has_panel and place.parent.name in look.owners:
+            because = "its panel has worktrees: `mission panel shutdown` ends it"
+    else:
+        if not look.is_old(_last_change(place)):
+            return None
+        because = "it is live" if is_folder_held(place) else None
+    return Found(path=place, kind=kind, size_bytes=folder_bytes(place), kept_because=because)
+
+
+def _survey_panel(folder: Path, files: Sequence[Path], look: _Look) -> Iterator[Found]:
+    """Look at the record of a panel that keeps no run."""
+    stats = [os.lstat(path) for path in files if os.path.lexists(path)]
+    last_change = max((each.st_mtime for each in stats), default=0.0)
+    if folder.name in look.owners or not look.is_old(last_change):
+        return
+    if (problem := _why_no_panel(folder)) is not None:
+        yield _unknown(folder, f"not a panel's record: {problem}")
+    else:
+        size = sum(each.st_size for each in stats)
+        yield Found(path=folder, kind=Kind.PANEL, size_bytes=size)
+
+
+def _panel_files(folder: Path) -> list[Path]:
+    """Return the files of a panel's own record."""
+    if not PANEL_NAME.fullmatch(folder.name):
+        return []
+    return [
+        folder / entry.name
+        for entry in _entries(folder)
+        if _PANEL_FILE.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+    ]
+
+
+def _why_no_panel(folder: Path) -> str | None:
+    """Say why a folder holds no panel's record; one that was not made to its end is one."""
+    path = folder / "panel.json"
+    if not path.exists():
+        return None
+    try:
+        version = parse_json(find_bytes(path) or b"")["layout_version"]
+    except (MissionError, ValueError, KeyError, TypeError, RecursionError):
+        return "`panel.json` cannot be read"
+    return None if version == PANEL_LAYOUT else "`panel.json` is of another layout"
+
+
+def _why_not_ours(run: Run) -> str | None:
+    """Say why a folder is not the record of a run of ours; None where it is."""
+    if not RUN_NAME.fullmatch(run.id):
+        return "it has another name"
+    for name in ("meta.json", "state.json"):
         try:
-            remove_file(each.path.parent, each.path)
-        except MissionError:
-            continue
-        removed.append(each)
-    return removed
+            mode = os.lstat(run.dir / name).st_mode
+        except OSError:
+            return f"it has no `{name}`"
+        if not stat.S_ISREG(mode):
+            return f"`{name}` is not a file"
+    try:
+        meta = run.meta()
+    except MissionError as error:
+        return error.message
+    folders = (safe_segment(meta.task_id), meta.task_id)
+    if meta.run_id != run.id or run.dir.parent.name not in folders:
+        return f"it is a copy of `{meta.run_id}` of `{meta.task_id}`"
+    return None
+
+
+def _unknown(path: Path, why: str = "not a run record") -> Found:
+    return Found(path=path, kind=Kind.UNKNOWN, kept_because=why)
+
+
+def _why_kept(run: Run, live: Collection[str], needed: Collection[str]) -> str | None:
+    try:
+        status = run.state().status
+    except MissionError:
+        return "it cannot be read"
+    if run.id in live or status is RunStatus.RUNNING or is_folder_held(run.dir):
+        return "it is live"
+    if status is RunStatus.PREPARED:
+        return "it waits to be started"
+    return "its task is open, and goes on from it" if run.id in needed else None
+
+
+def _needed(runs: Sequence[Run], snapshot: Snapshot) -> set[str]:
+    """Return the runs that an open task goes on from; of an unknown task all are free."""
+    task_id = next((meta.task_id for run in runs if (meta := run.find_meta())), None)
+    entry = snapshot.find(task_id) if task_id else None
+    if entry is None or entry.task.status.is_closed:
+        return set()
+    agents = [run.id for run in runs if is_session_run(run)]
+    saved = [run.id for run in runs if last_seq(run)]
+    return {*agents[-1:], *saved[-1:]}
+
+
+def _age_seconds(run: Run) -> float:
+    try:
+        state = run.state()
+        ended = state.finished_at or state.updated_at or run.last_sign_of_life()
+    except MissionError:
+        ended = datetime.fromtimestamp(_last_change(run.dir), UTC)
+    return (utc_now() - ended).total_seconds()
+
+
+def _last_change(folder: Path) -> float:
+    """Return when a folder, or a file in it, was changed last, in seconds since the epoch."""
+    return max(each.st_mtime for each in (os.lstat(folder), *_stats_in(folder)))
+
+
+def _stats_in(folder: Path) -> Iterator[os.stat_result]:
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                yield os.lstat(os.path.join(path, name))
 
 
 def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
     root, path = layout.state_dir, found.path
     try:
-        if found.kind is Kind.FOLDER:
-            is_gone = remove_empty_folder(root, path)
-            return found if is_gone else replace(found, kept_because="it is not empty any more")
-        if found.kind is Kind.PANEL:
-            for file in panel_files(path):
+        if found.kind in (Kind.FOLDER, Kind.PANEL):
+            for file in _panel_files(path):
                 remove_file(root, file)
             is_gone = remove_empty_folder(root, path)
             return found if is_gone else replace(found, kept_because="it is not empty any more")
-        if found.kind is not Kind.RECORD:
-            with hold_folder(path):
-                remove_folder(root, path)
-            return found
         with hold_folder(path):
+            if found.kind is not Kind.RECORD:
+                remove_folder(root, path)
+                return found
             if top is not None:
-                forget_trees(top, found.run.id)
+                forget_trees(top, path.name)
             # At one stroke, so that a crash leaves no half of a record.
-            gone = rename_folder(root, path, f"{GONE_PREFIX}{found.run.id}")
+            gone = rename_folder(root, path, f"{GONE_PREFIX}{path.name}")
         remove_folder(root, gone)
     except HeldError:
         return replace(found, kept_because="it is live")
@@ -154,5 +390,10 @@ def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
     return found
 
 
-def _is_in(path: Path, folders: Collection[Path]) -> bool:
-    return any(path.is_relative_to(folder) for folder in folders)
+def _remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
+    removed = []
+    for each in left:
+        with contextlib.suppress(MissionError):
+            remove_file(each.path.parent, each.path)
+            removed.append(each)
+    return removed

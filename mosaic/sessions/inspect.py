@@ -21,13 +21,11 @@ from mosaic.runs.folders import (
     task_folders,
 )
 from mosaic.runtimes import known_runtimes
-from mosaic.sessions.housekeeping import find_all_leftovers, sweep_leftovers
-from mosaic.sessions.liveness import recover_if_needed
+from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, sweep_leftovers
+from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
-from mosaic.sessions.session_lock import find_locks
-from mosaic.sessions.survey import link_to_state
-from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 from mosaic.sessions.worktrees import worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
@@ -55,7 +53,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     snapshot = read_mission(mission_file, use_index=False)
     with contextlib.suppress(MissionError):  # a lock that cannot be read is a finding below
         live |= {found.lock.session_id for found in live_or_unknown(snapshot)}
-    problems = snapshot.with_session_problems().problems
+    problems = (*snapshot.problems, *snapshot.session_problems)
     findings = [_problem_finding(problem.error) for problem in problems]
     findings += _lock_findings(snapshot)
     findings += _conflict_findings(snapshot)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import format_moment
 from mosaic.errors import MissionError
-from mosaic.machine.clock import read_moment, utc_now
+from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.machine.lock import is_folder_held
@@ -22,19 +22,16 @@ from mosaic.machine.paths import safe_segment
 from mosaic.model import EndReason, Usage
 from mosaic.ports import EndCause, Ending
 from mosaic.records import asdict, dataclass
-from mosaic.runs.events import STEP_EVENTS, EventLog, EventType
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import (
     LAYOUT_VERSION,
     RunMeta,
-    advance,
     meta_from,
     meta_values,
 )
 from mosaic.runs.report import AgentReport, Artifact, Followup
-from mosaic.runs.result import write_result
-from mosaic.sessions.record_end import EndFacts, Settled, settle_in, step_end
-from mosaic.sessions.run_rules import rules_from, rules_values
+from mosaic.sessions.record_end import EndFacts, Settled, finish_record, settle_in
+from mosaic.sessions.rules import rules_from, rules_values
 from mosaic.store.state import ensure_state_dir, folders_of_ends, list_kept_ends
 
 if TYPE_CHECKING:
@@ -97,7 +94,9 @@ def _settle(draft: Draft, kept: KeptEnd) -> Settled | None:
         lock_file = layout.session_lock
         own = layout.session_locks_dir / f"{safe_segment(meta.session_id or '')}.lock"
         settled = settle_in(draft, meta, facts, own if own.exists() else lock_file)
-        _finish_record(layout, meta, facts, settled)
+        run, words = run_of(layout.runs_dir, meta.task_id, meta.run_id), "; recorded later"
+        with contextlib.suppress(MissionError):  # the record may be gone
+            finish_record(run, meta, facts, settled.outcome, state=run.state(), words=words)
     kept.path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         kept.path.parent.rmdir()  # only an empty one goes
@@ -109,29 +108,6 @@ def _is_recorded(draft: Draft, meta: RunMeta) -> bool:
     known = draft.snapshot.document.mission.sessions.find(meta.session_id or "")
     is_ended = known is not None and known.ended_at is not None
     return is_ended and known is not None and known.ended_reason is not EndReason.CRASHED
-
-
-def _finish_record(layout: Layout, meta: RunMeta, facts: EndFacts, settled: Settled) -> None:
-    """Bring the run's own record up to date, where it is still there."""
-    run = run_of(layout.runs_dir, meta.task_id, meta.run_id)
-    outcome = settled.outcome
-    with contextlib.suppress(MissionError):
-        state = run.state()
-        events = EventLog(run)
-        kind = STEP_EVENTS.get(outcome.run_status, EventType.STEP_FAILED)
-        events.append(kind, f"{outcome.summary}; recorded later, when the mission was back")
-        write_result(run, meta, step_end(meta, facts, outcome, events=events.last_seq))
-        run.write_state(
-            advance(
-                state,
-                utc_now(),
-                status=outcome.run_status,
-                reason=outcome.reason,
-                finished_at=facts.ended_at,
-                summary=outcome.summary,
-                last_event_seq=events.last_seq,
-            )
-        )
 
 
 def _values(meta: RunMeta, facts: EndFacts) -> dict[str, JsonValue]:

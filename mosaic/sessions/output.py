@@ -12,6 +12,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from mosaic.errors import MissionError
+from mosaic.machine.clock import utc_now
 from mosaic.ports import (
     CommandRan,
     ConversationKnown,
@@ -25,6 +27,7 @@ from mosaic.ports import (
 from mosaic.records import dataclass
 from mosaic.runs.checked import is_line
 from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, telling_lines
+from mosaic.runs.folders import run_of
 from mosaic.runs.transcript import Transcript
 from mosaic.runtimes import get_runtime
 from mosaic.runtimes.readers import TextReader
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from mosaic.model import Mission, Mode, Usage
     from mosaic.ports import OutputReader
     from mosaic.runs.record import Run, RunMeta
+    from mosaic.sessions.liveness import FoundLock
+    from mosaic.store.layout import Layout
 
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 16 << 20
@@ -256,3 +261,36 @@ def words_for(seen: Observation) -> str:
 
 def _is_id(text: str) -> bool:
     return len(text) <= LONGEST_ID and is_line(text) and not text.startswith("-")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveSession:
+    """One session that works now."""
+
+    found: FoundLock
+    progress: Progress
+
+
+def observe_session(found: FoundLock, layout: Layout) -> LiveSession:
+    """Return how a live session gets on; what its record does not tell stays empty."""
+    lock = found.lock
+    run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
+    elapsed = (utc_now() - lock.started_at).total_seconds()
+    try:
+        state = run.state()
+    except MissionError:
+        progress = Progress(elapsed_seconds=elapsed, last="", output_bytes=0, usage=None)
+        return LiveSession(found=found, progress=progress)
+    if state.started_at is not None:
+        elapsed = (utc_now() - state.started_at).total_seconds()
+    spoke = [log.stat().st_mtime for log in (run.stdout_log, run.stderr_log) if log.exists()]
+    return LiveSession(
+        found=found,
+        progress=Progress(
+            elapsed_seconds=max(0.0, elapsed),
+            last=state.last_activity,
+            output_bytes=run.output_bytes(),
+            usage=state.usage,
+            silent_seconds=max(0.0, time.time() - max(spoke)) if spoke else 0.0,
+        ),
+    )

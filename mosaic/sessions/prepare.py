@@ -1,4 +1,4 @@
-"""Laying out a hand-off: the run's record, and everything that the agent is given."""
+"""Preparing a run, whatever runs in it: a session, a panel's worker, a recorded command."""
 
 from __future__ import annotations
 
@@ -7,35 +7,94 @@ import shutil
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
+from mosaic.errors import GitRefusedError
 from mosaic.git.git import current_branch, head_commit
 from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import write_private
+from mosaic.machine.paths import safe_segment
 from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
-from mosaic.records import dataclass
-from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import is_session_run, laying_out, runs_of_task
+from mosaic.records import dataclass, field
+from mosaic.runs.events import EventLog, EventType, step_data
+from mosaic.runs.folders import is_session_run, laying_out, new_run_id, runs_of_task
 from mosaic.runs.masking import masked_argv
-from mosaic.runs.record import Run, RunMeta, write_request
-from mosaic.sessions.agent_version import describe_agent
+from mosaic.runs.record import Run, RunMeta, advance, write_request
+from mosaic.sessions.agent import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
-from mosaic.sessions.changed_rules import claim_rules
-from mosaic.sessions.place import folders_of_mission
-from mosaic.sessions.run_rules import write_rules
+from mosaic.sessions.claim import new_session_id
+from mosaic.sessions.rules import claim_rules, write_rules
+from mosaic.sessions.worktrees import (
+    folders_of_mission,
+    home_place,
+    wanted_worktree,
+    worktree_place,
+)
+from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mosaic.model import Mode, Task
+    from mosaic.model import JsonValue, Mode, Task
+    from mosaic.plan.rules import Rules
     from mosaic.ports import Invocation, Runtime
     from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.briefing import Preview
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.claim import Claim
-    from mosaic.sessions.place import Place
+    from mosaic.sessions.worktrees import Place
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.provision import WorkspaceRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunPlan:
+    """What is asked of a run."""
+
+    owner: str
+    """The task or panel whose run it is."""
+    step: str
+    kind: str
+    """The runtime's name, or one of `STEP_KINDS`."""
+    mode: Mode
+    cwd: Path
+    mission_file: str
+    attempt: int
+    timeout_seconds: float | None = None
+    session_id: str | None = None
+    panel_id: str | None = None
+    from_checkpoint: int | None = None
+    """The work tree was set back to this checkpoint of the task first."""
+    heartbeat_file: str | None = None
+    """Touched as long as the run goes on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What is run, and what it is given."""
+
+    invocation: Invocation
+    runtime: Runtime | None = None
+    """None: a recorded command."""
+    prompt: str = ""
+    capsule: str = ""
+    origin: Mapping[str, JsonValue] = field(default_factory=dict)
+    rules: Rules | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Further files of the record, by name."""
+    conversation: str | None = None
+    """The runtime's own conversation that is continued."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A run that is prepared, and how it is started."""
+
+    run: Run
+    meta: RunMeta
+    order: Order
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,114 +109,78 @@ class Chosen:
     reserved: Claim | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prepared:
-    """A run that is laid out, and how its agent is started."""
-
-    run: Run
-    order: Order
-    invocation: Invocation
-
-
 def prepare_run(
-    snapshot: Snapshot, chosen: Chosen, place: Place, attempt: Attempt, request: HandOffRequest
+    layout: Layout,
+    plan: RunPlan,
+    give: Callable[[Run], Given],
+    event: EventType = EventType.RUN_PREPARED,
 ) -> Prepared:
-    """Lay out the run record, with everything that the agent is given.
+    """Write a run's record, with everything that it is given; nothing stays behind on failure.
+
+    Args:
+        layout: where records are.
+        plan: what is asked of the run.
+        give: returns what it is given; called with the run's folder made.
+        event: noted as the first event of the run.
 
     Raises:
-        TemplateError: the prompt cannot be rendered.
-        FileAccessError: the record cannot be written; nothing of it stays behind.
+        FileAccessError: the record cannot be written.
     """
-    layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
-    timeout = request.timeout_seconds or _configured_timeout(snapshot, runtime.name)
-    number = _attempt_number(layout, task, attempt)
-    rules = claim_rules(snapshot, task)
-    with laying_out(layout.runs_dir, task.id) as run:
-        occasion = _occasion(chosen, place, attempt, run, request.mode)
-        told = task._replace(write_scope=rules.write_scope)  # by what it is judged
-        briefing = brief_agent(snapshot, told, occasion)
-        launch = Launch(
-            mode=request.mode,
-            cwd=place.cwd,
-            run_dir=run.dir,
-            prompt=briefing.prompt,
-            prompt_file=run.prompt_file,
-            capsule_file=run.capsule_file,
-            task_id=task.id,
-            task_file=layout.project / task.file if task.file else None,
-            model=request.model,
-            conversation=attempt.conversation,
-            folders=folders_of_mission(layout) if place.workspace else (),
-        )
-        invocation = runtime.invocation(launch)
+    with laying_out(layout.runs_dir, plan.owner) as run:
+        given = give(run)
+        argv = given.invocation.argv
+        is_set_back = plan.from_checkpoint is not None
+        set_back = {"from_checkpoint": plan.from_checkpoint} if is_set_back else {}
+        for name, text in given.files.items():
+            write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
         meta = RunMeta(
-            task_id=task.id,
-            step_id=runtime.name,
-            step_kind=runtime.name,
+            task_id=plan.owner,
+            step_id=plan.step,
+            step_kind=plan.kind,
             run_id=run.id,
-            session_id=chosen.session_id,
-            attempt=number,
-            runtime=runtime.name,
-            mode=request.mode,
-            argv=masked_argv(invocation.argv, briefing.prompt),
-            cwd=str(place.cwd),
-            mission_file=str(layout.mission_file),
-            branch=current_branch(place.cwd),
-            base_commit=head_commit(place.cwd),
-            timeout_seconds=timeout,
+            session_id=plan.session_id,
+            panel_id=plan.panel_id,
+            attempt=plan.attempt,
+            runtime=plan.kind,
+            mode=plan.mode,
+            argv=masked_argv(argv, given.prompt),
+            cwd=str(plan.cwd),
+            mission_file=plan.mission_file,
+            branch=current_branch(plan.cwd),
+            base_commit=_begin_commit(plan),
+            timeout_seconds=plan.timeout_seconds,
             created_at=utc_now(),
-            prompt=briefing.origin(),
-            agent=describe_agent(runtime, invocation.argv[0], layout),
+            prompt={**given.origin, **set_back},
+            agent=describe_agent(given.runtime, argv[0], layout) if given.runtime else {},
             tool_version=__version__,
-            rules_sha256=write_rules(run, rules),
+            rules_sha256=write_rules(run, given.rules) if given.rules else None,
         )
-        write_request(run, meta, prompt=briefing.prompt, capsule=briefing.capsule)
-        save_capsule(layout, briefing.capsule)
-        _note_prepared(run, attempt)
-    marks = {
-        "MISSION_TASK": task.id,
-        "MISSION_SESSION": chosen.session_id,
-        "MISSION_RUN": run.id,
-    }
-    order = build_order(meta, invocation, run, marks, place.lock_file)
-    return Prepared(run=run, order=order, invocation=invocation)
-
-
-def _attempt_number(layout: Layout, task: Task, attempt: Attempt) -> int:
-    earlier = runs_of_task(layout.runs_dir, task.id)
-    return max(attempt.number, 1 + sum(is_session_run(each) for each in earlier))
-
-
-def _occasion(chosen: Chosen, place: Place, attempt: Attempt, run: Run, mode: Mode) -> Occasion:
-    return Occasion(
-        runtime=chosen.runtime.name,
-        mode=mode,
-        now=utc_now(),
-        attempt=attempt,
-        session_id=chosen.session_id,
-        run_id=run.id,
-        prompt_file=str(run.prompt_file),
-        run_dir=str(run.dir),
-        workspace=place.workspace,
+        write_request(run, meta, prompt=given.prompt, capsule=given.capsule)
+        log = EventLog(run)
+        log.append(event, "the run is prepared", data=step_data(run))
+        if given.conversation:
+            words = "the runtime's own conversation is continued"
+            data: dict[str, JsonValue] = {"runtime_session_id": given.conversation}
+            log.append(EventType.RUN_RESUMED, words, data=data)
+        if set_back:
+            words = f"the work tree was set back to checkpoint {plan.from_checkpoint}"
+            log.append(EventType.RUN_RESUMED, words, data=set_back)
+        run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
+    return Prepared(
+        run=run, meta=meta, order=order_of(run, meta, given.invocation, plan.heartbeat_file)
     )
 
 
-def build_order(
-    meta: RunMeta,
-    invocation: Invocation,
-    run: Run,
-    marks: Mapping[str, str],
-    heartbeat_file: Path | None = None,
+def order_of(
+    run: Run, meta: RunMeta, invocation: Invocation, heartbeat_file: str | None = None
 ) -> Order:
-    """Return how a run's agent is started.
-
-    Args:
-        meta: what was asked of the run.
-        invocation: the runtime's answer.
-        run: the run; the agent finds its record by the environment.
-        marks: variables that tell the agent what it works on.
-        heartbeat_file: touched as long as the run goes on.
-    """
+    """Return how a prepared run is started; what runs in it finds its record by the environment."""
+    if meta.panel_id:
+        marks = {"MISSION_PANEL": meta.panel_id, "MISSION_WORKER": meta.step_id}
+    else:
+        marks = {"MISSION_TASK": meta.task_id}
+    if meta.session_id:
+        marks |= {"MISSION_SESSION": meta.session_id, "MISSION_RUN": run.id}
     return Order(
         argv=invocation.argv,
         channel=invocation.channel,
@@ -174,8 +197,134 @@ def build_order(
         unset=invocation.unset,
         timeout_seconds=meta.timeout_seconds,
         conversation=invocation.conversation,
-        heartbeat_file=str(heartbeat_file) if heartbeat_file else None,
+        heartbeat_file=heartbeat_file,
     )
+
+
+def prepare_session(
+    snapshot: Snapshot, chosen: Chosen, place: Place, attempt: Attempt, request: HandOffRequest
+) -> Prepared:
+    """Prepare the run of an agent's session.
+
+    Raises:
+        TemplateError: the prompt cannot be rendered.
+        FileAccessError: the record cannot be written.
+    """
+    layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
+    rules = claim_rules(snapshot, task)
+
+    def give(run: Run) -> Given:
+        occasion = Occasion(
+            runtime=runtime.name,
+            mode=request.mode,
+            now=utc_now(),
+            attempt=attempt,
+            session_id=chosen.session_id,
+            run_id=run.id,
+            prompt_file=str(run.prompt_file),
+            run_dir=str(run.dir),
+            workspace=place.workspace,
+        )
+        # It is shown the scope by which it is judged.
+        briefing = brief_agent(snapshot, task._replace(write_scope=rules.write_scope), occasion)
+        save_capsule(layout, briefing.capsule)
+        launch = _launch_of(
+            layout, task, request, attempt=attempt, place=place, run=run, prompt=briefing.prompt
+        )
+        return Given(
+            invocation=runtime.invocation(launch),
+            runtime=runtime,
+            prompt=briefing.prompt,
+            capsule=briefing.capsule,
+            origin=briefing.origin(),
+            rules=rules,
+            conversation=attempt.conversation,
+        )
+
+    earlier = runs_of_task(layout.runs_dir, task.id)
+    spec = snapshot.document.mission.runtimes.get(runtime.name)
+    configured = parse_duration(spec.timeout) if spec and spec.timeout else None
+    plan = RunPlan(
+        owner=task.id,
+        step=runtime.name,
+        kind=runtime.name,
+        mode=request.mode,
+        cwd=place.cwd,
+        mission_file=str(layout.mission_file),
+        attempt=max(attempt.number, 1 + sum(is_session_run(each) for each in earlier)),
+        timeout_seconds=request.timeout_seconds or configured,
+        session_id=chosen.session_id,
+        from_checkpoint=request.from_checkpoint,
+        heartbeat_file=str(place.lock_file),
+    )
+    return prepare_run(layout, plan, give)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedLaunch:
+    """How a hand-off would be launched if it was made now."""
+
+    launch_command: tuple[str, ...]
+    """With `{prompt}` for the prompt, and keys masked."""
+    session_id: str
+    run_id: str
+    lock_file: str
+
+
+def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -> PlannedLaunch:
+    """Return how a previewed hand-off would be launched; nothing is changed or reserved."""
+    layout, task = snapshot.layout, preview.task
+    session_id = new_session_id(snapshot)
+    wanted = wanted_worktree(layout, task, request)
+    workspace = find_workspace(layout, wanted.name) if wanted else None
+    place = worktree_place(layout, session_id, workspace) if wanted else home_place(layout)
+    folder = layout.runs_dir / safe_segment(task.id)
+    run = Run(dir=folder / new_run_id(folder, os.urandom(3).hex()))
+    prompt = preview.briefing.prompt
+    launch = _launch_of(
+        layout, task, request, attempt=preview.attempt, place=place, run=run, prompt=prompt
+    )
+    return PlannedLaunch(
+        launch_command=masked_argv(preview.runtime.invocation(launch).argv, prompt),
+        session_id=session_id,
+        run_id=run.id,
+        lock_file=str(place.lock_file),
+    )
+
+
+def _launch_of(
+    layout: Layout,
+    task: Task,
+    request: HandOffRequest,
+    *,
+    attempt: Attempt,
+    place: Place,
+    run: Run,
+    prompt: str,
+) -> Launch:
+    return Launch(
+        mode=request.mode,
+        cwd=place.cwd,
+        run_dir=run.dir,
+        prompt=prompt,
+        prompt_file=run.prompt_file,
+        capsule_file=run.capsule_file,
+        task_id=task.id,
+        task_file=layout.project / task.file if task.file else None,
+        model=request.model,
+        conversation=attempt.conversation,
+        folders=folders_of_mission(layout) if place.workspace else (),
+    )
+
+
+def _begin_commit(plan: RunPlan) -> str | None:
+    """Return the commit that a run begins on; a recorded command goes on where git refuses."""
+    try:
+        return head_commit(plan.cwd)
+    except GitRefusedError:
+        if plan.session_id or plan.panel_id:
+            raise
+        return None
 
 
 def _reachable_command() -> dict[str, str]:
@@ -185,19 +334,3 @@ def _reachable_command() -> dict[str, str]:
         return {}
     folder = os.path.dirname(command)
     return {"PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), folder)))}
-
-
-def _note_prepared(run: Run, attempt: Attempt) -> None:
-    events = EventLog(run)
-    events.append(EventType.RUN_PREPARED, "the run is laid out")
-    if attempt.conversation:
-        events.append(
-            EventType.RUN_RESUMED,
-            "the runtime's own conversation is continued",
-            data={"runtime_session_id": attempt.conversation},
-        )
-
-
-def _configured_timeout(snapshot: Snapshot, runtime: str) -> float | None:
-    spec = snapshot.document.mission.runtimes.get(runtime)
-    return parse_duration(spec.timeout) if spec and spec.timeout else None

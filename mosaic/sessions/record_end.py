@@ -14,13 +14,15 @@ from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, RunStatus, Session, Status, Usage
 from mosaic.records import dataclass, field, replace
+from mosaic.runs.checkpoint import last_seq
+from mosaic.runs.events import STEP_EVENTS, EventLog, step_data
 from mosaic.runs.flood import Unread
 from mosaic.runs.folders import run_of, runs_in
+from mosaic.runs.record import advance
 from mosaic.runs.report import AgentReport
-from mosaic.runs.result import StepEnd
-from mosaic.sessions.changed_rules import find_changes, note_changed_rules, note_changes
+from mosaic.runs.result import StepEnd, write_result
 from mosaic.sessions.decide import Outcome, decide_outcome
-from mosaic.sessions.run_rules import read_rules, settings_of
+from mosaic.sessions.rules import find_changes, note_changes, read_rules
 from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
 
     from mosaic.plan.rules import RuleChange, Rules
     from mosaic.ports import Ending, Order
-    from mosaic.runs.record import Run, RunMeta
+    from mosaic.runs.record import Run, RunMeta, RunState
     from mosaic.sessions.supervisor import RunEnd
     from mosaic.store.draft import Draft
 
 SETTLE_LOCK_SECONDS = 60.0
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """How long to wait before each new try, where the mission's files are just being saved."""
+
 
 Answer = TypeVar("Answer")
 
@@ -214,7 +217,8 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
     status = outcome.task_status or found
     _note_session(draft, session, outcome, status)
     draft.save()
-    _note_changes(draft, run, rules, changes)
+    if rules:
+        note_changes(run, rules, changes, draft.snapshot.document)
     remove_lock(lock_file, meta.run_id)
     return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
 
@@ -232,15 +236,6 @@ def _rules_of_run(run: Run, meta: RunMeta, facts: EndFacts) -> tuple[Rules | Non
 def _change_words(changes: Sequence[RuleChange]) -> str:
     keys = ", ".join(f"`{change.key}`" for change in changes)
     return f"changed while it worked: {keys}"
-
-
-def _note_changes(
-    draft: Draft, run: Run, rules: Rules | None, changes: Sequence[RuleChange]
-) -> None:
-    note_changes(run, changes)
-    if rules and any(change.key != "write_scope" for change in changes):
-        now = settings_of(draft.snapshot.document)
-        note_changed_rules(draft.layout.mission_file, rules.settings, now)
 
 
 def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:
@@ -308,3 +303,53 @@ def step_end(meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -
         answer=facts.answer,
         report=facts.report,
     )
+
+
+def finish_record(
+    run: Run,
+    meta: RunMeta,
+    facts: EndFacts,
+    outcome: Outcome,
+    *,
+    state: RunState | None,
+    log: EventLog | None = None,
+    words: str = "",
+) -> None:
+    """Write an end into a run's record: an event, result.json, and state.json last of all.
+
+    Args:
+        run: the run.
+        meta: what was asked of it.
+        facts: how it ended.
+        outcome: what that means.
+        state: where it stood; None leaves state.json as it is.
+        log: its events, where somebody has them open.
+        words: added to the event.
+
+    Raises:
+        FileAccessError: the record cannot be written.
+    """
+    log = log or EventLog(run)
+    kind = STEP_EVENTS[outcome.run_status]
+    data = step_data(
+        run,
+        exit_code=facts.exit_code,
+        outcome=outcome.run_status.value,
+        reason=outcome.reason.value,
+    )
+    log.append(kind, outcome.summary + words, data=data)
+    write_result(run, meta, step_end(meta, facts, outcome, events=log.last_seq))
+    if state is not None:
+        run.write_state(
+            advance(
+                state,
+                utc_now(),
+                status=outcome.run_status,
+                reason=outcome.reason,
+                finished_at=facts.ended_at,
+                exit_code=facts.exit_code,
+                summary=outcome.summary,
+                last_event_seq=log.last_seq,
+                checkpoint_seq=last_seq(run),
+            )
+        )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from mosaic.errors import HeldError, MissionError
+from mosaic.errors import HeldError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder, is_folder_held
@@ -21,22 +21,23 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.traces import find_environment
 from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
+from mosaic.plan.rules import judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
-from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, read_events
+from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import find_run, run_of
-from mosaic.runs.record import Run, RunMeta, RunState, advance
+from mosaic.runs.record import Run, RunMeta, RunState
 from mosaic.runs.report import read_report
-from mosaic.runs.result import lost_output_words, write_result
+from mosaic.runs.result import lost_output_words
 from mosaic.runs.tails import tail_text
-from mosaic.sessions.collect import bring_home_in
-from mosaic.sessions.decide import decide_step_outcome
+from mosaic.sessions.collect import collect_in
+from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
 from mosaic.sessions.kept_ends import settle_kept
-from mosaic.sessions.on_record import lacks_on_record
+from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.output import OutputFollower, reader_of
-from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, settle_in, step_end
-from mosaic.sessions.session_lock import find_locks
+from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, finish_record, settle_in
+from mosaic.sessions.rules import read_rules
 from mosaic.sessions.unrecorded import find_lost
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import Mission
     from mosaic.sessions.decide import Outcome
-    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
 
@@ -114,7 +115,7 @@ def _recover_step(run: Run, mission: Mission) -> bool:
             outcome = decide_step_outcome(
                 ended=facts.ended, words=facts.ending.message, report=facts.report
             )
-            _finish_record(run, meta, facts, outcome)
+            _finish(run, meta, facts, outcome)
     except MissionError:
         return False  # held by a living supervisor, or broken and left for people to look at
     return True
@@ -165,40 +166,27 @@ def _end_run(
             if is_ours:
                 _sweep(run, meta)  # first: what is left behind may keep the logs open
             wait_until_written((run.stdout_log, run.stderr_log))
-            bring_home_in(draft, run, meta)
+            collect_in(draft, run, meta)
         facts = _facts(run, meta, draft.snapshot.document.mission, unseen=unseen)
         settled = settle_in(draft, meta, facts, lock_file)
         if folder is not None:
-            _finish_record(run, meta, facts, settled.outcome)
+            _finish(run, meta, facts, settled.outcome)
     finally:
         if folder is not None:
             folder.release()
     return settled
 
 
-def _finish_record(run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> None:
+def _finish(run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> None:
     (run.dir / RESERVE_NAME).unlink(missing_ok=True)
-    events = EventLog(run)
-    kind = STEP_EVENTS.get(outcome.run_status, EventType.STEP_FAILED)
-    events.append(kind, f"{outcome.summary}; recorded after its supervisor was gone")
-    write_result(run, meta, step_end(meta, facts, outcome, events=events.last_seq))
     try:
-        state = run.state()
+        state: RunState | None = run.state()
     except MissionError:
-        return  # a broken state is left for people to look at
-    if state.status in (RunStatus.PREPARED, RunStatus.RUNNING):
-        run.write_state(
-            advance(
-                state,
-                utc_now(),
-                status=outcome.run_status,
-                reason=outcome.reason,
-                finished_at=facts.ended_at,
-                exit_code=facts.exit_code,
-                summary=outcome.summary,
-                last_event_seq=events.last_seq,
-            )
-        )
+        state = None  # a broken state is left for people to look at
+    if state is not None and state.status not in (RunStatus.PREPARED, RunStatus.RUNNING):
+        state = None
+    words = "; recorded after its supervisor was gone"
+    finish_record(run, meta, facts, outcome, state=state, words=words)
 
 
 def _sweep(run: Run, meta: RunMeta) -> None:
@@ -237,7 +225,7 @@ def _facts(
         started_at=state.started_at if state else None,
         lost_output=lost_output_words(find_gaps(run.dir)),
         report=read_report(run),
-        lacks=lacks_on_record(run, meta, mission) if meta.session_id else (),
+        lacks=_lacks(run, meta, mission) if meta.session_id else (),
     )
     try:
         reader = reader_of(meta, mission, meta.mode)
@@ -257,6 +245,14 @@ def _facts(
         answer=reader.answer,
         unread=follower.unread,
     )
+
+
+def _lacks(run: Run, meta: RunMeta, mission: Mission) -> tuple[str, ...]:
+    try:
+        judged = judged_by(mission, read_rules(run, meta))
+    except RecordError:
+        return ()  # added when the end is recorded: nothing can be said against its work
+    return lacks_on_record(read_events(run).events, judged, meta.mode)
 
 
 def _exit_of(run: Run) -> dict[str, Any] | None:

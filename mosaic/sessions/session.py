@@ -23,13 +23,9 @@ from mosaic.git.git import find_repository
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.records import dataclass, replace
-from mosaic.sessions.checkpoints import find_checkpoint, restore_checkpoint
-from mosaic.sessions.choice import (
-    HandOffRequest,
-    choose_runtime,
-    choose_task,
-    plan_attempt,
-)
+from mosaic.sessions.attempt import plan_attempt
+from mosaic.sessions.checkpoints import restore_checkpoint
+from mosaic.sessions.choice import choose_runtime, choose_task
 from mosaic.sessions.claim import (
     claim_task,
     confirm_claim,
@@ -39,15 +35,11 @@ from mosaic.sessions.claim import (
     undo_claim,
     undo_reservation,
 )
-from mosaic.sessions.place import (
-    home_place,
-    wanted_worktree,
-    worktree_place,
-)
-from mosaic.sessions.prepare import Chosen, prepare_run
+from mosaic.sessions.prepare import Chosen, prepare_session
 from mosaic.sessions.recovery import recover_in
 from mosaic.sessions.restoring import refuse_half_restored
 from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.sessions.worktrees import home_place, wanted_worktree, worktree_place
 from mosaic.store.consent import require_consent
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
@@ -63,11 +55,11 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Task
     from mosaic.ports import Executor, Started
     from mosaic.runs.record import Run
-    from mosaic.sessions.attempt import Attempt
+    from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.claim import Claim
-    from mosaic.sessions.place import Place
     from mosaic.sessions.prepare import Prepared
     from mosaic.sessions.record_end import Settled
+    from mosaic.sessions.worktrees import Place
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
@@ -244,9 +236,9 @@ def _begin(
 ) -> _Begun:
     task, runtime = chosen.task, chosen.runtime
     attempt = plan_attempt(draft.snapshot, task, runtime, request)
-    if request.from_checkpoint is not None:
-        attempt = set_back(draft.snapshot, task, attempt, request.from_checkpoint)
-    launch = prepare_run(draft.snapshot, chosen, place, attempt, request)
+    if attempt.is_set_back and attempt.checkpoint:
+        restore_checkpoint(draft.snapshot, attempt.checkpoint, into=None, keep_own=True)
+    launch = prepare_session(draft.snapshot, chosen, place, attempt, request)
     claim = claim_task(
         draft,
         task,
@@ -266,7 +258,7 @@ def _begin(
 
 def _confirm(draft: Draft, begun: _Begun) -> _Launched:
     prepared = begun.prepared
-    conversation = prepared.invocation.conversation
+    conversation = prepared.order.conversation
     session, problem = confirm_claim(draft, begun.claim, begun.started, conversation)
     return _Launched(
         session=session,
@@ -275,18 +267,6 @@ def _confirm(draft: Draft, begun: _Begun) -> _Launched:
         workspace=begun.place.workspace,
         problem=problem,
     )
-
-
-def set_back(snapshot: Snapshot, task: Task, attempt: Attempt, seq: int) -> Attempt:
-    """Set the work tree back to a checkpoint of the task; the mission's own files stay.
-
-    Raises:
-        CheckpointNotFoundError: there is none of that number.
-        DirtyTreeError: the work tree has changes that would be lost.
-    """
-    found = find_checkpoint(snapshot, task.id, seq)
-    restore_checkpoint(snapshot, found, into=None, keep_own=True)
-    return replace(attempt, checkpoint=found, is_set_back=True)
 
 
 def refuse_second_session(snapshot: Snapshot, now: datetime) -> None:

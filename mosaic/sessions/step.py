@@ -1,4 +1,4 @@
-"""Recorded steps: the record of a run around any command, laid out now and started now or later.
+"""Recorded steps: the record of a run around any command, started now or later.
 
 A step belongs to a task and changes nothing of it: no session, no claim, no status. It may
 run beside an agent, and agents run steps themselves.
@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from mosaic import __version__
-from mosaic.errors import GitRefusedError, HeldError, UsageError
-from mosaic.git.git import current_branch, head_commit
+from mosaic.errors import HeldError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, Mode, RunStatus
-from mosaic.ports import EndCause, Order, PromptChannel
+from mosaic.ports import EndCause, Ending, Invocation, PromptChannel
 from mosaic.records import dataclass, replace
-from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import laying_out, runs_of_task
+from mosaic.runs.events import EventType
+from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_argv
-from mosaic.runs.record import STEP_KINDS, RunMeta, advance, write_request
+from mosaic.runs.record import STEP_KINDS
 from mosaic.runs.result import StepEnd, write_result
+from mosaic.sessions.decide import Outcome
+from mosaic.sessions.prepare import Given, RunPlan, order_of, prepare_run
+from mosaic.sessions.record_end import EndFacts, finish_record
 from mosaic.sessions.recovery import recover_steps
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mosaic.ports import Executor
-    from mosaic.runs.record import Run
+    from mosaic.runs.record import Run, RunMeta
+    from mosaic.sessions.prepare import Prepared
     from mosaic.store.tasks import Snapshot
 
 Done = TypeVar("Done")
@@ -54,7 +55,7 @@ class StepRequest:
 
 
 def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
-    """Lay a step's record out and start nothing.
+    """Write a step's record and start nothing.
 
     Raises:
         TaskNotFoundError: there is no such task.
@@ -65,33 +66,28 @@ def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
             "the command seems to hold a key, and records hold none",
             hint="hand keys over by the environment, or run the step without `--prepare`",
         )
-    run = _lay_out(snapshot, request, EventType.STEP_PREPARED, "laid out, to be started later")
-    meta, now = run.meta(), utc_now()
-    write_result(run, meta, _not_started(meta, now))
-    return run
+    prepared = _prepare(snapshot, request, EventType.STEP_PREPARED)
+    write_result(prepared.run, prepared.meta, _not_started(prepared.meta))
+    return prepared.run
 
 
 def run_step(snapshot: Snapshot, request: StepRequest, executor: Executor) -> Run:
-    """Lay a step's record out, run the command, and stay to its end.
+    """Record a step, run its command, and stay to its end.
 
     Raises:
         TaskNotFoundError: there is no such task.
         UsageError: name or kind will not do.
         ProgramNotFoundError: it cannot be started; no record stays behind.
     """
-    run = _lay_out(snapshot, request, EventType.RUN_PREPARED, "the run is laid out")
-    try:
-        order = _order(run.meta(), request.argv, snapshot, run)
-        executor.start(run.dir, replace(order, heartbeat_file=request.heartbeat_file))
-    except BaseException:
-        shutil.rmtree(run.dir, ignore_errors=True)
-        raise
+    prepared = _prepare(snapshot, request, EventType.RUN_PREPARED)
+    with _dropped_on_failure(prepared.run):
+        executor.start(prepared.run.dir, prepared.order)
     executor.wait()
-    return run
+    return prepared.run
 
 
-def start_prepared(snapshot: Snapshot, run: Run, executor: Executor) -> None:
-    """Run a step that was laid out earlier, and stay to its end.
+def start_prepared(run: Run, executor: Executor) -> None:
+    """Run a step that was prepared earlier, and stay to its end.
 
     Raises:
         HeldError: it was started already.
@@ -103,7 +99,7 @@ def start_prepared(snapshot: Snapshot, run: Run, executor: Executor) -> None:
         raise UsageError(f"run `{run.id}` is an agent's", hint=f"`mission resume {meta.task_id}`")
     if run.state().status is not RunStatus.PREPARED:
         raise HeldError(f"run `{run.id}` was started already", hint=f"`mission logs {run.id}`")
-    executor.start(run.dir, _order(meta, meta.argv, snapshot, run))
+    executor.start(run.dir, order_of(run, meta, _command(meta.argv)))
     executor.wait()
 
 
@@ -123,53 +119,49 @@ def note_step(
         argv=("mission", name, task_id),
         cwd=snapshot.layout.project,
     )
-    run = _lay_out(snapshot, request, EventType.RUN_PREPARED, "the run is laid out")
-    try:
+    prepared = _prepare(snapshot, request, EventType.RUN_PREPARED)
+    run, meta = prepared.run, prepared.meta
+    with _dropped_on_failure(run):
         done = work(run)
-    except BaseException:
-        shutil.rmtree(run.dir, ignore_errors=True)
-        raise
-    now, log = utc_now(), EventLog(run)
-    log.append(EventType.STEP_COMPLETED, f"{name} done")
-    meta = run.meta()
-    end = StepEnd(
-        status=RunStatus.COMPLETED,
-        reason=EndReason.COMPLETED,
-        ok=True,
-        cause=EndCause.OK.value,
-        summary=f"{name} done",
-        words="",
-        started_at=meta.created_at,
-        finished_at=now,
+    now = utc_now()
+    facts = EndFacts(
+        ended=EndReason.COMPLETED,
+        ending=Ending(ok=True, cause=EndCause.OK, message=""),
+        ended_at=now,
         duration_seconds=(now - meta.created_at).total_seconds(),
         exit_code=0,
-        events=log.last_seq,
-    )
-    write_result(run, meta, end)
-    state = advance(
-        run.state(),
-        now,
-        status=end.status,
-        reason=end.reason,
+        conversation=None,
+        usage=None,
         started_at=meta.created_at,
-        finished_at=now,
-        exit_code=0,
-        summary=end.summary,
-        last_event_seq=log.last_seq,
-        checkpoint_seq=last_seq(run),
     )
-    run.write_state(state)
+    outcome = Outcome(
+        reason=EndReason.COMPLETED,
+        run_status=RunStatus.COMPLETED,
+        task_status=None,
+        summary=f"{name} done",
+    )
+    state = replace(run.state(), started_at=meta.created_at)
+    finish_record(run, meta, facts, outcome, state=state)
     return run, done
 
 
-def _lay_out(snapshot: Snapshot, request: StepRequest, kind: EventType, words: str) -> Run:
+@contextmanager
+def _dropped_on_failure(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(run.dir, ignore_errors=True)
+        raise
+
+
+def _prepare(snapshot: Snapshot, request: StepRequest, event: EventType) -> Prepared:
     if not STEP_NAME.fullmatch(request.name):
         raise UsageError(
             f"`{request.name}` cannot name a step", hint="use letters, digits, `.`, `_`, `:`, `-`"
         )
     if request.kind not in STEP_KINDS:
         known = ", ".join(f"`{each}`" for each in STEP_KINDS)
-        raise UsageError(f"`{request.kind}` is no kind of step", hint=f"use one of {known}")
+        raise UsageError(f"`{request.kind}` is not a kind of step", hint=f"use one of {known}")
     if not request.argv:
         raise UsageError("there is no command", hint="put it behind `--`")
     task = snapshot.get(request.task_id).task
@@ -177,70 +169,35 @@ def _lay_out(snapshot: Snapshot, request: StepRequest, kind: EventType, words: s
     earlier = runs_of_task(layout.runs_dir, task.id)
     recover_steps(earlier, snapshot.document.mission)
     ensure_state_dir(layout)
-    with laying_out(layout.runs_dir, task.id) as run:
-        meta = RunMeta(
-            task_id=task.id,
-            step_id=request.name,
-            step_kind=request.kind,
-            run_id=run.id,
-            session_id=None,
-            attempt=1 + _count(earlier, request.name),
-            runtime=request.kind,
-            mode=Mode.HEADLESS,
-            argv=masked_argv(request.argv, ""),
-            cwd=str(request.cwd),
-            mission_file=str(layout.mission_file),
-            branch=current_branch(request.cwd),
-            base_commit=_begin_commit(request.cwd),
-            timeout_seconds=request.timeout_seconds,
-            created_at=utc_now(),
-            tool_version=__version__,
-        )
-        write_request(run, meta, prompt="", capsule="")
-        log = EventLog(run)
-        log.append(kind, words)
-        run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
-    return run
-
-
-def _begin_commit(cwd: Path) -> str | None:
-    """Return the commit that a step begins on; a step goes on where git refuses to say."""
-    try:
-        return head_commit(cwd)
-    except GitRefusedError:
-        return None
-
-
-def _count(runs: Sequence[Run], step: str) -> int:
-    """Return how often a step was run; a record that cannot be read is not counted."""
-    return sum(meta.step_id == step for run in runs if (meta := run.find_meta()) is not None)
-
-
-def _order(meta: RunMeta, argv: tuple[str, ...], snapshot: Snapshot, run: Run) -> Order:
-    return Order(
-        argv=argv,
-        channel=PromptChannel.ARGUMENT,
-        cwd=meta.cwd,
+    metas = (run.find_meta() for run in earlier)  # one that cannot be read is not counted
+    plan = RunPlan(
+        owner=task.id,
+        step=request.name,
+        kind=request.kind,
         mode=Mode.HEADLESS,
-        env={
-            "MISSION_FILE": str(snapshot.layout.mission_file),
-            "MISSION_TASK": meta.task_id,
-            "MISSION_RUN_DIR": str(run.dir),
-        },
-        timeout_seconds=meta.timeout_seconds,
+        cwd=request.cwd,
+        mission_file=str(layout.mission_file),
+        attempt=1 + sum(meta is not None and meta.step_id == request.name for meta in metas),
+        timeout_seconds=request.timeout_seconds,
+        heartbeat_file=request.heartbeat_file,
     )
+    return prepare_run(layout, plan, lambda _: Given(invocation=_command(request.argv)), event)
 
 
-def _not_started(meta: RunMeta, now: datetime) -> StepEnd:
+def _command(argv: tuple[str, ...]) -> Invocation:
+    return Invocation(argv=argv, channel=PromptChannel.ARGUMENT)
+
+
+def _not_started(meta: RunMeta) -> StepEnd:
     return StepEnd(
         status=RunStatus.PREPARED,
         reason=None,
         ok=True,
         cause=EndCause.OK.value,
-        summary="laid out, not started",
+        summary="prepared, not started",
         words="",
         started_at=meta.created_at,
-        finished_at=now,
+        finished_at=utc_now(),
         duration_seconds=0.0,
         exit_code=None,
         events=1,

@@ -21,10 +21,9 @@ from mosaic.machine.lock import is_folder_held
 from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.traces import find_environment, find_holder
 from mosaic.runs.folders import run_of
-from mosaic.sessions.liveness import recover_if_needed
-from mosaic.sessions.session_lock import Life, find_locks
+from mosaic.sessions.liveness import Life, find_locks
 from mosaic.sessions.supervisor import INTERRUPT_GRACE_SECONDS, TERMINATE_GRACE_SECONDS
-from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import ProcessIdentity, Session
     from mosaic.runs.record import Run
-    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Snapshot
 
 POLL_SECONDS = 0.05

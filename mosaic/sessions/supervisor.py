@@ -33,15 +33,14 @@ from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
 from mosaic.records import asdict, dataclass
-from mosaic.runs.checkpoint import Trigger, checkpoint_event, last_seq
-from mosaic.runs.events import STEP_EVENTS, EventLog, EventType, exit_level, step_data
+from mosaic.runs.checkpoint import Trigger, checkpoint_event
+from mosaic.runs.events import EventLog, EventType, exit_level, step_data
 from mosaic.runs.record import Run, advance
 from mosaic.runs.tails import tail_text
-from mosaic.sessions.agent_process import AgentProcess
+from mosaic.sessions.agent import AgentProcess
 from mosaic.sessions.decide import natural_reason
 from mosaic.sessions.output import OutputFollower, Progress
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
-from mosaic.sessions.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from mosaic.ports import Order, OutputReader
     from mosaic.runs.checkpoint import Checkpoint
     from mosaic.runs.flood import Unread
+    from mosaic.runs.record import RunState
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0
@@ -75,6 +75,25 @@ class RunEnd:
     """Processes that the agent left behind and that were ended."""
     unread: Unread
     """What of its output was not read along."""
+
+
+class Silence:
+    """Watches how much an agent has written; each silence is reported once."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._bytes = 0
+        self._is_reported = False
+
+    def grown_long(self, output_bytes: int, limit_seconds: float) -> int | None:
+        """Return the seconds of a silence that has just grown longer than the limit, else None."""
+        now = time.monotonic()
+        if output_bytes != self._bytes:
+            self._since, self._bytes, self._is_reported = now, output_bytes, False
+        elif now - self._since > limit_seconds and not self._is_reported:
+            self._is_reported = True
+            return int(now - self._since)
+        return None
 
 
 class Supervisor:
@@ -114,10 +133,7 @@ class Supervisor:
         self._is_suspended = False
 
     def spawn(self, begin_tree: str | None = None) -> ProcessIdentity:
-        """Start the agent.
-
-        Args:
-            begin_tree: the work tree as it stands now, for the record.
+        """Start the agent, with the work tree as it stands now on record.
 
         Raises:
             ProgramNotFoundError: its program cannot be started.
@@ -198,30 +214,10 @@ class Supervisor:
         self._take_checkpoint(Trigger.END)
         return end
 
-    def finish(
-        self, status: RunStatus, reason: EndReason, summary: str, exit_code: int | None
-    ) -> None:
-        """Write the end of the run's state: the last thing that is written of a run.
-
-        Raises:
-            FileAccessError: it cannot be written; the next command that looks does it.
-        """
-        if self._events:
-            facts = {"exit_code": exit_code, "outcome": status.value, "reason": reason.value}
-            kind = STEP_EVENTS.get(status, EventType.STEP_FAILED)
-            self._events.append(kind, summary, data=step_data(self.run, **facts))
-        state = advance(
-            self._state,
-            utc_now(),
-            status=status,
-            reason=reason,
-            finished_at=utc_now(),
-            exit_code=exit_code,
-            summary=summary,
-            last_event_seq=self.event_count,
-            checkpoint_seq=last_seq(self.run),
-        )
-        self.run.write_state(state)
+    def record(self) -> tuple[RunState, EventLog]:
+        """Return the run's state and events as this process has them; known once it is started."""
+        assert self._events is not None
+        return self._state, self._events
 
     def hold_again(self) -> None:
         """Hold the run's folder anew, where it was removed and made again."""
@@ -233,11 +229,6 @@ class Supervisor:
     def started_at(self) -> datetime | None:
         """When the agent was started."""
         return self._state.started_at
-
-    @property
-    def event_count(self) -> int:
-        """How many events the run has so far."""
-        return self._events.last_seq if self._events else 0
 
     def close(self) -> None:
         """Give back what was taken: signals, files, the folder lock."""
@@ -387,7 +378,12 @@ class Supervisor:
 
     def _advance(self, **changes: object) -> None:
         """Write the state anew; on a full disk the run goes on with the older one."""
-        self._state = advance(self._state, utc_now(), last_event_seq=self.event_count, **changes)
+        self._state = advance(
+            self._state,
+            utc_now(),
+            last_event_seq=self._events.last_seq if self._events else 0,
+            **changes,
+        )
         try:
             self.run.write_state(self._state)
         except MissionError:

@@ -26,19 +26,15 @@ from mosaic.machine.process import list_marked
 from mosaic.machine.traces import DELETED, find_environment, find_folder, find_holder
 from mosaic.model import ProcessIdentity, SessionLock, Status
 from mosaic.records import dataclass, replace
-from mosaic.sessions.session_lock import (
-    FoundLock,
-    Judgement,
-    Life,
-    find_copied_locks,
-    find_locks,
-)
+from mosaic.sessions.liveness import FoundLock, Judgement, Life, find_locks
+from mosaic.sessions.session_lock import list_locks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from mosaic.model import Session
     from mosaic.runs.record import Run
+    from mosaic.sessions.record_end import Settled
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
@@ -87,7 +83,7 @@ def find_lost(snapshot: Snapshot) -> list[Session]:
     if not any(session.host == host_name() for session in open_sessions):
         return []
     known = {found.lock.session_id for found in find_locks(snapshot.layout)}
-    known |= {lock.session_id for _, lock in find_copied_locks(snapshot.layout)}
+    known |= {lock.session_id for _, lock in list_locks(snapshot.layout, copied=True)}
     waiting = [session for session in open_sessions if session.id not in known]
     if not waiting:
         return []
@@ -97,6 +93,33 @@ def find_lost(snapshot: Snapshot) -> list[Session]:
         for session in waiting
         if session.id not in marked and _is_over(judge_unlocked(session, snapshot.layout))
     ]
+
+
+def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
+    """Record the end of every dead session, and settle what a killed writer left.
+
+    Takes the mission lock only if there is something to do.
+
+    Raises:
+        LockFileError: a session lock cannot be read.
+        LockTimeoutError: the mission lock was not free.
+    """
+    from mosaic.machine.lock import was_killed
+    from mosaic.store.state import list_kept_ends
+    from mosaic.store.trust import Standing
+
+    layout = snapshot.layout
+    if layout.state.standing in (Standing.DOUBTED, Standing.CLOSED):
+        return []  # nothing could be recorded
+    dead = any(found.is_dead for found in find_locks(layout)) or find_lost(snapshot)
+    if not dead and not list_kept_ends(layout) and not was_killed(snapshot.layout.mission_lock):
+        return []
+    from mosaic.sessions.recovery import recover_in  # start-up: hardly any look needs it
+    from mosaic.store.draft import changing
+
+    doing = "recording the end of a dead session"
+    with changing(snapshot.document.path, doing=doing, fenced=False) as draft:
+        return recover_in(draft)
 
 
 def find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
@@ -193,7 +216,7 @@ def _find_unrecorded(snapshot: Snapshot, locked: Collection[str]) -> list[FoundL
     open_sessions = sessions.without_end()
     if not marked and not open_sessions:
         return []
-    known = {*locked, *(lock.session_id for _, lock in find_copied_locks(layout))}
+    known = {*locked, *(lock.session_id for _, lock in list_locks(layout, copied=True))}
     listed = {each.id: each for each in sessions} if marked else {}
     found = [
         _found_by_mark(session_id, processes, listed.get(session_id), layout)

@@ -14,8 +14,8 @@ from mosaic.model import Status
 from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass
 from mosaic.runs.folders import run_of
-from mosaic.sessions.selection import select_from
-from mosaic.sessions.session_lock import Life
+from mosaic.sessions.choice import select_from
+from mosaic.sessions.liveness import Life
 from mosaic.sessions.stop import stop_session
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.reading import read_mission

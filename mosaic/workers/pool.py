@@ -26,8 +26,8 @@ from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import Run
-from mosaic.sessions.live import observe_session
-from mosaic.sessions.selection import select_from
+from mosaic.sessions.choice import select_from
+from mosaic.sessions.output import observe_session
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from mosaic.model import Task
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.live import LiveSession
-    from mosaic.sessions.session_lock import FoundLock
+    from mosaic.sessions.liveness import FoundLock
+    from mosaic.sessions.output import LiveSession
     from mosaic.store.tasks import Snapshot
     from mosaic.workers.ledger import Ended, LoopReport
 

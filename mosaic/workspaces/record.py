@@ -13,29 +13,28 @@ for people. It is not read from there: it is the repository that the mission lie
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mosaic.codec import format_moment
+from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
 from mosaic.git.git import find_work_tree
-from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined, safe_segment
-from mosaic.records import dataclass
-from mosaic.runs.checked import checked
+from mosaic.records import dataclass, replace
 from mosaic.store.layout import WORKTREES
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mosaic.model import ObjectId, Text
     from mosaic.store.layout import Layout
 
 LAYOUT_VERSION = 1
+HINT = "`git worktree list` shows where it is; remove the record when it is not needed"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -43,6 +42,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 class Workspace:
     """A worker's work tree."""
 
+    json_form = JsonForm(version=LAYOUT_VERSION)
     name: str
     owner: str
     """The task or panel that it is for."""
@@ -57,7 +57,7 @@ class Workspace:
     """None: detached, for looking only."""
     is_own_branch: bool
     """Whether the branch was made for it."""
-    base_commit: str
+    base_commit: ObjectId
     """The commit that it began from."""
     created_at: datetime
     base_ref: str | None = None
@@ -65,9 +65,9 @@ class Workspace:
     """Whether git has made it to the end."""
     is_ready: bool = False
     """Whether it was furnished to the end."""
-    furnished: tuple[str, ...] = ()
+    furnished: tuple[Text, ...] = ()
     """What was copied and linked into it, relative to its top."""
-    merged_commit: str | None = None
+    merged_commit: ObjectId | None = None
     """The commit of its branch that was brought home last."""
 
     @property
@@ -98,13 +98,8 @@ def write_workspace(workspace: Workspace) -> None:
     Raises:
         FileAccessError: it cannot be written.
     """
-    values = {
-        "layout_version": LAYOUT_VERSION,
-        **{name: _plain(getattr(workspace, name)) for name in workspace.__dataclass_fields__},
-    }
-    data = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-    folder = workspace.record.parent
-    write_private(workspace.record, data.encode("utf-8", "surrogateescape"), root=folder)
+    data = dump_json(dump_record(workspace))
+    write_private(workspace.record, data, root=workspace.record.parent)
 
 
 def prepare_folder(layout: Layout) -> None:
@@ -201,38 +196,30 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
     data = find_bytes(path)
     if data is None:
         return None
-    try:
-        values: dict[str, Any] = parse_json(data)
-        if values.pop("layout_version") > LAYOUT_VERSION:
-            raise RecordError("the worktree's record is of a newer Mosaic", path=path)
-        known = {name: values[name] for name in Workspace.__dataclass_fields__ if name in values}
-        # A mission that was moved: the record stands beside its work tree, wherever that is.
-        known["path"] = path.with_name(path.name[1:].removesuffix(".json"))
-        if safe_segment(known["name"]) != known["path"].name:
-            known["name"] = known["path"].name
-        known |= _places(known["path"], Path(known["mission_file"]), layout)
-        commits = (known["base_commit"], known.get("merged_commit"))
-        if not all(commit is None or _COMMIT.fullmatch(commit) for commit in commits):
-            raise _unreadable(path, "it names what is not a commit")
-        known["created_at"] = read_moment(known["created_at"])
-        known["furnished"] = tuple(known.get("furnished", ()))
-        return checked(Workspace(**known), texts=("furnished",))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(path, str(error)) from None
+    found = load_record(Workspace, data, path, what="the record of a worktree", hint=HINT)
+    commits = (found.base_commit, found.merged_commit)
+    if not all(_COMMIT.fullmatch(commit) for commit in commits if commit is not None):
+        raise _unreadable(path, "it names what is not a commit")
+    # A mission that was moved: the record stands beside its work tree, wherever that is.
+    place = path.with_name(path.name[1:].removesuffix(".json"))
+    name = found.name if safe_segment(found.name) == place.name else place.name
+    return _at_home(replace(found, name=name, path=place), layout)
 
 
-def _places(place: Path, mission_file: Path, layout: Layout | None) -> dict[str, Path]:
-    """Return where a work tree's home, project and mission are, whatever its record says."""
+def _at_home(found: Workspace, layout: Layout | None) -> Workspace:
+    """Return a work tree with its home, project and mission as they are, not as recorded."""
+    place = found.path
     if layout is None:
         home = find_work_tree(place.parent) or place.parent
-        return {"home": home, "project": place, "mission_file": mission_file}
+        return replace(found, home=home, project=place)
     project = Path(os.path.realpath(layout.project))
     home = find_work_tree(project) or project
-    return {
-        "home": home,
-        "project": place / project.relative_to(home),
-        "mission_file": layout.mission_file,
-    }
+    return replace(
+        found,
+        home=home,
+        project=place / project.relative_to(home),
+        mission_file=layout.mission_file,
+    )
 
 
 def _unreadable(path: Path, why: str) -> RecordError:
@@ -240,17 +227,9 @@ def _unreadable(path: Path, why: str) -> RecordError:
         "the record of a worktree cannot be read",
         path=path,
         detail=why,
-        hint="`git worktree list` shows where it is; remove the record when it is not needed",
+        hint=HINT,
     )
 
 
 def _record_of(place: Path) -> Path:
     return place.with_name(f".{place.name}.json")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, datetime):
-        return format_moment(value)
-    return list(value) if isinstance(value, tuple) else value

@@ -21,7 +21,8 @@ from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.moments import since_offset
 from mosaic.runs.reading import Stream
 from mosaic.runs.record import Run, write_request
-from mosaic.sessions.session_lock import find_locks, read_lock, write_lock
+from mosaic.sessions.liveness import find_locks
+from mosaic.sessions.session_lock import read_lock, write_lock
 from mosaic.store.index import SETTLED_NS, Index, dump_index
 from mosaic.store.layout import Layout, layout_of
 from mosaic.store.parsed import parse_table, parse_task_file

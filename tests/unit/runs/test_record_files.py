@@ -38,7 +38,7 @@ from mosaic.runs.report import AgentReport, Artifact, Followup
 from mosaic.runs.result import StepEnd, write_result
 from mosaic.sessions.kept_ends import find_kept_ends, keep_end
 from mosaic.sessions.record_end import EndFacts
-from mosaic.sessions.run_rules import write_rules
+from mosaic.sessions.rules import write_rules
 from mosaic.sessions.session_lock import read_lock, write_lock
 from mosaic.store.layout import layout_of
 from mosaic.workspaces.record import Workspace, read_workspace, write_workspace

@@ -3,28 +3,38 @@
 A headless agent has a session of its own, nothing of ours inherited but its three streams,
 and its output goes through an `Outlet` into the record's logs. An interactive one has the
 terminal.
+
+Its version is asked once, then known until the program changes: `.state/versions.json` maps a
+program's path to its file's signature and version. Deleting it costs one `--version`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 from typing import TYPE_CHECKING
 
+from mosaic.errors import MissionError
+from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_entry, identity_of, unseen_identity
+from mosaic.machine.json_data import parse_json
 from mosaic.machine.log_pipes import Outlet
-from mosaic.machine.process import spawn, sweep_orphans
+from mosaic.machine.process import install_path, spawn, sweep_orphans
+from mosaic.machine.signature import find_signature
 from mosaic.model import Mode
 from mosaic.ports import PromptChannel
 
 if TYPE_CHECKING:
     import subprocess
+    from pathlib import Path
 
-    from mosaic.model import ProcessIdentity
-    from mosaic.ports import Order
+    from mosaic.model import JsonValue, ProcessIdentity
+    from mosaic.ports import Order, Runtime
     from mosaic.runs.record import Run
+    from mosaic.store.layout import Layout
 
 
 class AgentProcess:
@@ -148,3 +158,29 @@ def _identity_of_child(pid: int) -> ProcessIdentity:
     if entry is not None:
         return identity_of(entry)
     return unseen_identity(pid)
+
+
+def describe_agent(runtime: Runtime, program: str, layout: Layout) -> dict[str, JsonValue]:
+    """Return an agent's program, where it is, and its version as far as it tells."""
+    path = install_path(program)
+    if path is None:
+        return {"program": program, "path": None, "version": None}
+    cache = layout.state_dir / "versions.json"
+    known = _read(cache)
+    signature = find_signature(path)
+    key = [signature.size, signature.mtime_ns, signature.inode] if signature else None
+    entry = known.get(path)
+    if not isinstance(entry, dict) or entry.get("signature") != key:
+        entry = {"signature": key, "version": runtime.probe().version}
+        known[path] = entry
+        with contextlib.suppress(MissionError):  # only a cache
+            write_private(cache, json.dumps(known).encode(), root=layout.state_dir)
+    return {"program": program, "path": path, "version": entry.get("version")}
+
+
+def _read(cache: Path) -> dict[str, JsonValue]:
+    try:
+        values = parse_json(find_bytes(cache) or b"{}")
+    except (ValueError, MissionError):
+        return {}
+    return values if isinstance(values, dict) else {}

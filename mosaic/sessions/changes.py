@@ -1,0 +1,239 @@
+"""What was changed while agents worked, as the trees of their runs tell.
+
+Each run has the tree that it began with and those of its checkpoints. What `mission` itself
+merged beside an agent, and the mission's own files, are not an agent's change. Edits of the plan
+by hand (other tasks' files, and the table) are allowed, and worth a look; whether the agent or
+a person made them cannot be known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.errors import MissionError
+from mosaic.git.diff import compare_trees
+from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
+from mosaic.git.snapshot import PRIVATE
+from mosaic.plan.scopes import outside_scope
+from mosaic.records import dataclass
+from mosaic.runs.checkpoint import read_checkpoints
+from mosaic.runs.events import EventLog, EventType, read_events
+from mosaic.runs.folders import is_session_run, runs_of_task
+from mosaic.runs.snapshots import state_prefix
+from mosaic.store.written import GONE, as_written, digest_of
+from mosaic.workspaces.provision import own_prefixes
+from mosaic.workspaces.record import workspace_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from mosaic.git.diff import FileChange
+    from mosaic.model import Task
+    from mosaic.runs.record import Run
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+    from mosaic.store.written import Written
+
+SHOWN_PATHS = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreePair:
+    """What to compare: both are trees or commits."""
+
+    before: str
+    after: str
+    merged: frozenset[str] = frozenset()
+    """Paths that `mission` itself changed in between, beside the agent."""
+
+
+def tree_pair(run: Run, top: Path) -> TreePair | None:
+    """Return the trees that a run began and ended with; None where they are not known."""
+    begin, end = _begin_tree(run), _last_tree(run)
+    if begin is None or end is None or not (has_object(top, begin) and has_object(top, end)):
+        return None
+    merged = (
+        str(path)
+        for event in read_events(run).events
+        if event.type == EventType.MERGED_BESIDE and isinstance(event.data.get("paths"), list)
+        for path in event.data["paths"]  # type: ignore[union-attr]
+    )
+    return TreePair(before=begin, after=end, merged=frozenset(merged))
+
+
+def trees_of(run: Run) -> list[str]:
+    """Return the trees that were taken when a run began and ended, as far as any were."""
+    return [tree for tree in (_begin_tree(run), _last_tree(run)) if tree]
+
+
+def _begin_tree(run: Run) -> str | None:
+    try:
+        return run.state().begin_tree
+    except MissionError:
+        return None
+
+
+def _last_tree(run: Run) -> str | None:
+    trees = [each.checkpoint.tree for each in read_checkpoints([run]).found]
+    return next((tree for tree in reversed(trees) if tree), None)
+
+
+def changes_of_pairs(top: Path, pairs: Sequence[TreePair]) -> list[FileChange]:
+    """Return what was changed between trees, pair after pair, and not changed back since.
+
+    Raises:
+        GitError: git could not tell.
+    """
+    if not pairs:
+        return []
+    touched = {
+        change.path
+        for pair in pairs
+        for change in compare_trees(top, pair.before, pair.after, find_renames=False)
+        if change.path not in pair.merged
+    }
+    net = compare_trees(top, pairs[0].before, pairs[-1].after)
+    return [c for c in net if c.path in touched or (c.old_path or c.path) in touched]
+
+
+def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
+    """Return the files that a task's agents changed, over all its runs; None when not known.
+
+    Raises:
+        GitRefusedError: git refuses the repository.
+    """
+    top = find_repository(snapshot.layout.project)
+    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
+    agents = [run for run in runs if is_session_run(run)]
+    pairs = [pair for run in agents if top and (pair := tree_pair(run, top)) is not None]
+    if top is None or not pairs:
+        return None
+    try:
+        changes = changes_of_pairs(top, pairs)
+    except MissionError:
+        return None
+    paths = [path for c in changes for path in (c.path, c.old_path) if path]
+    paths += [path for run in agents for path in _private_paths(run)]
+    return list(dict.fromkeys(paths))
+
+
+def _private_paths(run: Run) -> list[str]:
+    """Return the private files that changed in a run; they are in no tree."""
+    meta, found = run.find_meta(), read_checkpoints([run]).found
+    if meta is None or not found:
+        return []
+    begun = meta.created_at.timestamp() * 1e9
+    left_out = found[-1].checkpoint.left_out
+    return [each.path for each in left_out if each.reason == PRIVATE and each.mtime_ns >= begun]
+
+
+def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
+    """Return what tells whether a path is one of the mission's own files.
+
+    Planning, reviews and ends of sessions change them beside an agent's work, so git alone
+    cannot tell who did.
+    """
+    own = [*own_prefixes(layout, top), state_prefix(layout.state_dir, top)]
+    names = tuple(name for name in own if name)
+    folders = tuple(f"{name}/" for name in names)
+    return lambda path: path in names or path.startswith(folders)
+
+
+def scope_violations(
+    layout: Layout, scope: Sequence[str], changed: Sequence[str] | None
+) -> list[str]:
+    """Return the changed files that a write scope does not allow."""
+    top = find_work_tree(layout.project)
+    if not changed or top is None:
+        return []
+    is_own = own_files(layout, top)
+    return outside_scope([path for path in changed if not is_own(path)], scope)
+
+
+def shown_paths(paths: Sequence[str]) -> str:
+    """Return the first of many paths, and how many more there are."""
+    shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
+    return f"{shown} and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else shown
+
+
+def note_merged_beside(run: Run, layout: Layout) -> None:
+    """Note in a run's record what `mission` merged beside its agent: that is not its change."""
+    top = find_work_tree(layout.project)
+    pair = tree_pair(run, top) if top else None
+    if top is None or pair is None:
+        return
+    try:
+        changes = compare_trees(top, pair.before, pair.after, find_renames=False)
+        is_own = own_files(layout, top)
+        ours = as_written(layout, [top / c.path for c in changes if not is_own(c.path)])
+    except MissionError:
+        return
+    if ours:
+        paths = sorted(path.relative_to(top).as_posix() for path in ours)
+        EventLog(run).append(
+            EventType.MERGED_BESIDE,
+            f"merged by `mission` while it worked: {shown_paths(paths)}",
+            data={"paths": paths},
+        )
+
+
+def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
+    """Note in a run's record what of the plan was edited by hand while it went on.
+
+    The copy of the plan in a worker's worktree does not count, and is set back.
+    """
+    try:
+        edited = [] if workspace_at(run.meta().cwd) else _edited(run, snapshot, task)
+    except MissionError:
+        return
+    if edited:
+        EventLog(run).append(
+            EventType.PLAN_EDITED,
+            f"edited by hand while it worked: {', '.join(f'`{path}`' for path in edited)}",
+            data={"paths": edited},
+        )
+
+
+def edits_on_record(runs: Iterable[Run]) -> tuple[str, ...]:
+    """Return the edits of the plan in the records of runs, in words."""
+    return tuple(
+        event.message
+        for run in runs
+        for event in read_events(run).events
+        if event.type == EventType.PLAN_EDITED
+    )
+
+
+def _edited(run: Run, snapshot: Snapshot, task: Task) -> list[str]:
+    layout = snapshot.layout
+    top = find_work_tree(layout.project)
+    begin, end = _begin_tree(run), _last_tree(run)
+    table = state_prefix(layout.tasks_file, top) if top else None
+    folder = state_prefix(layout.tasks_dir, top) if top else None
+    if top is None or begin is None or end is None or table is None or folder is None:
+        return []
+    own = state_prefix(layout.project / task.file, top) if task.file else None
+    changed = [
+        change.path
+        for change in compare_trees(top, begin, end, find_renames=False)
+        if change.path == table or (change.path.startswith(f"{folder}/") and change.path != own)
+    ]
+    ours = as_written(layout, [top / path for path in changed])
+    before = (begin, run.meta().base_commit)
+    return [p for p in changed if _is_by_hand(top, p, ours.get(top / p), before, end)]
+
+
+def _is_by_hand(
+    top: Path, path: str, written: Written | None, before: Sequence[str | None], end: str
+) -> bool:
+    """Tell whether a file had a content that neither `mission` nor git had put there."""
+
+    def digest(tree: str) -> str:
+        answer = run_git(["cat-file", "blob", f"{tree}:{path}"], top, check=False)
+        return digest_of(answer.stdout) if answer.exit_code == 0 else GONE
+
+    of_git = {digest(tree) for tree in (*before, "@{upstream}") if tree}
+    if written is not None:
+        return not of_git.issuperset(written.found)
+    return digest(end) not in of_git - {GONE}

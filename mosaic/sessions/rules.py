@@ -1,0 +1,292 @@
+"""The rules that a run is judged by, and what changed of them while it went on.
+
+`rules.json` in a run's record holds the rules from the claim, and its digest is in `meta.json`.
+An agent may write in both: its supervisor holds the rules from before the agent is started, and
+puts the record right when it has ended.
+
+    {"layout_version": 1, "settings": {…}, "write_scope": ["src/**"], "has_file": true}
+
+Each change is an event of the run, `rules_changed`. It counts as long as what the run left still
+stands there: a person who puts the rule back, or sets another one, has settled it; so has a
+decision about the task. `changed-rules.json` in the state folder says the same of the settings
+of mission.json as a whole:
+
+    {"before": {…}, "after": {…}}     settings as `mosaic.plan.rules` names them
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from mosaic.errors import MissionError, RecordError
+from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.json_data import dump_json, parse_json
+from mosaic.plan.rules import (
+    RuleChange,
+    Rules,
+    changed_rules,
+    changed_settings,
+    rule_settings,
+    rule_value,
+)
+from mosaic.records import dataclass, replace
+from mosaic.runs.events import EventLog, EventType, read_events
+from mosaic.runs.folders import run_of
+from mosaic.runs.record import LAYOUT_VERSION
+from mosaic.sessions.attempt import sessions_since
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mosaic.model import JsonValue, Task
+    from mosaic.runs.record import Run, RunMeta
+    from mosaic.store.layout import Layout
+    from mosaic.store.mission_file import MissionDocument
+    from mosaic.store.tasks import Snapshot
+
+RULES_NAME = "rules.json"
+CHANGED_NAME = "changed-rules.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StandingChange:
+    """A rule that changed while a session worked, and that nobody has settled since."""
+
+    session_id: str
+    change: RuleChange
+
+    @property
+    def words(self) -> str:
+        """The change in one line, with the session."""
+        return f"{self.change.words} while `{self.session_id}` worked"
+
+
+def settings_of(document: MissionDocument) -> dict[str, JsonValue]:
+    """Return the rules in mission.json, and where it says that the mission's files are."""
+    layout = document.layout
+    places = {
+        "projectPath": layout.project,
+        "tasksFile": layout.tasks_file,
+        "tasksDir": layout.tasks_dir,
+        "scratchpadFile": layout.scratchpad_file,
+        "orchestratorDir": layout.state_dir,
+    }
+    # From mission.json on: a project that is moved as a whole is the same.
+    here = layout.mission_file.parent
+    return {
+        **rule_settings(document.mission),
+        **{key: os.path.relpath(path, here) for key, path in places.items()},
+    }
+
+
+def rules_of(document: MissionDocument, task: Task) -> Rules:
+    """Return the rules as they stand in a mission's files."""
+    return Rules(
+        settings=settings_of(document),
+        write_scope=task.write_scope,
+        has_file=task.file is not None,
+    )
+
+
+def claim_rules(snapshot: Snapshot, task: Task) -> Rules:
+    """Return the rules that a task is handed off with.
+
+    A write scope that an agent left wider than it was does not count for the next one.
+    """
+    scope = scope_that_counts(snapshot, task)
+    return replace(rules_of(snapshot.document, task), write_scope=scope)
+
+
+def scope_that_counts(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
+    """Return a task's write scope as it stands, or as it stood before an agent changed it."""
+    for standing in reversed(standing_changes(snapshot, task)):
+        before: Any = standing.change.before
+        if standing.change.key == "write_scope":
+            return tuple(before or ())
+    return task.write_scope
+
+
+def rules_values(rules: Rules) -> dict[str, JsonValue]:
+    """Return rules as their file holds them."""
+    return {
+        "layout_version": LAYOUT_VERSION,
+        "settings": rules.settings,
+        "write_scope": list(rules.write_scope),
+        "has_file": rules.has_file,
+    }
+
+
+def rules_from(values: dict[str, Any]) -> Rules:
+    """Return what `rules_values` gave."""
+    return Rules(
+        settings=values["settings"],
+        write_scope=tuple(values["write_scope"]),
+        has_file=values["has_file"],
+    )
+
+
+def write_rules(run: Run, rules: Rules) -> str:
+    """Write rules.json, and return its digest.
+
+    Raises:
+        FileAccessError: it cannot be written.
+    """
+    data = dump_json(rules_values(rules))
+    write_private(run.dir / RULES_NAME, data, root=run.dir)
+    return _digest_of(data)
+
+
+def read_rules(run: Run, meta: RunMeta) -> Rules | None:
+    """Return the rules that a run began with; None for a run of an earlier Mosaic.
+
+    Raises:
+        RecordError: they are gone, or are not what they were.
+    """
+    if meta.rules_sha256 is None:
+        return None
+    path = run.dir / RULES_NAME
+    data = find_bytes(path)
+    if data is None or _digest_of(data) != meta.rules_sha256:
+        raise RecordError(
+            f"the rules that run `{run.id}` began with are not known",
+            path=path,
+            detail="the file is gone" if data is None else "the file was changed since",
+        )
+    return rules_from(parse_json(data))
+
+
+def rules_in_force(run: Run, rules: Rules) -> Rules:
+    """Return the rules of a run, with the write scope that a person set while it worked."""
+    scope = _persons_scope(run)
+    return rules if scope is None else replace(rules, write_scope=scope)
+
+
+def find_changes(
+    run: Run, rules: Rules, document: MissionDocument, task: Task | None
+) -> tuple[RuleChange, ...]:
+    """Return how the rules of a run differ from what stands in the mission's files now."""
+    begun = rules_in_force(run, rules)
+    now = rules_of(document, task) if task else replace(begun, settings=settings_of(document))
+    return changed_rules(begun, now)
+
+
+def note_changes(
+    run: Run, rules: Rules, changes: Sequence[RuleChange], document: MissionDocument
+) -> None:
+    """Note how a run's rules changed while it went on: in its record, and for the mission.
+
+    Commands among them need the person's consent before anything runs them. Called with the
+    mission lock held.
+
+    Args:
+        run: the run.
+        rules: those that it began with.
+        changes: how they differ now.
+        document: the mission as the run left it.
+    """
+    if not changes:
+        return
+    values = [{"key": each.key, "before": each.before, "after": each.after} for each in changes]
+    EventLog(run).append(
+        EventType.RULES_CHANGED,
+        "; ".join(change.words for change in changes),
+        data={"changes": values},
+    )
+    if all(change.key == "write_scope" for change in changes):
+        return
+    from mosaic.store.consent import ask_again
+
+    with contextlib.suppress(MissionError):  # a home that may not be written
+        ask_again(document)
+    layout, before = document.layout, rules.settings
+    known = _read_changed(layout)
+    if known is not None and known["after"] == before:
+        before = known["before"]
+    with contextlib.suppress(MissionError):  # the run's own event says it too
+        data = dump_json({"before": before, "after": settings_of(document)})
+        write_private(layout.state_dir / CHANGED_NAME, data, root=layout.state_dir)
+
+
+def changed_since_agreed(document: MissionDocument) -> tuple[RuleChange, ...]:
+    """Return what agents' runs changed of the mission's settings; nothing once that is settled."""
+    known = _read_changed(document.layout)
+    now = settings_of(document)
+    if known is None or changed_settings(known["after"], now):
+        return ()
+    return changed_settings(known["before"], now)
+
+
+def agree_to_rules(layout: Layout) -> None:
+    """Let the settings count as they stand: a person has decided."""
+    with contextlib.suppress(OSError):
+        (layout.state_dir / CHANGED_NAME).unlink(missing_ok=True)
+
+
+def standing_changes(snapshot: Snapshot, task: Task) -> tuple[StandingChange, ...]:
+    """Return what changed of a task's rules while its agents worked and still stands so.
+
+    Sessions from before a person's last decision about the task count no more.
+    """
+    now = rules_of(snapshot.document, task)
+    found: dict[str, StandingChange] = {}
+    for session in sessions_since(snapshot, task.id):
+        run = run_of(snapshot.layout.runs_dir, task.id, session.run_id or "")
+        scope = _persons_scope(run)
+        for change in _changes_on_record(run):
+            is_settled = rule_value(now, change.key) != change.after
+            is_allowed = change.key == "write_scope" and scope == now.write_scope
+            if is_settled or is_allowed:
+                found.pop(change.key, None)
+            else:
+                found[change.key] = StandingChange(session_id=session.id, change=change)
+    return tuple(found.values())
+
+
+def note_persons_scope(snapshot: Snapshot, task: Task) -> None:
+    """Note in the record of a task's last run that a person has set its write scope."""
+    sessions = snapshot.document.mission.sessions.of_task(task.id)
+    if not sessions:
+        return
+    run = run_of(snapshot.layout.runs_dir, task.id, sessions[-1].run_id or "")
+    if run.find_meta() is not None:
+        EventLog(run).append(
+            EventType.SCOPE_SET,
+            f"a person set the write scope: {', '.join(task.write_scope) or 'none'}",
+            data={"write_scope": list(task.write_scope)},
+        )
+
+
+def _persons_scope(run: Run) -> tuple[str, ...] | None:
+    """Return the write scope that a person set last, as the run's events say; None: none."""
+    for event in reversed(read_events(run).events):
+        scope = event.data.get("write_scope")
+        if event.type == EventType.SCOPE_SET and isinstance(scope, list):
+            return tuple(str(glob) for glob in scope)
+    return None
+
+
+def _changes_on_record(run: Run) -> list[RuleChange]:
+    lists = [e.data.get("changes") for e in read_events(run).events if e.type == "rules_changed"]
+    return [
+        RuleChange(key=str(each["key"]), before=each.get("before"), after=each.get("after"))
+        for changes in lists
+        for each in (changes if isinstance(changes, list) else ())
+        if isinstance(each, dict) and "key" in each
+    ]
+
+
+def _read_changed(layout: Layout) -> Mapping[str, Any] | None:
+    try:
+        values = parse_json(find_bytes(layout.state_dir / CHANGED_NAME) or b"{}")
+        sides = (values.get("before"), values.get("after"))
+    except (MissionError, ValueError, RecursionError, AttributeError):
+        return None
+    return values if all(isinstance(side, dict) for side in sides) else None
+
+
+def _digest_of(data: bytes) -> str:
+    from hashlib import sha256  # start-up
+
+    return sha256(data).hexdigest()
