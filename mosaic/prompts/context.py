@@ -157,7 +157,7 @@ class AttemptFacts:
 
     number: int = 1
     conversation_continued: bool = False
-    """The agent still knows what it was told before."""
+    """The agent still knows the conversation before."""
     why_last_ended: str | None = None
     checkpoint: CheckpointFacts | None = None
     needs_human: tuple[str, ...] = ()
