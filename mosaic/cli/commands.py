@@ -14,7 +14,7 @@ PANELS = {
         "graph",
         "sync",
         "check",
-    ),  # fmt: skip
+    ),
     "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
     "Review": ("handoff", "gates", "review", "status"),
     "Parallel": ("panel", "merge"),
