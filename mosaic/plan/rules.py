@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import JsonForm
 from mosaic.model import GatePolicy, ReviewSettings
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mosaic.model import JsonValue, Mission, RuntimeSpec
+    from mosaic.model import FreeJson, JsonValue, Mission, RuntimeSpec, Text
 
 LONGEST_VALUE = 120
 
@@ -25,9 +26,10 @@ LONGEST_VALUE = 120
 class Rules:
     """What one hand-off is judged by."""
 
-    settings: Mapping[str, JsonValue]
+    json_form = JsonForm(version=1)
+    settings: Mapping[str, FreeJson]
     """Those of the mission: see `rule_settings`."""
-    write_scope: tuple[str, ...] = ()
+    write_scope: tuple[Text, ...] = ()
     """The task's own."""
     has_file: bool = True
     """Whether the task has a file, whose handoff sections must be filled."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_record
 from mosaic.machine.log_pipes import find_gaps
-from mosaic.model import RunStatus, Usage
+from mosaic.model import EndReason, RunStatus, Usage
 from mosaic.plan.sizes import format_size
+from mosaic.ports import Ending  # noqa: TC001 - the codec looks it up
 from mosaic.records import dataclass, field
 from mosaic.runs.flood import Unread
 from mosaic.runs.report import AgentReport, Artifact, Followup, list_artifacts
@@ -15,9 +16,10 @@ from mosaic.runs.report import AgentReport, Artifact, Followup, list_artifacts
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from mosaic.machine.log_pipes import Gap
-    from mosaic.model import EndReason, Text
+    from mosaic.model import Text
     from mosaic.runs.record import Run, RunMeta
 
 
@@ -71,69 +73,67 @@ class StepResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepEnd:
-    """How a step ended, with all that is known of it."""
+class RunEnd:
+    """How a run ended: all that is known of it, whether its supervisor or a recovery found out."""
 
-    status: RunStatus
-    reason: EndReason | None
-    ok: bool
-    cause: str
-    """An `EndCause`."""
-    retryable: bool = False
-    """Whether the same call may succeed later."""
-    summary: str
-    words: str
-    """How the process ended, in one sentence."""
-    started_at: datetime
-    finished_at: datetime
+    json_form = JsonForm(leaves_out=("unread",))
+    ended: EndReason
+    ending: Ending
+    ended_at: datetime
     duration_seconds: float
     exit_code: int | None
-    events: int
     conversation: str | None = None
     usage: Usage | None = None
-    unread: Unread = field(default_factory=Unread)
-    answer: str = ""
-    warnings: Sequence[str] = field(default_factory=tuple)
+    answer: Text = ""
+    started_at: datetime | None = None
+    """None when it is not known that the agent ever ran."""
+    lost_output: tuple[Text, ...] = ()
+    """What of its output could not be kept, in words."""
     report: AgentReport = field(default_factory=AgentReport)
+    lacks: tuple[Text, ...] = ()
+    """What finished work lacks beside its handoff: scope, gates."""
+    unread: Unread = field(default_factory=Unread)
+    """What of its output was not read along."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know besides."""
+        words = (*self.ending.warnings, *self.lost_output, *self.unread.words())
+        return (*words, self.report.problem) if self.report.problem else words
 
 
-def write_result(run: Run, meta: RunMeta, end: StepEnd) -> None:
-    """Write result.json.
+def write_result(
+    run: Run,
+    meta: RunMeta,
+    end: RunEnd,
+    *,
+    status: RunStatus,
+    reason: EndReason | None,
+    summary: str,
+    events: int,
+) -> None:
+    """Write result.json: a run's end, and what was decided to follow from it.
 
     Raises:
         FileAccessError: it cannot be written.
     """
-    run.write_json("result.json", dump_record(step_result(run, meta, end)))
-
-
-def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
-    """Return what of a run's output was lost, in words; nothing when it is whole."""
-    return [
-        f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
-        f"{of_stream[-1].reason}"
-        for stream in ("stdout", "stderr")
-        if (of_stream := [gap for gap in gaps if gap.stream == stream])
-    ]
-
-
-def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
-    """Return an end as result.json has it, with what its run left."""
-    report = end.report
+    report, ending = end.report, end.ending
     gaps = find_gaps(run.dir)
     duration_ms = int(end.duration_seconds * 1000)
-    blocked = end.status is RunStatus.BLOCKED
-    return StepResult(
-        ok=end.ok,
-        outcome=end.status.value,
-        reason=end.reason.value if end.reason else None,
-        cause=end.cause,
-        retryable=end.retryable,
-        summary=end.summary,
-        words=end.words,
-        warnings=tuple(end.warnings),
+    is_blocked = status is RunStatus.BLOCKED
+    is_well = status in (RunStatus.COMPLETED, RunStatus.PREPARED)
+    result = StepResult(
+        ok=is_well and end.ended is EndReason.COMPLETED,
+        outcome=status.value,
+        reason=reason.value if reason else None,
+        cause=ending.cause.value,
+        retryable=ending.retryable,
+        summary=summary,
+        words=ending.message,
+        warnings=end.warnings,
         answer=end.answer,
-        needs_human=blocked or report.needs_human,
-        blocked=blocked,
+        needs_human=is_blocked or report.needs_human,
+        blocked=is_blocked,
         report=report.summary,
         task_id=meta.task_id,
         step_id=meta.step_id,
@@ -141,8 +141,8 @@ def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
         session_id=meta.session_id,
         attempt=meta.attempt,
         worker_kind=meta.step_kind,
-        started_at=end.started_at,
-        finished_at=end.finished_at,
+        started_at=end.started_at or meta.created_at,
+        finished_at=end.ended_at,
         duration_ms=duration_ms,
         exit_code=end.exit_code,
         runtime_session_id=end.conversation,
@@ -150,9 +150,9 @@ def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
         suggested_followup=report.suggested_followup,
         metrics=Metrics(
             duration_ms=duration_ms,
-            lifecycle_event_count=end.events,
-            stdout_bytes=_size(run, "stdout.log"),
-            stderr_bytes=_size(run, "stderr.log"),
+            lifecycle_event_count=events,
+            stdout_bytes=_size(run.stdout_log),
+            stderr_bytes=_size(run.stderr_log),
             checkpoint_count=sum(1 for _ in run.checkpoints.glob("*.json")),
             stdout_bytes_lost=_lost(gaps, "stdout"),
             stderr_bytes_lost=_lost(gaps, "stderr"),
@@ -161,12 +161,22 @@ def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
         ),
         usage=end.usage,
     )
+    run.write_json("result.json", dump_record(result))
+
+
+def lost_output_words(gaps: Sequence[Gap]) -> tuple[str, ...]:
+    """Return what of a run's output was lost, in words; nothing when it is whole."""
+    return tuple(
+        f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
+        f"{of_stream[-1].reason}"
+        for stream in ("stdout", "stderr")
+        if (of_stream := [gap for gap in gaps if gap.stream == stream])
+    )
 
 
 def _lost(gaps: Sequence[Gap], stream: str) -> int:
     return sum(gap.bytes for gap in gaps if gap.stream == stream)
 
 
-def _size(run: Run, name: str) -> int:
-    path = run.dir / name
-    return path.stat().st_size if path.exists() else 0
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, RecordError
-from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
-from mosaic.machine.log_pipes import find_gaps
 from mosaic.model import EndReason, RunStatus, Session, Usage
 from mosaic.ports import Started
 from mosaic.records import replace
@@ -26,7 +24,6 @@ from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
-from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import (
     Source,
     keep_begin_tree,
@@ -38,7 +35,6 @@ from mosaic.sessions.kept_ends import keep_end
 from mosaic.sessions.output import reader_of
 from mosaic.sessions.record_end import (
     EndedWork,
-    EndFacts,
     Settled,
     earlier_usage,
     finish_record,
@@ -56,8 +52,8 @@ if TYPE_CHECKING:
     from mosaic.git.snapshot import TakenTree
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
+    from mosaic.runs.result import RunEnd
     from mosaic.sessions.output import Progress
-    from mosaic.sessions.supervisor import RunEnd
 
 
 class RunCarrier:
@@ -115,7 +111,6 @@ class RunCarrier:
         self.settled: Settled | None = None
         self.outcome: Outcome | None = None
         self.end: RunEnd | None = None
-        self.facts: EndFacts | None = None
 
     def start(self) -> Started:
         """Start the agent.
@@ -141,20 +136,19 @@ class RunCarrier:
         """
         try:
             self._keep_begin()
-            self.end = end = self._supervisor.carry()
+            end = self._with_answer(self._supervisor.carry())
             self._restore_record(at_end=True)
-            facts = replace(self._facts(end), lacks=self._lacks(end))
-            self.facts = facts
-            self.outcome = outcome = self._settle(facts)
-            self._finish(facts, outcome)
+            self.end = end = replace(end, lacks=self._lacks(end))
+            self.outcome = outcome = self._settle(end)
+            self._finish(end, outcome)
         finally:
             self._supervisor.close()
 
-    def _finish(self, facts: EndFacts, outcome: Outcome) -> None:
+    def _finish(self, end: RunEnd, outcome: Outcome) -> None:
         """Write the end into the run's record, if the record is still there."""
         state, log = self._supervisor.record()
         try:
-            finish_record(self.run, self.meta, facts, outcome, state=state, log=log)
+            finish_record(self.run, self.meta, end, outcome, state=state, log=log)
         except (MissionError, OSError):
             if self.run.dir.is_dir():
                 raise
@@ -205,23 +199,22 @@ class RunCarrier:
         except RecordError:
             return False
 
-    def _settle(self, facts: EndFacts) -> Outcome:
+    def _settle(self, end: RunEnd) -> Outcome:
         """Record the end in the mission, where it is a session's."""
         if self.meta.session_id is None:
-            return decide_step_outcome(
-                ended=facts.ended, words=facts.ending.message, report=facts.report
-            )
-        facts = replace(facts, rules=self.rules, run=self.run)
+            return decide_step_outcome(ended=end.ended, words=end.ending.message, report=end.report)
         lock_file = Path(self._order.heartbeat_file or "")
         try:
-            self.settled = settle_session(self._mission_file, self.meta, facts, lock_file)
+            self.settled = settle_session(
+                self._mission_file, self.meta, end, lock_file, run=self.run, rules=self.rules
+            )
         except MissionError as error:
-            self.settled = self._keep(facts, error)
+            self.settled = self._keep(end, error)
         return self.settled.outcome
 
-    def _keep(self, facts: EndFacts, problem: MissionError) -> Settled:
+    def _keep(self, end: RunEnd, problem: MissionError) -> Settled:
         """Keep an end that cannot be recorded now."""
-        kept = keep_end(self._layout, self.meta, facts)
+        kept = keep_end(self._layout, self.meta, end, self.rules)
         after = (
             "it is kept, and the next command records it once the mission is back"
             if kept
@@ -231,24 +224,24 @@ class RunCarrier:
         EventLog(self.run).append(
             EventType.END_KEPT, words, data={"path": str(kept) if kept else None}
         )
-        ok = facts.ended is EndReason.COMPLETED
+        ok = end.ended is EndReason.COMPLETED
         outcome = Outcome(
-            reason=facts.ended,
+            reason=end.ended,
             run_status=RunStatus.COMPLETED if ok else RunStatus.FAILED,
             task_status=None,
-            summary=f"{facts.ending.message}; {words}",
+            summary=f"{end.ending.message}; {words}",
         )
         session = Session(
             id=self.meta.session_id or "",
             runtime=self.meta.runtime,
             started_at=self.meta.created_at,
-            ended_at=facts.ended_at,
-            ended_reason=facts.ended,
-            duration_seconds=int(facts.duration_seconds),
+            ended_at=end.ended_at,
+            ended_reason=end.ended,
+            duration_seconds=int(end.duration_seconds),
             last_task_id=self.meta.task_id,
             run_id=self.meta.run_id,
-            runtime_session_id=facts.conversation,
-            usage=facts.usage,
+            runtime_session_id=end.conversation,
+            usage=end.usage,
         )
         return Settled(session=session, outcome=outcome, task_status=None, problem=problem)
 
@@ -256,23 +249,15 @@ class RunCarrier:
         self._restore_record()
         return take_checkpoint(self._source, trigger, only_if_changed=trigger is Trigger.INTERVAL)
 
-    def _facts(self, end: RunEnd) -> EndFacts:
-        before = Usage(cost_usd=0.0)
+    def _with_answer(self, end: RunEnd) -> RunEnd:
+        before = Usage()
         if self.meta.session_id is not None:
             before = earlier_usage(self._sessions, self.meta.session_id, end.conversation)
         elif self.meta.panel_id is not None:
             before = usage_of_turns(self.run, end.conversation)
-        return EndFacts(
-            ended=end.reason,
-            ending=end.ending,
-            ended_at=utc_now(),
-            duration_seconds=end.duration_seconds,
-            exit_code=end.exit_code,
-            conversation=end.conversation,
+        return replace(
+            end,
             usage=self._reader.usage(before),
             answer=self._reader.answer,
-            started_at=self._supervisor.started_at,
-            lost_output=lost_output_words(find_gaps(self.run.dir)),
-            unread=end.unread,
             report=read_report(self.run),
         )

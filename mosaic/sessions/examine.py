@@ -98,7 +98,7 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
         lacks = _scope_lacks(work, snapshot, mission, task, changed)
         note_plan_edits(run, snapshot, task)
     if are_gates_due(mission.review.gates, meta.mode, task.status):
-        if work.end.reason is not EndReason.STOPPED:
+        if work.end.ended is not EndReason.STOPPED:
             lacks += _gate_lacks(work, snapshot, mission, changed)
         elif mission.quality_gates:
             lacks.append("its gates were not run: it was stopped")

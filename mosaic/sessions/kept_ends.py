@@ -10,35 +10,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mosaic.codec import format_moment
+from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError
-from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
-from mosaic.model import EndReason, Usage
-from mosaic.ports import EndCause, Ending
-from mosaic.records import asdict, dataclass
+from mosaic.model import EndReason
+from mosaic.plan.rules import Rules  # noqa: TC001 - the codec looks it up
+from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
-from mosaic.runs.record import (
-    LAYOUT_VERSION,
-    RunMeta,
-    meta_from,
-    meta_values,
-)
-from mosaic.runs.report import AgentReport, Artifact, Followup
-from mosaic.sessions.record_end import EndFacts, Settled, finish_record, settle_in
-from mosaic.sessions.rules import rules_from, rules_values
+from mosaic.runs.record import RunMeta  # noqa: TC001 - as above
+from mosaic.runs.result import RunEnd  # noqa: TC001 - as above
+from mosaic.sessions.record_end import Settled, finish_record, settle_in
 from mosaic.store.kept import folders_of_ends, list_kept_ends
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.model import JsonValue
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
 
@@ -47,17 +38,19 @@ if TYPE_CHECKING:
 class KeptEnd:
     """An end that waits to be recorded."""
 
-    path: Path
+    json_form = JsonForm(version=1, leaves_out=("path",))
     meta: RunMeta
-    facts: EndFacts
+    rules: Rules | None
+    facts: RunEnd
+    path: Path | None = None
 
 
-def keep_end(layout: Layout, meta: RunMeta, facts: EndFacts) -> Path | None:
+def keep_end(layout: Layout, meta: RunMeta, end: RunEnd, rules: Rules | None) -> Path | None:
     """Keep an end until it can be recorded; None where it can be kept nowhere."""
     folders = folders_of_ends(layout)
     if not layout.state_dir.is_dir():
         folders.reverse()  # git's own folder outlives a state folder that was cleaned away
-    data = dump_json(_values(meta, facts))
+    data = dump_json(dump_record(KeptEnd(meta=meta, rules=rules, facts=end)))
     for folder in folders:
         with contextlib.suppress(MissionError, OSError):
             if folder.is_relative_to(layout.state_dir):
@@ -94,10 +87,12 @@ def _settle(draft: Draft, kept: KeptEnd) -> Settled | None:
     if not _is_recorded(draft, meta):
         lock_file = layout.session_lock
         own = layout.session_locks_dir / f"{safe_segment(meta.session_id or '')}.lock"
-        settled = settle_in(draft, meta, facts, own if own.exists() else lock_file)
+        lock_file = own if own.exists() else lock_file
+        settled = settle_in(draft, meta, facts, lock_file, rules=kept.rules)
         run, words = run_of(layout.runs_dir, meta.task_id, meta.run_id), "; recorded later"
         with contextlib.suppress(MissionError):  # the record may be gone
             finish_record(run, meta, facts, settled.outcome, state=run.state(), words=words)
+    assert kept.path is not None
     kept.path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         kept.path.parent.rmdir()  # only an empty one goes
@@ -111,69 +106,9 @@ def _is_recorded(draft: Draft, meta: RunMeta) -> bool:
     return is_ended and known is not None and known.ended_reason is not EndReason.CRASHED
 
 
-def _values(meta: RunMeta, facts: EndFacts) -> dict[str, JsonValue]:
-    ending = facts.ending
-    return {
-        "layout_version": LAYOUT_VERSION,
-        "meta": meta_values(meta),
-        "rules": rules_values(facts.rules) if facts.rules else None,
-        "facts": {
-            "ended": facts.ended.value,
-            "ending": {**asdict(ending), "cause": ending.cause.value},
-            "ended_at": format_moment(facts.ended_at),
-            "duration_seconds": facts.duration_seconds,
-            "exit_code": facts.exit_code,
-            "conversation": facts.conversation,
-            "usage": asdict(facts.usage) if facts.usage else None,
-            "answer": facts.answer,
-            "started_at": format_moment(facts.started_at) if facts.started_at else None,
-            "lost_output": list(facts.lost_output),
-            "report": asdict(facts.report),
-            "lacks": list(facts.lacks),
-        },
-    }
-
-
 def _read(path: Path) -> KeptEnd | None:
     """Return a kept end; None where it cannot be read, and is left for people to look at."""
     try:
-        values: dict[str, Any] = parse_json(find_bytes(path) or b"")
-        if values["layout_version"] > LAYOUT_VERSION:
-            return None
-        facts = _facts(values["facts"], values["rules"])
-        return KeptEnd(path=path, meta=meta_from(values["meta"], path), facts=facts)
-    except (MissionError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return replace(load_record(KeptEnd, find_bytes(path) or b"", path), path=path)
+    except MissionError:
         return None
-
-
-def _facts(values: dict[str, Any], rules: dict[str, Any] | None) -> EndFacts:
-    ending, report, started = values["ending"], values["report"], values["started_at"]
-    return EndFacts(
-        ended=EndReason(values["ended"]),
-        ending=Ending(
-            **{
-                **ending,
-                "cause": EndCause(ending["cause"]),
-                "warnings": tuple(ending["warnings"]),
-            }
-        ),
-        ended_at=read_moment(values["ended_at"]),
-        duration_seconds=float(values["duration_seconds"]),
-        exit_code=values["exit_code"],
-        conversation=values["conversation"],
-        usage=Usage(**values["usage"]) if values["usage"] else None,
-        answer=str(values["answer"]),
-        started_at=read_moment(started) if started else None,
-        lost_output=tuple(values["lost_output"]),
-        report=AgentReport(
-            **{
-                **report,
-                "artifacts": tuple(Artifact(**each) for each in report["artifacts"]),
-                "suggested_followup": tuple(
-                    Followup(**each) for each in report["suggested_followup"]
-                ),
-            }
-        ),
-        lacks=tuple(values["lacks"]),
-        rules=rules_from(rules) if rules else None,
-    )

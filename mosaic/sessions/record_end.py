@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
-from mosaic.model import EndReason, RunStatus, Session, Status, Usage
-from mosaic.records import dataclass, field, replace
+from mosaic.model import Session, Status, Usage, sum_usage
+from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import STEP_EVENTS, EventLog, step_data
-from mosaic.runs.flood import Unread
 from mosaic.runs.folders import run_of, runs_in
 from mosaic.runs.record import advance
-from mosaic.runs.report import AgentReport
-from mosaic.runs.result import StepEnd, write_result
+from mosaic.runs.result import write_result
 from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.rules import find_changes, note_changes, read_rules
 from mosaic.sessions.scratchpad import with_session_block
@@ -29,14 +27,13 @@ from mosaic.store.draft import changing
 from mosaic.store.ended_session import find_later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mosaic.plan.rules import RuleChange, Rules
-    from mosaic.ports import Ending, Order
+    from mosaic.ports import Order
     from mosaic.runs.record import Run, RunMeta, RunState
-    from mosaic.sessions.supervisor import RunEnd
+    from mosaic.runs.result import RunEnd
     from mosaic.store.draft import Draft
 
 SETTLE_LOCK_SECONDS = 60.0
@@ -57,33 +54,6 @@ class EndedWork:
     rules: Rules | None
     order: Order
     begin_tree: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EndFacts:
-    """Everything known about an end."""
-
-    ended: EndReason
-    ending: Ending
-    ended_at: datetime
-    duration_seconds: float
-    exit_code: int | None
-    conversation: str | None
-    usage: Usage | None
-    answer: str = ""
-    started_at: datetime | None = None
-    """None when it is not known that the agent ever ran."""
-    lost_output: Sequence[str] = ()
-    """What of its output could not be kept, in words."""
-    unread: Unread = field(default_factory=Unread)
-    """What of its output was not read along."""
-    report: AgentReport = field(default_factory=AgentReport)
-    lacks: Sequence[str] = ()
-    """What finished work lacks beside its handoff: scope, gates."""
-    rules: Rules | None = None
-    """What it is judged by, as its supervisor holds it; None: as its record has it."""
-    run: Run | None = None
-    """Its record; None: where the mission keeps records now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +98,7 @@ def earlier_usage(sessions: Sequence[Session], session_id: str, conversation: st
         and conversation is not None
         and session.runtime_session_id == conversation
     ]
-    return _sum(earlier)
+    return sum_usage(earlier) or Usage()
 
 
 def usage_of_turns(run: Run, conversation: str | None) -> Usage:
@@ -141,22 +111,18 @@ def usage_of_turns(run: Run, conversation: str | None) -> Usage:
             continue
         if result.get("runtime_session_id") == conversation:
             earlier.append(Usage(**usage))
-    return _sum(earlier)
+    return sum_usage(earlier) or Usage()
 
 
-def _sum(usages: Iterable[Usage]) -> Usage:
-    total = Usage(cost_usd=0.0)
-    for usage in usages:
-        total = Usage(
-            input_tokens=total.input_tokens + usage.input_tokens,
-            output_tokens=total.output_tokens + usage.output_tokens,
-            cached_input_tokens=total.cached_input_tokens + usage.cached_input_tokens,
-            cost_usd=(total.cost_usd or 0.0) + (usage.cost_usd or 0.0),
-        )
-    return total
-
-
-def settle_session(mission_file: Path, meta: RunMeta, facts: EndFacts, lock_file: Path) -> Settled:
+def settle_session(
+    mission_file: Path,
+    meta: RunMeta,
+    end: RunEnd,
+    lock_file: Path,
+    *,
+    run: Run | None = None,
+    rules: Rules | None = None,
+) -> Settled:
     """Record an end in mission.json and the task's files, and free the session lock.
 
     Raises:
@@ -171,31 +137,49 @@ def settle_session(mission_file: Path, meta: RunMeta, facts: EndFacts, lock_file
             timeout_seconds=SETTLE_LOCK_SECONDS,
             fenced=False,
         ) as draft:
-            return settle_in(draft, meta, facts, lock_file)
+            return settle_in(draft, meta, end, lock_file, run=run, rules=rules)
 
     return patiently(settle)
 
 
-def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> Settled:
+def settle_in(
+    draft: Draft,
+    meta: RunMeta,
+    end: RunEnd,
+    lock_file: Path,
+    *,
+    run: Run | None = None,
+    rules: Rules | None = None,
+) -> Settled:
     """Do what `settle_session` does, in a draft whose lock is held already.
 
     Where the task's own files cannot be changed, the session's end is recorded all the same.
+
+    Args:
+        draft: the mission.
+        meta: what was asked of the run.
+        end: how it ended.
+        lock_file: the session's lock.
+        run: its record; None: where the mission keeps records now.
+        rules: what it is judged by, as its supervisor has them; None: as its record has them.
     """
-    run = facts.run or run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
+    run = run or run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
     entry = draft.snapshot.find(meta.task_id)
     mission = draft.snapshot.document.mission
-    rules, lacks = _rules_of_run(run, meta, facts)
+    lacks = [*end.lacks]
+    if rules is None:
+        rules = _rules_of_run(run, meta, lacks)
     if rules and rules.has_file and entry and not entry.file:
         lacks.append("its task file is gone")
     task = entry.task if entry else None
     found = task.status if task else None
     outcome = decide_outcome(
-        ended=facts.ended,
-        words=facts.ending.message,
+        ended=end.ended,
+        words=end.ending.message,
         found=found,
         missing_sections=entry.file.missing_sections if entry and entry.file else (),
         mode=meta.mode,
-        report=facts.report,
+        report=end.report,
         lacks=lacks,
     )
     changes = find_changes(run, rules, draft.snapshot.document, task) if rules else ()
@@ -204,7 +188,7 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
     if later := find_later(mission, meta.session_id or "", meta.task_id):
         words = f"{outcome.summary}; `{later.id}` has taken the task over"
         outcome = replace(outcome, task_status=None, summary=words)
-    session = _ended_session(draft, meta, facts, outcome)
+    session = _ended_session(draft, meta, end, outcome)
     draft.put_session(session)
     problem: MissionError | None = None
     if outcome.task_status is not None and entry is not None:
@@ -223,14 +207,14 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
     return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
 
 
-def _rules_of_run(run: Run, meta: RunMeta, facts: EndFacts) -> tuple[Rules | None, list[str]]:
-    """Return what a run is judged by, and what its work lacks so far."""
-    if facts.rules is not None:
-        return facts.rules, [*facts.lacks]
+def _rules_of_run(run: Run, meta: RunMeta, lacks: list[str]) -> Rules | None:
+    """Return what a run is judged by; where that is not known, its work lacks that."""
     try:
-        return read_rules(run, meta), [*facts.lacks]
+        return read_rules(run, meta)
     except RecordError as error:
-        return None, [*facts.lacks, error.message] if run.dir.is_dir() else [*facts.lacks]
+        if run.dir.is_dir():
+            lacks.append(error.message)
+        return None
 
 
 def _change_words(changes: Sequence[RuleChange]) -> str:
@@ -259,7 +243,7 @@ def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Stat
             draft.put(layout.scratchpad_file, after)
 
 
-def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> Session:
+def _ended_session(draft: Draft, meta: RunMeta, end: RunEnd, outcome: Outcome) -> Session:
     sessions = draft.snapshot.document.mission.sessions
     known = sessions.find(meta.session_id or "") or Session(
         id=meta.session_id or "",
@@ -270,45 +254,18 @@ def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcom
     )
     return replace(
         known,
-        ended_at=facts.ended_at,
+        ended_at=end.ended_at,
         ended_reason=outcome.reason,
-        duration_seconds=int(facts.duration_seconds),
-        runtime_session_id=facts.conversation or known.runtime_session_id,
-        usage=facts.usage or known.usage,
-    )
-
-
-def step_end(meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -> StepEnd:
-    """Return an end as result.json holds it."""
-    warnings = [*facts.ending.warnings, *facts.lost_output, *facts.unread.words()]
-    if facts.report.problem:
-        warnings.append(facts.report.problem)
-    return StepEnd(
-        status=outcome.run_status,
-        reason=outcome.reason,
-        ok=outcome.run_status is RunStatus.COMPLETED and facts.ended is EndReason.COMPLETED,
-        cause=facts.ending.cause.value,
-        retryable=facts.ending.retryable,
-        summary=outcome.summary,
-        words=facts.ending.message,
-        warnings=warnings,
-        started_at=facts.started_at or meta.created_at,
-        finished_at=facts.ended_at,
-        duration_seconds=facts.duration_seconds,
-        exit_code=facts.exit_code,
-        events=events,
-        conversation=facts.conversation,
-        usage=facts.usage,
-        unread=facts.unread,
-        answer=facts.answer,
-        report=facts.report,
+        duration_seconds=int(end.duration_seconds),
+        runtime_session_id=end.conversation or known.runtime_session_id,
+        usage=end.usage or known.usage,
     )
 
 
 def finish_record(
     run: Run,
     meta: RunMeta,
-    facts: EndFacts,
+    end: RunEnd,
     outcome: Outcome,
     *,
     state: RunState | None,
@@ -320,7 +277,7 @@ def finish_record(
     Args:
         run: the run.
         meta: what was asked of it.
-        facts: how it ended.
+        end: how it ended.
         outcome: what that means.
         state: where it stood; None leaves state.json as it is.
         log: its events, where somebody has them open.
@@ -333,12 +290,20 @@ def finish_record(
     kind = STEP_EVENTS[outcome.run_status]
     data = step_data(
         run,
-        exit_code=facts.exit_code,
+        exit_code=end.exit_code,
         outcome=outcome.run_status.value,
         reason=outcome.reason.value,
     )
     log.append(kind, outcome.summary + words, data=data)
-    write_result(run, meta, step_end(meta, facts, outcome, events=log.last_seq))
+    write_result(
+        run,
+        meta,
+        end,
+        status=outcome.run_status,
+        reason=outcome.reason,
+        summary=outcome.summary,
+        events=log.last_seq,
+    )
     if state is not None:
         run.write_state(
             advance(
@@ -346,8 +311,8 @@ def finish_record(
                 utc_now(),
                 status=outcome.run_status,
                 reason=outcome.reason,
-                finished_at=facts.ended_at,
-                exit_code=facts.exit_code,
+                finished_at=end.ended_at,
+                exit_code=end.exit_code,
                 summary=outcome.summary,
                 last_event_seq=log.last_seq,
                 checkpoint_seq=last_seq(run),

@@ -29,14 +29,14 @@ from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import find_run, run_of
 from mosaic.runs.record import Run, RunMeta, RunState
 from mosaic.runs.report import read_report
-from mosaic.runs.result import lost_output_words
+from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
 from mosaic.sessions.kept_ends import settle_kept
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.output import OutputFollower, reader_of
-from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, finish_record, settle_in
+from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, settle_in
 from mosaic.sessions.rules import read_rules
 from mosaic.sessions.unrecorded import find_lost
 
@@ -177,7 +177,7 @@ def _end_run(
     return settled
 
 
-def _finish(run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> None:
+def _finish(run: Run, meta: RunMeta, facts: RunEnd, outcome: Outcome) -> None:
     (run.dir / RESERVE_NAME).unlink(missing_ok=True)
     try:
         state: RunState | None = run.state()
@@ -200,7 +200,7 @@ def _sweep(run: Run, meta: RunMeta) -> None:
 
 def _facts(
     run: Run, meta: RunMeta, mission: Mission, *, unseen: EndReason = EndReason.CRASHED
-) -> EndFacts:
+) -> RunEnd:
     """Gather what the record tells about an end that nobody recorded."""
     exited = _exit_of(run)
     ended_at = max(run.last_sign_of_life(), meta.created_at) if run.dir.is_dir() else utc_now()
@@ -210,7 +210,7 @@ def _facts(
         state: RunState | None = run.state()
     except MissionError:
         state = None
-    facts = EndFacts(
+    facts = RunEnd(
         ended=data.get("reason") or unseen,
         ending=Ending(
             ok=False, cause=data["cause"], message=data["words"], retryable=data["retryable"]

@@ -20,10 +20,10 @@ from mosaic.runs.events import EventType
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import STEP_KINDS
-from mosaic.runs.result import StepEnd, write_result
+from mosaic.runs.result import RunEnd, write_result
 from mosaic.sessions.decide import Outcome
 from mosaic.sessions.prepare import Given, RunPlan, order_of, prepare_run
-from mosaic.sessions.record_end import EndFacts, finish_record
+from mosaic.sessions.record_end import finish_record
 from mosaic.sessions.recovery import recover_steps
 from mosaic.store.state import ensure_state_dir
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.ports import Executor
-    from mosaic.runs.record import Run, RunMeta
+    from mosaic.runs.record import Run
     from mosaic.sessions.prepare import Prepared
     from mosaic.store.tasks import Snapshot
 
@@ -67,7 +67,23 @@ def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
             hint="hand keys over by the environment, or run the step without `--prepare`",
         )
     prepared = _prepare(snapshot, request, EventType.STEP_PREPARED)
-    write_result(prepared.run, prepared.meta, _not_started(prepared.meta))
+    meta = prepared.meta
+    end = RunEnd(
+        ended=EndReason.COMPLETED,
+        ending=Ending(ok=True, cause=EndCause.OK, message=""),
+        ended_at=utc_now(),
+        duration_seconds=0.0,
+        exit_code=None,
+    )
+    write_result(
+        prepared.run,
+        meta,
+        end,
+        status=RunStatus.PREPARED,
+        reason=None,
+        summary="prepared, not started",
+        events=1,
+    )
     return prepared.run
 
 
@@ -124,14 +140,12 @@ def note_step(
     with _dropped_on_failure(run):
         done = work(run)
     now = utc_now()
-    facts = EndFacts(
+    end = RunEnd(
         ended=EndReason.COMPLETED,
         ending=Ending(ok=True, cause=EndCause.OK, message=""),
         ended_at=now,
         duration_seconds=(now - meta.created_at).total_seconds(),
         exit_code=0,
-        conversation=None,
-        usage=None,
         started_at=meta.created_at,
     )
     outcome = Outcome(
@@ -141,7 +155,7 @@ def note_step(
         summary=f"{name} done",
     )
     state = replace(run.state(), started_at=meta.created_at)
-    finish_record(run, meta, facts, outcome, state=state)
+    finish_record(run, meta, end, outcome, state=state)
     return run, done
 
 
@@ -186,19 +200,3 @@ def _prepare(snapshot: Snapshot, request: StepRequest, event: EventType) -> Prep
 
 def _command(argv: tuple[str, ...]) -> Invocation:
     return Invocation(argv=argv, channel=PromptChannel.ARGUMENT)
-
-
-def _not_started(meta: RunMeta) -> StepEnd:
-    return StepEnd(
-        status=RunStatus.PREPARED,
-        reason=None,
-        ok=True,
-        cause=EndCause.OK.value,
-        summary="prepared, not started",
-        words="",
-        started_at=meta.created_at,
-        finished_at=utc_now(),
-        duration_seconds=0.0,
-        exit_code=None,
-        events=1,
-    )
