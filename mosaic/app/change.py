@@ -73,20 +73,16 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
     """Give a draft of the mission, in which session ends that were kept are recorded first."""
     with changing(mission_file, doing=doing) as draft:
         if list_kept_ends(draft.layout):
-            from mosaic.sessions.kept_ends import settle_kept  # start-up: hardly ever needed
+            from mosaic.sessions.kept_ends import record_kept_ends  # start-up: hardly ever needed
 
-            settle_kept(draft)
+            record_kept_ends(draft)
         yield draft
 
 
 def change_status(
     mission_file: Path, task_id: str, status: Status, why: str | None, actor: Actor | None = None
 ) -> ChangedTask:
-    """Set a task's status, with the reason in its notes.
-
-    Raises:
-        UsageError: the status needs a reason and none is given.
-    """
+    """Set a task's status, with the reason in its notes; some statuses need one."""
     if status in NEEDS_WHY and not (why or "").strip():
         raise UsageError("`--why` is empty", hint="say why in a few words")
     change = Change(field="status", operator="=", text=status.value)
@@ -107,16 +103,8 @@ def change_task(
     An agent's `done` becomes `review`: only people and evidence set a task done. What a person
     sets back to `todo` is tried again as if it were new.
 
-    Args:
-        mission_file: path of mission.json.
-        task_id: the task.
-        changes: in their order; several may name the same list.
-        note: appended to the task's notes, with the date.
-        actor: who asks for it; None: whoever started this process.
-
     Raises:
         UsageError: a field does not exist, or cannot have that value.
-        TaskNotFoundError: there is no such task.
         BrokenFileError: an edit cannot be made cleanly; nothing was written.
     """
     with editing(mission_file, f"changing {task_id}") as draft:

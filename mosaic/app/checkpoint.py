@@ -59,11 +59,7 @@ def restore(snapshot: Snapshot, task_id: str, seq: int, into: Path | None) -> Re
 
 
 def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> RestoredTree:
-    """Finish a restore that was interrupted, or take it back.
-
-    Raises:
-        UsageError: none was.
-    """
+    """Finish a restore that was interrupted, or take it back."""
     note = _note(snapshot, into)
     if note is None and back:
         raise UsageError("no restore was interrupted here", hint="`mission status` shows any")

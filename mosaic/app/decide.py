@@ -29,11 +29,7 @@ class Decision:
 
 
 def refuse_agent(snapshot: Snapshot, actor: Actor | None = None) -> None:
-    """Make sure that a person decides.
-
-    Raises:
-        UsageError: an agent asks.
-    """
+    """Make sure that a person decides."""
     if is_agent(actor, snapshot.layout):
         raise UsageError("an agent cannot review", hint="a person decides")
 
@@ -50,15 +46,8 @@ def decide_review(
 ) -> Decision:
     """Set a task done, or back to todo with the reason in its notes.
 
-    Args:
-        snapshot: the mission.
-        review: what the person was shown.
-        approve: False rejects.
-        why: needed to reject.
-        force: approve against the evidence.
-        commit: commit the decision and the work that it accepts; an approval that is on record
-            already is only committed.
-        actor: who decides; None: whoever started this process.
+    With `commit`, the decision and the work that it accepts are committed; an approval that is
+    on record already is only committed.
 
     Raises:
         UsageError: an agent asks, or a rejection has no reason.

@@ -45,13 +45,13 @@ class Gates:
 def run_task_gates(
     snapshot: Snapshot, task_id: str | None, here: Path, watch: Callable[[Gate], None]
 ) -> Gates:
-    """Run every gate as a recorded step of a task.
+    """Run every gate as a recorded step of a task; `watch` is called as each ends.
 
     Args:
         snapshot: the mission.
         task_id: None: the task of the agent that calls, else of the last session.
         here: the gates run in it where it is in a work tree, else in the project.
-        watch: is called with each gate as it ends.
+        watch: hears of each gate as it ends.
 
     Raises:
         UsageError: there are no gates, or no task is named and none was worked on.

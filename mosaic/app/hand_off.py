@@ -111,17 +111,7 @@ class Face:
 def hand_off_task(
     mission_file: Path, request: HandOffRequest, place: str | None, face: Face
 ) -> StartedSession | EndedSession:
-    """Hand a task to an agent.
-
-    Args:
-        mission_file: path of mission.json.
-        request: what is handed off, and to whom.
-        place: the executor that runs it; None: this process, to its end.
-        face: hears of it.
-
-    Raises:
-        MissionError: what `mosaic.sessions.session.hand_off` raises.
-    """
+    """Hand a task to an agent: by an executor or, without one, to its end in this process."""
     carrier: RunCarrier | None = None
 
     def carry(run_dir: Path, order: Order) -> RunCarrier:

@@ -42,11 +42,7 @@ class Handoff:
 
 
 def find_section(name: str) -> str:
-    """Return the canonical name of a handoff section.
-
-    Raises:
-        UsageError: there is no such section.
-    """
+    """Return the canonical name of a handoff section."""
     section = canonical_name(name.strip())
     if section not in HANDOFF_SECTIONS:
         known = ", ".join(f"`{each}`" for each in HANDOFF_SECTIONS)

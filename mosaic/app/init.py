@@ -33,12 +33,7 @@ class NewlyCreated:
 def init_mission(
     folder: Path, new: NewMission, *, adopt: bool, agents: bool
 ) -> tuple[NewlyCreated, Snapshot]:
-    """Create a mission's files in a folder.
-
-    Raises:
-        MissionExistsError: something is there already that would be overwritten.
-        UsageError: the prefix cannot begin an id.
-    """
+    """Create a mission's files in a folder; `adopt` keeps a table and tasks that are there."""
     layout = lay_mission(folder, new, utc_now(), adopt=adopt)
     written = write_agents_section(layout) if agents else []
     is_exposed = find_work_tree(folder) is not None and not hides_checkpoints(folder)

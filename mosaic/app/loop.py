@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
 from mosaic.machine.environment import outer_environment
@@ -14,11 +14,11 @@ from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mosaic.app.hand_off import Face
-    from mosaic.model import Session, Usage
+    from mosaic.model import Session
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.workers.ledger import LoopReport
@@ -28,41 +28,15 @@ NOTIFY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkerPlace:
-    """Where a worker of a pool works."""
-
-    path: Path
-    branch: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoopEnd:
-    """What a loop or a pool did, and why it ended."""
-
-    why: str
-    needs_person: bool
-    interrupted: bool
-    sessions: Sequence[str]
-    moved: Mapping[str, Mapping[str, str]]
-    """Tasks whose status changed: `from` and `to`."""
-    gave_up: Sequence[str]
-    not_started: Mapping[str, str]
-    elapsed_seconds: float
-    usage: Usage | None
-    waiting: Mapping[str, Sequence[str]]
-    """Tasks in `review`, and tasks that are `blocked`."""
-    worktrees: Mapping[str, WorkerPlace]
-    """Where a pool's sessions worked."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class PoolStart:
     """Workers that were started and work on by themselves."""
 
     sessions: Sequence[Session]
-    not_started: Mapping[str, str]
-    worktrees: Mapping[str, WorkerPlace]
-    why: str
+    report: LoopReport
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        return {**self.report.json_values(), "sessions": self.sessions}
 
 
 class _Alarm:
@@ -95,14 +69,8 @@ class _Alarm:
             self._face.say(f"warning: `{self._command[0]}` could not be called: {error}")
 
 
-def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: Face) -> LoopEnd:
-    """Hand off task after task in this process.
-
-    Raises:
-        ConsentNeededError: the mission names commands that the person has not allowed.
-        SessionLiveError: another session works in this work tree.
-        ProgramNotFoundError: the agent is not there.
-    """
+def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: Face) -> LoopReport:
+    """Hand off task after task in this process."""
     from mosaic.workers.loop import Loop, LoopHooks
 
     require_consent(load_mission(mission_file))
@@ -119,7 +87,7 @@ def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: 
         alert=_Alarm(mission_file, face).alert,
         wants_stop=lambda: face.stops_wanted() > 0,
     )
-    return _end_of(Loop(mission_file, request, limits, hooks).run(), {})
+    return Loop(mission_file, request, limits, hooks).run()
 
 
 def run_pool(
@@ -132,7 +100,7 @@ def run_pool(
     executor: str,
     keeps_full: bool,
     stays: bool,
-) -> LoopEnd | PoolStart:
+) -> LoopReport | PoolStart:
     """Hand off several tasks at once, each in a worktree and to a supervisor of its own.
 
     Args:
@@ -144,22 +112,17 @@ def run_pool(
         executor: where they run.
         keeps_full: whether a task that is ready takes the place of one that ended.
         stays: whether to stay to the end, or to leave the workers as soon as they work.
-
-    Raises:
-        ConsentNeededError: the mission names commands that the person has not allowed.
-        GitRefusedError: git refuses the repository.
     """
     from mosaic.workers.pool import Pool, PoolHooks, Worker, room_in
 
     require_consent(load_mission(mission_file))
-    worktrees: dict[str, WorkerPlace] = {}
+    worktrees: dict[str, tuple[Path, str | None]] = {}
 
     def hand_over(asked: HandOffRequest) -> Worker:
         done = hand_off_task(mission_file, asked, executor, face)
         assert isinstance(done, StartedSession)
         if done.worktree is not None:
-            place = WorkerPlace(path=done.worktree, branch=done.branch)
-            worktrees[done.session.id] = place
+            worktrees[done.session.id] = (done.worktree, done.branch)
         face.started(done)
         return Worker(
             task=done.task.task,
@@ -180,33 +143,10 @@ def run_pool(
         tell_end=face.worker_ended,
     )
     pool = Pool(mission_file, request, limits, hooks, size=room, keeps_full=keeps_full)
+    report = pool.run() if stays else pool.fill()
+    report.worktrees.update(worktrees)
     if stays:
-        return _end_of(pool.run(), worktrees)
-    report = pool.fill()
+        return report
     ids = {worker.session_id for worker in pool.workers}
     listed = read_mission(mission_file).document.mission.sessions
-    return PoolStart(
-        sessions=[session for session in listed if session.id in ids],
-        not_started=dict(report.not_started),
-        worktrees=dict(sorted(worktrees.items())),
-        why=report.why,
-    )
-
-
-def _end_of(report: LoopReport, worktrees: Mapping[str, WorkerPlace]) -> LoopEnd:
-    return LoopEnd(
-        why=report.why,
-        needs_person=report.needs_person,
-        interrupted=report.was_interrupted,
-        sessions=list(report.sessions),
-        moved={
-            task_id: {"from": before, "to": after}
-            for task_id, (before, after) in report.moved.items()
-        },
-        gave_up=list(report.gave_up),
-        not_started=dict(report.not_started),
-        elapsed_seconds=round(report.elapsed_seconds, 3),
-        usage=report.usage,
-        waiting={"review": list(report.in_review), "blocked": list(report.blocked)},
-        worktrees=dict(sorted(worktrees.items())),
-    )
+    return PoolStart(sessions=[each for each in listed if each.id in ids], report=report)

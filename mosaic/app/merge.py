@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 def merge_task(snapshot: Snapshot, task_id: str, way: MergeWay, *, force: bool = False) -> Merged:
     """Merge the branch that a task was worked on into what is checked out.
 
-    Args:
-        snapshot: the mission.
-        task_id: the task; it is done, unless `force` is set.
-        way: how to merge.
-        force: also a task that is not done.
-
     Raises:
-        NotReadyError: a session works on it, it is not done, or has no worktree.
+        NotReadyError: a session works on it, it has no worktree, or is not done without `force`.
         GitError: git refused.
     """
     task = snapshot.get(task_id).task

@@ -122,19 +122,14 @@ def start(
     runtime: str | None,
     model: str | None,
 ) -> Panel:
-    """Put a question to several workers.
+    """Put the question of a plan to several workers, which are made here.
 
     Args:
         document: the mission.
-        plan: the question and how it is asked; its workers are made here.
+        plan: the question and how it is asked.
         roles: `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own.
         runtime: of the others; None: the mission's, else the first that is installed.
         model: the model of all.
-
-    Raises:
-        UsageError: the question or a role will not do.
-        ConsentNeededError: the mission names commands that the person has not allowed.
-        FailedError: something that it needs is missing; all of it is named.
     """
     get_executor(plan.executor, document.path)  # refuses an unknown one
     if plan.is_interactive and plan.executor not in INTERACTIVE:

@@ -60,6 +60,7 @@ class SessionList:
 
     sessions: tuple[SessionView, ...]
     problems: tuple[Problem, ...]
+    """What is wrong with their entries in mission.json."""
 
 
 def view_live(found: FoundLock) -> LiveSession:
@@ -93,7 +94,7 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
     from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 
     recover_if_needed(read_mission(mission_file))
-    snapshot = read_mission(mission_file).with_session_problems()
+    snapshot = read_mission(mission_file)
     alive = {found.lock.session_id: found for found in live_or_unknown(snapshot)}
     listed: Sequence[Session] = snapshot.document.mission.sessions
     known = {session.id for session in listed}
@@ -106,7 +107,7 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
             views.append(SessionView(session, view_live(found), progress))
         elif not live:
             views.append(SessionView(session, None, None))
-    return SessionList(sessions=tuple(views), problems=snapshot.problems)
+    return SessionList(sessions=tuple(views), problems=snapshot.session_problems)
 
 
 def _rounded(progress: Progress) -> Progress:

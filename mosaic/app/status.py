@@ -135,7 +135,6 @@ def show_status(mission_file: Path) -> StatusPage:
     selection = select_from(snapshot, live=live)
     progress = measure_progress(snapshot.tasks)
     review = _lines(snapshot, Status.REVIEW)
-    snapshot = snapshot.with_session_problems()
     return StatusPage(
         mission=Named(id=mission.id, name=mission.name, status=mission.status),
         progress=Count(**_counts(progress), by_status=progress.by_status),
@@ -171,7 +170,7 @@ def show_status(mission_file: Path) -> StatusPage:
         why_nothing=None if selection.chosen else summarize_waiting(selection),
         usage=total_usage(mission.sessions),
         sessions_total=len(mission.sessions),
-        problems=snapshot.problems,
+        problems=(*snapshot.problems, *snapshot.session_problems),
     )
 
 

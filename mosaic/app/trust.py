@@ -87,11 +87,7 @@ def trust_mission(
 ) -> Trust:
     """Allow a mission its owner, folders outside of the repository, its state, its commands.
 
-    Args:
-        mission_file: path of mission.json.
-        places: folders outside of the repository.
-        confirm: is asked once about the commands that are not allowed yet.
-        actor: who allows it; None: whoever started this process.
+    `confirm` is asked once, about the commands that are not allowed yet.
 
     Raises:
         HeldError: an agent asks.

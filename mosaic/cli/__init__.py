@@ -16,40 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PANELS = {
-    "Plan": {
-        "init": "init",
-        "add": "add",
-        "list": "list",
-        "show": "show",
-        "set": "set",
-        "done": "done",
-        "block": "block",
-        "cancel": "cancel",
-        "reopen": "reopen",
-        "graph": "graph",
-        "sync": "sync",
-        "check": "check",
-    },
-    "Hand off": {
-        "next": "next",
-        "resume": "resume",
-        "sessions": "sessions",
-        "stop": "stop",
-        "logs": "logs",
-        "exec": "exec",
-        "checkpoint": "checkpoint",
-    },
-    "Review": {"handoff": "handoff", "gates": "gates", "review": "review", "status": "status"},
-    "Parallel": {"panel": "panel", "merge": "merge"},
-    "Around it": {
-        "demo": "demo",
-        "doctor": "doctor",
-        "clean": "clean",
-        "trust": "trust",
-        "migrate": "migrate",
-    },
-}
-"""Every command, by the job it does, with the module that holds it."""
+    "Plan": (
+        "init", "add", "list", "show", "set", "done", "block", "cancel", "reopen", "graph", "sync",
+        "check",
+    ),
+    "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
+    "Review": ("handoff", "gates", "review", "status"),
+    "Parallel": ("panel", "merge"),
+    "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
+}  # fmt: skip
+"""Every command, by the job it does. Each is in the module of its name."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

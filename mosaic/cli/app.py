@@ -33,10 +33,10 @@ class GroupedCommands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the command list of `--help`."""
-        for panel, modules in PANELS.items():
+        for panel, names in PANELS.items():
             rows = [
                 (name, command.get_short_help_str(limit=100))
-                for name in modules
+                for name in names
                 if (command := self.get_command(ctx, name)) is not None
             ]
             if rows:
@@ -76,10 +76,10 @@ def build_app(wanted: str | None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_root)
-    for panel, modules in PANELS.items():
-        for name, module in modules.items():
+    for panel, names in PANELS.items():
+        for name in names:
             if wanted in (None, name):
-                commands = import_module(f"mosaic.cli.{module}")
+                commands = import_module(f"mosaic.cli.{name}")
                 group = getattr(commands, f"{name}_app", None)
                 if group is not None:
                     app.add_typer(group, name=name, rich_help_panel=panel)
@@ -117,7 +117,7 @@ def _wanted(arguments: Sequence[str]) -> str | None:
         # is our own name, and its last one is not finished.
         line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
         words = f"{line}.".split()[1:-1]
-    known = {name for modules in PANELS.values() for name in modules}
+    known = {name for names in PANELS.values() for name in names}
     return words[0] if words and words[0] in known else None
 
 

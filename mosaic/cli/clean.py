@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,23 +74,27 @@ def clean_command(
 
 
 def _lines(done: CleanedMission, layout: Layout, verb: str) -> list[str]:
-    from mosaic.app.clean import WORDS
-    from mosaic.sessions.housekeeping import checkpoint_bytes
+    from mosaic.sessions.housekeeping import Kind, checkpoint_bytes
 
-    lines = [f"{verb} {len(done.removed)} run records, {format_size(done.size_bytes)}"]
+    shown = layout.shown
+    lines = [f"{verb} {len(done.removed_records)} run records, {format_size(done.size_bytes)}"]
     lines += [
-        f"  {verb} {clean(layout.shown(Path(each.path)))}: {WORDS[each.kind]}"
-        for each in done.removed_paths
-        if each.kind != "record"
+        f"  {verb} {clean(shown(each.path))}: {each.kind.value}"
+        for each in done.runs.removed
+        if each.kind is not Kind.RECORD
     ]
-    lines += [f"  kept {clean(each.path)}: {clean(each.because)}" for each in done.kept_paths]
+    lines += [
+        f"  {verb} {clean(shown(each.path))}: temporary file of a killed process"
+        for each in done.runs.leftovers
+    ]
+    lines += [f"  kept {clean(path)}: {clean(because)}" for path, because in done.kept_paths]
     for tree in done.worktrees:
-        branch = f" and branch {clean(tree.branch)}" if tree.branch_removed else ""
-        lines.append(
-            f"{verb} worktree {clean(tree.name)}{branch}"
-            if tree.removed
-            else f"  kept worktree {clean(tree.name)}: {clean(tree.because)}"
-        )
+        name, branch = clean(tree.workspace.name), clean(tree.workspace.branch)
+        if tree.kept_because is not None:
+            lines.append(f"  kept worktree {name}: {clean(tree.kept_because)}")
+        else:
+            also = f" and branch {branch}" if tree.branch_goes else ""
+            lines.append(f"{verb} worktree {name}{also}")
     if (saved := checkpoint_bytes(layout.runs_dir)) >= MUCH_SAVED_BYTES:
         lines.append(f"checkpoints that are kept take {format_size(saved)}")
     return lines

@@ -18,15 +18,10 @@ Done = TypeVar("Done")
 
 
 def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Done:
-    """Do what may run commands of a mission; ask the person where that has to be.
+    """Do what may run commands of a mission; where it asks for consent, ask the person.
 
-    Args:
-        path: mission.json.
-        action: changes nothing before it raises `ConsentNeededError`.
-        as_json: whether a program reads the answer: then nobody is asked.
-
-    Raises:
-        ConsentNeededError: the person refused, or nobody can be asked.
+    Nobody is asked where a program reads the answer. The action changes nothing before it raises
+    `ConsentNeededError`.
     """
     from mosaic.store.consent import allow, find_unallowed
     from mosaic.store.mission_file import load_mission
@@ -47,11 +42,7 @@ def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Do
 
 
 def require_settled(path: Path, *, as_json: bool) -> None:
-    """Make sure that a mission's commands may run, before a loop or a pool begins.
-
-    Raises:
-        ConsentNeededError: the person refused, or nobody can be asked.
-    """
+    """Make sure that a mission's commands may run, before a loop or a pool begins."""
     from mosaic.store.consent import require_consent
     from mosaic.store.mission_file import load_mission
 

@@ -11,7 +11,7 @@ import typer
 from mosaic.cli.next_view import exit_code_of
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath, seconds_of
 from mosaic.cli.output import Result, clean, emit, paint, warn
-from mosaic.cli.runs_view import asked_lines
+from mosaic.cli.sessions_view import asked_lines
 from mosaic.errors import RunNotFoundError, UsageError
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission

@@ -9,7 +9,7 @@ import typer
 
 from mosaic.cli.options import Json
 from mosaic.cli.output import Result, clean, emit, paint, plain
-from mosaic.cli.tasks_view import problem_values, report_problems
+from mosaic.cli.tasks_view import report_problems
 
 
 def init_command(
@@ -49,9 +49,9 @@ def init_command(
         lines.append(f"wrote instructions for agents to {', '.join(created.agents_files)}")
     result = Result(
         kind="mission.init",
-        data={**plain(created), "problems": problem_values(snapshot)},
+        data={**plain(created), "problems": snapshot.problems},
         lines=lines,
-        exit_code=report_problems(snapshot, as_json=as_json),
+        exit_code=report_problems(snapshot.problems, as_json=as_json),
         next_commands=[
             'mission add "The first task"',
             "mission list",

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.app.hand_off import EndedSession, StartedSession
-    from mosaic.app.loop import LoopEnd, PoolStart
+    from mosaic.app.loop import PoolStart
     from mosaic.model import Mode
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
+    from mosaic.workers.ledger import LoopReport
 
 
 def launch_mode(*, headless: bool) -> Mode:
@@ -197,8 +198,7 @@ def _place_lines(done: StartedSession | EndedSession) -> list[str]:
 
 
 def _ended(done: EndedSession) -> Result:
-    from mosaic.cli.runs_view import asked_lines
-    from mosaic.cli.sessions_view import length_words, usage_words
+    from mosaic.cli.sessions_view import asked_lines, length_words, usage_words
 
     session, problem = done.session, done.problem
     facts = [length_words(session), usage_words(session.usage), f"ended {done.outcome}"]
@@ -240,7 +240,7 @@ def _what_next(done: EndedSession) -> list[str]:
     return ["mission next"]
 
 
-def _loop_ended(done: LoopEnd, what: str) -> Result:
+def _loop_ended(done: LoopReport, what: str) -> Result:
     from mosaic.cli.sessions_view import usage_words
     from mosaic.plan.durations import format_duration
 
@@ -251,23 +251,23 @@ def _loop_ended(done: LoopEnd, what: str) -> Result:
     ]
     lines = [f"{paint(f'{what} ended', 'bold')}: {clean(done.why)}"]
     lines += [
-        f"  {task_id}  {paint_status(moved['from'])} → {paint_status(moved['to'])}"
-        for task_id, moved in sorted(done.moved.items())
+        f"  {task_id}  {paint_status(before)} → {paint_status(after)}"
+        for task_id, (before, after) in sorted(done.moved.items())
     ]
     lines += [f"  {name}  could not be started" for name in done.not_started]
     lines.append(paint(f"  {', '.join(filter(None, facts))}", "dim"))
     lines += [
         f"waits for you, {label}: {', '.join(waiting)}"
-        for label, waiting in done.waiting.items()
+        for label, waiting in (("review", done.in_review), ("blocked", done.blocked))
         if waiting
     ]
-    if done.interrupted:
+    if done.was_interrupted:
         code = ExitCode.INTERRUPTED
     elif done.needs_person or done.gave_up or done.not_started:
         code = ExitCode.FAILED
     else:
         code = ExitCode.OK if done.sessions else ExitCode.NOTHING_TO_DO
-    reviews = [f"mission review {task_id}" for task_id in done.waiting["review"][:1]]
+    reviews = [f"mission review {task_id}" for task_id in done.in_review[:1]]
     return Result(
         kind=f"{what}.ended",
         data=done,
@@ -279,16 +279,17 @@ def _loop_ended(done: LoopEnd, what: str) -> Result:
 
 
 def _pool_started(done: PoolStart) -> Result:
+    report = done.report
     failed = [
-        f"{name} could not be started: {clean(why)}" for name, why in done.not_started.items()
+        f"{name} could not be started: {clean(why)}" for name, why in report.not_started.items()
     ]
     lines = [f"{len(done.sessions)} sessions work in the background", *failed]
     code = ExitCode.OK if done.sessions else ExitCode.NOTHING_TO_DO
     return Result(
         kind="pool.started",
         data=done,
-        lines=lines if done.sessions or failed else [clean(done.why)],
-        exit_code=ExitCode.FAILED if done.not_started else code,
+        lines=lines if done.sessions or failed else [clean(report.why)],
+        exit_code=ExitCode.FAILED if report.not_started else code,
         next_commands=["mission sessions --live", "mission status"],
         show_next=True,
     )

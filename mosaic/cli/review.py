@@ -9,14 +9,15 @@ import typer
 
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import Result, align, clean, emit, paint
-from mosaic.cli.review_view import review_lines, review_values
+from mosaic.cli.review_view import review_lines
 from mosaic.cli.sessions_view import length_words, usage_words
-from mosaic.cli.tasks_view import report_notices, task_values
-from mosaic.errors import ExitCode, UsageError
+from mosaic.cli.tasks_view import report_notices
+from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from mosaic.app.decide import Decision
+    from mosaic.app.review import ReviewPage
     from mosaic.review.verdict import Review
     from mosaic.store.tasks import Snapshot
 
@@ -52,58 +53,49 @@ def review_command(
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
     from mosaic.app.decide import decide_review, refuse_agent
-    from mosaic.review.verdict import review_task
+    from mosaic.app.review import show_review
 
     if approve or reject:
         refuse_agent(snapshot)  # before the evidence is looked at
-
-    task = snapshot.get(task_id).task
-    review = review_task(snapshot, task)
+    page = show_review(snapshot, task_id, diff=diff)
     if html is not None:
-        _write_page(html, review)
+        _write_page(html, page.review)
     if approve or reject:
         decided = decide_review(
-            snapshot, review, approve=approve, why=why, force=force, commit=commit
+            snapshot, page.review, approve=approve, why=why, force=force, commit=commit
         )
         return _show_decision(decided, as_json=as_json)
-    return _show(snapshot, review, diff=diff, html=html, as_json=as_json)
+    return _show(page, html=html, as_json=as_json)
 
 
 def _list(snapshot: Snapshot, *, as_json: bool) -> int:
-    from mosaic.model import Status
+    from mosaic.app.review import list_reviews
 
-    waiting = [task for task in snapshot.tasks if task.status is Status.REVIEW]
+    found = list_reviews(snapshot)
+    tasks = [each.task for each in found.tasks]
     result = Result(
         kind="review.list",
-        data={"tasks": [task_values(task) for task in waiting]},
-        lines=align([(task.id, task.title) for task in waiting])
+        data=found,
+        lines=align([(task.id, task.title) for task in tasks])
         or [paint("nothing waits for review", "dim")],
-        next_commands=[f"mission review {task.id}" for task in waiting[:1]] or ["mission next"],
-        show_next=bool(waiting),
+        next_commands=[f"mission review {t.id}" for t in tasks[:1]] or ["mission next"],
+        show_next=bool(tasks),
     )
     return emit(result, as_json=as_json)
 
 
-def _show(
-    snapshot: Snapshot, review: Review, *, diff: bool, html: Path | None, as_json: bool
-) -> int:
-    from mosaic.review.verdict import diff_text
-
-    lines = review_lines(review)
-    values = review_values(review)
-    if diff:
-        text = diff_text(snapshot, review)
-        lines += ["", paint("diff", "bold"), *map(_diff_line, text.splitlines())]
-        values["diff"] = text
+def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
+    lines = review_lines(page.review)
+    if page.diff is not None:
+        lines += ["", paint("diff", "bold"), *map(_diff_line, page.diff.splitlines())]
     if html is not None:
         lines.append(f"written to {clean(html)}")
-    task = review.task
+    command = f"mission review {page.review.task.id}"
     result = Result(
         kind="review",
-        data=values,
+        data=page,
         lines=lines,
-        next_commands=[f"mission review {task.id} --approve", f"mission review {task.id} --reject"],
-        exit_code=ExitCode.OK,
+        next_commands=[f"{command} --approve", f"{command} --reject"],
     )
     return emit(result, as_json=as_json)
 
@@ -114,14 +106,12 @@ def _diff_line(line: str) -> str:
 
 
 def _write_page(place: Path, review: Review) -> None:
-    from mosaic.machine.disk import write_atomic
-    from mosaic.review.html import render_page
+    from mosaic.app.review import write_review_page
 
-    evidence, target = review.evidence, place.absolute()
+    evidence = review.evidence
     facts = [f"status {review.task.status.value}", f"changes: {review.stat or 'not known'}"]
     facts += [f"{s.id}, {s.runtime}, {length_words(s)}" for s in evidence.sessions[-1:]]
-    page = render_page(review, [*facts, *filter(None, [usage_words(evidence.usage)])])
-    write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
+    write_review_page(review, [*facts, *filter(None, [usage_words(evidence.usage)])], place)
 
 
 def _show_decision(decided: Decision, *, as_json: bool) -> int:

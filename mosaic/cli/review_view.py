@@ -1,17 +1,15 @@
-"""A review as lines for a terminal, and as JSON."""
+"""A review as lines for a terminal."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import align, clean, clean_block, has_color, paint, paint_status, plain
+from mosaic.cli.output import align, clean, clean_block, has_color, paint, paint_status
 from mosaic.cli.sessions_view import length_words, usage_words
-from mosaic.cli.tasks_view import session_json, task_values
 from mosaic.review.claims import CommandClaim
 
 if TYPE_CHECKING:
-    from mosaic.model import JsonValue
     from mosaic.review.matching import JudgedCommand, JudgedFile
     from mosaic.review.verdict import Review
 
@@ -114,74 +112,3 @@ def _verdict(review: Review) -> list[str]:
     if not review.objections:
         return [paint("no objections", "green")]
     return [paint("objections", "red"), *(f"  {clean(e)}" for e in review.objections)]
-
-
-def review_values(review: Review) -> dict[str, JsonValue]:
-    """Return a review as JSON."""
-    evidence = review.evidence
-    return {
-        "task": task_values(review.task),
-        "sections": dict(review.sections),
-        "missing": list(review.missing),
-        "claims": {
-            "files": [_judged(each, path=each.claim.path) for each in review.judged.files],
-            "commands": [
-                _judged(each, command=each.claim.command) for each in review.judged.commands
-            ],
-        },
-        "unclaimed": {
-            "files": [
-                {"path": e.path, "kind": e.kind.value, "old_path": e.old_path}
-                for e in review.judged.unclaimed_files
-            ],
-            "commands": [
-                {"command": e.command, "exit_code": e.exit_code, "failed": e.failed}
-                for e in review.judged.unclaimed_commands
-            ],
-        },
-        "evidence": {
-            "since": evidence.since,
-            "files": None
-            if evidence.changed is None
-            else [
-                {"path": e.path, "kind": e.kind.value, "old_path": e.old_path}
-                for e in evidence.changed
-            ],
-            "commands": [
-                {
-                    "command": e.command,
-                    "exit_code": e.exit_code,
-                    "failed": e.failed,
-                    "source": e.source,
-                }
-                for e in evidence.ran
-            ],
-            "knows_all_commands": evidence.knows_all_commands,
-            "caveats": list(evidence.caveats),
-            "unknown": list(evidence.unknown),
-        },
-        "out_of_scope": list(review.out_of_scope),
-        "rules_changed": list(review.rules_changed),
-        "warnings": list(review.warnings),
-        "gates": [
-            {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}
-            for g in review.gates
-        ],
-        "stat": review.stat,
-        "objections": list(review.objections),
-        "sessions": [session_json(session) for session in evidence.sessions],
-        "usage": plain(
-            {name: getattr(evidence.usage, name) for name in evidence.usage.__dataclass_fields__}
-        )
-        if evidence.usage
-        else None,
-    }
-
-
-def _judged(each: JudgedFile | JudgedCommand, **claim: str) -> dict[str, JsonValue]:
-    return {
-        "text": each.claim.text,
-        **claim,
-        "standing": each.standing.value,
-        "why": each.why,
-    }

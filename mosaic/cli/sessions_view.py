@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mosaic.cli.output import clean, paint
 from mosaic.plan.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mosaic.app.sessions import SessionView
     from mosaic.model import Session, Usage
@@ -77,3 +78,18 @@ def usage_words(usage: Usage | None) -> str:
     tokens = usage.input_tokens + usage.output_tokens
     words = f"{tokens / THOUSAND:.1f}k tokens" if tokens >= THOUSAND else f"{tokens} tokens"
     return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words
+
+
+def asked_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return what a result asks of people: a decision, further steps, a look at warnings."""
+    lines = [
+        f"  {paint('warning:', 'yellow')} {clean(text)}" for text in result.get("warnings") or ()
+    ]
+    asked = str(result.get("report") or "")
+    if result.get("needs_human") and asked not in str(result.get("summary")):
+        lines.append(f"  needs a human: {clean(asked)}")
+    for each in result.get("suggested_followup") or ():
+        kind = f" ({clean(each['step_kind'])})" if each.get("step_kind") else ""
+        why = f": {clean(each['reason'])}" if each.get("reason") else ""
+        lines.append(f"  suggested: {clean(each['step_name'])}{kind}{why}")
+    return lines

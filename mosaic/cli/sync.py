@@ -9,7 +9,7 @@ import typer
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import Result, clean, emit, paint, plain
-from mosaic.cli.tasks_view import problem_values, report_problems
+from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission
 
@@ -41,10 +41,10 @@ def sync_command(
         kind="task.sync",
         data={
             "carried": [{"task_id": c.task_id, **plain(c.carry)} for c in done.carried],
-            "problems": problem_values(done.snapshot),
+            "problems": done.snapshot.problems,
         },
         lines=lines,
-        exit_code=report_problems(done.snapshot, as_json=as_json),
+        exit_code=report_problems(done.snapshot.problems, as_json=as_json),
         next_commands=["mission list"],
     )
     return emit(result, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.cli.output import (
     Result,
@@ -17,7 +17,6 @@ from mosaic.cli.output import (
 )
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
-from mosaic.store.tasks import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
     from mosaic.app.runs import RunView
     from mosaic.app.tasks import TaskPage
-    from mosaic.model import JsonValue, Session, Task
-    from mosaic.plan.ready import Selection
-    from mosaic.sessions.output import Progress
     from mosaic.store.tasks import Problem
 
 
@@ -145,30 +141,12 @@ def _run_row(run: RunView) -> tuple[str, ...]:
     )
 
 
-def task_values(task: Task, selection: Selection | None = None) -> Any:
-    """Return a task as JSON, with what the selector says of it."""
-    from mosaic.app.tasks import TaskView
-
-    return plain(TaskView(task, selection.of(task.id) if selection else None))
-
-
-def session_json(session: Session) -> Any:
-    """Return a session as JSON."""
-    return plain(session)
-
-
-def progress_json(progress: Progress) -> Any:
-    """Return how a run gets on as JSON."""
-    return plain(progress)
-
-
-def report_problems(problems: Sequence[Problem] | Snapshot, *, as_json: bool) -> ExitCode:
+def report_problems(problems: Sequence[Problem], *, as_json: bool) -> ExitCode:
     """Print on stderr what could not be read, and return the exit code that it makes."""
-    found = problems.problems if isinstance(problems, Snapshot) else problems
-    if not found:
+    if not problems:
         return ExitCode.OK
     if not as_json:
-        for problem in found:
+        for problem in problems:
             for line in error_lines(problem.error):
                 warn(line)
     return ExitCode.BROKEN
@@ -178,8 +156,3 @@ def report_notices(notices: Iterable[str]) -> None:
     """Print on stderr what an interrupted change left, or what of this one is missing."""
     for notice in notices:
         warn(f"{paint('warning:', 'yellow', err=True)} {clean(notice)}")
-
-
-def problem_values(snapshot: Snapshot) -> list[JsonValue]:
-    """Return what could not be read, as JSON."""
-    return [plain(problem) for problem in snapshot.problems]

@@ -21,13 +21,13 @@ def copy_index(top: Path, index: Path) -> None:
     """Copy the user's index with its time: git tells by that which entries it must not trust.
 
     Raises:
-        GitError: `top` is in no work tree.
+        GitError: `top` is not in a work tree.
         FileAccessError: the index cannot be read or copied.
     """
     source = find_index(top)
     index.unlink(missing_ok=True)
     if source is None:
-        raise GitError(f"`{top}` is in no git work tree")
+        raise GitError(f"`{top}` is not in a git work tree")
     try:
         # Time and bytes of one and the same file: git replaces its index, it never edits it.
         with open(source, "rb") as old, open(index, "xb") as new:

@@ -1,6 +1,6 @@
-"""Git work trees beside the main one: made one at a time, removed when nothing would be lost.
+"""Git worktrees beside the main one: made one at a time, removed when nothing would be lost.
 
-git's own files do not bear two `worktree add` at once, so the folder that all work trees of
+git's own files do not bear two `worktree add` at once, so the folder that all worktrees of
 a repository share is held meanwhile; that lock is the kernel's and leaves no file.
 """
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 GIT_SECONDS = 300.0
 TURN_SECONDS = 300.0
-"""How long to wait for another work tree of the repository that is just being made."""
+"""How long to wait for another worktree of the repository that is just being made."""
 BRANCHES = "refs/heads/"
 """Before every name that is meant to be a branch's: a tag may have the same."""
 GONE_PREFIX = ".gone-"
-"""Begins the name of a work tree that is being removed."""
+"""Begins the name of a worktree that is being removed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkTree:
-    """A work tree that git knows of."""
+class Worktree:
+    """A worktree that git knows of."""
 
     path: Path
     branch: str | None = None
@@ -42,8 +42,8 @@ class WorkTree:
     head: str | None = None
 
 
-def list_work_trees(cwd: Path | str) -> list[WorkTree]:
-    """Return the repository's work trees, also those whose folder is gone; empty without git."""
+def list_worktrees(cwd: Path | str) -> list[Worktree]:
+    """Return the repository's worktrees, also those whose folder is gone; empty without git."""
     answer = answer_of(["worktree", "list", "--porcelain"], cwd)
     found = []
     for block in (answer or "").split("\n\n"):
@@ -52,7 +52,7 @@ def list_work_trees(cwd: Path | str) -> list[WorkTree]:
             continue
         branch = facts.get("branch")
         found.append(
-            WorkTree(
+            Worktree(
                 path=Path(os.path.realpath(facts["worktree"])),
                 branch=branch.removeprefix(BRANCHES) if branch else None,
                 head=facts.get("HEAD"),
@@ -61,10 +61,10 @@ def list_work_trees(cwd: Path | str) -> list[WorkTree]:
     return found
 
 
-def other_work_trees(cwd: Path | str) -> list[Path]:
-    """Return the tops of the repository's other work trees that are there; empty without git."""
+def other_worktrees(cwd: Path | str) -> list[Path]:
+    """Return the tops of the repository's other worktrees that are there; empty without git."""
     own = find_work_tree(cwd)
-    return [each.path for each in list_work_trees(cwd) if each.path != own and each.path.is_dir()]
+    return [each.path for each in list_worktrees(cwd) if each.path != own and each.path.is_dir()]
 
 
 def has_branch(cwd: Path | str, branch: str) -> bool:
@@ -104,8 +104,8 @@ def commit_of(cwd: Path | str, name: str) -> str | None:
     return answer.text if answer.exit_code == 0 else None
 
 
-def add_work_tree(home: Path, place: Path, *, branch: str | None, start: str, reason: str) -> bool:
-    """Make a work tree and lock it, so that no `git worktree prune` takes it away.
+def add_worktree(home: Path, place: Path, *, branch: str | None, start: str, reason: str) -> bool:
+    """Make a worktree and lock it, so that no `git worktree prune` takes it away.
 
     Args:
         place: where; must not be there, or be empty.
@@ -136,14 +136,14 @@ def add_work_tree(home: Path, place: Path, *, branch: str | None, start: str, re
     return is_new
 
 
-def remove_work_tree(home: Path, place: Path) -> None:
-    """Remove a work tree of this repository, whatever it holds, and all that git knows of it.
+def remove_worktree(home: Path, place: Path) -> None:
+    """Remove a worktree of this repository, whatever it holds, and all that git knows of it.
 
-    It is renamed first, so that no half of it is taken for a work tree. git forgets it last:
+    It is renamed first, so that no half of it is taken for a worktree. git forgets it last:
     what is interrupted, or cannot be removed, is gone on with by the next call.
 
     Raises:
-        GitError: what stands there is not a work tree of this repository, or git refused.
+        GitError: what stands there is not a worktree of this repository, or git refused.
         FileAccessError: a file in it cannot be removed; names it.
     """
     real = place.parent.resolve() / place.name
@@ -160,7 +160,7 @@ def remove_work_tree(home: Path, place: Path) -> None:
 
 
 def refuse_strange_tree(home: Path, place: Path) -> bool:
-    """Make sure that nothing stands in a place but a work tree of a repository.
+    """Make sure that nothing stands in a place but a worktree of a repository.
 
     Returns:
         Whether git knows of one there.
@@ -169,7 +169,7 @@ def refuse_strange_tree(home: Path, place: Path) -> bool:
         GitError: something else stands there.
     """
     real = place.parent.resolve() / place.name
-    is_known = any(each.path == real for each in list_work_trees(home))
+    is_known = any(each.path == real for each in list_worktrees(home))
     is_other = real.is_symlink() or (real / ".git").is_dir() or not is_known
     if os.path.lexists(real) and is_other:
         raise GitError(
@@ -192,7 +192,7 @@ def holds_commit(cwd: Path | str, commit: str, *, beside: str) -> bool:
 
 
 def what_would_be_lost(place: Path) -> str | None:
-    """Say what removing a work tree would lose; None where it would lose nothing.
+    """Say what removing a worktree would lose; None where it would lose nothing.
 
     Its branch stays, so commits on a branch are safe; ignored files are not looked at.
 
@@ -241,14 +241,14 @@ def delete_branch(home: Path, branch: str, *, expected: str) -> None:
     Raises:
         GitError: it moved, or is checked out somewhere.
     """
-    if any(each.branch == branch for each in list_work_trees(home)):
-        raise GitError(f"branch `{branch}` is checked out in a work tree")
+    if any(each.branch == branch for each in list_worktrees(home)):
+        raise GitError(f"branch `{branch}` is checked out in a worktree")
     run_git(["update-ref", "-d", f"{BRANCHES}{branch}", expected], home)
     run_git(["config", "--remove-section", f"branch.{branch}"], home, check=False)
 
 
 def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Path) -> str:
-    """Apply the uncommitted changes of one work tree, untracked files too, to another.
+    """Apply the uncommitted changes of a work tree, untracked files too, to a worktree.
 
     Args:
         without: paths relative to the top that are not carried.
@@ -287,7 +287,7 @@ def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Pa
 
 @contextlib.contextmanager
 def turn_of(home: Path) -> Iterator[None]:
-    """Hold what all work trees of a repository share, for the length of a `with` block.
+    """Hold what all worktrees of a repository share, for the length of a `with` block.
 
     Raises:
         HeldError: another process holds it and does not end.
@@ -295,6 +295,6 @@ def turn_of(home: Path) -> Iterator[None]:
     """
     shared = common_dir(home)
     if shared is None or find_work_tree(home) is None:
-        raise GitError(f"`{home}` is in no git work tree")
+        raise GitError(f"`{home}` is not in a git work tree")
     with hold_folder(shared, wait_seconds=TURN_SECONDS):
         yield

@@ -82,7 +82,7 @@ def identify(pid: int) -> ProcessIdentity | None:
     entry = find_entry(pid)
     if entry is None or entry.is_zombie:
         return None
-    return identity_of(entry)
+    return _identity(pid, entry.started_at)
 
 
 def own_identity() -> ProcessIdentity:
@@ -93,20 +93,19 @@ def own_identity() -> ProcessIdentity:
 
 def unseen_identity(pid: int) -> ProcessIdentity:
     """Return the identity of a process of ours that the process table does not show."""
+    return _identity(pid, "")
+
+
+def identity_of_child(pid: int) -> ProcessIdentity:
+    """Return the identity of a child of ours: also of one that has ended, or is not shown."""
+    entry = find_entry(pid)
+    return _identity(pid, entry.started_at if entry is not None else "")
+
+
+def _identity(pid: int, started_at: str) -> ProcessIdentity:
     return ProcessIdentity(
         pid=pid,
-        started_at="",
-        boot_id=boot_id(),
-        host=host_name(),
-        namespace=own_namespace(),
-    )
-
-
-def identity_of(entry: ProcessEntry) -> ProcessIdentity:
-    """Return the identity of a row of this machine's process table."""
-    return ProcessIdentity(
-        pid=entry.pid,
-        started_at=entry.started_at,
+        started_at=started_at,
         boot_id=boot_id(),
         host=host_name(),
         namespace=own_namespace(),

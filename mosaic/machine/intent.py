@@ -25,9 +25,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import parse_json
 from mosaic.errors import FileAccessError, FileChangedError
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.paths import confined, is_inside
 from mosaic.machine.staging import is_set_temporary
 from mosaic.records import dataclass

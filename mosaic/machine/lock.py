@@ -21,23 +21,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from mosaic.codec import parse_json
 from mosaic.errors import HeldError, LockTimeoutError, MissionError
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.identity import is_same_process, own_identity
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.signature import access_error
 from mosaic.model import ProcessIdentity
-from mosaic.records import asdict, dataclass
+from mosaic.records import asdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
 
 _POLL_SECONDS = 0.03
 _SHORTEST_POLL_SECONDS = 0.001
 _NAME_CHARACTERS = 300
 # Someone who only looks whether a folder is held takes it, shared, for an instant.
 _LOOK_SECONDS = 0.5
+# Served from elsewhere; `fuseblk` is not among them: that is a disk of this machine.
+_FOREIGN = (
+    r"(?:nfs4?|cifs|smb\w*|ncpfs|9p|afs|ceph|lustre|gfs2?|ocfs2|vboxsf|virtiofs|webdav|davfs"
+    r"|osxfs|prl_fs|fuse(?:\..+)?)"
+)
+_MOUNT_POINT = 4
+"""Which field of a line of mountinfo says where it is mounted."""
 _CONTENTION = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
 
 
@@ -109,12 +115,7 @@ class FolderLock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.release()
 
 
@@ -129,24 +130,25 @@ def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> Fol
         FileAccessError: it is missing, no folder, or its file system has no locks.
     """
     try:
-        descriptor = _open_folder(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise access_error("held", path, error) from error
+    lock = FolderLock(Path(path), descriptor)
     try:
         is_mine = _is_done_within(wait_seconds, lambda: _try_lock(descriptor, fcntl.LOCK_EX))
     except BaseException as error:
-        os.close(descriptor)
+        lock.release()
         if isinstance(error, OSError):
             raise access_error("held", path, error) from error
         raise
     if not is_mine:
-        os.close(descriptor)
+        lock.release()
         raise HeldError(
             f"`{path}` is held by a living process",
             path=path,
             hint="`mission sessions --live` shows who works",
         )
-    return FolderLock(Path(path), descriptor)
+    return lock
 
 
 def is_folder_held(path: Path | str) -> bool:
@@ -183,10 +185,6 @@ def _is_held(path: Path | str, flags: int) -> bool:
         os.close(descriptor)
 
 
-def _open_folder(path: Path | str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
 def _is_done_within(wait_seconds: float, attempt: Callable[[], bool]) -> bool:
     until = time.monotonic() + wait_seconds
     while not attempt():
@@ -208,17 +206,6 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Holder:
-    command: str
-    since: str
-    pid: int
-    started_at: str
-    boot_id: str
-    host: str
-    namespace: str = ""
-
-
 def _holder_path(path: Path | str) -> Path:
     return Path(f"{os.fspath(path)}.holder")
 
@@ -226,21 +213,12 @@ def _holder_path(path: Path | str) -> Path:
 def _leave_name(note: Path, holder: str) -> None:
     """Write who holds the lock; for people only, so nothing depends on its success."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    me = own_identity()
-    content = _Holder(
-        command=holder,
-        since=since,
-        pid=me.pid,
-        started_at=me.started_at,
-        boot_id=me.boot_id,
-        host=me.host,
-        namespace=me.namespace,
-    )
+    content = {"command": holder, "since": since, **asdict(own_identity())}
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with contextlib.suppress(OSError):
         descriptor = os.open(note, flags, PRIVATE_FILE)
         try:
-            os.write(descriptor, json.dumps(asdict(content)).encode())
+            os.write(descriptor, json.dumps(content).encode())
         finally:
             os.close(descriptor)
 
@@ -257,34 +235,20 @@ def _find_holder(path: Path | str) -> str | None:
     # A holder that was killed leaves its note to the next, who may not have come yet.
     if note is None or is_same_process(note[1]) is False:
         return None
-    found, identity = note
-    words = f"`{found.command}`, pid {identity.pid} on `{identity.host}`, since {found.since}"
+    (command, since), identity = note
+    words = f"`{command}`, pid {identity.pid} on `{identity.host}`, since {since}"
     return "".join(char if char.isprintable() else " " for char in words)[:_NAME_CHARACTERS]
 
 
-def _read_note(path: Path | str) -> tuple[_Holder, ProcessIdentity] | None:
+def _read_note(path: Path | str) -> tuple[tuple[str, str], ProcessIdentity] | None:
     try:
-        data = find_bytes(_holder_path(path), limit_bytes=65536)
-        found = _Holder(**parse_json(data or b""))
-        identity = ProcessIdentity(
-            pid=int(found.pid),
-            started_at=str(found.started_at),
-            boot_id=str(found.boot_id),
-            host=str(found.host),
-            namespace=str(found.namespace),
-        )
-    except (MissionError, ValueError, TypeError, OverflowError, RecursionError):
+        found = parse_json(find_bytes(_holder_path(path), limit_bytes=65536) or b"")
+        about = (str(found.pop("command")), str(found.pop("since")))
+        identity = ProcessIdentity(pid=int(found.pop("pid")), **found)
+    except (MissionError, ValueError, TypeError, AttributeError, KeyError, OverflowError):
         return None
-    return found, identity
-
-
-# Served from elsewhere; `fuseblk` is not among them: that is a disk of this machine.
-_FOREIGN = (
-    r"(?:nfs4?|cifs|smb\w*|ncpfs|9p|afs|ceph|lustre|gfs2?|ocfs2|vboxsf|virtiofs|webdav|davfs"
-    r"|osxfs|prl_fs|fuse(?:\..+)?)"
-)
-_MOUNT_POINT = 4
-"""Which field of a line of mountinfo says where it is mounted."""
+    is_text = all(isinstance(value, str) for value in found.values())
+    return (about, identity) if is_text else None
 
 
 def find_foreign_file_system(path: os.PathLike[str] | str) -> str | None:
@@ -309,13 +273,9 @@ def _kind_of(place: bytes) -> str | None:
         fields = before.split()
         if not separator or len(fields) <= _MOUNT_POINT:
             continue
-        point = re.sub(rb"\\([0-7]{3})", _unescaped, fields[_MOUNT_POINT])
+        point = re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), fields[_MOUNT_POINT])
         is_above = place == point or place.startswith(point.rstrip(b"/") + b"/")
         # The last one of the same point lies on top of the others.
         if is_above and len(point) >= longest:
             kind, longest = os.fsdecode(after.split()[0]), len(point)
     return kind
-
-
-def _unescaped(found: re.Match[bytes]) -> bytes:
-    return bytes([int(found[1], 8)])

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import parse_json
 from mosaic.errors import FailedError
 from mosaic.machine import log_writer
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.environment import outer_environment
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.lock import is_file_held
 from mosaic.machine.signature import access_error
 from mosaic.records import dataclass

@@ -30,7 +30,7 @@ MOST_STARTS = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerResult:
-    """What a worker came to."""
+    """What a worker answered."""
 
     role: str
     label: str
@@ -77,12 +77,12 @@ def parse_answer(text: str, *, role: str, label: str) -> WorkerResult:
         if isinstance(values.get("status"), str) and "summary" in values:
             return _result(values, role, label)
     found = _text(" ".join(text[:LONGEST_TEXT].split()), 200)
-    words = f"its answer is no result: {found}" if found else "it gave no answer"
+    words = f"its answer is not a result: {found}" if found else "it gave no answer"
     return error_result(words, role=role, label=label)
 
 
 def error_result(words: str, *, role: str, label: str) -> WorkerResult:
-    """Return the result of a worker that came to none."""
+    """Return the result of a worker that has none."""
     return WorkerResult(role=role, label=label, status="error", summary="", error=words)
 
 
@@ -164,7 +164,7 @@ class Aggregate:
 
 
 def aggregate(results: Mapping[str, WorkerResult]) -> Aggregate:
-    """Compare results, by worker; the same words in other case or marks are one voice."""
+    """Compare results, by worker; texts that differ only in case and punctuation are one voice."""
     claims = _voices({name: result.claims for name, result in results.items()})
     return Aggregate(
         agreement=tuple(voice for voice in claims if len(voice.workers) > 1),

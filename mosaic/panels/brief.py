@@ -111,7 +111,7 @@ class Turn:
     workspace: Workspace
     messages: Sequence[str] = ()
     is_continued: bool = False
-    """The agent still knows what it was told before."""
+    """Whether the agent still knows the turns before."""
 
 
 def brief_worker(layout: Layout, mission: Mission, turn: Turn, run: Run) -> Brief:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from mosaic.model import Mission
-    from mosaic.panels.model import PanelPlan, WorkerPlan
+    from mosaic.panels.model import PanelPlan, WorkerPlan, WorkerState
     from mosaic.runs.record import Run
     from mosaic.sessions.prepare import Prepared
     from mosaic.store.layout import Layout
@@ -45,7 +45,7 @@ MOST_AT_ONCE = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerStart:
-    """What a worker is started with beside its plan."""
+    """What a worker is started with, in addition to its plan."""
 
     name: str
     messages: Sequence[str] = ()
@@ -194,37 +194,37 @@ def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) ->
 
 def _note_running(panel: Panel, name: str, run: Run) -> None:
     """Note that a worker runs, unless its end is known already; stop it if that was asked for."""
-    with panel.changing("noting a worker of"):
-        state = panel.state()
-        worker = state.workers[name]
-        if worker.run_id == run.id and worker.execution_state is ExecutionState.LAUNCHING:
-            worker = replace(
-                worker,
-                status=WorkerStatus.RUNNING,
-                execution_state=ExecutionState.RUNNING,
-                launcher=None,
-                error=None,
-            )
-            panel.write_state(replace(state, workers={**state.workers, name: worker}))
-    if state.is_stop_requested:
+
+    def running(worker: WorkerState) -> WorkerState:
+        if worker.run_id != run.id or worker.execution_state is not ExecutionState.LAUNCHING:
+            return worker
+        return replace(
+            worker,
+            status=WorkerStatus.RUNNING,
+            execution_state=ExecutionState.RUNNING,
+            launcher=None,
+            error=None,
+        )
+
+    if panel.change_worker(name, running).is_stop_requested:
         executor_of(run).stop()
 
 
 def _claim(panel: Panel, name: str) -> None:
     """Take a worker for this process to start; `HeldError` where it works or is started."""
-    with panel.changing("starting a worker of"):
-        state = panel.state()
-        worker = state.workers[name]
+
+    def claimed(worker: WorkerState) -> WorkerState:
         if worker.is_at_work:
             raise HeldError(f"`{name}` of `{panel.id}` is at work")
-        taken = replace(
+        return replace(
             worker,
             status=WorkerStatus.PENDING,
             execution_state=ExecutionState.PROVISIONING,
             launcher=own_identity(),
             error=None,
         )
-        panel.write_state(replace(state, workers={**state.workers, name: taken}))
+
+    panel.change_worker(name, claimed)
 
 
 def _provision(

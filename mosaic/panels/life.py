@@ -62,7 +62,7 @@ def worker_carrier(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CleanedUp:
-    """What became of one worker's worktree."""
+    """What happened to one worker's worktree."""
 
     worker: str
     cleanup: Cleanup

@@ -43,7 +43,7 @@ class Message:
     text: Text
     delivered_at: str | None = None
     run_id: str | None = None
-    """The run that was told it."""
+    """The run that received it."""
     how: str | None = None
     """`turn`: at the begin of a turn; `pasted`: into its pane."""
 

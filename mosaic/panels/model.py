@@ -1,4 +1,4 @@
-"""What panels and their workers are asked, where they stand, and what happens to them."""
+"""The values of panels: the question and its workers, their status, and the events."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ LAYOUT_VERSION = 1
 
 
 class PanelStatus(StrEnum):
-    """Where a panel stands; follows from its workers and from what was asked of it."""
+    """The status of a panel; follows from its workers and from requests to stop."""
 
     PLANNED = "planned"
     """Written down; nothing runs yet."""
     RUNNING = "running"
     STOP_REQUESTED = "stop_requested"
-    """Asked to stop, and some still work."""
+    """Asked to stop, and some workers still run."""
     COMPLETED = "completed"
     """Every worker has a result."""
     FAILED = "failed"
-    """It could not begin, or no worker came to a result."""
+    """It could not begin, or no worker has a result."""
     BLOCKED = "blocked"
-    """Nobody works, and a worker waits for a person."""
+    """No worker runs, and one waits for a person."""
     STOPPED = "stopped"
     """Stopped before every worker had a result."""
     RESUMABLE = "resumable"
-    """Nobody works, and workers never came to their end, such as after a crash."""
+    """No worker runs, and some never ended, such as after a crash."""
     DEGRADED = "degraded"
     """A worker failed; others work or have a result."""
 
 
 class WorkerStatus(StrEnum):
-    """Where a worker stands."""
+    """The status of a worker."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -54,7 +54,7 @@ class WorkerStatus(StrEnum):
 
 
 class ExecutionState(StrEnum):
-    """How far a worker's launch and life have come."""
+    """The step of its life that a worker has reached."""
 
     NOT_STARTED = "not_started"
     PROVISIONING = "provisioning"
@@ -79,7 +79,7 @@ LAUNCH_STATES = (
 
 
 class Cleanup(StrEnum):
-    """What became of a worker's worktree."""
+    """What happened to a worker's worktree."""
 
     NOT_STARTED = "not_started"
     RETAINED = "retained"
@@ -90,7 +90,7 @@ class Cleanup(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerPlan:
-    """One worker as it was asked for."""
+    """One worker, as requested."""
 
     name: FileName
     role: str
@@ -100,7 +100,7 @@ class WorkerPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PanelPlan:
-    """panel.json: what was asked. Written once."""
+    """panel.json: what was requested. Written once."""
 
     json_form = JsonForm(version=LAYOUT_VERSION)
     id: str
@@ -131,7 +131,7 @@ class PanelPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerState:
-    """Where one worker stands."""
+    """The state of one worker."""
 
     status: WorkerStatus = WorkerStatus.PENDING
     execution_state: ExecutionState = ExecutionState.NOT_STARTED
@@ -160,7 +160,7 @@ class WorkerState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PanelState:
-    """state.json of a panel: where it stands."""
+    """state.json of a panel."""
 
     json_form = JsonForm(version=LAYOUT_VERSION)
     workers: Mapping[str, WorkerState]

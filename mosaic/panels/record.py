@@ -1,8 +1,8 @@
 """A panel's record, beside the run records that its workers leave.
 
     runs/<panel>/
-      panel.json             what was asked: written once
-      state.json             where it stands: replaced whole, under a lock of its own
+      panel.json             what was requested: written once
+      state.json             its state: always replaced as one, under a lock of its own
       events.jsonl           what happened, one JSON object a line
       mailbox-<worker>.jsonl messages to a worker
       question.md            what it is about
@@ -19,7 +19,7 @@ import json
 import operator
 import re
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic import __version__
@@ -35,7 +35,7 @@ from mosaic.runs.record import Run
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mosaic.model import JsonValue
@@ -69,7 +69,7 @@ class Panel:
                 raise RecordError(
                     f"`state.json` of a panel does not know its worker `{worker.name}`",
                     path=self.dir / "state.json",
-                    hint="`mission panel start` asks anew; its runs are kept",
+                    hint="`mission panel start` asks again; its runs are kept",
                 )
         return state
 
@@ -101,13 +101,16 @@ class Panel:
         write_private(self.dir / "state.json", data, root=self.dir)
         return state
 
-    def set_worker(self, name: str, **changes: Any) -> WorkerState:
+    def change_worker(self, name: str, change: Callable[[WorkerState], WorkerState]) -> PanelState:
         """Change where one worker stands, under the panel's lock."""
-        with self.changing("noting a worker of"):
+        with self.changing("changing a worker of"):
             state = self.state()
-            worker = replace(state.workers[name], **changes)
-            self.write_state(replace(state, workers={**state.workers, name: worker}))
-        return worker
+            workers = {**state.workers, name: change(state.workers[name])}
+            return self.write_state(replace(state, workers=workers))
+
+    def set_worker(self, name: str, **changes: Any) -> None:
+        """Set fields of where one worker stands, under the panel's lock."""
+        self.change_worker(name, lambda worker: replace(worker, **changes))
 
     def note(self, kind: PanelEvent, message: str, **data: JsonValue) -> None:
         """Append to events.jsonl."""
@@ -128,16 +131,6 @@ class Panel:
             return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
         append_next(self.dir / "events.jsonl", line)
-
-    def events(self) -> list[Mapping[str, Any]]:
-        """Return what happened; a torn line is left out."""
-        found: list[Mapping[str, Any]] = []
-        for line in (find_bytes(self.dir / "events.jsonl") or b"").splitlines():
-            with suppress(ValueError):
-                value = parse_json(line)
-                if isinstance(value, dict):
-                    found.append(value)
-        return found
 
     def _read(self, kind: type[Record], name: str) -> Record:
         data = find_bytes(self.dir / name)

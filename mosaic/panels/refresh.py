@@ -53,7 +53,7 @@ STATUS_OF = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerChanges:
-    """What became of a worker's changes."""
+    """What happened to a worker's changes."""
 
     commit: str | None = None
     dropped: tuple[Text, ...] = ()
@@ -63,7 +63,7 @@ class WorkerChanges:
 
 
 def refresh_panel(panel: Panel, mission: Mission) -> PanelState:
-    """Read what the workers came to, and note it.
+    """Read how the workers ended, and record it.
 
     Raises:
         RecordError: the panel's record cannot be read.
@@ -88,7 +88,7 @@ def result_of(panel: Panel, planned: WorkerPlan, worker: WorkerState) -> WorkerR
     if worker.is_at_work or (run is None and worker.error is None):
         return None
     if run is None or not (run.dir / "result.json").exists():
-        words = worker.error or "it never came to an end"
+        words = worker.error or "it never ended"
         return error_result(words, role=planned.role, label=planned.name)
     result = run.find_result()
     answer = _answer_of(planned, run, result)
@@ -122,7 +122,7 @@ def keep_or_drop_changes(run: Run) -> WorkerChanges:
 
 
 def find_changes(run: Run) -> WorkerChanges | None:
-    """Return what became of a worker's changes; None where that is not on record."""
+    """Return what happened to a worker's changes; None where that is not on record."""
     path = run.dir / CHANGES_NAME
     try:
         data = find_bytes(path)

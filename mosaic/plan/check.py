@@ -141,7 +141,6 @@ def check_scopes(checked: Checked) -> Iterator[Finding]:
 
 
 def _overlaps(working: Sequence[Task], checked: Checked) -> Iterator[Finding]:
-    """Yield the first pairs of tasks whose scopes overlap, and how many others do."""
     index = ScopeIndex([task.write_scope for task in working])
     count = 0
     for number, task in enumerate(working):

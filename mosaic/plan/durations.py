@@ -27,8 +27,7 @@ def format_duration(seconds: float) -> str:
 def parse_duration(text: str) -> float:
     """Return the seconds that `45m`, `1h30m`, `90s` or a plain number of seconds stands for.
 
-    Raises:
-        UsageError: it is no length of time, nothing, or more than a hundred years.
+    Raises UsageError.
     """
     compact = "".join(text.split()).lower()
     if compact.isascii() and compact.isdigit() and len(compact) <= MOST_DIGITS:

@@ -46,8 +46,7 @@ class Gate:
 def parse_gates(value: JsonValue) -> tuple[Gate, ...]:
     """Return the gates that `qualityGates` names, in order; each name is its own.
 
-    Raises:
-        MissionFileError: an entry is no gate.
+    Raises MissionFileError.
     """
     entries = [value] if isinstance(value, str) else value
     gates: list[Gate] = []
@@ -88,7 +87,6 @@ def _parse_gate(entry: object, taken: set[str]) -> Gate | None:
 
 
 def _name_of(command: str) -> str:
-    """Return a gate's name where it has none: its program, without the variables before it."""
     words = [word for word in command.split() if not VARIABLE.match(word)]
     return words[0].rpartition("/")[2] if words else UNNAMED
 

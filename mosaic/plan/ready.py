@@ -1,11 +1,9 @@
 """The one selector: what may be handed off, what comes next, and why nothing else does.
 
-`next`, `list --ready`, `status` and their JSON all ask here, so they cannot disagree.
-
-Ready is a task that is todo, whose dependencies are all done, that no live session holds,
-whose milestone is not finished, and whose write scope does not meet that of a task that
-is being worked on. A task in progress that no live session holds comes before any new one;
-then the current milestone, then priority, then plan order.
+Ready is a task that is todo, whose dependencies are all done, that no live session works on,
+whose milestone is not finished, and whose write scope does not meet that of a task in progress.
+A task in progress without a live session comes before any new one; then the current
+milestone, then priority, then plan order.
 """
 
 from __future__ import annotations
@@ -189,12 +187,7 @@ def summarize_waiting(selection: Selection) -> str:
 
 
 def refusal_of(verdict: Verdict, *, force: bool = False) -> str | None:
-    """Return why a task that was asked for by name cannot be handed off; None when it can.
-
-    Args:
-        verdict: what the selector says of it.
-        force: overrides waiting for others, and nothing else.
-    """
+    """Return why a task that was asked for by name cannot be handed off; None when it can."""
     waiting = (
         Reason.WAITS,
         Reason.UNKNOWN_DEPENDENCY,
@@ -255,7 +248,6 @@ class _Judge:
 
     @cached_property
     def _cycle_words(self) -> Mapping[str, str]:
-        """The reason that each task on a cycle is given."""
         found: dict[str, str] = {}
         for cycle in self.cycles:
             found.update(dict.fromkeys(cycle, f"is on a cycle `{cycle_words(cycle)}`"))
@@ -339,7 +331,6 @@ class _Judge:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Return names in a row, the first of many with how many others there are."""
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 

@@ -1,8 +1,6 @@
 """The rules of a mission: what its settings let programs run, and how they judge work.
 
-A hand-off keeps the rules as they stand when its task is claimed, and its work is judged by
-these, whatever becomes of the files meanwhile. What differs afterwards is named key by key,
-with the names that mission.json uses.
+A hand-off is judged by the rules that stood when its task was claimed.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ LONGEST_VALUE = 120
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
-    """What one hand-off is judged by."""
+    """What one hand-off is judged by: rules.json."""
 
     json_form = JsonForm(version=1)
     settings: Mapping[str, FreeJson]
@@ -79,16 +77,6 @@ def rule_settings(mission: Mission) -> dict[str, JsonValue]:
         },
         "statuses": {word: status.value for word, status in mission.statuses.items()},
     }
-
-
-def canonical_rules(settings: Mapping[str, JsonValue]) -> str:
-    """Return settings as JSON that is the same whenever they mean the same."""
-    return json.dumps(settings, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-
-
-def rules_digest(settings: Mapping[str, JsonValue]) -> str:
-    """Return the digest of settings, by which they are known again."""
-    return _digest(canonical_rules(settings))
 
 
 def changed_settings(

@@ -37,13 +37,7 @@ def exact_line(text: str, limit: int = 4_096) -> str:
 
 
 def cut_text(text: str, limit: int, whole: str | None = None) -> str:
-    """Return text of at most `limit` characters, besides a line that says what is missing.
-
-    Args:
-        text: any text.
-        limit: characters kept; the cut falls on a line's end where one is near.
-        whole: where the whole text stands.
-    """
+    """Return text of at most `limit` characters, besides a line that says what is missing."""
     if len(text) <= limit:
         return text
     kept = text[:limit]

@@ -108,7 +108,6 @@ def build_capsule(given: CapsuleInput) -> dict[str, JsonValue]:
 
 
 def _task(task: Task, missing: tuple[str, ...]) -> dict[str, JsonValue]:
-    """Return the front matter's own keys, then what the file says beside them."""
     known: dict[str, JsonValue] = {
         **{name: bounded(value) for name, value in field_values(task).items()},
         "title": one_line(task.title, _LONGEST_LINE),

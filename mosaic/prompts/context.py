@@ -1,9 +1,4 @@
-"""Every value that a prompt template may use.
-
-`prompt_values` turns a `PromptContext` into the plain dictionary that templates see, with
-every text freed of control characters and cut to a length, so that a custom template is
-as bounded as ours.
-"""
+"""Every value that a prompt template may use, free of control characters and cut to a length."""
 
 from __future__ import annotations
 

@@ -33,13 +33,7 @@ class DependencyReport:
 
 
 def dependency_report(task: Task, sections: Mapping[str, str]) -> DependencyReport:
-    """Return what a task hands over.
-
-    Args:
-        task: the finished task.
-        sections: the text of its handoff sections by name; sections that hold nothing, or a
-            placeholder alone, are left out or empty.
-    """
+    """Return what a task hands over."""
     return DependencyReport(
         id=task.id,
         title=task.title,

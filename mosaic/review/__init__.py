@@ -1,1 +1,1 @@
-"""What agents claim beside what happened, and a person's decision."""
+"""What agents claim compared with what happened, and a person's decision."""

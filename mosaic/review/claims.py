@@ -1,8 +1,8 @@
-"""What a handoff claims: the files and commands that its sections name, however they are written.
+"""What a handoff claims: the files and commands that its sections name, in any form.
 
 One claim a line: bullets or none, backticks or none, `$ ` prompts, remarks behind a path or a
 command, tables (their first column), fenced blocks with one command a line. What says nothing
-(`none`, `n/a`, `无`) is no claim. Never raises, whatever the text.
+(`none`, `n/a`, `无`) is not a claim. Never raises, whatever the text.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ REMARK = re.compile(
 )
 COMMENT = re.compile(r"(?<!\s)\s++#(?:\s.*)?$", re.DOTALL)
 PATH_WORD = re.compile(r"[^\s`'\"<>|()，；：]+")
-CD = re.compile(r"^cd\s+(?P<place>'[^']*'|\"[^\"]*\"|\S+)\s*(?:&&|;)\s*")
+CD = re.compile(r"^cd\s+(?:'[^']*'|\"[^\"]*\"|\S+)\s*(?:&&|;)\s*")
 FAILED = re.compile(
     r"\bfail(?:s|ed|ing|ures?)?\b|\bexit(?:ed)?(?: with)?(?: code)? [1-9]|❌|✘|✗|失败|\berror",
     re.IGNORECASE,
@@ -55,7 +55,7 @@ PROSE = re.compile(r"^(?:all|the|i|we|it|no|ran|see|and|then|everything|tests?)\
 
 
 class Kind(StrEnum):
-    """What became of a file."""
+    """What happened to a file."""
 
     ADDED = "added"
     DELETED = "deleted"
@@ -83,11 +83,9 @@ class CommandClaim:
     text: str
     command: str
     """Without prompt, backticks, remarks and a leading `cd x &&`."""
-    cwd: str | None = None
-    """From that `cd`."""
     says_failed: bool = False
     says_skipped: bool = False
-    """Then it is no claim to have run it."""
+    """Then it is not a claim to have run it."""
 
 
 def parse_file_claims(section: str) -> tuple[FileClaim, ...]:
@@ -96,9 +94,9 @@ def parse_file_claims(section: str) -> tuple[FileClaim, ...]:
     for line, in_fence in _lines(section):
         for claim in _file_claims(line, in_fence=in_fence):
             found.setdefault((claim.path, claim.old_path), claim)
-            if len(found) >= MOST_CLAIMS:
-                return tuple(found.values())
-    return tuple(found.values())
+        if len(found) >= MOST_CLAIMS:
+            break
+    return tuple(found.values())[:MOST_CLAIMS]
 
 
 def parse_command_claims(section: str) -> tuple[CommandClaim, ...]:
@@ -106,9 +104,8 @@ def parse_command_claims(section: str) -> tuple[CommandClaim, ...]:
     claims: list[CommandClaim] = []
     has_prompts = any(PROMPT.match(line.strip()) for line, in_fence in _lines(section) if in_fence)
     for line, in_fence in _lines(section):
-        if in_fence and has_prompts and not PROMPT.match(line.strip()):
-            continue  # what a command wrote
-        claims += _command_claims(line, in_fence=in_fence)
+        is_output = in_fence and has_prompts and not PROMPT.match(line.strip())
+        claims += () if is_output else _command_claims(line, in_fence=in_fence)
         if len(claims) >= MOST_CLAIMS:
             break
     return tuple(claims[:MOST_CLAIMS])
@@ -129,7 +126,7 @@ def _lines(section: str) -> Iterator[tuple[str, bool]]:
 
 
 def _first_column(line: str) -> str:
-    """Return a table row's first cell; of its head and its rule nothing; other lines whole."""
+    """Return the first cell of a table row, nothing of its head and rule, and other lines as is."""
     text = line.strip()
     if not text.startswith("|"):
         return line
@@ -158,7 +155,7 @@ def _file_claims(line: str, *, in_fence: bool) -> Iterator[FileClaim]:
 
 
 def _path_word(text: str) -> str:
-    """Return the first word of a line, without backticks and quotes, as a path may stand there."""
+    """Return the first word of a line, without backticks and quotes."""
     found = PATH_WORD.search(text.strip().lstrip("`'\""))
     return found[0].rstrip(".,;:") if found else ""
 
@@ -211,11 +208,9 @@ def _command_claims(line: str, *, in_fence: bool) -> Iterator[CommandClaim]:
     failed = bool(FAILED.search(NO_FAILURE.sub("", rest)))
     for name in named:
         command = COMMENT.sub("", PROMPT.sub("", name)).strip()
-        found = CD.match(command)
         yield CommandClaim(
             text=text,
-            command=masked_line(command[found.end() :] if found else command),
-            cwd=found["place"].strip("'\"") if found else None,
+            command=masked_line(CD.sub("", command)),
             says_failed=failed,
             says_skipped=bool(SKIPPED.search(rest)),
         )

@@ -115,22 +115,15 @@ def commit_decision(review: Review, decided: Decided) -> str:
     try:
         return _commit(review, decided)
     except BaseException as error:
-        taken_back = _take_back(decided)
+        if decided.draft is not None:
+            with changing(decided.layout.mission_file, doing=f"taking back {decided.task.id}"):
+                decided.draft.undo()
         if isinstance(error, GitError):
             error.message = f"`{decided.task.id}` is not committed: {error.message}"
-            if taken_back:
+            if decided.draft is not None:
                 error.message += ", and the decision is taken back"
             error.hint = f"fix that, then `{_same_again(decided)}`"
         raise
-
-
-def _take_back(decided: Decided) -> bool:
-    """Undo a decision that was just made; tell whether there was one."""
-    if decided.draft is None:
-        return False
-    with changing(decided.layout.mission_file, doing=f"taking back {decided.task.id}"):
-        decided.draft.undo()
-    return True
 
 
 def _same_again(decided: Decided) -> str:
@@ -165,7 +158,14 @@ def _commit(review: Review, decided: Decided) -> str:
 
 def _commit_paths(top: Path, paths: list[str], message: str, scratch: Path) -> str | None:
     """Commit what has changed of these paths, and nothing else; None where nothing has."""
-    changed = _changed_among(top, paths) if paths else []
+    if not paths:
+        return None
+    status = run_git(
+        ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--no-renames",
+         "--untracked-files=all", "--", *paths],
+        top,
+    )  # fmt: skip
+    changed = [line[3:] for line in status.text.split("\0") if len(line) > len("XY ")]
     if not changed:
         return None
     listed = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in changed)
@@ -178,26 +178,14 @@ def _commit_paths(top: Path, paths: list[str], message: str, scratch: Path) -> s
     return head_commit(top) or ""
 
 
-def _changed_among(top: Path, paths: list[str]) -> list[str]:
-    """Return those of the paths, and below them, that differ from the last commit."""
-    answer = run_git(
-        ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--no-renames",
-         "--untracked-files=all", "--", *paths],
-        top,
-    )  # fmt: skip
-    return [line[3:] for line in answer.text.split("\0") if len(line) > len("XY ")]
-
-
 def _message(review: Review, decided: Decided) -> str:
     task = decided.task
     verb = "Approve" if decided.approved else "Reject"
     lines = [f"{verb} {task.id}: {task.title}", ""]
     if decided.why:
         lines += [decided.why, ""]
-    sessions = review.evidence.sessions
     lines.append(f"Mission-Task: {task.id}")
-    if sessions:
-        lines.append(f"Mission-Session: {sessions[-1].id}")
-        if sessions[-1].run_id:
-            lines.append(f"Mission-Run: {sessions[-1].run_id}")
+    for session in review.evidence.sessions[-1:]:
+        lines.append(f"Mission-Session: {session.id}")
+        lines += [f"Mission-Run: {session.run_id}"] if session.run_id else []
     return "\n".join(lines) + "\n"

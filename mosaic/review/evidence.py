@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitError, GitRefusedError, MissionError
 from mosaic.git.git import answer_of, current_branch, find_repository, has_object
 from mosaic.git.snapshot import take_tree
-from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_work_trees
+from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_worktrees
 from mosaic.model import Mode, total_usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 KINDS = {"added": Kind.ADDED, "deleted": Kind.DELETED, "renamed": Kind.RENAMED}
-"""Runtimes whose events name every command that the agent ran."""
 LONGEST_LINE_BYTES = 8 << 20
 MOST_LINES = 50_000
 MOST_BYTES = 256 << 20
@@ -104,7 +103,7 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         pairs=tuple(pairs or ()),
         since=since,
         ran=tuple(command for _, command in ran),
-        knows_all_commands=bool(agents) and all(_tells_all(meta, mission) for _, meta in agents),
+        knows_all_commands=bool(agents) and all(_reports_all(meta, mission) for _, meta in agents),
         caveats=tuple(dict.fromkeys((*gaps.unknown, *gaps.caveats))),
         unknown=tuple(gaps.unknown),
         roots=tuple(sorted({*roots, *(os.path.realpath(root) for root in roots)})),
@@ -204,7 +203,7 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
         )
         return None
     if branch is not None and branch != here:
-        places = [each.path for each in list_work_trees(top) if each.branch == branch]
+        places = [each.path for each in list_worktrees(top) if each.branch == branch]
         top = next((place for place in places if place.is_dir()), top)
         if top not in places:
             caveats.append(f"`{branch}` is not checked out here: only its commits are seen")
@@ -234,7 +233,7 @@ def _is_there(top: Path, name: str) -> bool:
     )
 
 
-def _tells_all(meta: RunMeta, mission: Mission) -> bool:
+def _reports_all(meta: RunMeta, mission: Mission) -> bool:
     try:
         runtime = get_runtime(meta.runtime, mission.runtimes)
     except MissionError:
@@ -246,11 +245,10 @@ def _commands_of_agents(
     agents: Sequence[tuple[Run, RunMeta]], mission: Mission, caveats: list[str]
 ) -> Iterator[tuple[str, RanCommand]]:
     for run, meta in agents:
-        moment = meta.created_at.isoformat()
         if meta.mode is Mode.INTERACTIVE:
             caveats.append(f"run `{run.id}` was interactive: its commands are not known")
             continue
-        if not _tells_all(meta, mission):
+        if not _reports_all(meta, mission):
             caveats.append(f"`{meta.runtime}` does not report every command it runs")
         try:
             reader = get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
@@ -267,15 +265,13 @@ def _commands_of_agents(
         for line in _lines(run, reader.marks, caveats):
             for seen in reader.feed(line):
                 if isinstance(seen, CommandRan):
-                    yield (
-                        moment,
-                        RanCommand(
-                            command=masked_line(seen.command[:LONGEST_COMMAND]),
-                            exit_code=seen.exit_code,
-                            failed=seen.failed,
-                            source=f"run {run.id}",
-                        ),
+                    command = RanCommand(
+                        command=masked_line(seen.command[:LONGEST_COMMAND]),
+                        exit_code=seen.exit_code,
+                        failed=seen.failed,
+                        source=f"run {run.id}",
                     )
+                    yield meta.created_at.isoformat(), command
 
 
 def _lines(run: Run, marks: Sequence[bytes], caveats: list[str]) -> Iterator[bytes]:

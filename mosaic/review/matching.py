@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.plan.globs import parse_glob
 from mosaic.records import dataclass
-from mosaic.review.claims import CommandClaim, FileClaim, Kind
+from mosaic.review.claims import CD, CommandClaim, FileClaim, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,11 +30,10 @@ _TRAIL = re.compile(
     r"|;\s*echo\s+[\"']?[^;&|]{0,40}\$\?[^;&|]{0,10}[\"']?)\s*$"
 )
 _ENV = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*=\S*$")
-_CD = re.compile(r"^cd\s+(?:'[^']*'|\"[^\"]*\"|\S+)\s*(?:&&|;)\s*")
 
 
 class Standing(StrEnum):
-    """What evidence says of a claim."""
+    """What evidence says about a claim."""
 
     CONFIRMED = "confirmed"
     CONTRADICTED = "contradicted"
@@ -65,12 +64,12 @@ class RanCommand:
     """Where it was seen: a run, or a recorded step."""
     cwd: str | None = None
     is_gate: bool = False
-    """Run by us, so nobody need claim it."""
+    """Run by Mosaic, so it needs no claim."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgedFile:
-    """A claimed file beside the evidence."""
+    """A claimed file compared with the evidence."""
 
     claim: FileClaim
     standing: Standing
@@ -80,7 +79,7 @@ class JudgedFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgedCommand:
-    """A claimed command beside the evidence."""
+    """A claimed command compared with the evidence."""
 
     claim: CommandClaim
     standing: Standing
@@ -108,7 +107,7 @@ def judge_claims(
     roots: Sequence[str],
     ignored: Callable[[str], bool],
 ) -> Judged:
-    """Set claims beside evidence.
+    """Compare claims with evidence.
 
     Args:
         files: what is claimed to be changed.
@@ -164,7 +163,7 @@ def _judge_file(
 
 
 def _wrong_kind(claim: FileClaim, change: ChangedFile) -> str | None:
-    """Return what is wrong in substance with what a claim says became of a file."""
+    """Return how a claim contradicts what happened to a file."""
     contradicting = {
         Kind.DELETED: (Kind.ADDED, Kind.CHANGED, Kind.RENAMED),
         Kind.ADDED: (Kind.CHANGED, Kind.DELETED),
@@ -293,7 +292,7 @@ def unwrapped(command: str) -> str:
         words = _words(text)
         if len(words) > 2 and _program(words[0]) in SHELLS and re.fullmatch(r"-\w*c", words[1]):  # noqa: PLR2004 - `sh -c x`
             text = words[2].strip()
-        text = _CD.sub("", text)
+        text = CD.sub("", text)
         text = _TRAIL.sub("", text).strip()
         if text == before:
             break

@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from mosaic.codec import parse_json
 from mosaic.errors import UsageError
 from mosaic.machine.clock import read_moment
-from mosaic.machine.json_data import parse_json
 from mosaic.machine.log_writer import INDEX_NAME
 from mosaic.plan.durations import parse_duration
 from mosaic.runs.reading import LogFile

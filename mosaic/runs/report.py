@@ -13,9 +13,9 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.json_data import parse_json
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:

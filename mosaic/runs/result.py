@@ -16,10 +16,10 @@ from mosaic.runs.report import AgentReport, Artifact, Followup, list_artifacts
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from mosaic.machine.log_pipes import Gap
     from mosaic.model import Text
+    from mosaic.plan.rules import Rules
     from mosaic.runs.record import Run, RunMeta
 
 
@@ -74,32 +74,30 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunEnd:
-    """How a run ended: all that is known of it, whether its supervisor or a recovery found out."""
+    """How a run ended, with all that is known of it."""
 
-    json_form = JsonForm(leaves_out=("unread",))
+    json_form = JsonForm(leaves_out=("unread", "rules", "run"))
     ended: EndReason
     ending: Ending
     ended_at: datetime
     duration_seconds: float
     exit_code: int | None
-    conversation: str | None = None
+    conversation: str | None
     usage: Usage | None = None
     answer: Text = ""
     started_at: datetime | None = None
     """None when it is not known that the agent ever ran."""
     lost_output: tuple[Text, ...] = ()
     """What of its output could not be kept, in words."""
+    unread: Unread = field(default_factory=Unread)
+    """What of its output was not read along."""
     report: AgentReport = field(default_factory=AgentReport)
     lacks: tuple[Text, ...] = ()
     """What finished work lacks beside its handoff: scope, gates."""
-    unread: Unread = field(default_factory=Unread)
-    """What of its output was not read along."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a person should know besides."""
-        words = (*self.ending.warnings, *self.lost_output, *self.unread.words())
-        return (*words, self.report.problem) if self.report.problem else words
+    rules: Rules | None = None
+    """What it is judged by, as its supervisor has it; None: as its record has it."""
+    run: Run | None = None
+    """Its record; None: where the mission keeps records now."""
 
 
 def write_result(
@@ -112,28 +110,39 @@ def write_result(
     summary: str,
     events: int,
 ) -> None:
-    """Write result.json: a run's end, and what was decided to follow from it.
+    """Write result.json.
+
+    Args:
+        run: the run.
+        meta: what was asked of it.
+        end: how it ended.
+        status: what that means for it; `prepared` for one that was not started.
+        reason: the same for its session; None where there is no end yet.
+        summary: in one sentence.
+        events: how many it has.
 
     Raises:
         FileAccessError: it cannot be written.
     """
-    report, ending = end.report, end.ending
-    gaps = find_gaps(run.dir)
+    report, gaps = end.report, find_gaps(run.dir)
+    warnings = [*end.ending.warnings, *end.lost_output, *end.unread.words()]
+    if report.problem:
+        warnings.append(report.problem)
+    is_good = status in (RunStatus.COMPLETED, RunStatus.PREPARED)
+    blocked = status is RunStatus.BLOCKED
     duration_ms = int(end.duration_seconds * 1000)
-    is_blocked = status is RunStatus.BLOCKED
-    is_well = status in (RunStatus.COMPLETED, RunStatus.PREPARED)
     result = StepResult(
-        ok=is_well and end.ended is EndReason.COMPLETED,
+        ok=is_good and end.ended is EndReason.COMPLETED,
         outcome=status.value,
         reason=reason.value if reason else None,
-        cause=ending.cause.value,
-        retryable=ending.retryable,
+        cause=end.ending.cause.value,
+        retryable=end.ending.retryable,
         summary=summary,
-        words=ending.message,
-        warnings=end.warnings,
+        words=end.ending.message,
+        warnings=tuple(warnings),
         answer=end.answer,
-        needs_human=is_blocked or report.needs_human,
-        blocked=is_blocked,
+        needs_human=blocked or report.needs_human,
+        blocked=blocked,
         report=report.summary,
         task_id=meta.task_id,
         step_id=meta.step_id,
@@ -151,8 +160,8 @@ def write_result(
         metrics=Metrics(
             duration_ms=duration_ms,
             lifecycle_event_count=events,
-            stdout_bytes=_size(run.stdout_log),
-            stderr_bytes=_size(run.stderr_log),
+            stdout_bytes=_size(run, "stdout.log"),
+            stderr_bytes=_size(run, "stderr.log"),
             checkpoint_count=sum(1 for _ in run.checkpoints.glob("*.json")),
             stdout_bytes_lost=_lost(gaps, "stdout"),
             stderr_bytes_lost=_lost(gaps, "stderr"),
@@ -164,19 +173,20 @@ def write_result(
     run.write_json("result.json", dump_record(result))
 
 
-def lost_output_words(gaps: Sequence[Gap]) -> tuple[str, ...]:
+def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
     """Return what of a run's output was lost, in words; nothing when it is whole."""
-    return tuple(
+    return [
         f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
         f"{of_stream[-1].reason}"
         for stream in ("stdout", "stderr")
         if (of_stream := [gap for gap in gaps if gap.stream == stream])
-    )
+    ]
 
 
 def _lost(gaps: Sequence[Gap], stream: str) -> int:
     return sum(gap.bytes for gap in gaps if gap.stream == stream)
 
 
-def _size(log: Path) -> int:
-    return log.stat().st_size if log.exists() else 0
+def _size(run: Run, name: str) -> int:
+    path = run.dir / name
+    return path.stat().st_size if path.exists() else 0

@@ -16,11 +16,11 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from mosaic.codec import parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.environment import child_environment
-from mosaic.machine.identity import find_entry, identity_of, unseen_identity
-from mosaic.machine.json_data import parse_json
+from mosaic.machine.identity import identity_of_child
 from mosaic.machine.log_pipes import Outlet
 from mosaic.machine.process import install_path, spawn, sweep_orphans
 from mosaic.machine.signature import find_signature
@@ -68,7 +68,7 @@ class AgentProcess:
             )
         else:
             self._process = self._start_headless(environ)
-        return _identity_of_child(self._process.pid)
+        return identity_of_child(self._process.pid)
 
     def has_ended(self) -> bool:
         """Tell whether it has ended; it is not reaped, so that its group stays its own."""
@@ -150,14 +150,6 @@ class AgentProcess:
         finally:
             outlet.close()
             os.close(stdin)
-
-
-def _identity_of_child(pid: int) -> ProcessIdentity:
-    """Return the identity of a child that was not reaped, so also of one that ended at once."""
-    entry = find_entry(pid)
-    if entry is not None:
-        return identity_of(entry)
-    return unseen_identity(pid)
 
 
 def describe_agent(runtime: Runtime, program: str, layout: Layout) -> dict[str, JsonValue]:

@@ -10,9 +10,9 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
+from mosaic.codec import parse_json
 from mosaic.errors import CheckpointNotFoundError, MissionError
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import parse_json
 from mosaic.model import EndReason
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of, runs_of_task

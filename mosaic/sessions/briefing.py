@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.codec import format_moment
+from mosaic.codec import dump_json, format_moment
 from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
 from mosaic.git.git import current_branch
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
-from mosaic.machine.json_data import dump_json
 from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
 from mosaic.plan.gates import parse_gates

@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import create_private_dir
-from mosaic.model import EndReason, RunStatus, Session, Usage
+from mosaic.machine.log_pipes import find_gaps
+from mosaic.model import EndReason, RunStatus, Usage, sum_usage
 from mosaic.ports import Started
 from mosaic.records import replace
 from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.folders import runs_in
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
+from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import (
     Source,
     keep_begin_tree,
@@ -37,9 +40,9 @@ from mosaic.sessions.record_end import (
     EndedWork,
     Settled,
     earlier_usage,
+    ended_session,
     finish_record,
-    settle_session,
-    usage_of_turns,
+    record_end,
 )
 from mosaic.sessions.rules import read_rules, write_rules
 from mosaic.sessions.supervisor import Supervisor
@@ -136,10 +139,10 @@ class RunCarrier:
         """
         try:
             self._keep_begin()
-            end = self._with_answer(self._supervisor.carry())
+            end = self._supervisor.carry()
             self._restore_record(at_end=True)
-            self.end = end = replace(end, lacks=self._lacks(end))
-            self.outcome = outcome = self._settle(end)
+            self.end = end = self._complete_end(end)
+            self.outcome = outcome = self._record(end)
             self._finish(end, outcome)
         finally:
             self._supervisor.close()
@@ -199,31 +202,29 @@ class RunCarrier:
         except RecordError:
             return False
 
-    def _settle(self, end: RunEnd) -> Outcome:
+    def _record(self, end: RunEnd) -> Outcome:
         """Record the end in the mission, where it is a session's."""
         if self.meta.session_id is None:
             return decide_step_outcome(ended=end.ended, words=end.ending.message, report=end.report)
+        end = replace(end, rules=self.rules, run=self.run)
         lock_file = Path(self._order.heartbeat_file or "")
         try:
-            self.settled = settle_session(
-                self._mission_file, self.meta, end, lock_file, run=self.run, rules=self.rules
-            )
+            self.settled = record_end(self._mission_file, self.meta, end, lock_file)
         except MissionError as error:
             self.settled = self._keep(end, error)
         return self.settled.outcome
 
     def _keep(self, end: RunEnd, problem: MissionError) -> Settled:
         """Keep an end that cannot be recorded now."""
-        kept = keep_end(self._layout, self.meta, end, self.rules)
+        kept = keep_end(self._layout, self.meta, end)
         after = (
             "it is kept, and the next command records it once the mission is back"
             if kept
             else "and it could be kept nowhere"
         )
         words = f"its end could not be recorded: {problem.message}; {after}"
-        EventLog(self.run).append(
-            EventType.END_KEPT, words, data={"path": str(kept) if kept else None}
-        )
+        data = {"path": str(kept) if kept else None}
+        EventLog(self.run).append(EventType.END_KEPT, words, data=data)
         ok = end.ended is EndReason.COMPLETED
         outcome = Outcome(
             reason=end.ended,
@@ -231,33 +232,35 @@ class RunCarrier:
             task_status=None,
             summary=f"{end.ending.message}; {words}",
         )
-        session = Session(
-            id=self.meta.session_id or "",
-            runtime=self.meta.runtime,
-            started_at=self.meta.created_at,
-            ended_at=end.ended_at,
-            ended_reason=end.ended,
-            duration_seconds=int(end.duration_seconds),
-            last_task_id=self.meta.task_id,
-            run_id=self.meta.run_id,
-            runtime_session_id=end.conversation,
-            usage=end.usage,
-        )
+        session = ended_session(None, self.meta, end, end.ended)
         return Settled(session=session, outcome=outcome, task_status=None, problem=problem)
 
     def _save(self, trigger: Trigger) -> Checkpoint | None:
         self._restore_record()
         return take_checkpoint(self._source, trigger, only_if_changed=trigger is Trigger.INTERVAL)
 
-    def _with_answer(self, end: RunEnd) -> RunEnd:
-        before = Usage()
+    def _complete_end(self, end: RunEnd) -> RunEnd:
+        """Add what the agent's output and report tell, and what its work lacks."""
+        before: Usage | None = None
         if self.meta.session_id is not None:
             before = earlier_usage(self._sessions, self.meta.session_id, end.conversation)
         elif self.meta.panel_id is not None:
-            before = usage_of_turns(self.run, end.conversation)
-        return replace(
+            before = _usage_of_turns(self.run, end.conversation)
+        end = replace(
             end,
-            usage=self._reader.usage(before),
+            usage=self._reader.usage(before or Usage(cost_usd=0.0)),
             answer=self._reader.answer,
+            lost_output=tuple(lost_output_words(find_gaps(self.run.dir))),
             report=read_report(self.run),
         )
+        return replace(end, lacks=self._lacks(end))
+
+
+def _usage_of_turns(run: Run, conversation: str | None) -> Usage | None:
+    """Return what a panel worker's other runs of the same conversation were recorded with."""
+    earlier = (other.find_result() for other in runs_in(run.dir.parent) if other.id != run.id)
+    return sum_usage(
+        Usage(**result["usage"])
+        for result in earlier
+        if conversation and result.get("runtime_session_id") == conversation and result["usage"]
+    )

@@ -14,7 +14,7 @@ from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees
 from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
 from mosaic.git.snapshot import PRIVATE
-from mosaic.plan.scopes import outside_scope
+from mosaic.plan.globs import outside_scope
 from mosaic.records import dataclass
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType, read_events

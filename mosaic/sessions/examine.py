@@ -10,8 +10,8 @@ from mosaic.executors.terminal import TerminalExecutor
 from mosaic.git.git import find_work_tree
 from mosaic.model import EndReason
 from mosaic.plan.gates import Gate, parse_gates
+from mosaic.plan.globs import outside_scope
 from mosaic.plan.rules import judged_by
-from mosaic.plan.scopes import outside_scope
 from mosaic.records import dataclass
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.tails import output_tail

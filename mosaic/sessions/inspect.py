@@ -53,7 +53,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     snapshot = read_mission(mission_file, use_index=False)
     with contextlib.suppress(MissionError):  # a lock that cannot be read is a finding below
         live |= {found.lock.session_id for found in live_or_unknown(snapshot)}
-    problems = snapshot.with_session_problems().problems
+    problems = (*snapshot.problems, *snapshot.session_problems)
     findings = [_problem_finding(problem.error) for problem in problems]
     findings += _lock_findings(snapshot)
     findings += _conflict_findings(snapshot)

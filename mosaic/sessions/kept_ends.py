@@ -18,12 +18,12 @@ from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.model import EndReason
-from mosaic.plan.rules import Rules  # noqa: TC001 - the codec looks it up
+from mosaic.plan.rules import Rules  # noqa: TC001 - the codec looks these up
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
-from mosaic.runs.record import RunMeta  # noqa: TC001 - as above
-from mosaic.runs.result import RunEnd  # noqa: TC001 - as above
-from mosaic.sessions.record_end import Settled, finish_record, settle_in
+from mosaic.runs.record import RunMeta  # noqa: TC001
+from mosaic.runs.result import RunEnd  # noqa: TC001
+from mosaic.sessions.record_end import Settled, finish_record, record_end_in
 from mosaic.store.kept import folders_of_ends, list_kept_ends
 from mosaic.store.state import ensure_state_dir
 
@@ -38,19 +38,18 @@ if TYPE_CHECKING:
 class KeptEnd:
     """An end that waits to be recorded."""
 
-    json_form = JsonForm(version=1, leaves_out=("path",))
+    json_form = JsonForm(version=1)
     meta: RunMeta
     rules: Rules | None
     facts: RunEnd
-    path: Path | None = None
 
 
-def keep_end(layout: Layout, meta: RunMeta, end: RunEnd, rules: Rules | None) -> Path | None:
+def keep_end(layout: Layout, meta: RunMeta, facts: RunEnd) -> Path | None:
     """Keep an end until it can be recorded; None where it can be kept nowhere."""
     folders = folders_of_ends(layout)
     if not layout.state_dir.is_dir():
         folders.reverse()  # git's own folder outlives a state folder that was cleaned away
-    data = dump_json(dump_record(KeptEnd(meta=meta, rules=rules, facts=end)))
+    data = dump_json(dump_record(KeptEnd(meta=meta, rules=facts.rules, facts=facts)))
     for folder in folders:
         with contextlib.suppress(MissionError, OSError):
             if folder.is_relative_to(layout.state_dir):
@@ -62,41 +61,39 @@ def keep_end(layout: Layout, meta: RunMeta, end: RunEnd, rules: Rules | None) ->
     return None
 
 
-def find_kept_ends(layout: Layout) -> list[KeptEnd]:
-    """Return the ends of a mission's sessions that wait to be recorded."""
+def find_kept_ends(layout: Layout) -> list[tuple[Path, KeptEnd]]:
+    """Return the ends that wait to be recorded; one that cannot be read is left to people."""
     own = os.path.realpath(layout.mission_file)
-    kept = [end for path in list_kept_ends(layout) if (end := _read(path)) is not None]
-    return [end for end in kept if os.path.realpath(end.meta.mission_file) == own]
+    found = []
+    for path in list_kept_ends(layout):
+        with contextlib.suppress(MissionError):
+            kept = load_record(KeptEnd, find_bytes(path) or b"", path)
+            if os.path.realpath(kept.meta.mission_file) == own:
+                found.append((path, kept))
+    return found
 
 
-def settle_kept(draft: Draft) -> list[Settled]:
-    """Record the ends that were kept, in a draft whose mission lock is held."""
-    settled = []
-    for kept in find_kept_ends(draft.layout):
-        run = run_of(draft.layout.runs_dir, kept.meta.task_id, kept.meta.run_id)
+def record_kept_ends(draft: Draft) -> list[Settled]:
+    """Record the ends that were kept, in a draft that has the mission lock."""
+    recorded = []
+    layout = draft.layout
+    for path, kept in find_kept_ends(layout):
+        meta = kept.meta
+        run = run_of(layout.runs_dir, meta.task_id, meta.run_id)
         if is_folder_held(run.dir):
             continue  # its supervisor is about to finish the record
-        if (done := _settle(draft, kept)) is not None:
-            settled.append(done)
-    return settled
-
-
-def _settle(draft: Draft, kept: KeptEnd) -> Settled | None:
-    layout, meta, facts = draft.layout, kept.meta, kept.facts
-    settled = None
-    if not _is_recorded(draft, meta):
-        lock_file = layout.session_lock
-        own = layout.session_locks_dir / f"{safe_segment(meta.session_id or '')}.lock"
-        lock_file = own if own.exists() else lock_file
-        settled = settle_in(draft, meta, facts, lock_file, rules=kept.rules)
-        run, words = run_of(layout.runs_dir, meta.task_id, meta.run_id), "; recorded later"
-        with contextlib.suppress(MissionError):  # the record may be gone
-            finish_record(run, meta, facts, settled.outcome, state=run.state(), words=words)
-    assert kept.path is not None
-    kept.path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        kept.path.parent.rmdir()  # only an empty one goes
-    return settled
+        if not _is_recorded(draft, meta):
+            end = replace(kept.facts, rules=kept.rules)
+            own = layout.session_locks_dir / f"{safe_segment(meta.session_id or '')}.lock"
+            done = record_end_in(draft, meta, end, own if own.exists() else layout.session_lock)
+            recorded.append(done)
+            with contextlib.suppress(MissionError):  # the record may be gone
+                words = "; recorded later"
+                finish_record(run, meta, end, done.outcome, state=run.state(), words=words)
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()  # only an empty one goes
+    return recorded
 
 
 def _is_recorded(draft: Draft, meta: RunMeta) -> bool:
@@ -104,11 +101,3 @@ def _is_recorded(draft: Draft, meta: RunMeta) -> bool:
     known = draft.snapshot.document.mission.sessions.find(meta.session_id or "")
     is_ended = known is not None and known.ended_at is not None
     return is_ended and known is not None and known.ended_reason is not EndReason.CRASHED
-
-
-def _read(path: Path) -> KeptEnd | None:
-    """Return a kept end; None where it cannot be read, and is left for people to look at."""
-    try:
-        return replace(load_record(KeptEnd, find_bytes(path) or b"", path), path=path)
-    except MissionError:
-        return None

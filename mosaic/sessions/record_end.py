@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
-from mosaic.model import Session, Status, Usage, sum_usage
+from mosaic.model import EndReason, Session, Status, Usage, total_usage
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import STEP_EVENTS, EventLog, step_data
-from mosaic.runs.folders import run_of, runs_in
+from mosaic.runs.folders import run_of
 from mosaic.runs.record import advance
-from mosaic.runs.result import write_result
+from mosaic.runs.result import RunEnd, write_result
 from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.rules import find_changes, note_changes, read_rules
 from mosaic.sessions.scratchpad import with_session_block
@@ -27,16 +27,15 @@ from mosaic.store.draft import changing
 from mosaic.store.ended_session import find_later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from mosaic.plan.rules import RuleChange, Rules
     from mosaic.ports import Order
     from mosaic.runs.record import Run, RunMeta, RunState
-    from mosaic.runs.result import RunEnd
     from mosaic.store.draft import Draft
 
-SETTLE_LOCK_SECONDS = 60.0
+LOCK_SECONDS = 60.0
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """How long to wait before each new try, where the mission's files are just being saved."""
 
@@ -85,44 +84,22 @@ def patiently(act: Callable[[], Answer]) -> Answer:
     return act()
 
 
-def earlier_usage(sessions: Sequence[Session], session_id: str, conversation: str | None) -> Usage:
+def earlier_usage(sessions: Iterable[Session], session_id: str, conversation: str | None) -> Usage:
     """Return what earlier sessions of the same conversation were recorded with.
 
     Runtimes report totals over a resumed conversation; the difference is a run's own part.
     """
-    earlier = [
-        session.usage
+    if conversation is None:
+        return Usage(cost_usd=0.0)
+    earlier = (
+        session
         for session in sessions
-        if session.id != session_id
-        and session.usage is not None
-        and conversation is not None
-        and session.runtime_session_id == conversation
-    ]
-    return sum_usage(earlier) or Usage()
+        if session.id != session_id and session.runtime_session_id == conversation
+    )
+    return total_usage(earlier) or Usage(cost_usd=0.0)
 
 
-def usage_of_turns(run: Run, conversation: str | None) -> Usage:
-    """Return the same of the other runs beside one that no session speaks of."""
-    earlier = []
-    for other in runs_in(run.dir.parent):
-        result = other.find_result()
-        usage = result.get("usage")
-        if other.id == run.id or conversation is None or not isinstance(usage, dict):
-            continue
-        if result.get("runtime_session_id") == conversation:
-            earlier.append(Usage(**usage))
-    return sum_usage(earlier) or Usage()
-
-
-def settle_session(
-    mission_file: Path,
-    meta: RunMeta,
-    end: RunEnd,
-    lock_file: Path,
-    *,
-    run: Run | None = None,
-    rules: Rules | None = None,
-) -> Settled:
+def record_end(mission_file: Path, meta: RunMeta, facts: RunEnd, lock_file: Path) -> Settled:
     """Record an end in mission.json and the task's files, and free the session lock.
 
     Raises:
@@ -130,56 +107,38 @@ def settle_session(
         BrokenFileError: mission.json cannot be read or written.
     """
 
-    def settle() -> Settled:
+    def record() -> Settled:
         with changing(
             mission_file,
             doing=f"recording the end of {meta.session_id}",
-            timeout_seconds=SETTLE_LOCK_SECONDS,
+            timeout_seconds=LOCK_SECONDS,
             fenced=False,
         ) as draft:
-            return settle_in(draft, meta, end, lock_file, run=run, rules=rules)
+            return record_end_in(draft, meta, facts, lock_file)
 
-    return patiently(settle)
+    return patiently(record)
 
 
-def settle_in(
-    draft: Draft,
-    meta: RunMeta,
-    end: RunEnd,
-    lock_file: Path,
-    *,
-    run: Run | None = None,
-    rules: Rules | None = None,
-) -> Settled:
-    """Do what `settle_session` does, in a draft whose lock is held already.
+def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -> Settled:
+    """Do what `record_end` does, in a draft whose lock is held already.
 
     Where the task's own files cannot be changed, the session's end is recorded all the same.
-
-    Args:
-        draft: the mission.
-        meta: what was asked of the run.
-        end: how it ended.
-        lock_file: the session's lock.
-        run: its record; None: where the mission keeps records now.
-        rules: what it is judged by, as its supervisor has them; None: as its record has them.
     """
-    run = run or run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
+    run = facts.run or run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
     entry = draft.snapshot.find(meta.task_id)
     mission = draft.snapshot.document.mission
-    lacks = [*end.lacks]
-    if rules is None:
-        rules = _rules_of_run(run, meta, lacks)
+    rules, lacks = _rules_of_run(run, meta, facts)
     if rules and rules.has_file and entry and not entry.file:
         lacks.append("its task file is gone")
     task = entry.task if entry else None
     found = task.status if task else None
     outcome = decide_outcome(
-        ended=end.ended,
-        words=end.ending.message,
+        ended=facts.ended,
+        words=facts.ending.message,
         found=found,
         missing_sections=entry.file.missing_sections if entry and entry.file else (),
         mode=meta.mode,
-        report=end.report,
+        report=facts.report,
         lacks=lacks,
     )
     changes = find_changes(run, rules, draft.snapshot.document, task) if rules else ()
@@ -188,7 +147,9 @@ def settle_in(
     if later := find_later(mission, meta.session_id or "", meta.task_id):
         words = f"{outcome.summary}; `{later.id}` has taken the task over"
         outcome = replace(outcome, task_status=None, summary=words)
-    session = _ended_session(draft, meta, end, outcome)
+    session = ended_session(
+        mission.sessions.find(meta.session_id or ""), meta, facts, outcome.reason
+    )
     draft.put_session(session)
     problem: MissionError | None = None
     if outcome.task_status is not None and entry is not None:
@@ -207,14 +168,14 @@ def settle_in(
     return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
 
 
-def _rules_of_run(run: Run, meta: RunMeta, lacks: list[str]) -> Rules | None:
-    """Return what a run is judged by; where that is not known, its work lacks that."""
+def _rules_of_run(run: Run, meta: RunMeta, facts: RunEnd) -> tuple[Rules | None, list[str]]:
+    """Return what a run is judged by, and what its work lacks so far."""
+    if facts.rules is not None:
+        return facts.rules, [*facts.lacks]
     try:
-        return read_rules(run, meta)
+        return read_rules(run, meta), [*facts.lacks]
     except RecordError as error:
-        if run.dir.is_dir():
-            lacks.append(error.message)
-        return None
+        return None, [*facts.lacks, error.message] if run.dir.is_dir() else [*facts.lacks]
 
 
 def _change_words(changes: Sequence[RuleChange]) -> str:
@@ -243,9 +204,9 @@ def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Stat
             draft.put(layout.scratchpad_file, after)
 
 
-def _ended_session(draft: Draft, meta: RunMeta, end: RunEnd, outcome: Outcome) -> Session:
-    sessions = draft.snapshot.document.mission.sessions
-    known = sessions.find(meta.session_id or "") or Session(
+def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, reason: EndReason) -> Session:
+    """Return a session with its end, also one that was never listed."""
+    known = known or Session(
         id=meta.session_id or "",
         runtime=meta.runtime,
         started_at=meta.created_at,
@@ -255,7 +216,7 @@ def _ended_session(draft: Draft, meta: RunMeta, end: RunEnd, outcome: Outcome) -
     return replace(
         known,
         ended_at=end.ended_at,
-        ended_reason=outcome.reason,
+        ended_reason=reason,
         duration_seconds=int(end.duration_seconds),
         runtime_session_id=end.conversation or known.runtime_session_id,
         usage=end.usage or known.usage,
@@ -265,7 +226,7 @@ def _ended_session(draft: Draft, meta: RunMeta, end: RunEnd, outcome: Outcome) -
 def finish_record(
     run: Run,
     meta: RunMeta,
-    end: RunEnd,
+    facts: RunEnd,
     outcome: Outcome,
     *,
     state: RunState | None,
@@ -277,7 +238,7 @@ def finish_record(
     Args:
         run: the run.
         meta: what was asked of it.
-        end: how it ended.
+        facts: how it ended.
         outcome: what that means.
         state: where it stood; None leaves state.json as it is.
         log: its events, where somebody has them open.
@@ -290,7 +251,7 @@ def finish_record(
     kind = STEP_EVENTS[outcome.run_status]
     data = step_data(
         run,
-        exit_code=end.exit_code,
+        exit_code=facts.exit_code,
         outcome=outcome.run_status.value,
         reason=outcome.reason.value,
     )
@@ -298,7 +259,7 @@ def finish_record(
     write_result(
         run,
         meta,
-        end,
+        facts,
         status=outcome.run_status,
         reason=outcome.reason,
         summary=outcome.summary,
@@ -311,8 +272,8 @@ def finish_record(
                 utc_now(),
                 status=outcome.run_status,
                 reason=outcome.reason,
-                finished_at=end.ended_at,
-                exit_code=end.exit_code,
+                finished_at=facts.ended_at,
+                exit_code=facts.exit_code,
                 summary=outcome.summary,
                 last_event_seq=log.last_seq,
                 checkpoint_seq=last_seq(run),

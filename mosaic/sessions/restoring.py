@@ -21,9 +21,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import dump_json, parse_json
 from mosaic.errors import GitError, MissionError, RecordError, RestoreUnfinishedError
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.removing import remove_file
 from mosaic.records import asdict, dataclass, replace

@@ -16,11 +16,11 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import parse_json
 from mosaic.errors import LockFileError
 from mosaic.machine.clock import read_moment
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.identity import boot_id, host_name, is_elsewhere
-from mosaic.machine.json_data import parse_json
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.runs.checked import checked
 from mosaic.store.session_entries import format_time

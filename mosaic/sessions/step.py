@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.ports import Executor
-    from mosaic.runs.record import Run
+    from mosaic.runs.record import Run, RunMeta
     from mosaic.sessions.prepare import Prepared
     from mosaic.store.tasks import Snapshot
 
@@ -67,18 +67,10 @@ def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
             hint="hand keys over by the environment, or run the step without `--prepare`",
         )
     prepared = _prepare(snapshot, request, EventType.STEP_PREPARED)
-    meta = prepared.meta
-    end = RunEnd(
-        ended=EndReason.COMPLETED,
-        ending=Ending(ok=True, cause=EndCause.OK, message=""),
-        ended_at=utc_now(),
-        duration_seconds=0.0,
-        exit_code=None,
-    )
     write_result(
         prepared.run,
-        meta,
-        end,
+        prepared.meta,
+        _good_end(prepared.meta, exit_code=None),
         status=RunStatus.PREPARED,
         reason=None,
         summary="prepared, not started",
@@ -139,15 +131,6 @@ def note_step(
     run, meta = prepared.run, prepared.meta
     with _dropped_on_failure(run):
         done = work(run)
-    now = utc_now()
-    end = RunEnd(
-        ended=EndReason.COMPLETED,
-        ending=Ending(ok=True, cause=EndCause.OK, message=""),
-        ended_at=now,
-        duration_seconds=(now - meta.created_at).total_seconds(),
-        exit_code=0,
-        started_at=meta.created_at,
-    )
     outcome = Outcome(
         reason=EndReason.COMPLETED,
         run_status=RunStatus.COMPLETED,
@@ -155,7 +138,7 @@ def note_step(
         summary=f"{name} done",
     )
     state = replace(run.state(), started_at=meta.created_at)
-    finish_record(run, meta, end, outcome, state=state)
+    finish_record(run, meta, _good_end(meta, exit_code=0), outcome, state=state)
     return run, done
 
 
@@ -196,6 +179,19 @@ def _prepare(snapshot: Snapshot, request: StepRequest, event: EventType) -> Prep
         heartbeat_file=request.heartbeat_file,
     )
     return prepare_run(layout, plan, lambda _: Given(invocation=_command(request.argv)), event)
+
+
+def _good_end(meta: RunMeta, *, exit_code: int | None) -> RunEnd:
+    now = utc_now()
+    return RunEnd(
+        ended=EndReason.COMPLETED,
+        ending=Ending(ok=True, cause=EndCause.OK, message=""),
+        ended_at=now,
+        duration_seconds=(now - meta.created_at).total_seconds() if exit_code == 0 else 0.0,
+        exit_code=exit_code,
+        conversation=None,
+        started_at=meta.created_at,
+    )
 
 
 def _command(argv: tuple[str, ...]) -> Invocation:

@@ -36,7 +36,7 @@ from mosaic.records import asdict
 from mosaic.runs.checkpoint import Trigger, checkpoint_event
 from mosaic.runs.events import EventLog, EventType, exit_level, step_data
 from mosaic.runs.record import Run, advance
-from mosaic.runs.result import RunEnd, lost_output_words
+from mosaic.runs.result import RunEnd
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent import AgentProcess
 from mosaic.sessions.decide import natural_reason
@@ -165,25 +165,21 @@ class Supervisor:
         swept = self._agent.end_leftovers()
         self._follow(limit_bytes=None)
         self._follower.finish()
-        duration = time.monotonic() - self._started
         exit_code = self._agent.exit_code
         ending = self._ending(exit_code)
-        unread = self._follower.unread
-        gaps = find_gaps(self.run.dir)
         end = RunEnd(
             ended=self._stop or natural_reason(ending, exit_code),
             ending=ending,
             ended_at=utc_now(),
+            duration_seconds=time.monotonic() - self._started,
             exit_code=exit_code,
-            duration_seconds=duration,
             conversation=self._follower.conversation,
             started_at=self._state.started_at,
-            lost_output=lost_output_words(gaps),
-            unread=unread,
+            unread=self._follower.unread,
         )
         self._tell_progress()
-        if words := unread.words():
-            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), **asdict(unread))
+        if words := end.unread.words():
+            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), **asdict(end.unread))
         # Everything that a recovery needs if this process dies before the end is recorded.
         self._note(
             EventType.WORKER_EXITED,
@@ -194,9 +190,9 @@ class Supervisor:
             cause=ending.cause.value,
             retryable=ending.retryable,
             words=ending.message,
-            duration_seconds=round(duration, 3),
+            duration_seconds=round(end.duration_seconds, 3),
             swept=swept,
-            lost_bytes=sum(gap.bytes for gap in gaps),
+            lost_bytes=sum(gap.bytes for gap in find_gaps(self.run.dir)),
         )
         self._take_checkpoint(Trigger.END)
         return end

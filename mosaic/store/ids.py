@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitRefusedError, MissionError
 from mosaic.git.branches import files_on_branches
 from mosaic.git.git import find_work_tree
-from mosaic.git.worktrees import other_work_trees
+from mosaic.git.worktrees import other_worktrees
 from mosaic.store.parsed import parse_table
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _elsewhere(layout: Layout) -> Iterator[str]:
     yield from branches.names
     for data in branches.tables:
         yield from _ids_in_table(data.decode("utf-8", "replace"))
-    for other in other_work_trees(root):
+    for other in other_worktrees(root):
         yield from _names_in(other / folder)
         try:
             yield from _ids_in_table((other / table).read_text(encoding="utf-8", errors="replace"))

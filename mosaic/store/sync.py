@@ -16,7 +16,7 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from mosaic.machine.json_data import parse_json
+from mosaic.codec import parse_json
 from mosaic.records import dataclass
 from mosaic.text.fields import SYNCED
 

@@ -71,15 +71,11 @@ class Snapshot:
         self._base = base
         self._unagreed = unagreed
 
-    def with_session_problems(self) -> Snapshot:
-        """Return the same with what is wrong with sessions, for those who read them all."""
-        from copy import copy  # start-up: few commands need it
-
+    @property
+    def session_problems(self) -> tuple[Problem, ...]:
+        """What is wrong with sessions in mission.json, for those who read them all."""
         errors = self.document.mission.sessions.problems()
-        listed = tuple(Problem(error=error.at(self.document.path)) for error in errors)
-        snapshot = copy(self)
-        snapshot.problems = (*self.problems, *listed)
-        return snapshot
+        return tuple(Problem(error=error.at(self.document.path)) for error in errors)
 
     def entries(self) -> Mapping[str, Entry]:
         """Return all tasks with where they come from, by id, in plan order."""

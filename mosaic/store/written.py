@@ -13,9 +13,9 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import dump_json, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:

@@ -1,8 +1,4 @@
-"""JSON that people edit by hand, read strictly: what is doubtful is refused with its place.
-
-Keys that stand twice, numbers that are none, half characters and bottomless nesting are
-all read without a word by Python's own reader.
-"""
+"""JSON that people edit by hand, read strictly: what is doubtful is refused with its place."""
 
 from __future__ import annotations
 
@@ -28,12 +24,7 @@ HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def parse_json_document(text: str) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        MissionFileError: it is no JSON, holds a key twice or a number that is none, is
-            nested too deeply, or is no object.
-    """
+    """Read a JSON object (or raise MissionFileError)."""
     if len(text) > LARGEST:
         raise MissionFileError(f"the file is larger than {LARGEST >> 20} MiB")
     source = text.removeprefix(BOM)

@@ -7,13 +7,12 @@ again: sessions that died are ended first, and nothing finished or paid for is c
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, Status, total_usage
-from mosaic.plan.budget import parse_budget
 from mosaic.plan.gates import parse_gates
-from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
+from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
 from mosaic.plan.rules import changed_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
@@ -54,6 +53,30 @@ class LoopReport:
     usage: Usage | None = None
     in_review: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
+    worktrees: dict[str, tuple[Path, str | None]] = field(default_factory=dict)
+    """Where the sessions of a pool work, with the branch."""
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        return {
+            "why": self.why,
+            "needs_person": self.needs_person,
+            "interrupted": self.was_interrupted,
+            "sessions": self.sessions,
+            "moved": {
+                task_id: {"from": before, "to": after}
+                for task_id, (before, after) in self.moved.items()
+            },
+            "gave_up": self.gave_up,
+            "not_started": self.not_started,
+            "elapsed_seconds": round(self.elapsed_seconds, 3),
+            "usage": self.usage,
+            "waiting": {"review": self.in_review, "blocked": self.blocked},
+            "worktrees": {
+                session_id: {"path": path, "branch": branch}
+                for session_id, (path, branch) in sorted(self.worktrees.items())
+            },
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

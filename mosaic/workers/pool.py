@@ -127,7 +127,7 @@ class Pool:
 
     @property
     def workers(self) -> Sequence[Worker]:
-        """Who works now."""
+        """The workers that run now."""
         return list(self._workers.values())
 
     def fill(self) -> LoopReport:
@@ -161,11 +161,11 @@ class Pool:
                 )
 
     def _turn(self, threads: ThreadPoolExecutor) -> bool:
-        """Look once at everything; tell whether to go on."""
+        """Take note of what started, ended or was asked for; tell whether to go on."""
         self._take_started()
         snapshot = self._ledger.read_mission()
         self._take_ended(snapshot)
-        self._heed_stops()
+        self._obey_stops()
         self._fill(threads)
         live = self._live(snapshot)
         seen = [
@@ -178,7 +178,7 @@ class Pool:
         return False
 
     def _is_waiting(self) -> bool:
-        """Tell whether a task is only let rest before it is tried again."""
+        """Tell whether a task only waits until it is tried again."""
         return any(until > time.monotonic() for until in self._not_before.values())
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
@@ -218,7 +218,7 @@ class Pool:
         return True
 
     def _next_task(self, snapshot: Snapshot) -> Task | None:
-        """Return what is started next; None when nothing is, for now or for good."""
+        """Return what is started next; None when nothing is, now or ever."""
         reserved = dict.fromkeys(self._starting, "a new session")
         selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
         now = time.monotonic()
@@ -282,7 +282,7 @@ class Pool:
     def _live(self, snapshot: Snapshot) -> dict[str, FoundLock]:
         return {found.lock.session_id: found for found in live_or_unknown(snapshot)}
 
-    def _heed_stops(self) -> None:
+    def _obey_stops(self) -> None:
         wanted = self._hooks.stops_wanted()
         if wanted:
             self._close("interrupted", interrupted=True)

@@ -1,1 +1,1 @@
-"""The work trees of workers: made, furnished, taken up again, brought home, removed."""
+"""The worktrees of workers: made, furnished, taken up again, brought home, removed."""

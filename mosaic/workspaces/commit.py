@@ -1,4 +1,4 @@
-"""Committing what stands in a worker's work tree, and keeping the mission's own files out.
+"""Committing what stands in a worker's worktree, and keeping the mission's own files out.
 
 The mission's table, its task files, mission.json and the scratchpad have one truth, in the
 leader's work tree. A worker's branch carries none of its copies into a merge: they are set
@@ -29,7 +29,7 @@ _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false")
 
 
 def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
-    """Set the mission's own files in a work tree back, committed ones by a commit of its own.
+    """Set the mission's own files in a worktree back, committed ones by a commit of its own.
 
     Args:
         own: files and folders of the mission, relative to the top.
@@ -69,7 +69,7 @@ def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
 
 
 def commit_rest(workspace: Workspace, message: str) -> str | None:
-    """Commit everything that is not committed in a work tree.
+    """Commit everything that is not committed in a worktree.
 
     What was brought into it is ignored: by the project, or by git's `info/exclude`.
 

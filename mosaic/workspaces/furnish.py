@@ -1,8 +1,8 @@
-"""What a new work tree needs beside what git checks out: files copied or linked, a setup command.
+"""What a new worktree needs beside what git checks out: files copied or linked, a setup command.
 
 Files come from the project's folder and never from outside of the repository. What would
 show up there as a new file is named in git's own `info/exclude`, between two marks, so that
-no agent commits it; with the last work tree the marks go.
+no agent commits it; with the last worktree the marks go.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ MARK = "MISSION_WORKTREE"
 
 
 def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings) -> tuple[str, ...]:
-    """Copy and link files into a work tree; what is there already is left alone.
+    """Copy and link files into a worktree; what is there already is left alone.
 
     Args:
         project: the folder of the project in the work tree that the files come from.
         settings: which files.
 
     Returns:
-        What was brought, relative to the work tree's top.
+        What was brought, relative to the worktree's top.
 
     Raises:
         PathOutsideError: a glob leads out of the repository.
@@ -77,7 +77,7 @@ def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings)
 def run_setup(
     workspace: Workspace, settings: WorktreeSettings, environment: dict[str, str]
 ) -> None:
-    """Run the setup command in a work tree; what it writes goes to a log beside it.
+    """Run the setup command in a worktree; what it writes goes to a log beside it.
 
     Raises:
         FailedError: it failed, or took too long.

@@ -1,6 +1,6 @@
 """Bringing a worker's branch home: fast-forward, merge or squash.
 
-A conflict is left to the user, in the work tree, with the commands to go on; whatever git
+A conflict is left to the user, in the mission's work tree, with the commands to go on; whatever git
 refuses before it begins leaves everything as it was.
 """
 
@@ -48,10 +48,10 @@ class Merged:
 
 
 def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged:
-    """Merge the branch of a work tree into what is checked out in the mission's own.
+    """Merge the branch of a worktree into what is checked out in the mission's own.
 
     Raises:
-        NotReadyError: the work tree has no branch or holds work that is not committed, or a
+        NotReadyError: the worktree has no branch or holds work that is not committed, or a
             conflict waits for a person; says how to go on.
         GitError: git refused, and nothing was changed.
     """

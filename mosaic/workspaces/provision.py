@@ -1,7 +1,7 @@
-"""Making a worker's work tree, or taking up the one that is there.
+"""Making a worker's worktree, or taking up the one that is there.
 
 What is to be made is written down first, so that a crash leaves nothing that nobody knows
-of. A work tree that could not be furnished is removed again, with the branch that was made
+of. A worktree that could not be furnished is removed again, with the branch that was made
 for it.
 """
 
@@ -16,15 +16,15 @@ from mosaic.errors import GitError, MissionError, UsageError
 from mosaic.git.git import find_repository, head_commit
 from mosaic.git.worktrees import (
     BRANCHES,
-    add_work_tree,
+    add_worktree,
     branch_or_commit,
     commit_of,
     copy_changes,
     delete_branch,
     has_branch,
     is_branch_name,
-    list_work_trees,
-    remove_work_tree,
+    list_worktrees,
+    remove_worktree,
 )
 from mosaic.machine.clock import utc_now
 from mosaic.machine.paths import safe_segment
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkspaceRequest:
-    """What work tree is wanted."""
+    """What worktree is wanted."""
 
     name: str
     owner: str
@@ -60,14 +60,14 @@ class WorkspaceRequest:
 
 
 def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSettings) -> Workspace:
-    """Make a work tree, or take up the one that was made earlier under the same name.
+    """Make a worktree, or take up the one that was made earlier under the same name.
 
     Raises:
         GitRefusedError: git refuses the repository.
         GitError: there is no repository or commit, git refused, or changes do not fit.
         FailedError: the setup command failed.
         UsageError: branch or base are no names that git knows.
-        HeldError: another work tree is being made and does not get done.
+        HeldError: another worktree is being made and does not get done.
     """
     home = find_repository(layout.project)
     if home is None:
@@ -137,23 +137,23 @@ def _refuse_occupied(home: Path, workspace: Workspace) -> None:
             f"`{place}` is in the way of a worktree",
             hint="`mission check` tells what it is; move it away",
         )
-    for each in list_work_trees(home):
+    for each in list_worktrees(home):
         if branch is not None and each.branch == branch and each.path != place:
             raise GitError(
                 f"branch `{branch}` is checked out in `{each.path}`",
-                detail="git gives one branch to one work tree",
+                detail="git gives one branch to one worktree",
                 hint="check out another branch there, or set another `branch` for the task",
             )
 
 
 def _added(home: Path, workspace: Workspace) -> Workspace:
-    """Have git make a work tree; what an earlier crash left of it goes first."""
+    """Have git make a worktree; what an earlier crash left of it goes first."""
     place = Path(os.path.realpath(workspace.path))
-    if any(each.path == place for each in list_work_trees(home)):
-        remove_work_tree(home, workspace.path)
+    if any(each.path == place for each in list_worktrees(home)):
+        remove_worktree(home, workspace.path)
     write_workspace(replace(workspace, is_added=False, is_ready=False))
     _refuse_occupied(home, workspace)
-    is_new = add_work_tree(
+    is_new = add_worktree(
         home,
         workspace.path,
         branch=workspace.branch,
@@ -224,8 +224,8 @@ def _undo(home: Path, workspace: Workspace) -> None:
     """
     place = Path(os.path.realpath(workspace.path))
     with contextlib.suppress(MissionError):
-        if any(each.path == place for each in list_work_trees(home)):
-            remove_work_tree(home, workspace.path)
+        if any(each.path == place for each in list_worktrees(home)):
+            remove_worktree(home, workspace.path)
         tip = commit_of(home, f"{BRANCHES}{workspace.branch}") if workspace.branch else None
         if workspace.is_own_branch and workspace.branch and tip == workspace.base_commit:
             delete_branch(home, workspace.branch, expected=tip)

@@ -1,13 +1,13 @@
-"""What is known of each worker's work tree.
+"""What is known of each worker's worktree.
 
-    .state/worktrees/<name>/          the work tree
+    .state/worktrees/<name>/          the worktree
     .state/worktrees/.<name>.json     what it is for; written before git is asked to make it
     .state/worktrees/.<name>.log      what its setup command wrote
 
 `<name>` is a task's id, or that of a panel's worker; none begins with a dot. Deleting a
-record by hand loses no work: the work tree stays, and git knows it.
+record by hand loses no work: the worktree stays, and git knows it.
 
-Which repository a work tree belongs to, and where in it the project is, a record also says,
+Which repository a worktree belongs to, and where in it the project is, a record also says,
 for people. It is not read from there: it is the repository that the mission lies in.
 """
 
@@ -40,14 +40,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:
-    """A worker's work tree."""
+    """A worker's worktree."""
 
     json_form = JsonForm(version=LAYOUT_VERSION)
     name: str
     owner: str
     """The task or panel that it is for."""
     path: Path
-    """The top of the work tree."""
+    """The top of the worktree."""
     home: Path
     """The top of the work tree that the mission lives in."""
     project: Path
@@ -82,18 +82,18 @@ class Workspace:
 
     @property
     def is_there(self) -> bool:
-        """Whether its folder is a work tree; a symlink to one is none of ours."""
+        """Whether its folder is a worktree; a symlink to one does not count."""
         real = Path(os.path.realpath(self.path))
         return find_work_tree(self.path) == real and not self.path.is_symlink()
 
 
 def workspace_path(layout: Layout, name: str) -> Path:
-    """Return where the work tree of a name is, or would be."""
+    """Return where the worktree of a name is, or would be."""
     return layout.worktrees_dir / safe_segment(name)
 
 
 def write_workspace(workspace: Workspace) -> None:
-    """Write what is known of a work tree.
+    """Write what is known of a worktree.
 
     Raises:
         FileAccessError: it cannot be written.
@@ -103,7 +103,7 @@ def write_workspace(workspace: Workspace) -> None:
 
 
 def prepare_folder(layout: Layout) -> None:
-    """Make the folder that holds the work trees.
+    """Make the folder that holds the worktrees.
 
     Raises:
         FileAccessError: it cannot be made.
@@ -115,7 +115,7 @@ def prepare_folder(layout: Layout) -> None:
 
 
 def find_workspace(layout: Layout, name: str) -> Workspace | None:
-    """Return the work tree of a name; None where there is none.
+    """Return the worktree of a name; None where there is none.
 
     Raises:
         RecordError: what is known of it cannot be read.
@@ -126,10 +126,10 @@ def find_workspace(layout: Layout, name: str) -> Workspace | None:
 
 
 def workspace_at(cwd: Path | str, layout: Layout | None = None) -> Workspace | None:
-    """Return the worker's work tree that a folder lies in; None where it lies in none.
+    """Return the worker's worktree that a folder lies in; None where it lies in none.
 
     Args:
-        layout: the mission whose work trees are looked at; None for any, where nothing but
+        layout: the mission whose worktrees are looked at; None for any, where nothing but
             the mission that the record names is to be learned.
 
     Raises:
@@ -148,7 +148,7 @@ def workspace_at(cwd: Path | str, layout: Layout | None = None) -> Workspace | N
 
 
 def list_workspaces(layout: Layout) -> list[Workspace]:
-    """Return all work trees of workers; one whose record cannot be read is left out."""
+    """Return all worktrees of workers; one whose record cannot be read is left out."""
     found = []
     for path in _records(layout):
         try:
@@ -161,7 +161,7 @@ def list_workspaces(layout: Layout) -> list[Workspace]:
 
 
 def unreadable_records(layout: Layout) -> list[MissionError]:
-    """Return why records of work trees cannot be read."""
+    """Return why records of worktrees cannot be read."""
     problems = []
     for path in _records(layout):
         try:
@@ -200,14 +200,14 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
     commits = (found.base_commit, found.merged_commit)
     if not all(_COMMIT.fullmatch(commit) for commit in commits if commit is not None):
         raise _unreadable(path, "it names what is not a commit")
-    # A mission that was moved: the record stands beside its work tree, wherever that is.
+    # A mission that was moved: the record stands beside its worktree, wherever that is.
     place = path.with_name(path.name[1:].removesuffix(".json"))
     name = found.name if safe_segment(found.name) == place.name else place.name
     return _at_home(replace(found, name=name, path=place), layout)
 
 
 def _at_home(found: Workspace, layout: Layout | None) -> Workspace:
-    """Return a work tree with its home, project and mission as they are, not as recorded."""
+    """Return a worktree with its home, project and mission as they are, not as recorded."""
     place = found.path
     if layout is None:
         home = find_work_tree(place.parent) or place.parent

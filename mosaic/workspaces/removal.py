@@ -1,4 +1,4 @@
-"""Removing a worker's work tree, and nothing that is not kept elsewhere."""
+"""Removing a worker's worktree, and nothing that is not kept elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mosaic.git.worktrees import (
     holds_commit,
     is_brought_home,
     refuse_strange_tree,
-    remove_work_tree,
+    remove_worktree,
     what_would_be_lost,
 )
 from mosaic.machine.removing import remove_empty_folder, remove_file
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 def why_kept(workspace: Workspace) -> str | None:
-    """Say what removing a work tree would lose; None where it would lose nothing.
+    """Say what removing a worktree would lose; None where it would lose nothing.
 
     A branch that was made for it and is not brought home counts as work that would be
-    forgotten, though removing the work tree leaves the branch.
+    forgotten, though removing the worktree leaves the branch.
 
     Raises:
         GitError: git could not tell.
@@ -49,9 +49,9 @@ def why_kept(workspace: Workspace) -> str | None:
 
 
 def branch_to_delete(workspace: Workspace) -> tuple[str, str] | None:
-    """Return the branch that goes with a work tree, and its commit; None where it stays.
+    """Return the branch that goes with a worktree, and its commit; None where it stays.
 
-    It goes when it was made for the work tree and its commit stays on another branch: it was
+    It goes when it was made for the worktree and its commit stays on another branch: it was
     merged, or holds no work. A squash leaves the commit nowhere; there it goes when
     `mission merge` made it, and what it changed still stands on a branch.
 
@@ -79,11 +79,11 @@ def _stands_elsewhere(workspace: Workspace, branch: str) -> bool:
 
 
 def refuse_removal(workspace: Workspace, *, force: bool) -> None:
-    """Make sure that removing a work tree loses nothing, and that it is one of this repository.
+    """Make sure that removing a worktree loses nothing, and that it is one of this repository.
 
     Raises:
         NotReadyError: something would be lost, and `force` is not set.
-        GitError: git could not tell, or what stands there is not a work tree of it.
+        GitError: git could not tell, or what stands there is not a worktree of it.
     """
     refuse_strange_tree(workspace.home, workspace.path)
     kept = None if force else why_kept(workspace)
@@ -96,14 +96,14 @@ def refuse_removal(workspace: Workspace, *, force: bool) -> None:
 
 
 def remove_workspace(layout: Layout, workspace: Workspace, *, force: bool) -> None:
-    """Remove a work tree, the branch that was made for it, and what is known of it.
+    """Remove a worktree, the branch that was made for it, and what is known of it.
 
     A branch that a person made, or whose commit would be lost, stays; with `force` one that
-    was made for the work tree goes too.
+    was made for the worktree goes too.
 
     Raises:
         NotReadyError: something would be lost, and `force` is not set.
-        GitError: git refused, or what stands there is not a work tree of this repository.
+        GitError: git refused, or what stands there is not a worktree of this repository.
         FileAccessError: something of it cannot be removed; the next call goes on.
     """
     refuse_removal(workspace, force=force)
@@ -112,7 +112,7 @@ def remove_workspace(layout: Layout, workspace: Workspace, *, force: bool) -> No
     if force and branch is not None and workspace.is_own_branch:
         tip = commit_of(home, f"{BRANCHES}{branch}")
         gone = (branch, tip) if tip is not None else None
-    remove_work_tree(home, workspace.path)
+    remove_worktree(home, workspace.path)
     if gone is not None:
         delete_branch(home, gone[0], expected=gone[1])
     folder = layout.worktrees_dir

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -137,7 +138,8 @@ def panel(data: bytes) -> None:
     found.mailbox("critic-1").write_bytes(data)
     read_messages(found, "critic-1")
     found.note(PanelEvent.STOP_REQUESTED, "words")
-    assert found.events()[-1]["message"] == "words"
+    last = (found.dir / "events.jsonl").read_bytes().splitlines()[-1]
+    assert json.loads(last)["message"] == "words"
     try:
         state = found.state()
         assert state.status in PanelStatus

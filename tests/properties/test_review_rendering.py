@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import example, given, settings
@@ -17,7 +17,7 @@ from mosaic.text.lines import display_width
 from tests.unit.review.reviews import make_review
 
 SLOWEST = 4.0
-"""Seconds; several times what the worst seed takes on a busy machine of two cores."""
+"""Seconds of processor time; several times what the worst seed takes."""
 OURS = re.compile(r"\x1b\[[12]m([^\x1b]*)\x1b\[0m")
 OBEYED = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
@@ -229,7 +229,7 @@ def test_a_page_cannot_be_broken_out_of(text: str) -> None:
     html = render_page(make_review(text), facts=[text])
     tags = re.findall(r"</?([a-zA-Z!?][^\s>]*)", html)
     frame = ["html", "head", "meta", "title", "style", "body", "header", "h1", "nav", "main"]
-    assert set(tags) <= TAGS | {*frame, "!DOCTYPE", "section", "h2", "div", "footer"}
+    assert set(tags) <= TAGS | {*frame, "!DOCTYPE", "section", "h2", "footer"}
     assert [tags.count(tag) for tag in frame] == [2, 2, 4, 2, 2, 2, 2, 2, 2, 2]
 
 
@@ -330,9 +330,9 @@ SEEDS = {
 
 @pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS.keys())
 def test_nasty_texts_take_bounded_time(seed: str) -> None:
-    before = perf_counter()
+    before = process_time()
     lines = render_terminal(seed, width=80, color=True)
     html = render_html(seed)
-    assert perf_counter() - before < SLOWEST
+    assert process_time() - before < SLOWEST
     check_lines(lines, 80, color=True)
     checked_text(html)

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mosaic.codec import dump_json
 from mosaic.errors import LockFileError, RecordError
-from mosaic.machine.json_data import dump_json
 from mosaic.model import Session
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.record import Panel

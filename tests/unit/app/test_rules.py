@@ -110,4 +110,4 @@ def test_only_a_checkpoint_that_is_there_is_restored(mission: Path) -> None:
 
 def test_a_new_mission_has_nothing_to_clean(mission: Path) -> None:
     done = clean_mission(read_mission(mission), older_than_seconds=0.0, dry_run=False)
-    assert (done.removed, done.kept, done.worktrees, done.size_bytes) == ((), (), (), 0)
+    assert (done.runs.removed, done.worktrees, done.size_bytes) == ((), (), 0)

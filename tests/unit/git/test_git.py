@@ -20,7 +20,7 @@ from mosaic.git.git import (
     local_branches,
     run_git,
 )
-from mosaic.git.worktrees import other_work_trees
+from mosaic.git.worktrees import other_worktrees
 from mosaic.machine.process import find_marked
 from tests.support.git import ENVIRONMENT, commit, git, make_repo
 
@@ -114,7 +114,7 @@ def test_without_git_running_it_is_told_and_questions_have_no_answer(
     with pytest.raises(ProgramNotFoundError):
         run_git(["status"], repo)
     assert local_branches(repo) == ()
-    assert other_work_trees(repo) == []
+    assert other_worktrees(repo) == []
     assert files_on_branches(repo, "tasks", "TASKS.md") == BranchFiles()
     # These start no process at all.
     assert find_work_tree(repo) == repo.resolve()
@@ -157,7 +157,7 @@ def test_outside_a_repository_questions_have_no_answer(tmp_path: Path) -> None:
     assert current_branch(tmp_path) is None
     assert head_commit(tmp_path) is None
     assert local_branches(tmp_path) == ()
-    assert other_work_trees(tmp_path) == []
+    assert other_worktrees(tmp_path) == []
     assert files_on_branches(tmp_path, "tasks", "TASKS.md") == BranchFiles()
     assert head_commit(tmp_path / "gone") is None
 
@@ -194,14 +194,14 @@ def test_a_linked_work_tree_has_a_branch_of_its_own(repo: Path, tmp_path: Path) 
     side = tmp_path / "side tree"
     assert find_work_tree(side) == side.resolve()
     assert current_branch(side) == "side"
-    assert other_work_trees(repo) == [side.resolve()]
-    assert other_work_trees(side) == [repo.resolve()]
+    assert other_worktrees(repo) == [side.resolve()]
+    assert other_worktrees(side) == [repo.resolve()]
 
 
 def test_a_work_tree_that_is_gone_is_not_listed(repo: Path, tmp_path: Path) -> None:
     git(repo, "worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
     (tmp_path / "side").rename(tmp_path / "moved")
-    assert other_work_trees(repo) == []
+    assert other_worktrees(repo) == []
 
 
 def test_a_submodule_has_a_branch_of_its_own(repo: Path, tmp_path: Path) -> None:

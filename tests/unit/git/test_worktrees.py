@@ -13,16 +13,16 @@ from mosaic.errors import GitError
 from mosaic.git.diff import shown_paths
 from mosaic.git.git import find_work_tree, head_commit
 from mosaic.git.worktrees import (
-    add_work_tree,
+    add_worktree,
     commit_of,
     copy_changes,
     delete_branch,
     has_branch,
     is_branch_name,
     is_brought_home,
-    list_work_trees,
-    other_work_trees,
-    remove_work_tree,
+    list_worktrees,
+    other_worktrees,
+    remove_worktree,
     what_would_be_lost,
 )
 from tests.support.git import commit, git, make_repo
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 ADD = """\
 import sys
 from pathlib import Path
-from mosaic.git.worktrees import add_work_tree
+from mosaic.git.worktrees import add_worktree
 home, place, branch = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 print("ready", flush=True)
 sys.stdin.readline()
-add_work_tree(home, place, branch=branch, start="HEAD", reason="mosaic: T-1")
+add_worktree(home, place, branch=branch, start="HEAD", reason="mosaic: T-1")
 print("done", flush=True)
 """
 FILES = {"a": "one\n", "d/x": "two\n"}
@@ -64,7 +64,7 @@ def contents(top: Path) -> dict[str, File]:
 
 
 def add(repo: Path, place: Path, branch: str | None = "work", start: str = "HEAD") -> bool:
-    return add_work_tree(repo, place, branch=branch, start=start, reason="mosaic: T-1")
+    return add_worktree(repo, place, branch=branch, start=start, reason="mosaic: T-1")
 
 
 # Making
@@ -91,7 +91,7 @@ def test_a_branch_that_is_there_is_taken_up_where_it_stands(repo: Path, place: P
 
 def test_without_a_branch_the_work_tree_is_detached(repo: Path, place: Path) -> None:
     assert add(repo, place, branch=None) is False
-    assert [tree.branch for tree in list_work_trees(repo)] == ["main", None]
+    assert [tree.branch for tree in list_worktrees(repo)] == ["main", None]
 
 
 def test_a_branch_that_begins_at_a_remote_one_does_not_track_it(
@@ -107,21 +107,21 @@ def test_a_new_work_tree_is_locked_so_that_prune_spares_it(repo: Path, place: Pa
     add(repo, place)
     place.rename(place.with_name("away"))
     git(repo, "worktree", "prune", "--expire", "now")
-    assert [tree.path for tree in list_work_trees(repo)] == [repo, place]
+    assert [tree.path for tree in list_worktrees(repo)] == [repo, place]
 
 
 def test_a_branch_that_is_checked_out_elsewhere_is_refused(repo: Path, place: Path) -> None:
     with pytest.raises(GitError):
         add(repo, place, branch="main")
     assert not place.exists()
-    assert len(list_work_trees(repo)) == 1
+    assert len(list_worktrees(repo)) == 1
 
 
 def test_outside_of_a_repository_nothing_is_made(tmp_path: Path, place: Path) -> None:
-    with pytest.raises(GitError, match="no git work tree"):
+    with pytest.raises(GitError, match="not in a git work tree"):
         add(tmp_path, place)
-    assert list_work_trees(tmp_path) == []
-    assert other_work_trees(tmp_path) == []
+    assert list_worktrees(tmp_path) == []
+    assert other_worktrees(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", HARD_NAMES)
@@ -129,11 +129,11 @@ def test_names_that_are_hard_on_shells_are_only_names(tmp_path: Path, name: str)
     repo = make_repo(tmp_path / name / "repo", FILES)
     place = tmp_path / name / "places" / name
     add(repo, place, branch="work")
-    assert [tree.path for tree in list_work_trees(repo)] == [repo, place]
-    assert other_work_trees(repo) == [place]
+    assert [tree.path for tree in list_worktrees(repo)] == [repo, place]
+    assert other_worktrees(repo) == [place]
     assert what_would_be_lost(place) is None
-    remove_work_tree(repo, place)
-    assert list_work_trees(repo)[1:] == []
+    remove_worktree(repo, place)
+    assert list_worktrees(repo)[1:] == []
     assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["places", "repo"]
 
 
@@ -146,9 +146,9 @@ def test_a_repository_that_is_itself_a_linked_work_tree_makes_more(
     commit(linked)
     add(linked, place)
     assert (place / "a").read_bytes() == b"of linked\n"
-    assert other_work_trees(linked) == [repo, place]
-    remove_work_tree(linked, place)
-    assert other_work_trees(linked) == [repo]
+    assert other_worktrees(linked) == [repo, place]
+    remove_worktree(linked, place)
+    assert other_worktrees(linked) == [repo]
 
 
 def test_a_repository_with_submodules_gets_work_trees_and_loses_them(
@@ -163,7 +163,7 @@ def test_a_repository_with_submodules_gets_work_trees_and_loses_them(
     assert what_would_be_lost(place) is None
     write(place, "sub/a", b"changed\n")
     assert what_would_be_lost(place) == "changes that are not committed: `sub`"
-    remove_work_tree(repo, place)
+    remove_worktree(repo, place)
     assert not place.exists()
     assert (repo / "sub" / "a").read_bytes() == b"one\n"
 
@@ -203,19 +203,19 @@ def test_a_work_tree_is_removed_with_whatever_it_holds(repo: Path, place: Path) 
     add(repo, place)
     write(place, "a", b"changed\n")
     write(place, "new", b"new\n")
-    remove_work_tree(repo, place)
+    remove_worktree(repo, place)
     assert not place.exists()
-    assert len(list_work_trees(repo)) == 1
+    assert len(list_worktrees(repo)) == 1
     assert has_branch(repo, "work")
 
 
 def test_a_folder_that_is_gone_is_forgotten_although_it_was_locked(repo: Path, place: Path) -> None:
     add(repo, place)
     place.rename(place.with_name("away"))
-    assert list_work_trees(repo)[1].path == place
-    assert other_work_trees(repo) == []
-    remove_work_tree(repo, place)
-    assert len(list_work_trees(repo)) == 1
+    assert list_worktrees(repo)[1].path == place
+    assert other_worktrees(repo) == []
+    remove_worktree(repo, place)
+    assert len(list_worktrees(repo)) == 1
 
 
 def test_uncommitted_and_untracked_files_would_be_lost_and_ignored_ones_not(
@@ -246,7 +246,7 @@ def test_commits_of_a_branch_are_not_lost_with_the_work_tree(repo: Path, place: 
     add(repo, place)
     tip = commit(place)
     assert what_would_be_lost(place) is None
-    remove_work_tree(repo, place)
+    remove_worktree(repo, place)
     assert commit_of(repo, "work") == tip
 
 
@@ -310,7 +310,7 @@ def test_a_branch_is_deleted_only_where_it_was_seen(branched: Path, place: Path)
     tip = str(commit_of(branched, "work"))
     with pytest.raises(GitError, match="checked out"):
         delete_branch(branched, "work", expected=tip)
-    remove_work_tree(branched, place)
+    remove_worktree(branched, place)
     with pytest.raises(GitError):
         delete_branch(branched, "work", expected=str(commit_of(branched, "main")))
     assert has_branch(branched, "work")
@@ -423,7 +423,7 @@ def test_eight_processes_make_work_trees_of_one_repository_at_once(
             process.stdin.write("go\n")
             process.stdin.flush()
         assert [next_line(process) for process in started] == ["done"] * 8
-    trees = list_work_trees(repo)[1:]
+    trees = list_worktrees(repo)[1:]
     assert {tree.branch for tree in trees} == {f"mission/T-{n}/work" for n in range(8)}
     assert all(find_work_tree(tree.path) == tree.path for tree in trees)
     assert all(what_would_be_lost(tree.path) is None for tree in trees)
@@ -435,7 +435,7 @@ def test_a_lock_of_another_git_is_waited_for(repo: Path, place: Path, lock: str)
     commit(repo)
     tip = str(head_commit(repo))
     add(repo, place)
-    remove_work_tree(repo, place)
+    remove_worktree(repo, place)
     git(repo, "config", "branch.work.description", "x")
     git(repo, "pack-refs", "--all")
     held.touch()

@@ -119,7 +119,7 @@ def test_the_same_words_in_other_case_are_one_voice() -> None:
 
 
 def test_workers_without_a_result_are_named_with_why() -> None:
-    assert aggregate({"a": parse("nothing")}).errors["a"].startswith("its answer is no result")
+    assert aggregate({"a": parse("nothing")}).errors["a"].startswith("its answer is not a result")
 
 
 def test_half_characters_in_an_answer_that_is_none_can_be_written() -> None:

@@ -14,9 +14,9 @@ from mosaic.plan.durations import format_duration, parse_duration
 from mosaic.plan.graph import find_cycles, levels, render_dot, render_mermaid
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.plan.ready import Reason, priority_rank, refusal_of, select_tasks, summarize_waiting
-from mosaic.plan.scopes import scopes_overlap
 from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import nearest_status, parse_status
+from tests.support.overlap import scopes_overlap
 
 
 def make_task(task_id: str, **changes: Any) -> Task:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from mosaic.codec import dump_json, parse_json
 from mosaic.errors import LockFileError, MissionError, RecordError
 from mosaic.machine.clock import read_moment
-from mosaic.machine.json_data import dump_json, parse_json
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.model import PanelEvent, PanelPlan, PanelState, WorkerPlan, WorkerState
@@ -125,7 +125,9 @@ def test_lines_beyond_all_measure_are_passed_over_and_appended_to(
         path.write_bytes(line.encode("latin-1") + b"\n")
     assert read_messages(panel, "a") == []
     panel.note(PanelEvent.STOP_REQUESTED, "words")
-    assert panel.events()[-1]["message"] == "words"
+    assert (
+        json.loads((tmp_path / "events.jsonl").read_bytes().splitlines()[-1])["message"] == "words"
+    )
     EventLog(run).append(EventType.WORKER_STARTED, "words")
     assert [event.message for event in read_events(run).events] == ["words"]
 
