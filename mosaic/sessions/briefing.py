@@ -93,12 +93,7 @@ class Briefing:
 
 
 def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
-    """Render the prompt and the capsule of a hand-off. Writes nothing.
-
-    Raises:
-        TemplateError: a template cannot be rendered.
-        FileAccessError: a file that the prompt is made of cannot be read.
-    """
+    """Render the prompt and the capsule of a hand-off. Writes nothing."""
     from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
 
     layout = snapshot.layout
@@ -136,13 +131,7 @@ class Preview:
 
 
 def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
-    """Do everything up to the claim: the capsule is written, and nothing else is changed.
-
-    Raises:
-        NothingReadyError: no task is ready.
-        TaskNotReadyError: the task that was asked for cannot be handed off.
-        BrokenFileError: the mission's files are broken.
-    """
+    """Do everything up to the claim: the capsule is written, and nothing else is changed."""
     task = choose_task(snapshot, request)
     runtime = choose_runtime(snapshot, task, request, is_preview=True)
     attempt = plan_attempt(snapshot, task, runtime, request)
@@ -333,7 +322,6 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
 
 
 def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:
-    """Return the attempt's checkpoint as a prompt tells it."""
     found = attempt.checkpoint
     if found is None:
         return None

@@ -43,11 +43,7 @@ if TYPE_CHECKING:
 
 
 def inspect_mission(mission_file: Path) -> list[Finding]:
-    """Return everything that is wrong with a mission, errors first.
-
-    Raises:
-        MissionFileError: mission.json cannot be read at all.
-    """
+    """Return everything that is wrong with a mission, errors first."""
     # Looked at before and after the files: a session that ends in between is none that is lost.
     live = _live_sessions(read_layout(mission_file))
     snapshot = read_mission(mission_file, use_index=False)

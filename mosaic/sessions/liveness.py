@@ -177,11 +177,7 @@ def _alive(because: str, signs: Signs) -> Judgement:
 
 
 def find_locks(layout: Layout) -> list[FoundLock]:
-    """Read every session lock of a mission and judge it; copies of another's are left out.
-
-    Raises:
-        LockFileError: one of them cannot be read. It is left as it is.
-    """
+    """Read every session lock of a mission and judge it; copies of another's are left out."""
     return [
         FoundLock(path=path, lock=lock, judgement=judge_session(lock, _observe(lock, path, layout)))
         for path, lock in list_locks(layout)

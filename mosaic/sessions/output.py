@@ -232,11 +232,7 @@ class OutputFollower:
 
 
 def reader_of(meta: RunMeta, mission: Mission, mode: Mode) -> OutputReader:
-    """Return who understands what a run writes.
-
-    Raises:
-        RuntimeUnknownError: the mission does not know its runtime any more.
-    """
+    """Return who understands what a run writes."""
     if meta.session_id is None and meta.panel_id is None:
         return TextReader(meta.argv[0])
     return get_runtime(meta.runtime, mission.runtimes).reader(mode)

@@ -151,9 +151,6 @@ def _end_run(
     """Record the end of a session's run.
 
     Args:
-        draft: the mission, locked.
-        run: the run, whose record may be gone.
-        meta: what was asked of it.
         lock_file: the session's lock.
         unseen: what it ended as, where its record does not tell.
         is_ours: whether it ran here, so that what it left behind may be ended.

@@ -81,20 +81,12 @@ class Settled:
 
 
 def find_restoring(layout: Layout, place: Path | None = None) -> Restoring | None:
-    """Return the note of a restore in a work tree, the mission's own unless another is named.
-
-    Raises:
-        RecordError: it cannot be read.
-    """
+    """Return the note of a restore in a work tree, the mission's own unless another is named."""
     return _read(layout, _note_of(layout, place))
 
 
 def list_restoring(layout: Layout) -> list[Restoring]:
-    """Return the notes of all restores that have begun, where their work tree is still there.
-
-    Raises:
-        RecordError: one cannot be read.
-    """
+    """Return the notes of all restores that have begun, where their work tree is still there."""
     try:
         names = sorted(os.listdir(layout.state_dir))
     except OSError:
@@ -105,12 +97,7 @@ def list_restoring(layout: Layout) -> list[Restoring]:
 
 
 def refuse_half_restored(layout: Layout, place: Path | None = None) -> None:
-    """Make sure that a work tree, the mission's own unless named, is not half-way to a checkpoint.
-
-    Raises:
-        RestoreUnfinishedError: it is, or a restore is at work.
-        RecordError: the note of a restore cannot be read.
-    """
+    """Make sure that a work tree, by default the mission's own, is not restored half-way."""
     note = find_restoring(layout, place)
     if note is not None and os.path.isdir(note.place):
         raise note.error()
@@ -152,12 +139,7 @@ def noted(
 
 
 def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
-    """Finish a restore that was killed, or take it back; what neither tree holds is saved.
-
-    Raises:
-        RestoreUnfinishedError: a process is at work on it.
-        GitError: git refused; the note stands, and the next call goes on.
-    """
+    """Finish a restore that was killed, or take it back; what neither tree holds is saved."""
     from mosaic.git.diff import compare_trees
     from mosaic.git.restore import carry_on, foreign_paths
     from mosaic.machine.leftovers import scratch_of

@@ -45,12 +45,10 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
     """End a live session and wait until its end is recorded.
 
     Args:
-        mission_file: path of mission.json.
         session_id: the session; None where only one is live.
         now: kill it at once.
 
     Raises:
-        SessionNotFoundError: no such session is live.
         FailedError: it runs on another machine or cannot be looked at, is not started in time,
             or would not end.
     """

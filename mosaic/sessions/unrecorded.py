@@ -58,22 +58,14 @@ class Marked:
 
 
 def find_sessions(snapshot: Snapshot) -> list[FoundLock]:
-    """Return every session that has a lock, and those that live, or may live, without one.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-    """
+    """Return every session that has a lock, and those that live, or may live, without one."""
     locked = find_locks(snapshot.layout)
     known = {found.lock.session_id for found in locked}
     return [*locked, *_find_unrecorded(snapshot, known)]
 
 
 def live_or_unknown(snapshot: Snapshot) -> list[FoundLock]:
-    """Return those of them that are not surely dead.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-    """
+    """Return those of them that are not surely dead."""
     return [found for found in find_sessions(snapshot) if not found.is_dead]
 
 
@@ -99,13 +91,9 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
     """Record the end of every dead session, and settle what a killed writer left.
 
     Takes the mission lock only if there is something to do.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-        LockTimeoutError: the mission lock was not free.
     """
     from mosaic.machine.lock import was_killed
-    from mosaic.store.kept import list_kept_ends
+    from mosaic.store.state import list_kept_ends
     from mosaic.store.trust import Standing
 
     layout = snapshot.layout

@@ -57,9 +57,6 @@ def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> Work
     """Return the worktree that a task is worked on in; None: the mission's own work tree.
 
     A task that has one goes on in it: that is where its work is.
-
-    Raises:
-        RecordError: what is known of its worktree cannot be read.
     """
     known = find_workspace(layout, task.id)
     if known is None and not request.worktree:
@@ -118,9 +115,6 @@ def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]
     """Remove the worktrees that nobody needs and that hold nothing of their own.
 
     Those of a panel go with `mission panel shutdown`.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
     """
     swept = []
     for each in count_worktrees(snapshot).counted:
@@ -147,7 +141,6 @@ def drop_worktree(
     Raises:
         UsageError: there is none of that name.
         HeldError: somebody works in it.
-        NotReadyError: something would be lost, and `force` is not set.
     """
     layout = snapshot.layout
     workspace = find_workspace(layout, name)
