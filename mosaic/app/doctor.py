@@ -28,9 +28,8 @@ from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
 from mosaic.sessions.housekeeping import folder_bytes
 from mosaic.sessions.unrecorded import find_sessions, live_or_unknown
 from mosaic.sessions.worktrees import count_worktrees
-from mosaic.store.allowance import find_allowance
+from mosaic.store.allowance import find_allowance, name_of
 from mosaic.store.consent import find_unallowed
-from mosaic.store.owners import name_of
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.store.trust import Standing
 from mosaic.text.frontmatter import has_libyaml

@@ -1,7 +1,7 @@
 """An end that could not be recorded: kept, and recorded once the mission is back.
 
 While an agent works, mission.json may be removed, broken or locked. Its session then ends all
-the same, and what is known of the end is kept as one file (see `mosaic.store.kept`):
+the same, and what is known of the end is kept as one file (see `mosaic.store.state`):
 
     {"layout_version": 1, "meta": {…}, "rules": {…}, "facts": {…}}     as records hold them
 """
@@ -24,8 +24,7 @@ from mosaic.runs.folders import run_of
 from mosaic.runs.record import RunMeta  # noqa: TC001
 from mosaic.runs.result import RunEnd  # noqa: TC001
 from mosaic.sessions.record_end import Settled, finish_record, record_end_in
-from mosaic.store.kept import folders_of_ends, list_kept_ends
-from mosaic.store.state import ensure_state_dir
+from mosaic.store.state import ensure_state_dir, folders_of_ends, list_kept_ends
 
 if TYPE_CHECKING:
     from pathlib import Path

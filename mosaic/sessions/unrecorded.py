@@ -93,7 +93,7 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
     Takes the mission lock only if there is something to do.
     """
     from mosaic.machine.lock import was_killed
-    from mosaic.store.kept import list_kept_ends
+    from mosaic.store.state import list_kept_ends
     from mosaic.store.trust import Standing
 
     layout = snapshot.layout
