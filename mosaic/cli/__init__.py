@@ -15,18 +15,6 @@ from mosaic.errors import ExitCode, MissionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PANELS = {
-    "Plan": (
-        "init", "add", "list", "show", "set", "done", "block", "cancel", "reopen", "graph", "sync",
-        "check",
-    ),
-    "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
-    "Review": ("handoff", "gates", "review", "status"),
-    "Parallel": ("panel", "merge"),
-    "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
-}  # fmt: skip
-"""Every command, by the job it does. Each is in the module of its name."""
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code.
