@@ -110,7 +110,7 @@ def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:
         if encoding == "utf-8":
             raise error
         return UsageError(
-            "a name or text here cannot be said in the encoding that Python was told to use",
+            "a name or text here cannot be written in the encoding that Python uses",
             detail=f"it is `{encoding}`",
             hint="set `LC_ALL=C.UTF-8`, and take away `PYTHONUTF8=0`",
         )
@@ -126,7 +126,7 @@ def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:
 
         return access_error("used", error.filename, error)
     return FileAccessError(
-        "the system said no",
+        "the system refused an access",
         detail=error.strerror or str(error),
         hint="`MISSION_DEBUG=1` shows where",
     )
