@@ -248,7 +248,12 @@ class Sessions(Sequence[Session]):
 
 def total_usage(sessions: Iterable[Session]) -> Usage | None:
     """Return what sessions consumed together; None when none of them tells."""
-    known = [session.usage for session in sessions if session.usage is not None]
+    return sum_usage(session.usage for session in sessions)
+
+
+def sum_usage(usages: Iterable[Usage | None]) -> Usage | None:
+    """Return the sum of what is known; None when nothing is."""
+    known = [usage for usage in usages if usage is not None]
     if not known:
         return None
     costs = [usage.cost_usd for usage in known if usage.cost_usd is not None]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from mosaic.model import JsonValue, Mode, ProcessIdentity, Usage
+    from mosaic.model import JsonValue, Mode, ProcessIdentity, Text, Usage
 
 
 class PromptChannel(StrEnum):
@@ -177,12 +177,12 @@ class Ending:
 
     ok: bool
     cause: EndCause
-    message: str
+    message: Text
     """One sentence for the user."""
     retryable: bool = False
     """Whether the same call may succeed later without anybody changing anything."""
-    hint: str | None = None
-    warnings: tuple[str, ...] = ()
+    hint: Text | None = None
+    warnings: tuple[Text, ...] = ()
 
 
 class OutputReader(Protocol):

@@ -13,7 +13,7 @@ from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
-from mosaic.store.kept import list_kept_ends
+from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
     """Give a draft of the mission, in which session ends that were kept are recorded first."""
     with changing(mission_file, doing=doing) as draft:
         if list_kept_ends(draft.layout):
-            from mosaic.sessions.kept_ends import settle_kept  # start-up: hardly ever needed
+            from mosaic.sessions.kept_ends import record_kept_ends  # start-up: hardly ever needed
 
-            settle_kept(draft)
+            record_kept_ends(draft)
         yield draft
 
 

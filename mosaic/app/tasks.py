@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mosaic.app.runs import RunView
     from mosaic.model import Session, Status, Task
     from mosaic.plan.ready import Selection, Verdict
+    from mosaic.runs.record import Run
     from mosaic.store.tasks import Problem, Snapshot
 
 MOST_RUNS = 20
@@ -177,7 +178,6 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     Raises:
         TaskNotFoundError: there is no such task.
     """
-    from mosaic.app.runs import view_run
     from mosaic.runs.folders import runs_of_task
     from mosaic.sessions.choice import select_from  # start-up: a change needs none
     from mosaic.text.frontmatter import find_block
@@ -196,10 +196,18 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
         handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
         dependencies=tuple(_dependency(snapshot, name) for name in task.depends_on),
         sessions=tuple(snapshot.document.mission.sessions.of_task(task.id)),
-        runs=tuple(map(view_run, runs[-MOST_RUNS:])),
+        runs=_view_runs(runs[-MOST_RUNS:]),
         runs_total=len(runs),
         places=tuple(f"{place}:{line}" for place, line in places if place and line),
     )
+
+
+def _view_runs(runs: Sequence[Run]) -> tuple[RunView, ...]:
+    if not runs:
+        return ()
+    from mosaic.app.runs import view_run  # start-up: most tasks have none
+
+    return tuple(map(view_run, runs))
 
 
 def _dependency(snapshot: Snapshot, name: str) -> Dependency:

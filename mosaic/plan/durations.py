@@ -27,8 +27,7 @@ def format_duration(seconds: float) -> str:
 def parse_duration(text: str) -> float:
     """Return the seconds that `45m`, `1h30m`, `90s` or a plain number of seconds stands for.
 
-    Raises:
-        UsageError: it is no length of time, nothing, or more than a hundred years.
+    Raises UsageError.
     """
     compact = "".join(text.split()).lower()
     if compact.isascii() and compact.isdigit() and len(compact) <= MOST_DIGITS:
@@ -42,7 +41,7 @@ def parse_duration(text: str) -> float:
     )
     if not seconds:
         shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-        raise UsageError(f"`{shown}` is no length of time", hint="write `45m`, `1h30m` or `90s`")
+        raise UsageError(f"`{shown}` is not a length of time", hint="write `45m`, `1h30m` or `90s`")
     if seconds > LONGEST_SECONDS:
         raise UsageError(f"`{text}` is more than a hundred years", hint="write a shorter time")
     return float(seconds)

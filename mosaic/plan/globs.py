@@ -1,17 +1,19 @@
 """Globs as .gitignore has them, matched in time that grows with glob times path.
 
-A glob comes from a task file, and a task file may be somebody else's: so no glob may cost
-more than it is long. Segments are matched one after the other, `**` by the set of places
-that may be reached; within a segment each `*` takes the first place that fits and never
-another, which is enough, because what stands between two stars has a fixed length.
+A task file may be somebody else's, so no glob may cost more than it is long: `**` is a set of
+places that may be reached, and each `*` takes the first place that fits.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mosaic.records import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ANY_DEPTH = "**"
 LONGEST_GLOB = 1024
@@ -51,7 +53,6 @@ class Glob:
         return end in reached
 
     def _skipped(self, places: set[int]) -> set[int]:
-        """Return places with those behind every `**` that may stand for nothing."""
         for place in sorted(places):
             after = place
             while after < len(self.parts) and self.parts[after] == ANY_DEPTH:
@@ -110,8 +111,20 @@ def parse_glob(glob: str) -> Glob:
     return Glob(parts=tuple(squeezed), is_negated=is_negated)
 
 
+def outside_scope(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
+    """Return the paths that a write scope does not allow; an empty scope allows all."""
+    if not any(glob.strip() for glob in globs):
+        return []
+    known = [parse_glob(glob) for glob in reversed(globs)]
+    outside = []
+    for path in paths:
+        last = next((glob for glob in known if glob.matches(path)), None)
+        if last is None or last.is_negated:
+            outside.append(path)
+    return outside
+
+
 def _trimmed(text: str) -> str:
-    """Return a text without the blanks around it; one that a backslash protects stays."""
     kept = text.rstrip()
     if _ends_open(kept) and len(kept) < len(text):
         kept = text[: len(kept) + 1]
@@ -124,7 +137,6 @@ def _ends_open(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pattern(segment: str) -> re.Pattern[str]:
-    """Return what matches a segment's names."""
     pieces = [""]
     at = 0
     while at < len(segment):
@@ -151,7 +163,6 @@ def _pattern(segment: str) -> re.Pattern[str]:
 
 
 def _bracket(segment: str, start: int) -> tuple[str, int]:
-    """Return a set of signs as a regular expression has it, and where it ends."""
     at = start + 1
     is_negated = segment[at : at + 1] in ("!", "^")
     at += is_negated

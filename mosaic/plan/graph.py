@@ -55,7 +55,6 @@ def cycle_words(cycle: Sequence[str]) -> str:
 
 
 def _is_in_order(tasks: Sequence[Task]) -> bool:
-    """Tell whether each task stands behind all that it waits for, as in most plans."""
     seen: set[str] = set()
     for task in tasks:
         if not seen.issuperset(task.depends_on):
@@ -211,7 +210,6 @@ def _style(status: Status) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    """Return a label that mermaid takes for text: its entities are `#NN;`."""
     return re.sub(r"[^\w .,:()/+-]", lambda sign: f"#{ord(sign[0])};", text)
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mosaic.errors import MissionFileError, UsageError
 from mosaic.model import total_usage
-from mosaic.records import dataclass
+from mosaic.plan.durations import parse_duration
+from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from mosaic.model import Session
+    from mosaic.model import JsonValue, Session
 
 LONGEST_WAIT_SECONDS = 300.0
 AFTER_CLEAN_SECONDS = 1.0
@@ -73,13 +75,7 @@ class Decision:
 
 
 def decide_move(last: LastEnd, attempts: int, limits: Limits) -> Decision:
-    """Decide what becomes of a task whose last session did not finish it.
-
-    Args:
-        last: how that session ended.
-        attempts: sessions on the task since a person last looked at it, the last included.
-        limits: what the loop may use.
-    """
+    """Decide what becomes of a task whose last session did not finish it."""
     if last.cause == "refused":
         return Decision(move=Move.GIVE_UP, why=f"the agent lacks a permission: {last.summary}")
     if attempts >= limits.max_attempts:
@@ -94,12 +90,7 @@ def decide_move(last: LastEnd, attempts: int, limits: Limits) -> Decision:
 
 
 def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
-    """Return why a loop cannot go on without a person; None when it can.
-
-    Args:
-        last: how the session that just ended did so.
-        failures_in_a_row: sessions that failed one after the other, this one included.
-    """
+    """Return why a loop cannot go on without a person; None when it can."""
     if last.cause in PERSON_CAUSES:
         return f"{PERSON_CAUSES[last.cause]}: {last.summary}"
     if failures_in_a_row >= FAILURES_IN_A_ROW:
@@ -108,13 +99,7 @@ def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
 
 
 def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: float) -> str | None:
-    """Return which limit is met; None when none is.
-
-    Args:
-        limits: the limits.
-        sessions: the sessions that count.
-        elapsed_seconds: the time that counts.
-    """
+    """Return which limit is met; None when none is."""
     if limits.max_sessions is not None and len(sessions) >= limits.max_sessions:
         return f"{len(sessions)} sessions"
     usage = total_usage(sessions)
@@ -124,3 +109,38 @@ def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: floa
     if limits.max_seconds is not None and elapsed_seconds >= limits.max_seconds:
         return "the time is up"
     return None
+
+
+def parse_budget(budget: Mapping[str, JsonValue]) -> Limits:
+    """Return the limits that `budget` in mission.json sets (or raise MissionFileError)."""
+    usual = Limits()
+    attempts = _number(budget, "maxAttempts")
+    sessions = _number(budget, "maxSessions")
+    delay = _seconds(budget, "retryDelay")
+    return replace(
+        usual,
+        max_sessions=int(sessions) if sessions is not None else None,
+        max_cost_usd=_number(budget, "maxCostUsd"),
+        max_seconds=_seconds(budget, "maxTime"),
+        max_attempts=max(1, int(attempts)) if attempts is not None else usual.max_attempts,
+        retry_seconds=usual.retry_seconds if delay is None else delay,
+    )
+
+
+def _number(budget: Mapping[str, JsonValue], key: str) -> float | None:
+    value = budget.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise MissionFileError(f"`{key}` of the budget is {value!r}", hint="write a number")
+    return float(value)
+
+
+def _seconds(budget: Mapping[str, JsonValue], key: str) -> float | None:
+    value = budget.get(key)
+    if value is None:
+        return None
+    try:
+        return parse_duration(str(value))
+    except UsageError as error:
+        raise MissionFileError(f"`{key}` of the budget: {error.message}", hint=error.hint) from None

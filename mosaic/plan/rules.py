@@ -1,8 +1,6 @@
 """The rules of a mission: what its settings let programs run, and how they judge work.
 
-A hand-off keeps the rules as they stand when its task is claimed, and its work is judged by
-these, whatever becomes of the files meanwhile. What differs afterwards is named key by key,
-with the names that mission.json uses.
+A hand-off is judged by the rules that stood when its task was claimed.
 """
 
 from __future__ import annotations
@@ -10,24 +8,26 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import JsonForm
 from mosaic.model import GatePolicy, ReviewSettings
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mosaic.model import JsonValue, Mission, RuntimeSpec
+    from mosaic.model import FreeJson, JsonValue, Mission, RuntimeSpec, Text
 
 LONGEST_VALUE = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
-    """What one hand-off is judged by."""
+    """What one hand-off is judged by: rules.json."""
 
-    settings: Mapping[str, JsonValue]
+    json_form = JsonForm(version=1)
+    settings: Mapping[str, FreeJson]
     """Those of the mission: see `rule_settings`."""
-    write_scope: tuple[str, ...] = ()
+    write_scope: tuple[Text, ...] = ()
     """The task's own."""
     has_file: bool = True
     """Whether the task has a file, whose handoff sections must be filled."""
@@ -77,16 +77,6 @@ def rule_settings(mission: Mission) -> dict[str, JsonValue]:
         },
         "statuses": {word: status.value for word, status in mission.statuses.items()},
     }
-
-
-def canonical_rules(settings: Mapping[str, JsonValue]) -> str:
-    """Return settings as JSON that is the same whenever they mean the same."""
-    return json.dumps(settings, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-
-
-def rules_digest(settings: Mapping[str, JsonValue]) -> str:
-    """Return the digest of settings, by which they are known again."""
-    return _digest(canonical_rules(settings))
 
 
 def changed_settings(

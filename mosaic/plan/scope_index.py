@@ -1,12 +1,8 @@
 """Many write scopes at once: which of them may meet a given one.
 
-Comparing every glob of a thousand tasks with every other takes minutes. So the heads of all
-globs (see `scope_heads`) stand in a tree, one segment a level, and a look follows only the
-branches that can agree. Of a segment that is a pattern only the fixed ends count, so patterns
-with the same ends are one branch, and branches are found by their ends.
-
-What hostile globs could make of this has a bound: a number of steps for all looks together.
-When they are used up, every scope counts as one that may meet every other.
+The heads of all globs (see `scope_heads`) stand in a tree, one segment a level. Of a pattern
+only its fixed ends count, and branches are found by them. The work for all looks together has
+a bound: when it is used up, every scope counts as one that may meet every other.
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
 
-from mosaic.plan.scopes import fixed_ends, is_pattern, scope_heads
+from mosaic.plan.globs import ANY_DEPTH, parse_glob
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +24,21 @@ Ends: TypeAlias = "tuple[str, str]"
 """What every name that a segment matches begins with, and ends with."""
 Segment: TypeAlias = "str | Ends"
 """A name, or of a pattern all that counts."""
+
+
+def scope_heads(globs: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the segments before the first `**` of every glob that allows something.
+
+    Every glob ends with `**`, because what is below a matched folder is matched as well. So
+    two globs have a path in common exactly when their heads agree as far as both go: the `**`
+    of each takes up what the other has left.
+    """
+    parsed = [parse_glob(glob) for glob in globs]
+    return [
+        glob.parts[: glob.parts.index(ANY_DEPTH)]
+        for glob in parsed
+        if glob.parts and not glob.is_negated
+    ]
 
 
 class ScopeIndex:
@@ -222,6 +233,19 @@ class _Beginnings:
     def _shorter(self, text: str) -> list[str]:
         beginnings = (text[:length] for length in self._lengths if length < len(text))
         return [each for each in beginnings if each in self._by_text]
+
+
+def is_pattern(segment: str) -> bool:
+    """Tell whether a segment may match more than one name."""
+    return any(sign in segment for sign in "*?[\\")
+
+
+def fixed_ends(segment: str) -> tuple[str, str]:
+    """Return what every name that a segment matches begins and ends with."""
+    if not is_pattern(segment):
+        return segment, segment
+    signs = [n for n, letter in enumerate(segment) if letter in "*?[]\\"]
+    return segment[: signs[0]], segment[signs[-1] + 1 :]
 
 
 def _segments(head: tuple[str, ...]) -> tuple[Segment, ...]:

@@ -21,14 +21,10 @@ def format_size(count: float) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that `500kB`, `32MB` or a plain number stands for.
-
-    Raises:
-        UsageError: it is no amount of bytes.
-    """
+    """Return the bytes that `500kB`, `32MB` or a plain number stands for (or raise UsageError)."""
     found = SIZE.fullmatch(text.strip())
     if found is None:
         shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-        raise UsageError(f"`{shown}` is no size", hint="write `500kB`, `32MB` or `1GB`")
+        raise UsageError(f"`{shown}` is not a size", hint="write `500kB`, `32MB` or `1GB`")
     power = " kmgt".index((found[2] or " ").lower())
     return int(float(found[1]) * THOUSAND**power)

@@ -1,9 +1,4 @@
-"""Prompts and new files, rendered from templates.
-
-Templates stand in `templates/`; a project overrides one by a file of the same name in its
-own `templates/` folder. Names that begin with `_` are partials, which the others include.
-Reading them is the caller's business.
-"""
+"""Prompts and new files, rendered from the sources of templates that the caller has read."""
 
 from __future__ import annotations
 
@@ -45,7 +40,7 @@ def render_prompt(
     partials: Mapping[str, str] | None = None,
     compiled: Compiled = _not_kept,
 ) -> str:
-    """Return the prompt that an agent is given.
+    """Return the prompt that an agent is given (or raise TemplateError).
 
     It never begins with `-`, `/`, `@` or a blank, which a command line would read as an
     option, a command or a file; and it holds no control characters but newlines and tabs.
@@ -56,9 +51,6 @@ def render_prompt(
         name: the template's path, for errors.
         partials: the sources of templates that it may include, by name.
         compiled: returns where Jinja keeps templates in compiled form, if it does.
-
-    Raises:
-        TemplateError: it cannot be rendered, or writes nothing, or too much.
     """
     text = render_template(
         template, prompt_values(context), name=name, partials=partials, compiled=compiled
@@ -69,18 +61,12 @@ def render_prompt(
 def fit_prompt(text: str, *, heading: str, name: str) -> str:
     """Return what a template wrote as a prompt that no command line misreads.
 
-    Args:
-        text: what it wrote.
-        heading: put first where the text begins as it must not.
-        name: the template's path, for errors.
-
-    Raises:
-        TemplateError: it wrote nothing.
+    Raises TemplateError.
     """
     prompt = _without_blank_start(plain_text(text))
     if not prompt:
         raise TemplateError(
-            "the template writes nothing", path=name, hint="an agent needs to be told its task"
+            "the template writes nothing", path=name, hint="an agent needs to know its task"
         )
     if prompt[0] in _FORBIDDEN_STARTS:
         prompt = f"# {one_line(heading, 100)}\n\n{prompt}"
@@ -97,15 +83,7 @@ def render_template(
 ) -> str:
     """Return what a template writes; for new files, whose first character is their own affair.
 
-    Args:
-        template: the template's source.
-        values: plain values only; `| yaml` writes one into front matter.
-        name: the template's path, for errors.
-        partials: the sources of templates that it may include, by name.
-        compiled: returns where Jinja keeps templates in compiled form, if it does.
-
-    Raises:
-        TemplateError: it cannot be rendered, or writes too much.
+    Raises TemplateError.
     """
     sources = {**(partials or {}), name: template}
     for path, source in sources.items():
@@ -126,8 +104,7 @@ def _written(
     compiled: BytecodeCache | None,
 ) -> str:
     # Jinja costs 40 ms, and only a hand-off or a new file needs it.
-    from mosaic.prompts.budget import Budget, OverBudgetError
-    from mosaic.prompts.sandbox import BoundedEnvironment
+    from mosaic.prompts.sandbox import BoundedEnvironment, Budget, OverBudgetError
 
     environment = BoundedEnvironment(sources, Budget(), compiled)
     chunks: list[str] = []
@@ -143,11 +120,9 @@ def _written(
 def _told(
     fault: Exception, sources: Mapping[str, str], name: str, names: tuple[str, ...]
 ) -> TemplateError:
-    """Return what went wrong in a template, in the user's words."""
     import jinja2
 
-    from mosaic.prompts.budget import OverBudgetError
-    from mosaic.prompts.sandbox import UndefinedNameError
+    from mosaic.prompts.sandbox import OverBudgetError, UndefinedNameError
 
     path, line = _line_of(fault, sources) or (name, None)
     detail: str | None
@@ -183,7 +158,6 @@ def _names_near(missing: str, known: tuple[str, ...]) -> str | None:
 
 
 def _line_of(fault: BaseException, sources: Mapping[str, str]) -> tuple[str, int] | None:
-    """Return the template and line where a fault arose: the last of them in its traceback."""
     found = None
     trace = fault.__traceback__
     while trace is not None:

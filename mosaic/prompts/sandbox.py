@@ -1,12 +1,9 @@
 """Templates rendered where they can neither escape nor run for ever.
 
-A project may override our templates, and a project may be somebody else's: so a template
-sees plain values only, may call a few harmless methods and filters, and everything that
-repeats or grows is charged to a budget (`mosaic.prompts.budget`). The charges are put
-into the template's syntax tree before it is compiled. Compiling takes longer than reading,
-and more than twice as long for twice the template: so how much is compiled has a bound too.
-
-Importing this module imports Jinja: do it where a template is rendered, not before.
+A project's own template may be somebody else's: it sees plain values, may call a few harmless
+methods and filters, and everything that repeats or grows is charged to a budget, counted in
+units of about one character. The charges are put into the syntax tree before it is compiled,
+and how much is compiled has a bound too. This imports Jinja: import it where it is used.
 """
 
 from __future__ import annotations
@@ -21,8 +18,7 @@ from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from mosaic.prompts.budget import Budget, OverBudgetError
-from mosaic.prompts.quoting import fence, quote_data, yaml_text
+from mosaic.prompts.bounded import fence, quote_data, yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +26,57 @@ if TYPE_CHECKING:
     from jinja2 import BytecodeCache
     from jinja2.lexer import Token
     from jinja2.runtime import Context
+
+MOST_WORK = 4 * 1024 * 1024
+"""Units that one rendering may spend: a few seconds at the very most."""
+_TURN = 16
+"""Units of a loop's turn and of a call, beside what is done in it."""
+
+
+class OverBudgetError(Exception):
+    """A template does more than a prompt can be worth."""
+
+
+class Budget:
+    """The work that is left to one rendering."""
+
+    def __init__(self, units: int = MOST_WORK) -> None:
+        self.left = units
+
+    def spend(self, units: int) -> None:
+        """Charge work (or raise OverBudgetError)."""
+        self.left -= units
+        if self.left < 0:
+            raise OverBudgetError
+
+    def turn(self, weight: int = 0) -> None:
+        """Charge one turn of a loop, or one call, that may write `weight` characters."""
+        self.spend(_TURN + weight)
+
+    def counted(self, items: Iterable[object], weight: int) -> Iterator[object]:
+        """Yield items, charging a turn for each."""
+        for item in items:
+            self.turn(weight)
+            yield item
+
+    def charge(self, value: object) -> None:
+        """Charge a value by its size, all that it holds included."""
+        todo = [value]
+        while todo:
+            self.spend(1)
+            item = todo.pop()
+            if isinstance(item, str | bytes):
+                self.spend(len(item))
+            elif isinstance(item, int):
+                self.spend(item.bit_length() // 8)
+            elif isinstance(item, dict):
+                todo.extend(item.keys())
+                todo.extend(item.values())
+                self.spend(len(item))
+            elif isinstance(item, list | tuple | set | frozenset):
+                todo.extend(item)
+                self.spend(len(item))
+
 
 _FILTERS = (
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "int", "items", "last",

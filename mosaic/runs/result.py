@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_record
 from mosaic.machine.log_pipes import find_gaps
-from mosaic.model import RunStatus, Usage
+from mosaic.model import EndReason, RunStatus, Usage
 from mosaic.plan.sizes import format_size
+from mosaic.ports import Ending  # noqa: TC001 - the codec looks it up
 from mosaic.records import dataclass, field
 from mosaic.runs.flood import Unread
 from mosaic.runs.report import AgentReport, Artifact, Followup, list_artifacts
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mosaic.machine.log_pipes import Gap
-    from mosaic.model import EndReason, Text
+    from mosaic.model import Text
+    from mosaic.plan.rules import Rules
     from mosaic.runs.record import Run, RunMeta
 
 
@@ -71,66 +73,73 @@ class StepResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepEnd:
-    """How a step ended, with all that is known of it."""
+class RunEnd:
+    """How a run ended, with all that is known of it."""
 
-    status: RunStatus
-    reason: EndReason | None
-    ok: bool
-    cause: str
-    """An `EndCause`."""
-    retryable: bool = False
-    """Whether the same call may succeed later."""
-    summary: str
-    words: str
-    """How the process ended, in one sentence."""
-    started_at: datetime
-    finished_at: datetime
+    json_form = JsonForm(leaves_out=("unread", "rules", "run"))
+    ended: EndReason
+    ending: Ending
+    ended_at: datetime
     duration_seconds: float
     exit_code: int | None
-    events: int
-    conversation: str | None = None
+    conversation: str | None
     usage: Usage | None = None
+    answer: Text = ""
+    started_at: datetime | None = None
+    """None when it is not known that the agent ever ran."""
+    lost_output: tuple[Text, ...] = ()
+    """What of its output could not be kept, in words."""
     unread: Unread = field(default_factory=Unread)
-    answer: str = ""
-    warnings: Sequence[str] = field(default_factory=tuple)
+    """What of its output was not read along."""
     report: AgentReport = field(default_factory=AgentReport)
+    lacks: tuple[Text, ...] = ()
+    """What finished work lacks beside its handoff: scope, gates."""
+    rules: Rules | None = None
+    """What it is judged by, as its supervisor has it; None: as its record has it."""
+    run: Run | None = None
+    """Its record; None: where the mission keeps records now."""
 
 
-def write_result(run: Run, meta: RunMeta, end: StepEnd) -> None:
+def write_result(
+    run: Run,
+    meta: RunMeta,
+    end: RunEnd,
+    *,
+    status: RunStatus,
+    reason: EndReason | None,
+    summary: str,
+    events: int,
+) -> None:
     """Write result.json.
+
+    Args:
+        run: the run.
+        meta: what was asked of it.
+        end: how it ended.
+        status: what that means for it; `prepared` for one that was not started.
+        reason: the same for its session; None where there is no end yet.
+        summary: in one sentence.
+        events: how many it has.
 
     Raises:
         FileAccessError: it cannot be written.
     """
-    run.write_json("result.json", dump_record(step_result(run, meta, end)))
-
-
-def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
-    """Return what of a run's output was lost, in words; nothing when it is whole."""
-    return [
-        f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
-        f"{of_stream[-1].reason}"
-        for stream in ("stdout", "stderr")
-        if (of_stream := [gap for gap in gaps if gap.stream == stream])
-    ]
-
-
-def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
-    """Return an end as result.json has it, with what its run left."""
-    report = end.report
-    gaps = find_gaps(run.dir)
+    report, gaps = end.report, find_gaps(run.dir)
+    warnings = [*end.ending.warnings, *end.lost_output, *end.unread.words()]
+    if report.problem:
+        warnings.append(report.problem)
+    is_good = status in (RunStatus.COMPLETED, RunStatus.PREPARED)
+    blocked = status is RunStatus.BLOCKED
     duration_ms = int(end.duration_seconds * 1000)
-    blocked = end.status is RunStatus.BLOCKED
-    return StepResult(
-        ok=end.ok,
-        outcome=end.status.value,
-        reason=end.reason.value if end.reason else None,
-        cause=end.cause,
-        retryable=end.retryable,
-        summary=end.summary,
-        words=end.words,
-        warnings=tuple(end.warnings),
+    result = StepResult(
+        ok=is_good and end.ended is EndReason.COMPLETED,
+        outcome=status.value,
+        reason=reason.value if reason else None,
+        cause=end.ending.cause.value,
+        retryable=end.ending.retryable,
+        summary=summary,
+        words=end.ending.message,
+        warnings=tuple(warnings),
         answer=end.answer,
         needs_human=blocked or report.needs_human,
         blocked=blocked,
@@ -141,8 +150,8 @@ def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
         session_id=meta.session_id,
         attempt=meta.attempt,
         worker_kind=meta.step_kind,
-        started_at=end.started_at,
-        finished_at=end.finished_at,
+        started_at=end.started_at or meta.created_at,
+        finished_at=end.ended_at,
         duration_ms=duration_ms,
         exit_code=end.exit_code,
         runtime_session_id=end.conversation,
@@ -150,7 +159,7 @@ def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
         suggested_followup=report.suggested_followup,
         metrics=Metrics(
             duration_ms=duration_ms,
-            lifecycle_event_count=end.events,
+            lifecycle_event_count=events,
             stdout_bytes=_size(run, "stdout.log"),
             stderr_bytes=_size(run, "stderr.log"),
             checkpoint_count=sum(1 for _ in run.checkpoints.glob("*.json")),
@@ -161,6 +170,17 @@ def step_result(run: Run, meta: RunMeta, end: StepEnd) -> StepResult:
         ),
         usage=end.usage,
     )
+    run.write_json("result.json", dump_record(result))
+
+
+def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
+    """Return what of a run's output was lost, in words; nothing when it is whole."""
+    return [
+        f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
+        f"{of_stream[-1].reason}"
+        for stream in ("stdout", "stderr")
+        if (of_stream := [gap for gap in gaps if gap.stream == stream])
+    ]
 
 
 def _lost(gaps: Sequence[Gap], stream: str) -> int:

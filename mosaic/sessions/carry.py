@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, RecordError
-from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.log_pipes import find_gaps
-from mosaic.model import EndReason, RunStatus, Session, Usage
+from mosaic.model import EndReason, RunStatus, Usage, sum_usage
 from mosaic.ports import Started
 from mosaic.records import replace
 from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.folders import runs_in
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words
@@ -38,12 +38,11 @@ from mosaic.sessions.kept_ends import keep_end
 from mosaic.sessions.output import reader_of
 from mosaic.sessions.record_end import (
     EndedWork,
-    EndFacts,
     Settled,
     earlier_usage,
+    ended_session,
     finish_record,
-    settle_session,
-    usage_of_turns,
+    record_end,
 )
 from mosaic.sessions.rules import read_rules, write_rules
 from mosaic.sessions.supervisor import Supervisor
@@ -56,8 +55,8 @@ if TYPE_CHECKING:
     from mosaic.git.snapshot import TakenTree
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
+    from mosaic.runs.result import RunEnd
     from mosaic.sessions.output import Progress
-    from mosaic.sessions.supervisor import RunEnd
 
 
 class RunCarrier:
@@ -75,15 +74,9 @@ class RunCarrier:
         """Take up a prepared run.
 
         Args:
-            run_dir: its record.
-            order: how it is started.
             watch: told now and then how it gets on.
             examine: says, when it has ended, what finished work would still lack.
             heeds_interrupt: asked at Ctrl-C whether the run is to be stopped.
-
-        Raises:
-            RecordError: the record cannot be read.
-            MissionFileError: the mission cannot be read.
         """
         self._examine = examine
         self._begin: TakenTree | None = None
@@ -115,15 +108,9 @@ class RunCarrier:
         self.settled: Settled | None = None
         self.outcome: Outcome | None = None
         self.end: RunEnd | None = None
-        self.facts: EndFacts | None = None
 
     def start(self) -> Started:
-        """Start the agent.
-
-        Raises:
-            ProgramNotFoundError: its program cannot be started; nothing is left behind.
-            HeldError: the run was started already.
-        """
+        """Start the agent."""
         is_session = self.meta.session_id is not None
         self._begin = take_begin_tree(self._source) if is_session else None
         try:
@@ -134,27 +121,22 @@ class RunCarrier:
         return Started(agent=agent, supervisor_pid=os.getpid(), place=self._order.place)
 
     def complete(self) -> None:
-        """Stay to the end and record it; where that cannot be done, keep it: see `settled`.
-
-        Raises:
-            FileAccessError: the run's own record cannot be written; the end itself is recorded.
-        """
+        """Stay to the end and record it; where that cannot be done, keep it: see `settled`."""
         try:
             self._keep_begin()
-            self.end = end = self._supervisor.carry()
+            end = self._supervisor.carry()
             self._restore_record(at_end=True)
-            facts = replace(self._facts(end), lacks=self._lacks(end))
-            self.facts = facts
-            self.outcome = outcome = self._settle(facts)
-            self._finish(facts, outcome)
+            self.end = end = self._complete_end(end)
+            self.outcome = outcome = self._record(end)
+            self._finish(end, outcome)
         finally:
             self._supervisor.close()
 
-    def _finish(self, facts: EndFacts, outcome: Outcome) -> None:
+    def _finish(self, end: RunEnd, outcome: Outcome) -> None:
         """Write the end into the run's record, if the record is still there."""
         state, log = self._supervisor.record()
         try:
-            finish_record(self.run, self.meta, facts, outcome, state=state, log=log)
+            finish_record(self.run, self.meta, end, outcome, state=state, log=log)
         except (MissionError, OSError):
             if self.run.dir.is_dir():
                 raise
@@ -205,74 +187,64 @@ class RunCarrier:
         except RecordError:
             return False
 
-    def _settle(self, facts: EndFacts) -> Outcome:
-        """Record the end in the mission, where it is a session's."""
+    def _record(self, end: RunEnd) -> Outcome:
         if self.meta.session_id is None:
-            return decide_step_outcome(
-                ended=facts.ended, words=facts.ending.message, report=facts.report
-            )
-        facts = replace(facts, rules=self.rules, run=self.run)
+            return decide_step_outcome(ended=end.ended, words=end.ending.message, report=end.report)
+        end = replace(end, rules=self.rules, run=self.run)
         lock_file = Path(self._order.heartbeat_file or "")
         try:
-            self.settled = settle_session(self._mission_file, self.meta, facts, lock_file)
+            self.settled = record_end(self._mission_file, self.meta, end, lock_file)
         except MissionError as error:
-            self.settled = self._keep(facts, error)
+            self.settled = self._keep(end, error)
         return self.settled.outcome
 
-    def _keep(self, facts: EndFacts, problem: MissionError) -> Settled:
+    def _keep(self, end: RunEnd, problem: MissionError) -> Settled:
         """Keep an end that cannot be recorded now."""
-        kept = keep_end(self._layout, self.meta, facts)
+        kept = keep_end(self._layout, self.meta, end)
         after = (
             "it is kept, and the next command records it once the mission is back"
             if kept
             else "and it could be kept nowhere"
         )
         words = f"its end could not be recorded: {problem.message}; {after}"
-        EventLog(self.run).append(
-            EventType.END_KEPT, words, data={"path": str(kept) if kept else None}
-        )
-        ok = facts.ended is EndReason.COMPLETED
+        data = {"path": str(kept) if kept else None}
+        EventLog(self.run).append(EventType.END_KEPT, words, data=data)
+        ok = end.ended is EndReason.COMPLETED
         outcome = Outcome(
-            reason=facts.ended,
+            reason=end.ended,
             run_status=RunStatus.COMPLETED if ok else RunStatus.FAILED,
             task_status=None,
-            summary=f"{facts.ending.message}; {words}",
+            summary=f"{end.ending.message}; {words}",
         )
-        session = Session(
-            id=self.meta.session_id or "",
-            runtime=self.meta.runtime,
-            started_at=self.meta.created_at,
-            ended_at=facts.ended_at,
-            ended_reason=facts.ended,
-            duration_seconds=int(facts.duration_seconds),
-            last_task_id=self.meta.task_id,
-            run_id=self.meta.run_id,
-            runtime_session_id=facts.conversation,
-            usage=facts.usage,
-        )
+        session = ended_session(None, self.meta, end, end.ended)
         return Settled(session=session, outcome=outcome, task_status=None, problem=problem)
 
     def _save(self, trigger: Trigger) -> Checkpoint | None:
         self._restore_record()
         return take_checkpoint(self._source, trigger, only_if_changed=trigger is Trigger.INTERVAL)
 
-    def _facts(self, end: RunEnd) -> EndFacts:
-        before = Usage(cost_usd=0.0)
+    def _complete_end(self, end: RunEnd) -> RunEnd:
+        """Add what the agent's output and report tell, and what its work lacks."""
+        before: Usage | None = None
         if self.meta.session_id is not None:
             before = earlier_usage(self._sessions, self.meta.session_id, end.conversation)
         elif self.meta.panel_id is not None:
-            before = usage_of_turns(self.run, end.conversation)
-        return EndFacts(
-            ended=end.reason,
-            ending=end.ending,
-            ended_at=utc_now(),
-            duration_seconds=end.duration_seconds,
-            exit_code=end.exit_code,
-            conversation=end.conversation,
-            usage=self._reader.usage(before),
+            before = _usage_of_turns(self.run, end.conversation)
+        end = replace(
+            end,
+            usage=self._reader.usage(before or Usage(cost_usd=0.0)),
             answer=self._reader.answer,
-            started_at=self._supervisor.started_at,
-            lost_output=lost_output_words(find_gaps(self.run.dir)),
-            unread=end.unread,
+            lost_output=tuple(lost_output_words(find_gaps(self.run.dir))),
             report=read_report(self.run),
         )
+        return replace(end, lacks=self._lacks(end))
+
+
+def _usage_of_turns(run: Run, conversation: str | None) -> Usage | None:
+    """Return what a panel worker's other runs of the same conversation were recorded with."""
+    earlier = (other.find_result() for other in runs_in(run.dir.parent) if other.id != run.id)
+    return sum_usage(
+        Usage(**result["usage"])
+        for result in earlier
+        if conversation and result.get("runtime_session_id") == conversation and result["usage"]
+    )

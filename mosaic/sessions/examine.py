@@ -10,8 +10,8 @@ from mosaic.executors.terminal import TerminalExecutor
 from mosaic.git.git import find_work_tree
 from mosaic.model import EndReason
 from mosaic.plan.gates import Gate, parse_gates
+from mosaic.plan.globs import outside_scope
 from mosaic.plan.rules import judged_by
-from mosaic.plan.scopes import outside_scope
 from mosaic.records import dataclass
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.tails import output_tail
@@ -98,7 +98,7 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
         lacks = _scope_lacks(work, snapshot, mission, task, changed)
         note_plan_edits(run, snapshot, task)
     if are_gates_due(mission.review.gates, meta.mode, task.status):
-        if work.end.reason is not EndReason.STOPPED:
+        if work.end.ended is not EndReason.STOPPED:
             lacks += _gate_lacks(work, snapshot, mission, changed)
         elif mission.quality_gates:
             lacks.append("its gates were not run: it was stopped")
@@ -165,17 +165,12 @@ def run_gates(
     """Run all gates in their order, each as a recorded step; stop only when stopped.
 
     Args:
-        snapshot: the mission.
         task_id: whose record they belong to.
         cwd: where they run.
         gates: the gates; None: those of the mission as it stands.
         changed: the files that were changed; None: not known, so every gate counts.
         heartbeat_file: touched while they run, for the session that waits for them.
         tell: called with each result as it is known.
-
-    Raises:
-        MissionFileError: the gates cannot be read.
-        TaskNotFoundError: there is no such task.
     """
     results = []
     if gates is None:

@@ -274,7 +274,6 @@ def _survey_panel(folder: Path, files: Sequence[Path], look: _Look) -> Iterator[
 
 
 def _panel_files(folder: Path) -> list[Path]:
-    """Return the files of a panel's own record."""
     if not PANEL_NAME.fullmatch(folder.name):
         return []
     return [
@@ -297,7 +296,6 @@ def _why_no_panel(folder: Path) -> str | None:
 
 
 def _why_not_ours(run: Run) -> str | None:
-    """Say why a folder is not the record of a run of ours; None where it is."""
     if not RUN_NAME.fullmatch(run.id):
         return "it has another name"
     for name in ("meta.json", "state.json"):

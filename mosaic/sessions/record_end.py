@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
-from mosaic.model import EndReason, RunStatus, Session, Status, Usage
-from mosaic.records import dataclass, field, replace
+from mosaic.model import EndReason, Session, Status, Usage, total_usage
+from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import STEP_EVENTS, EventLog, step_data
-from mosaic.runs.flood import Unread
-from mosaic.runs.folders import run_of, runs_in
+from mosaic.runs.folders import run_of
 from mosaic.runs.record import advance
-from mosaic.runs.report import AgentReport
-from mosaic.runs.result import StepEnd, write_result
+from mosaic.runs.result import RunEnd, write_result
 from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.rules import find_changes, note_changes, read_rules
 from mosaic.sessions.scratchpad import with_session_block
@@ -30,16 +28,14 @@ from mosaic.store.ended_session import find_later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from mosaic.plan.rules import RuleChange, Rules
-    from mosaic.ports import Ending, Order
+    from mosaic.ports import Order
     from mosaic.runs.record import Run, RunMeta, RunState
-    from mosaic.sessions.supervisor import RunEnd
     from mosaic.store.draft import Draft
 
-SETTLE_LOCK_SECONDS = 60.0
+LOCK_SECONDS = 60.0
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """How long to wait before each new try, where the mission's files are just being saved."""
 
@@ -60,33 +56,6 @@ class EndedWork:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EndFacts:
-    """Everything known about an end."""
-
-    ended: EndReason
-    ending: Ending
-    ended_at: datetime
-    duration_seconds: float
-    exit_code: int | None
-    conversation: str | None
-    usage: Usage | None
-    answer: str = ""
-    started_at: datetime | None = None
-    """None when it is not known that the agent ever ran."""
-    lost_output: Sequence[str] = ()
-    """What of its output could not be kept, in words."""
-    unread: Unread = field(default_factory=Unread)
-    """What of its output was not read along."""
-    report: AgentReport = field(default_factory=AgentReport)
-    lacks: Sequence[str] = ()
-    """What finished work lacks beside its handoff: scope, gates."""
-    rules: Rules | None = None
-    """What it is judged by, as its supervisor holds it; None: as its record has it."""
-    run: Run | None = None
-    """Its record; None: where the mission keeps records now."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Settled:
     """A recorded end."""
 
@@ -101,9 +70,6 @@ def patiently(act: Callable[[], Answer]) -> Answer:
     """Do what needs the mission's files; where it fails, try again for a few seconds.
 
     An editor, a formatter or git may be saving them in this moment.
-
-    Raises:
-        MissionError: it failed each time.
     """
     for pause in PAUSES_SECONDS:
         try:
@@ -115,69 +81,38 @@ def patiently(act: Callable[[], Answer]) -> Answer:
     return act()
 
 
-def earlier_usage(sessions: Sequence[Session], session_id: str, conversation: str | None) -> Usage:
+def earlier_usage(sessions: Iterable[Session], session_id: str, conversation: str | None) -> Usage:
     """Return what earlier sessions of the same conversation were recorded with.
 
     Runtimes report totals over a resumed conversation; the difference is a run's own part.
     """
-    earlier = [
-        session.usage
+    if conversation is None:
+        return Usage(cost_usd=0.0)
+    earlier = (
+        session
         for session in sessions
-        if session.id != session_id
-        and session.usage is not None
-        and conversation is not None
-        and session.runtime_session_id == conversation
-    ]
-    return _sum(earlier)
+        if session.id != session_id and session.runtime_session_id == conversation
+    )
+    return total_usage(earlier) or Usage(cost_usd=0.0)
 
 
-def usage_of_turns(run: Run, conversation: str | None) -> Usage:
-    """Return the same of the other runs beside one that no session speaks of."""
-    earlier = []
-    for other in runs_in(run.dir.parent):
-        result = other.find_result()
-        usage = result.get("usage")
-        if other.id == run.id or conversation is None or not isinstance(usage, dict):
-            continue
-        if result.get("runtime_session_id") == conversation:
-            earlier.append(Usage(**usage))
-    return _sum(earlier)
+def record_end(mission_file: Path, meta: RunMeta, facts: RunEnd, lock_file: Path) -> Settled:
+    """Record an end in mission.json and the task's files, and free the session lock."""
 
-
-def _sum(usages: Iterable[Usage]) -> Usage:
-    total = Usage(cost_usd=0.0)
-    for usage in usages:
-        total = Usage(
-            input_tokens=total.input_tokens + usage.input_tokens,
-            output_tokens=total.output_tokens + usage.output_tokens,
-            cached_input_tokens=total.cached_input_tokens + usage.cached_input_tokens,
-            cost_usd=(total.cost_usd or 0.0) + (usage.cost_usd or 0.0),
-        )
-    return total
-
-
-def settle_session(mission_file: Path, meta: RunMeta, facts: EndFacts, lock_file: Path) -> Settled:
-    """Record an end in mission.json and the task's files, and free the session lock.
-
-    Raises:
-        LockTimeoutError: the mission lock was not free.
-        BrokenFileError: mission.json cannot be read or written.
-    """
-
-    def settle() -> Settled:
+    def record() -> Settled:
         with changing(
             mission_file,
             doing=f"recording the end of {meta.session_id}",
-            timeout_seconds=SETTLE_LOCK_SECONDS,
+            timeout_seconds=LOCK_SECONDS,
             fenced=False,
         ) as draft:
-            return settle_in(draft, meta, facts, lock_file)
+            return record_end_in(draft, meta, facts, lock_file)
 
-    return patiently(settle)
+    return patiently(record)
 
 
-def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> Settled:
-    """Do what `settle_session` does, in a draft whose lock is held already.
+def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -> Settled:
+    """Do what `record_end` does, in a draft whose lock is held already.
 
     Where the task's own files cannot be changed, the session's end is recorded all the same.
     """
@@ -204,7 +139,9 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
     if later := find_later(mission, meta.session_id or "", meta.task_id):
         words = f"{outcome.summary}; `{later.id}` has taken the task over"
         outcome = replace(outcome, task_status=None, summary=words)
-    session = _ended_session(draft, meta, facts, outcome)
+    session = ended_session(
+        mission.sessions.find(meta.session_id or ""), meta, facts, outcome.reason
+    )
     draft.put_session(session)
     problem: MissionError | None = None
     if outcome.task_status is not None and entry is not None:
@@ -223,7 +160,7 @@ def settle_in(draft: Draft, meta: RunMeta, facts: EndFacts, lock_file: Path) -> 
     return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
 
 
-def _rules_of_run(run: Run, meta: RunMeta, facts: EndFacts) -> tuple[Rules | None, list[str]]:
+def _rules_of_run(run: Run, meta: RunMeta, facts: RunEnd) -> tuple[Rules | None, list[str]]:
     """Return what a run is judged by, and what its work lacks so far."""
     if facts.rules is not None:
         return facts.rules, [*facts.lacks]
@@ -259,9 +196,9 @@ def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Stat
             draft.put(layout.scratchpad_file, after)
 
 
-def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> Session:
-    sessions = draft.snapshot.document.mission.sessions
-    known = sessions.find(meta.session_id or "") or Session(
+def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, reason: EndReason) -> Session:
+    """Return a session with its end, also one that was never listed."""
+    known = known or Session(
         id=meta.session_id or "",
         runtime=meta.runtime,
         started_at=meta.created_at,
@@ -270,45 +207,18 @@ def _ended_session(draft: Draft, meta: RunMeta, facts: EndFacts, outcome: Outcom
     )
     return replace(
         known,
-        ended_at=facts.ended_at,
-        ended_reason=outcome.reason,
-        duration_seconds=int(facts.duration_seconds),
-        runtime_session_id=facts.conversation or known.runtime_session_id,
-        usage=facts.usage or known.usage,
-    )
-
-
-def step_end(meta: RunMeta, facts: EndFacts, outcome: Outcome, *, events: int) -> StepEnd:
-    """Return an end as result.json holds it."""
-    warnings = [*facts.ending.warnings, *facts.lost_output, *facts.unread.words()]
-    if facts.report.problem:
-        warnings.append(facts.report.problem)
-    return StepEnd(
-        status=outcome.run_status,
-        reason=outcome.reason,
-        ok=outcome.run_status is RunStatus.COMPLETED and facts.ended is EndReason.COMPLETED,
-        cause=facts.ending.cause.value,
-        retryable=facts.ending.retryable,
-        summary=outcome.summary,
-        words=facts.ending.message,
-        warnings=warnings,
-        started_at=facts.started_at or meta.created_at,
-        finished_at=facts.ended_at,
-        duration_seconds=facts.duration_seconds,
-        exit_code=facts.exit_code,
-        events=events,
-        conversation=facts.conversation,
-        usage=facts.usage,
-        unread=facts.unread,
-        answer=facts.answer,
-        report=facts.report,
+        ended_at=end.ended_at,
+        ended_reason=reason,
+        duration_seconds=int(end.duration_seconds),
+        runtime_session_id=end.conversation or known.runtime_session_id,
+        usage=end.usage or known.usage,
     )
 
 
 def finish_record(
     run: Run,
     meta: RunMeta,
-    facts: EndFacts,
+    facts: RunEnd,
     outcome: Outcome,
     *,
     state: RunState | None,
@@ -318,16 +228,11 @@ def finish_record(
     """Write an end into a run's record: an event, result.json, and state.json last of all.
 
     Args:
-        run: the run.
-        meta: what was asked of it.
         facts: how it ended.
         outcome: what that means.
         state: where it stood; None leaves state.json as it is.
         log: its events, where somebody has them open.
         words: added to the event.
-
-    Raises:
-        FileAccessError: the record cannot be written.
     """
     log = log or EventLog(run)
     kind = STEP_EVENTS[outcome.run_status]
@@ -338,7 +243,15 @@ def finish_record(
         reason=outcome.reason.value,
     )
     log.append(kind, outcome.summary + words, data=data)
-    write_result(run, meta, step_end(meta, facts, outcome, events=log.last_seq))
+    write_result(
+        run,
+        meta,
+        facts,
+        status=outcome.run_status,
+        reason=outcome.reason,
+        summary=outcome.summary,
+        events=log.last_seq,
+    )
     if state is not None:
         run.write_state(
             advance(

@@ -8,13 +8,15 @@ of life as its end. Nothing is decided from what cannot be read.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError, RecordError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
-from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.lock import hold_folder
 from mosaic.machine.log_pipes import find_gaps, wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
@@ -29,14 +31,14 @@ from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import find_run, run_of
 from mosaic.runs.record import Run, RunMeta, RunState
 from mosaic.runs.report import read_report
-from mosaic.runs.result import lost_output_words
+from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
-from mosaic.sessions.kept_ends import settle_kept
+from mosaic.sessions.kept_ends import record_kept_ends
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.output import OutputFollower, reader_of
-from mosaic.sessions.record_end import EndFacts, Settled, earlier_usage, finish_record, settle_in
+from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
 from mosaic.sessions.unrecorded import find_lost
 
@@ -59,7 +61,7 @@ GONE = Ending(
 
 def recover_in(draft: Draft) -> list[Settled]:
     """Record the end of every dead session, in a draft whose mission lock is held."""
-    settled = settle_kept(draft)
+    settled = record_kept_ends(draft)
     settled += [_end_dead(draft, found) for found in find_locks(draft.layout) if found.is_dead]
     settled += [_end_lost(draft, session) for session in find_lost(draft.snapshot)]
     return settled
@@ -123,12 +125,16 @@ def _recover_step(run: Run, mission: Mission) -> bool:
 
 def is_dead(run: Run, state: RunState) -> bool:
     """Tell whether a run that is not at its end has nobody any more: no supervisor, no agent."""
-    return not is_folder_held(run.dir) and not _agent_lives(state)
+    return not executor_of(run).is_alive() and not _agent_lives(state)
 
 
 def is_copied_run(run: Run, state: RunState) -> bool:
     """Tell whether the agent of a run works for another record, which this one is a copy of."""
-    if state.agent is None or is_folder_held(run.dir) or is_same_process(state.agent) is not True:
+    if (
+        state.agent is None
+        or executor_of(run).is_alive()
+        or is_same_process(state.agent) is not True
+    ):
         return False
     place = find_environment(state.agent.pid, "MISSION_RUN_DIR").get("MISSION_RUN_DIR", "")
     return os.path.isdir(place) and not os.path.samefile(place, run.dir)
@@ -150,9 +156,6 @@ def _end_run(
     """Record the end of a session's run.
 
     Args:
-        draft: the mission, locked.
-        run: the run, whose record may be gone.
-        meta: what was asked of it.
         lock_file: the session's lock.
         unseen: what it ended as, where its record does not tell.
         is_ours: whether it ran here, so that what it left behind may be ended.
@@ -168,7 +171,7 @@ def _end_run(
             wait_until_written((run.stdout_log, run.stderr_log))
             collect_in(draft, run, meta)
         facts = _facts(run, meta, draft.snapshot.document.mission, unseen=unseen)
-        settled = settle_in(draft, meta, facts, lock_file)
+        settled = record_end_in(draft, meta, facts, lock_file)
         if folder is not None:
             _finish(run, meta, facts, settled.outcome)
     finally:
@@ -177,7 +180,7 @@ def _end_run(
     return settled
 
 
-def _finish(run: Run, meta: RunMeta, facts: EndFacts, outcome: Outcome) -> None:
+def _finish(run: Run, meta: RunMeta, facts: RunEnd, outcome: Outcome) -> None:
     (run.dir / RESERVE_NAME).unlink(missing_ok=True)
     try:
         state: RunState | None = run.state()
@@ -200,33 +203,24 @@ def _sweep(run: Run, meta: RunMeta) -> None:
 
 def _facts(
     run: Run, meta: RunMeta, mission: Mission, *, unseen: EndReason = EndReason.CRASHED
-) -> EndFacts:
+) -> RunEnd:
     """Gather what the record tells about an end that nobody recorded."""
-    exited = _exit_of(run)
     ended_at = max(run.last_sign_of_life(), meta.created_at) if run.dir.is_dir() else utc_now()
-    data: dict[str, Any] = exited or {}
-    duration = data.get("duration_seconds") or (ended_at - meta.created_at).total_seconds()
-    try:
-        state: RunState | None = run.state()
-    except MissionError:
-        state = None
-    facts = EndFacts(
-        ended=data.get("reason") or unseen,
-        ending=Ending(
-            ok=False, cause=data["cause"], message=data["words"], retryable=data["retryable"]
-        )
-        if exited
-        else _unseen_ending(meta, unseen),
+    facts = RunEnd(
+        ended=unseen,
+        ending=_unseen_ending(meta, unseen),
         ended_at=ended_at,
-        duration_seconds=max(0.0, duration),
-        exit_code=data.get("exit_code"),
-        conversation=state.runtime_session_id if state else None,
-        usage=None,
-        started_at=state.started_at if state else None,
-        lost_output=lost_output_words(find_gaps(run.dir)),
+        duration_seconds=max(0.0, (ended_at - meta.created_at).total_seconds()),
+        exit_code=None,
+        conversation=None,
+        lost_output=tuple(lost_output_words(find_gaps(run.dir))),
         report=read_report(run),
         lacks=_lacks(run, meta, mission) if meta.session_id else (),
     )
+    with contextlib.suppress(MissionError):
+        state = run.state()
+        facts = replace(facts, conversation=state.runtime_session_id, started_at=state.started_at)
+    facts = _with_exit(facts, run)
     try:
         reader = reader_of(meta, mission, meta.mode)
     except MissionError:
@@ -255,22 +249,26 @@ def _lacks(run: Run, meta: RunMeta, mission: Mission) -> tuple[str, ...]:
     return lacks_on_record(read_events(run).events, judged, meta.mode)
 
 
-def _exit_of(run: Run) -> dict[str, Any] | None:
-    """Return what the supervisor noted when the agent ended; None where it did not, or badly."""
+def _with_exit(facts: RunEnd, run: Run) -> RunEnd:
+    """Return an end with what the supervisor noted when the agent ended, if it did, and well."""
     events = reversed(read_events(run).events)
     exited = next((event for event in events if event.type == EventType.WORKER_EXITED), None)
     data: dict[str, Any] = dict(exited.data) if exited else {}
     try:
-        return {
-            "reason": EndReason(data["reason"]),
-            "cause": EndCause(data["cause"]),
-            "words": one_line(str(data["words"])),
-            "retryable": data.get("retryable") is True,
-            "exit_code": None if data.get("exit_code") is None else int(data["exit_code"]),
-            "duration_seconds": float(data.get("duration_seconds") or 0),
-        }
+        return replace(
+            facts,
+            ended=EndReason(data["reason"]),
+            ending=Ending(
+                ok=False,
+                cause=EndCause(data["cause"]),
+                message=one_line(str(data["words"])),
+                retryable=data.get("retryable") is True,
+            ),
+            exit_code=None if data.get("exit_code") is None else int(data["exit_code"]),
+            duration_seconds=float(data.get("duration_seconds") or facts.duration_seconds),
+        )
     except (KeyError, TypeError, ValueError):
-        return None
+        return facts
 
 
 def _unseen_ending(meta: RunMeta, reason: EndReason) -> Ending:

@@ -20,7 +20,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from mosaic.codec import dump_json, parse_json
+from mosaic.codec import dump_json, dump_record, load_record, parse_json
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.plan.rules import (
@@ -34,7 +34,6 @@ from mosaic.plan.rules import (
 from mosaic.records import dataclass, replace
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.folders import run_of
-from mosaic.runs.record import LAYOUT_VERSION
 from mosaic.sessions.attempt import sessions_since
 
 if TYPE_CHECKING:
@@ -108,32 +107,9 @@ def scope_that_counts(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
     return task.write_scope
 
 
-def rules_values(rules: Rules) -> dict[str, JsonValue]:
-    """Return rules as their file holds them."""
-    return {
-        "layout_version": LAYOUT_VERSION,
-        "settings": rules.settings,
-        "write_scope": list(rules.write_scope),
-        "has_file": rules.has_file,
-    }
-
-
-def rules_from(values: dict[str, Any]) -> Rules:
-    """Return what `rules_values` gave."""
-    return Rules(
-        settings=values["settings"],
-        write_scope=tuple(values["write_scope"]),
-        has_file=values["has_file"],
-    )
-
-
 def write_rules(run: Run, rules: Rules) -> str:
-    """Write rules.json, and return its digest.
-
-    Raises:
-        FileAccessError: it cannot be written.
-    """
-    data = dump_json(rules_values(rules))
+    """Write rules.json, and return its digest."""
+    data = dump_json(dump_record(rules))
     write_private(run.dir / RULES_NAME, data, root=run.dir)
     return _digest_of(data)
 
@@ -154,7 +130,7 @@ def read_rules(run: Run, meta: RunMeta) -> Rules | None:
             path=path,
             detail="the file is gone" if data is None else "the file was changed since",
         )
-    return rules_from(parse_json(data))
+    return load_record(Rules, data, path)
 
 
 def rules_in_force(run: Run, rules: Rules) -> Rules:
@@ -181,10 +157,8 @@ def note_changes(
     mission lock held.
 
     Args:
-        run: the run.
         rules: those that it began with.
         changes: how they differ now.
-        document: the mission as the run left it.
     """
     if not changes:
         return

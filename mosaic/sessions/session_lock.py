@@ -35,11 +35,7 @@ PIDS = range(1 << 31)
 
 
 def list_locks(layout: Layout, *, copied: bool = False) -> list[tuple[Path, SessionLock]]:
-    """Return the session locks of a mission, or those that came with a copy of another's files.
-
-    Raises:
-        LockFileError: one of them cannot be read. It is left as it is.
-    """
+    """Return the session locks of a mission, or those that came with a copy of another's files."""
     paths = [layout.session_lock, *sorted(layout.session_locks_dir.glob("*.lock"))]
     locks = [(path, lock) for path in paths if (lock := read_lock(path)) is not None]
     return [(path, lock) for path, lock in locks if _is_copied(lock, layout) is copied]

@@ -20,10 +20,10 @@ from mosaic.runs.events import EventType
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import STEP_KINDS
-from mosaic.runs.result import StepEnd, write_result
+from mosaic.runs.result import RunEnd, write_result
 from mosaic.sessions.decide import Outcome
 from mosaic.sessions.prepare import Given, RunPlan, order_of, prepare_run
-from mosaic.sessions.record_end import EndFacts, finish_record
+from mosaic.sessions.record_end import finish_record
 from mosaic.sessions.recovery import recover_steps
 from mosaic.store.state import ensure_state_dir
 
@@ -58,7 +58,6 @@ def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
     """Write a step's record and start nothing.
 
     Raises:
-        TaskNotFoundError: there is no such task.
         UsageError: name or kind will not do, or the command holds what must not be stored.
     """
     if masked_argv(request.argv, "") != request.argv:
@@ -67,18 +66,20 @@ def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
             hint="hand keys over by the environment, or run the step without `--prepare`",
         )
     prepared = _prepare(snapshot, request, EventType.STEP_PREPARED)
-    write_result(prepared.run, prepared.meta, _not_started(prepared.meta))
+    write_result(
+        prepared.run,
+        prepared.meta,
+        _good_end(prepared.meta, exit_code=None),
+        status=RunStatus.PREPARED,
+        reason=None,
+        summary="prepared, not started",
+        events=1,
+    )
     return prepared.run
 
 
 def run_step(snapshot: Snapshot, request: StepRequest, executor: Executor) -> Run:
-    """Record a step, run its command, and stay to its end.
-
-    Raises:
-        TaskNotFoundError: there is no such task.
-        UsageError: name or kind will not do.
-        ProgramNotFoundError: it cannot be started; no record stays behind.
-    """
+    """Record a step, run its command, and stay to its end."""
     prepared = _prepare(snapshot, request, EventType.RUN_PREPARED)
     with _dropped_on_failure(prepared.run):
         executor.start(prepared.run.dir, prepared.order)
@@ -92,7 +93,6 @@ def start_prepared(run: Run, executor: Executor) -> None:
     Raises:
         HeldError: it was started already.
         UsageError: it is an agent's run.
-        ProgramNotFoundError: it cannot be started; it stays as it was.
     """
     meta = run.meta()
     if meta.session_id is not None:
@@ -106,12 +106,7 @@ def start_prepared(run: Run, executor: Executor) -> None:
 def note_step(
     snapshot: Snapshot, task_id: str, *, name: str, kind: str, work: Callable[[Run], Done]
 ) -> tuple[Run, Done]:
-    """Record something that Mosaic itself does for a task, outside of any session.
-
-    Raises:
-        TaskNotFoundError: there is no such task.
-        MissionError: whatever the work raises; no record stays behind.
-    """
+    """Record something that Mosaic itself does for a task, outside of any session."""
     request = StepRequest(
         task_id=task_id,
         name=name,
@@ -123,17 +118,6 @@ def note_step(
     run, meta = prepared.run, prepared.meta
     with _dropped_on_failure(run):
         done = work(run)
-    now = utc_now()
-    facts = EndFacts(
-        ended=EndReason.COMPLETED,
-        ending=Ending(ok=True, cause=EndCause.OK, message=""),
-        ended_at=now,
-        duration_seconds=(now - meta.created_at).total_seconds(),
-        exit_code=0,
-        conversation=None,
-        usage=None,
-        started_at=meta.created_at,
-    )
     outcome = Outcome(
         reason=EndReason.COMPLETED,
         run_status=RunStatus.COMPLETED,
@@ -141,7 +125,7 @@ def note_step(
         summary=f"{name} done",
     )
     state = replace(run.state(), started_at=meta.created_at)
-    finish_record(run, meta, facts, outcome, state=state)
+    finish_record(run, meta, _good_end(meta, exit_code=0), outcome, state=state)
     return run, done
 
 
@@ -184,21 +168,18 @@ def _prepare(snapshot: Snapshot, request: StepRequest, event: EventType) -> Prep
     return prepare_run(layout, plan, lambda _: Given(invocation=_command(request.argv)), event)
 
 
+def _good_end(meta: RunMeta, *, exit_code: int | None) -> RunEnd:
+    now = utc_now()
+    return RunEnd(
+        ended=EndReason.COMPLETED,
+        ending=Ending(ok=True, cause=EndCause.OK, message=""),
+        ended_at=now,
+        duration_seconds=(now - meta.created_at).total_seconds() if exit_code == 0 else 0.0,
+        exit_code=exit_code,
+        conversation=None,
+        started_at=meta.created_at,
+    )
+
+
 def _command(argv: tuple[str, ...]) -> Invocation:
     return Invocation(argv=argv, channel=PromptChannel.ARGUMENT)
-
-
-def _not_started(meta: RunMeta) -> StepEnd:
-    return StepEnd(
-        status=RunStatus.PREPARED,
-        reason=None,
-        ok=True,
-        cause=EndCause.OK.value,
-        summary="prepared, not started",
-        words="",
-        started_at=meta.created_at,
-        finished_at=utc_now(),
-        duration_seconds=0.0,
-        exit_code=None,
-        events=1,
-    )

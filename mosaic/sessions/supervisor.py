@@ -32,10 +32,11 @@ from mosaic.machine.process import become_subreaper
 from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
-from mosaic.records import asdict, dataclass
+from mosaic.records import asdict
 from mosaic.runs.checkpoint import Trigger, checkpoint_event
 from mosaic.runs.events import EventLog, EventType, exit_level, step_data
 from mosaic.runs.record import Run, advance
+from mosaic.runs.result import RunEnd
 from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent import AgentProcess
 from mosaic.sessions.decide import natural_reason
@@ -44,12 +45,10 @@ from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from mosaic.model import JsonValue, RunSettings
     from mosaic.ports import Order, OutputReader
     from mosaic.runs.checkpoint import Checkpoint
-    from mosaic.runs.flood import Unread
     from mosaic.runs.record import RunState
 
 INTERRUPT_GRACE_SECONDS = 3.0
@@ -60,21 +59,6 @@ PROGRESS_SECONDS = 2.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGQUIT)
 """What a terminal sends to all that share it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunEnd:
-    """How a run ended, before anybody looked at what it did."""
-
-    reason: EndReason
-    ending: Ending
-    exit_code: int | None
-    duration_seconds: float
-    conversation: str | None
-    swept: int = 0
-    """Processes that the agent left behind and that were ended."""
-    unread: Unread
-    """What of its output was not read along."""
 
 
 class Silence:
@@ -136,7 +120,6 @@ class Supervisor:
         """Start the agent, with the work tree as it stands now on record.
 
         Raises:
-            ProgramNotFoundError: its program cannot be started.
             HeldError: another supervisor carries this run, or has carried it.
         """
         self._folder = hold_folder(self.run.dir)
@@ -181,33 +164,32 @@ class Supervisor:
         swept = self._agent.end_leftovers()
         self._follow(limit_bytes=None)
         self._follower.finish()
-        duration = time.monotonic() - self._started
         exit_code = self._agent.exit_code
         ending = self._ending(exit_code)
-        unread = self._follower.unread
         end = RunEnd(
-            reason=self._stop or natural_reason(ending, exit_code),
+            ended=self._stop or natural_reason(ending, exit_code),
             ending=ending,
+            ended_at=utc_now(),
+            duration_seconds=time.monotonic() - self._started,
             exit_code=exit_code,
-            duration_seconds=duration,
             conversation=self._follower.conversation,
-            swept=swept,
-            unread=unread,
+            started_at=self._state.started_at,
+            unread=self._follower.unread,
         )
         self._tell_progress()
-        if words := unread.words():
-            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), **asdict(unread))
+        if words := end.unread.words():
+            self._note(EventType.OUTPUT_UNREAD, "; ".join(words), **asdict(end.unread))
         # Everything that a recovery needs if this process dies before the end is recorded.
         self._note(
             EventType.WORKER_EXITED,
             f"agent ended with {exit_code}: {ending.message}",
-            level=exit_level(end.reason),
+            level=exit_level(end.ended),
             exit_code=exit_code,
-            reason=end.reason.value,
+            reason=end.ended.value,
             cause=ending.cause.value,
             retryable=ending.retryable,
             words=ending.message,
-            duration_seconds=round(duration, 3),
+            duration_seconds=round(end.duration_seconds, 3),
             swept=swept,
             lost_bytes=sum(gap.bytes for gap in find_gaps(self.run.dir)),
         )
@@ -224,11 +206,6 @@ class Supervisor:
         if self._folder:
             self._folder.release()
         self._folder = hold_folder(self.run.dir)
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When the agent was started."""
-        return self._state.started_at
 
     def close(self) -> None:
         """Give back what was taken: signals, files, the folder lock."""

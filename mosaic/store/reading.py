@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mosaic import __version__
 from mosaic.errors import MissionError, MissionNotFoundError, TaskNotFoundError, UsageError
 from mosaic.machine.disk import find_bytes, find_signed
+from mosaic.store.allowance import note_named, refuse_other_owner
 from mosaic.store.assemble import build_entry, build_snapshot
 from mosaic.store.index import (
     Index,
@@ -25,7 +26,6 @@ from mosaic.store.index import (
 )
 from mosaic.store.layout import MISSION_PLACES, WORKTREES
 from mosaic.store.mission_file import load_mission
-from mosaic.store.owners import note_named, refuse_other_owner
 from mosaic.store.scan import IndexFile, Scan, list_files, look_at, scan_listed
 from mosaic.store.state import save_cache
 from mosaic.store.sync import dump_base, parse_base, with_agreed

@@ -1,8 +1,6 @@
 """Where a markdown text's top-level headings and tables stand, line by line.
 
-mistune decides what is a block; rules of our own record where. Its stock table plugin is
-not used: it drops a whole table for one ragged row, and its tokens carry no positions.
-What stands in fences, quotes, lists, indented code and HTML is not top-level.
+mistune decides what is a block; rules of our own record where, and read ragged tables.
 """
 
 from __future__ import annotations
@@ -105,15 +103,7 @@ class Outline:
 
 
 def outline(text: str, *, offset: int = 0) -> Outline:
-    """Find a text's top-level headings and tables.
-
-    Args:
-        text: the whole text.
-        offset: where its markdown begins, behind a front matter block.
-
-    Raises:
-        TableError: the text or a line is longer than anybody writes.
-    """
+    """Find a text's top-level headings and tables (or raise TableError)."""
     starts = _line_starts(text)
     skipped = bisect_right(starts, offset) - 1 if offset else 0
     source = text[starts[skipped] :].replace("\r\n", "\n")
@@ -198,7 +188,6 @@ def _plain_tables(
 
 
 def _plain_headings(source: str, first_line: int) -> tuple[Heading, ...]:
-    """Return the headings of a text that holds nothing doubtful."""
     found = []
     line, seen = first_line, 0
     for mark in HEADING.finditer(f"\n{source}"):
@@ -233,12 +222,9 @@ class CellSpan:
 
 
 def split_row(line: str) -> list[CellSpan]:
-    """Return where a table row's cells stand in its line.
+    """Return where a table row's cells stand in its line (or raise TableError).
 
     As GFM says, only a backslash protects a pipe, also inside inline code.
-
-    Raises:
-        TableError: there are more of them than anybody writes.
     """
     pipes = [found.start() for found in UNESCAPED_PIPE.finditer(line)]
     if len(pipes) > MOST_COLUMNS:
@@ -349,7 +335,6 @@ def _other_block() -> re.Pattern[str]:
 
 
 def _end_of_table(source: str, start: int) -> int | None:
-    """Return where the table that begins at an offset ends; None when none does."""
     header_end = source.index("\n", start)
     delimiter_end = source.find("\n", header_end + 1)
     header, delimiter = source[start:header_end], source[header_end + 1 : delimiter_end]

@@ -17,13 +17,6 @@ def refuse_conflict(text: str, path: str | None = None) -> None:
 
     Only all three marks in their order are one: a line of `=` alone underlines a heading, and
     what stands in a fenced block shows how such marks look.
-
-    Args:
-        text: all that the file holds.
-        path: named by the error.
-
-    Raises:
-        MergeConflictError: it does; with the lines.
     """
     if _OPENING not in text or _CLOSING not in text:
         return

@@ -56,11 +56,7 @@ class FrontMatter:
         return self.raw.get(key, "").strip() or None
 
     def strings(self, key: str) -> tuple[str, ...]:
-        """Return a list of scalars, or one scalar as a list of one.
-
-        Raises:
-            FrontMatterError: it holds something else.
-        """
+        """Return a list of scalars, or one scalar as a list of one (or raise FrontMatterError)."""
         if self.data.get(key) is None:
             return ()
         if key in self.lists:
@@ -77,8 +73,7 @@ class FrontMatter:
 def find_block(text: str) -> Block | None:
     """Return where the front matter stands; None when the text begins with none.
 
-    Raises:
-        FrontMatterError: it is opened and never closed, or larger than it may be.
+    Raises FrontMatterError.
     """
     start = len(BOM) if text.startswith(BOM) else 0
     opening = OPENING.match(text, start)
@@ -118,11 +113,7 @@ def body_offset(text: str) -> int:
 
 
 def parse_front_matter(text: str) -> FrontMatter | None:
-    """Read a text's front matter; None when it begins with none.
-
-    Raises:
-        FrontMatterError: it is not a plain YAML mapping; names the line and the likely cause.
-    """
+    """Read a text's front matter; None when it begins with none (or raise FrontMatterError)."""
     block = find_block(text)
     if block is None:
         return None

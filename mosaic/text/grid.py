@@ -1,7 +1,6 @@
 """What a markdown table is: its columns, rows and cells, and where each is written.
 
-Any top-level GFM table is read, ragged rows too: a short row has fewer cells than the
-table has columns, and what a long row has beyond them is kept with it.
+A short row has fewer cells than the table has columns; what a long one has beyond is kept.
 """
 
 from __future__ import annotations
@@ -116,11 +115,7 @@ class Rows(Sequence[Row]):
         return row
 
     def refuse_excess(self) -> None:
-        """Refuse more cells than anybody writes.
-
-        Raises:
-            TableError: there are; names the line.
-        """
+        """Refuse more cells than anybody writes."""
         start, end = self._shape.starts[self._first], self._shape.starts[self._first + len(self)]
         lines = self._shape.text[start:end].split("\n")
         pipes = [line.count("|") for line in lines]
@@ -162,19 +157,14 @@ class Table:
 def find_tables(text: str) -> tuple[Table, ...]:
     """Return all top-level tables of a text; front matter at its beginning is passed over.
 
-    Raises:
-        TableError: the text, a line, a row or a table is beyond all measure.
+    Raises TableError.
     """
     shape = outline(text, offset=body_offset(text))
     return tuple(_table(shape, block.first_line, block.end_line) for block in shape.tables)
 
 
 def find_tasks_table(text: str) -> Table | None:
-    """Return the tasks table; None when the text has no table of tasks.
-
-    Raises:
-        TableError: there is a table with ids but without statuses, and none with both.
-    """
+    """Return the tasks table; None when the text has no table of tasks (or raise TableError)."""
     tables = find_tables(text)
     for table in tables:
         if "id" in table.columns and "status" in table.columns:
@@ -262,11 +252,7 @@ def _row(shape: Outline, number: int) -> Row:
 
 
 def row_texts(line: str) -> list[str]:
-    """Return the texts of a row's cells, as `split_row` finds them.
-
-    Raises:
-        TableError: there are more of them than anybody writes.
-    """
+    """Return the texts of a row's cells, as `split_row` finds them (or raise TableError)."""
     if "\\" in line:
         return [_unescaped(line[span.start : span.end]) for span in split_row(line)]
     parts = line.split("|")

@@ -1,9 +1,4 @@
-"""python-frontmatter's YAML handler, with our fences, our guards and our marks.
-
-The library by itself does not see front matter behind a BOM, drops a root that is not a
-mapping, takes `----` for a fence, and builds values before anybody can look at anchors and
-depth. It calls `split` and `load` of a handler, and there all of this is answered.
-"""
+"""python-frontmatter's YAML handler, with our fences, our guards and our marks (decision 0006)."""
 
 from __future__ import annotations
 
@@ -49,11 +44,7 @@ class GuardedHandler(YAMLHandler):
         self.lines: dict[str, int] = {}
 
     def read(self) -> dict[str, JsonValue]:
-        """Return all keys with their values, in order.
-
-        Raises:
-            FrontMatterError: it is not a plain YAML mapping.
-        """
+        """Return all keys with their values, in order (or raise FrontMatterError)."""
         metadata, _ = frontmatter.parse(self._text, handler=self)
         return cast("dict[str, JsonValue]", metadata)
 
@@ -84,8 +75,7 @@ class GuardedHandler(YAMLHandler):
 def compose(source: str, first_line: int) -> YamlNode | None:
     """Return the YAML nodes of the text between the fences; None when it holds nothing.
 
-    Raises:
-        FrontMatterError: it is not a plain YAML mapping.
+    Raises FrontMatterError.
     """
     refuse_dangerous_text(source, first_line)
     try:

@@ -1,8 +1,4 @@
-"""JSON documents that people edit too: read strictly, changed by splicing.
-
-A change touches the bytes of the value it changes and no others. New values are written
-in the document's own indent and newline style.
-"""
+"""JSON documents that people edit too: a change touches the bytes of its value and no others."""
 
 from __future__ import annotations
 
@@ -39,8 +35,7 @@ class _Member:
 def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     """Return a document with the value at a path set; a missing last key is added at the end.
 
-    Raises:
-        EditRefusedError: there is nothing at the path, or it cannot be changed cleanly.
+    Raises EditRefusedError.
     """
     before = parse_json_document(text)
     if not path:
@@ -65,8 +60,7 @@ def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
 def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     """Return a document with an item added to the array at a path, which is made if missing.
 
-    Raises:
-        EditRefusedError: there is no array at the path, or it cannot be changed cleanly.
+    Raises EditRefusedError.
     """
     before = parse_json_document(text)
     try:
@@ -76,14 +70,13 @@ def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     if old is None:
         return set_json(text, path, [value])
     if not isinstance(old, list):
-        raise EditRefusedError(f"`{path[-1] if path else '{'}` is no list")
+        raise EditRefusedError(f"`{path[-1] if path else '{'}` is not a list")
     span = _span(text, path)
     edited = _add_member(text, span, _members(text, span[0]), value, "")
     return _verified(before, edited, path, [*old, value])
 
 
 def _value_at(data: Any, path: Sequence[str | int]) -> Any:
-    """Return the value at a path; LookupError when there is none."""
     for key in path:
         fits = isinstance(data, list) if isinstance(key, int) else isinstance(data, dict)
         if not fits:
@@ -93,7 +86,6 @@ def _value_at(data: Any, path: Sequence[str | int]) -> Any:
 
 
 def _span(text: str, path: Sequence[str | int]) -> tuple[int, int]:
-    """Return where the value at a path stands."""
     start = skip_blanks(text, len(BOM) if text.startswith(BOM) else 0)
     end = DECODER.raw_decode(text, start)[1]
     for key in path:
@@ -105,7 +97,6 @@ def _span(text: str, path: Sequence[str | int]) -> tuple[int, int]:
 
 
 def _members(text: str, start: int) -> list[_Member]:
-    """Return the members of the object or array that begins at an offset."""
     is_object = text[start] == "{"
     if not is_object and text[start] != "[":
         raise EditRefusedError("there is neither an object nor a list")
@@ -155,7 +146,6 @@ def _dump(text: str, value: JsonValue, at: int, *, inline: bool) -> str:
 
 
 def _dump_at(text: str, value: JsonValue, indent: str) -> str:
-    """Return a value as the document would write it at an indent."""
     unit = _indent_unit(text) if "\n" in text.strip() else None
     dumped = json.dumps(value, ensure_ascii=False, indent=unit)
     return dumped.replace("\n", newline_of(text) + indent)
@@ -174,7 +164,7 @@ def _indent_unit(text: str) -> str:
 def _verified(
     before: dict[str, Any], edited: str, path: Sequence[str | int], value: JsonValue
 ) -> str:
-    """Return the edited text if it says what it said, plus the change."""
+    """Return the edited text if it holds the old data plus the change."""
     target: Any = before
     for key in path[:-1]:
         target = target[key]
@@ -189,21 +179,13 @@ def _verified(
 
 
 def find_line(text: str, data: Any, owner: Any, key: str | int) -> int:
-    """Return the line of a member of an object or list; that of the owner where it has none.
-
-    Args:
-        text: the document.
-        data: what it holds, parsed.
-        owner: the object or list itself, a part of `data`.
-        key: the member's key or index.
-    """
+    """Return the line of a member of an object or list; that of the owner where it has none."""
     start, _ = _span(text, _path_to(data, owner) or ())
     members = [member for member in _members(text, start) if member.key == key]
     return line_of(text, members[-1].start if members else start)
 
 
 def _path_to(data: Any, owner: Any) -> tuple[str | int, ...] | None:
-    """Return the path to a part of a document; None where it is not a part of it."""
     if data is owner:
         return ()
     if not isinstance(data, dict | list):

@@ -1,9 +1,7 @@
 """The sections of a task file's body: the six of the handoff, and what stands in them.
 
 A section is a top-level level-2 heading with all that follows, up to the next heading of
-level 1 or 2. Names are matched without regard to case, blanks, `-` and `_`. What is set
-touches only the lines between the first and the last that say anything, so the blank
-lines that people leave around headings stay theirs.
+level 1 or 2. Blank lines around headings stay as they are.
 """
 
 from __future__ import annotations
@@ -57,15 +55,14 @@ class Criterion:
     """One acceptance criterion."""
 
     text: str
-    checked: bool
-    line: int
+    checked: bool = False
+    line: int = 0
 
 
 def find_sections(text: str) -> tuple[Section, ...]:
     """Return all sections of a text; front matter at its beginning is passed over.
 
-    Raises:
-        BrokenFileError: the text or a line of it is longer than anybody writes.
+    Raises BrokenFileError.
     """
     shape = _shape(text, body_offset(text))
     return tuple(_section(shape, heading, end) for heading, end in _spans(shape))
@@ -117,9 +114,7 @@ def is_placeholder(content: str) -> bool:
 def set_section(text: str, name: str, content: str) -> str:
     """Return a text with one section's content replaced; the heading is added when missing.
 
-    Raises:
-        EditRefusedError: the content holds a heading of level 1 or 2, which would end the
-            section, or leaves a fence or comment open, which would swallow what follows.
+    Raises EditRefusedError.
     """
     new = _lines(text, content)
     section = _find(text, name)
@@ -136,8 +131,7 @@ def set_section(text: str, name: str, content: str) -> str:
 def append_section(text: str, name: str, content: str) -> str:
     """Return a text with lines added at the end of a section; a placeholder is replaced.
 
-    Raises:
-        EditRefusedError: as `set_section`.
+    Raises EditRefusedError.
     """
     section = _find(text, name)
     if section is None or is_placeholder(section.content):
@@ -183,7 +177,6 @@ def _shape(text: str, offset: int) -> Outline:
 
 
 def _spans(shape: Outline) -> list[tuple[Heading, int]]:
-    """Return each section's heading, and where the section ends."""
     limits = [heading for heading in shape.headings if heading.level <= SECTION_LEVEL]
     ends = [shape.starts[heading.first_line] for heading in limits[1:]] + [len(shape.text)]
     return [
@@ -214,8 +207,7 @@ def _find(text: str, name: str) -> Section | None:
 def _lines(text: str, content: str) -> str:
     """Return content in the text's own newlines, without blank lines around it.
 
-    Raises:
-        EditRefusedError: it would not stay inside its section.
+    Raises EditRefusedError.
     """
     lines = re.sub(r"\A(?:[ \t]*\n)+", "", content.replace("\r\n", "\n")).rstrip()
     headings = _shape(f"{lines}\n\n## end\n", 0).headings
@@ -235,7 +227,6 @@ def _lines(text: str, content: str) -> str:
 
 
 def _written_span(text: str, section: Section) -> tuple[int, int]:
-    """Return the span from a section's first line that says anything to its last one's end."""
     region = text[section.start : section.end]
     blank = re.match(r"(?:[ \t]*\r?\n)*", region)
     return section.start + (blank.end() if blank else 0), section.start + len(region.rstrip())

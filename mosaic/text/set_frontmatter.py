@@ -1,8 +1,4 @@
-"""Front matter: set, by splicing only the bytes of the value that changes.
-
-Every edit is checked: the result is parsed again and must equal the old data plus the
-change, with the body as it was; else it is refused and nothing is changed.
-"""
+"""Front matter set by splicing the bytes of one value; parsed again and compared, else refused."""
 
 from __future__ import annotations
 
@@ -14,9 +10,13 @@ from mosaic.text.fields import keys_before
 from mosaic.text.frontmatter import Block, FrontMatter, find_block, parse_front_matter
 from mosaic.text.handler import YamlNode, compose
 from mosaic.text.lines import Edit, line_end, line_of, line_start, newline_of, splice, splice_all
-from mosaic.text.list_edits import block_list_edits, flow_list_edits
-from mosaic.text.nodes import Placed, is_nothing
-from mosaic.text.scalars import quote_scalar
+from mosaic.text.yaml_edits import (
+    Placed,
+    block_list_edits,
+    flow_list_edits,
+    is_nothing,
+    quote_scalar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,7 @@ def set_front_matter(text: str, key: str, value: str | Sequence[str] | None) -> 
         key: a top-level key; added after its natural neighbour when it is missing.
         value: a text, a list of texts, or None to remove the key with its lines.
 
-    Raises:
-        FrontMatterError: the front matter cannot be read.
-        EditRefusedError: the change cannot be made without touching anything else.
+    Raises FrontMatterError or EditRefusedError.
     """
     block = find_block(text)
     before = parse_front_matter(text)
@@ -66,7 +64,6 @@ def set_front_matter(text: str, key: str, value: str | Sequence[str] | None) -> 
 
 
 def _others(matter: FrontMatter, key: str) -> list[tuple[str, Any]]:
-    """Return all other keys, in order, with what they hold and how it is written."""
     return [
         (name, (value, matter.raw.get(name), matter.lists.get(name)))
         for name, value in matter.data.items()
@@ -129,7 +126,6 @@ class _Editor:
         return splice(self._text, start, end, quote_scalar(value, node))
 
     def _has_own_lines(self, node: YamlNode) -> bool:
-        """Tell whether a value is written on the lines below its key."""
         if node.id == "scalar":
             return node.style in ("|", ">")
         return not node.flow_style
@@ -146,12 +142,10 @@ class _Editor:
         return colon.end() - 1
 
     def _fill(self, key: YamlNode, new: str) -> str:
-        """Write a value behind the colon of a key that has none; blanks stay behind it."""
         at = self._colon(key) + 1
         return splice(self._text, at, at, f" {new}")
 
     def _replace_lines(self, key: YamlNode, node: YamlNode, new: str) -> str:
-        """Replace a value on lines of its own by one behind the colon; comments there stay."""
         colon = self._colon(key)
         head = self._text[colon + 1 : line_end(self._text, colon)].rstrip("\r\n")
         if node.id == "scalar":
@@ -182,7 +176,6 @@ class _Editor:
         return self._begin_block(key, node, items)
 
     def _begin_block(self, key: YamlNode, node: YamlNode, items: list[str]) -> str:
-        """Write a list below a key; what else stood on the key's line stays there."""
         lines = self._block_list(items)
         colon = self._colon(key)
         if not is_nothing(node) and self._has_own_lines(node):
@@ -235,7 +228,6 @@ class _Editor:
         return self._end_of_pair(*self._pairs[-1]) if self._pairs else self._block.end
 
     def _end_of_pair(self, key: YamlNode, value: YamlNode) -> int:
-        """Return where the line after a key and its value begins."""
         end = self._placed.end(key) if is_nothing(value) else self._placed.end(value)
         return min(line_end(self._text, end), self._block.end)
 

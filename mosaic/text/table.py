@@ -1,7 +1,6 @@
 """The tasks table: set a cell, add a row, take one away; every other byte stays.
 
-It is the first top-level GFM table whose header has an id and a status column, in any
-order and case. After every edit the text is read again, once, and compared.
+After every edit the text is read again and compared.
 """
 
 from __future__ import annotations
@@ -42,19 +41,9 @@ __all__ = [
 
 
 def set_cell(text: str, table: Table, row: Row, column: str, value: str) -> str:
-    """Return a text with one cell set.
+    """Return a text with one cell set (or raise EditRefusedError).
 
     Blanks that only align the cell are given or taken where that keeps the row's width.
-
-    Args:
-        text: the text that `table` was found in.
-        table: the table.
-        row: one of its rows; extended with empty cells when it is too short.
-        column: canonical or written name of the column.
-        value: the new value, on one line; blanks around it are dropped, as a cell holds none.
-
-    Raises:
-        EditRefusedError: there is no such column, or the value cannot stand in a cell.
     """
     if column not in table.columns:
         raise EditRefusedError(
@@ -91,8 +80,7 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
         values: cell texts by column; columns that are missing stay empty, and values for
             columns that the table does not have are left out.
 
-    Raises:
-        EditRefusedError: a value cannot stand in a cell.
+    Raises EditRefusedError.
     """
     start, end = table.header_line
     header = text[start:end]
@@ -116,11 +104,7 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
 
 
 def remove_row(text: str, table: Table, row: Row) -> str:
-    """Return a text with one row's line taken out.
-
-    Raises:
-        EditRefusedError: that would change anything else.
-    """
+    """Return a text with one row's line taken out (or raise EditRefusedError)."""
     start, end = row.start, line_end(text, row.end)
     if end == row.end:  # the text ends without a newline, and goes on doing so
         start = start - len(newline_at(text, table.header_line[1]))
@@ -214,7 +198,6 @@ def _texts(table: Table) -> list[list[str]]:
 
 
 def _row_reads_as(text: str, edited: str, table: Table, row: Row, wanted: Sequence[str]) -> bool:
-    """Tell whether of a table nothing is changed but one row, and that as it is wanted."""
     end = row.end + len(edited) - len(text)
     is_local = edited[: row.start] == text[: row.start] and edited[end:] == text[row.end :]
     line = edited[row.start : end]
@@ -228,7 +211,6 @@ def _row_reads_as(text: str, edited: str, table: Table, row: Row, wanted: Sequen
 
 
 def _reads_as(edited: str, table: Table, wanted: Sequence[Sequence[str]]) -> bool:
-    """Tell whether an edited text holds the table with just these texts in its rows."""
     try:
         tables = find_tables(edited)
     except MissionError:

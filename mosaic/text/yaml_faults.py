@@ -1,8 +1,4 @@
-"""What front matter may not hold, and how a complaint about it is put into words.
-
-libyaml crashes the process on deep nesting, and merge keys and aliases can grow a few
-bytes into gigabytes: both are looked for before anything is built.
-"""
+"""What front matter may not hold, looked for before anything is built, and how it is explained."""
 
 from __future__ import annotations
 
@@ -36,11 +32,7 @@ PLAIN_TAGS = frozenset(
 
 
 def refuse_dangerous_text(source: str, first_line: int) -> None:
-    """Refuse what libyaml must not see: nesting that crashes it, and what YAML forbids.
-
-    Raises:
-        FrontMatterError: names the line.
-    """
+    """Refuse what libyaml must not see: nesting that crashes it, and what YAML forbids."""
     depth = 0
     many = source.count("[") + source.count("{") > MOST_OPEN_BRACKETS
     for sign in re.finditer(r"[\[{\]}]", source) if many else ():
@@ -83,11 +75,7 @@ def may_hold_references(source: str) -> bool:
 
 
 def refuse_references(events: Any, first_line: int) -> None:
-    """Refuse anchors, aliases, tags and depth before anything is composed from them.
-
-    Raises:
-        FrontMatterError: names the line.
-    """
+    """Refuse anchors, aliases, tags and depth before anything is composed from them."""
     depth = 0
     for event in events:
         name = type(event).__name__
@@ -113,11 +101,7 @@ def refuse_references(events: Any, first_line: int) -> None:
 
 
 def refuse_odd_keys(root: Any, first_line: int) -> None:
-    """Refuse keys that stand twice, merge others in, or are nothing.
-
-    Raises:
-        FrontMatterError: names the line, and for a key that stands twice both.
-    """
+    """Refuse keys that stand twice, merge others in, or are nothing."""
     pending: list[Any] = [root]
     while pending:
         node = pending.pop()
@@ -131,7 +115,7 @@ def refuse_odd_keys(root: Any, first_line: int) -> None:
             _refuse_key(key, line)
             if key.value in seen:
                 raise FrontMatterError(
-                    f"`{_short(key.value)}` stands twice",
+                    f"`{_short(key.value)}` is there twice",
                     line=line,
                     detail=f"also at line {seen[key.value]}",
                     hint="remove one of them",
@@ -149,10 +133,10 @@ def _refuse_key(key: Any, line: int) -> None:
         raise FrontMatterError(
             "merge keys are not read in front matter", line=line, hint="write the keys out"
         )
-    if key.tag.endswith(":null"):  # `on:` and `2024:` are words to whoever wrote them
+    if key.tag.endswith(":null"):  # `on:` and `2024:` are words to their writers
         shown = _short(key.value)
         raise FrontMatterError(
-            f"the key `{shown}` is no text",
+            f"the key `{shown}` is not text",
             line=line,
             detail="YAML reads it as nothing",
             hint=f'write `"{shown}":`',
@@ -160,13 +144,7 @@ def _refuse_key(key: Any, line: int) -> None:
 
 
 def explain(error: Any, source: str, first_line: int) -> FrontMatterError:
-    """Return a YAML complaint with its line and, where it shows, its likely cause.
-
-    Args:
-        error: what PyYAML raised.
-        source: the text between the fences.
-        first_line: the 1-based line of the file that it begins on.
-    """
+    """Return a YAML complaint with its line and, where it shows, its likely cause."""
     mark = getattr(error, "problem_mark", None)
     context = str(getattr(error, "context", None) or "")
     opened = getattr(error, "context_mark", None)
@@ -192,7 +170,6 @@ def explain(error: Any, source: str, first_line: int) -> FrontMatterError:
 
 
 def _cause(line: str) -> tuple[str, str] | None:
-    """Return what is likely wrong with a line, and what to write instead."""
     if line.lstrip(" ").startswith("\t"):
         return "is indented with a tab", "indent with blanks"
     pair = KEY_VALUE.match(line)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, Status, total_usage
-from mosaic.plan.budget import parse_budget
 from mosaic.plan.gates import parse_gates
-from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
+from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
 from mosaic.plan.rules import changed_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of

@@ -10,8 +10,7 @@ from typing import Any
 from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
 from mosaic.plan.durations import format_duration, parse_duration
-from mosaic.plan.globs import bad_glob
-from mosaic.plan.scopes import outside_scope, scopes_overlap
+from mosaic.plan.globs import bad_glob, outside_scope
 from mosaic.plan.sizes import format_size, parse_size
 from mosaic.prompts.prompt import LONGEST_OUTPUT, render_template
 from mosaic.store.mission_file import load_mission, with_session
@@ -23,6 +22,7 @@ from mosaic.text.set_frontmatter import set_front_matter
 from mosaic.text.strict_json import parse_json_document
 from mosaic.text.table import append_row, find_tasks_table, set_cell
 from tests.fuzz.scratch import SESSION, scratch
+from tests.support.overlap import scopes_overlap
 
 DISCARDED = "[draft]"
 TEMPLATE_VALUES: dict[str, Any] = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.panels.answer import parse_answer
-from mosaic.plan.scopes import outside_scope
+from mosaic.plan.globs import outside_scope
 from mosaic.review.claims import parse_command_claims, parse_file_claims
 from mosaic.review.html import render_html
 from mosaic.review.matching import parts_of

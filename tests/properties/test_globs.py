@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mosaic.plan.globs import bad_glob
-from mosaic.plan.scopes import outside_scope, scopes_overlap
+from mosaic.plan.globs import bad_glob, outside_scope
 from tests.support.git import make_repo
+from tests.support.overlap import scopes_overlap
 
 NAMES = ("a", "b", "ab", "aab", "b-a", "[a]", "a b", "!a", "B", "a\\b", "]", ".a", "1")
 PATHS = tuple(

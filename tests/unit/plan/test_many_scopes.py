@@ -11,7 +11,7 @@ from mosaic.plan.check import MOST_OVERLAPS, Checked, check_mission
 from mosaic.plan.graph import cycle_words, render_text
 from mosaic.plan.ready import Reason, explain_selection, select_tasks, summarize_waiting
 from mosaic.plan.scope_index import MOST_STEPS, ScopeIndex, numbers_in
-from mosaic.plan.scopes import scopes_overlap
+from tests.support.overlap import scopes_overlap
 
 pytestmark = pytest.mark.slow
 

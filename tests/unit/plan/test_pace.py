@@ -8,9 +8,8 @@ import pytest
 
 from mosaic.errors import MissionFileError
 from mosaic.model import Session, Usage
-from mosaic.plan.budget import parse_budget
 from mosaic.plan.gates import parse_gates
-from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, why_person
+from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
 
 LIMITS = Limits(max_attempts=3, retry_seconds=10.0)
 

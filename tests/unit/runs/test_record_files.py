@@ -35,9 +35,8 @@ from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.flood import Unread
 from mosaic.runs.record import Run, RunMeta, RunState
 from mosaic.runs.report import AgentReport, Artifact, Followup
-from mosaic.runs.result import StepEnd, write_result
+from mosaic.runs.result import RunEnd, write_result
 from mosaic.sessions.kept_ends import find_kept_ends, keep_end
-from mosaic.sessions.record_end import EndFacts
 from mosaic.sessions.rules import write_rules
 from mosaic.sessions.session_lock import read_lock, write_lock
 from mosaic.store.layout import layout_of
@@ -119,26 +118,28 @@ def result(folder: Path) -> object:
     (folder / "stdout.log").write_bytes(b"abc")
     run.artifacts.mkdir()
     (run.artifacts / "plan.md").write_bytes(b"plan")
-    end = StepEnd(
-        status=RunStatus.BLOCKED,
-        reason=EndReason.BLOCKED,
-        ok=False,
-        cause=EndCause.OK.value,
-        summary="asks",
-        words="`sh` ended well",
+    end = RunEnd(
+        ended=EndReason.BLOCKED,
+        ending=Ending(ok=True, cause=EndCause.OK, message="`sh` ended well", warnings=("w",)),
         started_at=NOW,
-        finished_at=LATER,
+        ended_at=LATER,
         duration_seconds=1.2345,
         exit_code=0,
-        events=4,
         conversation="talk",
         usage=USAGE,
         unread=Unread(passed_over_bytes=3, skipped_bytes=4),
         answer="two\nlines",
-        warnings=("w",),
         report=REPORT,
     )
-    write_result(run, META, end)
+    write_result(
+        run,
+        META,
+        end,
+        status=RunStatus.BLOCKED,
+        reason=EndReason.BLOCKED,
+        summary="asks",
+        events=4,
+    )
     assert run.find_result()["summary"] == "asks"
     return folder / "result.json"
 
@@ -259,7 +260,7 @@ def kept_end(folder: Path) -> object:
     mission_file.write_text("{}")
     layout = layout_of(mission_file, folder, {})
     (folder / ".git").mkdir()
-    facts = EndFacts(
+    facts = RunEnd(
         ended=EndReason.FAILED,
         ending=Ending(
             ok=False, cause=EndCause.QUOTA, message="no more", retryable=True, warnings=("w",)
@@ -280,7 +281,8 @@ def kept_end(folder: Path) -> object:
     read = replace(facts, started_at=NOW.replace(microsecond=120_000), unread=Unread())
     path = keep_end(layout, replace(META, mission_file=str(mission_file)), facts)
     assert path is not None
-    assert [kept.facts for kept in find_kept_ends(layout)] == [read]
+    [(_, kept)] = find_kept_ends(layout)
+    assert replace(kept.facts, rules=kept.rules) == read
     path.write_bytes(path.read_bytes().replace(bytes(folder), b"/project"))
     return path
 

@@ -1,24 +1,121 @@
-"""How a YAML list becomes another: only the items that change are touched.
+"""Where the nodes of a YAML block are written, how a text becomes a scalar, a list another.
 
-Items that stay keep their quotes and their comments. Items that are nothing (`- ` alone)
-are no words of the list, and stay where they are.
+libyaml's marks are right for what they begin, not always for what they end: the end of a
+block list or map is that of the *next* token, a `|` or `>` scalar's takes in the newlines
+behind it, and a value that is not written at all may be marked on the next line.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
+from mosaic.records import dataclass
+from mosaic.text.handler import NULL_TAG
 from mosaic.text.lines import Edit, line_end, line_start, newline_at
-from mosaic.text.scalars import NULL_TAG, quote_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mosaic.text.nodes import Placed
-
+PLAIN_START = re.compile(r"[^\s\-?:,\[\]{}#&*!|>'\"%@`=<~]|-(?=\S)")
+NEEDS_ESCAPES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+FLOW_SIGNS = re.compile(r"[,\[\]{}?]|:(?=[,\[\]{}]|$)")
+WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+TEXT_TAG = "tag:yaml.org,2002:str"
+TIMESTAMP_TAG = "tag:yaml.org,2002:timestamp"
 MOST_COMPARED = 1000
 """Lists that differ in more items than this are compared item by item from the front."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placed:
+    """A text and the offset of the YAML in it."""
+
+    text: str
+    offset: int
+
+    def start(self, node: Any) -> int:
+        """Return where a node begins."""
+        return self.offset + int(node.start_mark.index)
+
+    def end(self, node: Any) -> int:
+        """Return where the last thing that belongs to a node is written out."""
+        if node.id == "mapping" and not node.flow_style:
+            key, value = node.value[-1]
+            return self._behind_colon(key) if is_nothing(value) else self.end(value)
+        if node.id == "sequence" and not node.flow_style:
+            item = node.value[-1]
+            if not is_nothing(item):
+                return self.end(item)
+            return len(self.text[: self.start(item)].rstrip())  # behind its dash
+        end = self.offset + int(node.end_mark.index)
+        if node.id == "scalar" and node.style in ("|", ">"):
+            return len(self.text[:end].rstrip())
+        return end
+
+    def _behind_colon(self, key: Any) -> int:
+        end = self.end(key)
+        return max(end, self.text.find(":", end) + 1)
+
+    def source(self, node: Any) -> str:
+        """Return a node as it is written."""
+        return self.text[self.start(node) : self.end(node)]
+
+
+def is_nothing(node: Any) -> bool:
+    """Tell whether a node is a value that is not written at all."""
+    return bool(node.id == "scalar" and node.start_mark.index == node.end_mark.index)
+
+
+def quote_scalar(value: str, node: Any = None, *, flow: bool = False) -> str:
+    """Return a text as a YAML scalar that reads back as the same.
+
+    Double quotes that stand there are kept. Single quotes are kept where they were not
+    needed; where they were, they say nothing about anybody's taste: a plain value that
+    needs quotes gets single ones, and loses them when it needs them no more. A word that
+    other programs read as a number or a truth is quoted, unless it replaces another such.
+    """
+    style = node.style if node is not None else ""  # a plain one has "" or None, by the loader
+    if style == '"' or NEEDS_ESCAPES.search(value):
+        return _double_quoted(value)
+    old_kind = node.tag if node is not None and not style else None
+    plain = is_plain(value, flow=flow, kind=old_kind)
+    needless = style == "'" and is_plain(node.value, flow=flow)
+    if plain and not needless:
+        return value
+    return "'" + value.replace("'", "''") + "'"
+
+
+def is_plain(value: str, *, flow: bool = False, kind: str | None = None) -> bool:
+    """Tell whether a text may stand without quotes and still be read as that very text."""
+    if not value or value != value.strip() or not PLAIN_START.match(value):
+        return False
+    if ": " in value or " #" in value or value.endswith(":") or value.startswith(("---", "...")):
+        return False
+    if flow and FLOW_SIGNS.search(value):
+        return False
+    if WHOLE_NUMBER.fullmatch(value):
+        return True  # read as text here, and as the same digits everywhere
+    tag = _tag_of(value)
+    return tag in (TEXT_TAG, TIMESTAMP_TAG) or (tag == kind and tag != NULL_TAG)
+
+
+def _tag_of(value: str) -> str:
+    import yaml  # start-up: only writers need it
+
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers
+    for tag, pattern in (*resolvers.get(value[:1], []), *resolvers.get(None, [])):
+        if pattern.match(value):
+            return str(tag)
+    return TEXT_TAG
+
+
+def _double_quoted(value: str) -> str:
+    """JSON's escapes are YAML's too; what neither may hold raw is escaped as well."""
+    quoted = json.dumps(value, ensure_ascii=False)
+    return NEEDS_ESCAPES.sub(lambda sign: f"\\u{ord(sign[0]):04x}", quoted)
 
 
 def block_list_edits(placed: Placed, node: Any, items: Sequence[str]) -> list[Edit] | None:
@@ -106,7 +203,6 @@ def _words(node: Any) -> list[Any]:
 
 
 def _line_of_item(placed: Placed, word: Any) -> tuple[int, int]:
-    """Return the span of the lines that an item takes, its dash and newline with it."""
     start = placed.start(word)
     dash = placed.text.rfind("-", 0, start)
     if placed.text[dash + 1 : start].strip():
