@@ -116,7 +116,7 @@ def run_git(
         told = answer.stderr.decode("utf-8", "replace").strip()
         raise GitError(
             f"`git {_command_name(args)}` failed with exit code {answer.exit_code}",
-            detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`, without a word",
+            detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`; it printed nothing",
         )
     return answer
 
