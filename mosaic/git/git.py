@@ -182,7 +182,6 @@ def _run_once(
 
 
 def _refuse_refused(cwd: Path | str) -> None:
-    """Find out whether git works with the repository at all."""
     found = find_git_dir(cwd)
     if found is None:
         return
