@@ -15,18 +15,6 @@ from mosaic.errors import ExitCode, MissionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PANELS = {
-    "Plan": (
-        "init", "add", "list", "show", "set", "done", "block", "cancel", "reopen", "graph", "sync",
-        "check",
-    ),
-    "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
-    "Review": ("handoff", "gates", "review", "status"),
-    "Parallel": ("panel", "merge"),
-    "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
-}  # fmt: skip
-"""Every command, by the job it does. Each is in the module of its name."""
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code.
@@ -122,7 +110,7 @@ def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:
         if encoding == "utf-8":
             raise error
         return UsageError(
-            "a name or text here cannot be said in the encoding that Python was told to use",
+            "a name or text here cannot be written in the encoding that Python uses",
             detail=f"it is `{encoding}`",
             hint="set `LC_ALL=C.UTF-8`, and take away `PYTHONUTF8=0`",
         )
@@ -138,7 +126,7 @@ def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:
 
         return access_error("used", error.filename, error)
     return FileAccessError(
-        "the system said no",
+        "the system refused an access",
         detail=error.strerror or str(error),
         hint="`MISSION_DEBUG=1` shows where",
     )

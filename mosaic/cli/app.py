@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from mosaic import __version__
-from mosaic.cli import PANELS
+from mosaic.cli.commands import PANELS
 from mosaic.cli.output import emit_error
 from mosaic.errors import ExitCode, UsageError
 
