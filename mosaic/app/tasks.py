@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mosaic.app.runs import RunView
     from mosaic.model import Session, Status, Task
-    from mosaic.plan.ready import Selection, Verdict
+    from mosaic.plan.ready import Verdict
     from mosaic.runs.record import Run
     from mosaic.store.tasks import Problem, Snapshot
 
@@ -256,8 +256,3 @@ def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -
         drawing=draw[form](tasks),
         problems=snapshot.problems,
     )
-
-
-def view_selection(selection: Selection) -> tuple[TaskView, ...]:
-    """Return every task with what the selector says of it, in plan order."""
-    return tuple(TaskView(verdict.task, verdict) for verdict in selection.verdicts)
