@@ -227,20 +227,20 @@ def check_milestones(checked: Checked) -> Iterator[Finding]:
 
 
 def check_runtimes(checked: Checked) -> Iterator[Finding]:
-    """Tasks that name a runtime nobody knows."""
+    """Tasks that name an unknown runtime."""
     for task in checked.tasks:
         if task.runtime and checked.runtimes and task.runtime not in checked.runtimes:
             yield _of_task(
                 task,
                 checked,
                 "RUNTIME_UNKNOWN",
-                f"`{task.id}` names the runtime `{task.runtime}`, which nobody knows",
+                f"`{task.id}` names the runtime `{task.runtime}`, which is unknown",
                 hint="add it under `runtimes` in mission.json",
             )
 
 
 def check_file_names(checked: Checked) -> Iterator[Finding]:
-    """Task files whose name speaks of another task."""
+    """Task files named after another task."""
     for task in checked.tasks:
         name = (task.file or "").rpartition("/")[2]
         begins = name.removesuffix(".md") == task.id or name.startswith(

@@ -20,18 +20,17 @@ from mosaic.prompts.capsule import CapsuleInput, build_capsule
 from mosaic.prompts.context import (
     AttemptFacts,
     CheckpointFacts,
-    Criterion,
+    DependencyReport,
     FileFacts,
-    MilestoneFacts,
-    MissionFacts,
+    NameFacts,
     ProjectFacts,
     PromptContext,
     SessionFacts,
     StateFacts,
     TaskFacts,
     WorktreeFacts,
+    dependency_report,
 )
-from mosaic.prompts.report import DependencyReport, dependency_report
 from mosaic.records import dataclass
 from mosaic.runs.record import Run
 from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
@@ -163,7 +162,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         project=ProjectFacts(
             name=mission.name, description=mission.description, path=str(_project(layout, occasion))
         ),
-        mission=MissionFacts(id=mission.id, name=mission.name),
+        mission=NameFacts(id=mission.id, name=mission.name),
         state=StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
         files=_files(layout, task, occasion),
         worktree=_worktree(occasion.workspace),
@@ -171,7 +170,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
         quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
-        milestone=MilestoneFacts(id=milestone.id, name=milestone.name) if milestone else None,
+        milestone=NameFacts(id=milestone.id, name=milestone.name) if milestone else None,
         branch=current_branch(_project(layout, occasion)),
         previous_session=_previous_session(last) if last is not None else None,
         dependencies=_dependencies(snapshot, task),
@@ -254,9 +253,7 @@ def _task_facts(task: Task, text: str) -> TaskFacts:
         extra=task.extra,
         body=_before_handoff(body),
         missing_sections=missing_sections(text) if text else (),
-        acceptance_criteria=tuple(
-            Criterion(text=item.text, checked=item.checked) for item in acceptance_criteria(text)
-        ),
+        acceptance_criteria=acceptance_criteria(text),
         notes="\n".join(filter(None, (task.notes, notes))),
     )
 

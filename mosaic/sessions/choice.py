@@ -69,7 +69,7 @@ def select_from(
     return select_tasks(
         snapshot.tasks,
         snapshot.document.mission.milestones,
-        held=taken,
+        claimed=taken,
         broken=snapshot.broken_ids,
         only_milestone=milestone,
     )
