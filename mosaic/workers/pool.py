@@ -21,7 +21,6 @@ from mosaic.errors import (
 from mosaic.executors import executor_of
 from mosaic.git.git import find_repository
 from mosaic.machine.identity import host_name
-from mosaic.machine.lock import is_folder_held
 from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
@@ -252,7 +251,7 @@ class Pool:
         live = self._live(snapshot)
         for worker in list(self._workers.values()):
             found = live.get(worker.session_id)
-            if found is not None or is_folder_held(worker.run_dir):
+            if found is not None or executor_of(Run(dir=worker.run_dir)).is_alive():
                 continue
             del self._workers[worker.session_id]
             ended = self._ledger.note_end(worker.task, worker.before, worker.session_id)
