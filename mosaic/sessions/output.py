@@ -12,6 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from mosaic.codec import is_line
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.ports import (
@@ -25,7 +26,6 @@ from mosaic.ports import (
     UsageSeen,
 )
 from mosaic.records import dataclass
-from mosaic.runs.checked import is_line
 from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, telling_lines
 from mosaic.runs.folders import run_of
 from mosaic.runs.transcript import Transcript

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError, UsageError
 from mosaic.git.git import find_work_tree
@@ -168,36 +168,42 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
     findings = [_finding(each, snapshot.layout) for each in census.counted]
     found = [finding for finding in findings if finding is not None]
     found += [
-        Finding(
-            code="WORKTREE_UNKNOWN",
-            level=Level.WARNING,
-            message="a folder among the worktrees is known to nobody",
+        warning(
+            "WORKTREE_UNKNOWN",
+            "a folder among the worktrees is known to nobody",
             path=snapshot.layout.shown(path),
             hint="look into it, then `git worktree remove` or remove the folder",
         )
         for path in census.unknown
     ]
+    found += [finding_of(error, Level.WARNING) for error in census.broken]
     found += [
-        Finding(
-            code=error.code,
-            level=Level.WARNING,
-            message=error.message,
-            path=error.path,
-            detail=error.detail,
-            hint=error.hint,
-        )
-        for error in census.broken
-    ]
-    found += [
-        Finding(
-            code="BRANCH_LEFT",
-            level=Level.WARNING,
-            message=f"branch `{name}` was a worker's, and its worktree is gone",
+        warning(
+            "BRANCH_LEFT",
+            f"branch `{name}` was a worker's, and its worktree is gone",
             hint=f"`git merge {name}` or `git branch -D {name}`",
         )
         for name in census.loose_branches
     ]
     return found
+
+
+def finding_of(error: MissionError, level: Level = Level.ERROR) -> Finding:
+    """Return an error as a finding."""
+    return Finding(
+        code=error.code,
+        level=level,
+        message=error.message,
+        path=error.path,
+        line=error.line,
+        detail=error.detail,
+        hint=error.hint,
+    )
+
+
+def warning(code: str, message: str, **more: Any) -> Finding:
+    """Return a finding that is a warning; `more` as `Finding` has it."""
+    return Finding(code=code, level=Level.WARNING, message=message, **more)
 
 
 def _finding(each: Counted, layout: Layout) -> Finding | None:
@@ -230,10 +236,9 @@ def _finding(each: Counted, layout: Layout) -> Finding | None:
     if told is None:
         return None
     code, words, hint = told
-    return Finding(
-        code=code,
-        level=Level.WARNING,
-        message=f"the worktree `{name}` {words}",
+    return warning(
+        code,
+        f"the worktree `{name}` {words}",
         path=layout.shown(each.workspace.path),
         hint=hint,
     )
