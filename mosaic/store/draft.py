@@ -106,7 +106,6 @@ def changing(
 
 
 def _sweep(layout: Layout) -> None:
-    """Remove what a writer that was killed had begun to write; the lock is held."""
     files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file, layout.manifest_file)
     for folder in {layout.tasks_dir, layout.state_dir, *(path.parent for path in files)}:
         sweep_temporaries(folder, intent=layout.intent_file)
@@ -131,7 +130,6 @@ class Draft:
 
     @property
     def _words(self) -> Mapping[str, Status]:
-        """The project's own status words."""
         return self.snapshot.document.mission.statuses
 
     @property
@@ -373,7 +371,6 @@ class Draft:
             raise error.at(self.layout.shown(path)) from None
 
     def _agree(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
-        """Draft the values that row and file agree on from now on."""
         if not (entry.row and entry.file):
             return
         agreed: dict[str, Value] = {}
