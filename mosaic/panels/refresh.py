@@ -63,12 +63,7 @@ class WorkerChanges:
 
 
 def refresh_panel(panel: Panel, mission: Mission) -> PanelState:
-    """Read how the workers ended, and record it.
-
-    Raises:
-        RecordError: the panel's record cannot be read.
-        LockTimeoutError: another process holds the panel.
-    """
+    """Read how the workers ended, and record it."""
     plan = panel.plan()
     with panel.changing("refreshing"):
         state = panel.state()
@@ -182,7 +177,6 @@ def _refreshed(
 
 
 def _launching(worker: WorkerState, run: Run | None) -> WorkerState:
-    """Look at a worker that is being started, or whose launcher was killed."""
     lives = worker.launcher is not None and is_same_process(worker.launcher) is not False
     if lives or (run is not None and executor_of(run).is_alive()):
         return worker

@@ -72,7 +72,6 @@ class Loop:
         return self._ledger.report
 
     def _turn(self) -> bool:
-        """Hand off one session; tell whether to go on."""
         self._wait_for_survivor()
         snapshot = self._ledger.read_mission()
         met = self._ledger.met_limit(snapshot)

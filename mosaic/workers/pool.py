@@ -146,7 +146,6 @@ class Pool:
                 )
 
     def _turn(self, threads: ThreadPoolExecutor) -> bool:
-        """Take note of what started, ended or was asked for; tell whether to go on."""
         self._take_started()
         snapshot = self._ledger.read_mission()
         self._take_ended(snapshot)
@@ -163,7 +162,6 @@ class Pool:
         return False
 
     def _is_waiting(self) -> bool:
-        """Tell whether a task only waits until it is tried again."""
         return any(until > time.monotonic() for until in self._not_before.values())
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
@@ -203,7 +201,6 @@ class Pool:
         return True
 
     def _next_task(self, snapshot: Snapshot) -> Task | None:
-        """Return what is started next; None when nothing is, now or ever."""
         reserved = dict.fromkeys(self._starting, "a new session")
         selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
         now = time.monotonic()
