@@ -21,7 +21,6 @@ from mosaic.machine.lock import find_foreign_file_system
 from mosaic.machine.paths import is_inside
 from mosaic.machine.process import find_tool, install_path, list_marked
 from mosaic.plan.sizes import format_size
-from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runs.record import Run
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
@@ -67,8 +66,7 @@ class Item(NamedTuple):
     hint: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DoctorReport:
+class DoctorReport(NamedTuple):
     """Everything that was looked at."""
 
     items: tuple[Item, ...]
@@ -80,7 +78,7 @@ class DoctorReport:
 
 
 def examine(mission: Path | None) -> DoctorReport:
-    """Look at everything that Mosaic needs. A missing agent is no fault; a broken lock is."""
+    """Look at everything that Mosaic needs. A missing agent is not a fault; a broken lock is."""
     return DoctorReport(items=tuple(_examine(mission)))
 
 
