@@ -13,7 +13,7 @@ from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
-from mosaic.store.kept import list_kept_ends
+from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
 if TYPE_CHECKING:

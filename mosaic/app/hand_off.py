@@ -8,6 +8,7 @@ from mosaic.app.tasks import TaskView
 from mosaic.model import Mode, RunStatus
 from mosaic.records import dataclass
 from mosaic.sessions.session import hand_off
+from mosaic.workers import face as workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
     from mosaic.runs.record import RunMeta
     from mosaic.sessions.carry import RunCarrier
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.output import LiveSession, Progress
+    from mosaic.sessions.output import Progress
     from mosaic.sessions.session import HandedOff
-    from mosaic.workers.ledger import Ended
-    from mosaic.workers.pool import Worker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,14 +71,11 @@ class EndedSession:
     suggested_followup: Sequence[Mapping[str, Any]]
 
 
-class Face:
-    """What a face hears of the work that it stays with; this one is silent."""
+class Face(workers.Face):
+    """Hears of the sessions that this process stays with; this one is silent."""
 
     watch: Callable[[Progress], None] | None = None
     """Is called again and again while a headless agent works."""
-
-    def say(self, text: str) -> None:
-        """Tell one line."""
 
     def began(self, meta: RunMeta, mode: Mode) -> None:
         """Hear that an agent starts here."""
@@ -90,22 +86,12 @@ class Face:
     def ended(self, end: EndedSession) -> None:
         """Hear how a session of a loop ended."""
 
-    def worker_ended(self, worker: Worker, end: Ended) -> None:
-        """Hear how a worker of a pool ended."""
-
-    def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:
-        """Show the workers of a pool, and the tasks whose worktree is being made."""
-
     def ring(self) -> None:
         """Call a person."""
 
     def heeds_interrupt(self) -> bool:
         """Tell whether Ctrl-C stops the session that runs here."""
         return True
-
-    def stops_wanted(self) -> int:
-        """Return how often the person asked to stop: start no more; stop them; kill them."""
-        return 0
 
 
 def hand_off_task(

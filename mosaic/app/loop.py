@@ -39,7 +39,7 @@ class PoolStart:
         return {**self.report.json_values(), "sessions": self.sessions}
 
 
-class _Alarm:
+class Alarm:
     """Calls a person: through the face, and by the mission's `notify` command.
 
     The command is the one that the mission names now: no agent may name what we run later.
@@ -71,23 +71,18 @@ class _Alarm:
 
 def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: Face) -> LoopReport:
     """Hand off task after task in this process."""
-    from mosaic.workers.loop import Loop, LoopHooks
+    from mosaic.workers.loop import Loop
 
     require_consent(load_mission(mission_file))
 
-    def hand_over(asked: HandOffRequest) -> str:
+    def start(asked: HandOffRequest) -> str:
         done = hand_off_task(mission_file, asked, None, face)
         if isinstance(done, EndedSession):
             face.ended(done)
         return done.session.id
 
-    hooks = LoopHooks(
-        hand_over=hand_over,
-        say=face.say,
-        alert=_Alarm(mission_file, face).alert,
-        wants_stop=lambda: face.stops_wanted() > 0,
-    )
-    return Loop(mission_file, request, limits, hooks).run()
+    alert = Alarm(mission_file, face).alert
+    return Loop(mission_file, request, limits, face, start=start, alert=alert).run()
 
 
 def run_pool(
@@ -113,12 +108,12 @@ def run_pool(
         keeps_full: whether a task that is ready takes the place of one that ended.
         stays: whether to stay to the end, or to leave the workers as soon as they work.
     """
-    from mosaic.workers.pool import Pool, PoolHooks, Worker, room_in
+    from mosaic.workers.pool import Pool, Worker, room_in
 
     require_consent(load_mission(mission_file))
     worktrees: dict[str, tuple[Path, str | None]] = {}
 
-    def hand_over(asked: HandOffRequest) -> Worker:
+    def start(asked: HandOffRequest) -> Worker:
         done = hand_off_task(mission_file, asked, executor, face)
         assert isinstance(done, StartedSession)
         if done.worktree is not None:
@@ -134,15 +129,16 @@ def run_pool(
     room = room_in(mission_file, size)
     if room < size:
         face.say(f"`maxParallel` in mission.json allows {room} at once")
-    hooks = PoolHooks(
-        hand_over=hand_over,
-        say=face.say,
-        alert=_Alarm(mission_file, face).alert,
-        stops_wanted=face.stops_wanted,
-        show=face.show,
-        tell_end=face.worker_ended,
+    pool = Pool(
+        mission_file,
+        request,
+        limits,
+        face,
+        start=start,
+        alert=Alarm(mission_file, face).alert,
+        size=room,
+        keeps_full=keeps_full,
     )
-    pool = Pool(mission_file, request, limits, hooks, size=room, keeps_full=keeps_full)
     report = pool.run() if stays else pool.fill()
     report.worktrees.update(worktrees)
     if stays:

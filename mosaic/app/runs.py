@@ -9,7 +9,6 @@ from mosaic.model import RunStatus
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.folders import find_named_run, newest_run, runs_of_task
-from mosaic.sessions.recovery import is_dead
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,7 +49,11 @@ def view_run(run: Run) -> RunView:
         state = None
     if meta is None or state is None:
         return RunView(run_id=run.id, dir=str(run.dir), status="unreadable")
-    is_gone = state.status is RunStatus.RUNNING and is_dead(run, state)
+    is_gone = False
+    if state.status is RunStatus.RUNNING:
+        from mosaic.sessions.recovery import is_dead  # start-up: few runs are at work
+
+        is_gone = is_dead(run, state)
     return RunView(
         run_id=run.id,
         dir=str(run.dir),

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 from mosaic.app.actor import Actor
 from mosaic.errors import HeldError
 from mosaic.records import dataclass, replace
-from mosaic.store.allowance import Allowance, find_allowance, save_allowance
+from mosaic.store.allowance import (
+    Allowance,
+    find_allowance,
+    find_other_owner,
+    name_of,
+    save_allowance,
+)
 from mosaic.store.consent import SESSION_VARIABLE, allow, commands_of, digest_of, find_unallowed
 from mosaic.store.mission_file import load_mission
-from mosaic.store.owners import find_other_owner, name_of
 from mosaic.store.trust import Standing, adopt_state
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from mosaic import __version__
-from mosaic.cli import PANELS
+from mosaic.cli.commands import PANELS
 from mosaic.cli.output import emit_error
 from mosaic.errors import ExitCode, UsageError
 
@@ -152,7 +152,7 @@ def _complete(app: typer.Typer) -> int:
 
 
 def _usage(error: Exception, *, as_json: bool) -> int:
-    """Tell how a command was called wrongly, with Typer's own words."""
+    """Print how a command was called wrongly, in Typer's words."""
     describe = getattr(error, "format_message", None)
     message = describe() if callable(describe) else str(error)
     context = getattr(error, "ctx", None)

@@ -1,19 +1,18 @@
-"""What a run wrote: whole, its end, or as it comes."""
+"""`mission logs`: what a run wrote, whole, its end, or as it comes."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from mosaic.cli.options import MissionPath, complete_logged
 from mosaic.cli.output import clean, has_reader, warn
-from mosaic.errors import MissionError, RunNotFoundError, UsageError
+from mosaic.errors import MissionError, UsageError
 from mosaic.machine.log_writer import LOST_NAME
 from mosaic.model import Mode, RunStatus
-from mosaic.records import dataclass, replace
 from mosaic.store.reading import locate_mission
 
 if TYPE_CHECKING:
@@ -26,31 +25,11 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.store.mission_file import MissionDocument
 
-# Imports inside functions keep other commands quick to start; see decision 0002.
-
 WARM_UP_LINES = 500
-"""How many lines of a transcript are read before its last ones: they may depend on them."""
+"""How many lines of a transcript are read before its last ones, which may depend on them."""
 
 
-RunName = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[RUN|ID]",
-        autocompletion=complete_logged,
-        help="A run, a task (its newest run) or a session; else the newest session's run.",
-    ),
-]
-Since = Annotated[
-    str | None,
-    typer.Option("--since", metavar="10m|10:30|TIME", help="Only what was written since."),
-]
-Tail = Annotated[
-    int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines.")
-]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What is to be shown of which run, and how."""
 
     document: MissionDocument
@@ -64,17 +43,29 @@ class Asked:
 
 
 def logs_command(
-    name: RunName = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN|ID]",
+            autocompletion=complete_logged,
+            help="A run, a task (its newest run) or a session; else the newest session's run.",
+        ),
+    ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+        bool, typer.Option("--follow", "-f", help="Continue until the run has ended.")
     ] = False,
     stderr: Annotated[bool, typer.Option("--stderr", help="Its stderr, not its stdout.")] = False,
     events: Annotated[bool, typer.Option("--events", help="What happened to the run.")] = False,
     transcript: Annotated[
-        bool, typer.Option("--transcript", help="What the agent said and did.")
+        bool, typer.Option("--transcript", help="What the agent wrote and did.")
     ] = False,
-    since: Since = None,
-    tail: Tail = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="10m|10:30|TIME", help="Only what was written since."),
+    ] = None,
+    tail: Annotated[
+        int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines.")
+    ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The very bytes of stdout or stderr.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     mission: MissionPath = None,
@@ -83,6 +74,7 @@ def logs_command(
 
     Terminal control sequences are taken out; `--raw` leaves them in.
     """
+    from mosaic.app.runs import find_logged_run
     from mosaic.machine.clock import utc_now
     from mosaic.runs.moments import parse_moment
     from mosaic.store.mission_file import load_mission
@@ -95,17 +87,9 @@ def logs_command(
         )
     # Without the tasks: reading them all may write their index.
     document = load_mission(locate_mission(mission))
-    asked = Asked(
-        document=document,
-        run=_find_run(document, name),
-        stream=stream,
-        follow=follow,
-        since=parse_moment(since, utc_now()) if since is not None else None,
-        tail=tail,
-        as_json=as_json,
-        raw=raw,
-    )
-    _show(asked)
+    run = find_logged_run(document, name)
+    moment = parse_moment(since, utc_now()) if since is not None else None
+    _show(Asked(document, run, stream, follow, moment, tail, as_json, raw))
     return 0
 
 
@@ -120,46 +104,21 @@ def _stream(*, stderr: bool, events: bool, transcript: bool) -> Stream:
     return next((stream for stream, is_chosen in chosen.items() if is_chosen), Stream.STDOUT)
 
 
-def _find_run(document: MissionDocument, name: str | None) -> Run:
-    from mosaic.runs.folders import find_named_run, newest_run, runs_of_task
-    from mosaic.store.assemble import build_snapshot
-    from mosaic.store.scan import scan_tasks
-    from mosaic.store.trust import Standing
-
-    runs_dir, sessions = document.layout.runs_dir, document.mission.sessions
-    if name is None:
-        return newest_run(runs_dir, sessions)
-    run = find_named_run(runs_dir, sessions, name)
-    if run is not None:
-        return run
-    # A layout whose state folder leads nowhere: nothing is written to it.
-    nowhere = replace(document.layout.state, standing=Standing.DOUBTED)
-    layout = replace(document.layout, state=nowhere)
-    snapshot = build_snapshot(document, scan_tasks(layout, use_index=False), {})
-    task_id = (snapshot.find(name) or snapshot.get(name)).task.id
-    runs = runs_of_task(runs_dir, task_id)
-    if not runs:
-        raise RunNotFoundError(
-            f"task `{task_id}` has no run", hint=f"`mission next --task {task_id}` makes one"
-        )
-    return runs[-1]
-
-
 def _show(asked: Asked) -> None:
     from mosaic.runs.reading import log_of
 
     with closing(log_of(asked.run, asked.stream)) as log:
         if not log.is_there():
-            _tell_missing(asked)
+            _note_missing(asked)
         view = _begin(asked, log)
         is_over = _show_rest(asked, log, view)
         _write(view.finish(), flush=True)
-        _tell_left_out(asked, log, view, is_over=is_over)
+        _note_left_out(asked, log, view, is_over=is_over)
 
 
 def _begin(asked: Asked, log: LogFile) -> View:
     """Go to where showing begins, and return how it is shown."""
-    from mosaic.cli.logs_view import EventsView, JsonLinesView, JsonObjectsView, RawView, TextView
+    from mosaic.cli.logs_view import EventsView, JsonLinesView, JsonObjectsView, TextView, View
     from mosaic.runs.moments import since_offset
     from mosaic.runs.reading import Stream
 
@@ -178,11 +137,11 @@ def _begin(asked: Asked, log: LogFile) -> View:
         log.offset = max(log.offset, log.line_start(since_offset(asked.run, stream, since)))
     if asked.as_json:
         return JsonLinesView(asked.run.id, stream, log.offset)
-    return RawView() if asked.raw else TextView()
+    return View() if asked.raw else TextView()
 
 
 def _begin_transcript(asked: Asked, log: LogFile) -> View:
-    """Show the last lines if only they are asked for; a line of a file may be none or several."""
+    """Show the last lines if only they are wanted; a line of the file may be none or several."""
     from collections import deque
 
     from mosaic.cli.logs_view import TranscriptView, encoded
@@ -204,7 +163,7 @@ def _begin_transcript(asked: Asked, log: LogFile) -> View:
 
 
 def _reader(asked: Asked) -> OutputReader | None:
-    """Return who understands the transcript; None when nobody does any more."""
+    """Return what understands the transcript; None when nothing does any more."""
     from mosaic.sessions.output import reader_of
 
     try:
@@ -243,7 +202,7 @@ def _write(data: bytes, *, flush: bool) -> None:
         sys.stdout.buffer.flush()
 
 
-def _tell_missing(asked: Asked) -> None:
+def _note_missing(asked: Asked) -> None:
     meta = asked.run.find_meta()
     try:
         is_prepared = asked.run.state().status is RunStatus.PREPARED
@@ -259,12 +218,10 @@ def _tell_missing(asked: Asked) -> None:
         _note(f"run {asked.run.id} has no log of {asked.stream}")
 
 
-def _tell_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> None:
+def _note_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> None:
     """Say what of a log could not be shown, or was never written."""
-    from mosaic.cli.logs_view import ObjectsView
-
     name = log.path.name
-    damaged = log.lines_passed_over + (view.damaged if isinstance(view, ObjectsView) else 0)
+    damaged = log.lines_passed_over + view.damaged
     if damaged:
         lines = "1 line" if damaged == 1 else f"{damaged} lines"
         _note(f"{lines} of {name} could not be read: left out")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mosaic.cli.output import SCHEMA_VERSION
 from mosaic.runs.events import EventType
@@ -32,29 +32,22 @@ LONGEST_PIECE_BYTES = 1 << 20
 TYPE_WIDTH = max(len(kind) for kind in EventType)
 
 
-class View(Protocol):
-    """Turns a log into what is printed."""
+class View:
+    """Turns a log into what is printed; this one prints the very bytes."""
+
+    damaged = 0
+    """How many lines could not be read."""
 
     def feed(self, block: bytes) -> bytes:
         """Take a block, and return what is to be printed of it."""
-
-    def finish(self) -> bytes:
-        """Return what is to be printed when nothing more comes."""
-
-
-class RawView:
-    """The very bytes."""
-
-    def feed(self, block: bytes) -> bytes:
-        """Return it."""
         return block
 
     def finish(self) -> bytes:
-        """Return nothing."""
+        """Return what is to be printed when nothing more comes."""
         return b""
 
 
-class TextView:
+class TextView(View):
     """Text that no terminal obeys."""
 
     def __init__(self) -> None:
@@ -65,11 +58,11 @@ class TextView:
         return encoded(self._text.feed(block))
 
     def finish(self) -> bytes:
-        """Return what was held back."""
+        """Return what was kept back."""
         return encoded(self._text.finish())
 
 
-class JsonLinesView:
+class JsonLinesView(View):
     """One object a line of what an agent wrote."""
 
     def __init__(self, run_id: str, stream: Stream, offset: int) -> None:
@@ -78,12 +71,12 @@ class JsonLinesView:
         self._text = HarmlessText()
 
     def feed(self, block: bytes) -> bytes:
-        """Return the lines that are whole."""
-        return b"".join(self._object(piece) for piece in self._lines.feed(block))
+        """Return the lines that are complete."""
+        return b"".join(map(self._object, self._lines.feed(block)))
 
     def finish(self) -> bytes:
-        """Return a last line that has no newline."""
-        return b"".join(self._object(piece) for piece in self._lines.finish())
+        """Return a last line without a newline."""
+        return b"".join(map(self._object, self._lines.finish()))
 
     def _object(self, piece: Piece) -> bytes:
         if piece.has_newline:
@@ -95,23 +88,22 @@ class JsonLinesView:
         return dumped("log.line", values | ({"partial": True} if piece.is_partial else {}))
 
 
-class ObjectsView:
-    """What files of JSON lines have in common; `damaged` counts lines that are no objects."""
+class ObjectsView(View):
+    """What views of JSON lines have in common: blocks are of complete lines."""
 
     needs_objects = True
-    """Whether a line that is no object is left out."""
+    """Whether a line that is not an object is left out."""
 
     def __init__(self, since: datetime | None, time_key: str) -> None:
-        self.damaged = 0
         self._since = since
         self._time_key = time_key
 
     def feed(self, block: bytes) -> bytes:
-        """Take a block of whole lines."""
+        """Take a block of complete lines."""
         return encoded("".join(f"{line}\n" for line in self.lines(block)))
 
     def lines(self, block: bytes) -> Iterator[str]:
-        """Return the same as lines."""
+        """Return what is to be printed of a block as lines."""
         for line in block.removesuffix(b"\n").split(b"\n"):
             values = parse_object(line)
             if values is None and self.needs_objects:
@@ -123,12 +115,8 @@ class ObjectsView:
         """Return what is to be printed of one line."""
         raise NotImplementedError
 
-    def finish(self) -> bytes:
-        """Return nothing: every line was whole."""
-        return b""
-
-    def is_asked_for(self, values: Mapping[str, Any]) -> bool:
-        """Tell whether a line was written since the moment; one that does not tell counts."""
+    def is_recent(self, values: Mapping[str, Any]) -> bool:
+        """Tell whether a line was written since the moment; one without a time counts."""
         if self._since is None:
             return True
         written = parse_time(values.get(self._time_key))
@@ -141,19 +129,17 @@ class EventsView(ObjectsView):
     def __init__(self, *, since: datetime | None) -> None:
         super().__init__(since, "created_at")
 
-    def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:
+    def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002
         """Return an event in one line."""
-        del line
-        if not self.is_asked_for(values):
-            return
-        written = parse_time(values.get("created_at"))
-        when = f"{written.astimezone():%H:%M:%S.%f}"[:-3] if written else "--:--:--.---"
-        kind = one_line(values.get("type", ""))
-        yield f"{when}  {kind:<{TYPE_WIDTH}}  {one_line(values.get('message', ''))}".rstrip()
+        if self.is_recent(values):
+            written = parse_time(values.get("created_at"))
+            when = f"{written.astimezone():%H:%M:%S.%f}"[:-3] if written else "--:--:--.---"
+            kind = one_line(values.get("type", ""))
+            yield f"{when}  {kind:<{TYPE_WIDTH}}  {one_line(values.get('message', ''))}".rstrip()
 
 
 class TranscriptView(ObjectsView):
-    """What an agent did, in the words of whoever understands it; without one, as it stands."""
+    """What an agent did, in words; without a reader for its events, the lines themselves."""
 
     def __init__(self, reader: OutputReader | None, *, since: datetime | None) -> None:
         super().__init__(since, "timestamp")
@@ -161,31 +147,30 @@ class TranscriptView(ObjectsView):
         self.needs_objects = reader is not None
 
     def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:
-        """Return what is seen in a line; the reader gets every line, it remembers them."""
+        """Return what is seen in a line."""
         if self._reader is None:
             seen = [harmless_text(line.decode("utf-8", "replace"))]
-        else:
+        else:  # it gets every line, for it remembers them
             seen = [one_line(words_for(each)) for each in self._reader.feed(line)]
-        if self.is_asked_for(values):
+        if self.is_recent(values):
             yield from (words for words in seen if words)
 
 
 class JsonObjectsView(ObjectsView):
-    """The objects themselves, one a line."""
+    """The objects themselves, one a line, under a key of their own where one is given."""
 
     def __init__(self, kind: str, time_key: str, *, key: str = "", since: datetime | None) -> None:
         super().__init__(since, time_key)
         self._kind = kind
         self._key = key
 
-    def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:
-        """Return an object with its kind, under a key of its own where that has one."""
-        del line
-        if self.is_asked_for(values):
+    def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002
+        """Return the object with its kind."""
+        if self.is_recent(values):
             body = {self._key: values} if self._key else values
             try:
                 yield dumped(self._kind, body).decode("ascii").removesuffix("\n")
-            except (ValueError, RecursionError):  # what we may read and JSON has no word for
+            except (ValueError, RecursionError):  # what Python reads and JSON cannot express
                 self.damaged += 1
 
 
@@ -196,7 +181,7 @@ def dumped(kind: str, values: Mapping[str, Any]) -> bytes:
 
 
 def parse_object(line: bytes) -> dict[str, Any] | None:
-    """Return a line's object; None when it is none."""
+    """Return a line's object; None when it is not one."""
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):

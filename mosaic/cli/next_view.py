@@ -32,7 +32,7 @@ def launch_mode(*, headless: bool) -> Mode:
 
 
 def print_next(*, as_json: bool = False) -> int:
-    """Print what the next agent would be told, as `mission next --print` does by itself."""
+    """Print the prompt of the next agent, as `mission next --print` does by itself."""
     from mosaic.sessions.choice import HandOffRequest
 
     request = HandOffRequest(mode=launch_mode(headless=as_json))
@@ -65,16 +65,17 @@ def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
     from mosaic.app.preview import explain_choice
     from mosaic.plan.ready import explain_selection, summarize_waiting
 
-    choice, selection = explain_choice(read_mission(path), milestone)
+    choice = explain_choice(read_mission(path), milestone)
+    selection = choice.selection
     lines = [clean(line) for line in explain_selection(selection)]
-    if choice.chosen is None:
+    if selection.chosen is None:
         lines.append(f"nothing is ready: {clean(summarize_waiting(selection))}")
     result = Result(
         kind="task.selection",
         data=choice,
         lines=lines,
         exit_code=report_problems(choice.problems, as_json=as_json)
-        or (ExitCode.OK if choice.chosen else ExitCode.NOTHING_TO_DO),
+        or (ExitCode.OK if selection.chosen else ExitCode.NOTHING_TO_DO),
         next_commands=["mission next"],
     )
     return emit(result, as_json=as_json)
@@ -202,9 +203,9 @@ def _ended(done: EndedSession) -> Result:
 
     session, problem = done.session, done.problem
     facts = [length_words(session), usage_words(session.usage), f"ended {done.outcome}"]
-    stands = "ended" if done.task_status == "gone" else f"is {paint_status(done.task_status)}"
+    words = "ended" if done.task_status == "gone" else f"is {paint_status(done.task_status)}"
     lines = [
-        f"{paint(done.task.task.id, 'bold')} {stands}: {clean(done.summary)}",
+        f"{paint(done.task.task.id, 'bold')} {words}: {clean(done.summary)}",
         paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run_dir.name}", "dim"),
         *_place_lines(done),
     ]

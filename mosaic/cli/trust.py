@@ -98,7 +98,7 @@ def _show(trust: Trust, *, as_json: bool) -> int:
 
 
 def _lines(trust: Trust) -> list[str]:
-    from mosaic.store.owners import name_of
+    from mosaic.store.allowance import name_of
 
     lines = []
     for command in trust.commands:

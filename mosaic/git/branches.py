@@ -47,9 +47,6 @@ def files_on_branches(cwd: Path | str, folder: str, table: str) -> BranchFiles:
 
     Returns:
         Empty without git, repository or commits.
-
-    Raises:
-        GitError: git breaks off in between.
     """
     paths = [_tree_path(folder), _tree_path(table)]
     if None in paths:
@@ -130,7 +127,6 @@ def _read_all(cwd: Path | str, trees: Sequence[_Object], blobs: Sequence[_Object
 
 
 def _contents(output: bytes) -> Iterator[bytes | None]:
-    """Yield each object of `cat-file --batch`: a line `id kind size`, its bytes, a newline."""
     at = 0
     while at < len(output):
         end = output.index(b"\n", at)

@@ -41,7 +41,7 @@ def parse_duration(text: str) -> float:
     )
     if not seconds:
         shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-        raise UsageError(f"`{shown}` is no length of time", hint="write `45m`, `1h30m` or `90s`")
+        raise UsageError(f"`{shown}` is not a length of time", hint="write `45m`, `1h30m` or `90s`")
     if seconds > LONGEST_SECONDS:
         raise UsageError(f"`{text}` is more than a hundred years", hint="write a shorter time")
     return float(seconds)

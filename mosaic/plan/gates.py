@@ -67,12 +67,12 @@ def _parse_gate(entry: object, taken: set[str]) -> Gate | None:
     elif isinstance(command, list) and command and all(isinstance(part, str) for part in command):
         argv, shown = tuple(command), " ".join(command)
     else:
-        raise _bad(f"`{entry}` is no gate", "write a command")
+        raise _bad(f"`{entry}` is not a gate", "write a command")
     timeout = values.get("timeout")
     scope = values.get("scope", [])
     scope = [scope] if isinstance(scope, str) else scope
     if not isinstance(scope, list) or not all(isinstance(glob, str) for glob in scope):
-        raise _bad("`scope` of a gate is no list of globs", 'write `["src/**"]`')
+        raise _bad("`scope` of a gate is not a list of globs", 'write `["src/**"]`')
     try:
         seconds = parse_duration(str(timeout)) if timeout is not None else None
     except UsageError as error:

@@ -67,13 +67,13 @@ class Verdict(NamedTuple):
 
     task: Task
     reason: Reason
-    said: str = ""
+    words: str = ""
     """Why, in words; nothing where the task itself says it all."""
 
     @property
     def detail(self) -> str:
         """Why, in words."""
-        return self.said or _ready_words(self.task)
+        return self.words or _ready_words(self.task)
 
     @property
     def is_ready(self) -> bool:
@@ -102,14 +102,15 @@ class Selection:
     def ready(self) -> tuple[Verdict, ...]:
         """What may be handed off, in the order in which it should be."""
         judge = self._judge
-        found = [said for task in judge.candidates() if (said := judge.verdict(task)).is_ready]
+        verdicts = map(judge.verdict, judge.candidates())
+        found = [verdict for verdict in verdicts if verdict.is_ready]
         current = current_milestone(self._milestones)
         # Those that are alike stay in plan order, in which they come.
         found.sort(
-            key=lambda said: (
-                said.reason is not Reason.RESUMABLE,
-                current is None or said.task.milestone != current.id,
-                priority_rank(said.task.priority),
+            key=lambda verdict: (
+                verdict.reason is not Reason.RESUMABLE,
+                current is None or verdict.task.milestone != current.id,
+                priority_rank(verdict.task.priority),
             )
         )
         return tuple(found)
@@ -130,7 +131,7 @@ class Selection:
         return self.ready[0].task if self.ready else None
 
     def of(self, task_id: str) -> Verdict | None:
-        """Return what is said of one task."""
+        """Return what the selector says of one task."""
         task = self._judge.by_id.get(task_id)
         return self._judge.verdict(task) if task is not None else None
 
@@ -139,7 +140,7 @@ def select_tasks(
     tasks: Sequence[Task],
     milestones: Sequence[Milestone],
     *,
-    held: Mapping[str, str] | None = None,
+    claimed: Mapping[str, str] | None = None,
     broken: Collection[str] = (),
     only_milestone: str | None = None,
 ) -> Selection:
@@ -148,11 +149,11 @@ def select_tasks(
     Args:
         tasks: all tasks, in plan order.
         milestones: the declared ones, in order.
-        held: ids of live sessions by the id of the task that each works on.
+        claimed: ids of live sessions by the id of the task that each works on.
         broken: ids of tasks that cannot be trusted.
         only_milestone: the one milestone to choose from.
     """
-    judge = _Judge(tasks, milestones, held or {}, broken, only_milestone=only_milestone)
+    judge = _Judge(tasks, milestones, claimed or {}, broken, only_milestone=only_milestone)
     return Selection(judge, milestones)
 
 
@@ -219,15 +220,15 @@ class _Judge:
         self,
         tasks: Sequence[Task],
         milestones: Sequence[Milestone],
-        held: Mapping[str, str],
+        claimed: Mapping[str, str],
         broken: Collection[str],
         *,
         only_milestone: str | None,
     ) -> None:
         self.tasks = tasks
-        self._held = held
+        self._claimed = claimed
         self._broken = broken
-        self._doubtful = {*held, *broken}
+        self._doubtful = {*claimed, *broken}
         self._only = only_milestone
         self._finished = {m.id for m in milestones if m.status is MilestoneStatus.COMPLETED}
 
@@ -259,7 +260,7 @@ class _Judge:
         return [
             task
             for task in self.tasks
-            if (task.status is progress or task.id in self._held) and task.write_scope
+            if (task.status is progress or task.id in self._claimed) and task.write_scope
         ]
 
     @cached_property
@@ -269,7 +270,7 @@ class _Judge:
         return ScopeIndex([task.write_scope for task in self._worked_on])
 
     def candidates(self) -> Iterator[Task]:
-        """Yield the tasks that may be ready: no other is, and nothing more is said of these."""
+        """Yield the tasks that may be ready: no other is."""
         todo, progress, done = Status.TODO, Status.IN_PROGRESS, self._done
         for task in self.tasks:
             if task.status is todo:
@@ -288,14 +289,14 @@ class _Judge:
         if self._only is not None and task.milestone != self._only:
             return Verdict(task, Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`")
         if begun:
-            said = "is in progress, and no session works on it"
-            return Verdict(task, Reason.RESUMABLE, said)
+            words = "is in progress, and no session works on it"
+            return Verdict(task, Reason.RESUMABLE, words)
         return self._waiting(task) or Verdict(task, Reason.READY)
 
     def _doubt(self, task: Task) -> tuple[Reason, str]:
         if task.id in self._broken:
             return Reason.BROKEN, "cannot be trusted; `mission check` says why"
-        return Reason.LIVE_SESSION, f"session `{self._held[task.id]}` works on it"
+        return Reason.LIVE_SESSION, f"session `{self._claimed[task.id]}` works on it"
 
     def _waiting(self, task: Task) -> Verdict | None:
         if task.id in self._cycle_words:
@@ -303,8 +304,8 @@ class _Judge:
         if not self._done.issuperset(task.depends_on):
             return Verdict(task, *self._waiting_for(task))
         if task.milestone in self._finished:
-            said = f"its milestone `{task.milestone}` is completed"
-            return Verdict(task, Reason.MILESTONE_FINISHED, said)
+            words = f"its milestone `{task.milestone}` is completed"
+            return Verdict(task, Reason.MILESTONE_FINISHED, words)
         return self._scope_verdict(task) if task.write_scope else None
 
     def _scope_verdict(self, task: Task) -> Verdict | None:
@@ -314,10 +315,10 @@ class _Judge:
             other = self._worked_on[number]
             if other.id == task.id:
                 continue
-            said = f"its write scope meets that of `{other.id}`, in progress"
+            words = f"its write scope meets that of `{other.id}`, in progress"
             if self._scopes.is_exhausted:
-                said = "the write scopes of tasks in progress have too many globs to compare"
-            return Verdict(task, Reason.SCOPE_OVERLAP, said)
+                words = "the write scopes of tasks in progress have too many globs to compare"
+            return Verdict(task, Reason.SCOPE_OVERLAP, words)
         return None
 
     def _waiting_for(self, task: Task) -> tuple[Reason, str]:

@@ -25,6 +25,6 @@ def parse_size(text: str) -> int:
     found = SIZE.fullmatch(text.strip())
     if found is None:
         shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-        raise UsageError(f"`{shown}` is no size", hint="write `500kB`, `32MB` or `1GB`")
+        raise UsageError(f"`{shown}` is not a size", hint="write `500kB`, `32MB` or `1GB`")
     power = " kmgt".index((found[2] or " ").lower())
     return int(float(found[1]) * THOUSAND**power)

@@ -25,7 +25,7 @@ CHECKBOX = re.compile(r"^\s*\[[ xX]?\]\s*")
 
 
 def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status | None:
-    """Return the status that a word stands for; None when it is no status word.
+    """Return the status that a word stands for; None for any other word.
 
     Case, blanks, `-`, `_`, an apostrophe and a leading emoji, check mark or box do not matter.
     """

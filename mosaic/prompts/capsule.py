@@ -16,7 +16,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from mosaic.prompts.bounded import bounded, cut_text, one_line, plain_text
-from mosaic.prompts.report import bounded_reports
+from mosaic.prompts.context import bounded_reports
 from mosaic.records import dataclass
 from mosaic.text.fields import field_values
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from mosaic.model import JsonValue, Milestone, Mission, Session, Task
     from mosaic.plan.progress import Progress
-    from mosaic.prompts.context import Criterion
-    from mosaic.prompts.report import DependencyReport
+    from mosaic.prompts.context import DependencyReport
+    from mosaic.text.sections import Criterion
 
 SCHEMA_VERSION = 1
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from mosaic.prompts.bounded import bounded, cut_text, exact_line, one_line, plain_text
-from mosaic.prompts.report import bounded_reports
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from mosaic.model import JsonValue
-    from mosaic.prompts.report import DependencyReport
+    from collections.abc import Sequence
+
+    from mosaic.model import JsonValue, Task
     from mosaic.text.fields import FieldValue
+    from mosaic.text.sections import Criterion
 
 TemplateValue: TypeAlias = (
     "str | int | float | bool | list[TemplateValue] | dict[str, TemplateValue] | None"
@@ -38,6 +39,10 @@ _EXACT = frozenset(
         "write_scope", "quality_gates", "command",
     }
 )  # fmt: skip
+_MOST_REPORTS = 30
+_ALL_REPORTS = 24_000
+_ONE_REPORT = 6_000
+_LEAST_REPORT = 600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,8 +55,8 @@ class ProjectFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MissionFacts:
-    """`mission`: the mission's id and name."""
+class NameFacts:
+    """`mission` and `milestone`: the mission, and the milestone that counts."""
 
     id: str
     name: str
@@ -79,14 +84,6 @@ class FileFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MilestoneFacts:
-    """`milestone`: the current one."""
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SessionFacts:
     """`previous_session`: the one before this."""
 
@@ -109,14 +106,6 @@ class WorktreeFacts:
     branch: str | None
     base: str
     """The commit that it began from."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Criterion:
-    """One acceptance criterion of the task."""
-
-    text: str
-    checked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +146,7 @@ class AttemptFacts:
 
     number: int = 1
     conversation_continued: bool = False
-    """The agent still knows what it was told before."""
+    """The agent still knows the conversation before."""
     why_last_ended: str | None = None
     checkpoint: CheckpointFacts | None = None
     needs_human: tuple[str, ...] = ()
@@ -166,6 +155,20 @@ class AttemptFacts:
     """Steps that earlier runs suggested."""
     failed_gates: tuple[str, ...] = ()
     """Quality gates that failed, each with the end of what it wrote."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DependencyReport:
+    """A task that the next one depends on, and what it hands over."""
+
+    id: str
+    title: str = ""
+    status: str | None = None
+    """None when no task has this id."""
+    next_handoff: str = ""
+    risks: str = ""
+    file: str | None = None
+    """Where the whole handoff stands."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,14 +204,14 @@ class PromptContext:
     """
 
     project: ProjectFacts
-    mission: MissionFacts
+    mission: NameFacts
     state: StateFacts
     files: FileFacts
     task: TaskFacts
     runtime: str
     headless: bool
     quality_gates: tuple[str, ...] = ()
-    milestone: MilestoneFacts | None = None
+    milestone: NameFacts | None = None
     branch: str | None = None
     worktree: WorktreeFacts | None = None
     previous_session: SessionFacts | None = None
@@ -217,6 +220,35 @@ class PromptContext:
     session_id: str | None = None
     run_id: str | None = None
     command: str | None = None
+
+
+def dependency_report(task: Task, sections: Mapping[str, str]) -> DependencyReport:
+    """Return what a task hands over."""
+    return DependencyReport(
+        id=task.id,
+        title=task.title,
+        status=task.status.value,
+        next_handoff=plain_text(sections.get("next_handoff", "")).strip(),
+        risks=plain_text(sections.get("risks", "")).strip(),
+        file=task.file,
+    )
+
+
+def bounded_reports(reports: Sequence[DependencyReport]) -> tuple[DependencyReport, ...]:
+    """Return reports that fit into a prompt together, each text cut to its fair share.
+
+    At most thirty are kept; what is cut says in which file the whole stands.
+    """
+    kept = reports[:_MOST_REPORTS]
+    share = min(_ONE_REPORT, max(_LEAST_REPORT, _ALL_REPORTS // max(1, len(kept))))
+    return tuple(
+        replace(
+            report,
+            next_handoff=cut_text(report.next_handoff, share * 2 // 3, report.file),
+            risks=cut_text(report.risks, share // 3, report.file),
+        )
+        for report in kept
+    )
 
 
 def prompt_values(context: PromptContext) -> dict[str, TemplateValue]:

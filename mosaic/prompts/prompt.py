@@ -66,7 +66,7 @@ def fit_prompt(text: str, *, heading: str, name: str) -> str:
     prompt = _without_blank_start(plain_text(text))
     if not prompt:
         raise TemplateError(
-            "the template writes nothing", path=name, hint="an agent needs to be told its task"
+            "the template writes nothing", path=name, hint="an agent needs to know its task"
         )
     if prompt[0] in _FORBIDDEN_STARTS:
         prompt = f"# {one_line(heading, 100)}\n\n{prompt}"

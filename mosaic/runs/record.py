@@ -102,7 +102,7 @@ class RunState:
     """What the agent did last, in words."""
     output_bytes: int = 0
     usage: Usage | None = None
-    """What it consumed so far, as far as it tells."""
+    """What it consumed so far, as far as it reports that."""
     begin_tree: ObjectId | None = None
     """The work tree when the agent was started; kept by the hidden ref `<run>/0`."""
     place: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -143,7 +143,8 @@ class Run:
 
     def meta(self) -> RunMeta:
         """Read meta.json; a RecordError where it is missing or broken."""
-        return meta_from(self._read("meta.json"), self.dir / "meta.json")
+        meta = load_record(RunMeta, self._read("meta.json"), self.dir / "meta.json")
+        return meta if meta.step_kind else replace(meta, step_kind=meta.runtime)
 
     def find_meta(self) -> RunMeta | None:
         """Return meta.json, or None where it cannot be read."""
@@ -218,21 +219,6 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
     run.write_state(
         RunState(status=RunStatus.PREPARED, attempt=meta.attempt, updated_at=meta.created_at)
     )
-
-
-def meta_values(meta: RunMeta) -> dict[str, JsonValue]:
-    """Return what meta.json holds."""
-    return dump_record(meta)
-
-
-def meta_from(data: bytes | Mapping[str, Any], place: Path) -> RunMeta:
-    """Read what meta.json holds.
-
-    Raises:
-        RecordError: it is broken.
-    """
-    meta = load_record(RunMeta, data, place)
-    return meta if meta.step_kind else replace(meta, step_kind=meta.runtime)
 
 
 def advance(state: RunState, now: datetime, **changes: Any) -> RunState:

@@ -47,12 +47,7 @@ class AgentProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> ProcessIdentity:
-        """Start it.
-
-        Raises:
-            ProgramNotFoundError: its program cannot be started.
-            FailedError: its output cannot be recorded.
-        """
+        """Start it."""
         order = self._order
         environ = {k: v for k, v in child_environment().items() if k not in order.unset}
         environ.update(order.env)

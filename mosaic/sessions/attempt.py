@@ -76,11 +76,7 @@ def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
 def plan_attempt(
     snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
 ) -> Attempt:
-    """Return what is known of earlier sessions, with what is asked to be gone on from.
-
-    Raises:
-        CheckpointNotFoundError: the task has no such checkpoint.
-    """
+    """Return what is known of earlier sessions, with what is asked to be gone on from."""
     attempt = attempt_of(snapshot, task)
     if request.from_checkpoint is not None:
         found = find_checkpoint(snapshot, task.id, request.from_checkpoint)
@@ -104,7 +100,6 @@ def find_checkpoint(snapshot: Snapshot, task_id: str, seq: int) -> FoundCheckpoi
 
     Raises:
         CheckpointNotFoundError: the task has none of that number.
-        RecordError: it cannot be read.
     """
     from mosaic.runs.checkpoint import read_checkpoints  # start-up: `mission set` needs none
 

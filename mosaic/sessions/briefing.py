@@ -20,18 +20,17 @@ from mosaic.prompts.capsule import CapsuleInput, build_capsule
 from mosaic.prompts.context import (
     AttemptFacts,
     CheckpointFacts,
-    Criterion,
+    DependencyReport,
     FileFacts,
-    MilestoneFacts,
-    MissionFacts,
+    NameFacts,
     ProjectFacts,
     PromptContext,
     SessionFacts,
     StateFacts,
     TaskFacts,
     WorktreeFacts,
+    dependency_report,
 )
-from mosaic.prompts.report import DependencyReport, dependency_report
 from mosaic.records import dataclass
 from mosaic.runs.record import Run
 from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
@@ -94,12 +93,7 @@ class Briefing:
 
 
 def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
-    """Render the prompt and the capsule of a hand-off. Writes nothing.
-
-    Raises:
-        TemplateError: a template cannot be rendered.
-        FileAccessError: a file that the prompt is made of cannot be read.
-    """
+    """Render the prompt and the capsule of a hand-off. Writes nothing."""
     from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
 
     layout = snapshot.layout
@@ -137,13 +131,7 @@ class Preview:
 
 
 def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
-    """Do everything up to the claim: the capsule is written, and nothing else is changed.
-
-    Raises:
-        NothingReadyError: no task is ready.
-        TaskNotReadyError: the task that was asked for cannot be handed off.
-        BrokenFileError: the mission's files are broken.
-    """
+    """Do everything up to the claim: the capsule is written, and nothing else is changed."""
     task = choose_task(snapshot, request)
     runtime = choose_runtime(snapshot, task, request, is_preview=True)
     attempt = plan_attempt(snapshot, task, runtime, request)
@@ -174,7 +162,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         project=ProjectFacts(
             name=mission.name, description=mission.description, path=str(_project(layout, occasion))
         ),
-        mission=MissionFacts(id=mission.id, name=mission.name),
+        mission=NameFacts(id=mission.id, name=mission.name),
         state=StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
         files=_files(layout, task, occasion),
         worktree=_worktree(occasion.workspace),
@@ -182,7 +170,7 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
         quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
-        milestone=MilestoneFacts(id=milestone.id, name=milestone.name) if milestone else None,
+        milestone=NameFacts(id=milestone.id, name=milestone.name) if milestone else None,
         branch=current_branch(_project(layout, occasion)),
         previous_session=_previous_session(last) if last is not None else None,
         dependencies=_dependencies(snapshot, task),
@@ -265,9 +253,7 @@ def _task_facts(task: Task, text: str) -> TaskFacts:
         extra=task.extra,
         body=_before_handoff(body),
         missing_sections=missing_sections(text) if text else (),
-        acceptance_criteria=tuple(
-            Criterion(text=item.text, checked=item.checked) for item in acceptance_criteria(text)
-        ),
+        acceptance_criteria=acceptance_criteria(text),
         notes="\n".join(filter(None, (task.notes, notes))),
     )
 
@@ -336,7 +322,6 @@ def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: O
 
 
 def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:
-    """Return the attempt's checkpoint as a prompt tells it."""
     found = attempt.checkpoint
     if found is None:
         return None

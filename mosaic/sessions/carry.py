@@ -74,15 +74,9 @@ class RunCarrier:
         """Take up a prepared run.
 
         Args:
-            run_dir: its record.
-            order: how it is started.
             watch: told now and then how it gets on.
             examine: says, when it has ended, what finished work would still lack.
             heeds_interrupt: asked at Ctrl-C whether the run is to be stopped.
-
-        Raises:
-            RecordError: the record cannot be read.
-            MissionFileError: the mission cannot be read.
         """
         self._examine = examine
         self._begin: TakenTree | None = None
@@ -116,12 +110,7 @@ class RunCarrier:
         self.end: RunEnd | None = None
 
     def start(self) -> Started:
-        """Start the agent.
-
-        Raises:
-            ProgramNotFoundError: its program cannot be started; nothing is left behind.
-            HeldError: the run was started already.
-        """
+        """Start the agent."""
         is_session = self.meta.session_id is not None
         self._begin = take_begin_tree(self._source) if is_session else None
         try:
@@ -132,11 +121,7 @@ class RunCarrier:
         return Started(agent=agent, supervisor_pid=os.getpid(), place=self._order.place)
 
     def complete(self) -> None:
-        """Stay to the end and record it; where that cannot be done, keep it: see `settled`.
-
-        Raises:
-            FileAccessError: the run's own record cannot be written; the end itself is recorded.
-        """
+        """Stay to the end and record it; where that cannot be done, keep it: see `settled`."""
         try:
             self._keep_begin()
             end = self._supervisor.carry()
@@ -203,7 +188,6 @@ class RunCarrier:
             return False
 
     def _record(self, end: RunEnd) -> Outcome:
-        """Record the end in the mission, where it is a session's."""
         if self.meta.session_id is None:
             return decide_step_outcome(ended=end.ended, words=end.ending.message, report=end.report)
         end = replace(end, rules=self.rules, run=self.run)

@@ -80,11 +80,7 @@ def _last_tree(run: Run) -> str | None:
 
 
 def changes_of_pairs(top: Path, pairs: Sequence[TreePair]) -> list[FileChange]:
-    """Return what was changed between trees, pair after pair, and not changed back since.
-
-    Raises:
-        GitError: git could not tell.
-    """
+    """Return what was changed between trees, pair after pair, and not changed back since."""
     if not pairs:
         return []
     touched = {
@@ -98,11 +94,7 @@ def changes_of_pairs(top: Path, pairs: Sequence[TreePair]) -> list[FileChange]:
 
 
 def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
-    """Return the files that a task's agents changed, over all its runs; None when not known.
-
-    Raises:
-        GitRefusedError: git refuses the repository.
-    """
+    """Return the files that a task's agents changed, over all its runs; None when not known."""
     top = find_repository(snapshot.layout.project)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     agents = [run for run in runs if is_session_run(run)]

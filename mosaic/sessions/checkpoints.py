@@ -63,14 +63,9 @@ def checkpoint_task(
     """Take a checkpoint now: into the live run of the task, else into a record of its own.
 
     Args:
-        snapshot: the mission.
         task_id: the task; None for that of the live or the last session.
         note: what a person says of it.
         base: a branch or commit to compare with.
-
-    Raises:
-        UsageError: no task is named and none is being worked on.
-        TaskNotFoundError: there is no such task.
     """
     task = snapshot.get(task_id or _task_at_work(snapshot)).task
     run = _live_run(snapshot, task.id)
@@ -101,11 +96,7 @@ def checkpoint_task(
 
 
 def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:
-    """Return a task's checkpoints in their order.
-
-    Raises:
-        TaskNotFoundError: there is no such task.
-    """
+    """Return a task's checkpoints in their order."""
     task = snapshot.get(task_id).task
     return read_checkpoints(runs_of_task(snapshot.layout.runs_dir, task.id))
 
@@ -116,7 +107,6 @@ def restore_checkpoint(
     """Rebuild a checkpoint's tree, and prove that it is that very tree.
 
     Args:
-        snapshot: the mission.
         found: the checkpoint.
         into: a clean work tree, or a folder that is not there yet and becomes a worktree of
             the repository; None for the work tree of the mission.
@@ -124,10 +114,6 @@ def restore_checkpoint(
 
     Raises:
         FailedError: it holds no tree, or nothing that the tree could be rebuilt from is here.
-        HeldError: a session works in the mission's work tree.
-        DirtyTreeError: the work tree has changes.
-        UsageError: `into` is neither.
-        RestoreUnfinishedError: an earlier restore stands there half-way.
     """
     layout, checkpoint = snapshot.layout, found.checkpoint
     if checkpoint.tree is None:

@@ -59,7 +59,6 @@ def select_from(
     """Return which tasks are ready in a mission as it stands, live sessions included.
 
     Args:
-        snapshot: the mission.
         milestone: the one milestone to choose from.
         reserved: tasks that are taken though no lock says so yet, with by whom.
         live: the sessions that live, where the caller has looked already.
@@ -70,7 +69,7 @@ def select_from(
     return select_tasks(
         snapshot.tasks,
         snapshot.document.mission.milestones,
-        held=taken,
+        claimed=taken,
         broken=snapshot.broken_ids,
         only_milestone=milestone,
     )
@@ -81,8 +80,6 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
 
     Raises:
         NothingReadyError: no task is ready.
-        TaskNotReadyError: the one that was asked for is not.
-        BrokenFileError: no task is ready, and some cannot be read.
     """
     if snapshot.document.mission.status is MissionStatus.PAUSED:
         raise NotReadyError(
@@ -165,11 +162,7 @@ def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force:
 
 
 def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
-    """Name the session that has a task already.
-
-    Raises:
-        SessionLiveError: there is one.
-    """
+    """Name the session that has a task already."""
     for found in live_or_unknown(snapshot):
         # One that is just being started may still give the task back.
         if found.lock.task_id == task.id and not found.is_starting:

@@ -63,11 +63,7 @@ def refuse_live(found: FoundLock, now: datetime) -> SessionLiveError:
 
 
 def new_session_id(snapshot: Snapshot) -> str:
-    """Return the next free session id; one that is only reserved is not free.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-    """
+    """Return the next free session id; one that is only reserved is not free."""
     reserved = [found.lock.session_id for found in find_sessions(snapshot)]
     return next_session_id([*snapshot.document.mission.sessions.ids(), *reserved])
 
@@ -78,9 +74,6 @@ def reserve_task(
     """Keep a task from everybody else, without a change of the mission's files yet.
 
     The caller has made sure, under the mission lock, that no session lives in the place.
-
-    Raises:
-        FileAccessError: the lock cannot be written.
     """
     lock = SessionLock(
         session_id=session_id,
@@ -104,9 +97,6 @@ def claim_task(
     """Take a task: set it in progress and lock the work tree.
 
     The caller has made sure, under the same lock, that no other session lives in the place.
-
-    Raises:
-        BrokenFileError: the task's files cannot be changed.
     """
     if task.status is not Status.IN_PROGRESS:
         draft.edit_task(task.id, {"status": Status.IN_PROGRESS.value}, utc_now())

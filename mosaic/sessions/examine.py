@@ -56,8 +56,19 @@ class GateResult:
 
     @property
     def is_green(self) -> bool:
-        """Whether nothing speaks against the work."""
+        """Whether the gate has no objection."""
         return self.outcome in ("passed", "skipped")
+
+    def json_values(self) -> dict[str, str | None]:
+        """Return it as `--json` prints it."""
+        return {
+            "name": self.gate.name,
+            "command": self.gate.shown,
+            "outcome": self.outcome,
+            "words": self.words,
+            "run_id": self.run.id if self.run else None,
+            "tail": self.tail,
+        }
 
 
 def session_carrier(
@@ -165,17 +176,12 @@ def run_gates(
     """Run all gates in their order, each as a recorded step; stop only when stopped.
 
     Args:
-        snapshot: the mission.
         task_id: whose record they belong to.
         cwd: where they run.
         gates: the gates; None: those of the mission as it stands.
         changed: the files that were changed; None: not known, so every gate counts.
         heartbeat_file: touched while they run, for the session that waits for them.
         tell: called with each result as it is known.
-
-    Raises:
-        MissionFileError: the gates cannot be read.
-        TaskNotFoundError: there is no such task.
     """
     results = []
     if gates is None:

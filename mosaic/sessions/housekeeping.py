@@ -22,7 +22,6 @@ from mosaic.git.git import find_work_tree
 from mosaic.git.hidden_refs import forget_trees
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.leftovers import Leftover, find_leftovers
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.removing import (
@@ -32,7 +31,7 @@ from mosaic.machine.removing import (
     remove_folder,
     rename_folder,
 )
-from mosaic.machine.staging import is_temporary
+from mosaic.machine.staging import Leftover, find_leftovers, is_temporary
 from mosaic.model import RunStatus
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
@@ -274,7 +273,6 @@ def _survey_panel(folder: Path, files: Sequence[Path], look: _Look) -> Iterator[
 
 
 def _panel_files(folder: Path) -> list[Path]:
-    """Return the files of a panel's own record."""
     if not PANEL_NAME.fullmatch(folder.name):
         return []
     return [
@@ -297,7 +295,6 @@ def _why_no_panel(folder: Path) -> str | None:
 
 
 def _why_not_ours(run: Run) -> str | None:
-    """Say why a folder is not the record of a run of ours; None where it is."""
     if not RUN_NAME.fullmatch(run.id):
         return "it has another name"
     for name in ("meta.json", "state.json"):

@@ -26,7 +26,7 @@ from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
-from mosaic.sessions.worktrees import worktree_findings
+from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
@@ -43,18 +43,14 @@ if TYPE_CHECKING:
 
 
 def inspect_mission(mission_file: Path) -> list[Finding]:
-    """Return everything that is wrong with a mission, errors first.
-
-    Raises:
-        MissionFileError: mission.json cannot be read at all.
-    """
+    """Return everything that is wrong with a mission, errors first."""
     # Looked at before and after the files: a session that ends in between is none that is lost.
     live = _live_sessions(read_layout(mission_file))
     snapshot = read_mission(mission_file, use_index=False)
     with contextlib.suppress(MissionError):  # a lock that cannot be read is a finding below
         live |= {found.lock.session_id for found in live_or_unknown(snapshot)}
     problems = (*snapshot.problems, *snapshot.session_problems)
-    findings = [_problem_finding(problem.error) for problem in problems]
+    findings = [finding_of(problem.error) for problem in problems]
     findings += _lock_findings(snapshot)
     findings += _conflict_findings(snapshot)
     findings += _state_findings(snapshot)
@@ -125,35 +121,19 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
 
 
 def _drift_words(entry: Entry) -> list[str]:
-    return [f"{carry.field} is newer in the {_other(carry.to)}" for carry in entry.carries]
-
-
-def _other(side: str) -> str:
-    return "table" if side == "file" else "file"
-
-
-def _problem_finding(error: MissionError, level: Level = Level.ERROR) -> Finding:
-    return Finding(
-        code=error.code,
-        level=level,
-        message=error.message,
-        path=error.path,
-        line=error.line,
-        detail=error.detail,
-        hint=error.hint,
-    )
+    other = {"file": "table", "table": "file"}
+    return [f"{carry.field} is newer in the {other[carry.to]}" for carry in entry.carries]
 
 
 def _lock_findings(snapshot: Snapshot) -> list[Finding]:
     try:
         dead = [found for found in find_locks(snapshot.layout) if found.is_dead]
     except MissionError as error:
-        return [_problem_finding(error)]
+        return [finding_of(error)]
     return [
-        Finding(
-            code="SESSION_DEAD",
-            level=Level.WARNING,
-            message=f"session `{found.lock.session_id}` is locked, and {found.judgement.because}",
+        warning(
+            "SESSION_DEAD",
+            f"session `{found.lock.session_id}` is locked, and {found.judgement.because}",
             path=snapshot.layout.shown(found.path),
             hint="`mission status` ends it",
             fixable=True,
@@ -169,10 +149,9 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
         shown = snapshot.layout.shown(run.dir)
         if is_half_laid_out(run):
             findings.append(
-                Finding(
-                    code="RUN_HALF_MADE",
-                    level=Level.WARNING,
-                    message=f"run `{run.id}` was never laid out to its end, and never began",
+                warning(
+                    "RUN_HALF_MADE",
+                    f"run `{run.id}` was never laid out to its end, and never began",
                     path=shown,
                     hint="`mission check --fix` removes it",
                     fixable=True,
@@ -182,14 +161,13 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
         try:
             meta, state = run.meta(), run.state()
         except MissionError as error:
-            findings.append(_problem_finding(error, Level.WARNING))
+            findings.append(finding_of(error, Level.WARNING))
             continue
         if meta.session_id is None and state.status is RunStatus.RUNNING and is_dead(run, state):
             findings.append(
-                Finding(
-                    code="STEP_DEAD",
-                    level=Level.WARNING,
-                    message=f"step `{meta.step_id}` of `{meta.task_id}` runs no more, "
+                warning(
+                    "STEP_DEAD",
+                    f"step `{meta.step_id}` of `{meta.task_id}` runs no more, "
                     "and nobody recorded its end",
                     path=shown,
                     hint="`mission check --fix` records it",
@@ -198,10 +176,9 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
             )
         if read_events(run).torn:
             findings.append(
-                Finding(
-                    code="EVENTS_TORN",
-                    level=Level.WARNING,
-                    message=f"a line of the events of run `{run.id}` is torn",
+                warning(
+                    "EVENTS_TORN",
+                    f"a line of the events of run `{run.id}` is torn",
                     path=f"{shown}/worker.log",
                     detail="a crash cut it off; the rest is read",
                 )
@@ -214,8 +191,8 @@ def _restore_findings(layout: Layout) -> list[Finding]:
     try:
         notes = list_restoring(layout)
     except MissionError as error:
-        return [_problem_finding(error)]
-    return [_problem_finding(note.error()) for note in notes if not note.is_live]
+        return [finding_of(error)]
+    return [finding_of(note.error()) for note in notes if not note.is_live]
 
 
 def _exposure_findings(layout: Layout) -> list[Finding]:
@@ -223,10 +200,9 @@ def _exposure_findings(layout: Layout) -> list[Finding]:
     if not has_checkpoints(layout.project):
         return []
     return [
-        Finding(
-            code="CHECKPOINTS_PUSHED",
-            level=Level.WARNING,
-            message=f"`git push {name}` carries all refs, and the checkpoints with them",
+        warning(
+            "CHECKPOINTS_PUSHED",
+            f"`git push {name}` carries all refs, and the checkpoints with them",
             hint=f"`git config --unset remote.{name}.mirror` where that is not meant; "
             "`git push --all` and `--tags` carry branches and tags alone",
         )
@@ -241,10 +217,9 @@ def _leftover_findings(layout: Layout) -> list[Finding]:
         return []
     size = format_size(sum(each.size_bytes for each in left))
     return [
-        Finding(
-            code="FILES_LEFT",
-            level=Level.WARNING,
-            message=f"{len(left)} temporary files of killed processes are left, {size}",
+        warning(
+            "FILES_LEFT",
+            f"{len(left)} temporary files of killed processes are left, {size}",
             path=layout.shown(left[0].path),
             hint="`mission check --fix` removes them",
             fixable=True,
@@ -260,9 +235,9 @@ def _conflict_findings(snapshot: Snapshot) -> list[Finding]:
             file = find_text(path)
             refuse_conflict(file.text if file else "", path=snapshot.layout.shown(path))
         except MergeConflictError as error:
-            findings.append(_problem_finding(error))
+            findings.append(finding_of(error))
         except MissionError as error:
-            findings.append(_problem_finding(error, Level.WARNING))
+            findings.append(finding_of(error, Level.WARNING))
     return findings
 
 
@@ -275,10 +250,9 @@ def _unmerged_findings(snapshot: Snapshot) -> list[Finding]:
     listed = answer_of([*command, *map(str, (*own, *others))], layout.project) or ""
     names = (line.partition("\t")[2] for line in listed.split("\0"))
     return [
-        Finding(
-            code="MERGE_UNFINISHED",
-            level=Level.WARNING,
-            message=f"git has not merged `{name}` yet",
+        warning(
+            "MERGE_UNFINISHED",
+            f"git has not merged `{name}` yet",
             path=name,
             hint="`git add` it when it is as it should be, or `git merge --abort`",
         )
@@ -296,7 +270,7 @@ def _repository_findings(snapshot: Snapshot) -> list[Finding]:
             *_exposure_findings(snapshot.layout),
         ]
     except GitRefusedError as error:
-        return [_problem_finding(error)]
+        return [finding_of(error)]
 
 
 def _state_findings(snapshot: Snapshot) -> list[Finding]:
@@ -304,11 +278,11 @@ def _state_findings(snapshot: Snapshot) -> list[Finding]:
     layout = snapshot.layout
     state = layout.state
     if state.standing in (Standing.DOUBTED, Standing.CLOSED):
-        finding = _problem_finding(state.refusal())
+        finding = finding_of(state.refusal())
         is_closed = state.standing is Standing.CLOSED
         return [replace(finding, level=Level.WARNING) if is_closed else finding]
     try:
         refuse_links_out(layout)
     except MissionError as error:
-        return [_problem_finding(error)]
+        return [finding_of(error)]
     return []

@@ -1,7 +1,7 @@
 """An end that could not be recorded: kept, and recorded once the mission is back.
 
 While an agent works, mission.json may be removed, broken or locked. Its session then ends all
-the same, and what is known of the end is kept as one file (see `mosaic.store.kept`):
+the same, and what is known of the end is kept as one file (see `mosaic.store.state`):
 
     {"layout_version": 1, "meta": {…}, "rules": {…}, "facts": {…}}     as records hold them
 """
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError
+from mosaic.executors import executor_of
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.model import EndReason
 from mosaic.plan.rules import Rules  # noqa: TC001 - the codec looks these up
@@ -24,8 +24,7 @@ from mosaic.runs.folders import run_of
 from mosaic.runs.record import RunMeta  # noqa: TC001
 from mosaic.runs.result import RunEnd  # noqa: TC001
 from mosaic.sessions.record_end import Settled, finish_record, record_end_in
-from mosaic.store.kept import folders_of_ends, list_kept_ends
-from mosaic.store.state import ensure_state_dir
+from mosaic.store.state import ensure_state_dir, folders_of_ends, list_kept_ends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +79,7 @@ def record_kept_ends(draft: Draft) -> list[Settled]:
     for path, kept in find_kept_ends(layout):
         meta = kept.meta
         run = run_of(layout.runs_dir, meta.task_id, meta.run_id)
-        if is_folder_held(run.dir):
+        if executor_of(run).is_alive():
             continue  # its supervisor is about to finish the record
         if not _is_recorded(draft, meta):
             end = replace(kept.facts, rules=kept.rules)

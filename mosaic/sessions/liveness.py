@@ -124,12 +124,10 @@ def judge_session(lock: SessionLock, signs: Signs) -> Judgement:
     if not signs.own_host:
         minutes = int(signs.heartbeat_age_seconds // 60)
         if signs.heartbeat_age_seconds > STALE_HEARTBEAT_SECONDS:
-            return Judgement(
-                life=Life.DEAD, because=f"no sign of life from `{lock.process.host}` for {minutes}m"
-            )
+            return dead(f"no sign of life from `{lock.process.host}` for {minutes}m")
         return Judgement(life=Life.ALIVE, because=f"it runs on `{lock.process.host}`")
     if not signs.own_boot:
-        return Judgement(life=Life.DEAD, because="the machine was started again since")
+        return dead("the machine was started again since")
     if signs.supervisor_holds_run:
         return _alive("its supervisor holds the run", signs)
     if not signs.own_namespace:
@@ -137,14 +135,14 @@ def judge_session(lock: SessionLock, signs: Signs) -> Judgement:
     if signs.process_lives is None:
         if signs.is_own:
             return _alive("this command was started by its agent", signs)
-        return Judgement(life=Life.UNKNOWN, because="its process cannot be looked at from here")
+        return unknown("its process cannot be looked at from here")
     if signs.process_lives:
         if lock.process.pid == 0:
             return Judgement(life=Life.ALIVE, because=STARTING)
         return _alive(
             f"its agent still runs as pid {lock.process.pid}, without a supervisor", signs
         )
-    return Judgement(life=Life.DEAD, because="its process is gone")
+    return dead("its process is gone")
 
 
 def _judge_elsewhere(signs: Signs) -> Judgement:
@@ -154,15 +152,19 @@ def _judge_elsewhere(signs: Signs) -> Judgement:
     if signs.is_own:
         return _alive("this command was started by its agent", signs)
     if signs.namespace_lives or signs.heartbeat_age_seconds <= STALE_HEARTBEAT_SECONDS:
-        return Judgement(
-            life=Life.UNKNOWN,
-            because="it ran in another pid namespace, and cannot be looked at from here",
-        )
+        return unknown("it ran in another pid namespace, and cannot be looked at from here")
     minutes = int(signs.heartbeat_age_seconds // 60)
-    return Judgement(
-        life=Life.DEAD,
-        because=f"nobody is seen in its pid namespace, and no sign of life came for {minutes}m",
-    )
+    return dead(f"nobody is seen in its pid namespace, and no sign of life came for {minutes}m")
+
+
+def dead(because: str) -> Judgement:
+    """Judge a session dead."""
+    return Judgement(life=Life.DEAD, because=because)
+
+
+def unknown(because: str) -> Judgement:
+    """Judge that a session's life cannot be told."""
+    return Judgement(life=Life.UNKNOWN, because=because)
 
 
 def _alive(because: str, signs: Signs) -> Judgement:
@@ -177,11 +179,7 @@ def _alive(because: str, signs: Signs) -> Judgement:
 
 
 def find_locks(layout: Layout) -> list[FoundLock]:
-    """Read every session lock of a mission and judge it; copies of another's are left out.
-
-    Raises:
-        LockFileError: one of them cannot be read. It is left as it is.
-    """
+    """Read every session lock of a mission and judge it; copies of another's are left out."""
     return [
         FoundLock(path=path, lock=lock, judgement=judge_session(lock, _observe(lock, path, layout)))
         for path, lock in list_locks(layout)

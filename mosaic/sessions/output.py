@@ -12,6 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from mosaic.codec import is_line
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.ports import (
@@ -25,7 +26,6 @@ from mosaic.ports import (
     UsageSeen,
 )
 from mosaic.records import dataclass
-from mosaic.runs.checked import is_line
 from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, telling_lines
 from mosaic.runs.folders import run_of
 from mosaic.runs.transcript import Transcript
@@ -232,11 +232,7 @@ class OutputFollower:
 
 
 def reader_of(meta: RunMeta, mission: Mission, mode: Mode) -> OutputReader:
-    """Return who understands what a run writes.
-
-    Raises:
-        RuntimeUnknownError: the mission does not know its runtime any more.
-    """
+    """Return who understands what a run writes."""
     if meta.session_id is None and meta.panel_id is None:
         return TextReader(meta.argv[0])
     return get_runtime(meta.runtime, mission.runtimes).reader(mode)

@@ -118,13 +118,9 @@ def prepare_run(
     """Write a run's record, with everything that it is given; nothing stays behind on failure.
 
     Args:
-        layout: where records are.
         plan: what is asked of the run.
         give: returns what it is given; called with the run's folder made.
         event: noted as the first event of the run.
-
-    Raises:
-        FileAccessError: the record cannot be written.
     """
     with laying_out(layout.runs_dir, plan.owner) as run:
         given = give(run)
@@ -204,12 +200,7 @@ def order_of(
 def prepare_session(
     snapshot: Snapshot, chosen: Chosen, place: Place, attempt: Attempt, request: HandOffRequest
 ) -> Prepared:
-    """Prepare the run of an agent's session.
-
-    Raises:
-        TemplateError: the prompt cannot be rendered.
-        FileAccessError: the record cannot be written.
-    """
+    """Prepare the run of an agent's session."""
     layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
     rules = claim_rules(snapshot, task)
 

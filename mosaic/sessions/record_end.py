@@ -70,9 +70,6 @@ def patiently(act: Callable[[], Answer]) -> Answer:
     """Do what needs the mission's files; where it fails, try again for a few seconds.
 
     An editor, a formatter or git may be saving them in this moment.
-
-    Raises:
-        MissionError: it failed each time.
     """
     for pause in PAUSES_SECONDS:
         try:
@@ -100,12 +97,7 @@ def earlier_usage(sessions: Iterable[Session], session_id: str, conversation: st
 
 
 def record_end(mission_file: Path, meta: RunMeta, facts: RunEnd, lock_file: Path) -> Settled:
-    """Record an end in mission.json and the task's files, and free the session lock.
-
-    Raises:
-        LockTimeoutError: the mission lock was not free.
-        BrokenFileError: mission.json cannot be read or written.
-    """
+    """Record an end in mission.json and the task's files, and free the session lock."""
 
     def record() -> Settled:
         with changing(
@@ -236,16 +228,11 @@ def finish_record(
     """Write an end into a run's record: an event, result.json, and state.json last of all.
 
     Args:
-        run: the run.
-        meta: what was asked of it.
         facts: how it ended.
         outcome: what that means.
         state: where it stood; None leaves state.json as it is.
         log: its events, where somebody has them open.
         words: added to the event.
-
-    Raises:
-        FileAccessError: the record cannot be written.
     """
     log = log or EventLog(run)
     kind = STEP_EVENTS[outcome.run_status]

@@ -19,23 +19,22 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mosaic.codec import dump_json, parse_json
-from mosaic.errors import GitError, MissionError, RecordError, RestoreUnfinishedError
+from mosaic.codec import JsonForm, dump_json, dump_record, load_record
+from mosaic.errors import GitError, MissionError, RestoreUnfinishedError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.removing import remove_file
-from mosaic.records import asdict, dataclass, replace
-from mosaic.runs.checked import checked
+from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mosaic.model import Text
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.store.layout import Layout
 
-LAYOUT_VERSION = 1
 PREFIX = "restore"
 GIT_END_SECONDS = 10.0
 """How long a git that a killed restore left may take to die."""
@@ -45,14 +44,15 @@ GIT_END_SECONDS = 10.0
 class Restoring:
     """What is noted of a restore that has begun."""
 
+    json_form = JsonForm(version=1)
     task_id: str
     seq: int
     run_id: str
-    place: str
+    place: Text
     """The top of the work tree."""
     from_tree: str
     to_tree: str
-    kept: tuple[str, ...] = ()
+    kept: tuple[Text, ...] = ()
     pid: int = 0
     """Whoever restores; by it the copy of git's index is named."""
 
@@ -81,20 +81,12 @@ class Settled:
 
 
 def find_restoring(layout: Layout, place: Path | None = None) -> Restoring | None:
-    """Return the note of a restore in a work tree, the mission's own unless another is named.
-
-    Raises:
-        RecordError: it cannot be read.
-    """
+    """Return the note of a restore in a work tree, the mission's own unless another is named."""
     return _read(layout, _note_of(layout, place))
 
 
 def list_restoring(layout: Layout) -> list[Restoring]:
-    """Return the notes of all restores that have begun, where their work tree is still there.
-
-    Raises:
-        RecordError: one cannot be read.
-    """
+    """Return the notes of all restores that have begun, where their work tree is still there."""
     try:
         names = sorted(os.listdir(layout.state_dir))
     except OSError:
@@ -105,12 +97,7 @@ def list_restoring(layout: Layout) -> list[Restoring]:
 
 
 def refuse_half_restored(layout: Layout, place: Path | None = None) -> None:
-    """Make sure that a work tree, the mission's own unless named, is not half-way to a checkpoint.
-
-    Raises:
-        RestoreUnfinishedError: it is, or a restore is at work.
-        RecordError: the note of a restore cannot be read.
-    """
+    """Make sure that a work tree, by default the mission's own, is not restored half-way."""
     note = find_restoring(layout, place)
     if note is not None and os.path.isdir(note.place):
         raise note.error()
@@ -152,15 +139,10 @@ def noted(
 
 
 def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
-    """Finish a restore that was killed, or take it back; what neither tree holds is saved.
-
-    Raises:
-        RestoreUnfinishedError: a process is at work on it.
-        GitError: git refused; the note stands, and the next call goes on.
-    """
+    """Finish a restore that was killed, or take it back; what neither tree holds is saved."""
     from mosaic.git.diff import compare_trees
     from mosaic.git.restore import carry_on, foreign_paths
-    from mosaic.machine.leftovers import scratch_of
+    from mosaic.machine.staging import scratch_of
 
     top = Path(note.place)
     if note.is_live:
@@ -187,9 +169,8 @@ def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
 
 
 def _write(layout: Layout, note: Restoring) -> None:
-    values = {"layout_version": LAYOUT_VERSION, **asdict(note), "kept": list(note.kept)}
     path = _note_of(layout, Path(note.place))
-    write_private(path, dump_json(values), root=layout.state_dir)
+    write_private(path, dump_json(dump_record(note)), root=layout.state_dir)
 
 
 def _is_in(path: str, folder: str) -> bool:
@@ -219,20 +200,8 @@ def _read(layout: Layout, path: Path) -> Restoring | None:
     data = find_bytes(path)
     if data is None:
         return None
-    try:
-        values: dict[str, Any] = parse_json(data)
-        if values["layout_version"] > LAYOUT_VERSION:
-            raise RecordError("the note of a restore is of a newer Mosaic", path=path)
-        known = {name: values[name] for name in Restoring.__dataclass_fields__ if name in values}
-        known["kept"] = tuple(known.get("kept", ()))
-        note = checked(Restoring(**known))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordError(
-            "the note of an interrupted restore cannot be read",
-            path=path,
-            detail=str(error),
-            hint="look at `git status`, then remove the note",
-        ) from None
+    what, hint = "the note of a restore", "look at `git status`, then remove the note"
+    note = load_record(Restoring, data, path, what=what, hint=hint)
     if path == _note_of(layout, None):
         return replace(note, place=str(_home(layout)))
     return note if path == _note_of(layout, Path(note.place)) else None

@@ -108,11 +108,7 @@ def scope_that_counts(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
 
 
 def write_rules(run: Run, rules: Rules) -> str:
-    """Write rules.json, and return its digest.
-
-    Raises:
-        FileAccessError: it cannot be written.
-    """
+    """Write rules.json, and return its digest."""
     data = dump_json(dump_record(rules))
     write_private(run.dir / RULES_NAME, data, root=run.dir)
     return _digest_of(data)
@@ -161,10 +157,8 @@ def note_changes(
     mission lock held.
 
     Args:
-        run: the run.
         rules: those that it began with.
         changes: how they differ now.
-        document: the mission as the run left it.
     """
     if not changes:
         return

@@ -93,10 +93,8 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         TaskNotReadyError: the task that was asked for cannot be handed off.
         SessionLiveError: a session works in this work tree already.
         ConsentNeededError: the mission names commands that the person has not allowed.
-        RestoreUnfinishedError: a checkpoint stands half-way in the mission's work tree.
+        RestoreUnfinishedError: the mission's work tree is half-way to a checkpoint.
         ProgramNotFoundError: the agent cannot be started; nothing was changed.
-        GitRefusedError: git refuses the repository.
-        BrokenFileError: the mission's files are broken.
     """
     with changing(mission_file, doing="handing off a task") as draft:
         require_consent(draft.snapshot.document)
@@ -148,11 +146,7 @@ class _Launched:
 
 
 def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
-    """Choose the task, and where it is worked on; a worktree's task is reserved at once.
-
-    Raises:
-        SessionLiveError: it would be worked on where a session lives already.
-    """
+    """Choose the task, and where it is worked on; a worktree's task is reserved at once."""
     layout, now = snapshot.layout, utc_now()
     try:
         task = choose_task(snapshot, request)
@@ -270,11 +264,7 @@ def _confirm(draft: Draft, begun: _Begun) -> _Launched:
 
 
 def refuse_second_session(snapshot: Snapshot, now: datetime) -> None:
-    """Make sure that no live session works in the main work tree.
-
-    Raises:
-        SessionLiveError: one does.
-    """
+    """Make sure that no live session works in the main work tree."""
     for found in live_or_unknown(snapshot):
         if found.path == snapshot.layout.session_lock:
             raise refuse_live(found, now)

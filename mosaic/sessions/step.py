@@ -58,7 +58,6 @@ def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
     """Write a step's record and start nothing.
 
     Raises:
-        TaskNotFoundError: there is no such task.
         UsageError: name or kind will not do, or the command holds what must not be stored.
     """
     if masked_argv(request.argv, "") != request.argv:
@@ -80,13 +79,7 @@ def prepare_step(snapshot: Snapshot, request: StepRequest) -> Run:
 
 
 def run_step(snapshot: Snapshot, request: StepRequest, executor: Executor) -> Run:
-    """Record a step, run its command, and stay to its end.
-
-    Raises:
-        TaskNotFoundError: there is no such task.
-        UsageError: name or kind will not do.
-        ProgramNotFoundError: it cannot be started; no record stays behind.
-    """
+    """Record a step, run its command, and stay to its end."""
     prepared = _prepare(snapshot, request, EventType.RUN_PREPARED)
     with _dropped_on_failure(prepared.run):
         executor.start(prepared.run.dir, prepared.order)
@@ -100,7 +93,6 @@ def start_prepared(run: Run, executor: Executor) -> None:
     Raises:
         HeldError: it was started already.
         UsageError: it is an agent's run.
-        ProgramNotFoundError: it cannot be started; it stays as it was.
     """
     meta = run.meta()
     if meta.session_id is not None:
@@ -114,12 +106,7 @@ def start_prepared(run: Run, executor: Executor) -> None:
 def note_step(
     snapshot: Snapshot, task_id: str, *, name: str, kind: str, work: Callable[[Run], Done]
 ) -> tuple[Run, Done]:
-    """Record something that Mosaic itself does for a task, outside of any session.
-
-    Raises:
-        TaskNotFoundError: there is no such task.
-        MissionError: whatever the work raises; no record stays behind.
-    """
+    """Record something that Mosaic itself does for a task, outside of any session."""
     request = StepRequest(
         task_id=task_id,
         name=name,

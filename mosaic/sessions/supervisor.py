@@ -120,7 +120,6 @@ class Supervisor:
         """Start the agent, with the work tree as it stands now on record.
 
         Raises:
-            ProgramNotFoundError: its program cannot be started.
             HeldError: another supervisor carries this run, or has carried it.
         """
         self._folder = hold_folder(self.run.dir)

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import find_entry, host_name, is_same_process, unseen_identity
-from mosaic.machine.lock import is_folder_held
 from mosaic.machine.process import list_marked
 from mosaic.machine.traces import DELETED, find_environment, find_folder, find_holder
 from mosaic.model import ProcessIdentity, SessionLock, Status
 from mosaic.records import dataclass, replace
-from mosaic.sessions.liveness import FoundLock, Judgement, Life, find_locks
+from mosaic.sessions.liveness import FoundLock, Judgement, Life, dead, find_locks, unknown
 from mosaic.sessions.session_lock import list_locks
 
 if TYPE_CHECKING:
@@ -58,22 +58,14 @@ class Marked:
 
 
 def find_sessions(snapshot: Snapshot) -> list[FoundLock]:
-    """Return every session that has a lock, and those that live, or may live, without one.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-    """
+    """Return every session that has a lock, and those that live, or may live, without one."""
     locked = find_locks(snapshot.layout)
     known = {found.lock.session_id for found in locked}
     return [*locked, *_find_unrecorded(snapshot, known)]
 
 
 def live_or_unknown(snapshot: Snapshot) -> list[FoundLock]:
-    """Return those of them that are not surely dead.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-    """
+    """Return those of them that are not surely dead."""
     return [found for found in find_sessions(snapshot) if not found.is_dead]
 
 
@@ -99,13 +91,9 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
     """Record the end of every dead session, and settle what a killed writer left.
 
     Takes the mission lock only if there is something to do.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
-        LockTimeoutError: the mission lock was not free.
     """
     from mosaic.machine.lock import was_killed
-    from mosaic.store.kept import list_kept_ends
+    from mosaic.store.state import list_kept_ends
     from mosaic.store.trust import Standing
 
     layout = snapshot.layout
@@ -138,12 +126,12 @@ def find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
 def judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     """Judge a listed session without end, lock and marked processes; None: it lives elsewhere."""
     if session.host != host_name():
-        return _unknown(f"it ran on `{session.host}`, and has no lock here")
+        return unknown(f"it ran on `{session.host}`, and has no lock here")
     run = _run_of(session, layout)
     if _has_supervisor(session, run, layout):
         return Judgement(life=Life.ALIVE, because="its supervisor still runs; its lock is gone")
     if _sees_too_little():
-        return _unknown("it ran outside of the sandbox that this command runs in")
+        return unknown("it ran outside of the sandbox that this command runs in")
     try:
         state = run.state() if run is not None else None
     except MissionError:
@@ -151,13 +139,13 @@ def judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     if state is None:
         return _judge_by_number(session, layout)
     if state.agent is None:
-        return Judgement(life=Life.DEAD, because="its agent never ran")
+        return dead("its agent never ran")
     return _judge_agent(state.agent, layout)
 
 
 def _has_supervisor(session: Session, run: Run | None, layout: Layout) -> bool:
     if run is not None:
-        return is_folder_held(run.dir)
+        return executor_of(run).is_alive()
     if not session.run_id:
         return False
     from mosaic.runs.folders import run_of  # start-up: hardly ever needed
@@ -169,9 +157,9 @@ def _has_supervisor(session: Session, run: Run | None, layout: Layout) -> bool:
 def _judge_agent(agent: ProcessIdentity, layout: Layout) -> Judgement | None:
     lives = is_same_process(agent)
     if lives is None:
-        return _unknown("its process cannot be looked at from here")
+        return unknown("its process cannot be looked at from here")
     if not lives:
-        return Judgement(life=Life.DEAD, because="its process is gone")
+        return dead("its process is gone")
     if is_marked_elsewhere(agent.pid, layout):
         return None
     return Judgement(
@@ -195,15 +183,15 @@ def _judge_by_number(session: Session, layout: Layout) -> Judgement | None:
     if entry is None:
         hidden = session.pid > 0 and is_same_process(unseen_identity(session.pid)) is None
         if hidden:
-            return _unknown(f"pid {session.pid} is hidden from this user")
+            return unknown(f"pid {session.pid} is hidden from this user")
     if entry is None or entry.is_zombie:
-        return Judgement(life=Life.DEAD, because="its process is gone")
+        return dead("its process is gone")
     if is_marked_elsewhere(session.pid, layout):
         return None
     moment, listed = started_moment(entry), session.started_at.timestamp()
     if moment is not None and not -EARLY_SECONDS <= moment - listed <= LATE_SECONDS:
-        return Judgement(life=Life.DEAD, because="its pid is another process's by now")
-    return _unknown(f"pid {session.pid} may be its agent, and its record is gone")
+        return dead("its pid is another process's by now")
+    return unknown(f"pid {session.pid} may be its agent, and its record is gone")
 
 
 def _find_unrecorded(snapshot: Snapshot, locked: Collection[str]) -> list[FoundLock]:
@@ -341,7 +329,3 @@ def _sees_too_little() -> bool:
 
 def _is_over(judgement: Judgement | None) -> bool:
     return judgement is not None and judgement.life is Life.DEAD
-
-
-def _unknown(because: str) -> Judgement:
-    return Judgement(life=Life.UNKNOWN, because=because)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError, UsageError
 from mosaic.git.git import find_work_tree
@@ -57,9 +57,6 @@ def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> Work
     """Return the worktree that a task is worked on in; None: the mission's own work tree.
 
     A task that has one goes on in it: that is where its work is.
-
-    Raises:
-        RecordError: what is known of its worktree cannot be read.
     """
     known = find_workspace(layout, task.id)
     if known is None and not request.worktree:
@@ -118,9 +115,6 @@ def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]
     """Remove the worktrees that nobody needs and that hold nothing of their own.
 
     Those of a panel go with `mission panel shutdown`.
-
-    Raises:
-        LockFileError: a session lock cannot be read.
     """
     swept = []
     for each in count_worktrees(snapshot).counted:
@@ -147,7 +141,6 @@ def drop_worktree(
     Raises:
         UsageError: there is none of that name.
         HeldError: somebody works in it.
-        NotReadyError: something would be lost, and `force` is not set.
     """
     layout = snapshot.layout
     workspace = find_workspace(layout, name)
@@ -175,36 +168,42 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
     findings = [_finding(each, snapshot.layout) for each in census.counted]
     found = [finding for finding in findings if finding is not None]
     found += [
-        Finding(
-            code="WORKTREE_UNKNOWN",
-            level=Level.WARNING,
-            message="a folder among the worktrees is known to nobody",
+        warning(
+            "WORKTREE_UNKNOWN",
+            "a folder among the worktrees is known to nobody",
             path=snapshot.layout.shown(path),
             hint="look into it, then `git worktree remove` or remove the folder",
         )
         for path in census.unknown
     ]
+    found += [finding_of(error, Level.WARNING) for error in census.broken]
     found += [
-        Finding(
-            code=error.code,
-            level=Level.WARNING,
-            message=error.message,
-            path=error.path,
-            detail=error.detail,
-            hint=error.hint,
-        )
-        for error in census.broken
-    ]
-    found += [
-        Finding(
-            code="BRANCH_LEFT",
-            level=Level.WARNING,
-            message=f"branch `{name}` was a worker's, and its worktree is gone",
+        warning(
+            "BRANCH_LEFT",
+            f"branch `{name}` was a worker's, and its worktree is gone",
             hint=f"`git merge {name}` or `git branch -D {name}`",
         )
         for name in census.loose_branches
     ]
     return found
+
+
+def finding_of(error: MissionError, level: Level = Level.ERROR) -> Finding:
+    """Return an error as a finding."""
+    return Finding(
+        code=error.code,
+        level=level,
+        message=error.message,
+        path=error.path,
+        line=error.line,
+        detail=error.detail,
+        hint=error.hint,
+    )
+
+
+def warning(code: str, message: str, **more: Any) -> Finding:
+    """Return a finding that is a warning; `more` as `Finding` has it."""
+    return Finding(code=code, level=Level.WARNING, message=message, **more)
 
 
 def _finding(each: Counted, layout: Layout) -> Finding | None:
@@ -237,10 +236,9 @@ def _finding(each: Counted, layout: Layout) -> Finding | None:
     if told is None:
         return None
     code, words, hint = told
-    return Finding(
-        code=code,
-        level=Level.WARNING,
-        message=f"the worktree `{name}` {words}",
+    return warning(
+        code,
+        f"the worktree `{name}` {words}",
         path=layout.shown(each.workspace.path),
         hint=hint,
     )

@@ -19,12 +19,18 @@ from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
 from mosaic.store.ended_session import refuse_ended_session
-from mosaic.store.field_values import cell_text, cell_value, file_value, front_matter_value
 from mosaic.store.mission_file import read_layout, with_session, with_status
 from mosaic.store.parsed import plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
-from mosaic.store.sync import Side, same_value
+from mosaic.store.sync import (
+    Side,
+    cell_text,
+    cell_value,
+    file_value,
+    front_matter_value,
+    same_value,
+)
 from mosaic.store.written import note_written
 from mosaic.text.conflict_markers import refuse_conflict
 from mosaic.text.fields import SYNCED
@@ -100,7 +106,6 @@ def changing(
 
 
 def _sweep(layout: Layout) -> None:
-    """Remove what a writer that was killed had begun to write; the lock is held."""
     files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file, layout.manifest_file)
     for folder in {layout.tasks_dir, layout.state_dir, *(path.parent for path in files)}:
         sweep_temporaries(folder, intent=layout.intent_file)
@@ -125,7 +130,6 @@ class Draft:
 
     @property
     def _words(self) -> Mapping[str, Status]:
-        """The project's own status words."""
         return self.snapshot.document.mission.statuses
 
     @property
@@ -367,7 +371,6 @@ class Draft:
             raise error.at(self.layout.shown(path)) from None
 
     def _agree(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
-        """Draft the values that row and file agree on from now on."""
         if not (entry.row and entry.file):
             return
         agreed: dict[str, Value] = {}

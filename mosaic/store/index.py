@@ -17,21 +17,7 @@ Where the stamp is the same as that of the files now, the tasks are taken as the
 is parsed and nothing is merged. Elsewhere each row and file that has its old signature is
 taken, the others are parsed, and the tasks are made anew.
 
-Why an entry can be believed: its signature holds size, modification time, change time,
-inode and device of the very descriptor that was read. The change time is set by the
-kernel on every write, rename and change of times, and no program can set it back, so a
-restored backup, a branch switch or a same-size edit with the old modification time all
-show. What is left is a change within one step of the clock that files are stamped with, 1 to
-10 ms in Linux, a second where a file system keeps whole ones, which their times tell: an
-entry whose change time lies within ten such steps of the moment of reading, or within the
-second, is not kept, and parsed again next time. A clock that steps backwards makes such
-young times look old or future ones: a change time in the future is not kept either.
-
-Why the tasks can be believed: the stamp is made of the name and signature of every task
-file, of the signatures of table and sync.json, and of all else that tasks are made of: the
-mission's own status words, where its files are, and the version of Mosaic. It is compared
-byte by byte, and kept only where every signature in it can be believed by the argument above
-and nothing was wrong.
+Why an entry and the tasks can be believed: decision 0013.
 """
 
 from __future__ import annotations
@@ -105,8 +91,6 @@ class Index:
 
 
 class _Parts(NamedTuple):
-    """Where the parts of an index begin."""
-
     stamp: int
     columns: int
     records: int
@@ -300,7 +284,6 @@ def _parts(data: bytes, *, with_records: bool) -> _Parts | None:
 
 
 def _find_parts(data: bytes) -> tuple[_Parts, dict[str, Any]]:
-    """Return where the parts of an index begin by its own account, and that account."""
     stamp = data.index(b"\n") + 1
     values = json.loads(data[:stamp])
     columns = stamp + int(values["stamp"]) + 1
@@ -320,7 +303,6 @@ def size_of_tasks(beginning: bytes) -> int:
 
 
 def _line(data: bytes, records: int, beginning: list[str]) -> list[Any]:
-    """Return the record whose line begins so."""
     start = data.index(b"\n" + compact(beginning)[:-1] + b",", records) + 1
     values = json.loads(data[start : data.index(b"\n", start)])
     if not isinstance(values, list):

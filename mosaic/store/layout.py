@@ -5,7 +5,7 @@
 
 The keys `tasksFile`, `tasksDir`, `manifestFile`, `scratchpadFile` and `orchestratorDir`
 of mission.json may move the rest; relative ones are relative to `projectPath`. Where they may
-lead is decided by `mosaic.store.fence`, whether the state folder is believed by
+lead is decided by `mosaic.store.allowance`, whether the state folder is believed by
 `mosaic.store.trust`.
 """
 
@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.records import dataclass
-from mosaic.store.fence import refuse_outside
+from mosaic.store.allowance import refuse_outside
 from mosaic.store.trust import StateFolder, look_at_state
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Layout:
     def other_folders(self) -> tuple[Path, ...]:
         """Folders outside of the project that hold files of the mission: the person allowed them.
 
-        `mosaic.store.fence` decides about that.
+        `mosaic.store.allowance` decides about that.
         """
         files = (self.mission_file, self.tasks_file, self.manifest_file, self.scratchpad_file)
         folders = {self.tasks_dir, self.state_dir, *(file.parent for file in files)}

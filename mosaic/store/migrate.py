@@ -42,12 +42,7 @@ class Migration:
 
 
 def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
-    """Bring a mission into today's layout; does nothing where there is nothing to do.
-
-    Raises:
-        MissionExistsError: today's place is taken by another mission.
-        MissionFileError: mission.json cannot be read.
-    """
+    """Bring a mission into today's layout; does nothing where there is nothing to do."""
     layout = load_mission(mission_file).layout
     ensure_state_dir(layout)
     with mission_lock(layout.mission_lock, timeout_seconds=10.0, holder="migrating the mission"):

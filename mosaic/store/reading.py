@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mosaic import __version__
 from mosaic.errors import MissionError, MissionNotFoundError, TaskNotFoundError, UsageError
 from mosaic.machine.disk import find_bytes, find_signed
+from mosaic.store.allowance import note_named, refuse_other_owner
 from mosaic.store.assemble import build_entry, build_snapshot
 from mosaic.store.index import (
     Index,
@@ -25,7 +26,6 @@ from mosaic.store.index import (
 )
 from mosaic.store.layout import MISSION_PLACES, WORKTREES
 from mosaic.store.mission_file import load_mission
-from mosaic.store.owners import note_named, refuse_other_owner
 from mosaic.store.scan import IndexFile, Scan, list_files, look_at, scan_listed
 from mosaic.store.state import save_cache
 from mosaic.store.sync import dump_base, parse_base, with_agreed
@@ -46,12 +46,7 @@ if TYPE_CHECKING:
 def locate_mission(
     named: Path | None, *, environ: Mapping[str, str] = os.environ, start: Path | None = None
 ) -> Path:
-    """Return the path of the mission.json that a command is about.
-
-    Raises:
-        MissionNotFoundError: none is named and none is found.
-        UsageError: the one that is named does not exist.
-    """
+    """Return the path of the mission.json that a command is about."""
     if named is None and environ.get("MISSION_FILE"):
         named = Path(environ["MISSION_FILE"])
     found = (

@@ -3,24 +3,32 @@
 A clone has none: git does not track it, nor the `.gitignore` in it that says so. Whoever is
 the first to write there makes both. What is not ours (see `mosaic.store.trust`) is not
 written into; neither is a folder in it that a symlink leads out of the project with.
+
+Ends of sessions that cannot be recorded in mission.json wait in
+
+    .state/ends/<run_id>.json                     while mission.json is gone or broken
+    <git's common folder>/mosaic/ends/…           where the state folder is gone too
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
+from mosaic.git.git_dir import find_git_dir
 from mosaic.machine.disk import find_bytes, write_atomic, write_private
 from mosaic.machine.paths import confined
-from mosaic.store.owners import refuse_other_owner
-from mosaic.store.trust import IGNORE_FILE, Standing, look_at_state, mark_again, mark_state
+from mosaic.store.allowance import refuse_other_owner
+from mosaic.store.trust import IGNORE_FILE, Standing, look_at_state, mark_state, write_mark
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.store.layout import Layout
 
+ENDS = "ends"
 IGNORE = b"# This machine's own: locks, runs, caches. Never tracked.\n*\n"
 
 
@@ -41,7 +49,8 @@ def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
     state = look_at_state(folder, layout.mission_file)
     if layout.state.is_ours and (state.lacks_mark or state.standing is Standing.NEW):
         # Removed while this process was at work, which has known it as ours.
-        state = mark_again(layout.state, layout.mission_file)
+        state = layout.state
+        write_mark(folder, layout.mission_file, state.mark)
     if state.standing in (Standing.DOUBTED, Standing.CLOSED):
         raise state.refusal()
     if state.standing is Standing.NEW:
@@ -75,3 +84,31 @@ def save_cache(layout: Layout, path: Path, data: bytes) -> None:
     if is_own_state(layout):
         with contextlib.suppress(MissionError, OSError):
             write_private(path, data, root=layout.state_dir)
+
+
+def folders_of_ends(layout: Layout) -> list[Path]:
+    """Return the folders that may hold ends, whether they are there or not."""
+    shared = _shared_folder(layout.project)
+    folders = [layout.state_dir / ENDS]
+    return folders if shared is None else [*folders, shared / "mosaic" / ENDS]
+
+
+def _shared_folder(project: Path) -> Path | None:
+    found = find_git_dir(project)
+    if found is None or found[1].name == ".git":
+        return found and found[1]
+    from mosaic.git.git import common_dir  # start-up: only a linked work tree needs it
+
+    return common_dir(project)
+
+
+def list_kept_ends(layout: Layout) -> list[Path]:
+    """Return the ends that wait to be recorded, also those of other missions of a repository."""
+    found = []
+    for folder in folders_of_ends(layout):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        found += [folder / name for name in names if name.endswith(".json")]
+    return found

@@ -109,14 +109,14 @@ def look_at_state(place: Path, mission_file: Path) -> StateFolder:
     except OSError as error:
         return _closed(place, error)
     if stat.S_ISLNK(status.st_mode):
-        return _doubted(
+        return _unused(
             place,
             "is a symlink",
             "remove it; to keep state elsewhere, set `orchestratorDir` and allow the place: "
             "`mission trust PATH`",
         )
     if not stat.S_ISDIR(status.st_mode):
-        return _doubted(place, "is not a folder", "move it away")
+        return _unused(place, "is not a folder", "move it away")
     try:
         mark = read_mark(place)
         names = [] if mark else os.listdir(place)
@@ -130,7 +130,7 @@ def look_at_state(place: Path, mission_file: Path) -> StateFolder:
     if not _may_be_mine(status.st_uid, mission_file):
         return _foreign(place, f"belongs to the user with id {status.st_uid}")
     if tracked := _find_tracked(place, mission_file, mark, note):
-        return _doubted(
+        return _unused(
             place,
             f"is tracked by git (`{tracked}`), so it may be somebody else's",
             f"`git rm -r --cached {place}`, then move it away",
@@ -154,28 +154,18 @@ def mark_state(place: Path, mission_file: Path, *, is_made_here: bool) -> None:
     mission = os.path.realpath(mission_file)
     # The note first: a mark that nobody knows would shut us out of our own folder.
     write_note("states", mark, {"mission": mission, "made_here": is_made_here})
-    _write_mark(place, mission_file, mark)
+    write_mark(place, mission_file, mark)
 
 
-def mark_again(known: StateFolder, mission_file: Path) -> StateFolder:
-    """Put the mark back into a folder that this process has known as ours; make it if need be."""
-    _write_mark(known.place, mission_file, known.mark)
-    return known
-
-
-def _write_mark(place: Path, mission_file: Path, mark: str) -> None:
+def write_mark(place: Path, mission_file: Path, mark: str) -> None:
+    """Put a mark that is noted already into a folder, which is made where it is not there."""
     if mission_file.parent != place:  # in the older layout others may look into it
         create_private_dir(place)
     write_private(place / MARK, f"{mark}\n".encode(), root=place)
 
 
 def adopt_state(state: StateFolder, mission_file: Path) -> None:
-    """Take over a state folder that a person says is theirs.
-
-    Raises:
-        StateNotOursError: it is a link, or tracked by git: a word of the person is not enough.
-        FileAccessError: it cannot be written.
-    """
+    """Take over a state folder that a person says is theirs."""
     if not state.can_be_adopted:
         raise state.refusal()
     mark_state(state.place, mission_file, is_made_here=False)
@@ -263,24 +253,29 @@ def _find_tracked(place: Path, mission_file: Path, mark: str, note: dict[str, An
 
 def _closed(place: Path, error: OSError) -> StateFolder:
     words = (error.strerror or str(error)).lower()
-    return StateFolder(
-        place=place,
-        standing=Standing.CLOSED,
-        because=f"may not be entered: {words}",
-        way_out="become the user who owns it; commands that only look work without it",
-    )
-
-
-def _doubted(place: Path, because: str, way_out: str) -> StateFolder:
-    return StateFolder(place=place, standing=Standing.DOUBTED, because=because, way_out=way_out)
+    hint = "become the user who owns it; commands that only look work without it"
+    return _unused(place, f"may not be entered: {words}", hint, standing=Standing.CLOSED)
 
 
 def _foreign(place: Path, because: str, *, lacks_mark: bool = False) -> StateFolder:
+    hint = "`mission trust` takes it over if it is yours; else move it away"
+    return _unused(place, because, hint, can_be_adopted=True, lacks_mark=lacks_mark)
+
+
+def _unused(
+    place: Path,
+    because: str,
+    way_out: str,
+    *,
+    standing: Standing = Standing.DOUBTED,
+    can_be_adopted: bool = False,
+    lacks_mark: bool = False,
+) -> StateFolder:
     return StateFolder(
         place=place,
-        standing=Standing.DOUBTED,
+        standing=standing,
         because=because,
-        way_out="`mission trust` takes it over if it is yours; else move it away",
-        can_be_adopted=True,
+        way_out=way_out,
+        can_be_adopted=can_be_adopted,
         lacks_mark=lacks_mark,
     )

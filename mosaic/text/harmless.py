@@ -1,4 +1,4 @@
-r"""Text made harmless for whoever sees it: a person, a terminal, an agent.
+r"""Text made harmless for all who see it: a person, a terminal, an agent.
 
 A person approves what they see, so nothing may be there that they do not see. Removed are
 

@@ -70,7 +70,7 @@ def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     if old is None:
         return set_json(text, path, [value])
     if not isinstance(old, list):
-        raise EditRefusedError(f"`{path[-1] if path else '{'}` is no list")
+        raise EditRefusedError(f"`{path[-1] if path else '{'}` is not a list")
     span = _span(text, path)
     edited = _add_member(text, span, _members(text, span[0]), value, "")
     return _verified(before, edited, path, [*old, value])
@@ -164,7 +164,7 @@ def _indent_unit(text: str) -> str:
 def _verified(
     before: dict[str, Any], edited: str, path: Sequence[str | int], value: JsonValue
 ) -> str:
-    """Return the edited text if it says what it said, plus the change."""
+    """Return the edited text if it holds the old data plus the change."""
     target: Any = before
     for key in path[:-1]:
         target = target[key]

@@ -55,8 +55,8 @@ class Criterion:
     """One acceptance criterion."""
 
     text: str
-    checked: bool
-    line: int
+    checked: bool = False
+    line: int = 0
 
 
 def find_sections(text: str) -> tuple[Section, ...]:

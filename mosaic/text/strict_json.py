@@ -52,21 +52,21 @@ def parse_json_document(text: str) -> dict[str, Any]:
         raise _fault(
             source,
             second,
-            f"`{error.key}` stands twice in one object",
+            f"`{error.key}` is there twice in one object",
             detail=f"also at line {line_of(source, first)}",
             hint="remove one of them",
         ) from None
     except _NumberError as error:
         at = re.search(rf"(?<![\w.\"+-]){re.escape(error.number)}(?![\w.\"+-])", source)
         raise _fault(
-            source, at.start() if at else 0, f"`{_short(error.number)}` is no JSON number"
+            source, at.start() if at else 0, f"`{_short(error.number)}` is not a JSON number"
         ) from None
     except RecursionError:
         raise _too_deep(source) from None
     except ValueError as error:
         raise MissionFileError("the file is not JSON", detail=str(error)) from None
     if not isinstance(data, dict):
-        raise MissionFileError("the file is no JSON object", line=1, hint="begin it with `{`")
+        raise MissionFileError("the file is not a JSON object", line=1, hint="begin it with `{`")
     if _is_too_deep(data):
         raise _too_deep(source)
     if half := _half_of_a_sign(source, data):
@@ -138,7 +138,7 @@ def _too_deep(source: str) -> MissionFileError:
 
 
 def skip_blanks(text: str, position: int) -> int:
-    """Return where the next sign that is no blank stands."""
+    """Return where the next character that is not blank is."""
     found = BLANKS.match(text, position)
     return found.end() if found else position
 

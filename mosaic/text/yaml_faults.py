@@ -115,7 +115,7 @@ def refuse_odd_keys(root: Any, first_line: int) -> None:
             _refuse_key(key, line)
             if key.value in seen:
                 raise FrontMatterError(
-                    f"`{_short(key.value)}` stands twice",
+                    f"`{_short(key.value)}` is there twice",
                     line=line,
                     detail=f"also at line {seen[key.value]}",
                     hint="remove one of them",
@@ -133,10 +133,10 @@ def _refuse_key(key: Any, line: int) -> None:
         raise FrontMatterError(
             "merge keys are not read in front matter", line=line, hint="write the keys out"
         )
-    if key.tag.endswith(":null"):  # `on:` and `2024:` are words to whoever wrote them
+    if key.tag.endswith(":null"):  # `on:` and `2024:` are words to their writers
         shown = _short(key.value)
         raise FrontMatterError(
-            f"the key `{shown}` is no text",
+            f"the key `{shown}` is not text",
             line=line,
             detail="YAML reads it as nothing",
             hint=f'write `"{shown}":`',

@@ -7,12 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import ConsentNeededError, NothingReadyError, TaskNotReadyError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import host_name
-from mosaic.machine.lock import is_folder_held
 from mosaic.model import Status
 from mosaic.plan.ready import summarize_waiting
-from mosaic.records import dataclass
 from mosaic.runs.folders import run_of
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.liveness import Life
@@ -29,36 +28,35 @@ if TYPE_CHECKING:
     from mosaic.plan.pace import Limits
     from mosaic.runs.record import Run
     from mosaic.sessions.choice import HandOffRequest
+    from mosaic.workers.face import Face
     from mosaic.workers.ledger import LoopReport
 
 POLL_SECONDS = 0.2
 MOST_REFUSALS = 3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoopHooks:
-    """What a loop needs of the face that started it."""
-
-    hand_over: Callable[[HandOffRequest], str]
-    """Hand off and stay to the end; returns the session's id."""
-    say: Callable[[str], None]
-    """Tell the user one line."""
-    alert: Callable[[str, str], None]
-    """A person is needed: the task, or nothing, and why."""
-    wants_stop: Callable[[], bool]
-    """Whether the user asked to stop after this session."""
-
-
 class Loop:
     """One loop over a mission. `run` once."""
 
     def __init__(
-        self, mission_file: Path, request: HandOffRequest, limits: Limits, hooks: LoopHooks
+        self,
+        mission_file: Path,
+        request: HandOffRequest,
+        limits: Limits,
+        face: Face,
+        *,
+        start: Callable[[HandOffRequest], str],
+        alert: Callable[[str, str], None],
     ) -> None:
+        """Make a loop.
+
+        `start` hands off, stays to the end and returns the session's id; `alert` says that a
+        person is needed: for a task or, where that is empty, for all, and why.
+        """
         self._mission_file = mission_file
         self._request = request
-        self._hooks = hooks
-        self._ledger = Ledger(mission_file, request, limits, say=hooks.say, alert=hooks.alert)
+        self._face, self._start, self._alert = face, start, alert
+        self._ledger = Ledger(mission_file, request, limits, say=face.say, alert=alert)
         self._refusals = 0
         self._last_task: str | None = None
 
@@ -74,11 +72,10 @@ class Loop:
         return self._ledger.report
 
     def _turn(self) -> bool:
-        """Hand off one session; tell whether to go on."""
         self._wait_for_survivor()
         snapshot = self._ledger.read_mission()
         met = self._ledger.met_limit(snapshot)
-        if self._hooks.wants_stop():
+        if self._face.stops_wanted():
             return self._end("stopped after the session", interrupted=True)
         if met is not None:
             return self._end(f"limit met: {met}")
@@ -87,7 +84,7 @@ class Loop:
             snapshot.raise_problems()
             waiting = summarize_waiting(selection)
             if any(task.status in (Status.REVIEW, Status.BLOCKED) for task in snapshot.tasks):
-                self._hooks.alert("", f"nothing is ready: {waiting}")
+                self._alert("", f"nothing is ready: {waiting}")
             return self._end(f"nothing is ready: {waiting}")
         task = selection.chosen
         plan = self._ledger.plan(snapshot, task)
@@ -100,14 +97,14 @@ class Loop:
 
     def _hand_over(self, task: Task, request: HandOffRequest) -> bool:
         try:
-            session_id = self._hooks.hand_over(request)
+            session_id = self._start(request)
         except (TaskNotReadyError, NothingReadyError):
             self._refusals += 1
             if self._refusals > MOST_REFUSALS:
                 raise
             return True  # the plan changed meanwhile: look again
         except ConsentNeededError as error:  # commands changed since the loop began
-            self._hooks.alert("", error.message)
+            self._alert("", error.message)
             return self._end(error.whole, needs_person=True)
         self._refusals = 0
         self._last_task = task.id
@@ -115,7 +112,7 @@ class Loop:
         if ended.was_stopped:
             return self._end("the session was stopped", interrupted=True)
         if ended.person is not None:
-            self._hooks.alert("", ended.person)
+            self._alert("", ended.person)
             return self._end(ended.person, needs_person=True)
         return True
 
@@ -125,7 +122,7 @@ class Loop:
         while (survivor := self._survivor()) is not None:
             lock, run = survivor
             if not is_announced:
-                self._hooks.say(f"waiting for {lock.session_id}, which has lost its supervisor")
+                self._face.say(f"waiting for {lock.session_id}, which has lost its supervisor")
                 is_announced = True
             meta = run.find_meta()
             limit = meta.timeout_seconds if meta else None
@@ -139,7 +136,7 @@ class Loop:
         for found in live_or_unknown(snapshot):
             lock = found.lock
             run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
-            orphaned = lock.process.pid and not is_folder_held(run.dir)
+            orphaned = lock.process.pid and not executor_of(run).is_alive()
             mine = found.path == layout.session_lock and lock.process.host == host_name()
             may_end = found.is_on_record or found.judgement.life is Life.ALIVE
             if mine and orphaned and may_end:
@@ -150,10 +147,10 @@ class Loop:
         """Wait, with jitter, so that many loops do not come back at once; False when stopped."""
         seconds *= random.uniform(0.75, 1.25)  # noqa: S311 - no secret
         if seconds > POLL_SECONDS * 10:
-            self._hooks.say(f"trying again in {seconds:.0f} s")
+            self._face.say(f"trying again in {seconds:.0f} s")
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if self._hooks.wants_stop():
+            if self._face.stops_wanted():
                 return False
             time.sleep(min(POLL_SECONDS, left))
         return True

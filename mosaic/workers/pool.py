@@ -21,7 +21,6 @@ from mosaic.errors import (
 from mosaic.executors import executor_of
 from mosaic.git.git import find_repository
 from mosaic.machine.identity import host_name
-from mosaic.machine.lock import is_folder_held
 from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
@@ -41,9 +40,9 @@ if TYPE_CHECKING:
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.liveness import FoundLock
-    from mosaic.sessions.output import LiveSession
     from mosaic.store.tasks import Snapshot
-    from mosaic.workers.ledger import Ended, LoopReport
+    from mosaic.workers.face import Face
+    from mosaic.workers.ledger import LoopReport
 
 POLL_SECONDS = 0.25
 MOST_REFUSALS = 20
@@ -61,24 +60,6 @@ class Worker:
     run_dir: Path
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PoolHooks:
-    """What a pool needs of the face that started it."""
-
-    hand_over: Callable[[HandOffRequest], Worker]
-    """Hand off to a supervisor that lives on by itself. Called from several threads."""
-    say: Callable[[str], None]
-    """Tell the user one line."""
-    alert: Callable[[str, str], None]
-    """A person is needed: the task, or nothing, and why."""
-    stops_wanted: Callable[[], int]
-    """How often the user asked to stop: once, no new ones; twice, stop; thrice, kill."""
-    show: Callable[[Sequence[LiveSession], Sequence[str]], None]
-    """Show the workers, and the tasks that are just being started."""
-    tell_end: Callable[[Worker, Ended], None]
-    """Tell how a session ended."""
-
-
 class Pool:
     """One pool over a mission. `run` once."""
 
@@ -87,21 +68,25 @@ class Pool:
         mission_file: Path,
         request: HandOffRequest,
         limits: Limits,
-        hooks: PoolHooks,
+        face: Face,
         *,
+        start: Callable[[HandOffRequest], Worker],
+        alert: Callable[[str, str], None],
         size: int,
         keeps_full: bool,
     ) -> None:
         """Make a pool of `size` workers.
 
+        `start` hands off to a supervisor that lives on by itself, and is called from several
+        threads; `alert` says that a person is needed, as in a loop.
         With `keeps_full` a task that is ready takes the place of one that ended.
         """
         self._mission_file = mission_file
         self._request = replace(request, worktree=True)
-        self._hooks = hooks
+        self._face, self._start, self._alert = face, start, alert
         self._size = size
         self._keeps_full = keeps_full
-        self._ledger = Ledger(mission_file, self._request, limits, say=hooks.say, alert=hooks.alert)
+        self._ledger = Ledger(mission_file, self._request, limits, say=face.say, alert=alert)
         self._workers: dict[str, Worker] = {}
         self._starting: dict[str, Future[Worker]] = {}
         self._left_out: set[str] = set()
@@ -152,7 +137,7 @@ class Pool:
             if found.path == snapshot.layout.session_lock or entry is None:
                 continue
             if found.is_on_record and lock.process.pid and lock.process.host == host_name():
-                self._hooks.say(f"{lock.session_id} works on {lock.task_id} already")
+                self._face.say(f"{lock.session_id} works on {lock.task_id} already")
                 self._workers[lock.session_id] = Worker(
                     task=entry.task,
                     before=entry.task.status.value,
@@ -161,7 +146,6 @@ class Pool:
                 )
 
     def _turn(self, threads: ThreadPoolExecutor) -> bool:
-        """Take note of what started, ended or was asked for; tell whether to go on."""
         self._take_started()
         snapshot = self._ledger.read_mission()
         self._take_ended(snapshot)
@@ -171,14 +155,13 @@ class Pool:
         seen = [
             observe_session(live[name], snapshot.layout) for name in self._workers if name in live
         ]
-        self._hooks.show(seen, sorted(self._starting))
+        self._face.show(seen, sorted(self._starting))
         if self._workers or self._starting or (self._why is None and self._is_waiting()):
             return True
         self._close("every session has ended")
         return False
 
     def _is_waiting(self) -> bool:
-        """Tell whether a task only waits until it is tried again."""
         return any(until > time.monotonic() for until in self._not_before.values())
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
@@ -206,7 +189,7 @@ class Pool:
                 continue
             self._not_before.pop(task.id, None)
             self._started += 1
-            self._starting[task.id] = threads.submit(self._hooks.hand_over, request)
+            self._starting[task.id] = threads.submit(self._start, request)
 
     def _is_crowded(self, snapshot: Snapshot) -> bool:
         """Tell whether the mission allows no further session now, of this pool or others."""
@@ -218,7 +201,6 @@ class Pool:
         return True
 
     def _next_task(self, snapshot: Snapshot) -> Task | None:
-        """Return what is started next; None when nothing is, now or ever."""
         reserved = dict.fromkeys(self._starting, "a new session")
         selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
         now = time.monotonic()
@@ -255,35 +237,35 @@ class Pool:
     def _note_unstarted(self, name: str, error: MissionError) -> None:
         self._left_out.add(name)
         self._ledger.report.not_started[name] = error.summary
-        self._hooks.say(f"{name} could not be started: {error.summary}")
+        self._face.say(f"{name} could not be started: {error.summary}")
         if isinstance(error, ProgramNotFoundError):
             self._close(error.message, needs_person=True)
         elif isinstance(error, ConsentNeededError):  # commands changed since the pool began
-            self._hooks.alert("", error.message)
+            self._alert("", error.message)
             self._close(error.whole, needs_person=True)
 
     def _take_ended(self, snapshot: Snapshot) -> None:
         live = self._live(snapshot)
         for worker in list(self._workers.values()):
             found = live.get(worker.session_id)
-            if found is not None or is_folder_held(worker.run_dir):
+            if found is not None or executor_of(Run(dir=worker.run_dir)).is_alive():
                 continue
             del self._workers[worker.session_id]
             ended = self._ledger.note_end(worker.task, worker.before, worker.session_id)
-            self._hooks.tell_end(worker, ended)
+            self._face.worker_ended(worker, ended)
             if not (self._keeps_full or ended.is_finished):
                 self._left_out.add(worker.task.id)
             if ended.was_stopped:
                 self._close("a session was stopped", interrupted=True)
             elif ended.person is not None:
-                self._hooks.alert("", ended.person)
+                self._alert("", ended.person)
                 self._close(ended.person, needs_person=True)
 
     def _live(self, snapshot: Snapshot) -> dict[str, FoundLock]:
         return {found.lock.session_id: found for found in live_or_unknown(snapshot)}
 
     def _obey_stops(self) -> None:
-        wanted = self._hooks.stops_wanted()
+        wanted = self._face.stops_wanted()
         if wanted:
             self._close("interrupted", interrupted=True)
         if wanted > self._stops_sent:

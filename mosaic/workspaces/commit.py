@@ -36,10 +36,6 @@ def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
 
     Returns:
         The paths that were set back.
-
-    Raises:
-        GitError: git could not do it.
-        FileAccessError: a file cannot be removed.
     """
     top = workspace.path
     origin = _origin(workspace)
@@ -111,7 +107,6 @@ def _head_of(home: Path) -> str:
 
 
 def _commit_only(top: Path, paths: Sequence[str], message: str) -> None:
-    """Commit these paths alone, where they differ from the last commit."""
     differ = run_git(
         ["--literal-pathspecs", "diff", "--quiet", "HEAD", "--", *paths], top, check=False
     )

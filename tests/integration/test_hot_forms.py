@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.cli import PANELS
 from mosaic.cli.app import call as call_typer
+from mosaic.cli.commands import PANELS
 from mosaic.cli.hot import FORMS, find_hot
 from tests.support.in_process import Answer, call
 from tests.support.mission import MissionRepo, wait_for
@@ -92,10 +92,11 @@ def plain(text: str) -> str:
 
 
 def anonymous(answer: Answer, folder: Path) -> Answer:
+    """Take the folder and the random parts of ids away."""
+    texts = (answer.stdout, answer.stderr)
+    here = (text.replace(str(folder), "HERE") for text in texts)
     return Answer(
-        answer.exit_code,
-        answer.stdout.replace(str(folder), "HERE"),
-        answer.stderr.replace(str(folder), "HERE"),
+        answer.exit_code, *(re.sub(r"\b(r\d{3}|sess-\d{3})-\w+", r"\1", text) for text in here)
     )
 
 

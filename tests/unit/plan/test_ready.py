@@ -94,7 +94,7 @@ def test_an_unknown_dependency_is_not_ready() -> None:
 
 
 def test_a_live_session_holds_its_task() -> None:
-    assert reason("A", make_task("A"), held={"A": "sess-1"}) is Reason.LIVE_SESSION
+    assert reason("A", make_task("A"), claimed={"A": "sess-1"}) is Reason.LIVE_SESSION
 
 
 def test_a_broken_task_and_those_behind_it_wait() -> None:
@@ -166,7 +166,7 @@ def plans(draw: st.DrawFn) -> list[Task]:
 def test_what_is_chosen_is_ready_and_every_task_has_one_verdict(
     tasks: list[Task], held: dict[str, str]
 ) -> None:
-    selection = select_tasks(tasks, (), held=held)
+    selection = select_tasks(tasks, (), claimed=held)
     assert [verdict.task.id for verdict in selection.verdicts] == [task.id for task in tasks]
     on_cycle = {name for cycle in find_cycles(tasks) for name in cycle}
     status = {task.id: task.status for task in tasks}

@@ -8,18 +8,17 @@ import pytest
 
 from mosaic.model import Status, Task
 from mosaic.prompts.context import (
-    Criterion,
+    DependencyReport,
     FileFacts,
-    MilestoneFacts,
-    MissionFacts,
+    NameFacts,
     ProjectFacts,
     PromptContext,
     SessionFacts,
     StateFacts,
     TaskFacts,
 )
-from mosaic.prompts.report import DependencyReport
 from mosaic.text.fields import field_values
+from mosaic.text.sections import Criterion
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 
@@ -42,7 +41,7 @@ def partials(templates: dict[str, str]) -> dict[str, str]:
 def context() -> PromptContext:
     return PromptContext(
         project=ProjectFacts(name="Orchard", description="Runs workers", path="/srv/orchard"),
-        mission=MissionFacts(id="orchard-20260321", name="Worker runner"),
+        mission=NameFacts(id="orchard-20260321", name="Worker runner"),
         state=StateFacts(done=3, total=10, pct=30),
         files=FileFacts(
             manifest="coordination/MISSION.md",
@@ -72,7 +71,7 @@ def context() -> PromptContext:
         runtime="claude",
         headless=True,
         quality_gates=("ruff check . && pytest -q",),
-        milestone=MilestoneFacts(id="M1", name="Runs locally"),
+        milestone=NameFacts(id="M1", name="Runs locally"),
         branch="main",
         previous_session=SessionFacts(
             id="sess-001",

@@ -9,8 +9,8 @@ import pytest
 from mosaic.model import EndReason, JsonValue, Milestone, Mission, Session, Status, Task
 from mosaic.plan.progress import measure_progress
 from mosaic.prompts.capsule import CapsuleInput, build_capsule
-from mosaic.prompts.context import Criterion
-from mosaic.prompts.report import DependencyReport, bounded_reports, dependency_report
+from mosaic.prompts.context import DependencyReport, bounded_reports, dependency_report
+from mosaic.text.sections import Criterion
 
 KEYS = {
     "generated_at", "runtime", "mission_id", "mission_name", "project_path", "quality_gates",

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mosaic.errors import TemplateError
+from mosaic.prompts.bounded import fence, quote_data
 from mosaic.prompts.context import PromptContext, TaskFacts
 from mosaic.prompts.prompt import LONGEST_TEMPLATE, render_prompt
-from mosaic.prompts.quoting import fence, quote_data
 
 pytestmark = pytest.mark.slow
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosaic.model import Status, Task
+from mosaic.prompts.bounded import yaml_text
 from mosaic.prompts.context import (
     AttemptFacts,
     CheckpointFacts,
@@ -18,7 +19,6 @@ from mosaic.prompts.context import (
     TemplateValue,
 )
 from mosaic.prompts.prompt import render_prompt, render_template
-from mosaic.prompts.quoting import yaml_text
 from mosaic.text.fields import field_values
 from mosaic.text.sections import HANDOFF_SECTIONS
 
