@@ -92,9 +92,12 @@ def plain(text: str) -> str:
 
 
 def anonymous(answer: Answer, folder: Path) -> Answer:
-    """Take the folder and the random parts of ids away."""
+    """Take the folder, the random parts of ids and the moment of the change away."""
     texts = (answer.stdout, answer.stderr)
-    here = (text.replace(str(folder), "HERE") for text in texts)
+    here = (
+        re.sub(r'"updated_at": "[^"]*"', '"updated_at": "THEN"', text.replace(str(folder), "HERE"))
+        for text in texts
+    )
     return Answer(
         answer.exit_code, *(re.sub(r"\b(r\d{3}|sess-\d{3})-\w+", r"\1", text) for text in here)
     )
