@@ -308,6 +308,10 @@ class RunSettings:
     stalled_after_seconds: float | None = 300.0
     """How long an agent may be silent before that is an event; None: for ever."""
     private_files: PrivateFiles = PrivateFiles.LEAVE_OUT
+    checkpoints: bool = True
+    """Whether a run's work tree is saved while it goes on; at its end it always is."""
+    log_tail_lines: int | None = None
+    """How many lines of each log a checkpoint has at most; None: as many as fit its size."""
 
 
 class GatePolicy(StrEnum):

@@ -117,7 +117,7 @@ def take_checkpoint(
         )
         if taken is not None:
             checkpoint = _with_tree(source, checkpoint, taken, base, found)
-        checkpoint = _with_logs(checkpoint, run, runs)
+        checkpoint = _with_logs(checkpoint, run, runs, source.settings.log_tail_lines)
         write_checkpoint(run, checkpoint)
         return checkpoint
 
@@ -256,13 +256,15 @@ def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str |
     return None
 
 
-def _with_logs(checkpoint: Checkpoint, run: Run, runs: Sequence[Run]) -> Checkpoint:
+def _with_logs(
+    checkpoint: Checkpoint, run: Run, runs: Sequence[Run], most_lines: int | None
+) -> Checkpoint:
     gate = find_last_gate(runs)
     for kind, of, field, ending in (
         (CheckpointType.LOG_TAIL, run, "log_tail", "log"),
         (CheckpointType.GATE_OUTPUT, gate, "gate_output", "gate"),
     ):
-        if of is not None and (tail := log_tail_of(of)):
+        if of is not None and (tail := log_tail_of(of, most_lines)):
             name = f"{checkpoint.seq:04d}.{ending}"
             write_private(run.checkpoints / name, tail, root=run.dir)
             changes: dict[str, Any] = {field: name, "types": (*checkpoint.types, kind.value)}
@@ -270,11 +272,14 @@ def _with_logs(checkpoint: Checkpoint, run: Run, runs: Sequence[Run]) -> Checkpo
     return checkpoint
 
 
-def log_tail_of(run: Run) -> bytes:
+def log_tail_of(run: Run, most_lines: int | None = None) -> bytes:
     """Return the end of what a run wrote: stdout, then stderr."""
     parts = []
     for path, limit in ((run.stdout_log, STDOUT_TAIL_BYTES), (run.stderr_log, STDERR_TAIL_BYTES)):
         tail = tail_bytes(path, limit)
+        if most_lines is not None:
+            lines = tail.splitlines(keepends=True)
+            tail = b"".join(lines[len(lines) - most_lines :] if most_lines < len(lines) else lines)
         if tail:
             parts.append(b"== " + path.name.encode() + b"\n" + tail)
     return b"\n".join(parts)
