@@ -146,7 +146,7 @@ def load_record(
         hint: what a person can do about a file that is broken.
 
     Raises:
-        RecordError: it is no JSON, of a newer Mosaic, or a value in it does not fit.
+        RecordError: it is not JSON, of a newer Mosaic, or a value in it does not fit.
     """
     what = what or f"`{place.name}`"
     try:
@@ -288,17 +288,17 @@ def _path(value: object) -> Path:
 
 
 def format_moment(moment: datetime, times: str = "milliseconds") -> str:
-    """Return a time as files hold it: UTC with milliseconds and `Z`, unless told otherwise."""
+    """Return a time as files have it: UTC with milliseconds and `Z`, or as `times` says."""
     if times == "iso":
         return moment.isoformat()
     return moment.astimezone(UTC).isoformat(timespec=times).replace("+00:00", "Z")
 
 
 def read_moment(text: object) -> datetime:
-    """Return the moment that an ISO 8601 text tells; one without a zone is in UTC.
+    """Return the moment of an ISO 8601 text; one without a zone is in UTC.
 
     Raises:
-        ValueError: it tells none, or one of another age.
+        ValueError: it is not a time, or one of another age.
     """
     if not isinstance(text, str):
         raise ValueError(f"{str(text)[:40]!r} is not a time")  # noqa: TRY004 - what JSON may hold
@@ -327,8 +327,8 @@ def parse_json(data: bytes | str) -> Any:
     """Return what JSON says; bytes that are no UTF-8 become what file names have for them.
 
     Raises:
-        ValueError: it is no JSON, nested beyond all measure, or holds what other programs
-            cannot hold: `NaN`, a number of more than 64 bits, half a character that does
+        ValueError: it is not JSON, is nested too deeply, or has what other programs
+            cannot read: `NaN`, a number of more than 64 bits, half a character that does
             not stand for a byte of a file's name.
     """
     text = data.decode("utf-8", "surrogateescape") if isinstance(data, bytes) else data
@@ -344,7 +344,7 @@ def parse_json(data: bytes | str) -> Any:
 def dump_json(values: Any) -> bytes:
     """Return JSON as people read it, that `parse_json` reads again.
 
-    Where a name in it is no UTF-8 it has escapes; other halves of characters are question marks.
+    Where a name in it is not UTF-8 it has escapes; other halves of characters are question marks.
     """
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     try:

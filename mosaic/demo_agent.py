@@ -144,7 +144,7 @@ class Player:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it meanwhile sees the old or the new one."""
+    """Write a file so that a reader sees the old or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
@@ -168,7 +168,7 @@ def main() -> None:
     sys.stdin.buffer.read()
     _tell(type="conversation", id=options.resume or str(uuid.uuid4()))
     if not options.capsule.exists():
-        sys.exit("the scripted agent plays tasks, and nobody gave it one")
+        sys.exit("the scripted agent plays tasks, and was given none")
     capsule = json.loads(options.capsule.read_text(encoding="utf-8"))
     sys.exit(Player(capsule, resumed=bool(options.resume)).play())
 

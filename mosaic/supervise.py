@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _leave_terminal() -> None:
-    """Let go of stdin and stdout, so that nobody waits for this process to end."""
+    """Let go of stdin and stdout, so that no reader waits for this process to end."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)

@@ -17,7 +17,7 @@ class Actor(StrEnum):
 
 
 def is_agent(actor: Actor | None, layout: Layout) -> bool:
-    """Tell whether an agent acts; None: whoever started this process, looked up only here."""
+    """Tell whether an agent acts; without an actor, look who started this process."""
     if actor is not None:
         return actor is Actor.AGENT
     from mosaic.sessions.liveness import is_agent_calling  # start-up: few changes ask that

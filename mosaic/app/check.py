@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.plan.check import Level
-from mosaic.records import dataclass
 from mosaic.sessions.inspect import inspect_mission, mend_mission
 
 if TYPE_CHECKING:
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from mosaic.plan.check import Finding
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckReport:
+class CheckReport(NamedTuple):
     """What was found."""
 
     findings: tuple[Finding, ...]

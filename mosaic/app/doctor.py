@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic import __version__
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
-from mosaic.executors import PROGRAMS, list_panes
+from mosaic.executors import PROGRAMS, executor_of, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import find_process_table
-from mosaic.machine.lock import find_foreign_file_system, is_folder_held
+from mosaic.machine.lock import find_foreign_file_system
 from mosaic.machine.paths import is_inside
 from mosaic.machine.process import find_tool, install_path, list_marked
 from mosaic.plan.sizes import format_size
-from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runs.record import Run
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
@@ -67,8 +66,7 @@ class Item(NamedTuple):
     hint: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DoctorReport:
+class DoctorReport(NamedTuple):
     """Everything that was looked at."""
 
     items: tuple[Item, ...]
@@ -80,7 +78,7 @@ class DoctorReport:
 
 
 def examine(mission: Path | None) -> DoctorReport:
-    """Look at everything that Mosaic needs. A missing agent is no fault; a broken lock is."""
+    """Look at everything that Mosaic needs. A missing agent is not a fault; a broken lock is."""
     return DoctorReport(items=tuple(_examine(mission)))
 
 
@@ -286,7 +284,7 @@ def _orphans(snapshot: Snapshot) -> list[str]:
     live = {each.lock.run_id for each in live_or_unknown(snapshot)}
     for identity, value in list_marked("MISSION_RUN_DIR", under=f"{snapshot.layout.runs_dir}/"):
         run = Run(dir=Path(value))
-        if run.id in live or is_folder_held(run.dir):
+        if run.id in live or executor_of(run).is_alive():
             continue
         with contextlib.suppress(MissionError):  # a record that is gone has ended too
             if run.state().finished_at is None:

@@ -21,37 +21,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Gate:
-    """How one gate went."""
-
-    name: str
-    command: str
-    outcome: str
-    words: str
-    run_id: str | None
-    tail: str
-    """The end of what it wrote, where it failed."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Gates:
     """How the gates of a task went."""
 
     task_id: str
     green: bool
-    gates: tuple[Gate, ...]
+    gates: tuple[GateResult, ...]
 
 
 def run_task_gates(
-    snapshot: Snapshot, task_id: str | None, here: Path, watch: Callable[[Gate], None]
+    snapshot: Snapshot, task_id: str | None, here: Path, watch: Callable[[GateResult], None]
 ) -> Gates:
-    """Run every gate as a recorded step of a task; `watch` is called as each ends.
+    """Run every gate as a recorded step of a task.
 
     Args:
         snapshot: the mission.
         task_id: None: the task of the agent that calls, else of the last session.
         here: the gates run in it where it is in a work tree, else in the project.
-        watch: hears of each gate as it ends.
+        watch: is called with each gate as it ends.
 
     Raises:
         UsageError: there are no gates, or no task is named and none was worked on.
@@ -74,21 +61,10 @@ def run_task_gates(
         snapshot,
         task.id,
         cwd=here if find_work_tree(here) is not None else snapshot.layout.project,
-        tell=lambda result: watch(_gate(result)),
+        tell=watch,
     )
     return Gates(
         task_id=task.id,
         green=all(result.is_green for result in results),
-        gates=tuple(map(_gate, results)),
-    )
-
-
-def _gate(result: GateResult) -> Gate:
-    return Gate(
-        name=result.gate.name,
-        command=result.gate.shown,
-        outcome=result.outcome,
-        words=result.words,
-        run_id=result.run.id if result.run else None,
-        tail=result.tail,
+        gates=tuple(results),
     )

@@ -39,7 +39,7 @@ class PoolStart:
         return {**self.report.json_values(), "sessions": self.sessions}
 
 
-class _Alarm:
+class Alarm:
     """Calls a person: through the face, and by the mission's `notify` command.
 
     The command is the one that the mission names now: no agent may name what we run later.
@@ -81,7 +81,7 @@ def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: 
             face.ended(done)
         return done.session.id
 
-    alert = _Alarm(mission_file, face).alert
+    alert = Alarm(mission_file, face).alert
     return Loop(mission_file, request, limits, face, start=start, alert=alert).run()
 
 
@@ -135,7 +135,7 @@ def run_pool(
         limits,
         face,
         start=start,
-        alert=_Alarm(mission_file, face).alert,
+        alert=Alarm(mission_file, face).alert,
         size=room,
         keeps_full=keeps_full,
     )

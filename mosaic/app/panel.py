@@ -1,4 +1,4 @@
-"""Panels: several workers on one question. What one looks like, and what it came to."""
+"""Panels: several workers on one question, their state and their result."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KNOWN = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PanelView:
-    """A panel and where each worker stands."""
+    """A panel and the state of each worker."""
 
     panel: Panel
     plan: PanelPlan
@@ -150,7 +150,7 @@ def start(
 
 
 def view_panel(document: MissionDocument, panel: Panel) -> PanelView:
-    """Return a panel as it stands now."""
+    """Return a panel with its state as of now."""
     state = refresh_panel(panel, document.mission)
     return PanelView(panel=panel, plan=panel.plan(), state=state)
 

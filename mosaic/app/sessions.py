@@ -54,8 +54,7 @@ class SessionView(NamedTuple):
         return {**values, "live": live, "life": self.life, "progress": self.progress}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SessionList:
+class SessionList(NamedTuple):
     """Sessions, the oldest first."""
 
     sessions: tuple[SessionView, ...]

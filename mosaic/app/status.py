@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.app.sessions import view_live
 from mosaic.errors import MissionError
@@ -16,19 +17,18 @@ from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mosaic.app.sessions import LiveSession
-    from mosaic.model import MilestoneStatus, MissionStatus, Session, Task, Usage
-    from mosaic.plan.progress import Progress
+    from mosaic.model import MissionStatus, Session, Task, Usage
+    from mosaic.plan.progress import MilestoneProgress, Progress
     from mosaic.plan.ready import Selection
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Problem, Snapshot
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """Something by its id and name, and where it stands."""
 
     id: str
@@ -36,30 +36,7 @@ class Named:
     status: MissionStatus
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Count:
-    """Tasks done of all that are to be done."""
-
-    tasks_done: int
-    tasks_total: int
-    pct: int
-    by_status: Mapping[Status, int]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MilestoneCount:
-    """A milestone and how far it has come."""
-
-    id: str
-    name: str
-    status: MilestoneStatus
-    tasks_done: int
-    tasks_total: int
-    pct: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SessionElsewhere:
+class SessionElsewhere(NamedTuple):
     """A session of the project that this one was copied from."""
 
     session_id: str
@@ -67,16 +44,14 @@ class SessionElsewhere:
     project: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LivePanel:
+class LivePanel(NamedTuple):
     """A panel that still has worktrees."""
 
     panel_id: str
     status: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnfinishedRestore:
+class UnfinishedRestore(NamedTuple):
     """A restore of a checkpoint that has begun and not ended."""
 
     task_id: str
@@ -87,8 +62,7 @@ class UnfinishedRestore:
     hint: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskLine:
+class TaskLine(NamedTuple):
     """A task by its title, with a reason where there is one."""
 
     id: str
@@ -101,8 +75,8 @@ class StatusPage:
     """Where a mission stands."""
 
     mission: Named
-    progress: Count
-    milestones: tuple[MilestoneCount, ...]
+    progress: Progress
+    milestones: tuple[MilestoneProgress, ...]
     live_sessions: tuple[LiveSession, ...]
     sessions_elsewhere: tuple[SessionElsewhere, ...]
     panels: tuple[LivePanel, ...]
@@ -133,35 +107,24 @@ def show_status(mission_file: Path) -> StatusPage:
     mission = snapshot.document.mission
     live = live_or_unknown(snapshot)
     selection = select_from(snapshot, live=live)
-    progress = measure_progress(snapshot.tasks)
     review = _lines(snapshot, Status.REVIEW)
     return StatusPage(
-        mission=Named(id=mission.id, name=mission.name, status=mission.status),
-        progress=Count(**_counts(progress), by_status=progress.by_status),
-        milestones=tuple(
-            MilestoneCount(
-                id=each.milestone.id,
-                name=each.milestone.name,
-                status=each.milestone.status,
-                **_counts(each.progress),
-            )
-            for each in milestone_progress(snapshot.tasks, mission.milestones)
-        ),
+        mission=Named(mission.id, mission.name, mission.status),
+        progress=measure_progress(snapshot.tasks),
+        milestones=tuple(milestone_progress(snapshot.tasks, mission.milestones)),
         live_sessions=tuple(map(view_live, live)),
         sessions_elsewhere=tuple(
-            SessionElsewhere(
-                session_id=lock.session_id, task_id=lock.task_id, project=lock.project_path
-            )
+            SessionElsewhere(lock.session_id, lock.task_id, lock.project_path)
             for _, lock in list_locks(snapshot.layout, copied=True)
         ),
         panels=tuple(_live_panels(snapshot)),
         unfinished_restores=tuple(_restores(snapshot.layout)),
         recovered_sessions=tuple(settled.session for settled in recovered),
-        waiting=_waiting(snapshot, selection),
+        waiting=tuple(_waiting(snapshot, selection)),
         in_review=tuple(line.id for line in review),
         review=review,
         blocked=tuple(
-            TaskLine(id=task.id, title=task.title, why=task.why or "no reason is noted")
+            TaskLine(task.id, task.title, task.why or "no reason is noted")
             for task in snapshot.tasks
             if task.status is Status.BLOCKED
         ),
@@ -174,41 +137,31 @@ def show_status(mission_file: Path) -> StatusPage:
     )
 
 
-def _counts(progress: Progress) -> dict[str, int]:
-    return {"tasks_done": progress.done, "tasks_total": progress.total, "pct": progress.pct}
-
-
 def _lines(snapshot: Snapshot, status: Status) -> tuple[TaskLine, ...]:
-    return tuple(TaskLine(id=t.id, title=t.title) for t in snapshot.tasks if t.status is status)
+    return tuple(TaskLine(t.id, t.title) for t in snapshot.tasks if t.status is status)
 
 
-def _waiting(snapshot: Snapshot, selection: Selection) -> tuple[TaskLine, ...]:
-    found = []
+def _waiting(snapshot: Snapshot, selection: Selection) -> Iterator[TaskLine]:
     for line in _lines(snapshot, Status.IN_PROGRESS):
         verdict = selection.of(line.id)
         if verdict and verdict.reason is not Reason.LIVE_SESSION:
-            found.append(line)
-    return tuple(found)
+            yield line
 
 
-def _live_panels(snapshot: Snapshot) -> list[LivePanel]:
+def _live_panels(snapshot: Snapshot) -> Iterator[LivePanel]:
     if not snapshot.layout.worktrees_dir.is_dir():
-        return []
+        return
     from mosaic.panels.record import find_panel
     from mosaic.panels.refresh import refresh_panel
     from mosaic.workspaces.record import list_workspaces
 
-    found = []
     for owner in dict.fromkeys(each.owner for each in list_workspaces(snapshot.layout)):
-        if snapshot.find_task(owner) is not None:
-            continue
-        try:
-            panel = find_panel(snapshot.layout, owner)
-            state = refresh_panel(panel, snapshot.document.mission)
-        except MissionError:
-            continue  # `mission panel show` says what is wrong with it
-        found.append(LivePanel(panel_id=panel.id, status=state.status.value))
-    return found
+        if snapshot.find_task(owner) is None:
+            # `mission panel show` says what is wrong with one that cannot be read.
+            with contextlib.suppress(MissionError):
+                panel = find_panel(snapshot.layout, owner)
+                state = refresh_panel(panel, snapshot.document.mission)
+                yield LivePanel(panel.id, state.status.value)
 
 
 def _restores(layout: Layout) -> list[UnfinishedRestore]:
@@ -220,17 +173,10 @@ def _restores(layout: Layout) -> list[UnfinishedRestore]:
         notes = list_restoring(layout)
     except MissionError:
         return []  # `mission check` says what is wrong with it
-    found = []
-    for note in notes:
-        error = note.error()
-        found.append(
-            UnfinishedRestore(
-                task_id=note.task_id,
-                seq=note.seq,
-                place=note.place,
-                is_live=note.is_live,
-                message=error.message,
-                hint=error.hint or "",
-            )
+    errors = [(note, note.error()) for note in notes]
+    return [
+        UnfinishedRestore(
+            note.task_id, note.seq, note.place, note.is_live, error.message, error.hint or ""
         )
-    return found
+        for note, error in errors
+    ]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import UsageError
-from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mosaic.app.runs import RunView
     from mosaic.model import Session, Status, Task
-    from mosaic.plan.ready import Selection, Verdict
+    from mosaic.plan.ready import Verdict
     from mosaic.runs.record import Run
     from mosaic.store.tasks import Problem, Snapshot
 
@@ -40,8 +39,7 @@ class TaskView(NamedTuple):
         return values
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskList:
+class TaskList(NamedTuple):
     """Tasks in the order that was asked for."""
 
     tasks: tuple[TaskView, ...]
@@ -51,8 +49,7 @@ class TaskList:
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dependency:
+class Dependency(NamedTuple):
     """A task that another one depends on; without title and status it does not exist."""
 
     id: str
@@ -60,8 +57,7 @@ class Dependency:
     status: Status | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskPage:
+class TaskPage(NamedTuple):
     """Everything about one task."""
 
     task: TaskView
@@ -76,8 +72,7 @@ class TaskPage:
     """Where it stands: `file:line`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskSection:
+class TaskSection(NamedTuple):
     """One section of a task's file."""
 
     id: str
@@ -85,8 +80,7 @@ class TaskSection:
     content: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskGraph:
+class TaskGraph(NamedTuple):
     """What depends on what."""
 
     nodes: tuple[Mapping[str, str], ...]
@@ -213,8 +207,8 @@ def _view_runs(runs: Sequence[Run]) -> tuple[RunView, ...]:
 def _dependency(snapshot: Snapshot, name: str) -> Dependency:
     task = snapshot.find_task(name)
     if task is None:
-        return Dependency(id=name)
-    return Dependency(id=name, title=task.title, status=task.status)
+        return Dependency(name)
+    return Dependency(name, task.title, task.status)
 
 
 def show_section(snapshot: Snapshot, task_id: str, section: str) -> TaskSection:
@@ -232,7 +226,7 @@ def show_section(snapshot: Snapshot, task_id: str, section: str) -> TaskSection:
     if content is None:
         names = ", ".join(f"`{found.name}`" for found in find_sections(text)) or "none"
         raise UsageError(f"`{task.id}` has no section `{section}`", detail=f"it has {names}")
-    return TaskSection(id=task.id, section=section, content=content)
+    return TaskSection(task.id, section, content)
 
 
 def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -> TaskGraph:
@@ -256,8 +250,3 @@ def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -
         drawing=draw[form](tasks),
         problems=snapshot.problems,
     )
-
-
-def view_selection(selection: Selection) -> tuple[TaskView, ...]:
-    """Return every task with what the selector says of it, in plan order."""
-    return tuple(TaskView(verdict.task, verdict) for verdict in selection.verdicts)

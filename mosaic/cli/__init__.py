@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # nobody reads any more
+    except OSError:  # the reader is gone
         pass
     os._exit(code)
 
@@ -110,23 +110,23 @@ def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:
         if encoding == "utf-8":
             raise error
         return UsageError(
-            "a name or text here cannot be said in the encoding that Python was told to use",
-            detail=f"it is `{encoding}`",
-            hint="set `LC_ALL=C.UTF-8`, and take away `PYTHONUTF8=0`",
+            "a name or text here cannot be written in the encoding that Python uses",
+            detail=f"the encoding is `{encoding}`",
+            hint="set `LC_ALL=C.UTF-8`, and unset `PYTHONUTF8=0`",
         )
     try:
         os.getcwd()
     except OSError:
         return FileAccessError(
-            "the folder that you are in is not there any more",
-            hint="`cd` into one that is, or name the mission by `--mission PATH`",
+            "the current folder does not exist any more",
+            hint="`cd` into another one, or name the mission by `--mission PATH`",
         )
     if isinstance(error.filename, str) and error.filename:
         from mosaic.machine.signature import access_error
 
         return access_error("used", error.filename, error)
     return FileAccessError(
-        "the system said no",
+        "the system refused an operation",
         detail=error.strerror or str(error),
         hint="`MISSION_DEBUG=1` shows where",
     )

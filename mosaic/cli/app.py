@@ -152,7 +152,7 @@ def _complete(app: typer.Typer) -> int:
 
 
 def _usage(error: Exception, *, as_json: bool) -> int:
-    """Tell how a command was called wrongly, with Typer's own words."""
+    """Print how a command was called wrongly, in Typer's words."""
     describe = getattr(error, "format_message", None)
     message = describe() if callable(describe) else str(error)
     context = getattr(error, "ctx", None)

@@ -55,7 +55,7 @@ def checkpoint_command(
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
-    """Save the work tree as it stands, list what was saved, or rebuild it.
+    """Save the work tree as it is, list what was saved, or rebuild it.
 
     `mission checkpoint T-001 --note "before the rewrite"`, `mission checkpoint list T-001`,
     `mission checkpoint restore T-001 3 --into ../look`. A restore that was interrupted is
@@ -69,7 +69,7 @@ def checkpoint_command(
             raise UsageError("`list` takes a task", hint="`mission checkpoint list T-001`")
         return _list(snapshot, named[1], as_json=as_json)
     if abort and named != ["restore"]:
-        raise UsageError("`--abort` goes with `restore` alone")
+        raise UsageError("`--abort` is used with `restore` only")
     if named[:1] == ["restore"]:
         return _restore(snapshot, named[1:], into, back=abort, as_json=as_json)
     if len(named) > 1 or into is not None:

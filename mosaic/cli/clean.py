@@ -61,7 +61,7 @@ def clean_command(
         )
         return emit(result, as_json=as_json)
     if force:
-        raise UsageError("`--force` goes with `--worktree NAME`")
+        raise UsageError("`--force` is used with `--worktree NAME`")
     seconds = 0.0 if re.fullmatch(r"0+[dhms]?", older_than.strip()) else parse_duration(older_than)
     done = clean_mission(snapshot, older_than_seconds=seconds, dry_run=dry_run)
     result = Result(

@@ -40,7 +40,7 @@ HOT_SHELLS = ("bash", "zsh", "fish")
 OPERAND = 2
 """The place of a command's first operand among the words of a line."""
 PLAIN_ASCII = re.compile(r"[\w./+=,@%:-]*", re.ASCII)
-"""What no shell expands, splits or quotes, wherever it stands in a word."""
+"""What no shell expands, splits or quotes, anywhere in a word."""
 DROPPED_FROM_HELP = re.compile("[\"'`()]")
 """What a text can be read without; any other sign that is not plain becomes a blank."""
 LONGEST_VALUE = 200
@@ -89,7 +89,7 @@ def print_words(
     Args:
         shell: one of `ANSWERS`.
         find: returns the words with their help.
-        begun: what stands in the line already; only behind a `-` is an option offered.
+        begun: what is in the line already; options are offered only after a `-`.
         is_shown: False where the shell only asks whether there is something.
     """
     from contextlib import redirect_stdout
@@ -115,8 +115,8 @@ def plain_words(words: Iterable[Word], *, begun: str, is_utf8: bool = True) -> l
 
     Args:
         words: each with its help, which may be empty.
-        begun: what stands in the line already.
-        is_utf8: whether letters beyond ASCII can be said.
+        begun: what is in the line already.
+        is_utf8: whether letters beyond ASCII can be written.
     """
     refused = ("=",) if begun.startswith("-") else ("=", "-")  # `=x` is a path in zsh
     return [

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mosaic.ports import Executor, Order
     from mosaic.runs.record import Run
     from mosaic.sessions.carry import RunCarrier
-    from mosaic.sessions.output import Progress
     from mosaic.sessions.step import StepRequest
 
 BLOCK_BYTES = 1 << 16
@@ -61,14 +60,14 @@ def exec_command(
     from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
 
     snapshot = read_mission(locate_to_change(mission))
-    mirror = Mirror(quiet=quiet or as_json)
+    executor = _executor_here(quiet=quiet or as_json)
     if start is not None:
         if task_id or argv or prepare:
             raise UsageError("`--start` takes a run and nothing else")
         run = find_run(snapshot.layout.runs_dir, start)
         if run is None:
             raise RunNotFoundError(f"no run is called `{start}`", [])
-        start_prepared(run, mirror.executor())
+        start_prepared(run, executor)
         return _show(run, as_json=as_json)
     if task_id is None:
         raise UsageError("no task is named", hint="`mission exec T-001 --step tests -- pytest -q`")
@@ -82,43 +81,34 @@ def exec_command(
     )
     if prepare:
         return _show_prepared(request, prepare_step(snapshot, request), as_json=as_json)
-    return _show(run_step(snapshot, request, mirror.executor()), as_json=as_json)
+    return _show(run_step(snapshot, request, executor), as_json=as_json)
 
 
-class Mirror:
-    """Shows what a step writes while it works, byte for byte, as if it ran without us."""
+def _executor_here(*, quiet: bool) -> Executor:
+    """Return what carries a step here and, unless quiet, shows what it writes, byte for byte."""
+    from mosaic.executors.terminal import TerminalExecutor
+    from mosaic.sessions.carry import RunCarrier
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._run: Run | None = None
-        self._offsets = {"stdout": 0, "stderr": 0}
+    offsets = {"stdout": 0, "stderr": 0}
 
-    def executor(self) -> Executor:
-        """Return where the step is started: here."""
-        from mosaic.executors.terminal import TerminalExecutor
+    def carry(run_dir: Path, order: Order) -> RunCarrier:
+        watch = None if quiet else lambda _: _copy(run_dir, offsets)
+        return RunCarrier(run_dir, order, watch=watch)
 
-        return TerminalExecutor(self._carrier)
+    return TerminalExecutor(carry)
 
-    def _carrier(self, run_dir: Path, order: Order) -> RunCarrier:
-        from mosaic.sessions.carry import RunCarrier
 
-        carrier = RunCarrier(run_dir, order, watch=None if self._quiet else self._copy)
-        self._run = carrier.run
-        return carrier
-
-    def _copy(self, _progress: Progress) -> None:
-        assert self._run is not None
-        targets = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
-        for name, target in targets.items():
-            try:
-                with open(self._run.dir / f"{name}.log", "rb") as log:
-                    log.seek(self._offsets[name])
-                    while block := log.read(BLOCK_BYTES):
-                        target.write(block)
-                        self._offsets[name] += len(block)
-                target.flush()
-            except OSError:
-                continue  # the reader went away; the record has it all
+def _copy(run_dir: Path, offsets: dict[str, int]) -> None:
+    for name, target in (("stdout", sys.stdout.buffer), ("stderr", sys.stderr.buffer)):
+        try:
+            with open(run_dir / f"{name}.log", "rb") as log:
+                log.seek(offsets[name])
+                while block := log.read(BLOCK_BYTES):
+                    target.write(block)
+                    offsets[name] += len(block)
+            target.flush()
+        except OSError:
+            continue  # the reader went away; the record has it all
 
 
 def _show_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:

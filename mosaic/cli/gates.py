@@ -13,7 +13,7 @@ from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
-    from mosaic.app.gates import Gate
+    from mosaic.sessions.examine import GateResult
 
 SHOWN_LINES = 20
 
@@ -42,11 +42,11 @@ def gates_command(
     return emit(result, as_json=as_json)
 
 
-def _show(gate: Gate) -> None:
+def _show(result: GateResult) -> None:
     """Print how a gate went; of a failure also the end of what it wrote."""
-    color = {"passed": "green", "skipped": "dim"}.get(gate.outcome, "red")
-    run = f"  run {gate.run_id}" if gate.run_id else ""
-    words = paint(gate.words, color, err=True)
-    warn(f"gate {gate.name}: {words}  {clean(gate.command)}{run}")
-    for line in clean_block(gate.tail)[-SHOWN_LINES:]:
+    color = {"passed": "green", "skipped": "dim"}.get(result.outcome, "red")
+    run = f"  run {result.run.id}" if result.run else ""
+    words = paint(result.words, color, err=True)
+    warn(f"gate {result.gate.name}: {words}  {clean(result.gate.shown)}{run}")
+    for line in clean_block(result.tail)[-SHOWN_LINES:]:
         warn(f"  {line}")

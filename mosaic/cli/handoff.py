@@ -91,7 +91,7 @@ def _fillings(replace: list[str], append: list[str], text: str | None) -> list[F
     asked = [(each, False) for each in replace] + [(each, True) for each in append]
     if text is not None and (len(asked) != 1 or "=" in asked[0][0]):
         raise UsageError(
-            "`--text` goes with one section", hint='`--set result --text "all criteria met"`'
+            "`--text` takes one section", hint='`--set result --text "all criteria met"`'
         )
     if sum(each.partition("=")[2] == STDIN for each, _ in asked) > 1:
         raise UsageError("stdin can fill one section only")

@@ -89,8 +89,8 @@ class LoopTerminal(Terminal):
 
     def ended(self, end: EndedSession) -> None:
         """Tell how a session ended."""
-        stands = "ended" if end.task_status == "gone" else f"is {paint_status(end.task_status)}"
-        self.say(f"{paint(end.task.task.id, 'bold', err=True)} {stands}: {clean(end.summary)}")
+        words = "ended" if end.task_status == "gone" else f"is {paint_status(end.task_status)}"
+        self.say(f"{paint(end.task.task.id, 'bold', err=True)} {words}: {clean(end.summary)}")
 
     def heeds_interrupt(self) -> bool:
         """Count a Ctrl-C in a session."""

@@ -83,9 +83,13 @@ def next_command(
     path = locate_mission(mission)
     limits = (max_sessions, max_cost, max_time)
     if (loop and (task or detach or print_only)) or (jobs and (task or print_only)):
-        raise UsageError("`--loop` and `-j` choose by themselves, and `--loop` stays")
+        raise UsageError(
+            "`--loop` and `-j` choose tasks by themselves; `--loop` takes no `--detach`"
+        )
     if not (loop or jobs) and any(limit is not None for limit in limits):
-        raise UsageError("limits go with `--loop`", hint="`mission next --loop --max-sessions 5`")
+        raise UsageError(
+            "limits are used with `--loop`", hint="`mission next --loop --max-sessions 5`"
+        )
     place = executor or ("process" if detach else None)
     request = HandOffRequest(
         task_id=task,

@@ -32,7 +32,7 @@ def launch_mode(*, headless: bool) -> Mode:
 
 
 def print_next(*, as_json: bool = False) -> int:
-    """Print what the next agent would be told, as `mission next --print` does by itself."""
+    """Print the prompt of the next agent, as `mission next --print` does by itself."""
     from mosaic.sessions.choice import HandOffRequest
 
     request = HandOffRequest(mode=launch_mode(headless=as_json))
@@ -202,9 +202,9 @@ def _ended(done: EndedSession) -> Result:
 
     session, problem = done.session, done.problem
     facts = [length_words(session), usage_words(session.usage), f"ended {done.outcome}"]
-    stands = "ended" if done.task_status == "gone" else f"is {paint_status(done.task_status)}"
+    words = "ended" if done.task_status == "gone" else f"is {paint_status(done.task_status)}"
     lines = [
-        f"{paint(done.task.task.id, 'bold')} {stands}: {clean(done.summary)}",
+        f"{paint(done.task.task.id, 'bold')} {words}: {clean(done.summary)}",
         paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run_dir.name}", "dim"),
         *_place_lines(done),
     ]

@@ -208,7 +208,7 @@ def clean_block(text: str) -> list[str]:
 
 
 def has_color(*, err: bool = False) -> bool:
-    """Tell whether a stream takes colour: a terminal, and nobody said no."""
+    """Tell whether a stream takes colour: a terminal, and not refused by `NO_COLOR`."""
     stream = sys.stderr if err else sys.stdout
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
@@ -278,7 +278,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def bar(pct: int, width: int = 20) -> str:
-    """Return a progress bar; of plain signs where it goes to no terminal."""
+    """Return a progress bar; of plain signs where it is not printed to a terminal."""
     full = width * pct // 100
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         return paint("█" * full, "green") + paint("░" * (width - full), "dim")

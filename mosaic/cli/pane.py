@@ -47,11 +47,11 @@ def main() -> None:
         try:
             line.connect(sys.argv[-2])
         except OSError:
-            sys.exit("whoever opened this pane is gone; it can be closed")
+            sys.exit("the command that opened this pane has ended; the pane can be closed")
         with line.makefile("rb") as asked:
-            told = json.loads(asked.readline())
-            order = replace(parse_order(asked.readline()), place=told["place"])
-        _take_environment(told["environ"])
+            given = json.loads(asked.readline())
+            order = replace(parse_order(asked.readline()), place=given["place"])
+        _take_environment(given["environ"])
         try:
             carrier = _carrier(Path(sys.argv[-1]), order)
             started = carrier.start()

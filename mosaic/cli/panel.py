@@ -148,7 +148,7 @@ def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
 
 @panel_app.command("show")
 def show_command(panel_id: PanelId, as_json: Json = False, mission: MissionPath = None) -> int:
-    """Show a panel: where each worker stands, its branch, its cost, what went wrong."""
+    """Show a panel: the state of each worker, its branch, its cost, what went wrong."""
     return _show(*_open(mission, panel_id), "panel", as_json=as_json)
 
 
@@ -191,7 +191,7 @@ def send_command(
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
-    """Send a worker a message: it is told at its next turn, at once if it is not at work."""
+    """Send a worker a message: it gets it at its next turn, at once if it is not at work."""
     from mosaic.panels.mailbox import deliver, send_message
     from mosaic.panels.mailbox import paste as paste_messages
     from mosaic.panels.refresh import refresh_panel
@@ -320,7 +320,7 @@ def _open(
 def _show(
     document: MissionDocument, panel: Panel, kind: str, *, as_json: bool, wait: bool = False
 ) -> int:
-    """Print where a panel stands or, having waited for its end, what it came to."""
+    """Print the state of a panel or, having waited for its end, its result."""
     from mosaic.app.panel import read_result, view_panel, wait_for_panel
     from mosaic.cli.panel_view import emit_panel, emit_result
 

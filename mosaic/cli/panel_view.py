@@ -32,7 +32,7 @@ LONGEST_QUESTION = 70
 
 
 def emit_panel(view: PanelView, kind: str, *, as_json: bool) -> int:
-    """Print a panel and where each worker stands."""
+    """Print a panel and the state of each worker."""
     failed = view.state.status.value in ("failed", "degraded") and kind != "panel"
     result = Result(
         kind=kind,
@@ -46,7 +46,7 @@ def emit_panel(view: PanelView, kind: str, *, as_json: bool) -> int:
 
 
 def emit_result(found: PanelResult, *, markdown: bool, as_json: bool) -> int:
-    """Print what a panel came to."""
+    """Print the result of a panel."""
     state = found.view.state
     is_well = state.is_at_work or state.status.value == "completed"
     result = Result(

@@ -47,7 +47,7 @@ def review_command(
     if approve and reject:
         raise UsageError("a review either approves or rejects")
     if commit and not (approve or reject):
-        raise UsageError("`--commit` goes with a decision", hint="add `--approve` or `--reject`")
+        raise UsageError("`--commit` is used with a decision", hint="add `--approve` or `--reject`")
     if task_id is None:
         if approve or reject or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")

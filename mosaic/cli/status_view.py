@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.app.sessions import LiveSession
-    from mosaic.app.status import MilestoneCount, StatusPage
+    from mosaic.app.status import StatusPage
     from mosaic.model import Session
+    from mosaic.plan.progress import MilestoneProgress
 
 WATCH_SECONDS = 2.0
 MOST_LISTED = 10
@@ -57,7 +58,7 @@ def _lines(page: StatusPage) -> Iterator[str]:
     done = page.progress
     yield (
         f"{paint(clean(page.mission.name), 'bold')}  {page.mission.status}  "
-        f"{done.tasks_done}/{done.tasks_total} done  {done.pct} %"
+        f"{done.done}/{done.total} done  {done.pct} %"
     )
     yield from _milestone_lines(page.milestones)
     yield from map(_recovered_line, page.recovered_sessions)
@@ -86,12 +87,12 @@ def _label(word: str, color: str = "") -> str:
     return paint(word, color) + " " * (LABEL_WIDTH - len(word))
 
 
-def _milestone_lines(milestones: Sequence[MilestoneCount]) -> Iterator[str]:
-    names = [f"{each.id} {clean(each.name)}" for each in milestones]
+def _milestone_lines(milestones: Sequence[MilestoneProgress]) -> Iterator[str]:
+    names = [f"{each.milestone.id} {clean(each.milestone.name)}" for each in milestones]
     width = max(map(display_width, names), default=0)
     for name, each in zip(names, milestones, strict=True):
-        padded = name + " " * (width - display_width(name))
-        yield f"  {padded}  {bar(each.pct)}  {each.tasks_done}/{each.tasks_total}  {each.pct} %"
+        padded, count = name + " " * (width - display_width(name)), each.progress
+        yield f"  {padded}  {bar(count.pct)}  {count.done}/{count.total}  {count.pct} %"
 
 
 def _recovered_line(session: Session) -> str:

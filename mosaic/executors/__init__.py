@@ -26,11 +26,7 @@ PROGRAMS = {"tmux": ("-V", "install tmux; only workers in panes need it")}
 
 
 def get_executor(name: str, mission_file: Path) -> Executor:
-    """Return the executor of a name, for supervisors that outlive this process.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Return the executor of a name, for supervisors that outlive this process."""
     if name == "process":
         from mosaic.executors.background import BackgroundExecutor
 

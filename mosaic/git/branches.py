@@ -47,9 +47,6 @@ def files_on_branches(cwd: Path | str, folder: str, table: str) -> BranchFiles:
 
     Returns:
         Empty without git, repository or commits.
-
-    Raises:
-        GitError: git breaks off in between.
     """
     paths = [_tree_path(folder), _tree_path(table)]
     if None in paths:

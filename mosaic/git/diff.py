@@ -127,9 +127,6 @@ def write_patch(
 
     Args:
         path: the patch; must not be there.
-
-    Raises:
-        GitError: git could not make or write it.
     """
     path.touch(mode=0o600)
     # git cannot apply a file that was renamed into the folder that took its own place.

@@ -52,9 +52,6 @@ def find_changes(top: Path, taken: TakenTree, without: str | None = None) -> set
         taken: the tree that was just taken of it: `git status` does not show everything,
             such as what stands in a folder where git knows a symlink.
         without: a folder relative to `top` that is not looked at.
-
-    Raises:
-        GitError: git could not tell.
     """
     command = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
     answer = _git([*command, "--ignore-submodules=none"], top, check=False)
@@ -357,11 +354,7 @@ def _refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wan
 
 
 def _refuse(paths: Sequence[str], message: str, hint: str) -> None:
-    """Raise an error that names the paths, if there are any.
-
-    Raises:
-        GitError: there are some.
-    """
+    """Raise an error that names the paths, if there are any."""
     if paths:
         raise GitError(message, detail=shown_paths(paths, most=10), hint=hint)
 

@@ -100,11 +100,6 @@ def take_tree(
         known: files left out earlier, by path; one that is unchanged is not read again.
         keep_private: take untracked files that others may not read, though they could read
             git's objects; else they are listed.
-
-    Raises:
-        GitError: git could not do it.
-        ProgramNotFoundError: there is no git.
-        FileAccessError: the index cannot be copied.
     """
     index = scratch.absolute() / f"index.{os.getpid()}.{threading.get_ident()}"
     limits = _Limits(

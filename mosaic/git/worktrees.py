@@ -74,11 +74,7 @@ def has_branch(cwd: Path | str, branch: str) -> bool:
 
 
 def is_branch_name(cwd: Path | str, name: str) -> bool:
-    """Tell whether git takes a name for a branch, and nothing else goes by it.
-
-    Raises:
-        ProgramNotFoundError: git is not installed.
-    """
+    """Tell whether git takes a name for a branch, and nothing else goes by it."""
     answer = run_git(["check-ref-format", f"{BRANCHES}{name}"], cwd, check=False)
     return answer.exit_code == 0 and not name.startswith(("-", "refs/"))
 
@@ -92,11 +88,7 @@ def branch_or_commit(cwd: Path | str, name: str) -> str:
 
 
 def commit_of(cwd: Path | str, name: str) -> str | None:
-    """Return the commit that a name stands for; None where it stands for none.
-
-    Raises:
-        ProgramNotFoundError: git is not installed.
-    """
+    """Return the commit that a name stands for; None where it stands for none."""
     if name.startswith("-"):
         return None
     command = ["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
@@ -195,9 +187,6 @@ def what_would_be_lost(place: Path) -> str | None:
     """Say what removing a worktree would lose; None where it would lose nothing.
 
     Its branch stays, so commits on a branch are safe; ignored files are not looked at.
-
-    Raises:
-        GitError: git could not tell.
     """
     command = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
     lines = os.fsdecode(run_git(command, place).stdout).split("\0")[:-1]

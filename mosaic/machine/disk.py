@@ -16,22 +16,6 @@ from mosaic.machine.signature import Expected, Signature, access_error, expect_u
 from mosaic.machine.staging import discard, resolve_target, stage, sync_folder, temporary_beside
 from mosaic.records import dataclass
 
-__all__ = [
-    "PRIVATE_FILE",
-    "PRIVATE_FOLDER",
-    "SIZE_LIMIT_BYTES",
-    "Expected",
-    "Signature",
-    "TextFile",
-    "create_private_dir",
-    "find_bytes",
-    "find_signed",
-    "find_text",
-    "read_bytes",
-    "read_text",
-    "write_atomic",
-]
-
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700

@@ -152,20 +152,12 @@ def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> Fol
 
 
 def is_folder_held(path: Path | str) -> bool:
-    """Tell whether a living process holds a folder; one that is missing is not held.
-
-    Raises:
-        FileAccessError: it cannot be told, so its holder must be taken for alive.
-    """
+    """Tell whether a living process holds a folder; one that is missing is not held."""
     return _is_held(path, os.O_DIRECTORY)
 
 
 def is_file_held(path: Path | str) -> bool:
-    """Tell the same of a file that a process locks for as long as it writes it.
-
-    Raises:
-        FileAccessError: it cannot be told.
-    """
+    """Tell the same of a file that a process locks for as long as it writes it."""
     return _is_held(path, os.O_NONBLOCK)
 
 

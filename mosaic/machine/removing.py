@@ -84,11 +84,7 @@ def remove_empty_folder(root: Path, folder: Path) -> bool:
 
 
 def remove_file(root: Path, path: Path) -> None:
-    """Remove a regular file below `root`; a missing one is passed over, and another kind stays.
-
-    Raises:
-        FileAccessError: it cannot be removed.
-    """
+    """Remove a regular file below `root`; a missing one is passed over, and another kind stays."""
     try:
         with folder_below(root, path.parent) as parent:
             found = os.stat(path.name, dir_fd=parent, follow_symlinks=False)

@@ -77,11 +77,7 @@ def find_owner(path: Path | str) -> int | None:
 
 
 def find_signature(path: Path | str) -> Signature | None:
-    """Return the signature of what stands at `path` now, symlinks followed, or None.
-
-    Raises:
-        FileAccessError: it cannot be told.
-    """
+    """Return the signature of what stands at `path` now, symlinks followed, or None."""
     try:
         return Signature.of(os.stat(path))
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Temporary files beside their targets: made, filled, made durable, swept.
+"""Temporary files beside their targets: made, filled, made durable.
 
 Owns their names: `.<16 hex>.mission-tmp`, and `.<16 hex>-set.mission-tmp` for those
 that belong to several files written as one. By these names leftovers of a crash are
@@ -12,7 +12,6 @@ import errno
 import os
 import re
 import stat
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 _SUFFIX = ".mission-tmp"
 _SET_MARK = "-set"
 _NAME = re.compile(r"\.[0-9a-f]{16}(?P<set>-set)?\.mission-tmp")
-_LEFTOVER_SECONDS = 3600
 
 
 def temporary_beside(target: Path, *, in_set: bool = False) -> Path:
@@ -130,36 +128,6 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def sweep_temporaries(folder: Path | str, *, intent: Path | str | None = None) -> list[Path]:
-    """Remove temporary files that a crash left in `folder`; not in folders below it.
-
-    Args:
-        folder: where to look; may be missing.
-        intent: the intent note of this mission, and a promise that the caller holds the
-            mission lock: when there is no note, those of a set are leftovers at any age.
-            All others are leftovers once they are an hour old.
-
-    Returns:
-        What was removed.
-    """
-    removed: list[Path] = []
-    oldest_used = time.time() - _LEFTOVER_SECONDS
-    sets_are_left = intent is not None and not os.path.lexists(intent)
-    try:
-        entries = [entry for entry in os.scandir(folder) if _NAME.fullmatch(entry.name)]
-    except OSError:
-        return removed
-    for entry in entries:
-        with contextlib.suppress(OSError):
-            status = entry.stat(follow_symlinks=False)
-            is_left = status.st_mtime < oldest_used
-            is_left = is_left or (sets_are_left and is_set_temporary(entry.name))
-            if stat.S_ISREG(status.st_mode) and is_left:
-                os.unlink(entry.path)
-                removed.append(Path(entry.path))
-    return removed
 
 
 def _fill(descriptor: int, data: bytes) -> None:

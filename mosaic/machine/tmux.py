@@ -79,10 +79,6 @@ class Tmux:
             session: the name of our own session, for when we are not inside of tmux.
             title: what the pane is called.
             mark: kept with the pane, by which it is found again whoever opened it.
-
-        Raises:
-            ProgramNotFoundError: tmux is not installed.
-            FailedError: tmux refused.
         """
         pane = self._new_pane(session)
         try:

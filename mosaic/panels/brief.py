@@ -110,24 +110,25 @@ class Turn:
     worker: WorkerPlan
     workspace: Workspace
     messages: Sequence[str] = ()
-    is_continued: bool = False
-    """Whether the agent still knows the turns before."""
+    conversation: str | None = None
+    """The runtime's own conversation to continue; None begins a new one."""
 
 
 def brief_worker(layout: Layout, mission: Mission, turn: Turn, run: Run) -> Brief:
     """Render a worker's prompt and its task file. Writes nothing."""
     partials = load_partials(layout)
     values = _values(mission, turn, run)
-    own = role_template(turn.worker.role, layout)
-    role = render_template(own.source, values, name=layout.shown(own.path), partials=partials)
-    values["role"] = plain_text(role).strip()
+
+    def rendered(template: Template) -> str:
+        name = layout.shown(template.path)
+        return render_template(template.source, values, name=name, partials=partials)
+
+    values["role"] = plain_text(rendered(role_template(turn.worker.role, layout))).strip()
     template = load_template("worker.md.j2", layout)
     name = layout.shown(template.path)
-    text = render_template(template.source, values, name=name, partials=partials)
-    task = load_template("worker-task.md.j2", layout)
     return Brief(
-        prompt=fit_prompt(text, heading=f"Panel {turn.plan.id}", name=name),
-        task=render_template(task.source, values, name=layout.shown(task.path), partials=partials),
+        prompt=fit_prompt(rendered(template), heading=f"Panel {turn.plan.id}", name=name),
+        task=rendered(load_template("worker-task.md.j2", layout)),
         origin={"template": name, "template_sha256": template.digest},
     )
 
@@ -159,5 +160,5 @@ def _values(mission: Mission, turn: Turn, run: Run) -> dict[str, TemplateValue]:
         "read_only": not plan.is_writable,
         "headless": not plan.is_interactive,
         "messages": [plain_text(message) for message in turn.messages],
-        "continued": turn.is_continued,
+        "continued": turn.conversation is not None,
     }

@@ -101,7 +101,6 @@ def refuse_obstacles(
 def _obstacles(
     layout: Layout, mission: Mission, plan: PanelPlan, again: Collection[str]
 ) -> list[str]:
-    """Return everything that keeps a panel from being started, in words."""
     found = _git_obstacles(layout, plan, again)
     if problem := find_problem(plan.executor):
         found.append(f"{problem}: install it, or use `--executor process`")
@@ -161,10 +160,10 @@ def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) ->
             worker=worker,
             workspace=_provision(document, panel, plan, worker),
             messages=start.messages,
-            is_continued=start.conversation is not None,
+            conversation=start.conversation,
         )
         at = ExecutionState.LAUNCH_FAILED
-        prepared = _prepare(document, panel, turn, start.conversation)
+        prepared = _prepare(document, panel, turn)
         run = prepared.run
         started = get_executor(plan.executor, document.path).start(run.dir, prepared.order)
     except MissionError as error:
@@ -266,15 +265,12 @@ def workspace_name(panel: Panel, worker: str) -> str:
 
 
 def _forget_run(panel: Panel, name: str, run: Run) -> None:
-    """Take a run back whose agent could not be started."""
     shutil.rmtree(run.dir, ignore_errors=True)
     known = panel.state().workers[name].runs
     panel.set_worker(name, run_id=None, runs=tuple(each for each in known if each != run.id))
 
 
-def _prepare(
-    document: MissionDocument, panel: Panel, turn: Turn, conversation: str | None
-) -> Prepared:
+def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
     layout, mission = document.layout, document.mission
     plan, worker, cwd = turn.plan, turn.worker, turn.workspace.project
     mode = Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS
@@ -293,7 +289,7 @@ def _prepare(
             task_id=panel.id,
             task_file=run.dir / TASK_NAME,
             model=worker.model,
-            conversation=conversation,
+            conversation=turn.conversation,
             folders=(run.artifacts,) if plan.is_writable else (),
             answer_schema=AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME),
             read_only=not plan.is_writable,
@@ -319,7 +315,7 @@ def _prepare(
     )
     prepared = prepare_run(layout, asked, give)
     run = prepared.run
-    # On record before the start: should we be killed, the run is not lost sight of.
+    # On record before the start, so that the run is found should this process be killed.
     panel.set_worker(
         worker.name,
         execution_state=ExecutionState.LAUNCHING,

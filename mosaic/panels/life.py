@@ -70,11 +70,7 @@ class CleanedUp:
 
 
 def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) -> PanelState:
-    """Interrupt all workers and wait until their ends are recorded.
-
-    Raises:
-        FailedError: a worker does not end.
-    """
+    """Interrupt all workers and wait until their ends are recorded."""
     refresh_panel(panel, document.mission)
     with panel.changing("stopping"):
         state = panel.state()
@@ -112,12 +108,7 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
 
 
 def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False) -> PanelState:
-    """Start the unfinished workers again; finished ones stay as they are.
-
-    Raises:
-        NotReadyError: every worker has its result, or all that have none are at work.
-        FailedError: something that it needs is missing; all of it is named.
-    """
+    """Start the unfinished workers again; finished ones stay as they are."""
     require_consent(document)
     state = refresh_panel(panel, document.mission)
     again = [
@@ -165,11 +156,7 @@ def shut_down(document: MissionDocument, panel: Panel, *, force: bool) -> list[C
 
 
 def merge_worker(document: MissionDocument, panel: Panel, worker: str, way: MergeWay) -> Merged:
-    """Merge a worker's branch into the one that the mission works on.
-
-    Raises:
-        NotReadyError: it is at work, has no branch, or a conflict waits for a person.
-    """
+    """Merge a worker's branch into the one that the mission works on."""
     plan = panel.plan()
     plan.worker(worker)
     state = refresh_panel(panel, document.mission)

@@ -117,11 +117,7 @@ class PanelPlan:
     tool_version: str = ""
 
     def worker(self, name: str) -> WorkerPlan:
-        """Return the worker of a name.
-
-        Raises:
-            UsageError: the panel has none of that name.
-        """
+        """Return the worker of a name; raises `UsageError` where there is none."""
         found = next((each for each in self.workers if each.name == name), None)
         if found is None:
             known = ", ".join(f"`{each.name}`" for each in self.workers)

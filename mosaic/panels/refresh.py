@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import dump_record, load_record
 from mosaic.errors import GitError, MissionError
+from mosaic.executors import executor_of
 from mosaic.git.diff import compare_trees
 from mosaic.git.git import head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.identity import is_same_process
-from mosaic.machine.lock import is_folder_held
 from mosaic.model import EndReason, RunStatus
 from mosaic.panels.answer import WorkerResult, error_result, parse_answer
 from mosaic.panels.brief import ANSWER_NAME
@@ -63,12 +63,7 @@ class WorkerChanges:
 
 
 def refresh_panel(panel: Panel, mission: Mission) -> PanelState:
-    """Read how the workers ended, and record it.
-
-    Raises:
-        RecordError: the panel's record cannot be read.
-        LockTimeoutError: another process holds the panel.
-    """
+    """Read how the workers ended, and record it."""
     plan = panel.plan()
     with panel.changing("refreshing"):
         state = panel.state()
@@ -182,9 +177,8 @@ def _refreshed(
 
 
 def _launching(worker: WorkerState, run: Run | None) -> WorkerState:
-    """Look at a worker that is being started, or whose launcher was killed."""
     lives = worker.launcher is not None and is_same_process(worker.launcher) is not False
-    if lives or (run is not None and is_folder_held(run.dir)):
+    if lives or (run is not None and executor_of(run).is_alive()):
         return worker
     return replace(
         worker,

@@ -26,6 +26,11 @@ class Progress:
         """The floor of 100·done/total; 0 when there is nothing to do."""
         return 100 * self.done // self.total if self.total else 0
 
+    def json_values(self) -> dict[str, object]:
+        """Return it as JSON has it."""
+        counts = {"tasks_done": self.done, "tasks_total": self.total, "pct": self.pct}
+        return {**counts, "by_status": self.by_status}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MilestoneProgress:
@@ -33,6 +38,12 @@ class MilestoneProgress:
 
     milestone: Milestone
     progress: Progress
+
+    def json_values(self) -> dict[str, object]:
+        """Return the milestone's fields and its progress side by side."""
+        milestone = self.milestone
+        names = {"id": milestone.id, "name": milestone.name, "status": milestone.status}
+        return {**names, **self.progress.json_values()}
 
 
 def measure_progress(tasks: Iterable[Task]) -> Progress:

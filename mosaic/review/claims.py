@@ -155,7 +155,6 @@ def _file_claims(line: str, *, in_fence: bool) -> Iterator[FileClaim]:
 
 
 def _path_word(text: str) -> str:
-    """Return the first word of a line, without backticks and quotes."""
     found = PATH_WORD.search(text.strip().lstrip("`'\""))
     return found[0].rstrip(".,;:") if found else ""
 
@@ -217,6 +216,5 @@ def _command_claims(line: str, *, in_fence: bool) -> Iterator[CommandClaim]:
 
 
 def _is_command(text: str) -> bool:
-    """Tell whether a text can be a command line: it begins with a program."""
     words = PROMPT.sub("", text.strip()).split()
     return bool(words) and PROGRAM.fullmatch(words[0]) is not None

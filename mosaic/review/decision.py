@@ -157,7 +157,6 @@ def _commit(review: Review, decided: Decided) -> str:
 
 
 def _commit_paths(top: Path, paths: list[str], message: str, scratch: Path) -> str | None:
-    """Commit what has changed of these paths, and nothing else; None where nothing has."""
     if not paths:
         return None
     status = run_git(

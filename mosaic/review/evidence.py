@@ -115,7 +115,6 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
 def _what_changed(
     layout: Layout, task: Task, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
 ) -> tuple[str, list[TreePair] | None, tuple[ChangedFile, ...] | None]:
-    """Return what the files are compared with, the trees, and the changes between them."""
     try:
         top = find_repository(layout.project)
         if top is None:
@@ -146,7 +145,6 @@ def _what_changed(
 def _tree_pairs(
     layout: Layout, top: Path, task: Task, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
 ) -> tuple[str, list[TreePair] | None]:
-    """Return what the files are compared with, in words, and the trees to compare."""
     of_runs = _pairs_of_runs(top, agents, gaps)
     if task.base_ref and (task.branch or not of_runs):
         found = _pair_since_base(layout, top, task, gaps.caveats)

@@ -110,10 +110,8 @@ def judge_claims(
     """Compare claims with evidence.
 
     Args:
-        files: what is claimed to be changed.
-        commands: what is claimed to have been run.
-        changed: what was changed; None where nothing can be known.
-        ran: what was run, in its order.
+        changed: None where nothing can be known.
+        ran: in the order in which they ran.
         knows_all_commands: whether `ran` is everything.
         roots: folders that absolute paths of claims may begin with.
         ignored: changed files that need no claim.
@@ -163,7 +161,6 @@ def _judge_file(
 
 
 def _wrong_kind(claim: FileClaim, change: ChangedFile) -> str | None:
-    """Return how a claim contradicts what happened to a file."""
     contradicting = {
         Kind.DELETED: (Kind.ADDED, Kind.CHANGED, Kind.RENAMED),
         Kind.ADDED: (Kind.CHANGED, Kind.DELETED),
@@ -236,7 +233,6 @@ def _judge_command(
 def _judge_part(
     claim: CommandClaim, wanted: tuple[str, ...], ran: Sequence[RanCommand], *, all_known: bool
 ) -> JudgedCommand:
-    """Judge a command that ran, if at all, as a part of a line, or as several lines."""
     matched: tuple[RanCommand, ...] = ()
     lines = [each for each in ran if wanted and wanted in parts_of(each.command)]
     pieces = parts_of(claim.command)

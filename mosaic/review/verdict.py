@@ -144,7 +144,6 @@ def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -
 
 
 def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
-    """Return how each gate of a task went when it ran last."""
     last: dict[str, GateOnRecord] = {}
     for run in runs_of_task(snapshot.layout.runs_dir, task.id):
         done = run.find_result()

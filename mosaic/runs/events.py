@@ -3,8 +3,8 @@
     {"seq": 1, "event_id": "<run>:event:0001", "type": "run_prepared", "level": "info",
      "created_at": "2026-03-21T11:41:39.120Z", "message": "…", "data": {}}
 
-`seq` starts at 1 and has no holes, whoever appends: the supervisor, or a command that takes
-a checkpoint meanwhile. A torn last line, left by a crash, is dropped on reading and cut off
+`seq` starts at 1 and has no holes, although several processes append: the supervisor, and commands
+that take a checkpoint. A torn last line, left by a crash, is dropped on reading and cut off
 before the next event.
 """
 
@@ -141,7 +141,7 @@ class EventLog:
 
     @property
     def last_seq(self) -> int:
-        """The `seq` of the log's last event, whoever appended it; 0 when there is none."""
+        """The `seq` of the log's last event, also of another process; 0 when there is none."""
         line = tail_bytes(self._run.worker_log).rpartition(b"\n")[0].rpartition(b"\n")[2]
         last = _parse_event(line)
         if last is None:  # it is very long, or somebody else's
@@ -163,7 +163,7 @@ class EventLog:
         self._waiting.append(
             {
                 "type": kind.value,
-                "level": (level or LEVELS.get(kind, "info")).replace("warning", "warn"),
+                "level": level or LEVELS.get(kind, "info"),
                 "created_at": format_moment(self._clock()),
                 "message": message,
                 "data": dict(data or {}),
@@ -191,7 +191,7 @@ class EventLog:
 
 
 def read_events(run: Run) -> EventRead:
-    """Read a run's events; what is no event is left out and reported as torn."""
+    """Read a run's events; lines that are not events are left out and reported as torn."""
     try:
         data = run.worker_log.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

@@ -49,7 +49,7 @@ def lines_worth_reading(block: bytes, start: int, stop: int) -> Iterator[bytes]:
     """Return the whole lines between two places, `stop` being the last newline.
 
     Of a flood only those that may be structured, and the last few: a fast writer must not
-    wait for us, nor we fall behind for what nobody will look at.
+    wait for us, and we must not fall behind for lines that nobody looks at.
     """
     if stop < start:
         return

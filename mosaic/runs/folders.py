@@ -45,12 +45,11 @@ _LAID_OUT_FILES = frozenset(
 
 @contextmanager
 def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
-    """Make a run's folder, held by this process until the `with` block has laid it out.
+    """Make a run's folder, locked by this process until the `with` block has filled it.
 
     Its name is new even among runs started at the same instant; names are in the order of a
-    task's runs: `r001-…`, `r002-…`. Where the block fails nothing stays behind; where this
-    process is killed, what stays is held by nobody, and so known for what it is: it goes when
-    the task's next run is made.
+    task's runs: `r001-…`, `r002-…`. Where the block fails, the folder is removed; where this
+    process is killed, nobody locks it, and it is removed when the task's next run is made.
 
     Raises:
         FileAccessError: it cannot be made.
@@ -90,7 +89,7 @@ def _remove(folder: Path) -> None:
 
 
 def is_half_laid_out(run: Run) -> bool:
-    """Tell whether a run was killed while it was prepared: it never began, and nobody holds it.
+    """Tell whether a run was killed while it was prepared: it never began, and nobody locks it.
 
     A folder of another name, or with anything in it that a run is not made of, is not
     a run at all.
@@ -116,7 +115,7 @@ def _is_laid_out(entry: os.DirEntry[str]) -> bool:
 
 
 def sweep_half_laid_out(folder: Path) -> list[Run]:
-    """Remove the runs in a task's folder that were never laid out to their end."""
+    """Remove the runs in a task's folder that were never prepared to their end."""
     swept = []
     for run in runs_in(folder):
         if is_half_laid_out(run):
@@ -158,7 +157,7 @@ def runs_in(folder: Path) -> list[Run]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether a folder stands there; a symlink is none of ours."""
+    """Tell whether a folder stands there; a symlink is not ours."""
     return entry.is_dir(follow_symlinks=False)
 
 
@@ -229,7 +228,7 @@ def run_of_session(runs_dir: Path, session: Session) -> Run:
     run = find_run(runs_dir, session.run_id) if session.run_id else None
     if run is None:
         raise RunNotFoundError(
-            f"the run of session `{session.id}` has no record any more",
+            f"the run of session `{session.id}` no longer has a record",
             hint="`mission sessions` lists what is known of it",
         )
     return run

@@ -25,10 +25,10 @@ FINAL = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.BLOCKED)
 def has_ended(run: Run) -> bool:
     """Tell whether a run is over: its record says so, or supervisor and agent are gone.
 
-    A run that is laid out but not started is not over.
+    A run that is prepared and not started is not over.
 
     Raises:
-        FileAccessError: it cannot be told.
+        FileAccessError: that cannot be found out.
     """
     try:
         state = run.state()

@@ -1,4 +1,4 @@
-"""What the last runs of a task ask of whoever comes next."""
+"""What the last runs of a task ask of the next agent."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def since_offset(run: Run, stream: Stream, moment: datetime) -> int:
     """Return where a log has everything from that was written since a moment, and little more.
 
-    Where nothing tells, that is the log's beginning.
+    Where that is not known, it is the log's beginning.
     """
     index = LogFile(run.dir / INDEX_NAME)
     found = 0
@@ -54,7 +54,7 @@ def _parse_entry(line: bytes) -> tuple[str, int, datetime] | None:
 
 
 def parse_time(text: object) -> datetime | None:
-    """Return the time that a record tells, without a zone in UTC; None when it is none."""
+    """Return the time in a record, without a zone in UTC; None when it is not one."""
     try:
         return read_moment(text)
     except ValueError:
@@ -67,7 +67,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
     A time of day is the last one that was; it and a date without a zone are local.
 
     Raises:
-        UsageError: it is no moment.
+        UsageError: it is not a moment.
     """
     for read in (_ago, _date, _time_of_day):
         try:
@@ -75,7 +75,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
         except (UsageError, ValueError, OverflowError, OSError):
             continue
     raise UsageError(
-        f"`{text}` is no moment", hint="write `10m`, `10:30` or `2026-11-21T10:00:00Z`"
+        f"`{text}` is not a moment", hint="write `10m`, `10:30` or `2026-11-21T10:00:00Z`"
     )
 
 

@@ -102,7 +102,7 @@ class RunState:
     """What the agent did last, in words."""
     output_bytes: int = 0
     usage: Usage | None = None
-    """What it consumed so far, as far as it tells."""
+    """What it consumed so far, as far as it reports that."""
     begin_tree: ObjectId | None = None
     """The work tree when the agent was started; kept by the hidden ref `<run>/0`."""
     place: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -49,7 +49,7 @@ class Followup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentReport:
-    """What was said of a run by whoever ran in it."""
+    """What the agent or command of a run reports of it."""
 
     summary: Text = ""
     needs_human: bool = False
@@ -70,7 +70,7 @@ def read_report(run: Run) -> AgentReport:
     except (MissionError, ValueError, RecursionError) as error:
         return AgentReport(problem=f"`artifacts/{REPORT_NAME}` cannot be read: {error}")
     if not isinstance(values, dict):
-        return AgentReport(problem=f"`artifacts/{REPORT_NAME}` is no JSON object")
+        return AgentReport(problem=f"`artifacts/{REPORT_NAME}` is not a JSON object")
     return AgentReport(
         summary=_text(values.get("summary")),
         needs_human=values.get("needs_human") is True,

@@ -174,7 +174,7 @@ def write_result(
 
 
 def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
-    """Return what of a run's output was lost, in words; nothing when it is whole."""
+    """Return what of a run's output was lost, in words; nothing when it is complete."""
     return [
         f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
         f"{of_stream[-1].reason}"

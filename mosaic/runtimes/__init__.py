@@ -22,7 +22,7 @@ BUILT_IN = {
 }
 CUSTOM = ("mosaic.runtimes.command", "CommandRuntime")
 PREFERRED = ("claude", "codex")
-"""What is looked for, in this order, when nobody names a runtime."""
+"""What is looked for, in this order, when no runtime is named."""
 
 
 def get_runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Runtime:

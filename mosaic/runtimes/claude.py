@@ -170,7 +170,7 @@ class ClaudeReader(EventReader):
         return ended_well("claude")
 
     def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event tells."""
+        """Return what an event reports."""
         kind = event.get("type")
         session = as_text(event.get("session_id"))
         if session and session != self._conversation and kind in ("system", "result"):
@@ -255,7 +255,7 @@ def _judge_error(result: dict[str, Any], answer: str) -> Ending:
         return Ending(
             ok=False,
             cause=EndCause.USAGE,
-            message=f"`claude` does not have that conversation any more: {words[:500]}",
+            message=f"`claude` no longer has that conversation: {words[:500]}",
             hint="`mission resume` begins a new one",
         )
     if subtype == "error_during_execution":

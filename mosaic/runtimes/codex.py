@@ -59,9 +59,9 @@ CAUSES = (
     (r"status:? 5\d\d\b|high demand|Overloaded", EndCause.OVERLOADED),
     (r"stream disconnected|error sending request|network", EndCause.CONNECTION),
 )
-"""Words of `turn.failed` and what they mean; its text is all that it tells.
+"""Words of `turn.failed` and what they mean; it reports nothing but its text.
 
-A bare number is no status: the text names an address, whose port may hold any."""
+A bare number is not a status: the text names an address, whose port may hold any."""
 
 
 class Codex(CommandRuntime):
@@ -158,7 +158,7 @@ class CodexReader(EventReader):
         return ended_well("codex")
 
     def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event tells."""
+        """Return what an event reports."""
         kind = event.get("type")
         if kind == "thread.started" and as_text(event.get("thread_id")):
             self._thread = as_text(event["thread_id"])

@@ -122,7 +122,7 @@ class EventReader(ExitCodeReader):
         return line.startswith(b"{")
 
     def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event tells."""
+        """Return what an event reports."""
         raise NotImplementedError
 
 

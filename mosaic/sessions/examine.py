@@ -56,8 +56,19 @@ class GateResult:
 
     @property
     def is_green(self) -> bool:
-        """Whether nothing speaks against the work."""
+        """Whether the gate has no objection."""
         return self.outcome in ("passed", "skipped")
+
+    def json_values(self) -> dict[str, str | None]:
+        """Return it as `--json` prints it."""
+        return {
+            "name": self.gate.name,
+            "command": self.gate.shown,
+            "outcome": self.outcome,
+            "words": self.words,
+            "run_id": self.run.id if self.run else None,
+            "tail": self.tail,
+        }
 
 
 def session_carrier(

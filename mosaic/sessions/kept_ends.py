@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError
+from mosaic.executors import executor_of
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.model import EndReason
 from mosaic.plan.rules import Rules  # noqa: TC001 - the codec looks these up
@@ -79,7 +79,7 @@ def record_kept_ends(draft: Draft) -> list[Settled]:
     for path, kept in find_kept_ends(layout):
         meta = kept.meta
         run = run_of(layout.runs_dir, meta.task_id, meta.run_id)
-        if is_folder_held(run.dir):
+        if executor_of(run).is_alive():
             continue  # its supervisor is about to finish the record
         if not _is_recorded(draft, meta):
             end = replace(kept.facts, rules=kept.rules)

@@ -13,9 +13,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError, RecordError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
-from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.lock import hold_folder
 from mosaic.machine.log_pipes import find_gaps, wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
@@ -124,12 +125,16 @@ def _recover_step(run: Run, mission: Mission) -> bool:
 
 def is_dead(run: Run, state: RunState) -> bool:
     """Tell whether a run that is not at its end has nobody any more: no supervisor, no agent."""
-    return not is_folder_held(run.dir) and not _agent_lives(state)
+    return not executor_of(run).is_alive() and not _agent_lives(state)
 
 
 def is_copied_run(run: Run, state: RunState) -> bool:
     """Tell whether the agent of a run works for another record, which this one is a copy of."""
-    if state.agent is None or is_folder_held(run.dir) or is_same_process(state.agent) is not True:
+    if (
+        state.agent is None
+        or executor_of(run).is_alive()
+        or is_same_process(state.agent) is not True
+    ):
         return False
     place = find_environment(state.agent.pid, "MISSION_RUN_DIR").get("MISSION_RUN_DIR", "")
     return os.path.isdir(place) and not os.path.samefile(place, run.dir)

@@ -17,7 +17,6 @@ from mosaic.machine.identity import (
     is_elsewhere,
     is_same_process,
 )
-from mosaic.machine.lock import is_folder_held
 from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.traces import find_environment, find_holder
 from mosaic.runs.folders import run_of
@@ -69,7 +68,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
     run = _run_of(snapshot, found)
     supervisor = _find_supervisor(run, found)
     if supervisor is None:
-        if is_folder_held(run.dir):
+        if executor_of(run).is_alive():
             _expect_process_table(run)
         end_without_supervisor(run, found.lock.process, now=now)
     elif not _end_by_supervisor(run, supervisor, now=now):
@@ -120,7 +119,7 @@ def _find_supervisor(run: Run, found: FoundLock) -> ProcessIdentity | None:
     Its pid is on record; it means nothing where it is of another namespace, and is lost
     where the record is. Then it is found by the lock that it holds.
     """
-    if is_elsewhere(found.lock.process) or not is_folder_held(run.dir):
+    if is_elsewhere(found.lock.process) or not executor_of(run).is_alive():
         return find_holder(os.path.realpath(run.dir))
 
     def supervisor() -> ProcessIdentity | None:
@@ -132,7 +131,7 @@ def _find_supervisor(run: Run, found: FoundLock) -> ProcessIdentity | None:
     def is_known() -> bool:
         one = supervisor()
         asked.extend([one] if one is not None else [])
-        return bool(asked) or not is_folder_held(run.dir) or find_process_table() is None
+        return bool(asked) or not executor_of(run).is_alive() or find_process_table() is None
 
     wait_until(is_known, PATIENCE_SECONDS)
     return asked[0] if asked else None
@@ -157,14 +156,14 @@ def _end_by_supervisor(run: Run, supervisor: ProcessIdentity, *, now: bool) -> b
 
 def _is_held(run: Run) -> bool:
     """Tell whether a supervisor carries a run, also one whose record was removed meanwhile."""
-    if is_folder_held(run.dir):
+    if executor_of(run).is_alive():
         return True
     return not run.dir.is_dir() and find_holder(os.path.realpath(run.dir)) is not None
 
 
 def _expect_process_table(run: Run) -> None:
     """Say why a supervisor cannot be asked to stop, where that is the system's doing."""
-    if find_process_table() is None and is_folder_held(run.dir):
+    if find_process_table() is None and executor_of(run).is_alive():
         raise FailedError(
             f"run `{run.id}` cannot be stopped from here",
             detail="there is neither /proc nor `ps`: no process can be told from another",

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import find_entry, host_name, is_same_process, unseen_identity
-from mosaic.machine.lock import is_folder_held
 from mosaic.machine.process import list_marked
 from mosaic.machine.traces import DELETED, find_environment, find_folder, find_holder
 from mosaic.model import ProcessIdentity, SessionLock, Status
@@ -145,7 +145,7 @@ def judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
 
 def _has_supervisor(session: Session, run: Run | None, layout: Layout) -> bool:
     if run is not None:
-        return is_folder_held(run.dir)
+        return executor_of(run).is_alive()
     if not session.run_id:
         return False
     from mosaic.runs.folders import run_of  # start-up: hardly ever needed

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
 from mosaic.machine.disk import find_text, write_atomic
+from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.lock import mission_lock
-from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.plan.globs import bad_glob
 from mosaic.records import dataclass, replace
-from mosaic.store.field_values import table_word
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
 from mosaic.store.session_entries import format_time
 from mosaic.store.state import ensure_state_dir
+from mosaic.store.sync import table_word
 from mosaic.store.templates import load_template
 from mosaic.text.fields import FIELDS, Kind
 

@@ -13,18 +13,24 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
+from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.lock import mission_lock, was_killed
-from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
 from mosaic.store.ended_session import refuse_ended_session
-from mosaic.store.field_values import cell_text, cell_value, file_value, front_matter_value
 from mosaic.store.mission_file import read_layout, with_session, with_status
 from mosaic.store.parsed import plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
-from mosaic.store.sync import Side, same_value
+from mosaic.store.sync import (
+    Side,
+    cell_text,
+    cell_value,
+    file_value,
+    front_matter_value,
+    same_value,
+)
 from mosaic.store.written import note_written
 from mosaic.text.conflict_markers import refuse_conflict
 from mosaic.text.fields import SYNCED

@@ -130,10 +130,7 @@ class Ledger:
         return read_mission(self._mission_file) if recovered else snapshot
 
     def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
-        """Return which limit is met: of this loop, or of the mission over all its sessions.
-
-        `running` is how many sessions of this loop have not ended yet.
-        """
+        """Return which limit is met; `running` sessions of this loop have not ended yet."""
         sessions = snapshot.document.mission.sessions
         own = [session for session in sessions if session.id in self.report.sessions]
         limits = self._limits
@@ -237,7 +234,6 @@ class Ledger:
                 forgive_attempts(draft.snapshot, task_id)
 
     def _moved_rules(self, snapshot: Snapshot, task: Task, session: Session) -> str | None:
-        """Return why green gates are not enough: the rules themselves changed."""
         run = run_of(snapshot.layout.runs_dir, task.id, session.run_id or "")
         if run.find_meta() is None:
             return f"the record of `{session.id}` is gone"
@@ -248,7 +244,6 @@ class Ledger:
         return "; ".join(dict.fromkeys(moved)) or None
 
     def _time_left(self, snapshot: Snapshot) -> float | None:
-        """Return how long the next session may take."""
         left = [self._request.timeout_seconds] if self._request.timeout_seconds else []
         if self._limits.max_seconds is not None:
             left.append(self._limits.max_seconds - (time.monotonic() - self._started))

@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import ConsentNeededError, NothingReadyError, TaskNotReadyError
+from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import host_name
-from mosaic.machine.lock import is_folder_held
 from mosaic.model import Status
 from mosaic.plan.ready import summarize_waiting
 from mosaic.runs.folders import run_of
@@ -72,7 +72,6 @@ class Loop:
         return self._ledger.report
 
     def _turn(self) -> bool:
-        """Hand off one session; tell whether to go on."""
         self._wait_for_survivor()
         snapshot = self._ledger.read_mission()
         met = self._ledger.met_limit(snapshot)
@@ -137,7 +136,7 @@ class Loop:
         for found in live_or_unknown(snapshot):
             lock = found.lock
             run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
-            orphaned = lock.process.pid and not is_folder_held(run.dir)
+            orphaned = lock.process.pid and not executor_of(run).is_alive()
             mine = found.path == layout.session_lock and lock.process.host == host_name()
             may_end = found.is_on_record or found.judgement.life is Life.ALIVE
             if mine and orphaned and may_end:

@@ -21,7 +21,6 @@ from mosaic.errors import (
 from mosaic.executors import executor_of
 from mosaic.git.git import find_repository
 from mosaic.machine.identity import host_name
-from mosaic.machine.lock import is_folder_held
 from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
@@ -147,7 +146,6 @@ class Pool:
                 )
 
     def _turn(self, threads: ThreadPoolExecutor) -> bool:
-        """Take note of what started, ended or was asked for; tell whether to go on."""
         self._take_started()
         snapshot = self._ledger.read_mission()
         self._take_ended(snapshot)
@@ -164,7 +162,6 @@ class Pool:
         return False
 
     def _is_waiting(self) -> bool:
-        """Tell whether a task only waits until it is tried again."""
         return any(until > time.monotonic() for until in self._not_before.values())
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
@@ -204,7 +201,6 @@ class Pool:
         return True
 
     def _next_task(self, snapshot: Snapshot) -> Task | None:
-        """Return what is started next; None when nothing is, now or ever."""
         reserved = dict.fromkeys(self._starting, "a new session")
         selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
         now = time.monotonic()
@@ -252,7 +248,7 @@ class Pool:
         live = self._live(snapshot)
         for worker in list(self._workers.values()):
             found = live.get(worker.session_id)
-            if found is not None or is_folder_held(worker.run_dir):
+            if found is not None or executor_of(Run(dir=worker.run_dir)).is_alive():
                 continue
             del self._workers[worker.session_id]
             ended = self._ledger.note_end(worker.task, worker.before, worker.session_id)

@@ -36,10 +36,6 @@ def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
 
     Returns:
         The paths that were set back.
-
-    Raises:
-        GitError: git could not do it.
-        FileAccessError: a file cannot be removed.
     """
     top = workspace.path
     origin = _origin(workspace)

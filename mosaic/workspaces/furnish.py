@@ -49,7 +49,6 @@ def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings)
 
     Raises:
         PathOutsideError: a glob leads out of the repository.
-        FileAccessError: a file cannot be copied.
     """
     brought = []
     for names, bring in ((settings.copy, _copy), (settings.link, _link)):
@@ -81,7 +80,6 @@ def run_setup(
 
     Raises:
         FailedError: it failed, or took too long.
-        ProgramNotFoundError: it cannot be started.
     """
     if not settings.setup:
         return
@@ -126,11 +124,7 @@ def end_left_setup(workspace: Workspace) -> None:
 
 
 def forget_files(home: Path) -> None:
-    """Take what was brought out of git's `info/exclude` again.
-
-    Raises:
-        FileAccessError: it cannot be written.
-    """
+    """Take what was brought out of git's `info/exclude` again."""
     shared = common_dir(home)
     if shared is None:
         return

@@ -93,11 +93,7 @@ def workspace_path(layout: Layout, name: str) -> Path:
 
 
 def write_workspace(workspace: Workspace) -> None:
-    """Write what is known of a worktree.
-
-    Raises:
-        FileAccessError: it cannot be written.
-    """
+    """Write what is known of a worktree."""
     data = dump_json(dump_record(workspace))
     write_private(workspace.record, data, root=workspace.record.parent)
 
@@ -106,7 +102,6 @@ def prepare_folder(layout: Layout) -> None:
     """Make the folder that holds the worktrees.
 
     Raises:
-        FileAccessError: it cannot be made.
         PathOutsideError: a symlink leads out of the state folder.
     """
     ensure_state_dir(layout)
@@ -115,11 +110,7 @@ def prepare_folder(layout: Layout) -> None:
 
 
 def find_workspace(layout: Layout, name: str) -> Workspace | None:
-    """Return the worktree of a name; None where there is none.
-
-    Raises:
-        RecordError: what is known of it cannot be read.
-    """
+    """Return the worktree of a name; None where there is none."""
     if _is_elsewhere(layout):
         return None
     return read_workspace(_record_of(workspace_path(layout, name)), layout)
@@ -131,9 +122,6 @@ def workspace_at(cwd: Path | str, layout: Layout | None = None) -> Workspace | N
     Args:
         layout: the mission whose worktrees are looked at; None for any, where nothing but
             the mission that the record names is to be learned.
-
-    Raises:
-        RecordError: what is known of it cannot be read.
     """
     folder = Path(os.path.abspath(cwd))
     own = os.path.realpath(layout.worktrees_dir) if layout is not None else None
@@ -187,9 +175,6 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
 
     Args:
         layout: the mission that it is of; None where it is not known yet.
-
-    Raises:
-        RecordError: it cannot be read.
     """
     if path.is_symlink():
         raise _unreadable(path, "it is a symlink")

@@ -31,9 +31,6 @@ def why_kept(workspace: Workspace) -> str | None:
 
     A branch that was made for it and is not brought home counts as work that would be
     forgotten, though removing the worktree leaves the branch.
-
-    Raises:
-        GitError: git could not tell.
     """
     if workspace.is_there:
         lost = what_would_be_lost(workspace.path)
@@ -54,9 +51,6 @@ def branch_to_delete(workspace: Workspace) -> tuple[str, str] | None:
     It goes when it was made for the worktree and its commit stays on another branch: it was
     merged, or holds no work. A squash leaves the commit nowhere; there it goes when
     `mission merge` made it, and what it changed still stands on a branch.
-
-    Raises:
-        GitError: git could not tell.
     """
     home, branch = workspace.home, workspace.branch
     if branch is None or not workspace.is_own_branch:

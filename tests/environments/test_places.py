@@ -127,7 +127,7 @@ def test_a_working_folder_that_is_gone_is_named(here: Surroundings) -> None:
             *arguments, cwd=here.path, before=f"mkdir -p '{gone}'; cd gone; rmdir '{gone}'"
         )
         assert answer.exit_code == 5
-        assert "the folder that you are in is not there any more" in answer.stderr
+        assert "the current folder does not exist any more" in answer.stderr
     named = here.run(
         "list", "--mission", str(here.path), before=f"mkdir -p '{gone}'; cd gone; rmdir '{gone}'"
     )

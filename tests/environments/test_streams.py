@@ -73,7 +73,7 @@ def test_an_encoding_that_python_was_forced_to_is_named(here: Surroundings) -> N
     assert here.run("list", environ=forced).exit_code == 0
     answer = here.run("add", "第三个任务", environ=forced)
     assert answer.exit_code == 2
-    assert "take away `PYTHONUTF8=0`" in answer.stderr
+    assert "unset `PYTHONUTF8=0`" in answer.stderr
     assert "nothing is wrong" in here.run("check").stdout
 
 

@@ -73,8 +73,14 @@ def test_a_step_result_holds_every_field_of_the_contract(repo: MissionRepo) -> N
     assert set(metrics) >= {
         "duration_ms", "lifecycle_event_count", "stdout_bytes", "stderr_bytes", "checkpoint_count"
     }  # fmt: skip
-    events = (only_run(repo) / "worker.log").read_text().splitlines()
-    assert metrics["lifecycle_event_count"] == len(events)
+    lines = (only_run(repo) / "worker.log").read_text().splitlines()
+    assert metrics["lifecycle_event_count"] == len(lines)
+    events = {event["type"]: event for event in map(json.loads, lines)}
+    assert events["worker_exited"]["level"] == events["step_failed"]["level"] == "error"
+    step = {"step": "t", "kind": "review", "attempt": 1, "run_dir": str(only_run(repo))}
+    for kind in ("run_prepared", "worker_started", "step_failed"):
+        assert events[kind]["data"].items() >= step.items()
+    assert events["step_failed"]["data"].items() >= {"exit_code": 7, "outcome": "failed"}.items()
 
 
 def test_attempts_are_counted_for_each_step(repo: MissionRepo) -> None:

@@ -263,7 +263,7 @@ def test_an_unknown_run_is_told_with_what_is_closest(
 
 def test_a_session_whose_record_is_gone_is_told(tmp_path: Path) -> None:
     for session in (make_session(1, "r001-aaaaaa"), make_session(1, None)):
-        with pytest.raises(RunNotFoundError, match="no record any more"):
+        with pytest.raises(RunNotFoundError, match="no longer has a record"):
             find_named_run(tmp_path, [session], "sess-001")
     with pytest.raises(RunNotFoundError, match="nothing was handed off"):
         newest_run(tmp_path, [])
