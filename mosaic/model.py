@@ -398,7 +398,7 @@ class SessionLock:
     process: ProcessIdentity
     supervisor_pid: int
     started_at: datetime
-    project_path: str
+    project_path: Text
     task_id: str
     run_id: str
     milestone_id: str | None = None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from mosaic.model import Milestone, Session, Task
 
+ERRORS = frozenset({"DEPENDENCY_UNKNOWN", "DEPENDENCY_CYCLE", "SCOPE_INVALID", "RUNTIME_UNKNOWN"})
+"""Findings on tasks that are errors; the others are warnings."""
 MOST_OVERLAPS = 100
 """Pairs of tasks that are named one by one: two thousand tasks make two million pairs."""
 
@@ -64,25 +66,23 @@ def check_mission(checked: Checked) -> list[Finding]:
     return [finding for check in CHECKS for finding in check(checked)]
 
 
-def _place(task: Task, checked: Checked) -> tuple[str | None, int | None]:
-    if task.file:
-        return task.file, task.file_line
-    return checked.table_path, task.table_line
-
-
 def _of_task(
     task: Task,
     checked: Checked,
     code: str,
     message: str,
     *,
-    level: Level = Level.ERROR,
     hint: str | None = None,
     fixable: bool = False,
 ) -> Finding:
-    path, line = _place(task, checked)
     return Finding(
-        code=code, level=level, message=message, path=path, line=line, hint=hint, fixable=fixable
+        code=code,
+        level=Level.ERROR if code in ERRORS else Level.WARNING,
+        message=message,
+        path=task.file or checked.table_path,
+        line=task.file_line if task.file else task.table_line,
+        hint=hint,
+        fixable=fixable,
     )
 
 
@@ -123,7 +123,6 @@ def check_cancelled_dependencies(checked: Checked) -> Iterator[Finding]:
                     checked,
                     "DEPENDENCY_CANCELLED",
                     f"`{task.id}` waits for `{name}`, which is cancelled",
-                    level=Level.WARNING,
                     hint=f"`mission set {task.id} depends_on-={name}` drops it",
                 )
 
@@ -155,7 +154,6 @@ def _overlaps(working: Sequence[Task], checked: Checked) -> Iterator[Finding]:
                 "SCOPE_OVERLAP",
                 f"`{task.id}` and `{working[number + 1 + other].id}` are in progress "
                 "on the same files",
-                level=Level.WARNING,
             )
         count += later.bit_count()
     if count > MOST_OVERLAPS:
@@ -175,7 +173,6 @@ def _not_compared(task: Task, checked: Checked) -> Finding:
         "SCOPES_NOT_COMPARED",
         f"the write scopes of `{task.id}` and of the tasks after it were not compared: "
         "those in progress have too many globs",
-        level=Level.WARNING,
         hint="name folders instead of many patterns, or close tasks that nobody works on",
     )
 
@@ -189,7 +186,6 @@ def check_drift(checked: Checked) -> Iterator[Finding]:
             checked,
             "DRIFT",
             f"table and file of `{task_id}` are out of step: {'; '.join(words)}",
-            level=Level.WARNING,
             hint="`mission sync` brings them in step",
             fixable=True,
         )
@@ -206,7 +202,6 @@ def check_handoffs(checked: Checked) -> Iterator[Finding]:
                 checked,
                 "HANDOFF_INCOMPLETE",
                 f"`{task.id}` is {task.status}, and its handoff lacks {names}",
-                level=Level.WARNING,
                 hint="fill the sections at the end of its file",
             )
 
@@ -221,7 +216,6 @@ def check_milestones(checked: Checked) -> Iterator[Finding]:
                 checked,
                 "MILESTONE_UNKNOWN",
                 f"`{task.id}` is of milestone `{task.milestone}`, unknown to mission.json",
-                level=Level.WARNING,
                 hint="add it under `milestones`",
             )
 
@@ -252,7 +246,6 @@ def check_file_names(checked: Checked) -> Iterator[Finding]:
                 checked,
                 "FILE_NAME",
                 f"`{name}` holds `{task.id}`",
-                level=Level.WARNING,
                 hint=f"rename it so that it begins with `{task.id}`",
             )
 

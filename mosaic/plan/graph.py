@@ -113,7 +113,7 @@ def render_mermaid(tasks: Sequence[Task]) -> str:
     lines = ["flowchart TD"]
     for task in tasks:
         label = _mermaid_text(harmless_line(f"{task.id}: {task.title}"))
-        lines.append(f'    {nodes[task.id]}["{label}"]:::{_style(task.status)}')
+        lines.append(f'    {nodes[task.id]}["{label}"]:::{task.status.replace("-", "")}')
     for task in tasks:
         lines += [
             f"    {nodes[name]} --> {nodes[task.id]}" for name in task.depends_on if name in nodes
@@ -203,10 +203,6 @@ def _shortest_cycle(
                 came_from[target] = name
                 queue.append(target)
     raise AssertionError(start)  # every member of a strong group lies on a cycle
-
-
-def _style(status: Status) -> str:
-    return status.value.replace("-", "")
 
 
 def _mermaid_text(text: str) -> str:

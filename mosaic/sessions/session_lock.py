@@ -12,18 +12,14 @@ end, and nobody is signalled because of it.
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mosaic.codec import parse_json
-from mosaic.errors import LockFileError
-from mosaic.machine.clock import read_moment
+from mosaic.codec import JsonForm, dump_json, dump_record, load_record, parse_json
+from mosaic.errors import LockFileError, RecordError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.identity import boot_id, host_name, is_elsewhere
-from mosaic.model import ProcessIdentity, SessionLock
-from mosaic.runs.checked import checked
-from mosaic.store.session_entries import format_time
+from mosaic.model import SessionLock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +28,14 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 15.0
 PIDS = range(1 << 31)
+PROCESS_KEYS = {
+    "pid": "pid",
+    "pid_started_at": "started_at",
+    "boot_id": "boot_id",
+    "host": "host",
+    "namespace": "namespace",
+}
+"""Keys of the file, with the fields of `ProcessIdentity` that they are."""
 
 
 def list_locks(layout: Layout, *, copied: bool = False) -> list[tuple[Path, SessionLock]]:
@@ -71,36 +75,37 @@ def read_lock(path: Path) -> SessionLock | None:
     if data is None:
         return None
     try:
-        return _lock_from(parse_json(data))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise LockFileError(
-            "the session lock cannot be read",
-            path=path,
-            detail="it may be of a session that still works here",
-            hint="look for a running agent; when there is none, remove the file",
-        ) from None
+        values = parse_json(data)
+        process = {name: values.get(key, "") for key, name in PROCESS_KEYS.items()}
+        given = {"supervisor_pid": 0, "project_path": "", **values, "process": process}
+        lock = load_record(SessionLock, given, path)
+    except (RecordError, ValueError, AttributeError):
+        raise _unreadable(path) from None
+    if lock.process.pid not in PIDS or lock.supervisor_pid not in PIDS:
+        raise _unreadable(path)
+    return lock
+
+
+def _unreadable(path: Path) -> LockFileError:
+    return LockFileError(
+        "the session lock cannot be read",
+        path=path,
+        detail="it may be of a session that still works here",
+        hint="look for a running agent; when there is none, remove the file",
+    )
 
 
 def write_lock(path: Path, lock: SessionLock, *, state_dir: Path) -> None:
-    """Write a session lock, whole."""
-    process = lock.process
-    values: dict[str, Any] = {
-        "session_id": lock.session_id,
-        "runtime": lock.runtime,
-        "pid": process.pid,
-        "pid_started_at": process.started_at,
-        "boot_id": process.boot_id,
-        "host": process.host,
-        "namespace": process.namespace,
-        "supervisor_pid": lock.supervisor_pid,
-        "started_at": format_time(lock.started_at),
-        "project_path": lock.project_path,
-        "task_id": lock.task_id,
-        "run_id": lock.run_id,
-        "milestone_id": lock.milestone_id,
+    """Write a session lock as a whole."""
+    values = dump_record(lock, JsonForm(times="seconds"))
+    process = values.pop("process")
+    flat = {
+        "session_id": values.pop("session_id"),
+        "runtime": values.pop("runtime"),
+        **{key: process[name] for key, name in PROCESS_KEYS.items()},
+        **values,
     }
-    data = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-    write_private(path, data.encode("utf-8", "surrogateescape"), root=state_dir)
+    write_private(path, dump_json(flat), root=state_dir)
 
 
 def remove_lock(path: Path, run_id: str) -> None:
@@ -108,32 +113,3 @@ def remove_lock(path: Path, run_id: str) -> None:
     lock = read_lock(path)
     if lock is not None and lock.run_id == run_id:
         path.unlink(missing_ok=True)
-
-
-def _lock_from(values: dict[str, Any]) -> SessionLock:
-    process = ProcessIdentity(
-        pid=_pid(values["pid"]),
-        started_at=str(values.get("pid_started_at") or ""),
-        boot_id=str(values.get("boot_id") or ""),
-        host=str(values.get("host") or ""),
-        namespace=str(values.get("namespace") or ""),
-    )
-    lock = SessionLock(
-        session_id=str(values["session_id"]),
-        runtime=str(values["runtime"]),
-        process=checked(process),
-        supervisor_pid=_pid(values.get("supervisor_pid") or 0),
-        started_at=read_moment(values["started_at"]),
-        project_path=str(values.get("project_path") or ""),
-        task_id=str(values["task_id"]),
-        run_id=str(values["run_id"]),
-        milestone_id=values.get("milestone_id"),
-    )
-    return checked(lock, texts=("project_path",))
-
-
-def _pid(value: Any) -> int:
-    pid = int(value)
-    if pid not in PIDS:
-        raise ValueError(f"{value!r} is not a pid")
-    return pid

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from mosaic.codec import is_line
 from mosaic.errors import MissionError
 from mosaic.machine.intent import parse_note
 from mosaic.machine.log_pipes import find_gaps
@@ -16,7 +17,6 @@ from mosaic.panels.mailbox import read_messages
 from mosaic.panels.model import PanelEvent, PanelPlan, PanelStatus
 from mosaic.panels.record import Panel
 from mosaic.panels.refresh import find_changes
-from mosaic.runs.checked import is_line
 from mosaic.runs.checkpoint import read_checkpoint, write_checkpoint
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.moments import since_offset

@@ -120,7 +120,7 @@ TABLE = "| id | status | title |\n| --- | --- | --- |\n"
     ("text", "line", "words"),
     [
         ("| id | title |\n| --- | --- |\n| T-001 | x |\n", 1, "no `status` column"),
-        (TABLE + "| T-001 | nonsense | First |\n", 3, "no status"),
+        (TABLE + "| T-001 | nonsense | First |\n", 3, "not a status"),
         (TABLE + "| T-001 | todo | First |\n| T-001 | todo | First |\n", 3, "2 places"),
         (TABLE + "| a b | todo | x |\n", 3, "cannot be a task id"),
         (TABLE + "| T-001 | done | Other title |\n", 3, "disagree"),

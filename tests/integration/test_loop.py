@@ -190,6 +190,10 @@ def test_a_red_gate_keeps_a_task_from_review_and_reaches_the_next_prompt(
     assert statuses(looping)["T-001"] == "in-progress"
     types = [event["type"] for event in agent_events(looping)]
     assert "gate_failed" in types
+    (rules,) = looping.state.glob("runs/T-001/*/rules.json")  # the agent's run; gates have none
+    result = json.loads(rules.with_name("result.json").read_text())
+    events = rules.with_name("worker.log").read_text().splitlines()
+    assert result["metrics"]["lifecycle_event_count"] == len(events)
     looping.run("next", "--loop", "--max-sessions", "1")
     prompts = sorted((looping.state / "runs" / "T-001").glob("*/prompt.md"))
     prompt = prompts[-1].read_text()

@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosaic.codec import dump_json
+from mosaic.codec import LONGEST_LINE, dump_json
 from mosaic.errors import LockFileError, RecordError
 from mosaic.model import Session
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.record import Panel
-from mosaic.runs.checked import LONGEST_LINE
 from mosaic.runs.checkpoint import read_checkpoint
 from mosaic.runs.record import Run
 from mosaic.sessions.scratchpad import with_session_block
