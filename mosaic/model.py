@@ -1,9 +1,4 @@
-"""The words Mosaic speaks in: tasks, missions, milestones, sessions, runs, statuses.
-
-Values only. Nothing here reads a file, a clock or a process. The on-disk forms and
-their meaning are described with the readers and writers in `mosaic.store` and
-`mosaic.runs`.
-"""
+"""The records of Mosaic: tasks, missions, milestones, sessions, runs. Values only."""
 
 from __future__ import annotations
 
