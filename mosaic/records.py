@@ -129,7 +129,6 @@ def _add_init(made: Any, fields: dict[str, Field]) -> None:
 
 
 def _compiled_init(made: type, fields: dict[str, Field]) -> Any:
-    """Return the same `__init__` written out."""
     known: dict[str, Any] = {"MISSING": MISSING}
     arguments, lines = [], []
     for name, of in fields.items():

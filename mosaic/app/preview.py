@@ -42,11 +42,19 @@ class HandOffPreview:
 class Choice:
     """Which task would be handed off, and why each other one would not."""
 
-    chosen: str | None
-    ready: tuple[str, ...]
-    tasks: tuple[TaskView, ...]
-    cycles: tuple[tuple[str, ...], ...]
+    selection: Selection
     problems: tuple[Problem, ...]
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        selection = self.selection
+        return {
+            "chosen": selection.chosen.id if selection.chosen else None,
+            "ready": [verdict.task.id for verdict in selection.ready],
+            "tasks": [TaskView(verdict.task, verdict) for verdict in selection.verdicts],
+            "cycles": list(selection.cycles),
+            "problems": self.problems,
+        }
 
 
 def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -> HandOffPreview:
@@ -83,14 +91,7 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
     )
 
 
-def explain_choice(snapshot: Snapshot, milestone: str | None) -> tuple[Choice, Selection]:
-    """Return which task comes next, as a record and as the selector has it."""
+def explain_choice(snapshot: Snapshot, milestone: str | None) -> Choice:
+    """Return which task comes next, and why."""
     selection = select_from(snapshot, milestone=milestone)
-    choice = Choice(
-        chosen=selection.chosen.id if selection.chosen else None,
-        ready=tuple(verdict.task.id for verdict in selection.ready),
-        tasks=tuple(TaskView(v.task, selection.of(v.task.id)) for v in selection.verdicts),
-        cycles=tuple(tuple(cycle) for cycle in selection.cycles),
-        problems=tuple(snapshot.problems),
-    )
-    return choice, selection
+    return Choice(selection=selection, problems=tuple(snapshot.problems))

@@ -65,16 +65,17 @@ def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
     from mosaic.app.preview import explain_choice
     from mosaic.plan.ready import explain_selection, summarize_waiting
 
-    choice, selection = explain_choice(read_mission(path), milestone)
+    choice = explain_choice(read_mission(path), milestone)
+    selection = choice.selection
     lines = [clean(line) for line in explain_selection(selection)]
-    if choice.chosen is None:
+    if selection.chosen is None:
         lines.append(f"nothing is ready: {clean(summarize_waiting(selection))}")
     result = Result(
         kind="task.selection",
         data=choice,
         lines=lines,
         exit_code=report_problems(choice.problems, as_json=as_json)
-        or (ExitCode.OK if choice.chosen else ExitCode.NOTHING_TO_DO),
+        or (ExitCode.OK if selection.chosen else ExitCode.NOTHING_TO_DO),
         next_commands=["mission next"],
     )
     return emit(result, as_json=as_json)

@@ -178,7 +178,6 @@ class GitRefusedError(BrokenFileError):
 
 
 def _remedy(top: str, reason: str, lines: Sequence[str]) -> str:
-    """Return what to do about git's refusal."""
     for line in lines:  # git knows the name that it compares with
         if line.startswith("git config ") and "safe.directory" in line:
             return f"if you trust its owner: `{line}`"

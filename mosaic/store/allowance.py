@@ -92,9 +92,7 @@ def note_named(mission_file: Path) -> None:
 def refuse_other_owner(mission_file: Path, *, start: Path | None = None) -> None:
     """Make sure that a mission is this user's own, root's, or named.
 
-    Args:
-        mission_file: path of mission.json.
-        start: where the search for it began; None where something is to be written.
+    `start` is where the search for it began; None where something is to be written.
     """
     owner = find_other_owner(mission_file)
     if owner is None or os.path.realpath(mission_file) in _named:

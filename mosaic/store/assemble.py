@@ -76,8 +76,6 @@ def build_changed(
 
 
 class _Assembly:
-    """One pass over a scan, gathering entries and what is wrong with them."""
-
     def __init__(
         self, document: MissionDocument, scan: Scan, base: Base, prefer: Side | None
     ) -> None:

@@ -86,12 +86,7 @@ def digest_of(commands: Iterable[Command]) -> str:
 
 
 def find_unallowed(document: MissionDocument) -> tuple[Command, ...]:
-    """Return the commands that may not run yet.
-
-    Raises:
-        MissionFileError: a gate cannot be read.
-        GitRefusedError: git refuses the repository, so nobody knows who committed them.
-    """
+    """Return the commands that may not run yet."""
     commands = commands_of(document.mission)
     if not commands or os.environ.get(VARIABLE) in (*EVERYTHING, digest_of(commands)):
         return ()
@@ -105,12 +100,7 @@ def find_unallowed(document: MissionDocument) -> tuple[Command, ...]:
 
 
 def require_consent(document: MissionDocument) -> None:
-    """Make sure that the commands of a mission may run, and remember them.
-
-    Raises:
-        ConsentNeededError: they may not; names those that were never allowed.
-        MissionFileError: a gate cannot be read.
-    """
+    """Make sure that the commands of a mission may run, and remember them."""
     unallowed = find_unallowed(document)
     if unallowed:
         raise ConsentNeededError(

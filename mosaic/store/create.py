@@ -1,4 +1,4 @@
-"""Laying a new mission, and adding tasks to one."""
+"""Making a new mission, and adding tasks to one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
 from mosaic.machine.disk import find_text, write_atomic
-from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.lock import mission_lock
+from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.plan.globs import bad_glob
 from mosaic.records import dataclass, replace
@@ -74,12 +74,7 @@ def parse_milestone(text: str) -> tuple[str, str]:
 
 
 def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) -> Layout:
-    """Lay a mission's files into a folder.
-
-    Raises:
-        MissionExistsError: something is there already that would be overwritten.
-        UsageError: the prefix cannot begin an id.
-    """
+    """Write the files of a new mission into a folder; `adopt` keeps those that are there."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,15}", new.prefix):
         raise UsageError(
             f"`{new.prefix}` cannot begin an id", hint="use letters and digits, such as `T`"
@@ -115,7 +110,6 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
 
 
 def _refuse_present(layout: Layout, texts: dict[Path, str], *, adopt: bool) -> list[Path]:
-    """Return the files that are there already, where they may be."""
     present = [path for path in texts if path.exists()]
     if not adopt and (present or any(layout.tasks_dir.glob("*.md"))):
         raise MissionExistsError(
@@ -171,13 +165,7 @@ def _mission_json(new: NewMission, now: datetime) -> str:
 
 
 def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
-    """Draft a new task and return its id: a file from the template, and a row in the table.
-
-    Raises:
-        UsageError: the title is empty, or a dependency or glob is not right.
-        TaskNotFoundError: a dependency does not exist.
-        EditRefusedError: the table cannot take the row.
-    """
+    """Draft a new task and return its id: a file from the template, and a row in the table."""
     title = " ".join(new.title.split())
     if not title or len(title) > LONGEST_TITLE:
         raise UsageError("a title is 1 to 500 characters", hint="put the rest into `--body`")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
-from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.lock import mission_lock, was_killed
+from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
@@ -106,7 +106,6 @@ def changing(
 
 
 def _sweep(layout: Layout) -> None:
-    """Remove what a writer that was killed had begun to write; the lock is held."""
     files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file, layout.manifest_file)
     for folder in {layout.tasks_dir, layout.state_dir, *(path.parent for path in files)}:
         sweep_temporaries(folder, intent=layout.intent_file)
@@ -131,7 +130,6 @@ class Draft:
 
     @property
     def _words(self) -> Mapping[str, Status]:
-        """The project's own status words."""
         return self.snapshot.document.mission.statuses
 
     @property
@@ -373,7 +371,6 @@ class Draft:
             raise error.at(self.layout.shown(path)) from None
 
     def _agree(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
-        """Draft the values that row and file agree on from now on."""
         if not (entry.row and entry.file):
             return
         agreed: dict[str, Value] = {}

@@ -67,5 +67,4 @@ def _number(session_id: str) -> int:
 
 
 def _is_same_mission(mission_file: Path, own: str | None) -> bool:
-    """Tell whether a command is about the mission that its session belongs to."""
     return not own or os.path.realpath(own) == os.path.realpath(mission_file)

@@ -91,8 +91,6 @@ class Index:
 
 
 class _Parts(NamedTuple):
-    """Where the parts of an index begin."""
-
     stamp: int
     columns: int
     records: int
@@ -286,7 +284,6 @@ def _parts(data: bytes, *, with_records: bool) -> _Parts | None:
 
 
 def _find_parts(data: bytes) -> tuple[_Parts, dict[str, Any]]:
-    """Return where the parts of an index begin by its own account, and that account."""
     stamp = data.index(b"\n") + 1
     values = json.loads(data[:stamp])
     columns = stamp + int(values["stamp"]) + 1
@@ -306,7 +303,6 @@ def size_of_tasks(beginning: bytes) -> int:
 
 
 def _line(data: bytes, records: int, beginning: list[str]) -> list[Any]:
-    """Return the record whose line begins so."""
     start = data.index(b"\n" + compact(beginning)[:-1] + b",", records) + 1
     values = json.loads(data[start : data.index(b"\n", start)])
     if not isinstance(values, list):

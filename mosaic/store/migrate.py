@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionExistsError
 from mosaic.machine.disk import read_bytes, read_text
-from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.lock import mission_lock
+from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass
 from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout
@@ -42,12 +42,7 @@ class Migration:
 
 
 def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
-    """Bring a mission into today's layout; does nothing where there is nothing to do.
-
-    Raises:
-        MissionExistsError: today's place is taken by another mission.
-        MissionFileError: mission.json cannot be read.
-    """
+    """Bring a mission into today's layout; does nothing where there is nothing to do."""
     layout = load_mission(mission_file).layout
     ensure_state_dir(layout)
     with mission_lock(layout.mission_lock, timeout_seconds=10.0, holder="migrating the mission"):

@@ -120,11 +120,7 @@ def _project_path(mission_file: Path, setting: object) -> Path:
 
 
 def _mission(text: str, data: Mapping[str, Any]) -> Mission:
-    """Return the mission that mission.json describes.
-
-    Raises:
-        MissionFileError: a key does not hold what it must; names its line.
-    """
+    """Return the mission that mission.json describes."""
     document = Document(text, data)
     mission = JsonObject(data, document)
     _refuse_other_version(mission)
@@ -251,7 +247,6 @@ def _run_settings(runs: JsonObject) -> RunSettings:
 
 
 def _pause(runs: JsonObject, key: str, usual: float | None) -> float | None:
-    """Return a length of time, None for `off`, the usual one where the key is missing."""
     if runs.get(key) in (False, "off", "never"):
         return None
     found = runs.measure(key, parse_duration)

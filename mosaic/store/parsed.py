@@ -97,7 +97,6 @@ def parse_task_file(name: str, text: str) -> FileRecord:
 def _sorted_values(
     name: str, matter: FrontMatter
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]], dict[str, JsonValue]]:
-    """Sort front matter into known texts, known lists, and what is unknown."""
     texts: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}
     extra: dict[str, JsonValue] = {}

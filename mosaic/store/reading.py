@@ -46,12 +46,7 @@ if TYPE_CHECKING:
 def locate_mission(
     named: Path | None, *, environ: Mapping[str, str] = os.environ, start: Path | None = None
 ) -> Path:
-    """Return the path of the mission.json that a command is about.
-
-    Raises:
-        MissionNotFoundError: none is named and none is found.
-        UsageError: the one that is named does not exist.
-    """
+    """Return the path of the mission.json that a command is about."""
     if named is None and environ.get("MISSION_FILE"):
         named = Path(environ["MISSION_FILE"])
     found = (

@@ -89,7 +89,6 @@ def _refuse_mentions(snapshot: Snapshot, task_id: str) -> None:
 
 
 def _younger(layout: Layout, files: Sequence[FileRecord]) -> FileRecord:
-    """Return the file that was committed later; one that was never is the younger."""
     ages: list[float] = []
     for file in files:
         command = ["log", "--no-show-signature", "--diff-filter=A", "--format=%ct", "--"]
@@ -121,7 +120,6 @@ def _new_name(name: str, task_id: str, new_id: str) -> str:
 
 
 def _text(text: str, task_id: str, new_id: str) -> bytes:
-    """Return a task file's text with another id, in its front matter and its heading."""
     from mosaic.text.frontmatter import parse_front_matter
     from mosaic.text.set_frontmatter import set_front_matter
 

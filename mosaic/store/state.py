@@ -94,7 +94,6 @@ def folders_of_ends(layout: Layout) -> list[Path]:
 
 
 def _shared_folder(project: Path) -> Path | None:
-    """Return the folder that all work trees of the repository share; None outside of one."""
     found = find_git_dir(project)
     if found is None or found[1].name == ".git":
         return found and found[1]

@@ -33,12 +33,7 @@ class Synchronized:
 
 
 def synchronize(mission_file: Path, task_ids: Sequence[str], prefer: Side | None) -> Synchronized:
-    """Bring table and files in step.
-
-    Raises:
-        TaskNotFoundError: a task that was named does not exist.
-        BrokenFileError: an edit cannot be made cleanly; nothing was written.
-    """
+    """Bring table and files in step."""
     with changing(mission_file, doing="bringing table and files in step", prefer=prefer) as draft:
         chosen = [draft.snapshot.get(name).task.id for name in task_ids]
         broken = draft.snapshot.broken_ids

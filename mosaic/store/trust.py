@@ -165,12 +165,7 @@ def write_mark(place: Path, mission_file: Path, mark: str) -> None:
 
 
 def adopt_state(state: StateFolder, mission_file: Path) -> None:
-    """Take over a state folder that a person says is theirs.
-
-    Raises:
-        StateNotOursError: it is a link, or tracked by git: a word of the person is not enough.
-        FileAccessError: it cannot be written.
-    """
+    """Take over a state folder that a person says is theirs."""
     if not state.can_be_adopted:
         raise state.refusal()
     mark_state(state.place, mission_file, is_made_here=False)

@@ -114,7 +114,6 @@ def digest_of(data: bytes) -> str:
 
 
 def _has_sessions(layout: Layout) -> bool:
-    """Tell whether a session is locked, so perhaps live; nobody is judged here."""
     if os.path.lexists(layout.session_lock):
         return True
     try:
