@@ -127,7 +127,6 @@ def _read_all(cwd: Path | str, trees: Sequence[_Object], blobs: Sequence[_Object
 
 
 def _contents(output: bytes) -> Iterator[bytes | None]:
-    """Yield each object of `cat-file --batch`: a line `id kind size`, its bytes, a newline."""
     at = 0
     while at < len(output):
         end = output.index(b"\n", at)

@@ -141,7 +141,6 @@ def write_patch(
 
 
 def _others(without: Sequence[str]) -> list[str]:
-    """Return the pathspecs of everything but some paths."""
     return [":(top)", *(f":(top,literal,exclude){path}" for path in without)] if without else []
 
 

@@ -116,7 +116,7 @@ def run_git(
         told = answer.stderr.decode("utf-8", "replace").strip()
         raise GitError(
             f"`git {_command_name(args)}` failed with exit code {answer.exit_code}",
-            detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`, without a word",
+            detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`; it printed nothing",
         )
     return answer
 
@@ -182,7 +182,6 @@ def _run_once(
 
 
 def _refuse_refused(cwd: Path | str) -> None:
-    """Find out whether git works with the repository at all."""
     found = find_git_dir(cwd)
     if found is None:
         return

@@ -188,7 +188,6 @@ def _git(
     *,
     check: bool = True,
 ) -> GitResult:
-    """Run git, on the user's own index unless another is given."""
     # A split index would write shared files beside the user's own.
     alone = ("-c", "core.splitIndex=false") if index else ()
     return run_git(
@@ -309,7 +308,6 @@ def _refresh(top: Path, index: Path | None = None) -> None:
 
 
 def _entries(top: Path, tree: str, paths: Collection[bytes]) -> bytes:
-    """Return the entries of a tree as `update-index --index-info` takes them."""
     told = _git(["ls-tree", "-r", "-z", "--full-tree", tree], top).stdout.split(b"\0")[:-1]
     lines = (line for line in told if line.partition(b"\t")[2] in paths)
     return b"".join(line + b"\0" for line in lines)
@@ -354,7 +352,6 @@ def _refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wan
 
 
 def _refuse(paths: Sequence[str], message: str, hint: str) -> None:
-    """Raise an error that names the paths, if there are any."""
     if paths:
         raise GitError(message, detail=shown_paths(paths, most=10), hint=hint)
 
@@ -384,7 +381,6 @@ def _in_the_way(top: Path, change: FileChange, known: Collection[str]) -> str | 
 
 
 def _submodules_in(top: Path, changes: Sequence[FileChange], tree: str) -> list[tuple[str, str]]:
-    """Return the changed submodules that are checked out, and their commits in a tree."""
     return [
         (change.path, run_git(["rev-parse", f"{tree}:{change.path}"], top).text)
         for change in changes

@@ -310,7 +310,6 @@ def _list_file(
 
 
 def _list_unread(path: str, reason: str) -> LeftOut:
-    """List what has no bytes that could be told."""
     return LeftOut(path=path, reason=reason, size_bytes=0, mtime_ns=0, sha256=None)
 
 
@@ -323,7 +322,6 @@ def _list_private(path: str, found: os.stat_result) -> LeftOut:
 
 
 def _is_private(found: os.stat_result) -> bool:
-    """Tell whether a file gives no right to anybody but its owner."""
     return stat.S_ISREG(found.st_mode) and not found.st_mode & _OTHERS
 
 

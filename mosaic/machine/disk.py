@@ -204,7 +204,6 @@ def _decoded(path: Path | str, data: bytes, signature: Signature) -> TextFile:
 
 
 def _read_all(descriptor: int, size: int, limit_bytes: int) -> bytes:
-    """Return all that a file holds, or one byte more than allowed."""
     data = os.read(descriptor, size + 1)
     if len(data) == size > 0:
         return data

@@ -251,7 +251,6 @@ def find_variables(pid: int, beginning: bytes) -> list[bytes]:
 
 
 def _is_hidden(pid: int) -> bool:
-    """Tell whether a process is there although we may not look at it."""
     try:
         os.kill(pid, 0)
     except PermissionError:

@@ -132,21 +132,21 @@ def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> Fol
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise access_error("held", path, error) from error
+        raise access_error("locked", path, error) from error
     lock = FolderLock(Path(path), descriptor)
     try:
         is_mine = _is_done_within(wait_seconds, lambda: _try_lock(descriptor, fcntl.LOCK_EX))
     except BaseException as error:
         lock.release()
         if isinstance(error, OSError):
-            raise access_error("held", path, error) from error
+            raise access_error("locked", path, error) from error
         raise
     if not is_mine:
         lock.release()
         raise HeldError(
-            f"`{path}` is held by a living process",
+            f"`{path}` is in use by a living process",
             path=path,
-            hint="`mission sessions --live` shows who works",
+            hint="`mission sessions --live` shows which",
         )
     return lock
 

@@ -83,7 +83,6 @@ class Log:
         os.close(self._file)
 
     def _write(self, data: memoryview | bytearray) -> int:
-        """Return how many bytes could be written."""
         view = memoryview(data)
         done = 0
         try:

@@ -55,7 +55,7 @@ def confined(root: Path | str, relative: Path | str) -> Path:
         place = os.path.realpath(os.path.join(base, relative))
     except (OSError, ValueError) as error:
         raise PathOutsideError(
-            f"{str(relative)!r} is no path", detail=str(error), hint="name a file of the mission"
+            f"{str(relative)!r} is not a path", detail=str(error), hint="name a file of the mission"
         ) from error
     if not is_inside(base, place):
         raise PathOutsideError(

@@ -177,7 +177,7 @@ def _start_error(
         hint = "install it, or set another command under `runtimes` in mission.json"
     elif number == errno.ENOEXEC:
         problem = (
-            f"`{found or program}` is no program: it has no `#!` line or is for another system"
+            f"`{found or program}` is not a program: it has no `#!` line or is for another system"
         )
         hint = "give it a first line such as `#!/bin/sh`"
     elif number in (errno.EACCES, errno.EPERM):

@@ -28,8 +28,8 @@ _HINTS = {
     errno.ENOSPC: "free some space, then run the command again",
     errno.EDQUOT: "free some of your quota, then run the command again",
     errno.EROFS: f"it lies on a file system that is read-only; {_LOOK}",
-    errno.EACCES: f"become the user whose it is, or have them allow it; {_LOOK}",
-    errno.EPERM: f"become the user whose it is, or have them allow it; {_LOOK}",
+    errno.EACCES: f"become the user who owns it, or ask them for access; {_LOOK}",
+    errno.EPERM: f"become the user who owns it, or ask them for access; {_LOOK}",
     errno.ELOOP: "its symlinks lead in a circle",
 }
 IGNORED_NAMES = frozenset({b"readme.md", b"index.md"})

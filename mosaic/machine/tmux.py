@@ -125,7 +125,7 @@ class Tmux:
         """
         state = self.state_of(pane)
         if state is None or state.is_dead:
-            raise FailedError(f"nobody reads in pane `{pane.id}`")
+            raise FailedError(f"no program reads in pane `{pane.id}`")
         name = f"mosaic-{os.getpid()}"
         self._run(["load-buffer", "-b", name, "-"], stdin=text.encode())
         self._run(["paste-buffer", "-d", "-p", "-r", "-b", name, "-t", pane.id])
@@ -138,7 +138,7 @@ class Tmux:
             return "tmux is not installed"
         version = self.version()
         if version is None:
-            return "`tmux -V` does not say a version"
+            return "`tmux -V` does not print a version"
         if version < OLDEST:
             return f"tmux {version[0]}.{version[1]} is older than 3.0"
         return None

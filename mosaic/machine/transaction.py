@@ -224,7 +224,6 @@ def _commit(
     intent: Path,
     root: Path | str,
 ) -> None:
-    """Write the note, rename, remove the note."""
     _sync_folders(planned)
     written = 0
     edited: list[Path] = []

@@ -22,7 +22,6 @@ from mosaic.git.git import find_work_tree
 from mosaic.git.hidden_refs import forget_trees
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes
-from mosaic.machine.leftovers import Leftover, find_leftovers
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.removing import (
@@ -32,7 +31,7 @@ from mosaic.machine.removing import (
     remove_folder,
     rename_folder,
 )
-from mosaic.machine.staging import is_temporary
+from mosaic.machine.staging import Leftover, find_leftovers, is_temporary
 from mosaic.model import RunStatus
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq

@@ -142,7 +142,7 @@ def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
     """Finish a restore that was killed, or take it back; what neither tree holds is saved."""
     from mosaic.git.diff import compare_trees
     from mosaic.git.restore import carry_on, foreign_paths
-    from mosaic.machine.leftovers import scratch_of
+    from mosaic.machine.staging import scratch_of
 
     top = Path(note.place)
     if note.is_live:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
 from mosaic.machine.disk import find_text, write_atomic
-from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.lock import mission_lock
+from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.plan.globs import bad_glob
 from mosaic.records import dataclass, replace

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
-from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.lock import mission_lock, was_killed
+from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed

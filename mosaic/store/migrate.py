@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionExistsError
 from mosaic.machine.disk import read_bytes, read_text
-from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.lock import mission_lock
+from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass
 from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout

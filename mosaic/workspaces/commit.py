@@ -107,7 +107,6 @@ def _head_of(home: Path) -> str:
 
 
 def _commit_only(top: Path, paths: Sequence[str], message: str) -> None:
-    """Commit these paths alone, where they differ from the last commit."""
     differ = run_git(
         ["--literal-pathspecs", "diff", "--quiet", "HEAD", "--", *paths], top, check=False
     )

@@ -104,7 +104,7 @@ def own_prefixes(layout: Layout, top: Path) -> list[str]:
 def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace:
     branch, base_ref = request.branch, request.base_ref
     if branch is not None and not is_branch_name(home, branch):
-        raise UsageError(f"`{branch}` is no name for a branch", hint="set another `branch`")
+        raise UsageError(f"`{branch}` is not a branch name", hint="set another `branch`")
     start = commit_of(home, branch_or_commit(home, base_ref) if base_ref else "HEAD")
     if start is None:
         raise GitError(

@@ -166,7 +166,6 @@ def _records(layout: Layout) -> list[Path]:
 
 
 def _is_elsewhere(layout: Layout) -> bool:
-    """Tell whether a symlink leads to where the records are: those are not ours."""
     return layout.worktrees_dir.is_symlink() or layout.state_dir.is_symlink()
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mosaic
-from mosaic.machine.leftovers import sweep_temporaries
+from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import finish_intent
 
 if TYPE_CHECKING:

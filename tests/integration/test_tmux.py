@@ -392,7 +392,7 @@ def test_a_text_is_pasted_as_it_is(server: Server, tmp_path: Path) -> None:
     wait_for(lambda: told.read_text() == text + "\n")
     server.ask("send-keys", "-t", pane.id, "C-c")
     wait_for(lambda: server.panes("#{pane_dead}") == ["1"])
-    with pytest.raises(FailedError, match="nobody reads"):
+    with pytest.raises(FailedError, match="no program reads"):
         server.tmux.paste(pane, text)
 
 
@@ -402,7 +402,7 @@ def test_a_text_is_pasted_as_it_is(server: Server, tmp_path: Path) -> None:
         ("tmux 2.9a", "tmux 2.9 is older than 3.0"),
         ("tmux 3.0a", None),
         ("tmux next-3.4", None),
-        ("tmux master", "`tmux -V` does not say a version"),
+        ("tmux master", "`tmux -V` does not print a version"),
     ],
 )
 def test_what_keeps_tmux_from_being_used_is_said(

@@ -98,7 +98,7 @@ def test_why_a_program_cannot_be_started_is_told(
     [
         ("#!/no/such/interpreter\n", 0o755, "not the interpreter that its first line names"),
         ("#!/bin/sh\n", 0o644, "may not be executed"),
-        ("plain words\n", 0o755, "is no program"),
+        ("plain words\n", 0o755, "is not a program"),
     ],
 )
 def test_a_file_that_cannot_be_run_is_told_apart(

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
 from mosaic.machine.intent import PlannedFile, digest, dump_note, exchange, rename_to_free
-from mosaic.machine.leftovers import sweep_temporaries
 from mosaic.machine.signature import find_signature
-from mosaic.machine.staging import temporary_beside
+from mosaic.machine.staging import sweep_temporaries, temporary_beside
 from mosaic.machine.transaction import Change, Settled, finish_intent, write_together
 
 if TYPE_CHECKING:
