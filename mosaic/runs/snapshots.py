@@ -198,8 +198,7 @@ def _with_tree(
     try:
         message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
         with_tree = replace(with_tree, commit=keep_tree(top, taken, ref=ref, message=message))
-        is_same = last is not None and last.checkpoint.is_of(taken.tree, base_commit)
-        known = _with_known_diff(with_tree, last, run) if last is not None and is_same else None
+        known = _with_known_diff(with_tree, last, run) if last is not None else None
         compared = known or _with_diff(with_tree, base_commit or empty_tree(top), top, run)
     except MissionError as error:
         return replace(checkpoint, problem="; ".join(filter(None, (error.message, error.detail))))
@@ -229,7 +228,8 @@ def _with_known_diff(checkpoint: Checkpoint, last: FoundCheckpoint, run: Run) ->
     """Take over what is known of the same two trees, their patch linked; None without it."""
     known = last.checkpoint
     patch = f"{checkpoint.seq:04d}.patch" if last.patch else None
-    if last.patch is None and known.patch_left_out is None:
+    is_same = (known.tree, known.base_commit) == (checkpoint.tree, checkpoint.base_commit)
+    if not is_same or (last.patch is None and known.patch_left_out is None):
         return None
     if last.patch is not None and patch is not None:
         try:
