@@ -1,9 +1,4 @@
-"""The words Mosaic speaks in: tasks, missions, milestones, sessions, runs, statuses.
-
-Values only. Nothing here reads a file, a clock or a process. The on-disk forms and
-their meaning are described with the readers and writers in `mosaic.store` and
-`mosaic.runs`.
-"""
+"""The records of Mosaic: tasks, missions, milestones, sessions, runs. Values only."""
 
 from __future__ import annotations
 
@@ -308,6 +303,10 @@ class RunSettings:
     stalled_after_seconds: float | None = 300.0
     """How long an agent may be silent before that is an event; None: for ever."""
     private_files: PrivateFiles = PrivateFiles.LEAVE_OUT
+    checkpoints: bool = True
+    """Whether a run's work tree is saved while it goes on; at its end it always is."""
+    log_tail_lines: int | None = None
+    """How many lines of each log a checkpoint has at most; None: as many as fit its size."""
 
 
 class GatePolicy(StrEnum):

@@ -1,10 +1,8 @@
-"""Hot forms: the plain calls of the commands that are called most, answered without Typer.
+"""Hot forms: plain calls of the commands that are called most, answered without Typer.
 
-Typer takes longer to import than these commands take altogether. It stays the one description
-of every command: whatever is not exactly one of the forms below, spelled with nothing but
-the flags listed, is Typer's: help, abbreviations, other options, every wrong call, and all
-completion but that of a task's id (see `mosaic.cli.completing`). Both ways end in the same
-functions; a test holds them to the same output.
+Importing Typer takes longer than these commands. Whatever is not exactly one of the forms
+below is Typer's: help, other options, every wrong call, and completion of all but task ids
+(`mosaic.cli.completing`). Both ways end in the same functions; a test compares their output.
 """
 
 from __future__ import annotations
@@ -46,13 +44,7 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     "show": (Form("tasks_view", "print_task", JSON, operands=("task_id",)),),
     "set": (Form("change_view", "set_fields", JSON, operands=("task_id",), rest="changes"),),
     "done": (
-        Form(
-            "change_view",
-            "set_status",
-            JSON,
-            operands=("task_id",),
-            fixed={"status": "done"},
-        ),
+        Form("change_view", "set_status", JSON, operands=("task_id",), fixed={"status": "done"}),
     ),
     "next": (
         Form("next_view", "print_next", JSON, needed="--print"),
@@ -87,8 +79,7 @@ def find_hot(arguments: Sequence[str], environ: Mapping[str, str]) -> Callable[[
 
 def _answer(form: Form, values: Mapping[str, object]) -> Callable[[], int]:
     def answer() -> int:
-        # A program that is over in a moment need not look for rings of garbage. Whoever stays
-        # longer turns it on again.
+        # A short command needs no garbage collection; what runs longer turns it on again.
         gc.disable()
         function = getattr(import_module(f"mosaic.cli.{form.module}"), form.function)
         return int(function(**values))

@@ -94,10 +94,6 @@ class Checkpoint:
     patch_left_out: str | None = None
     """Why a patch beside it is missing, and the command that makes it."""
 
-    def is_of(self, tree: str, base_commit: str | None) -> bool:
-        """Tell whether it is of the same tree, compared with the same commit."""
-        return (self.tree, self.base_commit) == (tree, base_commit)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundCheckpoint:

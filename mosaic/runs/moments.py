@@ -11,9 +11,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from mosaic.codec import parse_json
+from mosaic.codec import parse_json, read_moment
 from mosaic.errors import UsageError
-from mosaic.machine.clock import read_moment
 from mosaic.machine.log_writer import INDEX_NAME
 from mosaic.plan.durations import parse_duration
 from mosaic.runs.reading import LogFile
@@ -47,8 +46,7 @@ def since_offset(run: Run, stream: Stream, moment: datetime) -> int:
 def _parse_entry(line: bytes) -> tuple[str, int, datetime] | None:
     try:
         stream, offset, moment = parse_json(line)
-        written = parse_time(moment)
-        return (str(stream), max(0, int(offset)), written) if written else None
+        return str(stream), max(0, int(offset)), read_moment(moment)
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 

@@ -117,7 +117,7 @@ def take_checkpoint(
         )
         if taken is not None:
             checkpoint = _with_tree(source, checkpoint, taken, base, found)
-        checkpoint = _with_logs(checkpoint, run, runs)
+        checkpoint = _with_logs(checkpoint, run, runs, source.settings.log_tail_lines)
         write_checkpoint(run, checkpoint)
         return checkpoint
 
@@ -198,8 +198,7 @@ def _with_tree(
     try:
         message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
         with_tree = replace(with_tree, commit=keep_tree(top, taken, ref=ref, message=message))
-        is_same = last is not None and last.checkpoint.is_of(taken.tree, base_commit)
-        known = _with_known_diff(with_tree, last, run) if last is not None and is_same else None
+        known = _with_known_diff(with_tree, last, run) if last is not None else None
         compared = known or _with_diff(with_tree, base_commit or empty_tree(top), top, run)
     except MissionError as error:
         return replace(checkpoint, problem="; ".join(filter(None, (error.message, error.detail))))
@@ -229,7 +228,8 @@ def _with_known_diff(checkpoint: Checkpoint, last: FoundCheckpoint, run: Run) ->
     """Take over what is known of the same two trees, their patch linked; None without it."""
     known = last.checkpoint
     patch = f"{checkpoint.seq:04d}.patch" if last.patch else None
-    if last.patch is None and known.patch_left_out is None:
+    is_same = (known.tree, known.base_commit) == (checkpoint.tree, checkpoint.base_commit)
+    if not is_same or (last.patch is None and known.patch_left_out is None):
         return None
     if last.patch is not None and patch is not None:
         try:
@@ -256,13 +256,15 @@ def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str |
     return None
 
 
-def _with_logs(checkpoint: Checkpoint, run: Run, runs: Sequence[Run]) -> Checkpoint:
+def _with_logs(
+    checkpoint: Checkpoint, run: Run, runs: Sequence[Run], most_lines: int | None
+) -> Checkpoint:
     gate = find_last_gate(runs)
     for kind, of, field, ending in (
         (CheckpointType.LOG_TAIL, run, "log_tail", "log"),
         (CheckpointType.GATE_OUTPUT, gate, "gate_output", "gate"),
     ):
-        if of is not None and (tail := log_tail_of(of)):
+        if of is not None and (tail := log_tail_of(of, most_lines)):
             name = f"{checkpoint.seq:04d}.{ending}"
             write_private(run.checkpoints / name, tail, root=run.dir)
             changes: dict[str, Any] = {field: name, "types": (*checkpoint.types, kind.value)}
@@ -270,11 +272,14 @@ def _with_logs(checkpoint: Checkpoint, run: Run, runs: Sequence[Run]) -> Checkpo
     return checkpoint
 
 
-def log_tail_of(run: Run) -> bytes:
+def log_tail_of(run: Run, most_lines: int | None = None) -> bytes:
     """Return the end of what a run wrote: stdout, then stderr."""
     parts = []
     for path, limit in ((run.stdout_log, STDOUT_TAIL_BYTES), (run.stderr_log, STDERR_TAIL_BYTES)):
         tail = tail_bytes(path, limit)
+        if most_lines is not None:
+            lines = tail.splitlines(keepends=True)
+            tail = b"".join(lines[len(lines) - most_lines :] if most_lines < len(lines) else lines)
         if tail:
             parts.append(b"== " + path.name.encode() + b"\n" + tail)
     return b"\n".join(parts)

@@ -221,6 +221,8 @@ class RunCarrier:
 
     def _save(self, trigger: Trigger) -> Checkpoint | None:
         self._restore_record()
+        if trigger is not Trigger.END and not self._source.settings.checkpoints:
+            return None  # that at the end shows what was changed
         return take_checkpoint(self._source, trigger, only_if_changed=trigger is Trigger.INTERVAL)
 
     def _complete_end(self, end: RunEnd) -> RunEnd:

@@ -11,8 +11,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from mosaic.codec import read_moment
 from mosaic.errors import MissionFileError, UsageError
-from mosaic.machine.clock import read_moment
 from mosaic.text.jsondoc import find_line
 
 if TYPE_CHECKING:

@@ -237,12 +237,15 @@ def _runtime(name: str, runtime: JsonObject) -> RuntimeSpec:
 def _run_settings(runs: JsonObject) -> RunSettings:
     usual = RunSettings()
     size = runs.measure("largestFile", parse_size)
+    lines = runs.number("logTailLines")
     return RunSettings(
         checkpoint_every_seconds=_pause(runs, "checkpointEvery", usual.checkpoint_every_seconds),
         checkpoint_base=runs.text("checkpointBase"),
         largest_file_bytes=usual.largest_file_bytes if size is None else size,
         stalled_after_seconds=_pause(runs, "stalledAfter", usual.stalled_after_seconds),
         private_files=runs.word("privateFiles", PrivateFiles) or usual.private_files,
+        checkpoints=runs.get("checkpoints") not in (False, "off"),
+        log_tail_lines=None if lines is None else max(0, int(lines)),
     )
 
 

@@ -25,7 +25,7 @@ if sys.argv[1] == "slow":
 """
 
 
-def with_agent(repo: MissionRepo, **runs: str) -> None:
+def with_agent(repo: MissionRepo, **runs: str | bool | int) -> None:
     """Give the mission two agents that write files, and settings for its runs."""
     mission = repo.mission()
     for mode in ("writes", "slow"):
@@ -85,6 +85,22 @@ def test_a_stop_and_a_time_out_are_preceded_by_a_checkpoint(repo: MissionRepo) -
     found = checkpoints(repo)
     assert [c["trigger"] for c in found] == ["stop", "end", "timeout", "end"]
     assert [c["seq"] for c in found] == [1, 2, 3, 4]
+
+
+def test_checkpoints_can_be_off_but_for_that_at_the_end(repo: MissionRepo) -> None:
+    with_agent(repo, checkpoints=False, checkpointEvery="1s", logTailLines=1)
+    assert repo.run("next", "--runtime", "slow", "--timeout", "3s").exit_code == 124
+    [found] = checkpoints(repo)
+    assert found["trigger"] == "end"
+    assert found["tree"]
+    log = (repo.run_dir() / "checkpoints" / "0001.log").read_text()
+    assert log == "== stdout.log\nbegun\n\n== stderr.log\nKeyboardInterrupt\n"
+
+
+def test_a_log_has_no_more_lines_in_a_checkpoint_than_are_asked_for(repo: MissionRepo) -> None:
+    with_agent(repo, logTailLines=0)
+    assert repo.run("next", "--runtime", "writes").exit_code == 0
+    assert not list((repo.run_dir() / "checkpoints").glob("*.log"))
 
 
 def test_a_running_agent_is_saved_now_and_then_when_its_tree_changed(repo: MissionRepo) -> None:

@@ -90,4 +90,4 @@ def test_an_error_names_file_and_line_then_what_was_found_then_a_hint() -> None:
 
 def test_a_message_cannot_steer_the_terminal() -> None:
     error = errors.UsageError("a\x1b[31mb\nc")
-    assert error_lines(error)[0] == "error: a[31mb c"
+    assert error_lines(error)[0] == "error: ab c"

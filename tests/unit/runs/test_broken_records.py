@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from mosaic.codec import dump_json, parse_json
+from mosaic.codec import dump_json, parse_json, read_moment
 from mosaic.errors import LockFileError, MissionError, RecordError
-from mosaic.machine.clock import read_moment
 from mosaic.model import ProcessIdentity, SessionLock
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.model import PanelEvent, PanelPlan, PanelState, WorkerPlan, WorkerState
