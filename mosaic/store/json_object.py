@@ -8,12 +8,12 @@ line where it stands.
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.codec import read_moment
 from mosaic.errors import MissionFileError, UsageError
-from mosaic.text.jsondoc import find_line
+from mosaic.text.jsondoc import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,11 +25,17 @@ Word = TypeVar("Word", bound="StrEnum")
 Amount = TypeVar("Amount", int, float)
 
 
-class Document(NamedTuple):
+class Document:
     """A document that objects are parts of."""
 
-    text: str
-    data: Mapping[str, Any]
+    def __init__(self, text: str, data: Mapping[str, Any]) -> None:
+        self._text = text
+        self._data = data
+
+    @cached_property
+    def lines(self) -> Lines:
+        """Where everything in it stands; worked out when something is wrong."""
+        return Lines(self._text, self._data)
 
 
 @cache
@@ -175,5 +181,4 @@ def not_an_object(document: Document, key: str, items: list[Any], number: int) -
 def _fault(
     document: Document, owner: object, key: str | int, message: str, hint: str | None
 ) -> MissionFileError:
-    line = find_line(document.text, document.data, owner, key)
-    return MissionFileError(message, line=line, hint=hint)
+    return MissionFileError(message, line=document.lines.find(owner, key), hint=hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import EditRefusedError, MissionFileError
@@ -178,20 +179,24 @@ def _verified(
     return edited
 
 
-def find_line(text: str, data: Any, owner: Any, key: str | int) -> int:
-    """Return the line of a member of an object or list; that of the owner where it has none."""
-    start, _ = _span(text, _path_to(data, owner) or ())
-    members = [member for member in _members(text, start) if member.key == key]
-    return line_of(text, members[-1].start if members else start)
+class Lines:
+    """The line of every member of a document, found in one pass."""
 
+    def __init__(self, text: str, data: Any) -> None:
+        self._text = text
+        self._starts: dict[tuple[int, str | int | None], int] = {}
+        self._breaks = [found.start() for found in re.finditer("\n", text)]
+        self._note(data, skip_blanks(text, len(BOM) if text.startswith(BOM) else 0))
 
-def _path_to(data: Any, owner: Any) -> tuple[str | int, ...] | None:
-    if data is owner:
-        return ()
-    if not isinstance(data, dict | list):
-        return None
-    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
-        path = _path_to(value, owner)
-        if path is not None:
-            return (key, *path)
-    return None
+    def _note(self, owner: Any, start: int) -> None:
+        self._starts[id(owner), None] = start
+        for member in _members(self._text, start):
+            self._starts[id(owner), member.key] = member.start
+            value = owner[member.key]
+            if isinstance(value, dict | list):
+                self._note(value, member.value_start)
+
+    def find(self, owner: Any, key: str | int) -> int:
+        """Return the line of a member of an object or list; that of the owner where it has none."""
+        start = self._starts.get((id(owner), key), self._starts.get((id(owner), None), 0))
+        return bisect_left(self._breaks, start) + 1
