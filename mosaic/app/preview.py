@@ -8,7 +8,7 @@ from mosaic.app.tasks import TaskView
 from mosaic.records import asdict, dataclass
 from mosaic.sessions.briefing import preview_hand_off
 from mosaic.sessions.choice import select_from
-from mosaic.sessions.unrecorded import recover_if_needed
+from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:

@@ -89,8 +89,9 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
         live: only those that are live, or may be.
     """
     from mosaic.sessions.claim import session_of
+    from mosaic.sessions.dead_sessions import recover_if_needed
     from mosaic.sessions.output import observe_session
-    from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
+    from mosaic.sessions.unrecorded import live_or_unknown
 
     recover_if_needed(read_mission(mission_file))
     snapshot = read_mission(mission_file)

@@ -12,8 +12,9 @@ from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.ready import Reason, summarize_waiting
 from mosaic.records import dataclass
 from mosaic.sessions.choice import select_from
+from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.session_lock import list_locks
-from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:

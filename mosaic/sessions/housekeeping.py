@@ -46,9 +46,9 @@ from mosaic.runs.folders import (
     task_folders,
 )
 from mosaic.runs.record import Run
+from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import recover_steps
-from mosaic.sessions.unrecorded import recover_if_needed
 from mosaic.workspaces.record import list_workspaces
 
 if TYPE_CHECKING:

@@ -21,11 +21,12 @@ from mosaic.runs.folders import (
     task_folders,
 )
 from mosaic.runtimes import known_runtimes
+from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, sweep_leftovers
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
-from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission

@@ -20,9 +20,10 @@ from mosaic.machine.identity import (
 from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.traces import find_environment, find_holder
 from mosaic.runs.folders import run_of
+from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import Life, find_locks
 from mosaic.sessions.supervisor import INTERRUPT_GRACE_SECONDS, TERMINATE_GRACE_SECONDS
-from mosaic.sessions.unrecorded import live_or_unknown, recover_if_needed
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:

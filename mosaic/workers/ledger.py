@@ -17,8 +17,8 @@ from mosaic.plan.rules import changed_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempt import forgive_attempts, sessions_since
+from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
-from mosaic.sessions.unrecorded import recover_if_needed
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 

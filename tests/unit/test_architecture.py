@@ -1,8 +1,11 @@
-"""The direction of the arrows: imports go downwards only, and no file grows a second concept."""
+"""The direction of the arrows: imports go downwards, never in a ring, and a file is one concept."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,67 +24,183 @@ FLOORS = (
     ("cli", "supervise", "demo", "demo_agent", "doctor", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-LONGEST_MODULE = 400
-MODULES = sorted(
-    path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts != ("__init__.py",)
+PURE_ROOMS = ("text", "plan", "prompts")
+OUTSIDE = (
+    "os",
+    "subprocess",
+    "socket",
+    "pathlib",
+    "time",
+    "shutil",
+    "tempfile",
+    "mosaic.machine",
+    "mosaic.git",
 )
+LONGEST_MODULE = 400
 
 
-def room_of(path: Path) -> str:
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def find_modules(package: Path) -> dict[str, Path]:
+    """Return every module below a package by its dotted name."""
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
 
 
-def imported_rooms(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-        elif isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-    parts = [name.split(".") for name in names if name.startswith("mosaic.")]
-    return {part[1] for part in parts}
+MODULES = find_modules(PACKAGE)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_from_its_own_floor_or_below(path: Path) -> None:
-    floor = FLOOR_OF[room_of(path)]
-    above = {room for room in imported_rooms(path) if FLOOR_OF[room] > floor}
-    assert above == set()
+@cache
+def find_imports(source: str, *, with_types: bool) -> frozenset[tuple[str, str]]:
+    """Return what a source imports anywhere, inside functions too: a module and a name of it.
 
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_holds_one_concept(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
-
-
-@pytest.mark.parametrize("room", ["text", "plan", "prompts"])
-def test_a_pure_room_touches_no_outside_thing(room: str) -> None:
-    outside = {
-        "os",
-        "subprocess",
-        "socket",
-        "pathlib",
-        "time",
-        "shutil",
-        "tempfile",
-        "mosaic.machine",
+    Args:
+        source: a module's text.
+        with_types: whether imports that only a type checker sees count.
+    """
+    tree = ast.parse(source)
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+        if not with_types
     }
-    for path in (PACKAGE / room).rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            assert not outside.intersection(names), f"{path.name} imports {names}"
+    found: set[tuple[str, str]] = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.update((node.module, alias.name) for alias in node.names)
+    return frozenset(found)
+
+
+def find_ring(sources: Mapping[str, str]) -> list[str]:
+    """Return the modules of one import cycle; an empty list where there is none."""
+    graph = {}
+    for name, source in sources.items():
+        used = {
+            inner if (inner := f"{module}.{attribute}") in sources else module
+            for module, attribute in find_imports(source, with_types=False)
+        }
+        graph[name] = used & (sources.keys() - {name})
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def names_of(source: str) -> set[str]:
+    """Return the dotted names of what a source imports, modules and what is taken from them."""
+    imports = find_imports(source, with_types=True)
+    return {name for module, attribute in imports for name in (module, f"{module}.{attribute}")}
+
+
+def find_forbidden(source: str, prefixes: tuple[str, ...]) -> set[str]:
+    """Return what a source imports of some modules or of anything inside them."""
+    return {
+        name
+        for name in names_of(source)
+        if any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+    }
+
+
+def find_above(room: str, source: str) -> set[str]:
+    """Return the rooms on a higher floor that a source of a room imports."""
+    rooms = {name.split(".")[1] for name in names_of(source) if name.startswith("mosaic.")}
+    return {each for each in rooms & FLOOR_OF.keys() if FLOOR_OF[each] > FLOOR_OF[room]}
+
+
+def read_all() -> dict[str, str]:
+    return {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+
+
+SOURCES = read_all()
+INSIDE = [name for name in MODULES if name != "mosaic"]
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_module_imports_from_its_own_floor_or_below(name: str) -> None:
+    assert find_above(name.split(".")[1], SOURCES[name]) == set()
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_module_holds_one_concept(name: str) -> None:
+    assert len(SOURCES[name].splitlines()) <= LONGEST_MODULE
+
+
+@pytest.mark.parametrize("name", [name for name in INSIDE if name.split(".")[1] in PURE_ROOMS])
+def test_a_pure_room_touches_no_outside_thing(name: str) -> None:
+    assert find_forbidden(SOURCES[name], OUTSIDE) == set()
+
+
+def test_no_modules_import_each_other_in_a_ring() -> None:
+    assert find_ring(SOURCES) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "import mosaic.machine.disk",
+        "from mosaic.machine.disk import read_text",
+        "from mosaic.machine import disk",
+        "from mosaic import machine",
+        "import os.path",
+        "def late():\n    from pathlib import Path",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pathlib import Path",
+    ],
+)
+def test_a_planted_import_of_an_outside_thing_is_found(planted: str) -> None:
+    source = SOURCES["mosaic.text.table"]
+    assert find_forbidden(source, OUTSIDE) == set()
+    assert find_forbidden(f"{source}\n{planted}\n", OUTSIDE)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "import mosaic.cli.output",
+        "from mosaic.cli import output",
+        "from mosaic import cli",
+        "def late():\n    from mosaic.sessions.session import hand_off",
+    ],
+)
+def test_a_planted_import_from_above_is_found(planted: str) -> None:
+    source = SOURCES["mosaic.store.index"]
+    assert find_above("store", f"{source}\n{planted}\n")
+
+
+@pytest.mark.parametrize(
+    ("from_module", "planted"),
+    [
+        ("mosaic.records", "from mosaic.store.index import TaskIndex"),
+        ("mosaic.records", "from mosaic.store import index"),
+        ("mosaic.records", "def late():\n    import mosaic.cli.output"),
+    ],
+)
+def test_a_planted_ring_is_found(from_module: str, planted: str) -> None:
+    ring = find_ring({**SOURCES, from_module: f"{SOURCES[from_module]}\n{planted}\n"})
+    assert from_module in ring
+
+
+def test_an_import_for_types_alone_makes_no_ring() -> None:
+    source = SOURCES["mosaic.records"]
+    types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import mosaic.cli.output\n"
+    before = find_ring(SOURCES)
+    assert find_ring({**SOURCES, "mosaic.records": f"{source}\n{types}"}) == before
 
 
 def test_records_are_made_by_our_own_decorator() -> None:
     """The standard one would be imported by every command; see `mosaic.records`."""
     using = [
-        str(path.relative_to(PACKAGE))
-        for path in MODULES
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        name
+        for name in INSIDE
+        for node in ast.parse(SOURCES[name]).body
         if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
     ]
     assert using == []
