@@ -124,19 +124,20 @@ SOURCES = read_all()
 INSIDE = [name for name in MODULES if name != "mosaic"]
 
 
-@pytest.mark.parametrize("name", INSIDE)
-def test_a_module_imports_from_its_own_floor_or_below(name: str) -> None:
-    assert find_above(name.split(".")[1], SOURCES[name]) == set()
+def test_modules_import_from_their_own_floor_or_below() -> None:
+    above = {name: find_above(name.split(".")[1], SOURCES[name]) for name in INSIDE}
+    assert {name: rooms for name, rooms in above.items() if rooms} == {}
 
 
-@pytest.mark.parametrize("name", INSIDE)
-def test_a_module_holds_one_concept(name: str) -> None:
-    assert len(SOURCES[name].splitlines()) <= LONGEST_MODULE
+def test_a_module_holds_one_concept() -> None:
+    lengths = {name: len(SOURCES[name].splitlines()) for name in INSIDE}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_MODULE} == {}
 
 
-@pytest.mark.parametrize("name", [name for name in INSIDE if name.split(".")[1] in PURE_ROOMS])
-def test_a_pure_room_touches_no_outside_thing(name: str) -> None:
-    assert find_forbidden(SOURCES[name], OUTSIDE) == set()
+def test_pure_rooms_touch_no_outside_thing() -> None:
+    pure = [name for name in INSIDE if name.split(".")[1] in PURE_ROOMS]
+    found = {name: find_forbidden(SOURCES[name], OUTSIDE) for name in pure}
+    assert {name: imports for name, imports in found.items() if imports} == {}
 
 
 def test_no_modules_import_each_other_in_a_ring() -> None:
