@@ -13,6 +13,8 @@ from mosaic.errors import UsageError
 from mosaic.model import Status
 from mosaic.store.reading import read_mission
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("actor", "status"), [(Actor.AGENT, Status.REVIEW), (Actor.PERSON, Status.DONE)]

@@ -17,6 +17,8 @@ from mosaic.panels.model import PanelPlan
 from mosaic.records import replace
 from mosaic.store.mission_file import load_mission
 
+pytestmark = pytest.mark.slow
+
 PLAN = PanelPlan(
     id="",
     question="Is it right?",

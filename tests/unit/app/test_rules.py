@@ -21,6 +21,8 @@ from mosaic.review.verdict import review_task
 from mosaic.store.reading import read_mission
 from mosaic.workspaces.merge import MergeWay
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_agent_decides_no_review(mission: Path) -> None:
     change_status(mission, "T-001", Status.DONE, None, Actor.AGENT)

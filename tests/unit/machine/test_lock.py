@@ -20,6 +20,8 @@ from mosaic.errors import FileAccessError, HeldError, LockTimeoutError
 from mosaic.machine.lock import hold_folder, is_folder_held, mission_lock
 from tests.support.programs import environment, next_line, running
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from pathlib import Path
 
