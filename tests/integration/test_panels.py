@@ -290,7 +290,7 @@ def test_an_agent_that_cannot_be_started_fails_that_worker_alone(panels: Panels)
     panels.start("--role", "critic=broken", "--role", "tester", "--wait")
     critic = panels.worker("critic")
     assert (critic["status"], critic["execution_state"]) == ("failed", "launch_failed")
-    assert "no program" in critic["error"]
+    assert "not a program" in critic["error"]
     assert panels.worker("tester")["status"] == "completed"
 
 
