@@ -111,16 +111,18 @@ def list_tasks(
         ready: only what may be handed off now.
         sort: `plan`, `id`, `status`, `priority`, `milestone` or `updated`.
         every: done and cancelled ones too.
-        is_judged: whether to say of each why it is ready or not.
+        is_judged: whether to say of each why it is ready or not, and whether any is.
 
     Raises:
         UsageError: a status or an order does not exist.
     """
     wanted = {_status(word, snapshot) for word in statuses}
-    from mosaic.sessions.choice import select_from  # start-up: a change needs none
+    selection = None
+    if is_judged or ready:
+        from mosaic.sessions.choice import select_from  # start-up: a plain list needs none
 
-    selection = select_from(snapshot)
-    tasks = [v.task for v in selection.ready] if ready else list(snapshot.tasks)
+        selection = select_from(snapshot)
+    tasks = [v.task for v in selection.ready] if selection and ready else list(snapshot.tasks)
     if wanted:
         tasks = [task for task in tasks if task.status in wanted]
     elif not every and not ready:
@@ -129,9 +131,12 @@ def list_tasks(
         tasks = [task for task in tasks if task.milestone == milestone]
     tasks = _sorted(tasks, sort)
     return TaskList(
-        tasks=tuple(TaskView(task, selection.of(task.id) if is_judged else None) for task in tasks),
+        tasks=tuple(
+            TaskView(task, selection.of(task.id) if selection and is_judged else None)
+            for task in tasks
+        ),
         hidden=len(snapshot.tasks) - len(tasks),
-        is_any_ready=bool(selection.ready),
+        is_any_ready=bool(selection and selection.ready),
         problems=snapshot.problems,
     )
 

@@ -99,21 +99,24 @@ class Selection:
         self._milestones = milestones
 
     @cached_property
-    def ready(self) -> tuple[Verdict, ...]:
-        """What may be handed off, in the order in which it should be."""
-        judge = self._judge
-        verdicts = map(judge.verdict, judge.candidates())
-        found = [verdict for verdict in verdicts if verdict.is_ready]
+    def _in_order(self) -> list[Task]:
         current = current_milestone(self._milestones)
         # Those that are alike stay in plan order, in which they come.
-        found.sort(
-            key=lambda verdict: (
-                verdict.reason is not Reason.RESUMABLE,
-                current is None or verdict.task.milestone != current.id,
-                priority_rank(verdict.task.priority),
-            )
+        return sorted(
+            self._judge.candidates(),
+            key=lambda task: (
+                task.status is not Status.IN_PROGRESS,
+                current is None or task.milestone != current.id,
+                priority_rank(task.priority),
+            ),
         )
-        return tuple(found)
+
+    @cached_property
+    def ready(self) -> tuple[Verdict, ...]:
+        """What may be handed off, in the order in which it should be."""
+        return tuple(
+            verdict for verdict in map(self._judge.verdict, self._in_order) if verdict.is_ready
+        )
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -125,10 +128,11 @@ class Selection:
         """Groups of tasks that wait for each other: ids, the first again last."""
         return self._judge.cycles
 
-    @property
+    @cached_property
     def chosen(self) -> Task | None:
         """The task that comes next."""
-        return self.ready[0].task if self.ready else None
+        verdicts = map(self._judge.verdict, self._in_order)
+        return next((verdict.task for verdict in verdicts if verdict.is_ready), None)
 
     def of(self, task_id: str) -> Verdict | None:
         """Return what the selector says of one task."""
