@@ -140,7 +140,7 @@ class PoolTerminal(LoopTerminal):
         return wanted
 
     def interrupt(self, _number: int, _frame: object) -> None:
-        """Count a Ctrl-C; nothing is written here, because it may come in the midst of a line."""
+        """Count a Ctrl-C; nothing is written here, because it may come in the middle of a line."""
         self.interrupts += 1
 
     def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:

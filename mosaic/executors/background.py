@@ -59,7 +59,7 @@ class BackgroundExecutor:
             pipe.write(dump_order(order))
         with process.stdout as answers:
             answer = answers.readline()
-        # The supervisor goes on by itself; whoever is its parent then reaps it.
+        # The supervisor goes on by itself; its next parent reaps it.
         process.returncode = 0
         return read_answer(answer, errors)
 

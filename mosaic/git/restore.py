@@ -303,7 +303,7 @@ def _differing(top: Path, one: str, other: str) -> set[str]:
 
 
 def _refresh(top: Path, index: Path | None = None) -> None:
-    # It fails where a file differs, and that is no failure here.
+    # It fails where a file differs, which is fine here.
     _git(["update-index", "-q", "--refresh"], top, index, check=False)
 
 

@@ -163,7 +163,7 @@ def create_private_dir(path: Path | str) -> Path:
     already are left as they are.
 
     Raises:
-        FileAccessError: not permitted, or something that is no folder stands there.
+        FileAccessError: not permitted, or what is there is not a folder.
     """
     place = Path(path)
     try:

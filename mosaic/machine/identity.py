@@ -4,7 +4,7 @@ A pid alone proves nothing: it is used again. A process is told apart by pid, st
 time, boot, host and namespace, and a zombie counts as gone. Only looks, never signals.
 
 A pid counts in its pid namespace only, and the kernel shows start times as the time
-namespace of whoever reads them has it. A process of another namespace can therefore be
+namespace of the reading process has it. A process of another namespace can therefore be
 neither found nor missed by its pid, and nothing is known of it from here. What it says of
 itself still can be read: the variables that it was started with.
 

@@ -1,6 +1,6 @@
 """A file of lines that several processes append to, each line made from the one before it.
 
-Whoever appends holds a kernel lock on the file for that moment, reads the last whole line,
+A writer holds a kernel lock on the file for that moment, reads the last whole line,
 and cuts off a torn one that a crash left behind it.
 """
 

@@ -183,7 +183,7 @@ def _is_done_within(wait_seconds: float, attempt: Callable[[], bool]) -> bool:
         left = until - time.monotonic()
         if left <= 0:
             return False
-        # Who has waited longest asks most often, so that of many nobody waits in vain.
+        # The one that has waited longest asks most often, so that each gets its turn.
         time.sleep(max(_SHORTEST_POLL_SECONDS, _POLL_SECONDS * (left / wait_seconds) ** 3))
     return True
 

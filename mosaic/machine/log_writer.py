@@ -4,7 +4,7 @@
 
 Both descriptors are read to their end, which comes when the last process that can write
 to them has gone; the bytes go to FOLDER/stdout.log and FOLDER/stderr.log. It outlives a
-supervisor that is killed, so an agent never writes into a pipe that nobody reads. When the
+supervisor that is killed, so an agent never writes into a pipe without a reader. When the
 disk is full it goes on taking, so an agent is not ended by its own log: what could not be
 written is counted, and the newest of it is kept and written once there is room.
 

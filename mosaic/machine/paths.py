@@ -45,7 +45,7 @@ def confined(root: Path | str, relative: Path | str) -> Path:
     """Return the real place of `relative` below `root`, symlinks followed.
 
     Args:
-        root: folder that must not be left; need not exist.
+        root: folder that must not be left; it may not exist.
 
     Raises:
         PathOutsideError: it leads out of `root`.

@@ -130,7 +130,7 @@ def send_signal(identity: ProcessIdentity, number: int) -> bool:
                 return False
             os.kill(identity.pid, number)
             return True
-        # From here on the descriptor means one process, whoever gets its number later.
+        # From here on the descriptor means one process, even if its number is used again.
         descriptor = os.pidfd_open(identity.pid)
         try:
             if is_same_process(identity) is not True:
@@ -212,8 +212,8 @@ def become_subreaper() -> bool:
 def sweep_orphans(exclude: Collection[int] = (), *, timeout_seconds: float = 5.0) -> list[int]:
     """Kill and reap every child of this process, and what becomes its child by that.
 
-    Meant for a subreaper that has finished with its agent. Every child counts, whoever
-    started it: name those in `exclude` that are to live or that someone else waits for.
+    Meant for a subreaper that has finished with its agent. Every child counts, whichever
+    process started it: name those in `exclude` that are to live or that someone else waits for.
 
     Args:
         exclude: pids that are left alone.

@@ -66,7 +66,7 @@ def resolve_target(path: Path | str, *, root: Path | str, also: Sequence[Path] =
 
     Raises:
         PathOutsideError: it lies outside of all of them.
-        FileAccessError: something that is no regular file stands there, or a file that
+        FileAccessError: what is there is not a regular file, or a file that
             its owner made read-only.
     """
     try:
@@ -193,7 +193,7 @@ def sweep_temporaries(folder: Path, *, intent: Path | None = None) -> list[Path]
 
     Args:
         intent: the intent note of this mission, and a promise that the caller holds the
-            mission lock: when there is no note, those of a set are leftovers at any age.
+            mission lock: without a note, those of a set are leftovers at any age.
     """
     sets_are_left = intent is not None and not os.path.lexists(intent)
     removed = []

@@ -78,7 +78,7 @@ class Tmux:
         Args:
             session: the name of our own session, for when we are not inside of tmux.
             title: what the pane is called.
-            mark: kept with the pane, by which it is found again whoever opened it.
+            mark: kept with the pane, by which it is found again.
         """
         pane = self._new_pane(session)
         try:

@@ -68,7 +68,7 @@ def _holds(pid: int, folder: str) -> bool:
             if found.removesuffix(DELETED) != folder:
                 continue
             with open(f"/proc/{pid}/fdinfo/{number}", "rb") as stream:
-                # Whoever only looks has it open as well, or shares it for an instant.
+                # A process that only looks has it open too, or shares the lock for an instant.
                 if b"FLOCK  ADVISORY  WRITE" in stream.read():
                     return True
         except OSError:

@@ -2,7 +2,7 @@
 
 First every new content stands on disk in a temporary file beside its target, then an
 intent note is written, and only then are the temporary files renamed over their
-targets. Whoever takes the mission lock next calls `finish_intent`: a note that it finds
+targets. The next process that takes the mission lock calls `finish_intent`: a note that it finds
 is what a crash left, and the change is carried through or dropped as a whole. Nothing
 here looks at what the files mean.
 """

@@ -43,7 +43,7 @@ class Stream(StrEnum):
 
 
 def log_of(run: Run, stream: Stream) -> LogFile:
-    """Return one of a run's logs, from its beginning; it need not be there yet."""
+    """Return one of a run's logs, from its beginning; it may not exist yet."""
     paths = {
         Stream.STDOUT: run.stdout_log,
         Stream.STDERR: run.stderr_log,

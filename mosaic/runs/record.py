@@ -16,7 +16,7 @@
       checkpoints/      restorable snapshots of the work tree
       artifacts/        what the agent leaves for people
 
-Whoever carries a run holds a kernel lock on its folder for as long as it lives. No
+The supervisor of a run holds a kernel lock on its folder for as long as it lives. No
 environment is stored; values in argv that look like keys are masked and the prompt is
 left out of it, as `prompt.md` has it.
 """

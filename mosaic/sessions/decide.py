@@ -74,7 +74,7 @@ def decide_outcome(
                 summary=f"the agent says finished, but {'; '.join(lacking)}",
             )
         status = Status.REVIEW if found is Status.DONE else None
-        return _finished(ended, status, "the agent says finished; the handoff is whole")
+        return _finished(ended, status, "the agent says finished; the handoff is complete")
     if found is Status.BLOCKED:
         return Outcome(
             reason=EndReason.BLOCKED if ended is EndReason.COMPLETED else ended,

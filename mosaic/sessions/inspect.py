@@ -152,7 +152,7 @@ def _run_findings(snapshot: Snapshot) -> list[Finding]:
             findings.append(
                 warning(
                     "RUN_HALF_MADE",
-                    f"run `{run.id}` was never laid out to its end, and never began",
+                    f"run `{run.id}` was never prepared to its end, and never began",
                     path=shown,
                     hint="`mission check --fix` removes it",
                     fixable=True,

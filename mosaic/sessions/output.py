@@ -45,7 +45,7 @@ CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 16 << 20
 """A longer line stays in the log but is not read for what it says."""
 TURN_BYTES = 1 << 20
-"""How much is read before whoever follows looks at other things again."""
+"""How much is read before a follower looks at other things again."""
 BEHIND_BYTES = 8 << 20
 """Who is further behind than that reads in haste."""
 MOST_LINES = 20_000
@@ -116,7 +116,7 @@ class OutputFollower:
 
     @property
     def is_behind(self) -> bool:
-        """Whether more was written than read: the next `read` need not wait."""
+        """Whether more was written than read: the next `read` does not wait."""
         return self._behind() > 0
 
     @property

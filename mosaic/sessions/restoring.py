@@ -7,8 +7,8 @@
 
 `kept` are the mission's own files that the restore leaves alone. Both trees are kept alive
 by hidden refs while the note stands. In a project that was copied or moved the first note is
-of the work tree that it stands in now, and one of another work tree is not its own. Whoever
-restores holds the work tree's folder: a note of a folder that nobody holds is that of a
+of the work tree that it stands in now, and one of another work tree is not its own. A
+restore holds the lock of the work tree's folder: a note beside a free lock is that of a
 restore that was killed.
 """
 
@@ -54,7 +54,7 @@ class Restoring:
     to_tree: str
     kept: tuple[Text, ...] = ()
     pid: int = 0
-    """Whoever restores; by it the copy of git's index is named."""
+    """The process that restores; the copy of git's index is named by it."""
 
     @property
     def is_live(self) -> bool:

@@ -2,7 +2,7 @@
 
     ## 2026-03-21 11:41 sess-003 T-005 review
 
-    claude, 7m 11s: the agent says finished; the handoff is whole
+    claude, 7m 11s: the agent says finished; the handoff is complete
 
     > - chose sqlite: one file, no server
 

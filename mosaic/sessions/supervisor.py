@@ -252,7 +252,7 @@ class Supervisor:
             os.killpg(os.getpgrp(), signal.SIGTSTP)
 
     def _hand_on_signals(self) -> None:
-        """Tell whoever goes on after this run of requests to stop that came too late for it."""
+        """Pass on requests to stop that came too late for this run."""
         if self._order.mode is Mode.HEADLESS:
             for number in self._signals.wait(0.0):
                 if number in STOP_SIGNALS:

@@ -112,7 +112,7 @@ def count_worktrees(snapshot: Snapshot) -> Census:
 
 
 def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]:
-    """Remove the worktrees that nobody needs and that hold nothing of their own.
+    """Remove the worktrees that are not needed and hold nothing of their own.
 
     Those of a panel go with `mission panel shutdown`.
     """

@@ -1,6 +1,6 @@
 """Templates that come with Mosaic in compiled form, kept where Python keeps compiled modules.
 
-Jinja takes longer to compile ours than to render them. Whoever can write to that folder can
+Jinja takes longer to compile ours than to render them. A person who can write to that folder can
 change Mosaic itself, so what stands there is trusted as far as modules are. What a project has
 overridden is neither looked for nor written there: it is the project's own.
 

@@ -71,7 +71,7 @@ def changing(
 
     Args:
         mission_file: path of mission.json.
-        doing: what holds the lock, in words, for whoever waits.
+        doing: what holds the lock, in words, for those who wait.
         prefer: the side that wins where table and file disagree.
         timeout_seconds: how long to wait for the lock.
         fenced: False where ends of sessions are recorded, whatever session calls.

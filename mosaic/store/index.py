@@ -259,7 +259,7 @@ def _record_lines(index: Index) -> Iterator[bytes]:
 def compact(value: object) -> bytes:
     """Return a value as JSON on one line, without blanks."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")  # a file name need not be text
+    return text.encode("utf-8", "surrogatepass")  # a file name may not be text
 
 
 def is_sound(data: bytes) -> bool:

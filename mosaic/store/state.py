@@ -1,7 +1,7 @@
 """This machine's own folder: made and marked when it is needed, and never tracked by git.
 
-A clone has none: git does not track it, nor the `.gitignore` in it that says so. Whoever is
-the first to write there makes both. What is not ours (see `mosaic.store.trust`) is not
+A clone has none: git does not track it, nor the `.gitignore` in it that says so. The
+first command that writes there makes both. What is not ours (see `mosaic.store.trust`) is not
 written into; neither is a folder in it that a symlink leads out of the project with.
 
 Ends of sessions that cannot be recorded in mission.json wait in

@@ -207,7 +207,7 @@ def _judge_unmarked(place: Path, names: Sequence[str], mission_file: Path) -> St
         # The older layout: the mission's own files stand there too.
         in_the_way = [name for name in names if name in KEPT]
     else:
-        # Whoever was killed while making it leaves a temporary file.
+        # A process that was killed while making it leaves a temporary file.
         in_the_way = [n for n in names if n != IGNORE_FILE and not is_temporary(n)]
     if not in_the_way:
         return StateFolder(place=place, standing=Standing.NEW)

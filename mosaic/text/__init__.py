@@ -1,1 +1,1 @@
-"""Markdown, front matter and JSON: text in, text out, and no byte changed that need not be."""
+"""Markdown, front matter and JSON: text in, text out, and only the bytes change that must."""

@@ -228,7 +228,7 @@ def _table(shape: Outline, first: int, end: int) -> Table:
 def _kept_widths(header: str, spans: Sequence[CellSpan], below: str) -> tuple[int | None, ...]:
     """Return the columns' widths where somebody aligned the table; chance looks alike.
 
-    A header as wide as its dashes is no sign by itself: `own` and `---` are. Somebody
+    A header as wide as its dashes proves nothing: `own` and `---` are. Somebody
     aligned the table if some such column has more dashes, or a header with blanks behind it.
     """
     widths: list[int | None] = []

@@ -27,13 +27,13 @@ class Standing(StrEnum):
 
     IN_USE = "in use"
     FINISHED = "finished"
-    """Nobody needs it, and removing it loses nothing."""
+    """It is not needed, and removing it loses nothing."""
     UNMERGED = "unmerged"
     """Nobody works on it any more, and it holds work that is nowhere else."""
     GONE = "gone"
     """Its folder is not there."""
     UNFINISHED = "unfinished"
-    """Whoever made it was gone before it was furnished."""
+    """The process that made it ended before it was set up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

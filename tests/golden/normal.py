@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,12 @@ class Normalizer:
     """Replaces what is of one run, in texts and in values."""
 
     def __init__(self, folder: Path, root: Path) -> None:
-        self._paths = [(str(folder), "<folder>"), (str(root), "<root>")]
+        self._paths = [
+            (str(folder), "<folder>"),
+            (sys.executable, "<python>"),
+            (str(Path(sys.executable).parent), "<bin>"),
+            (str(root), "<root>"),
+        ]
 
     def text(self, text: str) -> str:
         for path, word in self._paths:
