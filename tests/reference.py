@@ -28,8 +28,32 @@ SETTINGS = (
     ("worktrees", model.WorktreeSettings),
     ("runtimes.NAME", model.RuntimeSpec),
 )
-NOT_SET_BY_HAND = {"id", "created_at", "sessions", "name_of_runtime"}
-UNITS = {"_seconds": "time, such as `10m`", "_bytes": "size, such as `32MB`"}
+SECTIONS = {prefix for prefix, _ in SETTINGS}
+NOT_SET_BY_HAND = {"id", "created_at", "sessions"}
+MEANINGS = {
+    "name": "What the mission is called",
+    "description": "The same in a sentence",
+    "status": "`active`, `inactive`, `completed` or `paused`",
+    "taskPrefix": "What new ids begin with",
+    "milestones": '`[{"id": "M1", "name": "…", "status": "pending"}]`, in order',
+    "runtimes": "Agents by name: a command, or changes to a built-in one",
+    "budget": "What a loop may use: `maxSessions`, `maxCostUsd`, `maxTime`, `maxAttempts`, "
+    "`retryDelay`",
+    "runs.privateFiles": "`leave-out` or `keep`: untracked files that only their owner may read",
+    "review.gates": "When gates run by themselves: `finished`, `always` or `never`",
+    "worktrees.setupTimeout": "How long the setup may take",
+    "runtimes.NAME.env": "Variables for the agent",
+    "runtimes.NAME.timeout": "How long a run may take",
+    "runtimes.NAME.model": "The model to ask for",
+}
+PATHS = {
+    "tasksFile": "the tasks table",
+    "tasksDir": "the folder of task files",
+    "manifestFile": "MISSION.md",
+    "scratchpadFile": "the scratchpad",
+    "orchestratorDir": "the state folder",
+}
+UNITS = ("_seconds", "_bytes")
 
 
 def main() -> None:
@@ -134,7 +158,8 @@ def settings() -> Iterator[str]:
     yield "## Settings"
     yield 'Keys of `mission.json`. Durations are `90s`, `10m`, `4h`; `"off"` turns a clock off.'
     rows = [
-        row for prefix, kind in SETTINGS for row in settings_of(prefix, kind) if row is not None
+        *(row for prefix, kind in SETTINGS for row in settings_of(prefix, kind)),
+        *((f"`{key}`", "", f"Another place for {words}") for key, words in PATHS.items()),
     ]
     yield table(("key", "default", "meaning"), iter(rows))
 
@@ -142,16 +167,25 @@ def settings() -> Iterator[str]:
 def settings_of(prefix: str, kind: type) -> Iterator[tuple[str, str, str]]:
     defaults = {name: each.default for name, each in kind.__dataclass_fields__.items()}  # type: ignore[attr-defined]
     for name, meaning in docs_of(kind).items():
-        if name in NOT_SET_BY_HAND or (not prefix and name in {one for one, _ in SETTINGS}):
+        if name in NOT_SET_BY_HAND or (not prefix and name in SECTIONS):
             continue
-        key = camel(name)
-        default = defaults.get(name)
-        plain = default if isinstance(default, str | int | float) else None
-        yield (
-            f"`{prefix}.{key}`" if prefix else f"`{key}`",
-            "" if plain in (None, "") else f"`{json.dumps(getattr(plain, 'value', plain))}`",
-            meaning,
-        )
+        if prefix == "runtimes.NAME" and name == "name":
+            continue
+        key = f"{prefix}.{camel(name)}" if prefix else camel(name)
+        default = shown(name, defaults.get(name))
+        none = '`"off"`:' if name.endswith("_seconds") else "not set:"
+        yield f"`{key}`", default, (meaning or MEANINGS[key]).replace("None:", none)
+
+
+def shown(name: str, default: object) -> str:
+    """Return a default as it is written in mission.json; an empty text where there is none."""
+    if name.endswith("_seconds") and isinstance(default, float):
+        return f'`"{default / 60:g}m"`'
+    if name.endswith("_bytes") and isinstance(default, int):
+        return f'`"{default // 1_000_000}MB"`'
+    if not isinstance(default, str | int | float) or default == "":
+        return ""
+    return f"`{json.dumps(getattr(default, 'value', default))}`"
 
 
 def camel(name: str) -> str:

@@ -13,13 +13,21 @@ class ExitCode(IntEnum):
     """What `mission` exits with; the meanings are the contract of the command line."""
 
     OK = 0
+    """Done."""
     FAILED = 1
+    """What was asked for failed."""
     USAGE = 2
+    """The command was called wrongly, or names what does not exist."""
     NOTHING_TO_DO = 3
+    """There is nothing to do."""
     REFUSED = 4
+    """A session, a lock or a missing permission is in the way."""
     BROKEN = 5
+    """The mission's files are broken, or cannot be read or written."""
     TIMEOUT = 124
+    """A time-out was reached."""
     INTERRUPTED = 130
+    """It was interrupted by Ctrl-C."""
 
 
 class MissionError(Exception):
