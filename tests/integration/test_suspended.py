@@ -21,11 +21,11 @@ PTRACE_ATTACH = 16
 PTRACE_DETACH = 17
 TALKER = """\
 import os, signal, sys
+if sys.argv[1] == "quit":
+    signal.signal(signal.SIGQUIT, lambda *_: print("heard", flush=True))
 print("begun", flush=True)
 if sys.argv[1] == "suspend":
     os.kill(os.getpid(), signal.SIGSTOP)
-elif sys.argv[1] == "quit":
-    signal.signal(signal.SIGQUIT, lambda *_: print("heard", flush=True))
 sys.stdin.readline()
 print("after", flush=True)
 """
