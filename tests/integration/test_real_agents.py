@@ -61,6 +61,11 @@ class Agent:
                 continue
         return [pid for pid in found if is_running(pid)]
 
+    def kept(self) -> str:
+        """Return what the agent itself has kept of its conversations so far."""
+        home = Path(self.repo.environ["HOME"])
+        return "".join(path.read_text("utf-8", "replace") for path in home.rglob("*.jsonl"))
+
     def assert_settled(self, reason: str) -> None:
         """Make sure that the session's end is recorded, and that nothing of it is left."""
         session = self.repo.session()
@@ -276,6 +281,7 @@ def test_a_killed_conversation_can_be_resumed(agent: Agent) -> None:
         lambda: "TOOL-RESULT" in json.dumps(agent.server.script.requests[1]), "the second turn"
     )
     conversation = wait_for(lambda: agent.repo.run_state()["runtime_session_id"], "its name")
+    wait_for(lambda: agent.kept().count("TOOL-RESULT") > 1, "the call and its result on disk")
     os.kill(agent.repo.session()["pid"], signal.SIGKILL)
     process.wait(timeout=60)
     agent.server.script.say(Reply(text="on we go"))
