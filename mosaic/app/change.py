@@ -10,6 +10,7 @@ from mosaic.app.tasks import TaskView
 from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
+from mosaic.plan.statuses import named_status
 from mosaic.records import dataclass
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
@@ -168,7 +169,8 @@ def _values(draft: Draft, task: Task, changes: Sequence[Change]) -> dict[str, Va
         elif change.operator != "=":
             raise UsageError(f"`{field.name}` is not a list", hint=f"write `{field.name}={text}`")
         elif field.kind is Kind.STATUS:
-            values[field.name] = _status(draft, text)
+            own = draft.snapshot.document.mission.statuses
+            values[field.name] = named_status(text, own).value
         else:
             values[field.name] = _one_line(field.name, text)
     return values
@@ -196,17 +198,6 @@ def _one_line(name: str, text: str) -> str:
     if "\n" in text or "\r" in text:
         raise UsageError(f"`{name}` is one line", hint="put long text into the task's file")
     return text
-
-
-def _status(draft: Draft, word: str) -> str:
-    from mosaic.plan.statuses import nearest_status, parse_status
-
-    status = parse_status(word, draft.snapshot.document.mission.statuses)
-    if status is None:
-        near = nearest_status(word)
-        detail = f"nearest: `{near}`" if near else None
-        raise UsageError(f"`{word}` is not a status", detail=detail)
-    return status.value
 
 
 def _dependency(draft: Draft, task: Task, name: str) -> str:

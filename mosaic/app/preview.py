@@ -8,7 +8,7 @@ from mosaic.app.tasks import TaskView
 from mosaic.records import asdict, dataclass
 from mosaic.sessions.briefing import preview_hand_off
 from mosaic.sessions.choice import select_from
-from mosaic.sessions.dead_sessions import recover_if_needed
+from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
         NothingReadyError: no task is ready.
         TaskNotReadyError: the task that was asked for cannot be handed off.
     """
-    snapshot = read_mission(path)
-    if request.resuming and recover_if_needed(snapshot):
-        snapshot = read_mission(path)
+    snapshot = read_recovered(path)[0] if request.resuming else read_mission(path)
     found = preview_hand_off(snapshot, request)
     launch: dict[str, Any] = {}
     if with_launch:

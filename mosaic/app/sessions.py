@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.records import dataclass, replace
-from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,12 +88,11 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
         live: only those that are live, or may be.
     """
     from mosaic.sessions.claim import session_of
-    from mosaic.sessions.dead_sessions import recover_if_needed
+    from mosaic.sessions.dead_sessions import read_recovered
     from mosaic.sessions.output import observe_session
     from mosaic.sessions.unrecorded import live_or_unknown
 
-    recover_if_needed(read_mission(mission_file))
-    snapshot = read_mission(mission_file)
+    snapshot, _ = read_recovered(mission_file)
     alive = {found.lock.session_id: found for found in live_or_unknown(snapshot)}
     listed: Sequence[Session] = snapshot.document.mission.sessions
     known = {session.id for session in listed}

@@ -12,10 +12,9 @@ from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.ready import Reason, summarize_waiting
 from mosaic.records import dataclass
 from mosaic.sessions.choice import select_from
-from mosaic.sessions.dead_sessions import recover_if_needed
+from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.session_lock import list_locks
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,10 +100,7 @@ class StatusPage:
 
 def show_status(mission_file: Path) -> StatusPage:
     """Return where a mission stands; ends of sessions that nobody recorded are recorded."""
-    snapshot = read_mission(mission_file)
-    recovered = recover_if_needed(snapshot)
-    if recovered:
-        snapshot = read_mission(mission_file)
+    snapshot, recovered = read_recovered(mission_file)
     mission = snapshot.document.mission
     live = live_or_unknown(snapshot)
     selection = select_from(snapshot, live=live)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import UsageError
+from mosaic.plan.statuses import named_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +117,8 @@ def list_tasks(
     Raises:
         UsageError: a status or an order does not exist.
     """
-    wanted = {_status(word, snapshot) for word in statuses}
+    own_words = snapshot.document.mission.statuses
+    wanted = {named_status(word, own_words) for word in statuses}
     selection = None
     if is_judged or ready:
         from mosaic.sessions.choice import select_from  # start-up: a plain list needs none
@@ -139,17 +141,6 @@ def list_tasks(
         is_any_ready=bool(selection and selection.ready),
         problems=snapshot.problems,
     )
-
-
-def _status(word: str, snapshot: Snapshot) -> Status:
-    from mosaic.plan.statuses import nearest_status, parse_status
-
-    status = parse_status(word, snapshot.document.mission.statuses)
-    if status is None:
-        near = nearest_status(word)
-        detail = f"nearest: `{near}`" if near else None
-        raise UsageError(f"`{word}` is not a status", detail=detail)
-    return status
 
 
 def _sorted(tasks: list[Task], by: str) -> list[Task]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mosaic.errors import UsageError
 from mosaic.model import Status
 
 if TYPE_CHECKING:
@@ -49,3 +50,17 @@ def nearest_status(word: str) -> str | None:
 
     close = get_close_matches(bare_word(word), list(STATUS_BY_WORD), n=1, cutoff=0.5)
     return STATUS_BY_WORD[close[0]].value if close else None
+
+
+def named_status(word: str, own: Mapping[str, Status]) -> Status:
+    """Return the status that a person names on the command line.
+
+    Raises:
+        UsageError: the word stands for none; names the nearest one.
+    """
+    status = parse_status(word, own)
+    if status is None:
+        near = nearest_status(word)
+        detail = f"nearest: `{near}`" if near else None
+        raise UsageError(f"`{word}` is not a status", detail=detail)
+    return status

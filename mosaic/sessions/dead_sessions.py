@@ -6,10 +6,25 @@ from typing import TYPE_CHECKING
 
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.unrecorded import find_lost
+from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mosaic.sessions.record_end import Settled
     from mosaic.store.tasks import Snapshot
+
+
+def read_recovered(mission_file: Path) -> tuple[Snapshot, list[Settled]]:
+    """Return the mission with the end of every dead session recorded, and those ends.
+
+    It is read a second time only where there was something to do.
+    """
+    snapshot = read_mission(mission_file)
+    if not _is_due(snapshot):
+        return snapshot, []
+    settled = _recover(snapshot)
+    return read_mission(mission_file), settled
 
 
 def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
@@ -17,16 +32,22 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
 
     Takes the mission lock only if there is something to do.
     """
+    return _recover(snapshot) if _is_due(snapshot) else []
+
+
+def _is_due(snapshot: Snapshot) -> bool:
     from mosaic.machine.lock import was_killed
     from mosaic.store.state import list_kept_ends
     from mosaic.store.trust import Standing
 
     layout = snapshot.layout
     if layout.state.standing in (Standing.DOUBTED, Standing.CLOSED):
-        return []  # nothing could be recorded
+        return False  # nothing could be recorded
     dead = any(found.is_dead for found in find_locks(layout)) or find_lost(snapshot)
-    if not dead and not list_kept_ends(layout) and not was_killed(snapshot.layout.mission_lock):
-        return []
+    return bool(dead or list_kept_ends(layout) or was_killed(layout.mission_lock))
+
+
+def _recover(snapshot: Snapshot) -> list[Settled]:
     from mosaic.sessions.recovery import recover_in  # start-up: hardly any look needs it
     from mosaic.store.draft import changing
 

@@ -22,7 +22,7 @@ from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.traces import find_environment
-from mosaic.model import EndReason, Mode, RunStatus, Session, SessionLock
+from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Session, SessionLock
 from mosaic.plan.rules import judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
@@ -40,7 +40,7 @@ from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
-from mosaic.sessions.unrecorded import find_lost
+from mosaic.sessions.unrecorded import find_lost, lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +80,8 @@ def _end_dead(draft: Draft, found: FoundLock) -> Settled:
 def _end_lost(draft: Draft, session: Session) -> Settled:
     """End a session that is listed without an end, but that no lock speaks of."""
     run = find_run(draft.layout.runs_dir, session.run_id or "")
-    lock = _lock_like(session, draft.layout)
+    process = ProcessIdentity(pid=session.pid, started_at="", boot_id="", host=session.host)
+    lock = lock_of(session, process, draft.layout)
     if run is None:
         run = Run(dir=draft.layout.runs_dir / safe_segment(lock.task_id) / "gone")
     return _end_run(draft, run, _meta_of(run, lock, draft.layout), draft.layout.session_lock)
@@ -298,19 +299,3 @@ def _meta_of(run: Run, lock: SessionLock, layout: Layout) -> RunMeta:
             timeout_seconds=None,
             created_at=lock.started_at,
         )
-
-
-def _lock_like(session: Session, layout: Layout) -> SessionLock:
-    from mosaic.model import ProcessIdentity
-
-    return SessionLock(
-        session_id=session.id,
-        runtime=session.runtime,
-        process=ProcessIdentity(pid=session.pid, started_at="", boot_id="", host=session.host),
-        supervisor_pid=0,
-        started_at=session.started_at,
-        project_path=str(layout.project),
-        task_id=session.last_task_id or "",
-        run_id=session.run_id or "",
-        milestone_id=session.milestone_id,
-    )

@@ -248,6 +248,21 @@ def _found_by_mark(
     )
 
 
+def lock_of(session: Session, process: ProcessIdentity, layout: Layout) -> SessionLock:
+    """Return the lock that a listed session would have."""
+    return SessionLock(
+        session_id=session.id,
+        runtime=session.runtime,
+        process=process,
+        supervisor_pid=0,
+        started_at=session.started_at,
+        project_path=str(layout.project),
+        task_id=session.last_task_id or "",
+        run_id=session.run_id or "",
+        milestone_id=session.milestone_id,
+    )
+
+
 def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> FoundLock:
     process = replace(unseen_identity(session.pid), host=session.host)
     if session.host != host_name():
@@ -257,17 +272,7 @@ def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> Fo
     in_worktree = meta is not None and _is_in_worktree(meta.cwd, layout)
     return FoundLock(
         path=_lock_path(session.id, layout, in_worktree=in_worktree or session.host != host_name()),
-        lock=SessionLock(
-            session_id=session.id,
-            runtime=session.runtime,
-            process=process,
-            supervisor_pid=0,
-            started_at=session.started_at,
-            project_path=str(layout.project),
-            task_id=session.last_task_id or "",
-            run_id=session.run_id or "",
-            milestone_id=session.milestone_id,
-        ),
+        lock=lock_of(session, process, layout),
         judgement=judgement,
         is_on_record=False,
     )

@@ -17,7 +17,7 @@ from mosaic.plan.rules import changed_settings
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempt import forgive_attempts, sessions_since
-from mosaic.sessions.dead_sessions import recover_if_needed
+from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
@@ -125,9 +125,7 @@ class Ledger:
 
     def read_mission(self) -> Snapshot:
         """Return the mission as it stands, with the end of every dead session recorded."""
-        snapshot = read_mission(self._mission_file)
-        recovered = recover_if_needed(snapshot)
-        return read_mission(self._mission_file) if recovered else snapshot
+        return read_recovered(self._mission_file)[0]
 
     def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
         """Return which limit is met; `running` sessions of this loop have not ended yet."""
