@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, GitRefusedError, ProgramNotFoundError
-from mosaic.git.git_dir import find_git_dir, read_small
 from mosaic.machine.environment import child_environment
+from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.process import find_tool, spawn
 from mosaic.records import dataclass
 

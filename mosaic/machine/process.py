@@ -92,7 +92,7 @@ def find_tool(name: str, cwd: Path | str | None = None) -> str | None:
     A relative folder on the PATH, or one inside of a repository, may hold a program of that
     name that somebody else put there. None where no other is found.
     """
-    from mosaic.git.git_dir import find_git_dir  # start-up: what starts nothing
+    from mosaic.machine.git_dir import find_git_dir  # start-up: what starts nothing
 
     tops = []
     for folder in (os.curdir, *(() if cwd is None else (cwd,))):

@@ -22,7 +22,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionOwnerError, PathOutsideError
-from mosaic.git.git_dir import find_git_dir
+from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.paths import is_inside
 from mosaic.machine.person import find_note, write_note
 from mosaic.machine.signature import find_owner

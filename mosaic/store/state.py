@@ -17,8 +17,8 @@ import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.git.git_dir import find_git_dir
 from mosaic.machine.disk import find_bytes, write_atomic, write_private
+from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.paths import confined
 from mosaic.store.allowance import refuse_other_owner
 from mosaic.store.trust import IGNORE_FILE, Standing, look_at_state, mark_state, write_mark

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitRefusedError, MissionError, StateNotOursError
-from mosaic.git.git_dir import find_git_dir
 from mosaic.machine.disk import create_private_dir, write_private
+from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.person import find_note, write_note
 from mosaic.machine.signature import find_owner, find_signature
 from mosaic.machine.staging import is_temporary

@@ -13,7 +13,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
     ("model", "ports", "errors", "records", "codec"),
-    ("machine", "git"),
+    ("machine",),
+    ("git",),
     ("text",),
     ("plan",),
     ("prompts",),
