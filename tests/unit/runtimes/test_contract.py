@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mosaic.errors import RuntimeUnknownError
 from mosaic.model import Mode, RuntimeSpec, Usage
-from mosaic.ports import AnswerSchema, EndCause, Launch, ProcessEnd, PromptChannel, Runtime
+from mosaic.ports import AnswerSchema, EndCause, ProcessEnd, PromptChannel, Runtime
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
+from tests.support.launches import make_launch
 
 OWN = RuntimeSpec(
     name="own", command=("run", "{task}"), resume=("run", "on", "{runtime_session_id}")
@@ -22,21 +22,6 @@ LINES = [b"", b"words", b"{}", b"[]", b"{", b'{"type": 7}', b'{"type": "result"}
 
 def runtime_of(name: str) -> Runtime:
     return get_runtime(name, SPECS)
-
-
-def make_launch(**changes: Any) -> Launch:
-    given: dict[str, Any] = {
-        "mode": Mode.HEADLESS,
-        "cwd": Path("/w"),
-        "run_dir": Path("/r"),
-        "prompt": "# Task\n",
-        "prompt_file": Path("/r/prompt.md"),
-        "capsule_file": Path("/c.json"),
-        "task_id": "T-1",
-        "task_file": None,
-        **changes,
-    }
-    return Launch(**given)
 
 
 def test_the_name_of_a_runtime_is_the_one_it_is_found_by() -> None:

@@ -16,7 +16,6 @@ from mosaic.ports import (
     ConversationKnown,
     EndCause,
     FileTouched,
-    Launch,
     MessageSeen,
     Observation,
     OutputReader,
@@ -29,6 +28,7 @@ from mosaic.runtimes import get_runtime, known_runtimes
 from mosaic.runtimes.claude import Claude, ClaudeReader
 from mosaic.runtimes.codex import Codex, inner_command
 from mosaic.runtimes.command import CommandRuntime, replace_placeholders
+from tests.support.launches import make_launch
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "runtimes"
 RECORDED: dict[str, dict[str, Any]] = {
@@ -144,21 +144,6 @@ def test_of_several_answers_the_last_one_counts() -> None:
     reader, seen, _ = replay("claude", "background_stream_bg_8s")
     said = [one.text for one in seen if isinstance(one, MessageSeen)]
     assert reader.answer == said[-1]
-
-
-def make_launch(**changes: Any) -> Launch:
-    given: dict[str, Any] = {
-        "mode": Mode.HEADLESS,
-        "cwd": Path("/w"),
-        "run_dir": Path("/r"),
-        "prompt": "# Task\n",
-        "prompt_file": Path("/r/prompt.md"),
-        "capsule_file": Path("/c.json"),
-        "task_id": "T-1",
-        "task_file": None,
-        **changes,
-    }
-    return Launch(**given)
 
 
 def test_claude_is_called_as_it_was_found_to_work() -> None:
