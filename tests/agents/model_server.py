@@ -11,10 +11,11 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
 
@@ -35,6 +36,17 @@ class Reply:
     """Close the connection without a word."""
     cut: bool = False
     """Close it in the middle of the answer."""
+    pause: bool = False
+    """Stop in the middle of the answer until the server is closed."""
+    stop_reason: str = ""
+    """Why Anthropic's server ends the answer: `refusal`, `model_context_window_exceeded`."""
+    incomplete: str = ""
+    """Why OpenAI's server ends the answer before its end: `content_filter`."""
+    failed: str = ""
+    """The code with which OpenAI's server fails within the stream; `message` are its words."""
+    kind: str = ""
+    """The type of the error, where it is not the usual one for the status."""
+    headers: dict[str, str] = field(default_factory=dict)
     input_tokens: int = 1000
     output_tokens: int = 50
 
@@ -135,9 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
         elif reply.status != 200:
-            self._json(dialect.error(reply), status=reply.status)
+            self._json(dialect.error(reply), status=reply.status, headers=reply.headers)
         elif body.get("stream"):
-            self._stream(dialect.events(reply), cut=reply.cut)
+            self._stream(dialect.events(reply), reply)
         else:
             self._json(dialect.whole(reply))
 
@@ -156,28 +168,39 @@ class _Handler(BaseHTTPRequestHandler):
             return {"unreadable": len(data), "encoding": self.headers.get("content-encoding")}
         return value if isinstance(value, dict) else {}
 
-    def _json(self, value: dict[str, Any], status: int = 200) -> None:
+    def _json(
+        self,
+        value: dict[str, Any],
+        status: int = 200,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         data = json.dumps(value).encode()
         self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name, text)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    def _stream(self, events: Iterator[tuple[str, dict[str, Any]]], *, cut: bool) -> None:
+    def _stream(self, events: Iterator[tuple[str, dict[str, Any]]], reply: Reply) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
         self.close_connection = True
         for number, (name, data) in enumerate(events):
-            if cut and number:
+            if reply.cut and number:
                 self.connection.close()
                 return
             line = json.dumps({"type": name, **data})
             self.wfile.write(f"event: {name}\ndata: {line}\n\n".encode())
             self.wfile.flush()
+            if reply.pause and name.endswith(("block_delta", "text.delta")):
+                self.server.script.closing.wait()
+                self.connection.close()
+                return
 
 
 class _Anthropic:
@@ -195,7 +218,7 @@ class _Anthropic:
             429: "rate_limit_error",
             529: "overloaded_error",
         }
-        kind = kinds.get(reply.status, "api_error")
+        kind = reply.kind or kinds.get(reply.status, "api_error")
         return {"type": "error", "error": {"type": kind, "message": reply.message}}
 
     def whole(self, reply: Reply) -> dict[str, Any]:
@@ -237,7 +260,7 @@ class _Anthropic:
         return blocks
 
     def _stop(self, reply: Reply) -> str:
-        return "tool_use" if reply.tool else "end_turn"
+        return reply.stop_reason or ("tool_use" if reply.tool else "end_turn")
 
     def _usage(self, reply: Reply) -> dict[str, Any]:
         return {
@@ -258,7 +281,8 @@ class _OpenAI:
         self._id = f"resp_{uuid.uuid4().hex}"
 
     def error(self, reply: Reply) -> dict[str, Any]:
-        return {"error": {"message": reply.message, "type": "error", "code": reply.code}}
+        kind = reply.kind or "error"
+        return {"error": {"message": reply.message, "type": kind, "code": reply.code}}
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         total = reply.input_tokens + reply.output_tokens
@@ -281,7 +305,15 @@ class _OpenAI:
                 part = {"item_id": item["id"], "content_index": 0, "delta": reply.text}
                 yield "response.output_text.delta", {**place, **part}
             yield "response.output_item.done", {**place, "item": item}
-        yield "response.completed", {"response": self.whole(reply)}
+        whole = self.whole(reply)
+        if reply.incomplete:
+            why = {"status": "incomplete", "incomplete_details": {"reason": reply.incomplete}}
+            yield "response.incomplete", {"response": {**whole, **why}}
+        elif reply.failed:
+            why = {"status": "failed", "error": {"code": reply.failed, "message": reply.message}}
+            yield "response.failed", {"response": {**whole, **why}}
+        else:
+            yield "response.completed", {"response": whole}
 
     def _base(self) -> dict[str, Any]:
         return {
