@@ -14,6 +14,7 @@ from mosaic.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from mosaic.model import JsonValue, Mode, ProcessIdentity, Text, Usage
@@ -145,10 +146,19 @@ class EndCause(StrEnum):
     """It ended well but was not allowed to do something."""
     AUTH = "auth"
     RATE_LIMIT = "rate_limit"
+    PLAN_LIMIT = "plan_limit"
+    """The plan's limit for some hours or days is reached; it opens again by itself."""
     QUOTA = "quota"
+    """The account has no credit left."""
+    MODEL = "model"
+    """The model is not known, or not open to this account."""
     OVERLOADED = "overloaded"
     CONNECTION = "connection"
     CONTEXT_FULL = "context_full"
+    REFUSAL = "refusal"
+    """The model's safeguards refused the conversation."""
+    HOOK = "hook"
+    """A hook of the project or the person refused the prompt."""
     LIMIT = "limit"
     """A limit of turns or money that was set for the run."""
     API_ERROR = "api_error"
@@ -183,6 +193,8 @@ class Ending:
     """Whether the same call may succeed later without anybody changing anything."""
     hint: Text | None = None
     warnings: tuple[Text, ...] = ()
+    retry_at: datetime | None = None
+    """When the server lets the agent work again; None when it does not say."""
 
 
 class OutputReader(Protocol):

@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosaic.model import Mode, Usage
+from mosaic.model import Mode, Usage, sum_usage
 from mosaic.ports import (
     ConversationKnown,
     EndCause,
@@ -32,6 +32,7 @@ from mosaic.ports import (
 from mosaic.records import replace
 from mosaic.runtimes.command import CommandRuntime, argument_prompt
 from mosaic.runtimes.readers import (
+    LONGEST_WORDS,
     EventReader,
     as_count,
     as_dict,
@@ -57,8 +58,25 @@ PERMISSIONS = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
 LOOK_ONLY = ("--permission-mode", "plan")
 OWN_PERMISSIONS = ("--permission-mode", "--dangerously-skip-permissions")
 FILE_TOOLS = {"Write": "add", "Edit": "update", "MultiEdit": "update", "NotebookEdit": "update"}
-OVERLOADED_STATUS = (500, 502, 503, 504, 529)
+REQUEST_TIMEOUT = 408
+TOO_LARGE = 413
 TOO_MANY_REQUESTS = 429
+SERVER_FAULT = 500
+LIMIT_WORDS = re.compile(
+    r"limit reached\||(?:hit|reached) your .*limit|limit · resets", re.IGNORECASE
+)
+FULL_WORDS = re.compile(r"prompt is too long|context window limit|Request too large", re.IGNORECASE)
+REFUSED_BY_HOOK = re.compile(
+    r"(?:UserPromptSubmit|SessionStart) operation (?:blocked|stopped) by hook"
+)
+NOT_RUN = re.compile(
+    r"(?:PreToolUse:\w+ )?hook error|No such tool available"
+    r"|Claude requested permissions? |Permission to use "
+)
+"""How the answer of a call begins that was refused before it ran."""
+INTERRUPTED = "The user doesn't want to proceed"
+"""How it begins where the call was interrupted; nobody knows how far it had come."""
+IN_BACKGROUND = re.compile(r"Command running in background|.*moved to the background", re.DOTALL)
 MOST_PENDING_CALLS = 10_000
 
 
@@ -117,15 +135,19 @@ def _permissions(launch: Launch, args: tuple[str, ...]) -> tuple[str, ...]:
 class ClaudeReader(EventReader):
     """Reads `stream-json`, one event a line."""
 
-    marks = (b'"result"', b'"system"', b"tool_use")
+    marks: tuple[bytes, ...] = (b'"result"', b'"system"', b"tool_use")
     """What stands in results, in the first event, and in calls of tools with their answers."""
 
     def __init__(self) -> None:
         super().__init__("claude")
         self._result: dict[str, Any] | None = None
         self._has_begun = False
+        self._has_spoken = False
         self._tokens = Usage()
+        self._costs = 0.0
+        self._refused: dict[str, str] = {}
         self._calls: dict[str, dict[str, Any]] = {}
+        self._background: dict[str, dict[str, Any]] = {}
         self._conversation = ""
 
     @property
@@ -141,8 +163,11 @@ class ClaudeReader(EventReader):
         """Return this run's tokens, and its part of the conversation's cost."""
         if self._result is None:
             return None
-        cost = as_money(self._result.get("total_cost_usd"))
-        return replace(self._tokens, cost_usd=own_part(cost, before.cost_usd))
+        cost = own_part(as_money(self._result.get("total_cost_usd")), before.cost_usd)
+        if self._costs:
+            # A total leaves out a request that an earlier run was interrupted in.
+            cost = max(cost or 0.0, self._costs)
+        return replace(self._tokens, cost_usd=cost)
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the last result."""
@@ -152,12 +177,10 @@ class ClaudeReader(EventReader):
         if result is None or end.exit_code != 0:
             has_begun = self._has_begun or result is not None
             return early_ending("claude", end, has_begun=has_begun)
-        denied = [
-            as_text(each.get("tool_name")) or "a tool"
-            for each in as_dicts(result.get("permission_denials"))
-        ]
-        if denied:
-            names = ", ".join(f"`{name}`" for name in dict.fromkeys(denied))
+        if REFUSED_BY_HOOK.match(self.answer) or not (self._has_spoken or self.answer.strip()):
+            return failure("claude", EndCause.HOOK, self.answer or "there was no request at all")
+        if self._refused:
+            names = ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused.values()))
             return Ending(
                 ok=True,
                 cause=EndCause.REFUSED,
@@ -178,17 +201,38 @@ class ClaudeReader(EventReader):
             yield ConversationKnown(conversation=session)
         if kind == "system":
             self._has_begun = True
-            if event.get("subtype") == "api_retry":
-                yield RetrySeen(
-                    attempt=as_count(event.get("attempt")),
-                    detail=as_text(event.get("error")) or as_text(str(event.get("error_status"))),
-                )
+            yield from self._notice(event)
         elif kind == "assistant":
+            self._has_spoken = True
             yield from self._said(as_dict(event.get("message")))
         elif kind == "user":
             yield from self._answered(event)
         elif kind == "result":
             yield from self._ended(event)
+
+    def _notice(self, event: dict[str, Any]) -> Iterator[Observation]:
+        if event.get("subtype") == "api_retry":
+            yield RetrySeen(
+                attempt=as_count(event.get("attempt")),
+                detail=as_text(event.get("error")) or as_text(str(event.get("error_status"))),
+            )
+        elif event.get("subtype") == "task_notification":
+            yield from self._background_ended(
+                as_text(event.get("tool_use_id")),
+                as_text(event.get("status")),
+                as_text(event.get("summary")),
+            )
+
+    def _background_ended(self, call_id: str, status: str, words: str) -> Iterator[Observation]:
+        """Report a command that went on in the background, now that its end is known."""
+        call = self._background.pop(call_id, None)
+        if call is None:
+            return
+        code = re.search(r"exit code (\d+)", words)
+        exit_code = int(code[1]) if code else 0 if status == "completed" else None
+        yield command_ran(
+            as_dict(call.get("input")).get("command"), exit_code, failed=status != "completed"
+        )
 
     def _said(self, message: dict[str, Any]) -> Iterator[Observation]:
         for part in as_dicts(message.get("content")):
@@ -203,38 +247,71 @@ class ClaudeReader(EventReader):
             call = self._calls.pop(as_text(part.get("tool_use_id")), None)
             if part.get("type") != "tool_result" or call is None:
                 continue
-            given = as_dict(call.get("input"))
-            tool = as_text(call.get("name"))
-            failed = part.get("is_error") is True
-            if tool == "Bash":
-                text = _result_text(part.get("content"))
-                code = re.match(r"(?:Error: )?Exit code (\d+)", text)
-                exit_code = int(code[1]) if code else None if failed else 0
-                if exit_code == 0 and more.get("returnCodeInterpretation"):
-                    # `grep`, `test` and the like answered no, which claude calls no error.
-                    exit_code, failed = 1, True
-                yield command_ran(given.get("command"), exit_code, failed=failed)
-            elif tool in FILE_TOOLS and not failed:
-                path = as_text(given.get("file_path")) or as_text(given.get("notebook_path"))
-                yield FileTouched(path=path, kind=FILE_TOOLS[tool])
+            yield from self._call_answered(call, part, more)
+
+    def _call_answered(
+        self, call: dict[str, Any], part: dict[str, Any], more: dict[str, Any]
+    ) -> Iterator[Observation]:
+        given, tool = as_dict(call.get("input")), as_text(call.get("name"))
+        failed = part.get("is_error") is True
+        text = _result_text(part.get("content"))
+        if failed and NOT_RUN.match(text):
+            self._refused[as_text(call.get("id"))] = tool
+            yield ToolRefused(tool=tool, detail=text[:LONGEST_WORDS])
+        elif failed and text.startswith(INTERRUPTED):
+            return
+        elif tool == "Bash" and (more.get("backgroundTaskId") or IN_BACKGROUND.match(text)):
+            self._background[as_text(call.get("id"))] = call
+        elif tool == "Bash":
+            code = re.match(r"(?:Error: )?Exit code (\d+)", text)
+            exit_code = int(code[1]) if code else None if failed else 0
+            if exit_code == 0 and more.get("returnCodeInterpretation"):
+                # `grep`, `test` and the like answered no, which claude calls no error.
+                exit_code, failed = 1, True
+            yield command_ran(given.get("command"), exit_code, failed=failed)
+        elif tool in FILE_TOOLS and not failed:
+            path = as_text(given.get("file_path")) or as_text(given.get("notebook_path"))
+            yield FileTouched(path=path, kind=FILE_TOOLS[tool])
 
     def _ended(self, event: dict[str, Any]) -> Iterator[Observation]:
         self._result = event
-        given = as_dict(event.get("usage"))
-        cached = as_count(given.get("cache_read_input_tokens"))
-        fresh = as_count(given.get("input_tokens"))
-        created = as_count(given.get("cache_creation_input_tokens"))
-        self._tokens = Usage(
-            input_tokens=self._tokens.input_tokens + fresh + created + cached,
-            output_tokens=self._tokens.output_tokens + as_count(given.get("output_tokens")),
-            cached_input_tokens=self._tokens.cached_input_tokens + cached,
-            cost_usd=as_money(event.get("total_cost_usd")),
-        )
+        models = as_dict(event.get("model_usage_since_last_result")).values()
+        parts = [_model_usage(as_dict(each)) for each in models] or [plain_usage(event)]
+        self._tokens = sum_usage((self._tokens, *parts)) or self._tokens
+        self._costs += sum(part.cost_usd or 0.0 for part in parts)
+        self._tokens = replace(self._tokens, cost_usd=as_money(event.get("total_cost_usd")))
         for denial in as_dicts(event.get("permission_denials")):
-            yield ToolRefused(
-                tool=as_text(denial.get("tool_name")), detail=str(denial.get("tool_input"))[:500]
-            )
+            call_id = as_text(denial.get("tool_use_id"))
+            if call_id and call_id in self._refused:
+                continue
+            tool = as_text(denial.get("tool_name")) or "a tool"
+            self._refused[call_id or tool] = tool
+            yield ToolRefused(tool=tool, detail=str(denial.get("tool_input"))[:LONGEST_WORDS])
         yield UsageSeen(usage=self._tokens)
+
+
+def _model_usage(given: dict[str, Any]) -> Usage:
+    """Return what one model used since the last result: also for sub-agents and compaction."""
+    cached = as_count(given.get("cacheReadInputTokens"))
+    created = as_count(given.get("cacheCreationInputTokens"))
+    return Usage(
+        input_tokens=as_count(given.get("inputTokens")) + created + cached,
+        output_tokens=as_count(given.get("outputTokens")),
+        cached_input_tokens=cached,
+        cost_usd=as_money(given.get("costUSD")),
+    )
+
+
+def plain_usage(event: dict[str, Any]) -> Usage:
+    """Return what one message used, or what a result of an older version says of all."""
+    given = as_dict(event.get("usage"))
+    cached = as_count(given.get("cache_read_input_tokens"))
+    created = as_count(given.get("cache_creation_input_tokens"))
+    return Usage(
+        input_tokens=as_count(given.get("input_tokens")) + created + cached,
+        output_tokens=as_count(given.get("output_tokens")),
+        cached_input_tokens=cached,
+    )
 
 
 def _result_text(content: object) -> str:
@@ -248,7 +325,7 @@ def _judge_error(result: dict[str, Any], answer: str) -> Ending:
     subtype = as_text(result.get("subtype"))
     errors = "; ".join(filter(None, map(as_text, as_list(result.get("errors")))))
     words = answer or errors or subtype
-    if cause := _cause_of(result, answer, subtype):
+    if cause := cause_of_error(result, answer):
         login = "run `claude` and log in, or set ANTHROPIC_API_KEY"
         return failure("claude", cause, words, login if cause is EndCause.AUTH else "")
     if "No conversation found" in words:
@@ -269,14 +346,21 @@ def _judge_error(result: dict[str, Any], answer: str) -> Ending:
     return failure("claude", EndCause.API_ERROR, words)
 
 
-def _cause_of(result: dict[str, Any], answer: str, subtype: str) -> EndCause | None:
-    status = result.get("api_error_status")
-    lost = as_text(result.get("api_error")) == "connection_failed"
+def cause_of_error(error: dict[str, Any], answer: str) -> EndCause | None:
+    """Return the cause of an error, from a result or from a line of a transcript."""
+    status = as_count(error.get("api_error_status") or error.get("apiErrorStatus"))
+    kind = error.get("api_error") or error.get("apiError")
+    subtype = as_text(error.get("subtype"))
+    lost = kind == "connection_failed" or status == REQUEST_TIMEOUT
     signs = (
         (status in (401, 403) or answer.startswith("Not logged in"), EndCause.AUTH),
-        ("prompt is too long" in answer.lower(), EndCause.CONTEXT_FULL),
+        (FULL_WORDS.search(answer) or status == TOO_LARGE, EndCause.CONTEXT_FULL),
+        ("safeguards flagged" in answer, EndCause.REFUSAL),
+        ("redit balance is too low" in answer, EndCause.QUOTA),
+        ("issue with the selected model" in answer, EndCause.MODEL),
+        (LIMIT_WORDS.search(answer), EndCause.PLAN_LIMIT),
         (status == TOO_MANY_REQUESTS, EndCause.RATE_LIMIT),
-        (status in OVERLOADED_STATUS, EndCause.OVERLOADED),
+        (status >= SERVER_FAULT or "Overloaded" in answer, EndCause.OVERLOADED),
         (lost or "Connection dropped" in answer, EndCause.CONNECTION),
         (subtype in ("error_max_turns", "error_max_budget_usd"), EndCause.LIMIT),
     )

@@ -8,8 +8,11 @@ thread id is read from its first line; a refused edit shows nowhere but in git.
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.model import Mode, Usage
@@ -24,8 +27,10 @@ from mosaic.ports import (
     RetrySeen,
     UsageSeen,
 )
+from mosaic.records import replace
 from mosaic.runtimes.command import CommandRuntime, argument_prompt, pointer_prompt
 from mosaic.runtimes.readers import (
+    LONGEST_WORDS,
     EventReader,
     as_count,
     as_dict,
@@ -52,16 +57,25 @@ SHELLS = ("bash", "sh", "zsh")
 SHELL_CALL_PARTS = 3
 
 CAUSES = (
-    (r"Quota exceeded|insufficient_quota", EndCause.QUOTA),
-    (r"ran out of room|context_length|context window", EndCause.CONTEXT_FULL),
+    (r"usage limit|usage_limit", EndCause.PLAN_LIMIT),
+    (r"Quota exceeded|insufficient_quota|status:? 402\b", EndCause.QUOTA),
+    (r"ran out of room|context_length|context window|status:? 413\b", EndCause.CONTEXT_FULL),
+    (r"reason: content_filter", EndCause.REFUSAL),
     (r"status:? 40[13]\b|Missing environment variable|Not logged in|API key", EndCause.AUTH),
-    (r"status:? 429\b", EndCause.RATE_LIMIT),
+    (r"status:? 404\b.*\bmodel\b|model .* does not exist|model_not_found", EndCause.MODEL),
+    (r"status:? 429\b|rate.limit.exceeded", EndCause.RATE_LIMIT),
     (r"status:? 5\d\d\b|high demand|Overloaded", EndCause.OVERLOADED),
     (r"stream disconnected|error sending request|network", EndCause.CONNECTION),
 )
 """Words of `turn.failed` and what they mean; it reports nothing but its text.
 
 A bare number is not a status: the text names an address, whose port may hold any."""
+REFUSALS = (
+    (r"writing is blocked|patch rejected", "its sandbox refused an edit"),
+    (r"approval policy is \w+; reject command", "its sandbox refused a command"),
+)
+"""What stderr says of a refusal; no event tells of it."""
+MOST_WARNINGS = 20
 
 
 class Codex(CommandRuntime):
@@ -102,6 +116,16 @@ class Codex(CommandRuntime):
         )
         return () if is_chosen else ("--sandbox", "workspace-write")
 
+    def has_conversation(self, conversation: str) -> bool:
+        """Look for the file in which it keeps the thread."""
+        return bool(conversation) and self._rollout(conversation) is not None
+
+    def _rollout(self, conversation: str) -> Path | None:
+        home = self.spec.env.get("CODEX_HOME") or os.environ.get("CODEX_HOME")
+        folder = Path(home) if home else Path("~/.codex").expanduser()
+        name = f"sessions/*/*/*/rollout-*-{glob.escape(conversation)}.jsonl"
+        return next(folder.glob(name), None)
+
     def headless_reader(self) -> OutputReader:
         """Return a fresh reader of `codex exec --json`."""
         return CodexReader()
@@ -110,7 +134,7 @@ class Codex(CommandRuntime):
 class CodexReader(EventReader):
     """Reads `codex exec --json`, one event a line."""
 
-    marks = (b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"')
+    marks: tuple[bytes, ...] = (b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"')
     """What stands in the events of threads and turns, and in commands and edits."""
 
     def __init__(self) -> None:
@@ -120,6 +144,7 @@ class CodexReader(EventReader):
         self._failure: str | None = None
         self._total: Usage | None = None
         self._answer = ""
+        self._warnings: list[str] = []
 
     @property
     def answer(self) -> str:
@@ -144,18 +169,19 @@ class CodexReader(EventReader):
             return failure("codex", cause, self._failure, login if cause is EndCause.AUTH else "")
         if not self._completed or end.exit_code != 0:
             return early_ending("codex", end, has_begun=bool(self._thread))
-        if "writing is blocked" in end.stderr_tail or "patch rejected" in end.stderr_tail:
-            return Ending(
-                ok=True,
-                cause=EndCause.REFUSED,
-                message="`codex` ended well, but its sandbox refused an edit",
-                warnings=("the sandbox refused an edit",),
-                hint="give it another `--sandbox` with `args` of `codex` in mission.json",
-            )
+        for words, refused in REFUSALS:
+            if re.search(words, end.stderr_tail):
+                return Ending(
+                    ok=True,
+                    cause=EndCause.REFUSED,
+                    message=f"`codex` ended well, but {refused}",
+                    warnings=(refused, *self._warnings),
+                    hint="give it another `--sandbox` with `args` of `codex` in mission.json",
+                )
         if not self._answer.strip():
             used = self._total.output_tokens if self._total else 0
             return empty_ending("codex", has_worked=bool(used))
-        return ended_well("codex")
+        return replace(ended_well("codex"), warnings=tuple(self._warnings))
 
     def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
         """Return what an event reports."""
@@ -177,13 +203,21 @@ class CodexReader(EventReader):
         elif kind == "turn.failed":
             self._failure = as_text(as_dict(event.get("error")).get("message")) or "no word why"
         elif kind == "error" and "Reconnecting" in as_text(event.get("message")):
+            self._warn(as_text(event["message"]))
             yield RetrySeen(attempt=0, detail=as_text(event["message"]))
         elif kind == "item.completed":
             yield from self._item(as_dict(event.get("item")))
 
+    def _warn(self, words: str) -> None:
+        words = " ".join(words.split())[:LONGEST_WORDS]
+        if words and words not in self._warnings and len(self._warnings) < MOST_WARNINGS:
+            self._warnings.append(words)
+
     def _item(self, item: dict[str, Any]) -> Iterator[Observation]:
         kind = item.get("type")
-        if kind == "agent_message":
+        if kind == "error":
+            self._warn(as_text(item.get("message")))
+        elif kind == "agent_message":
             self._answer = as_text(item.get("text"))
             yield MessageSeen(text=self._answer)
         elif kind == "command_execution":

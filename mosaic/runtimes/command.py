@@ -20,6 +20,7 @@ The built-in runtimes are command lines too, of which more is known: a subclass 
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +57,15 @@ LONGEST_ARGUMENT_BYTES = 100_000
 """The kernel refuses one argument of 131,072 bytes; this leaves room for others."""
 PROBE_SECONDS = 15.0
 PARENT_MARKS = (
-    "CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT",
-    "CLAUDE_PID", "AI_AGENT", "CODEX_THREAD_ID", "CODEX_SESSION_ID", "CODEX_CI", "CODEX_VERSION",
+    "CLAUDECODE", "CLAUDE_PID", "CLAUDE_EFFORT", "AI_AGENT", "CODEX_THREAD_ID",
+    "CODEX_SESSION_ID", "CODEX_CI", "CODEX_VERSION", "CODEX_TOOL_CALL_ID",
+    "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED",
 )  # fmt: skip
-"""Variables by which an agent marks what it starts. A user's own settings are not touched."""
+"""Variables by which an agent marks what it starts."""
+CLAUDE_MARK = re.compile(
+    "CLAUDE_CODE_(?:SESSION_.*|CHILD_.*|MESSAGING_.*|ENTRYPOINT|SSE_PORT|EXECPATH)"
+)
+"""More of them, of which each version adds some. A user's own settings have other names."""
 
 
 class CommandRuntime:
@@ -104,7 +110,7 @@ class CommandRuntime:
         return replace(
             made,
             env=self.spec.env,
-            unset=PARENT_MARKS,
+            unset=(*PARENT_MARKS, *filter(CLAUDE_MARK.fullmatch, os.environ)),
             conversation=made.conversation or launch.conversation,
         )
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections import deque
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from mosaic.machine.clock import utc_now
 from mosaic.ports import CommandRan, EndCause, Ending, MessageSeen
 
 if TYPE_CHECKING:
@@ -22,16 +25,25 @@ SIGNALLED = 128
 ANSWER_LINES = 20
 LONGEST_ANSWER_LINE = 2_000
 LONGEST_WORDS = 500
-RETRYABLE = (EndCause.RATE_LIMIT, EndCause.OVERLOADED, EndCause.CONNECTION, EndCause.CUT)
+RETRYABLE = (
+    EndCause.RATE_LIMIT, EndCause.PLAN_LIMIT, EndCause.OVERLOADED, EndCause.CONNECTION,
+    EndCause.CUT,
+)  # fmt: skip
+WAITING = (EndCause.RATE_LIMIT, EndCause.PLAN_LIMIT, EndCause.OVERLOADED)
 LATER = "try again later: `mission resume`"
+FRESH = "`mission resume --fresh` begins a new conversation"
 FAILURES = {
     EndCause.AUTH: ("`{0}` is not logged in", ""),
     EndCause.QUOTA: ("the quota of `{0}` is used up", "look at the plan and billing"),
+    EndCause.PLAN_LIMIT: ("the plan's limit for `{0}` is reached", LATER),
     EndCause.RATE_LIMIT: ("`{0}` was turned away by a rate limit", LATER),
-    EndCause.CONTEXT_FULL: (
-        "`{0}` has no room left",
-        "`mission resume --fresh` begins a new conversation",
+    EndCause.MODEL: (
+        "`{0}` cannot use the model",
+        "choose another one: `--model`, `model` of the task, or `model` of `{0}` in mission.json",
     ),
+    EndCause.CONTEXT_FULL: ("`{0}` has no room left", FRESH),
+    EndCause.REFUSAL: ("the model refused to go on with `{0}`", f"{FRESH}; or say the task anew"),
+    EndCause.HOOK: ("a hook refused the prompt of `{0}`", "look at the hooks in its settings"),
     EndCause.OVERLOADED: ("the model server could not answer `{0}`", LATER),
     EndCause.CONNECTION: ("`{0}` lost its connection", "check the network, then `mission resume`"),
     EndCause.LIMIT: (
@@ -41,7 +53,8 @@ FAILURES = {
     EndCause.API_ERROR: ("`{0}` failed", ""),
     EndCause.USAGE: (
         "`{0}` refused to start",
-        "check `args` of `{0}` in mission.json; `mission doctor` shows its version",
+        "check `args` of `{0}` in mission.json and its own settings; all it wrote is in the"
+        " run's stderr.log",
     ),
 }
 
@@ -140,23 +153,25 @@ def failure(program: str, cause: EndCause, words: str, hint: str = "") -> Ending
         message=f"{message.format(program)}: {' '.join(words.split())[:LONGEST_WORDS]}",
         hint=hint or usual_hint.format(program) or None,
         retryable=cause in RETRYABLE,
+        retry_at=find_reset(words, utc_now()) if cause in WAITING else None,
     )
 
 
 def early_ending(program: str, end: ProcessEnd, *, has_begun: bool) -> Ending:
     """Judge an end without an answer: the command line was refused, or the agent was cut off."""
     if not has_begun and end.exit_code > 0 and end.stderr_tail.strip():
-        lines = end.stderr_tail.splitlines()
-        errors = [line for line in lines if line.strip().lower().startswith("error")]
-        return failure(program, EndCause.USAGE, last_line(errors[-1] if errors else lines[-1]))
-    words = last_line(end.stderr_tail)
+        lines = [line for line in map(str.strip, end.stderr_tail.splitlines()) if line]
+        starts = [at for at, line in enumerate(lines) if line.lower().startswith("error")]
+        words = lines[starts[-1] :] if starts else lines[-1:]
+        return failure(program, EndCause.USAGE, " ".join(words))
+    last = last_line(end.stderr_tail)
     return Ending(
         ok=False,
         cause=EndCause.CUT,
         message=f"{how_ended(program, end.exit_code)} before its answer was complete",
         retryable=True,
         hint="`mission resume` goes on with the same conversation",
-        warnings=(words,) if words else (),
+        warnings=(last,) if last else (),
     )
 
 
@@ -246,6 +261,42 @@ def as_money(value: object, largest: float = LARGEST_SUM) -> float | None:
 def as_count(value: object) -> int:
     """Return a value if it is a number that counts, else 0."""
     return int(as_money(value, LARGEST_COUNT) or 0)
+
+
+def find_reset(words: str, now: datetime) -> datetime | None:
+    """Return when a limit ends, as agents write it; None when they do not say.
+
+    Seen: `limit reached|1764158400`, `resets 3pm`, `resets 3:45pm (Europe/Berlin)`, `try again
+    in 1.2s`, `try again in 2 hours 5 minutes`, `try again at 2026-11-26T15:00:00Z`.
+    """
+    if found := re.search(r"\|(\d{10})\b", words):
+        return datetime.fromtimestamp(int(found[1]), UTC)
+    if found := re.search(r"\bat (\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d))", words):
+        return datetime.fromisoformat(found[1])
+    if found := re.search(r"\bagain in ((?:\d+(?:\.\d+)? ?[a-z]+(?:,? and |, | )?)+)", words):
+        parts = re.findall(r"(\d+(?:\.\d+)?) ?([a-z]+)", found[1])
+        return now + sum(
+            (timedelta(seconds=float(n) * _unit_seconds(unit)) for n, unit in parts), timedelta()
+        )
+    clock = re.search(r"resets (?:at )?(\d{1,2})(?::(\d\d))? ?([ap]m)(?: \(([\w/+-]+)\))?", words)
+    if clock is None:
+        return None
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # start-up: few ends name a clock
+
+    hour = int(clock[1]) % 12 + (12 if clock[3] == "pm" else 0)
+    try:
+        zone = ZoneInfo(clock[4]) if clock[4] else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
+    there = now.astimezone(zone)
+    reset = there.replace(hour=hour, minute=int(clock[2] or 0), second=0, microsecond=0)
+    return reset if reset > there else reset + timedelta(days=1)
+
+
+def _unit_seconds(unit: str) -> float:
+    if unit.startswith("ms"):
+        return 0.001
+    return {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(unit[0], 0)
 
 
 def own_part(total: float | None, before: float | None) -> float | None:

@@ -68,7 +68,7 @@ def replay(runtime: str, case: str) -> tuple[OutputReader, list[Observation], Pr
         ("claude", "timeout", False, EndCause.CUT, True),
         ("claude", "root_skip", False, EndCause.USAGE, False),
         ("claude", "badflag", False, EndCause.USAGE, False),
-        ("claude", "badmodel", False, EndCause.API_ERROR, False),
+        ("claude", "badmodel", False, EndCause.MODEL, False),
         ("codex", "success", True, EndCause.OK, False),
         ("codex", "tool_shell_ws", True, EndCause.OK, False),
         ("codex", "tool_patch_ws", True, EndCause.OK, False),
@@ -114,7 +114,7 @@ def test_a_resumed_conversation_is_charged_for_its_own_part() -> None:
     reader, _, _ = replay("claude", "success")
     used = reader.usage(Usage(input_tokens=1000, output_tokens=50, cost_usd=0.003))
     assert used is not None
-    assert used.cost_usd == pytest.approx(0.002)
+    assert used.cost_usd == pytest.approx(0.005), "what it lists as used since its last result"
     assert used.input_tokens == 1000
     reader, _, _ = replay("codex", "tool_shell_ws")
     used = reader.usage(Usage(input_tokens=1500, output_tokens=60))

@@ -1,0 +1,115 @@
+"""What `codex` keeps of a thread on disk: evidence of sessions in a terminal.
+
+`$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<time>-<thread id>.jsonl`, seen with 0.169.0. Each
+line has `timestamp`, `type` and `payload`. The first one, `session_meta`, names the thread
+and its folder; `event_msg` lines hold finished items, as the stream does in other words,
+the tokens of the thread so far, and how each turn ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mosaic.model import Usage
+from mosaic.ports import ConversationKnown, FileTouched, MessageSeen, UsageSeen
+from mosaic.runtimes.claude_transcript import parse_time
+from mosaic.runtimes.codex import CodexReader
+from mosaic.runtimes.readers import (
+    as_count,
+    as_dict,
+    as_dicts,
+    as_list,
+    as_text,
+    command_ran,
+    ended_well,
+    parse_object,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from mosaic.ports import Ending, Observation, ProcessEnd
+
+KEPT = (b'"type":"event_msg"', b'"type":"session_meta"')
+SHELL_PARTS = 3
+
+
+class CodexRolloutReader(CodexReader):
+    """Reads the lines of one thread from one moment on."""
+
+    marks: tuple[bytes, ...] = ()
+
+    def __init__(self, since: datetime) -> None:
+        super().__init__()
+        self._since = since
+        self.version = ""
+
+    def structured(self, line: bytes) -> bool:
+        """Tell whether a line is evidence of this session."""
+        return any(mark in line for mark in KEPT) and self._own(line) is not None
+
+    def feed(self, line: bytes) -> list[Observation]:
+        """Take one whole line."""
+        event = self._own(line)
+        return list(self.observe(event)) if event else []
+
+    def judge(self, end: ProcessEnd) -> Ending:
+        """Judge the end by the last turn's failure, else by the exit code."""
+        if self._failure is not None or end.exit_code == 0:
+            self._completed = True
+            return super().judge(end) if self._failure else ended_well("codex")
+        return super(CodexReader, self).judge(end)
+
+    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
+        """Return what a line reports."""
+        payload = as_dict(event.get("payload"))
+        kind = payload.get("type")
+        if event.get("type") == "session_meta":
+            self._thread = as_text(payload.get("id"))
+            self.version = as_text(payload.get("cli_version"))
+            yield ConversationKnown(conversation=self._thread)
+        elif event.get("type") != "event_msg":
+            return
+        elif kind == "task_started":
+            self._completed, self._failure = False, None
+        elif kind == "task_complete":
+            self._completed = True
+            self._failure = as_text(as_dict(payload.get("error")).get("message")) or None
+        elif kind == "token_count":
+            yield from self._tokens_of(as_dict(payload.get("info")))
+        elif kind == "item_completed":
+            yield from self._kept_item(as_dict(payload.get("item")))
+
+    def _tokens_of(self, info: dict[str, Any]) -> Iterator[Observation]:
+        given = as_dict(info.get("total_token_usage"))
+        if not given:
+            return
+        self._total = Usage(
+            input_tokens=as_count(given.get("input_tokens")),
+            output_tokens=as_count(given.get("output_tokens")),
+            cached_input_tokens=as_count(given.get("cached_input_tokens")),
+        )
+        yield UsageSeen(usage=self._total)
+
+    def _kept_item(self, item: dict[str, Any]) -> Iterator[Observation]:
+        kind = item.get("type")
+        if kind == "AgentMessage":
+            self._answer = "\n".join(as_text(p.get("text")) for p in as_dicts(item.get("content")))
+            yield MessageSeen(text=self._answer)
+        elif kind == "CommandExecution":
+            parts = [as_text(part) for part in as_list(item.get("command"))]
+            is_shell = len(parts) == SHELL_PARTS and parts[1] in ("-c", "-lc")
+            words = parts[2] if is_shell else " ".join(parts)
+            yield command_ran(words, item.get("exit_code"), failed=item.get("status") == "failed")
+        elif kind == "FileChange":
+            for path, change in as_dict(item.get("changes")).items():
+                yield FileTouched(path=path, kind=as_text(as_dict(change).get("type")) or "update")
+
+    def _own(self, line: bytes) -> dict[str, Any] | None:
+        event = parse_object(line)
+        if event is None:
+            return None
+        time = parse_time(event.get("timestamp"))
+        is_old = time is not None and time < self._since
+        return None if is_old and event.get("type") != "session_meta" else event
