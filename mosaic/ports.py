@@ -231,6 +231,19 @@ class OutputReader(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SoughtConversation:
+    """Whose transcript is looked for: that of one run."""
+
+    conversation: str | None
+    """The runtime's own session id; None where only the agent knows it so far."""
+    cwd: Path
+    since: datetime
+    """When the run began; what is older belongs to others."""
+    mark: str
+    """What its prompt holds and no other's: the id of the run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
     """What is installed: `problem` is None when the runtime can be used."""
 
@@ -260,6 +273,15 @@ class Runtime(Protocol):
 
     def reader(self, mode: Mode) -> OutputReader:
         """Return a fresh reader for one run's stdout."""
+
+    def transcripts(self, sought: SoughtConversation) -> Sequence[Path]:
+        """Return the files in which it keeps a conversation itself; none where it keeps none.
+
+        Never a guess: a file is named after the conversation, or holds the mark of the run.
+        """
+
+    def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
+        """Return a fresh reader for the lines of those files; None where nobody can read them."""
 
     def probe(self) -> Probe:
         """Look whether it is installed, and which version. Starts `--version` at most."""

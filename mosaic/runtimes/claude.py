@@ -49,10 +49,10 @@ from mosaic.runtimes.readers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mosaic.model import RuntimeSpec
-    from mosaic.ports import Launch, Observation, OutputReader, ProcessEnd
+    from mosaic.ports import Launch, Observation, OutputReader, ProcessEnd, SoughtConversation
 
 PERMISSIONS = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
 LOOK_ONLY = ("--permission-mode", "plan")
@@ -116,9 +116,25 @@ class Claude(CommandRuntime):
 
     def has_conversation(self, conversation: str) -> bool:
         """Look for the conversation's transcript, which is there once its prompt was accepted."""
+        return bool(self._kept(conversation, ".jsonl"))
+
+    def transcripts(self, sought: SoughtConversation) -> Sequence[Path]:
+        """Return the conversation's file, and those of its sub-agents."""
+        if self.spec.command or not sought.conversation:
+            return ()
+        main = self._kept(sought.conversation, ".jsonl")
+        return (*main, *self._kept(sought.conversation, "/subagents/agent-*.jsonl"))
+
+    def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
+        """Return a reader of its own part of the conversation."""
+        from mosaic.runtimes.claude_transcript import ClaudeTranscriptReader  # start-up
+
+        return ClaudeTranscriptReader(sought.conversation or "", sought.since)
+
+    def _kept(self, conversation: str, rest: str) -> list[Path]:
         home = self.spec.env.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
         folder = Path(home) if home else Path("~/.claude").expanduser()
-        return any(folder.glob(f"projects/*/{glob.escape(conversation)}.jsonl"))
+        return sorted(folder.glob(f"projects/*/{glob.escape(conversation)}{rest}"))
 
     def headless_reader(self) -> OutputReader:
         """Return a fresh reader of `stream-json`."""

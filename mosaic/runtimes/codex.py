@@ -42,12 +42,13 @@ from mosaic.runtimes.readers import (
     ended_well,
     failure,
     own_part,
+    parse_object,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from mosaic.ports import Launch, Observation, OutputReader, ProcessEnd
+    from mosaic.ports import Launch, Observation, OutputReader, ProcessEnd, SoughtConversation
 
 LONGEST_STDIN_CHARS = 1_000_000
 """It refuses more than 1,048,576 characters."""
@@ -76,6 +77,9 @@ REFUSALS = (
 )
 """What stderr says of a refusal; no event tells of it."""
 MOST_WARNINGS = 20
+CLOCK_SECONDS = 2.0
+HEAD_BYTES = 4 << 20
+"""The prompt is within so much of a thread's file."""
 
 
 class Codex(CommandRuntime):
@@ -118,13 +122,28 @@ class Codex(CommandRuntime):
 
     def has_conversation(self, conversation: str) -> bool:
         """Look for the file in which it keeps the thread."""
-        return bool(conversation) and self._rollout(conversation) is not None
+        return bool(conversation and self._rollouts(f"-{glob.escape(conversation)}"))
 
-    def _rollout(self, conversation: str) -> Path | None:
+    def transcripts(self, sought: SoughtConversation) -> Sequence[Path]:
+        """Return the thread's file: by its id, else the one whose prompt names the run."""
+        if self.spec.command:
+            return ()
+        if sought.conversation:
+            return self._rollouts(f"-{glob.escape(sought.conversation)}")[:1]
+        earliest = sought.since.timestamp() - CLOCK_SECONDS
+        younger = [p for p in self._rollouts() if _changed_at(p) >= earliest]
+        return [path for path in younger if _is_of(path, sought)][:1]
+
+    def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
+        """Return a reader of its own part of the thread."""
+        from mosaic.runtimes.codex_rollout import CodexRolloutReader  # start-up
+
+        return CodexRolloutReader(sought.since)
+
+    def _rollouts(self, end: str = "") -> list[Path]:
         home = self.spec.env.get("CODEX_HOME") or os.environ.get("CODEX_HOME")
         folder = Path(home) if home else Path("~/.codex").expanduser()
-        name = f"sessions/*/*/*/rollout-*-{glob.escape(conversation)}.jsonl"
-        return next(folder.glob(name), None)
+        return sorted(folder.glob(f"sessions/*/*/*/rollout-*{end}.jsonl"))
 
     def headless_reader(self) -> OutputReader:
         """Return a fresh reader of `codex exec --json`."""
@@ -228,6 +247,24 @@ class CodexReader(EventReader):
                 yield FileTouched(
                     path=as_text(change.get("path")), kind=as_text(change.get("kind")) or "update"
                 )
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _is_of(path: Path, sought: SoughtConversation) -> bool:
+    """Tell whether a thread works in the folder of a run and was given its prompt."""
+    try:
+        with path.open("rb") as source:
+            head = source.read(HEAD_BYTES)
+    except OSError:
+        return False
+    meta = as_dict((parse_object(head.partition(b"\n")[0]) or {}).get("payload"))
+    return meta.get("cwd") == str(sought.cwd) and sought.mark.encode() in head
 
 
 def inner_command(command: str) -> str:

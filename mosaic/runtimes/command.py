@@ -48,10 +48,11 @@ from mosaic.runtimes.readers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from mosaic.model import RuntimeSpec
-    from mosaic.ports import Launch, Observation, OutputReader
+    from mosaic.ports import Launch, Observation, OutputReader, SoughtConversation
 
 LONGEST_ARGUMENT_BYTES = 100_000
 """The kernel refuses one argument of 131,072 bytes; this leaves room for others."""
@@ -113,6 +114,16 @@ class CommandRuntime:
             unset=(*PARENT_MARKS, *filter(CLAUDE_MARK.fullmatch, os.environ)),
             conversation=made.conversation or launch.conversation,
         )
+
+    def transcripts(self, sought: SoughtConversation) -> Sequence[Path]:
+        """Return where it keeps a conversation; a command of mission.json says nothing of that."""
+        del sought
+        return ()
+
+    def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
+        """Return a reader of those files."""
+        del sought
+        return None
 
     def own_invocation(self, launch: Launch) -> Invocation:
         """Say how to start the built-in command line."""

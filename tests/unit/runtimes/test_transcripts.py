@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from mosaic.ports import (
     Observation,
     OutputReader,
     ProcessEnd,
+    SoughtConversation,
 )
+from mosaic.runtimes import get_runtime
 from mosaic.runtimes.claude_transcript import ClaudeTranscriptReader
 from mosaic.runtimes.codex_rollout import CodexRolloutReader
 
@@ -110,6 +113,50 @@ def test_a_turn_of_codex_that_failed_is_its_cause() -> None:
     read(reader, "codex-0.169.0-failed.jsonl")
     ending = reader.judge(ProcessEnd(exit_code=0))
     assert (ending.ok, ending.cause) == (False, EndCause.OVERLOADED)
+
+
+def sought(cwd: Path, conversation: str | None = None) -> SoughtConversation:
+    return SoughtConversation(conversation=conversation, cwd=cwd, since=EARLY, mark="r001-ab12cd")
+
+
+def test_claude_s_files_are_found_by_the_conversation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
+    folder = tmp_path / "projects" / "-work-project"
+    helpers = folder / CONVERSATION / "subagents"
+    helpers.mkdir(parents=True)
+    main, helper = folder / f"{CONVERSATION}.jsonl", helpers / "agent-a1.jsonl"
+    other = folder / "another.jsonl"
+    for path in (main, helper, other):
+        path.touch()
+    runtime = get_runtime("claude", {})
+    assert runtime.transcripts(sought(tmp_path, CONVERSATION)) == (main, helper)
+    assert runtime.transcripts(sought(tmp_path)) == ()
+
+
+def test_codex_s_file_is_the_one_whose_prompt_names_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    folder = tmp_path / "sessions" / "2026" / "11" / "26"
+    folder.mkdir(parents=True)
+
+    def write(name: str, cwd: Path, words: str) -> Path:
+        path = folder / f"rollout-2026-11-26T09-42-00-{name}.jsonl"
+        meta = {"type": "session_meta", "payload": {"id": name, "cwd": str(cwd)}}
+        path.write_text(f"{json.dumps(meta)}\n{json.dumps({'payload': {'text': words}})}\n")
+        return path
+
+    own = write("own", tmp_path, "You are run `r001-ab12cd`")
+    write("elsewhere", tmp_path / "other", "You are run `r001-ab12cd`")
+    newest = write("newest", tmp_path, "a person asks something else")
+    old = write("old", tmp_path, "You are run `r001-ab12cd`")
+    os.utime(old, (0, 0))
+    runtime = get_runtime("codex", {})
+    assert list(runtime.transcripts(sought(tmp_path))) == [own]
+    assert list(runtime.transcripts(sought(tmp_path, "newest"))) == [newest]
+    assert list(runtime.transcripts(sought(tmp_path, "unknown"))) == []
 
 
 @given(
