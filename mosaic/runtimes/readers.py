@@ -269,27 +269,33 @@ def find_reset(words: str, now: datetime) -> datetime | None:
     Seen: `limit reached|1764158400`, `resets 3pm`, `resets 3:45pm (Europe/Berlin)`, `try again
     in 1.2s`, `try again in 2 hours 5 minutes`, `try again at 2026-11-26T15:00:00Z`.
     """
+    try:
+        return _find_moment(words, now) or _find_clock(words, now)
+    except (ValueError, OverflowError, KeyError):  # no such moment, or no such zone
+        return None
+
+
+def _find_moment(words: str, now: datetime) -> datetime | None:
     if found := re.search(r"\|(\d{10})\b", words):
         return datetime.fromtimestamp(int(found[1]), UTC)
     if found := re.search(r"\bat (\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d))", words):
         return datetime.fromisoformat(found[1])
     if found := re.search(r"\bagain in ((?:\d+(?:\.\d+)? ?[a-z]+(?:,? and |, | )?)+)", words):
         parts = re.findall(r"(\d+(?:\.\d+)?) ?([a-z]+)", found[1])
-        return now + sum(
-            (timedelta(seconds=float(n) * _unit_seconds(unit)) for n, unit in parts), timedelta()
-        )
-    clock = re.search(r"resets (?:at )?(\d{1,2})(?::(\d\d))? ?([ap]m)(?: \(([\w/+-]+)\))?", words)
-    if clock is None:
-        return None
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # start-up: few ends name a clock
+        seconds = sum(float(number) * _unit_seconds(unit) for number, unit in parts)
+        return now + timedelta(seconds=seconds) if seconds else None
+    return None
 
-    hour = int(clock[1]) % 12 + (12 if clock[3] == "pm" else 0)
-    try:
-        zone = ZoneInfo(clock[4]) if clock[4] else None
-    except (ZoneInfoNotFoundError, ValueError):
+
+def _find_clock(words: str, now: datetime) -> datetime | None:
+    found = re.search(r"resets (?:at )?(\d{1,2})(?::(\d\d))? ?([ap]m)(?: \(([\w/+-]+)\))?", words)
+    if found is None:
         return None
-    there = now.astimezone(zone)
-    reset = there.replace(hour=hour, minute=int(clock[2] or 0), second=0, microsecond=0)
+    from zoneinfo import ZoneInfo  # start-up: few ends name a clock
+
+    hour = int(found[1]) % 12 + (12 if found[3] == "pm" else 0)
+    there = now.astimezone(ZoneInfo(found[4]) if found[4] else None)
+    reset = there.replace(hour=hour, minute=int(found[2] or 0), second=0, microsecond=0)
     return reset if reset > there else reset + timedelta(days=1)
 
 
