@@ -21,7 +21,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.journal import append_next
 from mosaic.model import EndReason, RunStatus
 from mosaic.records import dataclass, field
-from mosaic.runs.tails import tail_bytes
+from mosaic.runs.record import tail_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

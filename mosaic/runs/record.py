@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from mosaic.model import FreeJson, JsonValue, ObjectId, Text
 
 LAYOUT_VERSION = 1
+TAIL_BYTES = 8192
+SHOWN_BYTES = 4000
 STEP_KINDS = ("shell", "git", "planner", "review", "finalize")
 """What a recorded command may be; an agent's run is a step of its runtime's name."""
 
@@ -164,18 +166,18 @@ class Run:
         except MissionError:
             return {}
 
-    def result(self) -> Mapping[str, Any] | None:
+    def result(self) -> StepResult | None:
         """Read result.json; None when the run has not got one."""
         path = self.dir / "result.json"
         data = find_bytes(path)
-        return None if data is None else dump_record(load_record(StepResult, data, path))
+        return None if data is None else load_record(StepResult, data, path)
 
-    def find_result(self) -> Mapping[str, Any]:
-        """Return result.json, or nothing where there is none that can be read."""
+    def find_result(self) -> StepResult:
+        """Return result.json; where none can be read, one without an outcome."""
         try:
-            return self.result() or {}
+            return self.result() or StepResult()
         except MissionError:
-            return {}
+            return StepResult()
 
     def write_meta(self, meta: RunMeta) -> None:
         """Write meta.json."""
@@ -203,6 +205,11 @@ class Run:
                 total += os.stat(log).st_size
         return total
 
+    def output_tail(self) -> str:
+        """Return the end of what it wrote, both streams, short enough to be shown."""
+        both = (tail_text(log, SHOWN_BYTES) for log in (self.stdout_log, self.stderr_log))
+        return "\n".join(text.rstrip() for text in both if text.strip())
+
     def last_sign_of_life(self) -> datetime:
         """Return when anything in the record was written last."""
         names = ("state.json", "worker.log", "stdout.log", "stderr.log", "transcript.jsonl")
@@ -224,3 +231,26 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
 def advance(state: RunState, now: datetime, **changes: Any) -> RunState:
     """Return a state with other values and a new `updated_at`."""
     return replace(state, updated_at=now, **changes)
+
+
+def tail_bytes(path: Path, limit_bytes: int = TAIL_BYTES) -> bytes:
+    """Return the last bytes of a log; nothing when there is none.
+
+    Of a log that is longer than that, the first line is left out: it is a part.
+    """
+    try:
+        with open(path, "rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(0, size - limit_bytes))
+            data = log.read()
+    except OSError:
+        return b""
+    if size <= limit_bytes:
+        return data
+    cut = data.find(b"\n", 0, len(data) - 1)
+    return data[cut + 1 :]
+
+
+def tail_text(path: Path, limit_bytes: int = TAIL_BYTES) -> str:
+    """Return the last few kilobytes of a log as text; nothing when there is none."""
+    return tail_bytes(path, limit_bytes).decode("utf-8", "replace")

@@ -10,8 +10,8 @@ from mosaic.model import EndReason, RunStatus, Usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import Ending  # noqa: TC001 - the codec looks it up
 from mosaic.records import dataclass, field
-from mosaic.runs.flood import Unread
 from mosaic.runs.report import AgentReport, Artifact, Followup, list_artifacts
+from mosaic.runs.transcript import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,8 +34,8 @@ from mosaic.runs.checkpoint import (
     write_checkpoint,
 )
 from mosaic.runs.folders import runs_of_task
-from mosaic.runs.followups import GATE_STEP
-from mosaic.runs.tails import tail_bytes
+from mosaic.runs.record import tail_bytes
+from mosaic.runs.report import GATE_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
