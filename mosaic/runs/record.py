@@ -23,10 +23,9 @@ left out of it, as `prompt.md` has it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 1
 TAIL_BYTES = 8192
 SHOWN_BYTES = 4000
+Record = TypeVar("Record")
 STEP_KINDS = ("shell", "git", "planner", "review", "finalize")
 """What a recorded command may be; an agent's run is a step of its runtime's name."""
 
@@ -145,7 +145,7 @@ class Run:
 
     def meta(self) -> RunMeta:
         """Read meta.json; a RecordError where it is missing or broken."""
-        meta = load_record(RunMeta, self._read("meta.json"), self.dir / "meta.json")
+        meta = self._read(RunMeta, "meta.json")
         return meta if meta.step_kind else replace(meta, step_kind=meta.runtime)
 
     def find_meta(self) -> RunMeta | None:
@@ -157,7 +157,7 @@ class Run:
 
     def state(self) -> RunState:
         """Read state.json; a RecordError where it is missing or broken."""
-        return load_record(RunState, self._read("state.json"), self.dir / "state.json")
+        return self._read(RunState, "state.json")
 
     def find_place(self) -> Mapping[str, JsonValue]:
         """Return where its supervisor was started; nothing where that is not known."""
@@ -191,19 +191,22 @@ class Run:
         """Replace one of the record's JSON files."""
         write_private(self.dir / name, dump_json(values), root=self.dir)
 
-    def _read(self, name: str) -> bytes:
+    def _read(self, kind: type[Record], name: str) -> Record:
         data = find_bytes(self.dir / name)
         if data is None:
             raise RecordError(f"the run record has no `{name}`", path=self.dir)
-        return data
+        return load_record(kind, data, self.dir / name)
 
     def output_bytes(self) -> int:
         """Return how much was written to both logs so far."""
-        total = 0
-        for log in (self.stdout_log, self.stderr_log):
-            with contextlib.suppress(OSError):  # not there yet, or not any more
-                total += os.stat(log).st_size
-        return total
+        return self.bytes_of("stdout.log") + self.bytes_of("stderr.log")
+
+    def bytes_of(self, name: str) -> int:
+        """Return how long a file of it is; 0 where it is not there yet, or not any more."""
+        try:
+            return os.stat(self.dir / name).st_size
+        except OSError:
+            return 0
 
     def output_tail(self) -> str:
         """Return the end of what it wrote, both streams, short enough to be shown."""
