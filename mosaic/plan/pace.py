@@ -6,6 +6,7 @@ Nothing is remembered beside the record, so a loop that was killed goes on where
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionFileError, UsageError
@@ -15,10 +16,13 @@ from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from mosaic.model import JsonValue, Session
 
-LONGEST_WAIT_SECONDS = 300.0
+LONGEST_WAIT_SECONDS = 900.0
+RESET_MARGIN_SECONDS = 5.0
+"""How much later than the server says it is asked again: clocks differ."""
 AFTER_CLEAN_SECONDS = 1.0
 FAILURES_IN_A_ROW = 5
 """So many sessions that fail one after the other, of whatever task, are nobody's bad luck."""
@@ -26,8 +30,14 @@ PERSON_CAUSES = {
     "auth": "the agent is not logged in, or its key is refused",
     "quota": "the account's quota is used up",
     "usage": "the agent refuses its command line",
+    "model": "the model is not known, or not open to this account",
+    "hook": "a hook refuses the prompt",
 }
 """Ends that no further try will change, whatever the task."""
+PASSING_CAUSES = ("rate_limit", "plan_limit", "overloaded", "connection")
+"""Ends that are nobody's fault and pass by themselves: they are waited out and not counted."""
+MOST_REFUSALS = 2
+"""A model that refused a new conversation as well will refuse the next one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +61,18 @@ class LastEnd:
     """An `EndCause`; empty when there is no record."""
     retryable: bool
     summary: str
+    words: str = ""
+    """What the agent's own end said, where a decision about its task says something else."""
+    was_stopped: bool = False
+    """By a person."""
+    retry_at: datetime | None = None
+    """When the server lets the agent work again, as far as it said."""
+
+    @property
+    def is_attempt(self) -> bool:
+        """Whether it says anything about the task."""
+        is_nobodys = self.cause in PERSON_CAUSES or self.cause in PASSING_CAUSES
+        return not (is_nobodys or self.was_stopped)
 
 
 class Move(StrEnum):
@@ -74,25 +96,43 @@ class Decision:
     """Before jitter."""
 
 
-def decide_move(last: LastEnd, attempts: int, limits: Limits) -> Decision:
-    """Decide what becomes of a task whose last session did not finish it."""
-    if last.cause == "refused":
-        return Decision(move=Move.GIVE_UP, why=f"the agent lacks a permission: {last.summary}")
+def decide_move(ends: Sequence[LastEnd], limits: Limits, now: datetime) -> Decision:
+    """Decide what becomes of a task that its sessions so far, oldest first, did not finish."""
+    last = ends[-1]
+    attempts = sum(end.is_attempt for end in ends)
     if attempts >= limits.max_attempts:
         tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        return Decision(move=Move.GIVE_UP, why=f"not finished after {tries}: {last.summary}")
-    if last.cause == "context_full":
+        return Decision(move=Move.GIVE_UP, why=f"not finished after {tries}: {_words_of(last)}")
+    if last.cause == "refusal" and sum(end.cause == last.cause for end in ends) >= MOST_REFUSALS:
+        return Decision(move=Move.GIVE_UP, why=f"the model refuses it: {last.words}")
+    if last.cause in ("context_full", "refusal"):
         return Decision(move=Move.RESTART, wait_seconds=AFTER_CLEAN_SECONDS)
-    wait = min(AFTER_CLEAN_SECONDS, limits.retry_seconds)
-    if last.retryable:
-        wait = min(limits.retry_seconds * 2 ** max(0, attempts - 1), LONGEST_WAIT_SECONDS)
-    return Decision(move=Move.RESUME, wait_seconds=wait)
+    return Decision(move=Move.RESUME, wait_seconds=_wait_after(ends, attempts, limits, now))
+
+
+def _wait_after(ends: Sequence[LastEnd], attempts: int, limits: Limits, now: datetime) -> float:
+    last = ends[-1]
+    if last.retry_at is not None:
+        left = (last.retry_at - now).total_seconds() + RESET_MARGIN_SECONDS
+        return max(AFTER_CLEAN_SECONDS, left)
+    if not last.retryable:
+        return min(AFTER_CLEAN_SECONDS, limits.retry_seconds)
+    in_a_row = takewhile(lambda end: end.cause in PASSING_CAUSES, reversed(ends))
+    tries = max(attempts, sum(1 for _ in in_a_row), 1)
+    return min(limits.retry_seconds * 2.0 ** min(tries - 1, 20), LONGEST_WAIT_SECONDS)
+
+
+def _words_of(last: LastEnd) -> str:
+    """Return why it ended, with the refusal of a permission that may explain it."""
+    if last.cause != "refused" or not last.words:
+        return last.summary
+    return f"the agent lacks a permission: {last.words}"
 
 
 def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
     """Return why a loop cannot go on without a person; None when it can."""
     if last.cause in PERSON_CAUSES:
-        return f"{PERSON_CAUSES[last.cause]}: {last.summary}"
+        return f"{PERSON_CAUSES[last.cause]}: {last.words or last.summary}"
     if failures_in_a_row >= FAILURES_IN_A_ROW:
         return f"{failures_in_a_row} sessions in a row failed; the last: {last.summary}"
     return None

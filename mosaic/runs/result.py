@@ -49,6 +49,7 @@ class StepResult:
     reason: str | None = None
     cause: str = ""
     retryable: bool = False
+    retry_at: datetime | None = None
     summary: Text = ""
     words: Text = ""
     warnings: tuple[Text, ...] = ()
@@ -136,6 +137,7 @@ def write_result(
         reason=reason.value if reason else None,
         cause=end.ending.cause.value,
         retryable=end.ending.retryable,
+        retry_at=end.ending.retry_at,
         summary=summary,
         words=end.ending.message,
         warnings=tuple(warnings),

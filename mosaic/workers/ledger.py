@@ -6,6 +6,7 @@ again: sessions that died are ended first, and nothing finished or paid for is c
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
 
-NO_ATTEMPT = ("auth", "quota", "usage")
-"""Causes of an end that say nothing about the task, and so do not count as an attempt."""
+LONGEST_JITTER_SECONDS = 30.0
 FINISHED = (Status.REVIEW.value, Status.DONE.value, Status.CANCELLED.value)
 
 
@@ -141,7 +141,7 @@ class Ledger:
         return met or (f"{of_mission}, the mission's budget" if of_mission else None)
 
     def plan(self, snapshot: Snapshot, task: Task) -> tuple[HandOffRequest, float] | None:
-        """Return how a task is handed off, and after how many seconds, before jitter.
+        """Return how a task is handed off, and after how many seconds.
 
         None when the ledger gave up on the task instead.
         """
@@ -154,13 +154,14 @@ class Ledger:
             self._limits, max_attempts=budget.max_attempts, retry_seconds=budget.retry_seconds
         )
         ends = [last_end(snapshot, session) for session in history]
-        attempts = sum(end.cause not in NO_ATTEMPT for end in ends)
-        decision = decide_move(ends[-1], attempts, limits)
+        decision = decide_move(ends, limits, utc_now())
         if decision.move is Move.GIVE_UP:
             self._give_up(task, decision.why)
             return None
         request = replace(request, resuming=True, fresh=decision.move is Move.RESTART)
-        return request, decision.wait_seconds
+        # Not all loops that a server turned away come back in one moment.
+        jitter = random.uniform(0.0, min(decision.wait_seconds / 4, LONGEST_JITTER_SECONDS))  # noqa: S311
+        return request, decision.wait_seconds + jitter
 
     def note_end(self, task: Task, before: str, session_id: str) -> Ended:
         """Take the end of a session into account; `before` is the task's status at hand-off."""
@@ -174,7 +175,7 @@ class Ledger:
         if is_blocked:
             self._alert(task.id, last.summary)
         goes_on = status in FINISHED or is_blocked
-        self._failures = 0 if goes_on else self._failures + 1
+        self._failures = 0 if goes_on else self._failures + last.is_attempt
         person = None
         if not goes_on and session.ended_reason is not EndReason.STOPPED:
             person = why_person(last, self._failures)
@@ -241,15 +242,25 @@ class Ledger:
         moved += [each.words for each in changed_settings(self._rules, now)]
         return "; ".join(dict.fromkeys(moved)) or None
 
+    def is_time_up_within(self, snapshot: Snapshot, seconds: float) -> bool:
+        """Tell whether the time of the loop, or of the mission, ends before that."""
+        return any(left <= seconds for left in self._times_left(snapshot))
+
     def _time_left(self, snapshot: Snapshot) -> float | None:
-        left = [self._request.timeout_seconds] if self._request.timeout_seconds else []
+        left = self._times_left(snapshot)
+        if self._request.timeout_seconds:
+            left.append(self._request.timeout_seconds)
+        return max(1.0, min(left)) if left else None
+
+    def _times_left(self, snapshot: Snapshot) -> list[float]:
+        left = []
         if self._limits.max_seconds is not None:
             left.append(self._limits.max_seconds - (time.monotonic() - self._started))
         budget = parse_budget(snapshot.document.mission.budget)
         if budget.max_seconds is not None:
             spent = sum(s.duration_seconds or 0 for s in snapshot.document.mission.sessions)
             left.append(budget.max_seconds - spent)
-        return max(1.0, min(left)) if left else None
+        return left
 
     def _note_move(self, task_id: str, before: str, after: str) -> None:
         first = self.report.moved.get(task_id, (before, before))[0]
@@ -261,4 +272,11 @@ def last_end(snapshot: Snapshot, session: Session) -> LastEnd:
     run = run_of(snapshot.layout.runs_dir, session.last_task_id or "", session.run_id or "")
     result = run.find_result()
     reason = session.ended_reason.value if session.ended_reason else ""
-    return LastEnd(cause=result.cause, retryable=result.retryable, summary=result.summary or reason)
+    return LastEnd(
+        cause=result.cause,
+        retryable=result.retryable,
+        summary=result.summary or reason,
+        words=result.words,
+        was_stopped=session.ended_reason is EndReason.STOPPED,
+        retry_at=result.retry_at,
+    )

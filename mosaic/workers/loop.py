@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import host_name
 from mosaic.model import Status
+from mosaic.plan.durations import format_duration
 from mosaic.plan.ready import summarize_waiting
 from mosaic.runs.folders import run_of
 from mosaic.sessions.choice import select_from
@@ -91,8 +91,14 @@ class Loop:
         if plan is None:
             return True
         request, wait_seconds = plan
-        if self._last_task == task.id and not self._pause(wait_seconds):
-            return self._end("stopped while it waited", interrupted=True)
+        if self._last_task == task.id:
+            if wait_seconds > POLL_SECONDS * 10:
+                words = f"trying {task.id} again in {format_duration(wait_seconds)}"
+                if self._ledger.is_time_up_within(snapshot, wait_seconds):
+                    return self._end(f"limit met: the time is up before {words}")
+                self._face.say(words)
+            if not self._pause(wait_seconds):
+                return self._end("stopped while it waited", interrupted=True)
         return self._hand_over(task, request)
 
     def _hand_over(self, task: Task, request: HandOffRequest) -> bool:
@@ -144,10 +150,7 @@ class Loop:
         return None
 
     def _pause(self, seconds: float) -> bool:
-        """Wait, with jitter, so that many loops do not come back at once; False when stopped."""
-        seconds *= random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-        if seconds > POLL_SECONDS * 10:
-            self._face.say(f"trying again in {seconds:.0f} s")
+        """Wait; False when stopped."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if self._face.stops_wanted():

@@ -6,7 +6,6 @@ the sessions that still live among its own.
 
 from __future__ import annotations
 
-import random
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from mosaic.errors import (
 from mosaic.executors import executor_of
 from mosaic.git.git import find_repository
 from mosaic.machine.identity import host_name
+from mosaic.plan.durations import format_duration
 from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
@@ -183,9 +183,8 @@ class Pool:
                 continue
             request, wait_seconds = plan
             if wait_seconds and task.id not in self._not_before:
-                # With jitter, so that many do not come back at once.
-                wait = wait_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-                self._not_before[task.id] = time.monotonic() + wait
+                self._not_before[task.id] = time.monotonic() + wait_seconds
+                self._face.say(f"trying {task.id} again in {format_duration(wait_seconds)}")
                 continue
             self._not_before.pop(task.id, None)
             self._started += 1

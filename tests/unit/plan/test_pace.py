@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,7 +10,9 @@ from mosaic.errors import MissionFileError
 from mosaic.model import Session, Usage
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
+from mosaic.records import replace
 
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 LIMITS = Limits(max_attempts=3, retry_seconds=10.0)
 
 
@@ -23,31 +25,45 @@ def spent(cost: float | None) -> Session:
     return Session(id="s", runtime="r", started_at=datetime.now(UTC), usage=usage)
 
 
+REFUSED = end("refused")
+LIMITED = end("rate_limit", retryable=True)
+NAMED = replace(LIMITED, retry_at=NOW + timedelta(hours=2))
+STOPPED = replace(end("cut", retryable=True), was_stopped=True)
+
+
 @pytest.mark.parametrize(
-    ("last", "attempts", "move", "wait"),
+    ("ends", "move", "wait"),
     [
-        pytest.param(end(), 1, Move.RESUME, 1.0, id="a clean failure is tried again at once"),
-        pytest.param(end("rate_limit", retryable=True), 1, Move.RESUME, 10.0, id="a pause"),
-        pytest.param(end("rate_limit", retryable=True), 2, Move.RESUME, 20.0, id="it grows"),
-        pytest.param(end(), 3, Move.GIVE_UP, 0.0, id="attempts are used up"),
-        pytest.param(end("refused"), 1, Move.GIVE_UP, 0.0, id="no permission, no retry"),
-        pytest.param(end("context_full"), 1, Move.RESTART, 1.0, id="a full conversation"),
+        pytest.param([end()], Move.RESUME, 1.0, id="a clean failure is tried again at once"),
+        pytest.param([end("cut", retryable=True)], Move.RESUME, 10.0, id="a pause"),
+        pytest.param([end("cut", retryable=True)] * 2, Move.RESUME, 20.0, id="it grows"),
+        pytest.param([end()] * 3, Move.GIVE_UP, 0.0, id="attempts are used up"),
+        pytest.param([REFUSED], Move.RESUME, 1.0, id="the agent may go around a refusal"),
+        pytest.param([REFUSED] * 3, Move.GIVE_UP, 0.0, id="or not"),
+        pytest.param([end("context_full")], Move.RESTART, 1.0, id="a full conversation"),
+        pytest.param([end("refusal")], Move.RESTART, 1.0, id="a refused conversation"),
+        pytest.param([end("refusal")] * 2, Move.GIVE_UP, 0.0, id="refused in a new one too"),
+        pytest.param([LIMITED] * 3, Move.RESUME, 40.0, id="an overloaded server is no attempt"),
+        pytest.param([LIMITED] * 99, Move.RESUME, 900.0, id="however long it lasts"),
+        pytest.param([NAMED], Move.RESUME, 7205.0, id="the server names the time"),
+        pytest.param([replace(NAMED, retry_at=NOW)] * 9, Move.RESUME, 5.0, id="it has come"),
+        pytest.param([end()] * 2 + [LIMITED] * 4, Move.RESUME, 80.0, id="both"),
+        pytest.param([STOPPED] * 9, Move.RESUME, 10.0, id="a person's stop is no attempt"),
+        pytest.param([end("auth")] * 9, Move.RESUME, 1.0, id="nor is a missing key"),
     ],
 )
-def test_what_becomes_of_a_task_in_progress(
-    last: LastEnd, attempts: int, move: Move, wait: float
-) -> None:
-    decision = decide_move(last, attempts, LIMITS)
+def test_what_becomes_of_a_task_in_progress(ends: list[LastEnd], move: Move, wait: float) -> None:
+    decision = decide_move(ends, LIMITS, NOW)
     assert (decision.move, decision.wait_seconds) == (move, wait)
     assert bool(decision.why) is (move is Move.GIVE_UP)
 
 
-def test_a_pause_has_an_end() -> None:
-    patient = Limits(max_attempts=99)
-    assert decide_move(end(retryable=True), 50, patient).wait_seconds == 300.0
+def test_a_task_given_up_names_the_permission() -> None:
+    refused = replace(REFUSED, words="not allowed: `WebFetch`")
+    assert "`WebFetch`" in decide_move([end(), end(), refused], LIMITS, NOW).why
 
 
-@pytest.mark.parametrize("cause", ["auth", "quota", "usage"])
+@pytest.mark.parametrize("cause", ["auth", "quota", "usage", "model", "hook"])
 def test_what_no_retry_changes_needs_a_person(cause: str) -> None:
     assert why_person(end(cause), 1) is not None
 
