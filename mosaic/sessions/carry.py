@@ -34,7 +34,6 @@ from mosaic.runs.snapshots import (
     take_checkpoint,
 )
 from mosaic.sessions.decide import Outcome, decide_step_outcome
-from mosaic.sessions.kept_ends import keep_end
 from mosaic.sessions.output import reader_of
 from mosaic.sessions.record_end import (
     EndedWork,
@@ -44,6 +43,7 @@ from mosaic.sessions.record_end import (
     finish_record,
     record_end,
 )
+from mosaic.sessions.recovery import keep_end
 from mosaic.sessions.rules import read_rules, write_rules
 from mosaic.sessions.supervisor import Supervisor
 from mosaic.store.mission_file import load_mission

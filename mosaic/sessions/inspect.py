@@ -68,7 +68,7 @@ def mend_mission(mission_file: Path) -> list[str]:
     snapshot = read_mission(mission_file, use_index=False)
     mended = [
         f"session `{settled.session.id}` ended as {settled.outcome.reason}"
-        for settled in recover_if_needed(snapshot)
+        for settled in recover_if_needed(snapshot) or ()
     ]
     layout = snapshot.layout
     is_linked = link_to_state(layout, layout.runs_dir) is not None

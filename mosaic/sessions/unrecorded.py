@@ -14,6 +14,7 @@ mark of another project's mission lives there, and is nothing to a copy of that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,15 +25,15 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import find_entry, host_name, is_same_process, unseen_identity
 from mosaic.machine.process import list_marked
 from mosaic.machine.traces import DELETED, find_environment, find_folder, find_holder
-from mosaic.model import ProcessIdentity, SessionLock, Status
+from mosaic.model import Session, SessionLock, Status
 from mosaic.records import dataclass, replace
-from mosaic.sessions.liveness import FoundLock, Judgement, Life, dead, find_locks, unknown
+from mosaic.sessions.liveness import FoundLock, Judgement, Life, alive, dead, find_locks, unknown
 from mosaic.sessions.session_lock import list_locks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from mosaic.model import Session
+    from mosaic.model import ProcessIdentity
     from mosaic.runs.record import Run
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -73,20 +74,21 @@ def find_lost(snapshot: Snapshot) -> list[Session]:
     open_sessions = snapshot.document.mission.sessions.without_end()
     if not any(session.host == host_name() for session in open_sessions):
         return []
-    known = {found.lock.session_id for found in find_locks(snapshot.layout)}
-    known |= {lock.session_id for _, lock in list_locks(snapshot.layout, copied=True)}
+    locks = list_locks(snapshot.layout) + list_locks(snapshot.layout, copied=True)
+    known = {lock.session_id for _, lock in locks}
     waiting = [session for session in open_sessions if session.id not in known]
     if not waiting:
         return []
-    marked = find_marked_sessions(snapshot.layout)
-    return [
-        session
-        for session in waiting
-        if session.id not in marked and _is_over(judge_unlocked(session, snapshot.layout))
-    ]
+    known |= _find_marked_sessions(snapshot.layout).keys()
+    lost = []
+    for session in waiting:
+        judgement = None if session.id in known else _judge_unlocked(session, snapshot.layout)
+        if judgement is not None and judgement.life is Life.DEAD:
+            lost.append(session)
+    return lost
 
 
-def find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
+def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
     """Return the living processes of this mission's agents by session, the oldest first."""
     mission_file = os.path.realpath(layout.mission_file)
     found: dict[str, list[Marked]] = {}
@@ -99,24 +101,30 @@ def find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
     return found
 
 
-def judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
+def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     """Judge a listed session without end, lock and marked processes; None: it lives elsewhere."""
     if session.host != host_name():
         return unknown(f"it ran on `{session.host}`, and has no lock here")
     run = _run_of(session, layout)
     if _has_supervisor(session, run, layout):
-        return Judgement(life=Life.ALIVE, because="its supervisor still runs; its lock is gone")
+        return alive("its supervisor still runs; its lock is gone")
     if _sees_too_little():
         return unknown("it ran outside of the sandbox that this command runs in")
-    try:
+    state = None
+    with contextlib.suppress(MissionError):
         state = run.state() if run is not None else None
-    except MissionError:
-        state = None
     if state is None:
         return _judge_by_number(session, layout)
     if state.agent is None:
         return dead("its agent never ran")
-    return _judge_agent(state.agent, layout)
+    lives = is_same_process(state.agent)
+    if lives is None:
+        return unknown("its process cannot be looked at from here")
+    if not lives:
+        return dead("its process is gone")
+    if _is_marked_elsewhere(state.agent.pid, layout):
+        return None
+    return alive(f"its agent still runs as pid {state.agent.pid}; its lock is gone")
 
 
 def _has_supervisor(session: Session, run: Run | None, layout: Layout) -> bool:
@@ -130,20 +138,16 @@ def _has_supervisor(session: Session, run: Run | None, layout: Layout) -> bool:
     return find_holder(os.path.realpath(folder)) is not None
 
 
-def _judge_agent(agent: ProcessIdentity, layout: Layout) -> Judgement | None:
-    lives = is_same_process(agent)
-    if lives is None:
-        return unknown("its process cannot be looked at from here")
-    if not lives:
-        return dead("its process is gone")
-    if is_marked_elsewhere(agent.pid, layout):
-        return None
-    return Judgement(
-        life=Life.ALIVE, because=f"its agent still runs as pid {agent.pid}; its lock is gone"
-    )
+def is_of_another_run(process: ProcessIdentity, run: Run) -> bool:
+    """Tell whether a process is seen to work for another run, such as the one copied from."""
+    place = find_environment(process.pid, "MISSION_RUN_DIR").get("MISSION_RUN_DIR", "")
+    try:
+        return os.path.exists(place) and not os.path.samefile(place, run.dir)
+    except OSError:
+        return True  # the run's folder is gone, and the one that it works for is not
 
 
-def is_marked_elsewhere(pid: int, layout: Layout) -> bool:
+def _is_marked_elsewhere(pid: int, layout: Layout) -> bool:
     """Tell whether a process is seen to belong to the agent of another mission than this."""
     mission_file = find_environment(pid, "MISSION_FILE").get("MISSION_FILE")
     if not mission_file or not os.path.exists(mission_file):
@@ -156,13 +160,12 @@ def _judge_by_number(session: Session, layout: Layout) -> Judgement | None:
     from mosaic.machine.traces import started_moment  # start-up: hardly ever needed
 
     entry = find_entry(session.pid)
-    if entry is None:
-        hidden = session.pid > 0 and is_same_process(unseen_identity(session.pid)) is None
-        if hidden:
-            return unknown(f"pid {session.pid} is hidden from this user")
+    is_hidden = entry is None and session.pid > 0
+    if is_hidden and is_same_process(unseen_identity(session.pid)) is None:
+        return unknown(f"pid {session.pid} is hidden from this user")
     if entry is None or entry.is_zombie:
         return dead("its process is gone")
-    if is_marked_elsewhere(session.pid, layout):
+    if _is_marked_elsewhere(session.pid, layout):
         return None
     moment, listed = started_moment(entry), session.started_at.timestamp()
     if moment is not None and not -EARLY_SECONDS <= moment - listed <= LATE_SECONDS:
@@ -172,14 +175,11 @@ def _judge_by_number(session: Session, layout: Layout) -> Judgement | None:
 
 def _find_unrecorded(snapshot: Snapshot, locked: Collection[str]) -> list[FoundLock]:
     layout, sessions = snapshot.layout, snapshot.document.mission.sessions
-    marked = find_marked_sessions(layout)
+    marked = _find_marked_sessions(layout)
     own = os.environ.get("MISSION_SESSION")
     if own and own not in marked and os.environ.get("MISSION_FILE") == str(layout.mission_file):
         # The agent that started this command is hidden from it, as in a sandbox.
         marked[own] = [Marked(identity=unseen_identity(0), environ=dict(os.environ))]
-    open_sessions = sessions.without_end()
-    if not marked and not open_sessions:
-        return []
     known = {*locked, *(lock.session_id for _, lock in list_locks(layout, copied=True))}
     listed = {each.id: each for each in sessions} if marked else {}
     found = [
@@ -187,10 +187,10 @@ def _find_unrecorded(snapshot: Snapshot, locked: Collection[str]) -> list[FoundL
         for session_id, processes in marked.items()
         if session_id not in locked and _still_counts(processes, listed.get(session_id))
     ]
-    for session in open_sessions:
+    for session in sessions.without_end():
         if session.id in known or session.id in marked:
             continue
-        judgement = judge_unlocked(session, layout)
+        judgement = _judge_unlocked(session, layout)
         if judgement is not None and _keeps_its_task(session, judgement, snapshot):
             found.append(_found_by_list(session, judgement, layout))
     return found
@@ -217,33 +217,26 @@ def _found_by_mark(
     session_id: str, processes: list[Marked], session: Session | None, layout: Layout
 ) -> FoundLock:
     agent = next((p for p in processes if session and p.identity.pid == session.pid), processes[0])
-    task_id = agent.environ.get("MISSION_TASK", "")
-    at = session.started_at if session else utc_now()
-    entry = find_entry(agent.identity.pid)
     pid = agent.identity.pid
+    entry = find_entry(pid)
     because = f"it still runs as pid {pid}" if pid else "this command was started by its agent"
     if session is not None and session.ended_at is not None:
         because += f", though it is listed as {session.ended_reason or 'ended'}"
     else:
-        because += "; its lock is gone" if _has_record(agent) else "; its record is gone"
+        has_record = os.path.isdir(agent.environ.get("MISSION_RUN_DIR", ""))
+        because += "; its lock is gone" if has_record else "; its record is gone"
     is_stopped = entry is not None and entry.is_stopped
     if is_stopped:
         because += f"; it is stopped, `kill -CONT {pid}` lets it go on"
-    in_worktree = any(_works_in_worktree(each.identity.pid, layout) for each in processes)
+    folders = [find_folder(each.identity.pid) or "" for each in processes]
+    in_worktree = any(_is_in_worktree(each.removesuffix(DELETED), layout) for each in folders)
+    known = session or Session(id=session_id, runtime="", started_at=utc_now())
+    task_id = agent.environ.get("MISSION_TASK", "")
+    lock = replace(lock_of(known, agent.identity, layout), task_id=task_id, run_id=agent.run_id)
     return FoundLock(
         path=_lock_path(session_id, layout, in_worktree=in_worktree),
-        lock=SessionLock(
-            session_id=session_id,
-            runtime=session.runtime if session else "",
-            process=agent.identity,
-            supervisor_pid=0,
-            started_at=at,
-            project_path=str(layout.project),
-            task_id=task_id,
-            run_id=agent.run_id,
-            milestone_id=session.milestone_id if session else None,
-        ),
-        judgement=Judgement(life=Life.ALIVE, because=because, is_stopped=is_stopped),
+        lock=lock,
+        judgement=replace(alive(because), is_stopped=is_stopped),
         is_on_record=False,
     )
 
@@ -265,13 +258,14 @@ def lock_of(session: Session, process: ProcessIdentity, layout: Layout) -> Sessi
 
 def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> FoundLock:
     process = replace(unseen_identity(session.pid), host=session.host)
-    if session.host != host_name():
+    is_away = session.host != host_name()
+    if is_away:
         process = replace(process, boot_id="", namespace="")
     run = _run_of(session, layout)
     meta = run.find_meta() if run is not None else None
-    in_worktree = meta is not None and _is_in_worktree(meta.cwd, layout)
+    in_worktree = is_away or (meta is not None and _is_in_worktree(meta.cwd, layout))
     return FoundLock(
-        path=_lock_path(session.id, layout, in_worktree=in_worktree or session.host != host_name()),
+        path=_lock_path(session.id, layout, in_worktree=in_worktree),
         lock=lock_of(session, process, layout),
         judgement=judgement,
         is_on_record=False,
@@ -289,16 +283,8 @@ def _lock_path(session_id: str, layout: Layout, *, in_worktree: bool) -> Path:
     return layout.session_locks_dir / f"{session_id}.lock" if in_worktree else layout.session_lock
 
 
-def _works_in_worktree(pid: int, layout: Layout) -> bool:
-    return _is_in_worktree((find_folder(pid) or "").removesuffix(DELETED), layout)
-
-
 def _is_in_worktree(folder: str, layout: Layout) -> bool:
     return os.path.realpath(folder).startswith(f"{os.path.realpath(layout.worktrees_dir)}{os.sep}")
-
-
-def _has_record(process: Marked) -> bool:
-    return os.path.isdir(process.environ.get("MISSION_RUN_DIR", ""))
 
 
 def _sees_too_little() -> bool:
@@ -306,7 +292,3 @@ def _sees_too_little() -> bool:
     from mosaic.machine.traces import sees_every_process  # start-up: hardly ever needed
 
     return not sees_every_process() and bool(find_environment(1, "MISSION_SESSION="))
-
-
-def _is_over(judgement: Judgement | None) -> bool:
-    return judgement is not None and judgement.life is Life.DEAD
