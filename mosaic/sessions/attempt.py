@@ -10,12 +10,12 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
-from mosaic.codec import parse_json
 from mosaic.errors import CheckpointNotFoundError, MissionError
-from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.disk import write_private
 from mosaic.model import EndReason
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of, runs_of_task
+from mosaic.store.state import find_object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,9 +85,7 @@ def plan_attempt(
     conversation = last.runtime_session_id if last else None
     if not request.resuming or request.fresh or last is None or conversation is None:
         return attempt
-    if last.runtime != runtime.name:
-        return attempt
-    if not runtime.can_continue(conversation):
+    if last.runtime != runtime.name or not runtime.can_continue(conversation):
         return attempt
     result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").result()
     if result and result.get("cause") == "usage":
@@ -116,11 +114,9 @@ def find_checkpoint(snapshot: Snapshot, task_id: str, seq: int) -> FoundCheckpoi
 def sessions_since(snapshot: Snapshot, task_id: str) -> list[Session]:
     """Return a task's ended sessions since a person last reopened or sent it back."""
     ended = _ended_sessions(snapshot, task_id)
-    last = _read(_place(snapshot.layout)).get(task_id)
-    for number, session in enumerate(ended):
-        if session.id == last:
-            return ended[number + 1 :]
-    return ended
+    ids = [session.id for session in ended]
+    last = find_object(_place(snapshot.layout)).get(task_id)
+    return ended[ids.index(last) + 1 :] if last in ids else ended
 
 
 def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
@@ -132,7 +128,7 @@ def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
     if not sessions:
         return
     place = _place(snapshot.layout)
-    known = {**_read(place), task_id: sessions[-1].id}
+    known = {**find_object(place), task_id: sessions[-1].id}
     with contextlib.suppress(MissionError):  # at worst a task is given up on too early
         write_private(place, json.dumps(known).encode(), root=snapshot.layout.state_dir)
 
@@ -144,11 +140,3 @@ def _ended_sessions(snapshot: Snapshot, task_id: str) -> list[Session]:
 
 def _place(layout: Layout) -> Path:
     return layout.state_dir / "attempts.json"
-
-
-def _read(place: Path) -> dict[str, str]:
-    try:
-        values = parse_json(find_bytes(place) or b"{}")
-    except (MissionError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}

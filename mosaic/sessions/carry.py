@@ -27,12 +27,7 @@ from mosaic.runs.folders import runs_in
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
 from mosaic.runs.result import lost_output_words
-from mosaic.runs.snapshots import (
-    Source,
-    keep_begin_tree,
-    take_begin_tree,
-    take_checkpoint,
-)
+from mosaic.runs.snapshots import Source, keep_begin_tree, take_begin_tree, take_checkpoint
 from mosaic.sessions.decide import Outcome, decide_step_outcome
 from mosaic.sessions.output import reader_of
 from mosaic.sessions.record_end import (
@@ -128,24 +123,19 @@ class RunCarrier:
             self._restore_record(at_end=True)
             self.end = end = self._complete_end(end)
             self.outcome = outcome = self._record(end)
-            self._finish(end, outcome)
+            state, log = self._supervisor.state, self._supervisor.log
+            try:
+                finish_record(self.run, self.meta, end, outcome, state=state, log=log)
+            except (MissionError, OSError):
+                if self.run.dir.is_dir():
+                    raise
         finally:
             self._supervisor.close()
 
-    def _finish(self, end: RunEnd, outcome: Outcome) -> None:
-        """Write the end into the run's record, if the record is still there."""
-        state, log = self._supervisor.record()
-        try:
-            finish_record(self.run, self.meta, end, outcome, state=state, log=log)
-        except (MissionError, OSError):
-            if self.run.dir.is_dir():
-                raise
-
     def _keep_begin(self) -> None:
         if self._begin is not None:
-            with contextlib.suppress(
-                MissionError
-            ):  # a full disk: the tree is on record all the same
+            # A full disk: the tree is on record all the same.
+            with contextlib.suppress(MissionError):
                 keep_begin_tree(self._source, self._begin)
 
     def _lacks(self, end: RunEnd) -> tuple[str, ...]:

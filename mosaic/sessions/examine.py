@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mosaic.model import Mission, Task
-    from mosaic.ports import Order
     from mosaic.runs.record import Run
-    from mosaic.sessions.output import Progress
     from mosaic.sessions.record_end import EndedWork
     from mosaic.store.tasks import Snapshot
 
@@ -71,19 +70,6 @@ class GateResult:
         }
 
 
-def session_carrier(
-    run_dir: Path,
-    order: Order,
-    *,
-    watch: Callable[[Progress], None] | None = None,
-    heeds_interrupt: Callable[[], bool] = lambda: True,
-) -> RunCarrier:
-    """Return who carries an agent's run and examines its work."""
-    return RunCarrier(
-        run_dir, order, watch=watch, examine=examine_work, heeds_interrupt=heeds_interrupt
-    )
-
-
 def examine_work(work: EndedWork) -> tuple[str, ...]:
     """Look at an agent's work when it has ended: write scope, and gates where they are due.
 
@@ -114,6 +100,10 @@ def examine_work(work: EndedWork) -> tuple[str, ...]:
         elif mission.quality_gates:
             lacks.append("its gates were not run: it was stopped")
     return tuple(lacks)
+
+
+session_carrier = partial(RunCarrier, examine=examine_work)
+"""Makes what carries an agent's run and examines its work."""
 
 
 def _scope_lacks(

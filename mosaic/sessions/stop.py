@@ -27,7 +27,7 @@ from mosaic.runs.folders import run_of
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import Life, find_locks
 from mosaic.sessions.recovery import end_session
-from mosaic.sessions.supervisor import INTERRUPT_GRACE_SECONDS, TERMINATE_GRACE_SECONDS
+from mosaic.sessions.supervisor import STOP_STAGES, TERMINATE_GRACE_SECONDS
 from mosaic.sessions.unrecorded import is_of_another_run, live_or_unknown
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 STOPPED_SECONDS = 3.0
 """How long a supervisor may stay stopped although it was continued, before it is gone around."""
-PATIENCE_SECONDS = INTERRUPT_GRACE_SECONDS + 2 * TERMINATE_GRACE_SECONDS + 30.0
+PATIENCE_SECONDS = sum(grace for _, grace in STOP_STAGES) + 30.0
 
 
 def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Session:
@@ -207,12 +207,10 @@ def _when_started(snapshot: Snapshot, found: FoundLock) -> FoundLock:
 
 def end_without_supervisor(run: Run, agent: ProcessIdentity, *, now: bool) -> None:
     """End an agent whose supervisor is gone: itself, and all that carry the run's mark."""
-    steps = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-    for number in steps[2:] if now else steps:
+    for number, grace in STOP_STAGES[2:] if now else STOP_STAGES:
         for process in _remains(run, agent):
             send_signal(process, number)
             send_signal(process, signal.SIGCONT)  # one that is stopped could not act on it
-        grace = INTERRUPT_GRACE_SECONDS if number is signal.SIGINT else TERMINATE_GRACE_SECONDS
         if wait_until(lambda: not _remains(run, agent), grace):
             _note_stopped(run)
             return

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_atomic, write_private
 from mosaic.machine.git_dir import find_git_dir
@@ -84,6 +85,15 @@ def save_cache(layout: Layout, path: Path, data: bytes) -> None:
     if is_own_state(layout):
         with contextlib.suppress(MissionError, OSError):
             write_private(path, data, root=layout.state_dir)
+
+
+def find_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; an empty one where none can be read."""
+    try:
+        values = parse_json(find_bytes(path) or b"{}")
+    except (MissionError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def folders_of_ends(layout: Layout) -> list[Path]:
