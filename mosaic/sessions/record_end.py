@@ -272,13 +272,7 @@ def finish_record(
     data = step_data(run, exit_code=facts.exit_code, outcome=status.value, reason=reason.value)
     log.append(STEP_EVENTS[status], outcome.summary + words, data=data)
     write_result(
-        run,
-        meta,
-        facts,
-        status=status,
-        reason=reason,
-        summary=outcome.summary,
-        events=log.last_seq,
+        run, meta, facts, status=status, reason=reason, summary=outcome.summary, events=log.last_seq
     )
     if state is not None:
         ended = advance(

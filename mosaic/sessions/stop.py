@@ -69,8 +69,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
         )
     if found.lock.process.host != host_name():
         raise FailedError(
-            f"session `{name}` runs on `{found.lock.process.host}`",
-            hint="run `mission stop` there",
+            f"session `{name}` runs on `{found.lock.process.host}`", hint="run `mission stop` there"
         )
     lock, runs_dir = found.lock, snapshot.layout.runs_dir
     run = run_of(runs_dir, lock.task_id, lock.run_id)
