@@ -1,11 +1,9 @@
 """Carrying one run from spawn to recorded end.
 
-The steps, in order: start the agent; stay until it and everything it started has ended; look
-what finished work would still lack; record the end in the mission; write result.json; write
-the end of state.json, last of all.
-
-Nothing that becomes of the mission's files meanwhile ends this: what is needed of them is read
-before the agent starts, and an end that they cannot take is kept until they can.
+Start the agent; stay until it and everything it started has ended; look what finished work
+would still lack; record the end in the mission; write result.json; write the end of state.json,
+last of all. What is needed of the mission's files is read before the agent starts, and an end
+that they cannot take is kept until they can.
 """
 
 from __future__ import annotations
@@ -31,7 +29,6 @@ from mosaic.runs.snapshots import Source, keep_begin_tree, take_begin_tree, take
 from mosaic.sessions.decide import Outcome, decide_step_outcome
 from mosaic.sessions.output import reader_of
 from mosaic.sessions.record_end import (
-    EndedWork,
     Settled,
     earlier_usage,
     ended_session,
@@ -55,7 +52,14 @@ if TYPE_CHECKING:
 
 
 class RunCarrier:
-    """Carries one prepared run in this process: an agent's, or a recorded command's."""
+    """Carries one prepared run in this process: an agent's, or a recorded command's.
+
+    Args:
+        run_dir: its record.
+        order: how it is started.
+        watch: called now and then with how it gets on.
+        heeds_interrupt: asked at Ctrl-C whether the run is to be stopped.
+    """
 
     def __init__(
         self,
@@ -63,17 +67,9 @@ class RunCarrier:
         order: Order,
         *,
         watch: Callable[[Progress], None] | None = None,
-        examine: Callable[[EndedWork], tuple[str, ...]] | None = None,
         heeds_interrupt: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Take up a prepared run.
-
-        Args:
-            watch: told now and then how it gets on.
-            examine: says, when it has ended, what finished work would still lack.
-            heeds_interrupt: asked at Ctrl-C whether the run is to be stopped.
-        """
-        self._examine = examine
+        self.order = order
         self._begin: TakenTree | None = None
         self.run = Run(dir=run_dir)
         self.meta = self.run.meta()
@@ -90,7 +86,6 @@ class RunCarrier:
             settings=document.mission.runs,
         )
         self._reader = reader_of(self.meta, document.mission, order.mode)
-        self._order = order
         self._supervisor = Supervisor(
             self.run,
             order,
@@ -104,16 +99,25 @@ class RunCarrier:
         self.outcome: Outcome | None = None
         self.end: RunEnd | None = None
 
+    @property
+    def begin_tree(self) -> str | None:
+        """The work tree when the agent was started."""
+        return self._begin.tree if self._begin else None
+
+    def examine(self, end: RunEnd) -> tuple[str, ...]:  # noqa: ARG002 - for those that do
+        """Return what finished work would still lack, when it has ended."""
+        return ()
+
     def start(self) -> Started:
         """Start the agent."""
         is_session = self.meta.session_id is not None
         self._begin = take_begin_tree(self._source) if is_session else None
         try:
-            agent = self._supervisor.spawn(self._begin.tree if self._begin else None)
+            agent = self._supervisor.spawn(self.begin_tree)
         except BaseException:
             self._supervisor.close()
             raise
-        return Started(agent=agent, supervisor_pid=os.getpid(), place=self._order.place)
+        return Started(agent=agent, supervisor_pid=os.getpid(), place=self.order.place)
 
     def complete(self) -> None:
         """Stay to the end and record it; where that cannot be done, keep it: see `settled`."""
@@ -138,23 +142,6 @@ class RunCarrier:
             with contextlib.suppress(MissionError):
                 keep_begin_tree(self._source, self._begin)
 
-    def _lacks(self, end: RunEnd) -> tuple[str, ...]:
-        """Return what finished work would still lack."""
-        if self._examine is None:
-            return ()
-        work = EndedWork(
-            end=end,
-            run=self.run,
-            meta=self.meta,
-            rules=self.rules,
-            order=self._order,
-            begin_tree=self._begin.tree if self._begin else None,
-        )
-        try:
-            return self._examine(work)
-        except OSError as error:
-            return (f"its work could not be looked at: {error}",)
-
     def _restore_record(self, *, at_end: bool = False) -> None:
         """Put the run's own record right where the agent removed or changed it."""
         if self.meta.session_id is None:
@@ -166,22 +153,20 @@ class RunCarrier:
                 self._supervisor.hold_again()
             elif not at_end:
                 return
-            if self.rules is not None and not self._is_on_record():
-                write_rules(self.run, self.rules)
-                self.run.write_meta(self.meta)
-
-    def _is_on_record(self) -> bool:
-        try:
-            meta = self.run.meta()
-            return meta == self.meta and read_rules(self.run, meta) is not None
-        except RecordError:
-            return False
+            if self.rules is None:
+                return
+            with contextlib.suppress(RecordError):
+                meta = self.run.meta()
+                if meta == self.meta and read_rules(self.run, meta) is not None:
+                    return
+            write_rules(self.run, self.rules)
+            self.run.write_meta(self.meta)
 
     def _record(self, end: RunEnd) -> Outcome:
         if self.meta.session_id is None:
             return decide_step_outcome(ended=end.ended, words=end.ending.message, report=end.report)
         end = replace(end, rules=self.rules, run=self.run)
-        lock_file = Path(self._order.heartbeat_file or "")
+        lock_file = Path(self.order.heartbeat_file or "")
         try:
             self.settled = record_end(self._mission_file, self.meta, end, lock_file)
         except MissionError as error:
@@ -191,11 +176,9 @@ class RunCarrier:
     def _keep(self, end: RunEnd, problem: MissionError) -> Settled:
         """Keep an end that cannot be recorded now."""
         kept = keep_end(self._layout, self.meta, end)
-        after = (
-            "it is kept, and the next command records it once the mission is back"
-            if kept
-            else "and it could be kept nowhere"
-        )
+        after = "and it could be kept nowhere"
+        if kept:
+            after = "it is kept, and the next command records it once the mission is back"
         words = f"its end could not be recorded: {problem.message}; {after}"
         data = {"path": str(kept) if kept else None}
         EventLog(self.run).append(EventType.END_KEPT, words, data=data)
@@ -229,7 +212,10 @@ class RunCarrier:
             lost_output=tuple(lost_output_words(find_gaps(self.run.dir))),
             report=read_report(self.run),
         )
-        return replace(end, lacks=self._lacks(end))
+        try:
+            return replace(end, lacks=self.examine(end))
+        except OSError as error:
+            return replace(end, lacks=(f"its work could not be looked at: {error}",))
 
 
 def _usage_of_turns(run: Run, conversation: str | None) -> Usage | None:

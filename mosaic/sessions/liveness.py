@@ -1,16 +1,12 @@
-"""Whether a session that has a lock is alive, and by what sign.
+"""Whether a session that has a lock is alive, and by what sign, the surest first.
 
-How life is judged, the surest sign first:
-
-1. Its supervisor holds the kernel lock on the run's folder. That is seen across pid
-   namespaces of one machine, and also where the folder was removed.
+1. Its supervisor holds the kernel lock on the run's folder: seen across pid namespaces of one
+   machine, and also where the folder was removed.
 2. A process of this namespace is looked up by pid, start and boot.
-3. A process of another pid namespace on this machine cannot be looked up by its pid. It is
-   found by the run's mark where it is seen from here under another pid. Else it is unknown
-   for as long as anybody is seen in that namespace or its heartbeat is fresh; where nobody
-   is seen there and the heartbeat is stale, it counts as ended, as on another host. That can
-   be wrong for one kind only: an agent whose supervisor was killed, in a namespace that is
-   hidden from here.
+3. A process of another pid namespace is found by the run's mark where it is seen from here.
+   Else it is unknown while anybody is seen in that namespace or its heartbeat is fresh, and
+   counts as ended after that. That can be wrong for one kind only: an agent whose supervisor
+   was killed, in a namespace that is hidden from here.
 4. On another host, the heartbeat.
 """
 

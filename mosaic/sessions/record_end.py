@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.plan.rules import Rules
-    from mosaic.ports import Order
     from mosaic.runs.record import Run, RunMeta, RunState
     from mosaic.store.draft import Draft
 
@@ -54,18 +53,6 @@ LOCK_SECONDS = 60.0
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """How long to wait before each new try, where the mission's files are just being saved."""
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EndedWork:
-    """A run that has ended, as its supervisor knows it: its record may have been changed."""
-
-    end: RunEnd
-    run: Run
-    meta: RunMeta
-    rules: Rules | None
-    order: Order
-    begin_tree: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,15 +1,14 @@
 """Sessions that live though their record is gone, and what cannot be known of one.
 
-`.state` may go while agents work: by `git clean`, by a script, by hand; and mission.json is in
-git, which sets it back. What is left then is what an agent's processes carry, as they were all
-started with it: `MISSION_FILE`, `MISSION_SESSION`, `MISSION_TASK`, `MISSION_RUN_DIR`. Beside
-that there is the kernel lock of a supervisor on a run's folder, which outlives the folder, and
-the pid in mission.json.
+`.state` may go while agents work (by `git clean`, a script, by hand), and git sets mission.json
+back. What is left then: the marks that all processes of an agent were started with
+(`MISSION_FILE`, `MISSION_SESSION`, `MISSION_TASK`, `MISSION_RUN_DIR`), the kernel lock of a
+supervisor on a run's folder, which outlives the folder, and the pid in mission.json.
 
-So a session without a lock is alive where any of these shows it, dead where all of them show
-nothing on the machine that it ran on, and unknown otherwise. One that is unknown keeps its task
-from everybody until a person reopens it, and is never signalled. One whose processes carry the
-mark of another project's mission lives there, and is nothing to a copy of that project.
+A session without a lock is alive where any of these shows it, dead where all show nothing on
+the machine that it ran on, and unknown otherwise. One that is unknown keeps its task until a
+person reopens it, and is never signalled. One whose processes carry the mark of another
+project's mission lives there, and does not count in a copy of that project.
 """
 
 from __future__ import annotations
