@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.log_pipes import find_gaps
-from mosaic.model import EndReason, RunStatus, Usage, sum_usage
+from mosaic.model import Usage, sum_usage
 from mosaic.ports import Started
 from mosaic.records import replace
 from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import runs_in
 from mosaic.runs.record import Run
-from mosaic.runs.report import read_report
+from mosaic.runs.report import AgentReport, read_report
 from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import Source, keep_begin_tree, take_begin_tree, take_checkpoint
-from mosaic.sessions.decide import Outcome, decide_step_outcome
+from mosaic.sessions.decide import decide_step_outcome
 from mosaic.sessions.output import reader_of
 from mosaic.sessions.record_end import (
     Settled,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
     from mosaic.runs.result import RunEnd
+    from mosaic.sessions.decide import Outcome
     from mosaic.sessions.output import Progress
 
 
@@ -122,7 +123,9 @@ class RunCarrier:
     def complete(self) -> None:
         """Stay to the end and record it; where that cannot be done, keep it: see `settled`."""
         try:
-            self._keep_begin()
+            if self._begin is not None:
+                with contextlib.suppress(MissionError):  # the tree is on record all the same
+                    keep_begin_tree(self._source, self._begin)
             end = self._supervisor.carry()
             self._restore_record(at_end=True)
             self.end = end = self._complete_end(end)
@@ -135,12 +138,6 @@ class RunCarrier:
                     raise
         finally:
             self._supervisor.close()
-
-    def _keep_begin(self) -> None:
-        if self._begin is not None:
-            # A full disk: the tree is on record all the same.
-            with contextlib.suppress(MissionError):
-                keep_begin_tree(self._source, self._begin)
 
     def _restore_record(self, *, at_end: bool = False) -> None:
         """Put the run's own record right where the agent removed or changed it."""
@@ -182,13 +179,8 @@ class RunCarrier:
         words = f"its end could not be recorded: {problem.message}; {after}"
         data = {"path": str(kept) if kept else None}
         EventLog(self.run).append(EventType.END_KEPT, words, data=data)
-        ok = end.ended is EndReason.COMPLETED
-        outcome = Outcome(
-            reason=end.ended,
-            run_status=RunStatus.COMPLETED if ok else RunStatus.FAILED,
-            task_status=None,
-            summary=f"{end.ending.message}; {words}",
-        )
+        summary = f"{end.ending.message}; {words}"
+        outcome = decide_step_outcome(ended=end.ended, words=summary, report=AgentReport())
         session = ended_session(None, self.meta, end, end.ended)
         return Settled(session=session, outcome=outcome, task_status=None, problem=problem)
 

@@ -21,6 +21,8 @@ from mosaic.errors import MissionError
 from mosaic.machine.identity import boot_id, find_entry, host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
+from mosaic.machine.process import find_marked
+from mosaic.machine.traces import find_holder, has_process_in
 from mosaic.records import dataclass, replace
 from mosaic.sessions.session_lock import list_locks
 
@@ -192,8 +194,7 @@ def _observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:
     signs = Signs(
         own_host=own_host,
         own_boot=own_boot,
-        supervisor_holds_run=own_host
-        and (is_folder_held(run_dir) or (not is_away and _holds_removed(run_dir))),
+        supervisor_holds_run=own_host and is_run_held(run_dir),
         process_lives=lives,
         heartbeat_age_seconds=_age_seconds(path),
         own_namespace=not is_away,
@@ -208,9 +209,6 @@ def _observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:
 
 def _with_other_namespace(signs: Signs, lock: SessionLock, run_dir: Path) -> Signs:
     """Add the signs of a session of another pid namespace of this machine."""
-    from mosaic.machine.process import find_marked  # start-up: hardly ever needed
-    from mosaic.machine.traces import has_process_in
-
     seen_as = min((each.pid for each in find_marked("MISSION_RUN_DIR", str(run_dir))), default=None)
     entry = find_entry(seen_as) if seen_as is not None else None
     return replace(
@@ -228,13 +226,11 @@ def _age_seconds(path: Path) -> float:
         return 0.0
 
 
-def _holds_removed(run_dir: Path) -> bool:
-    """Tell whether a supervisor is seen that holds a run whose folder was removed."""
-    if run_dir.is_dir():
-        return False
-    from mosaic.machine.traces import find_holder  # start-up: hardly ever needed
-
-    return find_holder(os.path.realpath(run_dir)) is not None
+def is_run_held(run_dir: Path) -> bool:
+    """Tell whether a supervisor is seen that holds a run, also one whose folder was removed."""
+    if is_folder_held(run_dir):
+        return True
+    return not run_dir.is_dir() and find_holder(os.path.realpath(run_dir)) is not None
 
 
 def _find_stopped(lock: SessionLock, signs: Signs) -> int | None:

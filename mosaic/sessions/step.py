@@ -20,7 +20,7 @@ from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import STEP_KINDS
 from mosaic.runs.result import RunEnd, write_result
-from mosaic.sessions.decide import Outcome
+from mosaic.sessions.decide import decide_step_outcome
 from mosaic.sessions.prepare import Given, RunPlan, order_of, prepare_run
 from mosaic.sessions.record_end import finish_record
 from mosaic.sessions.recovery import recover_steps
@@ -110,14 +110,10 @@ def noted_step(snapshot: Snapshot, task_id: str, *, name: str, kind: str) -> Ite
     run, meta = prepared.run, prepared.meta
     with _dropped_on_failure(run):
         yield run
-    outcome = Outcome(
-        reason=EndReason.COMPLETED,
-        run_status=RunStatus.COMPLETED,
-        task_status=None,
-        summary=f"{name} done",
-    )
+    end = _good_end(meta, exit_code=0)
+    outcome = decide_step_outcome(ended=end.ended, words=f"{name} done", report=end.report)
     state = replace(run.state(), started_at=meta.created_at)
-    finish_record(run, meta, _good_end(meta, exit_code=0), outcome, state=state)
+    finish_record(run, meta, end, outcome, state=state)
 
 
 @contextmanager

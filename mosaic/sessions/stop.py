@@ -25,7 +25,7 @@ from mosaic.model import EndReason
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
 from mosaic.sessions.dead_sessions import recover_if_needed
-from mosaic.sessions.liveness import Life, find_locks
+from mosaic.sessions.liveness import Life, find_locks, is_run_held
 from mosaic.sessions.recovery import end_session
 from mosaic.sessions.supervisor import STOP_STAGES, TERMINATE_GRACE_SECONDS
 from mosaic.sessions.unrecorded import is_of_another_run, live_or_unknown
@@ -81,7 +81,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
         end_without_supervisor(run, lock.process, now=now)
         # It cannot act, and what it was there for has ended.
         send_signal(supervisor, signal.SIGKILL)
-        wait_until(lambda: not _is_held(run), TERMINATE_GRACE_SECONDS)
+        wait_until(lambda: not is_run_held(run.dir), TERMINATE_GRACE_SECONDS)
         _note_stopped(run)
     return _ended_session(mission_file, found)
 
@@ -145,18 +145,11 @@ def _end_by_supervisor(run: Run, supervisor: ProcessIdentity, *, now: bool) -> b
         entry = find_entry(supervisor.pid)
         if entry is None or not entry.is_stopped:
             seen_stopped = time.monotonic()
-        return not _is_held(run) or time.monotonic() > seen_stopped + STOPPED_SECONDS
+        return not is_run_held(run.dir) or time.monotonic() > seen_stopped + STOPPED_SECONDS
 
     wait_until(is_over, PATIENCE_SECONDS)
     entry = find_entry(supervisor.pid)
-    return entry is None or not entry.is_stopped or not _is_held(run)
-
-
-def _is_held(run: Run) -> bool:
-    """Tell whether a supervisor carries a run, also one whose record was removed meanwhile."""
-    if executor_of(run).is_alive():
-        return True
-    return not run.dir.is_dir() and find_holder(os.path.realpath(run.dir)) is not None
+    return entry is None or not entry.is_stopped or not is_run_held(run.dir)
 
 
 def _expect_process_table(run: Run) -> None:

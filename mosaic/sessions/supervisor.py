@@ -205,7 +205,10 @@ class Supervisor:
 
     def close(self) -> None:
         """Give back what was taken: signals, files, the folder lock."""
-        self._hand_on_signals()
+        if self._order.mode is Mode.HEADLESS:  # what came too late for this run is passed on
+            for number in self._signals.wait(0.0):
+                if number in STOP_SIGNALS:
+                    self._heeds_interrupt()
         self._signals.close()
         self._agent.close()
         self._follower.close()
@@ -242,13 +245,6 @@ class Supervisor:
         if was_suspended and self._is_suspended:
             self._is_suspended = False
             os.killpg(os.getpgrp(), signal.SIGTSTP)
-
-    def _hand_on_signals(self) -> None:
-        """Pass on requests to stop that came too late for this run."""
-        if self._order.mode is Mode.HEADLESS:
-            for number in self._signals.wait(0.0):
-                if number in STOP_SIGNALS:
-                    self._heeds_interrupt()
 
     def _escalate(self) -> None:
         if self._stop is None or time.monotonic() < self._stop_at:

@@ -19,14 +19,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import find_entry, host_name, is_same_process, unseen_identity
+from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import list_marked
-from mosaic.machine.traces import DELETED, find_environment, find_folder, find_holder
+from mosaic.machine.traces import (
+    DELETED,
+    find_environment,
+    find_folder,
+    sees_every_process,
+    started_moment,
+)
 from mosaic.model import Session, SessionLock, Status
 from mosaic.records import dataclass, replace
-from mosaic.sessions.liveness import FoundLock, Judgement, Life, alive, dead, find_locks, unknown
+from mosaic.sessions.liveness import (
+    FoundLock,
+    Judgement,
+    Life,
+    alive,
+    dead,
+    find_locks,
+    is_run_held,
+    unknown,
+)
 from mosaic.sessions.session_lock import list_locks
 
 if TYPE_CHECKING:
@@ -104,10 +119,11 @@ def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     """Judge a listed session without end, lock and marked processes; None: it lives elsewhere."""
     if session.host != host_name():
         return unknown(f"it ran on `{session.host}`, and has no lock here")
-    run = _run_of(session, layout)
-    if _has_supervisor(session, run, layout):
+    run = _find_run(session, layout)
+    if session.run_id and is_run_held(run.dir if run else _lost_run_dir(session, layout)):
         return alive("its supervisor still runs; its lock is gone")
-    if _sees_too_little():
+    if not sees_every_process() and find_environment(1, "MISSION_SESSION="):
+        # This pid namespace was made by an agent: others are hidden.
         return unknown("it ran outside of the sandbox that this command runs in")
     state = None
     with contextlib.suppress(MissionError):
@@ -126,15 +142,9 @@ def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     return alive(f"its agent still runs as pid {state.agent.pid}; its lock is gone")
 
 
-def _has_supervisor(session: Session, run: Run | None, layout: Layout) -> bool:
-    if run is not None:
-        return executor_of(run).is_alive()
-    if not session.run_id:
-        return False
-    from mosaic.runs.folders import run_of  # start-up: hardly ever needed
-
-    folder = run_of(layout.runs_dir, session.last_task_id or "", session.run_id).dir
-    return find_holder(os.path.realpath(folder)) is not None
+def _lost_run_dir(session: Session, layout: Layout) -> Path:
+    folder = layout.runs_dir / safe_segment(session.last_task_id or "")
+    return folder / safe_segment(session.run_id or "")
 
 
 def is_of_another_run(process: ProcessIdentity, run: Run) -> bool:
@@ -156,8 +166,6 @@ def _is_marked_elsewhere(pid: int, layout: Layout) -> bool:
 
 def _judge_by_number(session: Session, layout: Layout) -> Judgement | None:
     """Judge a session of which nothing is left but its pid in mission.json."""
-    from mosaic.machine.traces import started_moment  # start-up: hardly ever needed
-
     entry = find_entry(session.pid)
     is_hidden = entry is None and session.pid > 0
     if is_hidden and is_same_process(unseen_identity(session.pid)) is None:
@@ -180,18 +188,17 @@ def _find_unrecorded(snapshot: Snapshot, locked: Collection[str]) -> list[FoundL
         # The agent that started this command is hidden from it, as in a sandbox.
         marked[own] = [Marked(identity=unseen_identity(0), environ=dict(os.environ))]
     known = {*locked, *(lock.session_id for _, lock in list_locks(layout, copied=True))}
-    listed = {each.id: each for each in sessions} if marked else {}
-    found = [
-        _found_by_mark(session_id, processes, listed.get(session_id), layout)
-        for session_id, processes in marked.items()
-        if session_id not in locked and _still_counts(processes, listed.get(session_id))
-    ]
-    for session in sessions.without_end():
-        if session.id in known or session.id in marked:
+    found = []
+    for session_id, processes in marked.items():
+        session = sessions.find(session_id)
+        if session_id not in locked and _still_counts(processes, session):
+            found.append(_found_by_mark(session_id, processes, session, layout))
+    for listed in sessions.without_end():
+        if listed.id in known or listed.id in marked:
             continue
-        judgement = _judge_unlocked(session, layout)
-        if judgement is not None and _keeps_its_task(session, judgement, snapshot):
-            found.append(_found_by_list(session, judgement, layout))
+        judgement = _judge_unlocked(listed, layout)
+        if judgement is not None and _keeps_its_task(listed, judgement, snapshot):
+            found.append(_found_by_list(listed, judgement, layout))
     return found
 
 
@@ -232,12 +239,8 @@ def _found_by_mark(
     known = session or Session(id=session_id, runtime="", started_at=utc_now())
     task_id = agent.environ.get("MISSION_TASK", "")
     lock = replace(lock_of(known, agent.identity, layout), task_id=task_id, run_id=agent.run_id)
-    return FoundLock(
-        path=_lock_path(session_id, layout, in_worktree=in_worktree),
-        lock=lock,
-        judgement=replace(alive(because), is_stopped=is_stopped),
-        is_on_record=False,
-    )
+    judgement = replace(alive(because), is_stopped=is_stopped)
+    return _found(lock, judgement, layout, in_worktree=in_worktree)
 
 
 def lock_of(session: Session, process: ProcessIdentity, layout: Layout) -> SessionLock:
@@ -260,34 +263,30 @@ def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> Fo
     is_away = session.host != host_name()
     if is_away:
         process = replace(process, boot_id="", namespace="")
-    run = _run_of(session, layout)
+    run = _find_run(session, layout)
     meta = run.find_meta() if run is not None else None
     in_worktree = is_away or (meta is not None and _is_in_worktree(meta.cwd, layout))
-    return FoundLock(
-        path=_lock_path(session.id, layout, in_worktree=in_worktree),
-        lock=lock_of(session, process, layout),
-        judgement=judgement,
-        is_on_record=False,
-    )
+    lock = lock_of(session, process, layout)
+    return _found(lock, judgement, layout, in_worktree=in_worktree)
 
 
-def _run_of(session: Session, layout: Layout) -> Run | None:
+def _find_run(session: Session, layout: Layout) -> Run | None:
     from mosaic.runs.folders import find_run  # start-up: hardly ever needed
 
     return find_run(layout.runs_dir, session.run_id or "")
 
 
-def _lock_path(session_id: str, layout: Layout, *, in_worktree: bool) -> Path:
-    """Return where its lock would be: one in the main work tree keeps others from there."""
-    return layout.session_locks_dir / f"{session_id}.lock" if in_worktree else layout.session_lock
+def _found(
+    lock: SessionLock, judgement: Judgement, layout: Layout, *, in_worktree: bool
+) -> FoundLock:
+    """Return a session without a lock, with the place of the lock that it would have.
+
+    One in the main work tree keeps others from there.
+    """
+    own = layout.session_locks_dir / f"{lock.session_id}.lock"
+    path = own if in_worktree else layout.session_lock
+    return FoundLock(path=path, lock=lock, judgement=judgement, is_on_record=False)
 
 
 def _is_in_worktree(folder: str, layout: Layout) -> bool:
     return os.path.realpath(folder).startswith(f"{os.path.realpath(layout.worktrees_dir)}{os.sep}")
-
-
-def _sees_too_little() -> bool:
-    """Tell whether we are in a pid namespace that was made by an agent: others are hidden."""
-    from mosaic.machine.traces import sees_every_process  # start-up: hardly ever needed
-
-    return not sees_every_process() and bool(find_environment(1, "MISSION_SESSION="))
