@@ -38,11 +38,14 @@ if TYPE_CHECKING:
 class AgentProcess:
     """One agent. `start` once; `end_leftovers` when it has ended; `close` in the end."""
 
+    exit_code: int
+    """Negative for a signal; known after `end_leftovers`."""
+    _process: subprocess.Popen[bytes]
+
     def __init__(self, run: Run, order: Order) -> None:
         self._run = run
         self._order = order
         self._outlet: Outlet | None = None
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> ProcessIdentity:
         """Start it."""
@@ -85,22 +88,21 @@ class AgentProcess:
 
     def has_ended(self) -> bool:
         """Tell whether it has ended; it is not reaped, so that its group stays its own."""
-        assert self._process is not None
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, flags) is not None
+        return self._is_seen(os.WEXITED)
 
     def is_suspended(self) -> bool:
         """Tell whether it was suspended, as Ctrl-Z does, and not continued since."""
-        assert self._process is not None
-        flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-        try:
-            return os.waitid(os.P_PID, self._process.pid, flags) is not None
-        except ChildProcessError:
-            return False  # it has ended
+        with contextlib.suppress(ChildProcessError):  # it has ended
+            return self._is_seen(os.WSTOPPED)
+        return False
+
+    def _is_seen(self, change: int) -> bool:
+        flags = change | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, flags) is not None
 
     def signal(self, number: int) -> None:
         """Signal it: its whole group where it has one of its own."""
-        if self._process is None or self.has_ended():
+        if self.has_ended():
             return
         signal_it = os.kill if self._order.mode is Mode.INTERACTIVE else os.killpg
         # Not reaped, so the pid is still the agent's.
@@ -109,30 +111,17 @@ class AgentProcess:
             signal_it(self._process.pid, signal.SIGCONT)  # one that is stopped could not act
 
     def end_leftovers(self) -> int:
-        """Reap it, end everything that it started and left behind, and take its last words.
-
-        Returns:
-            How many processes it had left behind.
-        """
-        process = self._process
-        assert process is not None
+        """Reap it, end all that it left behind and return how many, and take its last words."""
         if self._order.mode is Mode.HEADLESS:
             # Nobody may be left in the group but its ended leader.
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self.exit_code = self._process.wait()
         swept = len(sweep_orphans(exclude=[self._outlet.pid] if self._outlet else []))
         if self._outlet:
             self._outlet.wait()
             self._outlet.give_up_reserve()
         return swept
-
-    @property
-    def exit_code(self) -> int:
-        """What it exited with; negative for a signal. Known after `end_leftovers`."""
-        assert self._process is not None
-        code: int = self._process.returncode
-        return code
 
     def close(self) -> None:
         """Give back what an agent that never started was given."""

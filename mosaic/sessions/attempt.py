@@ -18,16 +18,14 @@ from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.store.state import find_object
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mosaic.model import Session, Task
     from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.followups import Asked
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
+ATTEMPTS_NAME = "attempts.json"
 REASON_WORDS = {
     EndReason.COMPLETED: "completed",
     EndReason.FAILED: "failed",
@@ -115,7 +113,7 @@ def sessions_since(snapshot: Snapshot, task_id: str) -> list[Session]:
     """Return a task's ended sessions since a person last reopened or sent it back."""
     ended = _ended_sessions(snapshot, task_id)
     ids = [session.id for session in ended]
-    last = find_object(_place(snapshot.layout)).get(task_id)
+    last = find_object(snapshot.layout.state_dir / ATTEMPTS_NAME).get(task_id)
     return ended[ids.index(last) + 1 :] if last in ids else ended
 
 
@@ -127,7 +125,7 @@ def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
     sessions = snapshot.document.mission.sessions.of_task(task_id)
     if not sessions:
         return
-    place = _place(snapshot.layout)
+    place = snapshot.layout.state_dir / ATTEMPTS_NAME
     known = {**find_object(place), task_id: sessions[-1].id}
     with contextlib.suppress(MissionError):  # at worst a task is given up on too early
         write_private(place, json.dumps(known).encode(), root=snapshot.layout.state_dir)
@@ -136,7 +134,3 @@ def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
 def _ended_sessions(snapshot: Snapshot, task_id: str) -> list[Session]:
     listed = snapshot.document.mission.sessions.of_task(task_id)
     return [session for session in listed if session.ended_at is not None]
-
-
-def _place(layout: Layout) -> Path:
-    return layout.state_dir / "attempts.json"

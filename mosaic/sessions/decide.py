@@ -54,12 +54,10 @@ def decide_outcome(
     An agent that is cut off after it said finished has still finished.
 
     Args:
-        ended: how the process ended.
-        words: the same in one sentence.
+        ended: how the process ended; `words` say the same in one sentence.
         found: the task's status as the agent left it; None when the task is gone.
         missing_sections: handoff sections that say nothing; empty for a task without file.
         mode: interactive sessions have a person at the keyboard, whose `done` stands.
-        report: what the agent wrote of its run.
         lacks: what its work lacks beside the handoff, in words: scope kept, gates green.
     """
     if found is Status.DONE and mode is Mode.INTERACTIVE:

@@ -158,17 +158,14 @@ def run_gates(
     """Run all gates in their order, each as a recorded step; stop only when stopped.
 
     Args:
-        task_id: whose record they belong to.
-        cwd: where they run.
         gates: the gates; None: those of the mission as it stands.
         changed: the files that were changed; None: not known, so every gate counts.
         heartbeat_file: touched while they run, for the session that waits for them.
         tell: called with each result as it is known.
     """
     results = []
-    if gates is None:
-        gates = parse_gates(snapshot.document.mission.quality_gates)
-    for gate in gates:
+    configured = snapshot.document.mission.quality_gates
+    for gate in parse_gates(configured) if gates is None else gates:
         if changed is not None and gate.scope and outside_scope(changed, gate.scope) == [*changed]:
             result = GateResult(gate=gate, outcome="skipped", words="its scope was not touched")
         else:

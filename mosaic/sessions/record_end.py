@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from mosaic.plan.rules import Rules
     from mosaic.runs.record import Run, RunMeta, RunState
     from mosaic.store.draft import Draft
 
@@ -97,9 +96,8 @@ def record_end(mission_file: Path, meta: RunMeta, facts: RunEnd, lock_file: Path
 
     def record() -> Settled:
         doing = f"recording the end of {meta.session_id}"
-        with changing(
-            mission_file, doing=doing, timeout_seconds=LOCK_SECONDS, fenced=False
-        ) as draft:
+        lock = changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS, fenced=False)
+        with lock as draft:
             return record_end_in(draft, meta, facts, lock_file)
 
     return patiently(record)
@@ -113,7 +111,12 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
     run = facts.run or run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
     entry = draft.snapshot.find(meta.task_id)
     mission = draft.snapshot.document.mission
-    rules, lacks = _rules_of_run(run, meta, facts)
+    rules, lacks = facts.rules, [*facts.lacks]
+    if rules is None:
+        try:
+            rules = read_rules(run, meta)
+        except RecordError as error:
+            lacks += [error.message] if run.dir.is_dir() else []
     if rules and rules.has_file and entry and not entry.file:
         lacks.append("its task file is gone")
     task = entry.task if entry else None
@@ -153,16 +156,6 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
         note_changes(run, rules, changes, draft.snapshot.document)
     remove_lock(lock_file, meta.run_id)
     return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
-
-
-def _rules_of_run(run: Run, meta: RunMeta, facts: RunEnd) -> tuple[Rules | None, list[str]]:
-    """Return what a run is judged by, and what its work lacks so far."""
-    if facts.rules is not None:
-        return facts.rules, [*facts.lacks]
-    try:
-        return read_rules(run, meta), [*facts.lacks]
-    except RecordError as error:
-        return None, [*facts.lacks, error.message] if run.dir.is_dir() else [*facts.lacks]
 
 
 def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:
@@ -247,12 +240,8 @@ def finish_record(
 ) -> None:
     """Write an end into a run's record: an event, result.json, and state.json last of all.
 
-    Args:
-        facts: how it ended.
-        outcome: what that means.
-        state: where it stood; None leaves state.json as it is.
-        log: its events, where somebody has them open.
-        words: added to the event.
+    `state` is where it stood; None leaves state.json as it is. `log` are its events, where they
+    are open already; `words` are added to the event.
     """
     log = log or EventLog(run)
     status, reason = outcome.run_status, outcome.reason

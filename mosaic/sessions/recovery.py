@@ -258,8 +258,13 @@ def _facts(
         conversation=None,
         lost_output=tuple(lost_output_words(find_gaps(run.dir))),
         report=read_report(run),
-        lacks=_lacks(run, meta, mission) if meta.session_id else (),
     )
+    # Without its rules, that is said when the end is recorded.
+    with contextlib.suppress(RecordError):
+        if meta.session_id:
+            judged = judged_by(mission, read_rules(run, meta))
+            lacks = lacks_on_record(read_events(run).events, judged, meta.mode)
+            facts = replace(facts, lacks=lacks)
     with contextlib.suppress(MissionError):
         state = run.state()
         facts = replace(facts, conversation=state.runtime_session_id, started_at=state.started_at)
@@ -282,14 +287,6 @@ def _facts(
         answer=reader.answer,
         unread=follower.unread,
     )
-
-
-def _lacks(run: Run, meta: RunMeta, mission: Mission) -> tuple[str, ...]:
-    try:
-        judged = judged_by(mission, read_rules(run, meta))
-    except RecordError:
-        return ()  # added when the end is recorded: nothing can be said against its work
-    return lacks_on_record(read_events(run).events, judged, meta.mode)
 
 
 def _with_exit(facts: RunEnd, run: Run) -> RunEnd:

@@ -48,11 +48,7 @@ PATIENCE_SECONDS = sum(grace for _, grace in STOP_STAGES) + 30.0
 
 
 def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Session:
-    """End a live session and wait until its end is recorded.
-
-    Args:
-        session_id: the session; None where only one is live.
-        now: kill it at once.
+    """End a live session, or the only one, and wait until its end is recorded.
 
     Raises:
         FailedError: it runs on another machine or cannot be looked at, is not started in time,
@@ -60,22 +56,25 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
     """
     snapshot = read_mission(mission_file)
     found = _when_started(snapshot, _find_live(snapshot, session_id))
-    name = found.lock.session_id
+    lock = found.lock
     if found.judgement.life is Life.UNKNOWN:
         raise FailedError(
-            f"session `{name}` cannot be stopped from here",
+            f"session `{lock.session_id}` cannot be stopped from here",
             detail=found.judgement.because,
             hint=found.way_out,
         )
-    if found.lock.process.host != host_name():
-        raise FailedError(
-            f"session `{name}` runs on `{found.lock.process.host}`", hint="run `mission stop` there"
-        )
-    lock, runs_dir = found.lock, snapshot.layout.runs_dir
-    run = run_of(runs_dir, lock.task_id, lock.run_id)
+    if lock.process.host != host_name():
+        words = f"session `{lock.session_id}` runs on `{lock.process.host}`"
+        raise FailedError(words, hint="run `mission stop` there")
+    run = run_of(snapshot.layout.runs_dir, lock.task_id, lock.run_id)
     supervisor = _find_supervisor(run, found)
     if supervisor is None:
-        _expect_process_table(run)
+        if executor_of(run).is_alive() and find_process_table() is None:
+            raise FailedError(
+                f"run `{run.id}` cannot be stopped from here",
+                detail="there is neither /proc nor `ps`: no process can be told from another",
+                hint=f"make sure that `ps` answers, or `kill {run.state().supervisor_pid}` by hand",
+            )
         end_without_supervisor(run, lock.process, now=now)
     elif not _end_by_supervisor(run, supervisor, now=now):
         end_without_supervisor(run, lock.process, now=now)
@@ -89,28 +88,28 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
 def _ended_session(mission_file: Path, found: FoundLock) -> Session:
     """Return the session that was stopped, and record its end where nobody else did."""
     lock = found.lock
-    ended = _find_ended(mission_file, found)
+
+    def find_ended() -> Session | None:
+        mine = read_mission(mission_file).document.mission.sessions.find(lock.session_id)
+        return mine if mine is not None and mine.ended_at is not None else None
+
+    ended = find_ended()
     run = run_of(read_mission(mission_file).layout.runs_dir, lock.task_id, lock.run_id)
     # No record says how these ended; here everything of them was seen, and is gone now.
     is_judged_here = not found.is_on_record or is_elsewhere(lock.process) or not run.dir.is_dir()
     if ended is None and is_judged_here and not _remains(run, lock.process):
         with changing(mission_file, doing=f"recording the end of {lock.session_id}") as draft:
             end_session(draft, lock, found.path, unseen=EndReason.STOPPED)
-        ended = _find_ended(mission_file, found)
+        ended = find_ended()
     if ended is None:
         recover_if_needed(read_mission(mission_file))
-        ended = _find_ended(mission_file, found)
+        ended = find_ended()
     if ended is None:
         raise FailedError(
             f"session `{lock.session_id}` would not end",
             hint="`mission stop --now` kills it; `mission doctor` shows its processes",
         )
     return ended
-
-
-def _find_ended(mission_file: Path, found: FoundLock) -> Session | None:
-    mine = read_mission(mission_file).document.mission.sessions.find(found.lock.session_id)
-    return mine if mine is not None and mine.ended_at is not None else None
 
 
 def _find_supervisor(run: Run, found: FoundLock) -> ProcessIdentity | None:
@@ -150,16 +149,6 @@ def _end_by_supervisor(run: Run, supervisor: ProcessIdentity, *, now: bool) -> b
     wait_until(is_over, PATIENCE_SECONDS)
     entry = find_entry(supervisor.pid)
     return entry is None or not entry.is_stopped or not is_run_held(run.dir)
-
-
-def _expect_process_table(run: Run) -> None:
-    """Say why a supervisor cannot be asked to stop, where that is the system's doing."""
-    if executor_of(run).is_alive() and find_process_table() is None:
-        raise FailedError(
-            f"run `{run.id}` cannot be stopped from here",
-            detail="there is neither /proc nor `ps`: no process can be told from another",
-            hint=f"make sure that `ps` answers, or `kill {run.state().supervisor_pid}` by hand",
-        )
 
 
 def _find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:
