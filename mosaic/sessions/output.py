@@ -34,8 +34,6 @@ from mosaic.runtimes import get_runtime
 from mosaic.runtimes.readers import TextReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mosaic.model import Mission, Mode, Usage
     from mosaic.ports import OutputReader
     from mosaic.runs.record import Run, RunMeta
@@ -78,6 +76,7 @@ class OutputFollower:
         self._run = run
         self._reader = reader
         self.conversation = conversation
+        self._named: list[str] = []
         self._source: int | None = None
         self._transcript = Transcript(run)
         self._partial = bytearray()
@@ -91,13 +90,17 @@ class OutputFollower:
         self._usage: Usage | None = None
         self._heard_at = time.monotonic()
 
-    def read(self, limit_bytes: int | None = TURN_BYTES) -> Iterator[Observation]:
-        """Take what was written since the last call, up to a limit."""
+    def read(self, limit_bytes: int | None = TURN_BYTES) -> list[str]:
+        """Take what was written since the last call, up to a limit.
+
+        Returns:
+            The conversations that were named in it.
+        """
         if self._source is None:
             try:
                 self._source = os.open(self._run.stdout_log, os.O_RDONLY | os.O_CLOEXEC)
             except (FileNotFoundError, NotADirectoryError):
-                return
+                return []
         if limit_bytes is None:
             self._skip_ahead()
         until = None if limit_bytes is None else self.output_bytes + limit_bytes
@@ -109,7 +112,9 @@ class OutputFollower:
             self._heard_at = time.monotonic()
             is_dense = chunk.count(b"\n") > MOST_LINES
             self._in_haste = is_dense or self._behind() > BEHIND_BYTES
-            yield from self._take(chunk)
+            self._take(chunk)
+        named, self._named = self._named, []
+        return named
 
     @property
     def is_behind(self) -> bool:
@@ -124,7 +129,7 @@ class OutputFollower:
     def finish(self) -> None:
         """Take a last line that has no newline."""
         if self._partial and not self._skipping:
-            self._seen(bytes(self._partial))
+            self._read_line(bytes(self._partial))
         self._partial.clear()
         self._in_haste = False
         if not self._skipped:
@@ -147,30 +152,30 @@ class OutputFollower:
         self._source = None
         self._transcript.close()
 
-    def _take(self, chunk: bytes) -> Iterator[Observation]:
+    def _take(self, chunk: bytes) -> None:
         first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
         if first < 0:
             self._hold(chunk)
             return
         if not self._skipping:
-            yield from self._seen(bytes(self._partial) + chunk[:first])
+            self._read_line(bytes(self._partial) + chunk[:first])
         self._skipping = False
         self._partial.clear()
         if self._in_haste:
-            yield from self._glance(chunk, first + 1, last)
+            self._glance(chunk, first + 1, last)
         else:
             for line in lines_worth_reading(chunk, first + 1, last):
-                yield from self._seen(line)
+                self._read_line(line)
         self._hold(chunk[last + 1 :])
 
-    def _glance(self, chunk: bytes, start: int, stop: int) -> Iterator[Observation]:
+    def _glance(self, chunk: bytes, start: int, stop: int) -> None:
         """Look at the lines of a block that tell most, and keep all that are structured."""
         marks = self._reader.marks
         if marks and not self._skipped:
             self._transcript.keep(structured_part(chunk, start, stop))
         lines = telling_lines(chunk, start, stop, marks)
         for line in lines:
-            yield from self._fed(line)
+            self._feed(line)
         if marks:
             passed_over = stop + 1 - start - sum(len(line) + 1 for line in lines)
             self._passed_over += max(0, passed_over)
@@ -198,14 +203,13 @@ class OutputFollower:
             self._skipping = True
             self._partial.clear()
 
-    def _seen(self, line: bytes) -> list[Observation]:
+    def _read_line(self, line: bytes) -> None:
         if not self._skipped and self._reader.structured(line):
             self._transcript.keep(line + b"\n")
-        return self._fed(line)
+        self._feed(line)
 
-    def _fed(self, line: bytes) -> list[Observation]:
-        """Take note of what a line tells; a conversation that no record could name is left out."""
-        noted = []
+    def _feed(self, line: bytes) -> None:
+        """Take note of what a line tells, but for a conversation that no record could name."""
         for seen in self._reader.feed(line):
             if isinstance(seen, UsageSeen):
                 self._usage = seen.usage
@@ -213,10 +217,7 @@ class OutputFollower:
                 self._last = words_for(seen)
             elif _is_id(seen.conversation):
                 self.conversation = seen.conversation
-            else:
-                continue
-            noted.append(seen)
-        return noted
+                self._named.append(seen.conversation)
 
 
 def reader_of(meta: RunMeta, mission: Mission, mode: Mode) -> OutputReader:

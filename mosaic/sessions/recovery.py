@@ -274,8 +274,7 @@ def _facts(
     except MissionError:
         return facts
     follower = OutputFollower(run, reader, conversation=facts.conversation)
-    for _ in follower.read(limit_bytes=None):
-        continue
+    follower.read(limit_bytes=None)
     follower.finish()
     follower.close()
     reader.judge(ProcessEnd(exit_code=facts.exit_code or 0, stderr_tail=tail_text(run.stderr_log)))

@@ -29,7 +29,7 @@ from mosaic.machine.log_pipes import find_gaps
 from mosaic.machine.process import become_subreaper
 from mosaic.machine.wakeup import SignalQueue
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
-from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
+from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.records import asdict
 from mosaic.runs.checkpoint import Trigger, checkpoint_event
 from mosaic.runs.events import EventLog, EventType, exit_level, step_data
@@ -255,12 +255,10 @@ class Supervisor:
         self._stop_at = time.monotonic() + grace
 
     def _follow(self, **limit: int | None) -> None:
-        for seen in self._follower.read(**limit):
-            if isinstance(seen, ConversationKnown):
-                named = {"runtime_session_id": seen.conversation}
-                self._advance(**named)
-                words = "the runtime named its conversation"
-                self._note(EventType.RUNTIME_SESSION_KNOWN, words, **named)
+        for conversation in self._follower.read(**limit):
+            self._advance(runtime_session_id=conversation)
+            words, data = "the runtime named its conversation", {"runtime_session_id": conversation}
+            self.log.append(EventType.RUNTIME_SESSION_KNOWN, words, data=data)
         if self._watch:
             try:
                 self._watch(self._follower.progress(time.monotonic() - self._started))
