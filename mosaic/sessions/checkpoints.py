@@ -93,7 +93,7 @@ def checkpoint_task(
     else:
         with noted_step(snapshot, task.id, name="checkpoint", kind="git") as run:
             checkpoint = take(run)
-    return FoundCheckpoint(run=run, checkpoint=checkpoint)
+    return FoundCheckpoint(run, checkpoint)
 
 
 def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:

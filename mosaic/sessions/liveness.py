@@ -18,11 +18,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.machine.identity import boot_id, find_entry, host_name, is_elsewhere, is_same_process
+from mosaic.machine.identity import (
+    boot_id,
+    find_entry,
+    find_holder,
+    has_process_in,
+    host_name,
+    is_elsewhere,
+    is_same_process,
+)
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked
-from mosaic.machine.traces import find_holder, has_process_in
 from mosaic.records import dataclass, replace
 from mosaic.sessions.session_lock import list_locks
 

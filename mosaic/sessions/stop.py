@@ -13,6 +13,7 @@ from mosaic.executors import executor_of
 from mosaic.executors.supervised import ask_to_stop
 from mosaic.machine.identity import (
     find_entry,
+    find_holder,
     find_process_table,
     host_name,
     is_elsewhere,
@@ -20,7 +21,6 @@ from mosaic.machine.identity import (
 )
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.process import find_marked, send_signal
-from mosaic.machine.traces import find_holder
 from mosaic.model import EndReason
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of

@@ -20,16 +20,19 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.identity import find_entry, host_name, is_same_process, unseen_identity
-from mosaic.machine.paths import safe_segment
-from mosaic.machine.process import list_marked
-from mosaic.machine.traces import (
+from mosaic.machine.identity import (
     DELETED,
+    find_entry,
     find_environment,
     find_folder,
+    host_name,
+    is_same_process,
     sees_every_process,
     started_moment,
+    unseen_identity,
 )
+from mosaic.machine.paths import safe_segment
+from mosaic.machine.process import list_marked
 from mosaic.model import Session, SessionLock, Status
 from mosaic.records import dataclass, replace
 from mosaic.sessions.liveness import (
