@@ -51,42 +51,36 @@ class Attempt:
     is_set_back: bool = False
 
 
-def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
-    """Return what is known of earlier sessions on a task."""
+def plan_attempt(
+    snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
+) -> Attempt:
+    """Return what is known of earlier sessions, with what is asked to be gone on from."""
     from mosaic.runs.checkpoint import last_checkpoint  # start-up: `mission set` needs neither
     from mosaic.runs.report import find_asked
 
     sessions = _ended_sessions(snapshot, task.id)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
-    attempt = Attempt(
-        number=len(sessions) + 1, checkpoint=last_checkpoint(runs), asked=find_asked(runs)
-    )
-    if not sessions:
-        return attempt
-    last = sessions[-1]
-    why = REASON_WORDS[last.ended_reason] if last.ended_reason else "ended"
-    result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").find_result()
-    known = dict.fromkeys(filter(None, (result.summary, result.words)))
-    words = ": ".join(filter(None, (f"session {last.id} {why}", "; ".join(known))))
-    return replace(attempt, last_session=last, why_last_ended=words)
-
-
-def plan_attempt(
-    snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
-) -> Attempt:
-    """Return what is known of earlier sessions, with what is asked to be gone on from."""
-    attempt = attempt_of(snapshot, task)
+    attempt = Attempt(number=len(sessions) + 1, asked=find_asked(runs))
     if request.from_checkpoint is not None:
         found = find_checkpoint(snapshot, task.id, request.from_checkpoint)
         attempt = replace(attempt, checkpoint=found, is_set_back=True)
-    last = attempt.last_session
-    conversation = last.runtime_session_id if last else None
-    if not request.resuming or request.fresh or last is None or conversation is None:
+    else:
+        attempt = replace(attempt, checkpoint=last_checkpoint(runs))
+    if not sessions:
+        return attempt
+    last = sessions[-1]
+    run = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "")
+    why = REASON_WORDS[last.ended_reason] if last.ended_reason else "ended"
+    result = run.find_result()
+    known = dict.fromkeys(filter(None, (result.summary, result.words)))
+    words = ": ".join(filter(None, (f"session {last.id} {why}", "; ".join(known))))
+    attempt = replace(attempt, last_session=last, why_last_ended=words)
+    conversation = last.runtime_session_id
+    if not request.resuming or request.fresh or conversation is None:
         return attempt
     if last.runtime != runtime.name or not runtime.can_continue(conversation):
         return attempt
-    result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").result()
-    if result and result.cause == "usage":
+    if (recorded := run.result()) and recorded.cause == "usage":
         return attempt  # the runtime would not take that conversation: begin a new one
     return replace(attempt, conversation=conversation)
 

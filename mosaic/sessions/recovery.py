@@ -28,7 +28,7 @@ from mosaic.machine.log_pipes import find_gaps, wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked, send_signal
-from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Session, SessionLock
+from mosaic.model import EndReason, Mode, RunStatus
 from mosaic.plan.rules import Rules, judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
@@ -44,15 +44,16 @@ from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
-from mosaic.sessions.unrecorded import find_lost, is_of_another_run, lock_of
+from mosaic.sessions.unrecorded import find_lost, is_of_another_run
 from mosaic.store.state import ensure_state_dir, folders_of_ends, list_kept_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mosaic.model import Mission
+    from mosaic.model import Mission, SessionLock
     from mosaic.sessions.decide import Outcome
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
 
@@ -124,20 +125,9 @@ def record_kept_ends(draft: Draft) -> list[Settled]:
 def recover_in(draft: Draft) -> list[Settled]:
     """Record the end of every dead session, in a draft that has the mission lock."""
     settled = record_kept_ends(draft)
-    for found in find_locks(draft.layout):
-        if found.is_dead:
-            settled.append(end_session(draft, found.lock, found.path))
-    settled += [_end_lost(draft, session) for session in find_lost(draft.snapshot)]
+    settled += [end_session(draft, each) for each in find_locks(draft.layout) if each.is_dead]
+    settled += [end_session(draft, each) for each in find_lost(draft.snapshot)]
     return settled
-
-
-def _end_lost(draft: Draft, session: Session) -> Settled:
-    """End a session that is listed without an end, but that has no lock."""
-    layout = draft.layout
-    process = ProcessIdentity(pid=session.pid, started_at="", boot_id="", host=session.host)
-    lock = lock_of(session, process, layout)
-    run = find_run(layout.runs_dir, lock.run_id) or run_of(layout.runs_dir, lock.task_id, "gone")
-    return end_session(draft, lock, layout.session_lock, run=run)
 
 
 def recover_steps(runs: Iterable[Run], mission: Mission) -> list[Run]:
@@ -187,20 +177,16 @@ def _agent_lives(state: RunState) -> bool:
 
 
 def end_session(
-    draft: Draft,
-    lock: SessionLock,
-    lock_file: Path,
-    *,
-    unseen: EndReason = EndReason.CRASHED,
-    run: Run | None = None,
+    draft: Draft, found: FoundLock, *, unseen: EndReason = EndReason.CRASHED
 ) -> Settled:
     """Record the end of a session whose processes are gone, in a draft that has the mission lock.
 
-    Args:
-        unseen: what it ended as, where its record does not tell.
-        run: its run, where that is not the one that its lock names.
+    It ended as `unseen` where its record does not tell.
     """
-    run = run or run_of(draft.layout.runs_dir, lock.task_id, lock.run_id)
+    lock, runs_dir = found.lock, draft.layout.runs_dir
+    run = run_of(runs_dir, lock.task_id, lock.run_id)
+    if not run.dir.is_dir():
+        run = find_run(runs_dir, lock.run_id) or run
     meta = _meta_of(run, lock, draft.layout)
     folder = None
     with contextlib.suppress(HeldError):
@@ -212,7 +198,7 @@ def end_session(
             wait_until_written((run.stdout_log, run.stderr_log))
             collect_in(draft, run, meta)
         facts = _facts(run, meta, draft.snapshot.document.mission, unseen=unseen)
-        settled = record_end_in(draft, meta, facts, lock_file)
+        settled = record_end_in(draft, meta, facts, found.path)
         if folder is not None:
             _finish(run, meta, facts, settled.outcome)
     return settled

@@ -99,7 +99,7 @@ def _ended_session(mission_file: Path, found: FoundLock) -> Session:
     is_judged_here = not found.is_on_record or is_elsewhere(lock.process) or not run.dir.is_dir()
     if ended is None and is_judged_here and not _remains(run, lock.process):
         with changing(mission_file, doing=f"recording the end of {lock.session_id}") as draft:
-            end_session(draft, lock, found.path, unseen=EndReason.STOPPED)
+            end_session(draft, found, unseen=EndReason.STOPPED)
         ended = find_ended()
     if ended is None:
         recover_if_needed(read_mission(mission_file))

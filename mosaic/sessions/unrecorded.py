@@ -86,7 +86,7 @@ def live_or_unknown(snapshot: Snapshot) -> list[FoundLock]:
     return [found for found in find_sessions(snapshot) if not found.is_dead]
 
 
-def find_lost(snapshot: Snapshot) -> list[Session]:
+def find_lost(snapshot: Snapshot) -> list[FoundLock]:
     """Return sessions of this machine without an end, a lock or anything that lives of them."""
     open_sessions = snapshot.document.mission.sessions.without_end()
     if not any(session.host == host_name() for session in open_sessions):
@@ -101,7 +101,7 @@ def find_lost(snapshot: Snapshot) -> list[Session]:
     for session in waiting:
         judgement = None if session.id in known else _judge_unlocked(session, snapshot.layout)
         if judgement is not None and judgement.life is Life.DEAD:
-            lost.append(session)
+            lost.append(_found_by_list(session, judgement, snapshot.layout))
     return lost
 
 
@@ -241,12 +241,12 @@ def _found_by_mark(
     in_worktree = any(_is_in_worktree(each.removesuffix(DELETED), layout) for each in folders)
     known = session or Session(id=session_id, runtime="", started_at=utc_now())
     task_id = agent.environ.get("MISSION_TASK", "")
-    lock = replace(lock_of(known, agent.identity, layout), task_id=task_id, run_id=agent.run_id)
+    lock = replace(_lock_of(known, agent.identity, layout), task_id=task_id, run_id=agent.run_id)
     judgement = replace(alive(because), is_stopped=is_stopped)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
 
 
-def lock_of(session: Session, process: ProcessIdentity, layout: Layout) -> SessionLock:
+def _lock_of(session: Session, process: ProcessIdentity, layout: Layout) -> SessionLock:
     """Return the lock that a listed session would have."""
     return SessionLock(
         session_id=session.id,
@@ -269,7 +269,7 @@ def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> Fo
     run = _find_run(session, layout)
     meta = run.find_meta() if run is not None else None
     in_worktree = is_away or (meta is not None and _is_in_worktree(meta.cwd, layout))
-    lock = lock_of(session, process, layout)
+    lock = _lock_of(session, process, layout)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
 
 
