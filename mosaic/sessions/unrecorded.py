@@ -76,9 +76,15 @@ class Marked:
 
 def find_sessions(snapshot: Snapshot) -> list[FoundLock]:
     """Return every session that has a lock, and those that live, or may live, without one."""
-    locked = find_locks(snapshot.layout)
-    known = {found.lock.session_id for found in locked}
-    return [*locked, *_find_unrecorded(snapshot, known)]
+    found = find_locks(snapshot.layout)
+    locked = {each.lock.session_id for each in found}
+    marked = _find_marked_sessions(snapshot.layout)
+    for session_id, processes in marked.items():
+        session = snapshot.document.mission.sessions.find(session_id)
+        if session_id not in locked and _still_counts(processes, session):
+            found.append(_found_by_mark(session_id, processes, session, snapshot.layout))
+    unseen = _judge_unseen(snapshot, marked)
+    return [*found, *(each for each in unseen if _keeps_its_task(each, snapshot))]
 
 
 def live_or_unknown(snapshot: Snapshot) -> list[FoundLock]:
@@ -88,21 +94,20 @@ def live_or_unknown(snapshot: Snapshot) -> list[FoundLock]:
 
 def find_lost(snapshot: Snapshot) -> list[FoundLock]:
     """Return sessions of this machine without an end, a lock or anything that lives of them."""
-    open_sessions = snapshot.document.mission.sessions.without_end()
-    if not any(session.host == host_name() for session in open_sessions):
-        return []
-    locks = list_locks(snapshot.layout) + list_locks(snapshot.layout, copied=True)
+    return [found for found in _judge_unseen(snapshot) if found.is_dead]
+
+
+def _judge_unseen(snapshot: Snapshot, marked: Collection[str] | None = None) -> list[FoundLock]:
+    """Judge the listed sessions without an end, of which neither lock nor process is seen."""
+    layout = snapshot.layout
+    locks = list_locks(layout) + list_locks(layout, copied=True)
     known = {lock.session_id for _, lock in locks}
+    open_sessions = snapshot.document.mission.sessions.without_end()
     waiting = [session for session in open_sessions if session.id not in known]
-    if not waiting:
-        return []
-    known |= _find_marked_sessions(snapshot.layout).keys()
-    lost = []
-    for session in waiting:
-        judgement = None if session.id in known else _judge_unlocked(session, snapshot.layout)
-        if judgement is not None and judgement.life is Life.DEAD:
-            lost.append(_found_by_list(session, judgement, snapshot.layout))
-    return lost
+    if marked is None:
+        marked = _find_marked_sessions(layout) if waiting else ()
+    judged = [(each, _judge_unlocked(each, layout)) for each in waiting if each.id not in marked]
+    return [_found_by_list(each, judgement, layout) for each, judgement in judged if judgement]
 
 
 def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
@@ -115,6 +120,10 @@ def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
             found.setdefault(session_id, []).append(Marked(identity=identity, environ=environ))
     for processes in found.values():
         processes.sort(key=lambda each: (len(each.identity.started_at), each.identity.started_at))
+    own = os.environ.get("MISSION_SESSION")
+    if own and own not in found and os.environ.get("MISSION_FILE") == str(layout.mission_file):
+        # The agent that started this command is hidden from it, as in a sandbox.
+        found[own] = [Marked(identity=unseen_identity(0), environ=dict(os.environ))]
     return found
 
 
@@ -183,28 +192,6 @@ def _judge_by_number(session: Session, layout: Layout) -> Judgement | None:
     return unknown(f"pid {session.pid} may be its agent, and its record is gone")
 
 
-def _find_unrecorded(snapshot: Snapshot, locked: Collection[str]) -> list[FoundLock]:
-    layout, sessions = snapshot.layout, snapshot.document.mission.sessions
-    marked = _find_marked_sessions(layout)
-    own = os.environ.get("MISSION_SESSION")
-    if own and own not in marked and os.environ.get("MISSION_FILE") == str(layout.mission_file):
-        # The agent that started this command is hidden from it, as in a sandbox.
-        marked[own] = [Marked(identity=unseen_identity(0), environ=dict(os.environ))]
-    known = {*locked, *(lock.session_id for _, lock in list_locks(layout, copied=True))}
-    found = []
-    for session_id, processes in marked.items():
-        session = sessions.find(session_id)
-        if session_id not in locked and _still_counts(processes, session):
-            found.append(_found_by_mark(session_id, processes, session, layout))
-    for listed in sessions.without_end():
-        if listed.id in known or listed.id in marked:
-            continue
-        judgement = _judge_unlocked(listed, layout)
-        if judgement is not None and _keeps_its_task(listed, judgement, snapshot):
-            found.append(_found_by_list(listed, judgement, layout))
-    return found
-
-
 def _still_counts(processes: list[Marked], session: Session | None) -> bool:
     """Tell whether marked processes are a live session's, and not what an ended one left."""
     if session is None or session.ended_at is None:
@@ -214,10 +201,10 @@ def _still_counts(processes: list[Marked], session: Session | None) -> bool:
     return any(each.identity.pid == session.pid for each in processes)
 
 
-def _keeps_its_task(session: Session, judgement: Judgement, snapshot: Snapshot) -> bool:
-    if judgement.life is not Life.UNKNOWN:
-        return judgement.life is Life.ALIVE
-    entry = snapshot.find(session.last_task_id) if session.last_task_id else None
+def _keeps_its_task(found: FoundLock, snapshot: Snapshot) -> bool:
+    if found.judgement.life is not Life.UNKNOWN:
+        return found.judgement.life is Life.ALIVE
+    entry = snapshot.find(found.lock.task_id)
     # A person who reopens the task says by that that the session has ended.
     return entry is not None and entry.task.status is Status.IN_PROGRESS
 
