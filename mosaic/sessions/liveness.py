@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from enum import StrEnum
@@ -34,7 +35,7 @@ from mosaic.records import dataclass, replace
 from mosaic.sessions.session_lock import list_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from mosaic.model import SessionLock
@@ -198,39 +199,27 @@ def _observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:
     is_away = own_host and own_boot and is_elsewhere(process)
     lives = is_same_process(process) if own_host and own_boot and not is_away else None
     run_dir = layout.runs_dir / safe_segment(lock.task_id) / safe_segment(lock.run_id)
-    signs = Signs(
+    holds = own_host and is_run_held(run_dir)
+    pids = (lock.process.pid if lives or holds else 0, lock.supervisor_pid if holds else 0)
+    age, seen_as = 0.0, None
+    with contextlib.suppress(FileNotFoundError):
+        age = max(0.0, time.time() - os.stat(path).st_mtime)
+    if is_away:
+        marked = find_marked("MISSION_RUN_DIR", str(run_dir))
+        seen_as = min((each.pid for each in marked), default=None)
+        pids = (seen_as or 0, 0)
+    return Signs(
         own_host=own_host,
         own_boot=own_boot,
-        supervisor_holds_run=own_host and is_run_held(run_dir),
+        supervisor_holds_run=holds,
         process_lives=lives,
-        heartbeat_age_seconds=_age_seconds(path),
+        heartbeat_age_seconds=age,
         own_namespace=not is_away,
-        is_own=os.environ.get("MISSION_RUN_DIR") == str(run_dir),
-    )
-    if is_away:
-        return _with_other_namespace(signs, lock, run_dir)
-    if lives or signs.supervisor_holds_run:
-        return replace(signs, stopped_pid=_find_stopped(lock, signs))
-    return signs
-
-
-def _with_other_namespace(signs: Signs, lock: SessionLock, run_dir: Path) -> Signs:
-    """Add the signs of a session of another pid namespace of this machine."""
-    seen_as = min((each.pid for each in find_marked("MISSION_RUN_DIR", str(run_dir))), default=None)
-    entry = find_entry(seen_as) if seen_as is not None else None
-    return replace(
-        signs,
-        namespace_lives=has_process_in(lock.process.namespace),
+        namespace_lives=is_away and has_process_in(lock.process.namespace),
         seen_as=seen_as,
-        stopped_pid=seen_as if entry is not None and entry.is_stopped else None,
+        is_own=os.environ.get("MISSION_RUN_DIR") == str(run_dir),
+        stopped_pid=_find_stopped(pids),
     )
-
-
-def _age_seconds(path: Path) -> float:
-    try:
-        return max(0.0, time.time() - os.stat(path).st_mtime)
-    except FileNotFoundError:
-        return 0.0
 
 
 def is_run_held(run_dir: Path) -> bool:
@@ -240,9 +229,9 @@ def is_run_held(run_dir: Path) -> bool:
     return not run_dir.is_dir() and find_holder(os.path.realpath(run_dir)) is not None
 
 
-def _find_stopped(lock: SessionLock, signs: Signs) -> int | None:
-    """Return which of both a signal holds: the agent, or else its supervisor."""
-    for pid in (lock.process.pid, lock.supervisor_pid if signs.supervisor_holds_run else 0):
+def _find_stopped(pids: Iterable[int]) -> int | None:
+    """Return the first of these processes that a signal or a debugger holds."""
+    for pid in pids:
         entry = find_entry(pid) if pid else None
         if entry is not None and entry.is_stopped:
             return pid
