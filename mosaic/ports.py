@@ -222,6 +222,10 @@ class OutputReader(Protocol):
         """The agent's final answer; empty when there is none."""
 
     @property
+    def has_result(self) -> bool:
+        """Whether the agent has said how it ended, so that its exit code is not needed."""
+
+    @property
     def marks(self) -> Sequence[bytes]:
         """What a line holds that tells of the end, the conversation, or a command.
 

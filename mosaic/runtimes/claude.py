@@ -70,8 +70,8 @@ REFUSED_BY_HOOK = re.compile(
     r"(?:UserPromptSubmit|SessionStart) operation (?:blocked|stopped) by hook"
 )
 NOT_RUN = re.compile(
-    r"(?:PreToolUse:\w+ )?hook error|No such tool available"
-    r"|Claude requested permissions? |Permission to use "
+    r"(?:<tool_use_error>)?(?:Error: )?(?:(?:PreToolUse:\w+ )?hook error|No such tool available"
+    r"|Claude requested permissions? |Permission to use )"
 )
 """How the answer of a call begins that was refused before it ran."""
 INTERRUPTED = "The user doesn't want to proceed"
@@ -174,6 +174,11 @@ class ClaudeReader(EventReader):
         if isinstance(structured, dict):
             return as_text(json.dumps(structured, ensure_ascii=False))
         return as_text(result.get("result"))
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there was a result."""
+        return self._result is not None
 
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's tokens, and its part of the conversation's cost."""

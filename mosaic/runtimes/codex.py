@@ -170,6 +170,11 @@ class CodexReader(EventReader):
         """The last message."""
         return self._answer
 
+    @property
+    def has_result(self) -> bool:
+        """Whether its last turn has ended."""
+        return self._completed or self._failure is not None
+
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's part of the thread's totals. Money is reported nowhere."""
         total = self._total

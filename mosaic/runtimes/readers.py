@@ -72,6 +72,11 @@ class ExitCodeReader:
         """The final answer."""
         return ""
 
+    @property
+    def has_result(self) -> bool:
+        """Whether the output says how it ended."""
+        return False
+
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line."""
         del line

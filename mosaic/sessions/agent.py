@@ -21,6 +21,7 @@ from mosaic.machine.identity import identity_of_child
 from mosaic.machine.log_pipes import Outlet
 from mosaic.machine.process import install_path, spawn, sweep_orphans
 from mosaic.machine.signature import find_signature
+from mosaic.machine.terminal import TerminalState
 from mosaic.model import Mode
 from mosaic.ports import PromptChannel
 from mosaic.store.state import find_object, save_cache
@@ -46,11 +47,13 @@ class AgentProcess:
         self._run = run
         self._order = order
         self._outlet: Outlet | None = None
+        self._terminal: TerminalState | None = None
 
     def start(self) -> ProcessIdentity:
         """Start it."""
         order = self._order
         if order.mode is Mode.INTERACTIVE:
+            self._terminal = TerminalState()
             self._process = self._spawn(None, None, None)
         else:
             source = self._run.prompt_file if order.channel is PromptChannel.STDIN else os.devnull
@@ -117,6 +120,8 @@ class AgentProcess:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self.exit_code = self._process.wait()
+        if self._terminal and self.exit_code != 0:
+            self._terminal.restore()  # it may have been ended in the middle of its screen
         swept = len(sweep_orphans(exclude=[self._outlet.pid] if self._outlet else []))
         if self._outlet:
             self._outlet.wait()

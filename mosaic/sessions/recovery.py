@@ -39,7 +39,7 @@ from mosaic.runs.record import Run, RunMeta, RunState, tail_text
 from mosaic.runs.report import read_report
 from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.sessions.collect import collect_in
-from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
+from mosaic.sessions.decide import decide_step_outcome, lacks_on_record, natural_reason
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
@@ -254,6 +254,8 @@ def _facts(
         state = run.state()
         facts = replace(facts, conversation=state.runtime_session_id, started_at=state.started_at)
     facts = _with_exit(facts, run)
+    is_unseen = facts.ended is EndReason.CRASHED and facts.exit_code is None
+    is_unseen = is_unseen and cause is EndCause.CUT
     try:
         reader = reader_of(meta, mission, meta.mode)
     except MissionError:
@@ -262,7 +264,10 @@ def _facts(
     follower.read(limit_bytes=None)
     follower.finish()
     follower.close()
-    reader.judge(ProcessEnd(exit_code=facts.exit_code or 0, stderr_tail=tail_text(run.stderr_log)))
+    end = ProcessEnd(exit_code=facts.exit_code or 0, stderr_tail=tail_text(run.stderr_log))
+    ending = reader.judge(end)
+    if is_unseen and reader.has_result:
+        facts = replace(facts, ending=ending, ended=natural_reason(ending, end.exit_code))
     before = earlier_usage(mission.sessions, meta.session_id or "", follower.conversation)
     return replace(
         facts,

@@ -21,7 +21,7 @@ from mosaic.machine.identity import (
 )
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.process import find_marked, send_signal
-from mosaic.model import EndReason
+from mosaic.model import EndReason, Mode
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
 from mosaic.sessions.dead_sessions import recover_if_needed
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 STOPPED_SECONDS = 3.0
 """How long a supervisor may stay stopped although it was continued, before it is gone around."""
-PATIENCE_SECONDS = sum(grace for _, grace in STOP_STAGES) + 30.0
+PATIENCE_SECONDS = sum(grace for _, grace in STOP_STAGES[Mode.HEADLESS]) + 30.0
 
 
 def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Session:
@@ -188,7 +188,9 @@ def _when_started(snapshot: Snapshot, found: FoundLock) -> FoundLock:
 
 def end_without_supervisor(run: Run, agent: ProcessIdentity, *, now: bool) -> None:
     """End an agent whose supervisor is gone: itself, and all that carry the run's mark."""
-    for number, grace in STOP_STAGES[2:] if now else STOP_STAGES:
+    meta = run.find_meta()
+    stages = STOP_STAGES[meta.mode if meta else Mode.HEADLESS]
+    for number, grace in stages[2:] if now else stages:
         for process in _remains(run, agent):
             send_signal(process, number)
             send_signal(process, signal.SIGCONT)  # one that is stopped could not act on it

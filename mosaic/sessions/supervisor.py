@@ -5,12 +5,12 @@ depends on this one being alive or quick; the supervisor reads along. It is a ch
 whatever an agent leaves behind becomes its child and is ended with the run. The kernel lock on
 the run's folder, which it holds for as long as it lives, shows others that it does.
 
-Stopping goes interrupt → terminate → kill, then every orphan. SIGTERM, SIGHUP, and SIGINT
-where the agent does not share the terminal, ask for that; SIGUSR1 kills at once, and so does
-SIGQUIT (Ctrl-backslash) where the agent does not get it itself. Those ignored at the start
-stay so, for the agent too. The agent's work tree is saved before it is stopped and when it has
-ended. An agent that shares the terminal and suspends itself takes its supervisor along, so that
-the shell gets the terminal back; `fg` continues both.
+Stopping goes terminate → interrupt → kill (in a terminal: interrupt first), then every orphan.
+SIGTERM, SIGHUP, and SIGINT where the agent does not share the terminal, ask for that; SIGUSR1
+kills at once, and so does SIGQUIT (Ctrl-backslash) where the agent does not get it itself. Those
+ignored at the start stay so, for the agent too. The agent's work tree is saved before it is
+stopped and when it has ended. An agent that shares the terminal and suspends itself takes its
+supervisor along, so that the shell gets the terminal back; `fg` continues both.
 """
 
 from __future__ import annotations
@@ -48,12 +48,17 @@ if TYPE_CHECKING:
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0
-STOP_STAGES = (
-    (signal.SIGINT, INTERRUPT_GRACE_SECONDS),
-    (signal.SIGTERM, TERMINATE_GRACE_SECONDS),
-    (signal.SIGKILL, TERMINATE_GRACE_SECONDS),
-)
-"""What an agent is stopped with, and how long each is given."""
+_INTERRUPT = (signal.SIGINT, INTERRUPT_GRACE_SECONDS)
+_TERMINATE = (signal.SIGTERM, TERMINATE_GRACE_SECONDS)
+_KILL = (signal.SIGKILL, TERMINATE_GRACE_SECONDS)
+STOP_STAGES = {
+    Mode.HEADLESS: (_TERMINATE, _INTERRUPT, _KILL),
+    Mode.INTERACTIVE: (_INTERRUPT, _TERMINATE, _KILL),
+}
+"""What an agent is stopped with, and how long each is given.
+
+An interrupt means to claude that a person turned its tool down, and so it says when it goes on.
+"""
 POLL_SECONDS = 0.1
 PROGRESS_SECONDS = 2.0
 """How often the record says what the agent does, for those who look from elsewhere."""
@@ -247,7 +252,7 @@ class Supervisor:
     def _escalate(self) -> None:
         if self._stop is None or time.monotonic() < self._stop_at:
             return
-        number, grace = STOP_STAGES[min(self._stop_stage, 2)]
+        number, grace = STOP_STAGES[self._order.mode][min(self._stop_stage, 2)]
         self._agent.signal(number)
         self._stop_stage += 1
         self._stop_at = time.monotonic() + grace
@@ -265,7 +270,9 @@ class Supervisor:
 
     def _heed_time_limit(self) -> None:
         limit = self._order.timeout_seconds
-        if limit is not None and self._stop is None and time.monotonic() - self._started > limit:
+        is_over = limit is not None and time.monotonic() - self._started > limit
+        # One that ended while this process slept has not overrun its time.
+        if is_over and self._stop is None and not self._agent.has_ended():
             self.request_stop(EndReason.TIMEOUT)
 
     def _heed_silence(self) -> None:

@@ -88,7 +88,7 @@ class Loop(Ledger):
         if self._last_task == task.id:
             if wait_seconds > POLL_SECONDS * 10:
                 words = f"trying {task.id} again in {format_duration(wait_seconds)}"
-                if self._ledger.is_time_up_within(snapshot, wait_seconds):
+                if self.is_time_up_within(snapshot, wait_seconds):
                     return self._end(f"limit met: the time is up before {words}")
                 self._face.say(words)
             if not self._pause(wait_seconds):
