@@ -302,6 +302,10 @@ class RunSettings:
     """A larger untracked file is listed in a checkpoint, not taken in."""
     stalled_after_seconds: float | None = 300.0
     """How long an agent may be silent before that is an event; None: for ever."""
+    after_result_seconds: float | None = 20.0
+    """How long an agent may stay after its last answer before it is ended; None: for ever."""
+    background_seconds: float | None = 900.0
+    """The same while commands that it sent to the background go on; None: for ever."""
     private_files: PrivateFiles = PrivateFiles.LEAVE_OUT
     checkpoints: bool = True
     """Whether a run's work tree is saved while it goes on; at its end it always is."""

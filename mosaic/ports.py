@@ -223,7 +223,11 @@ class OutputReader(Protocol):
 
     @property
     def has_result(self) -> bool:
-        """Whether the agent has said how it ended, so that its exit code is not needed."""
+        """Whether the agent's last words say how it ended, so that its exit code is not needed."""
+
+    @property
+    def awaits_background(self) -> bool:
+        """Whether commands that it sent to the background go on, as far as it tells."""
 
     @property
     def marks(self) -> Sequence[bytes]:

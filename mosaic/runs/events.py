@@ -38,6 +38,7 @@ class EventType(StrEnum):
     RUN_PREPARED = "run_prepared"
     WORKER_STARTED = "worker_started"
     OUTPUT_STALLED = "output_stalled"
+    ENDED_AFTER_RESULT = "ended_after_result"
     OUTPUT_UNREAD = "output_unread"
     """Some of what it wrote was passed over or skipped while it was read along."""
     CHECKPOINT_CAPTURED = "checkpoint_captured"

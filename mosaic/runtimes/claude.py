@@ -158,7 +158,7 @@ class ClaudeReader(EventReader):
         super().__init__("claude")
         self._result: dict[str, Any] | None = None
         self._has_begun = False
-        self._has_spoken = False
+        self._has_spoken = self._is_in_turn = self._has_tasks = False
         self._tokens = Usage()
         self._costs = 0.0
         self._refused: dict[str, str] = {}
@@ -177,8 +177,13 @@ class ClaudeReader(EventReader):
 
     @property
     def has_result(self) -> bool:
-        """Whether there was a result."""
-        return self._result is not None
+        """Whether its last turn has ended."""
+        return self._result is not None and not self._is_in_turn
+
+    @property
+    def awaits_background(self) -> bool:
+        """Whether commands in the background go on."""
+        return self._has_tasks
 
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's tokens, and its part of the conversation's cost."""
@@ -224,7 +229,7 @@ class ClaudeReader(EventReader):
             self._has_begun = True
             yield from self._notice(event)
         elif kind == "assistant":
-            self._has_spoken = True
+            self._has_spoken = self._is_in_turn = True
             yield from self._said(as_dict(event.get("message")))
         elif kind == "user":
             yield from self._answered(event)
@@ -237,6 +242,8 @@ class ClaudeReader(EventReader):
                 attempt=as_count(event.get("attempt")),
                 detail=as_text(event.get("error")) or as_text(str(event.get("error_status"))),
             )
+        elif event.get("subtype") == "background_tasks_changed":
+            self._has_tasks = bool(as_list(event.get("tasks")))
         elif event.get("subtype") == "task_notification":
             yield from self._background_ended(
                 as_text(event.get("tool_use_id")),
@@ -296,6 +303,7 @@ class ClaudeReader(EventReader):
 
     def _ended(self, event: dict[str, Any]) -> Iterator[Observation]:
         self._result = event
+        self._is_in_turn = False
         models = as_dict(event.get("model_usage_since_last_result")).values()
         parts = [_model_usage(as_dict(each)) for each in models] or [plain_usage(event)]
         self._tokens = sum_usage((self._tokens, *parts)) or self._tokens

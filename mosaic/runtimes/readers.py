@@ -77,6 +77,11 @@ class ExitCodeReader:
         """Whether the output says how it ended."""
         return False
 
+    @property
+    def awaits_background(self) -> bool:
+        """Whether commands in the background go on."""
+        return False
+
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line."""
         del line

@@ -122,6 +122,11 @@ class OutputFollower:
         return named
 
     @property
+    def silent_seconds(self) -> float:
+        """How long nothing new was read."""
+        return time.monotonic() - self._heard_at
+
+    @property
     def is_behind(self) -> bool:
         """Whether more was written than read: the next `read` does not wait."""
         return self._behind() > 0
@@ -147,7 +152,7 @@ class OutputFollower:
             last=IN_HASTE if self._in_haste else self._last,
             output_bytes=self.output_bytes,
             usage=self._usage,
-            silent_seconds=time.monotonic() - self._heard_at,
+            silent_seconds=self.silent_seconds,
         )
 
     def close(self) -> None:

@@ -122,6 +122,7 @@ class Supervisor:
         self._next_save = 0.0
         self._silence = Silence()
         self._is_suspended = False
+        self._is_overdue = False
 
     def spawn(self, begin_tree: str | None = None) -> ProcessIdentity:
         """Start the agent, with the work tree as it stands now on record.
@@ -161,6 +162,7 @@ class Supervisor:
             self._suspend_with_agent()
             self._follow()
             self._heed_time_limit()
+            self._heed_result()
             self._escalate()
             self._heed_silence()
             self._save_now_and_then()
@@ -169,9 +171,10 @@ class Supervisor:
         self._follow(limit_bytes=None)
         self._follower.finish()
         exit_code = self._agent.exit_code
-        ending = self._ending(exit_code)
+        own_code = 0 if self._is_overdue else exit_code
+        ending = self._ending(own_code)
         end = RunEnd(
-            ended=self._stop or natural_reason(ending, exit_code),
+            ended=self._stop or natural_reason(ending, own_code),
             ending=ending,
             ended_at=utc_now(),
             duration_seconds=time.monotonic() - self._started,
@@ -250,7 +253,8 @@ class Supervisor:
             os.killpg(os.getpgrp(), signal.SIGTSTP)
 
     def _escalate(self) -> None:
-        if self._stop is None or time.monotonic() < self._stop_at:
+        is_to_end = self._is_overdue or self._stop is not None
+        if not is_to_end or time.monotonic() < self._stop_at:
             return
         number, grace = STOP_STAGES[self._order.mode][min(self._stop_stage, 2)]
         self._agent.signal(number)
@@ -273,7 +277,26 @@ class Supervisor:
         is_over = limit is not None and time.monotonic() - self._started > limit
         # One that ended while this process slept has not overrun its time.
         if is_over and self._stop is None and not self._agent.has_ended():
-            self.request_stop(EndReason.TIMEOUT)
+            if self._reader.has_result:
+                self._end_after_result("its time is up")
+            else:
+                self.request_stop(EndReason.TIMEOUT)
+
+    def _heed_result(self) -> None:
+        """End an agent that has given its last answer and stays; its answer is what counts."""
+        if self._stop is not None or not self._reader.has_result:
+            return
+        limit = self._settings.after_result_seconds
+        if self._reader.awaits_background:
+            limit = self._settings.background_seconds
+        silent = self._follower.silent_seconds
+        if limit is not None and silent > limit:
+            self._end_after_result(f"it stayed {silent:.0f} s after its last answer")
+
+    def _end_after_result(self, why: str) -> None:
+        if not self._is_overdue:
+            self._is_overdue = True
+            self._note(EventType.ENDED_AFTER_RESULT, f"ending the agent: {why}")
 
     def _heed_silence(self) -> None:
         """Note once when an agent has written nothing for long, and again the next time."""

@@ -243,6 +243,8 @@ def _run_settings(runs: JsonObject) -> RunSettings:
         checkpoint_base=runs.text("checkpointBase"),
         largest_file_bytes=usual.largest_file_bytes if size is None else size,
         stalled_after_seconds=_pause(runs, "stalledAfter", usual.stalled_after_seconds),
+        after_result_seconds=_pause(runs, "afterResult", usual.after_result_seconds),
+        background_seconds=_pause(runs, "background", usual.background_seconds),
         private_files=runs.word("privateFiles", PrivateFiles) or usual.private_files,
         checkpoints=runs.get("checkpoints") not in (False, "off"),
         log_tail_lines=None if lines is None else max(0, int(lines)),
