@@ -34,7 +34,7 @@ from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import refuse_links_out
 from mosaic.store.synchronize import synchronize
 from mosaic.store.trust import Standing
-from mosaic.text.conflict_markers import refuse_conflict
+from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
     from pathlib import Path
