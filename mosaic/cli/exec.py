@@ -11,7 +11,7 @@ from mosaic.cli.output import answer, clean, paint, warn
 from mosaic.cli.sessions_view import asked_lines
 from mosaic.codec import dump_record
 from mosaic.errors import RunNotFoundError, UsageError
-from mosaic.executors.terminal import TerminalExecutor
+from mosaic.executors.background import TerminalExecutor
 from mosaic.plan.durations import format_duration
 from mosaic.ports import Executor, Order
 from mosaic.runs.folders import find_run
