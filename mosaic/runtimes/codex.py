@@ -73,9 +73,7 @@ class Codex(CommandRuntime):
 
     def own_invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
-        model = launch.model or self.spec.model
-        folders = tuple(part for path in launch.folders for part in ("--add-dir", str(path)))
-        options = (*(("-m", model) if model else ()), *folders, *self.spec.args)
+        options = self.options(launch, "-m")
         resume = ("resume", launch.conversation) if launch.conversation else ()
         place = ("-C", str(launch.cwd))
         if launch.mode is Mode.INTERACTIVE:
