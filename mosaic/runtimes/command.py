@@ -43,9 +43,9 @@ from mosaic.records import replace
 from mosaic.runtimes.readers import (
     ExitCodeReader,
     TextReader,
-    as_count,
     as_money,
     as_text,
+    as_usage,
     command_ran,
     parse_object,
 )
@@ -281,12 +281,7 @@ class LineReader(TextReader):
                 path=as_text(event.get("path")), kind=as_text(event.get("kind")) or "update"
             )
         elif kind == "usage":
-            self._usage = Usage(
-                input_tokens=as_count(event.get("input_tokens")),
-                output_tokens=as_count(event.get("output_tokens")),
-                cached_input_tokens=as_count(event.get("cached_input_tokens")),
-                cost_usd=as_money(event.get("cost_usd")),
-            )
+            self._usage = replace(as_usage(event), cost_usd=as_money(event.get("cost_usd")))
             yield UsageSeen(usage=self._usage)
 
 

@@ -7,6 +7,7 @@ import signal
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from mosaic.model import Usage
 from mosaic.ports import CommandRan, EndCause, Ending, MessageSeen, OutputReader
 
 if TYPE_CHECKING:
@@ -222,6 +223,12 @@ def as_money(value: object, largest: float = LARGEST_SUM) -> float | None:
 def as_count(value: object) -> int:
     """Return a value if it is a number that counts, else 0."""
     return int(as_money(value, LARGEST_COUNT) or 0)
+
+
+def as_usage(event: dict[str, Any]) -> Usage:
+    """Return the tokens that an event counts."""
+    names = ("input_tokens", "output_tokens", "cached_input_tokens")
+    return Usage(**{name: as_count(event.get(name)) for name in names})
 
 
 def own_part(total: float | None, before: float | None) -> float | None:
