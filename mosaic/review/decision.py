@@ -52,9 +52,8 @@ def decide(
 ) -> Decided:
     """Record a decision: done, or back to todo with the reason in the notes.
 
-    Raises:
-        NotReadyError: the task does not wait for one, or there are objections to approving it
-            and `force` is not set.
+    Raises NotReadyError where the task does not wait for one, or there are objections to approving
+    it and `force` is not set.
     """
     if not approve and not (why or "").strip():
         raise UsageError("`--reject` needs a reason", hint='`--reject --why "what is missing"`')

@@ -108,8 +108,7 @@ def judge_claims(
 
     Args:
         changed: None where nothing can be known.
-        ran: in the order in which they ran.
-        knows_all_commands: whether `ran` is everything.
+        ran: in the order in which they ran; `knows_all_commands`, whether it is everything.
         roots: folders that absolute paths of claims may begin with.
         ignored: changed files that need no claim.
     """

@@ -165,7 +165,6 @@ class EventLog:
             self._waiting.clear()
 
     def _lines_after(self, last: bytes) -> bytes:
-        """Return the waiting events, numbered on from the last line of the file."""
         begin = self._seq_of(last) + 1 if last else 1
         numbered = enumerate(self._waiting, begin)
         return b"".join(event_line(self._run.id, seq, values) for seq, values in numbered)

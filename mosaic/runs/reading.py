@@ -77,11 +77,7 @@ class LogFile:
         self._is_inside_long_line = False
 
     def is_there(self) -> bool:
-        """Tell whether there is such a file, and open it.
-
-        Raises:
-            FileAccessError: it cannot be read, or is a symlink or no regular file.
-        """
+        """Tell whether it exists, and open it; a FileAccessError where it is not a readable file."""
         if self._descriptor is not None:
             return True
         try:
@@ -211,13 +207,12 @@ class LineSplitter:
 
     def feed(self, block: bytes) -> Iterator[Piece]:
         """Take a block."""
-        begin = 0
-        while (end := block.find(b"\n", begin)) >= 0:
-            self._held += block[begin:end]
+        *lines, rest = block.split(b"\n")
+        for line in lines:
+            self._held += line
             yield from self._parts()
             yield self._take(len(self._held), has_newline=True)
-            begin = end + 1
-        self._held += block[begin:]
+        self._held += rest
         yield from self._parts()
 
     def finish(self) -> Iterator[Piece]:
@@ -270,10 +265,8 @@ def parse_time(text: object) -> datetime | None:
 def parse_moment(text: str, now: datetime) -> datetime:
     """Return the moment that `10m` (ago), `10:30` or `2026-11-21T10:00:00Z` stands for.
 
-    A time of day is the last one that was; it and a date without a zone are local.
-
-    Raises:
-        UsageError: it is not a moment.
+    A time of day is the last one that was; it and a date without a zone are local. Raises
+    UsageError.
     """
     bare = text.strip()
     with suppress(UsageError, OverflowError):
@@ -292,10 +285,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
 def has_ended(run: Run) -> bool:
     """Tell whether a run is over: its record says so, or supervisor and agent are gone.
 
-    A run that is prepared and not started is not over.
-
-    Raises:
-        FileAccessError: that cannot be found out.
+    A run that is prepared and not started is not over. Raises FileAccessError.
     """
     try:
         state = run.state()
@@ -319,10 +309,8 @@ def follow(
     """Return what `read` returns of a log, again and again, until the run is over and all was read.
 
     With `held_to_the_end` the log's writer locks it until it has written everything, which may
-    be later than the end of the run. It ends too when `is_wanted` answers False.
-
-    Raises:
-        RecordError: the run's folder is gone.
+    be later than the end of the run. It ends too when `is_wanted` answers False, and with a
+    RecordError when the run's folder is gone.
     """
     patience: float | None = None
     while is_wanted():

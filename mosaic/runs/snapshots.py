@@ -77,10 +77,7 @@ def take_checkpoint(
     A work tree that cannot be taken (no git, a full disk) leaves a checkpoint without a
     tree that says why. `base` is compared with; else that of the settings, or of the run.
     With `only_if_changed` none is taken where the tree is that of the task's last one.
-
-    Raises:
-        HeldError: another process takes checkpoints of this task and does not end.
-        FileAccessError: the record cannot be written.
+    Raises HeldError where another process takes checkpoints of the task and does not end.
     """
     run = source.run
     with hold_folder(run.dir.parent, wait_seconds=TURN_SECONDS):
@@ -251,7 +248,6 @@ def _with_logs(
 
 
 def _log_tail(run: Run, most_lines: int | None) -> bytes:
-    """Return the end of what a run wrote: stdout, then stderr."""
     parts = []
     for path, limit in ((run.stdout_log, STDOUT_TAIL_BYTES), (run.stderr_log, STDERR_TAIL_BYTES)):
         tail = tail_bytes(path, limit)

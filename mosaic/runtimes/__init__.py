@@ -26,11 +26,7 @@ PREFERRED = ("claude", "codex")
 
 
 def get_runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Runtime:
-    """Return the runtime of a name, built-in or of the mission's own `specs`.
-
-    Raises:
-        RuntimeUnknownError: there is none.
-    """
+    """Return the runtime of a name, built-in or of the mission's own; or RuntimeUnknownError."""
     spec = specs.get(name)
     if name not in BUILT_IN and (spec is None or not spec.command):
         raise RuntimeUnknownError(name, known_runtimes(specs))

@@ -230,7 +230,6 @@ class ClaudeReader(EventReader):
 
 
 def _judge_error(result: dict[str, Any], answer: str) -> Ending:
-    """Judge a result that says it is an error."""
     subtype = as_text(result.get("subtype"))
     errors = "; ".join(filter(None, map(as_text, as_list(result.get("errors")))))
     words = answer or errors or subtype
