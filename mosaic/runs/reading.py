@@ -77,7 +77,7 @@ class LogFile:
         self._is_inside_long_line = False
 
     def is_there(self) -> bool:
-        """Tell whether it exists, and open it; a FileAccessError where it is not a readable file."""
+        """Tell whether it exists, and open it; FileAccessError where it is no readable file."""
         if self._descriptor is not None:
             return True
         try:

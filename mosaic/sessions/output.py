@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.codec import is_line
-from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.ports import (
     CommandRan,
@@ -277,9 +276,8 @@ def observe_session(found: FoundLock, layout: Layout) -> LiveSession:
     lock = found.lock
     run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
     elapsed = (utc_now() - lock.started_at).total_seconds()
-    try:
-        state = run.state()
-    except MissionError:
+    state = run.find_state()
+    if state is None:
         progress = Progress(elapsed_seconds=elapsed, last="", output_bytes=0, usage=None)
         return LiveSession(found=found, progress=progress)
     if state.started_at is not None:

@@ -15,7 +15,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, Session, Status, Usage, total_usage
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.events import STEP_EVENTS, EventLog, step_data
+from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import advance
 from mosaic.runs.result import RunEnd, write_result
@@ -235,7 +235,7 @@ def finish_record(
         words: added to the event.
     """
     log = log or EventLog(run)
-    kind = STEP_EVENTS[outcome.run_status]
+    kind = EventType(f"step_{outcome.run_status.value}")
     data = step_data(
         run,
         exit_code=facts.exit_code,

@@ -8,7 +8,6 @@ of life as its end. Nothing is decided from what cannot be read.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -181,10 +180,7 @@ def _end_run(
 
 def _finish(run: Run, meta: RunMeta, facts: RunEnd, outcome: Outcome) -> None:
     (run.dir / RESERVE_NAME).unlink(missing_ok=True)
-    try:
-        state: RunState | None = run.state()
-    except MissionError:
-        state = None  # a broken state is left for people to look at
+    state = run.find_state()  # a broken one is left for people to look at
     if state is not None and state.status not in (RunStatus.PREPARED, RunStatus.RUNNING):
         state = None
     words = "; recorded after its supervisor was gone"
@@ -216,8 +212,7 @@ def _facts(
         report=read_report(run),
         lacks=_lacks(run, meta, mission) if meta.session_id else (),
     )
-    with contextlib.suppress(MissionError):
-        state = run.state()
+    if state := run.find_state():
         facts = replace(facts, conversation=state.runtime_session_id, started_at=state.started_at)
     facts = _with_exit(facts, run)
     try:

@@ -18,7 +18,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
 from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import (
@@ -118,10 +117,7 @@ def judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
         return Judgement(life=Life.ALIVE, because="its supervisor still runs; its lock is gone")
     if _sees_too_little():
         return unknown("it ran outside of the sandbox that this command runs in")
-    try:
-        state = run.state() if run is not None else None
-    except MissionError:
-        state = None
+    state = run.find_state() if run is not None else None
     if state is None:
         return _judge_by_number(session, layout)
     if state.agent is None:
