@@ -97,11 +97,7 @@ class Claude(CommandRuntime):
         """Say how to start it."""
         conversation = launch.conversation or self._new_id()
         which = "--resume" if launch.conversation else "--session-id"
-        model = launch.model or self.spec.model
-        folders = tuple(part for path in launch.folders for part in ("--add-dir", str(path)))
-        options = (
-            which, conversation, *(("--model", model) if model else ()), *folders, *self.spec.args,
-        )  # fmt: skip
+        options = (which, conversation, *self.options(launch, "--model"))
         if launch.mode is Mode.INTERACTIVE:
             # Options that take several values would swallow a prompt behind them.
             argv = ("claude", *options, "--", argument_prompt(launch))
@@ -109,7 +105,8 @@ class Claude(CommandRuntime):
         else:
             output = ("-p", "--output-format", "stream-json", "--verbose")
             schema = ("--json-schema", launch.answer_schema.text) if launch.answer_schema else ()
-            permissions = _permissions(launch, self.spec.args)
+            has_own = any(arg.startswith(OWN_PERMISSIONS) for arg in self.spec.args)
+            permissions = LOOK_ONLY if launch.read_only else () if has_own else PERMISSIONS
             argv = ("claude", *output, *permissions, *options, *schema)
             channel = PromptChannel.STDIN
         return Invocation(argv=argv, channel=channel, conversation=conversation)
@@ -139,13 +136,6 @@ class Claude(CommandRuntime):
     def headless_reader(self) -> OutputReader:
         """Return a fresh reader of `stream-json`."""
         return ClaudeReader()
-
-
-def _permissions(launch: Launch, args: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what it may do unasked; what the user's own `args` say of that wins."""
-    if launch.read_only:
-        return LOOK_ONLY
-    return () if any(arg.startswith(OWN_PERMISSIONS) for arg in args) else PERMISSIONS
 
 
 class ClaudeReader(EventReader):
@@ -350,7 +340,6 @@ def _result_text(content: object) -> str:
 
 
 def _judge_error(result: dict[str, Any], answer: str) -> Ending:
-    """Judge a result that says it is an error."""
     subtype = as_text(result.get("subtype"))
     errors = "; ".join(filter(None, map(as_text, as_list(result.get("errors")))))
     words = answer or errors or subtype
