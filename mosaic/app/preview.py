@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
-from mosaic.records import asdict, dataclass
+from mosaic.records import dataclass
 from mosaic.sessions.briefing import preview_hand_off
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.dead_sessions import read_recovered
@@ -77,7 +77,7 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
     if with_launch:
         from mosaic.sessions.prepare import plan_launch  # start-up
 
-        launch = asdict(plan_launch(snapshot, found, request))
+        launch = plan_launch(snapshot, found, request)
     return HandOffPreview(
         task=TaskView(found.task),
         runtime=found.runtime.name,

@@ -33,7 +33,6 @@ from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 from mosaic.records import dataclass, field, replace
-from mosaic.runs.result import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,6 +165,8 @@ class Run:
 
     def result(self) -> Mapping[str, Any] | None:
         """Read result.json; None when the run has not got one."""
+        from mosaic.runs.result import StepResult  # start-up: most looks need no result
+
         path = self.dir / "result.json"
         data = find_bytes(path)
         return None if data is None else dump_record(load_record(StepResult, data, path))

@@ -55,14 +55,15 @@ class Attempt:
 
 def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
     """Return what is known of earlier sessions on a task."""
-    from mosaic.runs.checkpoint import last_checkpoint  # start-up: `mission set` needs neither
-    from mosaic.runs.followups import find_asked
+    from mosaic.runs.followups import find_asked  # start-up: `mission set` needs neither
 
     sessions = _ended_sessions(snapshot, task.id)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
-    attempt = Attempt(
-        number=len(sessions) + 1, checkpoint=last_checkpoint(runs), asked=find_asked(runs)
-    )
+    attempt = Attempt(number=len(sessions) + 1, asked=find_asked(runs))
+    if any(any(run.checkpoints.glob("*.json")) for run in runs):
+        from mosaic.runs.checkpoint import last_checkpoint
+
+        attempt = replace(attempt, checkpoint=last_checkpoint(runs))
     if not sessions:
         return attempt
     last = sessions[-1]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.codec import dump_json, format_moment
+from mosaic.codec import dump_json, dump_record
 from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
 from mosaic.git.git import current_branch
 from mosaic.machine.clock import utc_now
@@ -32,7 +31,6 @@ from mosaic.prompts.context import (
     dependency_report,
 )
 from mosaic.records import dataclass
-from mosaic.runs.record import Run
 from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
 from mosaic.sessions.choice import choose_runtime, choose_task
 from mosaic.store.state import ensure_state_dir
@@ -45,12 +43,15 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue, Milestone, Session, Task
     from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
+    from mosaic.runs.record import Run
     from mosaic.sessions.attempt import Attempt
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.store.templates import Template
     from mosaic.workspaces.record import Workspace
+
+CHECKPOINT_KEYS = ("seq", "created_at", "summary", "note", "run_id", "tree", "commit", "stat")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +64,7 @@ class Occasion:
     attempt: Attempt
     session_id: str | None = None
     """None when nothing is launched."""
-    run_id: str | None = None
-    prompt_file: str | None = None
-    run_dir: str | None = None
+    run: Run | None = None
     workspace: Workspace | None = None
     """The worktree that the agent works in; None: the mission's own work tree."""
 
@@ -79,6 +78,7 @@ class Briefing:
     """next-task.json, whole."""
     template: Template
     template_path: str
+    """As it is shown."""
 
     def origin(self) -> dict[str, JsonValue]:
         """Return template and digests, for the run record."""
@@ -96,11 +96,14 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     """Render the prompt and the capsule of a hand-off. Writes nothing."""
     from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
 
-    layout = snapshot.layout
-    text = _task_text(snapshot, task)
-    context = _context(snapshot, task, text, occasion)
-    name = "resume.md.j2" if occasion.attempt.last_session else "continuation.md.j2"
-    template = load_template(name, layout)
+    layout, mission, attempt = snapshot.layout, snapshot.document.mission, occasion.attempt
+    milestones = mission.milestones
+    milestone = next((each for each in milestones if each.id == task.milestone), None)
+    milestone = milestone or current_milestone(milestones)
+    context = _context(snapshot, task, milestone, occasion)
+    template = load_template(
+        "resume.md.j2" if attempt.last_session else "continuation.md.j2", layout
+    )
     shown = layout.shown(template.path)
     prompt = render_prompt(
         template.source,
@@ -109,10 +112,27 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         partials=load_partials(layout),
         compiled=compiled_templates,
     )
-    capsule = _capsule(snapshot, task, context, occasion)
+    capsule = CapsuleInput(
+        generated_at=occasion.now,
+        runtime=occasion.runtime,
+        mission=mission,
+        project_path=context.project.path,
+        task=task,
+        progress=measure_progress(snapshot.tasks),
+        milestone=milestone,
+        branch=context.branch,
+        session_id=occasion.session_id,
+        run_id=context.run_id,
+        missing_sections=context.task.missing_sections,
+        dependencies=context.dependencies,
+        acceptance_criteria=context.task.acceptance_criteria,
+        previous_session=mission.sessions.last(),
+        checkpoint=_checkpoint_values(attempt.checkpoint),
+        prompt_file=str(occasion.run.prompt_file) if occasion.run else None,
+    )
     return Briefing(
         prompt=prompt,
-        capsule=capsule,
+        capsule=dump_json(build_capsule(capsule)).decode(),
         template=template,
         template_path=shown,
     )
@@ -151,27 +171,31 @@ def save_capsule(layout: Layout, capsule: str) -> None:
     write_private(layout.capsule_file, capsule.encode(), root=layout.state_dir)
 
 
-def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> PromptContext:
-    mission = snapshot.document.mission
-    layout = snapshot.layout
+def _context(
+    snapshot: Snapshot, task: Task, milestone: Milestone | None, occasion: Occasion
+) -> PromptContext:
+    mission, run, workspace = snapshot.document.mission, occasion.run, occasion.workspace
     progress = measure_progress(snapshot.tasks)
-    milestone = _milestone(snapshot, task)
     attempt = occasion.attempt
     last = mission.sessions.last()
+    project = workspace.project if workspace else snapshot.layout.project
+    worktree = None
+    if workspace is not None:
+        worktree = WorktreeFacts(
+            path=str(project), branch=workspace.branch, base=workspace.base_commit
+        )
     return PromptContext(
-        project=ProjectFacts(
-            name=mission.name, description=mission.description, path=str(_project(layout, occasion))
-        ),
+        project=ProjectFacts(name=mission.name, description=mission.description, path=str(project)),
         mission=NameFacts(id=mission.id, name=mission.name),
         state=StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
-        files=_files(layout, task, occasion),
-        worktree=_worktree(occasion.workspace),
-        task=_task_facts(task, text),
+        files=_files(snapshot.layout, task, occasion),
+        worktree=worktree,
+        task=_task_facts(task, _task_text(snapshot, task)),
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
         quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
         milestone=NameFacts(id=milestone.id, name=milestone.name) if milestone else None,
-        branch=current_branch(_project(layout, occasion)),
+        branch=current_branch(project),
         previous_session=_previous_session(last) if last is not None else None,
         dependencies=_dependencies(snapshot, task),
         attempt=AttemptFacts(
@@ -184,16 +208,9 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
             failed_gates=attempt.asked.failed_gates,
         ),
         session_id=occasion.session_id,
-        run_id=occasion.run_id,
+        run_id=run.id if run else None,
         command=own_command(),
     )
-
-
-def _milestone(snapshot: Snapshot, task: Task) -> Milestone | None:
-    """Return the task's own milestone, else the current one."""
-    milestones = snapshot.document.mission.milestones
-    own = next((each for each in milestones if each.id == task.milestone), None)
-    return own or current_milestone(milestones)
 
 
 def own_command() -> str | None:
@@ -206,65 +223,46 @@ def own_command() -> str | None:
     return which("mission")
 
 
-def _project(layout: Layout, occasion: Occasion) -> Path:
-    return occasion.workspace.project if occasion.workspace else layout.project
-
-
 def _files(layout: Layout, task: Task, occasion: Occasion) -> FileFacts:
     """Return where the mission's files are; from a worktree, whose copies do not count, whole."""
-    away = occasion.workspace is not None
-
-    def shown(path: Path) -> str:
-        return str(path) if away else layout.shown(path)
-
+    shown = str if occasion.workspace is not None else layout.shown
+    run = occasion.run
     return FileFacts(
         manifest=shown(layout.manifest_file),
         scratchpad=shown(layout.scratchpad_file),
         tasks=shown(layout.tasks_file),
         task=shown(layout.project / task.file) if task.file else None,
         # A later hand-off, or a mere look at the next one, writes next-task.json anew.
-        capsule=_own_capsule(occasion) or shown(layout.capsule_file),
-        run_dir=occasion.run_dir,
-    )
-
-
-def _own_capsule(occasion: Occasion) -> str | None:
-    return str(Run(dir=Path(occasion.run_dir)).capsule_file) if occasion.run_dir else None
-
-
-def _worktree(workspace: Workspace | None) -> WorktreeFacts | None:
-    if workspace is None:
-        return None
-    return WorktreeFacts(
-        path=str(workspace.project), branch=workspace.branch, base=workspace.base_commit
+        capsule=str(run.capsule_file) if run else shown(layout.capsule_file),
+        run_dir=str(run.dir) if run else None,
     )
 
 
 def _task_facts(task: Task, text: str) -> TaskFacts:
     from mosaic.text.frontmatter import find_block  # start-up: yaml, mistune
-    from mosaic.text.sections import acceptance_criteria, handoff_texts, missing_sections
+    from mosaic.text.sections import (
+        HANDOFF_SECTIONS,
+        acceptance_criteria,
+        find_sections,
+        handoff_texts,
+        missing_sections,
+    )
 
     block = find_block(text)
     body = text[block.body_start :] if block else text
     notes = handoff_texts(body)["notes"] if text else ""
+    # The handoff sections are for the agent to fill.
+    handoff = [s.line for s in find_sections(body) if s.name in HANDOFF_SECTIONS]
+    before_it = body.splitlines()[: handoff[0] - 1 if handoff else None]
     return TaskFacts(
         id=task.id,
         fields=field_values(task),
         extra=task.extra,
-        body=_before_handoff(body),
+        body="\n".join(before_it).strip(),
         missing_sections=missing_sections(text) if text else (),
         acceptance_criteria=acceptance_criteria(text),
         notes="\n".join(filter(None, (task.notes, notes))),
     )
-
-
-def _before_handoff(body: str) -> str:
-    """Return a task's body up to its handoff sections, which are for the agent to fill."""
-    from mosaic.text.sections import HANDOFF_SECTIONS, find_sections
-
-    lines = [s.line for s in find_sections(body) if s.name in HANDOFF_SECTIONS]
-    kept = body.splitlines()[: lines[0] - 1] if lines else body.splitlines()
-    return "\n".join(kept).strip()
 
 
 def _dependencies(snapshot: Snapshot, task: Task) -> tuple[DependencyReport, ...]:
@@ -273,11 +271,8 @@ def _dependencies(snapshot: Snapshot, task: Task) -> tuple[DependencyReport, ...
     reports = []
     for name in task.depends_on:
         other = snapshot.find_task(name)
-        if other is None:
-            reports.append(DependencyReport(id=name))
-        else:
-            sections = handoff_texts(_task_text(snapshot, other))
-            reports.append(dependency_report(other, sections))
+        known = handoff_texts(_task_text(snapshot, other)) if other else {}
+        reports.append(dependency_report(other, known) if other else DependencyReport(id=name))
     return tuple(reports)
 
 
@@ -298,29 +293,6 @@ def _task_text(snapshot: Snapshot, task: Task) -> str:
     return snapshot.task_text(task).replace("\r\n", "\n")
 
 
-def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: Occasion) -> str:
-    mission = snapshot.document.mission
-    given = CapsuleInput(
-        generated_at=occasion.now,
-        runtime=occasion.runtime,
-        mission=mission,
-        project_path=str(_project(snapshot.layout, occasion)),
-        task=task,
-        progress=measure_progress(snapshot.tasks),
-        milestone=_milestone(snapshot, task),
-        branch=context.branch,
-        session_id=occasion.session_id,
-        run_id=occasion.run_id,
-        missing_sections=context.task.missing_sections,
-        dependencies=context.dependencies,
-        acceptance_criteria=context.task.acceptance_criteria,
-        previous_session=mission.sessions.last(),
-        checkpoint=_checkpoint_values(occasion.attempt.checkpoint),
-        prompt_file=occasion.prompt_file,
-    )
-    return dump_json(build_capsule(given)).decode()
-
-
 def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:
     found = attempt.checkpoint
     if found is None:
@@ -336,18 +308,9 @@ def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:
 
 
 def _checkpoint_values(found: FoundCheckpoint | None) -> dict[str, JsonValue] | None:
-    """Return a checkpoint as the capsule tells it."""
+    """Return a checkpoint as the capsule has it."""
     if found is None:
         return None
-    checkpoint = found.checkpoint
-    return {
-        "seq": checkpoint.seq,
-        "created_at": format_moment(checkpoint.created_at),
-        "summary": checkpoint.summary,
-        "note": checkpoint.note,
-        "run_id": checkpoint.run_id,
-        "tree": checkpoint.tree,
-        "commit": checkpoint.commit,
-        "stat": checkpoint.stat,
-        "patch": str(found.patch) if found.patch else None,
-    }
+    values = dump_record(found.checkpoint)
+    patch = str(found.patch) if found.patch else None
+    return {**{key: values[key] for key in CHECKPOINT_KEYS}, "patch": patch}

@@ -11,7 +11,6 @@ from mosaic.errors import (
     TaskNotReadyError,
     UsageError,
 )
-from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.ready import Reason, Selection, refusal_of, select_tasks, summarize_waiting
 from mosaic.records import dataclass
@@ -63,9 +62,8 @@ def select_from(
         reserved: tasks that are taken though no lock says so yet, with by whom.
         live: the sessions that live, where the caller has looked already.
     """
-    taken = dict(reserved or {})
     found = live_or_unknown(snapshot) if live is None else live
-    taken |= {each.lock.task_id: each.lock.session_id for each in found}
+    taken = {**(reserved or {}), **{each.lock.task_id: each.lock.session_id for each in found}}
     return select_tasks(
         snapshot.tasks,
         snapshot.document.mission.milestones,
@@ -87,7 +85,9 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
         )
     _refuse_unknown_milestone(snapshot, request.milestone)
     selection = select_from(snapshot, milestone=request.milestone)
-    _refuse_broken_table(snapshot)
+    for problem in snapshot.problems:
+        if problem.task_id is None:  # a table that cannot be read may say anything of any task
+            raise problem.error
     if request.resuming:
         return _task_to_resume(snapshot, selection, request)
     if request.task_id is None:
@@ -134,31 +134,23 @@ def _refuse_unknown_milestone(snapshot: Snapshot, milestone: str | None) -> None
         raise UsageError(f"no milestone is called `{milestone}`", detail=f"known: {names}")
 
 
-def _refuse_broken_table(snapshot: Snapshot) -> None:
-    """A table that cannot be read may say anything of any task."""
-    for problem in snapshot.problems:
-        if problem.task_id is None:
-            raise problem.error
-
-
 def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force: bool) -> Task:
     task = snapshot.get(task_id).task
     verdict = selection.of(task.id)
     if verdict is not None and verdict.reason is Reason.LIVE_SESSION:
         _refuse_second_claim(snapshot, task)
     why = refusal_of(verdict, force=force) if verdict else "is not known"
-    if why is not None:
-        hints = {
-            Status.DONE: f"`mission reopen {task.id}` sets it back to todo",
-            Status.CANCELLED: f"`mission reopen {task.id}` sets it back to todo",
-            Status.REVIEW: f"`mission reopen {task.id}` sends it back",
-            Status.BLOCKED: f"`mission reopen {task.id}` when nothing blocks it any more",
-        }
-        hint = hints.get(
-            task.status, f"`mission next --task {task.id} --force` does it all the same"
-        )
-        raise TaskNotReadyError(task.id, why, hint=hint)
-    return task
+    if why is None:
+        return task
+    again = f"`mission reopen {task.id}`"
+    hints = {
+        Status.DONE: f"{again} sets it back to todo",
+        Status.CANCELLED: f"{again} sets it back to todo",
+        Status.REVIEW: f"{again} sends it back",
+        Status.BLOCKED: f"{again} when nothing blocks it any more",
+    }
+    forced = f"`mission next --task {task.id} --force` does it all the same"
+    raise TaskNotReadyError(task.id, why, hint=hints.get(task.status, forced))
 
 
 def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
@@ -168,7 +160,7 @@ def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
         if found.lock.task_id == task.id and not found.is_starting:
             from mosaic.sessions.claim import refuse_live  # start-up: a preview claims nothing
 
-            raise refuse_live(found, utc_now())
+            raise refuse_live(found)
 
 
 def _task_to_resume(snapshot: Snapshot, selection: Selection, request: HandOffRequest) -> Task:
@@ -180,9 +172,9 @@ def _task_to_resume(snapshot: Snapshot, selection: Selection, request: HandOffRe
         task = ready.get(session.last_task_id or "")
         if task is not None and session.ended_reason is not EndReason.COMPLETED:
             return task
-    for task in ready.values():
-        if task.status is Status.IN_PROGRESS:
-            return task
+    begun = (task for task in ready.values() if task.status is Status.IN_PROGRESS)
+    if (task := next(begun, None)) is not None:
+        return task
     raise NotReadyError(
         "there is no session to resume",
         hint="`mission next` hands off the next ready task",

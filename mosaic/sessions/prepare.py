@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic import __version__
 from mosaic.errors import GitRefusedError
@@ -22,14 +22,8 @@ from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, advance, write_request
 from mosaic.sessions.agent import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
-from mosaic.sessions.claim import new_session_id
+from mosaic.sessions.claim import home_place, new_session_id, wanted_worktree, worktree_place
 from mosaic.sessions.rules import claim_rules, write_rules
-from mosaic.sessions.worktrees import (
-    folders_of_mission,
-    home_place,
-    wanted_worktree,
-    worktree_place,
-)
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -42,11 +36,9 @@ if TYPE_CHECKING:
     from mosaic.sessions.attempt import Attempt
     from mosaic.sessions.briefing import Preview
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.claim import Claim
-    from mosaic.sessions.worktrees import Place
+    from mosaic.sessions.claim import Chosen, Place
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
-    from mosaic.workspaces.provision import WorkspaceRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,36 +89,21 @@ class Prepared:
     order: Order
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
-    """What is handed off, to whom, and where it is worked on."""
-
-    task: Task
-    runtime: Runtime
-    session_id: str
-    worktree: WorkspaceRequest | None
-    """None: the mission's own work tree."""
-    reserved: Claim | None = None
-
-
 def prepare_run(
     layout: Layout,
     plan: RunPlan,
     give: Callable[[Run], Given],
     event: EventType = EventType.RUN_PREPARED,
 ) -> Prepared:
-    """Write a run's record, with everything that it is given; nothing stays behind on failure.
+    """Write a run's record, with what `give` says it is given; nothing stays behind on failure.
 
-    Args:
-        plan: what is asked of the run.
-        give: returns what it is given; called with the run's folder made.
-        event: noted as the first event of the run.
+    `give` is called with the run's folder made; `event` is the first event of the run.
     """
     with laying_out(layout.runs_dir, plan.owner) as run:
         given = give(run)
         argv = given.invocation.argv
-        is_set_back = plan.from_checkpoint is not None
-        set_back = {"from_checkpoint": plan.from_checkpoint} if is_set_back else {}
+        seq = plan.from_checkpoint
+        set_back: dict[str, JsonValue] = {"from_checkpoint": seq} if seq is not None else {}
         for name, text in given.files.items():
             write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
         meta = RunMeta(
@@ -156,15 +133,14 @@ def prepare_run(
         log.append(event, "the run is prepared", data=step_data(run))
         if given.conversation:
             words = "the runtime's own conversation is continued"
-            data: dict[str, JsonValue] = {"runtime_session_id": given.conversation}
+            data = {"runtime_session_id": given.conversation}
             log.append(EventType.RUN_RESUMED, words, data=data)
         if set_back:
-            words = f"the work tree was set back to checkpoint {plan.from_checkpoint}"
+            words = f"the work tree was set back to checkpoint {seq}"
             log.append(EventType.RUN_RESUMED, words, data=set_back)
         run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
-    return Prepared(
-        run=run, meta=meta, order=order_of(run, meta, given.invocation, plan.heartbeat_file)
-    )
+    order = order_of(run, meta, given.invocation, plan.heartbeat_file)
+    return Prepared(run=run, meta=meta, order=order)
 
 
 def order_of(
@@ -198,10 +174,10 @@ def order_of(
 
 
 def prepare_session(
-    snapshot: Snapshot, chosen: Chosen, place: Place, attempt: Attempt, request: HandOffRequest
+    snapshot: Snapshot, chosen: Chosen, attempt: Attempt, request: HandOffRequest
 ) -> Prepared:
     """Prepare the run of an agent's session."""
-    layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
+    layout, task, runtime, place = snapshot.layout, chosen.task, chosen.runtime, chosen.place
     rules = claim_rules(snapshot, task)
 
     def give(run: Run) -> Given:
@@ -211,21 +187,20 @@ def prepare_session(
             now=utc_now(),
             attempt=attempt,
             session_id=chosen.session_id,
-            run_id=run.id,
-            prompt_file=str(run.prompt_file),
-            run_dir=str(run.dir),
+            run=run,
             workspace=place.workspace,
         )
         # It is shown the scope by which it is judged.
         briefing = brief_agent(snapshot, task._replace(write_scope=rules.write_scope), occasion)
         save_capsule(layout, briefing.capsule)
+        prompt = briefing.prompt
         launch = _launch_of(
-            layout, task, request, attempt=attempt, place=place, run=run, prompt=briefing.prompt
+            layout, task, request, attempt=attempt, place=place, run=run, prompt=prompt
         )
         return Given(
             invocation=runtime.invocation(launch),
             runtime=runtime,
-            prompt=briefing.prompt,
+            prompt=prompt,
             capsule=briefing.capsule,
             origin=briefing.origin(),
             rules=rules,
@@ -251,19 +226,12 @@ def prepare_session(
     return prepare_run(layout, plan, give)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlannedLaunch:
-    """How a hand-off would be launched if it was made now."""
+def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -> dict[str, Any]:
+    """Return how a previewed hand-off would be launched; nothing is changed or reserved.
 
-    launch_command: tuple[str, ...]
-    """With `{prompt}` for the prompt, and keys masked."""
-    session_id: str
-    run_id: str
-    lock_file: str
-
-
-def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -> PlannedLaunch:
-    """Return how a previewed hand-off would be launched; nothing is changed or reserved."""
+    `launch_command` has `{prompt}` for the prompt, and keys masked; beside it are `session_id`,
+    `run_id` and `lock_file`.
+    """
     layout, task = snapshot.layout, preview.task
     session_id = new_session_id(snapshot)
     wanted = wanted_worktree(layout, task, request)
@@ -275,12 +243,12 @@ def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -
     launch = _launch_of(
         layout, task, request, attempt=preview.attempt, place=place, run=run, prompt=prompt
     )
-    return PlannedLaunch(
-        launch_command=masked_argv(preview.runtime.invocation(launch).argv, prompt),
-        session_id=session_id,
-        run_id=run.id,
-        lock_file=str(place.lock_file),
-    )
+    return {
+        "launch_command": masked_argv(preview.runtime.invocation(launch).argv, prompt),
+        "session_id": session_id,
+        "run_id": run.id,
+        "lock_file": str(place.lock_file),
+    }
 
 
 def _launch_of(
@@ -304,8 +272,16 @@ def _launch_of(
         task_file=layout.project / task.file if task.file else None,
         model=request.model,
         conversation=attempt.conversation,
-        folders=folders_of_mission(layout) if place.workspace else (),
+        folders=_folders_of_mission(layout) if place.workspace else (),
     )
+
+
+def _folders_of_mission(layout: Layout) -> tuple[Path, ...]:
+    """Return the folders that hold the mission's files, for agents that work elsewhere."""
+    files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file)
+    folders = {layout.tasks_dir, layout.state_dir, *(file.parent for file in files)}
+    inner = {one for one in folders for other in folders - {one} if one.is_relative_to(other)}
+    return tuple(sorted(folders - inner))
 
 
 def _begin_commit(plan: RunPlan) -> str | None:
@@ -323,5 +299,5 @@ def _reachable_command() -> dict[str, str]:
     command = own_command()
     if command is None or shutil.which("mission"):
         return {}
-    folder = os.path.dirname(command)
-    return {"PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), folder)))}
+    places = filter(None, (os.environ.get("PATH"), os.path.dirname(command)))
+    return {"PATH": os.pathsep.join(places)}
