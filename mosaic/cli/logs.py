@@ -76,7 +76,7 @@ def logs_command(
     """
     from mosaic.app.runs import find_logged_run
     from mosaic.machine.clock import utc_now
-    from mosaic.runs.moments import parse_moment
+    from mosaic.runs.reading import parse_moment
     from mosaic.store.mission_file import load_mission
 
     stream = _stream(stderr=stderr, events=events, transcript=transcript)
@@ -119,8 +119,7 @@ def _show(asked: Asked) -> None:
 def _begin(asked: Asked, log: LogFile) -> View:
     """Go to where showing begins, and return how it is shown."""
     from mosaic.cli.logs_view import EventsView, JsonLinesView, JsonObjectsView, TextView, View
-    from mosaic.runs.moments import since_offset
-    from mosaic.runs.reading import Stream
+    from mosaic.runs.reading import Stream, since_offset
 
     stream, since = asked.stream, asked.since
     if stream is Stream.TRANSCRIPT and not asked.as_json:
@@ -175,7 +174,7 @@ def _reader(asked: Asked) -> OutputReader | None:
 
 def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
     """Show what comes, and tell whether the run was over before that was read."""
-    from mosaic.runs.follow import follow, has_ended
+    from mosaic.runs.reading import follow, has_ended
 
     has_lines = asked.stream.has_json_lines
     read = log.read_lines if has_lines else log.read

@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import Result, clean, emit, error_lines, paint, paint_status, plain, warn
+from mosaic.cli.output import Result, clean, emit, error_lines, paint, paint_status, warn
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
@@ -136,7 +136,7 @@ def run_pool(
     from mosaic.app import loop
     from mosaic.cli.consent import require_settled
     from mosaic.cli.live import PoolTerminal
-    from mosaic.machine.wakeup import is_ignored
+    from mosaic.machine.process import is_ignored
 
     require_settled(path, as_json=as_json)
     terminal = PoolTerminal(quiet=as_json)
@@ -213,7 +213,7 @@ def _ended(done: EndedSession) -> Result:
         lines.append(f"  {clean(done.message)}")
     if problem is not None:
         lines.append(f"  {clean('; '.join(filter(None, (problem.message, problem.detail))))}")
-    lines += asked_lines(plain(done))
+    lines += asked_lines(done)
     if done.hint:
         lines.append(f"  {paint('hint:', 'cyan')} {clean(done.hint)}")
     code = exit_code_of(done.outcome, completed=done.completed)

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import HeldError, MissionError, RecordError
 from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
-from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
+from mosaic.machine.identity import find_environment, host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.log_pipes import find_gaps, wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked, send_signal
-from mosaic.machine.traces import find_environment
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Session, SessionLock
 from mosaic.plan.rules import judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
@@ -29,10 +28,9 @@ from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
 from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import find_run, run_of
-from mosaic.runs.record import Run, RunMeta, RunState
+from mosaic.runs.record import Run, RunMeta, RunState, tail_text
 from mosaic.runs.report import read_report
 from mosaic.runs.result import RunEnd, lost_output_words
-from mosaic.runs.tails import tail_text
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
 from mosaic.sessions.kept_ends import record_kept_ends

@@ -28,16 +28,14 @@ from mosaic.executors.supervised import KILL_SIGNAL
 from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import FolderLock, hold_folder
 from mosaic.machine.log_pipes import find_gaps
-from mosaic.machine.process import become_subreaper
-from mosaic.machine.wakeup import SignalQueue
+from mosaic.machine.process import SignalQueue, become_subreaper
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
 from mosaic.records import asdict
 from mosaic.runs.checkpoint import Trigger, checkpoint_event
 from mosaic.runs.events import EventLog, EventType, exit_level, step_data
-from mosaic.runs.record import Run, advance
+from mosaic.runs.record import Run, advance, tail_text
 from mosaic.runs.result import RunEnd
-from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent import AgentProcess
 from mosaic.sessions.decide import natural_reason
 from mosaic.sessions.output import OutputFollower, Progress
