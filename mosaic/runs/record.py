@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.model import FreeJson, JsonValue, ObjectId, Text
+    from mosaic.runs.result import StepResult
 
 LAYOUT_VERSION = 1
 TAIL_BYTES = 8192
@@ -175,6 +176,8 @@ class Run:
 
     def find_result(self) -> StepResult:
         """Return result.json; where none can be read, one without an outcome."""
+        from mosaic.runs.result import StepResult
+
         try:
             return self.result() or StepResult()
         except MissionError:

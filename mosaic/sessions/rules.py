@@ -74,10 +74,8 @@ def settings_of(document: MissionDocument) -> dict[str, JsonValue]:
     }
     # From mission.json on: a project that is moved as a whole is the same.
     here = layout.mission_file.parent
-    return {
-        **rule_settings(document.mission),
-        **{key: os.path.relpath(path, here) for key, path in places.items()},
-    }
+    relative = {key: os.path.relpath(path, here) for key, path in places.items()}
+    return {**rule_settings(document.mission), **relative}
 
 
 def rules_of(document: MissionDocument, task: Task) -> Rules:
@@ -151,23 +149,16 @@ def find_changes(
 def note_changes(
     run: Run, rules: Rules, changes: Sequence[RuleChange], document: MissionDocument
 ) -> None:
-    """Note how a run's rules changed while it went on: in its record, and for the mission.
+    """Note how a run's rules, as it began with them, differ now: in its record, for the mission.
 
     Commands among them need the person's consent before anything runs them. Called with the
     mission lock held.
-
-    Args:
-        rules: those that it began with.
-        changes: how they differ now.
     """
     if not changes:
         return
-    values = [{"key": each.key, "before": each.before, "after": each.after} for each in changes]
-    EventLog(run).append(
-        EventType.RULES_CHANGED,
-        "; ".join(change.words for change in changes),
-        data={"changes": values},
-    )
+    words = "; ".join(change.words for change in changes)
+    values = [dump_record(change) for change in changes]
+    EventLog(run).append(EventType.RULES_CHANGED, words, data={"changes": values})
     if all(change.key == "write_scope" for change in changes):
         return
     from mosaic.store.consent import ask_again
@@ -225,11 +216,9 @@ def note_persons_scope(snapshot: Snapshot, task: Task) -> None:
         return
     run = run_of(snapshot.layout.runs_dir, task.id, sessions[-1].run_id or "")
     if run.find_meta() is not None:
-        EventLog(run).append(
-            EventType.SCOPE_SET,
-            f"a person set the write scope: {', '.join(task.write_scope) or 'none'}",
-            data={"write_scope": list(task.write_scope)},
-        )
+        words = f"a person set the write scope: {', '.join(task.write_scope) or 'none'}"
+        data = {"write_scope": list(task.write_scope)}
+        EventLog(run).append(EventType.SCOPE_SET, words, data=data)
 
 
 def _persons_scope(run: Run) -> tuple[str, ...] | None:
@@ -242,11 +231,14 @@ def _persons_scope(run: Run) -> tuple[str, ...] | None:
 
 
 def _changes_on_record(run: Run) -> list[RuleChange]:
-    lists = [e.data.get("changes") for e in read_events(run).events if e.type == "rules_changed"]
+    values: list[Any] = []
+    for event in read_events(run).events:
+        changes = event.data.get("changes")
+        if event.type == EventType.RULES_CHANGED and isinstance(changes, list):
+            values += changes
     return [
         RuleChange(key=str(each["key"]), before=each.get("before"), after=each.get("after"))
-        for changes in lists
-        for each in (changes if isinstance(changes, list) else ())
+        for each in values
         if isinstance(each, dict) and "key" in each
     ]
 
