@@ -38,8 +38,6 @@ from mosaic.store.templates import compiled_templates, load_partials, load_templ
 from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from mosaic.model import JsonValue, Milestone, Session, Task
     from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
@@ -60,7 +58,6 @@ class Occasion:
 
     runtime: str
     mode: Mode
-    now: datetime
     attempt: Attempt
     session_id: str | None = None
     """None when nothing is launched."""
@@ -113,7 +110,7 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         compiled=compiled_templates,
     )
     capsule = CapsuleInput(
-        generated_at=occasion.now,
+        generated_at=utc_now(),
         runtime=occasion.runtime,
         mission=mission,
         project_path=context.project.path,
@@ -155,7 +152,7 @@ def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
     task = choose_task(snapshot, request)
     runtime = choose_runtime(snapshot, task, request, is_preview=True)
     attempt = plan_attempt(snapshot, task, runtime, request)
-    occasion = Occasion(runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt)
+    occasion = Occasion(runtime=runtime.name, mode=request.mode, attempt=attempt)
     briefing = brief_agent(snapshot, task, occasion)
     unsaved: MissionError | None = None
     try:

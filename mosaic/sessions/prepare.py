@@ -43,10 +43,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunPlan:
-    """What is asked of a run."""
+    """What is asked of a run, and what it is given."""
 
-    owner: str
-    """The task or panel whose run it is."""
     step: str
     kind: str
     """The runtime's name, or one of `STEP_KINDS`."""
@@ -54,19 +52,6 @@ class RunPlan:
     cwd: Path
     mission_file: str
     attempt: int
-    timeout_seconds: float | None = None
-    session_id: str | None = None
-    panel_id: str | None = None
-    from_checkpoint: int | None = None
-    """The work tree was set back to this checkpoint of the task first."""
-    heartbeat_file: str | None = None
-    """Touched as long as the run goes on."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Given:
-    """What is run, and what it is given."""
-
     invocation: Invocation
     runtime: Runtime | None = None
     """None: a recorded command."""
@@ -78,9 +63,16 @@ class Given:
     """Further files of the record, by name."""
     conversation: str | None = None
     """The runtime's own conversation that is continued."""
+    timeout_seconds: float | None = None
+    session_id: str | None = None
+    panel_id: str | None = None
+    from_checkpoint: int | None = None
+    """The work tree was set back to this checkpoint of the task first."""
+    heartbeat_file: str | None = None
+    """Touched as long as the run goes on."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A run that is prepared, and how it is started."""
 
@@ -91,23 +83,26 @@ class Prepared:
 
 def prepare_run(
     layout: Layout,
-    plan: RunPlan,
-    give: Callable[[Run], Given],
+    owner: str,
+    make_plan: Callable[[Run], RunPlan],
     event: EventType = EventType.RUN_PREPARED,
 ) -> Prepared:
-    """Write a run's record, with what `give` says it is given; nothing stays behind on failure.
+    """Write a run's record, with everything that it is given; nothing stays behind on failure.
 
-    `give` is called with the run's folder made; `event` is the first event of the run.
+    Args:
+        owner: the task or panel whose run it is.
+        make_plan: returns what is asked of the run; called with its folder made.
+        event: noted as the first event of the run.
     """
-    with laying_out(layout.runs_dir, plan.owner) as run:
-        given = give(run)
-        argv = given.invocation.argv
+    with laying_out(layout.runs_dir, owner) as run:
+        plan = make_plan(run)
+        argv = plan.invocation.argv
         seq = plan.from_checkpoint
         set_back: dict[str, JsonValue] = {"from_checkpoint": seq} if seq is not None else {}
-        for name, text in given.files.items():
+        for name, text in plan.files.items():
             write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
         meta = RunMeta(
-            task_id=plan.owner,
+            task_id=owner,
             step_id=plan.step,
             step_kind=plan.kind,
             run_id=run.id,
@@ -116,31 +111,31 @@ def prepare_run(
             attempt=plan.attempt,
             runtime=plan.kind,
             mode=plan.mode,
-            argv=masked_argv(argv, given.prompt),
+            argv=masked_argv(argv, plan.prompt),
             cwd=str(plan.cwd),
             mission_file=plan.mission_file,
             branch=current_branch(plan.cwd),
             base_commit=_begin_commit(plan),
             timeout_seconds=plan.timeout_seconds,
             created_at=utc_now(),
-            prompt={**given.origin, **set_back},
-            agent=describe_agent(given.runtime, argv[0], layout) if given.runtime else {},
+            prompt={**plan.origin, **set_back},
+            agent=describe_agent(plan.runtime, argv[0], layout) if plan.runtime else {},
             tool_version=__version__,
-            rules_sha256=write_rules(run, given.rules) if given.rules else None,
+            rules_sha256=write_rules(run, plan.rules) if plan.rules else None,
         )
-        write_request(run, meta, prompt=given.prompt, capsule=given.capsule)
+        write_request(run, meta, prompt=plan.prompt, capsule=plan.capsule)
         log = EventLog(run)
         log.append(event, "the run is prepared", data=step_data(run))
-        if given.conversation:
+        if plan.conversation:
             words = "the runtime's own conversation is continued"
-            data = {"runtime_session_id": given.conversation}
+            data = {"runtime_session_id": plan.conversation}
             log.append(EventType.RUN_RESUMED, words, data=data)
         if set_back:
             words = f"the work tree was set back to checkpoint {seq}"
             log.append(EventType.RUN_RESUMED, words, data=set_back)
         run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
-    order = order_of(run, meta, given.invocation, plan.heartbeat_file)
-    return Prepared(run=run, meta=meta, order=order)
+    order = order_of(run, meta, plan.invocation, plan.heartbeat_file)
+    return Prepared(run, meta, order)
 
 
 def order_of(
@@ -179,12 +174,15 @@ def prepare_session(
     """Prepare the run of an agent's session."""
     layout, task, runtime, place = snapshot.layout, chosen.task, chosen.runtime, chosen.place
     rules = claim_rules(snapshot, task)
+    earlier = runs_of_task(layout.runs_dir, task.id)
+    number = max(attempt.number, 1 + sum(is_session_run(each) for each in earlier))
+    spec = snapshot.document.mission.runtimes.get(runtime.name)
+    configured = parse_duration(spec.timeout) if spec and spec.timeout else None
 
-    def give(run: Run) -> Given:
+    def make_plan(run: Run) -> RunPlan:
         occasion = Occasion(
             runtime=runtime.name,
             mode=request.mode,
-            now=utc_now(),
             attempt=attempt,
             session_id=chosen.session_id,
             run=run,
@@ -197,7 +195,13 @@ def prepare_session(
         launch = _launch_of(
             layout, task, request, attempt=attempt, place=place, run=run, prompt=prompt
         )
-        return Given(
+        return RunPlan(
+            step=runtime.name,
+            kind=runtime.name,
+            mode=request.mode,
+            cwd=place.cwd,
+            mission_file=str(layout.mission_file),
+            attempt=number,
             invocation=runtime.invocation(launch),
             runtime=runtime,
             prompt=prompt,
@@ -205,25 +209,13 @@ def prepare_session(
             origin=briefing.origin(),
             rules=rules,
             conversation=attempt.conversation,
+            timeout_seconds=request.timeout_seconds or configured,
+            session_id=chosen.session_id,
+            from_checkpoint=request.from_checkpoint,
+            heartbeat_file=str(place.lock_file),
         )
 
-    earlier = runs_of_task(layout.runs_dir, task.id)
-    spec = snapshot.document.mission.runtimes.get(runtime.name)
-    configured = parse_duration(spec.timeout) if spec and spec.timeout else None
-    plan = RunPlan(
-        owner=task.id,
-        step=runtime.name,
-        kind=runtime.name,
-        mode=request.mode,
-        cwd=place.cwd,
-        mission_file=str(layout.mission_file),
-        attempt=max(attempt.number, 1 + sum(is_session_run(each) for each in earlier)),
-        timeout_seconds=request.timeout_seconds or configured,
-        session_id=chosen.session_id,
-        from_checkpoint=request.from_checkpoint,
-        heartbeat_file=str(place.lock_file),
-    )
-    return prepare_run(layout, plan, give)
+    return prepare_run(layout, task.id, make_plan)
 
 
 def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Standing(StrEnum):
     """The process that made it ended before it was set up."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Counted:
     """One worktree, and how it stands."""
 
@@ -64,7 +64,7 @@ class Census:
     """Branches that look like a worker's, and are no worktree's."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class SweptWorktree:
     """A worktree that was looked at for removal."""
 
@@ -114,7 +114,7 @@ def _counted(workspace: Workspace, needed: Collection[str], live: Collection[str
         except MissionError as error:
             holds = f"what cannot be looked at: {error.message}"
         standing = Standing.UNMERGED if holds else Standing.FINISHED
-    return Counted(workspace=workspace, standing=standing, holds=holds)
+    return Counted(workspace, standing, holds)
 
 
 def _folders(layout: Layout) -> list[Path]:
@@ -147,9 +147,7 @@ def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]
                 )
             except MissionError as error:
                 because = ": ".join(filter(None, (error.message, error.detail)))
-        swept.append(
-            SweptWorktree(workspace=each.workspace, kept_because=because, branch_goes=goes)
-        )
+        swept.append(SweptWorktree(each.workspace, because, goes))
     return swept
 
 
