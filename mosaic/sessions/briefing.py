@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from mosaic.codec import dump_json, dump_record
-from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
 from mosaic.git.git import current_branch
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
@@ -31,19 +30,16 @@ from mosaic.prompts.context import (
     dependency_report,
 )
 from mosaic.records import dataclass
-from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
-from mosaic.sessions.choice import choose_runtime, choose_task
+from mosaic.sessions.attempt import REASON_WORDS
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue, Milestone, Session, Task
-    from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run
     from mosaic.sessions.attempt import Attempt
-    from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.store.templates import Template
@@ -66,7 +62,7 @@ class Occasion:
     """The worktree that the agent works in; None: the mission's own work tree."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Briefing:
     """A rendered hand-off."""
 
@@ -127,39 +123,7 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         checkpoint=_checkpoint_values(attempt.checkpoint),
         prompt_file=str(occasion.run.prompt_file) if occasion.run else None,
     )
-    return Briefing(
-        prompt=prompt,
-        capsule=dump_json(build_capsule(capsule)).decode(),
-        template=template,
-        template_path=shown,
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Preview:
-    """A hand-off that stopped before the claim."""
-
-    task: Task
-    runtime: Runtime
-    attempt: Attempt
-    briefing: Briefing
-    unsaved: MissionError | None = None
-    """Why the capsule was not written: a command that only looks does without a state folder."""
-
-
-def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
-    """Do everything up to the claim: the capsule is written, and nothing else is changed."""
-    task = choose_task(snapshot, request)
-    runtime = choose_runtime(snapshot, task, request, is_preview=True)
-    attempt = plan_attempt(snapshot, task, runtime, request)
-    occasion = Occasion(runtime=runtime.name, mode=request.mode, attempt=attempt)
-    briefing = brief_agent(snapshot, task, occasion)
-    unsaved: MissionError | None = None
-    try:
-        save_capsule(snapshot.layout, briefing.capsule)
-    except (StateNotOursError, MissionOwnerError) as error:
-        unsaved = error
-    return Preview(task=task, runtime=runtime, attempt=attempt, briefing=briefing, unsaved=unsaved)
+    return Briefing(prompt, dump_json(build_capsule(capsule)).decode(), template, shown)
 
 
 def save_capsule(layout: Layout, capsule: str) -> None:

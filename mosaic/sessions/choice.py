@@ -74,28 +74,30 @@ def select_from(
 
 
 def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
-    """Return the task to hand off.
-
-    Raises:
-        NothingReadyError: no task is ready.
-    """
-    if snapshot.document.mission.status is MissionStatus.PAUSED:
+    """Return the task to hand off, or raise NothingReadyError."""
+    mission = snapshot.document.mission
+    if mission.status is MissionStatus.PAUSED:
         raise NotReadyError(
             "the mission is paused", hint='set `"status": "active"` in mission.json to go on'
         )
-    _refuse_unknown_milestone(snapshot, request.milestone)
+    known = {milestone.id for milestone in mission.milestones}
+    known |= {task.milestone for task in snapshot.tasks if task.milestone}
+    if request.milestone is not None and request.milestone not in known:
+        names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
+        message = f"no milestone is called `{request.milestone}`"
+        raise UsageError(message, detail=f"known: {names}")
     selection = select_from(snapshot, milestone=request.milestone)
     for problem in snapshot.problems:
         if problem.task_id is None:  # a table that cannot be read may say anything of any task
             raise problem.error
+    if request.task_id is not None:
+        return _asked_for(snapshot, selection, request.task_id, force=request.force)
     if request.resuming:
-        return _task_to_resume(snapshot, selection, request)
-    if request.task_id is None:
-        if selection.chosen is None:
-            snapshot.raise_problems()
-            raise NothingReadyError(summarize_waiting(selection))
-        return selection.chosen
-    return _asked_for(snapshot, selection, request.task_id, force=request.force)
+        return _task_to_resume(snapshot, selection)
+    if selection.chosen is None:
+        snapshot.raise_problems()
+        raise NothingReadyError(summarize_waiting(selection))
+    return selection.chosen
 
 
 def choose_runtime(
@@ -122,16 +124,6 @@ def choose_runtime(
                 raise
             name = PREFERRED[0]
     return get_runtime(name, mission.runtimes)
-
-
-def _refuse_unknown_milestone(snapshot: Snapshot, milestone: str | None) -> None:
-    if milestone is None:
-        return
-    known = {m.id for m in snapshot.document.mission.milestones}
-    known |= {task.milestone for task in snapshot.tasks if task.milestone}
-    if milestone not in known:
-        names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
-        raise UsageError(f"no milestone is called `{milestone}`", detail=f"known: {names}")
 
 
 def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force: bool) -> Task:
@@ -163,10 +155,8 @@ def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
             raise refuse_live(found)
 
 
-def _task_to_resume(snapshot: Snapshot, selection: Selection, request: HandOffRequest) -> Task:
-    """Return the task of the session to resume: the one named, else the newest unfinished."""
-    if request.task_id is not None:
-        return _asked_for(snapshot, selection, request.task_id, force=request.force)
+def _task_to_resume(snapshot: Snapshot, selection: Selection) -> Task:
+    """Return the task of the newest session whose task is unfinished and ready."""
     ready = {verdict.task.id: verdict.task for verdict in selection.ready}
     for session in reversed(snapshot.document.mission.sessions):
         task = ready.get(session.last_task_id or "")

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mosaic.plan.rules import Rules
     from mosaic.ports import Invocation, Runtime
     from mosaic.sessions.attempt import Attempt
-    from mosaic.sessions.briefing import Preview
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.claim import Chosen, Place
     from mosaic.store.layout import Layout
@@ -218,25 +217,30 @@ def prepare_session(
     return prepare_run(layout, task.id, make_plan)
 
 
-def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -> dict[str, Any]:
-    """Return how a previewed hand-off would be launched; nothing is changed or reserved.
+def plan_launch(
+    snapshot: Snapshot,
+    task: Task,
+    request: HandOffRequest,
+    *,
+    runtime: Runtime,
+    attempt: Attempt,
+    prompt: str,
+) -> dict[str, Any]:
+    """Return how a hand-off would be launched now; nothing is changed or reserved.
 
     `launch_command` has `{prompt}` for the prompt, and keys masked; beside it are `session_id`,
     `run_id` and `lock_file`.
     """
-    layout, task = snapshot.layout, preview.task
+    layout = snapshot.layout
     session_id = new_session_id(snapshot)
     wanted = wanted_worktree(layout, task, request)
     workspace = find_workspace(layout, wanted.name) if wanted else None
     place = worktree_place(layout, session_id, workspace) if wanted else home_place(layout)
     folder = layout.runs_dir / safe_segment(task.id)
     run = Run(dir=folder / new_run_id(folder, os.urandom(3).hex()))
-    prompt = preview.briefing.prompt
-    launch = _launch_of(
-        layout, task, request, attempt=preview.attempt, place=place, run=run, prompt=prompt
-    )
+    launch = _launch_of(layout, task, request, attempt=attempt, place=place, run=run, prompt=prompt)
     return {
-        "launch_command": masked_argv(preview.runtime.invocation(launch).argv, prompt),
+        "launch_command": masked_argv(runtime.invocation(launch).argv, prompt),
         "session_id": session_id,
         "run_id": run.id,
         "lock_file": str(place.lock_file),
