@@ -12,7 +12,7 @@ from mosaic.errors import (
     UsageError,
 )
 from mosaic.model import EndReason, MissionStatus, Mode, Status
-from mosaic.plan.ready import Reason, Selection, refusal_of, select_tasks, summarize_waiting
+from mosaic.plan.ready import Reason, Selection, refusal_of, summarize_waiting
 from mosaic.records import dataclass
 from mosaic.sessions.unrecorded import live_or_unknown
 
@@ -64,7 +64,7 @@ def select_from(
     """
     found = live_or_unknown(snapshot) if live is None else live
     taken = {**(reserved or {}), **{each.lock.task_id: each.lock.session_id for each in found}}
-    return select_tasks(
+    return Selection(
         snapshot.tasks,
         snapshot.document.mission.milestones,
         claimed=taken,

@@ -79,6 +79,7 @@ class Restoring:
 class RestoredTree:
     """A work tree that was set to a checkpoint, or back to what it was before."""
 
+    json_form = JsonForm(leaves_out=("found",))
     task_id: str
     seq: int
     place: str
