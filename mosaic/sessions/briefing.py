@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import dump_json, dump_record
 from mosaic.git.git import current_branch
@@ -62,8 +62,7 @@ class Occasion:
     """The worktree that the agent works in; None: the mission's own work tree."""
 
 
-@dataclass(frozen=True, slots=True)
-class Briefing:
+class Briefing(NamedTuple):
     """A rendered hand-off."""
 
     prompt: str

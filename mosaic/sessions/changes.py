@@ -9,14 +9,13 @@ a person made them cannot be known.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
 from mosaic.git.snapshot import PRIVATE
 from mosaic.plan.globs import outside_scope
-from mosaic.records import dataclass
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.folders import is_session_run, runs_of_task
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
     from mosaic.store.written import Written
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreePair:
+class TreePair(NamedTuple):
     """What to compare: both are trees or commits."""
 
     before: str
@@ -57,7 +55,7 @@ def tree_pair(run: Run, top: Path) -> TreePair | None:
         paths = event.data.get("paths")
         if event.type == EventType.MERGED_BESIDE and isinstance(paths, list):
             merged += paths
-    return TreePair(before=begin, after=end, merged=frozenset(map(str, merged)))
+    return TreePair(begin, end, frozenset(map(str, merged)))
 
 
 def trees_of(run: Run) -> list[str]:

@@ -80,12 +80,13 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
         raise NotReadyError(
             "the mission is paused", hint='set `"status": "active"` in mission.json to go on'
         )
-    known = {milestone.id for milestone in mission.milestones}
-    known |= {task.milestone for task in snapshot.tasks if task.milestone}
-    if request.milestone is not None and request.milestone not in known:
-        names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
-        message = f"no milestone is called `{request.milestone}`"
-        raise UsageError(message, detail=f"known: {names}")
+    if request.milestone is not None:
+        known = {milestone.id for milestone in mission.milestones}
+        known |= {task.milestone for task in snapshot.tasks if task.milestone}
+        if request.milestone not in known:
+            names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
+            message = f"no milestone is called `{request.milestone}`"
+            raise UsageError(message, detail=f"known: {names}")
     selection = select_from(snapshot, milestone=request.milestone)
     for problem in snapshot.problems:
         if problem.task_id is None:  # a table that cannot be read may say anything of any task

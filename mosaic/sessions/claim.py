@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import MissionError, SessionLiveError
 from mosaic.git.git import find_work_tree
@@ -45,8 +45,7 @@ WORKER = "work"
 """The worker in the name of a branch that is made for a task."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a session works."""
 
     cwd: Path
@@ -69,16 +68,13 @@ class Chosen:
 
 def home_place(layout: Layout) -> Place:
     """Return the mission's own work tree as a place; one session at a time works there."""
-    return Place(cwd=layout.project, lock_file=layout.session_lock)
+    return Place(layout.project, layout.session_lock)
 
 
 def worktree_place(layout: Layout, session_id: str, workspace: Workspace | None) -> Place:
     """Return a worktree as a place; before it is made, the place is the mission's own."""
-    return Place(
-        cwd=workspace.project if workspace else layout.project,
-        lock_file=layout.session_locks_dir / f"{session_id}.lock",
-        workspace=workspace,
-    )
+    cwd = workspace.project if workspace else layout.project
+    return Place(cwd, layout.session_locks_dir / f"{session_id}.lock", workspace)
 
 
 def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> WorkspaceRequest | None:

@@ -12,7 +12,7 @@ import os
 import re
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
@@ -30,7 +30,7 @@ from mosaic.machine.removing import (
 )
 from mosaic.machine.staging import Leftover, find_leftovers, is_temporary
 from mosaic.model import RunStatus
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.folders import (
     BEGUN_NAME,
@@ -73,8 +73,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One thing that is old enough to go, or that is not known at all."""
 
     path: Path
@@ -84,8 +83,7 @@ class Found:
     """None: it goes."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cleaned:
+class Cleaned(NamedTuple):
     """What was removed, and what is old or unknown and was kept all the same."""
 
     removed: tuple[Found, ...]
@@ -136,7 +134,7 @@ def clean_runs(
     left = find_all_leftovers(layout)
     left = [each for each in left if not any(each.path.is_relative_to(r.path) for r in removed)]
     leftovers = tuple(left if dry_run else remove_leftovers(left))
-    return Cleaned(removed=removed, kept=kept, leftovers=leftovers)
+    return Cleaned(removed, kept, leftovers)
 
 
 def checkpoint_bytes(runs_dir: Path) -> int:
@@ -364,7 +362,7 @@ def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
             for file in _panel_files(path):
                 remove_file(root, file)
             is_gone = remove_empty_folder(root, path)
-            return found if is_gone else replace(found, kept_because="it is not empty any more")
+            return found if is_gone else found._replace(kept_because="it is not empty any more")
         with hold_folder(path):
             if found.kind is not Kind.RECORD:
                 remove_folder(root, path)
@@ -375,8 +373,8 @@ def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
             gone = rename_folder(root, path, f"{GONE_PREFIX}{path.name}")
         remove_folder(root, gone)
     except HeldError:
-        return replace(found, kept_because="it is live")
+        return found._replace(kept_because="it is live")
     except MissionError as error:
         words = ": ".join(filter(None, (error.message, error.detail)))
-        return replace(found, kept_because=words)
+        return found._replace(kept_because=words)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic import __version__
 from mosaic.errors import GitRefusedError
@@ -71,8 +71,7 @@ class RunPlan:
     """Touched as long as the run goes on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A run that is prepared, and how it is started."""
 
     run: Run

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.codec import dump_json, dump_record, load_record, parse_json
 from mosaic.errors import MissionError, RecordError
@@ -31,7 +31,7 @@ from mosaic.plan.rules import (
     rule_settings,
     rule_value,
 )
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempt import sessions_since
@@ -49,8 +49,7 @@ RULES_NAME = "rules.json"
 CHANGED_NAME = "changed-rules.json"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StandingChange:
+class StandingChange(NamedTuple):
     """A rule that changed while a session worked, and that nobody has settled since."""
 
     session_id: str
@@ -205,7 +204,7 @@ def standing_changes(snapshot: Snapshot, task: Task) -> tuple[StandingChange, ..
             if is_settled or is_allowed:
                 found.pop(change.key, None)
             else:
-                found[change.key] = StandingChange(session_id=session.id, change=change)
+                found[change.key] = StandingChange(session.id, change)
     return tuple(found.values())
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import HeldError, MissionError, UsageError
 from mosaic.git.git import find_work_tree, local_branches
 from mosaic.plan.check import Finding, Level
-from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in
 from mosaic.sessions.recovery import is_dead
 from mosaic.sessions.unrecorded import live_or_unknown
@@ -41,8 +40,7 @@ class Standing(StrEnum):
     """The process that made it ended before it was set up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """One worktree, and how it stands."""
 
     workspace: Workspace
@@ -51,8 +49,7 @@ class Counted:
     """What would be lost with it, in words."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Census:
+class Census(NamedTuple):
     """All worktrees of a mission."""
 
     counted: tuple[Counted, ...]
@@ -64,8 +61,7 @@ class Census:
     """Branches that look like a worker's, and are no worktree's."""
 
 
-@dataclass(frozen=True, slots=True)
-class SweptWorktree:
+class SweptWorktree(NamedTuple):
     """A worktree that was looked at for removal."""
 
     workspace: Workspace

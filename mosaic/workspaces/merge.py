@@ -15,7 +15,7 @@ import contextlib
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import GitError, MissionError, NotReadyError
 from mosaic.git.diff import compare_trees, shown_paths
@@ -24,7 +24,7 @@ from mosaic.git.hidden_refs import PLAIN_IDENTITY
 from mosaic.git.snapshot import is_within, take_tree
 from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home, what_would_be_lost
 from mosaic.machine.signature import access_error
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.store.mission_file import load_mission
 from mosaic.store.written import note_files
 from mosaic.workspaces.record import write_workspace
@@ -52,8 +52,7 @@ class MergeWay(StrEnum):
     SQUASH = "squash"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Merged:
+class Merged(NamedTuple):
     """What became of a merge."""
 
     branch: str
@@ -142,7 +141,7 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
     before = head_commit(home) or ""
     if is_brought_home(home, branch, "HEAD"):
         _note(workspace, tip)
-        return Merged(branch=branch, into=into, commit=before, was_home=True)
+        return Merged(branch, into, before, was_home=True)
     if answer_of(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"], home) is not None:
         raise NotReadyError(
             "another merge is not finished here",
@@ -156,7 +155,7 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
         layout = load_mission(workspace.mission_file).layout
         merged = compare_trees(home, before, commit, find_renames=False)
         note_files(layout, [home / change.path for change in merged])
-    return Merged(branch=branch, into=into, commit=commit)
+    return Merged(branch, into, commit)
 
 
 def _merge(home: Path, branch: str, way: MergeWay, message: str) -> None:
