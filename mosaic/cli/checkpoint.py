@@ -102,17 +102,18 @@ def _take(
 
 
 def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
+    from mosaic.machine.clock import utc_now
     from mosaic.plan.durations import format_duration
-    from mosaic.sessions.checkpoints import checkpoint_age_seconds, checkpoints_of
+    from mosaic.sessions.checkpoints import checkpoints_of
 
-    read = checkpoints_of(snapshot, task_id)
+    read, now = checkpoints_of(snapshot, task_id), utc_now()
     if not as_json:
         for error in read.broken:
             warn(f"warning: {clean(error.message)}: {clean(error.path)}")
     rows = [
         (
             str(checkpoint.seq),
-            format_duration(checkpoint_age_seconds(checkpoint)),
+            format_duration(max(0.0, (now - checkpoint.created_at).total_seconds())),
             checkpoint.trigger,
             checkpoint.run_id,
             (checkpoint.tree or "none")[:SHORT],

@@ -9,7 +9,6 @@ from mosaic.errors import FailedError, HeldError, UsageError
 from mosaic.git.git import find_work_tree, has_object, run_git
 from mosaic.git.restore import apply_patch, find_changes, rebuild_tree
 from mosaic.git.snapshot import is_within, take_tree
-from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import hold_folder
 from mosaic.records import replace
 from mosaic.runs.checkpoint import (
@@ -230,8 +229,3 @@ def _refuse_live(snapshot: Snapshot) -> None:
                 detail=found.judgement.because,
                 hint=f"`mission stop {name}` ends it; `--into DIR` rebuilds elsewhere",
             )
-
-
-def checkpoint_age_seconds(checkpoint: Checkpoint) -> float:
-    """Return how long ago a checkpoint was taken."""
-    return max(0.0, (utc_now() - checkpoint.created_at).total_seconds())

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.codec import dump_json, dump_record, load_record, parse_json
@@ -108,7 +109,7 @@ def write_rules(run: Run, rules: Rules) -> str:
     """Write rules.json, and return its digest."""
     data = dump_json(dump_record(rules))
     write_private(run.dir / RULES_NAME, data, root=run.dir)
-    return _digest_of(data)
+    return sha256(data).hexdigest()
 
 
 def read_rules(run: Run, meta: RunMeta) -> Rules | None:
@@ -121,7 +122,7 @@ def read_rules(run: Run, meta: RunMeta) -> Rules | None:
         return None
     path = run.dir / RULES_NAME
     data = find_bytes(path)
-    if data is None or _digest_of(data) != meta.rules_sha256:
+    if data is None or sha256(data).hexdigest() != meta.rules_sha256:
         raise RecordError(
             f"the rules that run `{run.id}` began with are not known",
             path=path,
@@ -249,9 +250,3 @@ def _read_changed(layout: Layout) -> Mapping[str, Any] | None:
     except (MissionError, ValueError, RecursionError, AttributeError):
         return None
     return values if all(isinstance(side, dict) for side in sides) else None
-
-
-def _digest_of(data: bytes) -> str:
-    from hashlib import sha256  # start-up
-
-    return sha256(data).hexdigest()

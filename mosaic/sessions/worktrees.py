@@ -237,15 +237,8 @@ def _findings(each: Counted, layout: Layout) -> list[Finding]:
 
 def finding_of(error: MissionError, level: Level = Level.ERROR) -> Finding:
     """Return an error as a finding."""
-    return Finding(
-        code=error.code,
-        level=level,
-        message=error.message,
-        path=error.path,
-        line=error.line,
-        detail=error.detail,
-        hint=error.hint,
-    )
+    names = ("code", "message", "path", "line", "detail", "hint")
+    return Finding(level=level, **{name: getattr(error, name) for name in names})
 
 
 def warning(code: str, message: str, **more: Any) -> Finding:

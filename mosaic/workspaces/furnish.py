@@ -68,9 +68,7 @@ def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings)
     return tuple(brought)
 
 
-def run_setup(
-    workspace: Workspace, settings: WorktreeSettings, environment: dict[str, str]
-) -> None:
+def run_setup(workspace: Workspace, settings: WorktreeSettings) -> None:
     """Run the setup command in a worktree; what it writes goes to a log beside it.
 
     Raises:
@@ -78,12 +76,18 @@ def run_setup(
     """
     if not settings.setup:
         return
+    environment = {
+        **child_environment(),
+        "MISSION_FILE": str(workspace.mission_file),
+        "MISSION_TASK": workspace.owner,
+        MARK: str(workspace.path),
+    }
     log, limit = workspace.setup_log, settings.setup_timeout_seconds
     with open(log, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
         process = spawn(
             settings.setup,
             cwd=workspace.project,
-            env={**child_environment(), **environment, MARK: str(workspace.path)},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output.fileno(),
             stderr=output.fileno(),

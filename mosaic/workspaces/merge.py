@@ -24,7 +24,6 @@ from mosaic.git.hidden_refs import PLAIN_IDENTITY
 from mosaic.git.snapshot import is_within, take_tree
 from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home, what_would_be_lost
 from mosaic.machine.signature import access_error
-from mosaic.records import replace
 from mosaic.store.mission_file import load_mission
 from mosaic.store.written import note_files
 from mosaic.workspaces.record import write_workspace
@@ -193,7 +192,7 @@ def _merge(home: Path, branch: str, way: MergeWay, message: str) -> None:
 
 def _note(workspace: Workspace, tip: str) -> None:
     if workspace.record.exists():
-        write_workspace(replace(workspace, merged_commit=tip))
+        write_workspace(workspace, merged_commit=tip)
 
 
 def _origin(workspace: Workspace) -> str:

@@ -34,7 +34,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_empty_folder, remove_file
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
 from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.furnish import (
@@ -75,7 +75,6 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     """Make a worktree, or take up the one that was made earlier under the same name.
 
     Raises:
-        GitRefusedError: git refuses the repository.
         GitError: there is no repository or commit, git refused, or changes do not fit.
         FailedError: the setup command failed.
         UsageError: branch or base are no names that git knows.
@@ -91,12 +90,14 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         )
     known = find_workspace(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
-        return _taken_up(layout, known, request, settings)
+        _refuse_other_branch(known, request.branch)
+        if request.with_changes:
+            _carry_changes(layout, known, settings)
+        return known
     if known is not None:
         end_left_setup(known)
-        workspace = known
-    else:
-        workspace = _planned(layout, home, request)
+    workspace = known or _planned(layout, home, request)
+    if known is None:
         _refuse_occupied(home, workspace)  # what nobody knows of may hold anybody's work
     ensure_state_dir(layout)
     confined(layout.state_dir, layout.worktrees_dir)
@@ -104,7 +105,12 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     try:
         if not (workspace.is_added and workspace.is_there):
             workspace = _added(home, workspace)
-        return _furnished(layout, workspace, request, settings)
+        if request.with_changes:
+            _carry_changes(layout, workspace, settings)
+        brought = bring_files(workspace, layout.project, settings)
+        workspace = write_workspace(workspace, furnished=brought)
+        run_setup(workspace, settings)
+        return write_workspace(workspace, is_ready=True)
     except BaseException:
         if known is None:
             _undo(home, workspace)
@@ -252,10 +258,20 @@ def _refuse_occupied(home: Path, workspace: Workspace) -> None:
             )
 
 
+def _refuse_other_branch(known: Workspace, branch: str | None) -> None:
+    if branch is not None and known.branch not in (None, branch):
+        raise GitError(
+            f"the worktree of `{known.owner}` is on branch `{known.branch}`",
+            path=known.path,
+            detail=f"wanted is `{branch}`",
+            hint=f"`mission clean --worktree {known.name}` removes it when nothing is lost",
+        )
+
+
 def _added(home: Path, workspace: Workspace) -> Workspace:
     """Have git make a worktree; what an earlier crash left of it goes first."""
     _remove_if_known(home, workspace)
-    write_workspace(replace(workspace, is_added=False, is_ready=False))
+    write_workspace(workspace, is_added=False, is_ready=False)
     _refuse_occupied(home, workspace)
     is_new = add_worktree(
         home,
@@ -264,51 +280,17 @@ def _added(home: Path, workspace: Workspace) -> Workspace:
         start=workspace.base_commit,
         reason=f"mosaic: {workspace.owner}",
     )
-    tip = head_commit(workspace.path) or workspace.base_commit
-    workspace = replace(
-        workspace,
-        is_added=True,
-        is_own_branch=is_new or workspace.is_own_branch,
-        base_commit=workspace.base_commit if workspace.is_own_branch else tip,
-    )
-    write_workspace(workspace)
-    return workspace
+    base = workspace.base_commit
+    if not workspace.is_own_branch:
+        base = head_commit(workspace.path) or base
+    is_own = is_new or workspace.is_own_branch
+    return write_workspace(workspace, is_added=True, is_own_branch=is_own, base_commit=base)
 
 
 def _remove_if_known(home: Path, workspace: Workspace) -> None:
     place = Path(os.path.realpath(workspace.path))
     if any(each.path == place for each in list_worktrees(home)):
         remove_worktree(home, workspace.path)
-
-
-def _taken_up(
-    layout: Layout, known: Workspace, request: WorkspaceRequest, settings: WorktreeSettings
-) -> Workspace:
-    if request.branch is not None and known.branch not in (None, request.branch):
-        raise GitError(
-            f"the worktree of `{request.owner}` is on branch `{known.branch}`",
-            path=known.path,
-            detail=f"wanted is `{request.branch}`",
-            hint=f"`mission clean --worktree {known.name}` removes it when nothing is lost",
-        )
-    if request.with_changes:
-        _carry_changes(layout, known, settings)
-    return known
-
-
-def _furnished(
-    layout: Layout, workspace: Workspace, request: WorkspaceRequest, settings: WorktreeSettings
-) -> Workspace:
-    if request.with_changes:
-        _carry_changes(layout, workspace, settings)
-    brought = bring_files(workspace, layout.project, settings)
-    workspace = replace(workspace, furnished=brought)
-    write_workspace(workspace)
-    environment = {"MISSION_FILE": str(layout.mission_file), "MISSION_TASK": request.owner}
-    run_setup(workspace, settings, environment)
-    workspace = replace(workspace, is_ready=True)
-    write_workspace(workspace)
-    return workspace
 
 
 def _carry_changes(layout: Layout, workspace: Workspace, settings: WorktreeSettings) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
@@ -90,10 +90,12 @@ def workspace_path(layout: Layout, name: str) -> Path:
     return layout.worktrees_dir / safe_segment(name)
 
 
-def write_workspace(workspace: Workspace) -> None:
-    """Write what is known of a worktree."""
+def write_workspace(workspace: Workspace, **changes: Any) -> Workspace:
+    """Write what is known of a worktree, with changes, and return it."""
+    workspace = replace(workspace, **changes)
     data = dump_json(dump_record(workspace))
     write_private(workspace.record, data, root=workspace.record.parent)
+    return workspace
 
 
 def find_workspace(layout: Layout, name: str) -> Workspace | None:
