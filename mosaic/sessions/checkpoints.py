@@ -41,10 +41,8 @@ def checkpoint_task(
 ) -> FoundCheckpoint:
     """Take a checkpoint now: into the live run of the task, else into a record of its own.
 
-    Args:
-        task_id: the task; None for that of the live or the last session.
-        note: what a person says of it.
-        base: a branch or commit to compare with.
+    Without a task it is of that of the live or the last session; `base` is a branch or commit to
+    compare with.
     """
     live = live_or_unknown(snapshot)
     task = snapshot.get(task_id or _task_at_work(snapshot, live)).task
@@ -85,13 +83,9 @@ def restore_checkpoint(
 ) -> RestoredTree:
     """Rebuild a checkpoint's tree, and prove that it is that very tree.
 
-    Args:
-        into: a clean work tree, or a folder that is not there yet and becomes a worktree of
-            the repository; None for the work tree of the mission.
-        keep_own: leave the mission's own files as they are, even where they are committed.
-
-    Raises:
-        FailedError: it holds no tree, or nothing that the tree could be rebuilt from is here.
+    It is rebuilt in the mission's work tree or `into` a clean one, or a folder that is not there
+    yet and becomes a worktree of the repository. With `keep_own` the mission's own files are left
+    as they are, even where they are committed.
     """
     layout, checkpoint = snapshot.layout, found.checkpoint
     if checkpoint.tree is None:

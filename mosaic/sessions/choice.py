@@ -57,10 +57,8 @@ def select_from(
 ) -> Selection:
     """Return which tasks are ready in a mission as it stands, live sessions included.
 
-    Args:
-        milestone: the one milestone to choose from.
-        reserved: tasks that are taken though no lock says so yet, with by whom.
-        live: the sessions that live, where the caller has looked already.
+    Tasks may be `reserved` though no lock says so yet, with by whom; `live` are the sessions that
+    live, where the caller has looked already.
     """
     found = live_or_unknown(snapshot) if live is None else live
     taken = {**(reserved or {}), **{each.lock.task_id: each.lock.session_id for each in found}}

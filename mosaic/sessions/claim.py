@@ -157,9 +157,7 @@ def confirm_claim(
     The agent runs already, so nothing here may fail: where mission.json is just being saved by
     somebody else it is read again, and where it cannot be written at all the session is listed
     when it ends, and its run's record says so.
-
-    Returns:
-        The session, and why it could not be listed; None where it is.
+    Returned are the session, and why it could not be listed.
     """
     layout = draft.layout
     lock = replace(claim, process=started.agent, supervisor_pid=started.supervisor_pid)

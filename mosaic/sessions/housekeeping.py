@@ -176,10 +176,7 @@ def remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
 
 
 def link_to_state(layout: Layout, folder: Path) -> Path | None:
-    """Return the symlink on the way to a folder of the mission; the folder where it is elsewhere.
-
-    None: it is reached by folders alone.
-    """
+    """Return the symlink on the way to a folder; itself where it is elsewhere; None: no link."""
     for root in (layout.project, layout.state_dir.parent):
         if folder.is_relative_to(root) and ".." not in folder.relative_to(root).parts:
             return find_symlink(root, folder)

@@ -85,12 +85,9 @@ def prepare_run(
     make_plan: Callable[[Run], RunPlan],
     event: EventType = EventType.RUN_PREPARED,
 ) -> Prepared:
-    """Write a run's record, with everything that it is given; nothing stays behind on failure.
+    """Write the record of a task's or panel's run; nothing stays behind on failure.
 
-    Args:
-        owner: the task or panel whose run it is.
-        make_plan: returns what is asked of the run; called with its folder made.
-        event: noted as the first event of the run.
+    `make_plan` is called when the run's folder is made; `event` is noted as the first.
     """
     with laying_out(layout.runs_dir, owner) as run:
         plan = make_plan(run)
@@ -227,8 +224,7 @@ def plan_launch(
 ) -> dict[str, Any]:
     """Return how a hand-off would be launched now; nothing is changed or reserved.
 
-    `launch_command` has `{prompt}` for the prompt, and keys masked; beside it are `session_id`,
-    `run_id` and `lock_file`.
+    `launch_command` has `{prompt}` for the prompt, and keys masked.
     """
     layout = snapshot.layout
     session_id = new_session_id(snapshot)

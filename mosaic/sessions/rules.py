@@ -113,10 +113,9 @@ def write_rules(run: Run, rules: Rules) -> str:
 
 
 def read_rules(run: Run, meta: RunMeta) -> Rules | None:
-    """Return the rules that a run began with; None for a run of an earlier Mosaic.
+    """Return the rules that a run began with; a RecordError where they are not what they were.
 
-    Raises:
-        RecordError: they are gone, or are not what they were.
+    None: it is a run of an earlier Mosaic.
     """
     if meta.rules_sha256 is None:
         return None

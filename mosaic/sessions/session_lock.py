@@ -65,11 +65,7 @@ def _is_copied(lock: SessionLock, layout: Layout) -> bool:
 
 
 def read_lock(path: Path) -> SessionLock | None:
-    """Read a session lock; None when there is none.
-
-    Raises:
-        LockFileError: it is not a session lock, or torn.
-    """
+    """Read a session lock; None: there is none. A LockFileError where it is torn, or is not one."""
     data = find_bytes(path)
     if data is None:
         return None

@@ -125,10 +125,7 @@ def _folders(layout: Layout) -> list[Path]:
 
 
 def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]:
-    """Remove the worktrees that are not needed and hold nothing of their own.
-
-    Those of a panel go with `mission panel shutdown`.
-    """
+    """Remove the worktrees that are not needed; a panel's go with `mission panel shutdown`."""
     swept = []
     for each in count_worktrees(snapshot).counted:
         because, goes = None, False
@@ -159,12 +156,7 @@ def unknown_worktrees(snapshot: Snapshot) -> list[Path]:
 def drop_worktree(
     snapshot: Snapshot, name: str, *, force: bool, dry_run: bool = False
 ) -> Workspace:
-    """Remove one worktree; in a dry run only what would keep it is found.
-
-    Raises:
-        UsageError: there is none of that name.
-        HeldError: somebody works in it.
-    """
+    """Remove one worktree in which nobody works; in a dry run only what would keep it is found."""
     layout = snapshot.layout
     workspace = find_workspace(layout, name)
     if workspace is None:

@@ -40,10 +40,8 @@ MARK = "MISSION_WORKTREE"
 def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings) -> tuple[str, ...]:
     """Copy and link files of a project into a worktree; what is there already is left alone.
 
-    Returns what was brought, relative to the worktree's top.
-
-    Raises:
-        PathOutsideError: a glob leads out of the repository.
+    Returns what was brought, relative to the worktree's top. A PathOutsideError where a glob leads
+    out of the repository.
     """
     brought = []
     for globs, bring in ((settings.copy, _copy), (settings.link, os.symlink)):
@@ -69,11 +67,7 @@ def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings)
 
 
 def run_setup(workspace: Workspace, settings: WorktreeSettings) -> None:
-    """Run the setup command in a worktree; what it writes goes to a log beside it.
-
-    Raises:
-        FailedError: it failed, or took too long.
-    """
+    """Run the setup command in a worktree, with a log beside it; a FailedError where it fails."""
     if not settings.setup:
         return
     environment = {

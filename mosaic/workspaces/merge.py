@@ -101,10 +101,8 @@ def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
 def commit_rest(workspace: Workspace, message: str) -> str | None:
     """Commit everything that is not committed in a worktree, and return the commit, if any.
 
-    What was brought into it is ignored: by the project, or by git's `info/exclude`.
-
-    Raises:
-        GitError: git could not do it, or conflicts wait to be resolved.
+    What was brought into it is ignored: by the project, or by git's `info/exclude`. A GitError
+    where conflicts wait to be resolved.
     """
     top = workspace.path
     # Adding a file calls its conflict resolved, with the marks still in it.
@@ -121,10 +119,8 @@ def commit_rest(workspace: Workspace, message: str) -> str | None:
 def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged:
     """Merge the branch of a worktree into what is checked out in the mission's own.
 
-    Raises:
-        NotReadyError: the worktree has no branch or holds work that is not committed, or a
-            conflict waits for a person; says how to go on.
-        GitError: git refused, and nothing was changed.
+    A NotReadyError says how to go on, as where a conflict waits for a person; with a GitError
+    git refused, and nothing was changed.
     """
     home, branch = workspace.home, workspace.branch
     tip = commit_of(home, f"{BRANCHES}{branch}") if branch else None

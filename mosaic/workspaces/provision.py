@@ -74,12 +74,7 @@ class WorkspaceRequest:
 def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSettings) -> Workspace:
     """Make a worktree, or take up the one that was made earlier under the same name.
 
-    Raises:
-        GitError: there is no repository or commit, git refused, or changes do not fit.
-        FailedError: the setup command failed.
-        UsageError: branch or base are no names that git knows.
-        HeldError: another worktree is being made and does not get done.
-        PathOutsideError: a symlink leads out of the state folder.
+    A GitError where git refuses or changes do not fit; a FailedError where the setup command fails.
     """
     home = find_repository(layout.project)
     if home is None:
@@ -154,15 +149,9 @@ def remove_workspace(
     """Remove a worktree, the branch that was made for it, and what is known of it.
 
     A branch that a person made, or whose commit would be lost, stays; with `force` one that
-    was made for the worktree goes too. In a dry run only what would keep it is found.
-
-    Returns:
-        Whether its branch goes with it.
-
-    Raises:
-        NotReadyError: something would be lost, and `force` is not set.
-        GitError: git refused, or what stands there is not a worktree of this repository.
-        FileAccessError: something of it cannot be removed; the next call goes on.
+    was made for the worktree goes too. In a dry run only what would keep it is found: a
+    NotReadyError says what would be lost, a GitError what is not a worktree of this repository.
+    Returned is whether the branch goes. What is interrupted is gone on with by the next call.
     """
     home, folder = workspace.home, layout.worktrees_dir
     refuse_strange_tree(home, workspace.path)
