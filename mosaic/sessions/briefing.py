@@ -14,21 +14,8 @@ from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
+from mosaic.prompts import context as facts
 from mosaic.prompts.capsule import CapsuleInput, build_capsule
-from mosaic.prompts.context import (
-    AttemptFacts,
-    CheckpointFacts,
-    DependencyReport,
-    FileFacts,
-    NameFacts,
-    ProjectFacts,
-    PromptContext,
-    SessionFacts,
-    StateFacts,
-    TaskFacts,
-    WorktreeFacts,
-    dependency_report,
-)
 from mosaic.records import dataclass
 from mosaic.sessions.attempt import REASON_WORDS
 from mosaic.store.state import ensure_state_dir
@@ -133,7 +120,7 @@ def save_capsule(layout: Layout, capsule: str) -> None:
 
 def _context(
     snapshot: Snapshot, task: Task, milestone: Milestone | None, occasion: Occasion
-) -> PromptContext:
+) -> facts.PromptContext:
     mission, run, workspace = snapshot.document.mission, occasion.run, occasion.workspace
     progress = measure_progress(snapshot.tasks)
     attempt = occasion.attempt
@@ -141,24 +128,26 @@ def _context(
     project = workspace.project if workspace else snapshot.layout.project
     worktree = None
     if workspace is not None:
-        worktree = WorktreeFacts(
+        worktree = facts.WorktreeFacts(
             path=str(project), branch=workspace.branch, base=workspace.base_commit
         )
-    return PromptContext(
-        project=ProjectFacts(name=mission.name, description=mission.description, path=str(project)),
-        mission=NameFacts(id=mission.id, name=mission.name),
-        state=StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
+    return facts.PromptContext(
+        project=facts.ProjectFacts(
+            name=mission.name, description=mission.description, path=str(project)
+        ),
+        mission=facts.NameFacts(id=mission.id, name=mission.name),
+        state=facts.StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
         files=_files(snapshot.layout, task, occasion),
         worktree=worktree,
         task=_task_facts(task, _task_text(snapshot, task)),
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
         quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
-        milestone=NameFacts(id=milestone.id, name=milestone.name) if milestone else None,
+        milestone=facts.NameFacts(id=milestone.id, name=milestone.name) if milestone else None,
         branch=current_branch(project),
         previous_session=_previous_session(last) if last is not None else None,
         dependencies=_dependencies(snapshot, task),
-        attempt=AttemptFacts(
+        attempt=facts.AttemptFacts(
             number=attempt.number,
             conversation_continued=attempt.conversation is not None,
             why_last_ended=attempt.why_last_ended or None,
@@ -183,11 +172,11 @@ def own_command() -> str | None:
     return which("mission")
 
 
-def _files(layout: Layout, task: Task, occasion: Occasion) -> FileFacts:
+def _files(layout: Layout, task: Task, occasion: Occasion) -> facts.FileFacts:
     """Return where the mission's files are; from a worktree, whose copies do not count, whole."""
     shown = str if occasion.workspace is not None else layout.shown
     run = occasion.run
-    return FileFacts(
+    return facts.FileFacts(
         manifest=shown(layout.manifest_file),
         scratchpad=shown(layout.scratchpad_file),
         tasks=shown(layout.tasks_file),
@@ -198,7 +187,7 @@ def _files(layout: Layout, task: Task, occasion: Occasion) -> FileFacts:
     )
 
 
-def _task_facts(task: Task, text: str) -> TaskFacts:
+def _task_facts(task: Task, text: str) -> facts.TaskFacts:
     from mosaic.text.frontmatter import find_block  # start-up: yaml, mistune
     from mosaic.text.sections import (
         HANDOFF_SECTIONS,
@@ -214,7 +203,7 @@ def _task_facts(task: Task, text: str) -> TaskFacts:
     # The handoff sections are for the agent to fill.
     handoff = [s.line for s in find_sections(body) if s.name in HANDOFF_SECTIONS]
     before_it = body.splitlines()[: handoff[0] - 1 if handoff else None]
-    return TaskFacts(
+    return facts.TaskFacts(
         id=task.id,
         fields=field_values(task),
         extra=task.extra,
@@ -225,21 +214,23 @@ def _task_facts(task: Task, text: str) -> TaskFacts:
     )
 
 
-def _dependencies(snapshot: Snapshot, task: Task) -> tuple[DependencyReport, ...]:
+def _dependencies(snapshot: Snapshot, task: Task) -> tuple[facts.DependencyReport, ...]:
     from mosaic.text.sections import handoff_texts
 
     reports = []
     for name in task.depends_on:
         other = snapshot.find_task(name)
         known = handoff_texts(_task_text(snapshot, other)) if other else {}
-        reports.append(dependency_report(other, known) if other else DependencyReport(id=name))
+        reports.append(
+            facts.dependency_report(other, known) if other else facts.DependencyReport(id=name)
+        )
     return tuple(reports)
 
 
-def _previous_session(session: Session) -> SessionFacts:
+def _previous_session(session: Session) -> facts.SessionFacts:
     length = session.duration_seconds
     reason = session.ended_reason
-    return SessionFacts(
+    return facts.SessionFacts(
         id=session.id,
         runtime=session.runtime,
         length=format_duration(length) if length is not None else "",
@@ -253,12 +244,12 @@ def _task_text(snapshot: Snapshot, task: Task) -> str:
     return snapshot.task_text(task).replace("\r\n", "\n")
 
 
-def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:
+def _checkpoint_facts(attempt: Attempt) -> facts.CheckpointFacts | None:
     found = attempt.checkpoint
     if found is None:
         return None
     checkpoint = found.checkpoint
-    return CheckpointFacts(
+    return facts.CheckpointFacts(
         seq=checkpoint.seq,
         summary="; ".join(filter(None, (checkpoint.summary, checkpoint.note))),
         patch=str(found.patch) if found.patch else None,

@@ -18,16 +18,10 @@ from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
 from mosaic.git.git import find_work_tree
 from mosaic.git.hidden_refs import forget_trees
+from mosaic.machine import removing
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import safe_segment
-from mosaic.machine.removing import (
-    find_symlink,
-    remove_empty_folder,
-    remove_file,
-    remove_folder,
-    rename_folder,
-)
 from mosaic.machine.staging import Leftover, find_leftovers, is_temporary
 from mosaic.model import RunStatus
 from mosaic.records import dataclass
@@ -170,7 +164,7 @@ def remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
     removed = []
     for each in left:
         with contextlib.suppress(MissionError):
-            remove_file(each.path.parent, each.path)
+            removing.remove_file(each.path.parent, each.path)
             removed.append(each)
     return removed
 
@@ -179,7 +173,7 @@ def link_to_state(layout: Layout, folder: Path) -> Path | None:
     """Return the symlink on the way to a folder; itself where it is elsewhere; None: no link."""
     for root in (layout.project, layout.state_dir.parent):
         if folder.is_relative_to(root) and ".." not in folder.relative_to(root).parts:
-            return find_symlink(root, folder)
+            return removing.find_symlink(root, folder)
     return folder
 
 
@@ -357,18 +351,17 @@ def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
     try:
         if found.kind in (Kind.FOLDER, Kind.PANEL):
             for file in _panel_files(path):
-                remove_file(root, file)
-            is_gone = remove_empty_folder(root, path)
-            return found if is_gone else found._replace(kept_because="it is not empty any more")
+                removing.remove_file(root, file)
+            if not removing.remove_empty_folder(root, path):
+                return found._replace(kept_because="it is not empty any more")
+            return found
         with hold_folder(path):
-            if found.kind is not Kind.RECORD:
-                remove_folder(root, path)
-                return found
-            if top is not None:
-                forget_trees(top, path.name)
-            # At one stroke, so that a crash leaves no half of a record.
-            gone = rename_folder(root, path, f"{GONE_PREFIX}{path.name}")
-        remove_folder(root, gone)
+            if found.kind is Kind.RECORD:
+                if top is not None:
+                    forget_trees(top, path.name)
+                # At one stroke, so that a crash leaves no half of a record.
+                path = removing.rename_folder(root, path, f"{GONE_PREFIX}{path.name}")
+            removing.remove_folder(root, path)
     except HeldError:
         return found._replace(kept_because="it is live")
     except MissionError as error:

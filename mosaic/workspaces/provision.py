@@ -13,23 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, MissionError, NotReadyError, UsageError
+from mosaic.git import worktrees as trees
 from mosaic.git.git import current_branch, find_repository, head_commit
-from mosaic.git.worktrees import (
-    BRANCHES,
-    add_worktree,
-    branch_or_commit,
-    commit_of,
-    copy_changes,
-    delete_branch,
-    has_branch,
-    holds_commit,
-    is_branch_name,
-    is_brought_home,
-    list_worktrees,
-    refuse_strange_tree,
-    remove_worktree,
-    what_would_be_lost,
-)
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.paths import confined, safe_segment
@@ -124,7 +109,7 @@ def default_branch(home: Path, owner: str, worker: str) -> str:
     Where a branch is called `mission` git has no room for that, and dashes do it.
     """
     parts = ("mission", safe_segment(owner), safe_segment(worker))
-    if has_branch(home, parts[0]) or has_branch(home, "/".join(parts[:2])):
+    if trees.has_branch(home, parts[0]) or trees.has_branch(home, "/".join(parts[:2])):
         return "-".join(parts)
     return "/".join(parts)
 
@@ -135,7 +120,7 @@ def why_kept(workspace: Workspace) -> str | None:
     A branch that was made for it and is not brought home counts as work that would be
     forgotten, though removing the worktree leaves the branch.
     """
-    if workspace.is_there and (lost := what_would_be_lost(workspace.path)) is not None:
+    if workspace.is_there and (lost := trees.what_would_be_lost(workspace.path)) is not None:
         return lost
     branch, tip = _own_branch(workspace)
     if tip in (None, workspace.base_commit, workspace.merged_commit):
@@ -154,7 +139,7 @@ def remove_workspace(
     Returned is whether the branch goes. What is interrupted is gone on with by the next call.
     """
     home, folder = workspace.home, layout.worktrees_dir
-    refuse_strange_tree(home, workspace.path)
+    trees.refuse_strange_tree(home, workspace.path)
     kept = None if force else why_kept(workspace)
     if kept is not None:
         raise NotReadyError(
@@ -166,9 +151,9 @@ def remove_workspace(
     branch_goes = tip is not None and (force or _is_kept_elsewhere(workspace, branch, tip))
     if dry_run:
         return branch_goes
-    remove_worktree(home, workspace.path)
+    trees.remove_worktree(home, workspace.path)
     if tip is not None and branch_goes:
-        delete_branch(home, branch, expected=tip)
+        trees.delete_branch(home, branch, expected=tip)
     remove_file(folder, workspace.record)
     remove_file(folder, workspace.setup_log)
     if not list_workspaces(layout):
@@ -181,7 +166,7 @@ def _own_branch(workspace: Workspace) -> tuple[str, str | None]:
     """Return the branch that was made for a worktree, and its commit, if there is one."""
     if workspace.branch is None or not workspace.is_own_branch:
         return "", None
-    return workspace.branch, commit_of(workspace.home, f"{BRANCHES}{workspace.branch}")
+    return workspace.branch, trees.commit_of(workspace.home, f"{trees.BRANCHES}{workspace.branch}")
 
 
 def _is_kept_elsewhere(workspace: Workspace, branch: str, tip: str) -> bool:
@@ -190,7 +175,7 @@ def _is_kept_elsewhere(workspace: Workspace, branch: str, tip: str) -> bool:
     A squash leaves its commit nowhere; there it goes when `mission merge` made it, and what it
     changed still stands on a branch.
     """
-    if tip == workspace.base_commit or holds_commit(workspace.home, tip, beside=branch):
+    if tip == workspace.base_commit or trees.holds_commit(workspace.home, tip, beside=branch):
         return True
     return tip == workspace.merged_commit and _stands_elsewhere(workspace, branch)
 
@@ -199,15 +184,15 @@ def _stands_elsewhere(workspace: Workspace, branch: str) -> bool:
     """Tell whether what a branch changed stands on what is checked out, or on its base."""
     home = workspace.home
     names = dict.fromkeys(filter(None, (current_branch(home), workspace.base_ref)))
-    targets = [name for name in names if name != branch and has_branch(home, name)]
-    return any(is_brought_home(home, branch, name) for name in targets)
+    targets = [name for name in names if name != branch and trees.has_branch(home, name)]
+    return any(trees.is_brought_home(home, branch, name) for name in targets)
 
 
 def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace:
     branch, base_ref = request.branch, request.base_ref
-    if branch is not None and not is_branch_name(home, branch):
+    if branch is not None and not trees.is_branch_name(home, branch):
         raise UsageError(f"`{branch}` is not a branch name", hint="set another `branch`")
-    start = commit_of(home, branch_or_commit(home, base_ref) if base_ref else "HEAD")
+    start = trees.commit_of(home, trees.branch_or_commit(home, base_ref) if base_ref else "HEAD")
     if start is None:
         raise GitError(
             f"`{base_ref}` is not in this repository" if base_ref else "there is no commit yet",
@@ -223,7 +208,7 @@ def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace
         project=path / Path(os.path.realpath(layout.project)).relative_to(home),
         mission_file=layout.mission_file,
         branch=branch,
-        is_own_branch=branch is not None and not has_branch(home, branch),
+        is_own_branch=branch is not None and not trees.has_branch(home, branch),
         base_commit=start,
         base_ref=base_ref,
         created_at=utc_now(),
@@ -238,7 +223,7 @@ def _refuse_occupied(home: Path, workspace: Workspace) -> None:
             f"`{place}` is in the way of a worktree",
             hint="`mission check` tells what it is; move it away",
         )
-    for each in list_worktrees(home):
+    for each in trees.list_worktrees(home):
         if branch is not None and each.branch == branch and each.path != place:
             raise GitError(
                 f"branch `{branch}` is checked out in `{each.path}`",
@@ -262,7 +247,7 @@ def _added(home: Path, workspace: Workspace) -> Workspace:
     _remove_if_known(home, workspace)
     write_workspace(workspace, is_added=False, is_ready=False)
     _refuse_occupied(home, workspace)
-    is_new = add_worktree(
+    is_new = trees.add_worktree(
         home,
         workspace.path,
         branch=workspace.branch,
@@ -278,8 +263,8 @@ def _added(home: Path, workspace: Workspace) -> Workspace:
 
 def _remove_if_known(home: Path, workspace: Workspace) -> None:
     place = Path(os.path.realpath(workspace.path))
-    if any(each.path == place for each in list_worktrees(home)):
-        remove_worktree(home, workspace.path)
+    if any(each.path == place for each in trees.list_worktrees(home)):
+        trees.remove_worktree(home, workspace.path)
 
 
 def _carry_changes(layout: Layout, workspace: Workspace, settings: WorktreeSettings) -> None:
@@ -288,7 +273,7 @@ def _carry_changes(layout: Layout, workspace: Workspace, settings: WorktreeSetti
     paths = (layout.state_dir, *(layout.project / name for name in brought))
     names = [name for path in paths if (name := state_prefix(path, home))]
     without = [*filter(None, own_prefixes(layout, home)), *names]
-    copy_changes(home, workspace.path, without=without, scratch=layout.worktrees_dir)
+    trees.copy_changes(home, workspace.path, without=without, scratch=layout.worktrees_dir)
 
 
 def _undo(home: Path, workspace: Workspace) -> None:
@@ -301,6 +286,6 @@ def _undo(home: Path, workspace: Workspace) -> None:
         _remove_if_known(home, workspace)
         branch, tip = _own_branch(workspace)
         if tip is not None and tip == workspace.base_commit:
-            delete_branch(home, branch, expected=tip)
+            trees.delete_branch(home, branch, expected=tip)
     with contextlib.suppress(MissionError):
         remove_file(workspace.path.parent, workspace.record)
