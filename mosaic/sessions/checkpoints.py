@@ -47,13 +47,15 @@ def checkpoint_task(
     live = live_or_unknown(snapshot)
     task = snapshot.get(task_id or _task_at_work(snapshot, live)).task
     layout = snapshot.layout
-    begun_at = _base_of(runs_of_task(layout.runs_dir, task.id))
+    metas = (run.find_meta() for run in reversed(runs_of_task(layout.runs_dir, task.id)))
+    last = next((meta for meta in metas if meta is not None and meta.session_id is not None), None)
 
     def take(into: Run) -> Checkpoint:
         meta = into.meta()
         source = Source(
             run=into,
-            meta=replace(meta, base_commit=begun_at or meta.base_commit),
+            # What an agent began from says more than where the work tree is now.
+            meta=replace(meta, base_commit=(last and last.base_commit) or meta.base_commit),
             runs_dir=layout.runs_dir,
             state_dir=layout.state_dir,
             settings=snapshot.document.mission.runs,
@@ -125,15 +127,6 @@ def restore_checkpoint(
         kept=rebuilt.kept,
         extra=rebuilt.extra,
     )
-
-
-def _base_of(runs: Sequence[Run]) -> str | None:
-    """Return the commit that the last agent on a task began from."""
-    for run in reversed(runs):
-        meta = run.find_meta()
-        if meta is not None and meta.session_id is not None:
-            return meta.base_commit
-    return None
 
 
 def _task_at_work(snapshot: Snapshot, live: Sequence[FoundLock]) -> str:

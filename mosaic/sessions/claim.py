@@ -6,7 +6,6 @@ agent runs: lock with its pid, session listed, mission `active`.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +22,7 @@ from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
 from mosaic.sessions.liveness import Life
 from mosaic.sessions.record_end import patiently
-from mosaic.sessions.session_lock import remove_lock, write_lock
+from mosaic.sessions.session_lock import write_lock
 from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.session_entries import next_session_id
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch
@@ -194,10 +193,3 @@ def session_of(lock: SessionLock) -> Session:
         last_task_id=lock.task_id,
         run_id=lock.run_id,
     )
-
-
-def undo_claim(draft: Draft, lock_file: Path, run_id: str) -> None:
-    """Give a task back as if it had never been taken."""
-    remove_lock(lock_file, run_id)
-    with contextlib.suppress(MissionError):  # why nothing was started says more
-        draft.undo()

@@ -119,7 +119,11 @@ def clean_runs(
         live={found.lock.run_id for found in find_locks(layout) if not found.is_dead},
         owners={each.owner for each in list_workspaces(layout) if each.name not in gone_worktrees},
     )
-    found = _survey(look)
+    link = link_to_state(layout, layout.runs_dir)
+    if link is not None:
+        found = [_unknown(link, "it is a symlink, and what it leads to is not ours")]
+    else:
+        found = [f for entry in _entries(layout.runs_dir) for f in _survey_entry(entry, look)]
     if not dry_run:
         top = find_work_tree(layout.project)
         found = [each if each.kept_because else _remove(each, layout, top) for each in found]
@@ -175,15 +179,6 @@ def link_to_state(layout: Layout, folder: Path) -> Path | None:
         if folder.is_relative_to(root) and ".." not in folder.relative_to(root).parts:
             return removing.find_symlink(root, folder)
     return folder
-
-
-def _survey(look: _Look) -> list[Found]:
-    """Return what is old in the folder of runs, and what is not known there."""
-    runs_dir = look.snapshot.layout.runs_dir
-    link = link_to_state(look.snapshot.layout, runs_dir)
-    if link is not None:
-        return [_unknown(link, "it is a symlink, and what it leads to is not ours")]
-    return [each for entry in _entries(runs_dir) for each in _survey_entry(entry, look)]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -15,7 +15,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
-from mosaic.records import dataclass, field
+from mosaic.records import dataclass, field, replace
 from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import is_session_run, laying_out, new_run_id, runs_of_task
 from mosaic.runs.masking import masked_argv
@@ -23,7 +23,7 @@ from mosaic.runs.record import Run, RunMeta, advance, write_request
 from mosaic.sessions.agent import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
 from mosaic.sessions.claim import home_place, new_session_id, wanted_worktree, worktree_place
-from mosaic.sessions.rules import claim_rules, write_rules
+from mosaic.sessions.rules import rules_of, scope_that_counts, write_rules
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -168,7 +168,9 @@ def prepare_session(
 ) -> Prepared:
     """Prepare the run of an agent's session."""
     layout, task, runtime, place = snapshot.layout, chosen.task, chosen.runtime, chosen.place
-    rules = claim_rules(snapshot, task)
+    # A write scope that an agent left wider than it was does not count for the next one.
+    scope = scope_that_counts(snapshot, task)
+    rules = replace(rules_of(snapshot.document, task), write_scope=scope)
     earlier = runs_of_task(layout.runs_dir, task.id)
     number = max(attempt.number, 1 + sum(is_session_run(each) for each in earlier))
     spec = snapshot.document.mission.runtimes.get(runtime.name)
@@ -184,7 +186,7 @@ def prepare_session(
             workspace=place.workspace,
         )
         # It is shown the scope by which it is judged.
-        briefing = brief_agent(snapshot, task._replace(write_scope=rules.write_scope), occasion)
+        briefing = brief_agent(snapshot, task._replace(write_scope=scope), occasion)
         save_capsule(layout, briefing.capsule)
         prompt = briefing.prompt
         launch = _launch_of(
@@ -252,6 +254,9 @@ def _launch_of(
     run: Run,
     prompt: str,
 ) -> Launch:
+    files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file)
+    folders = {layout.tasks_dir, layout.state_dir, *(file.parent for file in files)}
+    inner = {one for one in folders for other in folders - {one} if one.is_relative_to(other)}
     return Launch(
         mode=request.mode,
         cwd=place.cwd,
@@ -263,16 +268,9 @@ def _launch_of(
         task_file=layout.project / task.file if task.file else None,
         model=request.model,
         conversation=attempt.conversation,
-        folders=_folders_of_mission(layout) if place.workspace else (),
+        # Those of the mission's files, for an agent that works elsewhere.
+        folders=tuple(sorted(folders - inner)) if place.workspace else (),
     )
-
-
-def _folders_of_mission(layout: Layout) -> tuple[Path, ...]:
-    """Return the folders that hold the mission's files, for agents that work elsewhere."""
-    files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file)
-    folders = {layout.tasks_dir, layout.state_dir, *(file.parent for file in files)}
-    inner = {one for one in folders for other in folders - {one} if one.is_relative_to(other)}
-    return tuple(sorted(folders - inner))
 
 
 def _begin_commit(plan: RunPlan) -> str | None:

@@ -87,15 +87,6 @@ def rules_of(document: MissionDocument, task: Task) -> Rules:
     )
 
 
-def claim_rules(snapshot: Snapshot, task: Task) -> Rules:
-    """Return the rules that a task is handed off with.
-
-    A write scope that an agent left wider than it was does not count for the next one.
-    """
-    scope = scope_that_counts(snapshot, task)
-    return replace(rules_of(snapshot.document, task), write_scope=scope)
-
-
 def scope_that_counts(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
     """Return a task's write scope as it stands, or as it stood before an agent changed it."""
     for standing in reversed(standing_changes(snapshot, task)):

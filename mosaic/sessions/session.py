@@ -33,7 +33,6 @@ from mosaic.sessions.claim import (
     new_session_id,
     refuse_live,
     reserve_task,
-    undo_claim,
     wanted_worktree,
     worktree_place,
 )
@@ -198,7 +197,9 @@ def _begin(
     try:
         return launch, claim, executor.start(launch.run.dir, launch.order)
     except BaseException:
-        undo_claim(draft, chosen.place.lock_file, claim.run_id)
+        remove_lock(chosen.place.lock_file, claim.run_id)
+        with contextlib.suppress(MissionError):  # why nothing was started says more
+            draft.undo()
         shutil.rmtree(launch.run.dir, ignore_errors=True)
         raise
 
