@@ -116,7 +116,7 @@ def hand_off_task(
 
     executor: Executor
     if place is None:
-        from mosaic.executors.terminal import TerminalExecutor
+        from mosaic.executors.background import TerminalExecutor
 
         executor = TerminalExecutor(carry)
     else:

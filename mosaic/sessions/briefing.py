@@ -15,7 +15,7 @@ from mosaic.plan.durations import format_duration
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.prompts import context as facts
-from mosaic.prompts.capsule import CapsuleInput, build_capsule
+from mosaic.prompts.capsule import build_capsule
 from mosaic.records import dataclass
 from mosaic.sessions.attempt import REASON_WORDS
 from mosaic.store.state import ensure_state_dir
@@ -23,7 +23,7 @@ from mosaic.store.templates import compiled_templates, load_partials, load_templ
 from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
-    from mosaic.model import JsonValue, Milestone, Session, Task
+    from mosaic.model import JsonValue, Session, Task
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run
     from mosaic.sessions.attempt import Attempt
@@ -75,41 +75,27 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     """Render the prompt and the capsule of a hand-off. Writes nothing."""
     from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
 
-    layout, mission, attempt = snapshot.layout, snapshot.document.mission, occasion.attempt
-    milestones = mission.milestones
-    milestone = next((each for each in milestones if each.id == task.milestone), None)
-    milestone = milestone or current_milestone(milestones)
-    context = _context(snapshot, task, milestone, occasion)
-    template = load_template(
-        "resume.md.j2" if attempt.last_session else "continuation.md.j2", layout
-    )
+    layout = snapshot.layout
+    context = _context(snapshot, task, occasion)
+    name = "resume.md.j2" if occasion.attempt.last_session else "continuation.md.j2"
+    template = load_template(name, layout)
     shown = layout.shown(template.path)
     prompt = render_prompt(
         template.source,
         context,
         name=shown,
         partials=load_partials(layout),
-        compiled=compiled_templates,
+        compiled=compiled_templates(),
     )
-    capsule = CapsuleInput(
+    capsule = build_capsule(
+        context,
+        snapshot.document.mission,
+        task,
         generated_at=utc_now(),
-        runtime=occasion.runtime,
-        mission=mission,
-        project_path=context.project.path,
-        task=task,
-        progress=measure_progress(snapshot.tasks),
-        milestone=milestone,
-        branch=context.branch,
-        session_id=occasion.session_id,
-        run_id=context.run_id,
-        missing_sections=context.task.missing_sections,
-        dependencies=context.dependencies,
-        acceptance_criteria=context.task.acceptance_criteria,
-        previous_session=mission.sessions.last(),
-        checkpoint=_checkpoint_values(attempt.checkpoint),
+        checkpoint=_checkpoint_values(occasion.attempt.checkpoint),
         prompt_file=str(occasion.run.prompt_file) if occasion.run else None,
     )
-    return Briefing(prompt, dump_json(build_capsule(capsule)).decode(), template, shown)
+    return Briefing(prompt, dump_json(capsule).decode(), template, shown)
 
 
 def save_capsule(layout: Layout, capsule: str) -> None:
@@ -118,11 +104,12 @@ def save_capsule(layout: Layout, capsule: str) -> None:
     write_private(layout.capsule_file, capsule.encode(), root=layout.state_dir)
 
 
-def _context(
-    snapshot: Snapshot, task: Task, milestone: Milestone | None, occasion: Occasion
-) -> facts.PromptContext:
+def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.PromptContext:
     mission, run, workspace = snapshot.document.mission, occasion.run, occasion.workspace
     progress = measure_progress(snapshot.tasks)
+    milestones = mission.milestones
+    milestone = next((each for each in milestones if each.id == task.milestone), None)
+    milestone = milestone or current_milestone(milestones)
     attempt = occasion.attempt
     last = mission.sessions.last()
     project = workspace.project if workspace else snapshot.layout.project

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
-from mosaic.executors.terminal import TerminalExecutor
+from mosaic.executors.background import TerminalExecutor
 from mosaic.git.diff import shown_paths
 from mosaic.git.git import find_work_tree
 from mosaic.model import EndReason

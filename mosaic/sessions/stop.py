@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, SessionNotFoundError
 from mosaic.executors import executor_of
-from mosaic.executors.supervised import ask_to_stop
+from mosaic.executors.background import ask_to_stop
 from mosaic.machine.identity import (
     find_entry,
     find_environment,

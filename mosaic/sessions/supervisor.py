@@ -24,7 +24,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
-from mosaic.executors.supervised import KILL_SIGNAL
+from mosaic.executors.background import KILL_SIGNAL
 from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import FolderLock, hold_folder
 from mosaic.machine.log_pipes import find_gaps
