@@ -17,7 +17,7 @@ from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import one_line
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
 from mosaic.sessions.liveness import Life
@@ -53,12 +53,12 @@ class Place(NamedTuple):
     """None: the mission's own work tree."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """What is handed off, to whom, and where it is worked on."""
 
     task: Task
     runtime: Runtime
+    request: HandOffRequest
     session_id: str
     place: Place
     worktree: WorkspaceRequest | None

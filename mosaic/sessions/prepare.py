@@ -22,7 +22,13 @@ from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, advance, write_request
 from mosaic.sessions.agent import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
-from mosaic.sessions.claim import home_place, new_session_id, wanted_worktree, worktree_place
+from mosaic.sessions.claim import (
+    Chosen,
+    home_place,
+    new_session_id,
+    wanted_worktree,
+    worktree_place,
+)
 from mosaic.sessions.rules import rules_of, scope_that_counts, write_rules
 from mosaic.workspaces.record import find_workspace
 
@@ -35,7 +41,6 @@ if TYPE_CHECKING:
     from mosaic.ports import Invocation, Runtime
     from mosaic.sessions.attempt import Attempt
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.claim import Chosen, Place
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
@@ -163,11 +168,10 @@ def order_of(
     )
 
 
-def prepare_session(
-    snapshot: Snapshot, chosen: Chosen, attempt: Attempt, request: HandOffRequest
-) -> Prepared:
+def prepare_session(snapshot: Snapshot, chosen: Chosen, attempt: Attempt) -> Prepared:
     """Prepare the run of an agent's session."""
-    layout, task, runtime, place = snapshot.layout, chosen.task, chosen.runtime, chosen.place
+    layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
+    request, place = chosen.request, chosen.place
     # A write scope that an agent left wider than it was does not count for the next one.
     scope = scope_that_counts(snapshot, task)
     rules = replace(rules_of(snapshot.document, task), write_scope=scope)
@@ -189,9 +193,7 @@ def prepare_session(
         briefing = brief_agent(snapshot, task._replace(write_scope=scope), occasion)
         save_capsule(layout, briefing.capsule)
         prompt = briefing.prompt
-        launch = _launch_of(
-            layout, task, request, attempt=attempt, place=place, run=run, prompt=prompt
-        )
+        launch = _launch_of(layout, chosen, attempt, run, prompt)
         return RunPlan(
             step=runtime.name,
             kind=runtime.name,
@@ -235,7 +237,8 @@ def plan_launch(
     place = worktree_place(layout, session_id, workspace) if wanted else home_place(layout)
     folder = layout.runs_dir / safe_segment(task.id)
     run = Run(dir=folder / new_run_id(folder, os.urandom(3).hex()))
-    launch = _launch_of(layout, task, request, attempt=attempt, place=place, run=run, prompt=prompt)
+    chosen = Chosen(task, runtime, request, session_id, place, wanted)
+    launch = _launch_of(layout, chosen, attempt, run, prompt)
     return {
         "launch_command": masked_argv(runtime.invocation(launch).argv, prompt),
         "session_id": session_id,
@@ -244,16 +247,8 @@ def plan_launch(
     }
 
 
-def _launch_of(
-    layout: Layout,
-    task: Task,
-    request: HandOffRequest,
-    *,
-    attempt: Attempt,
-    place: Place,
-    run: Run,
-    prompt: str,
-) -> Launch:
+def _launch_of(layout: Layout, chosen: Chosen, attempt: Attempt, run: Run, prompt: str) -> Launch:
+    task, request, place = chosen.task, chosen.request, chosen.place
     files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file)
     folders = {layout.tasks_dir, layout.state_dir, *(file.parent for file in files)}
     inner = {one for one in folders for other in folders - {one} if one.is_relative_to(other)}

@@ -99,9 +99,9 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         refuse_half_restored(draft.layout)
         chosen = _choose(draft.snapshot, request)
         if chosen.worktree is None:
-            handed = _confirm(draft, chosen, *_begin(draft, chosen, request, executor))
+            handed = _confirm(draft, chosen, *_begin(draft, chosen, executor))
     if chosen.worktree is not None:
-        handed = _hand_off_in_worktree(mission_file, chosen, request, executor)
+        handed = _hand_off_in_worktree(mission_file, chosen, executor)
     return replace(handed, recovered=recovered, carried=executor.wait())
 
 
@@ -134,9 +134,7 @@ def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
     runtime = choose_runtime(snapshot, task, request)
     session_id = new_session_id(snapshot)
     place = worktree_place(layout, session_id, None) if worktree else home_place(layout)
-    chosen = Chosen(
-        task=task, runtime=runtime, session_id=session_id, place=place, worktree=worktree
-    )
+    chosen = Chosen(task, runtime, request, session_id, place, worktree)
     if worktree is not None:
         reserve_task(layout, chosen, f"{RESERVED}{session_id}")
     return chosen
@@ -149,9 +147,7 @@ def _refuse_second_session(snapshot: Snapshot) -> None:
             raise refuse_live(found)
 
 
-def _hand_off_in_worktree(
-    mission_file: Path, chosen: Chosen, request: HandOffRequest, executor: Executor
-) -> HandedOff:
+def _hand_off_in_worktree(mission_file: Path, chosen: Chosen, executor: Executor) -> HandedOff:
     """Make the worktree while nothing is locked but the task, then launch in it."""
     assert chosen.worktree is not None
     is_begun = False
@@ -163,8 +159,8 @@ def _hand_off_in_worktree(
             with changing(mission_file, doing=f"handing off {chosen.task.id}") as draft:
                 task = _still_open(draft.snapshot, chosen.task.id)
                 place = worktree_place(draft.layout, chosen.session_id, workspace)
-                chosen = replace(chosen, task=task, place=place)
-                begun = _begin(draft, chosen, request, executor)
+                chosen = chosen._replace(task=task, place=place)
+                begun = _begin(draft, chosen, executor)
                 is_begun = True
                 return _confirm(draft, chosen, *begun)
         except BaseException:
@@ -186,13 +182,13 @@ def _still_open(snapshot: Snapshot, task_id: str) -> Task:
 
 
 def _begin(
-    draft: Draft, chosen: Chosen, request: HandOffRequest, executor: Executor
+    draft: Draft, chosen: Chosen, executor: Executor
 ) -> tuple[Prepared, SessionLock, Started]:
     """Start the agent. It is not on record yet, and from here on nothing is undone."""
-    attempt = plan_attempt(draft.snapshot, chosen.task, chosen.runtime, request)
+    attempt = plan_attempt(draft.snapshot, chosen.task, chosen.runtime, chosen.request)
     if attempt.is_set_back and attempt.checkpoint:
         restore_checkpoint(draft.snapshot, attempt.checkpoint, into=None, keep_own=True)
-    launch = prepare_session(draft.snapshot, chosen, attempt, request)
+    launch = prepare_session(draft.snapshot, chosen, attempt)
     claim = claim_task(draft, chosen, launch.run.id)
     try:
         return launch, claim, executor.start(launch.run.dir, launch.order)
