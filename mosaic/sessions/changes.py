@@ -9,7 +9,7 @@ a person made them cannot be known.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, shown_paths
@@ -17,7 +17,7 @@ from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
 from mosaic.git.snapshot import PRIVATE
 from mosaic.plan.globs import outside_scope
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.events import EventLog, EventType, read_events
+from mosaic.runs.events import EventLog, EventType, noted_lists, read_events
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.store.written import GONE, as_written, digest_of
@@ -50,12 +50,8 @@ def tree_pair(run: Run, top: Path) -> TreePair | None:
     begin, end = _begin_tree(run), _last_tree(run)
     if begin is None or end is None or not (has_object(top, begin) and has_object(top, end)):
         return None
-    merged: list[Any] = []
-    for event in read_events(run).events:
-        paths = event.data.get("paths")
-        if event.type == EventType.MERGED_BESIDE and isinstance(paths, list):
-            merged += paths
-    return TreePair(begin, end, frozenset(map(str, merged)))
+    noted = noted_lists(run, EventType.MERGED_BESIDE, "paths")
+    return TreePair(begin, end, frozenset(str(path) for paths in noted for path in paths))
 
 
 def trees_of(run: Run) -> list[str]:
@@ -146,11 +142,8 @@ def note_merged_beside(run: Run, layout: Layout) -> None:
         return
     if ours:
         paths = sorted(path.relative_to(top).as_posix() for path in ours)
-        EventLog(run).append(
-            EventType.MERGED_BESIDE,
-            f"merged by `mission` while it worked: {shown_paths(paths)}",
-            data={"paths": paths},
-        )
+        words = f"merged by `mission` while it worked: {shown_paths(paths)}"
+        EventLog(run).append(EventType.MERGED_BESIDE, words, data={"paths": paths})
 
 
 def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
@@ -162,11 +155,8 @@ def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
     with contextlib.suppress(MissionError):
         edited = [] if workspace_at(run.meta().cwd) else _edited(run, snapshot, task)
     if edited:
-        EventLog(run).append(
-            EventType.PLAN_EDITED,
-            f"edited by hand while it worked: {', '.join(f'`{path}`' for path in edited)}",
-            data={"paths": edited},
-        )
+        words = f"edited by hand while it worked: {', '.join(f'`{path}`' for path in edited)}"
+        EventLog(run).append(EventType.PLAN_EDITED, words, data={"paths": edited})
 
 
 def edits_on_record(runs: Iterable[Run]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from mosaic.plan.rules import (
     rule_value,
 )
 from mosaic.records import replace
-from mosaic.runs.events import EventLog, EventType, read_events
+from mosaic.runs.events import EventLog, EventType, noted_lists
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempt import sessions_since
 
@@ -213,22 +213,15 @@ def note_persons_scope(snapshot: Snapshot, task: Task) -> None:
 
 def _persons_scope(run: Run) -> tuple[str, ...] | None:
     """Return the write scope that a person set last, as the run's events say; None: none."""
-    for event in reversed(read_events(run).events):
-        scope = event.data.get("write_scope")
-        if event.type == EventType.SCOPE_SET and isinstance(scope, list):
-            return tuple(str(glob) for glob in scope)
-    return None
+    scopes = noted_lists(run, EventType.SCOPE_SET, "write_scope")
+    return tuple(map(str, scopes[-1])) if scopes else None
 
 
 def _changes_on_record(run: Run) -> list[RuleChange]:
-    values: list[Any] = []
-    for event in read_events(run).events:
-        changes = event.data.get("changes")
-        if event.type == EventType.RULES_CHANGED and isinstance(changes, list):
-            values += changes
     return [
         RuleChange(key=str(each["key"]), before=each.get("before"), after=each.get("after"))
-        for each in values
+        for changes in noted_lists(run, EventType.RULES_CHANGED, "changes")
+        for each in changes
         if isinstance(each, dict) and "key" in each
     ]
 
