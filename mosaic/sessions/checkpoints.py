@@ -11,12 +11,7 @@ from mosaic.git.restore import apply_patch, find_changes, rebuild_tree
 from mosaic.git.snapshot import is_within, take_tree
 from mosaic.machine.lock import hold_folder
 from mosaic.records import replace
-from mosaic.runs.checkpoint import (
-    FoundCheckpoint,
-    Trigger,
-    checkpoint_event,
-    read_checkpoints,
-)
+from mosaic.runs.checkpoint import FoundCheckpoint, Trigger, checkpoint_event, read_checkpoints
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint

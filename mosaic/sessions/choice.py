@@ -165,6 +165,5 @@ def _task_to_resume(snapshot: Snapshot, selection: Selection) -> Task:
     if (task := next(begun, None)) is not None:
         return task
     raise NotReadyError(
-        "there is no session to resume",
-        hint="`mission next` hands off the next ready task",
+        "there is no session to resume", hint="`mission next` hands off the next ready task"
     )

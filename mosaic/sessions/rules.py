@@ -81,9 +81,7 @@ def settings_of(document: MissionDocument) -> dict[str, JsonValue]:
 def rules_of(document: MissionDocument, task: Task) -> Rules:
     """Return the rules as they stand in a mission's files."""
     return Rules(
-        settings=settings_of(document),
-        write_scope=task.write_scope,
-        has_file=task.file is not None,
+        settings=settings_of(document), write_scope=task.write_scope, has_file=task.file is not None
     )
 
 

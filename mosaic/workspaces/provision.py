@@ -22,13 +22,7 @@ from mosaic.machine.removing import remove_empty_folder, remove_file
 from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
 from mosaic.store.state import ensure_state_dir
-from mosaic.workspaces.furnish import (
-    bring_files,
-    end_left_setup,
-    forget_files,
-    matching,
-    run_setup,
-)
+from mosaic.workspaces.furnish import bring_files, end_left_setup, forget_files, matching, run_setup
 from mosaic.workspaces.record import (
     Workspace,
     find_workspace,
