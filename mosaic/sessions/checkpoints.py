@@ -16,7 +16,7 @@ from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint
 from mosaic.sessions.restoring import RestoredTree, noted, refuse_half_restored
-from mosaic.sessions.step import note_step
+from mosaic.sessions.step import noted_step
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.workspaces.provision import own_prefixes
 
@@ -65,8 +65,8 @@ def checkpoint_task(
     if run_id is not None:
         run = run_of(layout.runs_dir, task.id, run_id)
         return FoundCheckpoint(run, take(run))
-    run, taken = note_step(snapshot, task.id, name="checkpoint", kind="git", work=take)
-    return FoundCheckpoint(run, taken)
+    with noted_step(snapshot, task.id, name="checkpoint", kind="git") as run:
+        return FoundCheckpoint(run, take(run))
 
 
 def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:
