@@ -60,9 +60,8 @@ def trees_of(run: Run) -> list[str]:
 
 
 def _begin_tree(run: Run) -> str | None:
-    with contextlib.suppress(MissionError):
-        return run.state().begin_tree
-    return None
+    state = run.find_state()
+    return state.begin_tree if state else None
 
 
 def _last_tree(run: Run) -> str | None:

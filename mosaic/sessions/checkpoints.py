@@ -51,7 +51,6 @@ def checkpoint_task(
             run=into,
             # What an agent began from says more than where the work tree is now.
             meta=replace(meta, base_commit=(last and last.base_commit) or meta.base_commit),
-            runs_dir=layout.runs_dir,
             state_dir=layout.state_dir,
             settings=snapshot.document.mission.runs,
         )
