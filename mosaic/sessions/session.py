@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.git.git import find_repository
 from mosaic.model import Status
-from mosaic.records import dataclass, replace
 from mosaic.sessions.attempt import plan_attempt
 from mosaic.sessions.checkpoints import restore_checkpoint
 from mosaic.sessions.choice import choose_runtime, choose_task
@@ -48,7 +47,6 @@ from mosaic.workspaces.provision import provision, remove_workspace
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from mosaic.model import Session, SessionLock, Task
@@ -56,7 +54,6 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.prepare import Prepared
-    from mosaic.sessions.record_end import Settled
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
@@ -65,20 +62,16 @@ RESERVED = "reserved-"
 """Begins the run id of a session whose worktree is just being made."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HandedOff:
+class HandedOff(NamedTuple):
     """A task in an agent's hands."""
 
     task: Task
     session: Session
     run: Run
     started: Started
-    recovered: Sequence[Settled] = ()
-    carried: bool = False
-    """Whether the run was carried to its end here."""
-    workspace: Workspace | None = None
+    workspace: Workspace | None
     """The worktree that it works in; None: the mission's own work tree."""
-    problem: MissionError | None = None
+    problem: MissionError | None
     """Why mission.json does not list the session yet; its end puts it there."""
 
 
@@ -95,14 +88,15 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
     """
     with changing(mission_file, doing="handing off a task") as draft:
         require_consent(draft.snapshot.document)
-        recovered = recover_in(draft)
+        recover_in(draft)
         refuse_half_restored(draft.layout)
         chosen = _choose(draft.snapshot, request)
         if chosen.worktree is None:
             handed = _confirm(draft, chosen, *_begin(draft, chosen, executor))
     if chosen.worktree is not None:
         handed = _hand_off_in_worktree(mission_file, chosen, executor)
-    return replace(handed, recovered=recovered, carried=executor.wait())
+    executor.wait()
+    return handed
 
 
 def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
@@ -205,11 +199,4 @@ def _confirm(
 ) -> HandedOff:
     place, conversation = chosen.place, launch.order.conversation
     session, problem = confirm_claim(draft, place.lock_file, claim, started, conversation)
-    return HandedOff(
-        task=chosen.task,
-        session=session,
-        run=launch.run,
-        started=started,
-        workspace=place.workspace,
-        problem=problem,
-    )
+    return HandedOff(chosen.task, session, launch.run, started, place.workspace, problem)
