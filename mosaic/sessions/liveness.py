@@ -52,7 +52,7 @@ class Life(StrEnum):
     ALIVE = "alive"
     DEAD = "dead"
     UNKNOWN = "unknown"
-    """Cannot be told from here: treated as alive, and never killed."""
+    """Cannot be determined from here: treated as alive, and never killed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class Signs:
     own_boot: bool
     supervisor_holds_run: bool
     process_lives: bool | None
-    """The agent, or before the spawn the claiming process; None when it cannot be told."""
+    """The agent, or before the spawn the claiming process; None when it cannot be seen."""
     heartbeat_age_seconds: float
     own_namespace: bool = True
     namespace_lives: bool = False
@@ -248,7 +248,7 @@ def is_agent_calling(layout: Layout) -> bool:
     try:
         locks = [found.lock for found in find_locks(layout) if not found.is_dead]
     except MissionError:
-        return False  # told where it matters: a lock that cannot be read
+        return False  # a lock that cannot be read is reported where it matters
     carriers = {pid for lock in locks for pid in (lock.process.pid, lock.supervisor_pid)}
     return bool(carriers) and any(pid in carriers for pid in _ancestors())
 

@@ -2,7 +2,7 @@
 
 A session ends when its agent does, so reading never falls far behind: what is written faster
 than it can be read is read in haste (see `mosaic.runs.transcript`), and what is too much even for
-that is skipped. Both are counted and said. The transcript then misses nothing of the former,
+that is skipped. Both are counted and reported. The transcript then misses nothing of the former,
 and all that comes after the latter.
 """
 
