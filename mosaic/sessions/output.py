@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import is_line
 from mosaic.errors import MissionError
@@ -252,8 +252,7 @@ def _is_id(text: str) -> bool:
     return len(text) <= LONGEST_ID and is_line(text) and not text.startswith("-")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiveSession:
+class LiveSession(NamedTuple):
     """One session that works now."""
 
     found: FoundLock
@@ -278,4 +277,4 @@ def observe_session(found: FoundLock, layout: Layout) -> LiveSession:
             silent_seconds=max(0.0, time.time() - max(spoke)) if spoke else 0.0,
         )
     elapsed = max(0.0, (utc_now() - since).total_seconds())
-    return LiveSession(found=found, progress=replace(progress, elapsed_seconds=elapsed))
+    return LiveSession(found, replace(progress, elapsed_seconds=elapsed))
