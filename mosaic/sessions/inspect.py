@@ -27,7 +27,7 @@ from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import Standing, refuse_links_out
 from mosaic.store.synchronize import synchronize
-from mosaic.text.conflict_markers import refuse_conflict
+from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
