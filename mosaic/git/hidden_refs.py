@@ -36,12 +36,8 @@ PLAIN_IDENTITY = {
 def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
     """Give a tree a commit, and the commit a hidden ref below `HIDDEN_REFS`; return the commit."""
     parent = ["-p", taken.head] if taken.head else []
-    answer = run_git(
-        ["commit-tree", taken.tree, *parent],
-        top,
-        stdin=message.encode("utf-8", "replace"),
-        env=PLAIN_IDENTITY,
-    )
+    text = message.encode("utf-8", "replace")
+    answer = run_git(["commit-tree", taken.tree, *parent], top, stdin=text, env=PLAIN_IDENTITY)
     commit = answer.text.strip()
     run_git([*_NO_HOOKS, "update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
     return commit
