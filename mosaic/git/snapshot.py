@@ -5,7 +5,10 @@ index. What .gitignore names is left out, and so is one folder of the caller's. 
 and repositories within the work tree are taken by the commit that they are at. Files that
 are marked `skip-worktree` or `assume-unchanged` are taken as the index has them.
 
-Only objects are added to the repository; see `mosaic.git.hidden_refs` for what keeps them.
+Only objects are added to the repository; hidden refs keep them. Measured with git 2.39:
+`transfer.hideRefs` in this repository keeps those out of what others clone or fetch from it,
+`--mirror` included. It does not keep them from `git push --mirror`, from a remote with
+`mirror = true`, nor from `git bundle create --all`: those read the refs here.
 """
 
 from __future__ import annotations
@@ -18,13 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.git.git import GitResult, at_once, common_dir, find_work_tree, head_commit, run_git
+from mosaic.git.git import answer_of, at_once, common_dir, find_work_tree, head_commit, run_git
 from mosaic.git.index_copy import as_input, copy_index, git_on, index_in, words_of
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mosaic.git.git import GitResult
     from mosaic.model import Text
 
 LARGEST_FILE_BYTES = 32 << 20
@@ -41,6 +45,19 @@ _READ = 0o044
 _ENTER = 0o011
 _CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
 """All that git has to say of a folder that it may not read."""
+OUR_REFS = "refs/mosaic"
+HIDDEN_REFS = f"{OUR_REFS}/checkpoints"
+HIDE_COMMAND = f"git config --local --add transfer.hideRefs {OUR_REFS}"
+"""What keeps checkpoints out of clones and fetches."""
+_HIDING = ("transfer.hideRefs", "uploadpack.hideRefs")
+_EVERYTHING = "refs/*:refs/*"
+PLAIN_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Mosaic",
+    "GIT_AUTHOR_EMAIL": "mosaic@localhost",
+    "GIT_COMMITTER_NAME": "Mosaic",
+    "GIT_COMMITTER_EMAIL": "mosaic@localhost",
+}
+"""Nobody's name stands under what nobody committed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -299,3 +316,46 @@ def _digest(path: Path) -> str | None:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None
+
+
+def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
+    """Give a tree a commit, and the commit a hidden ref below `HIDDEN_REFS`; return the commit."""
+    parent = ["-p", taken.head] if taken.head else []
+    text = message.encode("utf-8", "replace")
+    answer = run_git(["commit-tree", taken.tree, *parent], top, stdin=text, env=PLAIN_IDENTITY)
+    commit = answer.text.strip()
+    git_on(["update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
+    return commit
+
+
+def forget_trees(top: Path, prefix: str) -> int:
+    """Remove the hidden refs whose name begins with `prefix/`; return how many there were."""
+    found = run_git(["for-each-ref", "--format=%(refname)", f"{HIDDEN_REFS}/{prefix}/"], top)
+    names = [name for name in found.text.split("\n") if name]
+    if names:
+        commands = "".join(f"delete {name}\n" for name in names)
+        git_on(["update-ref", "--stdin"], top, stdin=os.fsencode(commands))
+    return len(names)
+
+
+def has_checkpoints(cwd: Path | str) -> bool:
+    """Tell whether a repository holds hidden refs of ours."""
+    return bool(answer_of(["for-each-ref", "--count=1", f"{OUR_REFS}/"], cwd))
+
+
+def hides_checkpoints(cwd: Path | str) -> bool:
+    """Tell whether a repository keeps our refs out of clones and fetches."""
+    told = (answer_of(["config", "--get-all", name], cwd) or "" for name in _HIDING)
+    return any(line.strip() == OUR_REFS for lines in told for line in lines.split("\n"))
+
+
+def carrying_remotes(cwd: Path | str) -> list[str]:
+    """Return the remotes that a plain `git push` carries every ref to."""
+    found = []
+    for line in (answer_of(["config", "--get-regexp", r"^remote\..*"], cwd) or "").split("\n"):
+        key, _, value = line.partition(" ")
+        name, _, setting = key.removeprefix("remote.").rpartition(".")
+        is_mirror = setting == "mirror" and value.strip().lower() in ("true", "yes", "on", "1", "")
+        if is_mirror or (setting == "push" and value.strip().lstrip("+") == _EVERYTHING):
+            found.append(name)
+    return list(dict.fromkeys(found))
