@@ -32,8 +32,8 @@ from mosaic.store.sync import (
     same_value,
 )
 from mosaic.store.written import note_written
-from mosaic.text.conflict_markers import refuse_conflict
 from mosaic.text.fields import SYNCED
+from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
