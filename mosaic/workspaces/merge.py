@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mosaic.errors import GitError, MissionError, NotReadyError
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import answer_of, current_branch, head_commit, run_git
-from mosaic.git.hidden_refs import PLAIN_IDENTITY
-from mosaic.git.snapshot import is_within, take_tree
+from mosaic.git.snapshot import PLAIN_IDENTITY, is_within, take_tree
 from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home, what_would_be_lost
 from mosaic.machine.signature import access_error
 from mosaic.store.mission_file import load_mission
