@@ -22,6 +22,7 @@ the module that declares the record. A key that is missing takes the field's def
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 import contextlib
 import json
 import re
@@ -31,13 +32,10 @@ from enum import Enum
 from functools import partial
 from math import inf
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from mosaic.errors import RecordError
 from mosaic.records import MISSING, dataclass, replace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
     Reader = Callable[[Any], Any]
 

@@ -5,15 +5,13 @@ A hand-off is judged by the rules that stood when its task was claimed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mosaic.codec import JsonForm, dump_record
 from mosaic.model import GatePolicy, ReviewSettings
 from mosaic.records import dataclass, replace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
     from mosaic.model import FreeJson, JsonValue, Mission, RuntimeSpec, Text
 

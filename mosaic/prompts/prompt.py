@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import unicodedata
 from itertools import dropwhile
-from typing import TYPE_CHECKING
 
 from mosaic.errors import TemplateError
 from mosaic.prompts.bounded import one_line, plain_text
 from mosaic.prompts.context import prompt_values
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
     from jinja2 import BytecodeCache
 

@@ -5,15 +5,12 @@ The block is found by its two fences here; `mosaic.text.handler` reads what stan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import re
-from typing import TYPE_CHECKING
 
 from mosaic.errors import FrontMatterError
 from mosaic.records import dataclass
 from mosaic.text.lines import BOM
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
     from mosaic.model import JsonValue
 

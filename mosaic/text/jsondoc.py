@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import json
 import re
 from bisect import bisect_left
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mosaic.errors import EditRefusedError, MissionFileError
 from mosaic.text.lines import BOM, line_of, newline_of, splice
 from mosaic.text.strict_json import parse_json_document, skip_blanks
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from mosaic.model import JsonValue
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from mosaic.errors import EditRefusedError, FrontMatterError
 from mosaic.text.fields import keys_before
@@ -17,9 +18,6 @@ from mosaic.text.yaml_edits import (
     is_nothing,
     quote_scalar,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def set_front_matter(text: str, key: str, value: str | Sequence[str] | None) -> str:
