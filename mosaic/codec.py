@@ -22,23 +22,22 @@ the module that declares the record. A key that is missing takes the field's def
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 import contextlib
 import json
 import re
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 from math import inf
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from mosaic.errors import RecordError
 from mosaic.records import MISSING, dataclass, replace
 
-    Reader = Callable[[Any], Any]
-
+Reader: TypeAlias = Callable[[Any], Any]
 Record = TypeVar("Record")
 
 LONGEST_LINE = 4096

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from mosaic.model import Status
 from mosaic.plan.globs import bad_glob
@@ -12,6 +13,7 @@ from mosaic.plan.graph import cycle_words, dangling_dependencies, find_cycles
 from mosaic.plan.scope_index import ScopeIndex, numbers_in
 from mosaic.records import dataclass, field
 
+if TYPE_CHECKING:
     from mosaic.model import Milestone, Session, Task
 
 ERRORS = frozenset({"DEPENDENCY_UNKNOWN", "DEPENDENCY_CYCLE", "SCOPE_INVALID", "RUNTIME_UNKNOWN"})

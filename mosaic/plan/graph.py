@@ -5,12 +5,14 @@ Nothing here is recursive: a chain of ten thousand tasks is a plan too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mosaic.model import Status
 from mosaic.text.harmless import harmless_line
 
+if TYPE_CHECKING:
     from mosaic.model import Task
 
 MARKS = {

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionFileError, UsageError
 from mosaic.model import total_usage
 from mosaic.plan.durations import parse_duration
 from mosaic.records import dataclass, replace
 
+if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session
 
 LONGEST_WAIT_SECONDS = 300.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mosaic.model import Milestone, MilestoneStatus, Status
 from mosaic.records import dataclass
 
+if TYPE_CHECKING:
     from mosaic.model import Task
 
 

@@ -8,17 +8,18 @@ milestone, then priority, then plan order.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
 import re
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.model import MilestoneStatus, Status
 from mosaic.plan.graph import ARROW, LONGEST_CYCLE_SHOWN, cycle_words, find_cycles
 from mosaic.plan.progress import current_milestone
 
+if TYPE_CHECKING:
     from mosaic.model import Milestone, Task
     from mosaic.plan.scope_index import ScopeIndex
 

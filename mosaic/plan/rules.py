@@ -5,14 +5,15 @@ A hand-off is judged by the rules that stood when its task was claimed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 import json
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_record
 from mosaic.model import GatePolicy, ReviewSettings
 from mosaic.records import dataclass, replace
 
+if TYPE_CHECKING:
     from mosaic.model import FreeJson, JsonValue, Mission, RuntimeSpec, Text
 
 LONGEST_VALUE = 120

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import unicodedata
+from collections.abc import Mapping
 from itertools import dropwhile
+from typing import TYPE_CHECKING
 
 from mosaic.errors import TemplateError
 from mosaic.prompts.bounded import one_line, plain_text
 from mosaic.prompts.context import prompt_values
 
+if TYPE_CHECKING:
     from jinja2 import BytecodeCache
 
     from mosaic.prompts.context import PromptContext, TemplateValue

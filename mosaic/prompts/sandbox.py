@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, nodes, pass_context
 from jinja2.filters import FILTERS
@@ -21,6 +21,7 @@ from jinja2.visitor import NodeTransformer
 
 from mosaic.prompts.bounded import fence, quote_data, yaml_text
 
+if TYPE_CHECKING:
     from jinja2 import BytecodeCache
     from jinja2.lexer import Token
     from jinja2.runtime import Context

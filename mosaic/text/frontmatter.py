@@ -5,13 +5,15 @@ The block is found by its two fences here; `mosaic.text.handler` reads what stan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mosaic.errors import FrontMatterError
 from mosaic.records import dataclass
 from mosaic.text.lines import BOM
 
+if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
 OPENING = re.compile(r"---[ \t]*(?:\r\n|\n|\Z)")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import json
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import EditRefusedError, MissionFileError
 from mosaic.text.lines import BOM, line_of, newline_of, splice
 from mosaic.text.strict_json import parse_json_document, skip_blanks
 
+if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
 __all__ = ["append_json", "parse_json_document", "set_json"]

@@ -5,9 +5,10 @@ After every edit the text is read again and compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 import re
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
 from mosaic.records import replace
@@ -15,6 +16,7 @@ from mosaic.text.blocks import LARGEST_TEXT, is_plain_row
 from mosaic.text.grid import Row, find_tables
 from mosaic.text.lines import display_width, newline_at, splice
 
+if TYPE_CHECKING:
     from mosaic.text.blocks import Cell
     from mosaic.text.grid import Table
 
