@@ -2,19 +2,17 @@
 
 A session ends when its agent does, so reading never falls far behind: what is written faster
 than it can be read is read in haste (see `mosaic.runs.transcript`), and what is too much even for
-that is skipped. Both are counted and said. The transcript then misses nothing of the former,
+that is skipped. Both are counted and reported. The transcript then misses nothing of the former,
 and all that comes after the latter.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import is_line
-from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.ports import (
     CommandRan,
@@ -252,8 +250,7 @@ def _is_id(text: str) -> bool:
     return len(text) <= LONGEST_ID and is_line(text) and not text.startswith("-")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiveSession:
+class LiveSession(NamedTuple):
     """One session that works now."""
 
     found: FoundLock
@@ -266,8 +263,7 @@ def observe_session(found: FoundLock, layout: Layout) -> LiveSession:
     run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
     since = lock.started_at
     progress = Progress(elapsed_seconds=0.0, last="", output_bytes=0, usage=None)
-    with contextlib.suppress(MissionError):
-        state = run.state()
+    if state := run.find_state():
         since = state.started_at or since
         spoke = [log.stat().st_mtime for log in (run.stdout_log, run.stderr_log) if log.exists()]
         progress = Progress(
@@ -278,4 +274,4 @@ def observe_session(found: FoundLock, layout: Layout) -> LiveSession:
             silent_seconds=max(0.0, time.time() - max(spoke)) if spoke else 0.0,
         )
     elapsed = max(0.0, (utc_now() - since).total_seconds())
-    return LiveSession(found=found, progress=replace(progress, elapsed_seconds=elapsed))
+    return LiveSession(found, replace(progress, elapsed_seconds=elapsed))

@@ -1,4 +1,4 @@
-"""Recording ends that nobody recorded: of dead sessions, and those that had to be kept.
+"""Recording ends afterwards: of dead sessions, and those that had to be kept.
 
 A supervisor that was killed leaves a session lock, an unfinished run and a task in
 progress. The next command that looks judges the lock; a dead one is ended: as what the
@@ -155,12 +155,12 @@ def _recover_step(run: Run, mission: Mission) -> bool:
             )
             _finish(run, meta, facts, outcome)
     except MissionError:
-        return False  # held by a living supervisor, or broken and left for people to look at
+        return False  # it has a living supervisor, or is broken and left for people to look at
     return True
 
 
 def is_dead(run: Run, state: RunState) -> bool:
-    """Tell whether a run that is not at its end has nobody any more: no supervisor, no agent."""
+    """Tell whether a run that is not at its end has neither supervisor nor agent any more."""
     return not executor_of(run).is_alive() and not _agent_lives(state)
 
 
@@ -206,9 +206,7 @@ def end_session(
 
 def _finish(run: Run, meta: RunMeta, facts: RunEnd, outcome: Outcome) -> None:
     (run.dir / RESERVE_NAME).unlink(missing_ok=True)
-    state = None
-    with contextlib.suppress(MissionError):  # a broken state is left for people to look at
-        state = run.state()
+    state = run.find_state()  # a broken one is left for people to look at
     if state is not None and state.status not in (RunStatus.PREPARED, RunStatus.RUNNING):
         state = None
     words = "; recorded after its supervisor was gone"
@@ -227,7 +225,7 @@ def _sweep(run: Run, meta: RunMeta) -> None:
 def _facts(
     run: Run, meta: RunMeta, mission: Mission, *, unseen: EndReason = EndReason.CRASHED
 ) -> RunEnd:
-    """Gather what the record tells about an end that nobody recorded."""
+    """Gather what is on record about an end that was not recorded."""
     message, cause = "its process was gone when somebody looked", EndCause.CUT
     if unseen is EndReason.STOPPED:
         message = "it was stopped; its record was gone"
@@ -244,14 +242,13 @@ def _facts(
         lost_output=tuple(lost_output_words(find_gaps(run.dir))),
         report=read_report(run),
     )
-    # Without its rules, that is said when the end is recorded.
+    # That its rules are lost is noted when the end is recorded.
     with contextlib.suppress(RecordError):
         if meta.session_id:
             judged = judged_by(mission, read_rules(run, meta))
             lacks = lacks_on_record(read_events(run).events, judged, meta.mode)
             facts = replace(facts, lacks=lacks)
-    with contextlib.suppress(MissionError):
-        state = run.state()
+    if state := run.find_state():
         facts = replace(facts, conversation=state.runtime_session_id, started_at=state.started_at)
     facts = _with_exit(facts, run)
     try:
