@@ -23,15 +23,9 @@ from mosaic.text.yaml_edits import (
 def set_front_matter(text: str, key: str, value: str | Sequence[str] | None) -> str:
     """Return a text with one front matter key set; every other byte is the same.
 
-    A list keeps its style, and of its items only those that change are touched. One
-    scalar stays one where it is set to a list of one.
-
-    Args:
-        text: the whole file.
-        key: a top-level key; added after its natural neighbour when it is missing.
-        value: a text, a list of texts, or None to remove the key with its lines.
-
-    Raises FrontMatterError or EditRefusedError.
+    A missing key is added after its natural neighbour; None removes one with its lines. A
+    list keeps its style, and of its items only those that change are touched. One scalar
+    stays one where it is set to a list of one. Raises FrontMatterError or EditRefusedError.
     """
     block = find_block(text)
     before = parse_front_matter(text)
