@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mosaic.errors import MissionError
     from mosaic.model import Session
-    from mosaic.ports import Executor, Order
+    from mosaic.ports import Order
     from mosaic.runs.record import RunMeta
     from mosaic.sessions.carry import RunCarrier
     from mosaic.sessions.choice import HandOffRequest
@@ -98,44 +98,32 @@ def hand_off_task(
     mission_file: Path, request: HandOffRequest, place: str | None, face: Face
 ) -> StartedSession | EndedSession:
     """Hand a task to an agent: by an executor or, without one, to its end in this process."""
+    from mosaic.executors import executor_of, get_executor
+    from mosaic.executors.terminal import TerminalExecutor
+
     carrier: RunCarrier | None = None
 
     def carry(run_dir: Path, order: Order) -> RunCarrier:
         nonlocal carrier
         from mosaic.sessions.examine import session_carrier
 
-        carrier = session_carrier(
-            run_dir,
-            order,
-            watch=face.watch if order.mode is Mode.HEADLESS else None,
-            heeds_interrupt=face.heeds_interrupt,
-        )
+        watch = face.watch if order.mode is Mode.HEADLESS else None
+        heeds = face.heeds_interrupt
+        carrier = session_carrier(run_dir, order, watch=watch, heeds_interrupt=heeds)
         face.began(carrier.meta, order.mode)
         return carrier
 
-    executor: Executor
-    if place is None:
-        from mosaic.executors.terminal import TerminalExecutor
-
-        executor = TerminalExecutor(carry)
-    else:
-        from mosaic.executors import get_executor
-
-        executor = get_executor(place, mission_file)
+    executor = TerminalExecutor(carry) if place is None else get_executor(place, mission_file)
     done = hand_off(mission_file, request, executor)
     end = _end_of(done, carrier) if carrier else None
     if end is not None:
         return end
-    from mosaic.executors import executor_of
-
     supervised = executor_of(done.run)
     return StartedSession(
         task=TaskView(done.task),
         session=done.session,
-        run_dir=done.run.dir,
+        **_place_of(done),
         place=dict(done.started.place),
-        worktree=done.workspace.path if done.workspace else None,
-        branch=done.workspace.branch if done.workspace else None,
         where=supervised.words,
         attach=supervised.attach(),
         screen=supervised.screen(),
@@ -147,18 +135,13 @@ def _end_of(done: HandedOff, carrier: RunCarrier) -> EndedSession | None:
     settled = carrier.settled
     if settled is None or carrier.end is None or carrier.end.ending is None:
         return None
-    ending, outcome = carrier.end.ending, settled.outcome
+    ending, outcome, status = carrier.end.ending, settled.outcome, settled.task_status
     result = done.run.find_result()
-    task = done.task
-    if settled.task_status is not None:
-        task = task._replace(status=settled.task_status)
     return EndedSession(
-        task=TaskView(task),
-        task_status=settled.task_status.value if settled.task_status else "gone",
+        task=TaskView(done.task._replace(status=status) if status else done.task),
+        task_status=status.value if status else "gone",
         session=settled.session,
-        run_dir=done.run.dir,
-        worktree=done.workspace.path if done.workspace else None,
-        branch=done.workspace.branch if done.workspace else None,
+        **_place_of(done),
         outcome=outcome.reason.value,
         summary=outcome.summary,
         completed=outcome.run_status is RunStatus.COMPLETED,
@@ -174,3 +157,8 @@ def _end_of(done: HandedOff, carrier: RunCarrier) -> EndedSession | None:
         needs_human=bool(result.get("needs_human", False)),
         suggested_followup=result.get("suggested_followup", []),
     )
+
+
+def _place_of(done: HandedOff) -> dict[str, Any]:
+    path, branch = (done.workspace.path, done.workspace.branch) if done.workspace else (None, None)
+    return {"run_dir": done.run.dir, "worktree": path, "branch": branch}

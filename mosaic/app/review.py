@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 
-class ReviewList(NamedTuple):
-    """The tasks that wait for review, in plan order."""
-
-    tasks: tuple[TaskView, ...]
-
-
 class ReviewPage(NamedTuple):
     """What a task's handoff claims beside what happened."""
 
@@ -37,10 +31,8 @@ class ReviewPage(NamedTuple):
             "sections": review.sections,
             "missing": review.missing,
             "claims": {
-                "files": [{"path": each.claim.path, **_judged(each)} for each in judged.files],
-                "commands": [
-                    {"command": each.claim.command, **_judged(each)} for each in judged.commands
-                ],
+                "files": [_judged(each, "path") for each in judged.files],
+                "commands": [_judged(each, "command") for each in judged.commands],
             },
             "unclaimed": {"files": judged.unclaimed_files, "commands": judged.unclaimed_commands},
             "evidence": {
@@ -63,9 +55,9 @@ class ReviewPage(NamedTuple):
         return values if self.diff is None else {**values, "diff": self.diff}
 
 
-def list_reviews(snapshot: Snapshot) -> ReviewList:
-    """Return the tasks that wait for review."""
-    return ReviewList(tuple(TaskView(t) for t in snapshot.tasks if t.status is Status.REVIEW))
+def list_reviews(snapshot: Snapshot) -> list[TaskView]:
+    """Return the tasks that wait for review, in plan order."""
+    return [TaskView(task) for task in snapshot.tasks if task.status is Status.REVIEW]
 
 
 def show_review(snapshot: Snapshot, task_id: str, *, diff: bool = False) -> ReviewPage:
@@ -88,5 +80,6 @@ def write_review_page(review: Review, facts: list[str], place: Path) -> None:
     write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
 
 
-def _judged(each: JudgedFile | JudgedCommand) -> dict[str, str]:
-    return {"text": each.claim.text, "standing": each.standing.value, "why": each.why}
+def _judged(each: JudgedFile | JudgedCommand, name: str) -> dict[str, str]:
+    claim = {name: getattr(each.claim, name), "text": each.claim.text}
+    return {**claim, "standing": each.standing.value, "why": each.why}

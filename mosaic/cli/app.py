@@ -125,12 +125,12 @@ def _complete(app: typer.Typer) -> int:
     """Answer a shell with what Typer finds, but not in Typer's words: see `print_words`."""
     from typer._click.shell_completion import get_completion_class
 
-    from mosaic.cli.completing import ANSWERS, print_words
+    from mosaic.cli.completing import SHELLS, print_words
 
     command = typer.main.get_command(app)
     shell = os.environ["_MISSION_COMPLETE"].removeprefix("complete_")
     finder = get_completion_class(shell)
-    if finder is None or shell not in ANSWERS:
+    if finder is None or shell not in SHELLS:
         return 1
     asked = finder(command, {}, "mission", "_MISSION_COMPLETE")
     try:

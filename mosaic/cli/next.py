@@ -7,14 +7,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.completing import complete_task
-from mosaic.cli.next_view import (
-    explain_next,
-    launch,
-    launch_mode,
-    print_hand_off,
-    run_loop,
-    run_pool,
-)
+from mosaic.cli.next_view import explain_next, launch, launch_mode, print_hand_off, run_many
 from mosaic.cli.options import (
     Detach,
     ExecutorName,
@@ -111,14 +104,12 @@ def next_command(
     from mosaic.plan.pace import Limits
 
     own = Limits(max_sessions=max_sessions, max_cost_usd=max_cost, max_seconds=seconds_of(max_time))
-    if jobs is None:
-        return run_loop(path, request, own, as_json=as_json)
-    return run_pool(
+    return run_many(
         path,
         request,
         own,
-        size=jobs,
-        executor=executor or "process",
+        jobs,
+        executor or "process",
         keeps_full=loop,
         detach=detach,
         as_json=as_json,
