@@ -30,7 +30,7 @@ from mosaic.sessions.worktrees import count_worktrees
 from mosaic.store.allowance import find_allowance, name_of
 from mosaic.store.consent import find_unallowed
 from mosaic.store.reading import locate_mission, read_mission
-from mosaic.store.trust import Standing
+from mosaic.store.state import Standing
 from mosaic.text.frontmatter import has_libyaml
 
 if TYPE_CHECKING:

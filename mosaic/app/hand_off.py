@@ -8,7 +8,7 @@ from mosaic.app.tasks import TaskView
 from mosaic.model import Mode, RunStatus
 from mosaic.records import dataclass
 from mosaic.sessions.session import hand_off
-from mosaic.workers import face as workers
+from mosaic.workers import Face as WorkersFace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session
     from mosaic.ports import Order
     from mosaic.runs.record import RunMeta
+    from mosaic.runs.report import Followup
     from mosaic.sessions.carry import RunCarrier
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.output import Progress
@@ -68,10 +69,10 @@ class EndedSession:
     warnings: Sequence[str]
     report: str
     needs_human: bool
-    suggested_followup: Sequence[Mapping[str, Any]]
+    suggested_followup: Sequence[Followup]
 
 
-class Face(workers.Face):
+class Face(WorkersFace):
     """Hears of the sessions that this process stays with; this one is silent."""
 
     watch: Callable[[Progress], None] | None = None
@@ -152,10 +153,10 @@ def _end_of(done: HandedOff, carrier: RunCarrier) -> EndedSession | None:
         hint=ending.hint,
         recorded=settled.problem is None,
         problem=settled.problem,
-        warnings=result.get("warnings", []),
-        report=str(result.get("report") or ""),
-        needs_human=bool(result.get("needs_human", False)),
-        suggested_followup=result.get("suggested_followup", []),
+        warnings=result.warnings,
+        report=result.report,
+        needs_human=result.needs_human,
+        suggested_followup=result.suggested_followup,
     )
 
 

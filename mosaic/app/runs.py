@@ -87,7 +87,7 @@ def find_logged_run(document: MissionDocument, name: str | None) -> Run:
     """
     from mosaic.store.assemble import build_snapshot
     from mosaic.store.scan import scan_tasks
-    from mosaic.store.trust import Standing
+    from mosaic.store.state import Standing
 
     runs_dir, sessions = document.layout.runs_dir, document.mission.sessions
     if name is None:

@@ -17,7 +17,7 @@ from mosaic.store.allowance import (
 )
 from mosaic.store.consent import SESSION_VARIABLE, allow, commands_of, digest_of, find_unallowed
 from mosaic.store.mission_file import load_mission
-from mosaic.store.trust import Standing, adopt_state
+from mosaic.store.state import Standing, adopt_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,13 +12,13 @@ from mosaic.cli.next_view import exit_code_of
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath, seconds_of
 from mosaic.cli.output import Result, clean, emit, paint, warn
 from mosaic.cli.sessions_view import asked_lines
+from mosaic.codec import dump_record
 from mosaic.errors import RunNotFoundError, UsageError
+from mosaic.runs.result import StepResult
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mosaic.ports import Executor, Order
     from mosaic.runs.record import Run
     from mosaic.sessions.carry import RunCarrier
@@ -114,7 +114,7 @@ def _copy(run_dir: Path, offsets: dict[str, int]) -> None:
 def _show_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:
     result = Result(
         kind="step.prepared",
-        data={**(run.result() or {}), "run_dir": str(run.dir)},
+        data={**dump_record(run.result() or StepResult()), "run_dir": str(run.dir)},
         lines=[f"{paint(request.task_id, 'bold')} step {request.name} prepared as run {run.id}"],
         next_commands=[f"mission exec --start {run.id}"],
         show_next=True,
@@ -126,18 +126,18 @@ def _show(run: Run, *, as_json: bool) -> int:
     """Print how a step ended; to stderr, as stdout is the command's own."""
     from mosaic.plan.durations import format_duration
 
-    done: Mapping[str, Any] = run.result() or {}
-    code = exit_code_of(done.get("reason"), completed=done.get("outcome") == "completed")
+    done = run.result() or StepResult()
+    code = exit_code_of(done.reason, completed=done.outcome == "completed")
     if as_json:
-        data = {**done, "run_dir": str(run.dir)}
+        data = {**dump_record(done), "run_dir": str(run.dir)}
         result = Result(kind="step.ended", data=data, exit_code=code)
         return emit(result, as_json=True)
-    length = format_duration(done["duration_ms"] / 1000)
+    length = format_duration(done.duration_ms / 1000)
     warn(
-        f"{paint(done['task_id'], 'bold', err=True)} step {clean(done['step_id'])} "
-        f"{done['outcome']}: {clean(done['summary'])}"
+        f"{paint(done.task_id, 'bold', err=True)} step {clean(done.step_id)} "
+        f"{done.outcome}: {clean(done.summary)}"
     )
-    facts = f"  {length}, exit code {done['exit_code']}, run {run.id}"
+    facts = f"  {length}, exit code {done.exit_code}, run {run.id}"
     warn(paint(facts, "dim", err=True))
     for line in asked_lines(done):
         warn(line)

@@ -76,8 +76,7 @@ def logs_command(
     """
     from mosaic.app.runs import find_logged_run
     from mosaic.machine.clock import utc_now
-    from mosaic.runs.moments import parse_moment
-    from mosaic.runs.reading import Stream, log_of
+    from mosaic.runs.reading import Stream, log_of, parse_moment
     from mosaic.store.mission_file import load_mission
 
     logs = {Stream.STDERR: stderr, Stream.EVENTS: events, Stream.TRANSCRIPT: transcript}
@@ -110,8 +109,7 @@ def logs_command(
 def _begin(asked: Asked, log: LogFile) -> View:
     """Go to where showing begins, and return how it is shown."""
     from mosaic.cli.logs_view import View, events_view, json_lines_view, json_view, text_view
-    from mosaic.runs.moments import since_offset
-    from mosaic.runs.reading import Stream
+    from mosaic.runs.reading import Stream, since_offset
 
     stream, since = asked.stream, asked.since
     if stream is Stream.TRANSCRIPT and not asked.as_json:
@@ -164,7 +162,7 @@ def _reader(asked: Asked) -> OutputReader | None:
 
 def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
     """Show what comes, and tell whether the run was over before that was read."""
-    from mosaic.runs.follow import follow, has_ended
+    from mosaic.runs.reading import follow, has_ended
 
     has_lines = asked.stream.has_json_lines
     read = log.read_lines if has_lines else log.read

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.cli.output import SCHEMA_VERSION
 from mosaic.runs.events import EventType
-from mosaic.runs.moments import parse_time
-from mosaic.runs.reading import LineSplitter
+from mosaic.runs.reading import LineSplitter, parse_time
 from mosaic.sessions.output import words_for
 from mosaic.text.harmless import HarmlessText, harmless_text
 

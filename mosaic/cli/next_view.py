@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import Result, clean, emit, error_lines, paint, paint_status, plain, warn
+from mosaic.cli.output import Result, clean, emit, error_lines, paint, paint_status, warn
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
@@ -198,7 +198,7 @@ def _ended(done: EndedSession) -> Result:
         lines.append(f"  {clean(done.message)}")
     if problem is not None:
         lines.append(f"  {clean('; '.join(filter(None, (problem.message, problem.detail))))}")
-    lines += asked_lines(plain(done))
+    lines += asked_lines(done)
     if done.hint:
         lines.append(f"  {paint('hint:', 'cyan')} {clean(done.hint)}")
     code = exit_code_of(done.outcome, completed=done.completed)

@@ -10,7 +10,6 @@ from mosaic.cli.output import Result, align, clean, clean_block, emit, paint
 from mosaic.cli.sessions_view import usage_words
 from mosaic.errors import ExitCode, MissionError
 from mosaic.executors import executor_of
-from mosaic.model import Usage
 from mosaic.plan.durations import format_duration
 
 if TYPE_CHECKING:
@@ -139,10 +138,9 @@ def _run_words(run: Run | None) -> tuple[str, str]:
     if run is None:
         return "", ""
     result = run.find_result()
-    if isinstance(result.get("duration_ms"), int) and result.get("outcome") != "prepared":
-        usage = result.get("usage")
-        words = usage_words(Usage(**usage)) if isinstance(usage, dict) else ""
-        return format_duration(result["duration_ms"] / 1000), words
+    if result.outcome not in ("", "prepared"):
+        words = usage_words(result.usage) if result.usage else ""
+        return format_duration(result.duration_ms / 1000), words
     try:
         return "", run.state().last_activity[:40]
     except MissionError:

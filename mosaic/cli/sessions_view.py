@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.cli.output import clean, paint
 from mosaic.plan.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from mosaic.app.hand_off import EndedSession
     from mosaic.app.sessions import SessionView
     from mosaic.model import Session, Usage
+    from mosaic.runs.result import StepResult
     from mosaic.sessions.output import Progress
 
 THOUSAND = 1000
@@ -80,16 +82,13 @@ def usage_words(usage: Usage | None) -> str:
     return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words
 
 
-def asked_lines(result: Mapping[str, Any]) -> list[str]:
+def asked_lines(result: EndedSession | StepResult) -> list[str]:
     """Return what a result asks of people: a decision, further steps, a look at warnings."""
-    lines = [
-        f"  {paint('warning:', 'yellow')} {clean(text)}" for text in result.get("warnings") or ()
-    ]
-    asked = str(result.get("report") or "")
-    if result.get("needs_human") and asked not in str(result.get("summary")):
-        lines.append(f"  needs a human: {clean(asked)}")
-    for each in result.get("suggested_followup") or ():
-        kind = f" ({clean(each['step_kind'])})" if each.get("step_kind") else ""
-        why = f": {clean(each['reason'])}" if each.get("reason") else ""
-        lines.append(f"  suggested: {clean(each['step_name'])}{kind}{why}")
+    lines = [f"  {paint('warning:', 'yellow')} {clean(text)}" for text in result.warnings]
+    if result.needs_human and result.report not in result.summary:
+        lines.append(f"  needs a human: {clean(result.report)}")
+    for each in result.suggested_followup:
+        kind = f" ({clean(each.step_kind)})" if each.step_kind else ""
+        why = f": {clean(each.reason)}" if each.reason else ""
+        lines.append(f"  suggested: {clean(each.step_name)}{kind}{why}")
     return lines

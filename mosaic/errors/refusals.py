@@ -1,29 +1,100 @@
-"""What was asked for cannot be done, or failed: the files are in order."""
+"""What every condition has in common; and that what was asked for cannot be done, or failed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mosaic.errors.base import ExitCode, MissionError
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-DIRTY_PATHS_SHOWN = 10
+_DIRTY_PATHS_SHOWN = 10
 
 
-class UsageError(MissionError):
+class ExitCode(IntEnum):
+    """What `mission` exits with; the meanings are the contract of the command line."""
+
+    OK = 0
+    """Done."""
+    FAILED = 1
+    """What was asked for failed."""
+    USAGE = 2
+    """The command was called wrongly, or names what does not exist."""
+    NOTHING_TO_DO = 3
+    """There is nothing to do."""
+    REFUSED = 4
+    """A session, a lock or a missing permission is in the way."""
+    BROKEN = 5
+    """The mission's files are broken, or cannot be read or written."""
+    TIMEOUT = 124
+    """A time-out was reached."""
+    INTERRUPTED = 130
+    """It was interrupted by Ctrl-C."""
+
+
+class MissionError(Exception):
+    """A condition that is reported to the user: what, where, and what to do next.
+
+    Args:
+        message: what is wrong, in one line, without a full stop; literals in backticks.
+        path: the file at fault, if one is.
+        line: 1-based line in `path`.
+        detail: what was found and what was expected; may have several lines.
+        hint: one command or edit that gets the user on.
+    """
+
+    code: ClassVar[str] = "ERROR"
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+    def __init_subclass__(cls, *, code: str, exit_code: ExitCode | None = None) -> None:
+        cls.code = code
+        cls.exit_code = exit_code or cls.exit_code
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | str | None = None,
+        line: int | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = str(path) if path is not None else None
+        self.line = line
+        self.detail = detail
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+    def json_values(self) -> dict[str, str | int | None]:
+        """Return its facts as the JSON document of an error has them."""
+        facts = ("code", "message", "path", "line", "detail", "hint")
+        document: dict[str, str | int | None] = {"schema_version": 1, "kind": "error"}
+        return document | {name: getattr(self, name) for name in facts}
+
+    @property
+    def summary(self) -> str:
+        """The message and the detail, for records and lists."""
+        return "; ".join(filter(None, (self.message, self.detail)))
+
+    def at(self, path: Path | str, line: int | None = None) -> Self:
+        """Return this error with its place, for those who raise it and know no paths."""
+        if self.path is None:
+            self.path = str(path)
+            self.line = self.line or line
+        return self
+
+
+class UsageError(MissionError, code="USAGE", exit_code=ExitCode.USAGE):
     """The command was called in a way that cannot be carried out."""
 
-    code = "USAGE"
-    exit_code = ExitCode.USAGE
 
-
-class MissionNotFoundError(UsageError):
+class MissionNotFoundError(UsageError, code="MISSION_NOT_FOUND"):
     """No mission in the start folder or above it."""
-
-    code = "MISSION_NOT_FOUND"
 
     def __init__(self, start: Path | str) -> None:
         super().__init__(
@@ -32,10 +103,8 @@ class MissionNotFoundError(UsageError):
         )
 
 
-class MissionOwnerError(UsageError):
+class MissionOwnerError(UsageError, code="MISSION_OWNER"):
     """The mission that was found belongs to another user, and nobody named it."""
-
-    code = "MISSION_OWNER"
 
     def __init__(self, mission_file: Path | str, owner: str) -> None:
         super().__init__(
@@ -47,34 +116,99 @@ class MissionOwnerError(UsageError):
         )
 
 
-class MissionExistsError(UsageError):
+class MissionExistsError(UsageError, code="MISSION_EXISTS"):
     """`init` would overwrite something."""
-
-    code = "MISSION_EXISTS"
 
     def __init__(self, path: Path | str, *, hint: str | None = None) -> None:
         super().__init__(f"`{path}` is already there", path=path, hint=hint)
 
 
-class TaskNotFoundError(UsageError):
+class TaskNotFoundError(UsageError, code="TASK_NOT_FOUND"):
     """No task has this id."""
 
-    code = "TASK_NOT_FOUND"
-
     def __init__(self, task_id: str, closest: Sequence[str] = ()) -> None:
-        near = ", ".join(f"`{name}`" for name in closest)
         super().__init__(
             f"no task matches `{task_id}`",
-            detail=f"closest: {near}" if near else None,
+            detail=f"closest: {_listed(closest)}" if closest else None,
             hint="`mission list --all` also shows done and cancelled tasks",
         )
 
 
-class ConsentNeededError(MissionError):
-    """The mission names commands that the person has not allowed to run."""
+class SessionNotFoundError(UsageError, code="SESSION_NOT_FOUND"):
+    """No session or run has this id, or none is live."""
 
-    code = "CONSENT_NEEDED"
-    exit_code = ExitCode.REFUSED
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="`mission sessions` lists them all")
+
+
+class CheckpointNotFoundError(UsageError, code="CHECKPOINT_NOT_FOUND"):
+    """A task has no checkpoint of this number."""
+
+    def __init__(self, task_id: str, seq: int, known: Sequence[int]) -> None:
+        super().__init__(
+            f"`{task_id}` has no checkpoint `{seq}`",
+            detail=f"it has: {_listed(known) or 'none'}",
+            hint=f"`mission checkpoint list {task_id}`",
+        )
+
+
+class RunNotFoundError(UsageError, code="RUN_NOT_FOUND"):
+    """No run has this id, or there is none of what was named."""
+
+    def __init__(
+        self,
+        message: str,
+        closest: Sequence[str] = (),
+        *,
+        hint: str = "`mission show ID` lists a task's runs",
+    ) -> None:
+        detail = f"closest: {_listed(closest)}" if closest else None
+        super().__init__(message, detail=detail, hint=hint)
+
+
+class PanelNotFoundError(UsageError, code="PANEL_NOT_FOUND"):
+    """No panel has this id."""
+
+    def __init__(self, panel_id: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"no panel is called `{panel_id}`",
+            detail=f"newest: {_listed(known[-5:]) or 'there is none'}",
+            hint="`mission panel list` shows them all",
+        )
+
+
+class RuntimeUnknownError(UsageError, code="RUNTIME_UNKNOWN"):
+    """No runtime has this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"no runtime is called `{name}`",
+            detail=f"known: {_listed(known)}",
+            hint="add it under `runtimes` in mission.json",
+        )
+
+
+class NotReadyError(MissionError, code="NOT_READY", exit_code=ExitCode.NOTHING_TO_DO):
+    """There is nothing to do as things stand."""
+
+
+class TaskNotReadyError(NotReadyError, code="TASK_NOT_READY"):
+    """The task that was asked for cannot be handed off now."""
+
+    def __init__(self, task_id: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"task `{task_id}` cannot be handed off", detail=reason, hint=hint)
+
+
+class NothingReadyError(NotReadyError, code="NOTHING_READY"):
+    """No task is ready."""
+
+    def __init__(self, detail: str) -> None:
+        hint = "`mission next --explain` gives the reason for each task"
+        super().__init__("nothing is ready", detail=detail, hint=hint)
+
+
+class ConsentNeededError(MissionError, code="CONSENT_NEEDED", exit_code=ExitCode.REFUSED):
+    """The mission names commands that the person has not allowed to run."""
 
     def __init__(self, commands: Sequence[str], *, path: Path | str, digest: str) -> None:
         super().__init__(
@@ -87,143 +221,33 @@ class ConsentNeededError(MissionError):
         """The condition and its remedy in one line."""
 
 
-class SessionNotFoundError(UsageError):
-    """No session or run has this id, or none is live."""
-
-    code = "SESSION_NOT_FOUND"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hint="`mission sessions` lists them all")
-
-
-class CheckpointNotFoundError(UsageError):
-    """A task has no checkpoint of this number."""
-
-    code = "CHECKPOINT_NOT_FOUND"
-
-    def __init__(self, task_id: str, seq: int, known: Sequence[int]) -> None:
-        shown = ", ".join(f"`{number}`" for number in known) or "none"
-        super().__init__(
-            f"`{task_id}` has no checkpoint `{seq}`",
-            detail=f"it has: {shown}",
-            hint=f"`mission checkpoint list {task_id}`",
-        )
-
-
-class RunNotFoundError(UsageError):
-    """No run has this id, or there is none of what was named."""
-
-    code = "RUN_NOT_FOUND"
-
-    def __init__(
-        self,
-        message: str,
-        closest: Sequence[str] = (),
-        *,
-        hint: str = "`mission show ID` lists a task's runs",
-    ) -> None:
-        near = ", ".join(f"`{name}`" for name in closest)
-        super().__init__(message, detail=f"closest: {near}" if near else None, hint=hint)
-
-
-class PanelNotFoundError(UsageError):
-    """No panel has this id."""
-
-    code = "PANEL_NOT_FOUND"
-
-    def __init__(self, panel_id: str, known: Sequence[str]) -> None:
-        shown = ", ".join(f"`{name}`" for name in known[-5:]) or "there is none"
-        super().__init__(
-            f"no panel is called `{panel_id}`",
-            detail=f"newest: {shown}",
-            hint="`mission panel list` shows them all",
-        )
-
-
-class RuntimeUnknownError(UsageError):
-    """No runtime has this name."""
-
-    code = "RUNTIME_UNKNOWN"
-
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        names = ", ".join(f"`{item}`" for item in known)
-        super().__init__(
-            f"no runtime is called `{name}`",
-            detail=f"known: {names}",
-            hint="add it under `runtimes` in mission.json",
-        )
-
-
-class NotReadyError(MissionError):
-    """There is nothing to do as things stand."""
-
-    code = "NOT_READY"
-    exit_code = ExitCode.NOTHING_TO_DO
-
-
-class TaskNotReadyError(NotReadyError):
-    """The task that was asked for cannot be handed off now."""
-
-    code = "TASK_NOT_READY"
-
-    def __init__(self, task_id: str, reason: str, *, hint: str | None = None) -> None:
-        super().__init__(f"task `{task_id}` cannot be handed off", detail=reason, hint=hint)
-
-
-class NothingReadyError(NotReadyError):
-    """No task is ready."""
-
-    code = "NOTHING_READY"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(
-            "nothing is ready",
-            detail=detail,
-            hint="`mission next --explain` gives the reason for each task",
-        )
-
-
-class HeldError(MissionError):
+class HeldError(MissionError, code="HELD", exit_code=ExitCode.REFUSED):
     """Someone else holds what was asked for."""
 
-    code = "HELD"
-    exit_code = ExitCode.REFUSED
 
-
-class SessionLiveError(HeldError):
+class SessionLiveError(HeldError, code="SESSION_LIVE"):
     """A live session stands in the way."""
 
-    code = "SESSION_LIVE"
 
-    def __init__(self, session_id: str, message: str, *, detail: str, hint: str) -> None:
-        super().__init__(message, detail=detail, hint=hint)
-        self.session_id = session_id
-
-
-class RestoreUnfinishedError(HeldError):
+class RestoreUnfinishedError(HeldError, code="RESTORE_UNFINISHED"):
     """A checkpoint stands half in a work tree: its restore was interrupted."""
-
-    code = "RESTORE_UNFINISHED"
 
     def __init__(self, task_id: str, seq: int, place: Path | str, *, is_live: bool = False) -> None:
         what = f"checkpoint {seq} of `{task_id}`"
-        super().__init__(
-            f"{what} is being restored" if is_live else f"a restore of {what} was interrupted",
-            path=place,
-            detail="a process restores it at this moment"
-            if is_live
-            else "the work tree is a mixture of before and after",
-            hint="wait for its end"
-            if is_live
-            else "`mission checkpoint restore` finishes it; "
-            "`mission checkpoint restore --abort` goes back",
-        )
+        message = f"{what} is being restored"
+        detail, hint = "a process restores it at this moment", "wait for its end"
+        if not is_live:
+            message = f"a restore of {what} was interrupted"
+            detail = "the work tree is a mixture of before and after"
+            hint = (
+                "`mission checkpoint restore` finishes it; "
+                "`mission checkpoint restore --abort` goes back"
+            )
+        super().__init__(message, path=place, detail=detail, hint=hint)
 
 
-class SessionOverError(HeldError):
+class SessionOverError(HeldError, code="SESSION_OVER"):
     """A command was called by an agent whose session is over."""
-
-    code = "SESSION_OVER"
 
     def __init__(self, session_id: str, why: str) -> None:
         super().__init__(
@@ -233,10 +257,8 @@ class SessionOverError(HeldError):
         )
 
 
-class LockTimeoutError(HeldError):
+class LockTimeoutError(HeldError, code="LOCK_TIMEOUT"):
     """The mission lock was not free within the time allowed."""
-
-    code = "LOCK_TIMEOUT"
 
     def __init__(self, path: Path | str, waited_seconds: float, holder: str | None) -> None:
         super().__init__(
@@ -247,40 +269,35 @@ class LockTimeoutError(HeldError):
         )
 
 
-class FailedError(MissionError):
+class FailedError(MissionError, code="FAILED"):
     """The thing asked for failed."""
 
-    code = "FAILED"
 
-
-class ProgramNotFoundError(FailedError):
+class ProgramNotFoundError(FailedError, code="PROGRAM_NOT_FOUND"):
     """A program that a runtime needs cannot be started."""
-
-    code = "PROGRAM_NOT_FOUND"
 
     def __init__(self, program: str, *, problem: str, hint: str) -> None:
         super().__init__(f"`{program}` cannot be started", detail=problem, hint=hint)
         self.program = program
 
 
-class GitError(FailedError):
+class GitError(FailedError, code="GIT_FAILED"):
     """A git command failed."""
 
-    code = "GIT_FAILED"
 
-
-class DirtyTreeError(FailedError):
+class DirtyTreeError(FailedError, code="TREE_DIRTY"):
     """A work tree holds changes that would be overwritten."""
 
-    code = "TREE_DIRTY"
-
     def __init__(self, top: Path | str, paths: Sequence[str]) -> None:
-        shown = ", ".join(f"`{path}`" for path in paths[:DIRTY_PATHS_SHOWN])
-        more = len(paths) - DIRTY_PATHS_SHOWN
+        more = len(paths) - _DIRTY_PATHS_SHOWN
         super().__init__(
             "the work tree has changes that are not committed",
             path=top,
-            detail=shown + (f" and {more} more" if more > 0 else ""),
+            detail=_listed(paths[:_DIRTY_PATHS_SHOWN]) + (f" and {more} more" if more > 0 else ""),
             hint="commit them or `git stash -u`; or rebuild elsewhere with `--into DIR`",
         )
         self.paths = tuple(paths)
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -81,9 +81,7 @@ def refuse_obstacles(
             return
         workers = {
             name: replace(
-                worker,
-                status=WorkerStatus.FAILED,
-                execution_state=ExecutionState.PREFLIGHT_FAILED,
+                worker, status=WorkerStatus.FAILED, execution_state=ExecutionState.PREFLIGHT_FAILED
             )
             if not worker.runs
             else worker
@@ -317,9 +315,6 @@ def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
     run = prepared.run
     # On record before the start, so that the run is found should this process be killed.
     panel.set_worker(
-        worker.name,
-        execution_state=ExecutionState.LAUNCHING,
-        run_id=run.id,
-        runs=(*runs, run.id),
+        worker.name, execution_state=ExecutionState.LAUNCHING, run_id=run.id, runs=(*runs, run.id)
     )
     return prepared

@@ -76,9 +76,7 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
         state = panel.state()
         workers = {
             name: replace(
-                worker,
-                status=WorkerStatus.STOP_REQUESTED,
-                execution_state=ExecutionState.STOPPING,
+                worker, status=WorkerStatus.STOP_REQUESTED, execution_state=ExecutionState.STOPPING
             )
             if worker.status is WorkerStatus.RUNNING
             else worker
@@ -133,8 +131,7 @@ def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False
     refuse_obstacles(document, panel, panel.plan(), again=provisioned)
     starts = [
         WorkerStart(
-            name=name,
-            conversation=None if fresh else conversation_of(document, panel, name),
+            name=name, conversation=None if fresh else conversation_of(document, panel, name)
         )
         for name in again
     ]

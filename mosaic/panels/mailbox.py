@@ -123,8 +123,8 @@ def paste(panel: Panel, worker: str) -> list[Message]:
 def conversation_of(document: MissionDocument, panel: Panel, worker: str) -> str | None:
     """Return the runtime's own conversation of a worker, where it can be continued."""
     run = panel.run_of(panel.state().workers[worker])
-    known = run.find_result().get("runtime_session_id") if run else None
-    if not isinstance(known, str):
+    known = run.find_result().runtime_session_id if run else None
+    if known is None:
         return None
     try:
         runtime = get_runtime(panel.plan().worker(worker).runtime, document.mission.runtimes)

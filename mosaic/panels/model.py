@@ -71,11 +71,7 @@ class ExecutionState(StrEnum):
     CLEANUP_FAILED = "cleanup_failed"
 
 
-LAUNCH_STATES = (
-    ExecutionState.PROVISIONING,
-    ExecutionState.PROVISIONED,
-    ExecutionState.LAUNCHING,
-)
+LAUNCH_STATES = (ExecutionState.PROVISIONING, ExecutionState.PROVISIONED, ExecutionState.LAUNCHING)
 
 
 class Cleanup(StrEnum):

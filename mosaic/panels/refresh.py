@@ -12,7 +12,7 @@ named, and stays in the run's last checkpoint.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.codec import dump_record, load_record
 from mosaic.errors import GitError, MissionError
@@ -35,8 +35,6 @@ from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import workspace_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mosaic.model import Mission, Text
     from mosaic.panels.model import PanelState, WorkerPlan, WorkerState
     from mosaic.runs.record import Run, RunMeta, RunState
@@ -86,12 +84,12 @@ def result_of(panel: Panel, planned: WorkerPlan, worker: WorkerState) -> WorkerR
         words = worker.error or "it never ended"
         return error_result(words, role=planned.role, label=planned.name)
     result = run.find_result()
-    answer = _answer_of(planned, run, result)
-    if worker.status is WorkerStatus.STOPPED or result.get("outcome") == RunStatus.FAILED:
+    answer = _answer_of(planned, run, result.answer)
+    if worker.status is WorkerStatus.STOPPED or result.outcome == RunStatus.FAILED:
         if answer.status != "completed":
-            words = str(result.get("summary") or result.get("words") or "it failed")
+            words = result.summary or result.words or "it failed"
             return error_result(words, role=planned.role, label=planned.name)
-        return replace(answer, status="error", error=str(result.get("summary") or "it failed"))
+        return replace(answer, status="error", error=result.summary or "it failed")
     return answer
 
 
@@ -223,14 +221,13 @@ def _status(planned: WorkerPlan, run: Run, state: RunState) -> tuple[WorkerStatu
         return WorkerStatus.STOPPED, state.summary or state.reason.value
     if state.status is RunStatus.FAILED:
         return WorkerStatus.FAILED, state.summary or "it failed"
-    answer = _answer_of(planned, run, run.find_result())
+    answer = _answer_of(planned, run, run.find_result().answer)
     run.write_json(ANSWER_NAME, dump_record(answer))
     return STATUS_OF[answer.status], answer.error
 
 
-def _answer_of(planned: WorkerPlan, run: Run, result: Mapping[str, Any]) -> WorkerResult:
+def _answer_of(planned: WorkerPlan, run: Run, said: str) -> WorkerResult:
     """Return what a worker said last, or the file that it wrote where that says nothing."""
-    said = str(result.get("answer") or "")
     if "{" not in said:
         try:
             path = run.artifacts / ANSWER_NAME

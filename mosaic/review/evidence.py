@@ -22,12 +22,12 @@ from mosaic.ports import CommandRan
 from mosaic.records import dataclass, field
 from mosaic.review.claims import Kind
 from mosaic.review.matching import LONGEST_COMMAND, ChangedFile, RanCommand
-from mosaic.runs.flood import marked_lines
 from mosaic.runs.folders import runs_of_task
-from mosaic.runs.followups import GATE_STEP
 from mosaic.runs.masking import masked_line
 from mosaic.runs.reading import Stream, log_of
+from mosaic.runs.report import GATE_STEP
 from mosaic.runs.snapshots import state_prefix
+from mosaic.runs.transcript import marked_lines
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.changes import TreePair, changes_of_pairs, tree_pair, trees_of
 from mosaic.store.state import ensure_state_dir
@@ -253,9 +253,8 @@ def _commands_of_agents(
         except MissionError:
             caveats.append(f"the transcript of `{meta.runtime}` cannot be read any more")
             continue
-        metrics = run.find_result().get("metrics")
-        missing = metrics.get("transcript_bytes_missing") if isinstance(metrics, dict) else None
-        if isinstance(missing, int) and missing > 0:
+        missing = run.find_result().metrics.transcript_bytes_missing
+        if missing > 0:
             caveats.append(
                 f"the transcript of run `{run.id}` is not complete: {format_size(missing)} of its "
                 "output came too fast to be read"
@@ -299,7 +298,7 @@ def _lines(run: Run, marks: Sequence[bytes], caveats: list[str]) -> Iterator[byt
 def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:
     for run in runs:
         meta, done = run.find_meta(), run.find_result()
-        if meta is None or meta.session_id or done.get("outcome") in (None, "prepared"):
+        if meta is None or meta.session_id or done.outcome in ("", "prepared"):
             continue
         if meta.argv[:1] == ("mission",):
             continue
@@ -309,8 +308,8 @@ def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:
             meta.created_at.isoformat(),
             RanCommand(
                 command=masked_line(argv[2] if is_shell else shlex.join(argv)),
-                exit_code=done.get("exit_code"),
-                failed=done.get("outcome") != "completed",
+                exit_code=done.exit_code,
+                failed=done.outcome != "completed",
                 source=f"step {meta.step_id}",
                 cwd=meta.cwd,
                 is_gate=meta.step_id.startswith(GATE_STEP),

@@ -12,8 +12,7 @@ from mosaic.review.claims import parse_command_claims, parse_file_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
 from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.folders import runs_of_task
-from mosaic.runs.followups import GATE_STEP
-from mosaic.runs.tails import output_tail
+from mosaic.runs.report import GATE_STEP
 from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
 from mosaic.sessions.rules import scope_that_counts, standing_changes
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
@@ -147,18 +146,18 @@ def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
     last: dict[str, GateOnRecord] = {}
     for run in runs_of_task(snapshot.layout.runs_dir, task.id):
         done = run.find_result()
-        step = str(done.get("step_id") or "")
-        if not step.startswith(GATE_STEP) or done.get("outcome") == "prepared":
+        step = done.step_id
+        if not step.startswith(GATE_STEP) or done.outcome == "prepared":
             continue
-        green = done.get("outcome") == "completed"
-        words = "passed" if green else f"failed with exit code {done.get('exit_code')}"
-        if done.get("reason") == "timeout":
+        green = done.outcome == "completed"
+        words = "passed" if green else f"failed with exit code {done.exit_code}"
+        if done.reason == "timeout":
             words = "took too long"
         last[step] = GateOnRecord(
             name=step.removeprefix(GATE_STEP),
             is_green=green,
             words=words,
             run_id=run.id,
-            tail="" if green else output_tail(run),
+            tail="" if green else run.output_tail(),
         )
     return list(last.values())

@@ -1,9 +1,6 @@
 """Checkpoints: what stood in the work tree at some moment of a run, to be rebuilt.
 
-    checkpoints/0001.json    this record: seq, types, created_at, trigger, base_ref,
-                             base_commit, head, branch, tree, commit, ref, files, stat,
-                             patch, patch_left_out, log_tail, gate_output, left_out,
-                             summary, note
+    checkpoints/0001.json    this record
     checkpoints/0001.patch   tree against base commit, to read and to carry elsewhere; a large
                              one is left out, and `patch_left_out` says how to make it
     checkpoints/0001.log     the end of what the run wrote until then
@@ -17,15 +14,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import JsonForm, dump_record, load_record
 from mosaic.errors import RecordError
 from mosaic.git.diff import FileChange  # noqa: TC001 - the codec looks it up
 from mosaic.git.snapshot import PRIVATE, LeftOut
 from mosaic.machine.disk import find_bytes
-from mosaic.records import dataclass, field
+from mosaic.records import dataclass
 from mosaic.runs.record import LAYOUT_VERSION, Run
 
 if TYPE_CHECKING:
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 FILES_LISTED = 2000
 """More changed files than these are counted only; the patch has them all."""
 PATHS_SHOWN = 5
+RECORD_NAME = re.compile(r"\d+\.json")
 
 
 class CheckpointType(StrEnum):
@@ -95,8 +94,7 @@ class Checkpoint:
     """Why a patch beside it is missing, and the command that makes it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundCheckpoint:
+class FoundCheckpoint(NamedTuple):
     """A checkpoint and the run that it belongs to."""
 
     run: Run
@@ -109,12 +107,11 @@ class FoundCheckpoint:
         return self.run.checkpoints / name if name else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckpointRead:
+class CheckpointRead(NamedTuple):
     """A task's checkpoints in their order, and those that cannot be read."""
 
     found: tuple[FoundCheckpoint, ...] = ()
-    broken: tuple[RecordError, ...] = field(default_factory=tuple)
+    broken: tuple[RecordError, ...] = ()
 
 
 def read_checkpoints(runs: Iterable[Run]) -> CheckpointRead:
@@ -124,11 +121,11 @@ def read_checkpoints(runs: Iterable[Run]) -> CheckpointRead:
     for run in runs:
         for path in sorted(run.checkpoints.glob("*.json")):
             try:
-                found.append(FoundCheckpoint(run=run, checkpoint=read_checkpoint(path)))
+                found.append(FoundCheckpoint(run, read_checkpoint(path)))
             except RecordError as error:
                 broken.append(error)
     found.sort(key=lambda each: each.checkpoint.seq)
-    return CheckpointRead(found=tuple(found), broken=tuple(broken))
+    return CheckpointRead(tuple(found), tuple(broken))
 
 
 def last_checkpoint(runs: Iterable[Run]) -> FoundCheckpoint | None:
@@ -136,27 +133,25 @@ def last_checkpoint(runs: Iterable[Run]) -> FoundCheckpoint | None:
     numbered = [(seq, run, name) for run in runs for seq, name in _numbered(run)]
     for _, run, name in sorted(numbered, key=lambda each: each[0], reverse=True):
         with contextlib.suppress(RecordError):
-            return FoundCheckpoint(run=run, checkpoint=read_checkpoint(run.checkpoints / name))
+            return FoundCheckpoint(run, read_checkpoint(run.checkpoints / name))
     return None
 
 
 def _numbered(run: Run) -> list[tuple[int, str]]:
     """Return the numbers of a run's checkpoints with the names of their files."""
     try:
-        names = [name for name in os.listdir(run.checkpoints) if name.endswith(".json")]
+        names = os.listdir(run.checkpoints)
     except OSError:
         return []
-    stems = ((name.removesuffix(".json"), name) for name in names)
-    return [(int(stem), name) for stem, name in stems if stem.isdecimal()]
-
-
-def next_seq(runs: Iterable[Run]) -> int:
-    """Return the number of a task's next checkpoint; those that cannot be read keep theirs."""
-    return 1 + max((last_seq(run) for run in runs), default=0)
+    return [
+        (int(name.removesuffix(".json")), name)
+        for name in names
+        if re.fullmatch(r"\d+\.json", name)
+    ]
 
 
 def last_seq(run: Run) -> int:
-    """Return the number of a run's last checkpoint; 0 when it has none."""
+    """Return the number of a run's last checkpoint, readable or not; 0 when it has none."""
     return max((seq for seq, _ in _numbered(run)), default=0)
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import operator
+from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
@@ -21,7 +22,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.journal import append_next
 from mosaic.model import EndReason, RunStatus
 from mosaic.records import dataclass, field
-from mosaic.runs.tails import tail_bytes
+from mosaic.runs.record import tail_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,14 +102,9 @@ def step_data(run: Run, **more: JsonValue) -> dict[str, JsonValue]:
     if meta is None:
         return {"run_dir": str(run.dir), **more}
     return {
-        "step": meta.step_id,
-        "kind": meta.step_kind,
-        "attempt": meta.attempt,
-        "timeout_seconds": meta.timeout_seconds,
-        "run_dir": str(run.dir),
-        "cwd": meta.cwd,
-        **more,
-    }
+        "step": meta.step_id, "kind": meta.step_kind, "attempt": meta.attempt,
+        "timeout_seconds": meta.timeout_seconds, "run_dir": str(run.dir), "cwd": meta.cwd, **more,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,8 +119,7 @@ class Event:
     data: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventRead:
+class EventRead(NamedTuple):
     """A log as read, and whether a line of it was torn."""
 
     events: tuple[Event, ...]
@@ -142,11 +137,8 @@ class EventLog:
     @property
     def last_seq(self) -> int:
         """The `seq` of the log's last event, also of another process; 0 when there is none."""
-        line = tail_bytes(self._run.worker_log).rpartition(b"\n")[0].rpartition(b"\n")[2]
-        last = _parse_event(line)
-        if last is None:  # it is very long, or somebody else's
-            last = next(reversed(read_events(self._run).events), None)
-        return last.seq if last else 0
+        whole_lines = tail_bytes(self._run.worker_log).rpartition(b"\n")[0]
+        return self._seq_of(whole_lines.rpartition(b"\n")[2])
 
     def append(
         self,
@@ -160,34 +152,31 @@ class EventLog:
 
         What cannot be written, as on a full disk, is kept and written with the next one.
         """
-        self._waiting.append(
-            {
-                "type": kind.value,
-                "level": level or LEVELS.get(kind, "info"),
-                "created_at": format_moment(self._clock()),
-                "message": message,
-                "data": dict(data or {}),
-            }
-        )
-        try:
+        values: dict[str, JsonValue] = {
+            "type": kind.value,
+            "level": level or LEVELS.get(kind, "info"),
+            "created_at": format_moment(self._clock()),
+            "message": message,
+            "data": dict(data or {}),
+        }
+        self._waiting.append(values)
+        with suppress(MissionError):
             append_next(self._run.worker_log, self._lines_after)
-        except MissionError:
-            return
-        self._waiting.clear()
+            self._waiting.clear()
 
     def _lines_after(self, last: bytes) -> bytes:
         """Return the waiting events, numbered on from the last line of the file."""
-        before = _parse_event(last) if last else None
-        if last and before is None:  # somebody else's line: look further back
-            known = read_events(self._run).events
-            before = known[-1] if known else None
-        seq = before.seq if before else 0
         lines = []
-        for values in self._waiting:
-            seq += 1
+        for seq, values in enumerate(self._waiting, self._seq_of(last) + 1 if last else 1):
             numbered = {"seq": seq, "event_id": f"{self._run.id}:event:{seq:04d}", **values}
             lines.append(json.dumps(numbered, ensure_ascii=False).encode("utf-8", "replace"))
         return b"".join(line + b"\n" for line in lines)
+
+    def _seq_of(self, last: bytes) -> int:
+        event = _parse_event(last)
+        if event is None:  # it is very long, or somebody else's: look further back
+            event = next(reversed(read_events(self._run).events), None)
+        return event.seq if event else 0
 
 
 def read_events(run: Run) -> EventRead:
@@ -195,12 +184,12 @@ def read_events(run: Run) -> EventRead:
     try:
         data = run.worker_log.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return EventRead(events=(), torn=False)
+        return EventRead((), torn=False)
     lines = data.split(b"\n")
     torn = lines.pop() != b""
     parsed = [_parse_event(line) for line in lines]
     events = tuple(event for event in parsed if event is not None)
-    return EventRead(events=events, torn=torn or len(events) < len(parsed))
+    return EventRead(events, torn=torn or len(events) < len(parsed))
 
 
 def _parse_event(line: bytes) -> Event | None:

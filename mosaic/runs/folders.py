@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, RunNotFoundError
@@ -20,6 +19,7 @@ from mosaic.runs.record import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from mosaic.model import Session
 
@@ -33,12 +33,10 @@ BEGUN_NAME = re.compile(rf"{re.escape(NEW_PREFIX)}[0-9a-f]{{6}}")
 RUN_OR_SESSION = re.compile(r"(?i)(r\d+|sess)-.*|r\d+|sess")
 MOST_CLOSEST = 3
 GONE_NAME = re.compile(rf"{re.escape(GONE_PREFIX)}{RUN_NAME.pattern}")
-_LAID_OUT_FOLDERS = frozenset({"checkpoints", "artifacts"})
-_LAID_OUT_FILES = frozenset(
-    {
-        "prompt.md", "capsule.json", "task.md", "schema.json", "rules.json", "meta.json",
-        "state.json", "worker.log",
-    }
+_LAID_OUT_FOLDERS = ("checkpoints", "artifacts")
+_LAID_OUT_FILES = (
+    "prompt.md", "capsule.json", "task.md", "schema.json", "rules.json", "meta.json", "state.json",
+    "worker.log",
 )  # fmt: skip
 """What may stand in a record that is not complete."""
 
@@ -47,9 +45,9 @@ _LAID_OUT_FILES = frozenset(
 def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
     """Make a run's folder, locked by this process until the `with` block has filled it.
 
-    Its name is new even among runs started at the same instant; names are in the order of a
-    task's runs: `r001-…`, `r002-…`. Where the block fails, the folder is removed; where this
-    process is killed, nobody locks it, and it is removed when the task's next run is made.
+    Its name is new even among runs started at the same instant. Where the block fails, the
+    folder is removed; where this process is killed, nobody locks it, and it is removed when
+    the task's next run is made.
 
     Raises:
         FileAccessError: it cannot be made.
@@ -137,28 +135,21 @@ def runs_of_task(runs_dir: Path, task_id: str) -> list[Run]:
 
 def task_folders(runs_dir: Path) -> list[Path]:
     """Return the folders that hold the runs of one task each."""
-    try:
-        return sorted(Path(each.path) for each in os.scandir(runs_dir) if _is_folder(each))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return [runs_dir / name for name in sorted(_folders_in(runs_dir))]
 
 
 def runs_in(folder: Path) -> list[Run]:
     """Return the runs in a task's folder, oldest first."""
-    try:
-        names = [
-            entry.name
-            for entry in os.scandir(folder)
-            if not entry.name.startswith(".") and _is_folder(entry)
-        ]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    names = (name for name in _folders_in(folder) if not name.startswith("."))
     return [Run(dir=folder / name) for name in sorted(names, key=_order)]
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether a folder stands there; a symlink is not ours."""
-    return entry.is_dir(follow_symlinks=False)
+def _folders_in(folder: Path) -> list[str]:
+    """Return the names of the folders in it; a symlink is not ours."""
+    try:
+        return [each.name for each in os.scandir(folder) if each.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _order(run_id: str) -> tuple[int, str]:
@@ -183,9 +174,7 @@ def find_run(runs_dir: Path, run_id: str) -> Run | None:
 def find_named_run(runs_dir: Path, sessions: Sequence[Session], name: str) -> Run | None:
     """Return the run of this id, the run of a session, or a task's newest run of an agent.
 
-    A task that no agent worked on has its newest step.
-
-    None: it names none of them; a task that has no run is not known here.
+    A task that no agent worked on has its newest step; None where it names none of these.
 
     Raises:
         RunNotFoundError: it is a session whose record is gone, or looks like the id of a
@@ -209,22 +198,14 @@ def find_named_run(runs_dir: Path, sessions: Sequence[Session], name: str) -> Ru
 
 
 def newest_run(runs_dir: Path, sessions: Sequence[Session]) -> Run:
-    """Return the run of the newest session.
-
-    Raises:
-        RunNotFoundError: there is no session, or its record is gone.
-    """
+    """Return the run of the newest session; raises `RunNotFoundError` where it has none."""
     if not sessions:
         raise RunNotFoundError("nothing was handed off yet", hint="`mission next` does")
     return run_of_session(runs_dir, max(reversed(sessions), key=lambda each: each.started_at))
 
 
 def run_of_session(runs_dir: Path, session: Session) -> Run:
-    """Return a session's run.
-
-    Raises:
-        RunNotFoundError: its record is gone.
-    """
+    """Return a session's run; raises `RunNotFoundError` where its record is gone."""
     run = find_run(runs_dir, session.run_id) if session.run_id else None
     if run is None:
         raise RunNotFoundError(
@@ -237,7 +218,7 @@ def run_of_session(runs_dir: Path, session: Session) -> Run:
 def _closest(name: str, runs_dir: Path, sessions: Sequence[Session]) -> list[str]:
     """Return ids that begin with a name, else those that look like it; the newest first."""
     runs = [run.id for folder in task_folders(runs_dir) for run in runs_in(folder)]
-    known = [*reversed(runs), *(session.id for session in reversed(sessions))]
+    known = runs[::-1] + [session.id for session in reversed(sessions)]
     begun = [each for each in known if each.startswith(name)]
     if not begun:
         from difflib import get_close_matches  # start-up: only a wrong name needs it

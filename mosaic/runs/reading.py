@@ -1,4 +1,9 @@
-"""Reading what a run wrote: its logs in blocks, from any place, whatever their size.
+"""Reading what a run wrote: its logs in blocks, from any place, since any moment, as it comes.
+
+    output.index    ["stdout", 8192, "2026-03-21T11:41:39.120Z"]
+
+is written with the logs, at most once a second for each: the bytes from this offset on
+were written then or later.
 
 Only looks: opens nothing to write, makes nothing, waits for no lock. Symlinks in a record
 are not followed.
@@ -8,16 +13,25 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from contextlib import closing
+from datetime import datetime, timedelta
+from datetime import time as clock_time
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from mosaic.errors import FileAccessError
+from mosaic.codec import parse_json, read_moment
+from mosaic.errors import FileAccessError, RecordError, UsageError
+from mosaic.machine.identity import is_same_process
+from mosaic.machine.lock import is_file_held, is_folder_held
+from mosaic.machine.log_writer import INDEX_NAME
 from mosaic.machine.signature import access_error
-from mosaic.records import dataclass
+from mosaic.model import RunStatus
+from mosaic.plan.durations import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mosaic.runs.record import Run
@@ -25,6 +39,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 256 << 10
 LONGEST_LINE_BYTES = 32 << 20
 """A longer line of a file of JSON lines is passed over."""
+POLL_SECONDS = 0.1
+LAST_WORDS_SECONDS = 10.0
+"""How long the end of a log is waited for when its run has ended: as its supervisor does."""
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
@@ -44,13 +61,8 @@ class Stream(StrEnum):
 
 def log_of(run: Run, stream: Stream) -> LogFile:
     """Return one of a run's logs, from its beginning; it may not exist yet."""
-    paths = {
-        Stream.STDOUT: run.stdout_log,
-        Stream.STDERR: run.stderr_log,
-        Stream.EVENTS: run.worker_log,
-        Stream.TRANSCRIPT: run.transcript,
-    }
-    return LogFile(paths[stream])
+    others = {Stream.EVENTS: "worker.log", Stream.TRANSCRIPT: "transcript.jsonl"}
+    return LogFile(run.dir / others.get(stream, f"{stream}.log"))
 
 
 class LogFile:
@@ -180,8 +192,7 @@ class LogFile:
             raise access_error("read", self.path, error) from error
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A line, or a part of one that is very long."""
 
     offset: int
@@ -225,12 +236,128 @@ class LineSplitter:
             yield self._take(self._longest, is_partial=True)
 
     def _take(self, size: int, *, is_partial: bool = False, has_newline: bool = False) -> Piece:
-        piece = Piece(
-            offset=self._offset,
-            data=bytes(self._held[:size]),
-            is_partial=is_partial,
-            has_newline=has_newline,
-        )
+        data = bytes(self._held[:size])
+        piece = Piece(self._offset, data, is_partial, has_newline)
         del self._held[:size]
         self._offset += size + has_newline
         return piece
+
+
+def since_offset(run: Run, stream: Stream, moment: datetime) -> int:
+    """Return where a log has everything from that was written since a moment, and little more.
+
+    Where that is not known, it is the log's beginning.
+    """
+    found = 0
+    with closing(LogFile(run.dir / INDEX_NAME)) as index:
+        for block in index.read_lines():
+            for entry in map(_parse_entry, block.split(b"\n")):
+                if entry is None or entry[0] != stream:
+                    continue
+                if entry[2] > moment:
+                    return found
+                found = entry[1]
+    return found
+
+
+def _parse_entry(line: bytes) -> tuple[str, int, datetime] | None:
+    try:
+        stream, offset, moment = parse_json(line)
+        return str(stream), max(0, int(offset)), read_moment(moment)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def parse_time(text: object) -> datetime | None:
+    """Return the time in a record, without a zone in UTC; None when it is not one."""
+    try:
+        return read_moment(text)
+    except ValueError:
+        return None
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """Return the moment that `10m` (ago), `10:30` or `2026-11-21T10:00:00Z` stands for.
+
+    A time of day is the last one that was; it and a date without a zone are local.
+
+    Raises:
+        UsageError: it is not a moment.
+    """
+    for read in (_ago, _date, _time_of_day):
+        try:
+            return read(text.strip(), now)
+        except (UsageError, ValueError, OverflowError, OSError):
+            continue
+    raise UsageError(
+        f"`{text}` is not a moment", hint="write `10m`, `10:30` or `2026-11-21T10:00:00Z`"
+    )
+
+
+def _ago(text: str, now: datetime) -> datetime:
+    return now - timedelta(seconds=parse_duration(text))
+
+
+def _date(text: str, _now: datetime) -> datetime:
+    return datetime.fromisoformat(text).astimezone()
+
+
+def _time_of_day(text: str, now: datetime) -> datetime:
+    today = datetime.combine(now.astimezone().date(), clock_time.fromisoformat(text))
+    if today.astimezone() > now:
+        today -= timedelta(days=1)
+    return today.astimezone()
+
+
+def has_ended(run: Run) -> bool:
+    """Tell whether a run is over: its record says so, or supervisor and agent are gone.
+
+    A run that is prepared and not started is not over.
+
+    Raises:
+        FileAccessError: that cannot be found out.
+    """
+    try:
+        state = run.state()
+    except RecordError:
+        return not is_folder_held(run.dir)
+    if state.status not in (RunStatus.PREPARED, RunStatus.RUNNING):
+        return True
+    if state.status is RunStatus.PREPARED or is_folder_held(run.dir):
+        return False
+    return state.agent is None or is_same_process(state.agent) is False
+
+
+def follow(
+    run: Run,
+    log: Path,
+    read: Callable[[], Iterator[bytes]],
+    *,
+    held_to_the_end: bool,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> Iterator[bytes]:
+    """Return what `read` returns of a log, again and again, until the run is over and all was read.
+
+    Args:
+        held_to_the_end: whether the log's writer locks it until it has written everything,
+            which may be later than the end of the run.
+        is_wanted: asked again and again; False ends it.
+
+    Raises:
+        RecordError: the run's folder is gone.
+    """
+    patience: float | None = None
+    while is_wanted():
+        if not run.dir.is_dir():
+            raise RecordError(
+                f"the record of run `{run.id}` was removed while it was followed", path=run.dir
+            )
+        is_over = has_ended(run)
+        # Not looked at earlier: a look at the wrong instant would keep the writer from it.
+        if is_over and held_to_the_end and is_file_held(log):
+            patience = patience or time.monotonic() + LAST_WORDS_SECONDS
+            is_over = time.monotonic() > patience
+        yield from read()
+        if is_over:
+            return
+        time.sleep(POLL_SECONDS)

@@ -23,10 +23,9 @@ left out of it, as `prompt.md` has it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
@@ -42,6 +41,9 @@ if TYPE_CHECKING:
     from mosaic.model import FreeJson, JsonValue, ObjectId, Text
 
 LAYOUT_VERSION = 1
+TAIL_BYTES = 8192
+SHOWN_BYTES = 4000
+Record = TypeVar("Record")
 STEP_KINDS = ("shell", "git", "planner", "review", "finalize")
 """What a recorded command may be; an agent's run is a step of its runtime's name."""
 
@@ -143,7 +145,7 @@ class Run:
 
     def meta(self) -> RunMeta:
         """Read meta.json; a RecordError where it is missing or broken."""
-        meta = load_record(RunMeta, self._read("meta.json"), self.dir / "meta.json")
+        meta = self._read(RunMeta, "meta.json")
         return meta if meta.step_kind else replace(meta, step_kind=meta.runtime)
 
     def find_meta(self) -> RunMeta | None:
@@ -155,7 +157,7 @@ class Run:
 
     def state(self) -> RunState:
         """Read state.json; a RecordError where it is missing or broken."""
-        return load_record(RunState, self._read("state.json"), self.dir / "state.json")
+        return self._read(RunState, "state.json")
 
     def find_place(self) -> Mapping[str, JsonValue]:
         """Return where its supervisor was started; nothing where that is not known."""
@@ -164,18 +166,18 @@ class Run:
         except MissionError:
             return {}
 
-    def result(self) -> Mapping[str, Any] | None:
+    def result(self) -> StepResult | None:
         """Read result.json; None when the run has not got one."""
         path = self.dir / "result.json"
         data = find_bytes(path)
-        return None if data is None else dump_record(load_record(StepResult, data, path))
+        return None if data is None else load_record(StepResult, data, path)
 
-    def find_result(self) -> Mapping[str, Any]:
-        """Return result.json, or nothing where there is none that can be read."""
+    def find_result(self) -> StepResult:
+        """Return result.json; where none can be read, one without an outcome."""
         try:
-            return self.result() or {}
+            return self.result() or StepResult()
         except MissionError:
-            return {}
+            return StepResult()
 
     def write_meta(self, meta: RunMeta) -> None:
         """Write meta.json."""
@@ -189,19 +191,27 @@ class Run:
         """Replace one of the record's JSON files."""
         write_private(self.dir / name, dump_json(values), root=self.dir)
 
-    def _read(self, name: str) -> bytes:
+    def _read(self, kind: type[Record], name: str) -> Record:
         data = find_bytes(self.dir / name)
         if data is None:
             raise RecordError(f"the run record has no `{name}`", path=self.dir)
-        return data
+        return load_record(kind, data, self.dir / name)
 
     def output_bytes(self) -> int:
         """Return how much was written to both logs so far."""
-        total = 0
-        for log in (self.stdout_log, self.stderr_log):
-            with contextlib.suppress(OSError):  # not there yet, or not any more
-                total += os.stat(log).st_size
-        return total
+        return self.bytes_of("stdout.log") + self.bytes_of("stderr.log")
+
+    def bytes_of(self, name: str) -> int:
+        """Return how long a file of it is; 0 where it is not there yet, or not any more."""
+        try:
+            return os.stat(self.dir / name).st_size
+        except OSError:
+            return 0
+
+    def output_tail(self) -> str:
+        """Return the end of what it wrote, both streams, short enough to be shown."""
+        both = (tail_text(log, SHOWN_BYTES) for log in (self.stdout_log, self.stderr_log))
+        return "\n".join(text.rstrip() for text in both if text.strip())
 
     def last_sign_of_life(self) -> datetime:
         """Return when anything in the record was written last."""
@@ -224,3 +234,26 @@ def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None
 def advance(state: RunState, now: datetime, **changes: Any) -> RunState:
     """Return a state with other values and a new `updated_at`."""
     return replace(state, updated_at=now, **changes)
+
+
+def tail_bytes(path: Path, limit_bytes: int = TAIL_BYTES) -> bytes:
+    """Return the last bytes of a log; nothing when there is none.
+
+    Of a log that is longer than that, the first line is left out: it is a part.
+    """
+    try:
+        with open(path, "rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(0, size - limit_bytes))
+            data = log.read()
+    except OSError:
+        return b""
+    if size <= limit_bytes:
+        return data
+    cut = data.find(b"\n", 0, len(data) - 1)
+    return data[cut + 1 :]
+
+
+def tail_text(path: Path, limit_bytes: int = TAIL_BYTES) -> str:
+    """Return the last few kilobytes of a log as text; nothing when there is none."""
+    return tail_bytes(path, limit_bytes).decode("utf-8", "replace")

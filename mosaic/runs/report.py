@@ -1,4 +1,6 @@
-"""What an agent, or a recorded command, says of its own run: `artifacts/report.json`.
+"""What an agent, or a recorded command, says of its own run, and asks of the next one.
+
+It is in `artifacts/report.json`:
 
     {"summary": "…", "needs_human": true, "blocked": false,
      "artifacts": [{"path": "artifacts/plan.md", "name": "plan", "kind": "document",
@@ -19,12 +21,18 @@ from mosaic.machine.disk import find_bytes
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mosaic.model import Text
     from mosaic.runs.record import Run
 
 REPORT_NAME = "report.json"
 LARGEST_REPORT_BYTES = 1 << 20
 LONGEST_TEXT = 2_000
+LONGEST_OUTPUT = 2_000
+MOST_GATES = 5
+GATE_STEP = "gate:"
+"""Begins the names of recorded steps that are quality gates."""
 MOST_ENTRIES = 200
 
 
@@ -140,3 +148,40 @@ def _path(run: Run, value: object) -> str:
     text = posixpath.normpath(_text(value)) if _text(value) else ""
     own = f"{run.dir.as_posix()}/"
     return text.removeprefix(own)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """Decisions that people were asked for, and steps that were suggested."""
+
+    needs_human: tuple[str, ...] = ()
+    followups: tuple[str, ...] = ()
+    failed_gates: tuple[str, ...] = ()
+    """Each with the end of what it wrote."""
+
+
+def find_asked(runs: Sequence[Run]) -> Asked:
+    """Return what a task's last agent asked, and every recorded step since; oldest run first."""
+    needs_human: list[str] = []
+    followups: list[str] = []
+    gates: dict[str, str] = {}
+    for run in reversed(runs):
+        done = run.find_result()
+        step = done.step_id
+        if done.needs_human:
+            words = done.report or done.summary or "it did not say what for"
+            needs_human.append(f"{step}: {words}")
+        for each in done.suggested_followup:
+            kind = f" ({each.step_kind})" if each.step_kind else ""
+            why = f": {each.reason}" if each.reason else ""
+            followups.append(f"{each.step_name}{kind}{why}")
+        if step.startswith(GATE_STEP) and step not in gates:
+            tail = run.output_tail()[-LONGEST_OUTPUT:]
+            gates[step] = "" if done.outcome == "completed" else f"{step} failed:\n{tail}"
+        if done.session_id:
+            break
+    return Asked(
+        needs_human=tuple(dict.fromkeys(needs_human)),
+        followups=tuple(dict.fromkeys(followups)),
+        failed_gates=tuple(reversed([text for text in gates.values() if text][:MOST_GATES])),
+    )

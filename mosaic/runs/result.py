@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_record
@@ -10,8 +11,8 @@ from mosaic.model import EndReason, RunStatus, Usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import Ending  # noqa: TC001 - the codec looks it up
 from mosaic.records import dataclass, field
-from mosaic.runs.flood import Unread
 from mosaic.runs.report import AgentReport, Artifact, Followup, list_artifacts
+from mosaic.runs.transcript import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,10 +114,7 @@ def write_result(
     """Write result.json.
 
     Args:
-        run: the run.
-        meta: what was asked of it.
-        end: how it ended.
-        status: what that means for it; `prepared` for one that was not started.
+        status: what its end means for the run; `prepared` for one that was not started.
         reason: the same for its session; None where there is no end yet.
         summary: in one sentence.
         events: how many it has.
@@ -124,10 +122,11 @@ def write_result(
     Raises:
         FileAccessError: it cannot be written.
     """
-    report, gaps = end.report, find_gaps(run.dir)
+    report, lost = end.report, Counter[str]()
+    for gap in find_gaps(run.dir):
+        lost[gap.stream] += gap.bytes
     warnings = [*end.ending.warnings, *end.lost_output, *end.unread.words()]
-    if report.problem:
-        warnings.append(report.problem)
+    warnings += [report.problem] if report.problem else []
     is_good = status in (RunStatus.COMPLETED, RunStatus.PREPARED)
     blocked = status is RunStatus.BLOCKED
     duration_ms = int(end.duration_seconds * 1000)
@@ -160,11 +159,11 @@ def write_result(
         metrics=Metrics(
             duration_ms=duration_ms,
             lifecycle_event_count=events,
-            stdout_bytes=_size(run, "stdout.log"),
-            stderr_bytes=_size(run, "stderr.log"),
+            stdout_bytes=run.bytes_of("stdout.log"),
+            stderr_bytes=run.bytes_of("stderr.log"),
             checkpoint_count=sum(1 for _ in run.checkpoints.glob("*.json")),
-            stdout_bytes_lost=_lost(gaps, "stdout"),
-            stderr_bytes_lost=_lost(gaps, "stderr"),
+            stdout_bytes_lost=lost["stdout"],
+            stderr_bytes_lost=lost["stderr"],
             stdout_bytes_passed_over=end.unread.passed_over_bytes,
             transcript_bytes_missing=end.unread.skipped_bytes,
         ),
@@ -181,12 +180,3 @@ def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
         for stream in ("stdout", "stderr")
         if (of_stream := [gap for gap in gaps if gap.stream == stream])
     ]
-
-
-def _lost(gaps: Sequence[Gap], stream: str) -> int:
-    return sum(gap.bytes for gap in gaps if gap.stream == stream)
-
-
-def _size(run: Run, name: str) -> int:
-    path = run.dir / name
-    return path.stat().st_size if path.exists() else 0

@@ -7,13 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
-from mosaic.git.diff import (
-    compare_trees,
-    describe_changes,
-    empty_tree,
-    patch_bytes,
-    write_patch,
-)
+from mosaic.git.diff import compare_trees, describe_changes, empty_tree, patch_bytes, write_patch
 from mosaic.git.git import answer_of, current_branch, find_work_tree
 from mosaic.git.hidden_refs import keep_tree
 from mosaic.git.snapshot import take_tree
@@ -29,13 +23,13 @@ from mosaic.runs.checkpoint import (
     Checkpoint,
     CheckpointType,
     Trigger,
-    next_seq,
+    last_seq,
     read_checkpoints,
     write_checkpoint,
 )
 from mosaic.runs.folders import runs_of_task
-from mosaic.runs.followups import GATE_STEP
-from mosaic.runs.tails import tail_bytes
+from mosaic.runs.record import tail_bytes
+from mosaic.runs.report import GATE_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,9 +79,6 @@ def take_checkpoint(
     tree that says why.
 
     Args:
-        source: the run.
-        trigger: why now.
-        note: what a person says of it.
         base: branch or commit to compare with; else the setting, else the run's base commit.
         only_if_changed: take none where the tree is that of the task's last checkpoint.
 
@@ -105,7 +96,7 @@ def take_checkpoint(
         if only_if_changed and (taken is None or (last and last.tree == taken.tree)):
             return None
         checkpoint = Checkpoint(
-            seq=next_seq(runs),
+            seq=1 + max(map(last_seq, runs), default=0),
             types=(CheckpointType.SUMMARY.value,),
             created_at=utc_now(),
             trigger=trigger.value,
@@ -132,15 +123,6 @@ def keep_begin_tree(source: Source, taken: TakenTree) -> None:
     top = find_work_tree(source.meta.cwd)
     if top is not None:
         keep_tree(top, taken, ref=f"{source.run.id}/0", message=f"Begin of run {source.run.id}")
-
-
-def find_last_gate(runs: Sequence[Run]) -> Run | None:
-    """Return the newest run of a task that is a quality gate's."""
-    for run in reversed(runs):
-        meta = run.find_meta()
-        if meta is not None and meta.step_id.startswith(GATE_STEP):
-            return run
-    return None
 
 
 def _take(
@@ -259,12 +241,14 @@ def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str |
 def _with_logs(
     checkpoint: Checkpoint, run: Run, runs: Sequence[Run], most_lines: int | None
 ) -> Checkpoint:
-    gate = find_last_gate(runs)
+    metas = ((each, each.find_meta()) for each in reversed(runs))
+    gates = (each for each, meta in metas if meta and meta.step_id.startswith(GATE_STEP))
+    gate = next(gates, None)
     for kind, of, field, ending in (
         (CheckpointType.LOG_TAIL, run, "log_tail", "log"),
         (CheckpointType.GATE_OUTPUT, gate, "gate_output", "gate"),
     ):
-        if of is not None and (tail := log_tail_of(of, most_lines)):
+        if of is not None and (tail := _log_tail(of, most_lines)):
             name = f"{checkpoint.seq:04d}.{ending}"
             write_private(run.checkpoints / name, tail, root=run.dir)
             changes: dict[str, Any] = {field: name, "types": (*checkpoint.types, kind.value)}
@@ -272,14 +256,14 @@ def _with_logs(
     return checkpoint
 
 
-def log_tail_of(run: Run, most_lines: int | None = None) -> bytes:
+def _log_tail(run: Run, most_lines: int | None) -> bytes:
     """Return the end of what a run wrote: stdout, then stderr."""
     parts = []
     for path, limit in ((run.stdout_log, STDOUT_TAIL_BYTES), (run.stderr_log, STDERR_TAIL_BYTES)):
         tail = tail_bytes(path, limit)
         if most_lines is not None:
             lines = tail.splitlines(keepends=True)
-            tail = b"".join(lines[len(lines) - most_lines :] if most_lines < len(lines) else lines)
+            tail = b"".join(lines[max(0, len(lines) - most_lines) :])
         if tail:
             parts.append(b"== " + path.name.encode() + b"\n" + tail)
     return b"\n".join(parts)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Task
     from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
-    from mosaic.runs.followups import Asked
+    from mosaic.runs.report import Asked
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -56,7 +56,7 @@ class Attempt:
 def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
     """Return what is known of earlier sessions on a task."""
     from mosaic.runs.checkpoint import last_checkpoint  # start-up: `mission set` needs neither
-    from mosaic.runs.followups import find_asked
+    from mosaic.runs.report import find_asked
 
     sessions = _ended_sessions(snapshot, task.id)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
@@ -68,8 +68,8 @@ def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
     last = sessions[-1]
     why = REASON_WORDS[last.ended_reason] if last.ended_reason else "ended"
     result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").find_result()
-    known = [str(result[key]) for key in ("summary", "words") if result.get(key)]
-    words = ": ".join(filter(None, (f"session {last.id} {why}", "; ".join(dict.fromkeys(known)))))
+    known = dict.fromkeys(filter(None, (result.summary, result.words)))
+    words = ": ".join(filter(None, (f"session {last.id} {why}", "; ".join(known))))
     return replace(attempt, last_session=last, why_last_ended=words)
 
 
@@ -90,7 +90,7 @@ def plan_attempt(
     if not runtime.can_continue(conversation):
         return attempt
     result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").result()
-    if result and result.get("cause") == "usage":
+    if result and result.cause == "usage":
         return attempt  # the runtime would not take that conversation: begin a new one
     return replace(attempt, conversation=conversation)
 

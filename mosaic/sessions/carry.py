@@ -246,7 +246,7 @@ def _usage_of_turns(run: Run, conversation: str | None) -> Usage | None:
     """Return what a panel worker's other runs of the same conversation were recorded with."""
     earlier = (other.find_result() for other in runs_in(run.dir.parent) if other.id != run.id)
     return sum_usage(
-        Usage(**result["usage"])
+        result.usage
         for result in earlier
-        if conversation and result.get("runtime_session_id") == conversation and result["usage"]
+        if conversation and result.runtime_session_id == conversation and result.usage
     )

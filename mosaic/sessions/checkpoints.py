@@ -92,7 +92,7 @@ def checkpoint_task(
         checkpoint = take(run)
     else:
         run, checkpoint = note_step(snapshot, task.id, name="checkpoint", kind="git", work=take)
-    return FoundCheckpoint(run=run, checkpoint=checkpoint)
+    return FoundCheckpoint(run, checkpoint)
 
 
 def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:

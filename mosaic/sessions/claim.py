@@ -54,7 +54,6 @@ def refuse_live(found: FoundLock, now: datetime) -> SessionLiveError:
     pid = f"pid {lock.process.pid}" if lock.process.pid else "not yet started"
     verb = "may still work here" if found.judgement.life is Life.UNKNOWN else "works here"
     return SessionLiveError(
-        lock.session_id,
         f"session `{lock.session_id}` {verb} on `{lock.task_id}`",
         detail=f"{lock.runtime}, {pid} on `{lock.process.host}`, for {age}: "
         f"{found.judgement.because}",

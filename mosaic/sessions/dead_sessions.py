@@ -37,8 +37,7 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
 
 def _is_due(snapshot: Snapshot) -> bool:
     from mosaic.machine.lock import was_killed
-    from mosaic.store.state import list_kept_ends
-    from mosaic.store.trust import Standing
+    from mosaic.store.state import Standing, list_kept_ends
 
     layout = snapshot.layout
     if layout.state.standing in (Standing.DOUBTED, Standing.CLOSED):

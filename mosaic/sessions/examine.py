@@ -14,7 +14,6 @@ from mosaic.plan.globs import outside_scope
 from mosaic.plan.rules import judged_by
 from mosaic.records import dataclass
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.tails import output_tail
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.changes import (
     changed_by_agents,
@@ -220,10 +219,10 @@ def _run_gate(
         words = "; ".join(filter(None, (error.message, error.detail)))
         return GateResult(gate=gate, outcome="failed", words=words)
     done = run.find_result()
-    if done.get("outcome") == "completed":
+    if done.outcome == "completed":
         return GateResult(gate=gate, outcome="passed", words="passed", run=run)
     outcome, words = {
         "stopped": ("stopped", "was stopped"),
         "timeout": ("failed", "took too long"),
-    }.get(str(done.get("reason")), ("failed", f"failed with exit code {done.get('exit_code')}"))
-    return GateResult(gate=gate, outcome=outcome, words=words, run=run, tail=output_tail(run))
+    }.get(done.reason or "", ("failed", f"failed with exit code {done.exit_code}"))
+    return GateResult(gate=gate, outcome=outcome, words=words, run=run, tail=run.output_tail())

@@ -31,9 +31,8 @@ from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
 from mosaic.store.mission_file import read_layout
 from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
-from mosaic.store.state import refuse_links_out
+from mosaic.store.state import Standing, refuse_links_out
 from mosaic.store.synchronize import synchronize
-from mosaic.store.trust import Standing
 from mosaic.text.conflict_markers import refuse_conflict
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Reading along while an agent writes its logs: lines, observations, signs of life.
 
 A session ends when its agent does, so reading never falls far behind: what is written faster
-than it can be read is read in haste (see `mosaic.runs.flood`), and what is too much even for
+than it can be read is read in haste (see `mosaic.runs.transcript`), and what is too much even for
 that is skipped. Both are counted and said. The transcript then misses nothing of the former,
 and all that comes after the latter.
 """
@@ -26,9 +26,14 @@ from mosaic.ports import (
     UsageSeen,
 )
 from mosaic.records import dataclass
-from mosaic.runs.flood import Unread, lines_worth_reading, structured_part, telling_lines
 from mosaic.runs.folders import run_of
-from mosaic.runs.transcript import Transcript
+from mosaic.runs.transcript import (
+    Transcript,
+    Unread,
+    lines_worth_reading,
+    structured_part,
+    telling_lines,
+)
 from mosaic.runtimes import get_runtime
 from mosaic.runtimes.readers import TextReader
 

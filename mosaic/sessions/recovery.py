@@ -29,10 +29,9 @@ from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
 from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import find_run, run_of
-from mosaic.runs.record import Run, RunMeta, RunState
+from mosaic.runs.record import Run, RunMeta, RunState, tail_text
 from mosaic.runs.report import read_report
 from mosaic.runs.result import RunEnd, lost_output_words
-from mosaic.runs.tails import tail_text
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
 from mosaic.sessions.kept_ends import record_kept_ends

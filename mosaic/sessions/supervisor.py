@@ -35,9 +35,8 @@ from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
 from mosaic.records import asdict
 from mosaic.runs.checkpoint import Trigger, checkpoint_event
 from mosaic.runs.events import EventLog, EventType, exit_level, step_data
-from mosaic.runs.record import Run, advance
+from mosaic.runs.record import Run, advance, tail_text
 from mosaic.runs.result import RunEnd
-from mosaic.runs.tails import tail_text
 from mosaic.sessions.agent import AgentProcess
 from mosaic.sessions.decide import natural_reason
 from mosaic.sessions.output import OutputFollower, Progress

@@ -21,7 +21,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionOwnerError, PathOutsideError
+from mosaic.codec import load_record
+from mosaic.errors import MissionOwnerError, PathOutsideError, RecordError
 from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.paths import is_inside
 from mosaic.machine.person import find_note, write_note
@@ -31,6 +32,8 @@ from mosaic.records import asdict, dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from mosaic.model import Text
 
 KIND = "missions"
 MOST_COMMANDS = 1000
@@ -45,7 +48,7 @@ _named: set[str] = set()
 class Allowance:
     """What a person allowed one mission."""
 
-    places: tuple[str, ...] = ()
+    places: tuple[Text, ...] = ()
     """Real paths of folders outside of the repository that its path settings may lead to."""
     owners: tuple[int, ...] = ()
     """Ids of other users whose mission or state folder is used all the same."""
@@ -57,13 +60,10 @@ class Allowance:
 
 def find_allowance(mission_file: Path) -> Allowance:
     """Return what a mission is allowed; nothing where nobody said anything."""
-    note = find_note(KIND, _name_of(mission_file)) or {}
-    return Allowance(
-        places=tuple(one for one in _list(note.get("places")) if isinstance(one, str)),
-        owners=tuple(one for one in _list(note.get("owners")) if isinstance(one, int)),
-        commands=tuple(one for one in _list(note.get("commands")) if isinstance(one, str)),
-        must_ask=note.get("must_ask") is True,
-    )
+    try:
+        return load_record(Allowance, find_note(KIND, _name_of(mission_file)) or {}, mission_file)
+    except RecordError:
+        return Allowance(must_ask=True)
 
 
 def save_allowance(mission_file: Path, allowance: Allowance) -> None:
@@ -78,10 +78,6 @@ def _name_of(mission_file: Path) -> str:
 
     path = os.path.realpath(mission_file)
     return sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 def note_named(mission_file: Path) -> None:

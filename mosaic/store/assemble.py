@@ -160,7 +160,7 @@ class _Assembly:
     ) -> Entry:
         if not is_task_id(task_id):
             path, line = self._place(file) if file else self._place(row) if row else ("", 1)
-            raise TaskIdError(task_id, path=path, line=line)
+            raise TaskIdError(task_id).at(path, line)
         row_values = self._row_values(row) if row else {}
         file_values = self._file_values(file) if file else {}
         if row and file:
@@ -211,7 +211,7 @@ class _Assembly:
     def _status(self, word: str, path: str, line: int) -> str:
         status = self._known.get(word) or parse_status(word, self._words)
         if status is None:
-            raise StatusUnknownError(word, nearest_status(word), path=path, line=line)
+            raise StatusUnknownError(word, nearest_status(word)).at(path, line)
         self._known[word] = status
         return status.value
 
@@ -226,7 +226,7 @@ class _Assembly:
                 f"{conflict.field}: `{_shown(conflict.table)}` at {self._table}:{row.line}, "
                 f"`{_shown(conflict.file)}` at {path}:{line}"
             )
-        return SyncConflictError(task_id, "\n".join(lines), path=self._table, line=row.line)
+        return SyncConflictError(task_id, "\n".join(lines)).at(self._table, row.line)
 
     def _task(
         self,

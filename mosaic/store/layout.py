@@ -1,4 +1,4 @@
-"""Where a mission's files are: found from a folder upwards, in either layout.
+"""Where a mission's files are, in either layout.
 
     PROJECT/coordination/mission.json            today's layout
     PROJECT/.mosaic/orchestrator/mission.json    the older one
@@ -6,7 +6,7 @@
 The keys `tasksFile`, `tasksDir`, `manifestFile`, `scratchpadFile` and `orchestratorDir`
 of mission.json may move the rest; relative ones are relative to `projectPath`. Where they may
 lead is decided by `mosaic.store.allowance`, whether the state folder is believed by
-`mosaic.store.trust`.
+`mosaic.store.state`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.records import dataclass
 from mosaic.store.allowance import refuse_outside
-from mosaic.store.trust import StateFolder, look_at_state
+from mosaic.store.state import StateFolder, look_at_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,19 +27,25 @@ MISSION_PLACES = (
     (".mosaic", "orchestrator", "mission.json"),
 )
 """Where mission.json may be below a project, the first that is there wins."""
-
-STATE = ".state"
-"""The folder of this machine's own state, beside mission.json unless a setting moves it."""
 WORKTREES = "worktrees"
 """The folder of workers' worktrees; beside each stands what is known of it."""
-
 DEFAULT_PATHS = {
     "tasksFile": "coordination/TASKS.md",
     "tasksDir": "coordination/tasks",
     "manifestFile": "coordination/MISSION.md",
     "scratchpadFile": "coordination/SCRATCHPAD.md",
-    "orchestratorDir": f"coordination/{STATE}",
+    "orchestratorDir": "coordination/.state",
 }
+
+
+class _InState:
+    """A path below the state folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layout: Layout, kind: type[Layout]) -> Path:
+        return layout.state_dir / self._name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +61,24 @@ class Layout:
     scratchpad_file: Path
     state: StateFolder
     """Where this machine's own state is kept, and whether it is believed."""
+    mission_lock = _InState("mission.lock")
+    """Lock file around every change of the mission's files."""
+    session_lock = _InState("session.lock")
+    """Who works in the main work tree now."""
+    session_locks_dir = _InState("sessions")
+    """One lock for each live session in a work tree of its own."""
+    capsule_file = _InState("next-task.json")
+    """The capsule of the last hand-off."""
+    index_file = _InState("index")
+    """Derived cache of parsed files; deleting it loses nothing."""
+    sync_file = _InState("sync.json")
+    """What table and task files last agreed on."""
+    intent_file = _InState("intent.json")
+    """Note of a change of several files that has begun."""
+    runs_dir = _InState("runs")
+    """Durable run records."""
+    worktrees_dir = _InState(WORKTREES)
+    """Work trees of parallel workers, and beside each what is known of it."""
 
     @property
     def state_dir(self) -> Path:
@@ -62,54 +86,14 @@ class Layout:
         return self.state.dir
 
     @property
-    def mission_lock(self) -> Path:
-        """Lock file around every change of the mission's files."""
-        return self.state_dir / "mission.lock"
-
-    @property
-    def session_lock(self) -> Path:
-        """Who works in the main work tree now."""
-        return self.state_dir / "session.lock"
-
-    @property
-    def session_locks_dir(self) -> Path:
-        """One lock for each live session in a work tree of its own."""
-        return self.state_dir / "sessions"
-
-    @property
-    def capsule_file(self) -> Path:
-        """The capsule of the last hand-off."""
-        return self.state_dir / "next-task.json"
-
-    @property
-    def index_file(self) -> Path:
-        """Derived cache of parsed files; deleting it loses nothing."""
-        return self.state_dir / "index"
-
-    @property
-    def sync_file(self) -> Path:
-        """What table and task files last agreed on."""
-        return self.state_dir / "sync.json"
-
-    @property
-    def intent_file(self) -> Path:
-        """Note of a change of several files that has begun."""
-        return self.state_dir / "intent.json"
-
-    @property
-    def runs_dir(self) -> Path:
-        """Durable run records."""
-        return self.state_dir / "runs"
-
-    @property
-    def worktrees_dir(self) -> Path:
-        """Work trees of parallel workers, and beside each what is known of it."""
-        return self.state_dir / WORKTREES
-
-    @property
     def templates_dir(self) -> Path:
         """The project's own overrides of the templates."""
         return self.project / "templates"
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """The files beside those of tasks that people read and commands change."""
+        return (self.mission_file, self.tasks_file, self.manifest_file, self.scratchpad_file)
 
     @property
     def other_folders(self) -> tuple[Path, ...]:
@@ -117,22 +101,14 @@ class Layout:
 
         `mosaic.store.allowance` decides about that.
         """
-        files = (self.mission_file, self.tasks_file, self.manifest_file, self.scratchpad_file)
-        folders = {self.tasks_dir, self.state_dir, *(file.parent for file in files)}
+        folders = {self.tasks_dir, self.state_dir, *(file.parent for file in self.own_files)}
         return tuple(sorted(one for one in folders if not one.is_relative_to(self.project)))
 
     def is_own_file(self, path: Path) -> bool:
         """Tell of a real path whether it is one of the files that are changed together."""
-        own = (
-            self.mission_file,
-            self.tasks_file,
-            self.manifest_file,
-            self.scratchpad_file,
-            self.sync_file,
-        )
         if os.path.dirname(path) == os.path.realpath(self.tasks_dir):
             return path.suffix == ".md"
-        return str(path) in {os.path.realpath(each) for each in own}
+        return str(path) in map(os.path.realpath, (*self.own_files, self.sync_file))
 
     def shown(self, path: Path) -> str:
         """Return a path as people read it: relative to the project where it lies inside."""

@@ -27,10 +27,9 @@ from mosaic.store.index import (
 from mosaic.store.layout import MISSION_PLACES, WORKTREES
 from mosaic.store.mission_file import load_mission
 from mosaic.store.scan import IndexFile, Scan, list_files, look_at, scan_listed
-from mosaic.store.state import save_cache
+from mosaic.store.state import is_marked, save_cache
 from mosaic.store.sync import dump_base, parse_base, with_agreed
 from mosaic.store.tasks import Snapshot
-from mosaic.store.trust import is_marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

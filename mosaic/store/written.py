@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mosaic.codec import dump_json, parse_json
+from mosaic.codec import dump_json, dump_value, load_record, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mosaic.store.layout import Layout
@@ -42,56 +42,48 @@ class Written:
 
 def note_written(layout: Layout, texts: Iterable[tuple[Path, str | None, str]]) -> None:
     """Remember texts that were just written, if a session is live; the mission lock is held."""
-    _note(
-        layout,
-        lambda: [
-            (path, digest_of(before.encode()) if before is not None else GONE,
-             digest_of(after.encode()))
-            for path, before, after in texts
-        ],
-    )  # fmt: skip
+    digests = (
+        (path, GONE if before is None else digest_of(before.encode()), digest_of(after.encode()))
+        for path, before, after in texts
+    )
+    _note(layout, digests)
 
 
 def note_files(layout: Layout, paths: Iterable[Path]) -> None:
     """Remember files as they stand, or that they are gone, if a session is live."""
-    _note(layout, lambda: [(path, None, _digest_of_file(path)) for path in paths])
+    _note(layout, ((path, None, _digest_of_file(path)) for path in paths))
 
 
-def _note(layout: Layout, digests: Callable[[], list[tuple[Path, str | None, str]]]) -> None:
+def _note(layout: Layout, digests: Iterable[tuple[Path, str | None, str]]) -> None:
     record = layout.state_dir / RECORD_NAME
     if not _has_sessions(layout):
         with contextlib.suppress(OSError):
             record.unlink(missing_ok=True)
         return
     with contextlib.suppress(MissionError):
-        known = dict(read_written(layout))
-        for path, before, after in digests():
+        known = _read_written(layout)
+        for path, before, after in digests:
             earlier = known.get(layout.shown(path))
             found = earlier.found if earlier else ()
             if before is not None and (earlier is None or before != earlier.last):
                 found = (*found, before)[-MOST_FOUND:]
             known[layout.shown(path)] = Written(last=after, found=found)
-        values = {
-            path: {"last": each.last, "found": list(each.found)} for path, each in known.items()
-        }
-        write_private(record, dump_json(values), root=layout.state_dir)
+        write_private(record, dump_json(dump_value(known)), root=layout.state_dir)
 
 
-def read_written(layout: Layout) -> Mapping[str, Written]:
-    """Return what is known of writes, by path as it is shown."""
+def _read_written(layout: Layout) -> dict[str, Written]:
+    """Return what is known of writes, by path as it is shown; nothing where it is damaged."""
+    record = layout.state_dir / RECORD_NAME
     try:
-        values: Any = parse_json(find_bytes(layout.state_dir / RECORD_NAME) or b"{}")
-        return {
-            str(path): Written(last=str(each["last"]), found=tuple(map(str, each["found"])))
-            for path, each in values.items()
-        }
-    except (MissionError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        values = parse_json(find_bytes(record) or b"{}")
+        return {path: load_record(Written, each, record) for path, each in values.items()}
+    except (MissionError, ValueError, AttributeError):
         return {}
 
 
 def as_written(layout: Layout, paths: Iterable[Path]) -> Mapping[Path, Written]:
     """Return those of the files that are just as `mission` left them while a session was live."""
-    known = read_written(layout)
+    known = _read_written(layout)
     found = {}
     for path in paths if known else ():
         with contextlib.suppress(MissionError):

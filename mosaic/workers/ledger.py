@@ -261,8 +261,4 @@ def last_end(snapshot: Snapshot, session: Session) -> LastEnd:
     run = run_of(snapshot.layout.runs_dir, session.last_task_id or "", session.run_id or "")
     result = run.find_result()
     reason = session.ended_reason.value if session.ended_reason else ""
-    return LastEnd(
-        cause=str(result.get("cause") or ""),
-        retryable=result.get("retryable") is True,
-        summary=str(result.get("summary") or reason),
-    )
+    return LastEnd(cause=result.cause, retryable=result.retryable, summary=result.summary or reason)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mosaic.plan.pace import Limits
     from mosaic.runs.record import Run
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.workers.face import Face
+    from mosaic.workers import Face
     from mosaic.workers.ledger import LoopReport
 
 POLL_SECONDS = 0.2

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Snapshot
-    from mosaic.workers.face import Face
+    from mosaic.workers import Face
     from mosaic.workers.ledger import LoopReport
 
 POLL_SECONDS = 0.25

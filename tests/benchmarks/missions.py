@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mosaic.store.trust import mark_state
+from mosaic.store.state import mark_state
 
 SEED = 20
 WORDS = (

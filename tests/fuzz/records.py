@@ -19,8 +19,7 @@ from mosaic.panels.record import Panel
 from mosaic.panels.refresh import find_changes
 from mosaic.runs.checkpoint import read_checkpoint, write_checkpoint
 from mosaic.runs.events import EventLog, EventType, read_events
-from mosaic.runs.moments import since_offset
-from mosaic.runs.reading import Stream
+from mosaic.runs.reading import Stream, since_offset
 from mosaic.runs.record import Run, write_request
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.session_lock import read_lock, write_lock
@@ -82,7 +81,7 @@ def run_meta(data: bytes) -> None:
     for name in ("meta.json", "result.json", "settled.json"):
         (run.dir / name).write_bytes(data)
     find_changes(run)
-    run.find_result().get("outcome")
+    run.find_result()
     try:
         meta = run.meta()
     except MissionError:

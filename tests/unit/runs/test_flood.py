@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosaic.runs.flood import LAST_LINES, marked_lines, structured_part, telling_lines
 from mosaic.runs.record import Run
+from mosaic.runs.transcript import LAST_LINES, marked_lines, structured_part, telling_lines
 from mosaic.runtimes.claude import ClaudeReader
 from mosaic.sessions import output
 from mosaic.sessions.output import OutputFollower

@@ -17,8 +17,14 @@ from mosaic.errors import FileAccessError, RunNotFoundError, UsageError
 from mosaic.model import Session
 from mosaic.runs import reading
 from mosaic.runs.folders import find_named_run, newest_run
-from mosaic.runs.moments import parse_moment, since_offset
-from mosaic.runs.reading import BLOCK_BYTES, LineSplitter, LogFile, Stream
+from mosaic.runs.reading import (
+    BLOCK_BYTES,
+    LineSplitter,
+    LogFile,
+    Stream,
+    parse_moment,
+    since_offset,
+)
 from mosaic.runs.record import Run
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

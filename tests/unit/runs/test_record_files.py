@@ -32,10 +32,10 @@ from mosaic.ports import EndCause, Ending
 from mosaic.records import replace
 from mosaic.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.flood import Unread
 from mosaic.runs.record import Run, RunMeta, RunState
 from mosaic.runs.report import AgentReport, Artifact, Followup
 from mosaic.runs.result import RunEnd, write_result
+from mosaic.runs.transcript import Unread
 from mosaic.sessions.kept_ends import find_kept_ends, keep_end
 from mosaic.sessions.rules import write_rules
 from mosaic.sessions.session_lock import read_lock, write_lock
@@ -140,7 +140,7 @@ def result(folder: Path) -> object:
         summary="asks",
         events=4,
     )
-    assert run.find_result()["summary"] == "asks"
+    assert run.find_result().summary == "asks"
     return folder / "result.json"
 
 
