@@ -121,7 +121,7 @@ def run_many(
     from mosaic.app.loop import PoolStart, run_loop, run_pool
     from mosaic.cli.consent import require_settled
     from mosaic.cli.live import Terminal
-    from mosaic.machine.wakeup import is_ignored
+    from mosaic.machine.process import is_ignored
 
     require_settled(path, as_json=as_json)
     terminal = Terminal(quiet=as_json, goes_on=True)

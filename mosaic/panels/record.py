@@ -26,8 +26,7 @@ from mosaic import __version__
 from mosaic.codec import dump_json, dump_record, format_moment, load_record, parse_json
 from mosaic.errors import PanelNotFoundError, RecordError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.journal import append_next
+from mosaic.machine.disk import append_next, create_private_dir, find_bytes, write_private
 from mosaic.machine.lock import mission_lock
 from mosaic.panels.model import LAYOUT_VERSION, PanelEvent, PanelPlan, PanelState, WorkerState
 from mosaic.records import dataclass, replace

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.journal import append_next
+from mosaic.machine.disk import append_next
 from mosaic.model import EndReason, RunStatus
 from mosaic.records import dataclass, field
 from mosaic.runs.record import tail_bytes
