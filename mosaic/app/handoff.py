@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 from mosaic.app.change import editing
 from mosaic.errors import UsageError
 from mosaic.records import dataclass
-from mosaic.text.sections import (
-    HANDOFF_SECTIONS,
-    canonical_name,
-    handoff_texts,
-    missing_sections,
-)
+from mosaic.text.sections import HANDOFF_SECTIONS, canonical_name, handoff_texts, missing_sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,14 +57,11 @@ def fill_handoff(mission_file: Path, task_id: str, fillings: Sequence[Filling]) 
 
 def read_handoff(snapshot: Snapshot, task_id: str) -> Handoff:
     """Return a task's handoff as its file has it."""
-    from mosaic.machine.disk import find_text
-
-    entry = snapshot.get(task_id)
-    file = find_text(snapshot.layout.tasks_dir / entry.file.name) if entry.file else None
-    text = file.text if file else ""
+    task = snapshot.get_task(task_id)
+    text = snapshot.task_text(task)
     return Handoff(
-        task_id=entry.task.id,
+        task_id=task.id,
         sections=dict(handoff_texts(text)),
-        missing=tuple(missing_sections(text)) if file else (),
-        file=entry.task.file,
+        missing=tuple(missing_sections(text)) if text else (),
+        file=task.file,
     )

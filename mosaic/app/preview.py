@@ -60,16 +60,8 @@ class Choice:
 def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -> HandOffPreview:
     """Do everything up to the claim: the capsule is written, and nothing else is changed.
 
-    Before a task is resumed, a session that is dead is ended, as by every look.
-
-    Args:
-        path: of mission.json.
-        request: what would be handed off.
-        with_launch: whether to say how the agent would be launched, which takes a while.
-
-    Raises:
-        NothingReadyError: no task is ready.
-        TaskNotReadyError: the task that was asked for cannot be handed off.
+    Before a task is resumed, a session that is dead is ended, as by every look. `with_launch`
+    says also how the agent would be launched, which takes a while.
     """
     snapshot = read_recovered(path)[0] if request.resuming else read_mission(path)
     found = preview_hand_off(snapshot, request)

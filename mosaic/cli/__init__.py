@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code.
 
-    Args:
-        argv: the arguments of the command line; None: those of this process, which ends here
-            without tidying up thousands of values one by one.
+    Without `argv` the arguments are those of this process, which ends here without tidying up
+    thousands of values one by one.
     """
     _open_streams()
     _keep_owner_bits()
@@ -42,10 +41,7 @@ def _open_streams() -> None:
     Else the first file that is opened would get the stream's number, and what a child
     prints would be written into it.
     """
-    names = ("stdin", "stdout", "stderr")
-    if None not in (sys.stdin, sys.stdout, sys.stderr):
-        return
-    for number, name in enumerate(names):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_RDWR)
             if descriptor != number:

@@ -11,23 +11,25 @@ def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """Look at what Mosaic needs: git, tmux, agents and their versions, locks, disk."""
     from mosaic.app.doctor import State, examine
 
-    report = examine(mission)
-    width = max(len(item.name) for item in report.items)
+    items = list(examine(mission))
+    width = max(len(item.name) for item in items)
     marks = {
         State.OK: paint("ok", "green"),
         State.MISSING: paint("--", "dim"),
         State.BAD: paint("!!", "red"),
     }
     lines = []
-    for item in report.items:
+    for item in items:
         lines.append(f"{marks[item.state]}  {clean(item.name):<{width}}  {clean(item.found)}")
         if item.hint and item.state is not State.OK:
             lines.append(f"{'':<{width + 6}}{paint('hint:', 'cyan')} {clean(item.hint)}")
     result = Result(
         kind="doctor",
-        data=report,
+        data={"items": items},
         lines=lines,
-        exit_code=ExitCode.FAILED if report.is_bad else ExitCode.OK,
+        exit_code=ExitCode.FAILED
+        if any(item.state is State.BAD for item in items)
+        else ExitCode.OK,
         next_commands=["mission status"],
     )
     return emit(result, as_json=as_json)

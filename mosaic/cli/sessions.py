@@ -19,7 +19,7 @@ def sessions_command(
     mission: MissionPath = None,
 ) -> int:
     """List all sessions: runtime, task, start, length, how they ended, cost."""
-    from mosaic.app.sessions import list_sessions
+    from mosaic.app.status import list_sessions
 
     found = list_sessions(locate_mission(mission), live=live)
     columns = ("for", "used", "now") if live else ("started", "length", "ended", "used")

@@ -10,17 +10,19 @@ from mosaic.app.status import show_status
 from mosaic.cli.output import Result, align, bar, clean, emit, has_reader, paint, put, write
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_problems
+from mosaic.machine.clock import utc_now
+from mosaic.plan.durations import format_duration
 from mosaic.store.reading import locate_mission
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mosaic.app.sessions import LiveSession
     from mosaic.app.status import StatusPage
     from mosaic.model import Session
     from mosaic.plan.progress import MilestoneProgress
+    from mosaic.sessions.liveness import FoundLock
 
 WATCH_SECONDS = 2.0
 MOST_LISTED = 10
@@ -68,10 +70,9 @@ def _lines(page: StatusPage) -> Iterator[str]:
     for live in page.live_sessions:
         yield from _live_lines(live)
     for other in page.sessions_elsewhere:
-        yield (
-            f"{_label('elsewhere')}{clean(other.task_id)}  {clean(other.session_id)} works in "
-            f"`{clean(other.project)}`, which this project was copied from"
-        )
+        what = f"{clean(other.task_id)}  {clean(other.session_id)} works in"
+        where = f"`{clean(other.project)}`, which this project was copied from"
+        yield f"{_label('elsewhere')}{what} {where}"
     for panel in page.panels:
         yield f"{_label('panel')}{clean(panel.panel_id)}  {panel.status}"
     yield from _listed("waiting", [(task.id, task.title) for task in page.waiting])
@@ -104,17 +105,13 @@ def _recovered_line(session: Session) -> str:
     )
 
 
-def _live_lines(live: LiveSession) -> Iterable[str]:
-    from mosaic.machine.clock import utc_now
-    from mosaic.plan.durations import format_duration
-
-    is_unknown = live.life == "unknown"
+def _live_lines(live: FoundLock) -> Iterator[str]:
+    lock, judgement = live.lock, live.judgement
+    is_unknown = judgement.life == "unknown"
     label = _label("unknown", "yellow") if is_unknown else _label("live", "green")
-    length = format_duration(max(0.0, (utc_now() - live.started_at).total_seconds()))
-    yield (
-        f"{label}{clean(live.task_id)}  {clean(live.session_id)} {clean(live.runtime)}, "
-        f"pid {live.pid}, {length}: {clean(live.because)}"
-    )
+    length = format_duration(max(0.0, (utc_now() - lock.started_at).total_seconds()))
+    who = f"{clean(lock.task_id)}  {clean(lock.session_id)} {clean(lock.runtime)}"
+    yield f"{label}{who}, pid {lock.process.pid}, {length}: {clean(judgement.because)}"
     if is_unknown:
         yield f"{_label('')}{clean(live.way_out)}"
 
