@@ -1,9 +1,7 @@
 """`mission doctor`."""
 
-from __future__ import annotations
-
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean, emit, paint
+from mosaic.cli.output import answer, clean, paint
 from mosaic.errors import ExitCode
 
 
@@ -23,13 +21,12 @@ def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
         lines.append(f"{marks[item.state]}  {clean(item.name):<{width}}  {clean(item.found)}")
         if item.hint and item.state is not State.OK:
             lines.append(f"{'':<{width + 6}}{paint('hint:', 'cyan')} {clean(item.hint)}")
-    result = Result(
-        kind="doctor",
-        data={"items": items},
-        lines=lines,
-        exit_code=ExitCode.FAILED
-        if any(item.state is State.BAD for item in items)
-        else ExitCode.OK,
+    code = ExitCode.FAILED if any(i.state is State.BAD for i in items) else ExitCode.OK
+    return answer(
+        "doctor",
+        {"items": items},
+        lines,
+        exit_code=code,
         next_commands=["mission status"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
