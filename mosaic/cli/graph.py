@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean_block, emit, paint
+from mosaic.cli.output import answer, clean_block, paint
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -26,11 +26,11 @@ def graph_command(
 
     form = "mermaid" if mermaid else "dot" if dot else "text"
     graph = graph_tasks(read_mission(locate_mission(mission)), form=form, every=every)
-    result = Result(
-        kind="task.graph",
-        data=graph,
-        lines=clean_block(graph.drawing) or [paint("no tasks", "dim")],
+    return answer(
+        "task.graph",
+        graph,
+        clean_block(graph.drawing) or [paint("no tasks", "dim")],
         exit_code=report_problems(graph.problems, as_json=as_json),
         next_commands=["mission next"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)

@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import Result, clean, emit, error_lines, paint, paint_status, warn
+from mosaic.cli.output import answer, clean, error_lines, paint, paint_status, warn
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
@@ -49,15 +49,15 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
         warn(f"{paint('warning:', 'yellow', err=True)} the capsule was not written")
         for line in error_lines(found.unsaved)[1:]:
             warn(line)
-    result = Result(
-        kind="handoff.preview",
-        data=found,
+    return answer(
+        "handoff.preview",
+        found,
         # As it is: it holds nothing that a person would not see (`fit_prompt`), and who approves
         # it approves every byte that the agent is given.
-        lines=found.prompt.removesuffix("\n").split("\n"),
+        found.prompt.removesuffix("\n").split("\n"),
         next_commands=["mission next"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
@@ -71,14 +71,14 @@ def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
     if choice.selection.chosen is None:
         lines.append(f"nothing is ready: {clean(summarize_waiting(choice.selection))}")
         code = code or ExitCode.NOTHING_TO_DO
-    result = Result(
-        kind="task.selection",
-        data=choice,
-        lines=lines,
+    return answer(
+        "task.selection",
+        choice,
+        lines,
         exit_code=code,
         next_commands=["mission next"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def launch_next(*, headless: bool = False, detach: bool = False, as_json: bool = False) -> int:
@@ -102,8 +102,9 @@ def launch(path: Path, request: HandOffRequest, place: str | None, *, as_json: b
         )
     finally:
         terminal.wipe()
-    result = _ended(done) if isinstance(done, EndedSession) else _started(done)
-    return emit(result, as_json=as_json)
+    if isinstance(done, EndedSession):
+        return _ended(done, as_json=as_json)
+    return _started(done, as_json=as_json)
 
 
 def run_many(
@@ -147,8 +148,8 @@ def run_many(
         signal.signal(signal.SIGINT, before)
         terminal.wipe()
     if isinstance(done, PoolStart):
-        return emit(_pool_started(done), as_json=as_json)
-    return emit(_loop_ended(done, "pool" if jobs else "loop"), as_json=as_json)
+        return _pool_started(done, as_json=as_json)
+    return _loop_ended(done, "pool" if jobs else "loop", as_json=as_json)
 
 
 def exit_code_of(reason: str | None, *, completed: bool) -> ExitCode:
@@ -160,18 +161,19 @@ def exit_code_of(reason: str | None, *, completed: bool) -> ExitCode:
     return ExitCode.OK if completed else ExitCode.FAILED
 
 
-def _started(done: StartedSession) -> Result:
+def _started(done: StartedSession, *, as_json: bool) -> int:
     session, task_id = done.session, done.task.task.id
     about = f"{session.runtime} {done.where}, session {session.id}, pid {session.pid}"
     lines = [f"{paint(task_id, 'bold')} → {about}", *_place_lines(done)]
     if done.problem is not None:
         lines.append(f"  not listed in mission.json until it ends: {clean(done.problem.message)}")
-    return Result(
-        kind="session.started",
-        data=done,
-        lines=lines,
+    return answer(
+        "session.started",
+        done,
+        lines,
         next_commands=[shlex.join(done.attach), "mission status", f"mission stop {session.id}"],
         show_next=True,
+        as_json=as_json,
     )
 
 
@@ -183,7 +185,7 @@ def _place_lines(done: StartedSession | EndedSession) -> list[str]:
     return [paint(f"  worktree {clean(done.worktree)}{branch}", "dim")]
 
 
-def _ended(done: EndedSession) -> Result:
+def _ended(done: EndedSession, *, as_json: bool) -> int:
     from mosaic.cli.live import end_words
     from mosaic.cli.sessions_view import asked_lines, length_words, usage_words
 
@@ -210,17 +212,18 @@ def _ended(done: EndedSession) -> Result:
         "in-progress": ["resume", "show"],
     }.get(done.task_status, [])
     further = [] if done.task_status == "in-progress" else ["mission next"]
-    return Result(
-        kind="session.ended",
-        data=done,
-        lines=lines,
+    return answer(
+        "session.ended",
+        done,
+        lines,
         exit_code=code,
         next_commands=[*(f"mission {command} {task_id}" for command in commands), *further],
         show_next=True,
+        as_json=as_json,
     )
 
 
-def _loop_ended(done: LoopReport, what: str) -> Result:
+def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
     from mosaic.cli.sessions_view import usage_words
     from mosaic.plan.durations import format_duration
 
@@ -240,26 +243,28 @@ def _loop_ended(done: LoopReport, what: str) -> Result:
     if done.needs_person or done.gave_up or done.not_started:
         code = ExitCode.FAILED
     reviews = [f"mission review {task_id}" for task_id in done.in_review[:1]]
-    return Result(
-        kind=f"{what}.ended",
-        data=done,
-        lines=lines,
+    return answer(
+        f"{what}.ended",
+        done,
+        lines,
         exit_code=ExitCode.INTERRUPTED if done.was_interrupted else code,
         next_commands=reviews or ["mission status"],
         show_next=True,
+        as_json=as_json,
     )
 
 
-def _pool_started(done: PoolStart) -> Result:
+def _pool_started(done: PoolStart, *, as_json: bool) -> int:
     not_started, count = done.report.not_started, len(done.sessions)
     lines = [f"{count} sessions work in the background"] if count or not_started else []
     lines += [f"{name} could not be started: {clean(why)}" for name, why in not_started.items()]
     code = ExitCode.OK if count else ExitCode.NOTHING_TO_DO
-    return Result(
-        kind="pool.started",
-        data=done,
-        lines=lines or [clean(done.report.why)],
+    return answer(
+        "pool.started",
+        done,
+        lines or [clean(done.report.why)],
         exit_code=ExitCode.FAILED if not_started else code,
         next_commands=["mission sessions --live", "mission status"],
         show_next=True,
+        as_json=as_json,
     )

@@ -18,7 +18,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
-from mosaic.records import dataclass, field
 from mosaic.text.harmless import escaped_signs, harmless_line, harmless_text, is_harmless_line
 from mosaic.text.lines import display_width
 
@@ -44,33 +43,6 @@ STATUS_COLORS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
-    """What a command has to say."""
-
-    kind: str
-    data: Any = field(default_factory=dict)
-    """A record, or a mapping of what JSON can hold."""
-    lines: Sequence[str] = ()
-    """The same for people."""
-    exit_code: ExitCode = ExitCode.OK
-    next_commands: Sequence[str] = ()
-    """What a user is likely to do next."""
-    show_next: bool = False
-    """Whether people are shown that too."""
-
-
-def emit(result: Result, *, as_json: bool) -> int:
-    """Print a result, as far as anybody reads it, and return its exit code."""
-    try:
-        put(result, as_json=as_json)
-    except OSError as error:
-        if error.errno not in READER_GONE:
-            raise
-        mute(sys.stdout)
-    return int(result.exit_code)
-
-
 def answer(
     kind: str,
     data: Any,
@@ -80,34 +52,35 @@ def answer(
     exit_code: ExitCode = ExitCode.OK,
     next_commands: Sequence[str] = (),
     show_next: bool = False,
+    goes_on: bool = False,
 ) -> int:
-    """Print what a command found or did, and return its exit code; see `Result`."""
-    result = Result(
-        kind=kind,
-        data=data,
-        lines=lines,
-        exit_code=exit_code,
-        next_commands=next_commands,
-        show_next=show_next,
-    )
-    return emit(result, as_json=as_json)
+    """Print what a command found or did, as far as anybody reads it, and return its exit code.
 
-
-def put(result: Result, *, as_json: bool) -> None:
-    """Print a result; OSError where it cannot be written, such as where its reader has gone."""
-    if as_json:
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "kind": result.kind,
-            **plain(result.data),
-            "next_commands": list(result.next_commands),
-        }
-        sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
-        return
-    if result.lines:
-        write("\n".join(result.lines))
-    if result.show_next and result.next_commands:
-        write(paint(f"next: {result.next_commands[0]}", "dim"))
+    Args:
+        kind: what it is, for programs.
+        data: a record, or a mapping of what JSON can hold.
+        lines: the same for people.
+        as_json: whether a program reads it.
+        exit_code: the command's.
+        next_commands: what a user is likely to do next.
+        show_next: whether people are shown that too.
+        goes_on: whether more follows; then a reader that has gone is an OSError.
+    """
+    try:
+        if as_json:
+            head = {"schema_version": SCHEMA_VERSION, "kind": kind}
+            document = {**head, **plain(data), "next_commands": list(next_commands)}
+            sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
+            return int(exit_code)
+        if lines:
+            write("\n".join(lines))
+        if show_next and next_commands:
+            write(paint(f"next: {next_commands[0]}", "dim"))
+    except OSError as error:
+        if goes_on or error.errno not in READER_GONE:
+            raise
+        mute(sys.stdout)
+    return int(exit_code)
 
 
 def write(text: str) -> None:

@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
-from mosaic.cli.output import (
-    Result,
-    align,
-    clean,
-    clean_block,
-    emit,
-    has_color,
-    paint,
-    paint_status,
-)
+from mosaic.cli.output import align, answer, clean, clean_block, has_color, paint, paint_status
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
@@ -93,15 +84,15 @@ def _list(snapshot: Snapshot, *, as_json: bool) -> int:
 
     found = list_reviews(snapshot)
     tasks = [each.task for each in found]
-    result = Result(
-        kind="review.list",
-        data={"tasks": found},
-        lines=align([(task.id, task.title) for task in tasks])
+    return answer(
+        "review.list",
+        {"tasks": found},
+        align([(task.id, task.title) for task in tasks])
         or [paint("nothing waits for review", "dim")],
         next_commands=[f"mission review {t.id}" for t in tasks[:1]] or ["mission next"],
         show_next=bool(tasks),
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _write_page(place: Path, review: Review) -> None:
@@ -120,10 +111,8 @@ def _show_decision(decided: Decision, *, as_json: bool) -> int:
     lines += [f"  against the evidence: {clean(each)}" for each in decided.overruled]
     if decided.commit:
         lines.append(f"  commit {decided.commit[:10]}")
-    result = Result(
-        kind="review.decided", data=decided, lines=lines, next_commands=["mission next"]
-    )
-    return emit(result, as_json=as_json)
+    again = ["mission next"]
+    return answer("review.decided", decided, lines, next_commands=again, as_json=as_json)
 
 
 def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
@@ -133,13 +122,13 @@ def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
     if html is not None:
         lines.append(f"written to {clean(html)}")
     command = f"mission review {page.review.task.id}"
-    result = Result(
-        kind="review",
-        data=page,
-        lines=lines,
+    return answer(
+        "review",
+        page,
+        lines,
         next_commands=[f"{command} --approve", f"{command} --reject"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _diff_line(line: str) -> str:

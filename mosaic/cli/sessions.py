@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, align, emit, paint
+from mosaic.cli.output import align, answer, paint
 from mosaic.cli.sessions_view import live_row, session_row
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission
@@ -25,11 +25,11 @@ def sessions_command(
     columns = ("for", "used", "now") if live else ("started", "length", "ended", "used")
     headers = ("session", "runtime", "task", *columns)
     rows = map(live_row if live else session_row, found.sessions)
-    result = Result(
-        kind="session.list",
-        data=found,
-        lines=align(rows, headers=headers) or [paint("no sessions", "dim")],
+    return answer(
+        "session.list",
+        found,
+        align(rows, headers=headers) or [paint("no sessions", "dim")],
         exit_code=report_problems(found.problems, as_json=as_json),
         next_commands=["mission status"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.app.status import show_status
-from mosaic.cli.output import Result, align, bar, clean, emit, has_reader, paint, put, write
+from mosaic.cli.output import align, answer, bar, clean, has_reader, paint
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_problems
 from mosaic.machine.clock import utc_now
@@ -27,33 +27,30 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 2.0
 MOST_LISTED = 10
 LABEL_WIDTH = 10
+CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | None = None) -> int:
     """Print where the mission stands, once or again and again."""
     path = locate_mission(mission)
-    if not watch:
-        return emit(_result(path, as_json=as_json), as_json=as_json)
-    while has_reader(sys.stdout):
-        result = _result(path, as_json=as_json)
-        if sys.stdout.isatty() and not as_json:
-            write("\x1b[H\x1b[2J" + "\n".join(result.lines))
-        else:
-            put(result, as_json=as_json)
+    while not watch or has_reader(sys.stdout):
+        page = show_status(path)
+        if watch and sys.stdout.isatty() and not as_json:
+            print(CLEAR_SCREEN, end="", flush=True)
+        code = answer(
+            "mission.status",
+            page,
+            [] if as_json else list(_lines(page)),
+            exit_code=report_problems(page.problems, as_json=as_json),
+            next_commands=["mission next"] if page.next_task else ["mission next --explain"],
+            goes_on=watch,
+            as_json=as_json,
+        )
+        if not watch:
+            return code
         sys.stdout.flush()
         time.sleep(WATCH_SECONDS)
     return 0
-
-
-def _result(path: Path, *, as_json: bool) -> Result:
-    page = show_status(path)
-    return Result(
-        kind="mission.status",
-        data=page,
-        lines=[] if as_json else list(_lines(page)),
-        exit_code=report_problems(page.problems, as_json=as_json),
-        next_commands=["mission next"] if page.next_task else ["mission next --explain"],
-    )
 
 
 def _lines(page: StatusPage) -> Iterator[str]:

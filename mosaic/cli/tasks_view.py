@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mosaic.cli.output import (
-    Result,
-    align,
-    clean,
-    clean_block,
-    emit,
-    error_lines,
-    paint,
-    plain,
-    warn,
-)
+from mosaic.cli.output import align, answer, clean, clean_block, error_lines, paint, plain, warn
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -44,14 +34,14 @@ def print_list(
         lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
     if found.hidden and not any(wanted.get(name) for name in ("statuses", "ready", "milestone")):
         lines.append(paint(f"{found.hidden} done or cancelled; --all shows them", "dim"))
-    result = Result(
-        kind="task.list",
-        data=found,
-        lines=lines,
+    return answer(
+        "task.list",
+        found,
+        lines,
         exit_code=report_problems(found.problems, as_json=as_json),
         next_commands=["mission next"] if found.is_any_ready else ['mission add "A task"'],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def print_section(
@@ -62,8 +52,7 @@ def print_section(
 
     task, text = show_section(read_mission(locate_mission(mission)), task_id, section)
     data = {"id": task.id, "section": section, "content": text}
-    result = Result(kind="task.section", data=data, lines=clean_block(text))
-    return emit(result, as_json=as_json)
+    return answer("task.section", data, clean_block(text), as_json=as_json)
 
 
 def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = None) -> int:
@@ -71,13 +60,13 @@ def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = No
     from mosaic.app.tasks import show_task
 
     page = show_task(read_mission(locate_mission(mission)), task_id)
-    result = Result(
-        kind="task",
-        data=page,
-        lines=[] if as_json else _task_lines(page),
+    return answer(
+        "task",
+        page,
+        [] if as_json else _task_lines(page),
         next_commands=[f"mission next --task {page.task.task.id}"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _task_lines(page: TaskPage) -> list[str]:
