@@ -72,6 +72,16 @@ class TaskPage(NamedTuple):
     """Where it stands: `file:line`."""
 
 
+class Handoff(NamedTuple):
+    """The six sections of a task's handoff."""
+
+    task_id: str
+    sections: Mapping[str, str]
+    missing: tuple[str, ...]
+    file: str | None
+    """The task's file; None: it is in the table only and has no handoff."""
+
+
 class TaskGraph(NamedTuple):
     """What depends on what."""
 
@@ -197,6 +207,16 @@ def show_section(snapshot: Snapshot, task_id: str, section: str) -> tuple[Task, 
         names = ", ".join(f"`{found.name}`" for found in find_sections(text)) or "none"
         raise UsageError(f"`{task.id}` has no section `{section}`", detail=f"it has {names}")
     return task, content
+
+
+def read_handoff(snapshot: Snapshot, task_id: str) -> Handoff:
+    """Return a task's handoff as its file has it."""
+    from mosaic.text.sections import handoff_texts, missing_sections
+
+    task = snapshot.get_task(task_id)
+    text = snapshot.task_text(task)
+    missing = tuple(missing_sections(text)) if text else ()
+    return Handoff(task.id, dict(handoff_texts(text)), missing, task.file)
 
 
 def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -> TaskGraph:

@@ -14,7 +14,7 @@ from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
-    from mosaic.app.handoff import Filling
+    from mosaic.app.change import Filling
 
 STDIN = "-"
 LARGEST_BYTES = 4 << 20
@@ -48,7 +48,8 @@ def handoff_command(
     mission: MissionPath = None,
 ) -> int:
     """Show the six handoff sections and what is missing; fill them."""
-    from mosaic.app.handoff import fill_handoff, read_handoff
+    from mosaic.app.change import fill_handoff
+    from mosaic.app.tasks import read_handoff
 
     fillings = _fillings(replace or [], append or [], text)
     path = locate_mission(mission)
@@ -75,7 +76,7 @@ def handoff_command(
 
 
 def _fillings(replace: list[str], append: list[str], text: str | None) -> list[Filling]:
-    from mosaic.app.handoff import Filling, find_section
+    from mosaic.app.change import Filling, find_section
 
     asked = [(*each.partition("="), False) for each in replace]
     asked += [(*each.partition("="), True) for each in append]

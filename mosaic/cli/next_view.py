@@ -41,7 +41,7 @@ def print_next(*, as_json: bool = False) -> int:
 
 def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
     """Print the prompt of a hand-off and write the capsule."""
-    from mosaic.app.preview import preview
+    from mosaic.app.hand_off import preview
 
     found = preview(path, request, with_launch=as_json)
     report_problems(found.problems, as_json=as_json)
@@ -62,7 +62,7 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
 
 def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
     """Print why a task comes next, and why each other one does not."""
-    from mosaic.app.preview import explain_choice
+    from mosaic.app.hand_off import explain_choice
     from mosaic.plan.ready import explain_selection, summarize_waiting
 
     choice = explain_choice(read_mission(path), milestone)

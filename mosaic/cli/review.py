@@ -18,8 +18,7 @@ from mosaic.store.reading import locate_mission, read_mission
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mosaic.app.review import ReviewPage
-    from mosaic.app.task_work import Decision
+    from mosaic.app.task_work import Decision, ReviewPage
     from mosaic.review.matching import JudgedCommand, JudgedFile
     from mosaic.review.verdict import GateOnRecord, Review
     from mosaic.store.tasks import Snapshot
@@ -63,8 +62,7 @@ def review_command(
         if approve or reject or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
-    from mosaic.app.review import show_review
-    from mosaic.app.task_work import decide_review, refuse_agent
+    from mosaic.app.task_work import decide_review, refuse_agent, show_review
 
     if approve or reject:
         refuse_agent(snapshot)  # before the evidence is looked at
@@ -80,7 +78,7 @@ def review_command(
 
 
 def _list(snapshot: Snapshot, *, as_json: bool) -> int:
-    from mosaic.app.review import list_reviews
+    from mosaic.app.task_work import list_reviews
 
     found = list_reviews(snapshot)
     tasks = [each.task for each in found]
@@ -96,7 +94,7 @@ def _list(snapshot: Snapshot, *, as_json: bool) -> int:
 
 
 def _write_page(place: Path, review: Review) -> None:
-    from mosaic.app.review import write_review_page
+    from mosaic.app.task_work import write_review_page
 
     evidence = review.evidence
     facts = [f"status {review.task.status.value}", f"changes: {review.stat or 'not known'}"]
