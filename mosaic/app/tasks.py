@@ -226,7 +226,7 @@ def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -
     """
     from mosaic.plan import graph
 
-    draw = {"text": graph.render_text, "mermaid": graph.render_mermaid, "dot": graph.render_dot}
+    draw = getattr(graph, f"render_{form}")
     tasks = [task for task in snapshot.tasks if every or not task.status.is_closed]
     dangling = graph.dangling_dependencies(snapshot.tasks)
     return TaskGraph(
@@ -234,6 +234,6 @@ def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -
         edges=tuple({"from": name, "to": t.id} for t in tasks for name in t.depends_on),
         cycles=tuple(map(tuple, graph.find_cycles(tasks))),
         unknown=tuple({"task": task.id, "depends_on": name} for task, name in dangling),
-        drawing=draw[form](tasks),
+        drawing=draw(tasks),
         problems=snapshot.problems,
     )
