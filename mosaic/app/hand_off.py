@@ -172,18 +172,18 @@ def hand_off_task(
 ) -> StartedSession | EndedSession:
     """Hand a task to an agent: by an executor or, without one, to its end in this process."""
     from mosaic.executors import executor_of, get_executor
-    from mosaic.executors.terminal import TerminalExecutor
+    from mosaic.executors.background import TerminalExecutor
     from mosaic.sessions.session import hand_off  # start-up: a preview needs none
 
     carrier: RunCarrier | None = None
 
     def carry(run_dir: Path, order: Order) -> RunCarrier:
         nonlocal carrier
-        from mosaic.sessions.examine import session_carrier
+        from mosaic.sessions.examine import SessionCarrier
 
         watch = face.watch if order.mode is Mode.HEADLESS else None
         heeds = face.heeds_interrupt
-        carrier = session_carrier(run_dir, order, watch=watch, heeds_interrupt=heeds)
+        carrier = SessionCarrier(run_dir, order, watch=watch, heeds_interrupt=heeds)
         face.began(carrier.meta, order.mode)
         return carrier
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError, RunNotFoundError
+from mosaic.errors import RunNotFoundError
 from mosaic.model import RunStatus
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
@@ -47,10 +46,7 @@ OF_STATE = ("started_at", "finished_at", "exit_code", "summary", "checkpoint_seq
 
 def view_run(run: Run) -> RunView:
     """Return what a run's record says."""
-    meta = run.find_meta()
-    state = None
-    with suppress(MissionError):
-        state = run.state()
+    meta, state = run.find_meta(), run.find_state()
     if meta is None or state is None:
         return RunView(run_id=run.id, dir=str(run.dir), status="unreadable")
     status = state.status.value

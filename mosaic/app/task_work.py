@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.app.change import Actor
-    from mosaic.review.matching import JudgedCommand, JudgedFile
+    from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import Review
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.sessions.examine import GateResult
@@ -288,6 +288,6 @@ def write_review_page(review: Review, facts: list[str], place: Path) -> None:
     write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
 
 
-def _judged(each: JudgedFile | JudgedCommand, name: str) -> dict[str, str]:
+def _judged(each: JudgedClaim[Any], name: str) -> dict[str, str]:
     claim = {name: getattr(each.claim, name), "text": each.claim.text}
     return {**claim, "standing": each.standing.value, "why": each.why}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -190,16 +190,15 @@ def _write(data: bytes, *, flush: bool) -> None:
 
 
 def _note_missing(asked: Asked) -> None:
-    run, meta = asked.run, asked.run.find_meta()
-    words = f"run {run.id} has no log of {asked.stream}"
-    if asked.stream == "transcript":
-        words = f"run {run.id} has no transcript: its agent wrote no events"
-    if meta is not None and meta.mode is Mode.INTERACTIVE:
-        words = f"the agent had the terminal, so there is no {asked.stream} of it"
-    with suppress(MissionError):
-        if run.state().status is RunStatus.PREPARED:
-            words = f"run {run.id} has not started yet"
-    _note(words)
+    run, meta, state = asked.run, asked.run.find_meta(), asked.run.find_state()
+    if state is not None and state.status is RunStatus.PREPARED:
+        _note(f"run {run.id} has not started yet")
+    elif meta is not None and meta.mode is Mode.INTERACTIVE:
+        _note(f"the agent had the terminal, so there is no {asked.stream} of it")
+    elif asked.stream == "transcript":
+        _note(f"run {run.id} has no transcript: its agent wrote no events")
+    else:
+        _note(f"run {run.id} has no log of {asked.stream}")
 
 
 def _note_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mosaic.app.panel import SECTIONS
 from mosaic.cli.output import align, answer, clean, clean_block, paint
 from mosaic.cli.sessions_view import usage_words
-from mosaic.errors import ExitCode, MissionError
+from mosaic.errors import ExitCode
 from mosaic.executors import executor_of
 from mosaic.plan.durations import format_duration
 
@@ -141,10 +141,8 @@ def _run_words(run: Run | None) -> tuple[str, str]:
     if result.outcome not in ("", "prepared"):
         words = usage_words(result.usage) if result.usage else ""
         return format_duration(result.duration_ms / 1000), words
-    try:
-        return "", run.state().last_activity[:40]
-    except MissionError:
-        return "", ""
+    state = run.find_state()
+    return "", state.last_activity[:40] if state else ""
 
 
 def _where(worker: WorkerState) -> str:

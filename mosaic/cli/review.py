@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mosaic.app.task_work import Decision, ReviewPage
-    from mosaic.review.matching import JudgedCommand, JudgedFile
+    from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import GateOnRecord, Review
     from mosaic.store.tasks import Snapshot
 
@@ -165,7 +165,7 @@ def _lines(review: Review) -> list[str]:
     return [*lines, "", paint("objections", "red"), *(f"  {clean(e)}" for e in review.objections)]
 
 
-def _claims(claims: Sequence[JudgedFile] | Sequence[JudgedCommand]) -> list[str]:
+def _claims(claims: Sequence[JudgedClaim[Any]]) -> list[str]:
     """Return claims as they were written, a file by its path and what is said of it."""
     rows, colors = [], []
     for each in claims[:MOST_LISTED]:
