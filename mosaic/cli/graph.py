@@ -1,10 +1,6 @@
 """`mission graph`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean_block, paint
@@ -13,11 +9,9 @@ from mosaic.store.reading import locate_mission, read_mission
 
 
 def graph_command(
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="As a mermaid flowchart.")] = False,
-    dot: Annotated[bool, typer.Option("--dot", help="In Graphviz's language.")] = False,
-    every: Annotated[
-        bool, typer.Option("--all/--open", help="Also those that are done or cancelled.")
-    ] = True,
+    mermaid: bool = Option(False, "--mermaid", help="As a mermaid flowchart."),
+    dot: bool = Option(False, "--dot", help="In Graphviz's language."),
+    every: bool = Option(True, "--all/--open", help="Also those that are done or cancelled."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:

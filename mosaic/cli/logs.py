@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections import deque
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.options import MissionPath, complete_logged
 from mosaic.cli.output import clean, has_reader, warn
@@ -43,31 +43,24 @@ class Asked(NamedTuple):
 
 
 def logs_command(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN|ID]",
-            autocompletion=complete_logged,
-            help="A run, a task (its newest run) or a session; else the newest session's run.",
-        ),
-    ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Continue until the run has ended.")
-    ] = False,
-    stderr: Annotated[bool, typer.Option("--stderr", help="Its stderr, not its stdout.")] = False,
-    events: Annotated[bool, typer.Option("--events", help="What happened to the run.")] = False,
-    transcript: Annotated[
-        bool, typer.Option("--transcript", help="What the agent wrote and did.")
-    ] = False,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="10m|10:30|TIME", help="Only what was written since."),
-    ] = None,
-    tail: Annotated[
-        int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines.")
-    ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The very bytes of stdout or stderr.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    name: str | None = Argument(
+        None,
+        metavar="[RUN|ID]",
+        autocompletion=complete_logged,
+        help="A run, a task (its newest run) or a session; else the newest session's run.",
+    ),
+    follow: bool = Option(False, "--follow", "-f", help="Continue until the run has ended."),
+    stderr: bool = Option(False, "--stderr", help="Its stderr, not its stdout."),
+    events: bool = Option(False, "--events", help="What happened to the run."),
+    transcript: bool = Option(False, "--transcript", help="What the agent wrote and did."),
+    since: str | None = Option(
+        None, "--since", metavar="10m|10:30|TIME", help="Only what was written since."
+    ),
+    tail: int | None = Option(
+        None, "--tail", "-n", metavar="N", min=0, help="Only the last N lines."
+    ),
+    raw: bool = Option(False, "--raw", help="The very bytes of stdout or stderr."),
+    as_json: bool = Option(False, "--json", help="One JSON object a line."),
     mission: MissionPath = None,
 ) -> int:
     """Show what a run wrote, whole or as it comes.

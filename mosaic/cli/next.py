@@ -1,10 +1,6 @@
 """`mission next`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.completing import complete_task
 from mosaic.cli.next_view import explain_next, launch, launch_mode, print_hand_off, run_many
@@ -27,46 +23,32 @@ from mosaic.store.reading import locate_mission
 
 
 def next_command(
-    task: Annotated[
-        str | None,
-        typer.Option("--task", "-t", autocompletion=complete_task, help="This task, not the next."),
-    ] = None,
+    task: str | None = Option(
+        None, "--task", "-t", autocompletion=complete_task, help="This task, not the next."
+    ),
     milestone: MilestoneId = None,
     runtime: RuntimeName = None,
     model: ModelName = None,
     print_only: PrintOnly = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say why this task, and why not each other one.")
-    ] = False,
+    explain: bool = Option(
+        False, "--explain", help="Say why this task, and why not each other one."
+    ),
     headless: Headless = False,
     detach: Detach = False,
     executor: ExecutorName = None,
     timeout: Timeout = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also a task that waits for others.")
-    ] = False,
-    worktree: Annotated[
-        bool, typer.Option("--worktree", "-w", help="In a git worktree of its own.")
-    ] = False,
+    force: bool = Option(False, "--force", help="Also a task that waits for others."),
+    worktree: bool = Option(False, "--worktree", "-w", help="In a git worktree of its own."),
     with_changes: WithChanges = False,
-    loop: Annotated[
-        bool, typer.Option("--loop", help="Go on with the next task until something says stop.")
-    ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, metavar="N", help="Up to N ready tasks at once, in worktrees."
-        ),
-    ] = None,
-    max_sessions: Annotated[
-        int | None, typer.Option("--max-sessions", min=1, metavar="N", help="Of this loop.")
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, metavar="USD", help="Of this loop.")
-    ] = None,
-    max_time: Annotated[
-        str | None, typer.Option("--max-time", metavar="2h", help="Of this loop.")
-    ] = None,
+    loop: bool = Option(
+        False, "--loop", help="Go on with the next task until something says stop."
+    ),
+    jobs: int | None = Option(
+        None, "--jobs", "-j", min=1, metavar="N", help="Up to N ready tasks at once, in worktrees."
+    ),
+    max_sessions: int | None = Option(None, min=1, metavar="N", help="Of this loop."),
+    max_cost: float | None = Option(None, min=0, metavar="USD", help="Of this loop."),
+    max_time: str | None = Option(None, metavar="2h", help="Of this loop."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:

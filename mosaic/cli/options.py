@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.completing import Word, complete_task, find_snapshot
 from mosaic.errors import UsageError
@@ -99,54 +99,48 @@ def complete_field(incomplete: str) -> list[Word]:
     return [(f"{name}={word}", "") for word, _ in complete(begun)] if complete else []
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Json = Annotated[bool, Option("--json", help="Print one JSON document and nothing else.")]
 MissionPath = Annotated[
     Path | None,
-    typer.Option("--mission", metavar="PATH", help="mission.json, or its project; else searched."),
+    Option("--mission", metavar="PATH", help="mission.json, or its project; else searched."),
 ]
-TaskId = Annotated[str, typer.Argument(metavar="ID", autocompletion=complete_task, help="A task.")]
+TaskId = Annotated[str, Argument(metavar="ID", autocompletion=complete_task, help="A task.")]
 MaybeTaskId = Annotated[
-    str | None, typer.Argument(metavar="[ID]", autocompletion=complete_task, help="A task.")
+    str | None, Argument(metavar="[ID]", autocompletion=complete_task, help="A task.")
 ]
-Why = Annotated[str, typer.Option("--why", help="Why; appended to the task's notes.")]
-MaybeWhy = Annotated[str | None, typer.Option("--why", help="Appended to the task's notes.")]
+Why = Annotated[str, Option("--why", help="Why; appended to the task's notes.")]
+MaybeWhy = Annotated[str | None, Option("--why", help="Appended to the task's notes.")]
 RuntimeName = Annotated[
     str | None,
-    typer.Option("--runtime", "-r", autocompletion=complete_runtime, help="The agent to launch."),
+    Option("--runtime", "-r", autocompletion=complete_runtime, help="The agent to launch."),
 ]
 MilestoneId = Annotated[
     str | None,
-    typer.Option("--milestone", "-m", autocompletion=complete_milestone, help="A milestone."),
+    Option("--milestone", "-m", autocompletion=complete_milestone, help="A milestone."),
 ]
 ExecutorName = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--executor",
         metavar="process|tmux",
         autocompletion=complete_executor,
         help="Where it runs: in the background, or in a tmux pane.",
     ),
 ]
-ModelName = Annotated[str | None, typer.Option("--model", help="The model that the agent uses.")]
+ModelName = Annotated[str | None, Option("--model", help="The model that the agent uses.")]
 Headless = Annotated[
     bool,
-    typer.Option(
-        "--headless", help="Capture the agent's output instead of giving it the terminal."
-    ),
+    Option("--headless", help="Capture the agent's output instead of giving it the terminal."),
 ]
-Detach = Annotated[
-    bool, typer.Option("--detach", "-d", help="Run in the background and return at once.")
-]
-Timeout = Annotated[
-    str | None, typer.Option("--timeout", metavar="45m", help="Stop it after that.")
-]
+Detach = Annotated[bool, Option("--detach", "-d", help="Run in the background and return at once.")]
+Timeout = Annotated[str | None, Option("--timeout", metavar="45m", help="Stop it after that.")]
 PrintOnly = Annotated[
-    bool, typer.Option("--print", help="Print the prompt, write the capsule, change nothing.")
+    bool, Option("--print", help="Print the prompt, write the capsule, change nothing.")
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Begin a new conversation with the agent.")]
+Fresh = Annotated[bool, Option("--fresh", help="Begin a new conversation with the agent.")]
 WithChanges = Annotated[
     bool,
-    typer.Option("--with-changes", help="Carry what is not committed here into the worktree."),
+    Option("--with-changes", help="Carry what is not committed here into the worktree."),
 ]
 
 

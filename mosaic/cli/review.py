@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import align, answer, clean, clean_block, has_color, paint, paint_status
@@ -34,21 +34,13 @@ WIDTH = 100
 
 def review_command(
     task_id: MaybeTaskId = None,
-    approve: Annotated[bool, typer.Option("--approve", help="Accept it: set it done.")] = False,
-    reject: Annotated[
-        bool, typer.Option("--reject", help="Send it back to todo; say why.")
-    ] = False,
-    why: Annotated[
-        str | None, typer.Option("--why", help="Why; appended to the task's notes.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Approve against the evidence.")] = False,
-    commit: Annotated[
-        bool, typer.Option("--commit", help="Commit the decision and the work it accepts.")
-    ] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show the changes themselves.")] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write one page to share.")
-    ] = None,
+    approve: bool = Option(False, "--approve", help="Accept it: set it done."),
+    reject: bool = Option(False, "--reject", help="Send it back to todo; say why."),
+    why: str | None = Option(None, "--why", help="Why; appended to the task's notes."),
+    force: bool = Option(False, "--force", help="Approve against the evidence."),
+    commit: bool = Option(False, "--commit", help="Commit the decision and the work it accepts."),
+    diff: bool = Option(False, "--diff", help="Show the changes themselves."),
+    html: Path | None = Option(None, "--html", metavar="FILE", help="Write one page to share."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:

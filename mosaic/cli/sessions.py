@@ -1,10 +1,6 @@
 """`mission sessions`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import align, answer, paint
@@ -14,7 +10,7 @@ from mosaic.store.reading import locate_mission
 
 
 def sessions_command(
-    live: Annotated[bool, typer.Option("--live", help="Only those that are live.")] = False,
+    live: bool = Option(False, "--live", help="Only those that are live."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
