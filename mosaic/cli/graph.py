@@ -25,6 +25,6 @@ def graph_command(
         graph,
         clean_block(graph.drawing) or [paint("no tasks", "dim")],
         exit_code=report_problems(graph.problems, as_json=as_json),
-        next_commands=["mission next"],
+        then=["mission next"],
         as_json=as_json,
     )

@@ -55,7 +55,7 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
         # As it is: it holds nothing that a person would not see (`fit_prompt`), and who approves
         # it approves every byte that the agent is given.
         found.prompt.removesuffix("\n").split("\n"),
-        next_commands=["mission next"],
+        then=["mission next"],
         as_json=as_json,
     )
 
@@ -76,7 +76,7 @@ def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
         choice,
         lines,
         exit_code=code,
-        next_commands=["mission next"],
+        then=["mission next"],
         as_json=as_json,
     )
 
@@ -171,7 +171,7 @@ def _started(done: StartedSession, *, as_json: bool) -> int:
         "session.started",
         done,
         lines,
-        next_commands=[shlex.join(done.attach), "mission status", f"mission stop {session.id}"],
+        then=[shlex.join(done.attach), "mission status", f"mission stop {session.id}"],
         show_next=True,
         as_json=as_json,
     )
@@ -217,7 +217,7 @@ def _ended(done: EndedSession, *, as_json: bool) -> int:
         done,
         lines,
         exit_code=code,
-        next_commands=[*(f"mission {command} {task_id}" for command in commands), *further],
+        then=[*(f"mission {command} {task_id}" for command in commands), *further],
         show_next=True,
         as_json=as_json,
     )
@@ -248,7 +248,7 @@ def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
         done,
         lines,
         exit_code=ExitCode.INTERRUPTED if done.was_interrupted else code,
-        next_commands=reviews or ["mission status"],
+        then=reviews or ["mission status"],
         show_next=True,
         as_json=as_json,
     )
@@ -264,7 +264,7 @@ def _pool_started(done: PoolStart, *, as_json: bool) -> int:
         done,
         lines or [clean(done.report.why)],
         exit_code=ExitCode.FAILED if not_started else code,
-        next_commands=["mission sessions --live", "mission status"],
+        then=["mission sessions --live", "mission status"],
         show_next=True,
         as_json=as_json,
     )

@@ -49,38 +49,39 @@ def answer(
     lines: Sequence[str] = (),
     *,
     as_json: bool,
+    ok: bool = True,
     exit_code: ExitCode = ExitCode.OK,
-    next_commands: Sequence[str] = (),
+    then: Sequence[str] = (),
     show_next: bool = False,
     goes_on: bool = False,
 ) -> int:
     """Print what a command found or did, as far as anybody reads it, and return its exit code.
 
     Args:
-        kind: what it is, for programs.
+        kind: the kind of the JSON document.
         data: a record, or a mapping of what JSON can hold.
         lines: the same for people.
-        as_json: whether a program reads it.
-        exit_code: the command's.
-        next_commands: what a user is likely to do next.
-        show_next: whether people are shown that too.
+        as_json: whether the document is printed instead of the lines.
+        ok: False makes the exit code that of a failure.
+        exit_code: any other code.
+        then: commands that a user is likely to run next.
+        show_next: whether people are shown the first of them too.
         goes_on: whether more follows; then a reader that has gone is an OSError.
     """
     try:
         if as_json:
             head = {"schema_version": SCHEMA_VERSION, "kind": kind}
-            document = {**head, **plain(data), "next_commands": list(next_commands)}
+            document = {**head, **plain(data), "next_commands": list(then)}
             sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
-            return int(exit_code)
-        if lines:
+        elif lines:
             write("\n".join(lines))
-        if show_next and next_commands:
-            write(paint(f"next: {next_commands[0]}", "dim"))
+        if show_next and then and not as_json:
+            write(paint(f"next: {then[0]}", "dim"))
     except OSError as error:
         if goes_on or error.errno not in READER_GONE:
             raise
         mute(sys.stdout)
-    return int(exit_code)
+    return int(exit_code if ok else ExitCode.FAILED)
 
 
 def write(text: str) -> None:

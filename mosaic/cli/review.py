@@ -79,7 +79,7 @@ def _list(snapshot: Snapshot, *, as_json: bool) -> int:
         {"tasks": found},
         align([(task.id, task.title) for task in tasks])
         or [paint("nothing waits for review", "dim")],
-        next_commands=[f"mission review {t.id}" for t in tasks[:1]] or ["mission next"],
+        then=[f"mission review {t.id}" for t in tasks[:1]] or ["mission next"],
         show_next=bool(tasks),
         as_json=as_json,
     )
@@ -102,7 +102,7 @@ def _show_decision(decided: Decision, *, as_json: bool) -> int:
     if decided.commit:
         lines.append(f"  commit {decided.commit[:10]}")
     again = ["mission next"]
-    return answer("review.decided", decided, lines, next_commands=again, as_json=as_json)
+    return answer("review.decided", decided, lines, then=again, as_json=as_json)
 
 
 def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
@@ -116,7 +116,7 @@ def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
         "review",
         page,
         lines,
-        next_commands=[f"{command} --approve", f"{command} --reject"],
+        then=[f"{command} --approve", f"{command} --reject"],
         as_json=as_json,
     )
 

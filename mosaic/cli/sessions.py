@@ -26,6 +26,6 @@ def sessions_command(
         found,
         align(rows, headers=headers) or [paint("no sessions", "dim")],
         exit_code=report_problems(found.problems, as_json=as_json),
-        next_commands=["mission status"],
+        then=["mission status"],
         as_json=as_json,
     )

@@ -42,7 +42,7 @@ def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | 
             page,
             [] if as_json else list(_lines(page)),
             exit_code=report_problems(page.problems, as_json=as_json),
-            next_commands=["mission next"] if page.next_task else ["mission next --explain"],
+            then=["mission next"] if page.next_task else ["mission next --explain"],
             goes_on=watch,
             as_json=as_json,
         )

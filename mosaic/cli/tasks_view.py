@@ -39,7 +39,7 @@ def print_list(
         found,
         lines,
         exit_code=report_problems(found.problems, as_json=as_json),
-        next_commands=["mission next"] if found.is_any_ready else ['mission add "A task"'],
+        then=["mission next"] if found.is_any_ready else ['mission add "A task"'],
         as_json=as_json,
     )
 
@@ -64,7 +64,7 @@ def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = No
         "task",
         page,
         [] if as_json else _task_lines(page),
-        next_commands=[f"mission next --task {page.task.task.id}"],
+        then=[f"mission next --task {page.task.task.id}"],
         as_json=as_json,
     )
 
