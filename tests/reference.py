@@ -13,8 +13,7 @@ from typing import Any
 import typer.main
 
 from mosaic import errors, model
-from mosaic.cli.app import build_app
-from mosaic.cli.commands import PANELS
+from mosaic.cli.app import PANELS, build_app
 from mosaic.errors import ExitCode, MissionError
 from mosaic.text.fields import FIELDS
 
