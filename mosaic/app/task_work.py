@@ -96,13 +96,10 @@ class Decision(NamedTuple):
 def run_task_gates(
     snapshot: Snapshot, task_id: str | None, here: Path, watch: Callable[[GateResult], None]
 ) -> Gates:
-    """Run every gate as a recorded step of a task.
+    """Run every gate as a recorded step of a task, and call `watch` with each as it ends.
 
-    Args:
-        snapshot: the mission.
-        task_id: None: the task of the agent that calls, else of the last session.
-        here: the gates run in it where it is in a work tree, else in the project.
-        watch: is called with each gate as it ends.
+    Without a task it is that of the agent that calls, else of the last session. The gates run in
+    `here` where that is in a work tree, else in the project.
 
     Raises:
         UsageError: there are no gates, or no task is named and none was worked on.
