@@ -80,7 +80,7 @@ def find_sessions(snapshot: Snapshot) -> list[FoundLock]:
         session = snapshot.document.mission.sessions.find(session_id)
         if session_id not in locked and _still_counts(processes, session):
             found.append(_found_by_mark(session_id, processes, session, snapshot.layout))
-    unseen = _judge_unseen(snapshot, marked)
+    unseen = _judge_unseen(snapshot, {*locked, *marked})
     return [*found, *(each for each in unseen if _keeps_its_task(each, snapshot))]
 
 
@@ -91,20 +91,22 @@ def live_or_unknown(snapshot: Snapshot) -> list[FoundLock]:
 
 def find_lost(snapshot: Snapshot) -> list[FoundLock]:
     """Return sessions of this machine without an end, a lock or anything that lives of them."""
-    return [found for found in _judge_unseen(snapshot) if found.is_dead]
+    seen = {lock.session_id for _, lock in list_locks(snapshot.layout)}
+    if all(each.id in seen for each in snapshot.document.mission.sessions.without_end()):
+        return []  # as a rule: no process is looked at
+    seen |= _find_marked_sessions(snapshot.layout).keys()
+    return [found for found in _judge_unseen(snapshot, seen) if found.is_dead]
 
 
-def _judge_unseen(snapshot: Snapshot, marked: Collection[str] | None = None) -> list[FoundLock]:
-    """Judge the listed sessions without an end, of which neither lock nor process is seen."""
+def _judge_unseen(snapshot: Snapshot, seen: Collection[str]) -> list[FoundLock]:
+    """Judge the listed sessions without an end of which neither lock nor process was seen."""
     layout = snapshot.layout
-    locks = list_locks(layout) + list_locks(layout, copied=True)
-    known = {lock.session_id for _, lock in locks}
-    open_sessions = snapshot.document.mission.sessions.without_end()
-    waiting = [session for session in open_sessions if session.id not in known]
-    if marked is None:
-        marked = _find_marked_sessions(layout) if waiting else ()
-    judged = [(each, _judge_unlocked(each, layout)) for each in waiting if each.id not in marked]
-    return [_found_by_list(each, judgement, layout) for each, judgement in judged if judgement]
+    known = {*seen, *(lock.session_id for _, lock in list_locks(layout, copied=True))}
+    waiting = (s for s in snapshot.document.mission.sessions.without_end() if s.id not in known)
+    judged = ((session, _judge_unlocked(session, layout)) for session in waiting)
+    return [
+        _found_by_list(session, judgement, layout) for session, judgement in judged if judgement
+    ]
 
 
 def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
