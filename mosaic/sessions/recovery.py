@@ -16,7 +16,7 @@ from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import find_environment, host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder
-from mosaic.machine.log_pipes import find_gaps, wait_until_written
+from mosaic.machine.log_pipes import wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked, send_signal
@@ -208,7 +208,7 @@ def _facts(
         duration_seconds=max(0.0, (ended_at - meta.created_at).total_seconds()),
         exit_code=None,
         conversation=None,
-        lost_output=tuple(lost_output_words(find_gaps(run.dir))),
+        lost_output=lost_output_words(run),
         report=read_report(run),
         lacks=_lacks(run, meta, mission) if meta.session_id else (),
     )
