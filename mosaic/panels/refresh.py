@@ -177,7 +177,15 @@ def _ended(
     panel: Panel, planned: WorkerPlan, worker: WorkerState, run: Run, state: RunState
 ) -> WorkerState:
     changes = keep_or_drop_changes(run)
-    status, error = _status(planned, run, state)
+    error: str | None = state.summary
+    if state.reason in (EndReason.STOPPED, EndReason.CRASHED):
+        status, error = WorkerStatus.STOPPED, error or state.reason.value
+    elif state.status is RunStatus.FAILED:
+        status, error = WorkerStatus.FAILED, error or "it failed"
+    else:
+        answer = _answer_of(planned, run, run.find_result().answer)
+        run.write_json(ANSWER_NAME, dump_record(answer))
+        status, error = STATUS_OF[answer.status], answer.error
     error = error or changes.problem
     has_stopped = status is WorkerStatus.STOPPED
     reached = ExecutionState.STOPPED if has_stopped else ExecutionState.RESULT_READY
@@ -191,16 +199,6 @@ def _ended(
     return worker.moved(
         status, reached, commit=changes.commit, dropped=changes.dropped, error=error
     )
-
-
-def _status(planned: WorkerPlan, run: Run, state: RunState) -> tuple[WorkerStatus, str | None]:
-    if state.reason in (EndReason.STOPPED, EndReason.CRASHED):
-        return WorkerStatus.STOPPED, state.summary or state.reason.value
-    if state.status is RunStatus.FAILED:
-        return WorkerStatus.FAILED, state.summary or "it failed"
-    answer = _answer_of(planned, run, run.find_result().answer)
-    run.write_json(ANSWER_NAME, dump_record(answer))
-    return STATUS_OF[answer.status], answer.error
 
 
 def _answer_of(planned: WorkerPlan, run: Run, said: str) -> WorkerResult:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from mosaic.git.snapshot import LeftOut, TakenTree
     from mosaic.model import RunSettings
-    from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run, RunMeta
 
 LARGEST_PATCH_BYTES = 8 << 20
@@ -82,8 +81,8 @@ def take_checkpoint(
     run = source.run
     with hold_folder(run.dir.parent, wait_seconds=TURN_SECONDS):
         runs = runs_in(run.dir.parent)
-        found = next(reversed(read_checkpoints(runs).found), None)
-        last = found.checkpoint if found else None
+        earlier = read_checkpoints(runs).found
+        last = earlier[-1].checkpoint if earlier else None
         taken, problem = _take(source, find_work_tree(source.meta.cwd), last)
         if only_if_changed and (taken is None or (last and last.tree == taken.tree)):
             return None
@@ -99,7 +98,7 @@ def take_checkpoint(
             problem=problem,
         )
         if taken is not None:
-            checkpoint = _with_tree(source, checkpoint, taken, base, found)
+            checkpoint = _with_tree(source, checkpoint, taken, base)
         checkpoint = _with_logs(checkpoint, run, runs, source.settings.log_tail_lines)
         write_checkpoint(run, checkpoint)
         return checkpoint
@@ -146,11 +145,7 @@ def state_prefix(state_dir: Path, top: Path) -> str | None:
 
 
 def _with_tree(
-    source: Source,
-    checkpoint: Checkpoint,
-    taken: TakenTree,
-    base: str | None,
-    last: FoundCheckpoint | None,
+    source: Source, checkpoint: Checkpoint, taken: TakenTree, base: str | None
 ) -> Checkpoint:
     run, seq, top = source.run, checkpoint.seq, find_work_tree(source.meta.cwd)
     assert top is not None
@@ -171,8 +166,7 @@ def _with_tree(
     try:
         message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
         with_tree = replace(with_tree, commit=keep_tree(top, taken, ref=ref, message=message))
-        known = _with_known_diff(with_tree, last, run) if last is not None else None
-        compared = known or _with_diff(with_tree, base_commit or empty_tree(top), top, run)
+        compared = _with_diff(with_tree, base_commit or empty_tree(top), top, run)
     except MissionError as error:
         return replace(checkpoint, problem="; ".join(filter(None, (error.message, error.detail))))
     return replace(compared, summary=f"{checkpoint.summary}: {compared.stat}")
@@ -195,28 +189,6 @@ def _with_diff(checkpoint: Checkpoint, base: str, top: Path, run: Run) -> Checkp
         return replace(checkpoint, patch_left_out=words)
     write_patch(top, base, tree, run.checkpoints / patch)
     return replace(checkpoint, patch=patch)
-
-
-def _with_known_diff(checkpoint: Checkpoint, last: FoundCheckpoint, run: Run) -> Checkpoint | None:
-    """Take over what is known of the same two trees, their patch linked; None without it."""
-    known = last.checkpoint
-    is_same = (known.tree, known.base_commit) == (checkpoint.tree, checkpoint.base_commit)
-    if not is_same or (last.patch is None and known.patch_left_out is None):
-        return None
-    patch = f"{checkpoint.seq:04d}.patch" if last.patch else None
-    if last.patch and patch:
-        try:
-            os.link(last.patch, run.checkpoints / patch, follow_symlinks=False)
-        except OSError:
-            return None
-    return replace(
-        checkpoint,
-        files=known.files,
-        files_total=known.files_total,
-        stat=known.stat,
-        patch=patch,
-        patch_left_out=known.patch_left_out,
-    )
 
 
 def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str | None:
