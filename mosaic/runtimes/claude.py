@@ -40,10 +40,6 @@ from mosaic.runtimes.readers import (
     as_money,
     as_text,
     command_ran,
-    early_ending,
-    empty_ending,
-    ended_well,
-    failure,
     own_part,
 )
 
@@ -138,10 +134,10 @@ class ClaudeReader(EventReader):
         """Judge the end by the last result."""
         result = self._result
         if result is not None and result.get("is_error"):
-            return _judge_error(result, self.answer)
+            return self._judge_error(result)
         if result is None or end.exit_code != 0:
             has_begun = self._has_begun or result is not None
-            return early_ending("claude", end, has_begun=has_begun)
+            return self.early_ending(end, has_begun=has_begun)
         denied = [
             as_text(each.get("tool_name")) or "a tool"
             for each in as_dicts(result.get("permission_denials"))
@@ -156,8 +152,43 @@ class ClaudeReader(EventReader):
                 hint="allow it with `args` of `claude` in mission.json",
             )
         if not self.answer.strip():
-            return empty_ending("claude", has_worked=bool(self._tokens.output_tokens))
-        return ended_well("claude")
+            return self.empty_ending(has_worked=bool(self._tokens.output_tokens))
+        return self.ended_well()
+
+    def _judge_error(self, result: dict[str, Any]) -> Ending:
+        answer = self.answer
+        subtype = as_text(result.get("subtype"))
+        errors = "; ".join(filter(None, map(as_text, as_list(result.get("errors")))))
+        words = answer or errors or subtype
+        status = result.get("api_error_status")
+        lost = as_text(result.get("api_error")) == "connection_failed"
+        signs = (
+            (status in (401, 403) or answer.startswith("Not logged in"), EndCause.AUTH),
+            ("prompt is too long" in answer.lower(), EndCause.CONTEXT_FULL),
+            (status == TOO_MANY_REQUESTS, EndCause.RATE_LIMIT),
+            (status in OVERLOADED_STATUS, EndCause.OVERLOADED),
+            (lost or "Connection dropped" in answer, EndCause.CONNECTION),
+            (subtype in ("error_max_turns", "error_max_budget_usd"), EndCause.LIMIT),
+        )
+        if cause := next((cause for is_so, cause in signs if is_so), None):
+            login = "run `claude` and log in, or set ANTHROPIC_API_KEY"
+            return self.failure(cause, words, login if cause is EndCause.AUTH else "")
+        if "No conversation found" in words:
+            return Ending(
+                ok=False,
+                cause=EndCause.USAGE,
+                message=f"`claude` no longer has that conversation: {words[:500]}",
+                hint="`mission resume` begins a new one",
+            )
+        if subtype == "error_during_execution":
+            return Ending(
+                ok=False,
+                cause=EndCause.CUT,
+                retryable=True,
+                message="`claude` was interrupted before its answer was complete",
+                hint="`mission resume` goes on with the same conversation",
+            )
+        return self.failure(EndCause.API_ERROR, words)
 
     def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
         """Return what an event reports."""
@@ -227,38 +258,3 @@ class ClaudeReader(EventReader):
                 tool=as_text(denial.get("tool_name")), detail=str(denial.get("tool_input"))[:500]
             )
         yield UsageSeen(usage=self._tokens)
-
-
-def _judge_error(result: dict[str, Any], answer: str) -> Ending:
-    subtype = as_text(result.get("subtype"))
-    errors = "; ".join(filter(None, map(as_text, as_list(result.get("errors")))))
-    words = answer or errors or subtype
-    status = result.get("api_error_status")
-    lost = as_text(result.get("api_error")) == "connection_failed"
-    signs = (
-        (status in (401, 403) or answer.startswith("Not logged in"), EndCause.AUTH),
-        ("prompt is too long" in answer.lower(), EndCause.CONTEXT_FULL),
-        (status == TOO_MANY_REQUESTS, EndCause.RATE_LIMIT),
-        (status in OVERLOADED_STATUS, EndCause.OVERLOADED),
-        (lost or "Connection dropped" in answer, EndCause.CONNECTION),
-        (subtype in ("error_max_turns", "error_max_budget_usd"), EndCause.LIMIT),
-    )
-    if cause := next((cause for is_so, cause in signs if is_so), None):
-        login = "run `claude` and log in, or set ANTHROPIC_API_KEY"
-        return failure("claude", cause, words, login if cause is EndCause.AUTH else "")
-    if "No conversation found" in words:
-        return Ending(
-            ok=False,
-            cause=EndCause.USAGE,
-            message=f"`claude` no longer has that conversation: {words[:500]}",
-            hint="`mission resume` begins a new one",
-        )
-    if subtype == "error_during_execution":
-        return Ending(
-            ok=False,
-            cause=EndCause.CUT,
-            retryable=True,
-            message="`claude` was interrupted before its answer was complete",
-            hint="`mission resume` goes on with the same conversation",
-        )
-    return failure("claude", EndCause.API_ERROR, words)

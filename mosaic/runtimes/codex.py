@@ -32,10 +32,6 @@ from mosaic.runtimes.readers import (
     as_text,
     as_usage,
     command_ran,
-    early_ending,
-    empty_ending,
-    ended_well,
-    failure,
     own_part,
 )
 
@@ -136,9 +132,9 @@ class CodexReader(EventReader):
             found = (cause for words, cause in CAUSES if re.search(words, self._failure or ""))
             cause = next(found, EndCause.API_ERROR)
             login = "run `codex login`, or set CODEX_API_KEY"
-            return failure("codex", cause, self._failure, login if cause is EndCause.AUTH else "")
+            return self.failure(cause, self._failure, login if cause is EndCause.AUTH else "")
         if not self._completed or end.exit_code != 0:
-            return early_ending("codex", end, has_begun=bool(self._thread))
+            return self.early_ending(end, has_begun=bool(self._thread))
         if "writing is blocked" in end.stderr_tail or "patch rejected" in end.stderr_tail:
             return Ending(
                 ok=True,
@@ -149,8 +145,8 @@ class CodexReader(EventReader):
             )
         if not self._answer.strip():
             used = self._total.output_tokens if self._total else 0
-            return empty_ending("codex", has_worked=bool(used))
-        return ended_well("codex")
+            return self.empty_ending(has_worked=bool(used))
+        return self.ended_well()
 
     def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
         """Return what an event reports."""

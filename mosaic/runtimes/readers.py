@@ -57,7 +57,7 @@ class ExitCodeReader(OutputReader):
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the exit code and the last words on stderr."""
         if end.exit_code == 0:
-            return ended_well(self.program)
+            return self.ended_well()
         words = last_line(end.stderr_tail)
         is_cut = signal_of(end.exit_code) is not None
         return Ending(
@@ -66,6 +66,10 @@ class ExitCodeReader(OutputReader):
             message=f"{how_ended(self.program, end.exit_code)}{f': {words}' if words else ''}",
             retryable=is_cut,
         )
+
+    def ended_well(self) -> Ending:
+        """Return the end of an agent that did its work."""
+        return Ending(ok=True, cause=EndCause.OK, message=f"`{self.program}` ended well")
 
 
 class TextReader(ExitCodeReader):
@@ -105,50 +109,42 @@ class EventReader(ExitCodeReader):
         """Return what an event reports."""
         raise NotImplementedError
 
+    def failure(self, cause: EndCause, words: str, hint: str = "") -> Ending:
+        """Return a failed end, in the words that all runtimes have for its cause."""
+        message, usual_hint = FAILURES[cause]
+        return Ending(
+            ok=False,
+            cause=cause,
+            message=f"{message.format(self.program)}: {' '.join(words.split())[:LONGEST_WORDS]}",
+            hint=hint or usual_hint.format(self.program) or None,
+            retryable=cause in RETRYABLE,
+        )
 
-def ended_well(program: str) -> Ending:
-    """Return the end of an agent that did its work."""
-    return Ending(ok=True, cause=EndCause.OK, message=f"`{program}` ended well")
+    def early_ending(self, end: ProcessEnd, *, has_begun: bool) -> Ending:
+        """Judge an end without an answer: the command line was refused, or the agent was cut off."""
+        if not has_begun and end.exit_code > 0 and end.stderr_tail.strip():
+            lines = end.stderr_tail.splitlines()
+            errors = [line for line in lines if line.strip().lower().startswith("error")]
+            return self.failure(EndCause.USAGE, last_line(errors[-1] if errors else lines[-1]))
+        words = last_line(end.stderr_tail)
+        return Ending(
+            ok=False,
+            cause=EndCause.CUT,
+            message=f"{how_ended(self.program, end.exit_code)} before its answer was complete",
+            retryable=True,
+            hint="`mission resume` goes on with the same conversation",
+            warnings=(words,) if words else (),
+        )
 
-
-def failure(program: str, cause: EndCause, words: str, hint: str = "") -> Ending:
-    """Return a failed end, in the words that all runtimes have for its cause."""
-    message, usual_hint = FAILURES[cause]
-    return Ending(
-        ok=False,
-        cause=cause,
-        message=f"{message.format(program)}: {' '.join(words.split())[:LONGEST_WORDS]}",
-        hint=hint or usual_hint.format(program) or None,
-        retryable=cause in RETRYABLE,
-    )
-
-
-def early_ending(program: str, end: ProcessEnd, *, has_begun: bool) -> Ending:
-    """Judge an end without an answer: the command line was refused, or the agent was cut off."""
-    if not has_begun and end.exit_code > 0 and end.stderr_tail.strip():
-        lines = end.stderr_tail.splitlines()
-        errors = [line for line in lines if line.strip().lower().startswith("error")]
-        return failure(program, EndCause.USAGE, last_line(errors[-1] if errors else lines[-1]))
-    words = last_line(end.stderr_tail)
-    return Ending(
-        ok=False,
-        cause=EndCause.CUT,
-        message=f"{how_ended(program, end.exit_code)} before its answer was complete",
-        retryable=True,
-        hint="`mission resume` goes on with the same conversation",
-        warnings=(words,) if words else (),
-    )
-
-
-def empty_ending(program: str, *, has_worked: bool) -> Ending:
-    """Judge an end with an empty answer: the agent may have worked all the same."""
-    return Ending(
-        ok=has_worked,
-        cause=EndCause.EMPTY,
-        message=f"`{program}` ended without an answer",
-        warnings=("the answer is empty",),
-        hint=None if has_worked else "look at the prompt in the run record",
-    )
+    def empty_ending(self, *, has_worked: bool) -> Ending:
+        """Judge an end with an empty answer: the agent may have worked all the same."""
+        return Ending(
+            ok=has_worked,
+            cause=EndCause.EMPTY,
+            message=f"`{self.program}` ended without an answer",
+            warnings=("the answer is empty",),
+            hint=None if has_worked else "look at the prompt in the run record",
+        )
 
 
 def how_ended(program: str, exit_code: int) -> str:
