@@ -63,9 +63,15 @@ class ExitCodeReader(OutputReader):
         return Ending(
             ok=False,
             cause=EndCause.CUT if is_cut else EndCause.EXIT_CODE,
-            message=f"{how_ended(self.program, end.exit_code)}{f': {words}' if words else ''}",
+            message=f"{self.how_ended(end.exit_code)}{f': {words}' if words else ''}",
             retryable=is_cut,
         )
+
+    def how_ended(self, exit_code: int) -> str:
+        """Return how the process ended, as the beginning of a sentence."""
+        name = signal_of(exit_code)
+        how = f"was ended by {name}" if name else f"exited with code {exit_code}"
+        return f"`{self.program}` {how}"
 
     def ended_well(self) -> Ending:
         """Return the end of an agent that did its work."""
@@ -121,7 +127,7 @@ class EventReader(ExitCodeReader):
         )
 
     def early_ending(self, end: ProcessEnd, *, has_begun: bool) -> Ending:
-        """Judge an end without an answer: the command line was refused, or the agent was cut off."""
+        """Judge an end without an answer: the command line was refused, or it was cut off."""
         if not has_begun and end.exit_code > 0 and end.stderr_tail.strip():
             lines = end.stderr_tail.splitlines()
             errors = [line for line in lines if line.strip().lower().startswith("error")]
@@ -130,7 +136,7 @@ class EventReader(ExitCodeReader):
         return Ending(
             ok=False,
             cause=EndCause.CUT,
-            message=f"{how_ended(self.program, end.exit_code)} before its answer was complete",
+            message=f"{self.how_ended(end.exit_code)} before its answer was complete",
             retryable=True,
             hint="`mission resume` goes on with the same conversation",
             warnings=(words,) if words else (),
@@ -145,12 +151,6 @@ class EventReader(ExitCodeReader):
             warnings=("the answer is empty",),
             hint=None if has_worked else "look at the prompt in the run record",
         )
-
-
-def how_ended(program: str, exit_code: int) -> str:
-    """Return how a process ended, as the beginning of a sentence."""
-    name = signal_of(exit_code)
-    return f"`{program}` " + (f"was ended by {name}" if name else f"exited with code {exit_code}")
 
 
 def signal_of(exit_code: int) -> str | None:

@@ -67,10 +67,10 @@ def build_changed(
     if file and file_text is not None:
         file = parse_task_file(file.name, file_text)
     if row and table_text is not None:
-        from mosaic.text.table import find_tasks_table, row_by_line  # start-up: only writers
+        from mosaic.text.grid import find_tasks_table  # start-up: only writers
 
         table = find_tasks_table(table_text)
-        found = row_by_line(table, row.line) if table else None
+        found = table.rows.on_line(row.line) if table else None
         row = parse_row(table, found) if table and found else row
     return build_entry(document, entry.task, row, file, {})
 

@@ -351,16 +351,13 @@ class Draft:
             self._set_cell(entry, field, cell_text(self.snapshot, field, value))
 
     def _set_cell(self, entry: Entry, column: str, value: str) -> None:
-        from mosaic.text.table import (  # start-up: only writers
-            find_tasks_table,
-            row_by_line,
-            set_cell,
-        )
+        from mosaic.text.grid import find_tasks_table  # start-up: only writers
+        from mosaic.text.table import set_cell
 
         path = self.layout.tasks_file
         text = self._existing(path)
         table = find_tasks_table(text)
-        row = row_by_line(table, entry.row.line) if table and entry.row else None
+        row = table.rows.on_line(entry.row.line) if table and entry.row else None
         if table is None or row is None:
             raise EditRefusedError(
                 f"the row of `{entry.task.id}` is gone", path=path, hint="run the command again"

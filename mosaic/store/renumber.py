@@ -130,11 +130,12 @@ def _text(text: str, task_id: str, new_id: str) -> bytes:
 
 
 def _row_change(layout: Layout, row: RowRecord, new_id: str) -> Change:
-    from mosaic.text.table import find_tasks_table, row_by_line, set_cell
+    from mosaic.text.grid import find_tasks_table
+    from mosaic.text.table import set_cell
 
     file = read_text(layout.tasks_file)
     table = find_tasks_table(file.text)
-    found = row_by_line(table, row.line) if table else None
+    found = table.rows.on_line(row.line) if table else None
     if table is None or found is None:
         raise _UncertainError("its row is gone")
     try:
