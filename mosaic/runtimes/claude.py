@@ -71,8 +71,7 @@ class Claude(CommandRuntime):
         super().__init__(spec)
         self._new_id = new_id
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start it."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         conversation = launch.conversation or self._new_id()
         which = "--resume" if launch.conversation else "--session-id"
         options = (which, conversation, *self.options(launch, "--model"))
@@ -89,14 +88,13 @@ class Claude(CommandRuntime):
             channel = PromptChannel.STDIN
         return Invocation(argv=argv, channel=channel, conversation=conversation)
 
-    def has_conversation(self, conversation: str) -> bool:
+    def _has_conversation(self, conversation: str) -> bool:
         """Look for the conversation's transcript, which is there once its prompt was accepted."""
         home = self.spec.env.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
         folder = Path(home) if home else Path("~/.claude").expanduser()
         return any(folder.glob(f"projects/*/{glob.escape(conversation)}.jsonl"))
 
-    def headless_reader(self) -> OutputReader:
-        """Return a fresh reader of `stream-json`."""
+    def _new_reader(self) -> OutputReader:
         return ClaudeReader()
 
 
@@ -190,8 +188,7 @@ class ClaudeReader(EventReader):
             )
         return self.failure(EndCause.API_ERROR, words)
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event reports."""
+    def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
         kind = event.get("type")
         session = as_text(event.get("session_id"))
         if session and session != self._conversation and kind in ("system", "result"):

@@ -67,8 +67,7 @@ class Codex(CommandRuntime):
     install_hint = "`npm install -g @openai/codex`"
     is_built_in = True
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start it."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         options = self.options(launch, "-m")
         resume = ("resume", launch.conversation) if launch.conversation else ()
         place = ("-C", str(launch.cwd))
@@ -93,8 +92,7 @@ class Codex(CommandRuntime):
             return Invocation(argv=(*argv, pointer_prompt(launch)), channel=PromptChannel.FILE)
         return Invocation(argv=(*argv, "-"), channel=PromptChannel.STDIN)
 
-    def headless_reader(self) -> OutputReader:
-        """Return a fresh reader of `codex exec --json`."""
+    def _new_reader(self) -> OutputReader:
         return CodexReader()
 
 
@@ -148,8 +146,7 @@ class CodexReader(EventReader):
             return self.empty_ending(has_worked=bool(used))
         return self.ended_well()
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event reports."""
+    def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
         kind = event.get("type")
         if kind == "thread.started" and as_text(event.get("thread_id")):
             self._thread = as_text(event["thread_id"])

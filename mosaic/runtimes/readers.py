@@ -105,14 +105,13 @@ class EventReader(ExitCodeReader):
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line."""
         event = parse_object(line)
-        return list(self.observe(event)) if event else ()
+        return list(self._observe(event)) if event else ()
 
     def structured(self, line: bytes) -> bool:
         """Tell whether a line is an event."""
         return line.startswith(b"{")
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event reports."""
+    def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
         raise NotImplementedError
 
     def failure(self, cause: EndCause, words: str, hint: str = "") -> Ending:
