@@ -32,9 +32,9 @@ from mosaic.runs.record import tail_bytes
 from mosaic.runs.report import GATE_STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from mosaic.git.snapshot import LeftOut, TakenTree
+    from mosaic.git.snapshot import TakenTree
     from mosaic.model import RunSettings
     from mosaic.runs.record import Run, RunMeta
 
@@ -83,7 +83,7 @@ def take_checkpoint(
         runs = runs_in(run.dir.parent)
         earlier = read_checkpoints(runs).found
         last = earlier[-1].checkpoint if earlier else None
-        taken, problem = _take(source, find_work_tree(source.meta.cwd), last)
+        taken, problem = _take(source, last)
         if only_if_changed and (taken is None or (last and last.tree == taken.tree)):
             return None
         checkpoint = Checkpoint(
@@ -106,7 +106,7 @@ def take_checkpoint(
 
 def take_begin_tree(source: Source) -> TakenTree | None:
     """Return the work tree as it stands before an agent begins; None where it cannot be taken."""
-    return _take(source, find_work_tree(source.meta.cwd), None)[0]
+    return _take(source, None)[0]
 
 
 def keep_begin_tree(source: Source, taken: TakenTree) -> None:
@@ -115,23 +115,22 @@ def keep_begin_tree(source: Source, taken: TakenTree) -> None:
         keep_tree(top, taken, ref=f"{source.run.id}/0", message=f"Begin of run {source.run.id}")
 
 
-def _take(
-    source: Source, top: Path | None, last: Checkpoint | None
-) -> tuple[TakenTree | None, str | None]:
+def _take(source: Source, last: Checkpoint | None) -> tuple[TakenTree | None, str | None]:
+    top = find_work_tree(source.meta.cwd)
     if top is None:
         return None, "there is no git repository"
-    known: Mapping[str, LeftOut] = {each.path: each for each in last.left_out} if last else {}
+    left_out = last.left_out if last else ()
     try:
         taken = take_tree(
             top,
             scratch=source.run.dir,
             without=state_prefix(source.state_dir, top),
             largest_bytes=source.settings.largest_file_bytes,
-            known=known,
+            known={each.path: each for each in left_out},
             keep_private=source.settings.private_files is PrivateFiles.KEEP,
         )
     except MissionError as error:
-        return None, "; ".join(filter(None, (error.message, error.detail)))
+        return None, error.summary
     return taken, None
 
 
@@ -168,7 +167,7 @@ def _with_tree(
         with_tree = replace(with_tree, commit=keep_tree(top, taken, ref=ref, message=message))
         compared = _with_diff(with_tree, base_commit or empty_tree(top), top, run)
     except MissionError as error:
-        return replace(checkpoint, problem="; ".join(filter(None, (error.message, error.detail))))
+        return replace(checkpoint, problem=error.summary)
     return replace(compared, summary=f"{checkpoint.summary}: {compared.stat}")
 
 
