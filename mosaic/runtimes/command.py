@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.machine.environment import child_environment
 from mosaic.machine.process import install_path
@@ -40,15 +40,7 @@ from mosaic.ports import (
     UsageSeen,
 )
 from mosaic.records import replace
-from mosaic.runtimes.readers import (
-    ExitCodeReader,
-    TextReader,
-    as_money,
-    as_text,
-    as_usage,
-    command_ran,
-    parse_object,
-)
+from mosaic.runtimes.readers import ExitCodeReader, TextReader, Values, command_ran, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -254,24 +246,22 @@ class LineReader(TextReader):
         del before
         return self._usage
 
-    def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
+    def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event["type"]
-        if kind == "conversation" and as_text(event.get("id")):
-            yield ConversationKnown(conversation=as_text(event["id"]))
+        if kind == "conversation" and event.text("id"):
+            yield ConversationKnown(conversation=event.text("id"))
         elif kind == "message":
-            self._message = as_text(event.get("text"))
+            self._message = event.text("text")
             yield MessageSeen(text=self._message)
         elif kind == "command":
             yield command_ran(event.get("command"), event.get("exit_code"))
         elif kind == "file":
-            yield FileTouched(
-                path=as_text(event.get("path")), kind=as_text(event.get("kind")) or "update"
-            )
+            yield FileTouched(path=event.text("path"), kind=event.text("kind") or "update")
         elif kind == "usage":
-            self._usage = replace(as_usage(event), cost_usd=as_money(event.get("cost_usd")))
+            self._usage = replace(event.usage(), cost_usd=event.money("cost_usd"))
             yield UsageSeen(usage=self._usage)
 
 
-def _typed_object(line: bytes) -> dict[str, Any] | None:
+def _typed_object(line: bytes) -> Values | None:
     event = parse_object(line)
     return event if event is not None and isinstance(event.get("type"), str) else None

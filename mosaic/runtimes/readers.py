@@ -111,7 +111,7 @@ class EventReader(ExitCodeReader):
         """Tell whether a line is an event."""
         return line.startswith(b"{")
 
-    def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
+    def _observe(self, event: Values) -> Iterator[Observation]:
         raise NotImplementedError
 
     def failure(self, cause: EndCause, words: str, hint: str = "") -> Ending:
@@ -175,7 +175,42 @@ def command_ran(command: object, code: object, *, failed: bool = False) -> Comma
     )
 
 
-def parse_object(line: bytes) -> dict[str, Any] | None:
+class Values(dict[str, Any]):
+    """A JSON object that others wrote: a value that is not of the kind asked for is nothing."""
+
+    def text(self, key: str) -> str:
+        """Return a text; half characters in it become question marks."""
+        return as_text(self.get(key))
+
+    def object(self, key: str) -> Values:
+        """Return an object."""
+        value = self.get(key)
+        return Values(value) if isinstance(value, dict) else Values()
+
+    def objects(self, key: str) -> list[Values]:
+        """Return the objects of a list; an item that is not an object is an empty one."""
+        items = self.get(key)
+        items = items if isinstance(items, list) else []
+        return [Values(item) if isinstance(item, dict) else Values() for item in items]
+
+    def money(self, key: str, largest: float = LARGEST_SUM) -> float | None:
+        """Return an amount of money."""
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if 0 <= value < largest else None
+
+    def count(self, key: str) -> int:
+        """Return a number that counts."""
+        return int(self.money(key, LARGEST_COUNT) or 0)
+
+    def usage(self) -> Usage:
+        """Return the tokens that it counts."""
+        names = ("input_tokens", "output_tokens", "cached_input_tokens")
+        return Usage(**{name: self.count(name) for name in names})
+
+
+def parse_object(line: bytes) -> Values | None:
     """Return a line's JSON object; None when it is anything else, or too long to be read."""
     if not line.startswith(b"{") or len(line) > LARGEST_PARSED_LINE:
         return None
@@ -183,22 +218,7 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
         value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
-
-
-def as_dict(value: object) -> dict[str, Any]:
-    """Return a value if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_list(value: object) -> list[Any]:
-    """Return a value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def as_dicts(value: object) -> list[dict[str, Any]]:
-    """Return the objects of a list; a value that is not an object is an empty one."""
-    return [as_dict(item) for item in as_list(value)]
+    return Values(value) if isinstance(value, dict) else None
 
 
 def as_text(value: object) -> str:
@@ -206,24 +226,6 @@ def as_text(value: object) -> str:
     if not isinstance(value, str):
         return ""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
-
-
-def as_money(value: object, largest: float = LARGEST_SUM) -> float | None:
-    """Return a value if it is an amount of money, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < largest else None
-
-
-def as_count(value: object) -> int:
-    """Return a value if it is a number that counts, else 0."""
-    return int(as_money(value, LARGEST_COUNT) or 0)
-
-
-def as_usage(event: dict[str, Any]) -> Usage:
-    """Return the tokens that an event counts."""
-    names = ("input_tokens", "output_tokens", "cached_input_tokens")
-    return Usage(**{name: as_count(event.get(name)) for name in names})
 
 
 def own_part(total: float | None, before: float | None) -> float | None:
