@@ -222,9 +222,8 @@ def tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
 
 
 def _is_there(top: Path, name: str) -> bool:
-    return answer_of(["rev-parse", "--verify", "--quiet", name], top) is not None and (
-        answer_of(["cat-file", "-e", name], top) is not None
-    )
+    found = answer_of(["rev-parse", "--verify", "--quiet", name], top)
+    return found is not None and has_object(top, name)
 
 
 def _reports_all(meta: RunMeta, mission: Mission) -> bool:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from mosaic.machine.log_pipes import Gap
     from mosaic.model import Text
     from mosaic.plan.rules import Rules
     from mosaic.runs.record import Run, RunMeta
@@ -169,11 +168,12 @@ def write_result(
     run.write_json("result.json", dump_record(result))
 
 
-def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
+def lost_output_words(run: Run, streams: Sequence[str] = ("stdout", "stderr")) -> tuple[str, ...]:
     """Return what of a run's output was lost, in words; nothing when it is complete."""
-    return [
+    gaps = find_gaps(run.dir)
+    return tuple(
         f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
         f"{of_stream[-1].reason}"
-        for stream in ("stdout", "stderr")
+        for stream in streams
         if (of_stream := [gap for gap in gaps if gap.stream == stream])
-    ]
+    )

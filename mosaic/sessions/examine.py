@@ -191,8 +191,7 @@ def _run_gate(
     try:
         run = run_step(snapshot, request, TerminalExecutor(RunCarrier))
     except MissionError as error:
-        words = "; ".join(filter(None, (error.message, error.detail)))
-        return GateResult(gate=gate, outcome="failed", words=words)
+        return GateResult(gate=gate, outcome="failed", words=error.summary)
     done = run.find_result()
     if done.outcome == "completed":
         return GateResult(gate=gate, outcome="passed", words="passed", run=run)
