@@ -8,6 +8,8 @@ from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission
+from mosaic.store.sync import Side
+from mosaic.store.synchronize import synchronize
 
 
 def sync_command(
@@ -19,9 +21,6 @@ def sync_command(
     mission: MissionPath = None,
 ) -> int:
     """Bring table and files in step, and show what was copied where."""
-    from mosaic.store.sync import Side
-    from mosaic.store.synchronize import synchronize
-
     if prefer not in (None, *Side):
         raise UsageError(f"`{prefer}` is not a side", hint="use `table` or `file`")
     done = synchronize(locate_mission(mission), task_ids or [], Side(prefer) if prefer else None)
@@ -38,7 +37,7 @@ def sync_command(
         {"carried": carried, "problems": problems},
         lines,
         exit_code=report_problems(problems, as_json=as_json),
-        next_commands=["mission list"],
+        then=["mission list"],
         as_json=as_json,
     )
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, describe_changes, empty_tree, patch_bytes, write_patch
 from mosaic.git.git import answer_of, current_branch, find_work_tree
-from mosaic.git.hidden_refs import keep_tree
-from mosaic.git.snapshot import take_tree
+from mosaic.git.snapshot import keep_tree, take_tree
 from mosaic.git.worktrees import branch_or_commit, commit_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private

@@ -114,7 +114,7 @@ def sessions_since(snapshot: Snapshot, task_id: str) -> list[Session]:
 def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
     """Count a task's attempts from now on: a person has looked at it.
 
-    Called with the mission lock held.
+    The caller has the mission lock.
     """
     sessions = snapshot.document.mission.sessions.of_task(task_id)
     if not sessions:

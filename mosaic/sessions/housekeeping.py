@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
 from mosaic.git.git import find_work_tree
-from mosaic.git.hidden_refs import forget_trees
+from mosaic.git.snapshot import forget_trees
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.lock import hold_folder, is_folder_held
