@@ -295,18 +295,16 @@ def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:
         meta, done = run.find_meta(), run.find_result()
         if meta is None or meta.session_id or done.outcome in ("", "prepared"):
             continue
-        if meta.argv[:1] == ("mission",):
-            continue
         argv = meta.argv
+        if argv[:1] == ("mission",):
+            continue
         is_shell = argv[:2] == ("sh", "-c") and len(argv) > len(("sh", "-c"))
-        yield (
-            meta.created_at.isoformat(),
-            RanCommand(
-                command=masked_line(argv[2] if is_shell else shlex.join(argv)),
-                exit_code=done.exit_code,
-                failed=done.outcome != "completed",
-                source=f"step {meta.step_id}",
-                cwd=meta.cwd,
-                is_gate=meta.step_id.startswith(GATE_STEP),
-            ),
+        command = RanCommand(
+            command=masked_line(argv[2] if is_shell else shlex.join(argv)),
+            exit_code=done.exit_code,
+            failed=done.outcome != "completed",
+            source=f"step {meta.step_id}",
+            cwd=meta.cwd,
+            is_gate=meta.step_id.startswith(GATE_STEP),
         )
+        yield meta.created_at.isoformat(), command
