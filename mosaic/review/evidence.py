@@ -190,11 +190,10 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
         return None
     fork = answer_of(["merge-base", base, tip], top)
     if not fork:
-        caveats.append(
-            f"the history here is shallow: where it left `{task.base_ref}` is not known"
-            if answer_of(["rev-parse", "--is-shallow-repository"], top) == "true"
-            else f"`{branch or 'HEAD'}` and `{task.base_ref}` have no history in common"
-        )
+        is_shallow = answer_of(["rev-parse", "--is-shallow-repository"], top) == "true"
+        shallow = f"the history here is shallow: where it left `{task.base_ref}` is not known"
+        apart = f"`{branch or 'HEAD'}` and `{task.base_ref}` have no history in common"
+        caveats.append(shallow if is_shallow else apart)
         return None
     if branch is not None and branch != here:
         places = [each.path for each in list_worktrees(top) if each.branch == branch]
