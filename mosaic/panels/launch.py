@@ -163,14 +163,8 @@ def start_worker(
     _note_running(panel, name, run)
     pid = started.agent.pid
     words = f"{name} works with {worker.runtime}, pid {pid}"
-    panel.note(
-        PanelEvent.WORKER_LAUNCHED,
-        words,
-        worker=name,
-        run_id=run.id,
-        pid=pid,
-        place=dict(started.place),
-    )
+    kind, place = PanelEvent.WORKER_LAUNCHED, dict(started.place)
+    panel.note(kind, words, worker=name, run_id=run.id, pid=pid, place=place)
     return run
 
 
@@ -223,14 +217,9 @@ def _provision(
         worker.name, execution_state=ExecutionState.PROVISIONED, branch=branch, worktree=path
     )
     where = f"on `{branch}`" if branch else "for looking only"
-    panel.note(
-        PanelEvent.WORKTREE_PROVISIONED,
-        f"{worker.name} has its worktree, {where}",
-        worker=worker.name,
-        path=path,
-        branch=branch,
-        base_commit=workspace.base_commit,
-    )
+    facts = {"path": path, "branch": branch, "base_commit": workspace.base_commit}
+    words = f"{worker.name} has its worktree, {where}"
+    panel.note(PanelEvent.WORKTREE_PROVISIONED, words, worker=worker.name, **facts)
     return workspace
 
 

@@ -66,11 +66,9 @@ class Panel:
         state = read_part(PanelState, self.dir, "state.json", whole="the panel", what=what)
         for worker in self.plan().workers:
             if worker.name not in state.workers:
-                raise RecordError(
-                    f"{what} does not know its worker `{worker.name}`",
-                    path=self.dir / "state.json",
-                    hint="`mission panel start` asks again; its runs are kept",
-                )
+                problem = f"{what} does not know its worker `{worker.name}`"
+                hint = "`mission panel start` asks again; its runs are kept"
+                raise RecordError(problem, path=self.dir / "state.json", hint=hint)
         return state
 
     def run_of(self, worker: WorkerState) -> Run | None:

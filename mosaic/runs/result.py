@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mosaic.plan.rules import Rules
     from mosaic.runs.record import Run, RunMeta
 
+OF_THE_RUN = ("task_id", "step_id", "run_id", "session_id", "attempt")
+"""What a result takes over from the run's `meta.json`."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metrics:
@@ -139,11 +142,7 @@ def write_result(
         needs_human=blocked or report.needs_human,
         blocked=blocked,
         report=report.summary,
-        task_id=meta.task_id,
-        step_id=meta.step_id,
-        run_id=meta.run_id,
-        session_id=meta.session_id,
-        attempt=meta.attempt,
+        **{name: getattr(meta, name) for name in OF_THE_RUN},
         worker_kind=meta.step_kind,
         started_at=end.started_at or meta.created_at,
         finished_at=end.ended_at,
