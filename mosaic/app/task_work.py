@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mosaic.app.actor import is_agent
+from mosaic.app.change import is_agent
 from mosaic.app.tasks import TaskView
 from mosaic.codec import JsonForm
 from mosaic.errors import NotReadyError, UsageError
@@ -14,6 +14,7 @@ from mosaic.model import Status
 from mosaic.plan.gates import parse_gates
 from mosaic.records import dataclass
 from mosaic.review.decision import approved_before, commit_decision, decide
+from mosaic.review.verdict import diff_text, review_task
 from mosaic.sessions.attempt import find_checkpoint
 from mosaic.sessions.checkpoints import restore_checkpoint
 from mosaic.sessions.examine import run_gates
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mosaic.app.actor import Actor
+    from mosaic.app.change import Actor
+    from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import Review
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.sessions.examine import GateResult
@@ -42,6 +44,45 @@ class Gates(NamedTuple):
     task_id: str
     green: bool
     gates: tuple[GateResult, ...]
+
+
+class ReviewPage(NamedTuple):
+    """What a task's handoff claims beside what happened."""
+
+    review: Review
+    diff: str | None = None
+    """The changes themselves, where they were asked for."""
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        review, judged, evidence = self.review, self.review.judged, self.review.evidence
+        values: dict[str, Any] = {
+            "task": TaskView(review.task),
+            "sections": review.sections,
+            "missing": review.missing,
+            "claims": {
+                "files": [_judged(each, "path") for each in judged.files],
+                "commands": [_judged(each, "command") for each in judged.commands],
+            },
+            "unclaimed": {"files": judged.unclaimed_files, "commands": judged.unclaimed_commands},
+            "evidence": {
+                "since": evidence.since,
+                "files": evidence.changed,
+                "commands": evidence.ran,
+                "knows_all_commands": evidence.knows_all_commands,
+                "caveats": evidence.caveats,
+                "unknown": evidence.unknown,
+            },
+            "gates": [
+                {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}
+                for g in review.gates
+            ],
+            "sessions": evidence.sessions,
+            "usage": evidence.usage,
+        }
+        others = ("out_of_scope", "rules_changed", "warnings", "stat", "objections")
+        values |= {name: getattr(review, name) for name in others}
+        return values if self.diff is None else {**values, "diff": self.diff}
 
 
 class Decision(NamedTuple):
@@ -81,13 +122,10 @@ class RestoredTree:
 def run_task_gates(
     snapshot: Snapshot, task_id: str | None, here: Path, watch: Callable[[GateResult], None]
 ) -> Gates:
-    """Run every gate as a recorded step of a task.
+    """Run every gate as a recorded step of a task, and call `watch` with each as it ends.
 
-    Args:
-        snapshot: the mission.
-        task_id: None: the task of the agent that calls, else of the last session.
-        here: the gates run in it where it is in a work tree, else in the project.
-        watch: is called with each gate as it ends.
+    Without a task it is that of the agent that calls, else of the last session. The gates run in
+    `here` where that is in a work tree, else in the project.
 
     Raises:
         UsageError: there are no gates, or no task is named and none was worked on.
@@ -220,3 +258,33 @@ def _settle(snapshot: Snapshot, note: Restoring, *, back: bool) -> RestoredTree:
         replaced=done.replaced,
         saved_commit=done.saved,
     )
+
+
+def list_reviews(snapshot: Snapshot) -> list[TaskView]:
+    """Return the tasks that wait for review, in plan order."""
+    return [TaskView(task) for task in snapshot.tasks if task.status is Status.REVIEW]
+
+
+def show_review(snapshot: Snapshot, task_id: str, *, diff: bool = False) -> ReviewPage:
+    """Return what a task's handoff claims beside what git, transcripts and records show.
+
+    Raises:
+        TaskNotFoundError: there is no such task.
+    """
+    review = review_task(snapshot, snapshot.get(task_id).task)
+    return ReviewPage(review, diff_text(snapshot, review) if diff else None)
+
+
+def write_review_page(review: Review, facts: list[str], place: Path) -> None:
+    """Write a review as one HTML page to share."""
+    from mosaic.machine.disk import write_atomic
+    from mosaic.review.html import render_page
+
+    target = place.absolute()
+    page = render_page(review, facts)
+    write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
+
+
+def _judged(each: JudgedClaim[Any], name: str) -> dict[str, str]:
+    claim = {name: getattr(each.claim, name), "text": each.claim.text}
+    return {**claim, "standing": each.standing.value, "why": each.why}

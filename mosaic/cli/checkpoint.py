@@ -61,20 +61,20 @@ def checkpoint_command(
             raise UsageError("`--abort` is used with `restore` only")
         case ["restore"]:
             done = settle_interrupted(snapshot, into, back=abort)
-            return _show_restored(done, as_json=as_json)
         case ["restore", task_id, seq] if seq.isdecimal():
             done = restore(snapshot, task_id, int(seq), into)
-            return _show_restored(done, as_json=as_json)
         case ["restore", *_]:
             raise UsageError(
                 "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
             )
         case [] | [_] if into is None:
             return _take(snapshot, named[0] if named else None, note, base, as_json=as_json)
-    raise UsageError(
-        "that is neither a task, nor `list ID`, nor `restore ID SEQ`",
-        hint="`mission checkpoint T-001`",
-    )
+        case _:
+            raise UsageError(
+                "that is neither a task, nor `list ID`, nor `restore ID SEQ`",
+                hint="`mission checkpoint T-001`",
+            )
+    return _show_restored(done, as_json=as_json)
 
 
 def _take(

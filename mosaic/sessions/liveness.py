@@ -125,6 +125,22 @@ class FoundLock(NamedTuple):
         remove = f"remove `{self.path}`, then " if self.is_on_record else ""
         return f"when you know that it has ended: {remove}{reopen}"
 
+    def json_values(self) -> dict[str, object]:
+        """Return it as `--json` prints it."""
+        lock, judgement = self.lock, self.judgement
+        names = ("session_id", "runtime", "task_id", "run_id")
+        return {
+            **{name: getattr(lock, name) for name in names},
+            "pid": lock.process.pid,
+            "host": lock.process.host,
+            "started_at": lock.started_at,
+            "life": judgement.life,
+            "because": judgement.because,
+            "stopped": judgement.is_stopped,
+            "on_record": self.is_on_record,
+            "way_out": self.way_out,
+        }
+
 
 def judge_session(lock: SessionLock, signs: Signs) -> Judgement:
     """Judge a locked session from what was observed. Pure."""
