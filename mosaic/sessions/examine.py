@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import GitRefusedError, MissionError
 from mosaic.executors.background import TerminalExecutor
+from mosaic.git.diff import shown_paths
 from mosaic.git.git import find_work_tree
 from mosaic.model import EndReason
 from mosaic.plan.gates import Gate, parse_gates
@@ -19,7 +20,6 @@ from mosaic.sessions.changes import (
     note_merged_beside,
     note_plan_edits,
     scope_violations,
-    shown_paths,
     tree_pair,
 )
 from mosaic.sessions.collect import collect_work
