@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
+from mosaic.errors import MissionOwnerError, StateNotOursError
 from mosaic.model import Mode, RunStatus
-from mosaic.records import asdict, dataclass
-from mosaic.sessions.briefing import preview_hand_off
-from mosaic.sessions.choice import select_from
+from mosaic.records import dataclass
+from mosaic.sessions.attempt import plan_attempt
+from mosaic.sessions.briefing import Occasion, brief_agent, save_capsule
+from mosaic.sessions.choice import choose_runtime, choose_task, select_from
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.store.reading import read_mission
 from mosaic.workers import Face as WorkersFace
@@ -144,19 +146,30 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
     says also how the agent would be launched, which takes a while.
     """
     snapshot = read_recovered(path)[0] if request.resuming else read_mission(path)
-    found = preview_hand_off(snapshot, request)
+    task = choose_task(snapshot, request)
+    runtime = choose_runtime(snapshot, task, request, is_preview=True)
+    attempt = plan_attempt(snapshot, task, runtime, request)
+    occasion = Occasion(runtime=runtime.name, mode=request.mode, attempt=attempt)
+    briefing = brief_agent(snapshot, task, occasion)
+    unsaved: MissionError | None = None
+    try:
+        save_capsule(snapshot.layout, briefing.capsule)
+    except (StateNotOursError, MissionOwnerError) as error:
+        unsaved = error
     launch: dict[str, Any] = {}
     if with_launch:
         from mosaic.sessions.prepare import plan_launch  # start-up
 
-        launch = asdict(plan_launch(snapshot, found, request))
+        launch = plan_launch(
+            snapshot, task, request, runtime=runtime, attempt=attempt, prompt=briefing.prompt
+        )
     return HandOffPreview(
-        task=TaskView(found.task),
-        runtime=found.runtime.name,
-        prompt=found.briefing.prompt,
+        task=TaskView(task),
+        runtime=runtime.name,
+        prompt=briefing.prompt,
         **launch,
-        capsule_file=None if found.unsaved else str(snapshot.layout.capsule_file),
-        unsaved=found.unsaved,
+        capsule_file=None if unsaved else str(snapshot.layout.capsule_file),
+        unsaved=unsaved,
         problems=tuple(snapshot.problems),
     )
 

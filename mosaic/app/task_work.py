@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.app.change import is_agent
 from mosaic.app.tasks import TaskView
-from mosaic.codec import JsonForm
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.model import Status
 from mosaic.plan.gates import parse_gates
-from mosaic.records import dataclass
 from mosaic.review.decision import approved_before, commit_decision, decide
 from mosaic.review.verdict import diff_text, review_task
 from mosaic.sessions.attempt import find_checkpoint
@@ -31,9 +29,8 @@ if TYPE_CHECKING:
     from mosaic.app.change import Actor
     from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import Review
-    from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.sessions.examine import GateResult
-    from mosaic.sessions.restoring import Restoring
+    from mosaic.sessions.restoring import RestoredTree, Restoring
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.merge import Merged, MergeWay
 
@@ -94,29 +91,6 @@ class Decision(NamedTuple):
     """The evidence against approving, where it was approved anyway."""
     commit: str | None
     notices: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoredTree:
-    """A work tree that was set to a checkpoint, or back to what it was before."""
-
-    json_form = JsonForm(leaves_out=("found",))
-    task_id: str
-    seq: int
-    place: str
-    tree: str
-    found: FoundCheckpoint | None = None
-    """The checkpoint; None where an earlier restore was finished or taken back."""
-    is_aborted: bool = False
-    kept: tuple[str, ...] = ()
-    """Paths that are never restored."""
-    extra: tuple[str, ...] = ()
-    """Paths that were there before and are not in the checkpoint."""
-    left: tuple[str, ...] = ()
-    """Paths that were changed since the interruption, and are left as they are."""
-    replaced: tuple[str, ...] = ()
-    """Paths that had something else, which `saved_commit` has."""
-    saved_commit: str | None = None
 
 
 def run_task_gates(
@@ -216,18 +190,9 @@ def restore(snapshot: Snapshot, task_id: str, seq: int, into: Path | None) -> Re
     """Set a work tree to a checkpoint; where the same restore was interrupted, finish that."""
     note = _interrupted(snapshot, into)
     if note is not None and (note.task_id, note.seq) == (snapshot.get(task_id).task.id, seq):
-        return _settle(snapshot, note, back=False)
+        return settle_restore(snapshot.layout, note, back=False)
     found = find_checkpoint(snapshot, task_id, seq)
-    done = restore_checkpoint(snapshot, found, into=into)
-    return RestoredTree(
-        task_id=found.checkpoint.task_id,
-        seq=seq,
-        place=str(done.place),
-        tree=done.tree,
-        found=found,
-        kept=done.kept,
-        extra=done.extra,
-    )
+    return restore_checkpoint(snapshot, found, into=into)
 
 
 def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> RestoredTree:
@@ -239,25 +204,11 @@ def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> 
         raise UsageError(
             "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
         )
-    return _settle(snapshot, note, back=back)
+    return settle_restore(snapshot.layout, note, back=back)
 
 
 def _interrupted(snapshot: Snapshot, into: Path | None) -> Restoring | None:
     return find_restoring(snapshot.layout, into.absolute() if into else None)
-
-
-def _settle(snapshot: Snapshot, note: Restoring, *, back: bool) -> RestoredTree:
-    done = settle_restore(snapshot.layout, note, back=back)
-    return RestoredTree(
-        task_id=note.task_id,
-        seq=note.seq,
-        place=note.place,
-        tree=done.tree,
-        is_aborted=back,
-        left=done.left,
-        replaced=done.replaced,
-        saved_commit=done.saved,
-    )
 
 
 def list_reviews(snapshot: Snapshot) -> list[TaskView]:

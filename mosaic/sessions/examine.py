@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import GitRefusedError, MissionError
 from mosaic.executors.background import TerminalExecutor
+from mosaic.git.diff import shown_paths
 from mosaic.git.git import find_work_tree
 from mosaic.model import EndReason
 from mosaic.plan.gates import Gate, parse_gates
@@ -19,7 +20,6 @@ from mosaic.sessions.changes import (
     note_merged_beside,
     note_plan_edits,
     scope_violations,
-    shown_paths,
     tree_pair,
 )
 from mosaic.sessions.collect import collect_work
@@ -189,7 +189,7 @@ def _run_gate(
     try:
         run = run_step(snapshot, request, TerminalExecutor(RunCarrier))
     except MissionError as error:
-        return GateResult(gate, "failed", "; ".join(filter(None, (error.message, error.detail))))
+        return GateResult(gate, "failed", error.summary)
     done = run.find_result()
     if done.outcome == "completed":
         return GateResult(gate, "passed", "passed", run)
