@@ -9,11 +9,6 @@ By these names leftovers of a crash are told from everything else. Those with `-
 several files written as one. The second and third kind stand in our own folders only, and are
 nobody's when their process is gone. None is touched before it is an hour old, but for those of
 a set under the mission lock.
-
-A rename replaces whatever stands at its target, also what somebody put there a moment after
-it was looked at. Linux can let two files change places in one step (`renameat2(2)`): what was
-replaced is then still there to be compared, and put back. Python has no name for that call.
-Where the system or the file system cannot do it, a plain rename is all there is.
 """
 
 from __future__ import annotations
@@ -162,7 +157,11 @@ def _keep_owner(descriptor: int, old: os.stat_result) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two files change places at once; return False where the system cannot."""
+    """Let two files change places at once; return False where the system cannot.
+
+    A rename replaces whatever stands at its target, also what somebody put there a moment after
+    it was looked at. After an exchange it is still there to be compared, and put back.
+    """
     return rename_with(one, other, _EXCHANGE)
 
 
@@ -208,13 +207,13 @@ def find_leftovers(folder: Path, *, is_own: bool, has_intent: bool) -> list[Left
         has_intent: whether a change of several files is not finished: it needs its own.
     """
     found = []
-    for path, status in _files(folder):
+    for path, status, is_old in _files(folder):
         if is_temporary(path.name):
             is_left = not (has_intent and is_set_temporary(path.name))
         else:
             pid = _pid_of(path.name)
             is_left = is_own and pid is not None and identify(pid) is None
-        if is_left and _is_old(status) and status.st_uid == os.geteuid():
+        if is_left and is_old and status.st_uid == os.geteuid():
             found.append(Leftover(path=path, size_bytes=status.st_size))
     return found
 
@@ -228,9 +227,9 @@ def sweep_temporaries(folder: Path, *, intent: Path | None = None) -> list[Path]
     """
     sets_are_left = intent is not None and not os.path.lexists(intent)
     removed = []
-    for path, status in _files(folder):
+    for path, _, is_old in _files(folder):
         is_set = sets_are_left and is_set_temporary(path.name)
-        if is_set or (is_temporary(path.name) and _is_old(status)):
+        if is_set or (is_temporary(path.name) and is_old):
             with contextlib.suppress(OSError):
                 path.unlink()
                 removed.append(path)
@@ -239,26 +238,20 @@ def sweep_temporaries(folder: Path, *, intent: Path | None = None) -> list[Path]
 
 def scratch_of(folder: Path, pid: int) -> list[Path]:
     """Return the copies of git's index that a process made in a folder."""
-    return [path for path, _ in _files(folder) if _pid_of(path.name) == pid]
+    return [path for path, *_ in _files(folder) if _pid_of(path.name) == pid]
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    try:
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
+    names: list[str] = []
+    with contextlib.suppress(OSError):
         names = sorted(os.listdir(folder))
-    except OSError:
-        return
     for name in names:
         if is_temporary(name) or _SCRATCH.fullmatch(name):
-            try:
+            with contextlib.suppress(OSError):
                 status = os.lstat(folder / name)
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                yield folder / name, status
-
-
-def _is_old(status: os.stat_result) -> bool:
-    return status.st_mtime < time.time() - LEFT_AFTER_SECONDS
+                if stat.S_ISREG(status.st_mode):
+                    is_old = status.st_mtime < time.time() - LEFT_AFTER_SECONDS
+                    yield folder / name, status, is_old
 
 
 def _pid_of(name: str) -> int | None:

@@ -24,7 +24,7 @@ from mosaic.panels.record import Panel, create_panel
 from mosaic.ports import AnswerSchema, Launch
 from mosaic.records import replace
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.prepare import Given, RunPlan, prepare_run
+from mosaic.sessions.prepare import RunPlan, prepare_run
 from mosaic.store.consent import require_consent
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
@@ -66,11 +66,11 @@ def refuse_obstacles(
             if state.problems:
                 panel.write_state(replace(state, problems=()))
             return
-        workers = dict(state.workers)
-        at = ExecutionState.PREFLIGHT_FAILED
-        for name, worker in workers.items():
-            if not worker.runs:
-                workers[name] = replace(worker, status=WorkerStatus.FAILED, execution_state=at)
+        reached = ExecutionState.PREFLIGHT_FAILED
+        workers = {
+            name: worker if worker.runs else worker.moved(WorkerStatus.FAILED, reached)
+            for name, worker in state.workers.items()
+        }
         panel.write_state(replace(state, workers=workers, problems=obstacles))
         panel.note(PanelEvent.PREFLIGHT_FAILED, "; ".join(obstacles), problems=list(obstacles))
     raise FailedError(
@@ -152,25 +152,19 @@ def start_worker(
         run = prepared.run
         started = get_executor(plan.executor, document.path).start(run.dir, prepared.order)
     except MissionError as error:
-        failed: dict[str, Any] = {"status": WorkerStatus.FAILED, "execution_state": at}
+        changes: dict[str, Any] = {"error": error.summary}
         if run is not None:
             shutil.rmtree(run.dir, ignore_errors=True)
             known = panel.state().workers[name].runs
-            failed |= {"run_id": None, "runs": tuple(each for each in known if each != run.id)}
-        panel.set_worker(name, **failed, launcher=None, error=error.summary)
+            changes |= {"run_id": None, "runs": tuple(each for each in known if each != run.id)}
+        panel.change_worker(name, lambda each: each.moved(WorkerStatus.FAILED, at, **changes))
         panel.note(PanelEvent.WORKER_FAILED, f"{name}: {error.summary}", worker=name)
         return None
     _note_running(panel, name, run)
     pid = started.agent.pid
     words = f"{name} works with {worker.runtime}, pid {pid}"
-    panel.note(
-        PanelEvent.WORKER_LAUNCHED,
-        words,
-        worker=name,
-        run_id=run.id,
-        pid=pid,
-        place=dict(started.place),
-    )
+    kind, place = PanelEvent.WORKER_LAUNCHED, dict(started.place)
+    panel.note(kind, words, worker=name, run_id=run.id, pid=pid, place=place)
     return run
 
 
@@ -180,13 +174,8 @@ def _claim(panel: Panel, name: str) -> None:
     def claimed(worker: WorkerState) -> WorkerState:
         if worker.is_at_work:
             raise HeldError(f"`{name}` of `{panel.id}` is at work")
-        return replace(
-            worker,
-            status=WorkerStatus.PENDING,
-            execution_state=ExecutionState.PROVISIONING,
-            launcher=own_identity(),
-            error=None,
-        )
+        reached = ExecutionState.PROVISIONING
+        return worker.moved(WorkerStatus.PENDING, reached, launcher=own_identity(), error=None)
 
     panel.change_worker(name, claimed)
 
@@ -197,13 +186,7 @@ def _note_running(panel: Panel, name: str, run: Run) -> None:
     def running(worker: WorkerState) -> WorkerState:
         if worker.run_id != run.id or worker.execution_state is not ExecutionState.LAUNCHING:
             return worker
-        return replace(
-            worker,
-            status=WorkerStatus.RUNNING,
-            execution_state=ExecutionState.RUNNING,
-            launcher=None,
-            error=None,
-        )
+        return worker.moved(WorkerStatus.RUNNING, ExecutionState.RUNNING, error=None)
 
     if panel.change_worker(name, running).is_stop_requested:
         executor_of(run).stop()
@@ -234,14 +217,9 @@ def _provision(
         worker.name, execution_state=ExecutionState.PROVISIONED, branch=branch, worktree=path
     )
     where = f"on `{branch}`" if branch else "for looking only"
-    panel.note(
-        PanelEvent.WORKTREE_PROVISIONED,
-        f"{worker.name} has its worktree, {where}",
-        worker=worker.name,
-        path=path,
-        branch=branch,
-        base_commit=workspace.base_commit,
-    )
+    facts = {"path": path, "branch": branch, "base_commit": workspace.base_commit}
+    words = f"{worker.name} has its worktree, {where}"
+    panel.note(PanelEvent.WORKTREE_PROVISIONED, words, worker=worker.name, **facts)
     return workspace
 
 
@@ -251,7 +229,7 @@ def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
     runtime = get_runtime(worker.runtime, document.mission.runtimes)
     runs = panel.state().workers[worker.name].runs
 
-    def give(run: Run) -> Given:
+    def make_plan(run: Run) -> RunPlan:
         brief = brief_worker(document, turn, run)
         schema = AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME)
         launch = Launch(
@@ -269,26 +247,23 @@ def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
             answer_schema=schema,
             read_only=not plan.is_writable,
         )
-        return Given(
+        return RunPlan(
+            step=worker.name,
+            kind=worker.runtime,
+            mode=mode,
+            cwd=cwd,
+            mission_file=plan.mission_file,
+            attempt=1 + len(runs),
             invocation=runtime.invocation(launch),
             runtime=runtime,
             prompt=brief.prompt,
             origin=brief.origin,
             files={TASK_NAME: brief.task, SCHEMA_NAME: schema.text},
+            timeout_seconds=plan.timeout_seconds,
+            panel_id=panel.id,
         )
 
-    asked = RunPlan(
-        owner=panel.id,
-        step=worker.name,
-        kind=worker.runtime,
-        mode=mode,
-        cwd=cwd,
-        mission_file=plan.mission_file,
-        attempt=1 + len(runs),
-        timeout_seconds=plan.timeout_seconds,
-        panel_id=panel.id,
-    )
-    prepared = prepare_run(document.layout, asked, give)
+    prepared = prepare_run(document.layout, panel.id, make_plan)
     run_id = prepared.run.id
     # On record before the start, so that the run is found should this process be killed.
     panel.set_worker(

@@ -19,8 +19,8 @@ from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.merge import merge_workspace
+from mosaic.workspaces.provision import remove_workspace
 from mosaic.workspaces.record import find_workspace
-from mosaic.workspaces.removal import remove_workspace
 
 if TYPE_CHECKING:
     from mosaic.runs.record import Run
@@ -65,11 +65,7 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
         workers = dict(state.workers)
         for name, worker in workers.items():
             if worker.status is WorkerStatus.RUNNING:
-                workers[name] = replace(
-                    worker,
-                    status=WorkerStatus.STOP_REQUESTED,
-                    execution_state=ExecutionState.STOPPING,
-                )
+                workers[name] = worker.moved(WorkerStatus.STOP_REQUESTED, ExecutionState.STOPPING)
         panel.write_state(replace(state, workers=workers, is_stop_requested=True))
         panel.note(PanelEvent.STOP_REQUESTED, "asked to stop", now=now)
     asked: set[str] = set()

@@ -14,7 +14,7 @@ import os
 import re
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.model import Mode, Usage, sum_usage
 from mosaic.ports import (
@@ -34,17 +34,9 @@ from mosaic.runtimes.command import CommandRuntime, argument_prompt
 from mosaic.runtimes.readers import (
     LONGEST_WORDS,
     EventReader,
-    as_count,
-    as_dict,
-    as_dicts,
-    as_list,
-    as_money,
+    Values,
     as_text,
     command_ran,
-    early_ending,
-    empty_ending,
-    ended_well,
-    failure,
     own_part,
 )
 
@@ -93,8 +85,7 @@ class Claude(CommandRuntime):
         super().__init__(spec)
         self._new_id = new_id
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start it."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         conversation = launch.conversation or self._new_id()
         which = "--resume" if launch.conversation else "--session-id"
         options = (which, conversation, *self.options(launch, "--model"))
@@ -111,13 +102,13 @@ class Claude(CommandRuntime):
             channel = PromptChannel.STDIN
         return Invocation(argv=argv, channel=channel, conversation=conversation)
 
-    def has_conversation(self, conversation: str) -> bool:
+    def _has_conversation(self, conversation: str) -> bool:
         """Look for the conversation's transcript, which is there once its prompt was accepted."""
         return bool(self._kept(conversation, ".jsonl"))
 
     def transcripts(self, sought: SoughtConversation) -> Sequence[Path]:
         """Return the conversation's file, and those of its sub-agents."""
-        if self.spec.command or not sought.conversation:
+        if not (self._is_own and sought.conversation):
             return ()
         main = self._kept(sought.conversation, ".jsonl")
         return (*main, *self._kept(sought.conversation, "/subagents/agent-*.jsonl"))
@@ -133,8 +124,7 @@ class Claude(CommandRuntime):
         folder = Path(home) if home else Path("~/.claude").expanduser()
         return sorted(folder.glob(f"projects/*/{glob.escape(conversation)}{rest}"))
 
-    def headless_reader(self) -> OutputReader:
-        """Return a fresh reader of `stream-json`."""
+    def _new_reader(self) -> OutputReader:
         return ClaudeReader()
 
 
@@ -146,24 +136,33 @@ class ClaudeReader(EventReader):
 
     def __init__(self) -> None:
         super().__init__("claude")
-        self._result: dict[str, Any] | None = None
-        self._has_begun = False
-        self._has_spoken = self._is_in_turn = self._has_tasks = False
+        self._result: Values | None = None
+        self._has_begun = self._has_spoken = self._is_in_turn = self._has_tasks = False
         self._tokens = Usage()
         self._costs = 0.0
         self._refused: dict[str, str] = {}
-        self._calls: dict[str, dict[str, Any]] = {}
-        self._background: dict[str, dict[str, Any]] = {}
+        self._background: dict[str, Values] = {}
+        self._calls: dict[str, Values] = {}
         self._conversation = ""
 
     @property
     def answer(self) -> str:
         """The final answer; one that follows a schema, as JSON."""
-        result = self._result or {}
+        result = self._result or Values()
         structured = result.get("structured_output")
         if isinstance(structured, dict):
             return as_text(json.dumps(structured, ensure_ascii=False))
-        return as_text(result.get("result"))
+        return result.text("result")
+
+    def usage(self, before: Usage) -> Usage | None:
+        """Return this run's tokens, and its part of the conversation's cost."""
+        if self._result is None:
+            return None
+        cost = own_part(self._result.money("total_cost_usd"), before.cost_usd)
+        if self._costs:
+            # A total leaves out a request that an earlier run was interrupted in.
+            cost = max(cost or 0.0, self._costs)
+        return replace(self._tokens, cost_usd=cost)
 
     @property
     def has_result(self) -> bool:
@@ -175,26 +174,16 @@ class ClaudeReader(EventReader):
         """Whether commands in the background go on."""
         return self._has_tasks
 
-    def usage(self, before: Usage) -> Usage | None:
-        """Return this run's tokens, and its part of the conversation's cost."""
-        if self._result is None:
-            return None
-        cost = own_part(as_money(self._result.get("total_cost_usd")), before.cost_usd)
-        if self._costs:
-            # A total leaves out a request that an earlier run was interrupted in.
-            cost = max(cost or 0.0, self._costs)
-        return replace(self._tokens, cost_usd=cost)
-
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the last result."""
         result = self._result
         if result is not None and result.get("is_error"):
-            return _judge_error(result, self.answer)
+            return self._judge_error(result)
         if result is None or end.exit_code != 0:
             has_begun = self._has_begun or result is not None
-            return early_ending("claude", end, has_begun=has_begun)
+            return self.early_ending(end, has_begun=has_begun)
         if REFUSED_BY_HOOK.match(self.answer) or not (self._has_spoken or self.answer.strip()):
-            return failure("claude", EndCause.HOOK, self.answer or "there was no request at all")
+            return self.failure(EndCause.HOOK, self.answer or "there was no request at all")
         if self._refused:
             names = ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused.values()))
             return Ending(
@@ -205,13 +194,38 @@ class ClaudeReader(EventReader):
                 hint="allow it with `args` of `claude` in mission.json",
             )
         if not self.answer.strip():
-            return empty_ending("claude", has_worked=bool(self._tokens.output_tokens))
-        return ended_well("claude")
+            return self.empty_ending(has_worked=bool(self._tokens.output_tokens))
+        return self.ended_well()
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event reports."""
+    def _judge_error(self, result: Values) -> Ending:
+        answer = self.answer
+        subtype = result.text("subtype")
+        given = result.get("errors")
+        errors = "; ".join(filter(None, map(as_text, given if isinstance(given, list) else ())))
+        words = answer or errors or subtype
+        if cause := cause_of_error(result, answer):
+            login = "run `claude` and log in, or set ANTHROPIC_API_KEY"
+            return self.failure(cause, words, login if cause is EndCause.AUTH else "")
+        if "No conversation found" in words:
+            return Ending(
+                ok=False,
+                cause=EndCause.USAGE,
+                message=f"`claude` no longer has that conversation: {words[:500]}",
+                hint="`mission resume` begins a new one",
+            )
+        if subtype == "error_during_execution":
+            return Ending(
+                ok=False,
+                cause=EndCause.CUT,
+                retryable=True,
+                message="`claude` was interrupted before its answer was complete",
+                hint="`mission resume` goes on with the same conversation",
+            )
+        return self.failure(EndCause.API_ERROR, words)
+
+    def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event.get("type")
-        session = as_text(event.get("session_id"))
+        session = event.text("session_id")
         if session and session != self._conversation and kind in ("system", "result"):
             self._conversation = session
             yield ConversationKnown(conversation=session)
@@ -220,25 +234,24 @@ class ClaudeReader(EventReader):
             yield from self._notice(event)
         elif kind == "assistant":
             self._has_spoken = self._is_in_turn = True
-            yield from self._said(as_dict(event.get("message")))
+            yield from self._said(event.object("message"))
         elif kind == "user":
             yield from self._answered(event)
         elif kind == "result":
             yield from self._ended(event)
 
-    def _notice(self, event: dict[str, Any]) -> Iterator[Observation]:
-        if event.get("subtype") == "api_retry":
+    def _notice(self, event: Values) -> Iterator[Observation]:
+        kind = event.get("subtype")
+        if kind == "api_retry":
             yield RetrySeen(
-                attempt=as_count(event.get("attempt")),
-                detail=as_text(event.get("error")) or as_text(str(event.get("error_status"))),
+                attempt=event.count("attempt"),
+                detail=event.text("error") or as_text(str(event.get("error_status"))),
             )
-        elif event.get("subtype") == "background_tasks_changed":
-            self._has_tasks = bool(as_list(event.get("tasks")))
-        elif event.get("subtype") == "task_notification":
+        elif kind == "background_tasks_changed":
+            self._has_tasks = bool(event.objects("tasks"))
+        elif kind == "task_notification":
             yield from self._background_ended(
-                as_text(event.get("tool_use_id")),
-                as_text(event.get("status")),
-                as_text(event.get("summary")),
+                event.text("tool_use_id"), event.text("status"), event.text("summary")
             )
 
     def _background_ended(self, call_id: str, status: str, words: str) -> Iterator[Observation]:
@@ -248,38 +261,36 @@ class ClaudeReader(EventReader):
             return
         code = re.search(r"exit code (\d+)", words)
         exit_code = int(code[1]) if code else 0 if status == "completed" else None
-        yield command_ran(
-            as_dict(call.get("input")).get("command"), exit_code, failed=status != "completed"
-        )
+        command = call.object("input").get("command")
+        yield command_ran(command, exit_code, failed=status != "completed")
 
-    def _said(self, message: dict[str, Any]) -> Iterator[Observation]:
-        for part in as_dicts(message.get("content")):
-            if part.get("type") == "text" and as_text(part.get("text")).strip():
-                yield MessageSeen(text=as_text(part["text"]))
+    def _said(self, message: Values) -> Iterator[Observation]:
+        for part in message.objects("content"):
+            if part.get("type") == "text" and part.text("text").strip():
+                yield MessageSeen(text=part.text("text"))
             elif part.get("type") == "tool_use" and len(self._calls) < MOST_PENDING_CALLS:
-                self._calls[as_text(part.get("id"))] = part
+                self._calls[part.text("id")] = part
 
-    def _answered(self, event: dict[str, Any]) -> Iterator[Observation]:
-        message, more = as_dict(event.get("message")), as_dict(event.get("tool_use_result"))
-        for part in as_dicts(message.get("content")):
-            call = self._calls.pop(as_text(part.get("tool_use_id")), None)
+    def _answered(self, event: Values) -> Iterator[Observation]:
+        message, more = event.object("message"), event.object("tool_use_result")
+        for part in message.objects("content"):
+            call = self._calls.pop(part.text("tool_use_id"), None)
             if part.get("type") != "tool_result" or call is None:
                 continue
             yield from self._call_answered(call, part, more)
 
-    def _call_answered(
-        self, call: dict[str, Any], part: dict[str, Any], more: dict[str, Any]
-    ) -> Iterator[Observation]:
-        given, tool = as_dict(call.get("input")), as_text(call.get("name"))
+    def _call_answered(self, call: Values, part: Values, more: Values) -> Iterator[Observation]:
+        given, tool = call.object("input"), call.text("name")
         failed = part.get("is_error") is True
-        text = _result_text(part.get("content"))
+        texts = (each.text("text") for each in part.objects("content"))
+        text = part.text("content") or "\n".join(texts)
         if failed and NOT_RUN.match(text):
-            self._refused[as_text(call.get("id"))] = tool
+            self._refused[call.text("id")] = tool
             yield ToolRefused(tool=tool, detail=text[:LONGEST_WORDS])
         elif failed and text.startswith(INTERRUPTED):
             return
         elif tool == "Bash" and (more.get("backgroundTaskId") or IN_BACKGROUND.match(text)):
-            self._background[as_text(call.get("id"))] = call
+            self._background[call.text("id")] = call
         elif tool == "Bash":
             code = re.match(r"(?:Error: )?Exit code (\d+)", text)
             exit_code = int(code[1]) if code else None if failed else 0
@@ -288,87 +299,56 @@ class ClaudeReader(EventReader):
                 exit_code, failed = 1, True
             yield command_ran(given.get("command"), exit_code, failed=failed)
         elif tool in FILE_TOOLS and not failed:
-            path = as_text(given.get("file_path")) or as_text(given.get("notebook_path"))
+            path = given.text("file_path") or given.text("notebook_path")
             yield FileTouched(path=path, kind=FILE_TOOLS[tool])
 
-    def _ended(self, event: dict[str, Any]) -> Iterator[Observation]:
+    def _ended(self, event: Values) -> Iterator[Observation]:
         self._result = event
         self._is_in_turn = False
-        models = as_dict(event.get("model_usage_since_last_result")).values()
-        parts = [_model_usage(as_dict(each)) for each in models] or [plain_usage(event)]
-        self._tokens = sum_usage((self._tokens, *parts)) or self._tokens
+        models = event.object("model_usage_since_last_result")
+        parts = [_model_usage(models.object(name)) for name in models] or [plain_usage(event)]
+        tokens = sum_usage((self._tokens, *parts)) or self._tokens
+        self._tokens = replace(tokens, cost_usd=event.money("total_cost_usd"))
         self._costs += sum(part.cost_usd or 0.0 for part in parts)
-        self._tokens = replace(self._tokens, cost_usd=as_money(event.get("total_cost_usd")))
-        for denial in as_dicts(event.get("permission_denials")):
-            call_id = as_text(denial.get("tool_use_id"))
+        for denial in event.objects("permission_denials"):
+            call_id = denial.text("tool_use_id")
             if call_id and call_id in self._refused:
                 continue
-            tool = as_text(denial.get("tool_name")) or "a tool"
+            tool = denial.text("tool_name") or "a tool"
             self._refused[call_id or tool] = tool
             yield ToolRefused(tool=tool, detail=str(denial.get("tool_input"))[:LONGEST_WORDS])
         yield UsageSeen(usage=self._tokens)
 
 
-def _model_usage(given: dict[str, Any]) -> Usage:
+def _model_usage(given: Values) -> Usage:
     """Return what one model used since the last result: also for sub-agents and compaction."""
-    cached = as_count(given.get("cacheReadInputTokens"))
-    created = as_count(given.get("cacheCreationInputTokens"))
+    cached = given.count("cacheReadInputTokens")
     return Usage(
-        input_tokens=as_count(given.get("inputTokens")) + created + cached,
-        output_tokens=as_count(given.get("outputTokens")),
+        input_tokens=given.count("inputTokens") + given.count("cacheCreationInputTokens") + cached,
+        output_tokens=given.count("outputTokens"),
         cached_input_tokens=cached,
-        cost_usd=as_money(given.get("costUSD")),
+        cost_usd=given.money("costUSD"),
     )
 
 
-def plain_usage(event: dict[str, Any]) -> Usage:
+def plain_usage(event: Values) -> Usage:
     """Return what one message used, or what a result of an older version says of all."""
-    given = as_dict(event.get("usage"))
-    cached = as_count(given.get("cache_read_input_tokens"))
-    created = as_count(given.get("cache_creation_input_tokens"))
+    given = event.object("usage")
+    cached = given.count("cache_read_input_tokens")
     return Usage(
-        input_tokens=as_count(given.get("input_tokens")) + created + cached,
-        output_tokens=as_count(given.get("output_tokens")),
+        input_tokens=given.count("input_tokens")
+        + given.count("cache_creation_input_tokens")
+        + cached,
+        output_tokens=given.count("output_tokens"),
         cached_input_tokens=cached,
     )
 
 
-def _result_text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    return "\n".join(as_text(part.get("text")) for part in as_dicts(content))
-
-
-def _judge_error(result: dict[str, Any], answer: str) -> Ending:
-    subtype = as_text(result.get("subtype"))
-    errors = "; ".join(filter(None, map(as_text, as_list(result.get("errors")))))
-    words = answer or errors or subtype
-    if cause := cause_of_error(result, answer):
-        login = "run `claude` and log in, or set ANTHROPIC_API_KEY"
-        return failure("claude", cause, words, login if cause is EndCause.AUTH else "")
-    if "No conversation found" in words:
-        return Ending(
-            ok=False,
-            cause=EndCause.USAGE,
-            message=f"`claude` no longer has that conversation: {words[:500]}",
-            hint="`mission resume` begins a new one",
-        )
-    if subtype == "error_during_execution":
-        return Ending(
-            ok=False,
-            cause=EndCause.CUT,
-            retryable=True,
-            message="`claude` was interrupted before its answer was complete",
-            hint="`mission resume` goes on with the same conversation",
-        )
-    return failure("claude", EndCause.API_ERROR, words)
-
-
-def cause_of_error(error: dict[str, Any], answer: str) -> EndCause | None:
+def cause_of_error(error: Values, answer: str) -> EndCause | None:
     """Return the cause of an error, from a result or from a line of a transcript."""
-    status = as_count(error.get("api_error_status") or error.get("apiErrorStatus"))
+    status = error.count("api_error_status") or error.count("apiErrorStatus")
     kind = error.get("api_error") or error.get("apiError")
-    subtype = as_text(error.get("subtype"))
+    subtype = error.get("subtype")
     lost = kind == "connection_failed" or status == REQUEST_TIMEOUT
     signs = (
         (status in (401, 403) or answer.startswith("Not logged in"), EndCause.AUTH),

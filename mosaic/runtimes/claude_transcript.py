@@ -11,21 +11,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.model import Usage, sum_usage
 from mosaic.ports import EndCause, MessageSeen
 from mosaic.records import replace
 from mosaic.runtimes.claude import ClaudeReader, cause_of_error, plain_usage
-from mosaic.runtimes.readers import (
-    as_dict,
-    as_money,
-    as_text,
-    ended_well,
-    failure,
-    own_part,
-    parse_object,
-)
+from mosaic.runtimes.readers import EventReader, Values, own_part, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +50,7 @@ class ClaudeTranscriptReader(ClaudeReader):
         self._by_message: dict[str, Usage] = {}
         self._total_cost: float | None = None
         self._answer = ""
-        self._error: dict[str, Any] | None = None
+        self._error: Values | None = None
         self.version = ""
         """The version of `claude` that wrote the last line that was understood."""
 
@@ -82,36 +74,35 @@ class ClaudeTranscriptReader(ClaudeReader):
         """Judge the end by the exit code, and by an error that was its last word."""
         if self._error is not None:
             cause = cause_of_error(self._error, self._answer) or EndCause.API_ERROR
-            return failure("claude", cause, self._answer)
+            return self.failure(cause, self._answer)
         if end.exit_code == 0:
-            return ended_well("claude")
-        return super(ClaudeReader, self).judge(end)
+            return self.ended_well()
+        return EventReader.judge(self, end)
 
     def feed(self, line: bytes) -> list[Observation]:
         """Take one whole line."""
         event = self._own(line)
-        return list(self.observe(event)) if event else []
+        return list(self._observe(event)) if event else []
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what a line reports."""
+    def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event.get("type")
-        self.version = as_text(event.get("version")) or self.version
+        self.version = event.text("version") or self.version
         if kind == "assistant":
             yield from self._own_words(event)
         elif kind == "user":
             more = event.get("toolUseResult")
-            yield from self._answered({**event, "tool_use_result": as_dict(more)})
+            yield from self._answered(Values({**event, "tool_use_result": more}))
         elif kind == "cost-state":
-            self._total_cost = as_money(event.get("totalCostUSD"))
+            self._total_cost = event.money("totalCostUSD")
         elif kind == "queue-operation" and event.get("operation") == "enqueue":
-            for found in NOTIFICATION.finditer(as_text(event.get("content"))):
+            for found in NOTIFICATION.finditer(event.text("content")):
                 yield from self._background_ended(found[1], found[2], found[3])
 
-    def _own_words(self, event: dict[str, Any]) -> Iterator[Observation]:
-        message = as_dict(event.get("message"))
+    def _own_words(self, event: Values) -> Iterator[Observation]:
+        message = event.object("message")
         is_error = event.get("isApiErrorMessage") is True
         if message.get("model") != "<synthetic>":
-            self._by_message[as_text(message.get("id"))] = plain_usage(message)
+            self._by_message[message.text("id")] = plain_usage(message)
         elif not is_error:
             return  # words that it puts in for the model, when a conversation goes on
         self._error = event if is_error else None
@@ -120,19 +111,19 @@ class ClaudeTranscriptReader(ClaudeReader):
                 self._answer = seen.text
             yield seen
 
-    def _own(self, line: bytes) -> dict[str, Any] | None:
+    def _own(self, line: bytes) -> Values | None:
         """Return a line's event if it is of this session."""
         event = parse_object(line)
         if event is None or event.get("sessionId") != self._conversation:
             return None
-        time = parse_time(event.get("timestamp"))
+        time = parse_time(event.text("timestamp"))
         return None if time is not None and time < self._since else event
 
 
-def parse_time(value: object) -> datetime | None:
+def parse_time(text: str) -> datetime | None:
     """Return a time as agents write it; None for anything else."""
     try:
-        time = datetime.fromisoformat(as_text(value))
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)

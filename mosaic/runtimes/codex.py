@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.model import Mode, Usage
 from mosaic.ports import (
@@ -32,15 +32,8 @@ from mosaic.runtimes.command import CommandRuntime, argument_prompt, pointer_pro
 from mosaic.runtimes.readers import (
     LONGEST_WORDS,
     EventReader,
-    as_dict,
-    as_dicts,
-    as_text,
-    as_usage,
+    Values,
     command_ran,
-    early_ending,
-    empty_ending,
-    ended_well,
-    failure,
     own_part,
     parse_object,
 )
@@ -89,8 +82,7 @@ class Codex(CommandRuntime):
     install_hint = "`npm install -g @openai/codex`"
     is_built_in = True
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start it."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         options = self.options(launch, "-m")
         resume = ("resume", launch.conversation) if launch.conversation else ()
         place = ("-C", str(launch.cwd))
@@ -115,18 +107,21 @@ class Codex(CommandRuntime):
             return Invocation(argv=(*argv, pointer_prompt(launch)), channel=PromptChannel.FILE)
         return Invocation(argv=(*argv, "-"), channel=PromptChannel.STDIN)
 
-    def has_conversation(self, conversation: str) -> bool:
+    def _new_reader(self) -> OutputReader:
+        return CodexReader()
+
+    def _has_conversation(self, conversation: str) -> bool:
         """Look for the file in which it keeps the thread."""
         return bool(conversation and self._rollouts(f"-{glob.escape(conversation)}"))
 
     def transcripts(self, sought: SoughtConversation) -> Sequence[Path]:
         """Return the thread's file: by its id, else the one whose prompt names the run."""
-        if self.spec.command:
+        if not self._is_own:
             return ()
         if sought.conversation:
             return self._rollouts(f"-{glob.escape(sought.conversation)}")[:1]
         earliest = sought.since.timestamp() - CLOCK_SECONDS
-        younger = [p for p in self._rollouts() if _changed_at(p) >= earliest]
+        younger = [path for path in self._rollouts() if _changed_at(path) >= earliest]
         return [path for path in younger if _is_of(path, sought)][:1]
 
     def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
@@ -139,10 +134,6 @@ class Codex(CommandRuntime):
         home = self.spec.env.get("CODEX_HOME") or os.environ.get("CODEX_HOME")
         folder = Path(home) if home else Path("~/.codex").expanduser()
         return sorted(folder.glob(f"sessions/*/*/*/rollout-*{end}.jsonl"))
-
-    def headless_reader(self) -> OutputReader:
-        """Return a fresh reader of `codex exec --json`."""
-        return CodexReader()
 
 
 class CodexReader(EventReader):
@@ -185,9 +176,9 @@ class CodexReader(EventReader):
             found = (cause for words, cause in CAUSES if re.search(words, self._failure or ""))
             cause = next(found, EndCause.API_ERROR)
             login = "run `codex login`, or set CODEX_API_KEY"
-            return failure("codex", cause, self._failure, login if cause is EndCause.AUTH else "")
+            return self.failure(cause, self._failure, login if cause is EndCause.AUTH else "")
         if not self._completed or end.exit_code != 0:
-            return early_ending("codex", end, has_begun=bool(self._thread))
+            return self.early_ending(end, has_begun=bool(self._thread))
         for words, refused in REFUSALS:
             if re.search(words, end.stderr_tail):
                 return Ending(
@@ -199,49 +190,46 @@ class CodexReader(EventReader):
                 )
         if not self._answer.strip():
             used = self._total.output_tokens if self._total else 0
-            return empty_ending("codex", has_worked=bool(used))
-        return replace(ended_well("codex"), warnings=tuple(self._warnings))
+            return self.empty_ending(has_worked=bool(used))
+        return replace(self.ended_well(), warnings=tuple(self._warnings))
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event reports."""
+    def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event.get("type")
-        if kind == "thread.started" and as_text(event.get("thread_id")):
-            self._thread = as_text(event["thread_id"])
+        if kind == "thread.started" and event.text("thread_id"):
+            self._thread = event.text("thread_id")
             yield ConversationKnown(conversation=self._thread)
         elif kind == "turn.started":
             self._completed, self._failure = False, None
         elif kind == "turn.completed":
             self._completed = True
-            self._total = as_usage(as_dict(event.get("usage")))
+            self._total = event.object("usage").usage()
             yield UsageSeen(usage=self._total)
         elif kind == "turn.failed":
-            self._failure = as_text(as_dict(event.get("error")).get("message")) or "no word why"
-        elif kind == "error" and "Reconnecting" in as_text(event.get("message")):
-            self._warn(as_text(event["message"]))
-            yield RetrySeen(attempt=0, detail=as_text(event["message"]))
+            self._failure = event.object("error").text("message") or "no word why"
+        elif kind == "error" and "Reconnecting" in event.text("message"):
+            self._warn(event.text("message"))
+            yield RetrySeen(attempt=0, detail=event.text("message"))
         elif kind == "item.completed":
-            yield from self._item(as_dict(event.get("item")))
+            yield from self._item(event.object("item"))
 
     def _warn(self, words: str) -> None:
         words = " ".join(words.split())[:LONGEST_WORDS]
         if words and words not in self._warnings and len(self._warnings) < MOST_WARNINGS:
             self._warnings.append(words)
 
-    def _item(self, item: dict[str, Any]) -> Iterator[Observation]:
+    def _item(self, item: Values) -> Iterator[Observation]:
         kind = item.get("type")
         if kind == "error":
-            self._warn(as_text(item.get("message")))
+            self._warn(item.text("message"))
         elif kind == "agent_message":
-            self._answer = as_text(item.get("text"))
+            self._answer = item.text("text")
             yield MessageSeen(text=self._answer)
         elif kind == "command_execution":
-            command = inner_command(as_text(item.get("command")))
+            command = inner_command(item.text("command"))
             yield command_ran(command, item.get("exit_code"), failed=item.get("status") == "failed")
         elif kind == "file_change" and item.get("status") == "completed":
-            for change in as_dicts(item.get("changes")):
-                yield FileTouched(
-                    path=as_text(change.get("path")), kind=as_text(change.get("kind")) or "update"
-                )
+            for change in item.objects("changes"):
+                yield FileTouched(path=change.text("path"), kind=change.text("kind") or "update")
 
 
 def _changed_at(path: Path) -> float:
@@ -258,7 +246,7 @@ def _is_of(path: Path, sought: SoughtConversation) -> bool:
             head = source.read(HEAD_BYTES)
     except OSError:
         return False
-    meta = as_dict((parse_object(head.partition(b"\n")[0]) or {}).get("payload"))
+    meta = (parse_object(head.partition(b"\n")[0]) or Values()).object("payload")
     return meta.get("cwd") == str(sought.cwd) and sought.mark.encode() in head
 
 

@@ -8,22 +8,12 @@ the tokens of the thread so far, and how each turn ended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mosaic.model import Usage
 from mosaic.ports import ConversationKnown, FileTouched, MessageSeen, UsageSeen
 from mosaic.runtimes.claude_transcript import parse_time
 from mosaic.runtimes.codex import CodexReader
-from mosaic.runtimes.readers import (
-    as_count,
-    as_dict,
-    as_dicts,
-    as_list,
-    as_text,
-    command_ran,
-    ended_well,
-    parse_object,
-)
+from mosaic.runtimes.readers import EventReader, Values, as_text, command_ran, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,22 +42,21 @@ class CodexRolloutReader(CodexReader):
     def feed(self, line: bytes) -> list[Observation]:
         """Take one whole line."""
         event = self._own(line)
-        return list(self.observe(event)) if event else []
+        return list(self._observe(event)) if event else []
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the last turn's failure, else by the exit code."""
         if self._failure is not None or end.exit_code == 0:
             self._completed = True
-            return super().judge(end) if self._failure else ended_well("codex")
-        return super(CodexReader, self).judge(end)
+            return super().judge(end) if self._failure else self.ended_well()
+        return EventReader.judge(self, end)
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what a line reports."""
-        payload = as_dict(event.get("payload"))
+    def _observe(self, event: Values) -> Iterator[Observation]:
+        payload = event.object("payload")
         kind = payload.get("type")
         if event.get("type") == "session_meta":
-            self._thread = as_text(payload.get("id"))
-            self.version = as_text(payload.get("cli_version"))
+            self._thread = payload.text("id")
+            self.version = payload.text("cli_version")
             yield ConversationKnown(conversation=self._thread)
         elif event.get("type") != "event_msg":
             return
@@ -75,41 +64,40 @@ class CodexRolloutReader(CodexReader):
             self._completed, self._failure = False, None
         elif kind == "task_complete":
             self._completed = True
-            self._failure = as_text(as_dict(payload.get("error")).get("message")) or None
+            self._failure = payload.object("error").text("message") or None
         elif kind == "token_count":
-            yield from self._tokens_of(as_dict(payload.get("info")))
+            yield from self._tokens_of(payload.object("info"))
         elif kind == "item_completed":
-            yield from self._kept_item(as_dict(payload.get("item")))
+            yield from self._kept_item(payload.object("item"))
 
-    def _tokens_of(self, info: dict[str, Any]) -> Iterator[Observation]:
-        given = as_dict(info.get("total_token_usage"))
+    def _tokens_of(self, info: Values) -> Iterator[Observation]:
+        given = info.object("total_token_usage")
         if not given:
             return
-        self._total = Usage(
-            input_tokens=as_count(given.get("input_tokens")),
-            output_tokens=as_count(given.get("output_tokens")),
-            cached_input_tokens=as_count(given.get("cached_input_tokens")),
-        )
+        self._total = given.usage()
         yield UsageSeen(usage=self._total)
 
-    def _kept_item(self, item: dict[str, Any]) -> Iterator[Observation]:
+    def _kept_item(self, item: Values) -> Iterator[Observation]:
         kind = item.get("type")
         if kind == "AgentMessage":
-            self._answer = "\n".join(as_text(p.get("text")) for p in as_dicts(item.get("content")))
+            self._answer = "\n".join(p.text("text") for p in item.objects("content"))
             yield MessageSeen(text=self._answer)
         elif kind == "CommandExecution":
-            parts = [as_text(part) for part in as_list(item.get("command"))]
+            given = item.get("command")
+            parts = [as_text(part) for part in given] if isinstance(given, list) else []
             is_shell = len(parts) == SHELL_PARTS and parts[1] in ("-c", "-lc")
             words = parts[2] if is_shell else " ".join(parts)
             yield command_ran(words, item.get("exit_code"), failed=item.get("status") == "failed")
         elif kind == "FileChange":
-            for path, change in as_dict(item.get("changes")).items():
-                yield FileTouched(path=path, kind=as_text(as_dict(change).get("type")) or "update")
+            changes = item.object("changes")
+            for path in changes:
+                kind = changes.object(path).text("type") or "update"
+                yield FileTouched(path=as_text(path), kind=kind)
 
-    def _own(self, line: bytes) -> dict[str, Any] | None:
+    def _own(self, line: bytes) -> Values | None:
         event = parse_object(line)
         if event is None:
             return None
-        time = parse_time(event.get("timestamp"))
+        time = parse_time(event.text("timestamp"))
         is_old = time is not None and time < self._since
         return None if is_old and event.get("type") != "session_meta" else event

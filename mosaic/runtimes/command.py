@@ -26,7 +26,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.machine.environment import child_environment
 from mosaic.machine.process import install_path
@@ -41,15 +41,7 @@ from mosaic.ports import (
     UsageSeen,
 )
 from mosaic.records import replace
-from mosaic.runtimes.readers import (
-    ExitCodeReader,
-    TextReader,
-    as_money,
-    as_text,
-    as_usage,
-    command_ran,
-    parse_object,
-)
+from mosaic.runtimes.readers import ExitCodeReader, TextReader, Values, command_ran, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -70,7 +62,6 @@ CLAUDE_MARK = re.compile(
     "CLAUDE_CODE_(?:SESSION_.*|CHILD_.*|MESSAGING_.*|ENTRYPOINT|SSE_PORT|EXECPATH)"
 )
 """More of them, of which each version adds some. A user's own settings have other names."""
-"""Variables by which an agent marks what it starts. A user's own settings are not touched."""
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 # `-P`: a repository may hold a folder called `mosaic` or a `json.py`.
 DEMO_START = (
@@ -90,32 +81,22 @@ class CommandRuntime:
     def __init__(self, spec: RuntimeSpec) -> None:
         self.spec = spec
         self.name = spec.name
-
-        self.program = spec.command[0] if spec.command else self.name
-
-    @property
-    def reports_commands(self) -> bool:
-        """Whether its output names every command that it runs."""
-        return self.is_built_in or self.spec.tells_commands
-
-    @property
-    def _is_own(self) -> bool:
+        self.program = spec.command[0] if spec.command else spec.name
+        self.reports_commands = self.is_built_in or spec.tells_commands
+        self._is_own = self.is_built_in and not spec.command
         """Whether it is the built-in command line, and no other by its name."""
-        return self.is_built_in and not self.spec.command
 
     def can_continue(self, conversation: str) -> bool:
         """Tell whether a conversation can be continued."""
-        if self._is_own:
-            return self.has_conversation(conversation)
-        return bool(conversation and self.spec.resume)
+        can = self._has_conversation(conversation) if self._is_own else self.spec.resume
+        return bool(conversation and can)
 
-    def has_conversation(self, conversation: str) -> bool:
-        """Tell whether the built-in command line still has a conversation."""
+    def _has_conversation(self, conversation: str) -> bool:
         return bool(conversation)
 
     def invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
-        made = self.own_invocation(launch) if self._is_own else self._custom_invocation(launch)
+        made = self._own_invocation(launch) if self._is_own else self._custom_invocation(launch)
         return replace(
             made,
             env=self.spec.env,
@@ -133,8 +114,7 @@ class CommandRuntime:
         del sought
         return None
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start the built-in command line."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         raise NotImplementedError
 
     def options(self, launch: Launch, model_option: str) -> tuple[str, ...]:
@@ -147,10 +127,9 @@ class CommandRuntime:
         """Return a fresh reader for one run's stdout."""
         if mode is Mode.INTERACTIVE and self.is_built_in:
             return ExitCodeReader(self.name)
-        return self.headless_reader()
+        return self._new_reader()
 
-    def headless_reader(self) -> OutputReader:
-        """Return a fresh reader for a run whose output is captured."""
+    def _new_reader(self) -> OutputReader:
         return LineReader(self.program)
 
     def probe(self) -> Probe:
@@ -239,8 +218,7 @@ class Demo(CommandRuntime):
     def __init__(self, spec: RuntimeSpec) -> None:
         super().__init__(replace(spec, command=()))  # it is always this program
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start it."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         resume = ("--resume", launch.conversation) if launch.conversation else ()
         start = (sys.executable, "-P", "-c", DEMO_START, PACKAGE_PARENT)
         argv = (*start, "--capsule", str(launch.capsule_file), *resume, *self.spec.args)
@@ -249,7 +227,7 @@ class Demo(CommandRuntime):
     def reader(self, mode: Mode) -> OutputReader:
         """Return a fresh reader for one run's stdout, which is captured in every mode."""
         del mode
-        return self.headless_reader()
+        return self._new_reader()
 
     def probe(self) -> Probe:
         """Return what is known of it without a look: it is always there."""
@@ -284,24 +262,22 @@ class LineReader(TextReader):
         del before
         return self._usage
 
-    def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
+    def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event["type"]
-        if kind == "conversation" and as_text(event.get("id")):
-            yield ConversationKnown(conversation=as_text(event["id"]))
+        if kind == "conversation" and event.text("id"):
+            yield ConversationKnown(conversation=event.text("id"))
         elif kind == "message":
-            self._message = as_text(event.get("text"))
+            self._message = event.text("text")
             yield MessageSeen(text=self._message)
         elif kind == "command":
             yield command_ran(event.get("command"), event.get("exit_code"))
         elif kind == "file":
-            yield FileTouched(
-                path=as_text(event.get("path")), kind=as_text(event.get("kind")) or "update"
-            )
+            yield FileTouched(path=event.text("path"), kind=event.text("kind") or "update")
         elif kind == "usage":
-            self._usage = replace(as_usage(event), cost_usd=as_money(event.get("cost_usd")))
+            self._usage = replace(event.usage(), cost_usd=event.money("cost_usd"))
             yield UsageSeen(usage=self._usage)
 
 
-def _typed_object(line: bytes) -> dict[str, Any] | None:
+def _typed_object(line: bytes) -> Values | None:
     event = parse_object(line)
     return event if event is not None and isinstance(event.get("type"), str) else None

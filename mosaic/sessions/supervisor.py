@@ -270,7 +270,7 @@ class Supervisor:
             try:
                 self._watch(self._follower.progress(time.monotonic() - self._started))
             except OSError:
-                self._watch = None  # nobody looks any more, which is nothing to the agent
+                self._watch = None  # its reader has gone away, which does not concern the agent
 
     def _heed_time_limit(self) -> None:
         limit = self._order.timeout_seconds

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import (
@@ -29,10 +29,9 @@ from mosaic.machine.identity import (
     started_moment,
     unseen_identity,
 )
-from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import list_marked
 from mosaic.model import Session, SessionLock, Status
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.sessions.liveness import (
     FoundLock,
     Judgement,
@@ -59,8 +58,7 @@ LATE_SECONDS = 120.0
 process that was given its pid."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """A living process that an agent of this mission is, or started."""
 
     identity: ProcessIdentity
@@ -81,7 +79,7 @@ def find_sessions(snapshot: Snapshot) -> list[FoundLock]:
         session = snapshot.document.mission.sessions.find(session_id)
         if session_id not in locked and _still_counts(processes, session):
             found.append(_found_by_mark(session_id, processes, session, snapshot.layout))
-    unseen = _judge_unseen(snapshot, marked)
+    unseen = _judge_unseen(snapshot, {*locked, *marked})
     return [*found, *(each for each in unseen if _keeps_its_task(each, snapshot))]
 
 
@@ -92,20 +90,22 @@ def live_or_unknown(snapshot: Snapshot) -> list[FoundLock]:
 
 def find_lost(snapshot: Snapshot) -> list[FoundLock]:
     """Return sessions of this machine without an end, a lock or anything that lives of them."""
-    return [found for found in _judge_unseen(snapshot) if found.is_dead]
+    seen = {lock.session_id for _, lock in list_locks(snapshot.layout)}
+    if all(each.id in seen for each in snapshot.document.mission.sessions.without_end()):
+        return []  # as a rule: no process is looked at
+    seen |= _find_marked_sessions(snapshot.layout).keys()
+    return [found for found in _judge_unseen(snapshot, seen) if found.is_dead]
 
 
-def _judge_unseen(snapshot: Snapshot, marked: Collection[str] | None = None) -> list[FoundLock]:
-    """Judge the listed sessions without an end, of which neither lock nor process is seen."""
+def _judge_unseen(snapshot: Snapshot, seen: Collection[str]) -> list[FoundLock]:
+    """Judge the listed sessions without an end of which neither lock nor process was seen."""
     layout = snapshot.layout
-    locks = list_locks(layout) + list_locks(layout, copied=True)
-    known = {lock.session_id for _, lock in locks}
-    open_sessions = snapshot.document.mission.sessions.without_end()
-    waiting = [session for session in open_sessions if session.id not in known]
-    if marked is None:
-        marked = _find_marked_sessions(layout) if waiting else ()
-    judged = [(each, _judge_unlocked(each, layout)) for each in waiting if each.id not in marked]
-    return [_found_by_list(each, judgement, layout) for each, judgement in judged if judgement]
+    known = {*seen, *(lock.session_id for _, lock in list_locks(layout, copied=True))}
+    waiting = (s for s in snapshot.document.mission.sessions.without_end() if s.id not in known)
+    judged = ((session, _judge_unlocked(session, layout)) for session in waiting)
+    return [
+        _found_by_list(session, judgement, layout) for session, judgement in judged if judgement
+    ]
 
 
 def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
@@ -115,13 +115,13 @@ def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
     for identity, session_id in list_marked("MISSION_SESSION", under=""):
         environ = find_environment(identity.pid, "MISSION_")
         if session_id and os.path.realpath(environ.get("MISSION_FILE", "")) == mission_file:
-            found.setdefault(session_id, []).append(Marked(identity=identity, environ=environ))
+            found.setdefault(session_id, []).append(Marked(identity, environ))
     for processes in found.values():
         processes.sort(key=lambda each: (len(each.identity.started_at), each.identity.started_at))
     own = os.environ.get("MISSION_SESSION")
     if own and own not in found and os.environ.get("MISSION_FILE") == str(layout.mission_file):
         # The agent that started this command is hidden from it, as in a sandbox.
-        found[own] = [Marked(identity=unseen_identity(0), environ=dict(os.environ))]
+        found[own] = [Marked(unseen_identity(0), dict(os.environ))]
     return found
 
 
@@ -129,13 +129,13 @@ def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     """Judge a listed session without end, lock and marked processes; None: it lives elsewhere."""
     if session.host != host_name():
         return unknown(f"it ran on `{session.host}`, and has no lock here")
-    run = _find_run(session, layout)
-    if session.run_id and is_run_held(run.dir if run else _lost_run_dir(session, layout)):
+    run = _run_of(session, layout)
+    if session.run_id and is_run_held(run.dir):
         return alive("its supervisor still runs; its lock is gone")
     if not sees_every_process() and find_environment(1, "MISSION_SESSION="):
         # This pid namespace was made by an agent: others are hidden.
         return unknown("it ran outside of the sandbox that this command runs in")
-    state = run.find_state() if run is not None else None
+    state = run.find_state()
     if state is None:
         return _judge_by_number(session, layout)
     if state.agent is None:
@@ -148,11 +148,6 @@ def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     if _is_marked_elsewhere(state.agent.pid, layout):
         return None
     return alive(f"its agent still runs as pid {state.agent.pid}; its lock is gone")
-
-
-def _lost_run_dir(session: Session, layout: Layout) -> Path:
-    folder = layout.runs_dir / safe_segment(session.last_task_id or "")
-    return folder / safe_segment(session.run_id or "")
 
 
 def is_of_another_run(process: ProcessIdentity, run: Run) -> bool:
@@ -225,7 +220,7 @@ def _found_by_mark(
     known = session or Session(id=session_id, runtime="", started_at=utc_now())
     task_id = agent.environ.get("MISSION_TASK", "")
     lock = replace(_lock_of(known, agent.identity, layout), task_id=task_id, run_id=agent.run_id)
-    judgement = replace(alive(because), is_stopped=is_stopped)
+    judgement = Judgement(Life.ALIVE, because, is_stopped)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
 
 
@@ -249,17 +244,19 @@ def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> Fo
     is_away = session.host != host_name()
     if is_away:
         process = replace(process, boot_id="", namespace="")
-    run = _find_run(session, layout)
-    meta = run.find_meta() if run is not None else None
+    meta = _run_of(session, layout).find_meta()
     in_worktree = is_away or (meta is not None and _is_in_worktree(meta.cwd, layout))
     lock = _lock_of(session, process, layout)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
 
 
-def _find_run(session: Session, layout: Layout) -> Run | None:
-    from mosaic.runs.folders import find_run  # start-up: hardly ever needed
+def _run_of(session: Session, layout: Layout) -> Run:
+    """Return the run of a session, of whatever task; it may be gone."""
+    from mosaic.runs.folders import find_run, run_of  # start-up: hardly ever needed
 
-    return find_run(layout.runs_dir, session.run_id or "")
+    runs_dir, run_id = layout.runs_dir, session.run_id or ""
+    found = find_run(runs_dir, run_id)
+    return found or run_of(runs_dir, session.last_task_id or "", run_id)
 
 
 def _found(
@@ -271,7 +268,7 @@ def _found(
     """
     own = layout.session_locks_dir / f"{lock.session_id}.lock"
     path = own if in_worktree else layout.session_lock
-    return FoundLock(path=path, lock=lock, judgement=judgement, is_on_record=False)
+    return FoundLock(path, lock, judgement, is_on_record=False)
 
 
 def _is_in_worktree(folder: str, layout: Layout) -> bool:

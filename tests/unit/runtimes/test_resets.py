@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mosaic.ports import EndCause
-from mosaic.runtimes.readers import failure, find_reset
+from mosaic.runtimes.readers import EventReader, find_reset
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 
@@ -38,8 +38,9 @@ def test_the_moment_is_read(words: str, reset: datetime | None) -> None:
 
 def test_a_failure_of_a_limit_carries_the_moment() -> None:
     words = "usage limit reached|1795699800"
-    assert failure("codex", EndCause.PLAN_LIMIT, words).retry_at is not None
-    assert failure("codex", EndCause.QUOTA, words).retry_at is None
+    reader = EventReader("codex")
+    assert reader.failure(EndCause.PLAN_LIMIT, words).retry_at is not None
+    assert reader.failure(EndCause.QUOTA, words).retry_at is None
 
 
 @given(st.text())
