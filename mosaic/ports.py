@@ -142,6 +142,8 @@ class EndCause(StrEnum):
     """It ended well but answered nothing."""
     REFUSED = "refused"
     """It ended well but was not allowed to do something."""
+    LEFT = "left"
+    """A person at the terminal left it."""
     AUTH = "auth"
     RATE_LIMIT = "rate_limit"
     PLAN_LIMIT = "plan_limit"
@@ -243,6 +245,13 @@ class OutputReader(Protocol):
         """
 
 
+class TranscriptReader(OutputReader, Protocol):
+    """Reads what an agent keeps of a conversation itself, as another reads its stdout."""
+
+    version: str
+    """The version of the agent that wrote what was understood last; empty when nothing was."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SoughtConversation:
     """Whose transcript is looked for: that of one run."""
@@ -293,7 +302,7 @@ class Runtime(Protocol):
         Never a guess: a file is named after the conversation, or holds the mark of the run.
         """
 
-    def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
+    def transcript_reader(self, sought: SoughtConversation) -> TranscriptReader | None:
         """Return a fresh reader for the lines of those files; None where nobody can read them."""
 
     def probe(self) -> Probe:

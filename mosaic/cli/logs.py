@@ -148,7 +148,7 @@ def _reader(asked: Asked) -> OutputReader | None:
 
     try:
         meta = asked.run.meta()
-        return reader_of(meta, asked.document.mission, meta.mode)
+        return reader_of(asked.run, meta, asked.document.mission)
     except MissionError:
         return None
 

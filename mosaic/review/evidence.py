@@ -30,6 +30,7 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.runs.transcript import marked_lines
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.changes import TreePair, changes_of_pairs, tree_pair, trees_of
+from mosaic.sessions.output import reader_of
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         pairs=tuple(pairs),
         since=since,
         ran=tuple(command for _, command in ran),
-        knows_all_commands=bool(agents) and all(_reports_all(meta, mission) for _, meta in agents),
+        knows_all_commands=bool(agents)
+        and all(_reports_all(run, meta, mission) for run, meta in agents),
         caveats=tuple(dict.fromkeys((*gaps.unknown, *gaps.caveats))),
         unknown=tuple(gaps.unknown),
         roots=tuple(sorted({*roots, *(os.path.realpath(root) for root in roots)})),
@@ -225,25 +227,26 @@ def _is_there(top: Path, name: str) -> bool:
     return found is not None and has_object(top, name)
 
 
-def _reports_all(meta: RunMeta, mission: Mission) -> bool:
+def _reports_all(run: Run, meta: RunMeta, mission: Mission) -> bool:
     try:
         runtime = get_runtime(meta.runtime, mission.runtimes)
     except MissionError:
         return False
-    return meta.mode is Mode.HEADLESS and runtime.reports_commands
+    is_seen = meta.mode is Mode.HEADLESS or run.transcript.exists()
+    return is_seen and runtime.reports_commands
 
 
 def _commands_of_agents(
     agents: Sequence[tuple[Run, RunMeta]], mission: Mission, caveats: list[str]
 ) -> Iterator[tuple[str, RanCommand]]:
     for run, meta in agents:
-        if meta.mode is Mode.INTERACTIVE:
+        if meta.mode is Mode.INTERACTIVE and not run.transcript.exists():
             caveats.append(f"run `{run.id}` was interactive: its commands are not known")
             continue
-        if not _reports_all(meta, mission):
+        if not _reports_all(run, meta, mission):
             caveats.append(f"`{meta.runtime}` does not report every command it runs")
         try:
-            reader = get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
+            reader = reader_of(run, meta, mission)
         except MissionError:
             caveats.append(f"the transcript of `{meta.runtime}` cannot be read any more")
             continue

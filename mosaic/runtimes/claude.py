@@ -44,7 +44,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mosaic.model import RuntimeSpec
-    from mosaic.ports import Launch, Observation, OutputReader, ProcessEnd, SoughtConversation
+    from mosaic.ports import (
+        Launch,
+        Observation,
+        OutputReader,
+        ProcessEnd,
+        SoughtConversation,
+        TranscriptReader,
+    )
 
 PERMISSIONS = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
 LOOK_ONLY = ("--permission-mode", "plan")
@@ -113,10 +120,12 @@ class Claude(CommandRuntime):
         main = self._kept(sought.conversation, ".jsonl")
         return (*main, *self._kept(sought.conversation, "/subagents/agent-*.jsonl"))
 
-    def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
+    def transcript_reader(self, sought: SoughtConversation) -> TranscriptReader | None:
         """Return a reader of its own part of the conversation."""
         from mosaic.runtimes.claude_transcript import ClaudeTranscriptReader  # start-up
 
+        if not self._is_own:
+            return None
         return ClaudeTranscriptReader(sought.conversation or "", sought.since)
 
     def _kept(self, conversation: str, rest: str) -> list[Path]:

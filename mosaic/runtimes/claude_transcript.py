@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mosaic.model import Usage, sum_usage
-from mosaic.ports import EndCause, MessageSeen
+from mosaic.ports import EndCause, MessageSeen, UsageSeen
 from mosaic.records import replace
 from mosaic.runtimes.claude import ClaudeReader, cause_of_error, plain_usage
 from mosaic.runtimes.readers import EventReader, Values, own_part, parse_object
@@ -106,6 +106,7 @@ class ClaudeTranscriptReader(ClaudeReader):
         elif not is_error:
             return  # words that it puts in for the model, when a conversation goes on
         self._error = event if is_error else None
+        yield UsageSeen(usage=self.usage(Usage()) or Usage())
         for seen in self._said(message):
             if isinstance(seen, MessageSeen) and not event.get("isSidechain"):
                 self._answer = seen.text

@@ -41,7 +41,14 @@ from mosaic.runtimes.readers import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mosaic.ports import Launch, Observation, OutputReader, ProcessEnd, SoughtConversation
+    from mosaic.ports import (
+        Launch,
+        Observation,
+        OutputReader,
+        ProcessEnd,
+        SoughtConversation,
+        TranscriptReader,
+    )
 
 LONGEST_STDIN_CHARS = 1_000_000
 """It refuses more than 1,048,576 characters."""
@@ -124,11 +131,11 @@ class Codex(CommandRuntime):
         younger = [path for path in self._rollouts() if _changed_at(path) >= earliest]
         return [path for path in younger if _is_of(path, sought)][:1]
 
-    def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
+    def transcript_reader(self, sought: SoughtConversation) -> TranscriptReader | None:
         """Return a reader of its own part of the thread."""
         from mosaic.runtimes.codex_rollout import CodexRolloutReader  # start-up
 
-        return CodexRolloutReader(sought.since)
+        return CodexRolloutReader(sought.since) if self._is_own else None
 
     def _rollouts(self, end: str = "") -> list[Path]:
         home = self.spec.env.get("CODEX_HOME") or os.environ.get("CODEX_HOME")

@@ -47,7 +47,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mosaic.model import RuntimeSpec
-    from mosaic.ports import Launch, Observation, OutputReader, SoughtConversation
+    from mosaic.ports import (
+        Launch,
+        Observation,
+        OutputReader,
+        SoughtConversation,
+        TranscriptReader,
+    )
 
 LONGEST_ARGUMENT_BYTES = 100_000
 """The kernel refuses one argument of 131,072 bytes; this leaves room for others."""
@@ -109,7 +115,7 @@ class CommandRuntime:
         del sought
         return ()
 
-    def transcript_reader(self, sought: SoughtConversation) -> OutputReader | None:
+    def transcript_reader(self, sought: SoughtConversation) -> TranscriptReader | None:
         """Return a reader of those files."""
         del sought
         return None

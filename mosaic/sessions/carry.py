@@ -26,7 +26,7 @@ from mosaic.runs.report import AgentReport, read_report
 from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import Source, keep_begin_tree, take_begin_tree, take_checkpoint
 from mosaic.sessions.decide import decide_step_outcome
-from mosaic.sessions.output import reader_of
+from mosaic.sessions.output import follow_output
 from mosaic.sessions.record_end import (
     Settled,
     earlier_usage,
@@ -84,11 +84,12 @@ class RunCarrier:
             state_dir=document.layout.state_dir,
             settings=document.mission.runs,
         )
-        self._reader = reader_of(self.meta, document.mission, order.mode)
+        self._follower = follow_output(self.run, self.meta, document.mission, order.conversation)
+        self._reader = self._follower.reader
         self._supervisor = Supervisor(
             self.run,
             order,
-            self._reader,
+            self._follower,
             settings=document.mission.runs,
             save=self._save,
             watch=watch,
@@ -199,7 +200,7 @@ class RunCarrier:
             end,
             usage=self._reader.usage(before or Usage(cost_usd=0.0)),
             answer=self._reader.answer,
-            lost_output=lost_output_words(self.run),
+            lost_output=(*lost_output_words(self.run), *self._follower.unknown_words()),
             report=read_report(self.run),
         )
         try:

@@ -114,15 +114,13 @@ def natural_reason(ending: Ending, exit_code: int) -> EndReason:
     return EndReason.CRASHED if killed else EndReason.FAILED
 
 
-def are_gates_due(policy: GatePolicy, mode: Mode, found: Status) -> bool:
+def are_gates_due(policy: GatePolicy, found: Status) -> bool:
     """Tell whether the gates run by themselves after a run that left its task in this status."""
     is_finished = found in (Status.REVIEW, Status.DONE)
-    return mode is Mode.HEADLESS and (
-        policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and is_finished)
-    )
+    return policy is GatePolicy.ALWAYS or (policy is GatePolicy.FINISHED and is_finished)
 
 
-def lacks_on_record(events: Iterable[Event], mission: Mission, mode: Mode) -> tuple[str, ...]:
+def lacks_on_record(events: Iterable[Event], mission: Mission) -> tuple[str, ...]:
     """Return what finished work lacks as its run's events say, where nobody stayed to the end.
 
     Gates that were due and were not run to their end are lacking too. `mission` has the rules
@@ -136,7 +134,7 @@ def lacks_on_record(events: Iterable[Event], mission: Mission, mode: Mode) -> tu
         ):
             lacks.append(event.message)
         passed += event.type == EventType.GATE_PASSED
-    due = mode is Mode.HEADLESS and mission.review.gates is not GatePolicy.NEVER
+    due = mission.review.gates is not GatePolicy.NEVER
     try:
         expected = len(parse_gates(mission.quality_gates)) if due else 0
     except MissionError:

@@ -92,7 +92,7 @@ class SessionCarrier(RunCarrier):
         else:
             lacks = _scope_lacks(self, snapshot, mission, task, changed)
             note_plan_edits(run, snapshot, task)
-        if are_gates_due(mission.review.gates, meta.mode, task.status):
+        if are_gates_due(mission.review.gates, task.status):
             if end.ended is not EndReason.STOPPED:
                 lacks += _gate_lacks(self, snapshot, mission, changed)
             elif mission.quality_gates:

@@ -8,12 +8,15 @@ and all that comes after the latter.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import is_line
 from mosaic.machine.clock import utc_now
+from mosaic.model import Mode, Usage
 from mosaic.ports import (
     CommandRan,
     ConversationKnown,
@@ -21,11 +24,13 @@ from mosaic.ports import (
     MessageSeen,
     Observation,
     RetrySeen,
+    SoughtConversation,
     ToolRefused,
     UsageSeen,
 )
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
+from mosaic.runs.masking import masked_forms
 from mosaic.runs.transcript import (
     Transcript,
     Unread,
@@ -34,11 +39,11 @@ from mosaic.runs.transcript import (
     telling_lines,
 )
 from mosaic.runtimes import get_runtime
-from mosaic.runtimes.readers import TextReader
+from mosaic.runtimes.readers import TextReader, parse_object
 
 if TYPE_CHECKING:
-    from mosaic.model import Mission, Mode, Usage
-    from mosaic.ports import OutputReader
+    from mosaic.model import Mission
+    from mosaic.ports import OutputReader, Runtime, TranscriptReader
     from mosaic.runs.record import Run, RunMeta
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.layout import Layout
@@ -54,6 +59,9 @@ MOST_LINES = 20_000
 """A block of more lines is read in haste as well."""
 MOST_BEHIND_BYTES = 256 << 20
 """What is further behind when its writer has ended is skipped."""
+MOST_KEPT_BYTES = 64 << 20
+"""So much of what an agent keeps itself is copied into the run's transcript."""
+LOOK_SECONDS = 1.0
 LONGEST_WORDS = 500
 LONGEST_ID = 200
 IN_HASTE = "it writes faster than its output can be read along"
@@ -73,11 +81,28 @@ class Progress:
 
 
 class OutputFollower:
-    """Reads stdout.log as it grows, line by line, and keeps the structured lines apart."""
+    """Reads a growing file, line by line, and keeps the structured lines apart.
 
-    def __init__(self, run: Run, reader: OutputReader, *, conversation: str | None = None) -> None:
-        self._run = run
-        self._reader = reader
+    Args:
+        run: whose output it is.
+        reader: understands its lines.
+        conversation: the runtime's own session id, where it is known.
+        source: the file; None means stdout.log.
+    """
+
+    hurries = True
+    """Whether what is written too fast is read in haste."""
+
+    def __init__(
+        self,
+        run: Run,
+        reader: OutputReader,
+        *,
+        conversation: str | None = None,
+        source: Path | None = None,
+    ) -> None:
+        self._path = source or run.stdout_log
+        self.reader = reader
         self.conversation = conversation
         self._named: list[str] = []
         self._source: int | None = None
@@ -101,7 +126,7 @@ class OutputFollower:
         """
         if self._source is None:
             try:
-                self._source = os.open(self._run.stdout_log, os.O_RDONLY | os.O_CLOEXEC)
+                self._source = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             except (FileNotFoundError, NotADirectoryError):
                 return []
         if limit_bytes is None:
@@ -114,7 +139,7 @@ class OutputFollower:
             self.output_bytes += len(chunk)
             self._heard_at = time.monotonic()
             is_dense = chunk.count(b"\n") > MOST_LINES
-            self._in_haste = is_dense or self._behind() > BEHIND_BYTES
+            self._in_haste = self.hurries and (is_dense or self._behind() > BEHIND_BYTES)
             self._take(chunk)
         named, self._named = self._named, []
         return named
@@ -134,11 +159,18 @@ class OutputFollower:
         """How much was not looked at line by line."""
         return Unread(passed_over_bytes=self._passed_over, skipped_bytes=self._skipped)
 
-    def finish(self) -> None:
-        """Take a last line that has no newline."""
+    def _take_rest(self) -> None:
         if self._partial and not self._skipping:
             self._read_line(bytes(self._partial))
         self._partial.clear()
+
+    def unknown_words(self) -> list[str]:
+        """Return what is not known of what the agent did, in words, beside `unread`."""
+        return []
+
+    def finish(self) -> None:
+        """Take a last line that has no newline."""
+        self._take_rest()
         self._in_haste = False
         if not self._skipped:
             self._transcript.share()
@@ -178,7 +210,7 @@ class OutputFollower:
 
     def _glance(self, chunk: bytes, start: int, stop: int) -> None:
         """Look at the lines of a block that tell most, and keep all that are structured."""
-        marks = self._reader.marks
+        marks = self.reader.marks
         if marks and not self._skipped:
             self._transcript.keep(structured_part(chunk, start, stop))
         lines = telling_lines(chunk, start, stop, marks)
@@ -212,13 +244,16 @@ class OutputFollower:
             self._partial.clear()
 
     def _read_line(self, line: bytes) -> None:
-        if not self._skipped and self._reader.structured(line):
-            self._transcript.keep(line + b"\n")
+        if not self._skipped and self.reader.structured(line):
+            self._keep(line)
         self._feed(line)
+
+    def _keep(self, line: bytes) -> None:
+        self._transcript.keep(line + b"\n")
 
     def _feed(self, line: bytes) -> None:
         """Take note of what a line tells, but for a conversation that no record could name."""
-        for seen in self._reader.feed(line):
+        for seen in self.reader.feed(line):
             if isinstance(seen, UsageSeen):
                 self._usage = seen.usage
             elif not isinstance(seen, ConversationKnown):
@@ -228,11 +263,161 @@ class OutputFollower:
                 self._named.append(seen.conversation)
 
 
-def reader_of(meta: RunMeta, mission: Mission, mode: Mode) -> OutputReader:
-    """Return who understands what a run writes."""
-    if meta.session_id is None and meta.panel_id is None:
+class _KeptFile(OutputFollower):
+    """Follows one file that an agent keeps; its lines go into the run's transcript, masked."""
+
+    hurries = False  # most of a long conversation may be older than the run
+
+    def __init__(
+        self, run: Run, reader: OutputReader, source: Path, transcript: Transcript
+    ) -> None:
+        super().__init__(run, reader, source=source)
+        self._transcript = transcript
+        self._kept_bytes = 0
+
+    def _keep(self, line: bytes) -> None:
+        self._kept_bytes += len(line)
+        if self._kept_bytes > MOST_KEPT_BYTES:
+            return
+        masked = masked_forms(line.decode("utf-8", "replace")).encode("utf-8", "replace")
+        if parse_object(masked) is not None:
+            self._transcript.keep(masked + b"\n")
+
+    def finish(self) -> None:
+        """Take a last line that has no newline."""
+        self._take_rest()
+
+
+class TranscriptFollower:
+    """Reads along what an agent in a terminal keeps of its conversation itself.
+
+    It is used as an `OutputFollower` is. The files are there once the agent has accepted its
+    prompt; they are looked for until then, and after, since sub-agents have their own.
+    """
+
+    def __init__(
+        self, run: Run, runtime: Runtime, sought: SoughtConversation, reader: TranscriptReader
+    ) -> None:
+        self.reader = reader
+        self.conversation = sought.conversation
+        self.unread = Unread()
+        self._run = run
+        self._runtime = runtime
+        self._sought = sought
+        self._transcript = Transcript(run)
+        self._files: dict[Path, _KeptFile] = {}
+        self._next_look = 0.0
+        self._began = time.monotonic()
+
+    def read(self, limit_bytes: int | None = TURN_BYTES) -> list[str]:
+        """Take what was written since the last call, and return the conversations it names."""
+        now = time.monotonic()
+        if now >= self._next_look or limit_bytes is None:
+            self._next_look = now + LOOK_SECONDS
+            for path in self._runtime.transcripts(self._sought):
+                if path not in self._files:
+                    self._files[path] = _KeptFile(self._run, self.reader, path, self._transcript)
+        named: list[str] = []
+        for file in self._files.values():
+            with contextlib.suppress(OSError):
+                named += file.read(limit_bytes)
+        new = [each for each in dict.fromkeys(named) if each != self.conversation]
+        if new:
+            self.conversation = new[-1]
+            self._sought = replace(self._sought, conversation=new[-1])
+        return new
+
+    @property
+    def output_bytes(self) -> int:
+        """How much was read so far."""
+        return sum(file.output_bytes for file in self._files.values())
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing new was read."""
+        silences = [file.silent_seconds for file in self._files.values()]
+        return min(silences, default=time.monotonic() - self._began)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more was written than read."""
+        return any(file.is_behind for file in self._files.values())
+
+    def finish(self) -> None:
+        """Take last lines that have no newline."""
+        for file in self._files.values():
+            file.finish()
+
+    def progress(self, elapsed_seconds: float) -> Progress:
+        """Return how the run is getting on."""
+        files = sorted(self._files.values(), key=lambda file: file.silent_seconds)
+        parts = [file.progress(elapsed_seconds) for file in files]
+        return Progress(
+            elapsed_seconds=elapsed_seconds,
+            last=next((part.last for part in parts if part.last), ""),
+            output_bytes=self.output_bytes,
+            usage=self.reader.usage(Usage()),
+            silent_seconds=self.silent_seconds,
+        )
+
+    def unknown_words(self) -> list[str]:
+        """Return what is not known of it, in words."""
+        if self.reader.version:
+            return []
+        if not self._files:
+            return ["what the agent did is not known: it kept no transcript of the conversation"]
+        return ["what the agent did is not known: the form of its transcript is not known"]
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            file.close()
+        self._transcript.close()
+
+
+def follow_output(
+    run: Run, meta: RunMeta, mission: Mission, conversation: str | None
+) -> OutputFollower | TranscriptFollower:
+    """Return who reads along what a run writes, or what its agent keeps in a terminal."""
+    if meta.mode is Mode.INTERACTIVE and is_session(meta):
+        runtime = get_runtime(meta.runtime, mission.runtimes)
+        sought = _sought(run, meta, conversation)
+        reader = runtime.transcript_reader(sought)
+        if reader is not None:
+            return TranscriptFollower(run, runtime, sought, reader)
+    reader_of_log = reader_of(run, meta, mission, conversation)
+    return OutputFollower(run, reader_of_log, conversation=conversation)
+
+
+def reader_of(
+    run: Run, meta: RunMeta, mission: Mission, conversation: str | None = None
+) -> OutputReader:
+    """Return who understands what a run writes, or its transcript from a terminal.
+
+    Raises:
+        RuntimeUnknownError: its runtime is not in the mission any more.
+    """
+    if not is_session(meta):
         return TextReader(meta.argv[0])
-    return get_runtime(meta.runtime, mission.runtimes).reader(mode)
+    runtime = get_runtime(meta.runtime, mission.runtimes)
+    if meta.mode is Mode.INTERACTIVE:
+        found = runtime.transcript_reader(_sought(run, meta, conversation))
+        if found is not None:
+            return found
+    return runtime.reader(meta.mode)
+
+
+def is_session(meta: RunMeta) -> bool:
+    """Tell whether a run is an agent's, and not a recorded command's."""
+    return meta.session_id is not None or meta.panel_id is not None
+
+
+def _sought(run: Run, meta: RunMeta, conversation: str | None) -> SoughtConversation:
+    if conversation is None and (state := run.find_state()):
+        conversation = state.runtime_session_id
+    return SoughtConversation(
+        conversation=conversation, cwd=Path(meta.cwd), since=meta.created_at, mark=run.id
+    )
 
 
 def words_for(seen: Observation) -> str:

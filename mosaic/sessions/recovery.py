@@ -41,7 +41,7 @@ from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record, natural_reason
 from mosaic.sessions.liveness import find_locks
-from mosaic.sessions.output import OutputFollower, reader_of
+from mosaic.sessions.output import follow_output
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
 from mosaic.sessions.unrecorded import find_lost, is_of_another_run
@@ -246,7 +246,7 @@ def _facts(
     with contextlib.suppress(RecordError):
         if meta.session_id:
             judged = judged_by(mission, read_rules(run, meta))
-            lacks = lacks_on_record(read_events(run).events, judged, meta.mode)
+            lacks = lacks_on_record(read_events(run).events, judged)
             facts = replace(facts, lacks=lacks)
     if state := run.find_state():
         facts = replace(facts, conversation=state.runtime_session_id, started_at=state.started_at)
@@ -254,10 +254,10 @@ def _facts(
     is_unseen = facts.ended is EndReason.CRASHED and facts.exit_code is None
     is_unseen = is_unseen and cause is EndCause.CUT
     try:
-        reader = reader_of(meta, mission, meta.mode)
+        follower = follow_output(run, meta, mission, facts.conversation)
     except MissionError:
         return facts
-    follower = OutputFollower(run, reader, conversation=facts.conversation)
+    reader = follower.reader
     follower.read(limit_bytes=None)
     follower.finish()
     follower.close()

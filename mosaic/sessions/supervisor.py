@@ -36,15 +36,15 @@ from mosaic.runs.record import Run, advance, tail_text
 from mosaic.runs.result import RunEnd
 from mosaic.sessions.agent import AgentProcess
 from mosaic.sessions.decide import natural_reason
-from mosaic.sessions.output import OutputFollower, Progress
 from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mosaic.model import JsonValue, RunSettings
-    from mosaic.ports import Order, OutputReader
+    from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
+    from mosaic.sessions.output import OutputFollower, Progress, TranscriptFollower
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0
@@ -59,6 +59,8 @@ STOP_STAGES = {
 
 An interrupt means to claude that a person turned its tool down, and so it says when it goes on.
 """
+LEFT_BY_PERSON = (-signal.SIGINT, 128 + signal.SIGINT)
+"""How an agent exits in a terminal when somebody presses Ctrl-C until it leaves."""
 POLL_SECONDS = 0.1
 PROGRESS_SECONDS = 2.0
 """How often the record says what the agent does, for those who look from elsewhere."""
@@ -93,7 +95,7 @@ class Supervisor:
         self,
         run: Run,
         order: Order,
-        reader: OutputReader,
+        follower: OutputFollower | TranscriptFollower,
         *,
         settings: RunSettings,
         save: Callable[[Trigger], Checkpoint | None],
@@ -105,12 +107,12 @@ class Supervisor:
         """As this process has it, whatever becomes of the record."""
         self.log = EventLog(run)
         self._order = order
-        self._reader = reader
+        self._reader = follower.reader
         self._settings = settings
         self._save = save
         self._watch = watch
         self._heeds_interrupt = heeds_interrupt
-        self._follower = OutputFollower(run, reader, conversation=order.conversation)
+        self._follower = follower
         self._agent = AgentProcess(run, order)
         self._signals = SignalQueue()
         self._folder: FolderLock | None = None
@@ -277,14 +279,14 @@ class Supervisor:
         is_over = limit is not None and time.monotonic() - self._started > limit
         # One that ended while this process slept has not overrun its time.
         if is_over and self._stop is None and not self._agent.has_ended():
-            if self._reader.has_result:
+            if self._has_result:
                 self._end_after_result("its time is up")
             else:
                 self.request_stop(EndReason.TIMEOUT)
 
     def _heed_result(self) -> None:
         """End an agent that has given its last answer and stays; its answer is what counts."""
-        if self._stop is not None or not self._reader.has_result:
+        if self._stop is not None or not self._has_result:
             return
         limit = self._settings.after_result_seconds
         if self._reader.awaits_background:
@@ -292,6 +294,11 @@ class Supervisor:
         silent = self._follower.silent_seconds
         if limit is not None and silent > limit:
             self._end_after_result(f"it stayed {silent:.0f} s after its last answer")
+
+    @property
+    def _has_result(self) -> bool:
+        """Whether the agent has nothing more to say; in a terminal a person decides that."""
+        return self._order.mode is Mode.HEADLESS and self._reader.has_result
 
     def _end_after_result(self, why: str) -> None:
         if not self._is_overdue:
@@ -353,6 +360,8 @@ class Supervisor:
                 message=f"the folder that it worked in is gone: `{self._order.cwd}`",
                 hint="`mission resume` makes a worktree anew, from its branch",
             )
+        if self._order.mode is Mode.INTERACTIVE and exit_code in LEFT_BY_PERSON:
+            return Ending(ok=True, cause=EndCause.LEFT, message="the person left the agent")
         end = ProcessEnd(exit_code=exit_code, stderr_tail=tail_text(self.run.stderr_log))
         return self._reader.judge(end)
 

@@ -160,21 +160,17 @@ def test_an_end_that_nobody_asked_for(ok: bool, exit_code: int, reason: EndReaso
 
 
 @pytest.mark.parametrize(
-    ("policy", "mode", "found", "due"),
+    ("policy", "found", "due"),
     [
-        (GatePolicy.FINISHED, Mode.HEADLESS, Status.REVIEW, True),
-        (GatePolicy.FINISHED, Mode.HEADLESS, Status.DONE, True),
-        (GatePolicy.FINISHED, Mode.HEADLESS, Status.IN_PROGRESS, False),
-        (GatePolicy.FINISHED, Mode.INTERACTIVE, Status.REVIEW, False),
-        (GatePolicy.ALWAYS, Mode.HEADLESS, Status.BLOCKED, True),
-        (GatePolicy.ALWAYS, Mode.INTERACTIVE, Status.REVIEW, False),
-        (GatePolicy.NEVER, Mode.HEADLESS, Status.REVIEW, False),
+        (GatePolicy.FINISHED, Status.REVIEW, True),
+        (GatePolicy.FINISHED, Status.DONE, True),
+        (GatePolicy.FINISHED, Status.IN_PROGRESS, False),
+        (GatePolicy.ALWAYS, Status.BLOCKED, True),
+        (GatePolicy.NEVER, Status.REVIEW, False),
     ],
 )
-def test_when_gates_run_by_themselves(
-    policy: GatePolicy, mode: Mode, found: Status, due: bool
-) -> None:
-    assert are_gates_due(policy, mode, found) is due
+def test_when_gates_run_by_themselves(policy: GatePolicy, found: Status, due: bool) -> None:
+    assert are_gates_due(policy, found) is due
 
 
 def mission(gates: Any = ("ruff check .", "pytest -q"), **review: Any) -> Mission:
@@ -195,27 +191,26 @@ OUTSIDE = EventType.SCOPE_VIOLATED
 
 
 @pytest.mark.parametrize(
-    ("types", "judged", "mode", "lacks"),
+    ("types", "judged", "lacks"),
     [
-        ((PASSED, PASSED), mission(), Mode.HEADLESS, ()),
-        ((PASSED, RED), mission(), Mode.HEADLESS, ("gate_failed 2",)),
-        ((PASSED,), mission(), Mode.HEADLESS, ("its gates were not run to their end",)),
-        ((), mission(), Mode.HEADLESS, ("its gates were not run to their end",)),
-        ((), mission(), Mode.INTERACTIVE, ()),
-        ((), mission(gates=()), Mode.HEADLESS, ()),
-        ((OUTSIDE,), mission(gates=()), Mode.HEADLESS, ("scope_violated 1",)),
-        ((OUTSIDE,), mission(gates=(), allow_out_of_scope=True), Mode.HEADLESS, ()),
-        ((OUTSIDE,), mission(), Mode.HEADLESS, ("scope_violated 1",)),
+        ((PASSED, PASSED), mission(), ()),
+        ((PASSED, RED), mission(), ("gate_failed 2",)),
+        ((PASSED,), mission(), ("its gates were not run to their end",)),
+        ((), mission(), ("its gates were not run to their end",)),
+        ((), mission(gates=()), ()),
+        ((OUTSIDE,), mission(gates=()), ("scope_violated 1",)),
+        ((OUTSIDE,), mission(gates=(), allow_out_of_scope=True), ()),
+        ((OUTSIDE,), mission(), ("scope_violated 1",)),
     ],
 )
 def test_what_the_events_of_a_run_say_that_its_work_lacks(
-    types: tuple[EventType, ...], judged: Mission, mode: Mode, lacks: tuple[str, ...]
+    types: tuple[EventType, ...], judged: Mission, lacks: tuple[str, ...]
 ) -> None:
-    assert lacks_on_record(events(*types), judged, mode) == lacks
+    assert lacks_on_record(events(*types), judged) == lacks
 
 
 def test_a_mission_that_never_runs_gates_expects_none() -> None:
     judged = Mission(
         id="m", name="m", quality_gates="pytest", review=ReviewSettings(gates=GatePolicy.NEVER)
     )
-    assert lacks_on_record([], judged, Mode.HEADLESS) == ()
+    assert lacks_on_record([], judged) == ()
