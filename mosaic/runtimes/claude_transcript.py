@@ -41,7 +41,7 @@ class ClaudeTranscriptReader(ClaudeReader):
         since: lines that are older belong to earlier sessions of the same conversation.
     """
 
-    marks: tuple[bytes, ...] = ()
+    marks: tuple[bytes, ...] = (b"tool_use", b"task-notification", b'"cost-state"')
 
     def __init__(self, conversation: str, since: datetime) -> None:
         super().__init__()

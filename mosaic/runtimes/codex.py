@@ -254,7 +254,8 @@ def _is_of(path: Path, sought: SoughtConversation) -> bool:
     except OSError:
         return False
     meta = (parse_object(head.partition(b"\n")[0]) or Values()).object("payload")
-    return meta.get("cwd") == str(sought.cwd) and sought.mark.encode() in head
+    is_main = meta.get("thread_source", "user") == "user"  # others are made on the side
+    return is_main and meta.get("cwd") == str(sought.cwd) and sought.mark.encode() in head
 
 
 def inner_command(command: str) -> str:

@@ -28,7 +28,7 @@ SHELL_PARTS = 3
 class CodexRolloutReader(CodexReader):
     """Reads the lines of one thread from one moment on."""
 
-    marks: tuple[bytes, ...] = ()
+    marks: tuple[bytes, ...] = (b'"CommandExecution"', b'"FileChange"', b'"session_meta"')
 
     def __init__(self, since: datetime) -> None:
         super().__init__()

@@ -274,9 +274,8 @@ class _Anthropic:
 class _OpenAI:
     """OpenAI's responses."""
 
-    is_main = True
-
     def __init__(self, body: dict[str, Any]) -> None:
+        self.is_main = len(body.get("tools") or ()) != 1  # a title is asked for with one
         self._model = body.get("model")
         self._id = f"resp_{uuid.uuid4().hex}"
 
