@@ -122,10 +122,11 @@ def leave(agent: Agent, terminal: Terminal) -> None:
 
 
 def finish(agent: Agent, words: str = "all done") -> None:
-    claims = "echo '- `./t.sh` passed' | mission handoff T-001 --set commands_run=-"
+    mission = agent.command
+    claims = f"echo '- `./t.sh` passed' | {mission} handoff T-001 --set commands_run=-"
     agent.server.script.say(
         agent.shell("./t.sh"),
-        agent.shell(f"{HAND_OVER}{claims}; mission set T-001 status=review"),
+        agent.shell(f"{HAND_OVER}{claims}; {mission} set T-001 status=review"),
         Reply(text=words),
     )
 
