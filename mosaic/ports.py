@@ -287,6 +287,10 @@ class Runtime(Protocol):
     def reports_commands(self) -> bool:
         """Whether its output names every command that it runs."""
 
+    @property
+    def uses_terminal(self) -> bool:
+        """Whether a person can work with it in a terminal: its prompt leaves stdin free."""
+
     def can_continue(self, conversation: str) -> bool:
         """Tell whether it still has a conversation, to continue it in a new process."""
 

@@ -197,6 +197,9 @@ def hand_off_task(
         watch = face.watch if order.mode is Mode.HEADLESS else None
         heeds = face.heeds_interrupt
         carrier = SessionCarrier(run_dir, order, watch=watch, heeds_interrupt=heeds)
+        if order.mode is not request.mode:
+            words = f"`{carrier.meta.runtime}` takes its prompt by stdin, so it runs headless"
+            face.say(words)
         face.began(carrier.meta, order.mode)
         return carrier
 

@@ -89,6 +89,7 @@ class CommandRuntime:
         self.name = spec.name
         self.program = spec.command[0] if spec.command else spec.name
         self.reports_commands = self.is_built_in or spec.tells_commands
+        self.uses_terminal = spec.prompt != PromptChannel.STDIN or bool(spec.interactive)
         self._is_own = self.is_built_in and not spec.command
         """Whether it is the built-in command line, and no other by its name."""
 

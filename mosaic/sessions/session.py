@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.git.git import find_repository
-from mosaic.model import Status
+from mosaic.model import Mode, Status
+from mosaic.records import replace
 from mosaic.sessions.attempt import plan_attempt
 from mosaic.sessions.checkpoints import restore_checkpoint
 from mosaic.sessions.choice import choose_runtime, choose_task
@@ -126,6 +127,8 @@ def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
         )
     find_repository(layout.project)  # without checkpoints and evidence nothing is handed off
     runtime = choose_runtime(snapshot, task, request)
+    if not runtime.uses_terminal:
+        request = replace(request, mode=Mode.HEADLESS)
     session_id = new_session_id(snapshot)
     place = worktree_place(layout, session_id, None) if worktree else home_place(layout)
     chosen = Chosen(task, runtime, request, session_id, place, worktree)
