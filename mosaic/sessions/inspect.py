@@ -28,7 +28,7 @@ from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
-from mosaic.store.mission_file import read_layout
+from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import Standing, refuse_links_out
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 def inspect_mission(mission_file: Path) -> list[Finding]:
     """Return everything that is wrong with a mission, errors first."""
     # Looked at before and after the files: a session that ends in between is none that is lost.
-    live = _live_sessions(read_layout(mission_file))
+    live = _live_sessions(load_mission(mission_file).layout)
     snapshot = read_mission(mission_file, use_index=False)
     with contextlib.suppress(MissionError):  # a lock that cannot be read is a finding below
         live |= {found.lock.session_id for found in live_or_unknown(snapshot)}

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from mosaic.codec import format_moment
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
 from mosaic.machine.disk import find_text, write_atomic
 from mosaic.machine.lock import mission_lock
@@ -16,7 +17,6 @@ from mosaic.plan.globs import bad_glob
 from mosaic.records import dataclass, replace
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
-from mosaic.store.session_entries import format_time
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import table_word
 from mosaic.store.templates import load_template
@@ -150,7 +150,7 @@ def _mission_json(new: NewMission, now: datetime) -> str:
         "description": new.description,
         "projectPath": ".",
         "status": "inactive",
-        "createdAt": format_time(now),
+        "createdAt": format_moment(now, "seconds"),
         "taskPrefix": new.prefix,
         "qualityGates": new.gates or "",
         "milestones": [

@@ -19,7 +19,7 @@ from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass, replace
 from mosaic.store.assemble import build_changed
 from mosaic.store.ended_session import refuse_ended_session
-from mosaic.store.mission_file import read_layout, with_session, with_status
+from mosaic.store.mission_file import load_mission, with_session, with_status
 from mosaic.store.parsed import plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
@@ -81,7 +81,7 @@ def changing(
         SessionOverError: an agent calls whose session is over.
         BrokenFileError: mission.json cannot be read.
     """
-    layout = read_layout(mission_file)
+    layout = load_mission(mission_file).layout
     ensure_state_dir(layout)
     killed = was_killed(layout.mission_lock)
     with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):

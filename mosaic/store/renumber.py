@@ -14,7 +14,7 @@ from mosaic.machine.disk import read_text
 from mosaic.machine.transaction import Change, write_together
 from mosaic.store.draft import changing
 from mosaic.store.ids import next_task_id
-from mosaic.store.mission_file import read_layout
+from mosaic.store.mission_file import load_mission
 from mosaic.store.parsed import plain_value
 from mosaic.store.scan import scan_tasks
 from mosaic.text.fields import ID_KEYS
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def renumber_twins(mission_file: Path) -> list[str]:
     """Give the younger of two tasks of one id the next free id; say what was done or why not."""
     done = []
-    scan = scan_tasks(read_layout(mission_file), use_index=False)
+    scan = scan_tasks(load_mission(mission_file).layout, use_index=False)
     for task_id in sorted(_ids_of_pairs(scan)):
         with changing(mission_file, doing=f"renumbering {task_id}") as draft:
             scan = scan_tasks(draft.layout, use_index=False)

@@ -6,29 +6,31 @@ in the file it stays as it is.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import JsonForm, dump_record
 from mosaic.errors import MissionFileError
 from mosaic.model import EndReason, Session, Sessions, Usage
-from mosaic.store.json_object import Document, JsonObject, get_key, not_an_object
+from mosaic.store.json_object import get_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from mosaic.model import JsonValue
+    from mosaic.store.json_object import JsonObject
+
+FORM = JsonForm(is_camel=True, omits_none=True, times="seconds")
+FIRST_KEYS = ("runtime", "pid", "host")
 
 
 class ListedSessions(Sessions):
     """The sessions of a mission.json."""
 
-    def __init__(self, entries: list[Any], document: Document) -> None:
+    def __init__(self, mission: JsonObject) -> None:
         super().__init__()
-        self._entries = entries
-        self._document = document
+        self._mission = mission
+        self._entries = mission.items("sessions")
 
     def every(self) -> tuple[Session, ...]:
         """Return them all."""
@@ -44,43 +46,37 @@ class ListedSessions(Sessions):
 
     def find(self, session_id: str) -> Session | None:
         """Return one session."""
-        found = self._readable(entry for entry in self._entries if _id_of(entry) == session_id)
+        found = self._readable(lambda entry: bool(_id_of(entry) == session_id))
         return found[0] if found else None
 
     def of_task(self, task_id: str) -> list[Session]:
         """Return those whose last task this was."""
-        return self._readable(e for e in self._entries if _value(e, "lastTaskId") == task_id)
+        return self._readable(lambda entry: bool(_value(entry, "lastTaskId") == task_id))
 
     def without_end(self) -> list[Session]:
         """Return those that have not ended, as far as is listed."""
-        return self._readable(entry for entry in self._entries if not _value(entry, "endedAt"))
+        return self._readable(lambda entry: not _value(entry, "endedAt"))
 
     def last(self) -> Session | None:
         """Return the newest."""
-        made = (each for entry in reversed(self._entries) for each in self._readable([entry]))
-        return next(made, None)
+        made = map(self._make, reversed(range(len(self._entries))))
+        return next((each for each in made if isinstance(each, Session)), None)
 
-    def _readable(self, entries: Iterable[Any]) -> list[Session]:
-        found = []
-        for entry in entries:
-            with contextlib.suppress(MissionFileError):  # see `problems`
-                if isinstance(entry, dict):
-                    found.append(_session(JsonObject(entry, self._document)))
-        return found
+    def _readable(self, is_meant: Callable[[Any], bool]) -> list[Session]:
+        made = (self._make(n) for n, entry in enumerate(self._entries) if is_meant(entry))
+        return [each for each in made if isinstance(each, Session)]
+
+    def _make(self, number: int) -> Session | MissionFileError:
+        try:
+            return _session(self._mission.item("sessions", self._entries, number))
+        except MissionFileError as error:
+            return error
 
     @cached_property
     def _read(self) -> tuple[tuple[Session, ...], tuple[MissionFileError, ...]]:
-        found: list[Session] = []
-        problems: list[MissionFileError] = []
-        for number, entry in enumerate(self._entries):
-            if not isinstance(entry, dict):
-                problems.append(not_an_object(self._document, "sessions", self._entries, number))
-                continue
-            try:
-                found.append(_session(JsonObject(entry, self._document)))
-            except MissionFileError as error:
-                problems.append(error)
-        return tuple(found), tuple(problems)
+        made = [self._make(number) for number in range(len(self._entries))]
+        sessions = (each for each in made if isinstance(each, Session))
+        return tuple(sessions), tuple(e for e in made if isinstance(e, MissionFileError))
 
 
 def _value(entry: Any, key: str) -> Any:
@@ -128,41 +124,16 @@ def _usage(entry: JsonObject) -> Usage | None:
     )
 
 
-def session_values(session: Session) -> dict[str, JsonValue]:
+def session_values(session: Session) -> dict[str, Any]:
     """Return a session as an entry of `sessions`; what is not known yet is left out."""
-    values: dict[str, JsonValue] = {
-        "sessionId": session.id,
-        "runtime": session.runtime,
-        "pid": session.pid,
-        "host": session.host,
-        "startedAt": format_time(session.started_at),
-        "endedAt": format_time(session.ended_at) if session.ended_at else None,
-        "endedReason": session.ended_reason.value if session.ended_reason else None,
-        "durationSeconds": session.duration_seconds,
-        "milestoneId": session.milestone_id,
-        "lastTaskId": session.last_task_id,
-        "runId": session.run_id,
-        "runtimeSessionId": session.runtime_session_id,
-        "usage": _usage_values(session.usage) if session.usage else None,
-    }
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _usage_values(usage: Usage) -> dict[str, JsonValue]:
-    values: dict[str, JsonValue] = {
-        "inputTokens": usage.input_tokens,
-        "outputTokens": usage.output_tokens,
-    }
-    if usage.cached_input_tokens:
-        values["cachedInputTokens"] = usage.cached_input_tokens
-    if usage.cost_usd is not None:
-        values["costUsd"] = round(usage.cost_usd, 6)
-    return values
-
-
-def format_time(moment: datetime) -> str:
-    """Return a time as mission.json holds it: UTC, whole seconds, `Z`."""
-    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    values = dump_record(session, FORM)
+    if usage := values.get("usage"):
+        if not usage["cachedInputTokens"]:
+            del usage["cachedInputTokens"]
+        if "costUsd" in usage:
+            usage["costUsd"] = round(usage["costUsd"], 6)
+    first = {"sessionId": values.pop("id")} | {key: values[key] for key in FIRST_KEYS}
+    return {**first, **values}
 
 
 def next_session_id(known: Iterable[str]) -> str:
