@@ -25,26 +25,28 @@ def sync_command(
     mission: MissionPath = None,
 ) -> int:
     """Bring table and files in step, and show what was copied where."""
+    from mosaic.store.draft import synchronize
     from mosaic.store.sync import Side
-    from mosaic.store.synchronize import synchronize
 
     if prefer not in (None, *Side):
         raise UsageError(f"`{prefer}` is not a side", hint="use `table` or `file`")
-    done = synchronize(locate_mission(mission), task_ids or [], Side(prefer) if prefer else None)
+    carried, snapshot = synchronize(
+        locate_mission(mission), task_ids or [], Side(prefer) if prefer else None
+    )
     lines = [
-        f"{c.task_id}  {c.carry.field}: {_words(c.carry.value)} {paint('→', 'dim')} {c.carry.to}"
-        for c in done.carried
+        f"{task_id}  {each.field}: {_words(each.value)} {paint('→', 'dim')} {each.to}"
+        for task_id, each in carried
     ]
-    if not (lines or done.snapshot.problems):
+    if not (lines or snapshot.problems):
         lines = [paint("table and files are in step", "dim")]
     result = Result(
         kind="task.sync",
         data={
-            "carried": [{"task_id": c.task_id, **plain(c.carry)} for c in done.carried],
-            "problems": done.snapshot.problems,
+            "carried": [{"task_id": task_id, **plain(each)} for task_id, each in carried],
+            "problems": snapshot.problems,
         },
         lines=lines,
-        exit_code=report_problems(done.snapshot.problems, as_json=as_json),
+        exit_code=report_problems(snapshot.problems, as_json=as_json),
         next_commands=["mission list"],
     )
     return emit(result, as_json=as_json)

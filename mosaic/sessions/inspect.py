@@ -28,11 +28,11 @@ from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
+from mosaic.store.draft import synchronize
+from mosaic.store.ids import renumber_twins
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
-from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import Standing, refuse_links_out
-from mosaic.store.synchronize import synchronize
 from mosaic.text.conflict_markers import refuse_conflict
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def mend_mission(mission_file: Path) -> list[str]:
         for left in sweep_leftovers(layout)
     ]
     mended += renumber_twins(mission_file)
-    carried = synchronize(mission_file, [], None).carried
-    mended += [f"`{c.task_id}`: {c.carry.field} carried to the {c.carry.to}" for c in carried]
+    carried, _ = synchronize(mission_file, [], None)
+    mended += [f"`{task_id}`: {each.field} carried to the {each.to}" for task_id, each in carried]
     return mended
 
 

@@ -19,6 +19,7 @@ from mosaic.plan.statuses import nearest_status, parse_status
 from mosaic.store.parsed import (
     FileRecord,
     RowRecord,
+    find_row,
     ids_in_cell,
     last_line,
     parse_row,
@@ -67,11 +68,8 @@ def build_changed(
     if file and file_text is not None:
         file = parse_task_file(file.name, file_text)
     if row and table_text is not None:
-        from mosaic.text.table import find_tasks_table, row_by_line  # start-up: only writers
-
-        table = find_tasks_table(table_text)
-        found = row_by_line(table, row.line) if table else None
-        row = parse_row(table, found) if table and found else row
+        found = find_row(table_text, row.line)
+        row = parse_row(*found) if found else row
     return build_entry(document, entry.task, row, file, {})
 
 

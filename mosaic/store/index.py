@@ -293,15 +293,6 @@ def _find_parts(data: bytes) -> tuple[_Parts, dict[str, Any]]:
     return _Parts(stamp, columns, records), values
 
 
-def size_of_tasks(beginning: bytes) -> int:
-    """Return how many bytes of an index there are before the records; 0 where that is torn."""
-    try:
-        values = json.loads(beginning[: beginning.index(b"\n")])
-        return beginning.index(b"\n") + int(values["stamp"]) + int(values["tasks"]) + 3
-    except TORN:
-        return 0
-
-
 def _line(data: bytes, records: int, beginning: list[str]) -> list[Any]:
     start = data.index(b"\n" + compact(beginning)[:-1] + b",", records) + 1
     values = json.loads(data[start : data.index(b"\n", start)])

@@ -142,6 +142,15 @@ def parse_row(table: Table, row: Row) -> RowRecord:
     return RowRecord(id=plain_id(cells.get("id", "")), line=row.line, cells=cells)
 
 
+def find_row(text: str, line: int) -> tuple[Table, Row] | None:
+    """Return the tasks table of a text and its row at a line; None where that is gone."""
+    from mosaic.text.table import find_tasks_table, row_by_line  # start-up, as above
+
+    table = find_tasks_table(text)
+    row = row_by_line(table, line) if table else None
+    return (table, row) if table and row else None
+
+
 def plain_id(cell: str) -> str:
     """Return the id in a cell that may dress it up as a link, code or bold text."""
     text = cell.strip()

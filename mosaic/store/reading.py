@@ -14,7 +14,6 @@ from mosaic.machine.disk import find_bytes, find_signed
 from mosaic.store.allowance import note_named, refuse_other_owner
 from mosaic.store.assemble import build_entry, build_snapshot
 from mosaic.store.index import (
-    Index,
     dump_index,
     find_records,
     find_tasks,
@@ -26,16 +25,16 @@ from mosaic.store.index import (
 )
 from mosaic.store.layout import MISSION_PLACES, WORKTREES
 from mosaic.store.mission_file import load_mission
-from mosaic.store.scan import IndexFile, Scan, list_files, look_at, scan_listed
+from mosaic.store.scan import Scan, list_files, look_at, read_index, scan_listed
 from mosaic.store.state import is_marked, save_cache
-from mosaic.store.sync import dump_base, parse_base, with_agreed
+from mosaic.store.sync import parse_base
 from mosaic.store.tasks import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mosaic.model import Task
-    from mosaic.store.index import FoundTasks
+    from mosaic.store.index import FoundTasks, Index
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.scan import Listing
     from mosaic.store.sync import Base, Side
@@ -136,15 +135,15 @@ def read_mission(
     """
     document = load_mission(mission_file)
     layout = document.layout
-    known = IndexFile(layout) if use_index else None
-    found = find_tasks(known.tasks) if known is not None and prefer is None else None
+    known = read_index(layout) if use_index else b""
+    found = find_tasks(known) if prefer is None else None
     now_ns = time.time_ns()
     listing = list_files(layout)
     sync = look_at(layout.sync_file)
     stamp = make_stamp(document, listing, sync)
-    if known is not None and found is not None and found.stamp == stamp:
+    if found is not None and found.stamp == stamp:
         return Indexed(document, found, known)
-    index = parse_index(known.data) if known is not None else Index()
+    index = parse_index(known)
     scan = scan_listed(layout, listing, index)
     base = find_signed(layout.sync_file)
     agreed_on = parse_base(base[0]) if base else {}
@@ -183,11 +182,11 @@ def holds(index: Index, listing: Listing) -> bool:
 class Indexed(Snapshot):
     """A snapshot whose tasks came from the index; entries are made when they are needed."""
 
-    def __init__(self, document: MissionDocument, found: FoundTasks, index: IndexFile) -> None:
+    def __init__(self, document: MissionDocument, found: FoundTasks, data: bytes) -> None:
         super().__init__(document, {}, {}, ())
         self.tasks = found.tasks
         self._is_agreed = found.is_agreed
-        self._index = index
+        self._found_data = data
 
     def entry(self, task: Task) -> Entry:
         """Return one of the tasks with where it comes from."""
@@ -214,17 +213,10 @@ class Indexed(Snapshot):
         """Return ids of tasks whose row and file agree on what the base does not say."""
         return () if self._is_agreed else self._whole.unagreed()
 
-    def base_with(self, data: bytes, agreed: Base) -> bytes:
-        """Return sync.json, which holds `data`, with what some tasks agree on now."""
-        if self._is_agreed:  # then it was in order when the index was made of it
-            return with_agreed(data, agreed)
-        return dump_base({**self.base(), **agreed})
-
     @cached_property
     def _data(self) -> bytes:
-        """All of the index; nothing where it is damaged, or was replaced since."""
-        data = self._index.data
-        return data if is_sound(data) else b""
+        """All of the index; nothing where its records are damaged."""
+        return self._found_data if is_sound(self._found_data) else b""
 
     @cached_property
     def _parsed_base(self) -> Base:
@@ -240,4 +232,4 @@ class Indexed(Snapshot):
         snapshot = build_snapshot(self.document, scan, self.base())
         if snapshot.tasks == self.tasks:
             return snapshot
-        return read_mission(self.document.path, use_index=False)  # damaged, or replaced since
+        return read_mission(self.document.path, use_index=False)  # its records are damaged

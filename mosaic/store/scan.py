@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FileAccessError, MissionError
@@ -16,7 +15,6 @@ from mosaic.store.index import (
     Index,
     dump_index,
     parse_index,
-    size_of_tasks,
     split_signatures,
 )
 from mosaic.store.parsed import parse_table, parse_task_file
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from mosaic.store.parsed import FileRecord, RowRecord
 
 MOST_FILES = 100_000
-HEAD_BYTES = 64 * 1024
 LARGEST_INDEX = 1 << 30
 UNKNOWN = b""
 """The signature of what cannot be looked at: like that of nothing."""
@@ -65,44 +62,19 @@ class Scan:
 
 def scan_tasks(layout: Layout, *, use_index: bool = True) -> Scan:
     """Read every task file and the tasks table; without the index, all of them are parsed."""
-    index = parse_index(IndexFile(layout).data) if use_index else Index()
+    index = parse_index(read_index(layout)) if use_index else Index()
     scan = scan_listed(layout, list_files(layout), index)
     if index.changed:
         save_cache(layout, layout.index_file, dump_index(index))
     return scan
 
 
-class IndexFile:
-    """The index on disk: its tasks are read first, all of it only when that is needed.
-
-    One that is not there, or cannot be read, is empty.
-    """
-
-    def __init__(self, layout: Layout) -> None:
-        self._path = layout.index_file
-        self.tasks = b""
-        """All that comes before the records."""
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            try:
-                beginning = os.read(descriptor, HEAD_BYTES)
-                # No longer than it is, whatever a damaged one says of itself.
-                size = min(size_of_tasks(beginning), os.fstat(descriptor).st_size)
-                rest = size - len(beginning)
-                self.tasks = beginning + (os.read(descriptor, rest) if rest > 0 else b"")
-            finally:
-                os.close(descriptor)
-        except OSError:
-            self.tasks = b""
-
-    @cached_property
-    def data(self) -> bytes:
-        """All of it; nothing where it was replaced since its tasks were read."""
-        try:
-            data = find_bytes(self._path, limit_bytes=LARGEST_INDEX) or b""
-        except MissionError:
-            return b""
-        return data if data.startswith(self.tasks) else b""
+def read_index(layout: Layout) -> bytes:
+    """Return the index as it is on disk; nothing where it is not there, or cannot be read."""
+    try:
+        return find_bytes(layout.index_file, limit_bytes=LARGEST_INDEX) or b""
+    except MissionError:
+        return b""
 
 
 def list_files(layout: Layout) -> Listing:

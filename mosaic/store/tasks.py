@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from mosaic.errors import TaskNotFoundError
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
-from mosaic.store.sync import dump_base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,10 +91,6 @@ class Snapshot:
     def unagreed(self) -> Sequence[str]:
         """Return ids of tasks whose row and file agree on what the base does not say."""
         return self._unagreed
-
-    def base_with(self, data: bytes, agreed: Base) -> bytes:  # noqa: ARG002 - see `Indexed`
-        """Return sync.json, which holds `data`, with what some tasks agree on now."""
-        return dump_base({**self._base, **agreed})
 
     @cached_property
     def by_id(self) -> Mapping[str, Task]:
