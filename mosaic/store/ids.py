@@ -113,12 +113,12 @@ def _inside(path: Path, root: Path) -> str | None:
 def renumber_twins(mission_file: Path) -> list[str]:
     """Give the younger of two tasks of one id the next free id; say what was done or why not."""
     done = []
-    scan = scan_tasks(load_mission(mission_file).layout, use_index=False)
+    scan = scan_tasks(load_mission(mission_file).layout)
     for task_id, count in sorted(Counter(file.id for file in scan.files).items()):
         if count == 1:
             continue
         with changing(mission_file, doing=f"renumbering {task_id}") as draft:
-            scan = scan_tasks(draft.layout, use_index=False)
+            scan = scan_tasks(draft.layout)
             try:
                 done.append(_renumber(draft.snapshot, scan, task_id))
             except (_UncertainError, GitRefusedError) as error:

@@ -25,7 +25,7 @@ from mosaic.store.index import (
 )
 from mosaic.store.layout import MISSION_PLACES, WORKTREES
 from mosaic.store.mission_file import load_mission
-from mosaic.store.scan import Scan, list_files, look_at, read_index, scan_listed
+from mosaic.store.scan import Scan, list_files, look_at, scan_listed
 from mosaic.store.state import is_marked, save_cache
 from mosaic.store.sync import parse_base
 from mosaic.store.tasks import Snapshot
@@ -35,10 +35,14 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
     from mosaic.store.index import FoundTasks, Index
+    from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.scan import Listing
     from mosaic.store.sync import Base, Side
     from mosaic.store.tasks import Entry
+
+
+LARGEST_INDEX = 1 << 30
 
 
 def locate_mission(
@@ -135,7 +139,7 @@ def read_mission(
     """
     document = load_mission(mission_file)
     layout = document.layout
-    known = read_index(layout) if use_index else b""
+    known = _read_index(layout) if use_index else b""
     found = find_tasks(known) if prefer is None else None
     now_ns = time.time_ns()
     listing = list_files(layout)
@@ -158,6 +162,14 @@ def read_mission(
             data = dump_index(index, stamp=stamp, tasks=snapshot.tasks, agreed=agreed)
             save_cache(layout, layout.index_file, data)
     return snapshot
+
+
+def _read_index(layout: Layout) -> bytes:
+    """Return the index; nothing where there is none, or none that can be read."""
+    try:
+        return find_bytes(layout.index_file, limit_bytes=LARGEST_INDEX) or b""
+    except MissionError:
+        return b""
 
 
 def make_stamp(document: MissionDocument, listing: Listing, sync: bytes | None) -> bytes:
