@@ -34,9 +34,9 @@ def carrier_of(
         MissionFileError: the mission cannot be read.
     """
     if Run(dir=run_dir).meta().panel_id is not None:
-        from mosaic.panels.life import worker_carrier  # start-up: sessions need none of it
+        from mosaic.panels.life import WorkerCarrier  # start-up: sessions need none of it
 
-        return worker_carrier(run_dir, order, watch=watch)
+        return WorkerCarrier(run_dir, order, watch=watch)
     from mosaic.sessions.examine import session_carrier
 
     return session_carrier(run_dir, order, watch=watch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.app.actor import is_agent
 from mosaic.app.tasks import TaskView
@@ -11,7 +11,6 @@ from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.plan.statuses import named_status
-from mosaic.records import dataclass
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
 from mosaic.store.state import list_kept_ends
@@ -37,8 +36,7 @@ WORDS = {
 NEEDS_WHY = (Status.BLOCKED, Status.CANCELLED)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What to do with one field."""
 
     field: str
@@ -47,8 +45,7 @@ class Change:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChangedField:
+class ChangedField(NamedTuple):
     """A field that was asked for, before and after."""
 
     name: str
@@ -56,8 +53,7 @@ class ChangedField:
     after: Value | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChangedTask:
+class ChangedTask(NamedTuple):
     """A task after a change."""
 
     task: TaskView
@@ -86,7 +82,7 @@ def change_status(
     """Set a task's status, with the reason in its notes; some statuses need one."""
     if status in NEEDS_WHY and not (why or "").strip():
         raise UsageError("`--why` is empty", hint="say why in a few words")
-    change = Change(field="status", operator="=", text=status.value)
+    change = Change("status", "=", status.value)
     note = f"{WORDS[status]}: {why}" if why else None
     return change_task(mission_file, task_id, [change], note=note, actor=actor)
 
@@ -133,9 +129,7 @@ def change_task(
             task=TaskView(task),
             changed=changed,
             fields=tuple(
-                ChangedField(
-                    name=name, before=field_value(before, name), after=field_value(task, name)
-                )
+                ChangedField(name, field_value(before, name), field_value(task, name))
                 for name in values
             ),
             asks_review=asks_done and task.status is Status.REVIEW,

@@ -1,36 +1,30 @@
 """`mission add`."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MilestoneId, MissionPath, RuntimeName, read_stdin
-from mosaic.cli.output import Result, emit
+from mosaic.cli.output import answer
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission
 
 
 def add_command(
-    title: Annotated[str, typer.Argument(help="What is to be done, in one line.")],
+    title: str = Argument(help="What is to be done, in one line."),
     milestone: MilestoneId = None,
-    depends_on: Annotated[
-        list[str] | None,
-        typer.Option("--depends-on", "-d", autocompletion=complete_task, help="Repeat for more."),
-    ] = None,
-    scope: Annotated[
-        list[str] | None, typer.Option("--scope", "-s", metavar="GLOB", help="Repeat for more.")
-    ] = None,
-    priority: Annotated[str | None, typer.Option(help="`high`, `low`, `P1` or a number.")] = None,
+    depends_on: list[str] | None = Option(
+        None, "--depends-on", "-d", autocompletion=complete_task, help="Repeat for more."
+    ),
+    scope: list[str] | None = Option(
+        None, "--scope", "-s", metavar="GLOB", help="Repeat for more."
+    ),
+    priority: str | None = Option(None, help="`high`, `low`, `P1` or a number."),
     runtime: RuntimeName = None,
-    body: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Its text: goal, acceptance criteria.")
-    ] = None,
-    table_only: Annotated[bool, typer.Option("--table-only", help="Write no task file.")] = False,
+    body: str | None = Option(None, metavar="FILE|-", help="Its text: goal, acceptance criteria."),
+    table_only: bool = Option(False, "--table-only", help="Write no task file."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -50,13 +44,9 @@ def add_command(
     )
     added = add_task(locate_mission(mission), new)
     report_notices(added.notices)
-    result = Result(
-        kind="task.added",
-        data=added,
-        lines=[added.task.task.id],
-        next_commands=[f"mission show {added.task.task.id}", "mission next"],
-    )
-    return emit(result, as_json=as_json)
+    task_id = added.task.task.id
+    next_commands = [f"mission show {task_id}", "mission next"]
+    return answer("task.added", added, [task_id], next_commands=next_commands, as_json=as_json)
 
 
 def _read_body(source: str) -> str:

@@ -1,7 +1,5 @@
 """`mission block`."""
 
-from __future__ import annotations
-
 from mosaic.cli.change_view import set_status
 from mosaic.cli.options import Json, MissionPath, TaskId, Why
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.app.change import Change, change_status, change_task
-from mosaic.cli.output import Result, clean, emit, paint, plain
+from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.model import Status
@@ -46,7 +46,7 @@ def _parse(change: str) -> Change:
     found = ASSIGNMENT.fullmatch(change)
     if found is None:
         raise UsageError(f"`{change}` is not a change", hint="write `field=value`")
-    return Change(field=found[1], operator=found[2], text=found[3])
+    return Change(*found.groups())
 
 
 def _show(changed: ChangedTask, *, as_json: bool) -> int:
@@ -59,13 +59,13 @@ def _show(changed: ChangedTask, *, as_json: bool) -> int:
     ]
     if changed.asks_review:
         lines.append("an agent's `done` asks for review; a person sets it done")
-    result = Result(
-        kind="task.changed",
-        data=changed,
-        lines=lines if changed.changed else [f"{task.id}  already so"],
+    return answer(
+        "task.changed",
+        changed,
+        lines if changed.changed else [f"{task.id}  already so"],
         next_commands=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _words(value: object) -> str:

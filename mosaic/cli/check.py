@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean, clean_block, emit, paint
+from mosaic.cli.output import answer, clean, clean_block, paint
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def check_command(
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what has one right answer.")] = False,
+    fix: bool = Option(False, "--fix", help="Mend what has one right answer."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Look for everything that is wrong, each with file and line."""
-    from mosaic.app.check import check
+    from mosaic.app.mission import check
 
     report = check(locate_mission(mission), fix=fix)
     lines = [f"mended: {clean(line)}" for line in report.mended]
@@ -36,15 +36,15 @@ def check_command(
         else paint("nothing is wrong", "green")
     )
     can_fix = any(finding.fixable for finding in report.findings)
-    result = Result(
-        kind="mission.check",
-        data=report,
-        lines=lines,
+    return answer(
+        "mission.check",
+        report,
+        lines,
         exit_code=ExitCode.FAILED if report.errors else ExitCode.OK,
         next_commands=["mission check --fix"] if can_fix else [],
         show_next=True,
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _finding_lines(finding: Finding) -> Iterator[str]:

@@ -3,55 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, align, clean, emit, paint, plain, warn
+from mosaic.cli.output import align, answer, clean, paint, plain, warn
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size
-from mosaic.records import replace
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
-    from mosaic.model import JsonValue
+    from typing import Any
+
+    from mosaic.app.task_work import RestoredTree
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.store.tasks import Snapshot
 
 SHORT = 10
-LIST_WORDS = 2
-RESTORE_WORDS = 2
 
 
 def checkpoint_command(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[ID] | list ID | restore [ID SEQ]",
-            autocompletion=complete_task,
-            help="Take one now; list a task's; rebuild one.",
-            show_default=False,
-        ),
-    ] = None,
-    note: Annotated[str, typer.Option("--note", "-n", help="A note for it.")] = "",
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="REF", help="What to compare with.")
-    ] = None,
-    into: Annotated[
-        Path | None,
-        typer.Option(
-            "--into",
-            metavar="DIR",
-            help="Rebuild there: a clean work tree, or a new folder that becomes a worktree.",
-        ),
-    ] = None,
-    abort: Annotated[
-        bool,
-        typer.Option("--abort", help="With `restore`: take back one that was interrupted."),
-    ] = False,
+    words: list[str] | None = Argument(
+        None,
+        metavar="[ID] | list ID | restore [ID SEQ]",
+        autocompletion=complete_task,
+        help="Take one now; list a task's; rebuild one.",
+        show_default=False,
+    ),
+    note: str = Option("", "--note", "-n", help="A note for it."),
+    base: str | None = Option(None, "--base", metavar="REF", help="What to compare with."),
+    into: Path | None = Option(
+        None,
+        "--into",
+        metavar="DIR",
+        help="Rebuild there: a clean work tree, or a new folder that becomes a worktree.",
+    ),
+    abort: bool = Option(
+        False, "--abort", help="With `restore`: take back one that was interrupted."
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -61,23 +53,34 @@ def checkpoint_command(
     `mission checkpoint restore T-001 3 --into ../look`. A restore that was interrupted is
     finished by `mission checkpoint restore`, and taken back with `--abort`.
     """
+    from mosaic.app.task_work import restore, settle_interrupted
+
     named = words or []
     locate = locate_mission if named[:1] == ["list"] else locate_to_change
     snapshot = read_mission(locate(mission))
-    if named[:1] == ["list"]:
-        if len(named) != LIST_WORDS:
+    match named:
+        case ["list", task_id]:
+            return _list(snapshot, task_id, as_json=as_json)
+        case ["list", *_]:
             raise UsageError("`list` takes a task", hint="`mission checkpoint list T-001`")
-        return _list(snapshot, named[1], as_json=as_json)
-    if abort and named != ["restore"]:
-        raise UsageError("`--abort` is used with `restore` only")
-    if named[:1] == ["restore"]:
-        return _restore(snapshot, named[1:], into, back=abort, as_json=as_json)
-    if len(named) > 1 or into is not None:
-        raise UsageError(
-            "that is neither a task, nor `list ID`, nor `restore ID SEQ`",
-            hint="`mission checkpoint T-001`",
-        )
-    return _take(snapshot, named[0] if named else None, note, base, as_json=as_json)
+        case _ if abort and named != ["restore"]:
+            raise UsageError("`--abort` is used with `restore` only")
+        case ["restore"]:
+            done = settle_interrupted(snapshot, into, back=abort)
+            return _show_restored(done, as_json=as_json)
+        case ["restore", task_id, seq] if seq.isdecimal():
+            done = restore(snapshot, task_id, int(seq), into)
+            return _show_restored(done, as_json=as_json)
+        case ["restore", *_]:
+            raise UsageError(
+                "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
+            )
+        case [] | [_] if into is None:
+            return _take(snapshot, named[0] if named else None, note, base, as_json=as_json)
+    raise UsageError(
+        "that is neither a task, nor `list ID`, nor `restore ID SEQ`",
+        hint="`mission checkpoint T-001`",
+    )
 
 
 def _take(
@@ -88,16 +91,14 @@ def _take(
     found = checkpoint_task(snapshot, task_id, note=note, base=base)
     checkpoint = found.checkpoint
     what = checkpoint.stat or f"no tree: {checkpoint.problem}"
-    lines = [
-        f"checkpoint {paint(str(checkpoint.seq), 'bold')} of {checkpoint.task_id}: {clean(what)}"
-    ]
-    result = Result(
-        kind="checkpoint.taken",
-        data={"checkpoint": _values(found)},
-        lines=lines + _left_out_lines(found) + _no_patch_lines(found),
+    line = f"checkpoint {paint(str(checkpoint.seq), 'bold')} of {checkpoint.task_id}: {clean(what)}"
+    return answer(
+        "checkpoint.taken",
+        {"checkpoint": _values(found)},
+        [line, *_left_out_lines(found), *_no_patch_lines(found)],
         next_commands=[f"mission checkpoint list {checkpoint.task_id}"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
@@ -122,34 +123,20 @@ def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
         for checkpoint in (found.checkpoint for found in read.found)
     ]
     headers = ("seq", "age", "taken", "run", "tree", "files", "stat", "note")
-    result = Result(
-        kind="checkpoint.list",
-        data={
-            "checkpoints": [_values(found) for found in read.found],
-            "problems": [{"message": e.message, "path": e.path} for e in read.broken],
-        },
-        lines=[
-            *(align(rows, headers=headers) or [paint("no checkpoints", "dim")]),
-            *(line for found in read.found for line in _no_patch_lines(found)),
-        ],
+    lines = align(rows, headers=headers) or [paint("no checkpoints", "dim")]
+    for found in read.found:
+        lines += _no_patch_lines(found)
+    problems = [{"message": error.message, "path": error.path} for error in read.broken]
+    return answer(
+        "checkpoint.list",
+        {"checkpoints": [_values(found) for found in read.found], "problems": problems},
+        lines,
         next_commands=[f"mission checkpoint restore {task_id} SEQ"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
-def _restore(
-    snapshot: Snapshot, words: list[str], into: Path | None, *, back: bool, as_json: bool
-) -> int:
-    from mosaic.app.checkpoint import restore, settle_interrupted
-
-    if not words:
-        done = settle_interrupted(snapshot, into, back=back)
-    elif len(words) == RESTORE_WORDS and words[1].isdecimal():
-        done = restore(snapshot, words[0], int(words[1]), into)
-    else:
-        raise UsageError(
-            "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
-        )
+def _show_restored(done: RestoredTree, *, as_json: bool) -> int:
     what = f"checkpoint {paint(str(done.seq), 'bold')} of {clean(done.task_id)}"
     place, saved = clean(done.place), (done.saved_commit or "")[:SHORT]
     lines = [
@@ -157,27 +144,26 @@ def _restore(
         if done.is_aborted
         else f"{what} is restored in {place}, tree {done.tree[:SHORT]} compared and the same"
     ]
-    for paths, words_ in (
+    for paths, how in (
         (done.kept, "left as it is"),
         (done.extra, "there before, and not in it"),
         (done.left, "changed since, and left as it is"),
     ):
-        lines += [f"  {words_}: {clean(path)}" for path in paths]
+        lines += [f"  {how}: {clean(path)}" for path in paths]
     lines += [
         f"  had something else, kept as `git show {saved}:{clean(path)}`" for path in done.replaced
     ]
-    values = plain(replace(done, found=None))
-    del values["found"]
+    data = plain(done)
     if done.found is not None:
-        values["checkpoint"] = _values(done.found)
+        data["checkpoint"] = _values(done.found)
         lines += _left_out_lines(done.found)
-    result = Result(
-        kind="checkpoint.restore_aborted" if done.is_aborted else "checkpoint.restored",
-        data=values,
-        lines=lines,
+    return answer(
+        "checkpoint.restore_aborted" if done.is_aborted else "checkpoint.restored",
+        data,
+        lines,
         next_commands=[f"mission resume {done.task_id}"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _no_patch_lines(found: FoundCheckpoint) -> list[str]:
@@ -192,5 +178,5 @@ def _left_out_lines(found: FoundCheckpoint) -> list[str]:
     ]
 
 
-def _values(found: FoundCheckpoint) -> dict[str, JsonValue]:
+def _values(found: FoundCheckpoint) -> dict[str, Any]:
     return {**plain(found.checkpoint), "dir": str(found.run.checkpoints)}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean, emit
+from mosaic.cli.output import answer, clean
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
-    from mosaic.app.clean import CleanedMission
+    from mosaic.app.mission import CleanedMission
     from mosaic.store.layout import Layout
 
 MUCH_SAVED_BYTES = 10**8
@@ -23,70 +23,47 @@ MUCH_SAVED_BYTES = 10**8
 
 
 def clean_command(
-    older_than: Annotated[
-        str, typer.Option("--older-than", metavar="30d", help="Only records that ended before.")
-    ] = "30d",
-    worktree: Annotated[
-        str | None,
-        typer.Option("--worktree", metavar="NAME", help="Remove this worktree, and nothing else."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="With `--worktree`: also what is merged nowhere.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be removed.")
-    ] = False,
+    older_than: str = Option(
+        "30d", "--older-than", metavar="30d", help="Only records that ended before."
+    ),
+    worktree: str | None = Option(
+        None, "--worktree", metavar="NAME", help="Remove this worktree, and nothing else."
+    ),
+    force: bool = Option(False, "--force", help="With `--worktree`: also what is merged nowhere."),
+    dry_run: bool = Option(False, "--dry-run", help="Only say what would be removed."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Remove old run records and finished worktrees; never what is still needed."""
-    from mosaic.app.clean import clean_mission
+    from mosaic.app.mission import clean_mission
     from mosaic.plan.durations import parse_duration
     from mosaic.sessions.worktrees import drop_worktree
 
     snapshot = read_mission(locate_to_change(mission))
     verb = "would remove" if dry_run else "removed"
+    next_commands = ["mission doctor"]
     if worktree is not None:
         gone = drop_worktree(snapshot, worktree, force=force, dry_run=dry_run)
-        result = Result(
-            kind="worktree.removed",
-            data={
-                "dry_run": dry_run,
-                "name": gone.name,
-                "path": str(gone.path),
-                "branch": gone.branch,
-            },
-            lines=[f"{verb} worktree {clean(gone.name)}"],
-            next_commands=["mission doctor"],
-        )
-        return emit(result, as_json=as_json)
+        data = {"dry_run": dry_run, "name": gone.name, "path": gone.path, "branch": gone.branch}
+        lines = [f"{verb} worktree {clean(gone.name)}"]
+        return answer("worktree.removed", data, lines, next_commands=next_commands, as_json=as_json)
     if force:
         raise UsageError("`--force` is used with `--worktree NAME`")
     seconds = 0.0 if re.fullmatch(r"0+[dhms]?", older_than.strip()) else parse_duration(older_than)
     done = clean_mission(snapshot, older_than_seconds=seconds, dry_run=dry_run)
-    result = Result(
-        kind="runs.cleaned",
-        data=done,
-        lines=_lines(done, snapshot.layout, verb),
-        next_commands=["mission doctor"],
-    )
-    return emit(result, as_json=as_json)
+    lines = _lines(done, snapshot.layout, verb)
+    return answer("runs.cleaned", done, lines, next_commands=next_commands, as_json=as_json)
 
 
 def _lines(done: CleanedMission, layout: Layout, verb: str) -> list[str]:
     from mosaic.sessions.housekeeping import Kind, checkpoint_bytes
 
-    shown = layout.shown
+    others = [
+        (each.path, each.kind.value) for each in done.runs.removed if each.kind is not Kind.RECORD
+    ]
+    others += [(each.path, "temporary file of a killed process") for each in done.runs.leftovers]
     lines = [f"{verb} {len(done.removed_records)} run records, {format_size(done.size_bytes)}"]
-    lines += [
-        f"  {verb} {clean(shown(each.path))}: {each.kind.value}"
-        for each in done.runs.removed
-        if each.kind is not Kind.RECORD
-    ]
-    lines += [
-        f"  {verb} {clean(shown(each.path))}: temporary file of a killed process"
-        for each in done.runs.leftovers
-    ]
+    lines += [f"  {verb} {clean(layout.shown(path))}: {kind}" for path, kind in others]
     lines += [f"  kept {clean(path)}: {clean(because)}" for path, because in done.kept_paths]
     for tree in done.worktrees:
         name, branch = clean(tree.workspace.name), clean(tree.workspace.branch)

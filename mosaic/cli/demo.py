@@ -1,21 +1,18 @@
 """`mission demo`."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from typer import Argument
 
 from mosaic.cli.options import Json
-from mosaic.cli.output import Result, emit, paint, write
+from mosaic.cli.output import answer, paint, write
 from mosaic.errors import ExitCode, MissionExistsError
 
 
 def demo_command(
-    directory: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="An empty folder; else a temporary one.")
-    ] = None,
+    directory: Path | None = Argument(
+        None, metavar="[DIR]", help="An empty folder; else a temporary one."
+    ),
     as_json: Json = False,
 ) -> int:
     """Play a whole mission with a scripted agent: offline, in a temporary folder."""
@@ -27,22 +24,19 @@ def demo_command(
     folder.mkdir(parents=True, exist_ok=True)
     demo = Demo(folder, (lambda _: None) if as_json else _show)
     finished = demo.play()
-    result = Result(
-        kind="demo",
-        data={
-            "folder": str(folder),
-            "finished": finished,
-            "steps": [
-                {"say": s.say, "command": ["mission", *s.arguments], "exit_code": s.exit_code}
-                for s in demo.steps
-            ],
-        },
-        lines=["", f"The mission stays in {folder}"],
+    steps = [
+        {"say": step.say, "command": ["mission", *step.arguments], "exit_code": step.exit_code}
+        for step in demo.steps
+    ]
+    return answer(
+        "demo",
+        {"folder": folder, "finished": finished, "steps": steps},
+        ["", f"The mission stays in {folder}"],
         exit_code=ExitCode.OK if finished else ExitCode.FAILED,
         next_commands=[f"cd {folder} && mission status"],
         show_next=True,
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _show(line: str) -> None:

@@ -1,9 +1,7 @@
 """`mission doctor`."""
 
-from __future__ import annotations
-
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean, emit, paint
+from mosaic.cli.output import answer, clean, paint
 from mosaic.errors import ExitCode
 
 
@@ -23,11 +21,8 @@ def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
         lines.append(f"{marks[item.state]}  {clean(item.name):<{width}}  {clean(item.found)}")
         if item.hint and item.state is not State.OK:
             lines.append(f"{'':<{width + 6}}{paint('hint:', 'cyan')} {clean(item.hint)}")
-    result = Result(
-        kind="doctor",
-        data=report,
-        lines=lines,
-        exit_code=ExitCode.FAILED if report.is_bad else ExitCode.OK,
-        next_commands=["mission status"],
+    code = ExitCode.FAILED if report.is_bad else ExitCode.OK
+    next_commands = ["mission status"]
+    return answer(
+        "doctor", report, lines, exit_code=code, next_commands=next_commands, as_json=as_json
     )
-    return emit(result, as_json=as_json)

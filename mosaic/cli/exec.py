@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.next_view import exit_code_of
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath, seconds_of
-from mosaic.cli.output import Result, clean, emit, paint, warn
+from mosaic.cli.output import answer, clean, paint, warn
 from mosaic.cli.sessions_view import asked_lines
 from mosaic.codec import dump_record
 from mosaic.errors import RunNotFoundError, UsageError
@@ -29,29 +29,17 @@ BLOCK_BYTES = 1 << 16
 
 def exec_command(
     task_id: MaybeTaskId = None,
-    argv: Annotated[
-        list[str] | None, typer.Argument(metavar="-- ARGV...", help="The command.")
-    ] = None,
-    step: Annotated[
-        str | None,
-        typer.Option("--step", "-s", metavar="NAME", help="The step's name; else the program's."),
-    ] = None,
-    kind: Annotated[
-        str,
-        typer.Option("--kind", "-k", help="shell, git, planner, review or finalize."),
-    ] = "shell",
-    timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="10m", help="Stop it after that.")
-    ] = None,
-    prepare: Annotated[
-        bool, typer.Option("--prepare", help="Make the record and start nothing.")
-    ] = False,
-    start: Annotated[
-        str | None, typer.Option("--start", metavar="RUN", help="Start a run that was prepared.")
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Do not show what the command writes.")
-    ] = False,
+    argv: list[str] | None = Argument(None, metavar="-- ARGV...", help="The command."),
+    step: str | None = Option(
+        None, "--step", "-s", metavar="NAME", help="The step's name; else the program's."
+    ),
+    kind: str = Option("shell", "--kind", "-k", help="shell, git, planner, review or finalize."),
+    timeout: str | None = Option(None, "--timeout", metavar="10m", help="Stop it after that."),
+    prepare: bool = Option(False, "--prepare", help="Make the record and start nothing."),
+    start: str | None = Option(
+        None, "--start", metavar="RUN", help="Start a run that was prepared."
+    ),
+    quiet: bool = Option(False, "--quiet", "-q", help="Do not show what the command writes."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -112,14 +100,14 @@ def _copy(run_dir: Path, offsets: dict[str, int]) -> None:
 
 
 def _show_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:
-    result = Result(
-        kind="step.prepared",
-        data={**dump_record(run.result() or StepResult()), "run_dir": str(run.dir)},
-        lines=[f"{paint(request.task_id, 'bold')} step {request.name} prepared as run {run.id}"],
+    return answer(
+        "step.prepared",
+        {**dump_record(run.result() or StepResult()), "run_dir": run.dir},
+        [f"{paint(request.task_id, 'bold')} step {request.name} prepared as run {run.id}"],
         next_commands=[f"mission exec --start {run.id}"],
         show_next=True,
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _show(run: Run, *, as_json: bool) -> int:
@@ -129,9 +117,8 @@ def _show(run: Run, *, as_json: bool) -> int:
     done = run.result() or StepResult()
     code = exit_code_of(done.reason, completed=done.outcome == "completed")
     if as_json:
-        data = {**dump_record(done), "run_dir": str(run.dir)}
-        result = Result(kind="step.ended", data=data, exit_code=code)
-        return emit(result, as_json=True)
+        data = {**dump_record(done), "run_dir": run.dir}
+        return answer("step.ended", data, exit_code=code, as_json=True)
     length = format_duration(done.duration_ms / 1000)
     warn(
         f"{paint(done.task_id, 'bold', err=True)} step {clean(done.step_id)} "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli.consent import with_consent
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
-from mosaic.cli.output import Result, clean, clean_block, emit, paint, warn
+from mosaic.cli.output import answer, clean, clean_block, paint, warn
 from mosaic.errors import ExitCode
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission
@@ -22,7 +22,7 @@ def gates_command(
     task_id: MaybeTaskId = None, as_json: Json = False, mission: MissionPath = None
 ) -> int:
     """Run the mission's quality gates, each as a recorded step."""
-    from mosaic.app.gates import run_task_gates
+    from mosaic.app.task_work import run_task_gates
 
     snapshot = read_mission(locate_to_change(mission))
     watch = (lambda _: None) if as_json else _show
@@ -32,14 +32,14 @@ def gates_command(
         as_json=as_json,
     )
     words = paint("green", "green") if done.green else paint("not green", "red")
-    result = Result(
-        kind="gates",
-        data=done,
-        lines=[f"{done.task_id}: gates {words}"],
+    return answer(
+        "gates",
+        done,
+        [f"{done.task_id}: gates {words}"],
         exit_code=ExitCode.OK if done.green else ExitCode.FAILED,
         next_commands=[f"mission review {done.task_id}"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _show(result: GateResult) -> None:

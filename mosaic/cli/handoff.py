@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath, TaskId, read_stdin
-from mosaic.cli.output import Result, clean_block, emit, paint
+from mosaic.cli.output import answer, clean_block, paint
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission, read_mission
@@ -29,27 +29,21 @@ def complete_section(incomplete: str) -> list[tuple[str, str]]:
 
 def handoff_command(
     task_id: TaskId,
-    replace: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="SECTION=FILE|-",
-            autocompletion=complete_section,
-            help="Fill a section from a file or stdin; `SECTION` alone with `--text`.",
-        ),
-    ] = None,
-    append: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--append",
-            metavar="SECTION=FILE|-",
-            autocompletion=complete_section,
-            help="Add to what is there.",
-        ),
-    ] = None,
-    text: Annotated[
-        str | None, typer.Option("--text", help="The text itself, for one section.")
-    ] = None,
+    replace: list[str] | None = Option(
+        None,
+        "--set",
+        metavar="SECTION=FILE|-",
+        autocompletion=complete_section,
+        help="Fill a section from a file or stdin; `SECTION` alone with `--text`.",
+    ),
+    append: list[str] | None = Option(
+        None,
+        "--append",
+        metavar="SECTION=FILE|-",
+        autocompletion=complete_section,
+        help="Add to what is there.",
+    ),
+    text: str | None = Option(None, "--text", help="The text itself, for one section."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -74,42 +68,37 @@ def handoff_command(
         lines = [f"{handoff.task_id} is in the table only: it has no handoff sections"]
     else:
         lines.append(f"missing: {', '.join(missing)}" if missing else "the handoff is complete")
-    result = Result(
-        kind="task.handoff",
-        data=handoff,
-        lines=lines,
-        next_commands=[f"mission set {handoff.task_id} status=review"]
-        if not missing
-        else [f"mission handoff {handoff.task_id} --set {missing[0]}=-"],
-    )
-    return emit(result, as_json=as_json)
+    then = f"mission set {handoff.task_id} status=review"
+    if missing:
+        then = f"mission handoff {handoff.task_id} --set {missing[0]}=-"
+    return answer("task.handoff", handoff, lines, next_commands=[then], as_json=as_json)
 
 
 def _fillings(replace: list[str], append: list[str], text: str | None) -> list[Filling]:
     from mosaic.app.handoff import Filling, find_section
 
-    asked = [(each, False) for each in replace] + [(each, True) for each in append]
-    if text is not None and (len(asked) != 1 or "=" in asked[0][0]):
+    asked = [(*each.partition("="), False) for each in replace]
+    asked += [(*each.partition("="), True) for each in append]
+    if text is not None and (len(asked) != 1 or asked[0][1]):
         raise UsageError(
             "`--text` takes one section", hint='`--set result --text "all criteria met"`'
         )
-    if sum(each.partition("=")[2] == STDIN for each, _ in asked) > 1:
+    if sum(source == STDIN for _, _, source, _ in asked) > 1:
         raise UsageError("stdin can fill one section only")
     return [
         Filling(
-            section=find_section(each.partition("=")[0]),
-            content=text if text is not None else _content(each),
+            section=find_section(name),
+            content=_content(name, source) if text is None else text,
             append=adds,
         )
-        for each, adds in asked
+        for name, _, source, adds in asked
     ]
 
 
-def _content(asked: str) -> str:
+def _content(name: str, source: str) -> str:
     from mosaic.machine.disk import read_text
 
-    name, equals, source = asked.partition("=")
-    if not equals or not source:
+    if not source:
         raise UsageError(
             f"`{name}` has no content",
             hint=f'`--set {name}=FILE`, `--set {name}=-` or `--set {name} --text "…"`',

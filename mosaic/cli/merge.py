@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath, TaskId
-from mosaic.cli.output import Result, clean, emit, paint
+from mosaic.cli.output import answer, clean, paint
 from mosaic.errors import UsageError
 from mosaic.store.ended_session import locate_to_change
 from mosaic.store.reading import read_mission
@@ -15,11 +15,9 @@ from mosaic.store.reading import read_mission
 if TYPE_CHECKING:
     from mosaic.workspaces.merge import Merged, MergeWay
 
-FastForward = Annotated[
-    bool, typer.Option("--ff-only", help="Only where no merge commit is needed.")
-]
-NoFastForward = Annotated[bool, typer.Option("--no-ff", help="With a merge commit, needed or not.")]
-Squash = Annotated[bool, typer.Option("--squash", help="As one new commit.")]
+FastForward = Annotated[bool, Option("--ff-only", help="Only where no merge commit is needed.")]
+NoFastForward = Annotated[bool, Option("--no-ff", help="With a merge commit, needed or not.")]
+Squash = Annotated[bool, Option("--squash", help="As one new commit.")]
 
 
 def merge_command(
@@ -27,25 +25,23 @@ def merge_command(
     ff_only: FastForward = False,
     no_ff: NoFastForward = False,
     squash: Squash = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also the work of a task that is not done.")
-    ] = False,
+    force: bool = Option(False, "--force", help="Also the work of a task that is not done."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Merge the branch that a task was worked on in its worktree into what is checked out."""
-    from mosaic.app.merge import merge_task
+    from mosaic.app.task_work import merge_task
 
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
     merged = merge_task(read_mission(locate_to_change(mission)), task_id, way, force=force)
-    return emit_merge(merged, "mission clean", as_json=as_json)
+    return show_merge(merged, "mission clean", as_json=as_json)
 
 
 def merge_way(*, ff_only: bool, no_ff: bool, squash: bool) -> MergeWay:
     """Return what the options ask for; at most one of them may be set."""
     from mosaic.workspaces.merge import MergeWay
 
-    if sum((ff_only, no_ff, squash)) > 1:
+    if ff_only + no_ff + squash > 1:
         raise UsageError("`--ff-only`, `--no-ff` and `--squash` exclude each other")
     if ff_only:
         return MergeWay.FAST_FORWARD
@@ -54,14 +50,12 @@ def merge_way(*, ff_only: bool, no_ff: bool, squash: bool) -> MergeWay:
     return MergeWay.SQUASH if squash else MergeWay.AUTO
 
 
-def emit_merge(merged: Merged, next_command: str, *, as_json: bool) -> int:
+def show_merge(merged: Merged, next_command: str, *, as_json: bool) -> int:
     """Print what a merge came to."""
+    branch, into = clean(merged.branch), clean(merged.into)
+    line = f"{paint(branch, 'bold')} → {into}, commit {merged.commit[:10]}"
     if merged.was_home:
-        line = f"all of {clean(merged.branch)} is in {clean(merged.into)} already"
-    else:
-        branch = paint(clean(merged.branch), "bold")
-        line = f"{branch} → {clean(merged.into)}, commit {merged.commit[:10]}"
-    result = Result(
-        kind="merge", data=merged, lines=[line], next_commands=[next_command], show_next=True
+        line = f"all of {branch} is in {into} already"
+    return answer(
+        "merge", merged, [line], next_commands=[next_command], show_next=True, as_json=as_json
     )
-    return emit(result, as_json=as_json)

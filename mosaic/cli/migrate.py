@@ -1,20 +1,14 @@
 """`mission migrate`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean, emit, paint, plain
+from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.store.ended_session import locate_to_change
 
 
 def migrate_command(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
-    ] = False,
+    dry_run: bool = Option(False, "--dry-run", help="Only say what would be done."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -22,10 +16,6 @@ def migrate_command(
     from mosaic.store.migrate import migrate_mission
 
     done = migrate_mission(locate_to_change(mission), dry_run=dry_run)
-    result = Result(
-        kind="mission.migrate",
-        data={**plain(done), "dry_run": dry_run},
-        lines=[clean(line) for line in done.actions] or [paint("nothing to migrate", "dim")],
-        next_commands=["mission check"],
-    )
-    return emit(result, as_json=as_json)
+    lines = [clean(line) for line in done.actions] or [paint("nothing to migrate", "dim")]
+    data = {**plain(done), "dry_run": dry_run}
+    return answer("mission.migrate", data, lines, next_commands=["mission check"], as_json=as_json)

@@ -136,7 +136,7 @@ def run_pool(
     from mosaic.app import loop
     from mosaic.cli.consent import require_settled
     from mosaic.cli.live import PoolTerminal
-    from mosaic.machine.wakeup import is_ignored
+    from mosaic.machine.process import is_ignored
 
     require_settled(path, as_json=as_json)
     terminal = PoolTerminal(quiet=as_json)

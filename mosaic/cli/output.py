@@ -80,6 +80,28 @@ def emit(result: Result, *, as_json: bool) -> int:
     return int(result.exit_code)
 
 
+def answer(
+    kind: str,
+    data: Any,
+    lines: Sequence[str] = (),
+    *,
+    as_json: bool,
+    exit_code: ExitCode = ExitCode.OK,
+    next_commands: Sequence[str] = (),
+    show_next: bool = False,
+) -> int:
+    """Print what a command found or did, and return its exit code; see `Result`."""
+    result = Result(
+        kind=kind,
+        data=data,
+        lines=lines,
+        exit_code=exit_code,
+        next_commands=next_commands,
+        show_next=show_next,
+    )
+    return emit(result, as_json=as_json)
+
+
 def put(result: Result, *, as_json: bool) -> None:
     """Print a result.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option, Typer
 
 from mosaic.cli.consent import with_consent
-from mosaic.cli.merge import FastForward, NoFastForward, Squash, emit_merge, merge_way
+from mosaic.cli.merge import FastForward, NoFastForward, Squash, merge_way, show_merge
 from mosaic.cli.options import (
     ExecutorName,
     Json,
@@ -20,7 +20,7 @@ from mosaic.cli.options import (
     read_stdin,
     seconds_of,
 )
-from mosaic.cli.output import Result, align, clean, emit, paint, warn
+from mosaic.cli.output import align, answer, clean, paint, warn
 from mosaic.errors import ExitCode, MissionError, UsageError
 from mosaic.store.reading import locate_mission
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mosaic.panels.record import Panel
     from mosaic.store.mission_file import MissionDocument
 
-panel_app = typer.Typer(
+panel_app = Typer(
     help="Several workers on one question, each with a role and a worktree of its own.",
     no_args_is_help=True,
 )
@@ -58,41 +58,33 @@ def complete_role(incomplete: str) -> list[tuple[str, str]]:
 
 
 PanelId = Annotated[
-    str, typer.Argument(metavar="RUN", autocompletion=complete_panel, help="A panel, or `last`.")
+    str, Argument(metavar="RUN", autocompletion=complete_panel, help="A panel, or `last`.")
 ]
-WorkerName = Annotated[str, typer.Argument(metavar="WORKER", help="One of its workers.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Stay until every worker has ended.")]
+WorkerName = Annotated[str, Argument(metavar="WORKER", help="One of its workers.")]
+Wait = Annotated[bool, Option("--wait", help="Stay until every worker has ended.")]
 
 
 @panel_app.command("start")
 def start_command(
-    prompt: Annotated[
-        str | None, typer.Argument(metavar="[PROMPT]", help="The question.", show_default=False)
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", metavar="FILE", help="Read it; `-` is stdin.")
-    ] = None,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            metavar="ROLE[=RUNTIME]",
-            autocompletion=complete_role,
-            help="A worker; may be given again.",
-        ),
-    ] = None,
-    writable: Annotated[
-        bool, typer.Option("--writable", help="Each may change files, on a branch of its own.")
-    ] = False,
+    prompt: str | None = Argument(
+        None, metavar="[PROMPT]", help="The question.", show_default=False
+    ),
+    file: Path | None = Option(None, "--file", "-f", metavar="FILE", help="Read it; `-` is stdin."),
+    role: list[str] | None = Option(
+        None,
+        "--role",
+        metavar="ROLE[=RUNTIME]",
+        autocompletion=complete_role,
+        help="A worker; may be given again.",
+    ),
+    writable: bool = Option(
+        False, "--writable", help="Each may change files, on a branch of its own."
+    ),
     runtime: RuntimeName = None,
     model: ModelName = None,
     executor: ExecutorName = None,
-    interactive: Annotated[
-        bool, typer.Option("--interactive", help="Agents listen in their tmux panes.")
-    ] = False,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="REF", help="Begin there, not at HEAD.")
-    ] = None,
+    interactive: bool = Option(False, "--interactive", help="Agents listen in their tmux panes."),
+    base: str | None = Option(None, "--base", metavar="REF", help="Begin there, not at HEAD."),
     with_changes: WithChanges = False,
     timeout: Timeout = None,
     wait: Wait = False,
@@ -135,15 +127,14 @@ def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
 
     document = _document(mission)
     views = [view_panel(document, panel) for panel in list_panels(document.layout)]
-    rows = [*map(panel_row, views)]
-    result = Result(
-        kind="panel.list",
-        data={"panels": views},
-        lines=align(rows, headers=("panel", "status", "results", "question"))
-        or [paint("no panels", "dim")],
+    rows = align(map(panel_row, views), headers=("panel", "status", "results", "question"))
+    return answer(
+        "panel.list",
+        {"panels": views},
+        rows or [paint("no panels", "dim")],
         next_commands=["mission panel show last"] if views else ["mission panel start --help"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 @panel_app.command("show")
@@ -168,58 +159,55 @@ def refresh_command(
 @panel_app.command("result")
 def result_command(
     panel_id: PanelId,
-    markdown: Annotated[bool, typer.Option("--markdown", help="As markdown.")] = False,
+    markdown: bool = Option(False, "--markdown", help="As markdown."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Set the workers' results beside each other: agreement, objections, open questions."""
     from mosaic.app.panel import read_result
-    from mosaic.cli.panel_view import emit_result
+    from mosaic.cli.panel_view import show_result
 
-    document, panel = _open(mission, panel_id)
-    return emit_result(read_result(document, panel), markdown=markdown, as_json=as_json)
+    found = read_result(*_open(mission, panel_id))
+    return show_result(found, markdown=markdown, as_json=as_json)
 
 
 @panel_app.command("send")
 def send_command(
     panel_id: PanelId,
     worker: WorkerName,
-    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="`-` reads stdin.")],
-    paste: Annotated[
-        bool, typer.Option("--paste", help="Type it into the worker's tmux pane.")
-    ] = False,
+    message: str = Argument(metavar="MESSAGE", help="`-` reads stdin."),
+    paste: bool = Option(False, "--paste", help="Type it into the worker's tmux pane."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Send a worker a message: it gets it at its next turn, at once if it is not at work."""
-    from mosaic.panels.mailbox import deliver, send_message
-    from mosaic.panels.mailbox import paste as paste_messages
+    from mosaic.panels import mailbox
     from mosaic.panels.refresh import refresh_panel
 
     document, panel = _open(mission, panel_id, to_change=True)
     refresh_panel(panel, document.mission)
-    sent = send_message(panel, worker, read_stdin("a message") if message == "-" else message)
-    done = paste_messages(panel, worker) if paste else deliver(document, panel, worker)
+    text = read_stdin("a message") if message == "-" else message
+    sent = mailbox.send_message(panel, worker, text)
+    done = mailbox.paste(panel, worker) if paste else mailbox.deliver(document, panel, worker)
     is_delivered = any(each.id == sent.id for each in done)
-    how = "gets it now" if is_delivered else "gets it when its turn has ended"
-    result = Result(
-        kind="panel.message",
-        data={
+    return answer(
+        "panel.message",
+        {
             "panel_id": panel.id,
             "worker": worker,
             "message_id": sent.id,
             "delivered": is_delivered,
         },
-        lines=[f"{worker} {how}"],
+        [f"{worker} gets it {'now' if is_delivered else 'when its turn has ended'}"],
         next_commands=[f"mission panel show {panel.id}"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 @panel_app.command("stop")
 def stop_command(
     panel_id: PanelId,
-    now: Annotated[bool, typer.Option("--now", help="Kill them at once.")] = False,
+    now: bool = Option(False, "--now", help="Kill them at once."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -234,7 +222,7 @@ def stop_command(
 @panel_app.command("resume")
 def resume_command(
     panel_id: PanelId,
-    fresh: Annotated[bool, typer.Option("--fresh", help="In new conversations.")] = False,
+    fresh: bool = Option(False, "--fresh", help="In new conversations."),
     wait: Wait = False,
     as_json: Json = False,
     mission: MissionPath = None,
@@ -250,9 +238,7 @@ def resume_command(
 @panel_app.command("shutdown")
 def shutdown_command(
     panel_id: PanelId,
-    force: Annotated[
-        bool, typer.Option("--force", help="Remove also what is merged nowhere.")
-    ] = False,
+    force: bool = Option(False, "--force", help="Remove also what is merged nowhere."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -261,25 +247,22 @@ def shutdown_command(
 
     document, panel = _open(mission, panel_id, to_change=True)
     done = shut_down(document, panel, force=force)
+    kept = next((each.worker for each in done if each.cleanup == "retained"), None)
+    then = f"merge {panel.id} {kept}" if kept else f"result {panel.id}"
     failed = any(each.cleanup == "failed" for each in done)
-    merges = [
-        f"mission panel merge {panel.id} {each.worker}"
-        for each in done
-        if each.cleanup == "retained"
-    ][:1]
-    result = Result(
-        kind="panel.shutdown",
-        data={
+    return answer(
+        "panel.shutdown",
+        {
             "panel_id": panel.id,
             "status": panel.state().status,
             "workers": {each.worker: each for each in done},
         },
-        lines=align([(each.worker, each.cleanup.value, clean(each.why)) for each in done]),
+        align([(each.worker, each.cleanup.value, clean(each.why)) for each in done]),
         exit_code=ExitCode.FAILED if failed else ExitCode.OK,
-        next_commands=merges or [f"mission panel result {panel.id}"],
-        show_next=bool(merges),
+        next_commands=[f"mission panel {then}"],
+        show_next=kept is not None,
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 @panel_app.command("merge")
@@ -298,7 +281,7 @@ def merge_command(
     document, panel = _open(mission, panel_id, to_change=True)
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
     merged = merge_worker(document, panel, worker, way)
-    return emit_merge(merged, f"mission panel shutdown {panel.id}", as_json=as_json)
+    return show_merge(merged, f"mission panel shutdown {panel.id}", as_json=as_json)
 
 
 def _document(mission: Path | None, *, to_change: bool = False) -> MissionDocument:
@@ -322,16 +305,16 @@ def _show(
 ) -> int:
     """Print the state of a panel or, having waited for its end, its result."""
     from mosaic.app.panel import read_result, view_panel, wait_for_panel
-    from mosaic.cli.panel_view import emit_panel, emit_result
+    from mosaic.cli.panel_view import show_panel, show_result
 
     def tell(name: str, worker: WorkerState) -> None:
         if not as_json:
             warn(f"{name} {worker.status}{f': {clean(worker.error)}' if worker.error else ''}")
 
     if not wait:
-        return emit_panel(view_panel(document, panel), kind, as_json=as_json)
+        return show_panel(view_panel(document, panel), kind, as_json=as_json)
     wait_for_panel(document, panel, tell)
-    return emit_result(read_result(document, panel), markdown=False, as_json=as_json)
+    return show_result(read_result(document, panel), markdown=False, as_json=as_json)
 
 
 def _question(prompt: str | None, file: Path | None) -> str:

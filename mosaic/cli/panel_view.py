@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from mosaic.app.panel import SECTIONS
-from mosaic.cli.output import Result, align, clean, clean_block, emit, paint
+from mosaic.cli.output import align, answer, clean, clean_block, paint
 from mosaic.cli.sessions_view import usage_words
 from mosaic.errors import ExitCode, MissionError
 from mosaic.executors import executor_of
@@ -30,33 +30,33 @@ COLORS = {
 LONGEST_QUESTION = 70
 
 
-def emit_panel(view: PanelView, kind: str, *, as_json: bool) -> int:
+def show_panel(view: PanelView, kind: str, *, as_json: bool) -> int:
     """Print a panel and the state of each worker."""
     failed = view.state.status.value in ("failed", "degraded") and kind != "panel"
-    result = Result(
-        kind=kind,
-        data=view,
-        lines=_panel_lines(view),
+    return answer(
+        kind,
+        view,
+        _panel_lines(view),
         exit_code=ExitCode.FAILED if failed else ExitCode.OK,
         next_commands=_next_commands(view),
         show_next=True,
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
-def emit_result(found: PanelResult, *, markdown: bool, as_json: bool) -> int:
+def show_result(found: PanelResult, *, markdown: bool, as_json: bool) -> int:
     """Print the result of a panel."""
     state = found.view.state
     is_well = state.is_at_work or state.status.value == "completed"
-    result = Result(
-        kind="panel.result",
-        data=found,
-        lines=found.markdown.splitlines() if markdown else _result_lines(found),
+    return answer(
+        "panel.result",
+        found,
+        found.markdown.splitlines() if markdown else _result_lines(found),
         exit_code=ExitCode.OK if is_well else ExitCode.FAILED,
         next_commands=_next_commands(found.view),
         show_next=not markdown,
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def panel_row(view: PanelView) -> tuple[str, ...]:

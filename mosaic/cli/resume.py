@@ -1,10 +1,6 @@
 """`mission resume`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.next_view import launch, launch_mode, print_hand_off
 from mosaic.cli.options import (
@@ -29,12 +25,9 @@ def resume_command(
     runtime: RuntimeName = None,
     model: ModelName = None,
     fresh: Fresh = False,
-    from_checkpoint: Annotated[
-        int | None,
-        typer.Option(
-            "--from", metavar="SEQ", help="Set the work tree back to this checkpoint first."
-        ),
-    ] = None,
+    from_checkpoint: int | None = Option(
+        None, "--from", metavar="SEQ", help="Set the work tree back to this checkpoint first."
+    ),
     print_only: PrintOnly = False,
     headless: Headless = False,
     detach: Detach = False,

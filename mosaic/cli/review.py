@@ -16,8 +16,8 @@ from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
-    from mosaic.app.decide import Decision
     from mosaic.app.review import ReviewPage
+    from mosaic.app.task_work import Decision
     from mosaic.review.verdict import Review
     from mosaic.store.tasks import Snapshot
 
@@ -52,8 +52,8 @@ def review_command(
         if approve or reject or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
-    from mosaic.app.decide import decide_review, refuse_agent
     from mosaic.app.review import show_review
+    from mosaic.app.task_work import decide_review, refuse_agent
 
     if approve or reject:
         refuse_agent(snapshot)  # before the evidence is looked at

@@ -1,10 +1,6 @@
 """`mission set`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Argument
 
 from mosaic.cli.change_view import set_fields
 from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
@@ -12,10 +8,7 @@ from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
 
 def set_command(
     task_id: TaskId,
-    changes: Annotated[
-        list[str],
-        typer.Argument(metavar="FIELD=VALUE...", autocompletion=complete_field),
-    ],
+    changes: list[str] = Argument(metavar="FIELD=VALUE...", autocompletion=complete_field),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:

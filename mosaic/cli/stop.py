@@ -1,23 +1,18 @@
 """`mission stop`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.options import Json, MissionPath, complete_session
-from mosaic.cli.output import Result, clean, emit, plain
+from mosaic.cli.output import answer, clean
 from mosaic.cli.sessions_view import length_words
 from mosaic.store.ended_session import locate_to_change
 
 
 def stop_command(
-    session: Annotated[
-        str | None,
-        typer.Argument(metavar="[SESSION]", autocompletion=complete_session, help="A session."),
-    ] = None,
-    now: Annotated[bool, typer.Option("--now", help="Kill it at once.")] = False,
+    session: str | None = Argument(
+        None, metavar="[SESSION]", autocompletion=complete_session, help="A session."
+    ),
+    now: bool = Option(False, "--now", help="Kill it at once."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -28,11 +23,11 @@ def stop_command(
     task_id = stopped.last_task_id
     stays = f"; {clean(task_id)} stays as it is" if task_id else ""
     reason = stopped.ended_reason or "unknown"
-    result = Result(
-        kind="session.stopped",
-        data={"session": plain(stopped)},
-        lines=[f"{stopped.id} ended {reason} after {length_words(stopped)}{stays}"],
+    return answer(
+        "session.stopped",
+        {"session": stopped},
+        [f"{stopped.id} ended {reason} after {length_words(stopped)}{stays}"],
         next_commands=[f"mission resume {task_id}" if task_id else "mission status"],
         show_next=True,
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)

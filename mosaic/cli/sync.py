@@ -1,26 +1,20 @@
 """`mission sync`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean, emit, paint, plain
+from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission
 
 
 def sync_command(
-    task_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=complete_task)
-    ] = None,
-    prefer: Annotated[
-        str | None, typer.Option(help="`table` or `file`: which one wins where they disagree.")
-    ] = None,
+    task_ids: list[str] | None = Argument(None, metavar="[ID]...", autocompletion=complete_task),
+    prefer: str | None = Option(
+        None, help="`table` or `file`: which one wins where they disagree."
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -33,23 +27,22 @@ def sync_command(
     carried, snapshot = synchronize(
         locate_mission(mission), task_ids or [], Side(prefer) if prefer else None
     )
+    problems = snapshot.problems
     lines = [
         f"{task_id}  {each.field}: {_words(each.value)} {paint('→', 'dim')} {each.to}"
         for task_id, each in carried
     ]
-    if not (lines or snapshot.problems):
+    if not (lines or problems):
         lines = [paint("table and files are in step", "dim")]
-    result = Result(
-        kind="task.sync",
-        data={
-            "carried": [{"task_id": task_id, **plain(each)} for task_id, each in carried],
-            "problems": snapshot.problems,
-        },
-        lines=lines,
-        exit_code=report_problems(snapshot.problems, as_json=as_json),
+    values = [{"task_id": task_id, **plain(each)} for task_id, each in carried]
+    return answer(
+        "task.sync",
+        {"carried": values, "problems": problems},
+        lines,
+        exit_code=report_problems(problems, as_json=as_json),
         next_commands=["mission list"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _words(value: object) -> str:

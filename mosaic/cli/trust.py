@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.consent import confirm, is_somebody_there
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean, emit, paint
+from mosaic.cli.output import answer, clean, paint
 from mosaic.errors import MissionOwnerError, UsageError
 from mosaic.store.reading import locate_mission, named_mission_file
 
@@ -22,20 +22,14 @@ if TYPE_CHECKING:
 
 
 def trust_command(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[PATH]...",
-            help="A mission, or a folder outside of the repository that this one may use.",
-            show_default=False,
-        ),
-    ] = None,
-    listing: Annotated[
-        bool, typer.Option("--list", help="Only show what is allowed and what is not.")
-    ] = False,
-    forget: Annotated[
-        bool, typer.Option("--forget", help="Take back everything that was allowed.")
-    ] = False,
+    paths: list[Path] | None = Argument(
+        None,
+        metavar="[PATH]...",
+        help="A mission, or a folder outside of the repository that this one may use.",
+        show_default=False,
+    ),
+    listing: bool = Option(False, "--list", help="Only show what is allowed and what is not."),
+    forget: bool = Option(False, "--forget", help="Take back everything that was allowed."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -48,9 +42,7 @@ def trust_command(
     if forget:
         forget_trust(mission_file)
         done = ["everything that was allowed is taken back"]
-        return emit(
-            Result(kind="trust.forgotten", data={"done": done}, lines=done), as_json=as_json
-        )
+        return answer("trust.forgotten", {"done": done}, done, as_json=as_json)
 
     def agrees(unallowed: Sequence[Command]) -> bool:
         is_asked = is_somebody_there() and not as_json
@@ -61,11 +53,10 @@ def trust_command(
 
 def _read_paths(paths: list[Path], mission: Path | None) -> tuple[Path, list[Path]]:
     """Tell the mission from the folders: a path that holds one is it, where none is named."""
-    if mission is None and len(paths) == 1 and (named := _find_named(paths[0])) is not None:
-        here = _find_here()
-        if here is None or os.path.realpath(here) == os.path.realpath(named):
-            return named, []
     here = _find_here() if mission is None else None
+    named = _find_named(paths[0]) if mission is None and len(paths) == 1 else None
+    if named is not None and (here is None or os.path.realpath(here) == os.path.realpath(named)):
+        return named, []
     return here or locate_mission(mission), [Path(os.path.realpath(each)) for each in paths]
 
 
@@ -88,13 +79,8 @@ def _find_here() -> Path | None:
 
 def _show(trust: Trust, *, as_json: bool) -> int:
     """Say what was done, else what is allowed now."""
-    result = Result(
-        kind="trust",
-        data=trust,
-        lines=[*map(clean, trust.done)] or _lines(trust),
-        next_commands=["mission next"],
-    )
-    return emit(result, as_json=as_json)
+    lines = [*map(clean, trust.done)] or _lines(trust)
+    return answer("trust", trust, lines, next_commands=["mission next"], as_json=as_json)
 
 
 def _lines(trust: Trust) -> list[str]:

@@ -6,10 +6,9 @@ import signal
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError
-from mosaic.machine.identity import identify, is_elsewhere
+from mosaic.machine.identity import identify, ignores_signal, is_elsewhere
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.process import send_signal
-from mosaic.machine.traces import ignores_signal
 
 if TYPE_CHECKING:
     from mosaic.model import ProcessIdentity

@@ -1,4 +1,4 @@
-"""Reading files, and writing one file so that it is always whole.
+"""Reading files, and writing one file, or one line of it, so that it is always whole.
 
 Owns how a file is read (regular, bounded, UTF-8 without loss) and how one is replaced:
 a temporary file beside it, fsync, rename, fsync of the folder. Knows no format.
@@ -7,19 +7,27 @@ a temporary file beside it, fsync, rename, fsync of the folder. Knows no format.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError
 from mosaic.machine.signature import Expected, Signature, access_error, expect_unchanged
 from mosaic.machine.staging import discard, resolve_target, stage, sync_folder, temporary_beside
 from mosaic.records import dataclass
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+_BLOCK_BYTES = 4096
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,41 +39,48 @@ class TextFile:
 
 
 def read_bytes(path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> bytes:
-    """Return a regular file's bytes.
-
-    Raises:
-        FileAccessError: missing, not permitted, not a regular file, over `limit_bytes`.
-    """
-    return _found(path, find_signed(path, limit_bytes=limit_bytes))[0]
+    """Return a regular file's bytes; FileAccessError also where there is no such file."""
+    data = find_bytes(path, limit_bytes=limit_bytes)
+    if data is None:
+        raise _missing(path)
+    return data
 
 
 def find_bytes(path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> bytes | None:
-    """Return a regular file's bytes, or None when there is no such file.
-
-    Raises:
-        FileAccessError: as `read_bytes`, but for a missing file.
-    """
+    """Return a regular file's bytes, or None when there is no such file; see `find_signed`."""
     found = find_signed(path, limit_bytes=limit_bytes)
     return None if found is None else found[0]
 
 
 def read_text(path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> TextFile:
-    """Return a UTF-8 file's text.
-
-    Raises:
-        FileAccessError: as `read_bytes`; or not UTF-8, with the line of the first bad byte.
-    """
-    return _decoded(path, *_found(path, find_signed(path, limit_bytes=limit_bytes)))
+    """Return a UTF-8 file's text; FileAccessError also where there is no such file."""
+    found = find_text(path, limit_bytes=limit_bytes)
+    if found is None:
+        raise _missing(path)
+    return found
 
 
 def find_text(path: Path | str, *, limit_bytes: int = SIZE_LIMIT_BYTES) -> TextFile | None:
     """Return a UTF-8 file's text, or None when there is no such file.
 
-    Raises:
-        FileAccessError: as `read_text`, but for a missing file.
+    FileAccessError: as `find_signed`; or not UTF-8, with the line of the first bad byte.
     """
     found = find_signed(path, limit_bytes=limit_bytes)
-    return None if found is None else _decoded(path, *found)
+    if found is None:
+        return None
+    data, signature = found
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        is_utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        raise FileAccessError(
+            f"`{path}` is not UTF-8",
+            path=path,
+            line=data.count(b"\n", 0, error.start) + 1,
+            detail="it looks like UTF-16" if is_utf_16 else f"byte 0x{data[error.start]:02x}",
+            hint="save it as UTF-8",
+        ) from None
+    return TextFile(text=text, signature=signature)
 
 
 def find_signed(
@@ -73,8 +88,7 @@ def find_signed(
 ) -> tuple[bytes, Signature] | None:
     """Return bytes and signature from one open descriptor, or None when there is no such file.
 
-    Raises:
-        FileAccessError: as `read_bytes`, but for a missing file.
+    FileAccessError: not permitted, not a regular file, over `limit_bytes`.
     """
     try:
         # Not blocking: opening a FIFO that nobody writes to would wait for ever.
@@ -102,6 +116,38 @@ def find_signed(
     return data, Signature.of(status)
 
 
+def _read_all(descriptor: int, size: int, limit_bytes: int) -> bytes:
+    data = os.read(descriptor, size + 1)
+    if len(data) == size > 0:
+        return data
+    # It grows, or tells no size (as those below /proc), or is read in pieces.
+    pieces = [data]
+    rest = limit_bytes + 1 - len(data)
+    while rest > 0 and (piece := os.read(descriptor, min(rest, 1 << 20))):
+        pieces.append(piece)
+        rest -= len(piece)
+    return b"".join(pieces)
+
+
+def _missing(path: Path | str) -> FileAccessError:
+    return FileAccessError(f"`{path}` cannot be read", path=path, detail="there is no such file")
+
+
+def state_of(path: Path) -> str | None:
+    """Return the digest of a regular file, None for no file, `?` for anything else."""
+    try:
+        return "?" if path.is_symlink() else digest(find_bytes(path))
+    except (FileAccessError, OSError):
+        return "?"
+
+
+def digest(data: bytes | None) -> str | None:
+    """Return the sha256 of a content; None stands for no file."""
+    from hashlib import sha256
+
+    return None if data is None else sha256(data).hexdigest()
+
+
 def write_atomic(
     path: Path | str,
     data: bytes,
@@ -116,8 +162,7 @@ def write_atomic(
     where that is permitted.
 
     Args:
-        path: the file; its folder must exist.
-        root: folder that the real target must lie in.
+        path: the file; its folder must exist, and its real target lie in `root`.
         mode: permission bits, whatever the umask; None keeps those of an existing file
             and leaves those of a new one to the umask.
         expect: signature that the target must still have just before it is replaced;
@@ -127,7 +172,6 @@ def write_atomic(
         The signature of the file as written.
 
     Raises:
-        PathOutsideError: the target lies outside `root`.
         FileChangedError: the target is not what was expected; it is left alone.
         FileAccessError: not permitted, disk full, no regular file; the old one is whole.
     """
@@ -151,19 +195,21 @@ def write_atomic(
         raise access_error("written", path, error, state=state) from error
 
 
-def write_private(path: Path | str, data: bytes, *, root: Path | str) -> Signature:
+def write_private(
+    path: Path | str,
+    data: bytes,
+    *,
+    root: Path | str,
+    expect: Signature | Expected | None = Expected.ANYTHING,
+) -> Signature:
     """Write one of the tool's own files, for the user's eyes alone; see `write_atomic`."""
-    return write_atomic(path, data, root=root, mode=PRIVATE_FILE)
+    return write_atomic(path, data, root=root, mode=PRIVATE_FILE, expect=expect)
 
 
 def create_private_dir(path: Path | str) -> Path:
     """Make a folder for its owner alone (0700, whatever the umask), and those above it.
 
-    One that is there already is closed to others as well; folders above that are there
-    already are left as they are.
-
-    Raises:
-        FileAccessError: not permitted, or what is there is not a folder.
+    One that is there already is closed to others as well; those above it are left as they are.
     """
     place = Path(path)
     try:
@@ -182,35 +228,71 @@ def create_private_dir(path: Path | str) -> Path:
     return place
 
 
-def _found(path: Path | str, found: tuple[bytes, Signature] | None) -> tuple[bytes, Signature]:
-    if found is None:
-        raise FileAccessError(f"`{path}` cannot be read", path=path, detail="there is no such file")
-    return found
+def append_next(path: Path, make: Callable[[bytes], bytes]) -> None:
+    """Append what `make` returns for the last whole line of a file of lines; make it durable.
 
+    Several processes may do so at once: each holds a kernel lock on the file meanwhile. A torn
+    line that a crash left at the end is cut off first.
 
-def _decoded(path: Path | str, data: bytes, signature: Signature) -> TextFile:
+    Args:
+        path: the file, made when missing; its folder must exist.
+        make: gets the last line without its newline, empty when there is none; returns
+            whole lines.
+
+    Raises:
+        FileAccessError: not permitted, disk full, a symlink or no regular file; nothing
+            was added.
+    """
     try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        is_utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        raise FileAccessError(
-            f"`{path}` is not UTF-8",
-            path=path,
-            line=data.count(b"\n", 0, error.start) + 1,
-            detail="it looks like UTF-16" if is_utf_16 else f"byte 0x{data[error.start]:02x}",
-            hint="save it as UTF-8",
-        ) from None
-    return TextFile(text=text, signature=signature)
+        descriptor, is_new = _open(path)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FileAccessError(f"`{path}` is not a regular file", path=path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _append(descriptor, make)
+            if is_new:
+                sync_folder(path.parent)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise access_error("appended to", path, error) from error
 
 
-def _read_all(descriptor: int, size: int, limit_bytes: int) -> bytes:
-    data = os.read(descriptor, size + 1)
-    if len(data) == size > 0:
-        return data
-    # It grows, or tells no size (as those below /proc), or is read in pieces.
-    pieces = [data]
-    rest = limit_bytes + 1 - len(data)
-    while rest > 0 and (piece := os.read(descriptor, min(rest, 1 << 20))):
-        pieces.append(piece)
-        rest -= len(piece)
-    return b"".join(pieces)
+def _append(descriptor: int, make: Callable[[bytes], bytes]) -> None:
+    size = os.fstat(descriptor).st_size
+    last, end = _last_line(descriptor, size)
+    if end < size:
+        os.ftruncate(descriptor, end)
+    data = make(last)
+    written = os.write(descriptor, data)
+    if written < len(data):
+        os.ftruncate(descriptor, end)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(descriptor)
+
+
+def _open(path: Path) -> tuple[int, bool]:
+    try:
+        return os.open(path, _APPEND), False
+    except ValueError as error:
+        raise access_error("appended to", path, error) from error
+    except FileNotFoundError:
+        descriptor = os.open(path, _APPEND | os.O_CREAT, PRIVATE_FILE)
+        os.fchmod(descriptor, PRIVATE_FILE)
+        return descriptor, True
+
+
+def _last_line(descriptor: int, size: int) -> tuple[bytes, int]:
+    """Return the last whole line and where it ends, its newline included."""
+    tail, start = b"", size
+    while True:
+        end = tail.rfind(b"\n")
+        begin = tail.rfind(b"\n", 0, end) if end > 0 else -1
+        if begin >= 0 or start == 0:
+            break
+        length = min(start, max(_BLOCK_BYTES, len(tail)))
+        start -= length
+        tail = os.pread(descriptor, length, start) + tail
+    if end < 0:
+        return b"", 0
+    return tail[begin + 1 : end], start + end + 1

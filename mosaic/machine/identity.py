@@ -1,16 +1,16 @@
-"""Which process is which.
+"""Which process is which, and what can be seen of it. Only looks, never signals.
 
 A pid alone proves nothing: it is used again. A process is told apart by pid, start
-time, boot, host and namespace, and a zombie counts as gone. Only looks, never signals.
+time, boot, host and namespace, and a zombie counts as gone.
 
 A pid counts in its pid namespace only, and the kernel shows start times as the time
 namespace of the reading process has it. A process of another namespace can therefore be
 neither found nor missed by its pid, and nothing is known of it from here. What it says of
 itself still can be read: the variables that it was started with.
 
-Linux is read through /proc, here and in `mosaic.machine.traces`; other systems through
-`ps`. Where there is neither, or /proc shows another namespace than ours, nothing is known of
-any process, and so none is signalled.
+Linux is read through /proc, other systems through `ps`. Where there is neither, or /proc shows
+another namespace than ours, nothing is known of any process, and so none is signalled.
+Variables, folders, locks and ignored signals of this user's processes are seen on Linux only.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from mosaic.machine.environment import child_environment
 from mosaic.model import ProcessIdentity
 from mosaic.records import dataclass
 
-_ZOMBIE_STATES = "ZXx"
 _STOPPED_STATES = "Tt"
-_ENVIRON_BYTES = 16 * 1024
 _PS_SECONDS = 10
 _PS_COLUMNS = ("pid", "ppid", "pgid", "stat", "lstart")
+DELETED = " (deleted)"
+"""Ends the path of a folder that was removed while a process has it."""
+_FIRST_NAMESPACE = "4026531836"
+"""The pid namespace that a Linux system starts with: from it every process is seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,27 +84,22 @@ def identify(pid: int) -> ProcessIdentity | None:
     entry = find_entry(pid)
     if entry is None or entry.is_zombie:
         return None
-    return _identity(pid, entry.started_at)
+    return unseen_identity(pid, started_at=entry.started_at)
 
 
 def own_identity() -> ProcessIdentity:
     """Return this process's own identity."""
-    pid = os.getpid()
-    return identify(pid) or unseen_identity(pid)
-
-
-def unseen_identity(pid: int) -> ProcessIdentity:
-    """Return the identity of a process of ours that the process table does not show."""
-    return _identity(pid, "")
+    return identity_of_child(os.getpid())
 
 
 def identity_of_child(pid: int) -> ProcessIdentity:
     """Return the identity of a child of ours: also of one that has ended, or is not shown."""
     entry = find_entry(pid)
-    return _identity(pid, entry.started_at if entry is not None else "")
+    return unseen_identity(pid, started_at=entry.started_at if entry is not None else "")
 
 
-def _identity(pid: int, started_at: str) -> ProcessIdentity:
+def unseen_identity(pid: int, *, started_at: str = "") -> ProcessIdentity:
+    """Return the identity of a process of ours that the process table need not show."""
     return ProcessIdentity(
         pid=pid,
         started_at=started_at,
@@ -115,8 +112,8 @@ def _identity(pid: int, started_at: str) -> ProcessIdentity:
 def is_same_process(identity: ProcessIdentity) -> bool | None:
     """Tell whether the process still lives: True, False, or None where it cannot be known.
 
-    It cannot be known of another host or namespace, of a pid that was not there yet (0),
-    and of a process that this user may not look at.
+    So it is of another host or namespace, of a pid that was not there yet (0), and of a process
+    that this user may not look at.
     """
     if identity.host != host_name() or identity.pid <= 0 or not identity.boot_id:
         return None
@@ -162,22 +159,18 @@ def list_pids() -> list[int]:
 
 
 def parse_stat(data: bytes) -> ProcessEntry:
-    """Read /proc/<pid>/stat, see proc_pid_stat(5).
-
-    Raises:
-        ValueError: it is something else.
-        IndexError: it is cut short.
-    """
+    """Read /proc/<pid>/stat, see proc_pid_stat(5); ValueError or IndexError where it is not."""
     # The name stands in brackets, unescaped: it may hold spaces and brackets itself.
     pid = int(data[: data.index(b"(")])
     fields = data[data.rindex(b")") + 1 :].split()
+    state = fields[0].decode("ascii", "replace")
     return ProcessEntry(
         pid=pid,
         parent=int(fields[1]),
         group=int(fields[2]),
         started_at=str(int(fields[19])),
-        is_zombie=fields[0].decode("ascii", "replace") in _ZOMBIE_STATES,
-        is_stopped=fields[0].decode("ascii", "replace") in _STOPPED_STATES,
+        is_zombie=state in "ZXx",
+        is_stopped=state in _STOPPED_STATES,
     )
 
 
@@ -214,11 +207,8 @@ def find_process_table() -> str | None:
 
 
 def _is_proc_elsewhere() -> bool:
-    """Tell whether /proc shows the processes of another pid namespace than ours.
-
-    So it does after `unshare --pid` without a mount of its own, and then a pid of ours means
-    another process there. `ps` reads the same.
-    """
+    # Another pid namespace's processes are shown after `unshare --pid` without a mount of its
+    # own, and then a pid of ours means another process there. `ps` reads the same.
     try:
         return os.readlink("/proc/self") != str(os.getpid())
     except OSError:
@@ -226,25 +216,17 @@ def _is_proc_elsewhere() -> bool:
 
 
 def find_variables(pid: int, beginning: bytes) -> list[bytes]:
-    """Return a process's variables that begin so; empty for another user's, and without /proc.
+    """Return the variables that a process was started with and that begin so.
 
-    They are those that it was started with.
+    Empty for another user's process, and without /proc.
     """
     try:
-        descriptor = os.open(f"/proc/{pid}/environ", os.O_RDONLY | os.O_CLOEXEC)
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as stream:
+            if os.fstat(stream.fileno()).st_uid != os.getuid():
+                return []
+            data = stream.read()
     except OSError:
         return []
-    pieces = []
-    try:
-        if os.fstat(descriptor).st_uid != os.getuid():
-            return []
-        while piece := os.read(descriptor, _ENVIRON_BYTES):
-            pieces.append(piece)
-    except OSError:
-        return []
-    finally:
-        os.close(descriptor)
-    data = b"".join(pieces)
     if beginning not in data:  # nearly always, and quicker than to look at each variable
         return []
     return [each for each in data.split(b"\0") if each.startswith(beginning)]
@@ -287,3 +269,94 @@ def _output_of(argv: list[str]) -> tuple[int, str]:
             process.kill()
             return process.pid, ""
     return process.pid, output.decode("utf-8", "replace")
+
+
+def find_environment(pid: int, prefix: str) -> dict[str, str]:
+    """Return the variables that a process was started with and that begin so, by name."""
+    pairs = (os.fsdecode(each).partition("=") for each in find_variables(pid, prefix.encode()))
+    return {name: value for name, _, value in pairs}
+
+
+def find_folder(pid: int) -> str | None:
+    """Return the folder a process works in, with `DELETED` if it was removed; None if not seen."""
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return None
+
+
+def find_holder(folder: str) -> ProcessIdentity | None:
+    """Return the process that is seen to hold a folder's kernel lock (`hold_folder`).
+
+    It is found also where the folder was removed meanwhile, or the process is of a pid
+    namespace below ours. Slow: looks at every open file of this user's processes.
+    """
+    for pid in list_pids():
+        if pid != os.getpid() and _holds(pid, folder):
+            identity = identify(pid)
+            if identity is not None and _holds(pid, folder):
+                return identity
+    return None
+
+
+def _holds(pid: int, folder: str) -> bool:
+    try:
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return False
+    for number in numbers:
+        try:
+            found = os.readlink(f"/proc/{pid}/fd/{number}")
+            if found.removesuffix(DELETED) != folder:
+                continue
+            with open(f"/proc/{pid}/fdinfo/{number}", "rb") as stream:
+                # A process that only looks has it open too, or shares the lock for an instant.
+                if b"FLOCK  ADVISORY  WRITE" in stream.read():
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def ignores_signal(pid: int, number: int) -> bool:
+    """Tell whether a process is seen to ignore a signal."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as stream:
+            mask = next(line.split()[1] for line in stream if line.startswith(b"SigIgn:"))
+        return bool(int(mask, 16) >> (number - 1) & 1)
+    except (OSError, ValueError, IndexError, StopIteration):
+        return False
+
+
+def has_process_in(namespace: str) -> bool:
+    """Tell whether a process that is seen from here is in a namespace.
+
+    Those of a namespace beside ours or above it are hidden.
+    """
+    wanted = namespace.partition("-")[0]
+    for pid in list_pids():
+        try:
+            is_in = str(os.stat(f"/proc/{pid}/ns/pid").st_ino) == wanted
+        except OSError:
+            continue
+        # One that has ended stays listed until somebody reaps it, which may be never.
+        if is_in and (entry := find_entry(pid)) is not None and not entry.is_zombie:
+            return True
+    return False
+
+
+def sees_every_process() -> bool:
+    """Tell whether a process that is not found here is nowhere else on this machine."""
+    return own_namespace().partition("-")[0] in (_FIRST_NAMESPACE, "")
+
+
+def started_moment(entry: ProcessEntry) -> float | None:
+    """Return when a process was started, in seconds since 1970, to a second or two, if known."""
+    if not entry.started_at.isdecimal():
+        return None
+    try:
+        with open("/proc/stat", "rb") as stream:
+            booted = next(int(line.split()[1]) for line in stream if line.startswith(b"btime"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+    return booted + int(entry.started_at) / os.sysconf("SC_CLK_TCK")

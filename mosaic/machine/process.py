@@ -1,4 +1,4 @@
-"""Starting a program, signalling one, and ending what it left behind.
+"""Starting a program, signalling one, ending what it left behind, and hearing signals.
 
 The identity of a process is verified again right before every signal; what cannot be
 verified is not signalled.
@@ -8,6 +8,10 @@ their own, and go on when the agent is gone. A supervisor therefore becomes a ch
 before it starts the agent: whatever loses its parent becomes the supervisor's child, where
 `sweep_orphans` finds it. When the supervisor itself has died, `find_marked` finds them by a
 variable that they inherited.
+
+A signal that was ignored when this program was started stays ignored, as `nohup` wants it of
+hang-ups and a shell without job control of interrupts for what it starts in the background; and
+so it is for every program that is started from here.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import signal
 import sys
 import time
@@ -33,8 +38,9 @@ from mosaic.machine.paths import is_inside
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
     from mosaic.model import ProcessIdentity
 
@@ -55,12 +61,8 @@ def spawn(
     """Start a program; no shell, and nothing inherited but the three streams.
 
     Args:
-        argv: the program and its arguments; the program is looked up on the PATH of `env`.
-        cwd: its working folder; a program given by a relative path is relative to it.
+        argv: the program, looked up on the PATH of `env` or relative to `cwd`, and its arguments.
         env: its whole environment; None for `child_environment`.
-        stdin: its input; use `subprocess.DEVNULL` rather than None when it must not read ours.
-        stdout: where its output goes.
-        stderr: where its errors go.
         new_session: give it a session and process group of its own, whose number is its pid.
 
     Raises:
@@ -117,11 +119,7 @@ def install_path(program: str) -> str | None:
 
 
 def send_signal(identity: ProcessIdentity, number: int) -> bool:
-    """Signal one process, if it is still that very process.
-
-    Returns:
-        Whether it was signalled; False when it is gone, cannot be verified or is not ours.
-    """
+    """Signal one process, if it is still that very process, and tell whether that was done."""
     if identity.pid <= 1:
         return False
     try:
@@ -136,31 +134,27 @@ def send_signal(identity: ProcessIdentity, number: int) -> bool:
             if is_same_process(identity) is not True:
                 return False
             signal.pidfd_send_signal(descriptor, number)
+            return True
         finally:
             os.close(descriptor)
     except (OSError, OverflowError):
         return False
-    return True
 
 
 def _start_error(
-    argv: Sequence[str],
-    cwd: Path | str,
-    env: Mapping[str, str] | None,
-    error: OSError | ValueError,
+    argv: Sequence[str], cwd: Path | str, env: Mapping[str, str] | None, error: OSError | ValueError
 ) -> ProgramNotFoundError:
-    """Find out what a failed start was about; the system gives one number for many causes."""
+    # The system gives one number for many causes.
     from shutil import which
 
     program = argv[0]
-    number = error.errno if isinstance(error, OSError) else None
-    search = (os.environ if env is None else env).get("PATH")
+    number, words = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
     if os.sep in program:
         place = os.path.join(cwd, program)
         found = place if os.path.lexists(place) else None
     else:
-        found = which(program, path=search)
-    problem = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        found = which(program, path=(os.environ if env is None else env).get("PATH"))
+    problem = words or str(error)
     hint = "try it by hand in the same folder"
     if not os.path.isdir(cwd):
         problem = f"its working folder `{cwd}` is not there"
@@ -193,10 +187,7 @@ _REAP_POLL_SECONDS = 0.005
 def become_subreaper() -> bool:
     """Make orphans among our descendants our children from now on, instead of init's.
 
-    Holds for this process until it ends; children do not inherit it.
-
-    Returns:
-        False where the system has no such thing (all but Linux).
+    Holds for this process alone, until it ends. False where there is no such thing (all but Linux).
     """
     if sys.platform != "linux":
         return False
@@ -216,7 +207,6 @@ def sweep_orphans(exclude: Collection[int] = (), *, timeout_seconds: float = 5.0
     process started it: name those in `exclude` that are to live or that someone else waits for.
 
     Args:
-        exclude: pids that are left alone.
         timeout_seconds: when to give up on processes that the kernel does not let die.
 
     Returns:
@@ -231,7 +221,8 @@ def sweep_orphans(exclude: Collection[int] = (), *, timeout_seconds: float = 5.0
         for entry in children:
             # Our own child keeps its number until we reap it, so this cannot hit another.
             if not entry.is_zombie and entry.pid not in killed:
-                _kill(entry.pid)
+                with contextlib.suppress(OSError):
+                    os.kill(entry.pid, signal.SIGKILL)
                 killed.append(entry.pid)
         for entry in children:
             _reap(entry.pid, until)
@@ -241,18 +232,12 @@ def sweep_orphans(exclude: Collection[int] = (), *, timeout_seconds: float = 5.0
 
 
 def find_marked(variable: str, value: str) -> list[ProcessIdentity]:
-    """Return this user's other processes that were started with `variable=value`.
-
-    Empty where the system does not show environments (all but Linux).
-    """
+    """Return this user's other processes that were started with `variable=value` (on Linux)."""
     return [identity for identity, found in list_marked(variable, under=value) if found == value]
 
 
 def list_marked(variable: str, *, under: str) -> list[tuple[ProcessIdentity, str]]:
-    """Return this user's other processes whose `variable` begins so, each with its value.
-
-    Empty where the system does not show environments (all but Linux).
-    """
+    """Return this user's other processes whose `variable` begins so, each with its value."""
     found: list[tuple[ProcessIdentity, str]] = []
     for pid in list_pids():
         if pid == os.getpid() or not (
@@ -267,13 +252,6 @@ def list_marked(variable: str, *, under: str) -> list[tuple[ProcessIdentity, str
     return found
 
 
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except OSError:
-        return
-
-
 def _reap(pid: int, until: float) -> None:
     """Wait until a killed child is gone, but not past `until`."""
     while True:
@@ -284,3 +262,51 @@ def _reap(pid: int, until: float) -> None:
         if reaped or time.monotonic() > until:
             return
         time.sleep(_REAP_POLL_SECONDS)
+
+
+class SignalQueue:
+    """Signals that wake a loop, which then acts on them in its own time.
+
+    `listen` once, `close` in the end. One may listen while another does: what comes meanwhile
+    is the inner one's.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._handlers: dict[int, object] = {}
+        self._before = -1
+
+    def listen(self, numbers: Iterable[int], *, even_ignored: Iterable[int] = ()) -> None:
+        """Take these signals from now on; those in `numbers` only where they are not ignored."""
+        heard = [each for each in numbers if not is_ignored(each)]
+        for number in (*heard, *even_ignored):
+            self._handlers[number] = signal.signal(number, _take_note)
+        self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+
+    def wait(self, seconds: float) -> list[int]:
+        """Return the signals that came, as soon as one does or the time is up."""
+        ready, _, _ = select.select([self._reader], [], [], seconds)
+        return list(os.read(self._reader, 4096)) if ready else []
+
+    def close(self) -> None:
+        """Give the signals back to whoever had them."""
+        if self._writer < 0:
+            return
+        if self._handlers:
+            signal.set_wakeup_fd(self._before)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._handlers.clear()
+        os.close(self._reader)
+        os.close(self._writer)
+        self._reader = self._writer = -1
+
+
+def is_ignored(number: int) -> bool:
+    """Tell whether this process ignores a signal."""
+    return signal.getsignal(number) is signal.SIG_IGN
+
+
+def _take_note(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: the descriptor that is written to is what wakes the loop."""

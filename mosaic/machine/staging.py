@@ -1,4 +1,4 @@
-"""Temporary files beside their targets: made, filled, made durable, swept.
+"""Temporary files beside their targets: made, filled, made durable, put in place, swept.
 
     .<16 hex>.mission-tmp, .<16 hex>-set.mission-tmp    a file that is being written
     index.<pid>.<thread>  rebuilt.<pid>  overlay.<pid>  patched.<pid>, and each with `.lock`
@@ -9,6 +9,11 @@ By these names leftovers of a crash are told from everything else. Those with `-
 several files written as one. The second and third kind stand in our own folders only, and are
 nobody's when their process is gone. None is touched before it is an hour old, but for those of
 a set under the mission lock.
+
+A rename replaces whatever stands at its target, also what somebody put there a moment after
+it was looked at. Linux can let two files change places in one step (`renameat2(2)`): what was
+replaced is then still there to be compared, and put back. Python has no name for that call.
+Where the system or the file system cannot do it, a plain rename is all there is.
 """
 
 from __future__ import annotations
@@ -18,9 +23,10 @@ import errno
 import os
 import re
 import stat
+import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import FileAccessError, PathOutsideError
 from mosaic.machine.identity import identify
@@ -31,20 +37,21 @@ from mosaic.records import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SUFFIX = ".mission-tmp"
-_SET_MARK = "-set"
 LEFT_AFTER_SECONDS = 3600.0
 _SCRATCH = re.compile(
     r"(?:index\.(?P<index>\d+)\.\d+|(?:rebuilt|overlay|patched)\.(?P<copy>\d+))(?:\.lock)?"
     r"|\.changes\.(?P<changes>\d+)\.\d+"
 )
 _NAME = re.compile(r"\.[0-9a-f]{16}(?P<set>-set)?\.mission-tmp")
+_AT_FDCWD = -100
+_NO_REPLACE = 1
+_EXCHANGE = 2
+_UNABLE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
 def temporary_beside(target: Path, *, in_set: bool = False) -> Path:
     """Return an unused temporary name in the folder of `target`."""
-    mark = _SET_MARK if in_set else ""
-    return target.parent / f".{os.urandom(8).hex()}{mark}{_SUFFIX}"
+    return target.parent / f".{os.urandom(8).hex()}{'-set' if in_set else ''}.mission-tmp"
 
 
 def is_temporary(name: str) -> bool:
@@ -59,15 +66,11 @@ def is_set_temporary(name: str) -> bool:
 
 
 def resolve_target(path: Path | str, *, root: Path | str, also: Sequence[Path] = ()) -> Path:
-    """Return the real file behind `path`: symlinks followed, inside `root`, regular or absent.
-
-    Args:
-        root: folder that it must lie in.
+    """Return the real file behind `path`: symlinks followed, regular or absent.
 
     Raises:
-        PathOutsideError: it lies outside of all of them.
-        FileAccessError: what is there is not a regular file, or a file that
-            its owner made read-only.
+        PathOutsideError: it lies outside of `root` and of all in `also`.
+        FileAccessError: it is not a regular file, or one that its owner made read-only.
     """
     try:
         base, target = os.path.realpath(root), os.path.realpath(path)
@@ -98,7 +101,7 @@ def stage(target: Path, temporary: Path, data: bytes, *, mode: int | None) -> in
     """Create `temporary` with `data` on disk, and mode and owner of `target` where there is one.
 
     Args:
-        mode: permission bits; None keeps those of `target`, or leaves it to the umask.
+        mode: permission bits; None keeps those of `target`, or leaves them to the umask.
 
     Returns:
         The open descriptor of the temporary file. When anything fails, nothing is left.
@@ -111,7 +114,9 @@ def stage(target: Path, temporary: Path, data: bytes, *, mode: int | None) -> in
     first_mode = 0o666 if old is None and mode is None else 0o600
     descriptor = os.open(temporary, flags, first_mode)
     try:
-        _fill(descriptor, data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
         if old is not None:
             _keep_owner(descriptor, old)
         wanted = stat.S_IMODE(old.st_mode) if mode is None and old is not None else mode
@@ -125,10 +130,11 @@ def stage(target: Path, temporary: Path, data: bytes, *, mode: int | None) -> in
     return descriptor
 
 
-def discard(temporary: Path) -> None:
-    """Remove a temporary file; a failure is left to the next sweep."""
-    with contextlib.suppress(OSError):
-        os.unlink(temporary)
+def discard(temporary: Path | None) -> None:
+    """Remove a temporary file, if there is one; a failure is left to the next sweep."""
+    if temporary is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
 
 
 def sync_folder(folder: Path) -> None:
@@ -144,12 +150,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _fill(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
 def _keep_owner(descriptor: int, old: os.stat_result) -> None:
     new = os.fstat(descriptor)
     if (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid):
@@ -159,6 +159,37 @@ def _keep_owner(descriptor: int, old: os.stat_result) -> None:
     except PermissionError:
         with contextlib.suppress(PermissionError):
             os.fchown(descriptor, -1, old.st_gid)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two files change places at once; return False where the system cannot."""
+    return rename_with(one, other, _EXCHANGE)
+
+
+def rename_to_free(source: Path, target: Path) -> None:
+    """Rename a file to a name that nothing has; FileExistsError where something has it."""
+    if rename_with(source, target, _NO_REPLACE):
+        return
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    os.rename(source, target)
+
+
+def rename_with(source: Path, target: Path, flags: int) -> bool:
+    """Call `renameat2`; return False where there is none, or it cannot do this here."""
+    import ctypes  # start-up: only what changes a file needs it
+
+    libc: Any = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        return False
+    sys.audit("os.rename", source, target, -1, -1)  # as Python's own
+    names = (_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target))
+    if libc.renameat2(*names, flags) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _UNABLE:
+        return False
+    raise OSError(code, os.strerror(code), str(source), None, str(target))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,7 +204,6 @@ def find_leftovers(folder: Path, *, is_own: bool, has_intent: bool) -> list[Left
     """Return the temporary files that killed processes left in a folder; not in those below it.
 
     Args:
-        folder: where to look; may be missing.
         is_own: whether it is a folder of our own, where copies of git's index may be.
         has_intent: whether a change of several files is not finished: it needs its own.
     """
@@ -182,7 +212,8 @@ def find_leftovers(folder: Path, *, is_own: bool, has_intent: bool) -> list[Left
         if is_temporary(path.name):
             is_left = not (has_intent and is_set_temporary(path.name))
         else:
-            is_left = is_own and _is_abandoned(path.name)
+            pid = _pid_of(path.name)
+            is_left = is_own and pid is not None and identify(pid) is None
         if is_left and _is_old(status) and status.st_uid == os.geteuid():
             found.append(Leftover(path=path, size_bytes=status.st_size))
     return found
@@ -228,11 +259,6 @@ def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 def _is_old(status: os.stat_result) -> bool:
     return status.st_mtime < time.time() - LEFT_AFTER_SECONDS
-
-
-def _is_abandoned(name: str) -> bool:
-    pid = _pid_of(name)
-    return pid is not None and identify(pid) is None
 
 
 def _pid_of(name: str) -> int | None:

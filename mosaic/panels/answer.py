@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.codec import parse_json
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 STATUSES = ("completed", "blocked", "error")
 LISTS = ("claims", "objections", "openQuestions", "evidenceRefs")
@@ -50,13 +50,12 @@ def answer_schema() -> str:
     Every key is required and no other allowed: codex takes no other schema.
     """
     text = {"type": "string"}
-    texts = {"type": "array", "items": text}
     properties: dict[str, Any] = {
         "role": text,
         "label": text,
         "status": {"type": "string", "enum": list(STATUSES)},
         "summary": text,
-        **dict.fromkeys(LISTS, texts),
+        **{name: {"type": "array", "items": text} for name in LISTS},
         "error": {"type": ["string", "null"]},
     }
     schema = {
@@ -97,10 +96,7 @@ def _result(values: dict[str, Any], role: str, label: str) -> WorkerResult:
         label=label,
         status=status,
         summary=_text(values.get("summary"), LONGEST_TEXT),
-        claims=_texts(values.get("claims")),
-        objections=_texts(values.get("objections")),
-        openQuestions=_texts(values.get("openQuestions")),
-        evidenceRefs=_texts(values.get("evidenceRefs")),
+        **{name: _texts(values.get(name)) for name in LISTS},
         error=error,
     )
 
@@ -140,8 +136,7 @@ def _text(value: object, limit: int) -> str:
     return kept.strip()[:limit]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Voice:
+class Voice(NamedTuple):
     """Something said, and by which workers."""
 
     text: str
@@ -165,13 +160,13 @@ class Aggregate:
 
 def aggregate(results: Mapping[str, WorkerResult]) -> Aggregate:
     """Compare results, by worker; texts that differ only in case and punctuation are one voice."""
-    claims = _voices({name: result.claims for name, result in results.items()})
+    claims, objections, questions, evidence = (_voices(results, name) for name in LISTS)
     return Aggregate(
         agreement=tuple(voice for voice in claims if len(voice.workers) > 1),
         claims=tuple(voice for voice in claims if len(voice.workers) == 1),
-        objections=_voices({name: result.objections for name, result in results.items()}),
-        open_questions=_voices({name: result.openQuestions for name, result in results.items()}),
-        evidence=_voices({name: result.evidenceRefs for name, result in results.items()}),
+        objections=objections,
+        open_questions=questions,
+        evidence=evidence,
         errors={
             name: result.error or result.summary or "it reports an error"
             for name, result in results.items()
@@ -180,15 +175,10 @@ def aggregate(results: Mapping[str, WorkerResult]) -> Aggregate:
     )
 
 
-def _voices(said: Mapping[str, Sequence[str]]) -> tuple[Voice, ...]:
-    found: dict[str, tuple[str, list[str]]] = {}
-    for worker, texts in said.items():
-        for text in texts:
-            _, workers = found.setdefault(_key(text), (text, []))
-            if worker not in workers:
-                workers.append(worker)
-    return tuple(Voice(text=text, workers=tuple(workers)) for text, workers in found.values())
-
-
-def _key(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower())) or text
+def _voices(results: Mapping[str, WorkerResult], name: str) -> tuple[Voice, ...]:
+    found: dict[str, tuple[str, dict[str, None]]] = {}
+    for worker, result in results.items():
+        for text in getattr(result, name):
+            key = " ".join(re.findall(r"\w+", text.lower())) or text
+            found.setdefault(key, (text, {}))[1][worker] = None
+    return tuple(Voice(text, tuple(workers)) for text, workers in found.values())

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import TemplateError, UsageError
 from mosaic.panels.model import WorkerPlan
 from mosaic.prompts.bounded import exact_line, one_line, plain_text
 from mosaic.prompts.prompt import fit_prompt, render_template
-from mosaic.records import dataclass
 from mosaic.store.templates import load_partials, load_template
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from mosaic.prompts.context import TemplateValue
     from mosaic.runs.record import Run
     from mosaic.store.layout import Layout
+    from mosaic.store.mission_file import MissionDocument
     from mosaic.store.templates import Template
     from mosaic.workspaces.record import Workspace
 
@@ -44,7 +44,7 @@ def plan_workers(
     Args:
         asked: `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own.
         runtime: gives the runtime for what a role names, or for nothing.
-        model: the model of all of them.
+        model: of all of them.
 
     Raises:
         UsageError: there are none or too many, or a name is not valid.
@@ -65,9 +65,8 @@ def plan_workers(
     for role, named in pairs:
         seen[role] += 1
         name = f"{role}-{seen[role]}" if counts[role] > 1 else role
-        workers.append(
-            WorkerPlan(name=name, role=role, runtime=runtime(named or None), model=model)
-        )
+        chosen = runtime(named or None)
+        workers.append(WorkerPlan(name=name, role=role, runtime=chosen, model=model))
     return tuple(workers)
 
 
@@ -86,14 +85,11 @@ def role_template(role: str, layout: Layout) -> Template:
 
 def own_roles(layout: Layout) -> list[str]:
     """Return the names of a project's own roles."""
-    return sorted(
-        path.name.removesuffix(".md.j2")
-        for path in (layout.templates_dir / "roles").glob("*.md.j2")
-    )
+    files = (layout.templates_dir / "roles").glob("*.md.j2")
+    return sorted(path.name.removesuffix(".md.j2") for path in files)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Brief:
+class Brief(NamedTuple):
     """What one turn of a worker is given."""
 
     prompt: str
@@ -102,8 +98,7 @@ class Brief:
     """Where the prompt came from, for the run record."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One launch of a worker."""
 
     plan: PanelPlan
@@ -114,10 +109,11 @@ class Turn:
     """The runtime's own conversation to continue; None begins a new one."""
 
 
-def brief_worker(layout: Layout, mission: Mission, turn: Turn, run: Run) -> Brief:
+def brief_worker(document: MissionDocument, turn: Turn, run: Run) -> Brief:
     """Render a worker's prompt and its task file. Writes nothing."""
+    layout = document.layout
     partials = load_partials(layout)
-    values = _values(mission, turn, run)
+    values = _values(document.mission, turn, run)
 
     def rendered(template: Template) -> str:
         name = layout.shown(template.path)

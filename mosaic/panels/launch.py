@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.executors import executor_of, find_problem, get_executor
@@ -22,16 +22,15 @@ from mosaic.panels.brief import SCHEMA_NAME, TASK_NAME, Turn, brief_worker, role
 from mosaic.panels.model import ExecutionState, PanelEvent, WorkerStatus
 from mosaic.panels.record import Panel, create_panel
 from mosaic.ports import AnswerSchema, Launch
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.prepare import Given, RunPlan, prepare_run
 from mosaic.store.consent import require_consent
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from mosaic.model import Mission
     from mosaic.panels.model import PanelPlan, WorkerPlan, WorkerState
     from mosaic.runs.record import Run
     from mosaic.sessions.prepare import Prepared
@@ -43,16 +42,6 @@ MOST_AT_ONCE = 8
 """How many workers are started at the same time; the others follow."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorkerStart:
-    """What a worker is started with, in addition to its plan."""
-
-    name: str
-    messages: Sequence[str] = ()
-    conversation: str | None = None
-    """The runtime's own conversation to go on with; None begins a new one."""
-
-
 def start_panel(document: MissionDocument, plan: PanelPlan) -> Panel:
     """Record a panel, check whether it can begin, and start its workers.
 
@@ -62,33 +51,29 @@ def start_panel(document: MissionDocument, plan: PanelPlan) -> Panel:
     """
     require_consent(document)
     panel = create_panel(document.layout, plan)
-    plan = panel.plan()
-    refuse_obstacles(document, panel, plan)
-    start_workers(document, panel, [WorkerStart(name=worker.name) for worker in plan.workers])
+    refuse_obstacles(document, panel)
+    start_workers(document, panel, dict.fromkeys(worker.name for worker in plan.workers))
     return panel
 
 
 def refuse_obstacles(
-    document: MissionDocument, panel: Panel, plan: PanelPlan, *, again: Sequence[str] = ()
+    document: MissionDocument, panel: Panel, *, again: Collection[str] = ()
 ) -> None:
     """Put everything that keeps a panel from starting on record, and raise `FailedError`."""
-    obstacles = _obstacles(document.layout, document.mission, plan, again)
+    obstacles = tuple(_obstacles(document, panel.plan(), again))
     with panel.changing("checking"):
         state = panel.state()
         if not obstacles:
             if state.problems:
                 panel.write_state(replace(state, problems=()))
             return
-        workers = {
-            name: replace(
-                worker, status=WorkerStatus.FAILED, execution_state=ExecutionState.PREFLIGHT_FAILED
-            )
-            if not worker.runs
-            else worker
-            for name, worker in state.workers.items()
-        }
-        panel.write_state(replace(state, workers=workers, problems=tuple(obstacles)))
-        panel.note(PanelEvent.PREFLIGHT_FAILED, "; ".join(obstacles), problems=obstacles)
+        workers = dict(state.workers)
+        at = ExecutionState.PREFLIGHT_FAILED
+        for name, worker in workers.items():
+            if not worker.runs:
+                workers[name] = replace(worker, status=WorkerStatus.FAILED, execution_state=at)
+        panel.write_state(replace(state, workers=workers, problems=obstacles))
+        panel.note(PanelEvent.PREFLIGHT_FAILED, "; ".join(obstacles), problems=list(obstacles))
     raise FailedError(
         f"`{panel.id}` cannot be started",
         detail="\n".join(obstacles),
@@ -96,97 +81,115 @@ def refuse_obstacles(
     )
 
 
-def _obstacles(
-    layout: Layout, mission: Mission, plan: PanelPlan, again: Collection[str]
-) -> list[str]:
-    found = _git_obstacles(layout, plan, again)
+def _obstacles(document: MissionDocument, plan: PanelPlan, again: Collection[str]) -> Iterator[str]:
+    layout = document.layout
+    yield from _git_obstacles(layout, plan, again)
     if problem := find_problem(plan.executor):
-        found.append(f"{problem}: install it, or use `--executor process`")
+        yield f"{problem}: install it, or use `--executor process`"
     for name in dict.fromkeys(worker.runtime for worker in plan.workers):
         try:
-            probe = get_runtime(name, mission.runtimes).probe()
+            probe = get_runtime(name, document.mission.runtimes).probe()
         except MissionError as error:
-            found.append(error.message)
+            yield error.message
             continue
         if probe.problem:
-            hint = f": {probe.hint}" if probe.hint else ""
-            found.append(f"`{probe.program}`: {probe.problem}{hint}")
+            yield f"`{probe.program}`: {probe.problem}{f': {probe.hint}' if probe.hint else ''}"
     for role in dict.fromkeys(worker.role for worker in plan.workers):
         try:
             role_template(role, layout)
         except MissionError as error:
-            found.append("; ".join(filter(None, (error.summary, error.hint))))
-    return found
+            yield "; ".join(filter(None, (error.summary, error.hint)))
 
 
-def _git_obstacles(layout: Layout, plan: PanelPlan, again: Collection[str]) -> list[str]:
+def _git_obstacles(layout: Layout, plan: PanelPlan, again: Collection[str]) -> Iterator[str]:
     home = find_repository(layout.project)
     if home is None:
-        return [f"`{layout.project}` is not in a git work tree: `git init` and commit first"]
+        yield f"`{layout.project}` is not in a git work tree: `git init` and commit first"
+        return
     if find_tool("git", home) is None:
-        return ["`git` cannot be started: it is not on the PATH; install git"]
-    found = []
+        yield "`git` cannot be started: it is not on the PATH; install git"
+        return
     base = plan.base_ref or "HEAD"
     if commit_of(home, branch_or_commit(home, base)) is None:
-        found.append(f"`{base}` is not a commit of this repository")
+        yield f"`{base}` is not a commit of this repository"
     for worker in plan.workers if plan.is_writable else ():
         branch = default_branch(home, plan.id, worker.name)
         if worker.name not in again and has_branch(home, branch):
-            found.append(f"branch `{branch}` exists already")
-    return found
+            yield f"branch `{branch}` exists already"
 
 
-def start_workers(document: MissionDocument, panel: Panel, starts: Sequence[WorkerStart]) -> None:
-    """Start workers side by side; one that cannot be started is on record with why."""
+def start_workers(
+    document: MissionDocument, panel: Panel, conversations: Mapping[str, str | None]
+) -> None:
+    """Start workers side by side; one that cannot be started is on record with why.
+
+    `conversations` are the runtimes' own to go on with, by worker; None begins a new one.
+    """
     with ThreadPoolExecutor(max_workers=MOST_AT_ONCE, thread_name_prefix="worker") as threads:
-        list(threads.map(lambda start: start_worker(document, panel, start), starts))
+        list(threads.map(lambda each: start_worker(document, panel, *each), conversations.items()))
 
 
-def start_worker(document: MissionDocument, panel: Panel, start: WorkerStart) -> Run | None:
+def start_worker(
+    document: MissionDocument,
+    panel: Panel,
+    name: str,
+    conversation: str | None,
+    messages: Sequence[str] = (),
+) -> Run | None:
     """Start one worker, or one more turn of it; returns its run, None where that failed."""
     try:
-        _claim(panel, start.name)
+        _claim(panel, name)
     except HeldError:
         return None  # another process starts it, or it works
     plan = panel.plan()
-    worker = plan.worker(start.name)
+    worker = plan.worker(name)
     run: Run | None = None
     at = ExecutionState.PROVISION_FAILED
     try:
-        turn = Turn(
-            plan=plan,
-            worker=worker,
-            workspace=_provision(document, panel, plan, worker),
-            messages=start.messages,
-            conversation=start.conversation,
-        )
+        workspace = _provision(document, panel, plan, worker)
         at = ExecutionState.LAUNCH_FAILED
+        turn = Turn(plan, worker, workspace, messages, conversation)
         prepared = _prepare(document, panel, turn)
         run = prepared.run
         started = get_executor(plan.executor, document.path).start(run.dir, prepared.order)
     except MissionError as error:
+        failed: dict[str, Any] = {"status": WorkerStatus.FAILED, "execution_state": at}
         if run is not None:
-            _forget_run(panel, worker.name, run)
-        panel.set_worker(
-            worker.name,
-            status=WorkerStatus.FAILED,
-            execution_state=at,
-            launcher=None,
-            error=error.summary,
-        )
-        words = f"{worker.name}: {error.summary}"
-        panel.note(PanelEvent.WORKER_FAILED, words, worker=worker.name)
+            shutil.rmtree(run.dir, ignore_errors=True)
+            known = panel.state().workers[name].runs
+            failed |= {"run_id": None, "runs": tuple(each for each in known if each != run.id)}
+        panel.set_worker(name, **failed, launcher=None, error=error.summary)
+        panel.note(PanelEvent.WORKER_FAILED, f"{name}: {error.summary}", worker=name)
         return None
-    _note_running(panel, worker.name, run)
+    _note_running(panel, name, run)
+    pid = started.agent.pid
+    words = f"{name} works with {worker.runtime}, pid {pid}"
     panel.note(
         PanelEvent.WORKER_LAUNCHED,
-        f"{worker.name} works with {worker.runtime}, pid {started.agent.pid}",
-        worker=worker.name,
+        words,
+        worker=name,
         run_id=run.id,
-        pid=started.agent.pid,
+        pid=pid,
         place=dict(started.place),
     )
     return run
+
+
+def _claim(panel: Panel, name: str) -> None:
+    """Take a worker for this process to start; `HeldError` where it works or is started."""
+
+    def claimed(worker: WorkerState) -> WorkerState:
+        if worker.is_at_work:
+            raise HeldError(f"`{name}` of `{panel.id}` is at work")
+        return replace(
+            worker,
+            status=WorkerStatus.PENDING,
+            execution_state=ExecutionState.PROVISIONING,
+            launcher=own_identity(),
+            error=None,
+        )
+
+    panel.change_worker(name, claimed)
 
 
 def _note_running(panel: Panel, name: str, run: Run) -> None:
@@ -207,21 +210,9 @@ def _note_running(panel: Panel, name: str, run: Run) -> None:
         executor_of(run).stop()
 
 
-def _claim(panel: Panel, name: str) -> None:
-    """Take a worker for this process to start; `HeldError` where it works or is started."""
-
-    def claimed(worker: WorkerState) -> WorkerState:
-        if worker.is_at_work:
-            raise HeldError(f"`{name}` of `{panel.id}` is at work")
-        return replace(
-            worker,
-            status=WorkerStatus.PENDING,
-            execution_state=ExecutionState.PROVISIONING,
-            launcher=own_identity(),
-            error=None,
-        )
-
-    panel.change_worker(name, claimed)
+def workspace_name(panel: Panel, worker: str) -> str:
+    """Return the name of a worker's worktree."""
+    return f"{panel.id}-{worker}"
 
 
 def _provision(
@@ -230,53 +221,40 @@ def _provision(
     layout = document.layout
     home = find_work_tree(layout.project) or layout.project
     known = panel.state().workers[worker.name].branch
-    branch = known or default_branch(home, panel.id, worker.name)
+    wanted = known or default_branch(home, panel.id, worker.name)
     request = WorkspaceRequest(
         name=workspace_name(panel, worker.name),
         owner=panel.id,
-        branch=branch if plan.is_writable else None,
+        branch=wanted if plan.is_writable else None,
         base_ref=plan.base_ref,
         with_changes=plan.with_changes and known is None,
     )
     workspace = provision(layout, request, document.mission.worktrees)
+    path, branch = str(workspace.path), workspace.branch
     panel.set_worker(
-        worker.name,
-        execution_state=ExecutionState.PROVISIONED,
-        branch=workspace.branch,
-        worktree=str(workspace.path),
+        worker.name, execution_state=ExecutionState.PROVISIONED, branch=branch, worktree=path
     )
-    where = f"on `{workspace.branch}`" if workspace.branch else "for looking only"
+    where = f"on `{branch}`" if branch else "for looking only"
     panel.note(
         PanelEvent.WORKTREE_PROVISIONED,
         f"{worker.name} has its worktree, {where}",
         worker=worker.name,
-        path=str(workspace.path),
-        branch=workspace.branch,
+        path=path,
+        branch=branch,
         base_commit=workspace.base_commit,
     )
     return workspace
 
 
-def workspace_name(panel: Panel, worker: str) -> str:
-    """Return the name of a worker's worktree."""
-    return f"{panel.id}-{worker}"
-
-
-def _forget_run(panel: Panel, name: str, run: Run) -> None:
-    shutil.rmtree(run.dir, ignore_errors=True)
-    known = panel.state().workers[name].runs
-    panel.set_worker(name, run_id=None, runs=tuple(each for each in known if each != run.id))
-
-
 def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
-    layout, mission = document.layout, document.mission
     plan, worker, cwd = turn.plan, turn.worker, turn.workspace.project
     mode = Mode.INTERACTIVE if plan.is_interactive else Mode.HEADLESS
-    runtime = get_runtime(worker.runtime, mission.runtimes)
+    runtime = get_runtime(worker.runtime, document.mission.runtimes)
     runs = panel.state().workers[worker.name].runs
 
     def give(run: Run) -> Given:
-        brief = brief_worker(layout, mission, turn, run)
+        brief = brief_worker(document, turn, run)
+        schema = AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME)
         launch = Launch(
             mode=mode,
             cwd=cwd,
@@ -289,7 +267,7 @@ def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
             model=worker.model,
             conversation=turn.conversation,
             folders=(run.artifacts,) if plan.is_writable else (),
-            answer_schema=AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME),
+            answer_schema=schema,
             read_only=not plan.is_writable,
         )
         return Given(
@@ -297,7 +275,7 @@ def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
             runtime=runtime,
             prompt=brief.prompt,
             origin=brief.origin,
-            files={TASK_NAME: brief.task, SCHEMA_NAME: answer_schema()},
+            files={TASK_NAME: brief.task, SCHEMA_NAME: schema.text},
         )
 
     asked = RunPlan(
@@ -311,10 +289,10 @@ def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
         timeout_seconds=plan.timeout_seconds,
         panel_id=panel.id,
     )
-    prepared = prepare_run(layout, asked, give)
-    run = prepared.run
+    prepared = prepare_run(document.layout, asked, give)
+    run_id = prepared.run.id
     # On record before the start, so that the run is found should this process be killed.
     panel.set_worker(
-        worker.name, execution_state=ExecutionState.LAUNCHING, run_id=run.id, runs=(*runs, run.id)
+        worker.name, execution_state=ExecutionState.LAUNCHING, run_id=run_id, runs=(*runs, run_id)
     )
     return prepared

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FailedError, MissionError, NotReadyError
 from mosaic.executors import executor_of
-from mosaic.panels.launch import WorkerStart, refuse_obstacles, start_workers, workspace_name
+from mosaic.panels.launch import refuse_obstacles, start_workers, workspace_name
 from mosaic.panels.mailbox import conversation_of, deliver
 from mosaic.panels.model import Cleanup, ExecutionState, PanelEvent, PanelState, WorkerStatus
 from mosaic.panels.record import Panel
 from mosaic.panels.refresh import keep_or_drop_changes, refresh_panel
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_until
 from mosaic.store.consent import require_consent
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 class WorkerCarrier(RunCarrier):
     """Carries a worker's run, and has the panel take note of its end."""
 
+    def __init__(
+        self, run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
+    ) -> None:
+        super().__init__(run_dir, order, watch=watch, examine=_keep_or_drop)
+
     def complete(self) -> None:
         """Stay to the end and record it; then begin a turn with messages that came meanwhile."""
         super().complete()
@@ -48,20 +53,12 @@ class WorkerCarrier(RunCarrier):
             deliver(document, panel, self.meta.step_id)
 
 
-def worker_carrier(
-    run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
-) -> WorkerCarrier:
-    """Return what carries the run of a panel's worker."""
-
-    def examine(work: EndedWork) -> tuple[str, ...]:
-        keep_or_drop_changes(work.run)
-        return ()
-
-    return WorkerCarrier(run_dir, order, watch=watch, examine=examine)
+def _keep_or_drop(work: EndedWork) -> tuple[str, ...]:
+    keep_or_drop_changes(work.run)
+    return ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CleanedUp:
+class CleanedUp(NamedTuple):
     """What happened to one worker's worktree."""
 
     worker: str
@@ -74,15 +71,15 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
     refresh_panel(panel, document.mission)
     with panel.changing("stopping"):
         state = panel.state()
-        workers = {
-            name: replace(
-                worker, status=WorkerStatus.STOP_REQUESTED, execution_state=ExecutionState.STOPPING
-            )
-            if worker.status is WorkerStatus.RUNNING
-            else worker
-            for name, worker in state.workers.items()
-        }
-        state = panel.write_state(replace(state, workers=workers, is_stop_requested=True))
+        workers = dict(state.workers)
+        for name, worker in workers.items():
+            if worker.status is WorkerStatus.RUNNING:
+                workers[name] = replace(
+                    worker,
+                    status=WorkerStatus.STOP_REQUESTED,
+                    execution_state=ExecutionState.STOPPING,
+                )
+        panel.write_state(replace(state, workers=workers, is_stop_requested=True))
         panel.note(PanelEvent.STOP_REQUESTED, "asked to stop", now=now)
     asked: set[str] = set()
 
@@ -128,24 +125,21 @@ def resume_panel(document: MissionDocument, panel: Panel, *, fresh: bool = False
         for name, worker in state.workers.items()
         if worker.branch is not None or worker.status is WorkerStatus.COMPLETED
     ]
-    refuse_obstacles(document, panel, panel.plan(), again=provisioned)
-    starts = [
-        WorkerStart(
-            name=name, conversation=None if fresh else conversation_of(document, panel, name)
-        )
-        for name in again
-    ]
-    start_workers(document, panel, starts)
+    refuse_obstacles(document, panel, again=provisioned)
+    conversations = {
+        name: None if fresh else conversation_of(document, panel, name) for name in again
+    }
+    start_workers(document, panel, conversations)
     return refresh_panel(panel, document.mission)
 
 
 def shut_down(document: MissionDocument, panel: Panel, *, force: bool) -> list[CleanedUp]:
     """End everything of a panel: agents, panes, worktrees; what would be lost is kept."""
     panel.note(PanelEvent.SHUTDOWN_REQUESTED, "asked to shut down", force=force)
-    state = refresh_panel(panel, document.mission)
-    if state.is_at_work:
-        state = stop_panel(document, panel)
-    done = [_clean_up(document.layout, panel, name, force=force) for name in state.workers]
+    if refresh_panel(panel, document.mission).is_at_work:
+        stop_panel(document, panel)
+    workers = panel.state().workers
+    done = [_clean_up(document.layout, panel, name, force=force) for name in workers]
     with panel.changing("shutting down"):
         state = panel.state()
         panel.write_state(replace(state, is_shut_down=True, is_stop_requested=True))
@@ -155,7 +149,7 @@ def shut_down(document: MissionDocument, panel: Panel, *, force: bool) -> list[C
 def merge_worker(document: MissionDocument, panel: Panel, worker: str, way: MergeWay) -> Merged:
     """Merge a worker's branch into the one that the mission works on."""
     plan = panel.plan()
-    plan.worker(worker)
+    plan.worker(worker)  # refuses an unknown one
     state = refresh_panel(panel, document.mission)
     if state.workers[worker].is_at_work:
         raise NotReadyError(
@@ -170,13 +164,9 @@ def merge_worker(document: MissionDocument, panel: Panel, worker: str, way: Merg
         )
     question = " ".join(plan.question.split())[:60]
     merged = merge_workspace(workspace, way, f"Merge {panel.id}/{worker}: {question}")
-    panel.note(
-        PanelEvent.WORKER_MERGED,
-        f"{worker} into {merged.into}",
-        worker=worker,
-        branch=merged.branch,
-        commit=merged.commit,
-    )
+    words, branch = f"{worker} into {merged.into}", merged.branch
+    kind = PanelEvent.WORKER_MERGED
+    panel.note(kind, words, worker=worker, branch=branch, commit=merged.commit)
     return merged
 
 
@@ -207,20 +197,14 @@ def _clean_up(layout: Layout, panel: Panel, name: str, *, force: bool) -> Cleane
         workspace = find_workspace(layout, workspace_name(panel, name))
         if workspace is not None:
             remove_workspace(layout, workspace, force=force)
-        done = CleanedUp(worker=name, cleanup=Cleanup.REMOVED)
+        cleanup, why = Cleanup.REMOVED, ""
+        kind, reached = PanelEvent.WORKTREE_REMOVED, ExecutionState.SHUTDOWN
     except NotReadyError as error:
-        done = CleanedUp(worker=name, cleanup=Cleanup.RETAINED, why=error.message)
+        cleanup, why = Cleanup.RETAINED, error.message
+        kind, reached = PanelEvent.WORKTREE_RETAINED, ExecutionState.SHUTDOWN
     except MissionError as error:
-        done = CleanedUp(worker=name, cleanup=Cleanup.FAILED, why=error.summary)
-    has_failed = done.cleanup is Cleanup.FAILED
-    panel.set_worker(
-        name,
-        cleanup=done.cleanup,
-        execution_state=ExecutionState.CLEANUP_FAILED if has_failed else ExecutionState.SHUTDOWN,
-    )
-    kind = {
-        Cleanup.REMOVED: PanelEvent.WORKTREE_REMOVED,
-        Cleanup.RETAINED: PanelEvent.WORKTREE_RETAINED,
-    }.get(done.cleanup, PanelEvent.CLEANUP_FAILED)
-    panel.note(kind, done.why or f"{name} is cleaned up", worker=name)
-    return done
+        cleanup, why = Cleanup.FAILED, error.summary
+        kind, reached = PanelEvent.CLEANUP_FAILED, ExecutionState.CLEANUP_FAILED
+    panel.set_worker(name, cleanup=cleanup, execution_state=reached)
+    panel.note(kind, why or f"{name} is cleaned up", worker=name)
+    return CleanedUp(name, cleanup, why)

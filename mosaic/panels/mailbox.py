@@ -19,7 +19,7 @@ from mosaic.errors import FailedError, NotReadyError, RecordError, UsageError
 from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.panels.launch import WorkerStart, start_worker
+from mosaic.panels.launch import start_worker
 from mosaic.panels.model import PanelEvent
 from mosaic.records import dataclass, replace
 from mosaic.runtimes import get_runtime
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import Text
     from mosaic.panels.record import Panel
+    from mosaic.runs.record import Run
     from mosaic.store.mission_file import MissionDocument
 
 LONGEST_MESSAGE = 200_000
@@ -64,33 +65,29 @@ def send_message(panel: Panel, worker: str, text: str) -> Message:
         message = Message(id=len(messages) + 1, created_at=format_moment(utc_now()), text=text)
         _write(panel, worker, [*messages, message])
         panel.note(
-            PanelEvent.MESSAGE_SENT, f"to {worker}: message {message.id}", worker=worker,
+            PanelEvent.MESSAGE_SENT,
+            f"to {worker}: message {message.id}",
+            worker=worker,
             message_id=message.id,
-        )  # fmt: skip
+        )
     return message
 
 
 def deliver(document: MissionDocument, panel: Panel, worker: str) -> list[Message]:
     """Begin a turn with the messages that wait for a worker, if it can take one now.
 
-    Returns:
-        What was delivered; empty where nothing waits, or the worker is at work: what carries
-        its run delivers when that has ended.
+    Returns what was delivered; nothing where nothing waits, or the worker is at work: what
+    carries its run delivers when that has ended.
     """
     state = panel.state()
-    waiting = [each for each in read_messages(panel, worker) if each.delivered_at is None]
-    standing = state.workers[worker]
-    if not waiting or standing.is_at_work or state.is_stop_requested or state.is_shut_down:
+    waiting = _waiting(panel, worker)
+    is_at_work = state.workers[worker].is_at_work
+    if not waiting or is_at_work or state.is_stop_requested or state.is_shut_down:
         return []
-    start = WorkerStart(
-        name=worker,
-        messages=[each.text for each in waiting],
-        conversation=conversation_of(document, panel, worker),
-    )
-    run = start_worker(document, panel, start)
-    if run is None:
-        return []
-    return _mark(panel, worker, waiting, run_id=run.id, how="turn")
+    conversation = conversation_of(document, panel, worker)
+    texts = [each.text for each in waiting]
+    run = start_worker(document, panel, worker, conversation, texts)
+    return _mark(panel, worker, waiting, run, how="turn") if run else []
 
 
 def paste(panel: Panel, worker: str) -> list[Message]:
@@ -101,22 +98,16 @@ def paste(panel: Panel, worker: str) -> list[Message]:
         FailedError: the pane is gone, or refused it.
     """
     run = panel.run_of(panel.state().workers[worker])
-    executor = executor_of(run) if run else None
-    if (
-        run is None
-        or executor is None
-        or not executor.can_be_typed_into
-        or not panel.plan().is_interactive
-    ):
+    executor = executor_of(run) if run and panel.plan().is_interactive else None
+    if run is None or executor is None or not executor.can_be_typed_into:
         raise NotReadyError(
             f"`{worker}` has no pane in which an agent listens",
             hint="`panel start --executor tmux --interactive` gives it one",
         )
     done = []
-    for message in read_messages(panel, worker):
-        if message.delivered_at is None:
-            executor.paste(message.text)
-            done += _mark(panel, worker, [message], run_id=run.id, how="pasted")
+    for message in _waiting(panel, worker):
+        executor.paste(message.text)
+        done += _mark(panel, worker, [message], run, how="pasted")
     return done
 
 
@@ -143,14 +134,18 @@ def read_messages(panel: Panel, worker: str) -> list[Message]:
     return found
 
 
+def _waiting(panel: Panel, worker: str) -> list[Message]:
+    return [each for each in read_messages(panel, worker) if each.delivered_at is None]
+
+
 def _mark(
-    panel: Panel, worker: str, messages: Sequence[Message], *, run_id: str, how: str
+    panel: Panel, worker: str, messages: Sequence[Message], run: Run, *, how: str
 ) -> list[Message]:
     ids = {message.id for message in messages}
     now = format_moment(utc_now())
     with panel.changing("delivering a message to"):
         marked = [
-            replace(each, delivered_at=now, run_id=run_id, how=how)
+            replace(each, delivered_at=now, run_id=run.id, how=how)
             if each.id in ids and each.delivered_at is None
             else each
             for each in read_messages(panel, worker)
@@ -161,7 +156,7 @@ def _mark(
             f"{len(ids)} to {worker}",
             worker=worker,
             message_ids=sorted(ids),
-            run_id=run_id,
+            run_id=run.id,
             how=how,
         )
     return [each for each in marked if each.id in ids]

@@ -15,22 +15,21 @@ like any other.
 
 from __future__ import annotations
 
-import json
-import operator
+import itertools
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mosaic import __version__
-from mosaic.codec import dump_json, dump_record, format_moment, load_record, parse_json
+from mosaic.codec import dump_json, dump_record, format_moment, load_record
 from mosaic.errors import PanelNotFoundError, RecordError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.journal import append_next
+from mosaic.machine.disk import append_next, create_private_dir, find_bytes, write_private
 from mosaic.machine.lock import mission_lock
 from mosaic.panels.model import LAYOUT_VERSION, PanelEvent, PanelPlan, PanelState, WorkerState
 from mosaic.records import dataclass, replace
+from mosaic.runs.events import event_line, parse_event
 from mosaic.runs.record import Run
 from mosaic.store.state import ensure_state_dir
 
@@ -116,19 +115,9 @@ class Panel:
         """Append to events.jsonl."""
 
         def line(last: bytes) -> bytes:
-            try:
-                seq = operator.index(parse_json(last)["seq"]) + 1 if last else 1
-            except (ValueError, KeyError, TypeError):
-                seq = 1
-            values = {
-                "seq": seq,
-                "event_id": f"{self.id}:event:{seq:04d}",
-                "type": kind.value,
-                "created_at": format_moment(utc_now()),
-                "message": message,
-                "data": data,
-            }
-            return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+            before, now = parse_event(last), format_moment(utc_now())
+            values = {"type": kind.value, "created_at": now, "message": message, "data": data}
+            return event_line(self.id, before.seq + 1 if before else 1, values)
 
         append_next(self.dir / "events.jsonl", line)
 
@@ -143,14 +132,12 @@ def create_panel(layout: Layout, plan: PanelPlan) -> Panel:
     """Make a panel's folder under the next free id, and record what was asked."""
     ensure_state_dir(layout)
     create_private_dir(layout.runs_dir)
-    number = 1 + max((_number(panel.dir) for panel in list_panels(layout)), default=0)
-    while True:
+    known = list_panels(layout)
+    for number in itertools.count(_number(known[-1].dir) + 1 if known else 1):
         panel = Panel(dir=layout.runs_dir / f"panel-{number:03d}")
-        try:
+        with suppress(FileExistsError):
             panel.dir.mkdir(mode=0o700)
             break
-        except FileExistsError:
-            number += 1
     question = plan.question.encode("utf-8", "replace")
     workers = {worker.name: WorkerState() for worker in plan.workers}
     roles = [worker.role for worker in plan.workers]
@@ -169,10 +156,8 @@ def create_panel(layout: Layout, plan: PanelPlan) -> Panel:
 
 def find_panel(layout: Layout, panel_id: str) -> Panel:
     """Return the panel of an id, or the `last`; raises `PanelNotFoundError`."""
-    known = list_panels(layout)
-    found = {panel.id: panel for panel in known}
-    if panel_id == "last" and known:
-        return known[-1]
+    found = {panel.id: panel for panel in list_panels(layout)}
+    panel_id = next(reversed(found), panel_id) if panel_id == "last" else panel_id
     if panel_id not in found:
         raise PanelNotFoundError(panel_id, list(found))
     return found[panel_id]

@@ -65,11 +65,9 @@ def refresh_panel(panel: Panel, mission: Mission) -> PanelState:
     plan = panel.plan()
     with panel.changing("refreshing"):
         state = panel.state()
-        workers = {
-            planned.name: _refreshed(panel, planned, state.workers[planned.name], mission)
-            for planned in plan.workers
-        }
-        workers = {**state.workers, **workers}
+        workers = dict(state.workers)
+        for planned in plan.workers:
+            workers[planned.name] = _refreshed(panel, planned, workers[planned.name], mission)
         if workers == dict(state.workers):
             return state
         return panel.write_state(replace(state, workers=workers))
@@ -81,16 +79,14 @@ def result_of(panel: Panel, planned: WorkerPlan, worker: WorkerState) -> WorkerR
     if worker.is_at_work or (run is None and worker.error is None):
         return None
     if run is None or not (run.dir / "result.json").exists():
-        words = worker.error or "it never ended"
-        return error_result(words, role=planned.role, label=planned.name)
+        return _error_result(planned, worker.error or "it never ended")
     result = run.find_result()
     answer = _answer_of(planned, run, result.answer)
-    if worker.status is WorkerStatus.STOPPED or result.outcome == RunStatus.FAILED:
-        if answer.status != "completed":
-            words = result.summary or result.words or "it failed"
-            return error_result(words, role=planned.role, label=planned.name)
-        return replace(answer, status="error", error=result.summary or "it failed")
-    return answer
+    if worker.status is not WorkerStatus.STOPPED and result.outcome != RunStatus.FAILED:
+        return answer
+    if answer.status != "completed":
+        return _error_result(planned, result.summary or result.words or "it failed")
+    return replace(answer, status="error", error=result.summary or "it failed")
 
 
 def keep_or_drop_changes(run: Run) -> WorkerChanges:
@@ -147,13 +143,12 @@ def _refreshed(
     if not worker.is_at_work:
         return worker
     run = panel.run_of(worker)
-    if worker.execution_state in LAUNCH_STATES:
-        if worker.execution_state is not ExecutionState.LAUNCHING:
-            run = None  # that of the turn before: the new one is not prepared yet
-        state = _state_of(run)
-        if state is None or state.status is RunStatus.PREPARED:
-            return _launching(worker, run)
+    is_launching = worker.execution_state in LAUNCH_STATES
+    if is_launching and worker.execution_state is not ExecutionState.LAUNCHING:
+        run = None  # that of the turn before: the new one is not prepared yet
     state = _state_of(run)
+    if is_launching and (state is None or state.status is RunStatus.PREPARED):
+        return _launching(worker, run)
     if run is None or state is None:
         return replace(worker, status=WorkerStatus.FAILED, error="its run record is gone")
     if state.status is RunStatus.RUNNING and is_copied_run(run, state):
@@ -195,16 +190,13 @@ def _ended(
     status, error = _status(planned, run, state)
     error = error or changes.problem
     has_stopped = status is WorkerStatus.STOPPED
-    words = f"{planned.name} {status.value}" + (f": {error}" if error else "")
+    name, dropped = planned.name, list(changes.dropped)
+    words = f"{name} {status.value}" + (f": {error}" if error else "")
     kind = PanelEvent(f"worker_{status.value}")
-    panel.note(kind, words, worker=planned.name, run_id=run.id, commit=changes.commit)
-    if changes.dropped:
-        panel.note(
-            PanelEvent.CHANGES_DROPPED,
-            f"{planned.name} changed {len(changes.dropped)} files though it was to look only",
-            worker=planned.name,
-            paths=list(changes.dropped),
-        )
+    panel.note(kind, words, worker=name, run_id=run.id, commit=changes.commit)
+    if dropped:
+        words = f"{name} changed {len(dropped)} files though it was to look only"
+        panel.note(PanelEvent.CHANGES_DROPPED, words, worker=name, paths=dropped)
     return replace(
         worker,
         status=status,
@@ -236,6 +228,10 @@ def _answer_of(planned: WorkerPlan, run: Run, said: str) -> WorkerResult:
             written = None
         said = (written or b"").decode("utf-8", "replace") or said
     return parse_answer(said, role=planned.role, label=planned.name)
+
+
+def _error_result(planned: WorkerPlan, words: str) -> WorkerResult:
+    return error_result(words, role=planned.role, label=planned.name)
 
 
 def _state_of(run: Run | None) -> RunState | None:

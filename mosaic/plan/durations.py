@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import mul
 
 from mosaic.errors import UsageError
 
@@ -25,20 +26,13 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that `45m`, `1h30m`, `90s` or a plain number of seconds stands for.
-
-    Raises UsageError.
-    """
+    """Return the seconds that `45m`, `1h30m` or a plain number stands for (or UsageError)."""
     compact = "".join(text.split()).lower()
     if compact.isascii() and compact.isdigit() and len(compact) <= MOST_DIGITS:
         compact += "s"
     found = DURATION.fullmatch(compact)
-    amounts = found.groups() if found else ()
-    seconds = sum(
-        int(amount) * unit
-        for amount, unit in zip(amounts, UNIT_SECONDS.values(), strict=False)
-        if amount
-    )
+    amounts = found.groups("0") if found else ()
+    seconds = sum(map(mul, map(int, amounts), UNIT_SECONDS.values()))
     if not seconds:
         shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
         raise UsageError(f"`{shown}` is not a length of time", hint="write `45m`, `1h30m` or `90s`")

@@ -1,4 +1,4 @@
-"""Quality gates: commands that must pass, as mission.json says them.
+"""Quality gates: commands that must pass, as mission.json names them.
 
     "qualityGates": "ruff check . && pytest -q"
     "qualityGates": ["ruff check .", {"name": "tests", "command": "pytest -q",
@@ -67,18 +67,19 @@ def _parse_gate(entry: object, taken: set[str]) -> Gate | None:
     elif isinstance(command, list) and command and all(isinstance(part, str) for part in command):
         argv, shown = tuple(command), " ".join(command)
     else:
-        raise _bad(f"`{entry}` is not a gate", "write a command")
+        raise MissionFileError(f"`{entry}` is not a gate", hint="write a command")
     timeout = values.get("timeout")
     scope = values.get("scope", [])
     scope = [scope] if isinstance(scope, str) else scope
     if not isinstance(scope, list) or not all(isinstance(glob, str) for glob in scope):
-        raise _bad("`scope` of a gate is not a list of globs", 'write `["src/**"]`')
+        message = "`scope` of a gate is not a list of globs"
+        raise MissionFileError(message, hint='write `["src/**"]`')
     try:
         seconds = parse_duration(str(timeout)) if timeout is not None else None
     except UsageError as error:
-        raise _bad(f"`timeout` of a gate: {error.message}", error.hint or "") from None
+        raise MissionFileError(f"`timeout` of a gate: {error.message}", hint=error.hint) from None
     return Gate(
-        name=_free_name(str(values.get("name") or _name_of(shown)), taken),
+        name=_free_name(values.get("name"), shown, taken),
         argv=argv,
         shown=shown,
         timeout_seconds=seconds,
@@ -86,18 +87,12 @@ def _parse_gate(entry: object, taken: set[str]) -> Gate | None:
     )
 
 
-def _name_of(command: str) -> str:
-    words = [word for word in command.split() if not VARIABLE.match(word)]
-    return words[0].rpartition("/")[2] if words else UNNAMED
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:LONGEST_NAME] or UNNAMED
+def _free_name(name: object, command: str, taken: set[str]) -> str:
+    if not name:
+        words = (word for word in command.split() if not VARIABLE.match(word))
+        name = next(words, UNNAMED).rpartition("/")[2]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", str(name)).strip("-.")[:LONGEST_NAME] or UNNAMED
     number, free = 2, plain
     while free in taken:
         free, number = f"{plain}-{number}", number + 1
     return free
-
-
-def _bad(message: str, hint: str) -> MissionFileError:
-    return MissionFileError(message, hint=hint)

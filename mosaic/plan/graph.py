@@ -17,13 +17,9 @@ if TYPE_CHECKING:
     from mosaic.model import Task
 
 MARKS = {
-    Status.TODO: "○",
-    Status.IN_PROGRESS: "◐",
-    Status.REVIEW: "◑",
-    Status.BLOCKED: "✗",
-    Status.DONE: "●",
-    Status.CANCELLED: "–",
-}
+    Status.TODO: "○", Status.IN_PROGRESS: "◐", Status.REVIEW: "◑",
+    Status.BLOCKED: "✗", Status.DONE: "●", Status.CANCELLED: "–",
+}  # fmt: skip
 ARROW = " → "
 LONGEST_CYCLE_SHOWN = 6
 """Tasks of a cycle that are named wherever one of them is spoken of."""
@@ -76,10 +72,7 @@ def levels(tasks: Sequence[Task]) -> dict[str, int]:
     """
     edges = _edges(tasks)
     waiting = {name: len(targets) for name, targets in edges.items()}
-    dependents: dict[str, list[str]] = {name: [] for name in edges}
-    for name, targets in edges.items():
-        for target in targets:
-            dependents[target].append(name)
+    dependents = _reversed(edges)
     ready = [name for name, count in waiting.items() if count == 0]
     found = dict.fromkeys(ready, 0)
     for name in ready:  # grows while it is gone through
@@ -114,10 +107,11 @@ def render_mermaid(tasks: Sequence[Task]) -> str:
     for task in tasks:
         label = _mermaid_text(harmless_line(f"{task.id}: {task.title}"))
         lines.append(f'    {nodes[task.id]}["{label}"]:::{task.status.replace("-", "")}')
-    for task in tasks:
-        lines += [
-            f"    {nodes[name]} --> {nodes[task.id]}" for name in task.depends_on if name in nodes
-        ]
+    lines += [
+        f"    {nodes[name]} --> {nodes[target]}"
+        for target, names in _edges(tasks).items()
+        for name in names
+    ]
     lines += [
         "    classDef done fill:#d4edda,stroke:#28a745",
         "    classDef inprogress fill:#fff3cd,stroke:#d39e00",
@@ -131,18 +125,21 @@ def render_mermaid(tasks: Sequence[Task]) -> str:
 
 def render_dot(tasks: Sequence[Task]) -> str:
     """Draw the graph in Graphviz's language."""
-    known = {task.id for task in tasks}
     lines = ["digraph mission {", "  rankdir=LR;", "  node [shape=box];"]
     for task in tasks:
         label = _dot_text(f"{task.id}\n{harmless_line(task.title)}\n{task.status}")
         lines.append(f"  {_dot_text(task.id)} [label={label}];")
-    for task in tasks:
-        lines += [
-            f"  {_dot_text(name)} -> {_dot_text(task.id)};"
-            for name in task.depends_on
-            if name in known
-        ]
+    for target, names in _edges(tasks).items():
+        lines += [f"  {_dot_text(name)} -> {_dot_text(target)};" for name in names]
     return "\n".join([*lines, "}"])
+
+
+def _reversed(edges: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    dependents: dict[str, list[str]] = {name: [] for name in edges}
+    for name, targets in edges.items():
+        for target in targets:
+            dependents[target].append(name)
+    return dependents
 
 
 def _edges(tasks: Sequence[Task]) -> dict[str, list[str]]:
@@ -151,39 +148,30 @@ def _edges(tasks: Sequence[Task]) -> dict[str, list[str]]:
 
 
 def _strong_groups(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Return the strongly connected groups (Tarjan's algorithm with a stack of its own)."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    on_path: set[str] = set()
-    path: list[str] = []
-    groups: list[list[str]] = []
-    for root in edges:
-        if root in index:
-            continue
-        work = [(root, iter(edges[root]))]
-        index[root] = low[root] = len(index)
-        path.append(root)
-        on_path.add(root)
-        while work:
-            name, targets = work[-1]
-            target = next((t for t in targets if t not in index or t in on_path), None)
-            if target is None:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[name])
-                if low[name] == index[name]:
-                    group = [path.pop()]
-                    while group[-1] != name:
-                        group.append(path.pop())
-                    on_path.difference_update(group)
-                    groups.append(group)
-            elif target in on_path:
-                low[name] = min(low[name], index[target])
-            else:
-                index[target] = low[target] = len(index)
-                path.append(target)
-                on_path.add(target)
-                work.append((target, iter(edges[target])))
+    """Return the strongly connected groups (Kosaraju's algorithm with a stack of its own)."""
+    finished: list[str] = []
+    seen: set[str] = set()
+    work = [(name, False) for name in edges]
+    while work:
+        name, is_finished = work.pop()
+        if is_finished:
+            finished.append(name)
+        elif name not in seen:
+            seen.add(name)
+            work.append((name, True))
+            work += [(target, False) for target in edges[name]]
+    dependents = _reversed(edges)
+    groups = []
+    for root in reversed(finished):
+        group = [root] if root in seen else []
+        seen.discard(root)
+        for name in group:  # grows while it is gone through
+            for other in dependents[name]:
+                if other in seen:
+                    seen.discard(other)
+                    group.append(other)
+        if group:
+            groups.append(group)
     return groups
 
 

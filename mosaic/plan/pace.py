@@ -83,10 +83,10 @@ def decide_move(last: LastEnd, attempts: int, limits: Limits) -> Decision:
         return Decision(move=Move.GIVE_UP, why=f"not finished after {tries}: {last.summary}")
     if last.cause == "context_full":
         return Decision(move=Move.RESTART, wait_seconds=AFTER_CLEAN_SECONDS)
+    wait = min(AFTER_CLEAN_SECONDS, limits.retry_seconds)
     if last.retryable:
         wait = min(limits.retry_seconds * 2 ** max(0, attempts - 1), LONGEST_WAIT_SECONDS)
-        return Decision(move=Move.RESUME, wait_seconds=wait)
-    return Decision(move=Move.RESUME, wait_seconds=min(AFTER_CLEAN_SECONDS, limits.retry_seconds))
+    return Decision(move=Move.RESUME, wait_seconds=wait)
 
 
 def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
@@ -113,18 +113,17 @@ def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: floa
 
 def parse_budget(budget: Mapping[str, JsonValue]) -> Limits:
     """Return the limits that `budget` in mission.json sets (or raise MissionFileError)."""
-    usual = Limits()
     attempts = _number(budget, "maxAttempts")
     sessions = _number(budget, "maxSessions")
     delay = _seconds(budget, "retryDelay")
-    return replace(
-        usual,
+    given = Limits(
         max_sessions=int(sessions) if sessions is not None else None,
         max_cost_usd=_number(budget, "maxCostUsd"),
         max_seconds=_seconds(budget, "maxTime"),
-        max_attempts=max(1, int(attempts)) if attempts is not None else usual.max_attempts,
-        retry_seconds=usual.retry_seconds if delay is None else delay,
     )
+    if attempts is not None:
+        given = replace(given, max_attempts=max(1, int(attempts)))
+    return given if delay is None else replace(given, retry_seconds=delay)
 
 
 def _number(budget: Mapping[str, JsonValue], key: str) -> float | None:

@@ -75,8 +75,5 @@ def milestone_progress(
 
 def current_milestone(milestones: Sequence[Milestone]) -> Milestone | None:
     """Return the first milestone in progress, else the first pending one."""
-    for status in (MilestoneStatus.IN_PROGRESS, MilestoneStatus.PENDING):
-        for milestone in milestones:
-            if milestone.status is status:
-                return milestone
-    return None
+    wanted = (MilestoneStatus.IN_PROGRESS, MilestoneStatus.PENDING)
+    return next((each for status in wanted for each in milestones if each.status is status), None)

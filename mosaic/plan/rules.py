@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mosaic.codec import JsonForm
+from mosaic.codec import JsonForm, dump_record
 from mosaic.model import GatePolicy, ReviewSettings
 from mosaic.records import dataclass, replace
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mosaic.model import FreeJson, JsonValue, Mission, RuntimeSpec, Text
 
 LONGEST_VALUE = 120
+CAMEL = JsonForm(is_camel=True, leaves_out=("name",))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,14 +55,10 @@ def rule_settings(mission: Mission) -> dict[str, JsonValue]:
 
     Values of a runtime's `env` are given as digests: they may be keys, and records hold none.
     """
-    review, trees = mission.review, mission.worktrees
+    trees = mission.worktrees
     return {
         "qualityGates": mission.quality_gates,
-        "review": {
-            "gates": review.gates.value,
-            "allowOutOfScope": review.allow_out_of_scope,
-            "greenIsDone": review.green_is_done,
-        },
+        "review": dump_record(mission.review, CAMEL),
         "notify": list(mission.notify),
         "runtime": mission.runtime,
         "runtimes": {name: _runtime(spec) for name, spec in mission.runtimes.items()},
@@ -93,11 +90,8 @@ def changed_settings(
 
 def changed_rules(before: Rules, after: Rules) -> tuple[RuleChange, ...]:
     """Return how the rules of a hand-off differ, key by key."""
-    changes = changed_settings(before.settings, after.settings)
-    old, new = (rule_value(rules, "write_scope") for rules in (before, after))
-    return (
-        changes if old == new else (*changes, RuleChange(key="write_scope", before=old, after=new))
-    )
+    old, new = ({"write_scope": list(rules.write_scope)} for rules in (before, after))
+    return changed_settings(before.settings, after.settings) + changed_settings(old, new)
 
 
 def rule_value(rules: Rules, key: str) -> JsonValue:
@@ -125,17 +119,13 @@ def judged_by(mission: Mission, rules: Rules | None) -> Mission:
 
 
 def _runtime(spec: RuntimeSpec) -> dict[str, JsonValue]:
-    return {
-        "command": list(spec.command),
-        "resume": list(spec.resume),
-        "interactive": list(spec.interactive),
-        "prompt": spec.prompt,
-        "args": list(spec.args),
-        "env": {name: f"sha256:{_digest(value)[:16]}" for name, value in spec.env.items()},
-        "timeout": spec.timeout,
-        "model": spec.model,
-        "tellsCommands": spec.tells_commands,
+    from hashlib import sha256  # start-up: only a hand-off and its end need it
+
+    digests = {
+        name: f"sha256:{sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+        for name, value in spec.env.items()
     }
+    return {**dump_record(spec, CAMEL), "env": digests}
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, JsonValue]]:
@@ -154,9 +144,3 @@ def _shown(value: JsonValue) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split())
     return f"`{text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '…'}`"
-
-
-def _digest(text: str) -> str:
-    from hashlib import sha256  # start-up: only a hand-off and its end need it
-
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

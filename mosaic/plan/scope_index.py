@@ -8,7 +8,9 @@ a bound: when it is used up, every scope counts as one that may meet every other
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cached_property
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mosaic.plan.globs import ANY_DEPTH, parse_glob
 
@@ -19,11 +21,15 @@ MOST_STEPS = 1_000_000
 """Branches that are made or looked at: about a second of work."""
 MOST_REMEMBERED = 4096
 _LAST = "\U0010ffff"
+_FIRST = "\0"
 
-Ends: TypeAlias = "tuple[str, str]"
-"""What every name that a segment matches begins with, and ends with."""
-Segment: TypeAlias = "str | Ends"
-"""A name, or of a pattern all that counts."""
+Ends: TypeAlias = tuple[str, str]
+"""What every name that a segment matches begins with, and ends with, the latter reversed."""
+
+
+class _Segment(NamedTuple):
+    is_pattern: bool
+    ends: Ends
 
 
 def scope_heads(globs: Sequence[str]) -> list[tuple[str, ...]]:
@@ -33,41 +39,27 @@ def scope_heads(globs: Sequence[str]) -> list[tuple[str, ...]]:
     two globs have a path in common exactly when their heads agree as far as both go: the `**`
     of each takes up what the other has left.
     """
-    parsed = [parse_glob(glob) for glob in globs]
-    return [
-        glob.parts[: glob.parts.index(ANY_DEPTH)]
-        for glob in parsed
-        if glob.parts and not glob.is_negated
-    ]
+    parsed = [glob for glob in map(parse_glob, globs) if glob.parts and not glob.is_negated]
+    return [glob.parts[: glob.parts.index(ANY_DEPTH)] for glob in parsed]
 
 
 class ScopeIndex:
-    """The write scopes of some tasks, by the number of the task."""
+    """The write scopes of some tasks, by the number of the task; an empty scope meets none."""
 
-    def __init__(self, scopes: Sequence[Sequence[str]], steps: int = MOST_STEPS) -> None:
-        """Take scopes up.
-
-        Args:
-            scopes: globs, task by task; an empty scope meets none.
-            steps: how much work may go into this and all looks together.
-        """
+    def __init__(self, scopes: Sequence[Sequence[str]]) -> None:
         self._everything = (1 << len(scopes)) - 1
-        self._steps = _Steps(steps)
+        self.steps_left = MOST_STEPS
+        """How much work may still be done; negative when answers say too much."""
         self._root = _Branch()
-        self._known: dict[tuple[Segment, ...], int] = {}
+        self._known: dict[tuple[_Segment, ...], int] = {}
         for number, scope in enumerate(scopes):
             for head in scope_heads(scope):
                 self._add(_segments(head), number)
 
     @property
-    def steps_left(self) -> int:
-        """How much work may still be done; negative when answers say too much."""
-        return self._steps.left
-
-    @property
     def is_exhausted(self) -> bool:
         """Whether the steps are used up, so that every scope is said to meet every other."""
-        return self._steps.left < 0
+        return self.steps_left < 0
 
     def meeting(self, globs: Sequence[str]) -> int:
         """Return the tasks whose scope may meet this one, as a number with their bits set."""
@@ -78,34 +70,42 @@ class ScopeIndex:
                 return self._everything
         return found
 
-    def _add(self, head: tuple[Segment, ...], number: int) -> None:
+    def _add(self, head: tuple[_Segment, ...], number: int) -> None:
         branch = self._root
         for segment in head:
-            self._steps.spend(1)
+            self.steps_left -= 1
             if self.is_exhausted:
                 return
-            branch = branch.grown(segment)
-        if not branch.owners or branch.owners[-1] != number:
-            branch.owners.append(number)
+            below = branch.below.setdefault(segment.is_pattern, _Branches())
+            branch = below.grown(segment.ends)
+        branch.owners.add(number)
 
-    def _meeting(self, head: tuple[Segment, ...]) -> int:
+    def _meeting(self, head: tuple[_Segment, ...]) -> int:
         if head in self._known:
             return self._known[head]
         owners: set[int] = set()
         pending = [(self._root, 0)]
         while pending and not self.is_exhausted:
             branch, depth = pending.pop()
-            owners.update(branch.owners)
-            self._steps.spend(1 + len(branch.owners))
-            if depth < len(head):
-                below = branch.agreeing(head[depth], self._steps)
-            else:
-                below = branch.all_below()
-            pending += [(each, depth + 1) for each in below]
-        found = _bits(owners, self._everything.bit_length())
+            owners |= branch.owners
+            self.steps_left -= 1 + len(branch.owners)
+            for is_pattern, below in branch.below.items():
+                if depth >= len(head):
+                    found: Sequence[_Branch] = list(below.by_ends.values())
+                elif is_pattern or head[depth].is_pattern:
+                    found, steps = below.agreeing(head[depth].ends)
+                    self.steps_left -= steps
+                else:
+                    same = below.by_ends.get(head[depth].ends)
+                    found = [same] if same else []
+                pending += [(each, depth + 1) for each in found]
+        bits = bytearray(self._everything.bit_length() // 8 + 1)
+        for number in owners:
+            bits[number >> 3] |= 1 << (number & 7)
+        met = int.from_bytes(bits, "little")
         if len(self._known) < MOST_REMEMBERED:
-            self._known[head] = found
-        return found
+            self._known[head] = met
+        return met
 
 
 def numbers_in(bits: int) -> Iterator[int]:
@@ -116,123 +116,58 @@ def numbers_in(bits: int) -> Iterator[int]:
         bits ^= lowest
 
 
-class _Steps:
-    """The work that is left."""
-
-    __slots__ = ("left",)
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-    def spend(self, steps: int) -> None:
-        self.left -= steps
-
-
 class _Branch:
-    """The scopes that end here, and the branches below."""
+    """The scopes that end here, and the branches below: those of names, and of patterns."""
 
-    __slots__ = ("names", "owners", "patterns")
+    __slots__ = ("below", "owners")
 
     def __init__(self) -> None:
-        self.owners: list[int] = []
-        self.names: _Branches | None = None
-        self.patterns: _Branches | None = None
-
-    def grown(self, segment: Segment) -> _Branch:
-        """Return the branch of a segment, which is made where there is none."""
-        if isinstance(segment, str):
-            self.names = self.names or _Branches()
-            return self.names.grown((segment, segment))
-        self.patterns = self.patterns or _Branches()
-        return self.patterns.grown(segment)
-
-    def all_below(self) -> list[_Branch]:
-        """Return every branch."""
-        both = (self.names, self.patterns)
-        return [branch for each in both if each for branch in each.by_ends.values()]
-
-    def agreeing(self, segment: Segment, steps: _Steps) -> list[_Branch]:
-        """Return the branches whose segment may match a name that this one matches."""
-        ends = (segment, segment) if isinstance(segment, str) else segment
-        found = self.patterns.agreeing(ends, steps) if self.patterns else []
-        if self.names and not isinstance(segment, str):
-            found += self.names.agreeing(ends, steps)
-        elif self.names and ends in self.names.by_ends:
-            found.append(self.names.by_ends[ends])
-        return found
+        self.owners: set[int] = set()
+        self.below: dict[bool, _Branches] = {}
 
 
 class _Branches:
     """Branches by the ends of their segment."""
 
-    __slots__ = ("_by_head", "_by_tail", "by_ends")
-
     def __init__(self) -> None:
         self.by_ends: dict[Ends, _Branch] = {}
-        self._by_head = _Beginnings()
-        self._by_tail = _Beginnings()
 
     def grown(self, ends: Ends) -> _Branch:
         """Return the branch with these ends, which is made where there is none."""
-        branch = self.by_ends.get(ends)
-        if branch is None:
-            branch = self.by_ends[ends] = _Branch()
-            self._by_head.add(ends[0], ends)
-            self._by_tail.add(ends[1][::-1], ends)
-        return branch
+        if ends not in self.by_ends:
+            self.by_ends[ends] = _Branch()
+        return self.by_ends[ends]
 
-    def agreeing(self, ends: Ends, steps: _Steps) -> list[_Branch]:
-        """Return the branches that agree at both ends; the end that leaves fewer is asked."""
-        head, tail = ends[0], ends[1][::-1]
-        if self._by_head.count(head, steps) <= self._by_tail.count(tail, steps):
-            found = self._by_head.agreeing(head)
-            fit = [each for each in found if _is_beginning(tail, each[1][::-1])]
-        else:
-            found = self._by_tail.agreeing(tail)
-            fit = [each for each in found if _is_beginning(head, each[0])]
-        steps.spend(len(found))
-        return [self.by_ends[each] for each in fit]
+    @cached_property
+    def _sorted(self) -> tuple[list[Ends], ...]:
+        """All ends in the order of the first, and of the second; nothing is added any more."""
+        return tuple(sorted(self.by_ends, key=itemgetter(side)) for side in (0, 1))
 
+    @cached_property
+    def _lengths(self) -> tuple[set[int], ...]:
+        return tuple({len(ends[side]) for ends in self.by_ends} for side in (0, 1))
 
-class _Beginnings:
-    """Texts with what they stand for; two agree when one is the beginning of the other."""
+    def agreeing(self, ends: Ends) -> tuple[list[_Branch], int]:
+        """Return the branches that agree at both ends, and how many steps it took.
 
-    __slots__ = ("_by_text", "_is_sorted", "_lengths", "_texts")
+        Two texts agree when one is the beginning of the other. The end that leaves fewer is
+        looked through.
+        """
+        spans = [self._agreeing_at(side, ends[side]) for side in (0, 1)]
+        counts = [sum(stop - start for start, stop in each) for each in spans]
+        side = 0 if counts[0] <= counts[1] else 1
+        found = [other for span in spans[side] for other in self._sorted[side][slice(*span)]]
+        fit = [other for other in found if _is_beginning(ends[1 - side], other[1 - side])]
+        steps = len(self._lengths[0]) + len(self._lengths[1]) + len(found)
+        return [self.by_ends[other] for other in fit], steps
 
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._is_sorted = True
-        self._by_text: dict[str, list[Ends]] = {}
-        self._lengths: set[int] = set()
-
-    def add(self, text: str, stands_for: Ends) -> None:
-        """Take up a text; it may be there already, for something else."""
-        self._texts.append(text)
-        self._is_sorted = False
-        self._lengths.add(len(text))
-        self._by_text.setdefault(text, []).append(stands_for)
-
-    def count(self, text: str, steps: _Steps) -> int:
-        """Return how many agree."""
-        if not self._is_sorted:
-            self._texts.sort()
-            self._is_sorted = True
-        steps.spend(len(self._lengths))
-        start, stop = self._beginning_with(text)
-        return stop - start + sum(len(self._by_text[each]) for each in self._shorter(text))
-
-    def agreeing(self, text: str) -> list[Ends]:
-        """Return what those that agree stand for; `count` was asked before."""
-        start, stop = self._beginning_with(text)
-        texts = dict.fromkeys([*self._shorter(text), *self._texts[start:stop]])
-        return [each for known in texts for each in self._by_text[known]]
-
-    def _beginning_with(self, text: str) -> tuple[int, int]:
-        return bisect_left(self._texts, text), bisect_left(self._texts, text + _LAST)
-
-    def _shorter(self, text: str) -> list[str]:
-        beginnings = (text[:length] for length in self._lengths if length < len(text))
-        return [each for each in beginnings if each in self._by_text]
+    def _agreeing_at(self, side: int, text: str) -> list[tuple[int, int]]:
+        """Return where what agrees with a text at one end stands in the order of that end."""
+        shorter = (text[:length] for length in self._lengths[side] if length < len(text))
+        ranges = [(text, text + _LAST), *((each, each + _FIRST) for each in shorter)]
+        order, key = self._sorted[side], itemgetter(side)
+        places = [[bisect_left(order, bound, key=key) for bound in each] for each in ranges]
+        return [(start, stop) for start, stop in places if start < stop]
 
 
 def is_pattern(segment: str) -> bool:
@@ -242,22 +177,19 @@ def is_pattern(segment: str) -> bool:
 
 def fixed_ends(segment: str) -> tuple[str, str]:
     """Return what every name that a segment matches begins and ends with."""
+    signs = [n for n, letter in enumerate(segment) if letter in "*?[]\\"]
     if not is_pattern(segment):
         return segment, segment
-    signs = [n for n, letter in enumerate(segment) if letter in "*?[]\\"]
     return segment[: signs[0]], segment[signs[-1] + 1 :]
 
 
-def _segments(head: tuple[str, ...]) -> tuple[Segment, ...]:
-    return tuple(fixed_ends(each) if is_pattern(each) else each for each in head)
+def _segments(head: tuple[str, ...]) -> tuple[_Segment, ...]:
+    ends = map(fixed_ends, head)
+    return tuple(
+        _Segment(is_pattern(segment), (first, last[::-1]))
+        for segment, (first, last) in zip(head, ends, strict=True)
+    )
 
 
 def _is_beginning(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
-
-
-def _bits(numbers: set[int], length: int) -> int:
-    data = bytearray(length // 8 + 1)
-    for number in numbers:
-        data[number >> 3] |= 1 << (number & 7)
-    return int.from_bytes(data, "little")

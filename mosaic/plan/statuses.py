@@ -31,17 +31,13 @@ def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status |
     Case, blanks, `-`, `_`, an apostrophe and a leading emoji, check mark or box do not matter.
     """
     key = bare_word(word)
-    if own:
-        for name, status in own.items():
-            if bare_word(name) == key:
-                return status
-    return STATUS_BY_WORD.get(key)
+    mine = (status for name, status in (own or {}).items() if bare_word(name) == key)
+    return next(mine, STATUS_BY_WORD.get(key))
 
 
 def bare_word(word: str) -> str:
     """Return a status word without anything that does not matter."""
-    text = CHECKBOX.sub("", word)
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
+    return "".join(filter(str.isalnum, CHECKBOX.sub("", word).casefold()))
 
 
 def nearest_status(word: str) -> str | None:
@@ -53,11 +49,7 @@ def nearest_status(word: str) -> str | None:
 
 
 def named_status(word: str, own: Mapping[str, Status]) -> Status:
-    """Return the status that a person names on the command line.
-
-    Raises:
-        UsageError: the word stands for none; names the nearest one.
-    """
+    """Return the status that a person names, or raise UsageError with the nearest word."""
     status = parse_status(word, own)
     if status is None:
         near = nearest_status(word)

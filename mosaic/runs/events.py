@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.journal import append_next
+from mosaic.machine.disk import append_next
 from mosaic.model import EndReason, RunStatus
 from mosaic.records import dataclass, field
 from mosaic.runs.record import tail_bytes
@@ -166,14 +166,12 @@ class EventLog:
 
     def _lines_after(self, last: bytes) -> bytes:
         """Return the waiting events, numbered on from the last line of the file."""
-        lines = []
-        for seq, values in enumerate(self._waiting, self._seq_of(last) + 1 if last else 1):
-            numbered = {"seq": seq, "event_id": f"{self._run.id}:event:{seq:04d}", **values}
-            lines.append(json.dumps(numbered, ensure_ascii=False).encode("utf-8", "replace"))
-        return b"".join(line + b"\n" for line in lines)
+        begin = self._seq_of(last) + 1 if last else 1
+        numbered = enumerate(self._waiting, begin)
+        return b"".join(event_line(self._run.id, seq, values) for seq, values in numbered)
 
     def _seq_of(self, last: bytes) -> int:
-        event = _parse_event(last)
+        event = parse_event(last)
         if event is None:  # it is very long, or somebody else's: look further back
             event = next(reversed(read_events(self._run).events), None)
         return event.seq if event else 0
@@ -187,12 +185,19 @@ def read_events(run: Run) -> EventRead:
         return EventRead((), torn=False)
     lines = data.split(b"\n")
     torn = lines.pop() != b""
-    parsed = [_parse_event(line) for line in lines]
+    parsed = [parse_event(line) for line in lines]
     events = tuple(event for event in parsed if event is not None)
     return EventRead(events, torn=torn or len(events) < len(parsed))
 
 
-def _parse_event(line: bytes) -> Event | None:
+def event_line(owner: str, seq: int, values: Mapping[str, JsonValue]) -> bytes:
+    """Return an event of a run, or a panel, as one line of its log."""
+    numbered = {"seq": seq, "event_id": f"{owner}:event:{seq:04d}", **values}
+    return json.dumps(numbered, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def parse_event(line: bytes) -> Event | None:
+    """Return the event of a line; None where it is not one."""
     try:
         values = parse_json(line)
         return Event(

@@ -13,7 +13,7 @@ from mosaic.errors import (
 )
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
-from mosaic.plan.ready import Reason, Selection, refusal_of, select_tasks, summarize_waiting
+from mosaic.plan.ready import Reason, Selection, refusal_of, summarize_waiting
 from mosaic.records import dataclass
 from mosaic.sessions.unrecorded import live_or_unknown
 
@@ -66,7 +66,7 @@ def select_from(
     taken = dict(reserved or {})
     found = live_or_unknown(snapshot) if live is None else live
     taken |= {each.lock.task_id: each.lock.session_id for each in found}
-    return select_tasks(
+    return Selection(
         snapshot.tasks,
         snapshot.document.mission.milestones,
         claimed=taken,

@@ -25,6 +25,8 @@ from mosaic.errors import MissionError
 from mosaic.machine.identity import (
     boot_id,
     find_entry,
+    find_holder,
+    has_process_in,
     host_name,
     is_elsewhere,
     is_same_process,
@@ -216,7 +218,6 @@ def _observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:
 def _observe_elsewhere(lock: SessionLock, run_dir: Path, age_seconds: float) -> Signs:
     """Look for signs of a session of another pid namespace of this machine."""
     from mosaic.machine.process import find_marked  # start-up: hardly ever needed
-    from mosaic.machine.traces import has_process_in
 
     marked = find_marked("MISSION_RUN_DIR", str(run_dir))
     seen_as = min((each.pid for each in marked), default=None)
@@ -239,8 +240,6 @@ def _holds_removed(run_dir: Path) -> bool:
     """Tell whether a supervisor is seen that holds a run whose folder was removed."""
     if run_dir.is_dir():
         return False
-    from mosaic.machine.traces import find_holder  # start-up: hardly ever needed
-
     return find_holder(os.path.realpath(run_dir)) is not None
 
 

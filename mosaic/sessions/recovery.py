@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import HeldError, MissionError, RecordError
 from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
-from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
+from mosaic.machine.identity import find_environment, host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.log_pipes import find_gaps, wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked, send_signal
-from mosaic.machine.traces import find_environment
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Session, SessionLock
 from mosaic.plan.rules import judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd

@@ -12,13 +12,14 @@ from mosaic.executors import executor_of
 from mosaic.executors.supervised import ask_to_stop
 from mosaic.machine.identity import (
     find_entry,
+    find_environment,
+    find_holder,
     find_process_table,
     host_name,
     is_elsewhere,
     is_same_process,
 )
 from mosaic.machine.process import find_marked, send_signal
-from mosaic.machine.traces import find_environment, find_holder
 from mosaic.runs.folders import run_of
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import Life, find_locks

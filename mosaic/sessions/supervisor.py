@@ -28,8 +28,7 @@ from mosaic.executors.supervised import KILL_SIGNAL
 from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import FolderLock, hold_folder
 from mosaic.machine.log_pipes import find_gaps
-from mosaic.machine.process import become_subreaper
-from mosaic.machine.wakeup import SignalQueue
+from mosaic.machine.process import SignalQueue, become_subreaper
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
 from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
 from mosaic.records import asdict

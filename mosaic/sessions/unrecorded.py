@@ -21,9 +21,19 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
-from mosaic.machine.identity import find_entry, host_name, is_same_process, unseen_identity
+from mosaic.machine.identity import (
+    DELETED,
+    find_entry,
+    find_environment,
+    find_folder,
+    find_holder,
+    host_name,
+    is_same_process,
+    sees_every_process,
+    started_moment,
+    unseen_identity,
+)
 from mosaic.machine.process import list_marked
-from mosaic.machine.traces import DELETED, find_environment, find_folder, find_holder
 from mosaic.model import ProcessIdentity, SessionLock, Status
 from mosaic.records import dataclass, replace
 from mosaic.sessions.liveness import FoundLock, Judgement, Life, dead, find_locks, unknown
@@ -153,8 +163,6 @@ def is_marked_elsewhere(pid: int, layout: Layout) -> bool:
 
 def _judge_by_number(session: Session, layout: Layout) -> Judgement | None:
     """Judge a session of which nothing is left but its pid in mission.json."""
-    from mosaic.machine.traces import started_moment  # start-up: hardly ever needed
-
     entry = find_entry(session.pid)
     if entry is None:
         hidden = session.pid > 0 and is_same_process(unseen_identity(session.pid)) is None
@@ -303,8 +311,6 @@ def _has_record(process: Marked) -> bool:
 
 def _sees_too_little() -> bool:
     """Tell whether we are in a pid namespace that was made by an agent: others are hidden."""
-    from mosaic.machine.traces import sees_every_process  # start-up: hardly ever needed
-
     return not sees_every_process() and bool(find_environment(1, "MISSION_SESSION="))
 
 

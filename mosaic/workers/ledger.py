@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Task, Usage
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
+    from mosaic.workers import Face
 
 NO_ATTEMPT = ("auth", "quota", "usage")
 """Causes of an end that say nothing about the task, and so do not count as an attempt."""
@@ -102,23 +103,27 @@ class Ended:
 
 
 class Ledger:
-    """Keeps account of the sessions of one loop or pool."""
+    """Keeps account of the sessions of one loop or pool, which are made of it."""
 
     def __init__(
         self,
         mission_file: Path,
         request: HandOffRequest,
         limits: Limits,
+        face: Face,
         *,
-        say: Callable[[str], None],
         alert: Callable[[str, str], None],
     ) -> None:
+        """Begin with no sessions.
+
+        `alert` says that a person is needed: for a task or, where that is empty, for all, and why.
+        """
         self._mission_file = mission_file
         self._request = request
         self._limits = limits
-        self._say = say
+        self._face = face
         self._alert = alert
-        self._started = time.monotonic()
+        self._began = time.monotonic()
         self._failures = 0
         self._rules = settings_of(read_mission(mission_file).document)
         self.report = LoopReport()
@@ -131,13 +136,11 @@ class Ledger:
         """Return which limit is met; `running` sessions of this loop have not ended yet."""
         sessions = snapshot.document.mission.sessions
         own = [session for session in sessions if session.id in self.report.sessions]
-        limits = self._limits
+        limits, budget = self._limits, parse_budget(snapshot.document.mission.budget)
         if limits.max_sessions is not None:
             limits = replace(limits, max_sessions=limits.max_sessions - running)
-        budget = parse_budget(snapshot.document.mission.budget)
-        spent = sum(session.duration_seconds or 0 for session in sessions)
-        met = limit_met(limits, own, time.monotonic() - self._started)
-        of_mission = limit_met(budget, sessions, spent)
+        met = limit_met(limits, own, time.monotonic() - self._began)
+        of_mission = limit_met(budget, sessions, _spent_seconds(snapshot))
         return met or (f"{of_mission}, the mission's budget" if of_mission else None)
 
     def plan(self, snapshot: Snapshot, task: Task) -> tuple[HandOffRequest, float] | None:
@@ -189,7 +192,7 @@ class Ledger:
     def sum_up(self) -> LoopReport:
         """Return what was done in all."""
         report = self.report
-        report.elapsed_seconds = time.monotonic() - self._started
+        report.elapsed_seconds = time.monotonic() - self._began
         snapshot = read_mission(self._mission_file)
         sessions = snapshot.document.mission.sessions
         report.usage = total_usage(s for s in sessions if s.id in report.sessions)
@@ -202,7 +205,7 @@ class Ledger:
         self._set_status(task.id, Status.IN_PROGRESS, Status.BLOCKED, why)
         self._note_move(task.id, task.status.value, Status.BLOCKED.value)
         self.report.gave_up.append(task.id)
-        self._say(f"{task.id} is blocked: {why}")
+        self._face.say(f"{task.id} is blocked: {why}")
         self._alert(task.id, why)
 
     def _accept_green(self, snapshot: Snapshot, task: Task, session: Session) -> str:
@@ -214,7 +217,7 @@ class Ledger:
         if status is not Status.REVIEW or not wanted:
             return status.value if status else "gone"
         if moved := self._moved_rules(snapshot, task, session):
-            self._say(f"{task.id} waits for review: {moved}")
+            self._face.say(f"{task.id} waits for review: {moved}")
             return status.value
         self._set_status(task.id, status, Status.DONE, f"green gates after {session.id}")
         return Status.DONE.value
@@ -244,16 +247,19 @@ class Ledger:
     def _time_left(self, snapshot: Snapshot) -> float | None:
         left = [self._request.timeout_seconds] if self._request.timeout_seconds else []
         if self._limits.max_seconds is not None:
-            left.append(self._limits.max_seconds - (time.monotonic() - self._started))
+            left.append(self._limits.max_seconds - (time.monotonic() - self._began))
         budget = parse_budget(snapshot.document.mission.budget)
         if budget.max_seconds is not None:
-            spent = sum(s.duration_seconds or 0 for s in snapshot.document.mission.sessions)
-            left.append(budget.max_seconds - spent)
+            left.append(budget.max_seconds - _spent_seconds(snapshot))
         return max(1.0, min(left)) if left else None
 
     def _note_move(self, task_id: str, before: str, after: str) -> None:
         first = self.report.moved.get(task_id, (before, before))[0]
         self.report.moved[task_id] = (first, after)
+
+
+def _spent_seconds(snapshot: Snapshot) -> float:
+    return sum(each.duration_seconds or 0 for each in snapshot.document.mission.sessions)
 
 
 def last_end(snapshot: Snapshot, session: Session) -> LastEnd:

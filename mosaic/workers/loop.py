@@ -35,7 +35,7 @@ POLL_SECONDS = 0.2
 MOST_REFUSALS = 3
 
 
-class Loop:
+class Loop(Ledger):
     """One loop over a mission. `run` once."""
 
     def __init__(
@@ -48,15 +48,9 @@ class Loop:
         start: Callable[[HandOffRequest], str],
         alert: Callable[[str, str], None],
     ) -> None:
-        """Make a loop.
-
-        `start` hands off, stays to the end and returns the session's id; `alert` says that a
-        person is needed: for a task or, where that is empty, for all, and why.
-        """
-        self._mission_file = mission_file
-        self._request = request
-        self._face, self._start, self._alert = face, start, alert
-        self._ledger = Ledger(mission_file, request, limits, say=face.say, alert=alert)
+        """Make a loop; `start` hands off, stays to the end and returns the session's id."""
+        super().__init__(mission_file, request, limits, face, alert=alert)
+        self._start = start
         self._refusals = 0
         self._last_task: str | None = None
 
@@ -66,15 +60,15 @@ class Loop:
             while self._turn():
                 continue
         except KeyboardInterrupt:
-            self._ledger.end("interrupted", interrupted=True)
+            self.end("interrupted", interrupted=True)
         finally:
-            self._ledger.sum_up()
-        return self._ledger.report
+            self.sum_up()
+        return self.report
 
     def _turn(self) -> bool:
         self._wait_for_survivor()
-        snapshot = self._ledger.read_mission()
-        met = self._ledger.met_limit(snapshot)
+        snapshot = self.read_mission()
+        met = self.met_limit(snapshot)
         if self._face.stops_wanted():
             return self._end("stopped after the session", interrupted=True)
         if met is not None:
@@ -87,7 +81,7 @@ class Loop:
                 self._alert("", f"nothing is ready: {waiting}")
             return self._end(f"nothing is ready: {waiting}")
         task = selection.chosen
-        plan = self._ledger.plan(snapshot, task)
+        plan = self.plan(snapshot, task)
         if plan is None:
             return True
         request, wait_seconds = plan
@@ -108,7 +102,7 @@ class Loop:
             return self._end(error.whole, needs_person=True)
         self._refusals = 0
         self._last_task = task.id
-        ended = self._ledger.note_end(task, task.status.value, session_id)
+        ended = self.note_end(task, task.status.value, session_id)
         if ended.was_stopped:
             return self._end("the session was stopped", interrupted=True)
         if ended.person is not None:
@@ -156,5 +150,5 @@ class Loop:
         return True
 
     def _end(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> bool:
-        self._ledger.end(why, needs_person=needs_person, interrupted=interrupted)
+        self.end(why, needs_person=needs_person, interrupted=interrupted)
         return False

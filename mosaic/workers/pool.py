@@ -60,7 +60,7 @@ class Worker:
     run_dir: Path
 
 
-class Pool:
+class Pool(Ledger):
     """One pool over a mission. `run` once."""
 
     def __init__(
@@ -78,15 +78,12 @@ class Pool:
         """Make a pool of `size` workers.
 
         `start` hands off to a supervisor that lives on by itself, and is called from several
-        threads; `alert` says that a person is needed, as in a loop.
-        With `keeps_full` a task that is ready takes the place of one that ended.
+        threads. With `keeps_full` a task that is ready takes the place of one that ended.
         """
-        self._mission_file = mission_file
-        self._request = replace(request, worktree=True)
-        self._face, self._start, self._alert = face, start, alert
+        super().__init__(mission_file, replace(request, worktree=True), limits, face, alert=alert)
+        self._start = start
         self._size = size
         self._keeps_full = keeps_full
-        self._ledger = Ledger(mission_file, self._request, limits, say=face.say, alert=alert)
         self._workers: dict[str, Worker] = {}
         self._starting: dict[str, Future[Worker]] = {}
         self._left_out: set[str] = set()
@@ -107,8 +104,8 @@ class Pool:
                 while self._turn(threads):
                     time.sleep(POLL_SECONDS)
             finally:
-                self._ledger.sum_up()
-        return self._ledger.report
+                self.sum_up()
+        return self.report
 
     @property
     def workers(self) -> Sequence[Worker]:
@@ -124,13 +121,13 @@ class Pool:
                 self._take_started()
                 self._fill(threads)
                 time.sleep(POLL_SECONDS)
-        return self._ledger.sum_up()
+        return self.sum_up()
 
     def _adopt(self) -> None:
         """Count the sessions that live in worktrees already: of a pool that was killed, perhaps."""
         if not self._keeps_full:
             return
-        snapshot = self._ledger.read_mission()
+        snapshot = self.read_mission()
         for found in self._live(snapshot).values():
             lock = found.lock
             entry = snapshot.find(lock.task_id)
@@ -147,7 +144,7 @@ class Pool:
 
     def _turn(self, threads: ThreadPoolExecutor) -> bool:
         self._take_started()
-        snapshot = self._ledger.read_mission()
+        snapshot = self.read_mission()
         self._take_ended(snapshot)
         self._obey_stops()
         self._fill(threads)
@@ -168,17 +165,17 @@ class Pool:
         while self._why is None and len(self._workers) + len(self._starting) < self._size:
             if not self._keeps_full and self._started >= self._size:
                 return
-            snapshot = self._ledger.read_mission()
+            snapshot = self.read_mission()
             if self._is_crowded(snapshot):
                 return
-            met = self._ledger.met_limit(snapshot, len(self._workers) + len(self._starting))
+            met = self.met_limit(snapshot, len(self._workers) + len(self._starting))
             if met is not None:
                 self._close(f"limit met: {met}")
                 return
             task = self._next_task(snapshot)
             if task is None:
                 return
-            plan = self._ledger.plan(snapshot, task)
+            plan = self.plan(snapshot, task)
             if plan is None:
                 continue
             request, wait_seconds = plan
@@ -236,7 +233,7 @@ class Pool:
 
     def _note_unstarted(self, name: str, error: MissionError) -> None:
         self._left_out.add(name)
-        self._ledger.report.not_started[name] = error.summary
+        self.report.not_started[name] = error.summary
         self._face.say(f"{name} could not be started: {error.summary}")
         if isinstance(error, ProgramNotFoundError):
             self._close(error.message, needs_person=True)
@@ -251,7 +248,7 @@ class Pool:
             if found is not None or executor_of(Run(dir=worker.run_dir)).is_alive():
                 continue
             del self._workers[worker.session_id]
-            ended = self._ledger.note_end(worker.task, worker.before, worker.session_id)
+            ended = self.note_end(worker.task, worker.before, worker.session_id)
             self._face.worker_ended(worker, ended)
             if not (self._keeps_full or ended.is_finished):
                 self._left_out.add(worker.task.id)
@@ -281,7 +278,7 @@ class Pool:
         """Start no more; what works now is waited for."""
         if self._why is None:
             self._why = why
-            self._ledger.end(why, needs_person=needs_person, interrupted=interrupted)
+            self.end(why, needs_person=needs_person, interrupted=interrupted)
 
 
 def room_in(mission_file: Path, wanted: int) -> int:

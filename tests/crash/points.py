@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mosaic.machine import intent
+from mosaic.machine import staging
 
 KILLED = "killed"
 LONGEST_SECONDS = 120
@@ -84,7 +84,7 @@ class Counter:
         for name in ("replace", "rename", "unlink", "remove", "mkdir", "rmdir", "link", "symlink",
                      "fsync", "ftruncate", "truncate", "utime", "chmod", "fchmod"):  # fmt: skip
             setattr(os, name, self._around(getattr(os, name)))
-        intent.rename_with = self._around(intent.rename_with)
+        staging.rename_with = self._around(staging.rename_with)
         os.write = self._write(os.write)  # type: ignore[assignment]
         os.open = self._open(os.open)
 

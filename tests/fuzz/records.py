@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mosaic.codec import is_line
 from mosaic.errors import MissionError
-from mosaic.machine.intent import parse_note
 from mosaic.machine.log_pipes import find_gaps
 from mosaic.machine.signature import Signature
+from mosaic.machine.transaction import parse_note
 from mosaic.model import Mode, RunStatus
 from mosaic.panels.mailbox import read_messages
 from mosaic.panels.model import PanelEvent, PanelPlan, PanelStatus

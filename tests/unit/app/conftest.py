@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mosaic.app.change import add_task
-from mosaic.app.init import init_mission
+from mosaic.app.mission import init_mission
 from mosaic.store.create import NewMission, NewTask
 
 
@@ -26,7 +26,7 @@ def mission(tmp_path: Path) -> Path:
     git(folder, "config", "user.name", "Somebody")
     git(folder, "config", "user.email", "somebody@example.invalid")
     new = NewMission(name="Rules", milestones=(("M1", "One"),))
-    created, _ = init_mission(folder, new, adopt=False, agents=False)
+    created = init_mission(folder, new, adopt=False, agents=False)
     for title in ("First", "Second"):
         add_task(created.mission_file, NewTask(title=title, milestone="M1"))
     git(folder, "add", "--all")

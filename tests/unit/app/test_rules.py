@@ -9,11 +9,14 @@ import pytest
 
 from mosaic.app.actor import Actor
 from mosaic.app.change import change_status
-from mosaic.app.checkpoint import restore, settle_interrupted
-from mosaic.app.clean import clean_mission
-from mosaic.app.decide import decide_review
-from mosaic.app.gates import run_task_gates
-from mosaic.app.merge import merge_task
+from mosaic.app.mission import clean_mission
+from mosaic.app.task_work import (
+    decide_review,
+    merge_task,
+    restore,
+    run_task_gates,
+    settle_interrupted,
+)
 from mosaic.app.trust import forget_trust, read_trust, trust_mission
 from mosaic.errors import CheckpointNotFoundError, HeldError, NotReadyError, UsageError
 from mosaic.model import Status

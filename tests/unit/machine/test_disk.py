@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import mosaic
 from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
 from mosaic.machine.disk import (
+    append_next,
     create_private_dir,
     find_bytes,
     find_text,
@@ -24,7 +25,6 @@ from mosaic.machine.disk import (
     read_text,
     write_atomic,
 )
-from mosaic.machine.journal import append_next
 from mosaic.machine.signature import find_signature
 
 if TYPE_CHECKING:
@@ -370,7 +370,7 @@ def test_a_line_is_made_from_the_last_whole_one(tmp_path: Path) -> None:
 
 def test_many_processes_number_their_lines_without_a_hole(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from mosaic.machine.journal import append_next\n"
+        "import sys; from pathlib import Path; from mosaic.machine.disk import append_next\n"
         "for _ in range(50):\n"
         "    append_next(Path(sys.argv[1]), lambda last: b'%d\\n' % (int(last or b'0') + 1))\n"
     )

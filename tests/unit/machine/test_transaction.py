@@ -13,10 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mosaic.errors import FileAccessError, FileChangedError, PathOutsideError
-from mosaic.machine.intent import PlannedFile, digest, dump_note, exchange, rename_to_free
+from mosaic.machine.disk import digest
 from mosaic.machine.signature import find_signature
-from mosaic.machine.staging import sweep_temporaries, temporary_beside
-from mosaic.machine.transaction import Change, Settled, finish_intent, write_together
+from mosaic.machine.staging import exchange, rename_to_free, sweep_temporaries, temporary_beside
+from mosaic.machine.transaction import (
+    Change,
+    PlannedFile,
+    Settled,
+    dump_note,
+    finish_intent,
+    write_together,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -248,7 +255,7 @@ def write_both(mission: Mission) -> None:
 def test_an_edit_in_the_moment_of_the_first_write_keeps_all_from_being_written(
     mission: Mission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mosaic.machine.intent.exchange", Editor(mission.table))
+    monkeypatch.setattr("mosaic.machine.transaction.exchange", Editor(mission.table))
     with pytest.raises(FileChangedError) as refused:
         write_both(mission)
     assert "nothing was written" in (refused.value.detail or "")
@@ -260,7 +267,7 @@ def test_an_edit_in_the_moment_of_the_first_write_keeps_all_from_being_written(
 def test_an_edit_in_the_moment_of_a_later_write_stands_and_is_told(
     mission: Mission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mosaic.machine.intent.exchange", Editor(mission.task))
+    monkeypatch.setattr("mosaic.machine.transaction.exchange", Editor(mission.task))
     with pytest.raises(FileChangedError) as refused:
         write_both(mission)
     assert "the others were written" in (refused.value.detail or "")
@@ -271,7 +278,9 @@ def test_an_edit_in_the_moment_of_a_later_write_stands_and_is_told(
 def test_of_two_edits_in_that_moment_the_last_stands(
     mission: Mission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mosaic.machine.intent.exchange", Editor(mission.table, again=b"later"))
+    monkeypatch.setattr(
+        "mosaic.machine.transaction.exchange", Editor(mission.table, again=b"later")
+    )
     with pytest.raises(FileChangedError):
         write_both(mission)
     assert mission.contents() == (b"later", b"task 0")
@@ -295,7 +304,7 @@ def test_a_new_file_does_not_take_the_place_of_one_that_just_appeared(
         target.write_bytes(b"by hand")
         rename_to_free(source, target)
 
-    monkeypatch.setattr("mosaic.machine.intent.rename_to_free", make_first)
+    monkeypatch.setattr("mosaic.machine.transaction.rename_to_free", make_first)
     with pytest.raises(FileChangedError):
         write_together(
             [Change(path=new, data=b"new", expect=None)], intent=mission.intent, root=mission.root
@@ -306,7 +315,7 @@ def test_a_new_file_does_not_take_the_place_of_one_that_just_appeared(
 def test_where_the_system_cannot_exchange_files_are_written_all_the_same(
     mission: Mission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mosaic.machine.intent.rename_with", lambda *_: False)
+    monkeypatch.setattr("mosaic.machine.staging.rename_with", lambda *_: False)
     new = mission.root / "new"
     write_both(mission)
     write_together(

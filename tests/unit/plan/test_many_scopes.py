@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mosaic.model import Status, Task
 from mosaic.plan.check import MOST_OVERLAPS, Checked, check_mission
 from mosaic.plan.graph import cycle_words, render_text
-from mosaic.plan.ready import Reason, explain_selection, select_tasks, summarize_waiting
+from mosaic.plan.ready import Reason, Selection, explain_selection, summarize_waiting
 from mosaic.plan.scope_index import MOST_STEPS, ScopeIndex, numbers_in
 from tests.support.overlap import scopes_overlap
 
@@ -71,7 +71,7 @@ def test_hostile_globs_end_the_comparison_and_are_named() -> None:
     assert "SCOPES_NOT_COMPARED" in codes(tasks)
     waiting = task(20, "x/y", status=Status.TODO)
     many = [task(n, *(f"{n}/{m}/{'z/' * 400}" for m in range(300))) for n in range(20)]
-    selection = select_tasks([*many, waiting], ())
+    selection = Selection([*many, waiting], ())
     verdict = selection.of("T-20")
     assert verdict is not None
     assert verdict.reason is Reason.SCOPE_OVERLAP
@@ -102,7 +102,7 @@ def test_a_short_cycle_is_named_whole_and_a_long_one_once() -> None:
 @pytest.mark.parametrize("length", [2_000, 10_000])
 def test_what_is_said_of_a_cycle_grows_with_its_length_alone(length: int) -> None:
     tasks = ring(length)
-    selection = select_tasks(tasks, ())
+    selection = Selection(tasks, ())
     lines = explain_selection(selection)
     assert sum(map(len, lines)) < 150 * length
     assert "\n".join(lines).count(f"T-{length // 2} →") == 1
@@ -122,7 +122,7 @@ def test_a_task_that_waits_for_thousands_names_a_few(reason: Reason, others: int
         for n, name in enumerate(names[:others])
     ]
     last = Task(id="LAST", title="x", status=Status.TODO, depends_on=names, position=len(tasks))
-    verdict = select_tasks([*tasks, last], ()).of("LAST")
+    verdict = Selection([*tasks, last], ()).of("LAST")
     assert verdict is not None
     assert verdict.reason is reason
     assert "and 2980 more" in verdict.detail
@@ -133,7 +133,7 @@ def test_many_cycles_are_summed_up_in_a_sentence() -> None:
         Task(id=f"T-{n}", title="x", status=Status.TODO, depends_on=(f"T-{n ^ 1}",), position=n)
         for n in range(4_000)
     ]
-    words = summarize_waiting(select_tasks(tasks, ()))
+    words = summarize_waiting(Selection(tasks, ()))
     assert words.startswith("4000 tasks wait: 2 on a cycle")
     assert "3984 for other reasons" in words
     assert len(words) < 1_000

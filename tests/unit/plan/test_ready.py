@@ -13,7 +13,7 @@ from mosaic.model import Milestone, MilestoneStatus, Status, Task
 from mosaic.plan.durations import format_duration, parse_duration
 from mosaic.plan.graph import find_cycles, levels, render_dot, render_mermaid
 from mosaic.plan.progress import current_milestone, measure_progress
-from mosaic.plan.ready import Reason, priority_rank, refusal_of, select_tasks, summarize_waiting
+from mosaic.plan.ready import Reason, Selection, priority_rank, refusal_of, summarize_waiting
 from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import nearest_status, parse_status
 from tests.support.overlap import scopes_overlap
@@ -30,12 +30,12 @@ def make_tasks(*tasks: Task) -> list[Task]:
 
 
 def chosen(*tasks: Task, **more: Any) -> str | None:
-    found = select_tasks(make_tasks(*tasks), more.pop("milestones", ()), **more).chosen
+    found = Selection(make_tasks(*tasks), more.pop("milestones", ()), **more).chosen
     return found.id if found else None
 
 
 def reason(task_id: str, *tasks: Task, **more: Any) -> Reason:
-    selection = select_tasks(make_tasks(*tasks), more.pop("milestones", ()), **more)
+    selection = Selection(make_tasks(*tasks), more.pop("milestones", ()), **more)
     verdict = selection.of(task_id)
     assert verdict is not None
     return verdict.reason
@@ -120,7 +120,7 @@ def test_force_overrides_waiting_and_nothing_else() -> None:
     tasks = make_tasks(
         make_task("A"), make_task("B", depends_on=("A",)), make_task("C", status=Status.DONE)
     )
-    selection = select_tasks(tasks, ())
+    selection = Selection(tasks, ())
     waiting, done = selection.of("B"), selection.of("C")
     assert waiting is not None
     assert done is not None
@@ -137,7 +137,7 @@ def test_nothing_ready_is_summed_up() -> None:
         make_task("D", depends_on=("E",)),
         make_task("E", depends_on=("D",)),
     )
-    words = summarize_waiting(select_tasks(tasks, ()))
+    words = summarize_waiting(Selection(tasks, ()))
     assert words.startswith("5 tasks wait: 2 ")
     assert "2 on `A` (review)" in words
     assert "2 on a cycle `D → E → D`" in words
@@ -166,7 +166,7 @@ def plans(draw: st.DrawFn) -> list[Task]:
 def test_what_is_chosen_is_ready_and_every_task_has_one_verdict(
     tasks: list[Task], held: dict[str, str]
 ) -> None:
-    selection = select_tasks(tasks, (), claimed=held)
+    selection = Selection(tasks, (), claimed=held)
     assert [verdict.task.id for verdict in selection.verdicts] == [task.id for task in tasks]
     on_cycle = {name for cycle in find_cycles(tasks) for name in cycle}
     status = {task.id: task.status for task in tasks}

@@ -1,0 +1,134 @@
+"""A mission as a whole: creating it, checking it, removing what it does not need any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mosaic.git.git import find_work_tree
+from mosaic.git.hidden_refs import HIDE_COMMAND, hides_checkpoints
+from mosaic.machine.clock import utc_now
+from mosaic.plan.check import Level
+from mosaic.sessions.housekeeping import Kind, clean_runs
+from mosaic.sessions.inspect import inspect_mission, mend_mission
+from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees
+from mosaic.store.create import lay_mission, write_agents_section
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mosaic.plan.check import Finding
+    from mosaic.sessions.housekeeping import Cleaned, Found
+    from mosaic.sessions.worktrees import SweptWorktree
+    from mosaic.store.create import NewMission
+    from mosaic.store.tasks import Problem, Snapshot
+
+
+class NewlyCreated(NamedTuple):
+    """A mission that was just created."""
+
+    mission_file: Path
+    tasks_adopted: int
+    agents_files: tuple[str, ...]
+    """Files that now tell agents how to work here."""
+    git_command: str | None
+    """What keeps checkpoints from being pushed, where git is not set up for that yet."""
+    problems: Sequence[Problem]
+
+
+class CheckReport(NamedTuple):
+    """What was found."""
+
+    findings: tuple[Finding, ...]
+    mended: tuple[str, ...]
+    errors: int
+    """How many findings are errors; the others are warnings."""
+
+
+class CleanedMission(NamedTuple):
+    """What was removed, or would be, and what is kept."""
+
+    dry_run: bool
+    runs: Cleaned
+    worktrees: Sequence[SweptWorktree]
+    kept_paths: Sequence[tuple[str, str]]
+    """Paths in the folders of runs and worktrees that are kept, with why."""
+
+    @property
+    def removed_records(self) -> list[Found]:
+        """The run records among what was removed."""
+        return [each for each in self.runs.removed if each.kind is Kind.RECORD]
+
+    @property
+    def size_bytes(self) -> int:
+        """What they took."""
+        return sum(each.size_bytes for each in self.removed_records)
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        return {
+            "dry_run": self.dry_run,
+            "removed": [
+                {"run_id": each.path.name, "dir": each.path, "size_bytes": each.size_bytes}
+                for each in self.removed_records
+            ],
+            "kept": [
+                {"run_id": e.path.name, "size_bytes": e.size_bytes, "because": e.kept_because}
+                for e in self.runs.kept
+                if e.kind is Kind.RECORD
+            ],
+            "size_bytes": self.size_bytes,
+            "removed_paths": [
+                *({"path": e.path, "kind": e.kind.name.lower()} for e in self.runs.removed),
+                *({"path": e.path, "kind": "temporary"} for e in self.runs.leftovers),
+            ],
+            "kept_paths": [{"path": path, "because": why} for path, why in self.kept_paths],
+            "worktrees": [
+                {
+                    **{name: getattr(each.workspace, name) for name in ("name", "path", "branch")},
+                    "removed": each.kept_because is None,
+                    "branch_removed": each.branch_goes,
+                    "because": each.kept_because,
+                }
+                for each in self.worktrees
+            ],
+        }
+
+
+def init_mission(folder: Path, new: NewMission, *, adopt: bool, agents: bool) -> NewlyCreated:
+    """Create a mission's files in a folder; `adopt` keeps a table and tasks that are there."""
+    layout = lay_mission(folder, new, utc_now(), adopt=adopt)
+    written = write_agents_section(layout) if agents else []
+    is_exposed = find_work_tree(folder) is not None and not hides_checkpoints(folder)
+    snapshot = read_mission(layout.mission_file)
+    return NewlyCreated(
+        mission_file=layout.mission_file,
+        tasks_adopted=len(snapshot.tasks) if adopt else 0,
+        agents_files=tuple(written),
+        git_command=HIDE_COMMAND if is_exposed else None,
+        problems=snapshot.problems,
+    )
+
+
+def check(mission_file: Path, *, fix: bool = False) -> CheckReport:
+    """Look for everything that is wrong, after mending what can be mended if `fix` is set."""
+    mended = tuple(mend_mission(mission_file)) if fix else ()
+    findings = tuple(inspect_mission(mission_file))
+    return CheckReport(findings, mended, sum(each.level is Level.ERROR for each in findings))
+
+
+def clean_mission(
+    snapshot: Snapshot, *, older_than_seconds: float, dry_run: bool
+) -> CleanedMission:
+    """Remove records of runs that ended long ago, and worktrees that are done with."""
+    swept = sweep_worktrees(snapshot, dry_run=dry_run)
+    gone = {each.workspace.name for each in swept if each.kept_because is None}
+    runs = clean_runs(
+        snapshot, older_than_seconds=older_than_seconds, dry_run=dry_run, gone_worktrees=gone
+    )
+    shown = snapshot.layout.shown
+    kept = [(shown(each.path), each.kept_because or "") for each in runs.kept]
+    unknown = unknown_worktrees(snapshot)
+    kept += [(shown(path), "not a worktree of this mission") for path in unknown]
+    return CleanedMission(dry_run, runs, tuple(swept), kept)
