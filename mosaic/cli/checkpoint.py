@@ -12,8 +12,7 @@ from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import align, answer, clean, paint, plain, warn
 from mosaic.errors import UsageError
 from mosaic.plan.sizes import format_size
-from mosaic.store.ended_session import locate_to_change
-from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.reading import locate_mission, locate_to_change, read_mission
 
 if TYPE_CHECKING:
     from typing import Any

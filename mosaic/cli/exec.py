@@ -15,8 +15,7 @@ from mosaic.cli.sessions_view import asked_lines
 from mosaic.codec import dump_record
 from mosaic.errors import RunNotFoundError, UsageError
 from mosaic.runs.result import StepResult
-from mosaic.store.ended_session import locate_to_change
-from mosaic.store.reading import read_mission
+from mosaic.store.reading import locate_to_change, read_mission
 
 if TYPE_CHECKING:
     from mosaic.ports import Executor, Order

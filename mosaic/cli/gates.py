@@ -9,8 +9,7 @@ from mosaic.cli.consent import with_consent
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import answer, clean, clean_block, paint, warn
 from mosaic.errors import ExitCode
-from mosaic.store.ended_session import locate_to_change
-from mosaic.store.reading import read_mission
+from mosaic.store.reading import locate_to_change, read_mission
 
 if TYPE_CHECKING:
     from mosaic.sessions.examine import GateResult

@@ -9,8 +9,7 @@ from typer import Option
 from mosaic.cli.options import Json, MissionPath, TaskId
 from mosaic.cli.output import answer, clean, paint
 from mosaic.errors import UsageError
-from mosaic.store.ended_session import locate_to_change
-from mosaic.store.reading import read_mission
+from mosaic.store.reading import locate_to_change, read_mission
 
 if TYPE_CHECKING:
     from mosaic.workspaces.merge import Merged, MergeWay

@@ -285,8 +285,8 @@ def merge_command(
 
 
 def _document(mission: Path | None, *, to_change: bool = False) -> MissionDocument:
-    from mosaic.store.ended_session import locate_to_change
     from mosaic.store.mission_file import load_mission
+    from mosaic.store.reading import locate_to_change
 
     return load_mission((locate_to_change if to_change else locate_mission)(mission))
 

@@ -19,10 +19,10 @@ from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass
 from mosaic.store.assemble import build_changed
-from mosaic.store.ended_session import refuse_ended_session
 from mosaic.store.mission_file import load_mission, with_session, with_status
 from mosaic.store.parsed import find_row, plain_value
 from mosaic.store.reading import read_mission
+from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import cell_text, cell_value, dump_base, file_value, same_value
 from mosaic.store.written import note_written

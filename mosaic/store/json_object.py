@@ -8,10 +8,11 @@ line where it stands.
 from __future__ import annotations
 
 import re
-from functools import cache
+import sys
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mosaic.codec import read_moment
+from mosaic.codec import JsonForm, read_moment
 from mosaic.errors import MissionFileError, UsageError
 from mosaic.text.jsondoc import Lines, parse_json_document
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LARGEST_NUMBER = 1 << 53
 Word = TypeVar("Word", bound="StrEnum")
 Amount = TypeVar("Amount", int, float)
+Record = TypeVar("Record")
 
 
 @cache
@@ -164,7 +166,41 @@ class JsonObject:
             hint="write an object, or remove it",
         )
 
+    def record(self, kind: type[Record], **given: Any) -> Record:
+        """Return a record whose fields stand under their names in camelCase, or are given.
+
+        A key that is not there takes the field's default. The field's annotation says how its
+        value is read: see `_METHODS`; an enum is one of its words.
+        """
+        for name, key, read in _readers(kind):  # type: ignore[arg-type]  # a class has a hash
+            if name not in given and (value := read(self, key)) is not None:
+                given[name] = value
+        return kind(**given)
+
     def fault(self, key: str, message: str, hint: str | None) -> MissionFileError:
         """Return the error for a key's value; where the key is missing, for the whole object."""
         name = key if key in self.data else snake_case(key)
         return MissionFileError(message, line=self.find_lines().find(self.data, name), hint=hint)
+
+
+_METHODS: dict[str, Callable[[JsonObject, str], Any]] = {
+    "str": JsonObject.text,
+    "bool": JsonObject.truth,
+    "int": JsonObject.whole,
+    "datetime": JsonObject.time,
+    "tuple[str, ...]": JsonObject.strings,
+}
+
+
+@cache
+def _readers(kind: type) -> list[tuple[str, str, Callable[[JsonObject, str], Any]]]:
+    """Return for each field of a record its name, its key and what reads it."""
+    form, module, found = JsonForm(is_camel=True), sys.modules[kind.__module__], []
+    for name, annotation in kind.__annotations__.items():
+        wanted = annotation.removesuffix(" | None")
+        read = _METHODS.get(wanted)
+        if read is None:
+            words: Any = getattr(module, wanted, None)
+            read = partial(JsonObject.word, words=words)
+        found.append((name, form.key(name), read))
+    return found

@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
 from mosaic.model import (
-    GatePolicy,
     Milestone,
-    MilestoneStatus,
     Mission,
     MissionStatus,
-    PrivateFiles,
     ReviewSettings,
     RunSettings,
     RuntimeSpec,
@@ -131,7 +128,7 @@ def _mission(mission: JsonObject) -> Mission:
         statuses=_statuses(mission.mapping("statuses")),
         budget=mission.mapping("budget").data,
         runs=_run_settings(mission.mapping("runs")),
-        review=_review_settings(mission.mapping("review")),
+        review=mission.mapping("review").record(ReviewSettings),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
         max_parallel=mission.at_least_one("maxParallel"),
         notify=mission.strings("notify"),
@@ -161,11 +158,7 @@ def _milestone(item: JsonObject) -> Milestone:
     name = item.text("id")
     if not name:
         raise item.fault("id", "an entry of `milestones` has no `id`", "add `id`")
-    return Milestone(
-        id=name,
-        name=item.text("name") or name,
-        status=item.word("status", MilestoneStatus) or MilestoneStatus.PENDING,
-    )
+    return item.record(Milestone, id=name, name=item.text("name") or name)
 
 
 def _gates(mission: JsonObject) -> JsonValue:
@@ -209,31 +202,19 @@ def _runtime(name: str, runtime: JsonObject) -> RuntimeSpec:
         raise runtime.fault(
             "prompt", f"`prompt` of `{name}` is {prompt!r}", "use stdin or argument"
         )
-    env = runtime.mapping("env").data
-    return RuntimeSpec(
-        name=name,
-        command=runtime.strings("command"),
-        resume=runtime.strings("resume"),
-        interactive=runtime.strings("interactive"),
-        args=runtime.strings("args"),
-        prompt=prompt,
-        env={key: str(item) for key, item in env.items()},
-        timeout=runtime.text("timeout"),
-        model=runtime.text("model"),
-        tells_commands=runtime.truth("tellsCommands"),
-    )
+    env = {key: str(item) for key, item in runtime.mapping("env").data.items()}
+    return runtime.record(RuntimeSpec, name=name, env=env)
 
 
 def _run_settings(runs: JsonObject) -> RunSettings:
     usual = RunSettings()
     size = runs.measure("largestFile", parse_size)
     lines = runs.whole("logTailLines")
-    return RunSettings(
+    return runs.record(
+        RunSettings,
         checkpoint_every_seconds=_pause(runs, "checkpointEvery", usual.checkpoint_every_seconds),
-        checkpoint_base=runs.text("checkpointBase"),
         largest_file_bytes=usual.largest_file_bytes if size is None else size,
         stalled_after_seconds=_pause(runs, "stalledAfter", usual.stalled_after_seconds),
-        private_files=runs.word("privateFiles", PrivateFiles) or usual.private_files,
         checkpoints=runs.get("checkpoints") not in (False, "off"),
         log_tail_lines=None if lines is None else max(0, lines),
     )
@@ -246,24 +227,14 @@ def _pause(runs: JsonObject, key: str, usual: float | None) -> float | None:
     return usual if found is None else found
 
 
-def _review_settings(review: JsonObject) -> ReviewSettings:
-    return ReviewSettings(
-        gates=review.word("gates", GatePolicy) or GatePolicy.FINISHED,
-        allow_out_of_scope=review.truth("allowOutOfScope"),
-        green_is_done=review.truth("greenIsDone"),
-    )
-
-
 def _worktree_settings(worktrees: JsonObject) -> WorktreeSettings:
     setup = worktrees.get("setup")
     if isinstance(setup, str):
         command: tuple[str, ...] = ("sh", "-c", setup) if setup.strip() else ()
     else:
         command = worktrees.strings("setup")
+    usual = WorktreeSettings().setup_timeout_seconds
     limit = worktrees.measure("setupTimeout", parse_duration)
-    return WorktreeSettings(
-        setup=command,
-        setup_timeout_seconds=WorktreeSettings().setup_timeout_seconds if limit is None else limit,
-        copy=worktrees.strings("copy"),
-        link=worktrees.strings("link"),
+    return worktrees.record(
+        WorktreeSettings, setup=command, setup_timeout_seconds=usual if limit is None else limit
     )

@@ -26,6 +26,7 @@ from mosaic.store.index import (
 from mosaic.store.layout import MISSION_PLACES, WORKTREES
 from mosaic.store.mission_file import load_mission
 from mosaic.store.scan import Scan, list_files, look_at, scan_listed
+from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import is_marked, save_cache
 from mosaic.store.sync import parse_base
 from mosaic.store.tasks import Snapshot
@@ -59,6 +60,14 @@ def locate_mission(
     from mosaic.store.migrate import finish_migration  # start-up: the older place alone needs it
 
     return finish_migration(found)
+
+
+def locate_to_change(named: Path | None) -> Path:
+    """Return the mission.json that a command changes something of."""
+    path = locate_mission(named)
+    if os.environ.get("MISSION_SESSION"):
+        refuse_ended_session(path, load_mission(path).mission)
+    return path
 
 
 def find_mission_file(start: Path) -> Path:

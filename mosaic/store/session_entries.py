@@ -2,22 +2,30 @@
 
 An entry that cannot be read is a problem, not the end: it is skipped, its id stays taken, and
 in the file it stays as it is.
+
+A command that is called by an agent carries its session's id in `MISSION_SESSION`, and its
+run's in `MISSION_RUN`. Once that session has ended, or its task was handed to a later one, the
+command may look and not change. mission.json alone decides, so that this holds without this
+machine's own state as well.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_record
-from mosaic.errors import MissionFileError
-from mosaic.model import EndReason, Session, Sessions, Usage
+from mosaic.errors import MissionFileError, SessionOverError
+from mosaic.model import Session, Sessions, Usage
 from mosaic.store.json_object import get_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
+    from mosaic.model import Mission
     from mosaic.store.json_object import JsonObject
 
 FORM = JsonForm(is_camel=True, omits_none=True, times="seconds")
@@ -94,34 +102,17 @@ def _session(entry: JsonObject) -> Session:
     started = entry.time("startedAt")
     if started is None:
         raise entry.fault("startedAt", f"session `{session_id}` has no `startedAt`", "add it")
-    return Session(
-        id=session_id,
-        runtime=entry.text("runtime") or "",
-        pid=entry.whole("pid") or 0,
-        host=entry.text("host") or "",
-        started_at=started,
-        ended_at=entry.time("endedAt"),
-        ended_reason=entry.word("endedReason", EndReason),
-        duration_seconds=entry.whole("durationSeconds"),
-        milestone_id=entry.text("milestoneId"),
-        last_task_id=entry.text("lastTaskId"),
-        run_id=entry.text("runId"),
-        runtime_session_id=entry.text("runtimeSessionId"),
-        usage=_usage(entry),
-    )
+    runtime = entry.text("runtime") or ""
+    usage = _usage(entry)
+    return entry.record(Session, id=session_id, runtime=runtime, started_at=started, usage=usage)
 
 
 def _usage(entry: JsonObject) -> Usage | None:
     if not isinstance(entry.get("usage"), dict):
         return None
     usage = entry.mapping("usage")
-    cost = usage.get("costUsd")
-    return Usage(
-        input_tokens=usage.whole("inputTokens") or 0,
-        output_tokens=usage.whole("outputTokens") or 0,
-        cached_input_tokens=usage.whole("cachedInputTokens") or 0,
-        cost_usd=usage.number("costUsd") if isinstance(cost, int | float) else None,
-    )
+    is_known = isinstance(usage.get("costUsd"), int | float)
+    return usage.record(Usage, cost_usd=usage.number("costUsd") if is_known else None)
 
 
 def session_values(session: Session) -> dict[str, Any]:
@@ -140,3 +131,42 @@ def next_session_id(known: Iterable[str]) -> str:
     """Return one more than the highest `sess-NNN` among the ids that are known."""
     numbers = [int(found[1]) for each in known if (found := re.fullmatch(r"sess-(\d+)", each))]
     return f"sess-{max(numbers, default=0) + 1:03d}"
+
+
+def refuse_ended_session(
+    mission_file: Path, mission: Mission, environ: Mapping[str, str] = os.environ
+) -> None:
+    """Refuse a change that is asked for by an agent whose session is over."""
+    own = environ.get("MISSION_SESSION")
+    if not own or not _is_same_mission(mission_file, environ.get("MISSION_FILE")):
+        return
+    session = mission.sessions.find(own)
+    task_id = session.last_task_id if session else environ.get("MISSION_TASK")
+    if (later := find_later(mission, own, task_id)) is not None:
+        raise SessionOverError(own, f"`{task_id}` was handed to `{later.id}` since")
+    run_id = environ.get("MISSION_RUN")
+    if session is not None and run_id and session.run_id not in (None, run_id):
+        raise SessionOverError(own, f"run `{session.run_id}` has its name now")
+    if session is not None and session.ended_at is not None:
+        reason = session.ended_reason.value if session.ended_reason else "for a reason not known"
+        raise SessionOverError(own, f"it ended {session.ended_at:%Y-%m-%d %H:%M} UTC, {reason}")
+
+
+def find_later(mission: Mission, session_id: str, task_id: str | None) -> Session | None:
+    """Return the newest session that took a task over from another one; None: there is none."""
+    of_task = mission.sessions.of_task(task_id) if task_id else []
+    ids = [session.id for session in of_task]
+    if session_id in ids:
+        later = of_task[ids.index(session_id) + 1 :]
+    else:  # it is not listed any more, or not yet
+        later = [each for each in of_task if _number(each.id) > _number(session_id)]
+    return later[-1] if later else None
+
+
+def _number(session_id: str) -> int:
+    found = re.fullmatch(r"sess-(\d+)", session_id)
+    return int(found[1]) if found else 0
+
+
+def _is_same_mission(mission_file: Path, own: str | None) -> bool:
+    return not own or os.path.realpath(own) == os.path.realpath(mission_file)
