@@ -37,9 +37,9 @@ def carrier_of(
         from mosaic.panels.life import WorkerCarrier  # start-up: sessions need none of it
 
         return WorkerCarrier(run_dir, order, watch=watch)
-    from mosaic.sessions.examine import session_carrier
+    from mosaic.sessions.examine import SessionCarrier
 
-    return session_carrier(run_dir, order, watch=watch)
+    return SessionCarrier(run_dir, order, watch=watch)
 
 
 def main() -> None:

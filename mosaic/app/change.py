@@ -70,7 +70,7 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
     """Give a draft of the mission, in which session ends that were kept are recorded first."""
     with changing(mission_file, doing=doing) as draft:
         if list_kept_ends(draft.layout):
-            from mosaic.sessions.kept_ends import record_kept_ends  # start-up: hardly ever needed
+            from mosaic.sessions.recovery import record_kept_ends  # start-up: hardly ever needed
 
             record_kept_ends(draft)
         yield draft

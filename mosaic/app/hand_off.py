@@ -103,9 +103,9 @@ def hand_off_task(
 
     def carry(run_dir: Path, order: Order) -> RunCarrier:
         nonlocal carrier
-        from mosaic.sessions.examine import session_carrier
+        from mosaic.sessions.examine import SessionCarrier
 
-        carrier = session_carrier(
+        carrier = SessionCarrier(
             run_dir,
             order,
             watch=face.watch if order.mode is Mode.HEADLESS else None,
@@ -116,7 +116,7 @@ def hand_off_task(
 
     executor: Executor
     if place is None:
-        from mosaic.executors.terminal import TerminalExecutor
+        from mosaic.executors.background import TerminalExecutor
 
         executor = TerminalExecutor(carry)
     else:

@@ -73,7 +73,7 @@ def exec_command(
 
 def _executor_here(*, quiet: bool) -> Executor:
     """Return what carries a step here and, unless quiet, shows what it writes, byte for byte."""
-    from mosaic.executors.terminal import TerminalExecutor
+    from mosaic.executors.background import TerminalExecutor
     from mosaic.sessions.carry import RunCarrier
 
     offsets = {"stdout": 0, "stderr": 0}

@@ -13,7 +13,7 @@ from mosaic.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.executors.supervised import Supervised
+    from mosaic.executors.background import Supervised
     from mosaic.ports import Executor
     from mosaic.runs.record import Run
 
@@ -46,7 +46,7 @@ def executor_of(run: Run) -> Supervised:
         from mosaic.executors.tmux import InPane
 
         return InPane(run)
-    from mosaic.executors.supervised import Supervised
+    from mosaic.executors.background import Supervised
 
     return Supervised(run)
 

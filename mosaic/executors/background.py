@@ -1,27 +1,39 @@
-"""In the background: a supervisor of its own, in a session of its own.
+"""Runs in this terminal or in the background, and how a supervisor is reached.
 
-The order goes in by stdin and is stored nowhere; one line of JSON comes back when the
-agent runs: `{"agent": {…}, "supervisor_pid": 1, "place": {…}}` or `{"error": {…}}`.
+In this terminal the process that handed off carries the run itself. In the background a
+supervisor has a session of its own: the order goes in by stdin and is stored nowhere; one line
+of JSON comes back when the agent runs: `{"agent": {…}, "supervisor_pid": 1, "place": {…}}` or
+`{"error": {…}}`. Afterwards it is reached by its run's record, wherever it was started.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import FailedError, ProgramNotFoundError
+from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
 from mosaic.machine.environment import child_environment
+from mosaic.machine.identity import identify, ignores_signal, is_elsewhere
+from mosaic.machine.lock import is_folder_held
+from mosaic.machine.process import send_signal
 from mosaic.model import Mode, ProcessIdentity
 from mosaic.ports import Order, PromptChannel, Started
 from mosaic.records import asdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from mosaic.ports import Carrier
+    from mosaic.runs.record import Run
+
+STOP_SIGNAL = signal.SIGTERM
+KILL_SIGNAL = signal.SIGUSR1
+"""What a supervisor takes for the request to kill its agent at once."""
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 # `-P` keeps the working directory out of the import path: a repository may hold a
 # folder called `mosaic` or a `json.py`. The agent inherits the environment, so the
@@ -29,16 +41,32 @@ PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.supervise import main; main()"
 
 
+class TerminalExecutor:
+    """Carries runs in this process: no second interpreter has to start."""
+
+    def __init__(self, carrier: Callable[[Path, Order], Carrier]) -> None:
+        self._make = carrier
+        self._carrier: Carrier | None = None
+
+    def start(self, run_dir: Path, order: Order) -> Started:
+        """Start the agent."""
+        self._carrier = self._make(run_dir, order)
+        return self._carrier.start()
+
+    def wait(self) -> bool:
+        """Carry the run to its end."""
+        if self._carrier is not None:
+            self._carrier.complete()
+        return True
+
+
 class BackgroundExecutor:
     """Starts a supervisor that outlives this process and its terminal."""
 
     def start(self, run_dir: Path, order: Order) -> Started:
-        """Start the supervisor and wait until its agent runs.
+        """Start the supervisor and wait until its agent runs; errors as `read_answer`."""
+        import subprocess  # start-up: most that reach a supervisor start none
 
-        Raises:
-            ProgramNotFoundError: the agent's program cannot be started.
-            FailedError: the supervisor died before it could tell.
-        """
         errors = run_dir / "supervisor.log"
         descriptor = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -85,13 +113,7 @@ def parse_order(line: bytes) -> Order:
 
 def dump_started(started: Started) -> bytes:
     """Return the answer that the agent runs."""
-    agent = {name: getattr(started.agent, name) for name in started.agent.__dataclass_fields__}
-    answer = {
-        "agent": agent,
-        "supervisor_pid": started.supervisor_pid,
-        "place": dict(started.place),
-    }
-    return json.dumps(answer).encode() + b"\n"
+    return json.dumps(asdict(started)).encode() + b"\n"
 
 
 def dump_failure(error: Exception) -> bytes:
@@ -130,3 +152,63 @@ def read_answer(line: bytes, errors: Path) -> Started:
         supervisor_pid=int(answer["supervisor_pid"]),
         place=answer["place"],
     )
+
+
+def ask_to_stop(supervisor: ProcessIdentity, *, now: bool) -> bool:
+    """Ask a supervisor to stop its agent, or to kill it at once; also one that is stopped.
+
+    One that was started where the polite signal is ignored only hears the other.
+    """
+    is_deaf = ignores_signal(supervisor.pid, STOP_SIGNAL)
+    asked = send_signal(supervisor, KILL_SIGNAL if now or is_deaf else STOP_SIGNAL)
+    return asked and send_signal(supervisor, signal.SIGCONT)
+
+
+class Supervised:
+    """A run that a supervisor carries, wherever: whether it lives, is stopped, is looked at."""
+
+    words = "in the background"
+    can_be_typed_into = False
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def is_alive(self) -> bool:
+        """Tell whether the supervisor lives: it holds the run's folder as long as it does."""
+        return is_folder_held(self.run.dir)
+
+    def stop(self, *, now: bool = False) -> bool:
+        """Ask the supervisor to stop its agent, or with `now` to kill it; False if there is none.
+
+        It ends when it has recorded the end.
+        """
+        supervisor = self.find_supervisor()
+        return supervisor is not None and ask_to_stop(supervisor, now=now)
+
+    def find_supervisor(self) -> ProcessIdentity | None:
+        """Return the living supervisor, as the record names it."""
+        try:
+            state = self.run.state()
+        except MissionError:
+            return None
+        if not state.supervisor_pid or (state.agent is not None and is_elsewhere(state.agent)):
+            return None  # the number means another process here
+        supervisor = identify(state.supervisor_pid)
+        # Looked at after the identity was taken: who holds the folder then is that process.
+        return supervisor if self.is_alive() else None
+
+    def attach(self) -> tuple[str, ...]:
+        """Return what a person types to see the run."""
+        return ("mission", "logs", self.run.id, "-f")
+
+    def screen(self) -> tuple[str, ...]:
+        """Return what shows the run's own screen; empty where it has none, or it is in view."""
+        return ()
+
+    def paste(self, text: str) -> None:  # noqa: ARG002 - for those that have a screen
+        """Type a text to the agent; FailedError where there is no screen in which it listens."""
+        raise FailedError(f"run `{self.run.id}` has no pane")
+
+    def close(self) -> bool:
+        """Close the run's screen; tell whether there was one."""
+        return False

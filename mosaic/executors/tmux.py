@@ -8,22 +8,21 @@ command line can be read by everybody.
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError
-from mosaic.executors.background import PACKAGE_PARENT, dump_order, read_answer
-from mosaic.executors.supervised import Supervised
+from mosaic.executors.background import PACKAGE_PARENT, Supervised, dump_order, read_answer
 from mosaic.machine.environment import child_environment
 from mosaic.machine.tmux import Pane, Tmux, session_name
 from mosaic.runs.record import Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mosaic.ports import Order, Started
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.cli.pane import main; main()"
@@ -37,49 +36,48 @@ OF_THE_PANE = ("TMUX", "TMUX_PANE", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSIO
 class TmuxExecutor:
     """Starts supervisors in tmux panes."""
 
-    def __init__(self, project: Path, tmux: Tmux | None = None) -> None:
+    def __init__(self, project: Path) -> None:
         self._session = session_name(project)
-        self._tmux = tmux or Tmux()
+        self._tmux = Tmux()
 
     def start(self, run_dir: Path, order: Order) -> Started:
         """Start the supervisor in a new pane and wait until its agent runs.
 
-        Raises:
-            ProgramNotFoundError: tmux, or the agent's program, cannot be started.
-            FailedError: tmux refused, or the supervisor died before it could tell.
+        ProgramNotFoundError: tmux, or the agent's program, cannot be started.
+        FailedError: tmux refused, or the supervisor died before it could tell.
         """
-        folder = Path(tempfile.mkdtemp(prefix="mosaic-"))
-        try:
-            return self._start(run_dir, order, folder / "s")
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def wait(self) -> bool:
-        """Return at once: the supervisor goes on in its pane."""
-        return False
-
-    def _start(self, run_dir: Path, order: Order, path: Path) -> Started:
         errors = run_dir / "supervisor.log"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-            server.bind(str(path))
+        meta = Run(dir=run_dir).meta()
+        with (
+            tempfile.TemporaryDirectory(prefix="mosaic-", ignore_cleanup_errors=True) as folder,
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server,
+        ):
+            path = f"{folder}/s"
+            server.bind(path)
             server.listen(1)
-            argv = [sys.executable, "-P", "-c", START, PACKAGE_PARENT, str(path), str(run_dir)]
-            meta = Run(dir=run_dir).meta()
-            title = f"{meta.task_id} {meta.step_id}"
-            pane = self._tmux.open_pane(argv, session=self._session, title=title, mark=str(run_dir))
+            pane = self._tmux.open_pane(
+                [sys.executable, "-P", "-c", START, PACKAGE_PARENT, path, str(run_dir)],
+                session=self._session,
+                title=f"{meta.task_id} {meta.step_id}",
+                mark=str(run_dir),
+            )
             try:
                 with self._accept(server, pane, errors) as line:
                     line.settimeout(ANSWER_SECONDS)
                     line.sendall(_message(order, pane))
                     with line.makefile("rb") as answers:
                         return read_answer(answers.readline(), errors)
-            except BaseException as error:
-                if not isinstance(error, OSError):
-                    self._tmux.close_pane(pane)
-                    raise
+            except OSError as error:
                 raise FailedError(
                     "the supervisor in the pane does not answer", path=errors, detail=str(error)
                 ) from None
+            except BaseException:
+                self._tmux.close_pane(pane)
+                raise
+
+    def wait(self) -> bool:
+        """Return at once: the supervisor goes on in its pane."""
+        return False
 
     def _accept(self, server: socket.socket, pane: Pane, errors: Path) -> socket.socket:
         until = time.monotonic() + CONNECT_SECONDS
@@ -121,11 +119,7 @@ class InPane(Supervised):
         return self.attach() if Tmux().own_pane is None else ()
 
     def paste(self, text: str) -> None:
-        """Type a text into the pane.
-
-        Raises:
-            FailedError: the pane is gone, or its program has ended.
-        """
+        """Type a text into the pane; FailedError where it is gone, or its program has ended."""
         Tmux().paste(self._pane, text)
 
     def close(self) -> bool:
@@ -140,5 +134,5 @@ def _message(order: Order, pane: Pane) -> bytes:
         "server_pid": pane.server_pid,
         "session": pane.session,
     }
-    told = {"environ": child_environment(), "place": place}
-    return json.dumps(told).encode() + b"\n" + dump_order(order)
+    given = {"environ": child_environment(), "place": place}
+    return json.dumps(given).encode() + b"\n" + dump_order(order)

@@ -17,34 +17,14 @@ if TYPE_CHECKING:
 # commands of its own. GIT_CEILING_DIRECTORIES and GIT_DISCOVERY_ACROSS_FILESYSTEM stay: a
 # person sets them for all repositories. So do GIT_AUTHOR_NAME and the like: CI often knows no
 # other identity.
-_OF_ONE_COMMAND = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_AUTHOR_DATE",
-        "GIT_CHERRY_PICK_HELP",
-        "GIT_COMMITTER_DATE",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_DIR",
-        "GIT_GLOB_PATHSPECS",
-        "GIT_GRAFT_FILE",
-        "GIT_ICASE_PATHSPECS",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_LITERAL_PATHSPECS",
-        "GIT_NAMESPACE",
-        "GIT_NOGLOB_PATHSPECS",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_QUARANTINE_PATH",
-        "GIT_REFLOG_ACTION",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    }
-)
+_OF_ONE_COMMAND = frozenset((
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_AUTHOR_DATE", "GIT_CHERRY_PICK_HELP",
+    "GIT_COMMITTER_DATE", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_DIR",
+    "GIT_GLOB_PATHSPECS", "GIT_GRAFT_FILE", "GIT_ICASE_PATHSPECS", "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE", "GIT_LITERAL_PATHSPECS", "GIT_NAMESPACE", "GIT_NOGLOB_PATHSPECS",
+    "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_QUARANTINE_PATH",
+    "GIT_REFLOG_ACTION", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
+))  # fmt: skip
 _FAMILIES_OF_ONE_COMMAND = ("GIT_INTERNAL_", "GIT_PUSH_OPTION_")
 # A person may well export these for all commands (settings of a container, a git that was moved
 # from where it was built). Beside the others they are the other command's.
@@ -54,17 +34,16 @@ _NO_EDITOR = ":"
 
 
 def child_environment(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for a program that we start.
-
-    Args:
-        inherited: what it is made from; None for our own.
-    """
+    """Return the environment for a program that we start, made from ours or a given one."""
     environ = os.environ if inherited is None else inherited
-    kept = {name: value for name, value in environ.items() if not _is_of_one_command(name)}
-    if len(kept) < len(environ):
-        kept = {
-            name: value for name, value in kept.items() if not name.startswith(_OF_ITS_SURROUNDINGS)
-        }
+    names = [
+        name
+        for name in environ
+        if name not in _OF_ONE_COMMAND and not name.startswith(_FAMILIES_OF_ONE_COMMAND)
+    ]
+    if len(names) < len(environ):
+        names = [name for name in names if not name.startswith(_OF_ITS_SURROUNDINGS)]
+    kept = {name: environ[name] for name in names}
     if kept.get("GIT_EDITOR") == _NO_EDITOR:
         del kept["GIT_EDITOR"]
     return kept
@@ -73,7 +52,3 @@ def child_environment(inherited: Mapping[str, str] | None = None) -> dict[str, s
 def outer_environment() -> dict[str, str]:
     """Return the environment for a program outside of the run that we may be working in."""
     return {k: v for k, v in child_environment().items() if not k.startswith("MISSION_")}
-
-
-def _is_of_one_command(name: str) -> bool:
-    return name in _OF_ONE_COMMAND or name.startswith(_FAMILIES_OF_ONE_COMMAND)

@@ -14,12 +14,9 @@ _PARTS = ("HEAD", "config", "objects", "refs")
 
 
 def find_git_dir(cwd: Path | str) -> tuple[Path, Path] | None:
-    """Return the top of the work tree around `cwd`, and the folder that holds its HEAD.
+    """Return the top of the work tree around `cwd` and the folder with its HEAD; None outside.
 
     A broken repository is found like a whole one: only git can say what is wrong with it.
-
-    Returns:
-        None where there is no `.git` on the way up.
     """
     start = Path(os.path.realpath(cwd))
     for folder in (start, *start.parents):

@@ -11,7 +11,6 @@ Both are kernel locks (`flock(2)`), free at once when their process ends, howeve
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -44,7 +43,6 @@ _FOREIGN = (
 )
 _MOUNT_POINT = 4
 """Which field of a line of mountinfo says where it is mounted."""
-_CONTENTION = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
 
 
 @contextlib.contextmanager
@@ -60,7 +58,6 @@ def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0
 
     Raises:
         LockTimeoutError: it was not free in time; names the holder.
-        FileAccessError: the lock file cannot be made or opened.
     """
     # Imported here: it costs a command that only reads a third of its time.
     from filelock import FileLock, Timeout
@@ -82,7 +79,7 @@ def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0
         raise access_error("locked", path, error) from error
     if not is_mine:
         raise LockTimeoutError(path, timeout_seconds, _find_holder(path))
-    note = _holder_path(path)
+    note = f"{os.fspath(path)}.holder"
     is_outermost = lock.lock_counter == 1
     try:
         if is_outermost:
@@ -120,35 +117,28 @@ class FolderLock:
 
 
 def hold_folder(path: Path | str, *, wait_seconds: float = _LOOK_SECONDS) -> FolderLock:
-    """Hold a folder for as long as this process lives.
+    """Hold a folder for as long as this process lives; HeldError where another one holds it.
 
     Args:
         wait_seconds: how long to wait for a holder; as given, only for one that looks.
-
-    Raises:
-        HeldError: a living process holds it.
-        FileAccessError: it is missing, no folder, or its file system has no locks.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = FolderLock(Path(path), descriptor)
+        try:
+            if _is_done_within(wait_seconds, lambda: _try_lock(descriptor, fcntl.LOCK_EX)):
+                return lock
+        except BaseException:
+            lock.release()
+            raise
     except OSError as error:
         raise access_error("locked", path, error) from error
-    lock = FolderLock(Path(path), descriptor)
-    try:
-        is_mine = _is_done_within(wait_seconds, lambda: _try_lock(descriptor, fcntl.LOCK_EX))
-    except BaseException as error:
-        lock.release()
-        if isinstance(error, OSError):
-            raise access_error("locked", path, error) from error
-        raise
-    if not is_mine:
-        lock.release()
-        raise HeldError(
-            f"`{path}` is in use by a living process",
-            path=path,
-            hint="`mission sessions --live` shows which",
-        )
-    return lock
+    lock.release()
+    raise HeldError(
+        f"`{path}` is in use by a living process",
+        path=path,
+        hint="`mission sessions --live` shows which",
+    )
 
 
 def is_folder_held(path: Path | str) -> bool:
@@ -164,17 +154,15 @@ def is_file_held(path: Path | str) -> bool:
 def _is_held(path: Path | str, flags: int) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+        try:
+            # Shared, so that two who look do not take each other for the holder.
+            return not _try_lock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise access_error("looked at", path, error) from error
-    try:
-        # Shared, so that two who look do not take each other for the holder.
-        return not _try_lock(descriptor, fcntl.LOCK_SH)
-    except OSError as error:
-        raise access_error("looked at", path, error) from error
-    finally:
-        os.close(descriptor)
 
 
 def _is_done_within(wait_seconds: float, attempt: Callable[[], bool]) -> bool:
@@ -191,19 +179,13 @@ def _is_done_within(wait_seconds: float, attempt: Callable[[], bool]) -> bool:
 def _try_lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _CONTENTION:
-            return False
-        raise
+    except (BlockingIOError, PermissionError):
+        return False
     return True
 
 
-def _holder_path(path: Path | str) -> Path:
-    return Path(f"{os.fspath(path)}.holder")
-
-
-def _leave_name(note: Path, holder: str) -> None:
-    """Write who holds the lock; for people only, so nothing depends on its success."""
+def _leave_name(note: str, holder: str) -> None:
+    # For people only, so nothing depends on its success.
     since = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"command": holder, "since": since, **asdict(own_identity())}
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -222,7 +204,6 @@ def was_killed(path: Path | str) -> bool:
 
 
 def _find_holder(path: Path | str) -> str | None:
-    """Return who holds the lock, in words; None when the note is not that of a living one."""
     note = _read_note(path)
     # A holder that was killed leaves its note to the next, who may not have come yet.
     if note is None or is_same_process(note[1]) is False:
@@ -234,7 +215,7 @@ def _find_holder(path: Path | str) -> str | None:
 
 def _read_note(path: Path | str) -> tuple[tuple[str, str], ProcessIdentity] | None:
     try:
-        found = parse_json(find_bytes(_holder_path(path), limit_bytes=65536) or b"")
+        found = parse_json(find_bytes(f"{os.fspath(path)}.holder", limit_bytes=65536) or b"")
         about = (str(found.pop("command")), str(found.pop("since")))
         identity = ProcessIdentity(pid=int(found.pop("pid")), **found)
     except (MissionError, ValueError, TypeError, AttributeError, KeyError, OverflowError):
@@ -248,17 +229,13 @@ def find_foreign_file_system(path: os.PathLike[str] | str) -> str | None:
 
     None for one of this machine's own, and where the system does not tell (all but Linux).
     """
-    kind = _kind_of(os.fsencode(os.path.realpath(path)))
-    return kind if kind is not None and re.fullmatch(_FOREIGN, kind) else None
-
-
-def _kind_of(place: bytes) -> str | None:
+    place = os.fsencode(os.path.realpath(path))
     try:
         with open("/proc/self/mountinfo", "rb") as stream:
             lines = stream.read().splitlines()
     except OSError:
         return None
-    kind, longest = None, -1
+    kind, longest = "", -1
     for line in lines:
         # 36 35 98:0 /root /mount/point options [optional fields] - kind source options
         before, separator, after = line.partition(b" - ")
@@ -270,4 +247,4 @@ def _kind_of(place: bytes) -> str | None:
         # The last one of the same point lies on top of the others.
         if is_above and len(point) >= longest:
             kind, longest = os.fsdecode(after.split()[0]), len(point)
-    return kind
+    return kind if re.fullmatch(_FOREIGN, kind) else None

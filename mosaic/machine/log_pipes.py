@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mosaic.codec import parse_json
-from mosaic.errors import FailedError
+from mosaic.codec import load_record
+from mosaic.errors import FailedError, RecordError
 from mosaic.machine import log_writer
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.environment import outer_environment
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RESERVE_BYTES = 256 << 10
 """Room set aside for the record's end, should the disk be full by then."""
 DRAIN_SECONDS = 10.0
-STREAMS = ("stdout", "stderr")
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +44,11 @@ class Outlet:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        for stream in STREAMS:  # here, where an error can still be told
-            _create(folder / f"{stream}.log")
+        for path in (folder / "stdout.log", folder / "stderr.log"):
+            try:
+                os.close(os.open(path, _CREATE, PRIVATE_FILE))
+            except OSError as error:  # here, where it can still be told
+                raise access_error("made", path, error) from error
         _reserve_room(folder / log_writer.RESERVE_NAME)
         reading, self.stdout = os.pipe()
         reading_errors, self.stderr = os.pipe()
@@ -113,32 +116,15 @@ def find_gaps(folder: Path) -> list[Gap]:
     data = find_bytes(folder / log_writer.LOST_NAME) or b""
     gaps = []
     for line in data.splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            values: dict[str, Any] = parse_json(line)
-            gaps.append(
-                Gap(
-                    stream=str(values["stream"]),
-                    offset=int(values["offset"]),
-                    bytes=int(values["bytes"]),
-                    reason=str(values["reason"]),
-                )
-            )
+        with contextlib.suppress(RecordError):
+            gaps.append(load_record(Gap, line, folder / log_writer.LOST_NAME))
     return gaps
 
 
-def _create(path: Path) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        os.close(os.open(path, flags, PRIVATE_FILE))
-    except OSError as error:
-        raise access_error("made", path, error) from error
-
-
 def _reserve_room(path: Path) -> None:
-    """Set room aside; without it the record's end may be lost on a full disk, and no more."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    # Without it the record's end may be lost on a full disk, and no more.
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, flags, PRIVATE_FILE)
+        descriptor = os.open(path, _CREATE, PRIVATE_FILE)
         try:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(descriptor, 0, RESERVE_BYTES)

@@ -1,7 +1,4 @@
-"""Paths made from ids, and paths held inside a folder.
-
-Pure but for `confined`, which follows symlinks.
-"""
+"""Paths made from ids, and paths held inside a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ from pathlib import Path
 from mosaic.errors import PathOutsideError
 
 SEGMENT_BYTES = 100
-_DIGEST_CHARACTERS = 12
 # Never part of an id that is kept as it is, so no id can imitate a changed one. Git
 # allows it in ref names, where run ids end up too.
 _DIGEST_MARK = "+"
@@ -34,21 +30,20 @@ def safe_segment(text: str) -> str:
     """
     if _is_plain(text):
         return text
+    # Imported here: few ids need it, and every command imports this module.
+    from hashlib import sha256
+
+    digest = _DIGEST_MARK + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     kept = "".join(char if char.isalnum() or char in "_.-" else "_" for char in text)
     kept = kept.lstrip(".-").replace("..", "__")
-    room = SEGMENT_BYTES - _DIGEST_CHARACTERS - len(_DIGEST_MARK)
-    short = kept.encode("utf-8")[:room].decode("utf-8", "ignore")
-    return f"{short or '_'}{_DIGEST_MARK}{_digest(text)}"
+    short = kept.encode("utf-8")[: SEGMENT_BYTES - len(digest)].decode("utf-8", "ignore")
+    return (short or "_") + digest
 
 
 def confined(root: Path | str, relative: Path | str) -> Path:
-    """Return the real place of `relative` below `root`, symlinks followed.
+    """Return the real place of `relative` below `root`, symlinks followed; `root` may not exist.
 
-    Args:
-        root: folder that must not be left; it may not exist.
-
-    Raises:
-        PathOutsideError: it leads out of `root`.
+    PathOutsideError: it leads out of `root`.
     """
     try:
         base = os.path.realpath(root)
@@ -80,10 +75,3 @@ def _is_plain(text: str) -> bool:
         and not text.lower().endswith((".", ".lock"))
         and _RESERVED.fullmatch(text) is None
     )
-
-
-def _digest(text: str) -> str:
-    # Imported here: few ids need it, and every command imports this module.
-    from hashlib import sha256
-
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_CHARACTERS]

@@ -28,11 +28,7 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 
 
 def person_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder, whether it exists or not.
-
-    Raises:
-        FileAccessError: neither a variable nor the home folder says where it is.
-    """
+    """Return the folder, whether it exists or not; FileAccessError where nothing says where."""
     named = environ.get(HOME_VARIABLE, "")
     if os.path.isabs(named):
         return Path(named)
@@ -48,11 +44,7 @@ def person_dir(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def find_note(kind: str, name: str) -> dict[str, Any] | None:
-    """Return what is noted under a name; None where nothing is, or nothing readable.
-
-    Args:
-        kind: `states` or `missions`.
-    """
+    """Return what is noted under a name; None where nothing is, or nothing readable."""
     if _NAME.fullmatch(name) is None:
         return None
     try:
@@ -64,11 +56,7 @@ def find_note(kind: str, name: str) -> dict[str, Any] | None:
 
 
 def write_note(kind: str, name: str, note: Mapping[str, object]) -> None:
-    """Write down a note in place of the one that was there.
-
-    Raises:
-        FileAccessError: the folder or the file cannot be written.
-    """
+    """Write down a note in place of the one that was there."""
     folder = person_dir()
     data = json.dumps(note, ensure_ascii=True, indent=2) + "\n"
     try:

@@ -23,11 +23,7 @@ _ALL_OF_OWNER = 0o700
 
 
 def find_symlink(root: Path, place: Path) -> Path | None:
-    """Return the first symlink below `root` on the way to `place`, which counts as well.
-
-    Raises:
-        PathOutsideError: `place` is not below `root` by its name.
-    """
+    """Return the first symlink below `root` on the way to `place`, which counts as well."""
     found = root
     for part in _parts(root, place):
         found = found / part
@@ -40,9 +36,8 @@ def find_symlink(root: Path, place: Path) -> Path | None:
 def folder_below(root: Path, folder: Path) -> Iterator[int]:
     """Hold a folder open for the length of a `with` block: `root` itself, or one below it.
 
-    Raises:
-        PathOutsideError: `folder` is not below `root` by its name.
-        OSError: one of the folders on the way is missing, or is a symlink.
+    PathOutsideError: `folder` is not below `root` by its name.
+    OSError: one of the folders on the way is missing, or is a symlink.
     """
     parts = _parts(root, folder)
     descriptor = os.open(root, _FOLDER)
@@ -60,9 +55,7 @@ def remove_folder(root: Path, folder: Path) -> None:
     """Remove a folder below `root` with all that is in it; a missing one is passed over.
 
     Folders in it that their owner closed are opened first.
-
-    Raises:
-        FileAccessError: something in it cannot be removed; the rest may be gone.
+    FileAccessError: something in it cannot be removed; the rest may be gone.
     """
     try:
         with folder_below(root, folder.parent) as parent:
@@ -99,13 +92,11 @@ def remove_file(root: Path, path: Path) -> None:
 def rename_folder(root: Path, folder: Path, name: str) -> Path:
     """Give a folder below `root` another name beside its own, and return its new place.
 
-    Raises:
-        FileAccessError: it is missing or a symlink, or the name is taken.
+    FileAccessError: it is missing or a symlink, or the name is taken.
     """
     try:
-        with folder_below(root, folder) as held, folder_below(root, folder.parent) as parent:
+        with folder_below(root, folder), folder_below(root, folder.parent) as parent:
             os.rename(folder.name, name, src_dir_fd=parent, dst_dir_fd=parent)
-            del held
     except OSError as error:
         raise access_error("removed", folder, error) from error
     return folder.with_name(name)
@@ -122,13 +113,12 @@ def _parts(root: Path, place: Path) -> tuple[str, ...]:
 
 
 def _remove(name: str, parent: int, shown: Path) -> None:
-    try:
-        descriptor = os.open(name, _FOLDER, dir_fd=parent)
-    except PermissionError:
-        _open_up(name, parent)
-        descriptor = os.open(name, _FOLDER, dir_fd=parent)
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, os.fspath(shown)) from None
+    with _named(shown):
+        try:
+            descriptor = os.open(name, _FOLDER, dir_fd=parent)
+        except PermissionError:
+            _open_up(name, parent)
+            descriptor = os.open(name, _FOLDER, dir_fd=parent)
     try:
         with os.scandir(descriptor) as entries:
             names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
@@ -136,26 +126,27 @@ def _remove(name: str, parent: int, shown: Path) -> None:
             with contextlib.suppress(PermissionError):  # another's, and open to us all the same
                 os.fchmod(descriptor, _ALL_OF_OWNER)
         for inner, is_folder in names:
-            place = shown / inner
             if is_folder:
-                _remove(inner, descriptor, place)
+                _remove(inner, descriptor, shown / inner)
                 continue
-            try:
+            with _named(shown / inner), contextlib.suppress(FileNotFoundError):
                 os.unlink(inner, dir_fd=descriptor)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise type(error)(error.errno, error.strerror, os.fspath(place)) from None
     finally:
         os.close(descriptor)
-    try:
+    with _named(shown):
         os.rmdir(name, dir_fd=parent)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise type(error)(error.errno, error.strerror, os.fspath(shown)) from None
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
 
 
 def _open_up(name: str, parent: int) -> None:
-    """Give the owner of a folder all rights to it; never to what a symlink leads to."""
+    # Give the owner of a folder all rights to it; never to what a symlink leads to.
     if os.chmod in os.supports_follow_symlinks:
         os.chmod(name, _ALL_OF_OWNER, dir_fd=parent, follow_symlinks=False)
         return

@@ -104,17 +104,15 @@ def access_error(
         error: what the system said; a ValueError is a path that no system takes.
         state: what is on the disk now, in words, where a full or failing disk leaves that open.
     """
-    number = error.errno if isinstance(error, OSError) else None
-    words = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    if number in _DISK_FULL:
-        words = "the disk is full"
+    number, words = (error.errno, error.strerror) if isinstance(error, OSError) else (0, "")
+    words = "the disk is full" if number in _DISK_FULL else words or str(error)
     if state and number in (*_DISK_FULL, errno.EIO):
         words = f"{words}; {state}"
     return FileAccessError(
         f"`{path}` cannot be {done}",
         path=path,
         detail=words[:1].lower() + words[1:],
-        hint=_HINTS.get(number) if number is not None else None,
+        hint=_HINTS.get(number or 0),
     )
 
 

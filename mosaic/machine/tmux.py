@@ -10,6 +10,7 @@ Written for tmux 3.0 and newer.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -49,8 +50,7 @@ class PaneState:
 
     is_dead: bool
     """Its program has ended; the pane is kept."""
-    pid: int
-    mark: str = ""
+    mark: str
 
 
 class Tmux:
@@ -77,7 +77,6 @@ class Tmux:
 
         Args:
             session: the name of our own session, for when we are not inside of tmux.
-            title: what the pane is called.
             mark: kept with the pane, by which it is found again.
         """
         pane = self._new_pane(session)
@@ -93,17 +92,16 @@ class Tmux:
 
     def panes(self) -> dict[str, PaneState]:
         """Return every pane of the server by id; empty where none runs."""
-        form = f"#{{pane_id}} #{{pane_dead}} #{{pane_pid}} #{{pid}} #{{{MARK}}}"
+        form = f"#{{pane_id}} #{{pane_dead}} #{{pid}} #{{{MARK}}}"
         try:
             answer = self._run(["list-panes", "-a", "-F", form], check=False)
         except ProgramNotFoundError:
             return {}
         found = {}
         for line in answer.splitlines():
-            pane, dead, pid, server, mark = (*line.split(" ", 4), "", "", "", "")[:5]
-            if not server.isdigit() or not (pid.isdigit() or not pid):
-                continue  # something else than what was asked for
-            found[f"{server} {pane}"] = PaneState(is_dead=dead == "1", pid=int(pid or 0), mark=mark)
+            pane, dead, server, mark = (*line.split(" ", 3), "", "", "")[:4]
+            if server.isdigit():  # else it is something else than what was asked for
+                found[f"{server} {pane}"] = PaneState(is_dead=dead == "1", mark=mark)
         return found
 
     def state_of(self, pane: Pane) -> PaneState | None:
@@ -120,8 +118,7 @@ class Tmux:
     def paste(self, pane: Pane, text: str) -> None:
         """Type a text into a pane as one paste, and press Enter.
 
-        Raises:
-            FailedError: the pane is gone, or its program has ended.
+        FailedError: the pane is gone, or its program has ended.
         """
         state = self.state_of(pane)
         if state is None or state.is_dead:
@@ -133,43 +130,31 @@ class Tmux:
 
     def problem(self) -> str | None:
         """Return why tmux cannot be used; None when it can."""
-        path = find_tool("tmux")
-        if path is None:
+        if find_tool("tmux") is None:
             return "tmux is not installed"
-        version = self.version()
-        if version is None:
-            return "`tmux -V` does not print a version"
-        if version < OLDEST:
-            return f"tmux {version[0]}.{version[1]} is older than 3.0"
-        return None
-
-    def version(self) -> tuple[int, int] | None:
-        """Return the version of the program; None where it cannot be told."""
         try:
             found = re.search(r"(?<!\d)(\d++)\.(\d+)", self._run(["-V"]))
         except MissionError:
-            return None
-        return (int(found[1]), int(found[2])) if found else None
+            found = None
+        if found is None:
+            return "`tmux -V` does not print a version"
+        if (int(found[1]), int(found[2])) < OLDEST:
+            return f"tmux {int(found[1])}.{int(found[2])} is older than 3.0"
+        return None
 
     def _new_pane(self, session: str) -> Pane:
         own = self.own_pane
-        if own is not None:
-            try:
-                return self._split(own)
-            except FailedError:  # no room in the window
-                return self._pane(["new-window", "-d", "-t", f"{self._session_of(own)}:"])
-        create = ["new-session", "-d", "-s", session, "-x", WIDTH, "-y", HEIGHT]
+        if own is None:
+            create = ["new-session", "-d", "-s", session, "-x", WIDTH, "-y", HEIGHT]
+            with contextlib.suppress(FailedError):  # it is there already
+                return self._pane(create)
         try:
-            return self._pane(create)
-        except FailedError:
-            pass  # it is there already
-        try:
-            return self._split(f"={session}:")
-        except FailedError:
-            return self._pane(["new-window", "-d", "-t", f"={session}:"])
-
-    def _split(self, target: str) -> Pane:
-        pane = self._pane(["split-window", "-d", "-t", target])
+            pane = self._pane(["split-window", "-d", "-t", own or f"={session}:"])
+        except FailedError:  # no room in the window
+            name = f"={session}"
+            if own is not None:
+                name = self._run(["display-message", "-p", "-t", own, "#{session_id}"]).strip()
+            return self._pane(["new-window", "-d", "-t", f"{name}:"])
         self._run(["select-layout", "-t", pane.id, "tiled"], check=False)
         return pane
 
@@ -177,9 +162,6 @@ class Tmux:
         answer = self._run([*command, "-P", "-F", _FACTS, "--", *PLACEHOLDER])
         pane, server, session = answer.strip().split(" ", 2)
         return Pane(id=pane, server_pid=int(server), session=session)
-
-    def _session_of(self, pane: str) -> str:
-        return self._run(["display-message", "-p", "-t", pane, "#{session_id}"]).strip()
 
     def _server(self) -> tuple[str, ...]:
         if self._socket is None:

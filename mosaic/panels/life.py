@@ -23,12 +23,8 @@ from mosaic.workspaces.record import find_workspace
 from mosaic.workspaces.removal import remove_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mosaic.ports import Order
     from mosaic.runs.record import Run
-    from mosaic.sessions.output import Progress
-    from mosaic.sessions.record_end import EndedWork
+    from mosaic.runs.result import RunEnd
     from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.workspaces.merge import Merged, MergeWay
@@ -37,10 +33,10 @@ if TYPE_CHECKING:
 class WorkerCarrier(RunCarrier):
     """Carries a worker's run, and has the panel take note of its end."""
 
-    def __init__(
-        self, run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
-    ) -> None:
-        super().__init__(run_dir, order, watch=watch, examine=_keep_or_drop)
+    def examine(self, end: RunEnd) -> tuple[str, ...]:  # noqa: ARG002
+        """Keep what it changed, or drop it."""
+        keep_or_drop_changes(self.run)
+        return ()
 
     def complete(self) -> None:
         """Stay to the end and record it; then begin a turn with messages that came meanwhile."""
@@ -51,11 +47,6 @@ class WorkerCarrier(RunCarrier):
             panel = Panel(dir=self.run.dir.parent)
             refresh_panel(panel, document.mission)
             deliver(document, panel, self.meta.step_id)
-
-
-def _keep_or_drop(work: EndedWork) -> tuple[str, ...]:
-    keep_or_drop_changes(work.run)
-    return ()
 
 
 class CleanedUp(NamedTuple):

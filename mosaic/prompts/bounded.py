@@ -50,55 +50,38 @@ def cut_text(text: str, limit: int, whole: str | None = None) -> str:
     return f"{kept}\n[… cut here after {len(kept)} of {len(text)} characters{where}]"
 
 
-class _Room:
-    """Characters that one value may still take."""
-
-    def __init__(self) -> None:
-        self.left = _LONGEST_VALUE
-
-    def take(self, text: str, limit: int) -> str:
-        kept = cut_text(plain_text(text), min(limit, max(0, self.left)))
-        self.left -= len(kept)
-        return kept
-
-
 def bounded(value: object) -> JsonValue:
     """Return a JSON value with long texts cut, long lists shortened and deep ones left out."""
-    return _fitting(value, _Room(), depth=0)
+    room = _LONGEST_VALUE
 
+    def fitting(value: object, depth: int) -> JsonValue:
+        nonlocal room
+        room -= 1
+        if value is None or isinstance(value, bool | int):
+            return value
+        if isinstance(value, float):
+            return value if isfinite(value) else str(value)
+        is_nested = isinstance(value, Mapping | list | tuple)
+        if is_nested and (depth >= _MOST_DEPTH or room <= 0):
+            return "…"
+        if isinstance(value, Mapping):
+            kept = islice(value.items(), _MOST_ITEMS)
+            return {one_line(str(key), _LONGEST_KEY): fitting(it, depth + 1) for key, it in kept}
+        if isinstance(value, list | tuple):
+            items = [fitting(item, depth + 1) for item in value[:_MOST_ITEMS]]
+            more = len(value) - _MOST_ITEMS
+            return [*items, f"… and {more} more"] if more > 0 else items
+        text = cut_text(plain_text(str(value)), min(_LONGEST_TEXT, max(0, room)))
+        room -= len(text)
+        return text
 
-def _fitting(value: object, room: _Room, *, depth: int) -> JsonValue:
-    room.left -= 1
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if isfinite(value) else str(value)
-    if isinstance(value, str):
-        return room.take(value, _LONGEST_TEXT)
-    if depth >= _MOST_DEPTH or room.left <= 0:
-        return "…"
-    if isinstance(value, Mapping):
-        kept = islice(value.items(), _MOST_ITEMS)
-        return {
-            one_line(str(key), _LONGEST_KEY): _fitting(item, room, depth=depth + 1)
-            for key, item in kept
-        }
-    if isinstance(value, list | tuple):
-        items = [_fitting(item, room, depth=depth + 1) for item in value[:_MOST_ITEMS]]
-        more = len(value) - _MOST_ITEMS
-        return [*items, f"… and {more} more"] if more > 0 else items
-    return room.take(str(value), _LONGEST_TEXT)
-
-
-_TICKS = re.compile(r"`+")
-_SHORTEST_FENCE = 4
+    return fitting(value, 0)
 
 
 def fence(text: str) -> str:
     """Return text between fences longer than any run of backticks in it."""
     body = plain_text(text).strip("\n")
-    longest = max((len(run) for run in _TICKS.findall(body)), default=0)
-    ticks = "`" * max(_SHORTEST_FENCE, longest + 1)
+    ticks = "`" * max(4, 1 + max(map(len, re.findall("`+", body)), default=0))
     return f"{ticks}text\n{body}\n{ticks}"
 
 

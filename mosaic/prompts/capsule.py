@@ -12,81 +12,57 @@ It is bounded: long texts are cut and say where the whole is, long lists are sho
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING
 
+from mosaic.codec import JsonForm, dump_record, format_moment
 from mosaic.prompts.bounded import bounded, cut_text, one_line, plain_text
 from mosaic.prompts.context import bounded_reports
-from mosaic.records import dataclass
 from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from mosaic.model import JsonValue, Milestone, Mission, Session, Task
-    from mosaic.plan.progress import Progress
-    from mosaic.prompts.context import DependencyReport
-    from mosaic.text.sections import Criterion
+    from mosaic.model import JsonValue, Mission, Task
+    from mosaic.prompts.context import PromptContext
 
 SCHEMA_VERSION = 1
-
+SESSION_FORM = JsonForm(times="seconds", leaves_out=("pid", "host", "milestone_id", "usage"))
 _LONGEST_TEXT = 2_000
 _LONGEST_LINE = 500
 _MOST_ITEMS = 50
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CapsuleInput:
-    """Everything that a capsule is made of."""
-
-    generated_at: datetime
-    runtime: str
-    mission: Mission
-    project_path: str
-    task: Task
-    progress: Progress
-    milestone: Milestone | None = None
-    """The one that the prompt names."""
-    branch: str | None = None
-    """The branch checked out now."""
-    session_id: str | None = None
-    """None for a hand-off that is only printed."""
-    run_id: str | None = None
-    missing_sections: tuple[str, ...] = ()
-    dependencies: tuple[DependencyReport, ...] = ()
-    acceptance_criteria: tuple[Criterion, ...] = ()
-    previous_session: Session | None = None
-    checkpoint: Mapping[str, JsonValue] | None = None
-    prompt_file: str | None = None
-
-
-def build_capsule(given: CapsuleInput) -> dict[str, JsonValue]:
+def build_capsule(
+    context: PromptContext,
+    mission: Mission,
+    task: Task,
+    *,
+    generated_at: datetime,
+    checkpoint: Mapping[str, JsonValue] | None = None,
+    prompt_file: str | None = None,
+) -> dict[str, JsonValue]:
     """Return the capsule as it is written, keys in their order."""
-    mission, task = given.mission, given.task
-    milestone = given.milestone
+    milestone, state = context.milestone, context.state
+    previous = mission.sessions.last()
     return {
         "schema_version": SCHEMA_VERSION,
-        "generated_at": _time(given.generated_at),
-        "runtime": given.runtime,
+        "generated_at": format_moment(generated_at, "seconds"),
+        "runtime": context.runtime,
         "mission_id": mission.id,
         "mission_name": one_line(mission.name, _LONGEST_LINE),
-        "project_path": given.project_path,
+        "project_path": context.project.path,
         "quality_gates": bounded(mission.quality_gates or ""),
         "current_milestone": {
             "id": milestone.id if milestone else "",
             "name": one_line(milestone.name, _LONGEST_LINE) if milestone else "",
         },
         "next_task": task.id,
-        "progress": {
-            "tasks_done": given.progress.done,
-            "tasks_total": given.progress.total,
-            "pct": given.progress.pct,
-        },
-        "current_branch": given.branch or "",
-        "session_id": given.session_id or "",
-        "run_id": given.run_id or "",
-        "task": _task(task, given.missing_sections),
+        "progress": {"tasks_done": state.done, "tasks_total": state.total, "pct": state.pct},
+        "current_branch": context.branch or "",
+        "session_id": context.session_id or "",
+        "run_id": context.run_id or "",
+        "task": _task(task, context.task.missing_sections),
         "depends_on": [
             {
                 "id": item.id,
@@ -94,16 +70,16 @@ def build_capsule(given: CapsuleInput) -> dict[str, JsonValue]:
                 "status": item.status,
                 "next_handoff": plain_text(item.next_handoff),
             }
-            for item in bounded_reports(given.dependencies)
+            for item in bounded_reports(context.dependencies)
         ],
         "write_scope": bounded(task.write_scope),
         "acceptance_criteria": [
             {"text": one_line(item.text, _LONGEST_LINE), "checked": item.checked}
-            for item in given.acceptance_criteria[:_MOST_ITEMS]
+            for item in context.task.acceptance_criteria[:_MOST_ITEMS]
         ],
-        "previous_session": _session(given.previous_session),
-        "checkpoint": bounded(given.checkpoint),
-        "prompt_file": given.prompt_file or "",
+        "previous_session": dump_record(previous, SESSION_FORM) if previous else None,
+        "checkpoint": bounded(checkpoint),
+        "prompt_file": prompt_file or "",
     }
 
 
@@ -118,23 +94,3 @@ def _task(task: Task, missing: tuple[str, ...]) -> dict[str, JsonValue]:
     extra = bounded(task.extra)
     others = extra if isinstance(extra, dict) else {}
     return {**known, **{key: value for key, value in others.items() if key not in known}}
-
-
-def _session(session: Session | None) -> dict[str, JsonValue] | None:
-    if session is None:
-        return None
-    return {
-        "id": session.id,
-        "runtime": session.runtime,
-        "started_at": _time(session.started_at),
-        "ended_at": _time(session.ended_at) if session.ended_at else None,
-        "ended_reason": session.ended_reason.value if session.ended_reason else None,
-        "duration_seconds": session.duration_seconds,
-        "last_task_id": session.last_task_id,
-        "run_id": session.run_id,
-        "runtime_session_id": session.runtime_session_id,
-    }
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

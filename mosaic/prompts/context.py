@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from mosaic.prompts.bounded import bounded, cut_text, exact_line, one_line, plain_text
 from mosaic.records import dataclass, replace
@@ -20,18 +20,14 @@ TemplateValue: TypeAlias = (
 )
 """What a template may hold: no object with methods of ours."""
 
-LONGEST_BODY = 400_000
-"""Characters of a task's text in a prompt; the rest stands in its file."""
-_LONGEST_NOTES = 4_000
-_LONGEST_CRITERION = 1_000
-_LONGEST_DESCRIPTION = 2_000
 _LONGEST_LINE = 500
 _MOST_ITEMS = 100
 
-# How texts are kept, by field name: with their lines, or as one line of this length.
-_BLOCKS = {"body": LONGEST_BODY, "notes": _LONGEST_NOTES}
+# How texts are kept, by field name: with their lines, or as one line of this length. What is
+# cut off a task's text stands in its file.
+_BLOCKS = {"body": 400_000, "notes": 4_000}
 _REPORTS = frozenset({"next_handoff", "risks", "failed_gates"})
-_LINES = {"text": _LONGEST_CRITERION, "description": _LONGEST_DESCRIPTION}
+_LINES = {"text": 1_000, "description": 2_000}
 # Paths, globs and commands, in which a second blank means something.
 _EXACT = frozenset(
     {
@@ -45,9 +41,12 @@ _ONE_REPORT = 6_000
 _LEAST_REPORT = 600
 
 
+# What each of these values means stands in `PromptContext`, for those who write templates.
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectFacts:
-    """`project`: what is worked on."""
+    """`project`."""
 
     name: str
     description: str
@@ -56,7 +55,7 @@ class ProjectFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NameFacts:
-    """`mission` and `milestone`: the mission, and the milestone that counts."""
+    """`mission` and `milestone`."""
 
     id: str
     name: str
@@ -64,7 +63,7 @@ class NameFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StateFacts:
-    """`state`: tasks done, tasks in all, percent."""
+    """`state`."""
 
     done: int
     total: int
@@ -73,7 +72,7 @@ class StateFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileFacts:
-    """`files`: paths as the agent can open them; `task` is None for a task of the table alone."""
+    """`files`."""
 
     manifest: str
     scratchpad: str
@@ -85,76 +84,60 @@ class FileFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionFacts:
-    """`previous_session`: the one before this."""
+    """`previous_session`."""
 
     id: str
     runtime: str
     length: str
-    """`7m 11s`; empty when unknown."""
     ended: str
-    """When it ended; empty when unknown."""
     reason_words: str
-    """How it ended, in words."""
     last_task: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorktreeFacts:
-    """`worktree`: the git worktree of its own that the agent works in."""
+    """`worktree`."""
 
     path: str
     branch: str | None
     base: str
-    """The commit that it began from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskFacts:
-    """`task`: the task that is handed off."""
+    """`task`; what is in `fields` is used by its own name, as in `task.branch`."""
 
     id: str
     fields: Mapping[str, FieldValue]
-    """The fields of its front matter, which a template uses by their names: `task.branch`."""
     extra: Mapping[str, JsonValue] = {}
-    """Unknown front matter keys and table columns."""
     body: str = ""
-    """Its text without the handoff sections."""
     missing_sections: tuple[str, ...] = ()
-    """Handoff sections that are still empty."""
     acceptance_criteria: tuple[Criterion, ...] = ()
     notes: str = ""
-    """What people and earlier attempts noted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckpointFacts:
-    """`attempt.checkpoint`: the last snapshot of the work tree."""
+    """`attempt.checkpoint`."""
 
     seq: int
     summary: str
     patch: str | None = None
-    """Path of the patch, to read."""
     files: tuple[str, ...] = ()
-    """The files that it changes, with how."""
     is_set_back: bool = False
-    """The work tree was set back to it for this attempt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptFacts:
-    """`attempt`: which try this is."""
+    """`attempt`."""
 
     number: int = 1
     conversation_continued: bool = False
-    """The agent still knows the conversation before."""
     why_last_ended: str | None = None
     checkpoint: CheckpointFacts | None = None
     needs_human: tuple[str, ...] = ()
-    """What earlier runs wanted a person to decide."""
     followups: tuple[str, ...] = ()
-    """Steps that earlier runs suggested."""
     failed_gates: tuple[str, ...] = ()
-    """Quality gates that failed, each with the end of what it wrote."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,11 +147,9 @@ class DependencyReport:
     id: str
     title: str = ""
     status: str | None = None
-    """None when no task has this id."""
     next_handoff: str = ""
     risks: str = ""
     file: str | None = None
-    """Where the whole handoff stands."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,22 +161,29 @@ class PromptContext:
 
         project          name, description, path
         mission          id, name
-        state            done, total, pct
-        files            manifest, scratchpad, tasks, task, capsule, run_dir
+        state            tasks done, total, pct
+        files            manifest, scratchpad, tasks, task (none for a task of the table alone),
+                         capsule, run_dir: paths as the agent can open them
         runtime          the agent's name
         headless         true when nobody is at the keyboard
         quality_gates    list of commands
         milestone        id, name; none when there is no current one
         branch           the branch checked out now, or none
-        worktree         path, branch, base; none in the mission's own work tree
-        previous_session id, runtime, length, ended, reason_words, last_task; or none
+        worktree         path, branch, base (the commit that it began from); none in the
+                         mission's own work tree
+        previous_session id, runtime, length (`7m 11s`), ended, reason_words (how it ended),
+                         last_task; length and ended are empty when unknown; or none
         task             id, every field of `mosaic.text.fields` (title, status, repo, branch,
-                         priority, labels, assignee, pr, …), extra (unknown keys, by name), body,
-                         missing_sections, acceptance_criteria (text, checked), notes
-        dependencies     list of id, title, status, next_handoff, risks, file
-        attempt          number, conversation_continued, why_last_ended,
-                         checkpoint (seq, summary, patch, files, is_set_back; or none),
-                         needs_human, followups, failed_gates
+                         priority, labels, assignee, pr, …), extra (unknown keys and columns, by
+                         name), body (without the handoff), missing_sections (still empty),
+                         acceptance_criteria (text, checked), notes
+        dependencies     list of id, title, status (none when no task has this id),
+                         next_handoff, risks, file (where the whole handoff stands)
+        attempt          number, conversation_continued (the agent still knows the one before),
+                         why_last_ended, checkpoint (the last snapshot of the work tree: seq,
+                         summary, patch to read, files that it changes, is_set_back to it for
+                         this attempt; or none), needs_human (what earlier runs wanted a person
+                         to decide), followups (steps that they suggested), failed_gates
         session_id, run_id
         command          how `mission` is called where it is not on the PATH; or none
 
@@ -257,16 +245,11 @@ def prompt_values(context: PromptContext) -> dict[str, TemplateValue]:
     return _record(fitting, context.files.task)
 
 
-def _record(record: object, task_file: str | None) -> dict[str, TemplateValue]:
-    names = getattr(record, "__dataclass_fields__", None)
-    if names is None:
-        raise TypeError(type(record).__name__)
-    values = {name: _plain(name, getattr(record, name), task_file) for name in names}
+def _record(record: Any, task_file: str | None) -> dict[str, TemplateValue]:
+    held = {name: getattr(record, name) for name in record.__dataclass_fields__}
     if isinstance(record, TaskFacts):
-        del values["fields"]
-        fields = {name: _plain(name, it, task_file) for name, it in record.fields.items()}
-        values = {**fields, **values}
-    return values
+        held = {**held.pop("fields"), **held}
+    return {name: _plain(name, value, task_file) for name, value in held.items()}
 
 
 def _plain(name: str, value: object, task_file: str | None) -> TemplateValue:

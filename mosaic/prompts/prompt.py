@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import dropwhile
+from typing import TYPE_CHECKING
 
 from mosaic.errors import TemplateError
 from mosaic.prompts.bounded import one_line, plain_text
 from mosaic.prompts.context import prompt_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from jinja2 import BytecodeCache
 
     from mosaic.prompts.context import PromptContext, TemplateValue
-
-    Compiled: TypeAlias = Callable[[], BytecodeCache | None]
 
 LONGEST_TEMPLATE = 256 * 1024
 """Characters of a template, and of each partial."""
 LONGEST_OUTPUT = 2 * 1024 * 1024
 """Characters that a template may write."""
 
-_MOST_CLOSE = 3
 _MOST_NAMES = 20
 _FORBIDDEN_STARTS = frozenset("-/@")
-
-
-def _not_kept() -> None:
-    return None
 
 
 def render_prompt(
@@ -38,7 +32,7 @@ def render_prompt(
     *,
     name: str,
     partials: Mapping[str, str] | None = None,
-    compiled: Compiled = _not_kept,
+    compiled: BytecodeCache | None = None,
 ) -> str:
     """Return the prompt that an agent is given (or raise TemplateError).
 
@@ -50,20 +44,16 @@ def render_prompt(
         context: everything that it may use.
         name: the template's path, for errors.
         partials: the sources of templates that it may include, by name.
-        compiled: returns where Jinja keeps templates in compiled form, if it does.
+        compiled: where Jinja keeps templates in compiled form, if it does.
     """
-    text = render_template(
-        template, prompt_values(context), name=name, partials=partials, compiled=compiled
-    )
+    values = prompt_values(context)
+    text = render_template(template, values, name=name, partials=partials, compiled=compiled)
     return fit_prompt(text, heading=f"Task {context.task.id}", name=name)
 
 
 def fit_prompt(text: str, *, heading: str, name: str) -> str:
-    """Return what a template wrote as a prompt that no command line misreads.
-
-    Raises TemplateError.
-    """
-    prompt = _without_blank_start(plain_text(text))
+    """Return what a template wrote as a prompt that no command line misreads (or TemplateError)."""
+    prompt = "".join(dropwhile(_is_blank, plain_text(text)))
     if not prompt:
         raise TemplateError(
             "the template writes nothing", path=name, hint="an agent needs to know its task"
@@ -79,47 +69,35 @@ def render_template(
     *,
     name: str,
     partials: Mapping[str, str] | None = None,
-    compiled: Compiled = _not_kept,
+    compiled: BytecodeCache | None = None,
 ) -> str:
-    """Return what a template writes; for new files, whose first character is their own affair.
-
-    Raises TemplateError.
-    """
+    """Return what a template writes, as it is: for new files (or raise TemplateError)."""
     sources = {**(partials or {}), name: template}
     for path, source in sources.items():
         if len(source) > LONGEST_TEMPLATE:
-            raise TemplateError(
-                f"a template is longer than {LONGEST_TEMPLATE // 1024} KiB", path=path
-            )
-    try:
-        return _written(sources, name, values, compiled())
-    except Exception as fault:  # An expression of a template may raise anything.
-        raise _told(fault, sources, name, tuple(values)) from fault
-
-
-def _written(
-    sources: Mapping[str, str],
-    name: str,
-    values: Mapping[str, TemplateValue],
-    compiled: BytecodeCache | None,
-) -> str:
+            limit = f"{LONGEST_TEMPLATE // 1024} KiB"
+            raise TemplateError(f"a template is longer than {limit}", path=path)
     # Jinja costs 40 ms, and only a hand-off or a new file needs it.
     from mosaic.prompts.sandbox import BoundedEnvironment, Budget, OverBudgetError
 
-    environment = BoundedEnvironment(sources, Budget(), compiled)
     chunks: list[str] = []
     length = 0
-    for chunk in environment.get_template(name).generate(values):
-        chunks.append(chunk)
-        length += len(chunk)
-        if length > LONGEST_OUTPUT:
-            raise OverBudgetError
+    try:
+        environment = BoundedEnvironment(sources, Budget(), compiled)
+        for chunk in environment.get_template(name).generate(values):
+            chunks.append(chunk)
+            length += len(chunk)
+            if length > LONGEST_OUTPUT:
+                raise OverBudgetError  # noqa: TRY301
+    except Exception as fault:  # An expression of a template may raise anything.
+        raise _explained(fault, sources, name, tuple(values)) from fault
     return "".join(chunks)
 
 
-def _told(
+def _explained(
     fault: Exception, sources: Mapping[str, str], name: str, names: tuple[str, ...]
 ) -> TemplateError:
+    """Return what a template's fault means for its author."""
     import jinja2
 
     from mosaic.prompts.sandbox import OverBudgetError, UndefinedNameError
@@ -152,7 +130,7 @@ def _told(
 def _names_near(missing: str, known: tuple[str, ...]) -> str | None:
     from difflib import get_close_matches
 
-    close = get_close_matches(missing[:100], known, n=_MOST_CLOSE)
+    close = get_close_matches(missing[:100], known)
     listed = ", ".join(f"`{item}`" for item in close or known[:_MOST_NAMES])
     return f"{'closest' if close else 'known'}: {listed}" if listed else None
 
@@ -172,10 +150,5 @@ def _one(text: str | None) -> str:
     return one_line(text or "", 300)
 
 
-def _without_blank_start(text: str) -> str:
-    start = 0
-    while start < len(text) and (
-        text[start].isspace() or unicodedata.category(text[start]) == "Cf"
-    ):
-        start += 1
-    return text[start:]
+def _is_blank(sign: str) -> bool:
+    return sign.isspace() or unicodedata.category(sign) == "Cf"

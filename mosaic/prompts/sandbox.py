@@ -241,7 +241,9 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         filename: str | None,
         defer_init: bool = False,
     ) -> str:
-        return super()._generate(_charged_tree(source), name, filename, defer_init)
+        charged = _Charges().visit(source)
+        charged.set_environment(source.environment)
+        return super()._generate(charged, name, filename, defer_init)
 
     def _check_bits(self, bits: int) -> None:
         if bits > _MOST_BITS:
@@ -291,12 +293,6 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return blanks + indented if first else indented
 
 
-def _charged_tree(template: nodes.Template) -> nodes.Template:
-    charged = _Charges().visit(template)
-    charged.set_environment(template.environment)
-    return cast("nodes.Template", charged)
-
-
 class _Charges(NodeTransformer):
     """Puts a charge wherever a template repeats something or puts something together."""
 
@@ -312,17 +308,14 @@ class _Charges(NodeTransformer):
         self.generic_visit(node)
         return _filtered(nodes.List(node.nodes, lineno=node.lineno), _JOINED)
 
-    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+    def _measured(self, node: nodes.Node) -> nodes.Node:
         self.generic_visit(node)
         return _filtered(node, _MEASURED)
 
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _filtered(node, _MEASURED)
+    visit_List = visit_Dict = _measured  # noqa: N815
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _filtered(node, _MEASURED) if node.ctx == "load" else node
+        return self._measured(node) if node.ctx == "load" else self.generic_visit(node)
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
@@ -330,18 +323,6 @@ class _Charges(NodeTransformer):
         for operand in node.ops:
             operand.expr = _filtered(operand.expr, _MEASURED)
         return node
-
-    def visit_Template(self, node: nodes.Template) -> nodes.Node:  # noqa: N802
-        return self._weighed(node)
-
-    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
-        return self._weighed(node)
-
-    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:  # noqa: N802
-        return self._weighed(node)
-
-    def visit_Block(self, node: nodes.Block) -> nodes.Node:  # noqa: N802
-        return self._weighed(node)
 
     def _weighed(
         self, node: nodes.Template | nodes.Macro | nodes.CallBlock | nodes.Block
@@ -351,6 +332,8 @@ class _Charges(NodeTransformer):
         charge = _filtered(nodes.Const("", lineno=node.lineno), _WEIGHED, weight)
         node.body.insert(0, nodes.Output([charge], lineno=node.lineno))
         return node
+
+    visit_Template = visit_Macro = visit_CallBlock = visit_Block = _weighed  # noqa: N815
 
 
 def _filtered(node: nodes.Node, name: str, *args: int) -> nodes.Expr:

@@ -16,9 +16,6 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from mosaic.codec import parse_json
-from mosaic.errors import MissionError
-from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import identity_of_child
 from mosaic.machine.log_pipes import Outlet
@@ -26,6 +23,7 @@ from mosaic.machine.process import install_path, spawn, sweep_orphans
 from mosaic.machine.signature import find_signature
 from mosaic.model import Mode
 from mosaic.ports import PromptChannel
+from mosaic.store.state import find_object, save_cache
 
 if TYPE_CHECKING:
     import subprocess
@@ -40,103 +38,30 @@ if TYPE_CHECKING:
 class AgentProcess:
     """One agent. `start` once; `end_leftovers` when it has ended; `close` in the end."""
 
+    exit_code: int
+    """Negative for a signal; known after `end_leftovers`."""
+    _process: subprocess.Popen[bytes]
+
     def __init__(self, run: Run, order: Order) -> None:
         self._run = run
         self._order = order
         self._outlet: Outlet | None = None
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> ProcessIdentity:
         """Start it."""
         order = self._order
-        environ = {k: v for k, v in child_environment().items() if k not in order.unset}
-        environ.update(order.env)
         if order.mode is Mode.INTERACTIVE:
-            self._process = spawn(
-                order.argv,
-                cwd=order.cwd,
-                env=environ,
-                stdin=None,
-                stdout=None,
-                stderr=None,
-                new_session=False,
-            )
+            self._process = self._spawn(None, None, None)
         else:
-            self._process = self._start_headless(environ)
+            source = self._run.prompt_file if order.channel is PromptChannel.STDIN else os.devnull
+            self._outlet = Outlet(self._run.dir)
+            self._process = self._start_headless(self._outlet, source)
         return identity_of_child(self._process.pid)
 
-    def has_ended(self) -> bool:
-        """Tell whether it has ended; it is not reaped, so that its group stays its own."""
-        assert self._process is not None
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, flags) is not None
-
-    def is_suspended(self) -> bool:
-        """Tell whether it was suspended, as Ctrl-Z does, and not continued since."""
-        assert self._process is not None
-        flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-        try:
-            return os.waitid(os.P_PID, self._process.pid, flags) is not None
-        except ChildProcessError:
-            return False  # it has ended
-
-    def signal(self, number: int) -> None:
-        """Signal it: its whole group where it has one of its own."""
-        if self._process is None or self.has_ended():
-            return
-        try:  # not reaped, so the pid is still the agent's
-            signal_it = os.kill if self._order.mode is Mode.INTERACTIVE else os.killpg
-            signal_it(self._process.pid, number)
-            signal_it(self._process.pid, signal.SIGCONT)  # one that is stopped could not act
-        except (ProcessLookupError, PermissionError):
-            return
-
-    def end_leftovers(self) -> int:
-        """Reap it, end everything that it started and left behind, and take its last words.
-
-        Returns:
-            How many processes it had left behind.
-        """
-        process = self._process
-        assert process is not None
-        if self._order.mode is Mode.HEADLESS:
-            # Nobody may be left in the group but its ended leader.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        swept = len(sweep_orphans(exclude=[self._outlet.pid] if self._outlet else []))
-        if self._outlet:
-            self._outlet.wait()
-            self._outlet.give_up_reserve()
-        return swept
-
-    @property
-    def exit_code(self) -> int:
-        """What it exited with; negative for a signal. Known after `end_leftovers`."""
-        assert self._process is not None
-        code: int = self._process.returncode
-        return code
-
-    def close(self) -> None:
-        """Give back what an agent that never started was given."""
-        if self._outlet:
-            self._outlet.close()
-
-    def _start_headless(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
-        order = self._order
-        source = self._run.prompt_file if order.channel is PromptChannel.STDIN else os.devnull
-        self._outlet = outlet = Outlet(self._run.dir)
+    def _start_headless(self, outlet: Outlet, source: Path | str) -> subprocess.Popen[bytes]:
         stdin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return spawn(
-                order.argv,
-                cwd=order.cwd,
-                env=environ,
-                stdin=stdin,
-                stdout=outlet.stdout,
-                stderr=outlet.stderr,
-                new_session=True,
-            )
+            return self._spawn(stdin, outlet.stdout, outlet.stderr)
         except BaseException:
             outlet.close()
             outlet.wait()
@@ -146,6 +71,63 @@ class AgentProcess:
             outlet.close()
             os.close(stdin)
 
+    def _spawn(
+        self, stdin: int | None, stdout: int | None, stderr: int | None
+    ) -> subprocess.Popen[bytes]:
+        order = self._order
+        environ = {k: v for k, v in child_environment().items() if k not in order.unset}
+        return spawn(
+            order.argv,
+            cwd=order.cwd,
+            env={**environ, **order.env},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            new_session=order.mode is Mode.HEADLESS,
+        )
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended; it is not reaped, so that its group stays its own."""
+        return self._is_seen(os.WEXITED)
+
+    def is_suspended(self) -> bool:
+        """Tell whether it was suspended, as Ctrl-Z does, and not continued since."""
+        with contextlib.suppress(ChildProcessError):  # it has ended
+            return self._is_seen(os.WSTOPPED)
+        return False
+
+    def _is_seen(self, change: int) -> bool:
+        flags = change | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, flags) is not None
+
+    def signal(self, number: int) -> None:
+        """Signal it: its whole group where it has one of its own."""
+        if self.has_ended():
+            return
+        signal_it = os.kill if self._order.mode is Mode.INTERACTIVE else os.killpg
+        # Not reaped, so the pid is still the agent's.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            signal_it(self._process.pid, number)
+            signal_it(self._process.pid, signal.SIGCONT)  # one that is stopped could not act
+
+    def end_leftovers(self) -> int:
+        """Reap it, end all that it left behind and return how many, and take its last words."""
+        if self._order.mode is Mode.HEADLESS:
+            # Nobody may be left in the group but its ended leader.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self.exit_code = self._process.wait()
+        swept = len(sweep_orphans(exclude=[self._outlet.pid] if self._outlet else []))
+        if self._outlet:
+            self._outlet.wait()
+            self._outlet.give_up_reserve()
+        return swept
+
+    def close(self) -> None:
+        """Give back what an agent that never started was given."""
+        if self._outlet:
+            self._outlet.close()
+
 
 def describe_agent(runtime: Runtime, program: str, layout: Layout) -> dict[str, JsonValue]:
     """Return an agent's program, where it is, and its version as far as it tells."""
@@ -153,21 +135,12 @@ def describe_agent(runtime: Runtime, program: str, layout: Layout) -> dict[str, 
     if path is None:
         return {"program": program, "path": None, "version": None}
     cache = layout.state_dir / "versions.json"
-    known = _read(cache)
+    known = find_object(cache)
     signature = find_signature(path)
     key = [signature.size, signature.mtime_ns, signature.inode] if signature else None
     entry = known.get(path)
     if not isinstance(entry, dict) or entry.get("signature") != key:
         entry = {"signature": key, "version": runtime.probe().version}
         known[path] = entry
-        with contextlib.suppress(MissionError):  # only a cache
-            write_private(cache, json.dumps(known).encode(), root=layout.state_dir)
+        save_cache(layout, cache, json.dumps(known).encode())
     return {"program": program, "path": path, "version": entry.get("version")}
-
-
-def _read(cache: Path) -> dict[str, JsonValue]:
-    try:
-        values = parse_json(find_bytes(cache) or b"{}")
-    except (ValueError, MissionError):
-        return {}
-    return values if isinstance(values, dict) else {}

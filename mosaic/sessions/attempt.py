@@ -10,24 +10,22 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
-from mosaic.codec import parse_json
 from mosaic.errors import CheckpointNotFoundError, MissionError
-from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.disk import write_private
 from mosaic.model import EndReason
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of, runs_of_task
+from mosaic.store.state import find_object
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mosaic.model import Session, Task
     from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.report import Asked
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
+ATTEMPTS_NAME = "attempts.json"
 REASON_WORDS = {
     EndReason.COMPLETED: "completed",
     EndReason.FAILED: "failed",
@@ -53,44 +51,36 @@ class Attempt:
     is_set_back: bool = False
 
 
-def attempt_of(snapshot: Snapshot, task: Task) -> Attempt:
-    """Return what is known of earlier sessions on a task."""
+def plan_attempt(
+    snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
+) -> Attempt:
+    """Return what is known of earlier sessions, with what is asked to be gone on from."""
     from mosaic.runs.checkpoint import last_checkpoint  # start-up: `mission set` needs neither
     from mosaic.runs.report import find_asked
 
     sessions = _ended_sessions(snapshot, task.id)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
-    attempt = Attempt(
-        number=len(sessions) + 1, checkpoint=last_checkpoint(runs), asked=find_asked(runs)
-    )
-    if not sessions:
-        return attempt
-    last = sessions[-1]
-    why = REASON_WORDS[last.ended_reason] if last.ended_reason else "ended"
-    result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").find_result()
-    known = dict.fromkeys(filter(None, (result.summary, result.words)))
-    words = ": ".join(filter(None, (f"session {last.id} {why}", "; ".join(known))))
-    return replace(attempt, last_session=last, why_last_ended=words)
-
-
-def plan_attempt(
-    snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
-) -> Attempt:
-    """Return what is known of earlier sessions, with what is asked to be gone on from."""
-    attempt = attempt_of(snapshot, task)
+    attempt = Attempt(number=len(sessions) + 1, asked=find_asked(runs))
     if request.from_checkpoint is not None:
         found = find_checkpoint(snapshot, task.id, request.from_checkpoint)
         attempt = replace(attempt, checkpoint=found, is_set_back=True)
-    last = attempt.last_session
-    conversation = last.runtime_session_id if last else None
-    if not request.resuming or request.fresh or last is None or conversation is None:
+    else:
+        attempt = replace(attempt, checkpoint=last_checkpoint(runs))
+    if not sessions:
         return attempt
-    if last.runtime != runtime.name:
+    last = sessions[-1]
+    run = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "")
+    why = REASON_WORDS[last.ended_reason] if last.ended_reason else "ended"
+    result = run.find_result()
+    known = dict.fromkeys(filter(None, (result.summary, result.words)))
+    words = ": ".join(filter(None, (f"session {last.id} {why}", "; ".join(known))))
+    attempt = replace(attempt, last_session=last, why_last_ended=words)
+    conversation = last.runtime_session_id
+    if not request.resuming or request.fresh or conversation is None:
         return attempt
-    if not runtime.can_continue(conversation):
+    if last.runtime != runtime.name or not runtime.can_continue(conversation):
         return attempt
-    result = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "").result()
-    if result and result.cause == "usage":
+    if (recorded := run.result()) and recorded.cause == "usage":
         return attempt  # the runtime would not take that conversation: begin a new one
     return replace(attempt, conversation=conversation)
 
@@ -116,11 +106,9 @@ def find_checkpoint(snapshot: Snapshot, task_id: str, seq: int) -> FoundCheckpoi
 def sessions_since(snapshot: Snapshot, task_id: str) -> list[Session]:
     """Return a task's ended sessions since a person last reopened or sent it back."""
     ended = _ended_sessions(snapshot, task_id)
-    last = _read(_place(snapshot.layout)).get(task_id)
-    for number, session in enumerate(ended):
-        if session.id == last:
-            return ended[number + 1 :]
-    return ended
+    ids = [session.id for session in ended]
+    last = find_object(snapshot.layout.state_dir / ATTEMPTS_NAME).get(task_id)
+    return ended[ids.index(last) + 1 :] if last in ids else ended
 
 
 def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
@@ -131,8 +119,8 @@ def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
     sessions = snapshot.document.mission.sessions.of_task(task_id)
     if not sessions:
         return
-    place = _place(snapshot.layout)
-    known = {**_read(place), task_id: sessions[-1].id}
+    place = snapshot.layout.state_dir / ATTEMPTS_NAME
+    known = {**find_object(place), task_id: sessions[-1].id}
     with contextlib.suppress(MissionError):  # at worst a task is given up on too early
         write_private(place, json.dumps(known).encode(), root=snapshot.layout.state_dir)
 
@@ -140,15 +128,3 @@ def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
 def _ended_sessions(snapshot: Snapshot, task_id: str) -> list[Session]:
     listed = snapshot.document.mission.sessions.of_task(task_id)
     return [session for session in listed if session.ended_at is not None]
-
-
-def _place(layout: Layout) -> Path:
-    return layout.state_dir / "attempts.json"
-
-
-def _read(place: Path) -> dict[str, str]:
-    try:
-        values = parse_json(find_bytes(place) or b"{}")
-    except (MissionError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}

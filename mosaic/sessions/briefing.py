@@ -16,7 +16,7 @@ from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
-from mosaic.prompts.capsule import CapsuleInput, build_capsule
+from mosaic.prompts.capsule import build_capsule
 from mosaic.prompts.context import (
     AttemptFacts,
     CheckpointFacts,
@@ -107,12 +107,19 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         context,
         name=shown,
         partials=load_partials(layout),
-        compiled=compiled_templates,
+        compiled=compiled_templates(),
     )
-    capsule = _capsule(snapshot, task, context, occasion)
+    capsule = build_capsule(
+        context,
+        snapshot.document.mission,
+        task,
+        generated_at=occasion.now,
+        checkpoint=_checkpoint_values(occasion.attempt.checkpoint),
+        prompt_file=occasion.prompt_file,
+    )
     return Briefing(
         prompt=prompt,
-        capsule=capsule,
+        capsule=dump_json(capsule).decode(),
         template=template,
         template_path=shown,
     )
@@ -296,29 +303,6 @@ def _previous_session(session: Session) -> SessionFacts:
 
 def _task_text(snapshot: Snapshot, task: Task) -> str:
     return snapshot.task_text(task).replace("\r\n", "\n")
-
-
-def _capsule(snapshot: Snapshot, task: Task, context: PromptContext, occasion: Occasion) -> str:
-    mission = snapshot.document.mission
-    given = CapsuleInput(
-        generated_at=occasion.now,
-        runtime=occasion.runtime,
-        mission=mission,
-        project_path=str(_project(snapshot.layout, occasion)),
-        task=task,
-        progress=measure_progress(snapshot.tasks),
-        milestone=_milestone(snapshot, task),
-        branch=context.branch,
-        session_id=occasion.session_id,
-        run_id=occasion.run_id,
-        missing_sections=context.task.missing_sections,
-        dependencies=context.dependencies,
-        acceptance_criteria=context.task.acceptance_criteria,
-        previous_session=mission.sessions.last(),
-        checkpoint=_checkpoint_values(occasion.attempt.checkpoint),
-        prompt_file=occasion.prompt_file,
-    )
-    return dump_json(build_capsule(given)).decode()
 
 
 def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:

@@ -22,7 +22,7 @@ from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint
 from mosaic.sessions.restoring import noted, refuse_half_restored
-from mosaic.sessions.step import note_step
+from mosaic.sessions.step import noted_step
 from mosaic.sessions.unrecorded import live_or_unknown
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def checkpoint_task(
     if run is not None:
         checkpoint = take(run)
     else:
-        run, checkpoint = note_step(snapshot, task.id, name="checkpoint", kind="git", work=take)
+        with noted_step(snapshot, task.id, name="checkpoint", kind="git") as run:
+            checkpoint = take(run)
     return FoundCheckpoint(run, checkpoint)
 
 

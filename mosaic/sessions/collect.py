@@ -34,11 +34,7 @@ THEIR_COPY = "handoff-in-worktree.md"
 
 
 def collect_work(run: Run, meta: RunMeta) -> None:
-    """Collect what a run left in its worktree, if it worked in one.
-
-    Nothing of it keeps the run's end from being recorded: what cannot be done is noted as an
-    event of the run.
-    """
+    """Collect what a run left in its worktree; what cannot be done is noted as an event of it."""
     workspace = _workspace_of(meta)
     if workspace is None:
         return
@@ -84,13 +80,9 @@ def _carry_handoff(draft: Draft, run: Run, meta: RunMeta, workspace: Workspace) 
     if carried:
         _note(run, f"carried from the worktree: {', '.join(carried)}", sections=carried)
     if conflicts:
-        words = ", ".join(conflicts)
-        _note(
-            run,
-            f"changed in the worktree and here: {words}; the worktree's is in artifacts",
-            "warn",
-            sections=conflicts,
-        )
+        names = ", ".join(conflicts)
+        words = f"changed in the worktree and here: {names}; the worktree's is in artifacts"
+        _note(run, words, "warn", sections=conflicts)
 
 
 def _carry_sections(
@@ -101,9 +93,9 @@ def _carry_sections(
 
     assert task.file is not None
     path = workspace.project / task.file
-    file = find_text(path)
     carried: list[str] = []
     conflicts: list[str] = []
+    file = find_text(path)
     if file is None:
         return carried, conflicts
     before = handoff_texts(_text_at_begin(run, workspace, path))
@@ -141,10 +133,9 @@ def _finish_branch(run: Run, meta: RunMeta, workspace: Workspace, snapshot: Snap
 
 
 def _commit_message(task: Task, meta: RunMeta) -> str:
-    lines = [f"{task.id}: {task.title}", "", f"Mission-Task: {task.id}"]
-    if meta.session_id:
-        lines.append(f"Mission-Session: {meta.session_id}")
-    return "\n".join([*lines, f"Mission-Run: {meta.run_id}"]) + "\n"
+    session = f"Mission-Session: {meta.session_id}\n" if meta.session_id else ""
+    head = f"{task.id}: {task.title}\n\nMission-Task: {task.id}\n"
+    return f"{head}{session}Mission-Run: {meta.run_id}\n"
 
 
 def _text_at_begin(run: Run, workspace: Workspace, path: Path) -> str:

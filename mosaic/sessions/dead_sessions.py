@@ -21,32 +21,24 @@ def read_recovered(mission_file: Path) -> tuple[Snapshot, list[Settled]]:
     It is read a second time only where there was something to do.
     """
     snapshot = read_mission(mission_file)
-    if not _is_due(snapshot):
-        return snapshot, []
-    settled = _recover(snapshot)
-    return read_mission(mission_file), settled
+    settled = recover_if_needed(snapshot)
+    return (snapshot if settled is None else read_mission(mission_file)), settled or []
 
 
-def recover_if_needed(snapshot: Snapshot) -> list[Settled]:
+def recover_if_needed(snapshot: Snapshot) -> list[Settled] | None:
     """Record the end of every dead session, and settle what a killed writer left.
 
-    Takes the mission lock only if there is something to do.
+    Takes the mission lock only if there is something to do; None where there was nothing.
     """
-    return _recover(snapshot) if _is_due(snapshot) else []
-
-
-def _is_due(snapshot: Snapshot) -> bool:
     from mosaic.machine.lock import was_killed
     from mosaic.store.state import Standing, list_kept_ends
 
     layout = snapshot.layout
     if layout.state.standing in (Standing.DOUBTED, Standing.CLOSED):
-        return False  # nothing could be recorded
+        return None  # nothing could be recorded
     dead = any(found.is_dead for found in find_locks(layout)) or find_lost(snapshot)
-    return bool(dead or list_kept_ends(layout) or was_killed(layout.mission_lock))
-
-
-def _recover(snapshot: Snapshot) -> list[Settled]:
+    if not (dead or list_kept_ends(layout) or was_killed(layout.mission_lock)):
+        return None
     from mosaic.sessions.recovery import recover_in  # start-up: hardly any look needs it
     from mosaic.store.draft import changing
 

@@ -1,9 +1,8 @@
 """What becomes of a task when its session has ended: one pure decision.
 
 An agent says *finished* by leaving its task in `review` (or `done`), *blocked* or *needs a
-human* by leaving it `blocked`, or by its report. Finished counts only with a whole handoff,
-the write scope kept and the gates green.
-`done` is never an agent's to set.
+human* by leaving it `blocked`, or by its report. Finished counts only with a complete handoff,
+the write scope kept and the gates green. `done` is never an agent's to set.
 """
 
 from __future__ import annotations
@@ -52,65 +51,51 @@ def decide_outcome(
 ) -> Outcome:
     """Decide what a session's end means.
 
+    An agent that is cut off after it said finished has still finished.
+
     Args:
-        ended: how the process ended.
-        words: the same in one sentence.
+        ended: how the process ended; `words` say the same in one sentence.
         found: the task's status as the agent left it; None when the task is gone.
         missing_sections: handoff sections that say nothing; empty for a task without file.
         mode: interactive sessions have a person at the keyboard, whose `done` stands.
-        report: what the agent wrote of its run.
         lacks: what its work lacks beside the handoff, in words: scope kept, gates green.
     """
     if found is Status.DONE and mode is Mode.INTERACTIVE:
-        return _finished(ended, None, "finished, and set done")
+        return _outcome(ended, RunStatus.COMPLETED, "finished, and set done")
     if found in (Status.REVIEW, Status.DONE):
         missing = ", ".join(f"`{name}`" for name in missing_sections)
-        lacking = [f"the handoff lacks {missing}"] if missing else []
-        if lacking := [*lacking, *lacks]:
-            return Outcome(
-                reason=EndReason.FAILED if ended is EndReason.COMPLETED else ended,
-                run_status=RunStatus.FAILED,
-                task_status=Status.IN_PROGRESS,
-                summary=f"the agent says finished, but {'; '.join(lacking)}",
-            )
+        if lacking := [*([f"the handoff lacks {missing}"] if missing else []), *lacks]:
+            summary = f"the agent says finished, but {'; '.join(lacking)}"
+            return _outcome(ended, RunStatus.FAILED, summary, Status.IN_PROGRESS)
+        summary = "the agent says finished; the handoff is complete"
         status = Status.REVIEW if found is Status.DONE else None
-        return _finished(ended, status, "the agent says finished; the handoff is complete")
+        return _outcome(ended, RunStatus.COMPLETED, summary, status)
+    asked = report_words(report)
     if found is Status.BLOCKED:
-        return Outcome(
-            reason=EndReason.BLOCKED if ended is EndReason.COMPLETED else ended,
-            run_status=RunStatus.BLOCKED,
-            task_status=None,
-            summary=report_words(report) or "the agent says blocked",
-        )
-    if found in (Status.TODO, Status.IN_PROGRESS) and (asked := report_words(report)):
-        return Outcome(
-            reason=EndReason.BLOCKED if ended is EndReason.COMPLETED else ended,
-            run_status=RunStatus.BLOCKED,
-            task_status=Status.BLOCKED,
-            summary=asked,
-        )
+        return _outcome(ended, RunStatus.BLOCKED, asked or "the agent says blocked")
+    if found in (Status.TODO, Status.IN_PROGRESS) and asked:
+        return _outcome(ended, RunStatus.BLOCKED, asked, Status.BLOCKED)
     if ended is EndReason.COMPLETED:
-        return Outcome(
-            reason=ended,
-            run_status=RunStatus.COMPLETED,
-            task_status=None,
-            summary="the agent ended without saying finished or blocked",
-        )
-    return Outcome(reason=ended, run_status=RunStatus.FAILED, task_status=None, summary=words)
+        summary = "the agent ended without saying finished or blocked"
+        return _outcome(ended, RunStatus.COMPLETED, summary)
+    return _outcome(ended, RunStatus.FAILED, words)
 
 
 def decide_step_outcome(*, ended: EndReason, words: str, report: AgentReport) -> Outcome:
     """Decide what the end of a recorded command means; no task follows from it."""
     if asked := report_words(report):
-        reason = EndReason.BLOCKED if ended is EndReason.COMPLETED else ended
-        return Outcome(reason=reason, run_status=RunStatus.BLOCKED, task_status=None, summary=asked)
-    ok = ended is EndReason.COMPLETED
-    return Outcome(
-        reason=ended,
-        run_status=RunStatus.COMPLETED if ok else RunStatus.FAILED,
-        task_status=None,
-        summary=report.summary or words,
-    )
+        return _outcome(ended, RunStatus.BLOCKED, asked)
+    is_good = ended is EndReason.COMPLETED
+    status = RunStatus.COMPLETED if is_good else RunStatus.FAILED
+    return _outcome(ended, status, report.summary or words)
+
+
+def _outcome(
+    ended: EndReason, run_status: RunStatus, summary: str, task_status: Status | None = None
+) -> Outcome:
+    """An agent that ended by itself has the reason that its run's status gives it."""
+    reason = EndReason(run_status.value) if ended is EndReason.COMPLETED else ended
+    return Outcome(reason=reason, run_status=run_status, task_status=task_status, summary=summary)
 
 
 def report_words(report: AgentReport) -> str:
@@ -119,13 +104,6 @@ def report_words(report: AgentReport) -> str:
         return ""
     head = "needs a human" if report.needs_human else "blocked"
     return f"{head}: {report.summary}" if report.summary else head
-
-
-def _finished(ended: EndReason, status: Status | None, summary: str) -> Outcome:
-    """An agent that is cut off after it said finished has still finished."""
-    return Outcome(
-        reason=ended, run_status=RunStatus.COMPLETED, task_status=status, summary=summary
-    )
 
 
 def natural_reason(ending: Ending, exit_code: int) -> EndReason:
@@ -147,12 +125,8 @@ def are_gates_due(policy: GatePolicy, mode: Mode, found: Status) -> bool:
 def lacks_on_record(events: Iterable[Event], mission: Mission, mode: Mode) -> tuple[str, ...]:
     """Return what finished work lacks as its run's events say, where nobody stayed to the end.
 
-    Gates that were due and were not run to their end are lacking too.
-
-    Args:
-        events: those of the run.
-        mission: with the rules that the run is judged by.
-        mode: of the run.
+    Gates that were due and were not run to their end are lacking too. `mission` has the rules
+    that the run is judged by.
     """
     lacks, passed = [], 0
     for event in events:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
-from mosaic.executors.terminal import TerminalExecutor
+from mosaic.executors.background import TerminalExecutor
 from mosaic.git.git import find_work_tree
 from mosaic.model import EndReason
 from mosaic.plan.gates import Gate, parse_gates
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mosaic.model import Mission, Task
-    from mosaic.ports import Order
     from mosaic.runs.record import Run
-    from mosaic.sessions.output import Progress
-    from mosaic.sessions.record_end import EndedWork
+    from mosaic.runs.result import RunEnd
     from mosaic.store.tasks import Snapshot
 
 
@@ -70,53 +68,42 @@ class GateResult:
         }
 
 
-def session_carrier(
-    run_dir: Path,
-    order: Order,
-    *,
-    watch: Callable[[Progress], None] | None = None,
-    heeds_interrupt: Callable[[], bool] = lambda: True,
-) -> RunCarrier:
-    """Return who carries an agent's run and examines its work."""
-    return RunCarrier(
-        run_dir, order, watch=watch, examine=examine_work, heeds_interrupt=heeds_interrupt
-    )
+class SessionCarrier(RunCarrier):
+    """Carries an agent's run, and examines its work."""
 
+    def examine(self, end: RunEnd) -> tuple[str, ...]:
+        """Look at an agent's work when it has ended: write scope, and gates where they are due.
 
-def examine_work(work: EndedWork) -> tuple[str, ...]:
-    """Look at an agent's work when it has ended: write scope, and gates where they are due.
-
-    Both are those that its task was claimed with, and are noted as events of the run. Returns
-    what finished work lacks, in words.
-    """
-    run, meta = work.run, work.meta
-    collect_work(run, meta)
-    try:
-        snapshot = patiently(lambda: read_mission(Path(meta.mission_file)))
-    except MissionError as error:
-        return (f"its write scope and gates were not looked at: {error.message}",)
-    entry = snapshot.find(meta.task_id)
-    if entry is None:
-        return ()
-    task, mission = entry.task, judged_by(snapshot.document.mission, work.rules)
-    try:
-        note_merged_beside(run, snapshot.layout)
-        changed = changed_by_agents(snapshot, task)
-    except GitRefusedError as error:
-        changed, lacks = None, [f"what it changed is not known: git says: {error.reason}"]
-    else:
-        lacks = _scope_lacks(work, snapshot, mission, task, changed)
-        note_plan_edits(run, snapshot, task)
-    if are_gates_due(mission.review.gates, meta.mode, task.status):
-        if work.end.ended is not EndReason.STOPPED:
-            lacks += _gate_lacks(work, snapshot, mission, changed)
-        elif mission.quality_gates:
-            lacks.append("its gates were not run: it was stopped")
-    return tuple(lacks)
+        Both are those that its task was claimed with, and are noted as events of the run.
+        """
+        run, meta = self.run, self.meta
+        collect_work(run, meta)
+        try:
+            snapshot = patiently(lambda: read_mission(Path(meta.mission_file)))
+        except MissionError as error:
+            return (f"its write scope and gates were not looked at: {error.message}",)
+        entry = snapshot.find(meta.task_id)
+        if entry is None:
+            return ()
+        task, mission = entry.task, judged_by(snapshot.document.mission, self.rules)
+        try:
+            note_merged_beside(run, snapshot.layout)
+            changed = changed_by_agents(snapshot, task)
+        except GitRefusedError as error:
+            changed, lacks = None, [f"what it changed is not known: git says: {error.reason}"]
+        else:
+            lacks = _scope_lacks(self, snapshot, mission, task, changed)
+            note_plan_edits(run, snapshot, task)
+        if are_gates_due(mission.review.gates, meta.mode, task.status):
+            if end.ended is not EndReason.STOPPED:
+                lacks += _gate_lacks(self, snapshot, mission, changed)
+            elif mission.quality_gates:
+                lacks.append("its gates were not run: it was stopped")
+        return tuple(lacks)
 
 
 def _scope_lacks(
-    work: EndedWork, snapshot: Snapshot, mission: Mission, task: Task, changed: list[str] | None
+    work: RunCarrier, snapshot: Snapshot, mission: Mission, task: Task, changed: list[str] | None
 ) -> list[str]:
     run, layout = work.run, snapshot.layout
     scope = rules_in_force(run, work.rules).write_scope if work.rules else task.write_scope
@@ -132,20 +119,15 @@ def _scope_lacks(
 
 
 def _gate_lacks(
-    work: EndedWork, snapshot: Snapshot, mission: Mission, changed: list[str] | None
+    work: RunCarrier, snapshot: Snapshot, mission: Mission, changed: list[str] | None
 ) -> list[str]:
     log = EventLog(work.run)
 
     def note(result: GateResult) -> None:
-        log.append(
-            EventType.GATE_PASSED if result.is_green else EventType.GATE_FAILED,
-            f"gate `{result.gate.name}` {result.words}",
-            data={
-                "gate": result.gate.name,
-                "outcome": result.outcome,
-                "run_id": result.run.id if result.run else None,
-            },
-        )
+        name, run_id = result.gate.name, result.run.id if result.run else None
+        kind = EventType.GATE_PASSED if result.is_green else EventType.GATE_FAILED
+        data = {"gate": name, "outcome": result.outcome, "run_id": run_id}
+        log.append(kind, f"gate `{name}` {result.words}", data=data)
 
     try:
         results = run_gates(
@@ -175,18 +157,15 @@ def run_gates(
     """Run all gates in their order, each as a recorded step; stop only when stopped.
 
     Args:
-        task_id: whose record they belong to.
-        cwd: where they run.
         gates: the gates; None: those of the mission as it stands.
         changed: the files that were changed; None: not known, so every gate counts.
         heartbeat_file: touched while they run, for the session that waits for them.
         tell: called with each result as it is known.
     """
     results = []
-    if gates is None:
-        gates = parse_gates(snapshot.document.mission.quality_gates)
-    for gate in gates:
-        if changed is not None and gate.scope and _misses(gate, changed):
+    configured = snapshot.document.mission.quality_gates
+    for gate in parse_gates(configured) if gates is None else gates:
+        if changed is not None and gate.scope and outside_scope(changed, gate.scope) == [*changed]:
             result = GateResult(gate=gate, outcome="skipped", words="its scope was not touched")
         else:
             result = _run_gate(snapshot, task_id, gate, cwd, heartbeat_file)
@@ -195,10 +174,6 @@ def run_gates(
         if result.outcome == "stopped":
             break
     return results
-
-
-def _misses(gate: Gate, changed: Sequence[str]) -> bool:
-    return len(outside_scope(changed, gate.scope)) == len(changed)
 
 
 def _run_gate(

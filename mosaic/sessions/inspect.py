@@ -12,14 +12,8 @@ from mosaic.machine.disk import find_text
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.plan.sizes import format_size
-from mosaic.records import replace
 from mosaic.runs.events import read_events
-from mosaic.runs.folders import (
-    is_half_laid_out,
-    runs_in,
-    sweep_half_laid_out,
-    task_folders,
-)
+from mosaic.runs.folders import is_half_laid_out, runs_in, sweep_half_laid_out, task_folders
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, sweep_leftovers
@@ -33,9 +27,10 @@ from mosaic.store.ids import renumber_twins
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.state import Standing, refuse_links_out
-from mosaic.text.conflict_markers import refuse_conflict
+from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mosaic.store.layout import Layout
@@ -44,20 +39,28 @@ if TYPE_CHECKING:
 
 def inspect_mission(mission_file: Path) -> list[Finding]:
     """Return everything that is wrong with a mission, errors first."""
-    # Looked at before and after the files: a session that ends in between is none that is lost.
-    live = _live_sessions(load_mission(mission_file).layout)
+    # Looked at before and after the files: a session that ends in between is not lost.
+    live: set[str] = set()
+    with contextlib.suppress(MissionError):
+        locks = find_locks(load_mission(mission_file).layout)
+        live = {found.lock.session_id for found in locks if not found.is_dead}
     snapshot = read_mission(mission_file, use_index=False)
-    with contextlib.suppress(MissionError):  # a lock that cannot be read is a finding below
+    try:
         live |= {found.lock.session_id for found in live_or_unknown(snapshot)}
+    except MissionError:  # a lock that cannot be read, which is a finding below: any may live
+        live = {each.id for each in snapshot.document.mission.sessions.without_end()}
     problems = (*snapshot.problems, *snapshot.session_problems)
     findings = [finding_of(problem.error) for problem in problems]
-    findings += _lock_findings(snapshot)
-    findings += _conflict_findings(snapshot)
-    findings += _state_findings(snapshot)
-    findings += _run_findings(snapshot)
-    findings += _repository_findings(snapshot)
-    findings += _leftover_findings(snapshot.layout)
-    findings += _restore_findings(snapshot.layout)
+    for look in (
+        _lock_findings,
+        _conflict_findings,
+        _state_findings,
+        _run_findings,
+        _repository_findings,
+        _leftover_findings,
+        _restore_findings,
+    ):
+        findings += look(snapshot)
     findings += check_mission(_checked(snapshot, live))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
@@ -67,7 +70,7 @@ def mend_mission(mission_file: Path) -> list[str]:
     snapshot = read_mission(mission_file, use_index=False)
     mended = [
         f"session `{settled.session.id}` ended as {settled.outcome.reason}"
-        for settled in recover_if_needed(snapshot)
+        for settled in recover_if_needed(snapshot) or ()
     ]
     layout = snapshot.layout
     is_linked = link_to_state(layout, layout.runs_dir) is not None
@@ -85,37 +88,20 @@ def mend_mission(mission_file: Path) -> list[str]:
     return mended
 
 
-def _live_sessions(layout: Layout) -> set[str]:
-    """Return the sessions that live; none where a lock cannot be read, which is told apart."""
-    try:
-        return {found.lock.session_id for found in find_locks(layout) if not found.is_dead}
-    except MissionError:
-        return set()
-
-
 def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
-    mission = snapshot.document.mission
-    open_sessions = mission.sessions.without_end()
-    try:
-        find_locks(snapshot.layout)
-    except MissionError:
-        live = {session.id for session in open_sessions}  # any of them may be
+    mission, entries = snapshot.document.mission, snapshot.entries()
     return Checked(
         tasks=snapshot.tasks,
         milestones=mission.milestones,
-        open_sessions=open_sessions,
+        open_sessions=mission.sessions.without_end(),
         live_sessions=live,
         table_path=snapshot.layout.shown(snapshot.layout.tasks_file),
         missing_sections={
             task_id: entry.file.missing_sections
-            for task_id, entry in snapshot.entries().items()
+            for task_id, entry in entries.items()
             if entry.file and entry.file.missing_sections
         },
-        drift={
-            task_id: _drift_words(entry)
-            for task_id, entry in snapshot.entries().items()
-            if entry.carries
-        },
+        drift={task_id: _drift_words(entry) for task_id, entry in entries.items() if entry.carries},
         runtimes=known_runtimes(mission.runtimes),
     )
 
@@ -125,164 +111,138 @@ def _drift_words(entry: Entry) -> list[str]:
     return [f"{carry.field} is newer in the {other[carry.to]}" for carry in entry.carries]
 
 
-def _lock_findings(snapshot: Snapshot) -> list[Finding]:
+def _lock_findings(snapshot: Snapshot) -> Iterator[Finding]:
     try:
         dead = [found for found in find_locks(snapshot.layout) if found.is_dead]
     except MissionError as error:
-        return [finding_of(error)]
-    return [
-        warning(
+        yield finding_of(error)
+        return
+    for found in dead:
+        yield warning(
             "SESSION_DEAD",
             f"session `{found.lock.session_id}` is locked, and {found.judgement.because}",
             path=snapshot.layout.shown(found.path),
             hint="`mission status` ends it",
             fixable=True,
         )
-        for found in dead
-    ]
 
 
-def _run_findings(snapshot: Snapshot) -> list[Finding]:
+def _run_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """Look for records that cannot be read, and for steps whose process is gone."""
-    findings = []
     for run in (r for f in task_folders(snapshot.layout.runs_dir) for r in runs_in(f)):
         shown = snapshot.layout.shown(run.dir)
         if is_half_laid_out(run):
-            findings.append(
-                warning(
-                    "RUN_HALF_MADE",
-                    f"run `{run.id}` was never prepared to its end, and never began",
-                    path=shown,
-                    hint="`mission check --fix` removes it",
-                    fixable=True,
-                )
+            yield warning(
+                "RUN_HALF_MADE",
+                f"run `{run.id}` was never prepared to its end, and never began",
+                path=shown,
+                hint="`mission check --fix` removes it",
+                fixable=True,
             )
             continue
         try:
             meta, state = run.meta(), run.state()
         except MissionError as error:
-            findings.append(finding_of(error, Level.WARNING))
+            yield finding_of(error, Level.WARNING)
             continue
         if meta.session_id is None and state.status is RunStatus.RUNNING and is_dead(run, state):
-            findings.append(
-                warning(
-                    "STEP_DEAD",
-                    f"step `{meta.step_id}` of `{meta.task_id}` runs no more, "
-                    "and nobody recorded its end",
-                    path=shown,
-                    hint="`mission check --fix` records it",
-                    fixable=True,
-                )
+            yield warning(
+                "STEP_DEAD",
+                f"step `{meta.step_id}` of `{meta.task_id}` runs no more, "
+                "and nobody recorded its end",
+                path=shown,
+                hint="`mission check --fix` records it",
+                fixable=True,
             )
         if read_events(run).torn:
-            findings.append(
-                warning(
-                    "EVENTS_TORN",
-                    f"a line of the events of run `{run.id}` is torn",
-                    path=f"{shown}/worker.log",
-                    detail="a crash cut it off; the rest is read",
-                )
+            yield warning(
+                "EVENTS_TORN",
+                f"a line of the events of run `{run.id}` is torn",
+                path=f"{shown}/worker.log",
+                detail="a crash cut it off; the rest is read",
             )
-    return findings
 
 
-def _restore_findings(layout: Layout) -> list[Finding]:
+def _restore_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """Look for restores that were killed half-way."""
     try:
-        notes = list_restoring(layout)
+        notes = list_restoring(snapshot.layout)
     except MissionError as error:
-        return [finding_of(error)]
-    return [finding_of(note.error()) for note in notes if not note.is_live]
+        yield finding_of(error)
+        return
+    yield from (finding_of(note.error()) for note in notes if not note.is_live)
 
 
-def _exposure_findings(layout: Layout) -> list[Finding]:
-    """Look for remotes that every checkpoint is pushed to."""
-    if not has_checkpoints(layout.project):
-        return []
-    return [
-        warning(
-            "CHECKPOINTS_PUSHED",
-            f"`git push {name}` carries all refs, and the checkpoints with them",
-            hint=f"`git config --unset remote.{name}.mirror` where that is not meant; "
-            "`git push --all` and `--tags` carry branches and tags alone",
-        )
-        for name in carrying_remotes(layout.project)
-    ]
-
-
-def _leftover_findings(layout: Layout) -> list[Finding]:
+def _leftover_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """Look for temporary files of processes that were killed."""
-    left = find_all_leftovers(layout)
-    if not left:
-        return []
-    size = format_size(sum(each.size_bytes for each in left))
-    return [
-        warning(
+    if left := find_all_leftovers(snapshot.layout):
+        size = format_size(sum(each.size_bytes for each in left))
+        yield warning(
             "FILES_LEFT",
             f"{len(left)} temporary files of killed processes are left, {size}",
-            path=layout.shown(left[0].path),
+            path=snapshot.layout.shown(left[0].path),
             hint="`mission check --fix` removes them",
             fixable=True,
         )
-    ]
 
 
-def _conflict_findings(snapshot: Snapshot) -> list[Finding]:
+def _conflict_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """Look for merges that are not resolved in the files that are read as plain text."""
-    findings = []
     for path in (snapshot.layout.scratchpad_file, snapshot.layout.manifest_file):
         try:
             file = find_text(path)
             refuse_conflict(file.text if file else "", path=snapshot.layout.shown(path))
         except MergeConflictError as error:
-            findings.append(finding_of(error))
+            yield finding_of(error)
         except MissionError as error:
-            findings.append(finding_of(error, Level.WARNING))
-    return findings
-
-
-def _unmerged_findings(snapshot: Snapshot) -> list[Finding]:
-    """Look for the mission's files that git lists as not merged, whatever they hold."""
-    layout = snapshot.layout
-    own = (layout.mission_file, layout.tasks_file, layout.tasks_dir)
-    others = (layout.scratchpad_file, layout.manifest_file)
-    command = ["ls-files", "--unmerged", "-z", "--"]
-    listed = answer_of([*command, *map(str, (*own, *others))], layout.project) or ""
-    names = (line.partition("\t")[2] for line in listed.split("\0"))
-    return [
-        warning(
-            "MERGE_UNFINISHED",
-            f"git has not merged `{name}` yet",
-            path=name,
-            hint="`git add` it when it is as it should be, or `git merge --abort`",
-        )
-        for name in dict.fromkeys(filter(None, names))
-    ]
+            yield finding_of(error, Level.WARNING)
 
 
 def _repository_findings(snapshot: Snapshot) -> list[Finding]:
     """Look at worktrees and remotes; where git refuses the repository, that is the finding."""
     try:
         find_repository(snapshot.layout.project)
-        return [
-            *_unmerged_findings(snapshot),
-            *worktree_findings(snapshot),
-            *_exposure_findings(snapshot.layout),
-        ]
+        found = [*_unmerged_findings(snapshot.layout), *worktree_findings(snapshot)]
+        return [*found, *_exposure_findings(snapshot.layout)]
     except GitRefusedError as error:
         return [finding_of(error)]
 
 
-def _state_findings(snapshot: Snapshot) -> list[Finding]:
+def _unmerged_findings(layout: Layout) -> Iterator[Finding]:
+    """Look for the mission's files that git lists as not merged, whatever they hold."""
+    own = (layout.mission_file, layout.tasks_file, layout.tasks_dir)
+    others = (layout.scratchpad_file, layout.manifest_file)
+    command = ["ls-files", "--unmerged", "-z", "--"]
+    listed = answer_of([*command, *map(str, (*own, *others))], layout.project) or ""
+    names = (line.partition("\t")[2] for line in listed.split("\0"))
+    for name in dict.fromkeys(filter(None, names)):
+        yield warning(
+            "MERGE_UNFINISHED",
+            f"git has not merged `{name}` yet",
+            path=name,
+            hint="`git add` it when it is as it should be, or `git merge --abort`",
+        )
+
+
+def _exposure_findings(layout: Layout) -> Iterator[Finding]:
+    """Look for remotes that every checkpoint is pushed to."""
+    for name in carrying_remotes(layout.project) if has_checkpoints(layout.project) else ():
+        yield warning(
+            "CHECKPOINTS_PUSHED",
+            f"`git push {name}` carries all refs, and the checkpoints with them",
+            hint=f"`git config --unset remote.{name}.mirror` where that is not meant; "
+            "`git push --all` and `--tags` carry branches and tags alone",
+        )
+
+
+def _state_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """Look for state that is not used because it may be somebody else's."""
-    layout = snapshot.layout
-    state = layout.state
+    state = snapshot.layout.state
     if state.standing in (Standing.DOUBTED, Standing.CLOSED):
-        finding = finding_of(state.refusal())
         is_closed = state.standing is Standing.CLOSED
-        return [replace(finding, level=Level.WARNING) if is_closed else finding]
+        yield finding_of(state.refusal(), Level.WARNING if is_closed else Level.ERROR)
+        return
     try:
-        refuse_links_out(layout)
+        refuse_links_out(snapshot.layout)
     except MissionError as error:
-        return [finding_of(error)]
-    return []
+        yield finding_of(error)

@@ -1,21 +1,18 @@
-"""Whether a session that has a lock is alive, and by what sign.
+"""Whether a session that has a lock is alive, and by what sign, the surest first.
 
-How life is judged, the surest sign first:
-
-1. Its supervisor holds the kernel lock on the run's folder. That is seen across pid
-   namespaces of one machine, and also where the folder was removed.
+1. Its supervisor holds the kernel lock on the run's folder: seen across pid namespaces of one
+   machine, and also where the folder was removed.
 2. A process of this namespace is looked up by pid, start and boot.
-3. A process of another pid namespace on this machine cannot be looked up by its pid. It is
-   found by the run's mark where it is seen from here under another pid. Else it is unknown
-   for as long as anybody is seen in that namespace or its heartbeat is fresh; where nobody
-   is seen there and the heartbeat is stale, it counts as ended, as on another host. That can
-   be wrong for one kind only: an agent whose supervisor was killed, in a namespace that is
-   hidden from here.
+3. A process of another pid namespace is found by the run's mark where it is seen from here.
+   Else it is unknown while anybody is seen in that namespace or its heartbeat is fresh, and
+   counts as ended after that. That can be wrong for one kind only: an agent whose supervisor
+   was killed, in a namespace that is hidden from here.
 4. On another host, the heartbeat.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from enum import StrEnum
@@ -33,11 +30,12 @@ from mosaic.machine.identity import (
 )
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
+from mosaic.machine.process import find_marked
 from mosaic.records import dataclass, replace
 from mosaic.sessions.session_lock import list_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from mosaic.model import SessionLock
@@ -77,6 +75,16 @@ class Signs:
     stopped_pid: int | None = None
     """Its agent, or its supervisor, where a signal or a debugger holds it."""
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether its heartbeat is too old for a living session."""
+        return self.heartbeat_age_seconds > STALE_HEARTBEAT_SECONDS
+
+    @property
+    def silent_minutes(self) -> int:
+        """The age of its heartbeat in whole minutes."""
+        return int(self.heartbeat_age_seconds // 60)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
@@ -113,9 +121,8 @@ class FoundLock:
         """What a person can do where it stands in the way."""
         lock = self.lock
         if self.judgement.life is not Life.UNKNOWN:
-            return (
-                f"`mission stop {lock.session_id}` ends it; `mission status` shows what it is doing"
-            )
+            stop = f"`mission stop {lock.session_id}` ends it"
+            return f"{stop}; `mission status` shows what it is doing"
         reopen = f"`mission reopen {lock.task_id}` frees the task"
         remove = f"remove `{self.path}`, then " if self.is_on_record else ""
         return f"when you know that it has ended: {remove}{reopen}"
@@ -123,40 +130,45 @@ class FoundLock:
 
 def judge_session(lock: SessionLock, signs: Signs) -> Judgement:
     """Judge a locked session from what was observed. Pure."""
+    stopped, host, pid = signs.stopped_pid, lock.process.host, lock.process.pid
     if not signs.own_host:
-        minutes = int(signs.heartbeat_age_seconds // 60)
-        if signs.heartbeat_age_seconds > STALE_HEARTBEAT_SECONDS:
-            return dead(f"no sign of life from `{lock.process.host}` for {minutes}m")
-        return Judgement(life=Life.ALIVE, because=f"it runs on `{lock.process.host}`")
+        if signs.is_stale:
+            return dead(f"no sign of life from `{host}` for {signs.silent_minutes}m")
+        return alive(f"it runs on `{host}`")
     if not signs.own_boot:
         return dead("the machine was started again since")
     if signs.supervisor_holds_run:
-        return _alive("its supervisor holds the run", signs)
-    if not signs.own_namespace:
-        return _judge_elsewhere(signs)
-    if signs.process_lives is None:
-        if signs.is_own:
-            return _alive("this command was started by its agent", signs)
-        return unknown("its process cannot be looked at from here")
-    if signs.process_lives:
-        if lock.process.pid == 0:
-            return Judgement(life=Life.ALIVE, because=STARTING)
-        return _alive(
-            f"its agent still runs as pid {lock.process.pid}, without a supervisor", signs
-        )
-    return dead("its process is gone")
-
-
-def _judge_elsewhere(signs: Signs) -> Judgement:
-    """Judge a session of another pid namespace of this machine whose run nobody holds."""
+        return alive("its supervisor holds the run", stopped)
     if signs.seen_as is not None:
-        return _alive(f"it runs in another pid namespace, seen here as pid {signs.seen_as}", signs)
+        words = f"it runs in another pid namespace, seen here as pid {signs.seen_as}"
+        return alive(words, stopped)
+    if signs.process_lives and pid == 0:
+        return alive(STARTING)
+    if signs.process_lives:
+        return alive(f"its agent still runs as pid {pid}, without a supervisor", stopped)
+    if signs.process_lives is False:
+        return dead("its process is gone")
+    return _judge_unseen(signs)
+
+
+def _judge_unseen(signs: Signs) -> Judgement:
+    """Judge a session whose process cannot be looked at."""
     if signs.is_own:
-        return _alive("this command was started by its agent", signs)
-    if signs.namespace_lives or signs.heartbeat_age_seconds <= STALE_HEARTBEAT_SECONDS:
+        return alive("this command was started by its agent", signs.stopped_pid)
+    if signs.own_namespace:
+        return unknown("its process cannot be looked at from here")
+    if signs.namespace_lives or not signs.is_stale:
         return unknown("it ran in another pid namespace, and cannot be looked at from here")
-    minutes = int(signs.heartbeat_age_seconds // 60)
+    minutes = signs.silent_minutes
     return dead(f"nobody is seen in its pid namespace, and no sign of life came for {minutes}m")
+
+
+def alive(because: str, stopped_pid: int | None = None) -> Judgement:
+    """Judge a session alive; its process may be stopped."""
+    if stopped_pid is None:
+        return Judgement(life=Life.ALIVE, because=because)
+    because += f"; pid {stopped_pid} is stopped, `kill -CONT {stopped_pid}` lets it go on"
+    return Judgement(life=Life.ALIVE, because=because, is_stopped=True)
 
 
 def dead(because: str) -> Judgement:
@@ -165,19 +177,8 @@ def dead(because: str) -> Judgement:
 
 
 def unknown(because: str) -> Judgement:
-    """Judge that a session's life cannot be told."""
+    """Judge that a session's life cannot be determined."""
     return Judgement(life=Life.UNKNOWN, because=because)
-
-
-def _alive(because: str, signs: Signs) -> Judgement:
-    if signs.stopped_pid is None:
-        return Judgement(life=Life.ALIVE, because=because)
-    return Judgement(
-        life=Life.ALIVE,
-        because=f"{because}; pid {signs.stopped_pid} is stopped, "
-        f"`kill -CONT {signs.stopped_pid}` lets it go on",
-        is_stopped=True,
-    )
 
 
 def find_locks(layout: Layout) -> list[FoundLock]:
@@ -195,57 +196,42 @@ def _observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:
         process = replace(process, pid=lock.supervisor_pid)
     own_host = process.host == host_name()
     own_boot = process.boot_id == boot_id()
-    try:
-        age = max(0.0, time.time() - os.stat(path).st_mtime)
-    except FileNotFoundError:
-        age = 0.0
+    is_away = own_host and own_boot and is_elsewhere(process)
+    lives = is_same_process(process) if own_host and own_boot and not is_away else None
     run_dir = layout.runs_dir / safe_segment(lock.task_id) / safe_segment(lock.run_id)
-    if own_host and own_boot and is_elsewhere(process):
-        return _observe_elsewhere(lock, run_dir, age)
-    lives = is_same_process(process) if own_host and own_boot else None
-    holds = own_host and (is_folder_held(run_dir) or _holds_removed(run_dir))
+    holds = own_host and is_run_held(run_dir)
+    pids = (lock.process.pid if lives or holds else 0, lock.supervisor_pid if holds else 0)
+    age, seen_as = 0.0, None
+    with contextlib.suppress(FileNotFoundError):
+        age = max(0.0, time.time() - os.stat(path).st_mtime)
+    if is_away:
+        marked = find_marked("MISSION_RUN_DIR", str(run_dir))
+        seen_as = min((each.pid for each in marked), default=None)
+        pids = (seen_as or 0, 0)
     return Signs(
         own_host=own_host,
         own_boot=own_boot,
         supervisor_holds_run=holds,
         process_lives=lives,
         heartbeat_age_seconds=age,
-        is_own=os.environ.get("MISSION_RUN_DIR") == str(run_dir),
-        stopped_pid=_find_stopped(lock, is_supervised=holds) if lives or holds else None,
-    )
-
-
-def _observe_elsewhere(lock: SessionLock, run_dir: Path, age_seconds: float) -> Signs:
-    """Look for signs of a session of another pid namespace of this machine."""
-    from mosaic.machine.process import find_marked  # start-up: hardly ever needed
-
-    marked = find_marked("MISSION_RUN_DIR", str(run_dir))
-    seen_as = min((each.pid for each in marked), default=None)
-    entry = find_entry(seen_as) if seen_as is not None else None
-    return Signs(
-        own_host=True,
-        own_boot=True,
-        supervisor_holds_run=is_folder_held(run_dir),
-        process_lives=None,
-        heartbeat_age_seconds=age_seconds,
-        own_namespace=False,
-        namespace_lives=has_process_in(lock.process.namespace),
+        own_namespace=not is_away,
+        namespace_lives=is_away and has_process_in(lock.process.namespace),
         seen_as=seen_as,
         is_own=os.environ.get("MISSION_RUN_DIR") == str(run_dir),
-        stopped_pid=seen_as if entry is not None and entry.is_stopped else None,
+        stopped_pid=_find_stopped(pids),
     )
 
 
-def _holds_removed(run_dir: Path) -> bool:
-    """Tell whether a supervisor is seen that holds a run whose folder was removed."""
-    if run_dir.is_dir():
-        return False
-    return find_holder(os.path.realpath(run_dir)) is not None
+def is_run_held(run_dir: Path) -> bool:
+    """Tell whether a supervisor is seen that holds a run, also one whose folder was removed."""
+    if is_folder_held(run_dir):
+        return True
+    return not run_dir.is_dir() and find_holder(os.path.realpath(run_dir)) is not None
 
 
-def _find_stopped(lock: SessionLock, *, is_supervised: bool) -> int | None:
-    """Return which of both a signal holds: the agent, or else its supervisor."""
-    for pid in (lock.process.pid, lock.supervisor_pid if is_supervised else 0):
+def _find_stopped(pids: Iterable[int]) -> int | None:
+    """Return the first of these processes that a signal or a debugger holds."""
+    for pid in pids:
         entry = find_entry(pid) if pid else None
         if entry is not None and entry.is_stopped:
             return pid

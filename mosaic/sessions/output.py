@@ -8,6 +8,7 @@ and all that comes after the latter.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from mosaic.ports import (
     ToolRefused,
     UsageSeen,
 )
-from mosaic.records import dataclass
+from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.runs.transcript import (
     Transcript,
@@ -38,8 +39,6 @@ from mosaic.runtimes import get_runtime
 from mosaic.runtimes.readers import TextReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mosaic.model import Mission, Mode, Usage
     from mosaic.ports import OutputReader
     from mosaic.runs.record import Run, RunMeta
@@ -82,6 +81,7 @@ class OutputFollower:
         self._run = run
         self._reader = reader
         self.conversation = conversation
+        self._named: list[str] = []
         self._source: int | None = None
         self._transcript = Transcript(run)
         self._partial = bytearray()
@@ -89,35 +89,37 @@ class OutputFollower:
         self._in_haste = False
         self._passed_over = 0
         self._skipped = 0
-        self._bytes = 0
+        self.output_bytes = 0
+        """How much was read so far."""
         self._last = ""
         self._usage: Usage | None = None
         self._heard_at = time.monotonic()
 
-    def read(self, limit_bytes: int | None = TURN_BYTES) -> Iterator[Observation]:
-        """Take what was written since the last call, up to a limit."""
+    def read(self, limit_bytes: int | None = TURN_BYTES) -> list[str]:
+        """Take what was written since the last call, up to a limit.
+
+        Returns:
+            The conversations that were named in it.
+        """
         if self._source is None:
             try:
                 self._source = os.open(self._run.stdout_log, os.O_RDONLY | os.O_CLOEXEC)
             except (FileNotFoundError, NotADirectoryError):
-                return
+                return []
         if limit_bytes is None:
             self._skip_ahead()
-        until = None if limit_bytes is None else self._bytes + limit_bytes
-        while until is None or self._bytes < until:
+        until = None if limit_bytes is None else self.output_bytes + limit_bytes
+        while until is None or self.output_bytes < until:
             chunk = os.read(self._source, CHUNK_BYTES)
             if not chunk:
                 break
-            self._bytes += len(chunk)
+            self.output_bytes += len(chunk)
             self._heard_at = time.monotonic()
             is_dense = chunk.count(b"\n") > MOST_LINES
             self._in_haste = is_dense or self._behind() > BEHIND_BYTES
-            yield from self._take(chunk)
-
-    @property
-    def output_bytes(self) -> int:
-        """How much was read so far."""
-        return self._bytes
+            self._take(chunk)
+        named, self._named = self._named, []
+        return named
 
     @property
     def is_behind(self) -> bool:
@@ -132,8 +134,7 @@ class OutputFollower:
     def finish(self) -> None:
         """Take a last line that has no newline."""
         if self._partial and not self._skipping:
-            for seen in self._line(bytes(self._partial)):
-                self._remember(seen)
+            self._read_line(bytes(self._partial))
         self._partial.clear()
         self._in_haste = False
         if not self._skipped:
@@ -144,7 +145,7 @@ class OutputFollower:
         return Progress(
             elapsed_seconds=elapsed_seconds,
             last=IN_HASTE if self._in_haste else self._last,
-            output_bytes=self._bytes,
+            output_bytes=self.output_bytes,
             usage=self._usage,
             silent_seconds=time.monotonic() - self._heard_at,
         )
@@ -156,38 +157,36 @@ class OutputFollower:
         self._source = None
         self._transcript.close()
 
-    def _take(self, chunk: bytes) -> Iterator[Observation]:
+    def _take(self, chunk: bytes) -> None:
         first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
         if first < 0:
             self._hold(chunk)
             return
         if not self._skipping:
-            yield from self._seen(bytes(self._partial) + chunk[:first])
+            self._read_line(bytes(self._partial) + chunk[:first])
         self._skipping = False
         self._partial.clear()
         if self._in_haste:
-            yield from self._glance(chunk, first + 1, last)
+            self._glance(chunk, first + 1, last)
         else:
             for line in lines_worth_reading(chunk, first + 1, last):
-                yield from self._seen(line)
+                self._read_line(line)
         self._hold(chunk[last + 1 :])
 
-    def _glance(self, chunk: bytes, start: int, stop: int) -> Iterator[Observation]:
+    def _glance(self, chunk: bytes, start: int, stop: int) -> None:
         """Look at the lines of a block that tell most, and keep all that are structured."""
         marks = self._reader.marks
         if marks and not self._skipped:
             self._transcript.keep(structured_part(chunk, start, stop))
         lines = telling_lines(chunk, start, stop, marks)
         for line in lines:
-            for seen in self._fed(line):
-                self._remember(seen)
-                yield seen
+            self._feed(line)
         if marks:
             passed_over = stop + 1 - start - sum(len(line) + 1 for line in lines)
             self._passed_over += max(0, passed_over)
 
     def _behind(self) -> int:
-        return 0 if self._source is None else os.fstat(self._source).st_size - self._bytes
+        return 0 if self._source is None else os.fstat(self._source).st_size - self.output_bytes
 
     def _skip_ahead(self) -> None:
         """Leave out what is too much to be read in the end, up to the last part of it."""
@@ -195,7 +194,7 @@ class OutputFollower:
         if excess > 0:
             assert self._source is not None
             os.lseek(self._source, excess, os.SEEK_CUR)
-            self._bytes += excess
+            self.output_bytes += excess
             self._skipped += excess
             self._skipping = True  # the rest of the line that it lands in
             self._partial.clear()
@@ -209,31 +208,21 @@ class OutputFollower:
             self._skipping = True
             self._partial.clear()
 
-    def _seen(self, line: bytes) -> Iterator[Observation]:
-        for seen in self._line(line):
-            self._remember(seen)
-            yield seen
-
-    def _line(self, line: bytes) -> list[Observation]:
+    def _read_line(self, line: bytes) -> None:
         if not self._skipped and self._reader.structured(line):
             self._transcript.keep(line + b"\n")
-        return self._fed(line)
+        self._feed(line)
 
-    def _fed(self, line: bytes) -> list[Observation]:
-        """Return what a line tells; a conversation that no record could name is none."""
-        return [
-            seen
-            for seen in self._reader.feed(line)
-            if not isinstance(seen, ConversationKnown) or _is_id(seen.conversation)
-        ]
-
-    def _remember(self, seen: Observation) -> None:
-        if isinstance(seen, ConversationKnown):
-            self.conversation = seen.conversation
-        elif isinstance(seen, UsageSeen):
-            self._usage = seen.usage
-        else:
-            self._last = words_for(seen)
+    def _feed(self, line: bytes) -> None:
+        """Take note of what a line tells, but for a conversation that no record could name."""
+        for seen in self._reader.feed(line):
+            if isinstance(seen, UsageSeen):
+                self._usage = seen.usage
+            elif not isinstance(seen, ConversationKnown):
+                self._last = words_for(seen)
+            elif _is_id(seen.conversation):
+                self.conversation = seen.conversation
+                self._named.append(seen.conversation)
 
 
 def reader_of(meta: RunMeta, mission: Mission, mode: Mode) -> OutputReader:
@@ -245,6 +234,7 @@ def reader_of(meta: RunMeta, mission: Mission, mode: Mode) -> OutputReader:
 
 def words_for(seen: Observation) -> str:
     """Return an observation in a few words, on one line."""
+    text = ""
     if isinstance(seen, MessageSeen):
         text = seen.text
     elif isinstance(seen, CommandRan):
@@ -255,8 +245,6 @@ def words_for(seen: Observation) -> str:
         text = f"not allowed: {seen.tool}"
     elif isinstance(seen, RetrySeen):
         text = f"trying again ({seen.attempt}): {seen.detail}"
-    else:
-        text = ""
     return " ".join(text[:LONGEST_WORDS].split())
 
 
@@ -276,22 +264,18 @@ def observe_session(found: FoundLock, layout: Layout) -> LiveSession:
     """Return how a live session gets on; what its record does not tell stays empty."""
     lock = found.lock
     run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
-    elapsed = (utc_now() - lock.started_at).total_seconds()
-    try:
+    since = lock.started_at
+    progress = Progress(elapsed_seconds=0.0, last="", output_bytes=0, usage=None)
+    with contextlib.suppress(MissionError):
         state = run.state()
-    except MissionError:
-        progress = Progress(elapsed_seconds=elapsed, last="", output_bytes=0, usage=None)
-        return LiveSession(found=found, progress=progress)
-    if state.started_at is not None:
-        elapsed = (utc_now() - state.started_at).total_seconds()
-    spoke = [log.stat().st_mtime for log in (run.stdout_log, run.stderr_log) if log.exists()]
-    return LiveSession(
-        found=found,
-        progress=Progress(
-            elapsed_seconds=max(0.0, elapsed),
+        since = state.started_at or since
+        spoke = [log.stat().st_mtime for log in (run.stdout_log, run.stderr_log) if log.exists()]
+        progress = Progress(
+            elapsed_seconds=0.0,
             last=state.last_activity,
             output_bytes=run.output_bytes(),
             usage=state.usage,
             silent_seconds=max(0.0, time.time() - max(spoke)) if spoke else 0.0,
-        ),
-    )
+        )
+    elapsed = max(0.0, (utc_now() - since).total_seconds())
+    return LiveSession(found=found, progress=replace(progress, elapsed_seconds=elapsed))

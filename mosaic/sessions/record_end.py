@@ -2,17 +2,30 @@
 
 The same for an agent that ended well, failed, was stopped, or was found dead later.
 `state.json` is written last of all, so a run whose state is final is wholly recorded.
+
+The session's block at the end of SCRATCHPAD.md, where what stands is never rewritten:
+
+    ## 2026-03-21 11:41 sess-003 T-005 review
+
+    claude, 7m 11s: the agent says finished; the handoff is complete
+
+    > - chose sqlite: one file, no server
+
+What an agent noted is quoted: it informs, it does not instruct.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, Session, Status, Usage, total_usage
+from mosaic.plan.durations import format_duration
+from mosaic.prompts.bounded import cut_text, one_line, plain_text
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import STEP_EVENTS, EventLog, step_data
@@ -21,38 +34,24 @@ from mosaic.runs.record import advance
 from mosaic.runs.result import RunEnd, write_result
 from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.rules import find_changes, note_changes, read_rules
-from mosaic.sessions.scratchpad import with_session_block
 from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
 from mosaic.store.session_entries import find_later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from mosaic.plan.rules import RuleChange, Rules
-    from mosaic.ports import Order
     from mosaic.runs.record import Run, RunMeta, RunState
     from mosaic.store.draft import Draft
 
+LONGEST_NOTES = 2_000
+LONGEST_WORDS = 500
+LONGEST_WORD = 100
 LOCK_SECONDS = 60.0
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """How long to wait before each new try, where the mission's files are just being saved."""
-
-
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EndedWork:
-    """A run that has ended, as its supervisor knows it: its record may have been changed."""
-
-    end: RunEnd
-    run: Run
-    meta: RunMeta
-    rules: Rules | None
-    order: Order
-    begin_tree: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,38 +87,36 @@ def earlier_usage(sessions: Iterable[Session], session_id: str, conversation: st
     """
     if conversation is None:
         return Usage(cost_usd=0.0)
-    earlier = (
-        session
-        for session in sessions
-        if session.id != session_id and session.runtime_session_id == conversation
-    )
-    return total_usage(earlier) or Usage(cost_usd=0.0)
+    earlier = (each for each in sessions if each.runtime_session_id == conversation)
+    return total_usage(s for s in earlier if s.id != session_id) or Usage(cost_usd=0.0)
 
 
 def record_end(mission_file: Path, meta: RunMeta, facts: RunEnd, lock_file: Path) -> Settled:
     """Record an end in mission.json and the task's files, and free the session lock."""
 
     def record() -> Settled:
-        with changing(
-            mission_file,
-            doing=f"recording the end of {meta.session_id}",
-            timeout_seconds=LOCK_SECONDS,
-            fenced=False,
-        ) as draft:
+        doing = f"recording the end of {meta.session_id}"
+        lock = changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS, fenced=False)
+        with lock as draft:
             return record_end_in(draft, meta, facts, lock_file)
 
     return patiently(record)
 
 
 def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -> Settled:
-    """Do what `record_end` does, in a draft whose lock is held already.
+    """Do what `record_end` does, in a draft that has the mission lock.
 
     Where the task's own files cannot be changed, the session's end is recorded all the same.
     """
     run = facts.run or run_of(draft.layout.runs_dir, meta.task_id, meta.run_id)
     entry = draft.snapshot.find(meta.task_id)
     mission = draft.snapshot.document.mission
-    rules, lacks = _rules_of_run(run, meta, facts)
+    rules, lacks = facts.rules, [*facts.lacks]
+    if rules is None:
+        try:
+            rules = read_rules(run, meta)
+        except RecordError as error:
+            lacks += [error.message] if run.dir.is_dir() else []
     if rules and rules.has_file and entry and not entry.file:
         lacks.append("its task file is gone")
     task = entry.task if entry else None
@@ -135,13 +132,14 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
     )
     changes = find_changes(run, rules, draft.snapshot.document, task) if rules else ()
     if changes:
-        outcome = replace(outcome, summary=f"{outcome.summary}; {_change_words(changes)}")
+        keys = ", ".join(f"`{change.key}`" for change in changes)
+        words = f"{outcome.summary}; changed while it worked: {keys}"
+        outcome = replace(outcome, summary=words)
     if later := find_later(mission, meta.session_id or "", meta.task_id):
         words = f"{outcome.summary}; `{later.id}` has taken the task over"
         outcome = replace(outcome, task_status=None, summary=words)
-    session = ended_session(
-        mission.sessions.find(meta.session_id or ""), meta, facts, outcome.reason
-    )
+    known = mission.sessions.find(meta.session_id or "")
+    session = ended_session(known, meta, facts, outcome.reason)
     draft.put_session(session)
     problem: MissionError | None = None
     if outcome.task_status is not None and entry is not None:
@@ -160,21 +158,6 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
     return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
 
 
-def _rules_of_run(run: Run, meta: RunMeta, facts: RunEnd) -> tuple[Rules | None, list[str]]:
-    """Return what a run is judged by, and what its work lacks so far."""
-    if facts.rules is not None:
-        return facts.rules, [*facts.lacks]
-    try:
-        return read_rules(run, meta), [*facts.lacks]
-    except RecordError as error:
-        return None, [*facts.lacks, error.message] if run.dir.is_dir() else [*facts.lacks]
-
-
-def _change_words(changes: Sequence[RuleChange]) -> str:
-    keys = ", ".join(f"`{change.key}`" for change in changes)
-    return f"changed while it worked: {keys}"
-
-
 def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:
     """Draft the session's block in the scratchpad; one that cannot be read is left alone."""
     from mosaic.text.sections import section_text  # start-up: only an end needs it
@@ -185,15 +168,45 @@ def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Stat
         task_text = draft.text(layout.tasks_dir / entry.file.name) if entry and entry.file else ""
         notes = section_text(task_text or "", "notes") or ""
         before = draft.text(layout.scratchpad_file) or ""
+        stands = status.value if status else "gone"
         after = with_session_block(
-            before,
-            session,
-            task_status=status.value if status else "gone",
-            words=outcome.summary,
-            notes=notes,
+            before, session, task_status=stands, words=outcome.summary, notes=notes
         )
         if after != before and layout.scratchpad_file.parent.is_dir():
             draft.put(layout.scratchpad_file, after)
+
+
+def with_session_block(
+    text: str, session: Session, *, task_status: str, words: str, notes: str
+) -> str:
+    """Return a scratchpad with an ended session's block added; one that has it already stays.
+
+    Lines of the handoff's `notes` that the scratchpad has already are left out.
+    """
+    session_id = _word(session.id)
+    if re.search(rf"^## \S+ \S+ {re.escape(session_id)} ", text, re.MULTILINE):
+        return text
+    newline = "\r\n" if "\r\n" in text else "\n"
+    ended = session.ended_at or session.started_at
+    length = format_duration(session.duration_seconds or 0)
+    status = one_line(task_status, LONGEST_WORD)
+    about = f"{_word(session.last_task_id)} {status}" if session.last_task_id else "no task"
+    lines = [
+        f"## {ended.astimezone():%Y-%m-%d %H:%M} {session_id} {about}",
+        "",
+        f"{_word(session.runtime)}, {length}: {one_line(words, LONGEST_WORDS)}",
+    ]
+    new = [line for line in plain_text(notes).splitlines() if line.strip() and line not in text]
+    if new:
+        quoted = cut_text("\n".join(new), LONGEST_NOTES).splitlines()
+        lines += ["", *(f"> {line}" for line in quoted)]
+    head = text if not text or text.endswith(("\n", "\r")) else text + newline
+    return head + (newline if head else "") + newline.join(lines) + newline
+
+
+def _word(text: str) -> str:
+    """Return a name or id as one word that begins no markdown."""
+    return one_line(text, LONGEST_WORD).replace(" ", "-").lstrip("#>-*+=~`|<") or "unknown"
 
 
 def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, reason: EndReason) -> Session:
@@ -227,42 +240,26 @@ def finish_record(
 ) -> None:
     """Write an end into a run's record: an event, result.json, and state.json last of all.
 
-    Args:
-        facts: how it ended.
-        outcome: what that means.
-        state: where it stood; None leaves state.json as it is.
-        log: its events, where somebody has them open.
-        words: added to the event.
+    `state` is where it stood; None leaves state.json as it is. `log` are its events, where they
+    are open already; `words` are added to the event.
     """
     log = log or EventLog(run)
-    kind = STEP_EVENTS[outcome.run_status]
-    data = step_data(
-        run,
-        exit_code=facts.exit_code,
-        outcome=outcome.run_status.value,
-        reason=outcome.reason.value,
-    )
-    log.append(kind, outcome.summary + words, data=data)
+    status, reason = outcome.run_status, outcome.reason
+    data = step_data(run, exit_code=facts.exit_code, outcome=status.value, reason=reason.value)
+    log.append(STEP_EVENTS[status], outcome.summary + words, data=data)
     write_result(
-        run,
-        meta,
-        facts,
-        status=outcome.run_status,
-        reason=outcome.reason,
-        summary=outcome.summary,
-        events=log.last_seq,
+        run, meta, facts, status=status, reason=reason, summary=outcome.summary, events=log.last_seq
     )
     if state is not None:
-        run.write_state(
-            advance(
-                state,
-                utc_now(),
-                status=outcome.run_status,
-                reason=outcome.reason,
-                finished_at=facts.ended_at,
-                exit_code=facts.exit_code,
-                summary=outcome.summary,
-                last_event_seq=log.last_seq,
-                checkpoint_seq=last_seq(run),
-            )
+        ended = advance(
+            state,
+            utc_now(),
+            status=status,
+            reason=reason,
+            finished_at=facts.ended_at,
+            exit_code=facts.exit_code,
+            summary=outcome.summary,
+            last_event_seq=log.last_seq,
+            checkpoint_seq=last_seq(run),
         )
+        run.write_state(ended)

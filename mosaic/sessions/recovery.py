@@ -1,9 +1,14 @@
-"""Finding sessions whose process is gone, and recording their end.
+"""Recording ends that nobody recorded: of dead sessions, and those that had to be kept.
 
 A supervisor that was killed leaves a session lock, an unfinished run and a task in
 progress. The next command that looks judges the lock; a dead one is ended: as what the
 run's own events say where the agent's end was seen, else as `crashed`, with the last sign
 of life as its end. Nothing is decided from what cannot be read.
+
+While an agent works, mission.json may be removed, broken or locked. Its session then ends all
+the same, and what is known of the end is kept as one file (see `mosaic.store.state`):
+
+    {"layout_version": 1, "meta": {…}, "rules": {…}, "facts": {…}}     as records hold them
 """
 
 from __future__ import annotations
@@ -12,20 +17,22 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import HeldError, MissionError, RecordError
 from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
-from mosaic.machine.identity import find_environment, host_name, is_elsewhere, is_same_process
+from mosaic.machine.disk import create_private_dir, find_bytes, write_private
+from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.log_pipes import find_gaps, wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked, send_signal
-from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Session, SessionLock
-from mosaic.plan.rules import judged_by
+from mosaic.model import EndReason, Mode, RunStatus
+from mosaic.plan.rules import Rules, judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
-from mosaic.records import replace
+from mosaic.records import dataclass, replace
 from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import find_run, run_of
 from mosaic.runs.record import Run, RunMeta, RunState, tail_text
@@ -33,68 +40,98 @@ from mosaic.runs.report import read_report
 from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record
-from mosaic.sessions.kept_ends import record_kept_ends
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.output import OutputFollower, reader_of
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
-from mosaic.sessions.unrecorded import find_lost, lock_of
+from mosaic.sessions.unrecorded import find_lost, is_of_another_run
+from mosaic.store.state import ensure_state_dir, folders_of_ends, list_kept_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mosaic.model import Mission
+    from mosaic.model import Mission, SessionLock
     from mosaic.sessions.decide import Outcome
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
 
-CRASHED = Ending(ok=False, cause=EndCause.CUT, message="its process was gone when somebody looked")
-STOPPED = Ending(ok=False, cause=EndCause.CUT, message="it was stopped; its record was gone")
-GONE = Ending(
-    ok=False, cause=EndCause.WORKSPACE_GONE, message="its process was gone, and its worktree too"
-)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptEnd:
+    """An end that waits to be recorded."""
+
+    json_form = JsonForm(version=1)
+    meta: RunMeta
+    rules: Rules | None
+    facts: RunEnd
+
+
+def keep_end(layout: Layout, meta: RunMeta, facts: RunEnd) -> Path | None:
+    """Keep an end until it can be recorded; None where it can be kept nowhere."""
+    folders = folders_of_ends(layout)
+    if not layout.state_dir.is_dir():
+        folders.reverse()  # git's own folder outlives a state folder that was cleaned away
+    data = dump_json(dump_record(KeptEnd(meta=meta, rules=facts.rules, facts=facts)))
+    for folder in folders:
+        with contextlib.suppress(MissionError, OSError):
+            if folder.is_relative_to(layout.state_dir):
+                ensure_state_dir(layout)
+            create_private_dir(folder)
+            path = folder / f"{safe_segment(meta.run_id)}.json"
+            write_private(path, data, root=folder)
+            return path
+    return None
+
+
+def find_kept_ends(layout: Layout) -> list[tuple[Path, KeptEnd]]:
+    """Return the ends that wait to be recorded; one that cannot be read is left to people."""
+    own = os.path.realpath(layout.mission_file)
+    found = []
+    for path in list_kept_ends(layout):
+        with contextlib.suppress(MissionError):
+            kept = load_record(KeptEnd, find_bytes(path) or b"", path)
+            if os.path.realpath(kept.meta.mission_file) == own:
+                found.append((path, kept))
+    return found
+
+
+def record_kept_ends(draft: Draft) -> list[Settled]:
+    """Record the ends that were kept, in a draft that has the mission lock."""
+    recorded = []
+    layout = draft.layout
+    for path, kept in find_kept_ends(layout):
+        meta = kept.meta
+        run = run_of(layout.runs_dir, meta.task_id, meta.run_id)
+        if executor_of(run).is_alive():
+            continue  # its supervisor is about to finish the record
+        known = draft.snapshot.document.mission.sessions.find(meta.session_id or "")
+        # One that is recorded as crashed was only guessed.
+        if not (known and known.ended_at and known.ended_reason is not EndReason.CRASHED):
+            end = replace(kept.facts, rules=kept.rules)
+            own = layout.session_locks_dir / f"{safe_segment(meta.session_id or '')}.lock"
+            done = record_end_in(draft, meta, end, own if own.exists() else layout.session_lock)
+            recorded.append(done)
+            with contextlib.suppress(MissionError):  # the record may be gone
+                words = "; recorded later"
+                finish_record(run, meta, end, done.outcome, state=run.state(), words=words)
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()  # only an empty one goes
+    return recorded
 
 
 def recover_in(draft: Draft) -> list[Settled]:
-    """Record the end of every dead session, in a draft whose mission lock is held."""
+    """Record the end of every dead session, in a draft that has the mission lock."""
     settled = record_kept_ends(draft)
-    settled += [_end_dead(draft, found) for found in find_locks(draft.layout) if found.is_dead]
-    settled += [_end_lost(draft, session) for session in find_lost(draft.snapshot)]
+    settled += [end_session(draft, each) for each in find_locks(draft.layout) if each.is_dead]
+    settled += [end_session(draft, each) for each in find_lost(draft.snapshot)]
     return settled
 
 
-def _end_dead(draft: Draft, found: FoundLock) -> Settled:
-    lock = found.lock
-    runs = draft.layout.runs_dir
-    run = Run(dir=runs / safe_segment(lock.task_id) / safe_segment(lock.run_id))
-    process = lock.process
-    is_ours = process.host == host_name() and not is_elsewhere(process)
-    meta = _meta_of(run, lock, draft.layout)
-    return _end_run(draft, run, meta, found.path, is_ours=is_ours)
-
-
-def _end_lost(draft: Draft, session: Session) -> Settled:
-    """End a session that is listed without an end, but that no lock speaks of."""
-    run = find_run(draft.layout.runs_dir, session.run_id or "")
-    process = ProcessIdentity(pid=session.pid, started_at="", boot_id="", host=session.host)
-    lock = lock_of(session, process, draft.layout)
-    if run is None:
-        run = Run(dir=draft.layout.runs_dir / safe_segment(lock.task_id) / "gone")
-    return _end_run(draft, run, _meta_of(run, lock, draft.layout), draft.layout.session_lock)
-
-
-def end_by_hand(draft: Draft, found: FoundLock) -> Settled:
-    """Record that a session was stopped whose processes are gone, whatever its lock says."""
-    lock = found.lock
-    run = run_of(draft.layout.runs_dir, lock.task_id, lock.run_id)
-    meta = _meta_of(run, lock, draft.layout)
-    return _end_run(draft, run, meta, found.path, unseen=EndReason.STOPPED)
-
-
 def recover_steps(runs: Iterable[Run], mission: Mission) -> list[Run]:
-    """Record the end of recorded commands whose process is gone; no session speaks of them.
+    """Record the end of recorded commands whose process is gone; no session lists them.
 
     Returns:
         The runs that were ended.
@@ -129,62 +166,49 @@ def is_dead(run: Run, state: RunState) -> bool:
 
 def is_copied_run(run: Run, state: RunState) -> bool:
     """Tell whether the agent of a run works for another record, which this one is a copy of."""
-    if (
-        state.agent is None
-        or executor_of(run).is_alive()
-        or is_same_process(state.agent) is not True
-    ):
+    agent = state.agent
+    if agent is None or executor_of(run).is_alive() or is_same_process(agent) is not True:
         return False
-    place = find_environment(state.agent.pid, "MISSION_RUN_DIR").get("MISSION_RUN_DIR", "")
-    return os.path.isdir(place) and not os.path.samefile(place, run.dir)
+    return is_of_another_run(agent, run)
 
 
 def _agent_lives(state: RunState) -> bool:
     return state.agent is not None and is_same_process(state.agent) is not False
 
 
-def _end_run(
-    draft: Draft,
-    run: Run,
-    meta: RunMeta,
-    lock_file: Path,
-    *,
-    unseen: EndReason = EndReason.CRASHED,
-    is_ours: bool = True,
+def end_session(
+    draft: Draft, found: FoundLock, *, unseen: EndReason = EndReason.CRASHED
 ) -> Settled:
-    """Record the end of a session's run.
+    """Record the end of a session whose processes are gone, in a draft that has the mission lock.
 
-    Args:
-        lock_file: the session's lock.
-        unseen: what it ended as, where its record does not tell.
-        is_ours: whether it ran here, so that what it left behind may be ended.
+    It ended as `unseen` where its record does not tell.
     """
-    try:
+    lock, runs_dir = found.lock, draft.layout.runs_dir
+    run = run_of(runs_dir, lock.task_id, lock.run_id)
+    if not run.dir.is_dir():
+        run = find_run(runs_dir, lock.run_id) or run
+    meta = _meta_of(run, lock, draft.layout)
+    folder = None
+    with contextlib.suppress(HeldError):
         folder = hold_folder(run.dir) if run.dir.is_dir() else None
-    except HeldError:
-        folder = None
-    try:
+    with folder or contextlib.nullcontext():
         if folder is not None:
-            if is_ours:
+            if lock.process.host == host_name() and not is_elsewhere(lock.process):
                 _sweep(run, meta)  # first: what is left behind may keep the logs open
             wait_until_written((run.stdout_log, run.stderr_log))
             collect_in(draft, run, meta)
         facts = _facts(run, meta, draft.snapshot.document.mission, unseen=unseen)
-        settled = record_end_in(draft, meta, facts, lock_file)
+        settled = record_end_in(draft, meta, facts, found.path)
         if folder is not None:
             _finish(run, meta, facts, settled.outcome)
-    finally:
-        if folder is not None:
-            folder.release()
     return settled
 
 
 def _finish(run: Run, meta: RunMeta, facts: RunEnd, outcome: Outcome) -> None:
     (run.dir / RESERVE_NAME).unlink(missing_ok=True)
-    try:
-        state: RunState | None = run.state()
-    except MissionError:
-        state = None  # a broken state is left for people to look at
+    state = None
+    with contextlib.suppress(MissionError):  # a broken state is left for people to look at
+        state = run.state()
     if state is not None and state.status not in (RunStatus.PREPARED, RunStatus.RUNNING):
         state = None
     words = "; recorded after its supervisor was gone"
@@ -204,18 +228,28 @@ def _facts(
     run: Run, meta: RunMeta, mission: Mission, *, unseen: EndReason = EndReason.CRASHED
 ) -> RunEnd:
     """Gather what the record tells about an end that nobody recorded."""
+    message, cause = "its process was gone when somebody looked", EndCause.CUT
+    if unseen is EndReason.STOPPED:
+        message = "it was stopped; its record was gone"
+    elif not os.path.isdir(meta.cwd):
+        message, cause = "its process was gone, and its worktree too", EndCause.WORKSPACE_GONE
     ended_at = max(run.last_sign_of_life(), meta.created_at) if run.dir.is_dir() else utc_now()
     facts = RunEnd(
         ended=unseen,
-        ending=_unseen_ending(meta, unseen),
+        ending=Ending(ok=False, cause=cause, message=message),
         ended_at=ended_at,
         duration_seconds=max(0.0, (ended_at - meta.created_at).total_seconds()),
         exit_code=None,
         conversation=None,
         lost_output=tuple(lost_output_words(find_gaps(run.dir))),
         report=read_report(run),
-        lacks=_lacks(run, meta, mission) if meta.session_id else (),
     )
+    # Without its rules, that is said when the end is recorded.
+    with contextlib.suppress(RecordError):
+        if meta.session_id:
+            judged = judged_by(mission, read_rules(run, meta))
+            lacks = lacks_on_record(read_events(run).events, judged, meta.mode)
+            facts = replace(facts, lacks=lacks)
     with contextlib.suppress(MissionError):
         state = run.state()
         facts = replace(facts, conversation=state.runtime_session_id, started_at=state.started_at)
@@ -225,8 +259,7 @@ def _facts(
     except MissionError:
         return facts
     follower = OutputFollower(run, reader, conversation=facts.conversation)
-    for _ in follower.read(limit_bytes=None):
-        continue
+    follower.read(limit_bytes=None)
     follower.finish()
     follower.close()
     reader.judge(ProcessEnd(exit_code=facts.exit_code or 0, stderr_tail=tail_text(run.stderr_log)))
@@ -238,14 +271,6 @@ def _facts(
         answer=reader.answer,
         unread=follower.unread,
     )
-
-
-def _lacks(run: Run, meta: RunMeta, mission: Mission) -> tuple[str, ...]:
-    try:
-        judged = judged_by(mission, read_rules(run, meta))
-    except RecordError:
-        return ()  # added when the end is recorded: nothing can be said against its work
-    return lacks_on_record(read_events(run).events, judged, meta.mode)
 
 
 def _with_exit(facts: RunEnd, run: Run) -> RunEnd:
@@ -268,12 +293,6 @@ def _with_exit(facts: RunEnd, run: Run) -> RunEnd:
         )
     except (KeyError, TypeError, ValueError):
         return facts
-
-
-def _unseen_ending(meta: RunMeta, reason: EndReason) -> Ending:
-    if reason is EndReason.STOPPED:
-        return STOPPED
-    return CRASHED if os.path.isdir(meta.cwd) else GONE
 
 
 def _meta_of(run: Run, lock: SessionLock, layout: Layout) -> RunMeta:

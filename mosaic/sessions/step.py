@@ -1,7 +1,6 @@
 """Recorded steps: the record of a run around any command, started now or later.
 
-A step belongs to a task and changes nothing of it: no session, no claim, no status. It may
-run beside an agent, and agents run steps themselves.
+A step belongs to a task and changes nothing of it: no session, no claim, no status.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, UsageError
 from mosaic.machine.clock import utc_now
@@ -21,14 +20,14 @@ from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import STEP_KINDS
 from mosaic.runs.result import RunEnd, write_result
-from mosaic.sessions.decide import Outcome
+from mosaic.sessions.decide import decide_step_outcome
 from mosaic.sessions.prepare import Given, RunPlan, order_of, prepare_run
 from mosaic.sessions.record_end import finish_record
 from mosaic.sessions.recovery import recover_steps
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mosaic.ports import Executor
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from mosaic.sessions.prepare import Prepared
     from mosaic.store.tasks import Snapshot
 
-Done = TypeVar("Done")
 STEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
@@ -103,30 +101,19 @@ def start_prepared(run: Run, executor: Executor) -> None:
     executor.wait()
 
 
-def note_step(
-    snapshot: Snapshot, task_id: str, *, name: str, kind: str, work: Callable[[Run], Done]
-) -> tuple[Run, Done]:
+@contextmanager
+def noted_step(snapshot: Snapshot, task_id: str, *, name: str, kind: str) -> Iterator[Run]:
     """Record something that Mosaic itself does for a task, outside of any session."""
-    request = StepRequest(
-        task_id=task_id,
-        name=name,
-        kind=kind,
-        argv=("mission", name, task_id),
-        cwd=snapshot.layout.project,
-    )
+    argv, project = ("mission", name, task_id), snapshot.layout.project
+    request = StepRequest(task_id=task_id, name=name, kind=kind, argv=argv, cwd=project)
     prepared = _prepare(snapshot, request, EventType.RUN_PREPARED)
     run, meta = prepared.run, prepared.meta
     with _dropped_on_failure(run):
-        done = work(run)
-    outcome = Outcome(
-        reason=EndReason.COMPLETED,
-        run_status=RunStatus.COMPLETED,
-        task_status=None,
-        summary=f"{name} done",
-    )
+        yield run
+    end = _good_end(meta, exit_code=0)
+    outcome = decide_step_outcome(ended=end.ended, words=f"{name} done", report=end.report)
     state = replace(run.state(), started_at=meta.created_at)
-    finish_record(run, meta, _good_end(meta, exit_code=0), outcome, state=state)
-    return run, done
+    finish_record(run, meta, end, outcome, state=state)
 
 
 @contextmanager
@@ -140,9 +127,8 @@ def _dropped_on_failure(run: Run) -> Iterator[None]:
 
 def _prepare(snapshot: Snapshot, request: StepRequest, event: EventType) -> Prepared:
     if not STEP_NAME.fullmatch(request.name):
-        raise UsageError(
-            f"`{request.name}` cannot name a step", hint="use letters, digits, `.`, `_`, `:`, `-`"
-        )
+        hint = "use letters, digits, `.`, `_`, `:`, `-`"
+        raise UsageError(f"`{request.name}` cannot name a step", hint=hint)
     if request.kind not in STEP_KINDS:
         known = ", ".join(f"`{each}`" for each in STEP_KINDS)
         raise UsageError(f"`{request.kind}` is not a kind of step", hint=f"use one of {known}")

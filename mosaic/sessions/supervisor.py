@@ -1,36 +1,34 @@
 """The supervisor: takes a run record, starts its agent, carries it to its end.
 
 The agent's output is written into the record by a process of its own, so nothing it says
-depends on this one being alive or quick; the supervisor reads along. It is a child
-subreaper: whatever an agent leaves behind becomes its child and is ended with the run. It
-holds a kernel lock on the run's folder for as long as it lives, which is how others know
-that it does.
+depends on this one being alive or quick; the supervisor reads along. It is a child subreaper:
+whatever an agent leaves behind becomes its child and is ended with the run. The kernel lock on
+the run's folder, which it holds for as long as it lives, shows others that it does.
 
 Stopping goes interrupt → terminate → kill, then every orphan. SIGTERM, SIGHUP, and SIGINT
 where the agent does not share the terminal, ask for that; SIGUSR1 kills at once, and so does
 SIGQUIT (Ctrl-backslash) where the agent does not get it itself. Those ignored at the start
-stay so, for the agent too. Before an agent is stopped its work tree is saved, and again when
-it has ended.
-
-An agent that shares the terminal and suspends itself takes its supervisor along, so that the
-shell gets the terminal back; `fg` continues both.
+stay so, for the agent too. The agent's work tree is saved before it is stopped and when it has
+ended. An agent that shares the terminal and suspends itself takes its supervisor along, so that
+the shell gets the terminal back; `fg` continues both.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError
-from mosaic.executors.supervised import KILL_SIGNAL
+from mosaic.executors.background import KILL_SIGNAL
 from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import FolderLock, hold_folder
 from mosaic.machine.log_pipes import find_gaps
 from mosaic.machine.process import SignalQueue, become_subreaper
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus
-from mosaic.ports import ConversationKnown, EndCause, Ending, ProcessEnd
+from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.records import asdict
 from mosaic.runs.checkpoint import Trigger, checkpoint_event
 from mosaic.runs.events import EventLog, EventType, exit_level, step_data
@@ -47,10 +45,15 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue, RunSettings
     from mosaic.ports import Order, OutputReader
     from mosaic.runs.checkpoint import Checkpoint
-    from mosaic.runs.record import RunState
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0
+STOP_STAGES = (
+    (signal.SIGINT, INTERRUPT_GRACE_SECONDS),
+    (signal.SIGTERM, TERMINATE_GRACE_SECONDS),
+    (signal.SIGKILL, TERMINATE_GRACE_SECONDS),
+)
+"""What an agent is stopped with, and how long each is given."""
 POLL_SECONDS = 0.1
 PROGRESS_SECONDS = 2.0
 """How often the record says what the agent does, for those who look from elsewhere."""
@@ -93,6 +96,9 @@ class Supervisor:
         heeds_interrupt: Callable[[], bool] = lambda: True,
     ) -> None:
         self.run = run
+        self.state = run.state()
+        """As this process has it, whatever becomes of the record."""
+        self.log = EventLog(run)
         self._order = order
         self._reader = reader
         self._settings = settings
@@ -103,8 +109,6 @@ class Supervisor:
         self._agent = AgentProcess(run, order)
         self._signals = SignalQueue()
         self._folder: FolderLock | None = None
-        self._events: EventLog | None = None
-        self._state = run.state()
         self._stop: EndReason | None = None
         self._stop_stage = 0
         self._stop_at = 0.0
@@ -121,10 +125,9 @@ class Supervisor:
             HeldError: another supervisor carries this run, or has carried it.
         """
         self._folder = hold_folder(self.run.dir)
-        self._state = self.run.state()
-        if self._state.status is not RunStatus.PREPARED:
+        self.state = self.run.state()
+        if self.state.status is not RunStatus.PREPARED:
             raise HeldError(f"run `{self.run.id}` was started already")
-        self._events = EventLog(self.run)
         become_subreaper()
         self._signals.listen(
             (*STOP_SIGNALS, signal.SIGQUIT), even_ignored=(KILL_SIGNAL, signal.SIGCHLD)
@@ -143,9 +146,7 @@ class Supervisor:
             place=dict(self._order.place),
         )
         data = step_data(self.run, pid=agent.pid)
-        self._events.append(
-            EventType.WORKER_STARTED, f"agent started as pid {agent.pid}", data=data
-        )
+        self.log.append(EventType.WORKER_STARTED, f"agent started as pid {agent.pid}", data=data)
         return agent
 
     def carry(self) -> RunEnd:
@@ -171,7 +172,7 @@ class Supervisor:
             duration_seconds=time.monotonic() - self._started,
             exit_code=exit_code,
             conversation=self._follower.conversation,
-            started_at=self._state.started_at,
+            started_at=self.state.started_at,
             unread=self._follower.unread,
         )
         self._tell_progress()
@@ -194,11 +195,6 @@ class Supervisor:
         self._take_checkpoint(Trigger.END)
         return end
 
-    def record(self) -> tuple[RunState, EventLog]:
-        """Return the run's state and events as this process has them; known once it is started."""
-        assert self._events is not None
-        return self._state, self._events
-
     def hold_again(self) -> None:
         """Hold the run's folder anew, where it was removed and made again."""
         if self._folder:
@@ -207,7 +203,10 @@ class Supervisor:
 
     def close(self) -> None:
         """Give back what was taken: signals, files, the folder lock."""
-        self._hand_on_signals()
+        if self._order.mode is Mode.HEADLESS:  # what came too late for this run is passed on
+            for number in self._signals.wait(0.0):
+                if number in STOP_SIGNALS:
+                    self._heeds_interrupt()
         self._signals.close()
         self._agent.close()
         self._follower.close()
@@ -229,15 +228,11 @@ class Supervisor:
     def _heed_signals(self) -> None:
         patience = 0.0 if self._follower.is_behind else POLL_SECONDS
         for number in self._signals.wait(patience):
-            if number == KILL_SIGNAL:
-                self.request_stop(EndReason.STOPPED, now=True)
-            elif number in TERMINAL_SIGNALS and self._order.mode is Mode.INTERACTIVE:
+            if number in TERMINAL_SIGNALS and self._order.mode is Mode.INTERACTIVE:
                 continue  # the agent got it too, and it is the agent's to understand
-            elif number == signal.SIGQUIT:
+            if number in (KILL_SIGNAL, signal.SIGQUIT):
                 self.request_stop(EndReason.STOPPED, now=True)
-            elif number == signal.SIGINT and not self._heeds_interrupt():
-                continue
-            elif number in STOP_SIGNALS:
+            elif number in STOP_SIGNALS and (number != signal.SIGINT or self._heeds_interrupt()):
                 self.request_stop(EndReason.STOPPED)
 
     def _suspend_with_agent(self) -> None:
@@ -249,34 +244,19 @@ class Supervisor:
             self._is_suspended = False
             os.killpg(os.getpgrp(), signal.SIGTSTP)
 
-    def _hand_on_signals(self) -> None:
-        """Pass on requests to stop that came too late for this run."""
-        if self._order.mode is Mode.HEADLESS:
-            for number in self._signals.wait(0.0):
-                if number in STOP_SIGNALS:
-                    self._heeds_interrupt()
-
     def _escalate(self) -> None:
         if self._stop is None or time.monotonic() < self._stop_at:
             return
-        number, grace = (
-            (signal.SIGINT, INTERRUPT_GRACE_SECONDS),
-            (signal.SIGTERM, TERMINATE_GRACE_SECONDS),
-            (signal.SIGKILL, TERMINATE_GRACE_SECONDS),
-        )[min(self._stop_stage, 2)]
+        number, grace = STOP_STAGES[min(self._stop_stage, 2)]
         self._agent.signal(number)
         self._stop_stage += 1
         self._stop_at = time.monotonic() + grace
 
     def _follow(self, **limit: int | None) -> None:
-        for seen in self._follower.read(**limit):
-            if isinstance(seen, ConversationKnown):
-                self._advance(runtime_session_id=seen.conversation)
-                self._note(
-                    EventType.RUNTIME_SESSION_KNOWN,
-                    "the runtime named its conversation",
-                    runtime_session_id=seen.conversation,
-                )
+        for conversation in self._follower.read(**limit):
+            self._advance(runtime_session_id=conversation)
+            words, data = "the runtime named its conversation", {"runtime_session_id": conversation}
+            self.log.append(EventType.RUNTIME_SESSION_KNOWN, words, data=data)
         if self._watch:
             try:
                 self._watch(self._follower.progress(time.monotonic() - self._started))
@@ -299,10 +279,9 @@ class Supervisor:
 
     def _save_now_and_then(self) -> None:
         every = self._settings.checkpoint_every_seconds
-        if every is None or time.monotonic() < self._next_save:
-            return
-        self._take_checkpoint(Trigger.INTERVAL)
-        self._next_save = time.monotonic() + every
+        if every is not None and time.monotonic() >= self._next_save:
+            self._take_checkpoint(Trigger.INTERVAL)
+            self._next_save = time.monotonic() + every
 
     def _take_checkpoint(self, trigger: Trigger) -> None:
         """Save the work tree; a run goes on where that cannot be done, and says so."""
@@ -312,35 +291,31 @@ class Supervisor:
             words = f"none could be taken: {error}"
             self._note(EventType.CHECKPOINT_CAPTURED, words, level="warn")
             return
-        if checkpoint is None:
-            return
-        self._advance(checkpoint_seq=checkpoint.seq)
-        message, level, data = checkpoint_event(checkpoint)
-        if self._events:
-            self._events.append(EventType.CHECKPOINT_CAPTURED, message, level=level, data=data)
+        if checkpoint is not None:
+            self._advance(checkpoint_seq=checkpoint.seq)
+            message, level, data = checkpoint_event(checkpoint)
+            self._note(EventType.CHECKPOINT_CAPTURED, message, level=level, **data)
 
     def _beat(self) -> None:
         now = time.monotonic()
-        changed = self._follower.output_bytes != self._state.output_bytes
+        changed = self._follower.output_bytes != self.state.output_bytes
         if now < self._last_beat + (PROGRESS_SECONDS if changed else HEARTBEAT_SECONDS):
             return
         self._last_beat = now
         self._tell_progress()
         if self._order.heartbeat_file:
-            try:
+            with contextlib.suppress(OSError):  # a heartbeat lost is not worth the run
                 os.utime(self._order.heartbeat_file)
-            except OSError:
-                return  # a heartbeat lost is not worth the run
 
     def _tell_progress(self) -> None:
         seen = self._follower.progress(time.monotonic() - self._started)
         self._advance(last_activity=seen.last, output_bytes=seen.output_bytes, usage=seen.usage)
 
     def _ending(self, exit_code: int) -> Ending:
-        if self._stop is EndReason.TIMEOUT:
-            return Ending(ok=False, cause=EndCause.CUT, message="the time limit ran out")
         if self._stop is not None:
-            return Ending(ok=False, cause=EndCause.CUT, message="it was stopped")
+            is_late = self._stop is EndReason.TIMEOUT
+            words = "the time limit ran out" if is_late else "it was stopped"
+            return Ending(ok=False, cause=EndCause.CUT, message=words)
         if not os.path.isdir(self._order.cwd):
             return Ending(
                 ok=False,
@@ -353,19 +328,12 @@ class Supervisor:
 
     def _advance(self, **changes: object) -> None:
         """Write the state anew; on a full disk the run goes on with the older one."""
-        self._state = advance(
-            self._state,
-            utc_now(),
-            last_event_seq=self._events.last_seq if self._events else 0,
-            **changes,
-        )
-        try:
-            self.run.write_state(self._state)
-        except MissionError:
-            return
+        seq = self.log.last_seq
+        self.state = advance(self.state, utc_now(), last_event_seq=seq, **changes)
+        with contextlib.suppress(MissionError):
+            self.run.write_state(self.state)
 
     def _note(
         self, kind: EventType, message: str, *, level: str | None = None, **data: JsonValue
     ) -> None:
-        if self._events:
-            self._events.append(kind, message, level=level, data=data)
+        self.log.append(kind, message, level=level, data=data)

@@ -203,7 +203,8 @@ def _task_text(layout: Layout, task_id: str, title: str, new: NewTask, now: date
 
 
 def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
-    from mosaic.text.table import append_row, find_tasks_table  # start-up: mistune
+    from mosaic.text.grid import find_tasks_table  # start-up: mistune
+    from mosaic.text.table import append_row
 
     path = draft.layout.tasks_file
     text = draft.text(path)

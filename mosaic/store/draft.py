@@ -26,8 +26,8 @@ from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import cell_text, cell_value, dump_base, file_value, same_value
 from mosaic.store.written import note_written
-from mosaic.text.conflict_markers import refuse_conflict
 from mosaic.text.fields import SYNCED
+from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -126,7 +126,7 @@ def parse_table(text: str) -> tuple[RowRecord, ...]:
     Raises:
         TableError: a table has ids but no status column, or is beyond all measure.
     """
-    from mosaic.text.table import find_tasks_table  # start-up, as above
+    from mosaic.text.grid import find_tasks_table  # start-up, as above
 
     table = find_tasks_table(text)
     if table is None:
@@ -137,17 +137,16 @@ def parse_table(text: str) -> tuple[RowRecord, ...]:
 
 def parse_row(table: Table, row: Row) -> RowRecord:
     """Read one row of the tasks table; one that stands for no task has no id."""
-    cells = dict.fromkeys(table.columns, "")  # a short row has the other cells empty
-    cells.update(zip(table.columns, row.texts, strict=False))
+    cells = table.values(row)
     return RowRecord(id=plain_id(cells.get("id", "")), line=row.line, cells=cells)
 
 
 def find_row(text: str, line: int) -> tuple[Table, Row] | None:
     """Return the tasks table of a text and its row at a line; None where that is gone."""
-    from mosaic.text.table import find_tasks_table, row_by_line  # start-up, as above
+    from mosaic.text.grid import find_tasks_table  # start-up, as above
 
     table = find_tasks_table(text)
-    row = row_by_line(table, line) if table else None
+    row = table.rows.on_line(line) if table else None
     return (table, row) if table and row else None
 
 

@@ -134,7 +134,7 @@ def _scan_files(
 
 
 def _refuse_conflict(text: str) -> None:
-    from mosaic.text.conflict_markers import refuse_conflict  # start-up: the index holds none
+    from mosaic.text.lines import refuse_conflict  # start-up: the index holds none
 
     refuse_conflict(text)
 

@@ -30,6 +30,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import parse_json
 from mosaic.errors import GitRefusedError, MissionError, StateNotOursError
 from mosaic.machine.disk import create_private_dir, find_bytes, write_atomic, write_private
 from mosaic.machine.git_dir import find_git_dir
@@ -215,6 +216,15 @@ def save_cache(layout: Layout, path: Path, data: bytes) -> None:
         with contextlib.suppress(MissionError, OSError):
             refuse_links_out(layout)
             write_private(path, data, root=layout.state_dir)
+
+
+def find_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; an empty one where none can be read."""
+    try:
+        values = parse_json(find_bytes(path) or b"{}")
+    except (MissionError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def folders_of_ends(layout: Layout) -> list[Path]:

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.errors import TableError
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass
 from mosaic.text.lines import BOM
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ PLAIN_TABLE = re.compile(
 )
 """A table with a pipe at the beginning of each line, and nothing right above or below."""
 DOUBTFUL_SIGN = re.compile(r"[<|\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]")
-DOUBTFUL_FENCE = ("```", "~~~")
 # Begins with a plain sign, which is what makes looking for it quick.
 DOUBTFUL_LINE = re.compile(
     r"\n(?:[ ]*(?:[>\[]|[=-]+[ ]*$)|[ ]+#|#(?!\#{0,5} +[^# \n])|#[^\n]*#[ ]*$)", re.MULTILINE
@@ -75,14 +74,6 @@ class Heading:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TableBlock:
-    """The lines of a top-level table: header, delimiter row, then rows (0-based)."""
-
-    first_line: int
-    end_line: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Outline:
     """A text's lines and its top-level blocks."""
 
@@ -90,7 +81,8 @@ class Outline:
     starts: Sequence[int]
     """Offset of each line, and of the end."""
     headings: tuple[Heading, ...]
-    tables: tuple[TableBlock, ...]
+    tables: tuple[tuple[int, int], ...]
+    """First and end line of each table: header, delimiter row, then rows (0-based)."""
     is_plain: bool = False
     """Whether each table is one of lines that begin with a pipe, with nothing right around it."""
 
@@ -107,57 +99,38 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     starts = _line_starts(text)
     skipped = bisect_right(starts, offset) - 1 if offset else 0
     source = text[starts[skipped] :].replace("\r\n", "\n")
-    if (tables_found := find_plain_tables(source)) is not None:
-        return Outline(
-            text=text,
-            starts=starts,
-            headings=_plain_headings(source, skipped),
-            tables=_plain_tables(source, tables_found, skipped),
-            is_plain=True,
-        )
-    parser = _parser()
-    state = parser.state_cls()
-    found: list[_Found] = []
-    state.env["mosaic_found"] = found
-    state.process(source if source.endswith("\n") else source + "\n")
-    parser.parse(state)
-    source_starts = [0, *(m.end() for m in re.finditer(r"\n", source))]
-
-    def line_at(position: int) -> int:
-        return bisect_right(source_starts, position) - 1 + skipped
-
+    plain_tables = find_plain_tables(source)
+    found = _ask_mistune(source) if plain_tables is None else _plain_blocks(source, plain_tables)
+    source_starts = [0, *_line_ends(source)]
     headings, tables = [], []
     for start, end, level, title in found:
-        first, last = line_at(start), line_at(max(start, end - 1))
+        first = bisect_right(source_starts, start) - 1 + skipped
+        end_line = bisect_right(source_starts, max(start, end - 1)) + skipped
         if level is None:
-            tables.append(TableBlock(first_line=first, end_line=last + 1))
+            tables.append((first, end_line))
         else:
-            heading = Heading(
-                level=level,
-                title=title,
-                # A heading with an underline has its lines of text above that.
-                first_line=first - title.count("\n"),
-                end_line=last + 1,
-            )
-            headings.append(replace(heading, title=title.strip()))
-    return Outline(text=text, starts=starts, headings=tuple(headings), tables=tuple(tables))
+            # A heading with an underline has its lines of text above that.
+            first -= title.count("\n")
+            heading = Heading(level=level, title=title.strip(), first_line=first, end_line=end_line)
+            headings.append(heading)
+    return Outline(
+        text=text,
+        starts=starts,
+        headings=tuple(headings),
+        tables=tuple(tables),
+        is_plain=plain_tables is not None,
+    )
 
 
 def find_plain_tables(source: str) -> list[tuple[int, int]] | None:
     """Return the spans of a text's tables; None where headings or tables need a closer look."""
     found = list(PLAIN_TABLE.finditer(source)) if "|" in source else []
-    if found:
-        if ODD_SIGN.search(source) or not all(_is_table(match[0]) for match in found):
-            return None
-        rest = PLAIN_TABLE.sub("\n", source)
-    else:
-        rest = source
-    is_plain = (
-        DOUBTFUL_SIGN.search(rest) is None
-        and not any(fence in rest for fence in DOUBTFUL_FENCE)
-        and DOUBTFUL_LINE.search(f"\n{rest}") is None
-    )
-    return [match.span() for match in found] if is_plain else None
+    if found and (ODD_SIGN.search(source) or not all(_is_table(match[0]) for match in found)):
+        return None
+    rest = PLAIN_TABLE.sub("\n", source) if found else source
+    if DOUBTFUL_SIGN.search(rest) or "```" in rest or "~~~" in rest:
+        return None
+    return None if DOUBTFUL_LINE.search(f"\n{rest}") else [match.span() for match in found]
 
 
 def is_plain_row(line: str) -> bool:
@@ -174,34 +147,32 @@ def _is_table(lines: str) -> bool:
         return False  # beyond all measure: it is refused with its line where it is looked at
 
 
-def _plain_tables(
-    source: str, spans: Iterable[tuple[int, int]], first_line: int
-) -> tuple[TableBlock, ...]:
-    found = []
-    line, seen = first_line, 0
-    for start, end in spans:
-        begin = line + source.count("\n", seen, start)
-        line, seen = begin + source.count("\n", start, end), end
-        last = line if source.endswith("\n", start, end) else line + 1
-        found.append(TableBlock(first_line=begin, end_line=last))
-    return tuple(found)
+def _plain_blocks(source: str, tables: Iterable[tuple[int, int]]) -> list[_Found]:
+    found: list[_Found] = [(start, end, None, "") for start, end in tables]
+    marks = HEADING.finditer(f"\n{source}")
+    return found + [(m.start(), m.end() - 1, len(m[1]), m[2]) for m in marks]
 
 
-def _plain_headings(source: str, first_line: int) -> tuple[Heading, ...]:
-    found = []
-    line, seen = first_line, 0
-    for mark in HEADING.finditer(f"\n{source}"):
-        line, seen = line + source.count("\n", seen, mark.start()), mark.start()
-        title = mark[2].strip()
-        found.append(Heading(level=len(mark[1]), title=title, first_line=line, end_line=line + 1))
-    return tuple(found)
+def _ask_mistune(source: str) -> list[_Found]:
+    parser = _parser()
+    state = parser.state_cls()
+    found: list[_Found] = []
+    state.env["mosaic_found"] = found
+    state.process(source if source.endswith("\n") else source + "\n")
+    parser.parse(state)
+    return found
+
+
+def _line_ends(text: str) -> list[int]:
+    """Return where each line ends but the last, its newline included."""
+    *ends, _ = accumulate(map((1).__add__, map(len, text.split("\n"))))
+    return ends
 
 
 def _line_starts(text: str) -> list[int]:
     if len(text) > LARGEST_TEXT:
         raise TableError(f"the text is larger than {LARGEST_TEXT >> 20} MiB", line=1)
-    *ends, _ = accumulate(map((1).__add__, map(len, text.split("\n"))))
-    starts = [len(BOM) if text.startswith(BOM) else 0, *ends]
+    starts = [len(BOM) if text.startswith(BOM) else 0, *_line_ends(text)]
     if starts[-1] != len(text) or len(starts) == 1:
         starts.append(len(text))
     if len(text) > LONGEST_LINE:
@@ -212,49 +183,51 @@ def _line_starts(text: str) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CellSpan:
-    """Where a cell stands in its line: its text, and all that is between its pipes."""
+class Cell:
+    """One cell: its text as meant, where it is written, and all that is between its pipes."""
 
+    text: str
     start: int
     end: int
     raw_start: int
     raw_end: int
 
 
-def split_row(line: str) -> list[CellSpan]:
-    """Return where a table row's cells stand in its line (or raise TableError).
+def split_row(line: str, offset: int = 0) -> list[Cell]:
+    """Return the cells of a table's row that begins at an offset (or raise TableError).
 
     As GFM says, only a backslash protects a pipe, also inside inline code.
     """
     pipes = [found.start() for found in UNESCAPED_PIPE.finditer(line)]
     if len(pipes) > MOST_COLUMNS:
         raise TableError(f"a table row has more than {MOST_COLUMNS:,} columns")
-    edges = [-1, *pipes, len(line)]
-    spans = [(edges[n] + 1, edges[n + 1]) for n in range(len(edges) - 1)]
-    if len(spans) > 1 and not line[spans[0][0] : spans[0][1]].strip():
+    spans = list(pairwise([-1, *pipes, len(line)]))
+    if len(spans) > 1 and not line[: spans[0][1]].strip():
         spans = spans[1:]
-    if len(spans) > 1 and not line[spans[-1][0] : spans[-1][1]].strip():
+    if len(spans) > 1 and not line[spans[-1][0] + 1 :].strip():
         spans = spans[:-1]
-    return [_cell_span(line, start, end) for start, end in spans]
-
-
-def _cell_span(line: str, start: int, end: int) -> CellSpan:
-    text = line[start:end]
-    left = len(text) - len(text.lstrip(" \t"))
-    if left == len(text):
-        at = start + min(1, len(text))  # an empty cell is written behind its first blank
-        return CellSpan(start=at, end=at, raw_start=start, raw_end=end)
-    return CellSpan(
-        start=start + left, end=start + len(text.rstrip(" \t")), raw_start=start, raw_end=end
-    )
+    cells = []
+    for before, raw_end in spans:
+        raw_start = before + 1
+        raw = line[raw_start:raw_end]
+        text = raw.strip(" \t")
+        # An empty cell is written behind its first blank.
+        start = raw_start + (len(raw) - len(raw.lstrip(" \t")) if text else min(1, len(raw)))
+        cell = Cell(
+            text=text.replace("\\|", "|"),
+            start=offset + start,
+            end=offset + start + len(text),
+            raw_start=offset + raw_start,
+            raw_end=offset + raw_end,
+        )
+        cells.append(cell)
+    return cells
 
 
 def is_delimiter_row(line: str, columns: int) -> bool:
     """Tell whether a line is the row of dashes under a header of so many columns."""
-    spans = split_row(line)
-    return len(spans) == columns and all(
-        DELIMITER_CELL.fullmatch(line[span.start : span.end]) for span in spans
-    )
+    cells = split_row(line)
+    return len(cells) == columns and all(DELIMITER_CELL.fullmatch(cell.text) for cell in cells)
 
 
 class PlainHeadings:
@@ -288,7 +261,7 @@ def _parser() -> Any:
             end = super().parse_atx_heading(m, state)
             if state.parent is None:
                 token = state.last_token()
-                _record(state, m.start(), end, int(token["attrs"]["level"]), token["text"].strip())
+                _record(state, m.start(), end, token["text"].strip())
             return end
 
         def parse_setex_heading(self, m: re.Match[str], state: Any) -> int | None:
@@ -296,8 +269,7 @@ def _parser() -> Any:
             above = token["text"] if token and token["type"] == "paragraph" else None
             end = super().parse_setex_heading(m, state)
             if above is not None and state.parent is None and token["type"] == "heading":
-                lines = above.rstrip("\n") + "\n"
-                _record(state, m.start(), end or m.end(), int(token["attrs"]["level"]), lines)
+                _record(state, m.start(), end or m.end(), above.rstrip("\n") + "\n")
             return end
 
         def parse_table(self, m: re.Match[str], state: Any) -> int | None:
@@ -311,7 +283,7 @@ def _parser() -> Any:
                 other = others.match(state.src, m.start())
                 return self.parse_method(other, state) if other else None
             state.append_token({"type": "blank_line"})
-            _record(state, m.start(), end, None, "")
+            _record(state, m.start(), end, "")
             return end
 
     parser = Recorder(max_nested_level=4)
@@ -325,20 +297,16 @@ def _parser() -> Any:
     return parser
 
 
-def _record(state: Any, start: int, end: int, level: int | None, title: str) -> None:
+def _record(state: Any, start: int, end: int, title: str) -> None:
+    level = state.last_token().get("attrs", {}).get("level")
     state.env["mosaic_found"].append((start, end, level, title))
-
-
-@cache
-def _other_block() -> re.Pattern[str]:
-    return re.compile(OTHER_BLOCK, re.IGNORECASE)
 
 
 def _end_of_table(source: str, start: int) -> int | None:
     header_end = source.index("\n", start)
     delimiter_end = source.find("\n", header_end + 1)
     header, delimiter = source[start:header_end], source[header_end + 1 : delimiter_end]
-    is_other = _other_block().match
+    is_other = re.compile(OTHER_BLOCK, re.IGNORECASE).match
     if is_other(header) or not is_delimiter_row(delimiter, len(split_row(header))):
         return None
     position = delimiter_end + 1

@@ -28,11 +28,11 @@ class Block:
     """Where a text's front matter stands."""
 
     start: int
-    """Offset of the first character between the fences."""
+    """The first character between the fences."""
     end: int
-    """Offset of the closing fence."""
+    """The closing fence."""
     body_start: int
-    """Offset of the first character after the closing fence's line."""
+    """The first character after the closing fence's line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,19 +71,15 @@ class FrontMatter:
 
 
 def find_block(text: str) -> Block | None:
-    """Return where the front matter stands; None when the text begins with none.
-
-    Raises FrontMatterError.
-    """
+    """Return where the front matter stands; None when there is none (or FrontMatterError)."""
     start = len(BOM) if text.startswith(BOM) else 0
     opening = OPENING.match(text, start)
     if opening is None:
         return None
     closing = CLOSING.search(text, opening.end())
     if closing is None:
-        raise FrontMatterError(
-            "the front matter is never closed", line=1, hint="end it with a line `---`"
-        )
+        message = "the front matter is never closed"
+        raise FrontMatterError(message, line=1, hint="end it with a line `---`")
     if closing.start() - opening.end() > LARGEST_BLOCK:
         raise FrontMatterError(f"the front matter is larger than {LARGEST_BLOCK >> 10} KiB", line=1)
     rest = text.find("\n", closing.start())

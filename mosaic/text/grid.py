@@ -6,53 +6,31 @@ A short row has fewer cells than the table has columns; what a long one has beyo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mosaic.errors import TableError
 from mosaic.records import dataclass
-from mosaic.text.blocks import MOST_COLUMNS, Outline, outline, split_row
+from mosaic.text.blocks import MOST_COLUMNS, Cell, Outline, outline, split_row
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
-    from mosaic.text.blocks import CellSpan
+    from collections.abc import Iterator, Sequence
 
 MOST_CELLS = 400_000
 SHORTEST_DASHES = 3
 COLUMN_NAMES = {
-    "id": "id",
-    "task": "id",
-    "taskid": "id",
-    "#": "id",
-    "status": "status",
-    "state": "status",
-    "milestone": "milestone",
-    "title": "title",
-    "description": "title",
-    "dependson": "depends_on",
-    "dependencies": "depends_on",
-    "pr": "pr",
-    "notes": "notes",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One cell: its text as meant, and where it is written."""
-
-    text: str
-    start: int
-    end: int
-    raw_start: int
-    raw_end: int
-    """What is between its pipes, blanks and all."""
+    "id": "id", "task": "id", "taskid": "id", "#": "id",
+    "status": "status", "state": "status",
+    "title": "title", "description": "title",
+    "dependson": "depends_on", "dependencies": "depends_on",
+    "milestone": "milestone", "pr": "pr", "notes": "notes",
+}  # fmt: skip
 
 
 class Row:
     """One row. A short row has fewer cells than the table has columns."""
-
-    __slots__ = ("_cells", "_source", "end", "line", "start", "texts")
 
     def __init__(self, *, line: int, start: int, end: int, source: str) -> None:
         self.line = line
@@ -63,30 +41,18 @@ class Row:
         self.texts = row_texts(source)
         """The texts of its cells."""
         self._source = source
-        self._cells: tuple[Cell, ...] | None = None
 
-    @property
-    def cells(self) -> tuple[Cell, ...]:
+    @cached_property
+    def cells(self) -> list[Cell]:
         """Its cells, and where they are written: looked for only when a row is edited."""
-        if self._cells is None:
-            self._cells = tuple(
-                Cell(
-                    text=_unescaped(self._source[span.start : span.end]),
-                    start=self.start + span.start,
-                    end=self.start + span.end,
-                    raw_start=self.start + span.raw_start,
-                    raw_end=self.start + span.raw_end,
-                )
-                for span in split_row(self._source)
-            )
-        return self._cells
+        return split_row(self._source, self.start)
 
     def get(self, column: int) -> str:
         """Return the text in a column by its number; empty where the row is too short."""
         return self.texts[column] if column < len(self.texts) else ""
 
 
-class Rows(Sequence[Row]):
+class Rows:
     """The rows of a table, each made when somebody asks for it."""
 
     def __init__(self, shape: Outline, first: int, end: int) -> None:
@@ -94,25 +60,23 @@ class Rows(Sequence[Row]):
         self._first = first
         self._made: list[Row | None] = [None] * (end - first)
 
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, index: int) -> Row:
+        row = self._made[index]
+        if row is None:
+            number = self._first + index % len(self._made)
+            row = self._made[index] = _row(self._shape, number)
+        return row
+
     def on_line(self, line: int) -> Row | None:
         """Return the row on a 1-based line of the text."""
         number = line - 1 - self._first
         return self[number] if 0 <= number < len(self) else None
-
-    def __len__(self) -> int:
-        return len(self._made)
-
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        row = self._made[index]
-        if row is None:
-            row = self._made[index] = _row(self._shape, self._first + index % len(self._made))
-        return row
 
     def refuse_excess(self) -> None:
         """Refuse more cells than anybody writes."""
@@ -121,13 +85,9 @@ class Rows(Sequence[Row]):
         pipes = [line.count("|") for line in lines]
         if max(pipes) < MOST_COLUMNS and sum(pipes) + len(lines) < MOST_CELLS:
             return
-        cells = 0
-        for row in self:
-            cells += len(row.texts)
-            if cells > MOST_CELLS:
-                raise TableError(
-                    f"the table has more than {MOST_CELLS:,} cells", line=self._first - 1
-                )
+        if sum(len(row.texts) for row in self) > MOST_CELLS:
+            message = f"the table has more than {MOST_CELLS:,} cells"
+            raise TableError(message, line=self._first - 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,17 +110,16 @@ class Table:
     """Whether each of its lines begins with a pipe, and nothing stands right around it."""
 
     def values(self, row: Row) -> dict[str, str]:
-        """Return a row's texts by column; every column is there."""
-        return {name: row.get(number) for number, name in enumerate(self.columns)}
+        """Return a row's texts by column; a short row has the other cells empty."""
+        cells = dict.fromkeys(self.columns, "")
+        cells.update(zip(self.columns, row.texts, strict=False))
+        return cells
 
 
 def find_tables(text: str) -> tuple[Table, ...]:
-    """Return all top-level tables of a text; front matter at its beginning is passed over.
-
-    Raises TableError.
-    """
+    """Return all top-level tables of a text behind its front matter (or raise TableError)."""
     shape = outline(text, offset=body_offset(text))
-    return tuple(_table(shape, block.first_line, block.end_line) for block in shape.tables)
+    return tuple(_table(shape, first, end) for first, end in shape.tables)
 
 
 def find_tasks_table(text: str) -> Table | None:
@@ -180,11 +139,6 @@ def find_tasks_table(text: str) -> Table | None:
     return None
 
 
-def row_by_line(table: Table, line: int) -> Row | None:
-    """Return the row on a line."""
-    return table.rows.on_line(line)
-
-
 def canonical_columns(headers: Sequence[str]) -> tuple[str, ...]:
     """Return canonical names for headers; of two alike the first wins."""
     names: list[str] = []
@@ -198,26 +152,18 @@ def canonical_columns(headers: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def escape_cell(value: str) -> str:
-    """Return a value as a cell holds it: only a backslash protects a pipe."""
-    return value.replace("|", "\\|")
-
-
 def _table(shape: Outline, first: int, end: int) -> Table:
     header_start, header_end = shape.span(first)
     header = shape.text[header_start:header_end]
-    spans = split_row(header)
-    headers = tuple(_unescaped(header[span.start : span.end]) for span in spans)
     below_start, below_end = shape.span(first + 1)
-    below = shape.text[below_start:below_end]
-    widths = _kept_widths(header, spans, below)
+    headers = tuple(cell.text for cell in split_row(header))
     rows = Rows(shape, first + 2, end)
     rows.refuse_excess()
     return Table(
         line=first + 1,
         headers=headers,
         columns=canonical_columns(headers),
-        widths=widths,
+        widths=_kept_widths(header, shape.text[below_start:below_end]),
         rows=rows,
         header_line=(header_start, header_end),
         end=shape.span(end - 1)[1],
@@ -225,7 +171,7 @@ def _table(shape: Outline, first: int, end: int) -> Table:
     )
 
 
-def _kept_widths(header: str, spans: Sequence[CellSpan], below: str) -> tuple[int | None, ...]:
+def _kept_widths(header: str, below: str) -> tuple[int | None, ...]:
     """Return the columns' widths where somebody aligned the table; chance looks alike.
 
     A header as wide as its dashes proves nothing: `own` and `---` are. Somebody
@@ -233,12 +179,11 @@ def _kept_widths(header: str, spans: Sequence[CellSpan], below: str) -> tuple[in
     """
     widths: list[int | None] = []
     aligned = False
-    for over, under in zip(spans, split_row(below), strict=True):
-        width = _width(header, over)
-        same = width == _width(below, under)
+    for over, under in zip(split_row(header), split_row(below), strict=True):
+        width = display_width(header[over.raw_start : over.raw_end])
+        same = width == under.raw_end - under.raw_start
         widths.append(width if same else None)
-        dashes = under.end - under.start
-        aligned |= same and (dashes > SHORTEST_DASHES or over.raw_end - over.end > 1)
+        aligned |= same and (len(under.text) > SHORTEST_DASHES or over.raw_end - over.end > 1)
     return tuple(widths) if aligned else (None,) * len(widths)
 
 
@@ -254,7 +199,7 @@ def _row(shape: Outline, number: int) -> Row:
 def row_texts(line: str) -> list[str]:
     """Return the texts of a row's cells, as `split_row` finds them (or raise TableError)."""
     if "\\" in line:
-        return [_unescaped(line[span.start : span.end]) for span in split_row(line)]
+        return [cell.text for cell in split_row(line)]
     parts = line.split("|")
     if len(parts) > MOST_COLUMNS + 1:
         raise TableError(f"a table row has more than {MOST_COLUMNS:,} columns")
@@ -263,11 +208,3 @@ def row_texts(line: str) -> list[str]:
     if len(parts) > 1 and not parts[-1].strip():
         del parts[-1]
     return [part.strip(" \t") for part in parts]
-
-
-def _unescaped(text: str) -> str:
-    return text.replace("\\|", "|")
-
-
-def _width(line: str, span: CellSpan) -> int:
-    return display_width(line[span.raw_start : span.raw_end])

@@ -73,10 +73,7 @@ class GuardedHandler(YAMLHandler):
 
 
 def compose(source: str, first_line: int) -> YamlNode | None:
-    """Return the YAML nodes of the text between the fences; None when it holds nothing.
-
-    Raises FrontMatterError.
-    """
+    """Return the YAML nodes of the text between the fences, if any (or FrontMatterError)."""
     refuse_dangerous_text(source, first_line)
     try:
         if may_hold_references(source):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import EditRefusedError, MissionFileError
-from mosaic.records import dataclass
 from mosaic.text.lines import BOM, line_of, newline_of, splice
 from mosaic.text.strict_json import parse_json_document, skip_blanks
 
@@ -22,22 +22,17 @@ __all__ = ["append_json", "parse_json_document", "set_json"]
 DECODER = json.JSONDecoder()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Member:
-    """One member of an object or item of an array, with its spans."""
+class _Member(NamedTuple):
+    """One member of an object or item of an array; begins with its key, if it has one."""
 
     key: str | int
     start: int
-    """Where its key begins, or its value where there is none."""
     value_start: int
     value_end: int
 
 
 def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
-    """Return a document with the value at a path set; a missing last key is added at the end.
-
-    Raises EditRefusedError.
-    """
+    """Return a document with a value set; a missing last key is added (or EditRefusedError)."""
     before = parse_json_document(text)
     if not path:
         raise EditRefusedError("no key is named")
@@ -48,7 +43,7 @@ def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     if found is not None:
         old = text[found.value_start : found.value_end]
         inline = old[0] in "[{" and "\n" not in old and len(old) > len("[]")
-        new = _dump(text, value, found.start, inline=inline)
+        new = _dump(text, value, None if inline else _indent_at(text, found.start))
         edited = splice(text, found.value_start, found.value_end, new)
     elif isinstance(key, str) and text[start] == "{":
         prefix = f"{json.dumps(key, ensure_ascii=False)}: "
@@ -59,14 +54,11 @@ def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
 
 
 def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
-    """Return a document with an item added to the array at a path, which is made if missing.
-
-    Raises EditRefusedError.
-    """
-    before = parse_json_document(text)
+    """Return a document with an item added to an array, which may be new (or EditRefusedError)."""
+    before: Any = parse_json_document(text)
     try:
-        old = _value_at(before, path)
-    except LookupError:
+        old: Any = reduce(lambda owner, key: owner[key], path, before)
+    except (LookupError, TypeError):
         old = None
     if old is None:
         return set_json(text, path, [value])
@@ -77,17 +69,12 @@ def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     return _verified(before, edited, path, [*old, value])
 
 
-def _value_at(data: Any, path: Sequence[str | int]) -> Any:
-    for key in path:
-        fits = isinstance(data, list) if isinstance(key, int) else isinstance(data, dict)
-        if not fits:
-            raise LookupError(key)
-        data = data[key]
-    return data
+def _beginning(text: str) -> int:
+    return skip_blanks(text, len(BOM) if text.startswith(BOM) else 0)
 
 
 def _span(text: str, path: Sequence[str | int]) -> tuple[int, int]:
-    start = skip_blanks(text, len(BOM) if text.startswith(BOM) else 0)
+    start = _beginning(text)
     end = DECODER.raw_decode(text, start)[1]
     for key in path:
         found = next((m for m in _members(text, start) if m.key == key), None)
@@ -110,7 +97,7 @@ def _members(text: str, start: int) -> list[_Member]:
             key, position = DECODER.raw_decode(text, position)
             position = skip_blanks(text, skip_blanks(text, position) + 1)
         end = DECODER.raw_decode(text, position)[1]
-        members.append(_Member(key=key, start=first, value_start=position, value_end=end))
+        members.append(_Member(key, first, position, end))
         position = skip_blanks(text, end)
         if text[position] == ",":
             position = skip_blanks(text, position + 1)
@@ -121,35 +108,26 @@ def _add_member(
     text: str, span: tuple[int, int], members: list[_Member], value: JsonValue, prefix: str
 ) -> str:
     start, end = span
-    newline = newline_of(text)
-    if not members:
-        if "\n" not in text.strip():
-            new = f"{prefix}{_dump(text, value, start, inline=True)}"
-            return splice(text, start + 1, end - 1, new)
-        outer = _indent_at(text, start)
-        inner = outer + _indent_unit(text)
-        new = f"{newline}{inner}{prefix}{_dump_at(text, value, inner)}{newline}{outer}"
-        return splice(text, start + 1, end - 1, new)
-    between = text[start + 1 : members[0].start]
-    if "\n" in between:
-        inner = between.rpartition("\n")[2]
-        new = f",{newline}{inner}{prefix}{_dump_at(text, value, inner)}"
+    if members:
+        between = text[start + 1 : members[0].start]
+        indent = between.rpartition("\n")[2] if "\n" in between else None
     else:
-        new = f", {prefix}{_dump(text, value, start, inline=True)}"
-    at = members[-1].value_end
-    return splice(text, at, at, new)
+        is_inline = "\n" not in text.strip()
+        indent = None if is_inline else _indent_at(text, start) + _indent_unit(text)
+    lead = "" if indent is None else newline_of(text) + indent
+    new = f"{lead}{prefix}{_dump(text, value, indent)}"
+    if members:
+        at = members[-1].value_end
+        return splice(text, at, at, f",{new}" if lead else f", {new}")
+    trail = newline_of(text) + _indent_at(text, start) if lead else ""
+    return splice(text, start + 1, end - 1, new + trail)
 
 
-def _dump(text: str, value: JsonValue, at: int, *, inline: bool) -> str:
-    if inline:
-        return json.dumps(value, ensure_ascii=False)
-    return _dump_at(text, value, _indent_at(text, at))
-
-
-def _dump_at(text: str, value: JsonValue, indent: str) -> str:
-    unit = _indent_unit(text) if "\n" in text.strip() else None
+def _dump(text: str, value: JsonValue, indent: str | None) -> str:
+    """Return a value as it is written at an indent; None: on one line."""
+    unit = _indent_unit(text) if indent is not None and "\n" in text.strip() else None
     dumped = json.dumps(value, ensure_ascii=False, indent=unit)
-    return dumped.replace("\n", newline_of(text) + indent)
+    return dumped.replace("\n", f"{newline_of(text)}{indent}")
 
 
 def _indent_at(text: str, offset: int) -> str:
@@ -186,7 +164,7 @@ class Lines:
         self._text = text
         self._starts: dict[tuple[int, str | int | None], int] = {}
         self._breaks = [found.start() for found in re.finditer("\n", text)]
-        self._note(data, skip_blanks(text, len(BOM) if text.startswith(BOM) else 0))
+        self._note(data, _beginning(text))
 
     def _note(self, owner: Any, start: int) -> None:
         self._starts[id(owner), None] = start

@@ -1,14 +1,20 @@
-"""What every editor of text shares: newline style, line numbers, splicing."""
+"""What every reader and editor of text shares: newlines, line numbers, splicing, git's marks."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from mosaic.errors import MergeConflictError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BOM = "\ufeff"
+_OPENING = "<<<<<<< "
+_SEPARATOR = "======="
+_CLOSING = ">>>>>>> "
+_FENCE = r" {0,3}(`{3,}|~{3,})"
 
 
 def newline_of(text: str) -> str:
@@ -88,3 +94,30 @@ def without_comments(text: str) -> str:
         pieces += (text[at:start], re.sub(r"[^\n]", " ", text[start:end]))
         at = end
     return "".join((*pieces, text[at:]))
+
+
+def refuse_conflict(text: str, path: str | None = None) -> None:
+    """Make sure that a file holds no merge that is not resolved.
+
+    Only all three marks in their order are one: a line of `=` alone underlines a heading, and
+    what stands in a fenced block shows how such marks look.
+    """
+    if _OPENING not in text or _CLOSING not in text:
+        return
+    opened = separated = 0
+    fence = ""
+    for number, end_and_all in enumerate(text.split("\n"), 1):
+        line = end_and_all.rstrip("\r")
+        if opened:
+            if line == _SEPARATOR:
+                separated = number
+            elif line.startswith(_CLOSING) and separated:
+                error = MergeConflictError(opened, number, line.removeprefix(_CLOSING))
+                raise error if path is None else error.at(path)
+        elif found := re.match(_FENCE, line):
+            if not fence:
+                fence = found[1]
+            elif line.strip().startswith(fence) and not line.strip(" " + fence[0]):
+                fence = ""
+        if line.startswith(_OPENING) and not fence:
+            opened, separated = number, 0

@@ -11,18 +11,11 @@ from functools import lru_cache
 
 from mosaic.errors import BrokenFileError, EditRefusedError, TableError
 from mosaic.records import dataclass
-from mosaic.text.blocks import Heading, Outline, outline
+from mosaic.text.blocks import Outline, outline
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import line_end, newline_of, splice, without_comments
 
-HANDOFF_SECTIONS = (
-    "files_changed",
-    "commands_run",
-    "result",
-    "risks",
-    "next_handoff",
-    "notes",
-)
+HANDOFF_SECTIONS = ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes")
 PLACEHOLDERS = frozenset({"", "-", "todo", "tbd", "to be filled", "待填写"})
 BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])(?:\s+\[[ xX]\])?(?:\s+|$)")
 LIST_LINE = re.compile(r"[-*+] ")
@@ -37,12 +30,9 @@ class Section:
 
     name: str
     """Canonical for the six of the handoff, else the heading as written."""
-    title: str
-    """The heading as written."""
     line: int
     """1-based line of the heading."""
     heading_start: int
-    """Where the heading's line begins."""
     start: int
     """Where its content begins: the line after the heading."""
     end: int
@@ -60,12 +50,22 @@ class Criterion:
 
 
 def find_sections(text: str) -> tuple[Section, ...]:
-    """Return all sections of a text; front matter at its beginning is passed over.
-
-    Raises BrokenFileError.
-    """
+    """Return all sections of a text behind its front matter (or raise BrokenFileError)."""
     shape = _shape(text, body_offset(text))
-    return tuple(_section(shape, heading, end) for heading, end in _spans(shape))
+    limits = [heading for heading in shape.headings if heading.level <= SECTION_LEVEL]
+    ends = [*(shape.starts[heading.first_line] for heading in limits[1:]), len(text)]
+    return tuple(
+        Section(
+            name=canonical_name(heading.title),
+            line=heading.first_line + 1,
+            heading_start=shape.starts[heading.first_line],
+            start=shape.starts[heading.end_line],
+            end=end,
+            content=text[shape.starts[heading.end_line] : end].strip(),
+        )
+        for heading, end in zip(limits, ends, strict=False)
+        if heading.level == SECTION_LEVEL
+    )
 
 
 @lru_cache
@@ -84,13 +84,9 @@ def section_text(text: str, name: str) -> str | None:
 def handoff_texts(text: str) -> dict[str, str]:
     """Return the six handoff sections; one that says nothing is empty."""
     found: dict[str, str] = dict.fromkeys(HANDOFF_SECTIONS, "")
-    shape = _shape(text, body_offset(text))
-    for heading, end in _spans(shape):
-        name = canonical_name(heading.title)
-        if found.get(name) == "":
-            content = text[shape.starts[heading.end_line] : end].strip()
-            if content and not is_placeholder(content):
-                found[name] = content
+    for section in find_sections(text):
+        if found.get(section.name) == "" and not is_placeholder(section.content):
+            found[section.name] = section.content
     return found
 
 
@@ -112,10 +108,7 @@ def is_placeholder(content: str) -> bool:
 
 
 def set_section(text: str, name: str, content: str) -> str:
-    """Return a text with one section's content replaced; the heading is added when missing.
-
-    Raises EditRefusedError.
-    """
+    """Return a text with a section replaced, or added when missing (or EditRefusedError)."""
     new = _lines(text, content)
     section = _find(text, name)
     if section is None:
@@ -129,10 +122,7 @@ def set_section(text: str, name: str, content: str) -> str:
 
 
 def append_section(text: str, name: str, content: str) -> str:
-    """Return a text with lines added at the end of a section; a placeholder is replaced.
-
-    Raises EditRefusedError.
-    """
+    """Return a text with lines added to a section; a placeholder goes (or EditRefusedError)."""
     section = _find(text, name)
     if section is None or is_placeholder(section.content):
         return set_section(text, name, content)
@@ -176,39 +166,13 @@ def _shape(text: str, offset: int) -> Outline:
         raise BrokenFileError(error.message, line=error.line) from None
 
 
-def _spans(shape: Outline) -> list[tuple[Heading, int]]:
-    limits = [heading for heading in shape.headings if heading.level <= SECTION_LEVEL]
-    ends = [shape.starts[heading.first_line] for heading in limits[1:]] + [len(shape.text)]
-    return [
-        (heading, end)
-        for heading, end in zip(limits, ends, strict=False)
-        if heading.level == SECTION_LEVEL
-    ]
-
-
-def _section(shape: Outline, heading: Heading, end: int) -> Section:
-    start = shape.starts[heading.end_line]
-    return Section(
-        name=canonical_name(heading.title),
-        title=heading.title,
-        line=heading.first_line + 1,
-        heading_start=shape.starts[heading.first_line],
-        start=start,
-        end=end,
-        content=shape.text[start:end].strip(),
-    )
-
-
 def _find(text: str, name: str) -> Section | None:
     wanted = canonical_name(name)
     return next((s for s in find_sections(text) if s.name == wanted), None)
 
 
 def _lines(text: str, content: str) -> str:
-    """Return content in the text's own newlines, without blank lines around it.
-
-    Raises EditRefusedError.
-    """
+    """Return content in the text's own newlines, trimmed (or raise EditRefusedError)."""
     lines = re.sub(r"\A(?:[ \t]*\n)+", "", content.replace("\r\n", "\n")).rstrip()
     headings = _shape(f"{lines}\n\n## end\n", 0).headings
     if any(heading.level <= SECTION_LEVEL for heading in headings[:-1]):
@@ -262,18 +226,15 @@ def _with_new_section(text: str, name: str, new: str) -> str:
     blank = newline if new and _blank_after_headings(text) else ""
     rank = HANDOFF_SECTIONS.index(name) if name in HANDOFF_SECTIONS else len(HANDOFF_SECTIONS)
     later = HANDOFF_SECTIONS[rank + 1 :]
-    following = next((s for s in find_sections(text) if s.name in later), None)
+    starts = (s.heading_start for s in find_sections(text) if s.name in later)
+    at = next(starts, len(text))
     written = f"## {name}{newline}{blank}{new}" + (newline if new else "")
-    if following is not None:
-        at = following.heading_start
-        parted = re.search(r"\n\r?\n\Z", text[:at])
-        return splice(text, at, at, written + (newline if parted else ""))
-    if not text:
-        return written
-    if not text.endswith("\n"):  # and it goes on ending without one
+    is_parted = text[:at].endswith(("\n\n", "\n\r\n"))
+    if at < len(text):
+        return splice(text, at, at, written + (newline if is_parted else ""))
+    if text and not text.endswith("\n"):  # and it goes on ending without one
         return f"{text}{newline * 2}{written.rstrip()}"
-    gap = "" if re.search(r"\n\r?\n\Z", text) else newline
-    return f"{text}{gap}{written}"
+    return f"{text}{'' if is_parted or not text else newline}{written}"
 
 
 def _verified(before: str, after: str, name: str, content: str) -> str:
@@ -289,10 +250,8 @@ def _verified(before: str, after: str, name: str, content: str) -> str:
             old[place] = new[place]
         if old == new:
             return after
-    raise EditRefusedError(
-        f"section `{wanted}` cannot be set without changing anything else",
-        hint="edit it by hand",
-    )
+    message = f"section `{wanted}` cannot be set without changing anything else"
+    raise EditRefusedError(message, hint="edit it by hand")
 
 
 def _same_text(one: str, other: str) -> bool:

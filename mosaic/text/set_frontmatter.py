@@ -97,11 +97,8 @@ class _Editor:
 
     def edit(self, key: str, value: str | list[str] | None) -> str:
         if self._root is not None and self._root.flow_style:
-            raise EditRefusedError(
-                "the front matter is one `{…}`",
-                line=2,
-                hint="write one `key: value` a line",
-            )
+            message = "the front matter is one `{…}`"
+            raise EditRefusedError(message, line=2, hint="write one `key: value` a line")
         pair = next((pair for pair in self._pairs if pair[0].value == key), None)
         if pair is None:
             return self._text if value is None else self._add(key, value)
@@ -111,24 +108,29 @@ class _Editor:
             return self._set_scalar(*pair, value)
         return self._set_list(*pair, value)
 
-    # -- scalars
-
     def _set_scalar(self, key: YamlNode, node: YamlNode, value: str) -> str:
-        if is_nothing(node):
-            return self._fill(key, quote_scalar(value))
-        if self._has_own_lines(node):
-            return self._replace_lines(key, node, quote_scalar(value))
+        if node.id != "scalar" or is_nothing(node) or self._has_own_lines(node):
+            return self._write(key, node, quote_scalar(value))
         start, end = self._placed.start(node), self._placed.end(node)
-        if node.id != "scalar":
-            return splice(self._text, start, end, quote_scalar(value))
         if not value and not node.style and self._text[self._colon(key) + 1 : start] == " ":
             return splice(self._text, start - 1, end, "")  # `key:` is how an empty value looks
         return splice(self._text, start, end, quote_scalar(value, node))
 
-    def _has_own_lines(self, node: YamlNode) -> bool:
+    def _write(self, key: YamlNode, node: YamlNode, new: str) -> str:
+        """Write something else where a value stands; what follows on its key's line stays."""
+        end = self._placed.end(node)
+        if not is_nothing(node) and not self._has_own_lines(node):
+            return splice(self._text, self._placed.start(node), end, new)
+        colon = self._colon(key)
+        if is_nothing(node):
+            return splice(self._text, colon + 1, colon + 1, f" {new}")
+        head = self._text[colon + 1 : line_end(self._text, colon)].rstrip("\r\n")
         if node.id == "scalar":
-            return node.style in ("|", ">")
-        return not node.flow_style
+            head = head.lstrip(" \t").lstrip("|>+-0123456789")
+        return splice(self._text, colon + 1, end, f" {new}{head}")
+
+    def _has_own_lines(self, node: YamlNode) -> bool:
+        return node.style in ("|", ">") if node.id == "scalar" else not node.flow_style
 
     def _colon(self, key: YamlNode) -> int:
         end = self._placed.end(key)
@@ -140,19 +142,6 @@ class _Editor:
                 hint=f"write it as `{key.value}: value`",
             )
         return colon.end() - 1
-
-    def _fill(self, key: YamlNode, new: str) -> str:
-        at = self._colon(key) + 1
-        return splice(self._text, at, at, f" {new}")
-
-    def _replace_lines(self, key: YamlNode, node: YamlNode, new: str) -> str:
-        colon = self._colon(key)
-        head = self._text[colon + 1 : line_end(self._text, colon)].rstrip("\r\n")
-        if node.id == "scalar":
-            head = head.lstrip(" \t").lstrip("|>+-0123456789")
-        return splice(self._text, colon + 1, self._placed.end(node), f" {new}{head}")
-
-    # -- lists
 
     def _set_list(self, key: YamlNode, node: YamlNode, items: list[str]) -> str:
         one = items[0] if len(items) == 1 else ""
@@ -166,17 +155,12 @@ class _Editor:
                 edits = block_list_edits(self._placed, node, items) if items else None
             if edits is not None:
                 return splice_all(self._text, edits)
-        if not items or self._prefers_flow():
-            new = self._flow_list(items)
-            if is_nothing(node):
-                return self._fill(key, new)
-            if self._has_own_lines(node):
-                return self._replace_lines(key, node, new)
-            return splice(self._text, self._placed.start(node), self._placed.end(node), new)
-        return self._begin_block(key, node, items)
+        new = self._new_list(items)
+        if new.startswith(" "):
+            return self._write(key, node, new[1:])
+        return self._begin_block(key, node, new)
 
-    def _begin_block(self, key: YamlNode, node: YamlNode, items: list[str]) -> str:
-        lines = self._block_list(items)
+    def _begin_block(self, key: YamlNode, node: YamlNode, lines: str) -> str:
         colon = self._colon(key)
         if not is_nothing(node) and self._has_own_lines(node):
             return splice(self._text, colon + 1, self._placed.end(node), lines)
@@ -186,36 +170,20 @@ class _Editor:
         at = colon + 1 + len(text[colon + 1 : line_end(text, colon)].rstrip("\r\n"))
         return splice(text, at, at, lines)
 
-    def _flow_list(self, items: list[str]) -> str:
-        return f"[{', '.join(quote_scalar(item, flow=True) for item in items)}]"
-
-    def _block_list(self, items: list[str]) -> str:
-        indent = next(
-            (
-                " " * int(value.start_mark.column)
-                for _, value in self._pairs
-                if value.id == "sequence" and not value.flow_style and value.value
-            ),
-            self._indent() + "  ",
-        )
+    def _new_list(self, items: list[str]) -> str:
+        """Return a list as it stands behind its key's colon, in the style of the others."""
+        lists = [value for _, value in self._pairs if value.id == "sequence" and value.value]
+        blocks = [value for value in lists if not value.flow_style]
+        if not items or (lists and not blocks):
+            return f" [{', '.join(quote_scalar(item, flow=True) for item in items)}]"
+        indent = " " * int(blocks[0].start_mark.column) if blocks else self._indent() + "  "
         return "".join(f"{self._newline}{indent}- {quote_scalar(item)}" for item in items)
-
-    def _prefers_flow(self) -> bool:
-        styles = [v.flow_style for _, v in self._pairs if v.id == "sequence" and v.value]
-        return bool(styles) and all(styles)
-
-    # -- whole keys
 
     def _indent(self) -> str:
         return " " * int(self._root.start_mark.column) if self._root is not None else ""
 
     def _add(self, key: str, value: str | list[str]) -> str:
-        if isinstance(value, str):
-            new = f" {quote_scalar(value)}"
-        elif not value or self._prefers_flow():
-            new = f" {self._flow_list(value)}"
-        else:
-            new = self._block_list(value)
+        new = f" {quote_scalar(value)}" if isinstance(value, str) else self._new_list(value)
         at = self._place_for(key)
         written = f"{self._indent()}{quote_scalar(key)}:{new}{self._newline}"
         return splice(self._text, at, at, written)

@@ -8,8 +8,7 @@ from math import isfinite
 from typing import Any
 
 from mosaic.errors import MissionFileError
-from mosaic.text.conflict_markers import refuse_conflict
-from mosaic.text.lines import BOM, line_of
+from mosaic.text.lines import BOM, line_of, refuse_conflict
 
 DEEPEST = 100
 LARGEST = 32 << 20
@@ -19,6 +18,7 @@ BLANKS = re.compile(r"[ \t\r\n]*")
 # closed would be looked through again from each of its quotes.
 STRING = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
 STRING_OR_BRACKET = re.compile(rf"{STRING}|[\[{{\]}}]", re.DOTALL)
+TRAILING_COMMA = re.compile(r",\s*[}\]]")
 HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 HALF = re.compile(r"[\ud800-\udfff]")
 
@@ -37,30 +37,18 @@ def parse_json_document(text: str) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         refuse_conflict(text)
-        comma = _last_comma(source, error.pos)
-        place = error.pos if comma is None else comma
-        words = error.msg if comma is None else "a comma before the closing bracket"
-        raise _fault(
-            source,
-            place,
-            "the file is not JSON",
-            detail=words,
-            hint=_likely_cause(source, comma),
-        ) from None
+        raise _not_json(source, error) from None
     except _DuplicateKeyError as error:
-        first, second = _places_of_twin(source, error.key)
-        raise _fault(
-            source,
-            second,
-            f"`{error.key}` is there twice in one object",
-            detail=f"also at line {line_of(source, first)}",
-            hint="remove one of them",
-        ) from None
+        first, second = _places_of_twin(source, str(error))
+        message = f"`{error}` is there twice in one object"
+        detail = f"also at line {line_of(source, first)}"
+        raise _fault(source, second, message, detail, "remove one of them") from None
     except _NumberError as error:
-        at = re.search(rf"(?<![\w.\"+-]){re.escape(error.number)}(?![\w.\"+-])", source)
-        raise _fault(
-            source, at.start() if at else 0, f"`{_short(error.number)}` is not a JSON number"
-        ) from None
+        number = str(error)
+        at = re.search(rf"(?<![\w.\"+-]){re.escape(number)}(?![\w.\"+-])", source)
+        shown = number if len(number) <= LONGEST_SHOWN else f"{number[: LONGEST_SHOWN - 1]}…"
+        message = f"`{shown}` is not a JSON number"
+        raise _fault(source, at.start() if at else 0, message) from None
     except RecursionError:
         raise _too_deep(source) from None
     except ValueError as error:
@@ -70,12 +58,12 @@ def parse_json_document(text: str) -> dict[str, Any]:
     if _is_too_deep(data):
         raise _too_deep(source)
     if half := _half_of_a_sign(source, data):
-        raise _fault(source, half, "the file holds half of a character", hint="remove the `\\u`")
+        raise _fault(source, half, "the file holds half of a character", "", "remove the `\\u`")
     return data
 
 
 def _fault(
-    source: str, offset: int, message: str, *, detail: str = "", hint: str | None = None
+    source: str, offset: int, message: str, detail: str = "", hint: str | None = None
 ) -> MissionFileError:
     column = f"column {offset - source.rfind(chr(10), 0, offset)}"
     detail = f"{column}, {detail}" if detail else column
@@ -83,15 +71,11 @@ def _fault(
 
 
 class _DuplicateKeyError(Exception):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+    """Its text is the key."""
 
 
 class _NumberError(Exception):
-    def __init__(self, number: str) -> None:
-        super().__init__(number)
-        self.number = number
+    """Its text is the number."""
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -175,27 +159,13 @@ def _half_of_a_sign(source: str, data: Any) -> int | None:
     return None
 
 
-def _last_comma(source: str, position: int) -> int | None:
-    """Return where a comma too many stands, if that is what was found at a position.
-
-    Python names the comma from 3.13 on, and the bracket behind it before.
-    """
-    behind = source[position + 1 :].lstrip() if source[position : position + 1] == "," else ""
-    if behind.startswith(("}", "]")):
-        return position
-    before = source[:position].rstrip()
-    if before.endswith(",") and source[position : position + 1] in ("}", "]"):
-        return len(before) - 1
-    return None
-
-
-def _likely_cause(source: str, comma: int | None) -> str:
-    if comma is not None:
-        return "remove the comma before the closing bracket"
-    if not source.strip():
-        return "the file is empty: restore it from git"
-    return "mend it by hand, or restore it from git"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+def _not_json(source: str, error: json.JSONDecodeError) -> MissionFileError:
+    """Return a fault of syntax; a comma too many is named, as Python does from 3.13 on."""
+    place, words, hint = error.pos, error.msg, "mend it by hand, or restore it from git"
+    comma = place if source.startswith(",", place) else len(source[:place].rstrip()) - 1
+    if TRAILING_COMMA.match(source, comma):
+        place, words = comma, "a comma before the closing bracket"
+        hint = "remove the comma before the closing bracket"
+    elif not source.strip():
+        hint = "the file is empty: restore it from git"
+    return _fault(source, place, "the file is not JSON", words, hint)

@@ -1,4 +1,4 @@
-"""The tasks table: set a cell, add a row, take one away; every other byte stays.
+"""The tasks table: set a cell, add a row; every other byte stays.
 
 After every edit the text is read again and compared.
 """
@@ -11,33 +11,14 @@ from typing import TYPE_CHECKING
 from mosaic.errors import EditRefusedError, MissionError
 from mosaic.records import replace
 from mosaic.text.blocks import LARGEST_TEXT, is_plain_row
-from mosaic.text.grid import (
-    Cell,
-    Row,
-    Table,
-    canonical_columns,
-    escape_cell,
-    find_tables,
-    find_tasks_table,
-    row_by_line,
-)
-from mosaic.text.lines import display_width, line_end, newline_at, splice
+from mosaic.text.grid import Row, find_tables
+from mosaic.text.lines import display_width, newline_at, splice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "Cell",
-    "Row",
-    "Table",
-    "append_row",
-    "canonical_columns",
-    "find_tables",
-    "find_tasks_table",
-    "remove_row",
-    "row_by_line",
-    "set_cell",
-]
+    from mosaic.text.blocks import Cell
+    from mosaic.text.grid import Table
 
 
 def set_cell(text: str, table: Table, row: Row, column: str, value: str) -> str:
@@ -53,13 +34,11 @@ def set_cell(text: str, table: Table, row: Row, column: str, value: str) -> str:
     written = _written(value, row.line)
     if row.get(number) == value.strip():
         return text
-    edited = (
-        _with_cell(
-            text, _entered(text, table, row, number), written, _kept_width(table, number, row)
-        )
-        if number < len(row.cells)
-        else _extended(text, row, number, written)
-    )
+    if number < len(row.cells):
+        cell = _entered(text, table, row, number)
+        edited = _with_cell(text, cell, written, _kept_width(table, number, row))
+    else:
+        edited = _extended(text, row, number, written)
     cells = [*row.texts, *[""] * (number + 1 - len(row.texts))]
     cells[number] = value.strip()
     if not _row_reads_as(text, edited, table, row, cells):
@@ -74,13 +53,8 @@ def set_cell(text: str, table: Table, row: Row, column: str, value: str) -> str:
 def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
     """Return a text with a row added behind the table's last one, in the table's own style.
 
-    Args:
-        text: the text that `table` was found in.
-        table: the table.
-        values: cell texts by column; columns that are missing stay empty, and values for
-            columns that the table does not have are left out.
-
-    Raises EditRefusedError.
+    Columns without a value stay empty, and values for columns that are not there are left
+    out. Raises EditRefusedError.
     """
     start, end = table.header_line
     header = text[start:end]
@@ -89,7 +63,8 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
         _padded(_written(values.get(name, ""), table.line), _kept_width(table, number))
         for number, name in enumerate(table.columns)
     ]
-    wanted = [*_texts(table), [values.get(name, "").strip() for name in table.columns]]
+    added = [values.get(name, "").strip() for name in table.columns]
+    wanted = [*(row.texts for row in table.rows), added]
     inner = " | ".join(cells)
     # Without outer pipes a first cell may be empty or look like a list or heading.
     styles = [f"| {inner} |"] if header.lstrip().startswith("|") else [inner, f"| {inner} |"]
@@ -98,28 +73,8 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
         edited = splice(text, table.end, table.end, f"{newline}{indent}{row}")
         if _reads_as(edited, table, wanted):
             return edited
-    raise EditRefusedError(
-        "the row cannot be added cleanly", line=table.line, hint="add it by hand"
-    )
-
-
-def remove_row(text: str, table: Table, row: Row) -> str:
-    """Return a text with one row's line taken out (or raise EditRefusedError)."""
-    start, end = row.start, line_end(text, row.end)
-    if end == row.end:  # the text ends without a newline, and goes on doing so
-        start = start - len(newline_at(text, table.header_line[1]))
-    edited = splice(text, start, end, "")
-    wanted = _texts(table)
-    del wanted[_number_of(table, row)]
-    if not _reads_as(edited, table, wanted):
-        raise EditRefusedError(
-            "the row cannot be removed cleanly", line=row.line, hint="remove it by hand"
-        )
-    return edited
-
-
-def _number_of(table: Table, row: Row) -> int:
-    return next(number for number, other in enumerate(table.rows) if other.line == row.line)
+    message = "the row cannot be added cleanly"
+    raise EditRefusedError(message, line=table.line, hint="add it by hand")
 
 
 def _written(value: str, line: int) -> str:
@@ -127,7 +82,7 @@ def _written(value: str, line: int) -> str:
         raise EditRefusedError(
             "a table cell holds one line", line=line, hint="write the value without a line break"
         )
-    return escape_cell(value.strip())
+    return value.strip().replace("|", "\\|")
 
 
 def _kept_width(table: Table, column: int, row: Row | None = None) -> int | None:
@@ -138,15 +93,11 @@ def _kept_width(table: Table, column: int, row: Row | None = None) -> int | None
     width = table.widths[column]
     if width is None:
         return None
-    others = [other for other in table.rows if other is not row and column < len(other.cells)]
-    kept = sum(1 for other in others if _raw_width(other.cells[column]) == width)
-    return width if 2 * kept >= len(others) else None
-
-
-def _raw_width(cell: Cell) -> int:
-    # The text's own width differs from its length only where it is not ASCII.
-    wide = display_width(cell.text) - len(cell.text)
-    return cell.raw_end - cell.raw_start + wide
+    others = [other.cells for other in table.rows if other is not row]
+    cells = [other[column] for other in others if column < len(other)]
+    # The width of a text differs from its length only where it is not ASCII.
+    widths = [it.raw_end - it.raw_start + display_width(it.text) - len(it.text) for it in cells]
+    return width if 2 * widths.count(width) >= len(cells) else None
 
 
 def _padded(written: str, width: int | None) -> str:
@@ -193,10 +144,6 @@ def _extended(text: str, row: Row, number: int, written: str) -> str:
     return splice(text, at, at, f" {added} |" if closed else f" | {added}")
 
 
-def _texts(table: Table) -> list[list[str]]:
-    return [list(row.texts) for row in table.rows]
-
-
 def _row_reads_as(text: str, edited: str, table: Table, row: Row, wanted: Sequence[str]) -> bool:
     end = row.end + len(edited) - len(text)
     is_local = edited[: row.start] == text[: row.start] and edited[end:] == text[row.end :]
@@ -205,8 +152,7 @@ def _row_reads_as(text: str, edited: str, table: Table, row: Row, wanted: Sequen
         # Such a line is a row of such a table, whatever stands in it.
         new = Row(line=row.line, start=row.start, end=end, source=line)
         return _same(new, wanted, len(table.columns))
-    texts = _texts(table)
-    texts[_number_of(table, row)] = list(wanted)
+    texts = [wanted if other.line == row.line else other.texts for other in table.rows]
     return _reads_as(edited, table, texts)
 
 

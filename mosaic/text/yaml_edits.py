@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mosaic.records import dataclass
@@ -44,7 +45,8 @@ class Placed:
         """Return where the last thing that belongs to a node is written out."""
         if node.id == "mapping" and not node.flow_style:
             key, value = node.value[-1]
-            return self._behind_colon(key) if is_nothing(value) else self.end(value)
+            end = self.end(key)
+            return max(end, self.text.find(":", end) + 1) if is_nothing(value) else self.end(value)
         if node.id == "sequence" and not node.flow_style:
             item = node.value[-1]
             if not is_nothing(item):
@@ -54,14 +56,6 @@ class Placed:
         if node.id == "scalar" and node.style in ("|", ">"):
             return len(self.text[:end].rstrip())
         return end
-
-    def _behind_colon(self, key: Any) -> int:
-        end = self.end(key)
-        return max(end, self.text.find(":", end) + 1)
-
-    def source(self, node: Any) -> str:
-        """Return a node as it is written."""
-        return self.text[self.start(node) : self.end(node)]
 
 
 def is_nothing(node: Any) -> bool:
@@ -79,7 +73,9 @@ def quote_scalar(value: str, node: Any = None, *, flow: bool = False) -> str:
     """
     style = node.style if node is not None else ""  # a plain one has "" or None, by the loader
     if style == '"' or NEEDS_ESCAPES.search(value):
-        return _double_quoted(value)
+        # JSON's escapes are YAML's too; what neither may hold raw is escaped as well.
+        quoted = json.dumps(value, ensure_ascii=False)
+        return NEEDS_ESCAPES.sub(lambda sign: f"\\u{ord(sign[0]):04x}", quoted)
     old_kind = node.tag if node is not None and not style else None
     plain = is_plain(value, flow=flow, kind=old_kind)
     needless = style == "'" and is_plain(node.value, flow=flow)
@@ -112,24 +108,19 @@ def _tag_of(value: str) -> str:
     return TEXT_TAG
 
 
-def _double_quoted(value: str) -> str:
-    """JSON's escapes are YAML's too; what neither may hold raw is escaped as well."""
-    quoted = json.dumps(value, ensure_ascii=False)
-    return NEEDS_ESCAPES.sub(lambda sign: f"\\u{ord(sign[0]):04x}", quoted)
-
-
 def block_list_edits(placed: Placed, node: Any, items: Sequence[str]) -> list[Edit] | None:
     """Return what to splice where, so that a list of `- item` lines holds these items.
 
-    Returns:
-        None when the list is written in a way that has no line for each item.
+    None when the list is written in a way that has no line for each item.
     """
     words = _words(node)
     if not words:
         return None
     text = placed.text
     edits: list[Edit] = []
-    for old, new in _changes([word.value for word in words], items):
+    for old, new, is_same in _runs([word.value for word in words], items):
+        if is_same:
+            continue
         for item, value in zip(old, new, strict=False):
             word = words[item]
             edits.append(Edit(placed.start(word), placed.end(word), quote_scalar(value, word)))
@@ -159,43 +150,22 @@ def flow_list_edits(placed: Placed, node: Any, items: Sequence[str]) -> list[Edi
         start = placed.start(node) + 1
         # A blank that stands there is used, so that emptying the list again is exact.
         at = start + 1 if text[start:].startswith(" ") else start
+        joined = ", ".join(quote_scalar(item, flow=True) for item in items)
         if node.value:
-            return [Edit(placed.start(node), placed.end(node), f"[{_joined(items)}]")]
-        return [Edit(at, at, _joined(items))]
+            return [Edit(placed.start(node), placed.end(node), f"[{joined}]")]
+        return [Edit(at, at, joined)]
+    gaps = [text[placed.end(one) : placed.start(other)] for one, other in pairwise(words)]
+    standard = gaps[0] if gaps and gaps[0] and "#" not in gaps[0] else ", "
     pieces: list[str] = []
-    standard = _separator(text[placed.end(words[0]) : placed.start(words[1])] if words[1:] else "")
-    at = 0
-    for old, new in _changes([word.value for word in words], items):
-        pieces.extend(_kept(placed, words, range(at, old.start), standard, first=not pieces))
+    for old, new, is_same in _runs([word.value for word in words], items):
         for number, value in enumerate(new):
             model = words[old[number]] if number < len(old) else words[max(old.stop - 1, 0)]
-            written = quote_scalar(value, model, flow=True)
-            pieces.append(written if not pieces else f"{standard}{written}")
-        at = old.stop
-    pieces.extend(_kept(placed, words, range(at, len(words)), standard, first=not pieces))
-    return [Edit(placed.start(words[0]), placed.end(words[-1]), "".join(pieces))]
-
-
-def _kept(
-    placed: Placed, words: Sequence[Any], numbers: range, standard: str, *, first: bool
-) -> Iterator[str]:
-    for number in numbers:
-        source = placed.source(words[number])
-        if first:
-            yield source
-        elif number:
-            yield placed.text[placed.end(words[number - 1]) : placed.start(words[number])] + source
-        else:
-            yield standard + source
-        first = False
-
-
-def _separator(between: str) -> str:
-    return between if between and "#" not in between else ", "
-
-
-def _joined(items: Sequence[str]) -> str:
-    return ", ".join(quote_scalar(item, flow=True) for item in items)
+            if is_same:
+                source = text[placed.start(model) : placed.end(model)]
+                pieces += [gaps[old[number] - 1] if old[number] else standard, source]
+            else:
+                pieces += [standard, quote_scalar(value, model, flow=True)]
+    return [Edit(placed.start(words[0]), placed.end(words[-1]), "".join(pieces[1:]))]
 
 
 def _words(node: Any) -> list[Any]:
@@ -210,8 +180,8 @@ def _line_of_item(placed: Placed, word: Any) -> tuple[int, int]:
     return line_start(placed.text, dash), line_end(placed.text, placed.end(word))
 
 
-def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[range, Sequence[str]]]:
-    """Yield runs of old items with the new ones that take their place, front to back."""
+def _runs(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[range, Sequence[str], bool]]:
+    """Yield runs of old items with what takes their place, front to back, and if it is the same."""
     first = 0
     while first < min(len(old), len(new)) and old[first] == new[first]:
         first += 1
@@ -219,10 +189,11 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[range, Se
     while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
         last += 1
     old_end, new_end = len(old) - last, len(new) - last
+    yield range(first), new[:first], True
     if max(old_end, new_end) - first > MOST_COMPARED:
-        yield range(first, old_end), new[first:new_end]
-        return
-    matcher = SequenceMatcher(None, old[first:old_end], new[first:new_end], autojunk=False)
-    for kind, a, b, c, d in matcher.get_opcodes():
-        if kind != "equal":
-            yield range(first + a, first + b), new[first + c : first + d]
+        yield range(first, old_end), new[first:new_end], False
+    else:
+        matcher = SequenceMatcher(None, old[first:old_end], new[first:new_end], autojunk=False)
+        for kind, a, b, c, d in matcher.get_opcodes():
+            yield range(first + a, first + b), new[first + c : first + d], kind == "equal"
+    yield range(old_end, len(old)), new[new_end:], True

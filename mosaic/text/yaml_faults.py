@@ -25,6 +25,7 @@ UNQUOTED_COLON = re.compile(r"[^\"'\[{|>&*!#%@`].*:(?:[ \t]|$)")
 APOSTROPHE = re.compile(r"'[^']*\w'\w")
 COMMENT = re.compile(r"(?<![ \t])[ \t]++#.*")
 NOT_YAML = "the front matter is not YAML"
+TOO_DEEP = "the front matter is nested too deeply"
 PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}"
     for kind in ("str", "null", "bool", "int", "float", "timestamp", "seq", "map", "value")
@@ -33,6 +34,10 @@ PLAIN_TAGS = frozenset(
 
 def refuse_dangerous_text(source: str, first_line: int) -> None:
     """Refuse what libyaml must not see: nesting that crashes it, and what YAML forbids."""
+
+    def line_at(offset: int) -> int:
+        return first_line + source.count("\n", 0, offset)
+
     depth = 0
     many = source.count("[") + source.count("{") > MOST_OPEN_BRACKETS
     for sign in re.finditer(r"[\[{\]}]", source) if many else ():
@@ -40,22 +45,18 @@ def refuse_dangerous_text(source: str, first_line: int) -> None:
         # deeply is counted exactly by `refuse_references`, which stops in time.
         depth = depth + 1 if sign[0] in "[{" else max(0, depth - 1)
         if depth > MOST_OPEN_BRACKETS:
-            raise _at(source, sign.start(), first_line, "the front matter is nested too deeply")
+            raise FrontMatterError(TOO_DEEP, line=line_at(sign.start()))
     if bad := FORBIDDEN.search(source):
-        raise _at(
-            source,
-            bad.start(),
-            first_line,
+        raise FrontMatterError(
             "the front matter holds a control character",
+            line=line_at(bad.start()),
             detail=f"U+{ord(bad[0]):04X}",
             hint="remove it",
         )
     if second := SECOND_DOCUMENT.search(source):
-        raise _at(
-            source,
-            second.start(),
-            first_line,
+        raise FrontMatterError(
             "a second YAML document begins in the front matter",
+            line=line_at(second.start()),
             hint="end the front matter with a line that is `---` and nothing else",
         )
 
@@ -89,15 +90,14 @@ def refuse_references(events: Any, first_line: int) -> None:
             )
         tag = getattr(event, "tag", None)
         if tag is not None and tag not in PLAIN_TAGS and tag != "!":
-            raise FrontMatterError(
-                f"the tag `{_short(tag)}` is not read", line=line, hint="quote the value"
-            )
+            message = f"the tag `{_short(tag)}` is not read"
+            raise FrontMatterError(message, line=line, hint="quote the value")
         if name in ("MappingStartEvent", "SequenceStartEvent"):
             depth += 1
         elif name in ("MappingEndEvent", "SequenceEndEvent"):
             depth -= 1
         if depth > DEEPEST:
-            raise FrontMatterError("the front matter is nested too deeply", line=line)
+            raise FrontMatterError(TOO_DEEP, line=line)
 
 
 def refuse_odd_keys(root: Any, first_line: int) -> None:
@@ -126,13 +126,11 @@ def refuse_odd_keys(root: Any, first_line: int) -> None:
 
 def _refuse_key(key: Any, line: int) -> None:
     if key.id != "scalar":
-        raise FrontMatterError(
-            "a key is not a single word", line=line, hint="quote a value that holds `{` or `[`"
-        )
+        hint = "quote a value that holds `{` or `[`"
+        raise FrontMatterError("a key is not a single word", line=line, hint=hint)
     if key.tag.endswith(":merge"):
-        raise FrontMatterError(
-            "merge keys are not read in front matter", line=line, hint="write the keys out"
-        )
+        message = "merge keys are not read in front matter"
+        raise FrontMatterError(message, line=line, hint="write the keys out")
     if key.tag.endswith(":null"):  # `on:` and `2024:` are words to their writers
         shown = _short(key.value)
         raise FrontMatterError(
@@ -177,10 +175,8 @@ def _cause(line: str) -> tuple[str, str] | None:
         return None
     key, value = pair[1], pair[2]
     if APOSTROPHE.match(value):
-        return (
-            "has an apostrophe inside single quotes",
-            "double the apostrophe, or use double quotes",
-        )
+        hint = "double the apostrophe, or use double quotes"
+        return "has an apostrophe inside single quotes", hint
     bare = COMMENT.sub("", value).strip()
     quoted = bare.replace("\\", "\\\\").replace('"', '\\"')
     hint = f'write `{key}: "{_short(quoted)}"`'
@@ -193,19 +189,6 @@ def _cause(line: str) -> tuple[str, str] | None:
             return "has a quote that is never closed", "close it, or remove it"
         return "has text behind a closing quote", "quote the whole value"
     return None
-
-
-def _at(
-    source: str,
-    offset: int,
-    first_line: int,
-    message: str,
-    *,
-    detail: str | None = None,
-    hint: str | None = None,
-) -> FrontMatterError:
-    line = first_line + source.count("\n", 0, offset)
-    return FrontMatterError(message, line=line, detail=detail, hint=hint)
 
 
 def _short(text: str) -> str:

@@ -17,10 +17,11 @@ from mosaic.store.mission_file import load_mission, with_session
 from mosaic.store.parsed import ids_in_cell, parse_table, parse_task_file
 from mosaic.store.session_entries import next_session_id
 from mosaic.text.frontmatter import find_block, parse_front_matter
+from mosaic.text.grid import find_tasks_table
 from mosaic.text.sections import section_text, set_section
 from mosaic.text.set_frontmatter import set_front_matter
 from mosaic.text.strict_json import parse_json_document
-from mosaic.text.table import append_row, find_tasks_table, set_cell
+from mosaic.text.table import append_row, set_cell
 from tests.fuzz.scratch import SESSION, scratch
 from tests.support.overlap import scopes_overlap
 
@@ -69,7 +70,7 @@ def table(data: bytes) -> None:
     if found is None:
         return
     status = found.columns.index("status")
-    for number, row in enumerate(found.rows[:3]):
+    for number, row in enumerate(list(found.rows)[:3]):
         ids_in_cell(row.get(0))
         try:
             edited = set_cell(text, found, row, "status", DISCARDED)

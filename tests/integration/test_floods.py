@@ -150,7 +150,7 @@ def test_a_killed_supervisors_shared_log_is_read_and_left_whole(flooding: Missio
         "from mosaic.runtimes.claude import ClaudeReader\n"
         "from mosaic.sessions.output import OutputFollower\n"
         "follower = OutputFollower(Run(dir=pathlib.Path(sys.argv[1])), ClaudeReader())\n"
-        "list(follower.read(limit_bytes=None)); follower.finish(); follower.close()\n"
+        "follower.read(limit_bytes=None); follower.finish(); follower.close()\n"
     )
     subprocess.run(
         [sys.executable, "-c", code, str(run)], check=True, env=flooding.environ, cwd=flooding.path

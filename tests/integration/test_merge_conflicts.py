@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mosaic.errors import MergeConflictError
-from mosaic.text.conflict_markers import refuse_conflict
+from mosaic.text.lines import refuse_conflict
 from tests.support.mission import MissionRepo
 
 FILES = {

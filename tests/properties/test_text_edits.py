@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from mosaic.errors import EditRefusedError, MissionError
 from mosaic.text.frontmatter import parse_front_matter
+from mosaic.text.grid import find_tasks_table
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
 from mosaic.text.sections import append_section, find_sections, section_text, set_section
 from mosaic.text.set_frontmatter import set_front_matter
-from mosaic.text.table import append_row, find_tasks_table, set_cell
+from mosaic.text.table import append_row, set_cell
 
 from .documents import CELL_TEXTS, VALUES, Document, documents, tables
 
@@ -121,7 +122,7 @@ def test_a_cell_is_set_and_set_back(
     table = find_tasks_table(text)
     assert table is not None
     assert len(table.rows) == count
-    row = data.draw(st.sampled_from(table.rows))
+    row = data.draw(st.sampled_from(list(table.rows)))
     number = data.draw(st.integers(1, min(len(row.cells), len(table.columns)) - 1))
     old = row.cells[number].text
     try:

@@ -21,7 +21,7 @@ from mosaic.panels.mailbox import read_messages
 from mosaic.panels.record import Panel
 from mosaic.runs.checkpoint import read_checkpoint
 from mosaic.runs.record import Run
-from mosaic.sessions.scratchpad import with_session_block
+from mosaic.sessions.record_end import with_session_block
 from mosaic.sessions.session_lock import read_lock
 from mosaic.workspaces.record import read_workspace
 from tests.support.mission import MissionRepo, wait_for

@@ -6,10 +6,19 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from mosaic.model import EndReason, JsonValue, Milestone, Mission, Session, Status, Task
-from mosaic.plan.progress import measure_progress
-from mosaic.prompts.capsule import CapsuleInput, build_capsule
-from mosaic.prompts.context import DependencyReport, bounded_reports, dependency_report
+from mosaic.model import EndReason, JsonValue, Mission, Session, Sessions, Status, Task
+from mosaic.prompts.capsule import build_capsule
+from mosaic.prompts.context import (
+    DependencyReport,
+    FileFacts,
+    NameFacts,
+    ProjectFacts,
+    PromptContext,
+    StateFacts,
+    TaskFacts,
+    bounded_reports,
+    dependency_report,
+)
 from mosaic.text.sections import Criterion
 
 KEYS = {
@@ -31,54 +40,74 @@ TASK = Task(
 )
 
 
+NOW = datetime(2026, 3, 21, 19, 41, 39, 5, timezone(timedelta(hours=8)))
+BARE = PromptContext(
+    project=ProjectFacts(name="n", description="", path="/srv/orchard"),
+    mission=NameFacts(id="orchard", name="n"),
+    state=StateFacts(done=3, total=6, pct=50),
+    files=FileFacts(manifest="", scratchpad="", tasks=""),
+    task=TaskFacts(id="T-005", fields={}),
+    runtime="claude",
+    headless=True,
+)
+
+
 @pytest.fixture
-def given() -> CapsuleInput:
-    return CapsuleInput(
-        generated_at=datetime(2026, 3, 21, 19, 41, 39, 5, timezone(timedelta(hours=8))),
-        runtime="claude",
-        mission=Mission(id="orchard", name="Worker runner", quality_gates="pytest -q"),
-        project_path="/srv/orchard",
-        task=TASK,
-        progress=measure_progress([TASK, TASK._replace(id="T-1", status=Status.DONE)] * 3),
-        milestone=Milestone(id="M1", name="Runs locally"),
+def context() -> PromptContext:
+    return replace(
+        BARE,
+        milestone=NameFacts(id="M1", name="Runs locally"),
         branch="main",
         session_id="sess-002",
         run_id="r-0007",
-        missing_sections=("result",),
+        task=replace(
+            BARE.task,
+            missing_sections=("result",),
+            acceptance_criteria=(Criterion(text="it runs", checked=True),),
+        ),
         dependencies=(
             DependencyReport(id="T-003", title="Logs", status="done", next_handoff="see x"),
         ),
-        acceptance_criteria=(Criterion(text="it runs", checked=True),),
-        previous_session=Session(
-            id="sess-001",
-            runtime="codex",
-            started_at=datetime(2026, 3, 21, tzinfo=UTC),
-            ended_reason=EndReason.CRASHED,
+    )
+
+
+def capsule_of(
+    context: PromptContext, task: Task = TASK, checkpoint: dict[str, JsonValue] | None = None
+) -> dict[str, JsonValue]:
+    last = Session(
+        id="sess-001",
+        runtime="codex",
+        started_at=datetime(2026, 3, 21, tzinfo=UTC),
+        ended_reason=EndReason.CRASHED,
+    )
+    return build_capsule(
+        context,
+        Mission(
+            id="orchard",
+            name="Worker runner",
+            quality_gates="pytest -q",
+            sessions=Sessions([last]),
         ),
-        checkpoint={"seq": 3, "files": ["a"]},
+        task,
+        generated_at=NOW,
+        checkpoint=checkpoint,
         prompt_file="runs/prompt.md",
     )
 
 
-def test_the_capsule_has_exactly_the_keys_of_the_contract(given: CapsuleInput) -> None:
-    assert set(build_capsule(given)) == KEYS
-    bare = CapsuleInput(
-        generated_at=given.generated_at,
-        runtime="claude",
-        mission=Mission(id="m", name="n"),
-        project_path="/p",
-        task=Task(id="A", title="a", status=Status.TODO),
-        progress=measure_progress([]),
-    )
-    capsule = build_capsule(bare)
+def test_the_capsule_has_exactly_the_keys_of_the_contract(context: PromptContext) -> None:
+    assert set(capsule_of(context)) == KEYS
+    task = Task(id="A", title="a", status=Status.TODO)
+    capsule = build_capsule(BARE, Mission(id="m", name="n"), task, generated_at=NOW)
     assert set(capsule) == KEYS
     assert capsule["current_milestone"] == {"id": "", "name": ""}
+    assert capsule["previous_session"] is None
     for key in ("quality_gates", "current_branch", "session_id", "run_id", "prompt_file"):
         assert capsule[key] == "", key
 
 
-def test_the_capsule_says_what_the_contract_names(given: CapsuleInput) -> None:
-    capsule = build_capsule(given)
+def test_the_capsule_says_what_the_contract_names(context: PromptContext) -> None:
+    capsule = capsule_of(context, checkpoint={"seq": 3, "files": ["a"]})
     assert capsule["generated_at"] == "2026-03-21T11:41:39Z"
     assert capsule["current_milestone"] == {"id": "M1", "name": "Runs locally"}
     assert capsule["next_task"] == "T-005"
@@ -100,33 +129,36 @@ def test_the_capsule_says_what_the_contract_names(given: CapsuleInput) -> None:
     previous = capsule["previous_session"]
     assert isinstance(previous, dict)
     assert previous["ended_reason"] == "crashed"
+    assert list(previous) == [
+        "id", "runtime", "started_at", "ended_at", "ended_reason", "duration_seconds",
+        "last_task_id", "run_id", "runtime_session_id",
+    ]  # fmt: skip
 
 
-def test_the_capsule_stays_small_whatever_it_is_given(given: CapsuleInput) -> None:
+def test_the_capsule_stays_small_whatever_it_is_given(context: PromptContext) -> None:
     deep: JsonValue = "x"
     for _ in range(200):
         deep = [deep] * 3
     wide: dict[str, JsonValue] = {f"k{n}": ["y" * 9_000] * 500 for n in range(500)}
-    huge = replace(
-        given,
-        task=TASK._replace(
-            title="t" * 99_999,
-            notes="n" * 99_999,
-            write_scope=tuple(f"src/{n}/**" for n in range(9_999)),
-            extra={"deep": deep, **wide},
-        ),
-        dependencies=given.dependencies[:1] * 999
+    many = replace(
+        context,
+        dependencies=context.dependencies[:1] * 999
         + (DependencyReport(id="A", next_handoff="h" * 99_999),),
-        acceptance_criteria=given.acceptance_criteria * 999,
-        checkpoint=wide,
+        task=replace(context.task, acceptance_criteria=context.task.acceptance_criteria * 999),
     )
-    text = json.dumps(build_capsule(huge), allow_nan=False)
+    huge = TASK._replace(
+        title="t" * 99_999,
+        notes="n" * 99_999,
+        write_scope=tuple(f"src/{n}/**" for n in range(9_999)),
+        extra={"deep": deep, **wide},
+    )
+    text = json.dumps(capsule_of(many, huge, wide), allow_nan=False)
     assert len(text) < 120_000
 
 
-def test_numbers_that_json_cannot_hold_become_text(given: CapsuleInput) -> None:
-    odd = replace(given, checkpoint={"share": float("nan")})
-    assert json.dumps(build_capsule(odd)["checkpoint"], allow_nan=False) == '{"share": "nan"}'
+def test_numbers_that_json_cannot_hold_become_text(context: PromptContext) -> None:
+    capsule = capsule_of(context, checkpoint={"share": float("nan")})
+    assert json.dumps(capsule["checkpoint"], allow_nan=False) == '{"share": "nan"}'
 
 
 def test_a_dependency_hands_over_two_sections() -> None:

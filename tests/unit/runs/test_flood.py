@@ -56,10 +56,10 @@ def test_what_is_too_far_behind_is_skipped_and_counted(
     run.stdout_log.write_bytes(first)
     reader = ClaudeReader()
     follower = OutputFollower(run, reader)
-    list(follower.read())
+    follower.read()
     with open(run.stdout_log, "ab") as log:
         log.write(line * 1_000 + last)
-    list(follower.read(limit_bytes=None))
+    follower.read(limit_bytes=None)
     follower.finish()
     follower.close()
     assert reader.answer == "end"

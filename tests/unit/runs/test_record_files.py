@@ -36,7 +36,7 @@ from mosaic.runs.record import Run, RunMeta, RunState
 from mosaic.runs.report import AgentReport, Artifact, Followup
 from mosaic.runs.result import RunEnd, write_result
 from mosaic.runs.transcript import Unread
-from mosaic.sessions.kept_ends import find_kept_ends, keep_end
+from mosaic.sessions.recovery import find_kept_ends, keep_end
 from mosaic.sessions.rules import write_rules
 from mosaic.sessions.session_lock import read_lock, write_lock
 from mosaic.store.layout import layout_of

@@ -3,15 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mosaic.errors import EditRefusedError, TableError
-from mosaic.text.table import (
-    Table,
-    append_row,
-    find_tables,
-    find_tasks_table,
-    remove_row,
-    row_by_line,
-    set_cell,
-)
+from mosaic.text.grid import Table, find_tables, find_tasks_table
+from mosaic.text.table import append_row, set_cell
 
 TASKS = """\
 # Tasks
@@ -34,7 +27,7 @@ def tasks(text: str) -> Table:
 
 def put(text: str, line: int, column: str, value: str) -> str:
     table = tasks(text)
-    row = row_by_line(table, line)
+    row = table.rows.on_line(line)
     assert row is not None
     return set_cell(text, table, row, column, value)
 
@@ -237,16 +230,6 @@ def test_a_row_that_needs_outer_pipes_gets_them() -> None:
     text = "id | status\n--- | ---\n"
     assert append_row(text, tasks(text), {"id": "", "status": "todo"}).endswith("|  | todo |\n")
     assert append_row(text, tasks(text), {"id": "- T", "status": "x"}).endswith("| - T | x |\n")
-
-
-def test_a_row_is_removed_with_its_line() -> None:
-    table = tasks(TASKS)
-    removed = remove_row(TASKS, table, table.rows[1])
-    assert removed == "".join(
-        TASKS.splitlines(keepends=True)[:5] + TASKS.splitlines(keepends=True)[6:]
-    )
-    text = "| id | status |\r\n|---|---|\r\n| T | todo |"
-    assert remove_row(text, tasks(text), tasks(text).rows[0]) == "| id | status |\r\n|---|---|"
 
 
 def test_ten_thousand_rows_are_read_and_one_of_them_set() -> None:
