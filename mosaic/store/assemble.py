@@ -27,7 +27,7 @@ from mosaic.store.parsed import (
     plain_value,
 )
 from mosaic.store.sync import Merge, merge_sides
-from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
+from mosaic.store.tasks import TASK_ID, Entry, Problem, Snapshot, natural_key
 from mosaic.text.fields import SYNCED, unsynced_values
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class _Assembly:
         self, task_id: str, row: RowRecord | None, file: FileRecord | None, position: int
     ) -> Entry:
         record = file or row
-        if record and not is_task_id(task_id):
+        if record and not TASK_ID.fullmatch(task_id):
             raise TaskIdError(task_id).at(*self._place(record))
         row_values = self._row_values(row) if row else {}
         file_values = self._file_values(file) if file else {}

@@ -235,12 +235,9 @@ def slug_of(title: str) -> str:
 
 
 def write_agents_section(layout: Layout) -> list[str]:
-    """Put a short section between markers into AGENTS.md and CLAUDE.md, where they exist.
+    """Put a short section between markers into AGENTS.md and CLAUDE.md; return their names.
 
     AGENTS.md is created if neither exists. What stands outside the markers is not touched.
-
-    Returns:
-        The names of the files that were written.
     """
     values: dict[str, TemplateValue] = {
         "tasks_file": layout.shown(layout.tasks_file),

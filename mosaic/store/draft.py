@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from mosaic.store.sync import Carry, Side, Value
     from mosaic.store.tasks import Entry, Snapshot
 
-LOCK_TIMEOUT_SECONDS = 10.0
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Edited:
@@ -60,7 +58,7 @@ def changing(
     *,
     doing: str,
     prefer: Side | None = None,
-    timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+    timeout_seconds: float = 10.0,
     fenced: bool = True,
 ) -> Iterator[Draft]:
     """Hold the mission lock and draft changes; nothing is written before `Draft.save`.
@@ -72,10 +70,8 @@ def changing(
         timeout_seconds: how long to wait for the lock.
         fenced: False where ends of sessions are recorded, whatever session calls.
 
-    Raises:
-        LockTimeoutError: another process holds the lock; names it.
-        SessionOverError: an agent calls whose session is over.
-        BrokenFileError: mission.json cannot be read.
+    Raises LockTimeoutError; SessionOverError where an agent calls whose session is over;
+    BrokenFileError where mission.json cannot be read.
     """
     layout = load_mission(mission_file).layout
     ensure_state_dir(layout)
@@ -106,11 +102,7 @@ def changing(
 def synchronize(
     mission_file: Path, task_ids: Sequence[str], prefer: Side | None
 ) -> tuple[list[tuple[str, Carry]], Snapshot]:
-    """Carry to the other side what only one of table and files has changed.
-
-    Returns:
-        What was carried for which task, and the mission as it stands after it.
-    """
+    """Carry to the other side what only one has changed; return that, and the mission after it."""
     with changing(mission_file, doing="bringing table and files in step", prefer=prefer) as draft:
         chosen = [draft.snapshot.get(name).task.id for name in task_ids]
         broken = draft.snapshot.broken_ids
@@ -173,21 +165,16 @@ class Draft:
     def edit_task(self, task_id: str, changes: Mapping[str, Value], now: datetime) -> None:
         """Draft other values of one task, in its row and its file; other bytes stay.
 
-        What only one of the two had changed by hand before is carried over as well.
-
-        Raises:
-            TaskNotFoundError: there is no such task.
-            BrokenFileError: the task cannot be trusted, or an edit cannot be made cleanly.
+        What only one of the two had changed by hand before is carried over as well. Raises
+        TaskNotFoundError, or BrokenFileError where an edit cannot be made cleanly.
         """
         entry = self.snapshot.get(task_id)
         wanted: dict[str, Value] = {carry.field: carry.value for carry in entry.carries}
         wanted.update(changes)
         if entry.file:
-            self._edit_file(entry, wanted, now)
-        else:
-            self._refuse_file_fields(entry, wanted)
+            self._edit_file(entry, entry.file.name, wanted, now)
         if entry.row:
-            self._edit_row(entry, wanted)
+            self._edit_row(entry, entry.row.cells, wanted)
         self._agree(entry, wanted)
 
     def note(self, task_id: str, text: str) -> None:
@@ -232,14 +219,10 @@ class Draft:
                 self._agree(entry, {})
 
     def save(self) -> bool:
-        """Write all drafted files as one, and read the mission again.
+        """Write all drafted files as one, and tell whether anything was written.
 
-        Returns:
-            Whether anything was written.
-
-        Raises:
-            FileChangedError: someone else saved one of them meanwhile; nothing was written.
-            FileAccessError: a file cannot be written; nothing was changed.
+        Raises FileChangedError where someone else saved one of them meanwhile, or
+        FileAccessError; then nothing was changed.
         """
         edited = {path: each for path, each in self._edited.items() if each.after != each.before}
         changes = [
@@ -316,44 +299,40 @@ class Draft:
             raise EditRefusedError("the file is gone", path=path, hint="run the command again")
         return text
 
-    def _edit_file(self, entry: Entry, wanted: Mapping[str, Value], now: datetime) -> None:
+    def _edit_file(
+        self, entry: Entry, name: str, wanted: Mapping[str, Value], now: datetime
+    ) -> None:
         from mosaic.text.set_frontmatter import set_front_matter  # start-up: only writers need it
 
-        assert entry.file is not None
-        path = self.layout.tasks_dir / entry.file.name
+        path = self.layout.tasks_dir / name
         text = before = self._existing(path)
         try:
             for field, value in wanted.items():
-                if same_value(file_value(entry, field, self._words), value):
-                    continue
-                text = set_front_matter(text, field, None if value == "" else value)
+                if not same_value(file_value(entry, field, self._words), value):
+                    text = set_front_matter(text, field, None if value == "" else value)
             if text != before:
                 text = set_front_matter(text, "updated_at", now.isoformat(timespec="seconds"))
         except MissionError as error:
             raise error.at(self.layout.shown(path)) from None
         self._put(path, text)
 
-    def _refuse_file_fields(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
-        cells = entry.row.cells if entry.row else {}
-        for field in wanted:
-            if field not in cells:
-                raise EditRefusedError(
-                    f"task `{entry.task.id}` has no file, and the table has no `{field}` column",
-                    path=self.layout.shown(self.layout.tasks_file),
-                    line=entry.task.table_line,
-                    hint=f"add the column, or a file `{entry.task.id}.md` to "
-                    f"`{self.layout.shown(self.layout.tasks_dir)}`",
-                )
-
-    def _edit_row(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
-        assert entry.row is not None
+    def _edit_row(
+        self, entry: Entry, cells: Mapping[str, str], wanted: Mapping[str, Value]
+    ) -> None:
+        lacking = [field for field in wanted if field not in cells]
+        if lacking and not entry.file:
+            raise EditRefusedError(
+                f"task `{entry.task.id}` has no file, and the table has no `{lacking[0]}` column",
+                path=self.layout.shown(self.layout.tasks_file),
+                line=entry.task.table_line,
+                hint=f"add the column, or a file `{entry.task.id}.md` to "
+                f"`{self.layout.shown(self.layout.tasks_dir)}`",
+            )
         for field, value in wanted.items():
-            cell = entry.row.cells.get(field)
-            if cell is None or (field not in SYNCED and entry.file):
+            if field in lacking or (field not in SYNCED and entry.file):
                 continue
-            if same_value(cell_value(field, cell, self._words), value):
-                continue
-            self._set_cell(entry, field, cell_text(self.snapshot, field, value))
+            if not same_value(cell_value(field, cells[field], self._words), value):
+                self._set_cell(entry, field, cell_text(self.snapshot, field, value))
 
     def _set_cell(self, entry: Entry, column: str, value: str) -> None:
         from mosaic.text.table import set_cell  # start-up: only writers

@@ -182,7 +182,6 @@ def _younger(layout: Layout, files: Sequence[FileRecord]) -> FileRecord:
 def _row_of(
     scan: Scan, task_id: str, file: FileRecord, files: Sequence[FileRecord]
 ) -> RowRecord | None:
-    """Return the row of a file; None where neither has one."""
     rows = [row for row in scan.rows if row.id == task_id]
     titles = [each.texts["title"] for each in files]
     named = [plain_value(row.cells.get("title", "")) for row in rows]

@@ -1,8 +1,7 @@
 """The index: what the files said when they were read last, so that only changed ones are parsed.
 
 `.state/index` is a cache. Deleting it loses nothing; one of another version, or with
-wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. It is
-made of lines:
+wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. Its lines:
 
     {"version": 4, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
                                        have, with checksums of the two and of what follows
@@ -15,9 +14,8 @@ made of lines:
 
 Where the stamp is the same as that of the files now, the tasks are taken as they are: nothing
 is parsed and nothing is merged. Elsewhere each row and file that has its old signature is
-taken, the others are parsed, and the tasks are made anew.
-
-Why an entry and the tasks can be believed: decision 0013.
+taken, the others are parsed, and the tasks are made anew. An entry is kept only where any later
+change must give the file another signature: see `is_settled`.
 """
 
 from __future__ import annotations

@@ -51,9 +51,7 @@ class MissionDocument:
 def load_mission(path: Path) -> MissionDocument:
     """Read a mission file.
 
-    Raises:
-        FileAccessError: it cannot be read.
-        MissionFileError: it is not what mission.json must be; names the line of the key.
+    Raises FileAccessError, or MissionFileError, which names the line of the key.
     """
     text = read_text(path).text
     try:

@@ -46,15 +46,11 @@ if TYPE_CHECKING:
 LARGEST_INDEX = 1 << 30
 
 
-def locate_mission(
-    named: Path | None, *, environ: Mapping[str, str] = os.environ, start: Path | None = None
-) -> Path:
+def locate_mission(named: Path | None) -> Path:
     """Return the path of the mission.json that a command is about."""
-    if named is None and environ.get("MISSION_FILE"):
-        named = Path(environ["MISSION_FILE"])
-    found = (
-        named_mission_file(named) if named is not None else find_mission_file(start or Path.cwd())
-    )
+    if named is None and os.environ.get("MISSION_FILE"):
+        named = Path(os.environ["MISSION_FILE"])
+    found = named_mission_file(named) if named is not None else _find_mission_file()
     if found.parent.name != MISSION_PLACES[1][-2]:
         return found
     from mosaic.store.migrate import finish_migration  # start-up: the older place alone needs it
@@ -70,37 +66,33 @@ def locate_to_change(named: Path | None) -> Path:
     return path
 
 
-def find_mission_file(start: Path) -> Path:
-    """Return the path of the nearest mission.json from a folder upwards.
+def _find_mission_file() -> Path:
+    """Return the path of the nearest mission.json from this folder upwards.
 
     In a worker's worktree that is the mission it was made for: the copy there does not count.
     """
-    folder = Path(os.path.abspath(start))  # symlinks kept: people see the path they typed
-    for place in (folder, *folder.parents):
+    folder = Path.cwd()
+    folders = (folder, *folder.parents)
+    for place in folders:
         if place.parent.name == WORKTREES and (leader := _leader_of(place)) is not None:
             return leader
-    for place in (folder, *folder.parents):
-        for parts in MISSION_PLACES:
-            candidate = place.joinpath(*parts)
-            # A link that leads nowhere is found too: reading it says what is wrong.
-            if os.path.isfile(candidate) or os.path.islink(candidate):
-                refuse_other_owner(candidate, start=folder)
-                return candidate
+    for candidate in (place.joinpath(*parts) for place in folders for parts in MISSION_PLACES):
+        # A link that leads nowhere is found too: reading it says what is wrong.
+        if os.path.isfile(candidate) or os.path.islink(candidate):
+            refuse_other_owner(candidate, start=folder)
+            return candidate
     raise MissionNotFoundError(folder)
 
 
 def _leader_of(place: Path) -> Path | None:
-    """Return the mission that a worktree was made for; None where it is not a worker's.
+    """Return the mission that a worktree was made for, if that mission keeps its worktrees there.
 
-    Believed only if that mission keeps its worktrees there: any repository may hold a folder
-    of this name.
+    Any repository may hold a folder of this name.
     """
     from mosaic.workspaces.record import workspace_at  # start-up: hardly any command is in one
 
-    if not is_marked(place.parent.parent):
-        return None
     try:
-        workspace = workspace_at(place)
+        workspace = workspace_at(place) if is_marked(place.parent.parent) else None
         if workspace is None:
             return None
         refuse_other_owner(workspace.mission_file)
@@ -142,9 +134,7 @@ def read_mission(
         use_index: False parses everything, whatever the index says.
         keep: False leaves the index as it is, for those who change right away what it holds.
 
-    Raises:
-        FileAccessError: mission.json or a folder cannot be read.
-        MissionFileError: mission.json is broken. (Broken tasks become problems instead.)
+    Raises FileAccessError, or MissionFileError. (Broken tasks become problems instead.)
     """
     document = load_mission(mission_file)
     layout = document.layout
@@ -164,7 +154,7 @@ def read_mission(
     if use_index and keep and prefer is None:
         is_same_base = (pack_signature(base[1]) if base else None) == sync
         settled = is_same_base and (base is None or is_settled(base[1].ctime_ns, now_ns))
-        believed = settled and not snapshot.problems and holds(index, listing)
+        believed = settled and not snapshot.problems and _holds(index, listing)
         if believed or index.changed:
             stamp = stamp if believed else b""
             agreed = not snapshot.unagreed()
@@ -191,7 +181,7 @@ def make_stamp(document: MissionDocument, listing: Listing, sync: bytes | None) 
     return b"\0".join((own, texts, listing.joined_names, listing.signatures))
 
 
-def holds(index: Index, listing: Listing) -> bool:
+def _holds(index: Index, listing: Listing) -> bool:
     """Tell whether an index knows the table and every file just as they were listed."""
     table = index.table[0] if index.table else None
     return table == listing.table and all(

@@ -22,7 +22,7 @@ from mosaic.model import Session, Sessions, Usage
 from mosaic.store.json_object import get_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from mosaic.model import Mission
@@ -129,22 +129,24 @@ def session_values(session: Session) -> dict[str, Any]:
 
 def next_session_id(known: Iterable[str]) -> str:
     """Return one more than the highest `sess-NNN` among the ids that are known."""
-    numbers = [int(found[1]) for each in known if (found := re.fullmatch(r"sess-(\d+)", each))]
-    return f"sess-{max(numbers, default=0) + 1:03d}"
+    return f"sess-{max(map(_numbered, known), default=0) + 1:03d}"
 
 
-def refuse_ended_session(
-    mission_file: Path, mission: Mission, environ: Mapping[str, str] = os.environ
-) -> None:
+def _numbered(session_id: str) -> int:
+    found = re.fullmatch(r"sess-(\d+)", session_id)
+    return int(found[1]) if found else 0
+
+
+def refuse_ended_session(mission_file: Path, mission: Mission) -> None:
     """Refuse a change that is asked for by an agent whose session is over."""
-    own = environ.get("MISSION_SESSION")
-    if not own or not _is_same_mission(mission_file, environ.get("MISSION_FILE")):
+    own, own_file = os.environ.get("MISSION_SESSION"), os.environ.get("MISSION_FILE")
+    if not own or (own_file and os.path.realpath(own_file) != os.path.realpath(mission_file)):
         return
     session = mission.sessions.find(own)
-    task_id = session.last_task_id if session else environ.get("MISSION_TASK")
+    task_id = session.last_task_id if session else os.environ.get("MISSION_TASK")
     if (later := find_later(mission, own, task_id)) is not None:
         raise SessionOverError(own, f"`{task_id}` was handed to `{later.id}` since")
-    run_id = environ.get("MISSION_RUN")
+    run_id = os.environ.get("MISSION_RUN")
     if session is not None and run_id and session.run_id not in (None, run_id):
         raise SessionOverError(own, f"run `{session.run_id}` has its name now")
     if session is not None and session.ended_at is not None:
@@ -159,14 +161,5 @@ def find_later(mission: Mission, session_id: str, task_id: str | None) -> Sessio
     if session_id in ids:
         later = of_task[ids.index(session_id) + 1 :]
     else:  # it is not listed any more, or not yet
-        later = [each for each in of_task if _number(each.id) > _number(session_id)]
+        later = [each for each in of_task if _numbered(each.id) > _numbered(session_id)]
     return later[-1] if later else None
-
-
-def _number(session_id: str) -> int:
-    found = re.fullmatch(r"sess-(\d+)", session_id)
-    return int(found[1]) if found else 0
-
-
-def _is_same_mission(mission_file: Path, own: str | None) -> bool:
-    return not own or os.path.realpath(own) == os.path.realpath(mission_file)
