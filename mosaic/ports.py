@@ -190,9 +190,13 @@ class OutputReader(Protocol):
 
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line, without its newline; never raises, whatever it holds."""
+        del line
+        return ()
 
     def structured(self, line: bytes) -> bool:
         """Tell whether a line belongs into `transcript.jsonl`."""
+        del line
+        return False
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end from everything that was fed and how the process ended."""
@@ -204,10 +208,13 @@ class OutputReader(Protocol):
             before: what earlier runs of the same conversation were recorded with: some
                 runtimes report totals over the whole conversation.
         """
+        del before
+        return None
 
     @property
     def answer(self) -> str:
         """The agent's final answer; empty when there is none."""
+        return ""
 
     @property
     def marks(self) -> Sequence[bytes]:

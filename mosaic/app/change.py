@@ -156,17 +156,23 @@ def _values(draft: Draft, task: Task, changes: Sequence[Change]) -> dict[str, Va
         if field is None or not field.settable:
             known = ", ".join(f.name for f in FIELD_BY_NAME.values() if f.settable)
             raise UsageError(f"`{name}` is not a field that can be set", detail=f"known: {known}")
-        old = values.get(field.name, field_value(task, field.name))
         text = change.text.strip()
         if field.kind is Kind.LIST:
+            old = values.get(field.name, field_value(task, field.name))
             values[field.name] = _new_list(draft, task, field.name, change, old)
         elif change.operator != "=":
             raise UsageError(f"`{field.name}` is not a list", hint=f"write `{field.name}={text}`")
         elif field.kind is Kind.STATUS:
             own = draft.snapshot.document.mission.statuses
             values[field.name] = named_status(text, own).value
+        elif field.name == "title" and not text:
+            raise UsageError("a title cannot be empty")
+        elif "\n" in text or "\r" in text:
+            raise UsageError(
+                f"`{field.name}` is one line", hint="put long text into the task's file"
+            )
         else:
-            values[field.name] = _one_line(field.name, text)
+            values[field.name] = text
     return values
 
 
@@ -175,7 +181,9 @@ def _new_list(draft: Draft, task: Task, name: str, change: Change, old: object) 
     present = tuple(old) if isinstance(old, tuple) else ()
     items = [item.strip() for item in change.text.split(",") if item.strip()]
     if name == "depends_on" and operator != "-=":
-        items = [_dependency(draft, task, item) for item in items]
+        items = [draft.snapshot.get(item).task.id for item in items]
+        if task.id in items:
+            raise UsageError(f"`{task.id}` cannot depend on itself")
     if operator == "=":
         return tuple(dict.fromkeys(items))
     if operator == "+=":
@@ -184,18 +192,3 @@ def _new_list(draft: Draft, task: Task, name: str, change: Change, old: object) 
     if unknown:
         raise UsageError(f"`{name}` of `{task.id}` does not contain `{unknown[0]}`")
     return tuple(item for item in present if item not in items)
-
-
-def _one_line(name: str, text: str) -> str:
-    if name == "title" and not text:
-        raise UsageError("a title cannot be empty")
-    if "\n" in text or "\r" in text:
-        raise UsageError(f"`{name}` is one line", hint="put long text into the task's file")
-    return text
-
-
-def _dependency(draft: Draft, task: Task, name: str) -> str:
-    found = draft.snapshot.get(name).task.id
-    if found == task.id:
-        raise UsageError(f"`{task.id}` cannot depend on itself")
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.git.git import find_work_tree
-from mosaic.git.hidden_refs import HIDE_COMMAND, hides_checkpoints
+from mosaic.git.snapshot import HIDE_COMMAND, hides_checkpoints
 from mosaic.machine.clock import utc_now
 from mosaic.plan.check import Level
 from mosaic.sessions.housekeeping import Kind, clean_runs

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mosaic.codec import dump_record
 from mosaic.errors import UsageError
 from mosaic.executors import INTERACTIVE, get_executor
 from mosaic.panels.answer import aggregate
@@ -12,7 +13,7 @@ from mosaic.panels.brief import plan_workers
 from mosaic.panels.launch import start_panel
 from mosaic.panels.life import look_after
 from mosaic.panels.refresh import refresh_panel, result_of
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.runtimes import default_runtime, get_runtime
 from mosaic.text.harmless import harmless_line
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mosaic.panels.answer import Aggregate, WorkerResult
-    from mosaic.panels.model import PanelPlan, PanelState, WorkerState
+    from mosaic.panels.model import PanelPlan, PanelState, WorkerPlan, WorkerState
     from mosaic.panels.record import Panel
     from mosaic.store.mission_file import MissionDocument
 
@@ -33,15 +34,9 @@ SECTIONS = (
     ("open_questions", "open questions"),
     ("evidence", "evidence"),
 )
-PLANNED = ("name", "role", "runtime", "model")
-KNOWN = (
-    "status", "execution_state", "cleanup", "run_id", "runs", "branch", "worktree", "commit",
-    "dropped", "error",
-)  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PanelView:
+class PanelView(NamedTuple):
     """A panel and the state of each worker."""
 
     panel: Panel
@@ -50,34 +45,31 @@ class PanelView:
 
     def json_values(self) -> dict[str, Any]:
         """Return it as `--json` prints it."""
-        workers = []
-        for planned in self.plan.workers:
-            worker = self.state.workers[planned.name]
-            run = self.panel.run_of(worker)
-            workers.append(
-                {
-                    **{name: getattr(planned, name) for name in PLANNED},
-                    **{name: getattr(worker, name) for name in KNOWN},
-                    "run_dir": run.dir if run else None,
-                    "place": dict(run.find_place()) if run else {},
-                }
-            )
+        plan, state = self.plan, self.state
         return {
             "panel_id": self.panel.id,
-            "status": self.state.status,
-            "question": self.plan.question,
-            "created_at": self.plan.created_at,
-            "writable": self.plan.is_writable,
-            "executor": self.plan.executor,
-            "base_ref": self.plan.base_ref,
-            "problems": list(self.state.problems),
+            "status": state.status,
+            "question": plan.question,
+            "created_at": plan.created_at,
+            "writable": plan.is_writable,
+            "executor": plan.executor,
+            "base_ref": plan.base_ref,
+            "problems": list(state.problems),
             "dir": self.panel.dir,
-            "workers": workers,
+            "workers": [self._worker_values(planned) for planned in plan.workers],
         }
 
+    def _worker_values(self, planned: WorkerPlan) -> dict[str, Any]:
+        worker = self.state.workers[planned.name]
+        run = self.panel.run_of(worker)
+        values = {**dump_record(planned), **dump_record(worker)}
+        del values["launcher"]
+        values["run_dir"] = run.dir if run else None
+        values["place"] = dict(run.find_place()) if run else {}
+        return values
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PanelResult:
+
+class PanelResult(NamedTuple):
     """What the workers of a panel answered, set beside each other."""
 
     view: PanelView
@@ -94,9 +86,9 @@ class PanelResult:
         return {
             "panel_id": self.view.panel.id,
             "status": self.view.state.status,
-            "results": dict(self.results),
+            "results": self.results,
             **{name: getattr(self.together, name) for name, _ in SECTIONS},
-            "errors": dict(self.together.errors),
+            "errors": self.together.errors,
             "markdown": self.markdown,
         }
 
@@ -152,18 +144,18 @@ def start(
 def view_panel(document: MissionDocument, panel: Panel) -> PanelView:
     """Return a panel with its state as of now."""
     state = refresh_panel(panel, document.mission)
-    return PanelView(panel=panel, plan=panel.plan(), state=state)
+    return PanelView(panel, panel.plan(), state)
 
 
 def read_result(document: MissionDocument, panel: Panel) -> PanelResult:
     """Return what the workers that have ended answered."""
     view = view_panel(document, panel)
-    results: dict[str, WorkerResult] = {}
-    for planned in view.plan.workers:
-        found = result_of(panel, planned, view.state.workers[planned.name])
-        if found is not None:
-            results[planned.name] = found
-    return PanelResult(view=view, results=results, together=aggregate(results))
+    results = {
+        planned.name: found
+        for planned in view.plan.workers
+        if (found := result_of(panel, planned, view.state.workers[planned.name])) is not None
+    }
+    return PanelResult(view, results, aggregate(results))
 
 
 def wait_for_panel(

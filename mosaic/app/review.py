@@ -11,7 +11,7 @@ from mosaic.review.verdict import diff_text, review_task
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mosaic.review.matching import JudgedCommand, JudgedFile
+    from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import Review
     from mosaic.store.tasks import Snapshot
 
@@ -88,5 +88,5 @@ def write_review_page(review: Review, facts: list[str], place: Path) -> None:
     write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
 
 
-def _judged(each: JudgedFile | JudgedCommand) -> dict[str, str]:
+def _judged(each: JudgedClaim[Any]) -> dict[str, str]:
     return {"text": each.claim.text, "standing": each.standing.value, "why": each.why}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError, RunNotFoundError
+from mosaic.errors import RunNotFoundError
 from mosaic.model import RunStatus
 from mosaic.records import dataclass
 from mosaic.runs.checkpoint import last_seq
@@ -42,11 +42,7 @@ class RunView:
 
 def view_run(run: Run) -> RunView:
     """Return what a run's record says."""
-    meta = run.find_meta()
-    try:
-        state = run.state()
-    except MissionError:
-        state = None
+    meta, state = run.find_meta(), run.find_state()
     if meta is None or state is None:
         return RunView(run_id=run.id, dir=str(run.dir), status="unreadable")
     is_gone = False

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.app.actor import Actor
 from mosaic.errors import HeldError
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.store.allowance import (
     Allowance,
     find_allowance,
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from mosaic.store.consent import Command
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamedCommand:
+class NamedCommand(NamedTuple):
     """A command that a mission names."""
 
     where: str
@@ -37,8 +36,7 @@ class NamedCommand:
     allowed: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trust:
+class Trust(NamedTuple):
     """What a mission is allowed."""
 
     mission_file: Path
@@ -65,12 +63,7 @@ def read_trust(mission_file: Path, done: Sequence[str] = ()) -> Trust:
         places=tuple(allowance.places),
         owners=tuple(allowance.owners),
         commands=tuple(
-            NamedCommand(
-                where=each.where,
-                command=each.text,
-                shown=each.shown,
-                allowed=each.digest not in unallowed,
-            )
+            NamedCommand(each.where, each.text, each.shown, each.digest not in unallowed)
             for each in commands
         ),
         digest=digest_of(commands),

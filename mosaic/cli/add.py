@@ -4,11 +4,13 @@ from pathlib import Path
 
 from typer import Argument, Option
 
+from mosaic.app.change import add_task
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MilestoneId, MissionPath, RuntimeName, read_stdin
 from mosaic.cli.output import answer
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
+from mosaic.store.create import NewTask
 from mosaic.store.reading import locate_mission
 
 
@@ -29,9 +31,6 @@ def add_command(
     mission: MissionPath = None,
 ) -> int:
     """Add a task: the next free id, a file from the template, a row at the table's end."""
-    from mosaic.app.change import add_task
-    from mosaic.store.create import NewTask
-
     new = NewTask(
         title=title,
         milestone=milestone,
@@ -45,8 +44,8 @@ def add_command(
     added = add_task(locate_mission(mission), new)
     report_notices(added.notices)
     task_id = added.task.task.id
-    next_commands = [f"mission show {task_id}", "mission next"]
-    return answer("task.added", added, [task_id], next_commands=next_commands, as_json=as_json)
+    then = [f"mission show {task_id}", "mission next"]
+    return answer("task.added", added, [task_id], then=then, as_json=as_json)
 
 
 def _read_body(source: str) -> str:

@@ -63,7 +63,7 @@ def _show(changed: ChangedTask, *, as_json: bool) -> int:
         "task.changed",
         changed,
         lines if changed.changed else [f"{task.id}  already so"],
-        next_commands=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
+        then=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
         as_json=as_json,
     )
 

@@ -1,20 +1,14 @@
 """`mission check`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from typer import Option
 
+from mosaic.app.mission import check
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, clean_block, paint
-from mosaic.errors import ExitCode
+from mosaic.plan.check import Finding
 from mosaic.store.reading import locate_mission
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mosaic.plan.check import Finding
 
 
 def check_command(
@@ -23,8 +17,6 @@ def check_command(
     mission: MissionPath = None,
 ) -> int:
     """Look for everything that is wrong, each with file and line."""
-    from mosaic.app.mission import check
-
     report = check(locate_mission(mission), fix=fix)
     lines = [f"mended: {clean(line)}" for line in report.mended]
     for finding in report.findings:
@@ -40,8 +32,8 @@ def check_command(
         "mission.check",
         report,
         lines,
-        exit_code=ExitCode.FAILED if report.errors else ExitCode.OK,
-        next_commands=["mission check --fix"] if can_fix else [],
+        ok=not report.errors,
+        then=["mission check --fix"] if can_fix else [],
         show_next=True,
         as_json=as_json,
     )

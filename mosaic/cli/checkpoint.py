@@ -1,25 +1,21 @@
 """`mission checkpoint`: take, list, restore."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from typer import Argument, Option
 
+from mosaic.app.task_work import RestoredTree, restore, settle_interrupted
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import align, answer, clean, paint, plain, warn
 from mosaic.errors import UsageError
+from mosaic.plan.durations import format_duration
 from mosaic.plan.sizes import format_size
+from mosaic.runs.checkpoint import FoundCheckpoint
+from mosaic.sessions.checkpoints import checkpoint_age_seconds, checkpoint_task, checkpoints_of
 from mosaic.store.reading import locate_mission, locate_to_change, read_mission
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from mosaic.app.task_work import RestoredTree
-    from mosaic.runs.checkpoint import FoundCheckpoint
-    from mosaic.store.tasks import Snapshot
+from mosaic.store.tasks import Snapshot
 
 SHORT = 10
 
@@ -52,8 +48,6 @@ def checkpoint_command(
     `mission checkpoint restore T-001 3 --into ../look`. A restore that was interrupted is
     finished by `mission checkpoint restore`, and taken back with `--abort`.
     """
-    from mosaic.app.task_work import restore, settle_interrupted
-
     named = words or []
     locate = locate_mission if named[:1] == ["list"] else locate_to_change
     snapshot = read_mission(locate(mission))
@@ -85,8 +79,6 @@ def checkpoint_command(
 def _take(
     snapshot: Snapshot, task_id: str | None, note: str, base: str | None, *, as_json: bool
 ) -> int:
-    from mosaic.sessions.checkpoints import checkpoint_task
-
     found = checkpoint_task(snapshot, task_id, note=note, base=base)
     checkpoint = found.checkpoint
     what = checkpoint.stat or f"no tree: {checkpoint.problem}"
@@ -95,15 +87,12 @@ def _take(
         "checkpoint.taken",
         {"checkpoint": _values(found)},
         [line, *_left_out_lines(found), *_no_patch_lines(found)],
-        next_commands=[f"mission checkpoint list {checkpoint.task_id}"],
+        then=[f"mission checkpoint list {checkpoint.task_id}"],
         as_json=as_json,
     )
 
 
 def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
-    from mosaic.plan.durations import format_duration
-    from mosaic.sessions.checkpoints import checkpoint_age_seconds, checkpoints_of
-
     read = checkpoints_of(snapshot, task_id)
     if not as_json:
         for error in read.broken:
@@ -130,7 +119,7 @@ def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
         "checkpoint.list",
         {"checkpoints": [_values(found) for found in read.found], "problems": problems},
         lines,
-        next_commands=[f"mission checkpoint restore {task_id} SEQ"],
+        then=[f"mission checkpoint restore {task_id} SEQ"],
         as_json=as_json,
     )
 
@@ -160,7 +149,7 @@ def _show_restored(done: RestoredTree, *, as_json: bool) -> int:
         "checkpoint.restore_aborted" if done.is_aborted else "checkpoint.restored",
         data,
         lines,
-        next_commands=[f"mission resume {done.task_id}"],
+        then=[f"mission resume {done.task_id}"],
         as_json=as_json,
     )
 

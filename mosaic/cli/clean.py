@@ -1,21 +1,19 @@
 """`mission clean`."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 from typer import Option
 
+from mosaic.app.mission import CleanedMission, clean_mission
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean
 from mosaic.errors import UsageError
+from mosaic.plan.durations import parse_duration
 from mosaic.plan.sizes import format_size
+from mosaic.sessions.housekeeping import Kind, checkpoint_bytes
+from mosaic.sessions.worktrees import drop_worktree
+from mosaic.store.layout import Layout
 from mosaic.store.reading import locate_to_change, read_mission
-
-if TYPE_CHECKING:
-    from mosaic.app.mission import CleanedMission
-    from mosaic.store.layout import Layout
 
 MUCH_SAVED_BYTES = 10**8
 """Kept checkpoints that take more are named."""
@@ -34,29 +32,23 @@ def clean_command(
     mission: MissionPath = None,
 ) -> int:
     """Remove old run records and finished worktrees; never what is still needed."""
-    from mosaic.app.mission import clean_mission
-    from mosaic.plan.durations import parse_duration
-    from mosaic.sessions.worktrees import drop_worktree
-
     snapshot = read_mission(locate_to_change(mission))
     verb = "would remove" if dry_run else "removed"
-    next_commands = ["mission doctor"]
+    then = ["mission doctor"]
     if worktree is not None:
         gone = drop_worktree(snapshot, worktree, force=force, dry_run=dry_run)
         data = {"dry_run": dry_run, "name": gone.name, "path": gone.path, "branch": gone.branch}
         lines = [f"{verb} worktree {clean(gone.name)}"]
-        return answer("worktree.removed", data, lines, next_commands=next_commands, as_json=as_json)
+        return answer("worktree.removed", data, lines, then=then, as_json=as_json)
     if force:
         raise UsageError("`--force` is used with `--worktree NAME`")
     seconds = 0.0 if re.fullmatch(r"0+[dhms]?", older_than.strip()) else parse_duration(older_than)
     done = clean_mission(snapshot, older_than_seconds=seconds, dry_run=dry_run)
     lines = _lines(done, snapshot.layout, verb)
-    return answer("runs.cleaned", done, lines, next_commands=next_commands, as_json=as_json)
+    return answer("runs.cleaned", done, lines, then=then, as_json=as_json)
 
 
 def _lines(done: CleanedMission, layout: Layout, verb: str) -> list[str]:
-    from mosaic.sessions.housekeeping import Kind, checkpoint_bytes
-
     others = [
         (each.path, each.kind.value) for each in done.runs.removed if each.kind is not Kind.RECORD
     ]

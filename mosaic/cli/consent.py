@@ -1,18 +1,14 @@
 """Asking a person whether the commands that a mission names may run."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 from mosaic.cli.output import clean, warn
 from mosaic.errors import ConsentNeededError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from mosaic.store.consent import Command
+from mosaic.store.consent import Command, allow, find_unallowed, require_consent
+from mosaic.store.mission_file import load_mission
 
 Done = TypeVar("Done")
 
@@ -23,9 +19,6 @@ def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Do
     Nobody is asked where a program reads the answer. The action changes nothing before it raises
     `ConsentNeededError`.
     """
-    from mosaic.store.consent import allow, find_unallowed
-    from mosaic.store.mission_file import load_mission
-
     try:
         return action()
     except ConsentNeededError:
@@ -43,9 +36,6 @@ def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Do
 
 def require_settled(path: Path, *, as_json: bool) -> None:
     """Make sure that a mission's commands may run, before a loop or a pool begins."""
-    from mosaic.store.consent import require_consent
-    from mosaic.store.mission_file import load_mission
-
     with_consent(path, lambda: require_consent(load_mission(path)), as_json=as_json)
 
 

@@ -6,7 +6,8 @@ from typer import Argument
 
 from mosaic.cli.options import Json
 from mosaic.cli.output import answer, paint, write
-from mosaic.errors import ExitCode, MissionExistsError
+from mosaic.demo import Demo, new_folder
+from mosaic.errors import MissionExistsError
 
 
 def demo_command(
@@ -16,8 +17,6 @@ def demo_command(
     as_json: Json = False,
 ) -> int:
     """Play a whole mission with a scripted agent: offline, in a temporary folder."""
-    from mosaic.demo import Demo, new_folder
-
     folder = directory.absolute() if directory else new_folder()
     if folder.is_dir() and any(folder.iterdir()):
         raise MissionExistsError(folder, hint="name an empty folder")
@@ -32,8 +31,8 @@ def demo_command(
         "demo",
         {"folder": folder, "finished": finished, "steps": steps},
         ["", f"The mission stays in {folder}"],
-        exit_code=ExitCode.OK if finished else ExitCode.FAILED,
-        next_commands=[f"cd {folder} && mission status"],
+        ok=finished,
+        then=[f"cd {folder} && mission status"],
         show_next=True,
         as_json=as_json,
     )

@@ -1,10 +1,7 @@
 """`mission exec`: any command as a recorded step."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from typer import Argument, Option
 
@@ -14,14 +11,15 @@ from mosaic.cli.output import answer, clean, paint, warn
 from mosaic.cli.sessions_view import asked_lines
 from mosaic.codec import dump_record
 from mosaic.errors import RunNotFoundError, UsageError
+from mosaic.executors.background import TerminalExecutor
+from mosaic.plan.durations import format_duration
+from mosaic.ports import Executor, Order
+from mosaic.runs.folders import find_run
+from mosaic.runs.record import Run
 from mosaic.runs.result import StepResult
+from mosaic.sessions.carry import RunCarrier
+from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
 from mosaic.store.reading import locate_to_change, read_mission
-
-if TYPE_CHECKING:
-    from mosaic.ports import Executor, Order
-    from mosaic.runs.record import Run
-    from mosaic.sessions.carry import RunCarrier
-    from mosaic.sessions.step import StepRequest
 
 BLOCK_BYTES = 1 << 16
 
@@ -43,9 +41,6 @@ def exec_command(
     mission: MissionPath = None,
 ) -> int:
     """Run a command as a recorded step of a task: events, logs, a checkpoint, a result."""
-    from mosaic.runs.folders import find_run
-    from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
-
     snapshot = read_mission(locate_to_change(mission))
     executor = _executor_here(quiet=quiet or as_json)
     if start is not None:
@@ -73,9 +68,6 @@ def exec_command(
 
 def _executor_here(*, quiet: bool) -> Executor:
     """Return what carries a step here and, unless quiet, shows what it writes, byte for byte."""
-    from mosaic.executors.background import TerminalExecutor
-    from mosaic.sessions.carry import RunCarrier
-
     offsets = {"stdout": 0, "stderr": 0}
 
     def carry(run_dir: Path, order: Order) -> RunCarrier:
@@ -103,7 +95,7 @@ def _show_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:
         "step.prepared",
         {**dump_record(run.result() or StepResult()), "run_dir": run.dir},
         [f"{paint(request.task_id, 'bold')} step {request.name} prepared as run {run.id}"],
-        next_commands=[f"mission exec --start {run.id}"],
+        then=[f"mission exec --start {run.id}"],
         show_next=True,
         as_json=as_json,
     )
@@ -111,8 +103,6 @@ def _show_prepared(request: StepRequest, run: Run, *, as_json: bool) -> int:
 
 def _show(run: Run, *, as_json: bool) -> int:
     """Print how a step ended; to stderr, as stdout is the command's own."""
-    from mosaic.plan.durations import format_duration
-
     done = run.result() or StepResult()
     code = exit_code_of(done.reason, completed=done.outcome == "completed")
     if as_json:

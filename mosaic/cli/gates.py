@@ -1,18 +1,13 @@
 """`mission gates`."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mosaic.app.task_work import run_task_gates
 from mosaic.cli.consent import with_consent
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import answer, clean, clean_block, paint, warn
-from mosaic.errors import ExitCode
+from mosaic.sessions.examine import GateResult
 from mosaic.store.reading import locate_to_change, read_mission
-
-if TYPE_CHECKING:
-    from mosaic.sessions.examine import GateResult
 
 SHOWN_LINES = 20
 
@@ -21,8 +16,6 @@ def gates_command(
     task_id: MaybeTaskId = None, as_json: Json = False, mission: MissionPath = None
 ) -> int:
     """Run the mission's quality gates, each as a recorded step."""
-    from mosaic.app.task_work import run_task_gates
-
     snapshot = read_mission(locate_to_change(mission))
     watch = (lambda _: None) if as_json else _show
     done = with_consent(
@@ -35,8 +28,8 @@ def gates_command(
         "gates",
         done,
         [f"{done.task_id}: gates {words}"],
-        exit_code=ExitCode.OK if done.green else ExitCode.FAILED,
-        next_commands=[f"mission review {done.task_id}"],
+        ok=done.green,
+        then=[f"mission review {done.task_id}"],
         as_json=as_json,
     )
 

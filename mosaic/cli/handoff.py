@@ -1,20 +1,17 @@
 """`mission handoff`: the six sections that an agent leaves to the next one."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from typer import Option
 
+from mosaic.app.handoff import Filling, fill_handoff, find_section, read_handoff
 from mosaic.cli.options import Json, MissionPath, TaskId, read_stdin
 from mosaic.cli.output import answer, clean_block, paint
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
+from mosaic.machine.disk import read_text
 from mosaic.store.reading import locate_mission, read_mission
-
-if TYPE_CHECKING:
-    from mosaic.app.handoff import Filling
+from mosaic.text.sections import HANDOFF_SECTIONS
 
 STDIN = "-"
 LARGEST_BYTES = 4 << 20
@@ -22,8 +19,6 @@ LARGEST_BYTES = 4 << 20
 
 def complete_section(incomplete: str) -> list[tuple[str, str]]:
     """Complete the name of a handoff section."""
-    from mosaic.text.sections import HANDOFF_SECTIONS
-
     return [(f"{name}=", "") for name in HANDOFF_SECTIONS if name.startswith(incomplete.lower())]
 
 
@@ -48,8 +43,6 @@ def handoff_command(
     mission: MissionPath = None,
 ) -> int:
     """Show the six handoff sections and what is missing; fill them."""
-    from mosaic.app.handoff import fill_handoff, read_handoff
-
     fillings = _fillings(replace or [], append or [], text)
     path = locate_mission(mission)
     if fillings:
@@ -71,12 +64,10 @@ def handoff_command(
     then = f"mission set {handoff.task_id} status=review"
     if missing:
         then = f"mission handoff {handoff.task_id} --set {missing[0]}=-"
-    return answer("task.handoff", handoff, lines, next_commands=[then], as_json=as_json)
+    return answer("task.handoff", handoff, lines, then=[then], as_json=as_json)
 
 
 def _fillings(replace: list[str], append: list[str], text: str | None) -> list[Filling]:
-    from mosaic.app.handoff import Filling, find_section
-
     asked = [(*each.partition("="), False) for each in replace]
     asked += [(*each.partition("="), True) for each in append]
     if text is not None and (len(asked) != 1 or asked[0][1]):
@@ -96,8 +87,6 @@ def _fillings(replace: list[str], append: list[str], text: str | None) -> list[F
 
 
 def _content(name: str, source: str) -> str:
-    from mosaic.machine.disk import read_text
-
     if not source:
         raise UsageError(
             f"`{name}` has no content",

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from typer import Argument, Option
 
+from mosaic.app.mission import init_mission
 from mosaic.cli.options import Json
 from mosaic.cli.output import answer, clean, paint
 from mosaic.cli.tasks_view import report_problems
+from mosaic.store.create import NewMission, parse_milestone
 
 
 def init_command(
@@ -23,9 +25,6 @@ def init_command(
     as_json: Json = False,
 ) -> int:
     """Create a mission in a project: mission.json, TASKS.md, MISSION.md, tasks/."""
-    from mosaic.app.mission import init_mission
-    from mosaic.store.create import NewMission, parse_milestone
-
     folder = directory.absolute()
     new = NewMission(
         name=name or folder.name,
@@ -46,7 +45,7 @@ def init_command(
         created,
         lines,
         exit_code=report_problems(created.problems, as_json=as_json),
-        next_commands=[*then, created.git_command] if created.git_command else then,
+        then=[*then, created.git_command] if created.git_command else then,
         show_next=True,
         as_json=as_json,
     )

@@ -202,12 +202,8 @@ def _write(data: bytes, *, flush: bool) -> None:
 
 
 def _note_missing(asked: Asked) -> None:
-    meta = asked.run.find_meta()
-    try:
-        is_prepared = asked.run.state().status is RunStatus.PREPARED
-    except MissionError:
-        is_prepared = False
-    if is_prepared:
+    meta, state = asked.run.find_meta(), asked.run.find_state()
+    if state is not None and state.status is RunStatus.PREPARED:
         _note(f"run {asked.run.id} has not started yet")
     elif meta is not None and meta.mode is Mode.INTERACTIVE:
         _note(f"the agent had the terminal, so there is no {asked.stream} of it")

@@ -1,18 +1,15 @@
 """`mission merge`, and the options of every merge."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Option
 
+from mosaic.app.task_work import merge_task
 from mosaic.cli.options import Json, MissionPath, TaskId
 from mosaic.cli.output import answer, clean, paint
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_to_change, read_mission
-
-if TYPE_CHECKING:
-    from mosaic.workspaces.merge import Merged, MergeWay
+from mosaic.workspaces.merge import Merged, MergeWay
 
 FastForward = Annotated[bool, Option("--ff-only", help="Only where no merge commit is needed.")]
 NoFastForward = Annotated[bool, Option("--no-ff", help="With a merge commit, needed or not.")]
@@ -29,8 +26,6 @@ def merge_command(
     mission: MissionPath = None,
 ) -> int:
     """Merge the branch that a task was worked on in its worktree into what is checked out."""
-    from mosaic.app.task_work import merge_task
-
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
     merged = merge_task(read_mission(locate_to_change(mission)), task_id, way, force=force)
     return show_merge(merged, "mission clean", as_json=as_json)
@@ -38,8 +33,6 @@ def merge_command(
 
 def merge_way(*, ff_only: bool, no_ff: bool, squash: bool) -> MergeWay:
     """Return what the options ask for; at most one of them may be set."""
-    from mosaic.workspaces.merge import MergeWay
-
     if ff_only + no_ff + squash > 1:
         raise UsageError("`--ff-only`, `--no-ff` and `--squash` exclude each other")
     if ff_only:
@@ -55,6 +48,4 @@ def show_merge(merged: Merged, next_command: str, *, as_json: bool) -> int:
     line = f"{paint(branch, 'bold')} → {into}, commit {merged.commit[:10]}"
     if merged.was_home:
         line = f"all of {branch} is in {into} already"
-    return answer(
-        "merge", merged, [line], next_commands=[next_command], show_next=True, as_json=as_json
-    )
+    return answer("merge", merged, [line], then=[next_command], show_next=True, as_json=as_json)

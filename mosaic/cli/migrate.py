@@ -4,6 +4,7 @@ from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint, plain
+from mosaic.store.migrate import migrate_mission
 from mosaic.store.reading import locate_to_change
 
 
@@ -13,9 +14,7 @@ def migrate_command(
     mission: MissionPath = None,
 ) -> int:
     """Bring an older mission into today's layout and key names."""
-    from mosaic.store.migrate import migrate_mission
-
     done = migrate_mission(locate_to_change(mission), dry_run=dry_run)
     lines = [clean(line) for line in done.actions] or [paint("nothing to migrate", "dim")]
     data = {**plain(done), "dry_run": dry_run}
-    return answer("mission.migrate", data, lines, next_commands=["mission check"], as_json=as_json)
+    return answer("mission.migrate", data, lines, then=["mission check"], as_json=as_json)

@@ -86,17 +86,29 @@ def answer(
     lines: Sequence[str] = (),
     *,
     as_json: bool,
+    ok: bool = True,
     exit_code: ExitCode = ExitCode.OK,
-    next_commands: Sequence[str] = (),
+    then: Sequence[str] = (),
     show_next: bool = False,
 ) -> int:
-    """Print what a command found or did, and return its exit code; see `Result`."""
+    """Print what a command found or did, as far as anybody reads it, and return its exit code.
+
+    Args:
+        kind: the kind of the JSON document.
+        data: a record, or a mapping of what JSON can hold.
+        lines: the same for people.
+        as_json: whether the document is printed instead of the lines.
+        ok: False makes the exit code that of a failure.
+        exit_code: any other code.
+        then: commands that a user is likely to run next.
+        show_next: whether people are shown the first of them too.
+    """
     result = Result(
         kind=kind,
         data=data,
         lines=lines,
-        exit_code=exit_code,
-        next_commands=next_commands,
+        exit_code=exit_code if ok else ExitCode.FAILED,
+        next_commands=then,
         show_next=show_next,
     )
     return emit(result, as_json=as_json)

@@ -3,15 +3,12 @@
 python -c '… main()' SOCKET RUN_DIR      environment, place and order come by the socket
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mosaic.cli.output import clean, paint, paint_status
 from mosaic.cli.sessions_view import progress_words
@@ -19,13 +16,11 @@ from mosaic.errors import MissionError
 from mosaic.executors.background import dump_failure, dump_started, parse_order
 from mosaic.executors.tmux import OF_THE_PANE
 from mosaic.model import Mode
+from mosaic.ports import Order
 from mosaic.records import replace
+from mosaic.sessions.carry import RunCarrier
+from mosaic.sessions.output import Progress
 from mosaic.supervise import carrier_of
-
-if TYPE_CHECKING:
-    from mosaic.ports import Order
-    from mosaic.sessions.carry import RunCarrier
-    from mosaic.sessions.output import Progress
 
 
 class PaneView:

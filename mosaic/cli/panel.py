@@ -1,33 +1,29 @@
 """`mission panel …`: several workers on one question, from start to merge."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option, Typer
 
+from mosaic.app.panel import read_result, start, view_panel, wait_for_panel
+from mosaic.cli import options
+from mosaic.cli.completing import find_snapshot
 from mosaic.cli.consent import with_consent
 from mosaic.cli.merge import FastForward, NoFastForward, Squash, merge_way, show_merge
-from mosaic.cli.options import (
-    ExecutorName,
-    Json,
-    MissionPath,
-    ModelName,
-    RuntimeName,
-    Timeout,
-    WithChanges,
-    read_stdin,
-    seconds_of,
-)
+from mosaic.cli.options import Json, MissionPath, read_stdin, seconds_of
 from mosaic.cli.output import align, answer, clean, paint, warn
-from mosaic.errors import ExitCode, MissionError, UsageError
-from mosaic.store.reading import locate_mission
-
-if TYPE_CHECKING:
-    from mosaic.panels.model import WorkerState
-    from mosaic.panels.record import Panel
-    from mosaic.store.mission_file import MissionDocument
+from mosaic.cli.panel_view import panel_row, show_panel, show_result
+from mosaic.errors import UsageError
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import read_text
+from mosaic.panels import mailbox
+from mosaic.panels.brief import BUILT_IN, own_roles
+from mosaic.panels.life import look_after, merge_worker, resume_panel, shut_down, stop_panel
+from mosaic.panels.model import PanelPlan, WorkerState
+from mosaic.panels.record import Panel, find_panel, list_panels
+from mosaic.panels.refresh import refresh_panel
+from mosaic.store.mission_file import MissionDocument, load_mission
+from mosaic.store.reading import locate_mission, locate_to_change
 
 panel_app = Typer(
     help="Several workers on one question, each with a role and a worktree of its own.",
@@ -37,23 +33,15 @@ panel_app = Typer(
 
 def complete_panel(incomplete: str) -> list[tuple[str, str]]:
     """Complete the id of a panel."""
-    from mosaic.panels.record import list_panels
-
-    try:
-        panels = list_panels(_document(None).layout)
-    except MissionError:
-        return []
+    snapshot = find_snapshot()
+    panels = list_panels(snapshot.layout) if snapshot else []
     return [(p.id, "") for p in reversed(panels) if p.id.startswith(incomplete)]
 
 
 def complete_role(incomplete: str) -> list[tuple[str, str]]:
     """Complete a role."""
-    from mosaic.panels.brief import BUILT_IN, own_roles
-
-    try:
-        own = own_roles(_document(None).layout)
-    except MissionError:
-        own = []
+    snapshot = find_snapshot()
+    own = own_roles(snapshot.layout) if snapshot else []
     return [(role, "") for role in (*BUILT_IN, *own) if role.startswith(incomplete)]
 
 
@@ -80,22 +68,18 @@ def start_command(
     writable: bool = Option(
         False, "--writable", help="Each may change files, on a branch of its own."
     ),
-    runtime: RuntimeName = None,
-    model: ModelName = None,
-    executor: ExecutorName = None,
+    runtime: options.RuntimeName = None,
+    model: options.ModelName = None,
+    executor: options.ExecutorName = None,
     interactive: bool = Option(False, "--interactive", help="Agents listen in their tmux panes."),
     base: str | None = Option(None, "--base", metavar="REF", help="Begin there, not at HEAD."),
-    with_changes: WithChanges = False,
-    timeout: Timeout = None,
+    with_changes: options.WithChanges = False,
+    timeout: options.Timeout = None,
     wait: Wait = False,
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Put a question to several workers at once."""
-    from mosaic.app.panel import start
-    from mosaic.machine.clock import utc_now
-    from mosaic.panels.model import PanelPlan
-
     document = _document(mission, to_change=True)
     plan = PanelPlan(
         id="",
@@ -121,10 +105,6 @@ def start_command(
 @panel_app.command("list")
 def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """List all panels."""
-    from mosaic.app.panel import view_panel
-    from mosaic.cli.panel_view import panel_row
-    from mosaic.panels.record import list_panels
-
     document = _document(mission)
     views = [view_panel(document, panel) for panel in list_panels(document.layout)]
     rows = align(map(panel_row, views), headers=("panel", "status", "results", "question"))
@@ -132,7 +112,7 @@ def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
         "panel.list",
         {"panels": views},
         rows or [paint("no panels", "dim")],
-        next_commands=["mission panel show last"] if views else ["mission panel start --help"],
+        then=["mission panel show last"] if views else ["mission panel start --help"],
         as_json=as_json,
     )
 
@@ -148,8 +128,6 @@ def refresh_command(
     panel_id: PanelId, wait: Wait = False, as_json: Json = False, mission: MissionPath = None
 ) -> int:
     """Read the results that are there, and deliver the messages that wait."""
-    from mosaic.panels.life import look_after
-
     document, panel = _open(mission, panel_id)
     if not wait:
         look_after(document, panel)
@@ -164,9 +142,6 @@ def result_command(
     mission: MissionPath = None,
 ) -> int:
     """Set the workers' results beside each other: agreement, objections, open questions."""
-    from mosaic.app.panel import read_result
-    from mosaic.cli.panel_view import show_result
-
     found = read_result(*_open(mission, panel_id))
     return show_result(found, markdown=markdown, as_json=as_json)
 
@@ -181,9 +156,6 @@ def send_command(
     mission: MissionPath = None,
 ) -> int:
     """Send a worker a message: it gets it at its next turn, at once if it is not at work."""
-    from mosaic.panels import mailbox
-    from mosaic.panels.refresh import refresh_panel
-
     document, panel = _open(mission, panel_id, to_change=True)
     refresh_panel(panel, document.mission)
     text = read_stdin("a message") if message == "-" else message
@@ -199,7 +171,7 @@ def send_command(
             "delivered": is_delivered,
         },
         [f"{worker} gets it {'now' if is_delivered else 'when its turn has ended'}"],
-        next_commands=[f"mission panel show {panel.id}"],
+        then=[f"mission panel show {panel.id}"],
         as_json=as_json,
     )
 
@@ -212,8 +184,6 @@ def stop_command(
     mission: MissionPath = None,
 ) -> int:
     """Interrupt all workers; what they did stays, and `resume` goes on."""
-    from mosaic.panels.life import stop_panel
-
     document, panel = _open(mission, panel_id, to_change=True)
     stop_panel(document, panel, now=now)
     return _show(document, panel, "panel.stopped", as_json=as_json)
@@ -228,8 +198,6 @@ def resume_command(
     mission: MissionPath = None,
 ) -> int:
     """Start the workers again that have no result; the others stay as they are."""
-    from mosaic.panels.life import resume_panel
-
     document, panel = _open(mission, panel_id, to_change=True)
     with_consent(document.path, lambda: resume_panel(document, panel, fresh=fresh), as_json=as_json)
     return _show(document, panel, "panel.resumed", wait=wait, as_json=as_json)
@@ -243,13 +211,10 @@ def shutdown_command(
     mission: MissionPath = None,
 ) -> int:
     """End everything of a panel: agents, panes, worktrees; unmerged work stays."""
-    from mosaic.panels.life import shut_down
-
     document, panel = _open(mission, panel_id, to_change=True)
     done = shut_down(document, panel, force=force)
     kept = next((each.worker for each in done if each.cleanup == "retained"), None)
     then = f"merge {panel.id} {kept}" if kept else f"result {panel.id}"
-    failed = any(each.cleanup == "failed" for each in done)
     return answer(
         "panel.shutdown",
         {
@@ -258,8 +223,8 @@ def shutdown_command(
             "workers": {each.worker: each for each in done},
         },
         align([(each.worker, each.cleanup.value, clean(each.why)) for each in done]),
-        exit_code=ExitCode.FAILED if failed else ExitCode.OK,
-        next_commands=[f"mission panel {then}"],
+        ok=all(each.cleanup != "failed" for each in done),
+        then=[f"mission panel {then}"],
         show_next=kept is not None,
         as_json=as_json,
     )
@@ -276,8 +241,6 @@ def merge_command(
     mission: MissionPath = None,
 ) -> int:
     """Merge a worker's branch; a conflict is left to you, with the commands to go on."""
-    from mosaic.panels.life import merge_worker
-
     document, panel = _open(mission, panel_id, to_change=True)
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
     merged = merge_worker(document, panel, worker, way)
@@ -285,17 +248,12 @@ def merge_command(
 
 
 def _document(mission: Path | None, *, to_change: bool = False) -> MissionDocument:
-    from mosaic.store.mission_file import load_mission
-    from mosaic.store.reading import locate_to_change
-
     return load_mission((locate_to_change if to_change else locate_mission)(mission))
 
 
 def _open(
     mission: Path | None, panel_id: str, *, to_change: bool = False
 ) -> tuple[MissionDocument, Panel]:
-    from mosaic.panels.record import find_panel
-
     document = _document(mission, to_change=to_change)
     return document, find_panel(document.layout, panel_id)
 
@@ -304,8 +262,6 @@ def _show(
     document: MissionDocument, panel: Panel, kind: str, *, as_json: bool, wait: bool = False
 ) -> int:
     """Print the state of a panel or, having waited for its end, its result."""
-    from mosaic.app.panel import read_result, view_panel, wait_for_panel
-    from mosaic.cli.panel_view import show_panel, show_result
 
     def tell(name: str, worker: WorkerState) -> None:
         if not as_json:
@@ -318,8 +274,6 @@ def _show(
 
 
 def _question(prompt: str | None, file: Path | None) -> str:
-    from mosaic.machine.disk import read_text
-
     if (prompt is None) == (file is None):
         raise UsageError(
             "a panel needs one question",

@@ -1,21 +1,14 @@
 """Panels as lines."""
 
-from __future__ import annotations
-
 import shlex
-from typing import TYPE_CHECKING
 
-from mosaic.app.panel import SECTIONS
+from mosaic.app.panel import SECTIONS, PanelResult, PanelView
 from mosaic.cli.output import align, answer, clean, clean_block, paint
 from mosaic.cli.sessions_view import usage_words
-from mosaic.errors import ExitCode, MissionError
 from mosaic.executors import executor_of
+from mosaic.panels.model import WorkerState
 from mosaic.plan.durations import format_duration
-
-if TYPE_CHECKING:
-    from mosaic.app.panel import PanelResult, PanelView
-    from mosaic.panels.model import WorkerState
-    from mosaic.runs.record import Run
+from mosaic.runs.record import Run
 
 COLORS = {
     "completed": "green",
@@ -32,13 +25,12 @@ LONGEST_QUESTION = 70
 
 def show_panel(view: PanelView, kind: str, *, as_json: bool) -> int:
     """Print a panel and the state of each worker."""
-    failed = view.state.status.value in ("failed", "degraded") and kind != "panel"
     return answer(
         kind,
         view,
         _panel_lines(view),
-        exit_code=ExitCode.FAILED if failed else ExitCode.OK,
-        next_commands=_next_commands(view),
+        ok=kind == "panel" or view.state.status.value not in ("failed", "degraded"),
+        then=_next_commands(view),
         show_next=True,
         as_json=as_json,
     )
@@ -52,8 +44,8 @@ def show_result(found: PanelResult, *, markdown: bool, as_json: bool) -> int:
         "panel.result",
         found,
         found.markdown.splitlines() if markdown else _result_lines(found),
-        exit_code=ExitCode.OK if is_well else ExitCode.FAILED,
-        next_commands=_next_commands(found.view),
+        ok=is_well,
+        then=_next_commands(found.view),
         show_next=not markdown,
         as_json=as_json,
     )
@@ -141,10 +133,8 @@ def _run_words(run: Run | None) -> tuple[str, str]:
     if result.outcome not in ("", "prepared"):
         words = usage_words(result.usage) if result.usage else ""
         return format_duration(result.duration_ms / 1000), words
-    try:
-        return "", run.state().last_activity[:40]
-    except MissionError:
-        return "", ""
+    state = run.find_state()
+    return "", state.last_activity[:40] if state else ""
 
 
 def _where(worker: WorkerState) -> str:

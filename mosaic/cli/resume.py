@@ -2,43 +2,30 @@
 
 from typer import Option
 
+from mosaic.cli import options
 from mosaic.cli.next_view import launch, launch_mode, print_hand_off
-from mosaic.cli.options import (
-    Detach,
-    ExecutorName,
-    Fresh,
-    Headless,
-    Json,
-    MaybeTaskId,
-    MissionPath,
-    ModelName,
-    PrintOnly,
-    RuntimeName,
-    Timeout,
-    seconds_of,
-)
+from mosaic.cli.options import Json, MissionPath, seconds_of
+from mosaic.sessions.choice import HandOffRequest
 from mosaic.store.reading import locate_mission
 
 
 def resume_command(
-    task_id: MaybeTaskId = None,
-    runtime: RuntimeName = None,
-    model: ModelName = None,
-    fresh: Fresh = False,
+    task_id: options.MaybeTaskId = None,
+    runtime: options.RuntimeName = None,
+    model: options.ModelName = None,
+    fresh: options.Fresh = False,
     from_checkpoint: int | None = Option(
         None, "--from", metavar="SEQ", help="Set the work tree back to this checkpoint first."
     ),
-    print_only: PrintOnly = False,
-    headless: Headless = False,
-    detach: Detach = False,
-    executor: ExecutorName = None,
-    timeout: Timeout = None,
+    print_only: options.PrintOnly = False,
+    headless: options.Headless = False,
+    detach: options.Detach = False,
+    executor: options.ExecutorName = None,
+    timeout: options.Timeout = None,
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Hand an interrupted task off again, in the agent's own conversation where it can be."""
-    from mosaic.sessions.choice import HandOffRequest
-
     place = executor or ("process" if detach else None)
     request = HandOffRequest(
         task_id=task_id,

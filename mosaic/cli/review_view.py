@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.cli.output import align, clean, clean_block, has_color, paint, paint_status
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.review.claims import CommandClaim
 
 if TYPE_CHECKING:
-    from mosaic.review.matching import JudgedCommand, JudgedFile
+    from collections.abc import Sequence
+
+    from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import Review
 
 COLORS = {"confirmed": "green", "contradicted": "red", "unseen": "yellow"}
@@ -52,9 +54,7 @@ def review_lines(review: Review) -> list[str]:
     return [*lines, "", *_verdict(review)]
 
 
-def _claims(
-    title: str, claims: tuple[JudgedFile, ...] | tuple[JudgedCommand, ...], since: str
-) -> list[str]:
+def _claims(title: str, claims: Sequence[JudgedClaim[Any]], since: str) -> list[str]:
     head = f"{paint(title + ' claimed', 'bold')}{paint(f'  {since}', 'dim') if since else ''}"
     shown = [(each.standing.value, _claim(each), each.why) for each in claims[:MOST_LISTED]]
     lines = align((MARKS[standing], text, why) for standing, text, why in shown)
@@ -67,7 +67,7 @@ def _claims(
     return ["", head, *body, *more]
 
 
-def _claim(each: JudgedFile | JudgedCommand) -> str:
+def _claim(each: JudgedClaim[Any]) -> str:
     """Return a claim as it was written: a file by its path and what is said of it."""
     claim = each.claim
     if isinstance(claim, CommandClaim):

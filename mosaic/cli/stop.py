@@ -5,6 +5,7 @@ from typer import Argument, Option
 from mosaic.cli.options import Json, MissionPath, complete_session
 from mosaic.cli.output import answer, clean
 from mosaic.cli.sessions_view import length_words
+from mosaic.sessions.stop import stop_session
 from mosaic.store.reading import locate_to_change
 
 
@@ -17,8 +18,6 @@ def stop_command(
     mission: MissionPath = None,
 ) -> int:
     """End a live session: interrupt, terminate, kill its whole process group."""
-    from mosaic.sessions.stop import stop_session
-
     stopped = stop_session(locate_to_change(mission), session, now=now)
     task_id = stopped.last_task_id
     stays = f"; {clean(task_id)} stays as it is" if task_id else ""
@@ -27,7 +26,7 @@ def stop_command(
         "session.stopped",
         {"session": stopped},
         [f"{stopped.id} ended {reason} after {length_words(stopped)}{stays}"],
-        next_commands=[f"mission resume {task_id}" if task_id else "mission status"],
+        then=[f"mission resume {task_id}" if task_id else "mission status"],
         show_next=True,
         as_json=as_json,
     )

@@ -7,7 +7,9 @@ from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import UsageError
+from mosaic.store.draft import synchronize
 from mosaic.store.reading import locate_mission
+from mosaic.store.sync import Side
 
 
 def sync_command(
@@ -19,9 +21,6 @@ def sync_command(
     mission: MissionPath = None,
 ) -> int:
     """Bring table and files in step, and show what was copied where."""
-    from mosaic.store.draft import synchronize
-    from mosaic.store.sync import Side
-
     if prefer not in (None, *Side):
         raise UsageError(f"`{prefer}` is not a side", hint="use `table` or `file`")
     carried, snapshot = synchronize(
@@ -40,7 +39,7 @@ def sync_command(
         {"carried": values, "problems": problems},
         lines,
         exit_code=report_problems(problems, as_json=as_json),
-        next_commands=["mission list"],
+        then=["mission list"],
         as_json=as_json,
     )
 

@@ -1,24 +1,19 @@
 """`mission trust`: what a person allows a mission, and where they see it."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from typer import Argument, Option
 
+from mosaic.app.trust import Trust, forget_trust, read_trust, trust_mission
 from mosaic.cli.consent import confirm, is_somebody_there
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint
 from mosaic.errors import MissionOwnerError, UsageError
+from mosaic.store.allowance import name_of
+from mosaic.store.consent import Command
 from mosaic.store.reading import locate_mission, named_mission_file
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mosaic.app.trust import Trust
-    from mosaic.store.consent import Command
 
 
 def trust_command(
@@ -34,8 +29,6 @@ def trust_command(
     mission: MissionPath = None,
 ) -> int:
     """Allow what a mission from elsewhere may not do by itself: run its commands, use a folder."""
-    from mosaic.app.trust import forget_trust, read_trust, trust_mission
-
     mission_file, places = _read_paths(paths or [], mission)
     if listing:
         return _show(read_trust(mission_file), as_json=as_json)
@@ -80,12 +73,10 @@ def _find_here() -> Path | None:
 def _show(trust: Trust, *, as_json: bool) -> int:
     """Say what was done, else what is allowed now."""
     lines = [*map(clean, trust.done)] or _lines(trust)
-    return answer("trust", trust, lines, next_commands=["mission next"], as_json=as_json)
+    return answer("trust", trust, lines, then=["mission next"], as_json=as_json)
 
 
 def _lines(trust: Trust) -> list[str]:
-    from mosaic.store.allowance import name_of
-
     lines = []
     for command in trust.commands:
         mark = paint("may run", "green") if command.allowed else paint("asks", "yellow")

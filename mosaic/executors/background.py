@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
+from mosaic.errors import FailedError, ProgramNotFoundError
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import identify, ignores_signal, is_elsewhere
 from mosaic.machine.lock import is_folder_held
@@ -187,11 +187,10 @@ class Supervised:
 
     def find_supervisor(self) -> ProcessIdentity | None:
         """Return the living supervisor, as the record names it."""
-        try:
-            state = self.run.state()
-        except MissionError:
+        state = self.run.find_state()
+        if state is None or not state.supervisor_pid:
             return None
-        if not state.supervisor_pid or (state.agent is not None and is_elsewhere(state.agent)):
+        if state.agent is not None and is_elsewhere(state.agent):
             return None  # the number means another process here
         supervisor = identify(state.supervisor_pid)
         # Looked at after the identity was taken: who holds the folder then is that process.

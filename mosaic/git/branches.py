@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.errors import ProgramNotFoundError
-from mosaic.git.git import run_git
+from mosaic.git.git import answer_of, run_git
 from mosaic.machine.disk import SIZE_LIMIT_BYTES
 from mosaic.records import dataclass
 
@@ -39,30 +38,21 @@ class BranchFiles:
 
 
 def files_on_branches(cwd: Path | str, folder: str, table: str) -> BranchFiles:
-    """Return what `folder` and `table` hold on all local branches.
-
-    Args:
-        cwd: anywhere in the repository.
-        table: a file, likewise.
-
-    Returns:
-        Empty without git, repository or commits.
-    """
+    """Return what a folder and a file hold on all local branches; empty without any."""
     paths = [_tree_path(folder), _tree_path(table)]
     if None in paths:
         return BranchFiles()
-    try:
-        refs = run_git(["for-each-ref", "--format=%(objectname)", "refs/heads/"], cwd, check=False)
-    except ProgramNotFoundError:
-        return BranchFiles()
-    commits = sorted(set(refs.text.split())) if refs.exit_code == 0 else []
+    refs = answer_of(["for-each-ref", "--format=%(objectname)", "refs/heads/"], cwd)
+    commits = sorted(set((refs or "").split()))
     if not commits:
         return BranchFiles()
-    names = [f"{commit}:{path}" for path in paths for commit in commits]
-    found = _look_up(cwd, names)
-    trees = _wanted(found[: len(commits)], b"tree")
-    blobs = _wanted(found[len(commits) :], b"blob")
-    return _read_all(cwd, trees, blobs)
+    found = _look_up(cwd, [f"{commit}:{path}" for path in paths for commit in commits])
+    wanted = [
+        each
+        for number, each in enumerate(found)
+        if each and each.kind == (b"tree" if number < len(commits) else b"blob")
+    ]
+    return _read_all(cwd, list(dict.fromkeys(wanted)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +63,7 @@ class _Object:
 
 
 def _tree_path(path: str) -> str | None:
-    """Return a path as git names it from the top down; None when it leads out."""
+    # As git names it from the top down; None when it leads out.
     normal = os.path.normpath(path).replace(os.sep, "/")
     if normal.startswith(("/", "../")) or normal == ".." or "\n" in normal:
         return None
@@ -95,19 +85,15 @@ def _look_up(cwd: Path | str, names: Sequence[str]) -> list[_Object | None]:
     return found
 
 
-def _wanted(found: Sequence[_Object | None], kind: bytes) -> list[_Object]:
-    return list(dict.fromkeys(each for each in found if each and each.kind == kind))
-
-
-def _read_all(cwd: Path | str, trees: Sequence[_Object], blobs: Sequence[_Object]) -> BranchFiles:
+def _read_all(cwd: Path | str, wanted: Sequence[_Object]) -> BranchFiles:
     read: list[_Object] = []
     total = 0
-    for each in (*trees, *blobs):
+    for each in wanted:
         if each.size <= SIZE_LIMIT_BYTES and total + each.size <= _TOTAL_LIMIT_BYTES:
             read.append(each)
             total += each.size
     if not read:
-        return BranchFiles(skipped=len(trees) + len(blobs))
+        return BranchFiles(skipped=len(wanted))
     asked = "".join(f"{each.id}\n" for each in read)
     answer = run_git(["cat-file", "--batch"], cwd, stdin=asked.encode(), env=_OFFLINE)
     names: set[str] = set()
@@ -119,11 +105,8 @@ def _read_all(cwd: Path | str, trees: Sequence[_Object], blobs: Sequence[_Object
             names.update(file_names(content, id_bytes=len(each.id) // 2))
         else:
             tables.append(content)
-    return BranchFiles(
-        names=frozenset(names),
-        tables=tuple(tables),
-        skipped=len(trees) + len(blobs) - len(read),
-    )
+    skipped = len(wanted) - len(read)
+    return BranchFiles(names=frozenset(names), tables=tuple(tables), skipped=skipped)
 
 
 def _contents(output: bytes) -> Iterator[bytes | None]:

@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mosaic.git.git import run_git
-from mosaic.records import dataclass
+from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mosaic.model import Text
@@ -68,25 +68,9 @@ def compare_trees(
 ) -> list[FileChange]:
     """Return the files that differ between two trees or commits, by path."""
     renames = "--find-renames" if find_renames else "--no-renames"
-    answer = run_git(
-        [
-            "-c",
-            LARGEST_COUNTED,
-            "diff-tree",
-            "-r",
-            *_PLAIN,
-            renames,
-            "--raw",
-            "--numstat",
-            "-z",
-            base,
-            tree,
-            "--",
-        ],
-        top,
-        timeout_seconds=GIT_SECONDS,
-    )
-    return sorted(_parse_changes(answer.stdout), key=lambda change: change.path)
+    command = ["-c", LARGEST_COUNTED, "diff-tree", "-r", *_PLAIN, renames, "--raw", "--numstat"]
+    answer = run_git([*command, "-z", base, tree, "--"], top, timeout_seconds=GIT_SECONDS)
+    return _parse_changes(answer.stdout)
 
 
 def patch_bytes(top: Path, base: str, tree: str, changes: Sequence[FileChange]) -> int:
@@ -101,10 +85,9 @@ def patch_bytes(top: Path, base: str, tree: str, changes: Sequence[FileChange]) 
     for change in changes:
         old = ids.get(change.old_path or change.path, ("", ""))[0]
         whole = sizes.get(old, 0) + sizes.get(ids.get(change.path, ("", ""))[1], 0)
-        lines = (change.added_lines, change.deleted_lines)
-        is_text = None not in lines
-        by_lines = BYTES_OF_LINE * sum(each or 0 for each in lines)
-        total += min(whole, by_lines) if is_text else whole
+        if change.added_lines is not None and change.deleted_lines is not None:
+            whole = min(whole, BYTES_OF_LINE * (change.added_lines + change.deleted_lines))
+        total += whole
     return total
 
 
@@ -123,25 +106,15 @@ def _content_ids(top: Path, base: str, tree: str) -> dict[str, tuple[str, str]]:
 def write_patch(
     top: Path, base: str, tree: str, path: Path, *, without: Sequence[str] = ()
 ) -> None:
-    """Write the difference between two trees as a patch, however large it is.
-
-    Args:
-        path: the patch; must not be there.
-    """
+    """Write the difference between two trees as a patch, however large it is."""
     path.touch(mode=0o600)
     # git cannot apply a file that was renamed into the folder that took its own place.
     paths = _content_ids(top, base, tree)
     moved = any(str(folder) in paths for one in paths for folder in PurePosixPath(one).parents)
-    command = ["diff-tree", "-r", *_PATCH, "--no-renames" if moved else "--find-renames"]
-    run_git(
-        [*command, f"--output={path.absolute()}", base, tree, "--", *_others(without)],
-        top,
-        timeout_seconds=GIT_SECONDS,
-    )
-
-
-def _others(without: Sequence[str]) -> list[str]:
-    return [":(top)", *(f":(top,literal,exclude){path}" for path in without)] if without else []
+    renames = "--no-renames" if moved else "--find-renames"
+    command = ["diff-tree", "-r", *_PATCH, renames, f"--output={path.absolute()}", base, tree]
+    others = [":(top)", *(f":(top,literal,exclude){each}" for each in without)] if without else []
+    run_git([*command, "--", *others], top, timeout_seconds=GIT_SECONDS)
 
 
 def read_diff(top: Path, base: str, tree: str) -> str:
@@ -161,7 +134,7 @@ def shown_paths(paths: Sequence[str], *, most: int = 5) -> str:
 
 
 def describe_changes(changes: list[FileChange]) -> str:
-    """Return changes in one line: `3 files changed, 12 lines added, 4 deleted`."""
+    """Return changes in one line: `3 files changed, +12 -4`."""
     if not changes:
         return "no change"
     added = sum(change.added_lines or 0 for change in changes)
@@ -170,36 +143,26 @@ def describe_changes(changes: list[FileChange]) -> str:
     return f"{files} changed, +{added} -{deleted}"
 
 
-def _parse_changes(output: bytes) -> Iterator[FileChange]:
-    """Read `--raw --numstat -z`: every file in raw form first, then every file's counts."""
+def _parse_changes(output: bytes) -> list[FileChange]:
+    # Of `--raw --numstat -z`: every file in raw form first, then every file's counts.
     words = iter(os.fsdecode(output).split("\0")[:-1])
-    found: list[tuple[str, str, str | None, str, str]] = []
-    counts: dict[str, tuple[int | None, int | None]] = {}
+    found: dict[str, FileChange] = {}
     for word in words:
         if word.startswith(":"):
             old_mode, new_mode, _, _, letter = word[1:].split(" ")
-            first = next(words)
-            moved = letter[0] in "RC"
-            path, old = (next(words), first) if moved else (first, None)
-            found.append((path, letter[0], old, old_mode, new_mode))
+            kind = _KINDS.get(letter[0], "changed")
+            old_path = next(words) if letter[0] in "RC" else None
+            path = next(words)
+            found[path] = FileChange(
+                path=path, kind=kind, old_path=old_path, old_mode=old_mode, new_mode=new_mode
+            )
         else:
             added, deleted, path = word.split("\t", 2)
             if not path:  # a rename: old and new follow
                 next(words)
                 path = next(words)
-            counts[path] = (_count(added), _count(deleted))
-    for path, letter, old, old_mode, new_mode in found:
-        added_lines, deleted_lines = counts.get(path, (None, None))
-        yield FileChange(
-            path=path,
-            kind=_KINDS.get(letter, "changed"),
-            old_path=old,
-            added_lines=added_lines,
-            deleted_lines=deleted_lines,
-            old_mode=old_mode,
-            new_mode=new_mode,
-        )
-
-
-def _count(word: str) -> int | None:
-    return None if word == "-" else int(word)
+            if added != "-" and path in found:
+                found[path] = replace(
+                    found[path], added_lines=int(added), deleted_lines=int(deleted)
+                )
+    return sorted(found.values(), key=lambda change: change.path)

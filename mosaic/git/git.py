@@ -35,11 +35,7 @@ _SETTINGS = (
     # the value is the name of a program.
     "core.fsmonitor=",
 )
-_OURS = {
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",
-}
+_OURS = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 # What a person's shell may hold: it would change what the answers look like.
 _RESHAPING = ("GIT_DIFF_OPTS", "GIT_EXTERNAL_DIFF")
 OLDEST_GIT = (2, 25)
@@ -84,11 +80,6 @@ def run_git(
 ) -> GitResult:
     """Run one git command to its end; wait where another git holds a lock of the repository.
 
-    Args:
-        cwd: where to run it.
-        stdin: what it reads; None gives it an empty one.
-        check: whether an exit code other than 0 is an error.
-
     Raises:
         ProgramNotFoundError: git is not installed, or `cwd` is gone.
         GitRefusedError: it failed because git does not work with the repository at all.
@@ -97,7 +88,7 @@ def run_git(
     until = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
-            answer = _run_once(args, cwd, stdin, env or {}, timeout_seconds)
+            answer = _run_once(args, cwd, stdin, env, timeout_seconds)
         except ProgramNotFoundError:
             if find_tool("git", cwd) is not None:
                 raise
@@ -122,11 +113,7 @@ def run_git(
 
 
 def at_once(*questions: Callable[[], GitResult]) -> list[GitResult]:
-    """Ask several questions of git at the same time, and return the answers in order.
-
-    Raises:
-        MissionError: what the first of them that failed raised.
-    """
+    """Ask several questions of git at the same time, and return the answers in order."""
     answers: list[GitResult | BaseException] = [GitError("not asked")] * len(questions)
 
     def ask(number: int) -> None:
@@ -150,9 +137,9 @@ def at_once(*questions: Callable[[], GitResult]) -> list[GitResult]:
 def _run_once(
     args: Sequence[str],
     cwd: Path | str,
-    stdin: bytes | None,
-    env: Mapping[str, str],
-    timeout_seconds: float,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_seconds: float = _PROBE_SECONDS,
 ) -> GitResult:
     import subprocess  # here: it costs 12 ms that most commands need not pay
 
@@ -160,7 +147,7 @@ def _run_once(
     process = spawn(
         [find_tool("git", cwd) or "", "--no-pager", *settings, *args],
         cwd=cwd,
-        env=git_environment(os.environ, env),
+        env=git_environment(os.environ, env or {}),
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -186,7 +173,7 @@ def _refuse_refused(cwd: Path | str) -> None:
     if found is None:
         return
     top, git_dir = found
-    probe = _run_once(["rev-parse", "--absolute-git-dir"], cwd, None, {}, _PROBE_SECONDS)
+    probe = _run_once(["rev-parse", "--absolute-git-dir"], cwd)
     if probe.exit_code:
         raise GitRefusedError(top, probe.stderr.decode("utf-8", "replace"))
     if os.path.realpath(probe.text) != os.path.realpath(git_dir):
@@ -196,19 +183,14 @@ def _refuse_refused(cwd: Path | str) -> None:
 def git_environment(inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
     """Return the environment that git runs in: scrubbed, made quiet, then `added`."""
     kept = child_environment(inherited)
-    for name in _RESHAPING:
-        kept.pop(name, None)
-    return {**kept, **_OURS, **added}
+    return {k: v for k, v in kept.items() if k not in _RESHAPING} | _OURS | dict(added)
 
 
 def find_repository(cwd: Path | str) -> Path | None:
-    """Return the top of the work tree that `cwd` lies in, and that git works with.
+    """Return the top of the work tree that `cwd` lies in, and that git works with; None outside.
 
-    Returns:
-        None where there is no repository. Where git is not installed, the top is not checked.
-
-    Raises:
-        GitRefusedError: git refuses the repository, or cannot read its index or last commit.
+    Where git is not installed, the top is not checked.
+    GitRefusedError: git refuses the repository, or cannot read its index or last commit.
     """
     top = find_work_tree(cwd)
     if top is None or find_tool("git", cwd) is None:
@@ -268,8 +250,7 @@ def current_branch(cwd: Path | str) -> str | None:
     name = head.removeprefix("ref:").strip()
     if name == _BRANCHES + ".invalid":
         # What a repository with reftable puts there for readers like us.
-        answer = _ask(["symbolic-ref", "-q", "HEAD"], cwd)
-        name = answer.text if answer else ""
+        name = answer_of(["symbolic-ref", "-q", "HEAD"], cwd) or ""
     return name.removeprefix(_BRANCHES) if name.startswith(_BRANCHES) else None
 
 
@@ -285,21 +266,22 @@ def head_commit(cwd: Path | str) -> str | None:
         said = read_small(shared / head.removeprefix("ref: ").strip())
         if said and _COMMIT.fullmatch(said.strip()):
             return said.strip()
-    answer = _ask(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], cwd)
-    return answer.text if answer else None
+    return answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], cwd)
 
 
 def local_branches(cwd: Path | str) -> tuple[str, ...]:
     """Return the names of the local branches; empty without git."""
-    answer = _ask(["for-each-ref", "--format=%(refname)", _BRANCHES], cwd)
-    lines = answer.text.splitlines() if answer else []
-    return tuple(line.removeprefix(_BRANCHES) for line in lines)
+    answer = answer_of(["for-each-ref", "--format=%(refname)", _BRANCHES], cwd) or ""
+    return tuple(line.removeprefix(_BRANCHES) for line in answer.splitlines())
 
 
 def answer_of(args: Sequence[str], cwd: Path | str) -> str | None:
     """Return git's answer to a question; None when it has none, or there is no git."""
-    answer = _ask(args, cwd)
-    return answer.text if answer is not None else None
+    try:
+        answer = run_git(args, cwd, check=False)
+    except ProgramNotFoundError:
+        return None
+    return answer.text if answer.exit_code == 0 else None
 
 
 def has_object(top: Path, name: str) -> bool:
@@ -317,17 +299,8 @@ def _command_name(args: Sequence[str]) -> str:
     return ""
 
 
-def _ask(args: Sequence[str], cwd: Path | str) -> GitResult | None:
-    """Run a question that may well have no answer; None without one."""
-    try:
-        answer = run_git(args, cwd, check=False)
-    except ProgramNotFoundError:
-        return None
-    return answer if answer.exit_code == 0 else None
-
-
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill git and what it started, and wait for git alone: others may hold its pipes."""
+    # Others may hold its pipes: only git itself is waited for.
     if process.poll() is None:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)

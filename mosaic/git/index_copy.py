@@ -7,23 +7,74 @@ import os
 import shutil
 import stat
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, GitError
-from mosaic.git.git import find_index
+from mosaic.git.git import find_index, run_git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mosaic.git.git import GitResult
+
+GIT_SECONDS = 300.0
+# Neither a hook nor submodules that git would walk into by itself are meant here.
+_SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "submodule.recurse=false")
+# A split index would write shared files beside the user's own.
+_ALONE = (
+    "-c", "core.splitIndex=false", "-c", "core.untrackedCache=false", "-c", "core.safecrlf=false",
+)  # fmt: skip
+
+
+def git_on(
+    args: Sequence[str],
+    top: Path,
+    index: Path | None = None,
+    stdin: bytes | None = None,
+    *,
+    check: bool = True,
+) -> GitResult:
+    """Run git with an index of ours, or with the user's own for None; `check` is as `run_git`."""
+    return run_git(
+        [*_SETTINGS, *(_ALONE if index else ()), *args],
+        top,
+        stdin=stdin,
+        env={"GIT_INDEX_FILE": str(index)} if index else None,
+        timeout_seconds=GIT_SECONDS,
+        check=check,
+    )
+
+
+@contextlib.contextmanager
+def index_in(scratch: Path, name: str) -> Iterator[Path]:
+    """Name a file for a copy, and remove it after a `with` block.
+
+    Args:
+        scratch: a folder of our own that others cannot enter: git writes the copy with a mode
+            of its own choice.
+        name: as `mosaic.machine.staging` knows it for a leftover.
+    """
+    index = scratch.absolute() / name
+    try:
+        yield index
+    finally:
+        for path in (index, Path(f"{index}.lock")):
+            path.unlink(missing_ok=True)
+
+
+def as_input(paths: Iterable[str]) -> bytes:
+    """Return paths as git reads them with `-z`."""
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def words_of(output: bytes) -> list[str]:
+    """Return what git printed with `-z`, word by word."""
+    return os.fsdecode(output).split("\0")[:-1]
 
 
 def copy_index(top: Path, index: Path) -> None:
-    """Copy the user's index with its time: git tells by that which entries it must not trust.
-
-    Raises:
-        GitError: `top` is not in a work tree.
-        FileAccessError: the index cannot be read or copied.
-    """
+    """Copy the user's index with its time: git tells by that which entries it must not trust."""
     source = find_index(top)
     index.unlink(missing_ok=True)
     if source is None:
@@ -45,11 +96,7 @@ def copy_index(top: Path, index: Path) -> None:
 
 @contextlib.contextmanager
 def index_kept(top: Path, scratch: Path) -> Iterator[None]:
-    """Put the user's index back as it was, should a `with` block fail.
-
-    Args:
-        scratch: a folder of our own that others cannot enter.
-    """
+    """Put the user's index back as it was, should a `with` block fail."""
     index = find_index(top)
     was_there = index is not None and index.exists()
     kept = scratch.absolute() / f"index.{os.getpid()}.{threading.get_ident()}.kept"
@@ -67,7 +114,7 @@ def index_kept(top: Path, scratch: Path) -> Iterator[None]:
 
 
 def _put_index(kept: Path, index: Path) -> None:
-    """Put an index in the place of git's own, as git does: by way of its lock."""
+    # As git does: by way of its lock.
     lock = index.with_name("index.lock")
     try:
         with open(lock, "xb") as new:

@@ -10,28 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import DirtyTreeError, GitError
 from mosaic.git.diff import ABSENT, SUBMODULE, compare_trees, empty_tree, shown_paths, tree_names
 from mosaic.git.git import answer_of, find_index, run_git
-from mosaic.git.index_copy import copy_index
+from mosaic.git.index_copy import as_input, copy_index, git_on, index_in, words_of
 from mosaic.git.snapshot import is_repository, is_within, take_tree
 from mosaic.machine.removing import remove_empty_folder
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from mosaic.git.diff import FileChange
-    from mosaic.git.git import GitResult
     from mosaic.git.snapshot import TakenTree
-
-GIT_SECONDS = 300.0
-# Neither a hook nor submodules that git would walk into by itself are meant here.
-_SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "submodule.recurse=false")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,11 +49,10 @@ def find_changes(top: Path, taken: TakenTree, without: str | None = None) -> set
         without: a folder relative to `top` that is not looked at.
     """
     command = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
-    answer = _git([*command, "--ignore-submodules=none"], top, check=False)
+    answer = git_on([*command, "--ignore-submodules=none"], top, check=False)
     if answer.exit_code:  # it looks into submodules, and gives up at one that became a symlink
-        answer = _git([*command, "--ignore-submodules=dirty"], top)
-    lines = os.fsdecode(answer.stdout).split("\0")[:-1]
-    told = {line[3:].rstrip("/") for line in lines}
+        answer = git_on([*command, "--ignore-submodules=dirty"], top)
+    told = {line[3:].rstrip("/") for line in words_of(answer.stdout)}
     told |= _differing(top, taken.head or empty_tree(top), taken.tree)
     return {path for path in told if not is_within(path, without)}
 
@@ -82,8 +76,8 @@ def rebuild_tree(
 
     Raises:
         DirtyTreeError: something in it is changed that is not to be kept; names it.
-        GitError: git refused, or something is in the way, such as an ignored file; the work
-            tree is as it was, but where the error says that it was rebuilt.
+        GitError: something is in the way, such as an ignored file; the work tree is as it was,
+            but where the error says that it was rebuilt.
     """
 
     def stays(path: str) -> bool:
@@ -106,16 +100,8 @@ def carry_on(
 ) -> Rebuilt:
     """Bring a work tree that a killed rebuild left half-way to one of its two trees.
 
-    Paths that the rebuild does not touch stay as they are, whatever became of them since.
-
-    Args:
-        touched: the paths that the rebuild was to change.
-
-    Returns:
-        What stands there; `kept` names what was changed since and is not of `goal`.
-
-    Raises:
-        GitError: git refused, or something is in the way; the work tree is as it was.
+    Paths that the rebuild was not to touch stay as they are, whatever became of them since.
+    What is `kept` then was changed since and is not of `goal`.
     """
 
     def stays(path: str) -> bool:
@@ -126,9 +112,10 @@ def carry_on(
     _move(top, now, wanted, changes, scratch)
     extra = _settle(top, now, wanted, stays, scratch=scratch, without=without)
     names = tree_names(top, wanted)
-    for path in touched:
-        if path not in names:
-            _remove_empty_folders(top, path)
+    for path in set(touched) - names:
+        folder = (top / path).parent
+        while folder != top and remove_empty_folder(top, folder):
+            folder = folder.parent
     return Rebuilt(tree=wanted, kept=tuple(sorted(stay)), extra=extra)
 
 
@@ -140,27 +127,19 @@ def foreign_paths(top: Path, now: str, trees: Sequence[str], touched: Collection
 
 
 def apply_patch(top: Path, base: str | None, patch: Path, *, scratch: Path) -> str:
-    """Return the tree that a patch makes of a base commit; touches no work tree.
-
-    Raises:
-        GitError: the base is not in the repository, or the patch does not fit it.
-    """
-    with _index_in(scratch, "patched") as index:
-        _git(["read-tree", base or empty_tree(top)], top, index)
+    """Return the tree that a patch makes of a base commit; touches no work tree."""
+    with index_in(scratch, f"patched.{os.getpid()}") as index:
+        git_on(["read-tree", base or empty_tree(top)], top, index)
         if patch.stat().st_size:
             command = ["apply", "--cached", "--binary", "--whitespace=nowarn"]
-            _git([*command, str(patch.absolute())], top, index)
-        return _git(["write-tree"], top, index).text
+            git_on([*command, str(patch.absolute())], top, index)
+        return git_on(["write-tree"], top, index).text
 
 
 def _plan(
     top: Path, now: str, goal: str, stays: Callable[[str], bool], scratch: Path
 ) -> tuple[str, list[FileChange], list[str]]:
-    """Return the tree that is to stand there, what that changes, and the paths that stay.
-
-    Raises:
-        GitError: something is in the way.
-    """
+    """Return the tree that is to stand there, what that changes, and the paths that stay."""
     changes = compare_trees(top, now, goal, find_renames=False)
     stay = [change.path for change in changes if stays(change.path)]
     wanted = _overlaid(top, goal, now, stay, scratch)
@@ -170,46 +149,16 @@ def _plan(
     return wanted, changes, stay
 
 
-@contextlib.contextmanager
-def _index_in(scratch: Path, name: str) -> Iterator[Path]:
-    index = scratch.absolute() / f"{name}.{os.getpid()}"
-    try:
-        yield index
-    finally:
-        for path in (index, Path(f"{index}.lock")):
-            path.unlink(missing_ok=True)
-
-
-def _git(
-    args: Sequence[str],
-    top: Path,
-    index: Path | None = None,
-    stdin: bytes | None = None,
-    *,
-    check: bool = True,
-) -> GitResult:
-    # A split index would write shared files beside the user's own.
-    alone = ("-c", "core.splitIndex=false") if index else ()
-    return run_git(
-        [*_SETTINGS, *alone, *args],
-        top,
-        stdin=stdin,
-        env={"GIT_INDEX_FILE": str(index)} if index else None,
-        timeout_seconds=GIT_SECONDS,
-        check=check,
-    )
-
-
 def _overlaid(top: Path, tree: str, before: str, stay: Sequence[str], scratch: Path) -> str:
     """Return the tree with the paths that stay as they are now."""
     if not stay:
-        return _git(["rev-parse", f"{tree}^{{tree}}"], top).text
-    with _index_in(scratch, "overlay") as index:
-        _git(["read-tree", tree], top, index)
-        _git(["update-index", "--force-remove", "-z", "--stdin"], top, index, _lines(stay))
-        there = _entries(top, before, {os.fsencode(path) for path in stay})
-        _git(["update-index", "-z", "--index-info"], top, index, there)
-        return _git(["write-tree"], top, index).text
+        return git_on(["rev-parse", f"{tree}^{{tree}}"], top).text
+    with index_in(scratch, f"overlay.{os.getpid()}") as index:
+        git_on(["read-tree", tree], top, index)
+        git_on(["update-index", "--force-remove", "-z", "--stdin"], top, index, as_input(stay))
+        there = _entries(top, before, stay)
+        git_on(["update-index", "-z", "--index-info"], top, index, there)
+        return git_on(["write-tree"], top, index).text
 
 
 def _move(
@@ -219,15 +168,15 @@ def _move(
 
     By a copy of the index: the user's own keeps its entries and its marks.
     """
-    with _index_in(scratch, "rebuilt") as index:
+    with index_in(scratch, f"rebuilt.{os.getpid()}") as index:
         copy_index(top, index)
-        _git(["read-tree", "--reset", before], top, index)
+        git_on(["read-tree", "--reset", before], top, index)
         _refresh(top, index)
         # A sparse checkout would leave out new files that lie outside of it.
         move = ["read-tree", "-m", "-u", "--no-sparse-checkout", before, wanted]
-        _git([*move[:2], "--dry-run", *move[2:]], top, index)
+        git_on([*move[:2], "--dry-run", *move[2:]], top, index)
         try:
-            _git(move, top, index)
+            git_on(move, top, index)
             _set_submodules(top, changes, wanted)
         except BaseException:
             _undo(top, before, changes, index)
@@ -248,20 +197,15 @@ def _settle(
     if found != wanted:
         # What git does not see by itself: a submodule that is not there, an ignored file.
         unseen = [path for path in _differing(top, found, wanted) if not stays(path)]
-        _put_into_index(top, wanted, unseen)
+        entries = _entries(top, wanted, unseen)
+        git_on(["update-index", "-z", "--index-info"], top, stdin=entries)
+        _refresh(top)
         found = take_tree(top, scratch=scratch, without=without).tree
     differing = [path for path in _differing(top, found, wanted) if not stays(path)]
     known = tree_names(top, before) | tree_names(top, wanted)
     wrong = sorted(path for path in differing if path in known)
     _refuse(wrong, "the tree was rebuilt, and is not quite the same", "look at `git status`")
     return tuple(sorted(differing))
-
-
-def _remove_empty_folders(top: Path, path: str) -> None:
-    """Remove the folders above a file that is not there, as far as they are empty."""
-    folder = (top / path).parent
-    while folder != top and remove_empty_folder(top, folder):
-        folder = folder.parent
 
 
 def _undo(top: Path, before: str, changes: Sequence[FileChange], index: Path) -> None:
@@ -278,10 +222,10 @@ def _undo(top: Path, before: str, changes: Sequence[FileChange], index: Path) ->
                 else:
                     place.unlink()
                 os.removedirs(place.parent)
-    _git(["read-tree", "--reset", before], top, index)
+    git_on(["read-tree", "--reset", before], top, index)
     _refresh(top, index)
     there = [c.path for c in changes if c.old_mode not in (ABSENT, SUBMODULE)]
-    _git(["checkout-index", "-f", "-q", "-z", "--stdin"], top, index, _lines(there))
+    git_on(["checkout-index", "-f", "-q", "-z", "--stdin"], top, index, as_input(there))
     with contextlib.suppress(GitError):
         _set_submodules(top, changes, before)
 
@@ -289,13 +233,7 @@ def _undo(top: Path, before: str, changes: Sequence[FileChange], index: Path) ->
 def _set_submodules(top: Path, changes: Sequence[FileChange], tree: str) -> None:
     for path, commit in _submodules_in(top, changes, tree):
         command = ["checkout", "--quiet", "--no-overwrite-ignore", "--detach", commit]
-        _git(command, top / path)
-
-
-def _put_into_index(top: Path, tree: str, paths: Iterable[str]) -> None:
-    names = {os.fsencode(path) for path in paths}
-    _git(["update-index", "-z", "--index-info"], top, None, _entries(top, tree, names))
-    _refresh(top)
+        git_on(command, top / path)
 
 
 def _differing(top: Path, one: str, other: str) -> set[str]:
@@ -304,29 +242,21 @@ def _differing(top: Path, one: str, other: str) -> set[str]:
 
 def _refresh(top: Path, index: Path | None = None) -> None:
     # It fails where a file differs, which is fine here.
-    _git(["update-index", "-q", "--refresh"], top, index, check=False)
+    git_on(["update-index", "-q", "--refresh"], top, index, check=False)
 
 
-def _entries(top: Path, tree: str, paths: Collection[bytes]) -> bytes:
-    told = _git(["ls-tree", "-r", "-z", "--full-tree", tree], top).stdout.split(b"\0")[:-1]
-    lines = (line for line in told if line.partition(b"\t")[2] in paths)
-    return b"".join(line + b"\0" for line in lines)
-
-
-def _lines(paths: Iterable[str]) -> bytes:
-    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+def _entries(top: Path, tree: str, paths: Iterable[str]) -> bytes:
+    names = set(paths)
+    listed = words_of(git_on(["ls-tree", "-r", "-z", "--full-tree", tree], top).stdout)
+    return as_input(line for line in listed if line.partition("\t")[2] in names)
 
 
 def _refuse_obstacles(top: Path, before: str, changes: Sequence[FileChange], wanted: str) -> None:
-    """Refuse what would lose something, or could not be done: newer gits overwrite ignored files.
-
-    Raises:
-        GitError: names what is in the way.
-    """
+    # What would lose something, or could not be done: newer gits overwrite ignored files.
     index = find_index(top)
     if index is not None and os.path.lexists(f"{index}.lock"):
         raise GitError("another git is at work in the work tree", path=f"{index}.lock")
-    listed = os.fsdecode(run_git(["ls-files", "-v", "-z"], top).stdout).split("\0")[:-1]
+    listed = words_of(run_git(["ls-files", "-v", "-z"], top).stdout)
     hidden = {line[2:] for line in listed if line[0] == "S" or line[0].islower()}
     _refuse(
         [change.path for change in changes if change.path in hidden],

@@ -5,7 +5,10 @@ index. What .gitignore names is left out, and so is one folder of the caller's. 
 and repositories within the work tree are taken by the commit that they are at. Files that
 are marked `skip-worktree` or `assume-unchanged` are taken as the index has them.
 
-Only objects are added to the repository; see `mosaic.git.hidden_refs` for what keeps them.
+Only objects are added to the repository; hidden refs keep them. Measured with git 2.39:
+`transfer.hideRefs` in this repository keeps those out of what others clone or fetch from it,
+`--mirror` included. It does not keep them from `git push --mirror`, from a remote with
+`mirror = true`, nor from `git bundle create --all`: those read the refs here.
 """
 
 from __future__ import annotations
@@ -18,35 +21,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.git.git import (
-    GitResult,
-    at_once,
-    common_dir,
-    find_work_tree,
-    head_commit,
-    run_git,
-)
-from mosaic.git.index_copy import copy_index
-from mosaic.records import dataclass
+from mosaic.git.git import answer_of, at_once, common_dir, find_work_tree, head_commit, run_git
+from mosaic.git.index_copy import as_input, copy_index, git_on, index_in, words_of
+from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from mosaic.git.git import GitResult
     from mosaic.model import Text
 
 LARGEST_FILE_BYTES = 32 << 20
 LARGEST_TOTAL_BYTES = 1 << 30
 """Untracked bytes that one tree takes in; what goes past it is listed only."""
-GIT_SECONDS = 120.0
 ATTEMPTS = 3
 """An agent goes on writing while its tree is taken; files come and go under git's hands."""
-# A split index would write shared files beside the user's own, and a hook is not for this.
-_SETTINGS = (
-    "-c", "core.splitIndex=false",
-    "-c", "core.untrackedCache=false",
-    "-c", "core.hooksPath=/dev/null",
-    "-c", "core.safecrlf=false",
-)  # fmt: skip
 UNTRACKED = "? "
 """What `git ls-files -t` puts before a path that is not tracked."""
 PRIVATE = "private file"
@@ -54,9 +43,21 @@ PRIVATE = "private file"
 _OTHERS = 0o077
 _READ = 0o044
 _ENTER = 0o011
-_BLOCK_BYTES = 1 << 20
 _CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
 """All that git has to say of a folder that it may not read."""
+OUR_REFS = "refs/mosaic"
+HIDDEN_REFS = f"{OUR_REFS}/checkpoints"
+HIDE_COMMAND = f"git config --local --add transfer.hideRefs {OUR_REFS}"
+"""What keeps checkpoints out of clones and fetches."""
+_HIDING = ("transfer.hideRefs", "uploadpack.hideRefs")
+_EVERYTHING = "refs/*:refs/*"
+PLAIN_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Mosaic",
+    "GIT_AUTHOR_EMAIL": "mosaic@localhost",
+    "GIT_COMMITTER_NAME": "Mosaic",
+    "GIT_COMMITTER_EMAIL": "mosaic@localhost",
+}
+"""Nobody's name stands under what nobody committed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,9 +66,9 @@ class LeftOut:
 
     path: Text
     reason: str
-    size_bytes: int
-    mtime_ns: int
-    sha256: str | None
+    size_bytes: int = 0
+    mtime_ns: int = 0
+    sha256: str | None = None
     """None where it could not be read."""
 
 
@@ -93,34 +94,29 @@ def take_tree(
     """Make a tree object of a work tree.
 
     Args:
-        scratch: a folder of our own that others cannot enter, for the copy of the index
-            (git writes it with a mode of its own choice).
+        scratch: a folder of our own that others cannot enter, for a copy of the index.
         without: a folder relative to `top` that is taken as the last commit has it.
         largest_bytes: a larger untracked file is listed instead.
         known: files left out earlier, by path; one that is unchanged is not read again.
         keep_private: take untracked files that others may not read, though they could read
             git's objects; else they are listed.
     """
-    index = scratch.absolute() / f"index.{os.getpid()}.{threading.get_ident()}"
     limits = _Limits(
         largest_bytes=largest_bytes,
         known=known or {},
         without_private=not keep_private and _opens_files(top),
     )
-    try:
+    with index_in(scratch, f"index.{os.getpid()}.{threading.get_ident()}") as index:
         for attempt in range(1, ATTEMPTS + 1):
             copy_index(top, index)
             try:
                 left_out = _bring_up_to_date(top, index, without, limits)
-                tree = _git(["write-tree"], top, index).text
+                tree = git_on(["write-tree"], top, index).text
                 return TakenTree(tree=tree, head=head_commit(top), left_out=left_out)
             except GitError:
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError("not reached")
-    finally:
-        for path in (index, Path(f"{index}.lock")):
-            path.unlink(missing_ok=True)
 
 
 def is_within(path: str, folder: str | None) -> bool:
@@ -133,20 +129,8 @@ def is_repository(place: Path) -> bool:
     return find_work_tree(place) == Path(os.path.realpath(place))
 
 
-def _git(args: Sequence[str], top: Path, index: Path, stdin: bytes | None = None) -> GitResult:
-    return run_git(
-        [*_SETTINGS, *args],
-        top,
-        stdin=stdin,
-        env={"GIT_INDEX_FILE": str(index)},
-        timeout_seconds=GIT_SECONDS,
-    )
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Limits:
-    """Which untracked files are listed only."""
-
     largest_bytes: int
     known: Mapping[str, LeftOut]
     without_private: bool
@@ -160,38 +144,28 @@ def _bring_up_to_date(
     untracked, left_out = _untracked(top, without, limits, listed)
     if gone:
         # By force: what stands behind a new symlink is refused otherwise.
-        _git(["update-index", "--force-remove", "-z", "--stdin"], top, index, _lines(gone))
+        git_on(["update-index", "--force-remove", "-z", "--stdin"], top, index, as_input(gone))
     if changed or untracked:
         command = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]
-        _git(command, top, index, _lines([*changed, *untracked]))
+        git_on(command, top, index, as_input([*changed, *untracked]))
     return (*unfit, *left_out)
 
 
-def _look(top: Path, index: Path, without: str | None) -> tuple[GitResult, GitResult]:
+def _look(top: Path, index: Path, without: str | None) -> list[GitResult]:
     """Ask git what of the index is changed, and what is unmerged or not tracked."""
-
-    def compare() -> GitResult:
-        command = ["diff-files", "--name-status", "--no-renames", "--ignore-submodules=dirty", "-z"]
-        return _git(command, top, index)
-
-    def list_others() -> GitResult:
-        # One look for both: each process costs as much as what it finds out.
-        command = ["ls-files", "--unmerged", "--others", "--exclude-standard", "-t", "-z"]
-        return _git(command, top, index)
-
-    def find_committed() -> GitResult:
-        command = ["ls-tree", "--name-only", "--full-tree", "HEAD", f"{without}/"]
-        return run_git([*_SETTINGS, *command], top, check=False, timeout_seconds=GIT_SECONDS)
-
+    compare = ["diff-files", "--name-status", "--no-renames", "--ignore-submodules=dirty", "-z"]
+    # One look for both: each process costs as much as what it finds out.
+    list_others = ["ls-files", "--unmerged", "--others", "--exclude-standard", "-t", "-z"]
+    find_committed = ["ls-tree", "--name-only", "--full-tree", "HEAD", f"{without}/"]
+    asked = [lambda: git_on(compare, top, index), lambda: git_on(list_others, top, index)]
     if without is not None:
         if not _may_hold(index, without):
-            looked, listed, committed = at_once(compare, list_others, find_committed)
+            *answers, committed = at_once(*asked, lambda: git_on(find_committed, top, check=False))
             if not committed.stdout:
-                return looked, listed
+                return answers
         # What is staged or unmerged in there is as little of the tree as what is changed.
-        _git(["reset", "--quiet", "--", f":(top,literal){without}"], top, index)
-    looked, listed = at_once(compare, list_others)
-    return looked, listed
+        git_on(["reset", "--quiet", "--", f":(top,literal){without}"], top, index)
+    return at_once(*asked)
 
 
 def _may_hold(index: Path, folder: str) -> bool:
@@ -206,14 +180,14 @@ def _tracked_changes(
     top: Path, without: str | None, looked: GitResult, listed: GitResult
 ) -> tuple[list[str], list[str], list[LeftOut]]:
     """Return which paths to take out of the index, which to put in, and which to leave."""
-    words = iter(_words(looked.stdout))
+    words = iter(words_of(looked.stdout))
     status = {}  # an unmerged path is told twice; what is wrong with its file comes last
     for letter in words:
         path = next(words, "")
         if not is_within(path, without):
             status[path] = letter
     # Of a path behind a symlink that leads in a circle git tells nothing; no tree may hold it.
-    for line in _words(listed.stdout):
+    for line in words_of(listed.stdout):
         if not line.startswith(UNTRACKED):
             status.setdefault(line.partition("\t")[2], "D")
     gone, changed, unfit = [], [], []
@@ -226,7 +200,7 @@ def _tracked_changes(
             gone.append(path)
             changed += [path] if is_repository(place) else []
         elif reason := _find_unfitness(place):
-            unfit.append(_list_unread(path, reason))
+            unfit.append(LeftOut(path=path, reason=reason))
         else:
             changed.append(path)
     return gone, changed, unfit
@@ -238,11 +212,11 @@ def _untracked(
     sizes: list[tuple[int, str, os.stat_result]] = []
     closed = (os.fsdecode(name) for name in _CLOSED_FOLDER.findall(listed.stderr))
     left_out = [
-        _list_unread(path, "a folder that cannot be read")
+        LeftOut(path=path, reason="a folder that cannot be read")
         for path in closed
         if not is_within(path, without)
     ]
-    for line in _words(listed.stdout):
+    for line in words_of(listed.stdout):
         path = line.removeprefix(UNTRACKED).rstrip("/")
         if path == line.rstrip("/") or is_within(path, without):
             continue
@@ -268,15 +242,17 @@ def _untracked(
 def _listed_only(top: Path, path: str, found: os.stat_result, limits: _Limits) -> LeftOut | None:
     """Return what is noted of an untracked file that is not taken; None where it is."""
     if stat.S_ISDIR(found.st_mode):  # a repository of its own
-        if _has_commit(top / path):
-            return None
-        return _list_unread(path, "a repository without a commit")
-    if limits.without_private and _is_private(found):
-        return _list_private(path, found)
-    if found.st_size > limits.largest_bytes and stat.S_ISREG(found.st_mode):
+        is_empty = not _has_commit(top / path)
+        return LeftOut(path=path, reason="a repository without a commit") if is_empty else None
+    is_file = stat.S_ISREG(found.st_mode)
+    if limits.without_private and is_file and not found.st_mode & _OTHERS:
+        # Without a hash, by which a short secret could be guessed.
+        changed = max(found.st_mtime_ns, found.st_ctime_ns)
+        return LeftOut(path=path, reason=PRIVATE, size_bytes=found.st_size, mtime_ns=changed)
+    if found.st_size > limits.largest_bytes and is_file:
         return _list_file(top, path, found, "too large", limits.known)
     reason = _find_unfitness(top / path)
-    return _list_unread(path, reason) if reason else None
+    return LeftOut(path=path, reason=reason) if reason else None
 
 
 def _has_commit(repository: Path) -> bool:
@@ -286,43 +262,15 @@ def _has_commit(repository: Path) -> bool:
     return run_git(command, repository, check=False).exit_code == 0
 
 
-def _words(output: bytes) -> list[str]:
-    return [os.fsdecode(word) for word in output.split(b"\0")[:-1]]
-
-
-def _lines(paths: Sequence[str]) -> bytes:
-    return b"".join(os.fsencode(path) + b"\0" for path in paths)
-
-
 def _list_file(
     top: Path, path: str, found: os.stat_result, reason: str, known: Mapping[str, LeftOut]
 ) -> LeftOut:
     """List a file with its hash; one that is as it was known before is not read again."""
+    listed = LeftOut(path=path, reason=reason, size_bytes=found.st_size, mtime_ns=found.st_mtime_ns)
     before = known.get(path)
-    same = before and (before.size_bytes, before.mtime_ns) == (found.st_size, found.st_mtime_ns)
-    return LeftOut(
-        path=path,
-        reason=reason,
-        size_bytes=found.st_size,
-        mtime_ns=found.st_mtime_ns,
-        sha256=(before.sha256 if before and same else None) or _digest(top / path),
-    )
-
-
-def _list_unread(path: str, reason: str) -> LeftOut:
-    return LeftOut(path=path, reason=reason, size_bytes=0, mtime_ns=0, sha256=None)
-
-
-def _list_private(path: str, found: os.stat_result) -> LeftOut:
-    """List a private file: without a hash, by which a short secret could be guessed."""
-    changed = max(found.st_mtime_ns, found.st_ctime_ns)
-    return LeftOut(
-        path=path, reason=PRIVATE, size_bytes=found.st_size, mtime_ns=changed, sha256=None
-    )
-
-
-def _is_private(found: os.stat_result) -> bool:
-    return stat.S_ISREG(found.st_mode) and not found.st_mode & _OTHERS
+    same = before and (before.size_bytes, before.mtime_ns) == (listed.size_bytes, listed.mtime_ns)
+    sha256 = (before.sha256 if before and same else None) or _digest(top / path)
+    return replace(listed, sha256=sha256)
 
 
 def _opens_files(top: Path) -> bool:
@@ -330,8 +278,7 @@ def _opens_files(top: Path) -> bool:
 
     git gives its objects the rights to read that the umask leaves. So a mode without rights
     for others says something of a file only where files are made with them, and where others
-    get at all to the work tree and to the objects: under a umask of 077 every file is
-    private, and so are git's objects.
+    get at all to the work tree and to the objects.
     """
     shared = common_dir(top)
     if shared is None or _umask() & _READ == _READ:
@@ -343,14 +290,7 @@ def _opens_files(top: Path) -> bool:
 
 
 def _umask() -> int:
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
-            for line in stream:
-                if line.startswith("Umask:"):
-                    return int(line.split()[1], 8)
-    except (OSError, ValueError, IndexError):
-        pass
-    mask = os.umask(_OTHERS)  # the only other way to learn it
+    mask = os.umask(_OTHERS)  # the only way to learn it
     os.umask(mask)
     return mask
 
@@ -369,13 +309,53 @@ def _find_unfitness(place: Path) -> str | None:
 
 
 def _digest(path: Path) -> str | None:
-    from hashlib import sha256  # start-up: hardly ever needed
+    import hashlib  # start-up: hardly ever needed
 
-    digest = sha256()
     try:
         with open(path, "rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                digest.update(block)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None
-    return digest.hexdigest()
+
+
+def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
+    """Give a tree a commit, and the commit a hidden ref below `HIDDEN_REFS`; return the commit."""
+    parent = ["-p", taken.head] if taken.head else []
+    text = message.encode("utf-8", "replace")
+    answer = run_git(["commit-tree", taken.tree, *parent], top, stdin=text, env=PLAIN_IDENTITY)
+    commit = answer.text.strip()
+    git_on(["update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
+    return commit
+
+
+def forget_trees(top: Path, prefix: str) -> int:
+    """Remove the hidden refs whose name begins with `prefix/`; return how many there were."""
+    found = run_git(["for-each-ref", "--format=%(refname)", f"{HIDDEN_REFS}/{prefix}/"], top)
+    names = [name for name in found.text.split("\n") if name]
+    if names:
+        commands = "".join(f"delete {name}\n" for name in names)
+        git_on(["update-ref", "--stdin"], top, stdin=os.fsencode(commands))
+    return len(names)
+
+
+def has_checkpoints(cwd: Path | str) -> bool:
+    """Tell whether a repository holds hidden refs of ours."""
+    return bool(answer_of(["for-each-ref", "--count=1", f"{OUR_REFS}/"], cwd))
+
+
+def hides_checkpoints(cwd: Path | str) -> bool:
+    """Tell whether a repository keeps our refs out of clones and fetches."""
+    told = (answer_of(["config", "--get-all", name], cwd) or "" for name in _HIDING)
+    return any(line.strip() == OUR_REFS for lines in told for line in lines.split("\n"))
+
+
+def carrying_remotes(cwd: Path | str) -> list[str]:
+    """Return the remotes that a plain `git push` carries every ref to."""
+    found = []
+    for line in (answer_of(["config", "--get-regexp", r"^remote\..*"], cwd) or "").split("\n"):
+        key, _, value = line.partition(" ")
+        name, _, setting = key.removeprefix("remote.").rpartition(".")
+        is_mirror = setting == "mirror" and value.strip().lower() in ("true", "yes", "on", "1", "")
+        if is_mirror or (setting == "push" and value.strip().lstrip("+") == _EVERYTHING):
+            found.append(name)
+    return list(dict.fromkeys(found))

@@ -50,14 +50,9 @@ def list_worktrees(cwd: Path | str) -> list[Worktree]:
         facts = dict(line.partition(" ")[::2] for line in block.splitlines())
         if "worktree" not in facts or "bare" in facts:
             continue
-        branch = facts.get("branch")
-        found.append(
-            Worktree(
-                path=Path(os.path.realpath(facts["worktree"])),
-                branch=branch.removeprefix(BRANCHES) if branch else None,
-                head=facts.get("HEAD"),
-            )
-        )
+        branch = facts.get("branch", "").removeprefix(BRANCHES) or None
+        place = Path(os.path.realpath(facts["worktree"]))
+        found.append(Worktree(path=place, branch=branch, head=facts.get("HEAD")))
     return found
 
 
@@ -80,10 +75,7 @@ def is_branch_name(cwd: Path | str, name: str) -> bool:
 
 
 def branch_or_commit(cwd: Path | str, name: str) -> str:
-    """Return what is to be given to git for a name: the branch of that name, where there is one.
-
-    A tag of the same name would come first otherwise.
-    """
+    """Return what git is to be given for a name, so that a branch comes before a tag."""
     return f"{BRANCHES}{name}" if has_branch(cwd, name) else name
 
 
@@ -100,16 +92,12 @@ def add_worktree(home: Path, place: Path, *, branch: str | None, start: str, rea
     """Make a worktree and lock it, so that no `git worktree prune` takes it away.
 
     Args:
-        place: where; must not be there, or be empty.
+        place: must not be there, or be empty.
         branch: taken up where it is there, else made at `start`; None: no branch.
-        start: the commit to begin from.
         reason: why it is locked, for people.
 
     Returns:
         Whether the branch was made newly.
-
-    Raises:
-        GitError: git refused, such as for a branch that is checked out elsewhere.
     """
     with turn_of(home):
         is_new = branch is not None and not has_branch(home, branch)
@@ -133,10 +121,6 @@ def remove_worktree(home: Path, place: Path) -> None:
 
     It is renamed first, so that no half of it is taken for a worktree. git forgets it last:
     what is interrupted, or cannot be removed, is gone on with by the next call.
-
-    Raises:
-        GitError: what stands there is not a worktree of this repository, or git refused.
-        FileAccessError: a file in it cannot be removed; names it.
     """
     real = place.parent.resolve() / place.name
     with turn_of(home):
@@ -152,14 +136,7 @@ def remove_worktree(home: Path, place: Path) -> None:
 
 
 def refuse_strange_tree(home: Path, place: Path) -> bool:
-    """Make sure that nothing stands in a place but a worktree of a repository.
-
-    Returns:
-        Whether git knows of one there.
-
-    Raises:
-        GitError: something else stands there.
-    """
+    """Tell whether git knows of a worktree in a place; GitError: something else stands there."""
     real = place.parent.resolve() / place.name
     is_known = any(each.path == real for each in list_worktrees(home))
     is_other = real.is_symlink() or (real / ".git").is_dir() or not is_known
@@ -202,14 +179,9 @@ def what_would_be_lost(place: Path) -> str | None:
 
 
 def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:
-    """Tell whether all that a branch changed stands elsewhere: merged, rebased or squashed.
+    """Tell whether all that a branch changed stands in `HEAD` or another local branch.
 
-    Args:
-        cwd: anywhere in the repository.
-        into: `HEAD`, or the name of another local branch.
-
-    Raises:
-        GitError: one of them is not there.
+    So it does when it was merged, rebased or squashed. GitError: one of them is not there.
     """
     ref = f"{BRANCHES}{branch}"
     target = into if into == "HEAD" else f"{BRANCHES}{into}"
@@ -225,11 +197,7 @@ def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:
 
 
 def delete_branch(home: Path, branch: str, *, expected: str) -> None:
-    """Delete a branch that stands at an expected commit; one that moved since stays.
-
-    Raises:
-        GitError: it moved, or is checked out somewhere.
-    """
+    """Delete a branch; GitError where it left the expected commit, or is checked out."""
     if any(each.branch == branch for each in list_worktrees(home)):
         raise GitError(f"branch `{branch}` is checked out in a worktree")
     run_git(["update-ref", "-d", f"{BRANCHES}{branch}", expected], home)
@@ -239,14 +207,10 @@ def delete_branch(home: Path, branch: str, *, expected: str) -> None:
 def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Path) -> str:
     """Apply the uncommitted changes of a work tree, untracked files too, to a worktree.
 
+    Returns in words what was done. GitError: they do not fit there; nothing was changed.
+
     Args:
         without: paths relative to the top that are not carried.
-
-    Returns:
-        In words what was done.
-
-    Raises:
-        GitError: they do not fit there; nothing was changed.
     """
     head = head_commit(home)
     if head is None:
@@ -278,9 +242,7 @@ def copy_changes(home: Path, place: Path, *, without: Sequence[str], scratch: Pa
 def turn_of(home: Path) -> Iterator[None]:
     """Hold what all worktrees of a repository share, for the length of a `with` block.
 
-    Raises:
-        HeldError: another process holds it and does not end.
-        GitError: there is no repository.
+    HeldError: another process holds it and does not end. GitError: there is no repository.
     """
     shared = common_dir(home)
     if shared is None or find_work_tree(home) is None:

@@ -208,13 +208,13 @@ def find_leftovers(folder: Path, *, is_own: bool, has_intent: bool) -> list[Left
         has_intent: whether a change of several files is not finished: it needs its own.
     """
     found = []
-    for path, status in _files(folder):
+    for path, status, is_old in _files(folder):
         if is_temporary(path.name):
             is_left = not (has_intent and is_set_temporary(path.name))
         else:
             pid = _pid_of(path.name)
             is_left = is_own and pid is not None and identify(pid) is None
-        if is_left and _is_old(status) and status.st_uid == os.geteuid():
+        if is_left and is_old and status.st_uid == os.geteuid():
             found.append(Leftover(path=path, size_bytes=status.st_size))
     return found
 
@@ -228,9 +228,9 @@ def sweep_temporaries(folder: Path, *, intent: Path | None = None) -> list[Path]
     """
     sets_are_left = intent is not None and not os.path.lexists(intent)
     removed = []
-    for path, status in _files(folder):
+    for path, _, is_old in _files(folder):
         is_set = sets_are_left and is_set_temporary(path.name)
-        if is_set or (is_temporary(path.name) and _is_old(status)):
+        if is_set or (is_temporary(path.name) and is_old):
             with contextlib.suppress(OSError):
                 path.unlink()
                 removed.append(path)
@@ -239,26 +239,20 @@ def sweep_temporaries(folder: Path, *, intent: Path | None = None) -> list[Path]
 
 def scratch_of(folder: Path, pid: int) -> list[Path]:
     """Return the copies of git's index that a process made in a folder."""
-    return [path for path, _ in _files(folder) if _pid_of(path.name) == pid]
+    return [path for path, *_ in _files(folder) if _pid_of(path.name) == pid]
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    try:
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
+    names: list[str] = []
+    with contextlib.suppress(OSError):
         names = sorted(os.listdir(folder))
-    except OSError:
-        return
     for name in names:
         if is_temporary(name) or _SCRATCH.fullmatch(name):
-            try:
+            with contextlib.suppress(OSError):
                 status = os.lstat(folder / name)
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                yield folder / name, status
-
-
-def _is_old(status: os.stat_result) -> bool:
-    return status.st_mtime < time.time() - LEFT_AFTER_SECONDS
+                if stat.S_ISREG(status.st_mode):
+                    is_old = status.st_mtime < time.time() - LEFT_AFTER_SECONDS
+                    yield folder / name, status, is_old
 
 
 def _pid_of(name: str) -> int | None:

@@ -41,13 +41,8 @@ def plan_workers(
 ) -> tuple[WorkerPlan, ...]:
     """Return the workers that roles stand for; a role that is named twice gets two.
 
-    Args:
-        asked: `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own.
-        runtime: gives the runtime for what a role names, or for nothing.
-        model: of all of them.
-
-    Raises:
-        UsageError: there are none or too many, or a name is not valid.
+    A role is asked for as `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own; `runtime`
+    gives the runtime for what a role names, or for nothing. Raises UsageError.
     """
     if not asked:
         known = ", ".join(f"`{role}`" for role in BUILT_IN)

@@ -45,9 +45,8 @@ MOST_AT_ONCE = 8
 def start_panel(document: MissionDocument, plan: PanelPlan) -> Panel:
     """Record a panel, check whether it can begin, and start its workers.
 
-    Raises:
-        FailedError: something that it needs is missing; all of it is named, nothing was
-            started, and the panel is on record as failed.
+    Where something that it needs is missing, all of it is named in a FailedError, nothing was
+    started, and the panel is on record as failed.
     """
     require_consent(document)
     panel = create_panel(document.layout, plan)

@@ -170,11 +170,8 @@ def look_after(document: MissionDocument, panel: Panel) -> PanelState:
 
 def _end_orphan(run: Run, *, now: bool) -> bool:
     """End an agent whose supervisor is gone; tell whether there was one."""
-    try:
-        state = run.state()
-    except MissionError:
-        return False
-    if state.agent is None or executor_of(run).is_alive():
+    state = run.find_state()
+    if state is None or state.agent is None or executor_of(run).is_alive():
         return False
     end_without_supervisor(run, state.agent, now=now)
     return True

@@ -91,12 +91,7 @@ def deliver(document: MissionDocument, panel: Panel, worker: str) -> list[Messag
 
 
 def paste(panel: Panel, worker: str) -> list[Message]:
-    """Type the messages that wait for a worker into its pane.
-
-    Raises:
-        NotReadyError: it has no pane in which an agent listens.
-        FailedError: the pane is gone, or refused it.
-    """
+    """Type the messages that wait for a worker into its pane, in which an agent must listen."""
     run = panel.run_of(panel.state().workers[worker])
     executor = executor_of(run) if run and panel.plan().is_interactive else None
     if run is None or executor is None or not executor.can_be_typed_into:

@@ -146,7 +146,7 @@ def _refreshed(
     is_launching = worker.execution_state in LAUNCH_STATES
     if is_launching and worker.execution_state is not ExecutionState.LAUNCHING:
         run = None  # that of the turn before: the new one is not prepared yet
-    state = _state_of(run)
+    state = run.find_state() if run else None
     if is_launching and (state is None or state.status is RunStatus.PREPARED):
         return _launching(worker, run)
     if run is None or state is None:
@@ -161,7 +161,7 @@ def _refreshed(
         )
     if state.status is RunStatus.RUNNING and is_dead(run, state):
         recover_steps([run], mission)
-        state = _state_of(run)
+        state = run.find_state()
     if state is not None and state.status not in (RunStatus.RUNNING, RunStatus.PREPARED):
         return _ended(panel, planned, worker, run, state)
     if worker.status is WorkerStatus.STOP_REQUESTED:
@@ -232,10 +232,3 @@ def _answer_of(planned: WorkerPlan, run: Run, said: str) -> WorkerResult:
 
 def _error_result(planned: WorkerPlan, words: str) -> WorkerResult:
     return error_result(words, role=planned.role, label=planned.name)
-
-
-def _state_of(run: Run | None) -> RunState | None:
-    try:
-        return run.state() if run else None
-    except MissionError:
-        return None

@@ -52,9 +52,8 @@ def decide(
 ) -> Decided:
     """Record a decision: done, or back to todo with the reason in the notes.
 
-    Raises:
-        NotReadyError: the task does not wait for one, or there are objections to approving it
-            and `force` is not set.
+    Raises NotReadyError where the task does not wait for one, or there are objections to approving
+    it and `force` is not set.
     """
     if not approve and not (why or "").strip():
         raise UsageError("`--reject` needs a reason", hint='`--reject --why "what is missing"`')
@@ -127,11 +126,10 @@ def commit_decision(review: Review, decided: Decided) -> str:
 
 
 def _same_again(decided: Decided) -> str:
-    words = ["mission", "review", decided.task.id]
-    words.append("--approve" if decided.approved else "--reject")
-    words += ["--why", decided.why] if decided.why else []
-    words += ["--force"] if decided.overruled else []
-    return shlex.join([*words, "--commit"])
+    answer = "--approve" if decided.approved else "--reject"
+    why = ("--why", decided.why) if decided.why else ()
+    force = ("--force",) if decided.overruled else ()
+    return shlex.join(["mission", "review", decided.task.id, answer, *why, *force, "--commit"])
 
 
 def _commit(review: Review, decided: Decided) -> str:
@@ -180,10 +178,8 @@ def _commit_paths(top: Path, paths: list[str], message: str, scratch: Path) -> s
 def _message(review: Review, decided: Decided) -> str:
     task = decided.task
     verb = "Approve" if decided.approved else "Reject"
-    lines = [f"{verb} {task.id}: {task.title}", ""]
-    if decided.why:
-        lines += [decided.why, ""]
-    lines.append(f"Mission-Task: {task.id}")
+    why = [decided.why, ""] if decided.why else []
+    lines = [f"{verb} {task.id}: {task.title}", "", *why, f"Mission-Task: {task.id}"]
     for session in review.evidence.sessions[-1:]:
         lines.append(f"Mission-Session: {session.id}")
         lines += [f"Mission-Run: {session.run_id}"] if session.run_id else []

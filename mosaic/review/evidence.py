@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from mosaic.git.diff import FileChange
     from mosaic.model import Mission, Session, Task, Usage
     from mosaic.runs.record import Run, RunMeta
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
-KINDS = {"added": Kind.ADDED, "deleted": Kind.DELETED, "renamed": Kind.RENAMED}
 LONGEST_LINE_BYTES = 8 << 20
 MOST_LINES = 50_000
 MOST_BYTES = 256 << 20
@@ -85,10 +85,11 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         (run, meta) for run in runs if (meta := run.find_meta()) is not None and meta.session_id
     ]
     gaps = _Gaps()
+    sessions = tuple(mission.sessions.of_task(task.id))
     known = {meta.session_id for _, meta in agents}
     gaps.caveats += [
         f"the record of `{session.id}` is not here: what it changed and ran is not known"
-        for session in mission.sessions.of_task(task.id)
+        for session in sessions
         if session.id not in known
     ]
     since, pairs, changed = _what_changed(layout, task, agents, gaps)
@@ -96,11 +97,10 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         (*_commands_of_agents(agents, mission, gaps.caveats), *_commands_of_steps(runs)),
         key=lambda each: each[0],
     )
-    sessions = tuple(mission.sessions.of_task(task.id))
     roots = {str(layout.project), *(meta.cwd for _, meta in agents)}
     return Evidence(
         changed=changed,
-        pairs=tuple(pairs or ()),
+        pairs=tuple(pairs),
         since=since,
         ran=tuple(command for _, command in ran),
         knows_all_commands=bool(agents) and all(_reports_all(meta, mission) for _, meta in agents),
@@ -114,37 +114,33 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
 
 def _what_changed(
     layout: Layout, task: Task, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
-) -> tuple[str, list[TreePair] | None, tuple[ChangedFile, ...] | None]:
+) -> tuple[str, list[TreePair], tuple[ChangedFile, ...] | None]:
     try:
         top = find_repository(layout.project)
         if top is None:
             gaps.caveats.append("there is no git repository: nothing is known of files")
-            return "nothing", None, None
+            return "nothing", [], None
         since, pairs = _tree_pairs(layout, top, task, agents, gaps)
-        if pairs is None:
-            return since, None, None
-        return (
-            since,
-            pairs,
-            tuple(
-                ChangedFile(
-                    path=change.path,
-                    kind=KINDS.get(change.kind, Kind.CHANGED),
-                    old_path=change.old_path,
-                )
-                for change in changes_of_pairs(top, pairs)
-            ),
-        )
+        changed = [
+            ChangedFile(path=each.path, kind=_kind(each), old_path=each.old_path)
+            for each in changes_of_pairs(top, pairs)
+        ]
+        return since, pairs, tuple(changed) if pairs else None
     except GitRefusedError as error:
         gaps.unknown.append(f"evidence unknown: git says: {error.reason}; {error.hint}")
     except GitError as error:
         gaps.unknown.append(f"evidence unknown: {error.summary}")
-    return "nothing", None, None
+    return "nothing", [], None
+
+
+def _kind(change: FileChange) -> Kind:
+    return Kind(change.kind) if change.kind in list(Kind) else Kind.CHANGED
 
 
 def _tree_pairs(
     layout: Layout, top: Path, task: Task, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
-) -> tuple[str, list[TreePair] | None]:
+) -> tuple[str, list[TreePair]]:
+    """Return since when, in words, and the trees to compare; none where they are not known."""
     of_runs = _pairs_of_runs(top, agents, gaps)
     if task.base_ref and (task.branch or not of_runs):
         found = _pair_since_base(layout, top, task, gaps.caveats)
@@ -163,7 +159,7 @@ def _tree_pairs(
     now = tree_now(layout, top, gaps.caveats)
     head = answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], top)
     if now is None or head is None:
-        return "nothing", None
+        return "nothing", []
     return "the last commit", [TreePair(before=head, after=now)]
 
 

@@ -32,11 +32,9 @@ _BOXES = {True: "☑ ", False: "☐ "}
 
 
 def render_page(review: Review, facts: Sequence[str]) -> str:
-    """Return a review as one document without scripts, fonts or pictures.
+    """Return a review as one document without scripts, fonts or pictures, all of it escaped.
 
-    Args:
-        review: what agents wrote in it is escaped.
-        facts: what to say of the task's state, a line each.
+    `facts` say where the task stands, a line each.
     """
     environment = Environment(
         autoescape=True,

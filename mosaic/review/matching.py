@@ -10,10 +10,10 @@ import re
 import shlex
 import unicodedata
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from mosaic.plan.globs import parse_glob
-from mosaic.records import dataclass
+from mosaic.records import dataclass, replace
 from mosaic.review.claims import CD, CommandClaim, FileClaim, Kind
 
 if TYPE_CHECKING:
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 ANSWERING = {"test", "[", "grep", "rg", "diff", "cmp"}
 """Programs whose exit code 1 is an answer and not a failure."""
+CONTRADICTING = {
+    Kind.DELETED: (Kind.ADDED, Kind.CHANGED, Kind.RENAMED),
+    Kind.ADDED: (Kind.CHANGED, Kind.DELETED),
+    Kind.CHANGED: (Kind.DELETED,),
+}
+"""What happened to a file where a claim of what happened is wrong."""
 SHELLS = {"sh", "bash", "zsh", "dash"}
 LONGEST_COMMAND = 10_000
 # What only shows or hides output, at the end of a line. Tried once per run of blanks, not at
@@ -41,6 +47,7 @@ class Standing(StrEnum):
     """No evidence either way."""
 
 
+Claim = TypeVar("Claim", FileClaim, CommandClaim)
 WORST_FIRST = (Standing.CONTRADICTED, Standing.UNSEEN, Standing.CONFIRMED)
 
 
@@ -67,32 +74,22 @@ class RanCommand:
     """Run by Mosaic, so it needs no claim."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JudgedFile:
-    """A claimed file compared with the evidence."""
+class JudgedClaim(NamedTuple, Generic[Claim]):
+    """A claimed file or command compared with the evidence."""
 
-    claim: FileClaim
+    claim: Claim
     standing: Standing
     why: str
     matched: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JudgedCommand:
-    """A claimed command compared with the evidence."""
-
-    claim: CommandClaim
-    standing: Standing
-    why: str
-    matched: tuple[RanCommand, ...] = ()
+    """The paths that were changed, or the commands that ran."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
     """All claims, and what happened without being claimed."""
 
-    files: tuple[JudgedFile, ...]
-    commands: tuple[JudgedCommand, ...]
+    files: tuple[JudgedClaim[FileClaim], ...]
+    commands: tuple[JudgedClaim[CommandClaim], ...]
     unclaimed_files: tuple[ChangedFile, ...]
     unclaimed_commands: tuple[RanCommand, ...]
 
@@ -111,64 +108,47 @@ def judge_claims(
 
     Args:
         changed: None where nothing can be known.
-        ran: in the order in which they ran.
-        knows_all_commands: whether `ran` is everything.
+        ran: in the order in which they ran; `knows_all_commands`, whether it is everything.
         roots: folders that absolute paths of claims may begin with.
         ignored: changed files that need no claim.
     """
-    judged_files = []
-    for claim in files:
-        standing, why, matched = _judge_file(claim, changed, roots)
-        judged_files.append(JudgedFile(claim=claim, standing=standing, why=why, matched=matched))
+    judged_files = tuple(_judge_file(claim, changed, roots) for claim in files)
     claimed = {path for each in judged_files for path in each.matched}
     judged_commands = tuple(
         _judge_command(command, ran, all_known=knows_all_commands)
         for command in commands
         if not command.says_skipped
     )
+    unclaimed = (each for each in changed or () if each.path not in claimed)
     return Judged(
-        files=tuple(judged_files),
+        files=judged_files,
         commands=judged_commands,
-        unclaimed_files=tuple(
-            change
-            for change in changed or ()
-            if change.path not in claimed and not ignored(change.path)
-        ),
+        unclaimed_files=tuple(each for each in unclaimed if not ignored(each.path)),
         unclaimed_commands=_unclaimed(judged_commands, ran),
     )
 
 
 def _judge_file(
     claim: FileClaim, changed: Sequence[ChangedFile] | None, roots: Sequence[str]
-) -> tuple[Standing, str, tuple[str, ...]]:
+) -> JudgedClaim[FileClaim]:
     path = _relative(claim.path, roots)
     if path is None:
-        return Standing.UNSEEN, "outside of the repository", ()
+        return JudgedClaim(claim, Standing.UNSEEN, "outside of the repository")
     if changed is None:
-        return Standing.UNSEEN, "no evidence of files", ()
+        return JudgedClaim(claim, Standing.UNSEEN, "no evidence of files")
     found = _matching(path, changed)
     if not found:
-        return Standing.CONTRADICTED, "not touched", ()
-    names = tuple(change.path for change in found)
+        return JudgedClaim(claim, Standing.CONTRADICTED, "not touched")
+    names, kind = tuple(change.path for change in found), found[0].kind
+    standing, why = Standing.CONFIRMED, kind.value
     if len(found) > 1:
-        return Standing.CONFIRMED, f"{len(found)} files changed there", names
-    if found[0].path != path:
-        return Standing.CONFIRMED, f"`{names[0]}`", names
-    wrong = _wrong_kind(claim, found[0])
-    if wrong:
-        return Standing.CONTRADICTED, wrong, names
-    return Standing.CONFIRMED, found[0].kind.value, names
-
-
-def _wrong_kind(claim: FileClaim, change: ChangedFile) -> str | None:
-    contradicting = {
-        Kind.DELETED: (Kind.ADDED, Kind.CHANGED, Kind.RENAMED),
-        Kind.ADDED: (Kind.CHANGED, Kind.DELETED),
-        Kind.CHANGED: (Kind.DELETED,),
-    }
-    if claim.kind is None or change.kind not in contradicting.get(claim.kind, ()):
-        return None
-    return f"claimed to be {claim.kind.value}, and it is {change.kind.value}"
+        why = f"{len(found)} files changed there"
+    elif names[0] != path:
+        why = f"`{names[0]}`"
+    elif claim.kind is not None and kind in CONTRADICTING.get(claim.kind, ()):
+        standing = Standing.CONTRADICTED
+        why = f"claimed to be {claim.kind.value}, and it is {kind.value}"
+    return JudgedClaim(claim, standing, why, names)
 
 
 def _relative(path: str, roots: Sequence[str]) -> str | None:
@@ -207,7 +187,7 @@ def _composed(path: str) -> str:
 
 def _judge_command(
     claim: CommandClaim, ran: Sequence[RanCommand], *, all_known: bool
-) -> JudgedCommand:
+) -> JudgedClaim[CommandClaim]:
     wanted = normal_form(claim.command)
     whole = [each for each in ran if normal_form(each.command) == wanted]
     if not wanted or not whole:
@@ -227,23 +207,25 @@ def _judge_command(
     else:
         after = f", after {failures} failure{'s' if failures > 1 else ''}" if failures else ""
         standing, why = Standing.CONFIRMED, f"ran with exit code 0{after}"
-    return JudgedCommand(claim=claim, standing=standing, why=why, matched=tuple(whole))
+    return JudgedClaim(claim, standing, why, tuple(each.command for each in whole))
 
 
 def _judge_part(
     claim: CommandClaim, wanted: tuple[str, ...], ran: Sequence[RanCommand], *, all_known: bool
-) -> JudgedCommand:
-    matched: tuple[RanCommand, ...] = ()
+) -> JudgedClaim[CommandClaim]:
+    matched: tuple[str, ...] = ()
     lines = [each for each in ran if wanted and wanted in parts_of(each.command)]
     pieces = parts_of(claim.command)
     if lines:
         last = lines[-1]
         passed = last.exit_code == 0 and not last.failed and runs_all_or_stops(last.command)
-        standing, why, matched = Standing.CONFIRMED, f"ran within `{last.command}`", (last,)
+        matched = (last.command,)
+        standing, why = Standing.CONFIRMED, f"ran within `{last.command}`"
         if not passed or claim.says_failed:
             standing, why = Standing.UNSEEN, f"{why}: its own end is not known"
     elif len(pieces) > 1 and runs_all_or_stops(claim.command):
-        judged = [_judge_piece(claim, piece, ran, all_known=all_known) for piece in pieces]
+        claims = (replace(claim, command=shlex.join(piece)) for piece in pieces)
+        judged = [_judge_command(each, ran, all_known=all_known) for each in claims]
         worst = min(judged, key=lambda each: WORST_FIRST.index(each.standing))
         standing = worst.standing
         if standing is Standing.CONFIRMED:
@@ -256,22 +238,14 @@ def _judge_part(
         standing = Standing.CONTRADICTED if all_known else Standing.UNSEEN
         why = "no such command ran" if all_known else "not seen to run"
         why += f"; ran only as `{programs[-1]}`" if programs and wanted else ""
-    return JudgedCommand(claim=claim, standing=standing, why=why, matched=matched)
-
-
-def _judge_piece(
-    claim: CommandClaim, words: tuple[str, ...], ran: Sequence[RanCommand], *, all_known: bool
-) -> JudgedCommand:
-    command = shlex.join(words)
-    piece = CommandClaim(text=claim.text, command=command, says_failed=claim.says_failed)
-    return _judge_command(piece, ran, all_known=all_known)
+    return JudgedClaim(claim, standing, why, matched)
 
 
 def _unclaimed(
-    judged: Sequence[JudgedCommand], ran: Sequence[RanCommand]
+    judged: Sequence[JudgedClaim[CommandClaim]], ran: Sequence[RanCommand]
 ) -> tuple[RanCommand, ...]:
     """Return each command that nobody claimed once, failed ones first; its last run stands."""
-    claimed = {normal_form(command.command) for each in judged for command in each.matched}
+    claimed = {normal_form(command) for each in judged for command in each.matched}
     last: dict[tuple[str, ...], RanCommand] = {}
     for command in ran:
         form = normal_form(command.command)

@@ -63,15 +63,12 @@ class Review:
             found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
         standings = [each.standing for each in self.judged.files]
         standings += [each.standing for each in self.judged.commands]
-        contradicted = standings.count(Standing.CONTRADICTED)
-        if contradicted:
-            claims = "claim is" if contradicted == 1 else "claims are"
-            found.append(f"{contradicted} {claims} contradicted")
+        if count := standings.count(Standing.CONTRADICTED):
+            found.append(f"{count} {'claim is' if count == 1 else 'claims are'} contradicted")
         found += self.evidence.unknown
-        if self.out_of_scope:
-            count = len(self.out_of_scope)
-            files = "1 file" if count == 1 else f"{count} files"
-            found.append(f"{files} changed outside of the write scope")
+        if count := len(self.out_of_scope):
+            files = "file" if count == 1 else "files"
+            found.append(f"{count} {files} changed outside of the write scope")
         found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
@@ -137,9 +134,8 @@ def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -
     """Return the size of the work in one line, the mission's own files left out; empty: unknown."""
     if top is None or evidence.changed is None:
         return ""
-    return describe_changes(
-        [c for c in changes_of_pairs(top, evidence.pairs) if not is_own(c.path)]
-    )
+    changes = changes_of_pairs(top, evidence.pairs)
+    return describe_changes([each for each in changes if not is_own(each.path)])
 
 
 def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:

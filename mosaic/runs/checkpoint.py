@@ -138,7 +138,6 @@ def last_checkpoint(runs: Iterable[Run]) -> FoundCheckpoint | None:
 
 
 def _numbered(run: Run) -> list[tuple[int, str]]:
-    """Return the numbers of a run's checkpoints with the names of their files."""
     try:
         names = os.listdir(run.checkpoints)
     except OSError:
@@ -174,11 +173,7 @@ def checkpoint_event(checkpoint: Checkpoint) -> tuple[str, str, dict[str, JsonVa
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read one checkpoint's record.
-
-    Raises:
-        RecordError: it is missing, broken, or of a newer Mosaic.
-    """
+    """Read one checkpoint's record; a RecordError where it is missing, broken, or too new."""
     return load_record(Checkpoint, find_bytes(path) or b"", path, what="a checkpoint")
 
 

@@ -20,7 +20,7 @@ from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import append_next
-from mosaic.model import EndReason, RunStatus
+from mosaic.model import EndReason
 from mosaic.records import dataclass, field
 from mosaic.runs.record import tail_bytes
 
@@ -68,12 +68,6 @@ class EventType(StrEnum):
     """What a run left in its worktree was brought home, or could not be."""
 
 
-STEP_EVENTS = {
-    RunStatus.COMPLETED: EventType.STEP_COMPLETED,
-    RunStatus.BLOCKED: EventType.STEP_BLOCKED,
-    RunStatus.FAILED: EventType.STEP_FAILED,
-}
-"""The event that a run's end makes."""
 LEVELS = {
     EventType.OUTPUT_STALLED: "warn",
     EventType.OUTPUT_UNREAD: "warn",
@@ -165,7 +159,6 @@ class EventLog:
             self._waiting.clear()
 
     def _lines_after(self, last: bytes) -> bytes:
-        """Return the waiting events, numbered on from the last line of the file."""
         begin = self._seq_of(last) + 1 if last else 1
         numbered = enumerate(self._waiting, begin)
         return b"".join(event_line(self._run.id, seq, values) for seq, values in numbered)

@@ -47,11 +47,7 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
 
     Its name is new even among runs started at the same instant. Where the block fails, the
     folder is removed; where this process is killed, nobody locks it, and it is removed when
-    the task's next run is made.
-
-    Raises:
-        FileAccessError: it cannot be made.
-        PathOutsideError: a symlink leads out of the folder of runs.
+    the task's next run is made. A symlink that leads out of the folder of runs is refused.
     """
     parent = runs_dir / safe_segment(task_id)
     confined(runs_dir, parent)
@@ -174,11 +170,8 @@ def find_run(runs_dir: Path, run_id: str) -> Run | None:
 def find_named_run(runs_dir: Path, sessions: Sequence[Session], name: str) -> Run | None:
     """Return the run of this id, the run of a session, or a task's newest run of an agent.
 
-    A task that no agent worked on has its newest step; None where it names none of these.
-
-    Raises:
-        RunNotFoundError: it is a session whose record is gone, or looks like the id of a
-            run or session and is none.
+    A task that no agent worked on has its newest step; None where it names none of these. Raises
+    RunNotFoundError where a session's record is gone, or it looks like an id and is none.
     """
     run = find_run(runs_dir, name)
     if run is not None:

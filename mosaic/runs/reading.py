@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from datetime import time as clock_time
 from enum import StrEnum
@@ -77,11 +77,7 @@ class LogFile:
         self._is_inside_long_line = False
 
     def is_there(self) -> bool:
-        """Tell whether there is such a file, and open it.
-
-        Raises:
-            FileAccessError: it cannot be read, or is a symlink or no regular file.
-        """
+        """Tell whether it exists, and open it; FileAccessError where it is no readable file."""
         if self._descriptor is not None:
             return True
         try:
@@ -112,11 +108,7 @@ class LogFile:
             self._descriptor = None
 
     def read(self, until: int | None = None) -> Iterator[bytes]:
-        """Return what was written since the last call, in blocks.
-
-        Args:
-            until: an offset; None: the end, wherever it is by then.
-        """
+        """Return what was written since the last call in blocks, up to an offset or the end."""
         while block := self._block(BLOCK_BYTES, until):
             self.offset += len(block)
             yield block
@@ -149,9 +141,7 @@ class LogFile:
     def tail_offset(self, lines: int, *, whole: bool) -> int:
         """Return where the last lines begin. Reads only those, from the end backwards.
 
-        Args:
-            lines: how many.
-            whole: whether a last line without an end counts for nothing.
+        With `whole`, a last line without an end counts for nothing.
         """
         end = self.size()
         newlines = self._newlines_before(end)
@@ -217,13 +207,12 @@ class LineSplitter:
 
     def feed(self, block: bytes) -> Iterator[Piece]:
         """Take a block."""
-        begin = 0
-        while (end := block.find(b"\n", begin)) >= 0:
-            self._held += block[begin:end]
+        *lines, rest = block.split(b"\n")
+        for line in lines:
+            self._held += line
             yield from self._parts()
             yield self._take(len(self._held), has_newline=True)
-            begin = end + 1
-        self._held += block[begin:]
+        self._held += rest
         yield from self._parts()
 
     def finish(self) -> Iterator[Piece]:
@@ -244,10 +233,7 @@ class LineSplitter:
 
 
 def since_offset(run: Run, stream: Stream, moment: datetime) -> int:
-    """Return where a log has everything from that was written since a moment, and little more.
-
-    Where that is not known, it is the log's beginning.
-    """
+    """Return from where a log has all that was written since a moment; 0 where nobody knows."""
     found = 0
     with closing(LogFile(run.dir / INDEX_NAME)) as index:
         for block in index.read_lines():
@@ -279,43 +265,27 @@ def parse_time(text: object) -> datetime | None:
 def parse_moment(text: str, now: datetime) -> datetime:
     """Return the moment that `10m` (ago), `10:30` or `2026-11-21T10:00:00Z` stands for.
 
-    A time of day is the last one that was; it and a date without a zone are local.
-
-    Raises:
-        UsageError: it is not a moment.
+    A time of day is the last one that was; it and a date without a zone are local. Raises
+    UsageError.
     """
-    for read in (_ago, _date, _time_of_day):
-        try:
-            return read(text.strip(), now)
-        except (UsageError, ValueError, OverflowError, OSError):
-            continue
+    bare = text.strip()
+    with suppress(UsageError, OverflowError):
+        return now - timedelta(seconds=parse_duration(bare))
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromisoformat(bare).astimezone()
+    with suppress(ValueError, OverflowError, OSError):
+        today = datetime.combine(now.astimezone().date(), clock_time.fromisoformat(bare))
+        is_past = today.astimezone() <= now
+        return (today if is_past else today - timedelta(days=1)).astimezone()
     raise UsageError(
         f"`{text}` is not a moment", hint="write `10m`, `10:30` or `2026-11-21T10:00:00Z`"
     )
 
 
-def _ago(text: str, now: datetime) -> datetime:
-    return now - timedelta(seconds=parse_duration(text))
-
-
-def _date(text: str, _now: datetime) -> datetime:
-    return datetime.fromisoformat(text).astimezone()
-
-
-def _time_of_day(text: str, now: datetime) -> datetime:
-    today = datetime.combine(now.astimezone().date(), clock_time.fromisoformat(text))
-    if today.astimezone() > now:
-        today -= timedelta(days=1)
-    return today.astimezone()
-
-
 def has_ended(run: Run) -> bool:
     """Tell whether a run is over: its record says so, or supervisor and agent are gone.
 
-    A run that is prepared and not started is not over.
-
-    Raises:
-        FileAccessError: that cannot be found out.
+    A run that is prepared and not started is not over. Raises FileAccessError.
     """
     try:
         state = run.state()
@@ -338,13 +308,9 @@ def follow(
 ) -> Iterator[bytes]:
     """Return what `read` returns of a log, again and again, until the run is over and all was read.
 
-    Args:
-        held_to_the_end: whether the log's writer locks it until it has written everything,
-            which may be later than the end of the run.
-        is_wanted: asked again and again; False ends it.
-
-    Raises:
-        RecordError: the run's folder is gone.
+    With `held_to_the_end` the log's writer locks it until it has written everything, which may
+    be later than the end of the run. It ends too when `is_wanted` answers False, and with a
+    RecordError when the run's folder is gone.
     """
     patience: float | None = None
     while is_wanted():

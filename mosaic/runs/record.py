@@ -159,12 +159,17 @@ class Run:
         """Read state.json; a RecordError where it is missing or broken."""
         return self._read(RunState, "state.json")
 
+    def find_state(self) -> RunState | None:
+        """Return state.json, or None where it cannot be read."""
+        try:
+            return self.state()
+        except MissionError:
+            return None
+
     def find_place(self) -> Mapping[str, JsonValue]:
         """Return where its supervisor was started; nothing where that is not known."""
-        try:
-            return self.state().place
-        except MissionError:
-            return {}
+        state = self.find_state()
+        return state.place if state else {}
 
     def result(self) -> StepResult | None:
         """Read result.json; None when the run has not got one."""

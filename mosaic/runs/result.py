@@ -118,9 +118,6 @@ def write_result(
         reason: the same for its session; None where there is no end yet.
         summary: in one sentence.
         events: how many it has.
-
-    Raises:
-        FileAccessError: it cannot be written.
     """
     report, lost = end.report, Counter[str]()
     for gap in find_gaps(run.dir):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, describe_changes, empty_tree, patch_bytes, write_patch
 from mosaic.git.git import answer_of, current_branch, find_work_tree
-from mosaic.git.hidden_refs import keep_tree
-from mosaic.git.snapshot import take_tree
+from mosaic.git.snapshot import keep_tree, take_tree
 from mosaic.git.worktrees import branch_or_commit, commit_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
@@ -27,7 +26,7 @@ from mosaic.runs.checkpoint import (
     read_checkpoints,
     write_checkpoint,
 )
-from mosaic.runs.folders import runs_of_task
+from mosaic.runs.folders import runs_in
 from mosaic.runs.record import tail_bytes
 from mosaic.runs.report import GATE_STEP
 
@@ -60,7 +59,6 @@ class Source:
 
     run: Run
     meta: RunMeta
-    runs_dir: Path
     state_dir: Path
     settings: RunSettings
 
@@ -76,21 +74,14 @@ def take_checkpoint(
     """Take a checkpoint and write it into the run's record.
 
     A work tree that cannot be taken (no git, a full disk) leaves a checkpoint without a
-    tree that says why.
-
-    Args:
-        base: branch or commit to compare with; else the setting, else the run's base commit.
-        only_if_changed: take none where the tree is that of the task's last checkpoint.
-
-    Raises:
-        HeldError: another process takes checkpoints of this task and does not end.
-        FileAccessError: the record cannot be written.
+    tree that says why. `base` is compared with; else that of the settings, or of the run.
+    With `only_if_changed` none is taken where the tree is that of the task's last one.
+    Raises HeldError where another process takes checkpoints of the task and does not end.
     """
     run = source.run
     with hold_folder(run.dir.parent, wait_seconds=TURN_SECONDS):
-        runs = runs_of_task(source.runs_dir, source.meta.task_id)
-        earlier = read_checkpoints(runs).found
-        found = earlier[-1] if earlier else None
+        runs = runs_in(run.dir.parent)
+        found = next(reversed(read_checkpoints(runs).found), None)
         last = found.checkpoint if found else None
         taken, problem = _take(source, find_work_tree(source.meta.cwd), last)
         if only_if_changed and (taken is None or (last and last.tree == taken.tree)):
@@ -120,8 +111,7 @@ def take_begin_tree(source: Source) -> TakenTree | None:
 
 def keep_begin_tree(source: Source, taken: TakenTree) -> None:
     """Have git keep the tree that a run began with."""
-    top = find_work_tree(source.meta.cwd)
-    if top is not None:
+    if top := find_work_tree(source.meta.cwd):
         keep_tree(top, taken, ref=f"{source.run.id}/0", message=f"Begin of run {source.run.id}")
 
 
@@ -209,11 +199,11 @@ def _with_diff(checkpoint: Checkpoint, base: str, top: Path, run: Run) -> Checkp
 def _with_known_diff(checkpoint: Checkpoint, last: FoundCheckpoint, run: Run) -> Checkpoint | None:
     """Take over what is known of the same two trees, their patch linked; None without it."""
     known = last.checkpoint
-    patch = f"{checkpoint.seq:04d}.patch" if last.patch else None
     is_same = (known.tree, known.base_commit) == (checkpoint.tree, checkpoint.base_commit)
     if not is_same or (last.patch is None and known.patch_left_out is None):
         return None
-    if last.patch is not None and patch is not None:
+    patch = f"{checkpoint.seq:04d}.patch" if last.patch else None
+    if last.patch and patch:
         try:
             os.link(last.patch, run.checkpoints / patch, follow_symlinks=False)
         except OSError:
@@ -257,7 +247,6 @@ def _with_logs(
 
 
 def _log_tail(run: Run, most_lines: int | None) -> bytes:
-    """Return the end of what a run wrote: stdout, then stderr."""
     parts = []
     for path, limit in ((run.stdout_log, STDOUT_TAIL_BYTES), (run.stderr_log, STDERR_TAIL_BYTES)):
         tail = tail_bytes(path, limit)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "claude": ("mosaic.runtimes.claude", "Claude"),
     "codex": ("mosaic.runtimes.codex", "Codex"),
-    "demo": ("mosaic.runtimes.demo", "Demo"),
+    "demo": ("mosaic.runtimes.command", "Demo"),
 }
 CUSTOM = ("mosaic.runtimes.command", "CommandRuntime")
 PREFERRED = ("claude", "codex")
@@ -26,15 +26,7 @@ PREFERRED = ("claude", "codex")
 
 
 def get_runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Runtime:
-    """Return the runtime of a name.
-
-    Args:
-        name: a built-in one, or one of the mission's own.
-        specs: `runtimes` of mission.json.
-
-    Raises:
-        RuntimeUnknownError: there is none.
-    """
+    """Return the runtime of a name, built-in or of the mission's own; or RuntimeUnknownError."""
     spec = specs.get(name)
     if name not in BUILT_IN and (spec is None or not spec.command):
         raise RuntimeUnknownError(name, known_runtimes(specs))
@@ -49,11 +41,7 @@ def known_runtimes(specs: Mapping[str, RuntimeSpec]) -> list[str]:
 
 
 def default_runtime(specs: Mapping[str, RuntimeSpec]) -> Runtime:
-    """Return the first of claude and codex that is installed.
-
-    Raises:
-        ProgramNotFoundError: neither is.
-    """
+    """Return the first of claude and codex that is installed, or raise ProgramNotFoundError."""
     for name in PREFERRED:
         spec = specs.get(name)
         program = spec.command[0] if spec and spec.command else name

@@ -79,11 +79,7 @@ class Claude(CommandRuntime):
         """Say how to start it."""
         conversation = launch.conversation or self._new_id()
         which = "--resume" if launch.conversation else "--session-id"
-        model = launch.model or self.spec.model
-        folders = tuple(part for path in launch.folders for part in ("--add-dir", str(path)))
-        options = (
-            which, conversation, *(("--model", model) if model else ()), *folders, *self.spec.args,
-        )  # fmt: skip
+        options = (which, conversation, *self.options(launch, "--model"))
         if launch.mode is Mode.INTERACTIVE:
             # Options that take several values would swallow a prompt behind them.
             argv = ("claude", *options, "--", argument_prompt(launch))
@@ -91,7 +87,8 @@ class Claude(CommandRuntime):
         else:
             output = ("-p", "--output-format", "stream-json", "--verbose")
             schema = ("--json-schema", launch.answer_schema.text) if launch.answer_schema else ()
-            permissions = _permissions(launch, self.spec.args)
+            has_own = any(arg.startswith(OWN_PERMISSIONS) for arg in self.spec.args)
+            permissions = LOOK_ONLY if launch.read_only else () if has_own else PERMISSIONS
             argv = ("claude", *output, *permissions, *options, *schema)
             channel = PromptChannel.STDIN
         return Invocation(argv=argv, channel=channel, conversation=conversation)
@@ -105,13 +102,6 @@ class Claude(CommandRuntime):
     def headless_reader(self) -> OutputReader:
         """Return a fresh reader of `stream-json`."""
         return ClaudeReader()
-
-
-def _permissions(launch: Launch, args: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what it may do unasked; what the user's own `args` say of that wins."""
-    if launch.read_only:
-        return LOOK_ONLY
-    return () if any(arg.startswith(OWN_PERMISSIONS) for arg in args) else PERMISSIONS
 
 
 class ClaudeReader(EventReader):
@@ -207,7 +197,9 @@ class ClaudeReader(EventReader):
             tool = as_text(call.get("name"))
             failed = part.get("is_error") is True
             if tool == "Bash":
-                text = _result_text(part.get("content"))
+                content = part.get("content")
+                texts = (as_text(each.get("text")) for each in as_dicts(content))
+                text = content if isinstance(content, str) else "\n".join(texts)
                 code = re.match(r"(?:Error: )?Exit code (\d+)", text)
                 exit_code = int(code[1]) if code else None if failed else 0
                 if exit_code == 0 and more.get("returnCodeInterpretation"):
@@ -220,14 +212,14 @@ class ClaudeReader(EventReader):
 
     def _ended(self, event: dict[str, Any]) -> Iterator[Observation]:
         self._result = event
-        given = as_dict(event.get("usage"))
+        given, before = as_dict(event.get("usage")), self._tokens
         cached = as_count(given.get("cache_read_input_tokens"))
         fresh = as_count(given.get("input_tokens"))
         created = as_count(given.get("cache_creation_input_tokens"))
         self._tokens = Usage(
-            input_tokens=self._tokens.input_tokens + fresh + created + cached,
-            output_tokens=self._tokens.output_tokens + as_count(given.get("output_tokens")),
-            cached_input_tokens=self._tokens.cached_input_tokens + cached,
+            input_tokens=before.input_tokens + fresh + created + cached,
+            output_tokens=before.output_tokens + as_count(given.get("output_tokens")),
+            cached_input_tokens=before.cached_input_tokens + cached,
             cost_usd=as_money(event.get("total_cost_usd")),
         )
         for denial in as_dicts(event.get("permission_denials")):
@@ -237,18 +229,21 @@ class ClaudeReader(EventReader):
         yield UsageSeen(usage=self._tokens)
 
 
-def _result_text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    return "\n".join(as_text(part.get("text")) for part in as_dicts(content))
-
-
 def _judge_error(result: dict[str, Any], answer: str) -> Ending:
-    """Judge a result that says it is an error."""
     subtype = as_text(result.get("subtype"))
     errors = "; ".join(filter(None, map(as_text, as_list(result.get("errors")))))
     words = answer or errors or subtype
-    if cause := _cause_of(result, answer, subtype):
+    status = result.get("api_error_status")
+    lost = as_text(result.get("api_error")) == "connection_failed"
+    signs = (
+        (status in (401, 403) or answer.startswith("Not logged in"), EndCause.AUTH),
+        ("prompt is too long" in answer.lower(), EndCause.CONTEXT_FULL),
+        (status == TOO_MANY_REQUESTS, EndCause.RATE_LIMIT),
+        (status in OVERLOADED_STATUS, EndCause.OVERLOADED),
+        (lost or "Connection dropped" in answer, EndCause.CONNECTION),
+        (subtype in ("error_max_turns", "error_max_budget_usd"), EndCause.LIMIT),
+    )
+    if cause := next((cause for is_so, cause in signs if is_so), None):
         login = "run `claude` and log in, or set ANTHROPIC_API_KEY"
         return failure("claude", cause, words, login if cause is EndCause.AUTH else "")
     if "No conversation found" in words:
@@ -267,17 +262,3 @@ def _judge_error(result: dict[str, Any], answer: str) -> Ending:
             hint="`mission resume` goes on with the same conversation",
         )
     return failure("claude", EndCause.API_ERROR, words)
-
-
-def _cause_of(result: dict[str, Any], answer: str, subtype: str) -> EndCause | None:
-    status = result.get("api_error_status")
-    lost = as_text(result.get("api_error")) == "connection_failed"
-    signs = (
-        (status in (401, 403) or answer.startswith("Not logged in"), EndCause.AUTH),
-        ("prompt is too long" in answer.lower(), EndCause.CONTEXT_FULL),
-        (status == TOO_MANY_REQUESTS, EndCause.RATE_LIMIT),
-        (status in OVERLOADED_STATUS, EndCause.OVERLOADED),
-        (lost or "Connection dropped" in answer, EndCause.CONNECTION),
-        (subtype in ("error_max_turns", "error_max_budget_usd"), EndCause.LIMIT),
-    )
-    return next((cause for is_so, cause in signs if is_so), None)

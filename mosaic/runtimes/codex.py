@@ -27,10 +27,10 @@ from mosaic.ports import (
 from mosaic.runtimes.command import CommandRuntime, argument_prompt, pointer_prompt
 from mosaic.runtimes.readers import (
     EventReader,
-    as_count,
     as_dict,
     as_dicts,
     as_text,
+    as_usage,
     command_ran,
     early_ending,
     empty_ending,
@@ -73,9 +73,7 @@ class Codex(CommandRuntime):
 
     def own_invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
-        model = launch.model or self.spec.model
-        folders = tuple(part for path in launch.folders for part in ("--add-dir", str(path)))
-        options = (*(("-m", model) if model else ()), *folders, *self.spec.args)
+        options = self.options(launch, "-m")
         resume = ("resume", launch.conversation) if launch.conversation else ()
         place = ("-C", str(launch.cwd))
         if launch.mode is Mode.INTERACTIVE:
@@ -83,24 +81,21 @@ class Codex(CommandRuntime):
             prompt = argument_prompt(launch)
             argv = ("codex", "--no-daemon", *place, *options, *resume, "--", prompt)
             return Invocation(argv=argv, channel=PromptChannel.ARGUMENT)
+        args = self.spec.args
+        has_own = any(a in ("-s", "--sandbox") or a.startswith(OWN_SANDBOX) for a in args)
+        sandbox = () if has_own else ("--sandbox", "workspace-write")
+        if launch.read_only:
+            sandbox = ("--sandbox", "read-only")
         last_message = launch.run_dir / "artifacts" / "last-message.txt"
         asked = launch.answer_schema
         schema = ("--output-schema", str(asked.file)) if asked else ()
         argv = (
-            "codex", "exec", "--json", "--skip-git-repo-check", *self._sandbox(launch), *place,
+            "codex", "exec", "--json", "--skip-git-repo-check", *sandbox, *place,
             "-o", str(last_message), *schema, *options, *resume,
         )  # fmt: skip
         if len(launch.prompt) > LONGEST_STDIN_CHARS:
             return Invocation(argv=(*argv, pointer_prompt(launch)), channel=PromptChannel.FILE)
         return Invocation(argv=(*argv, "-"), channel=PromptChannel.STDIN)
-
-    def _sandbox(self, launch: Launch) -> tuple[str, ...]:
-        if launch.read_only:
-            return ("--sandbox", "read-only")
-        is_chosen = any(
-            arg in ("-s", "--sandbox") or arg.startswith(OWN_SANDBOX) for arg in self.spec.args
-        )
-        return () if is_chosen else ("--sandbox", "workspace-write")
 
     def headless_reader(self) -> OutputReader:
         """Return a fresh reader of `codex exec --json`."""
@@ -167,12 +162,7 @@ class CodexReader(EventReader):
             self._completed, self._failure = False, None
         elif kind == "turn.completed":
             self._completed = True
-            given = as_dict(event.get("usage"))
-            self._total = Usage(
-                input_tokens=as_count(given.get("input_tokens")),
-                output_tokens=as_count(given.get("output_tokens")),
-                cached_input_tokens=as_count(given.get("cached_input_tokens")),
-            )
+            self._total = as_usage(as_dict(event.get("usage")))
             yield UsageSeen(usage=self._total)
         elif kind == "turn.failed":
             self._failure = as_text(as_dict(event.get("error")).get("message")) or "no word why"

@@ -15,12 +15,16 @@ It is judged by its exit code. It may tell more by lines of JSON on its stdout:
     {"type": "file", "path": "…", "kind": "add|update|delete"}
     {"type": "usage", "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}   of this run
 
-The built-in runtimes are command lines too, of which more is known: a subclass each.
+The built-in runtimes are command lines too, of which more is known: a subclass each. The
+scripted agent that ships with Mosaic is one: `python -m mosaic.demo_agent` needs no network, no
+login, no model, and writes these lines. What it does for a task stands in the task's own file.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.machine.environment import child_environment
@@ -39,9 +43,9 @@ from mosaic.records import replace
 from mosaic.runtimes.readers import (
     ExitCodeReader,
     TextReader,
-    as_count,
     as_money,
     as_text,
+    as_usage,
     command_ran,
     parse_object,
 )
@@ -60,6 +64,11 @@ PARENT_MARKS = (
     "CLAUDE_PID", "AI_AGENT", "CODEX_THREAD_ID", "CODEX_SESSION_ID", "CODEX_CI", "CODEX_VERSION",
 )  # fmt: skip
 """Variables by which an agent marks what it starts. A user's own settings are not touched."""
+PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+# `-P`: a repository may hold a folder called `mosaic` or a `json.py`.
+DEMO_START = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from mosaic.demo_agent import main; main()"
+)
 
 
 class CommandRuntime:
@@ -75,19 +84,21 @@ class CommandRuntime:
         self.spec = spec
         self.name = spec.name
 
-    @property
-    def program(self) -> str:
-        """What is started."""
-        return self.spec.command[0] if self.spec.command else self.name
+        self.program = spec.command[0] if spec.command else self.name
 
     @property
     def reports_commands(self) -> bool:
         """Whether its output names every command that it runs."""
         return self.is_built_in or self.spec.tells_commands
 
+    @property
+    def _is_own(self) -> bool:
+        """Whether it is the built-in command line, and no other by its name."""
+        return self.is_built_in and not self.spec.command
+
     def can_continue(self, conversation: str) -> bool:
         """Tell whether a conversation can be continued."""
-        if self.is_built_in and not self.spec.command:
+        if self._is_own:
             return self.has_conversation(conversation)
         return bool(conversation and self.spec.resume)
 
@@ -97,10 +108,7 @@ class CommandRuntime:
 
     def invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
-        if self.is_built_in and not self.spec.command:
-            made = self.own_invocation(launch)
-        else:
-            made = self._custom_invocation(launch)
+        made = self.own_invocation(launch) if self._is_own else self._custom_invocation(launch)
         return replace(
             made,
             env=self.spec.env,
@@ -111,6 +119,12 @@ class CommandRuntime:
     def own_invocation(self, launch: Launch) -> Invocation:
         """Say how to start the built-in command line."""
         raise NotImplementedError
+
+    def options(self, launch: Launch, model_option: str) -> tuple[str, ...]:
+        """Return the model, the folders to write in, and the user's own arguments as options."""
+        model = launch.model or self.spec.model
+        folders = (part for path in launch.folders for part in ("--add-dir", str(path)))
+        return (*((model_option, model) if model else ()), *folders, *self.spec.args)
 
     def reader(self, mode: Mode) -> OutputReader:
         """Return a fresh reader for one run's stdout."""
@@ -149,19 +163,16 @@ class CommandRuntime:
         if found is None:
             return probe
         probe = replace(probe, version=found[0])
-        if _numbers(found[0]) < self.oldest:
-            oldest = ".".join(map(str, self.oldest))
-            problem = f"version {found[0]} is older than {oldest}"
-            return replace(probe, problem=problem, hint=hint)
-        return probe
+        numbers = re.findall(r"\d+", found[0].partition("-")[0])[:3]
+        if tuple(map(int, numbers)) >= self.oldest:
+            return probe
+        problem = f"version {found[0]} is older than {'.'.join(map(str, self.oldest))}"
+        return replace(probe, problem=problem, hint=hint)
 
     def _custom_invocation(self, launch: Launch) -> Invocation:
         spec = self.spec
-        argv = spec.command
-        if launch.mode is Mode.INTERACTIVE and spec.interactive:
-            argv = spec.interactive
-        if launch.conversation and spec.resume:
-            argv = spec.resume
+        argv = spec.interactive if launch.mode is Mode.INTERACTIVE else ()
+        argv = (spec.resume if launch.conversation else ()) or argv or spec.command
         channel = PromptChannel.ARGUMENT
         takes_prompt = any("{prompt}" in part for part in argv)
         if spec.prompt is not None:
@@ -203,8 +214,31 @@ def replace_placeholders(argument: str, values: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), argument)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version.partition("-")[0])[:3])
+class Demo(CommandRuntime):
+    """The scripted agent."""
+
+    is_built_in = True
+
+    def __init__(self, spec: RuntimeSpec) -> None:
+        super().__init__(replace(spec, command=()))  # it is always this program
+
+    def own_invocation(self, launch: Launch) -> Invocation:
+        """Say how to start it."""
+        resume = ("--resume", launch.conversation) if launch.conversation else ()
+        start = (sys.executable, "-P", "-c", DEMO_START, PACKAGE_PARENT)
+        argv = (*start, "--capsule", str(launch.capsule_file), *resume, *self.spec.args)
+        return Invocation(argv=argv, channel=PromptChannel.STDIN)
+
+    def reader(self, mode: Mode) -> OutputReader:
+        """Return a fresh reader for one run's stdout, which is captured in every mode."""
+        del mode
+        return self.headless_reader()
+
+    def probe(self) -> Probe:
+        """Return what is known of it without a look: it is always there."""
+        from mosaic import __version__
+
+        return Probe(program=self.name, path=sys.executable, version=__version__)
 
 
 class LineReader(TextReader):
@@ -216,15 +250,12 @@ class LineReader(TextReader):
 
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line."""
-        event = parse_object(line)
-        if event is not None and isinstance(event.get("type"), str):
-            return list(self._observe(event))
-        return super().feed(line)
+        event = _typed_object(line)
+        return super().feed(line) if event is None else list(self._observe(event))
 
     def structured(self, line: bytes) -> bool:
         """Tell whether a line is one of the JSON lines."""
-        event = parse_object(line)
-        return event is not None and isinstance(event.get("type"), str)
+        return _typed_object(line) is not None
 
     @property
     def answer(self) -> str:
@@ -250,10 +281,10 @@ class LineReader(TextReader):
                 path=as_text(event.get("path")), kind=as_text(event.get("kind")) or "update"
             )
         elif kind == "usage":
-            self._usage = Usage(
-                input_tokens=as_count(event.get("input_tokens")),
-                output_tokens=as_count(event.get("output_tokens")),
-                cached_input_tokens=as_count(event.get("cached_input_tokens")),
-                cost_usd=as_money(event.get("cost_usd")),
-            )
+            self._usage = replace(as_usage(event), cost_usd=as_money(event.get("cost_usd")))
             yield UsageSeen(usage=self._usage)
+
+
+def _typed_object(line: bytes) -> dict[str, Any] | None:
+    event = parse_object(line)
+    return event if event is not None and isinstance(event.get("type"), str) else None

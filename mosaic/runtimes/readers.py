@@ -7,12 +7,12 @@ import signal
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from mosaic.ports import CommandRan, EndCause, Ending, MessageSeen
+from mosaic.model import Usage
+from mosaic.ports import CommandRan, EndCause, Ending, MessageSeen, OutputReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mosaic.model import Usage
     from mosaic.ports import Observation, ProcessEnd
 
 LARGEST_PARSED_LINE = 8 << 20
@@ -46,7 +46,7 @@ FAILURES = {
 }
 
 
-class ExitCodeReader:
+class ExitCodeReader(OutputReader):
     """Understands nothing of the output and judges by the exit code."""
 
     marks: tuple[bytes, ...] = ()
@@ -54,37 +54,17 @@ class ExitCodeReader:
     def __init__(self, program: str) -> None:
         self.program = program
 
-    @property
-    def answer(self) -> str:
-        """The final answer."""
-        return ""
-
-    def feed(self, line: bytes) -> Iterable[Observation]:
-        """Take one whole line."""
-        del line
-        return ()
-
-    def structured(self, line: bytes) -> bool:
-        """Tell whether a line belongs in the transcript."""
-        del line
-        return False
-
-    def usage(self, before: Usage) -> Usage | None:
-        """Return this run's own consumption."""
-        del before
-        return None
-
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the exit code and the last words on stderr."""
         if end.exit_code == 0:
             return ended_well(self.program)
         words = last_line(end.stderr_tail)
-        name = signal_of(end.exit_code)
+        is_cut = signal_of(end.exit_code) is not None
         return Ending(
             ok=False,
-            cause=EndCause.CUT if name else EndCause.EXIT_CODE,
+            cause=EndCause.CUT if is_cut else EndCause.EXIT_CODE,
             message=f"{how_ended(self.program, end.exit_code)}{f': {words}' if words else ''}",
-            retryable=bool(name),
+            retryable=is_cut,
         )
 
 
@@ -227,10 +207,7 @@ def as_dicts(value: object) -> list[dict[str, Any]]:
 
 
 def as_text(value: object) -> str:
-    """Return a value if it is text, else nothing; half characters become question marks.
-
-    JSON can hold half of a surrogate pair, which no file can.
-    """
+    """Return a value if it is text, else nothing; half characters become question marks."""
     if not isinstance(value, str):
         return ""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
@@ -246,6 +223,12 @@ def as_money(value: object, largest: float = LARGEST_SUM) -> float | None:
 def as_count(value: object) -> int:
     """Return a value if it is a number that counts, else 0."""
     return int(as_money(value, LARGEST_COUNT) or 0)
+
+
+def as_usage(event: dict[str, Any]) -> Usage:
+    """Return the tokens that an event counts."""
+    names = ("input_tokens", "output_tokens", "cached_input_tokens")
+    return Usage(**{name: as_count(event.get(name)) for name in names})
 
 
 def own_part(total: float | None, before: float | None) -> float | None:

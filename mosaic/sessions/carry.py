@@ -82,7 +82,6 @@ class RunCarrier:
         self._source = Source(
             run=self.run,
             meta=self.meta,
-            runs_dir=document.layout.runs_dir,
             state_dir=document.layout.state_dir,
             settings=document.mission.runs,
         )

@@ -68,10 +68,8 @@ def trees_of(run: Run) -> list[str]:
 
 
 def _begin_tree(run: Run) -> str | None:
-    try:
-        return run.state().begin_tree
-    except MissionError:
-        return None
+    state = run.find_state()
+    return state.begin_tree if state else None
 
 
 def _last_tree(run: Run) -> str | None:

@@ -78,7 +78,6 @@ def checkpoint_task(
         source = Source(
             run=into,
             meta=replace(meta, base_commit=begun_at or meta.base_commit),
-            runs_dir=layout.runs_dir,
             state_dir=layout.state_dir,
             settings=settings,
         )

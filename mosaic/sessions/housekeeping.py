@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
 from mosaic.git.git import find_work_tree
-from mosaic.git.hidden_refs import forget_trees
+from mosaic.git.snapshot import forget_trees
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.lock import hold_folder, is_folder_held
@@ -319,13 +319,12 @@ def _unknown(path: Path, why: str = "not a run record") -> Found:
 
 
 def _why_kept(run: Run, live: Collection[str], needed: Collection[str]) -> str | None:
-    try:
-        status = run.state().status
-    except MissionError:
+    state = run.find_state()
+    if state is None:
         return "it cannot be read"
-    if run.id in live or status is RunStatus.RUNNING or is_folder_held(run.dir):
+    if run.id in live or state.status is RunStatus.RUNNING or is_folder_held(run.dir):
         return "it is live"
-    if status is RunStatus.PREPARED:
+    if state.status is RunStatus.PREPARED:
         return "it waits to be started"
     return "its task is open, and goes on from it" if run.id in needed else None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MergeConflictError, MissionError
 from mosaic.git.git import answer_of, find_repository
-from mosaic.git.hidden_refs import carrying_remotes, has_checkpoints
+from mosaic.git.snapshot import carrying_remotes, has_checkpoints
 from mosaic.machine.disk import find_text
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission

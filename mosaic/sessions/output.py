@@ -8,13 +8,11 @@ and all that comes after the latter.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
 
 from mosaic.codec import is_line
-from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.ports import (
     CommandRan,
@@ -266,8 +264,7 @@ def observe_session(found: FoundLock, layout: Layout) -> LiveSession:
     run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
     since = lock.started_at
     progress = Progress(elapsed_seconds=0.0, last="", output_bytes=0, usage=None)
-    with contextlib.suppress(MissionError):
-        state = run.state()
+    if state := run.find_state():
         since = state.started_at or since
         spoke = [log.stat().st_mtime for log in (run.stdout_log, run.stderr_log) if log.exists()]
         progress = Progress(

@@ -28,7 +28,7 @@ from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.events import STEP_EVENTS, EventLog, step_data
+from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import advance
 from mosaic.runs.result import RunEnd, write_result
@@ -246,7 +246,8 @@ def finish_record(
     log = log or EventLog(run)
     status, reason = outcome.run_status, outcome.reason
     data = step_data(run, exit_code=facts.exit_code, outcome=status.value, reason=reason.value)
-    log.append(STEP_EVENTS[status], outcome.summary + words, data=data)
+    kind = EventType(f"step_{status.value}")
+    log.append(kind, outcome.summary + words, data=data)
     write_result(
         run, meta, facts, status=status, reason=reason, summary=outcome.summary, events=log.last_seq
     )

@@ -206,9 +206,7 @@ def end_session(
 
 def _finish(run: Run, meta: RunMeta, facts: RunEnd, outcome: Outcome) -> None:
     (run.dir / RESERVE_NAME).unlink(missing_ok=True)
-    state = None
-    with contextlib.suppress(MissionError):  # a broken state is left for people to look at
-        state = run.state()
+    state = run.find_state()  # a broken one is left for people to look at
     if state is not None and state.status not in (RunStatus.PREPARED, RunStatus.RUNNING):
         state = None
     words = "; recorded after its supervisor was gone"
@@ -250,8 +248,7 @@ def _facts(
             judged = judged_by(mission, read_rules(run, meta))
             lacks = lacks_on_record(read_events(run).events, judged, meta.mode)
             facts = replace(facts, lacks=lacks)
-    with contextlib.suppress(MissionError):
-        state = run.state()
+    if state := run.find_state():
         facts = replace(facts, conversation=state.runtime_session_id, started_at=state.started_at)
     facts = _with_exit(facts, run)
     try:

@@ -213,8 +213,7 @@ def _ref_of(path: Path) -> str:
 
 def _keep_trees(note: Restoring, path: Path) -> None:
     from mosaic.git.git import head_commit
-    from mosaic.git.hidden_refs import keep_tree
-    from mosaic.git.snapshot import TakenTree
+    from mosaic.git.snapshot import TakenTree, keep_tree
 
     top = Path(note.place)
     head = head_commit(top)
@@ -228,8 +227,7 @@ def _keep_trees(note: Restoring, path: Path) -> None:
 def _save(note: Restoring, now: str) -> str:
     """Keep the mixture that stands in the work tree, with the run's own checkpoints."""
     from mosaic.git.git import head_commit
-    from mosaic.git.hidden_refs import keep_tree
-    from mosaic.git.snapshot import TakenTree
+    from mosaic.git.snapshot import TakenTree, keep_tree
 
     top = Path(note.place)
     ref = f"{note.run_id}/interrupted-{now[:12]}"
@@ -238,7 +236,7 @@ def _save(note: Restoring, now: str) -> str:
 
 
 def _forget(layout: Layout, note: Restoring, path: Path) -> None:
-    from mosaic.git.hidden_refs import forget_trees
+    from mosaic.git.snapshot import forget_trees
 
     remove_file(layout.state_dir, path)
     with contextlib.suppress(GitError):

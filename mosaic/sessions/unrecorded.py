@@ -13,12 +13,10 @@ project's mission lives there, and does not count in a copy of that project.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import (
     DELETED,
@@ -137,9 +135,7 @@ def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     if not sees_every_process() and find_environment(1, "MISSION_SESSION="):
         # This pid namespace was made by an agent: others are hidden.
         return unknown("it ran outside of the sandbox that this command runs in")
-    state = None
-    with contextlib.suppress(MissionError):
-        state = run.state() if run is not None else None
+    state = run.find_state() if run is not None else None
     if state is None:
         return _judge_by_number(session, layout)
     if state.agent is None:

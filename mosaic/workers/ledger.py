@@ -223,7 +223,6 @@ class Ledger:
         return Status.DONE.value
 
     def _set_status(self, task_id: str, before: Status, after: Status, why: str) -> None:
-        """Change a task's status, unless it is not what it was any more."""
         with changing(self._mission_file, doing=f"setting {task_id} {after.value}") as draft:
             if draft.snapshot.get(task_id).task.status is not before:
                 return

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitError
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import answer_of, run_git
-from mosaic.git.hidden_refs import PLAIN_IDENTITY
-from mosaic.git.snapshot import is_within, take_tree
+from mosaic.git.snapshot import PLAIN_IDENTITY, is_within, take_tree
 from mosaic.machine.signature import access_error
 
 if TYPE_CHECKING:

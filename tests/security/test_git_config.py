@@ -9,8 +9,7 @@ import pytest
 
 from mosaic.git.diff import compare_trees, read_diff, write_patch
 from mosaic.git.git import head_commit, run_git
-from mosaic.git.hidden_refs import keep_tree
-from mosaic.git.snapshot import take_tree
+from mosaic.git.snapshot import keep_tree, take_tree
 from tests.support.git import git, make_repo
 
 if TYPE_CHECKING:

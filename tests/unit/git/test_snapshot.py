@@ -12,9 +12,8 @@ import pytest
 from mosaic.git import snapshot
 from mosaic.git.diff import compare_trees, describe_changes, empty_tree, write_patch
 from mosaic.git.git import has_object, run_git
-from mosaic.git.hidden_refs import HIDDEN_REFS, forget_trees, keep_tree
 from mosaic.git.restore import apply_patch
-from mosaic.git.snapshot import TakenTree, take_tree
+from mosaic.git.snapshot import HIDDEN_REFS, TakenTree, forget_trees, keep_tree, take_tree
 from tests.support.git import ENVIRONMENT, commit, git
 from tests.support.work_trees import copy, tree_of, write
 

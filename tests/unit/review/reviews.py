@@ -5,14 +5,7 @@ from __future__ import annotations
 from mosaic.model import Status, Task
 from mosaic.review.claims import CommandClaim, FileClaim, Kind
 from mosaic.review.evidence import Evidence
-from mosaic.review.matching import (
-    ChangedFile,
-    Judged,
-    JudgedCommand,
-    JudgedFile,
-    RanCommand,
-    Standing,
-)
+from mosaic.review.matching import ChangedFile, Judged, JudgedClaim, RanCommand, Standing
 from mosaic.review.verdict import GateOnRecord, Review
 
 
@@ -38,12 +31,8 @@ def make_review(text: str) -> Review:
             usage=None,
         ),
         judged=Judged(
-            files=(JudgedFile(claim=FileClaim(text=text, path=text), standing=standing, why=text),),
-            commands=(
-                JudgedCommand(
-                    claim=CommandClaim(text=text, command=text), standing=standing, why=text
-                ),
-            ),
+            files=(JudgedClaim(FileClaim(text=text, path=text), standing, text),),
+            commands=(JudgedClaim(CommandClaim(text=text, command=text), standing, text),),
             unclaimed_files=(file,),
             unclaimed_commands=(ran,),
         ),
