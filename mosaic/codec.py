@@ -22,22 +22,22 @@ the module that declares the record. A key that is missing takes the field's def
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
+from math import inf
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from mosaic.errors import RecordError
 from mosaic.records import MISSING, dataclass, replace
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    Reader = Callable[[Any], Any]
-
+Reader: TypeAlias = Callable[[Any], Any]
 Record = TypeVar("Record")
 
 LONGEST_LINE = 4096
@@ -136,17 +136,10 @@ def load_record(
     what: str = "",
     hint: str | None = None,
 ) -> Record:
-    """Return the record that JSON, or an object of it, describes.
+    """Return the record that a file's bytes, or the object in it, describe.
 
-    Args:
-        kind: the record's class.
-        data: a file's bytes, or what stands in it.
-        place: the file, for errors.
-        what: the file in words; empty: its name.
-        hint: what a person can do about a file that is broken.
-
-    Raises:
-        RecordError: it is not JSON, of a newer Mosaic, or a value in it does not fit.
+    RecordError: it is not JSON, of a newer Mosaic, or a value in it does not fit. The error
+    has `place`, `what` (the file in words; empty: its name) and `hint`.
     """
     what = what or f"`{place.name}`"
     try:
@@ -209,9 +202,9 @@ def _reader(annotation: str, module: str, form: JsonForm) -> Reader:
         return _VALUES[annotation]
     outer, _, inner = annotation.removesuffix("]").partition("[")
     if outer in ("tuple", "Sequence"):
-        return _list_reader(_reader(inner.removesuffix(", ..."), module, form))
+        return partial(_read_list, _reader(inner.removesuffix(", ..."), module, form))
     if outer == "Mapping":
-        return _mapping_reader(_reader(inner.removeprefix("str, "), module, form))
+        return partial(_read_mapping, _reader(inner.removeprefix("str, "), module, form))
     named: Any = getattr(sys.modules[module], outer, None)
     if hasattr(named, "__dataclass_fields__"):
         return lambda value: _load(named, value, form)
@@ -220,22 +213,16 @@ def _reader(annotation: str, module: str, form: JsonForm) -> Reader:
     raise TypeError(f"the codec does not know `{annotation}` of `{module}`; is it imported there?")
 
 
-def _list_reader(read: Reader) -> Reader:
-    def read_list(values: Any) -> tuple[Any, ...]:
-        if not isinstance(values, list | tuple):
-            raise _FaultError("is not a list")
-        return tuple(_at(str(number), read, value) for number, value in enumerate(values))
-
-    return read_list
+def _read_list(read: Reader, values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, list | tuple):
+        raise _FaultError("is not a list")
+    return tuple(_at(str(number), read, value) for number, value in enumerate(values))
 
 
-def _mapping_reader(read: Reader) -> Reader:
-    def read_mapping(values: Any) -> dict[str, Any]:
-        if not isinstance(values, dict) or not all(map(is_line, values)):
-            raise _FaultError("is not an object")
-        return {key: _at(key, read, value) for key, value in values.items()}
-
-    return read_mapping
+def _read_mapping(read: Reader, values: Any) -> dict[str, Any]:
+    if not isinstance(values, dict) or not all(map(is_line, values)):
+        raise _FaultError("is not an object")
+    return {key: _at(key, read, value) for key, value in values.items()}
 
 
 def _at(key: str, read: Reader, value: Any) -> Any:
@@ -257,12 +244,12 @@ def _is_file_name(text: object) -> bool:
 def _check(words: str, fits: Callable[[Any], object]) -> Reader:
     """Return a reader that takes what fits as it is."""
 
-    def check(value: Any) -> Any:
+    def checked(value: Any) -> Any:
         if not fits(value):
-            raise _FaultError(f"is not {words}: {_shown(value)}")
+            raise ValueError
         return value
 
-    return check
+    return _convert(words, checked)
 
 
 def _convert(words: str, make: Callable[[Any], object]) -> Reader:
@@ -272,13 +259,10 @@ def _convert(words: str, make: Callable[[Any], object]) -> Reader:
         try:
             return make(value)
         except ValueError:
-            raise _FaultError(f"is not {words}: {_shown(value)}") from None
+            shown = ascii(value[:40] if isinstance(value, str) else value)[:40]
+            raise _FaultError(f"is not {words}: {shown}") from None
 
     return convert
-
-
-def _shown(value: Any) -> str:
-    return ascii(value[:40] if isinstance(value, str) else value)[:40]
 
 
 def _path(value: object) -> Path:
@@ -295,11 +279,7 @@ def format_moment(moment: datetime, times: str = "milliseconds") -> str:
 
 
 def read_moment(text: object) -> datetime:
-    """Return the moment of an ISO 8601 text; one without a zone is in UTC.
-
-    Raises:
-        ValueError: it is not a time, or one of another age.
-    """
+    """Return the moment of an ISO 8601 text, in UTC if it has no zone (or raise ValueError)."""
     if not isinstance(text, str):
         raise ValueError(f"{str(text)[:40]!r} is not a time")  # noqa: TRY004 - what JSON may hold
     moment = datetime.fromisoformat(text)
@@ -326,10 +306,8 @@ _VALUES: dict[str, Reader] = {
 def parse_json(data: bytes | str) -> Any:
     """Return what JSON says; bytes that are no UTF-8 become what file names have for them.
 
-    Raises:
-        ValueError: it is not JSON, is nested too deeply, or has what other programs
-            cannot read: `NaN`, a number of more than 64 bits, half a character that does
-            not stand for a byte of a file's name.
+    ValueError: it is not JSON, is nested too deeply, or has what other programs cannot read:
+    `NaN`, a number of more than 64 bits, half a character that is no byte of a file's name.
     """
     text = data.decode("utf-8", "surrogateescape") if isinstance(data, bytes) else data
     try:
@@ -347,30 +325,24 @@ def dump_json(values: Any) -> bytes:
     Where a name in it is not UTF-8 it has escapes; other halves of characters are question marks.
     """
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-    try:
+    with contextlib.suppress(UnicodeEncodeError):
         return text.encode()
-    except UnicodeEncodeError:
-        pass
-    try:
+    with contextlib.suppress(UnicodeEncodeError):
         text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
-    return json.dumps(values, indent=2).encode() + b"\n"
+        return json.dumps(values, indent=2).encode() + b"\n"
+    return text.encode("utf-8", "replace")
 
 
 def _refuse(word: str) -> None:
     raise ValueError(f"`{word}` is not a number")
 
 
-def _whole(digits: str) -> int:
-    number = int(digits)
-    if abs(number) >= LARGEST_NUMBER:
+def _number(digits: str, kind: Callable[[str], float], limit: float) -> float:
+    number = kind(digits)
+    if abs(number) >= limit:
         raise ValueError("a number in it is too large")
     return number
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if abs(number) == float("inf"):
-        raise ValueError("a number in it is too large")
-    return number
+_whole = partial(_number, kind=int, limit=LARGEST_NUMBER)
+_finite = partial(_number, kind=float, limit=inf)

@@ -10,16 +10,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.demo_agent import PACKAGE_PARENT, START
 from mosaic.machine.environment import child_environment, outer_environment
-from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SCRIPTS = {
     "greeting.txt": "say I write the greeting.\nwrite greeting.txt Hello, mission!",
@@ -76,36 +74,25 @@ HAND_OFFS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DemoStep:
-    """One command of the demo: what is shown above it, and its exit code."""
-
-    say: str
-    arguments: tuple[str, ...]
-    exit_code: int
-
-
 class Demo:
     """Plays the demo, step by step."""
 
     def __init__(self, folder: Path, show: Callable[[str], None]) -> None:
         self.folder = folder
-        self.steps: list[DemoStep] = []
+        self.steps: list[dict[str, Any]] = []
+        """Each command: what was shown above it, and its exit code."""
         self._show = show
 
     def play(self) -> bool:
         """Play it to the end, and tell whether the mission is finished."""
-        self._git("init --quiet")
-        self._git("config user.name Demo")
-        self._git("config user.email demo@example.invalid")
+        self._git("init --quiet", "config user.name Demo", "config user.email demo@example.invalid")
         for say, command in PLAN:
             self._run(say, command)
-        self._git("add --all")
-        self._git("commit --quiet -m 'Plan the mission'")
+        self._git("add --all", "commit --quiet -m 'Plan the mission'")
         output = ""
         for say, command in HAND_OFFS:
             output = self._run(say, command)
-        return self.steps[-1].exit_code == 0 and "4/4 done" in output
+        return self.steps[-1]["exit_code"] == 0 and "4/4 done" in output
 
     def _run(self, say: str, command: str) -> str:
         arguments = tuple(shlex.split(command))
@@ -126,23 +113,15 @@ class Demo:
         )
         for line in done.stdout.splitlines():
             self._show(f"  {line}")
-        self.steps.append(DemoStep(say=say, arguments=arguments, exit_code=done.returncode))
+        command_line = ["mission", *arguments]
+        self.steps.append({"say": say, "command": command_line, "exit_code": done.returncode})
         return done.stdout
 
-    def _git(self, command: str) -> None:
-        if shutil.which("git"):
-            subprocess.run(
-                ["git", *shlex.split(command)],
-                cwd=self.folder,
-                env=child_environment(),
-                check=True,
-                capture_output=True,
-            )
-
-
-def new_folder() -> Path:
-    """Return a new folder for a demo; it is left for a look."""
-    return Path(tempfile.mkdtemp(prefix="mission-demo-"))
+    def _git(self, *commands: str) -> None:
+        for command in commands if shutil.which("git") else ():
+            argv = ["git", *shlex.split(command)]
+            environment = child_environment()
+            subprocess.run(argv, cwd=self.folder, env=environment, check=True, capture_output=True)
 
 
 def _body(arguments: tuple[str, ...]) -> str:

@@ -50,23 +50,26 @@ class Player:
         self._said: list[str] = []
         self._steps = 0
 
-    def play(self) -> int:
-        """Play the script to its end, and return the exit code."""
+    def play(self) -> None:
+        """Play the script to its end."""
         script = self._script()
-        begin = 0
         if self._resumed and "crash-once" in script:
-            begin = script.index("crash-once") + 1
+            script = script[script.index("crash-once") + 1 :]
             self._say(f"I go on with {self._task} where I was cut off.")
-        for step in script[begin:]:
+        for step in script:
             verb, _, rest = step.partition(" ")
             if verb == "block":
                 self._mission("block", self._task, "--why", rest)
-                self._tell_usage()
-                return 0
+                break
             self._step(verb, rest)
-        self._hand_over()
-        self._tell_usage()
-        return 0
+        else:
+            self._hand_over()
+        _tell(
+            type="usage",
+            input_tokens=self._steps * TOKENS_A_STEP,
+            output_tokens=self._steps * TOKENS_A_STEP // 4,
+            cost_usd=round(self._steps * PRICE_A_STEP, 4),
+        )
 
     def _script(self) -> list[str]:
         name = self._capsule["task"].get("file")
@@ -134,14 +137,6 @@ class Player:
         self._said.append(text)
         _tell(type="message", text=text)
 
-    def _tell_usage(self) -> None:
-        _tell(
-            type="usage",
-            input_tokens=self._steps * TOKENS_A_STEP,
-            output_tokens=self._steps * TOKENS_A_STEP // 4,
-            cost_usd=round(self._steps * PRICE_A_STEP, 4),
-        )
-
 
 def _replace(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old or the new one."""
@@ -170,7 +165,7 @@ def main() -> None:
     if not options.capsule.exists():
         sys.exit("the scripted agent plays tasks, and was given none")
     capsule = json.loads(options.capsule.read_text(encoding="utf-8"))
-    sys.exit(Player(capsule, resumed=bool(options.resume)).play())
+    Player(capsule, resumed=bool(options.resume)).play()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from mosaic.records import dataclass, field
 
@@ -203,23 +203,23 @@ class Sessions(Sequence[Session]):
 
     def ids(self) -> list[str]:
         """Return the ids that are taken."""
-        return [session.id for session in self.every()]
+        return [session.id for session in self]
 
     def find(self, session_id: str) -> Session | None:
         """Return one session."""
-        return next((session for session in self.every() if session.id == session_id), None)
+        return next((session for session in self if session.id == session_id), None)
 
     def of_task(self, task_id: str) -> list[Session]:
         """Return those whose last task this was."""
-        return [session for session in self.every() if session.last_task_id == task_id]
+        return [session for session in self if session.last_task_id == task_id]
 
     def without_end(self) -> list[Session]:
         """Return those that have not ended, as far as is listed."""
-        return [session for session in self.every() if session.ended_at is None]
+        return [session for session in self if session.ended_at is None]
 
     def last(self) -> Session | None:
         """Return the newest."""
-        return self.every()[-1] if len(self) else None
+        return next(reversed(self.every()), None)
 
     def __len__(self) -> int:
         return len(self.every())
@@ -227,11 +227,7 @@ class Sessions(Sequence[Session]):
     def __iter__(self) -> Iterator[Session]:
         return iter(self.every())
 
-    @overload
-    def __getitem__(self, index: int) -> Session: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Session, ...]: ...
-    def __getitem__(self, index: int | slice) -> Session | tuple[Session, ...]:
+    def __getitem__(self, index: Any) -> Any:
         return self.every()[index]
 
     def __eq__(self, other: object) -> bool:
@@ -252,12 +248,9 @@ def sum_usage(usages: Iterable[Usage | None]) -> Usage | None:
     if not known:
         return None
     costs = [usage.cost_usd for usage in known if usage.cost_usd is not None]
-    return Usage(
-        input_tokens=sum(usage.input_tokens for usage in known),
-        output_tokens=sum(usage.output_tokens for usage in known),
-        cached_input_tokens=sum(usage.cached_input_tokens for usage in known),
-        cost_usd=sum(costs) if costs else None,
-    )
+    names = ("input_tokens", "output_tokens", "cached_input_tokens")
+    counts = {name: sum(getattr(usage, name) for usage in known) for name in names}
+    return Usage(**counts, cost_usd=sum(costs) if costs else None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

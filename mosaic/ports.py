@@ -1,8 +1,6 @@
 """The two seams of Mosaic: what a runtime is, and what an executor is.
 
-A *runtime* is an agent's command line: how it is called, how its output is read, and
-how its end is judged. An *executor* is a place where a supervisor is started. A
-hand-off is given one of each and never knows their names.
+A hand-off is given one of each and never knows their names.
 """
 
 from __future__ import annotations
@@ -204,9 +202,8 @@ class OutputReader(Protocol):
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's own consumption; None when unknown.
 
-        Args:
-            before: what earlier runs of the same conversation were recorded with: some
-                runtimes report totals over the whole conversation.
+        Some runtimes report totals over a conversation: `before` is what its earlier runs
+        were recorded with.
         """
         del before
         return None
@@ -220,8 +217,7 @@ class OutputReader(Protocol):
     def marks(self) -> Sequence[bytes]:
         """What a line holds that tells of the end, the conversation, or a command.
 
-        A line without any of these may be passed over in haste; the very last lines are
-        read all the same.
+        A line without any of these may be passed over in haste, but for the very last ones.
         """
 
 
@@ -237,7 +233,7 @@ class Probe:
 
 
 class Runtime(Protocol):
-    """An agent's command line."""
+    """An agent's command line: how it is called, its output read, and its end judged."""
 
     @property
     def name(self) -> str:
@@ -295,8 +291,7 @@ class Executor(Protocol):
     def start(self, run_dir: Path, order: Order) -> Started:
         """Start the supervisor of a prepared run and wait until its agent runs.
 
-        Raises:
-            ProgramNotFoundError: the agent's program cannot be started; nothing is left behind.
+        ProgramNotFoundError: the agent's program cannot be started; nothing is left behind.
         """
 
     def wait(self) -> bool:

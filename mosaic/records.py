@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["asdict", "dataclass", "field", "replace"]
 
 COMPILED_AFTER = 6
-"""Instances that are made one by one before a class's `__init__` is compiled: that costs as
-much as thirty of them."""
+"""Instances made before a class's `__init__` is compiled, which costs as much as thirty."""
 MISSING: Any = object()
 
 
 class Field:
-    """What is known of one field; looks like `dataclasses.Field` from outside."""
+    """One field; looks like `dataclasses.Field` from outside."""
 
     __slots__ = ("default", "default_factory", "name")
     init = repr = compare = kw_only = True

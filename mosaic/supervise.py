@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 def carrier_of(
     run_dir: Path, order: Order, *, watch: Callable[[Progress], None] | None = None
 ) -> RunCarrier:
-    """Return who carries a run: a session's, or that of a panel's worker.
-
-    Raises:
-        RecordError: the record cannot be read.
-        MissionFileError: the mission cannot be read.
-    """
+    """Return who carries a run: a session's, or that of a panel's worker."""
     if Run(dir=run_dir).meta().panel_id is not None:
         from mosaic.panels.life import WorkerCarrier  # start-up: sessions need none of it
 
@@ -53,7 +48,11 @@ def main() -> None:
     except (MissionError, OSError, ValueError) as error:
         os.write(answers, dump_failure(error))
         sys.exit(1)
-    _leave_terminal()
+    # Let go of stdin and stdout, so that no reader waits for this process to end.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
     os.write(answers, dump_started(started))
     os.close(answers)
     try:
@@ -61,11 +60,3 @@ def main() -> None:
     except MissionError as error:
         print(f"{EventType.WORKER_EXITED}: not recorded: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def _leave_terminal() -> None:
-    """Let go of stdin and stdout, so that no reader waits for this process to end."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    os.close(nothing)

@@ -13,10 +13,9 @@ from typing import Any
 import typer.main
 
 from mosaic import errors, model
-from mosaic.cli.app import build_app
-from mosaic.cli.commands import PANELS
+from mosaic.cli.app import PANELS, build_app
 from mosaic.errors import ExitCode, MissionError
-from mosaic.text.fields import describe_fields
+from mosaic.text.fields import FIELDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"
@@ -152,6 +151,14 @@ def task_fields() -> Iterator[str]:
         ("field", "type", "stands in", "meaning"),
         ((f"`{name}`", kind, where, meaning) for name, kind, where, meaning in describe_fields()),
     )
+
+
+def describe_fields() -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, type, where it stands and meaning of every field, for the documentation."""
+    for field in FIELDS:
+        also = f"; `{field.also}` is read as the same" if field.also else ""
+        place = "file and table" if field.synced or not field.settable else "file"
+        yield field.name, field.kind.value, place, field.meaning + also
 
 
 def settings() -> Iterator[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from mosaic.app.actor import is_agent
 from mosaic.app.tasks import TaskView
 from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mosaic.app.actor import Actor
     from mosaic.model import Task
     from mosaic.store.create import NewTask
     from mosaic.store.draft import Draft
+    from mosaic.store.layout import Layout
     from mosaic.store.sync import Value
 
 WORDS = {
@@ -34,6 +34,22 @@ WORDS = {
 }
 """How the note about a new status begins."""
 NEEDS_WHY = (Status.BLOCKED, Status.CANCELLED)
+
+
+class Actor(StrEnum):
+    """Who asks for an action."""
+
+    PERSON = "person"
+    AGENT = "agent"
+
+
+def is_agent(actor: Actor | None, layout: Layout) -> bool:
+    """Tell whether an agent acts; without an actor, look who started this process."""
+    if actor is not None:
+        return actor is Actor.AGENT
+    from mosaic.sessions.liveness import is_agent_calling  # start-up: few changes ask that
+
+    return is_agent_calling(layout)
 
 
 class Change(NamedTuple):
@@ -146,6 +162,35 @@ def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
         draft.save()
         task = TaskView(draft.snapshot.get(task_id).task)
         return ChangedTask(task=task, changed=True, fields=(), notices=tuple(draft.notices))
+
+
+class Filling(NamedTuple):
+    """A section of a handoff, and what goes into it."""
+
+    section: str
+    content: str
+    append: bool
+
+
+def find_section(name: str) -> str:
+    """Return the canonical name of a handoff section."""
+    from mosaic.text.sections import HANDOFF_SECTIONS, canonical_name
+
+    section = canonical_name(name.strip())
+    if section not in HANDOFF_SECTIONS:
+        known = ", ".join(f"`{each}`" for each in HANDOFF_SECTIONS)
+        raise UsageError(f"`{name}` is not a handoff section", detail=f"known: {known}")
+    return section
+
+
+def fill_handoff(mission_file: Path, task_id: str, fillings: Sequence[Filling]) -> tuple[str, ...]:
+    """Fill sections of a task's handoff, and return what the person is to be warned of."""
+    with editing(mission_file, f"filling the handoff of {task_id}") as draft:
+        task = draft.snapshot.get_task(task_id)
+        for section, content, append in fillings:
+            draft.fill_section(task.id, section, content, append=append)
+        draft.save()
+        return tuple(draft.notices)
 
 
 def _values(draft: Draft, task: Task, changes: Sequence[Change]) -> dict[str, Value]:

@@ -34,7 +34,7 @@ from mosaic.store.state import Standing
 from mosaic.text.frontmatter import has_libyaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mosaic.model import RuntimeSpec
     from mosaic.store.consent import Command
@@ -66,28 +66,24 @@ class Item(NamedTuple):
     hint: str | None = None
 
 
-class DoctorReport(NamedTuple):
-    """Everything that was looked at."""
-
-    items: tuple[Item, ...]
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether something does not work."""
-        return any(item.state is State.BAD for item in self.items)
-
-
-def examine(mission: Path | None) -> DoctorReport:
+def examine(mission: Path | None) -> Iterator[Item]:
     """Look at everything that Mosaic needs. A missing agent is not a fault; a broken lock is."""
-    return DoctorReport(items=tuple(_examine(mission)))
-
-
-def _examine(mission: Path | None) -> Iterator[Item]:
     python = f"Python {platform.python_version()}, {platform.system()}"
     yield Item("mission", State.OK, f"{__version__}, {python}")
     yield _program("git", "install git; without it there are no branches and no evidence")
-    yield _processes()
-    yield _yaml()
+    table = find_process_table()
+    yield Item(
+        "processes",
+        State.OK if table else State.BAD,
+        f"told apart by {table}" if table else "neither /proc nor `ps` shows any",
+        "install `ps` (procps) or mount /proc; without them no session can be stopped",
+    )
+    yield Item(
+        "yaml",
+        State.OK if has_libyaml() else State.MISSING,
+        "read by libyaml" if has_libyaml() else "read without libyaml: slowly, and no tabs",
+        "`pip install --force-reinstall --only-binary :all: pyyaml` brings it along",
+    )
     for name, (flag, hint) in PROGRAMS.items():
         yield _program(name, hint, flag)
     specs: Mapping[str, RuntimeSpec] = {}
@@ -100,7 +96,15 @@ def _examine(mission: Path | None) -> Iterator[Item]:
         specs = snapshot.document.mission.runtimes
         yield from _mission_items(snapshot)
     for name in known_runtimes(specs):
-        yield _runtime(name, specs)
+        yield _guarded(name, _runtime, name, specs)
+
+
+def _guarded(name: str, look: Callable[..., Item], *of: object) -> Item:
+    """Look at one thing; what keeps us from that is bad."""
+    try:
+        return look(*of)
+    except MissionError as error:
+        return Item(name, State.BAD, error.message, error.hint)
 
 
 def _runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Item:
@@ -110,10 +114,7 @@ def _runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Item:
     if name in BUILT_IN and name != DEMO and _is_of_project(program, is_set=program != name):
         found = f"`{program}`, set by this project; it is not asked for its version"
         return Item(name, State.OK, found)
-    try:
-        probe = get_runtime(name, specs).probe()
-    except MissionError as error:
-        return Item(name, State.BAD, error.message, error.hint)
+    probe = get_runtime(name, specs).probe()
     if not probe.problem:
         return Item(name, State.OK, f"{probe.version or 'version unknown'} at {probe.path}")
     at = f", at {probe.path}" if probe.path else ""
@@ -133,7 +134,17 @@ def _program(name: str, hint: str, flag: str = "--version") -> Item:
     path = find_tool(name)
     if path is None:
         return Item(name, State.MISSING, "not on the PATH", hint)
-    answer = _first_line([path, flag])
+    answer = ""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(
+            [path, flag],
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+        answer = done.stdout.partition("\n")[0]
     found = f"{answer.removeprefix('git version ')} at {path}"
     numbers = re.findall(r"\d+", answer)
     if name == "git" and tuple(map(int, numbers[:2])) < OLDEST_GIT:
@@ -141,32 +152,6 @@ def _program(name: str, hint: str, flag: str = "--version") -> Item:
         hint = "install a newer git and put it first on the PATH"
         return Item(name, State.BAD, f"{found}; {oldest} or newer is needed", hint)
     return Item(name, State.OK, found)
-
-
-def _first_line(argv: list[str]) -> str:
-    """Return the first line that a program prints."""
-    env = child_environment()
-    try:
-        done = subprocess.run(
-            argv, env=env, capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return (done.stdout.splitlines() or [""])[0]
-
-
-def _processes() -> Item:
-    hint = "install `ps` (procps) or mount /proc; without them no session can be stopped"
-    if found := find_process_table():
-        return Item("processes", State.OK, f"told apart by {found}", hint)
-    return Item("processes", State.BAD, "neither /proc nor `ps` shows any", hint)
-
-
-def _yaml() -> Item:
-    hint = "`pip install --force-reinstall --only-binary :all: pyyaml` brings it along"
-    if has_libyaml():
-        return Item("yaml", State.OK, "read by libyaml", hint)
-    return Item("yaml", State.MISSING, "read without libyaml: slowly, and no tabs", hint)
 
 
 def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
@@ -180,15 +165,22 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield _repository(layout.project)
     yield from _trust_items(snapshot.document)
     yield from _file_items(layout)
-    try:
-        locks = find_sessions(snapshot)
-    except MissionError as error:
-        yield Item("locks", State.BAD, error.message, error.hint)
-    else:
-        words = [f"{f.lock.session_id} {f.judgement.life}: {f.judgement.because}" for f in locks]
-        yield Item("locks", State.OK, "; ".join(words) or "none")
-    yield _runs(layout.runs_dir)
+    yield _guarded("locks", _locks, snapshot)
+    count = sum(len(runs_in(folder)) for folder in task_folders(layout.runs_dir))
+    size = folder_bytes(layout.runs_dir)
+    yield Item(
+        "runs",
+        State.OK if size < MUCH_BYTES else State.MISSING,
+        f"{count} records, {format_size(size)}",
+        "`mission clean --older-than 30d` removes old ones",
+    )
     yield from _parallel_items(snapshot)
+
+
+def _locks(snapshot: Snapshot) -> Item:
+    found = [(each.lock.session_id, each.judgement) for each in find_sessions(snapshot)]
+    words = [f"{session_id} {seen.life}: {seen.because}" for session_id, seen in found]
+    return Item("locks", State.OK, "; ".join(words) or "none")
 
 
 def _file_items(layout: Layout) -> Iterator[Item]:
@@ -227,19 +219,15 @@ def _trust_items(document: MissionDocument) -> Iterator[Item]:
     words += [f"may belong to {name_of(owner)}" for owner in allowance.owners]
     if words:
         yield Item("allowed", State.OK, "; ".join(words))
-    if filters := _filters(document.layout.project):
+    # The programs that git's own settings have it run on files: we cannot avoid them.
+    question = ["config", "--get-regexp", r"^filter\..*\.(clean|smudge|process)$"]
+    filters: list[str] = []
+    with contextlib.suppress(GitRefusedError):  # an item of its own
+        lines = (answer_of(question, document.layout.project) or "").splitlines()
+        filters = [f"`{line.partition(' ')[2]}`" for line in lines]
+    if filters:
         found = f"git runs {', '.join(filters)} for files that `.gitattributes` names"
         yield Item("filters", State.OK, found)
-
-
-def _filters(project: Path) -> list[str]:
-    """Return the programs that git's own settings have it run on files: we cannot avoid them."""
-    question = ["config", "--get-regexp", r"^filter\..*\.(clean|smudge|process)$"]
-    try:
-        lines = answer_of(question, project) or ""
-    except GitRefusedError:
-        return []  # an item of its own
-    return [f"`{line.partition(' ')[2]}`" for line in lines.splitlines()]
 
 
 def _repository(project: Path) -> Item:
@@ -248,9 +236,7 @@ def _repository(project: Path) -> Item:
     except GitRefusedError as error:
         return Item("repository", State.BAD, f"`{error.path}`, and {error.detail}", error.hint)
     hint = "`git init`: plans and handoffs are read in git"
-    if top:
-        return Item("repository", State.OK, str(top), hint)
-    return Item("repository", State.MISSING, "none", hint)
+    return Item("repository", State.OK if top else State.MISSING, str(top or "none"), hint)
 
 
 def _parallel_items(snapshot: Snapshot) -> Iterator[Item]:
@@ -291,14 +277,3 @@ def _orphans(snapshot: Snapshot) -> list[str]:
                 continue
         found.append(f"pid {identity.pid} of run {run.id}")
     return found
-
-
-def _runs(runs_dir: Path) -> Item:
-    count = sum(len(runs_in(folder)) for folder in task_folders(runs_dir))
-    size = folder_bytes(runs_dir)
-    return Item(
-        "runs",
-        State.OK if size < MUCH_BYTES else State.MISSING,
-        f"{count} records, {format_size(size)}",
-        "`mission clean --older-than 30d` removes old ones",
-    )

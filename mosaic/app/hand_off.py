@@ -1,13 +1,18 @@
-"""Handing a task to an agent, and staying with it to its end where it runs here."""
+"""Handing a task to an agent, staying with it to its end where it runs here; and a look ahead."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
+from mosaic.errors import MissionOwnerError, StateNotOursError
 from mosaic.model import Mode, RunStatus
 from mosaic.records import dataclass
-from mosaic.sessions.session import hand_off
+from mosaic.sessions.attempt import plan_attempt
+from mosaic.sessions.briefing import Occasion, brief_agent, save_capsule
+from mosaic.sessions.choice import choose_runtime, choose_task, select_from
+from mosaic.sessions.dead_sessions import read_recovered
+from mosaic.store.reading import read_mission
 from mosaic.workers import Face as WorkersFace
 
 if TYPE_CHECKING:
@@ -16,13 +21,52 @@ if TYPE_CHECKING:
 
     from mosaic.errors import MissionError
     from mosaic.model import Session
-    from mosaic.ports import Executor, Order
+    from mosaic.plan.ready import Selection
+    from mosaic.ports import Order
     from mosaic.runs.record import RunMeta
     from mosaic.runs.report import Followup
     from mosaic.sessions.carry import RunCarrier
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.output import Progress
     from mosaic.sessions.session import HandedOff
+    from mosaic.store.tasks import Problem, Snapshot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandOffPreview:
+    """What the next agent would be given."""
+
+    task: TaskView
+    runtime: str
+    prompt: str
+    launch_command: tuple[str, ...] = ()
+    """With `{prompt}` for the prompt; this and the next three as a hand-off now would have them."""
+    session_id: str | None = None
+    run_id: str | None = None
+    lock_file: str | None = None
+    capsule_file: str | None
+    unsaved: MissionError | None
+    """Why the capsule was not written: it has no state folder to be in."""
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """Which task would be handed off, and why each other one would not."""
+
+    selection: Selection
+    problems: tuple[Problem, ...]
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        selection = self.selection
+        return {
+            "chosen": selection.chosen.id if selection.chosen else None,
+            "ready": [verdict.task.id for verdict in selection.ready],
+            "tasks": [TaskView(verdict.task, verdict) for verdict in selection.verdicts],
+            "cycles": list(selection.cycles),
+            "problems": self.problems,
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,48 +139,78 @@ class Face(WorkersFace):
         return True
 
 
+def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -> HandOffPreview:
+    """Do everything up to the claim: the capsule is written, and nothing else is changed.
+
+    Before a task is resumed, a session that is dead is ended, as by every look. `with_launch`
+    says also how the agent would be launched, which takes a while.
+    """
+    snapshot = read_recovered(path)[0] if request.resuming else read_mission(path)
+    task = choose_task(snapshot, request)
+    runtime = choose_runtime(snapshot, task, request, is_preview=True)
+    attempt = plan_attempt(snapshot, task, runtime, request)
+    occasion = Occasion(runtime=runtime.name, mode=request.mode, attempt=attempt)
+    briefing = brief_agent(snapshot, task, occasion)
+    unsaved: MissionError | None = None
+    try:
+        save_capsule(snapshot.layout, briefing.capsule)
+    except (StateNotOursError, MissionOwnerError) as error:
+        unsaved = error
+    launch: dict[str, Any] = {}
+    if with_launch:
+        from mosaic.sessions.prepare import plan_launch  # start-up
+
+        launch = plan_launch(
+            snapshot, task, request, runtime=runtime, attempt=attempt, prompt=briefing.prompt
+        )
+    return HandOffPreview(
+        task=TaskView(task),
+        runtime=runtime.name,
+        prompt=briefing.prompt,
+        **launch,
+        capsule_file=None if unsaved else str(snapshot.layout.capsule_file),
+        unsaved=unsaved,
+        problems=tuple(snapshot.problems),
+    )
+
+
+def explain_choice(snapshot: Snapshot, milestone: str | None) -> Choice:
+    """Return which task comes next, and why."""
+    selection = select_from(snapshot, milestone=milestone)
+    return Choice(selection=selection, problems=tuple(snapshot.problems))
+
+
 def hand_off_task(
     mission_file: Path, request: HandOffRequest, place: str | None, face: Face
 ) -> StartedSession | EndedSession:
     """Hand a task to an agent: by an executor or, without one, to its end in this process."""
+    from mosaic.executors import executor_of, get_executor
+    from mosaic.executors.background import TerminalExecutor
+    from mosaic.sessions.session import hand_off  # start-up: a preview needs none
+
     carrier: RunCarrier | None = None
 
     def carry(run_dir: Path, order: Order) -> RunCarrier:
         nonlocal carrier
         from mosaic.sessions.examine import SessionCarrier
 
-        carrier = SessionCarrier(
-            run_dir,
-            order,
-            watch=face.watch if order.mode is Mode.HEADLESS else None,
-            heeds_interrupt=face.heeds_interrupt,
-        )
+        watch = face.watch if order.mode is Mode.HEADLESS else None
+        heeds = face.heeds_interrupt
+        carrier = SessionCarrier(run_dir, order, watch=watch, heeds_interrupt=heeds)
         face.began(carrier.meta, order.mode)
         return carrier
 
-    executor: Executor
-    if place is None:
-        from mosaic.executors.background import TerminalExecutor
-
-        executor = TerminalExecutor(carry)
-    else:
-        from mosaic.executors import get_executor
-
-        executor = get_executor(place, mission_file)
+    executor = TerminalExecutor(carry) if place is None else get_executor(place, mission_file)
     done = hand_off(mission_file, request, executor)
     end = _end_of(done, carrier) if carrier else None
     if end is not None:
         return end
-    from mosaic.executors import executor_of
-
     supervised = executor_of(done.run)
     return StartedSession(
         task=TaskView(done.task),
         session=done.session,
-        run_dir=done.run.dir,
+        **_place_of(done),
         place=dict(done.started.place),
-        worktree=done.workspace.path if done.workspace else None,
-        branch=done.workspace.branch if done.workspace else None,
         where=supervised.words,
         attach=supervised.attach(),
         screen=supervised.screen(),
@@ -148,18 +222,13 @@ def _end_of(done: HandedOff, carrier: RunCarrier) -> EndedSession | None:
     settled = carrier.settled
     if settled is None or carrier.end is None or carrier.end.ending is None:
         return None
-    ending, outcome = carrier.end.ending, settled.outcome
+    ending, outcome, status = carrier.end.ending, settled.outcome, settled.task_status
     result = done.run.find_result()
-    task = done.task
-    if settled.task_status is not None:
-        task = task._replace(status=settled.task_status)
     return EndedSession(
-        task=TaskView(task),
-        task_status=settled.task_status.value if settled.task_status else "gone",
+        task=TaskView(done.task._replace(status=status) if status else done.task),
+        task_status=status.value if status else "gone",
         session=settled.session,
-        run_dir=done.run.dir,
-        worktree=done.workspace.path if done.workspace else None,
-        branch=done.workspace.branch if done.workspace else None,
+        **_place_of(done),
         outcome=outcome.reason.value,
         summary=outcome.summary,
         completed=outcome.run_status is RunStatus.COMPLETED,
@@ -175,3 +244,8 @@ def _end_of(done: HandedOff, carrier: RunCarrier) -> EndedSession | None:
         needs_human=result.needs_human,
         suggested_followup=result.suggested_followup,
     )
+
+
+def _place_of(done: HandedOff) -> dict[str, Any]:
+    path, branch = (done.workspace.path, done.workspace.branch) if done.workspace else (None, None)
+    return {"run_dir": done.run.dir, "worktree": path, "branch": branch}

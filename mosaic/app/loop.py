@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
 from mosaic.machine.environment import outer_environment
-from mosaic.records import dataclass
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 NOTIFY_SECONDS = 10.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PoolStart:
+class PoolStart(NamedTuple):
     """Workers that were started and work on by themselves."""
 
     sessions: Sequence[Session]
@@ -98,15 +96,9 @@ def run_pool(
 ) -> LoopReport | PoolStart:
     """Hand off several tasks at once, each in a worktree and to a supervisor of its own.
 
-    Args:
-        mission_file: path of mission.json.
-        request: what every hand-off has in common.
-        limits: those of this pool; the mission's own count as well.
-        face: hears of it, from several threads.
-        size: how many work at once, as far as `maxParallel` of the mission allows.
-        executor: where they run.
-        keeps_full: whether a task that is ready takes the place of one that ended.
-        stays: whether to stay to the end, or to leave the workers as soon as they work.
+    `size` of them work at once, as far as `maxParallel` of the mission allows. The face hears of
+    it from several threads. With `keeps_full` a task that is ready takes the place of one that
+    ended; unless it `stays`, the workers are left as soon as they work.
     """
     from mosaic.workers.pool import Pool, Worker, room_in
 
@@ -126,6 +118,7 @@ def run_pool(
             run_dir=done.run_dir,
         )
 
+    alert = Alarm(mission_file, face).alert
     room = room_in(mission_file, size)
     if room < size:
         face.say(f"`maxParallel` in mission.json allows {room} at once")
@@ -135,7 +128,7 @@ def run_pool(
         limits,
         face,
         start=start,
-        alert=Alarm(mission_file, face).alert,
+        alert=alert,
         size=room,
         keeps_full=keeps_full,
     )
@@ -145,4 +138,4 @@ def run_pool(
         return report
     ids = {worker.session_id for worker in pool.workers}
     listed = read_mission(mission_file).document.mission.sessions
-    return PoolStart(sessions=[each for each in listed if each.id in ids], report=report)
+    return PoolStart([each for each in listed if each.id in ids], report)

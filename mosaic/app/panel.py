@@ -116,12 +116,8 @@ def start(
 ) -> Panel:
     """Put the question of a plan to several workers, which are made here.
 
-    Args:
-        document: the mission.
-        plan: the question and how it is asked.
-        roles: `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own.
-        runtime: of the others; None: the mission's, else the first that is installed.
-        model: the model of all.
+    A role is `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own. Without a `runtime` the
+    others have the mission's, else the first that is installed.
     """
     get_executor(plan.executor, document.path)  # refuses an unknown one
     if plan.is_interactive and plan.executor not in INTERACTIVE:

@@ -40,46 +40,34 @@ class RunView:
     reason: EndReason | None = None
 
 
+OF_META = ("step_id", "step_kind", "attempt", "session_id", "created_at")
+OF_STATE = ("started_at", "finished_at", "exit_code", "summary", "checkpoint_seq", "reason")
+
+
 def view_run(run: Run) -> RunView:
     """Return what a run's record says."""
     meta, state = run.find_meta(), run.find_state()
     if meta is None or state is None:
         return RunView(run_id=run.id, dir=str(run.dir), status="unreadable")
-    is_gone = False
+    status = state.status.value
     if state.status is RunStatus.RUNNING:
         from mosaic.sessions.recovery import is_dead  # start-up: few runs are at work
 
-        is_gone = is_dead(run, state)
+        status = "crashed" if is_dead(run, state) else status
     return RunView(
         run_id=run.id,
         dir=str(run.dir),
-        status="crashed" if is_gone else state.status.value,
-        step_id=meta.step_id,
-        step_kind=meta.step_kind,
-        attempt=meta.attempt,
-        session_id=meta.session_id,
-        created_at=meta.created_at,
-        started_at=state.started_at,
-        finished_at=state.finished_at,
-        exit_code=state.exit_code,
-        summary=state.summary,
-        checkpoint_seq=state.checkpoint_seq,
+        status=status,
+        **{name: getattr(meta, name) for name in OF_META},
+        **{name: getattr(state, name) for name in OF_STATE},
         last_checkpoint=last_seq(run),
-        reason=state.reason,
     )
 
 
 def find_logged_run(document: MissionDocument, name: str | None) -> Run:
     """Return the run that a person means by the id of a run, a session or a task.
 
-    Nothing is written, not even the index of tasks.
-
-    Args:
-        document: the mission.
-        name: what was given; None: the newest session's run.
-
-    Raises:
-        RunNotFoundError: there is no such run.
+    None stands for the newest session's run. Nothing is written, not even the index of tasks.
     """
     from mosaic.store.assemble import build_snapshot
     from mosaic.store.scan import scan_tasks

@@ -1,29 +1,30 @@
-"""Where a mission stands."""
+"""Where a mission stands, and its sessions."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mosaic.app.sessions import view_live
 from mosaic.errors import MissionError
 from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.ready import Reason, summarize_waiting
-from mosaic.records import dataclass
+from mosaic.records import dataclass, replace
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.session_lock import list_locks
 from mosaic.sessions.unrecorded import live_or_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mosaic.app.sessions import LiveSession
     from mosaic.model import MissionStatus, Session, Task, Usage
     from mosaic.plan.progress import MilestoneProgress, Progress
     from mosaic.plan.ready import Selection
+    from mosaic.sessions.liveness import FoundLock
+    from mosaic.sessions.output import Progress as RunProgress
+    from mosaic.sessions.restoring import Restoring
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Problem, Snapshot
 
@@ -77,7 +78,7 @@ class StatusPage:
     mission: Named
     progress: Progress
     milestones: tuple[MilestoneProgress, ...]
-    live_sessions: tuple[LiveSession, ...]
+    live_sessions: tuple[FoundLock, ...]
     sessions_elsewhere: tuple[SessionElsewhere, ...]
     panels: tuple[LivePanel, ...]
     unfinished_restores: tuple[UnfinishedRestore, ...]
@@ -109,7 +110,7 @@ def show_status(mission_file: Path) -> StatusPage:
         mission=Named(mission.id, mission.name, mission.status),
         progress=measure_progress(snapshot.tasks),
         milestones=tuple(milestone_progress(snapshot.tasks, mission.milestones)),
-        live_sessions=tuple(map(view_live, live)),
+        live_sessions=tuple(live),
         sessions_elsewhere=tuple(
             SessionElsewhere(lock.session_id, lock.task_id, lock.project_path)
             for _, lock in list_locks(snapshot.layout, copied=True)
@@ -161,19 +162,64 @@ def _live_panels(snapshot: Snapshot) -> Iterator[LivePanel]:
                 yield LivePanel(panel.id, state.status.value)
 
 
-def _restores(layout: Layout) -> list[UnfinishedRestore]:
+def _restores(layout: Layout) -> Iterator[UnfinishedRestore]:
     if not any(layout.state_dir.glob("restore*.json")):
-        return []
+        return
     from mosaic.sessions.restoring import list_restoring  # start-up: hardly ever needed
 
-    try:
+    notes: Sequence[Restoring] = ()
+    with contextlib.suppress(MissionError):  # `mission check` says what is wrong with it
         notes = list_restoring(layout)
-    except MissionError:
-        return []  # `mission check` says what is wrong with it
-    errors = [(note, note.error()) for note in notes]
-    return [
-        UnfinishedRestore(
+    for note in notes:
+        error = note.error()
+        yield UnfinishedRestore(
             note.task_id, note.seq, note.place, note.is_live, error.message, error.hint or ""
         )
-        for note, error in errors
-    ]
+
+
+class SessionView(NamedTuple):
+    """A session, and how it gets on while it is live."""
+
+    session: Session
+    found: FoundLock | None
+    progress: RunProgress | None
+
+    def json_values(self) -> dict[str, Any]:
+        """Return the session's own fields with the others beside them."""
+        session, live = self.session, self.found is not None
+        values = {name: getattr(session, name) for name in session.__dataclass_fields__}
+        return {**values, "live": live, "life": self.found, "progress": self.progress}
+
+
+class SessionList(NamedTuple):
+    """Sessions, the oldest first."""
+
+    sessions: tuple[SessionView, ...]
+    problems: tuple[Problem, ...]
+    """What is wrong with their entries in mission.json."""
+
+
+def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
+    """Return all sessions, those that are in no list too; ended ones are recorded first.
+
+    With `live`, only those that are live, or may be.
+    """
+    from mosaic.sessions.claim import session_of
+    from mosaic.sessions.output import observe_session
+
+    snapshot, _ = read_recovered(mission_file)
+    alive = {found.lock.session_id: found for found in live_or_unknown(snapshot)}
+    listed = [*snapshot.document.mission.sessions]
+    known = {session.id for session in listed}
+    listed += [session_of(found.lock) for name, found in alive.items() if name not in known]
+    views = []
+    for session in listed:
+        found = alive.get(session.id)
+        if found is not None:
+            seen = observe_session(found, snapshot.layout).progress
+            elapsed, silent = round(seen.elapsed_seconds, 3), round(seen.silent_seconds, 3)
+            progress = replace(seen, elapsed_seconds=elapsed, silent_seconds=silent)
+            views.append(SessionView(session, found, progress))
+        elif not live:
+            views.append(SessionView(session, None, None))
+    return SessionList(tuple(views), snapshot.session_problems)

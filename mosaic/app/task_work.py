@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mosaic.app.actor import is_agent
+from mosaic.app.change import is_agent
 from mosaic.app.tasks import TaskView
-from mosaic.codec import JsonForm
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.model import Status
 from mosaic.plan.gates import parse_gates
-from mosaic.records import dataclass
 from mosaic.review.decision import approved_before, commit_decision, decide
+from mosaic.review.verdict import diff_text, review_task
 from mosaic.sessions.attempt import find_checkpoint
 from mosaic.sessions.checkpoints import restore_checkpoint
 from mosaic.sessions.examine import run_gates
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mosaic.app.actor import Actor
+    from mosaic.app.change import Actor
+    from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import Review
-    from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.sessions.examine import GateResult
-    from mosaic.sessions.restoring import Restoring
+    from mosaic.sessions.restoring import RestoredTree, Restoring
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.merge import Merged, MergeWay
 
@@ -42,6 +41,45 @@ class Gates(NamedTuple):
     task_id: str
     green: bool
     gates: tuple[GateResult, ...]
+
+
+class ReviewPage(NamedTuple):
+    """What a task's handoff claims beside what happened."""
+
+    review: Review
+    diff: str | None = None
+    """The changes themselves, where they were asked for."""
+
+    def json_values(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        review, judged, evidence = self.review, self.review.judged, self.review.evidence
+        values: dict[str, Any] = {
+            "task": TaskView(review.task),
+            "sections": review.sections,
+            "missing": review.missing,
+            "claims": {
+                "files": [_judged(each, "path") for each in judged.files],
+                "commands": [_judged(each, "command") for each in judged.commands],
+            },
+            "unclaimed": {"files": judged.unclaimed_files, "commands": judged.unclaimed_commands},
+            "evidence": {
+                "since": evidence.since,
+                "files": evidence.changed,
+                "commands": evidence.ran,
+                "knows_all_commands": evidence.knows_all_commands,
+                "caveats": evidence.caveats,
+                "unknown": evidence.unknown,
+            },
+            "gates": [
+                {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}
+                for g in review.gates
+            ],
+            "sessions": evidence.sessions,
+            "usage": evidence.usage,
+        }
+        others = ("out_of_scope", "rules_changed", "warnings", "stat", "objections")
+        values |= {name: getattr(review, name) for name in others}
+        return values if self.diff is None else {**values, "diff": self.diff}
 
 
 class Decision(NamedTuple):
@@ -55,39 +93,13 @@ class Decision(NamedTuple):
     notices: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoredTree:
-    """A work tree that was set to a checkpoint, or back to what it was before."""
-
-    json_form = JsonForm(leaves_out=("found",))
-    task_id: str
-    seq: int
-    place: str
-    tree: str
-    found: FoundCheckpoint | None = None
-    """The checkpoint; None where an earlier restore was finished or taken back."""
-    is_aborted: bool = False
-    kept: tuple[str, ...] = ()
-    """Paths that are never restored."""
-    extra: tuple[str, ...] = ()
-    """Paths that were there before and are not in the checkpoint."""
-    left: tuple[str, ...] = ()
-    """Paths that were changed since the interruption, and are left as they are."""
-    replaced: tuple[str, ...] = ()
-    """Paths that had something else, which `saved_commit` has."""
-    saved_commit: str | None = None
-
-
 def run_task_gates(
     snapshot: Snapshot, task_id: str | None, here: Path, watch: Callable[[GateResult], None]
 ) -> Gates:
-    """Run every gate as a recorded step of a task.
+    """Run every gate as a recorded step of a task, and call `watch` with each as it ends.
 
-    Args:
-        snapshot: the mission.
-        task_id: None: the task of the agent that calls, else of the last session.
-        here: the gates run in it where it is in a work tree, else in the project.
-        watch: is called with each gate as it ends.
+    Without a task it is that of the agent that calls, else of the last session. The gates run in
+    `here` where that is in a work tree, else in the project.
 
     Raises:
         UsageError: there are no gates, or no task is named and none was worked on.
@@ -178,18 +190,9 @@ def restore(snapshot: Snapshot, task_id: str, seq: int, into: Path | None) -> Re
     """Set a work tree to a checkpoint; where the same restore was interrupted, finish that."""
     note = _interrupted(snapshot, into)
     if note is not None and (note.task_id, note.seq) == (snapshot.get(task_id).task.id, seq):
-        return _settle(snapshot, note, back=False)
+        return settle_restore(snapshot.layout, note, back=False)
     found = find_checkpoint(snapshot, task_id, seq)
-    done = restore_checkpoint(snapshot, found, into=into)
-    return RestoredTree(
-        task_id=found.checkpoint.task_id,
-        seq=seq,
-        place=str(done.place),
-        tree=done.tree,
-        found=found,
-        kept=done.kept,
-        extra=done.extra,
-    )
+    return restore_checkpoint(snapshot, found, into=into)
 
 
 def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> RestoredTree:
@@ -201,22 +204,38 @@ def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> 
         raise UsageError(
             "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
         )
-    return _settle(snapshot, note, back=back)
+    return settle_restore(snapshot.layout, note, back=back)
 
 
 def _interrupted(snapshot: Snapshot, into: Path | None) -> Restoring | None:
     return find_restoring(snapshot.layout, into.absolute() if into else None)
 
 
-def _settle(snapshot: Snapshot, note: Restoring, *, back: bool) -> RestoredTree:
-    done = settle_restore(snapshot.layout, note, back=back)
-    return RestoredTree(
-        task_id=note.task_id,
-        seq=note.seq,
-        place=note.place,
-        tree=done.tree,
-        is_aborted=back,
-        left=done.left,
-        replaced=done.replaced,
-        saved_commit=done.saved,
-    )
+def list_reviews(snapshot: Snapshot) -> list[TaskView]:
+    """Return the tasks that wait for review, in plan order."""
+    return [TaskView(task) for task in snapshot.tasks if task.status is Status.REVIEW]
+
+
+def show_review(snapshot: Snapshot, task_id: str, *, diff: bool = False) -> ReviewPage:
+    """Return what a task's handoff claims beside what git, transcripts and records show.
+
+    Raises:
+        TaskNotFoundError: there is no such task.
+    """
+    review = review_task(snapshot, snapshot.get(task_id).task)
+    return ReviewPage(review, diff_text(snapshot, review) if diff else None)
+
+
+def write_review_page(review: Review, facts: list[str], place: Path) -> None:
+    """Write a review as one HTML page to share."""
+    from mosaic.machine.disk import write_atomic
+    from mosaic.review.html import render_page
+
+    target = place.absolute()
+    page = render_page(review, facts)
+    write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
+
+
+def _judged(each: JudgedClaim[Any], name: str) -> dict[str, str]:
+    claim = {name: getattr(each.claim, name), "text": each.claim.text}
+    return {**claim, "standing": each.standing.value, "why": each.why}

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mosaic.app.runs import RunView
     from mosaic.model import Session, Status, Task
     from mosaic.plan.ready import Verdict
-    from mosaic.runs.record import Run
     from mosaic.store.tasks import Problem, Snapshot
 
 MOST_RUNS = 20
@@ -73,12 +72,14 @@ class TaskPage(NamedTuple):
     """Where it stands: `file:line`."""
 
 
-class TaskSection(NamedTuple):
-    """One section of a task's file."""
+class Handoff(NamedTuple):
+    """The six sections of a task's handoff."""
 
-    id: str
-    section: str
-    content: str
+    task_id: str
+    sections: Mapping[str, str]
+    missing: tuple[str, ...]
+    file: str | None
+    """The task's file; None: it is in the table only and has no handoff."""
 
 
 class TaskGraph(NamedTuple):
@@ -113,9 +114,6 @@ def list_tasks(
         sort: `plan`, `id`, `status`, `priority`, `milestone` or `updated`.
         every: done and cancelled ones too.
         is_judged: whether to say of each why it is ready or not, and whether any is.
-
-    Raises:
-        UsageError: a status or an order does not exist.
     """
     own_words = snapshot.document.mission.statuses
     wanted = {named_status(word, own_words) for word in statuses}
@@ -163,11 +161,7 @@ def _sorted(tasks: list[Task], by: str) -> list[Task]:
 
 
 def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
-    """Return everything about one task.
-
-    Raises:
-        TaskNotFoundError: there is no such task.
-    """
+    """Return everything about one task."""
     from mosaic.runs.folders import runs_of_task
     from mosaic.sessions.choice import select_from  # start-up: a change needs none
     from mosaic.text.frontmatter import find_block
@@ -178,42 +172,32 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     block = find_block(text)
     body = text[block.body_start :] if block else text
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
+    shown: tuple[RunView, ...] = ()
+    if runs:
+        from mosaic.app.runs import view_run  # start-up: most tasks have none
+
+        shown = tuple(map(view_run, runs[-MOST_RUNS:]))
     table = snapshot.layout.shown(snapshot.layout.tasks_file)
     places = ((task.file, task.file_line), (table, task.table_line))
     return TaskPage(
         task=TaskView(task, select_from(snapshot).of(task.id)),
         body=body,
         handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
-        dependencies=tuple(_dependency(snapshot, name) for name in task.depends_on),
+        dependencies=tuple(
+            Dependency(name, *((other.title, other.status) if other else ()))
+            for name, other in zip(
+                task.depends_on, map(snapshot.find_task, task.depends_on), strict=True
+            )
+        ),
         sessions=tuple(snapshot.document.mission.sessions.of_task(task.id)),
-        runs=_view_runs(runs[-MOST_RUNS:]),
+        runs=shown,
         runs_total=len(runs),
         places=tuple(f"{place}:{line}" for place, line in places if place and line),
     )
 
 
-def _view_runs(runs: Sequence[Run]) -> tuple[RunView, ...]:
-    if not runs:
-        return ()
-    from mosaic.app.runs import view_run  # start-up: most tasks have none
-
-    return tuple(map(view_run, runs))
-
-
-def _dependency(snapshot: Snapshot, name: str) -> Dependency:
-    task = snapshot.find_task(name)
-    if task is None:
-        return Dependency(name)
-    return Dependency(name, task.title, task.status)
-
-
-def show_section(snapshot: Snapshot, task_id: str, section: str) -> TaskSection:
-    """Return one section of a task's file.
-
-    Raises:
-        TaskNotFoundError: there is no such task.
-        UsageError: it has no such section.
-    """
+def show_section(snapshot: Snapshot, task_id: str, section: str) -> tuple[Task, str]:
+    """Return a task, and one section of its file."""
     from mosaic.text.sections import find_sections, section_text
 
     task = snapshot.get_task(task_id)
@@ -222,20 +206,27 @@ def show_section(snapshot: Snapshot, task_id: str, section: str) -> TaskSection:
     if content is None:
         names = ", ".join(f"`{found.name}`" for found in find_sections(text)) or "none"
         raise UsageError(f"`{task.id}` has no section `{section}`", detail=f"it has {names}")
-    return TaskSection(task.id, section, content)
+    return task, content
+
+
+def read_handoff(snapshot: Snapshot, task_id: str) -> Handoff:
+    """Return a task's handoff as its file has it."""
+    from mosaic.text.sections import handoff_texts, missing_sections
+
+    task = snapshot.get_task(task_id)
+    text = snapshot.task_text(task)
+    missing = tuple(missing_sections(text)) if text else ()
+    return Handoff(task.id, dict(handoff_texts(text)), missing, task.file)
 
 
 def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -> TaskGraph:
-    """Return what depends on what.
+    """Return what depends on what, drawn as `text`, `mermaid` or `dot`.
 
-    Args:
-        snapshot: the mission.
-        form: of the drawing: `text`, `mermaid` or `dot`.
-        every: done and cancelled ones too.
+    With `every`, done and cancelled ones too.
     """
     from mosaic.plan import graph
 
-    draw = {"text": graph.render_text, "mermaid": graph.render_mermaid, "dot": graph.render_dot}
+    draw = getattr(graph, f"render_{form}")
     tasks = [task for task in snapshot.tasks if every or not task.status.is_closed]
     dangling = graph.dangling_dependencies(snapshot.tasks)
     return TaskGraph(
@@ -243,6 +234,6 @@ def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -
         edges=tuple({"from": name, "to": t.id} for t in tasks for name in t.depends_on),
         cycles=tuple(map(tuple, graph.find_cycles(tasks))),
         unknown=tuple({"task": task.id, "depends_on": name} for task, name in dangling),
-        drawing=draw[form](tasks),
+        drawing=draw(tasks),
         problems=snapshot.problems,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from mosaic.app.actor import Actor
+from mosaic.app.change import Actor
 from mosaic.errors import HeldError
 from mosaic.records import replace
 from mosaic.store.allowance import (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mosaic.errors import ExitCode, MissionError
@@ -19,20 +20,17 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code.
 
-    Args:
-        argv: the arguments of the command line; None: those of this process, which ends here
-            without tidying up thousands of values one by one.
+    Without `argv` the arguments are those of this process, which ends here without tidying up
+    thousands of values one by one.
     """
     _open_streams()
-    _keep_owner_bits()
+    os.umask(os.umask(0o077) & ~0o700)  # no umask shuts us out of the files that we make
     if argv is not None:
         sys.exit(_run([*argv]))  # `list`, once imported, is a command here
     code = _run(sys.argv[1:])
-    try:
+    with suppress(OSError):  # the reader is gone
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # the reader is gone
-        pass
     os._exit(code)
 
 
@@ -42,10 +40,7 @@ def _open_streams() -> None:
     Else the first file that is opened would get the stream's number, and what a child
     prints would be written into it.
     """
-    names = ("stdin", "stdout", "stderr")
-    if None not in (sys.stdin, sys.stdout, sys.stderr):
-        return
-    for number, name in enumerate(names):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_RDWR)
             if descriptor != number:
@@ -56,19 +51,20 @@ def _open_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def _keep_owner_bits() -> None:
-    """Let a umask not shut us out of the files that we make ourselves."""
-    mask = os.umask(0o077)
-    os.umask(mask & ~0o700)
-
-
 def _run(arguments: list[str]) -> int:
+    from mosaic.cli.hot import find_hot
     from mosaic.cli.output import READER_GONE, emit_error, mute
 
     as_json = "--json" in arguments
     code = int(ExitCode.OK)
     try:
-        code = _call(arguments)
+        answer = find_hot(arguments, os.environ)
+        if answer is not None:
+            code = answer()
+        else:
+            from mosaic.cli.app import call
+
+            code = call(arguments)
         sys.stdout.flush()
     except MissionError as error:
         if os.environ.get("MISSION_DEBUG"):
@@ -89,17 +85,6 @@ def _run(arguments: list[str]) -> int:
             raise
         return emit_error(_from_system(error), as_json=as_json)
     return code
-
-
-def _call(arguments: list[str]) -> int:
-    from mosaic.cli.hot import find_hot
-
-    answer = find_hot(arguments, os.environ)
-    if answer is not None:
-        return answer()
-    from mosaic.cli.app import call
-
-    return call(arguments)
 
 
 def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:

@@ -16,13 +16,24 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from mosaic import __version__
-from mosaic.cli.commands import PANELS
 from mosaic.cli.output import emit_error
 from mosaic.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+PANELS = {
+    "Plan": (
+        "init", "add", "list", "show", "set", "done", "block", "cancel", "reopen", "graph", "sync",
+        "check",
+    ),
+    "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
+    "Review": ("handoff", "gates", "review", "status"),
+    "Parallel": ("panel", "merge"),
+    "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
+}  # fmt: skip
+"""Every command, by the job it does. Each is in the module of its name."""
+COMMANDS = {name: panel for panel, names in PANELS.items() for name in names}
 HELP = """Plan in markdown, hand tasks to coding agents, keep the thread between sessions.
 
 Begin with `mission demo` to see a whole mission, or `mission init` in your repository."""
@@ -34,11 +45,8 @@ class GroupedCommands(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the command list of `--help`."""
         for panel, names in PANELS.items():
-            rows = [
-                (name, command.get_short_help_str(limit=100))
-                for name in names
-                if (command := self.get_command(ctx, name)) is not None
-            ]
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(name, each.get_short_help_str(limit=100)) for name, each in found if each]
             if rows:
                 with formatter.section(panel):
                     formatter.write_dl(rows)
@@ -61,11 +69,7 @@ def _root(
 
 
 def build_app(wanted: str | None) -> typer.Typer:
-    """Return the command line, with only the command that is wanted, or with all.
-
-    Args:
-        wanted: a command's name; anything else builds them all.
-    """
+    """Return the command line, with only the command that is wanted, or with all."""
     rich = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     app = typer.Typer(
         name="mission",
@@ -76,16 +80,13 @@ def build_app(wanted: str | None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_root)
-    for panel, names in PANELS.items():
-        for name in names:
-            if wanted in (None, name):
-                commands = import_module(f"mosaic.cli.{name}")
-                group = getattr(commands, f"{name}_app", None)
-                if group is not None:
-                    app.add_typer(group, name=name, rich_help_panel=panel)
-                    continue
-                function = getattr(commands, f"{name}_command")
-                app.command(name, rich_help_panel=panel)(function)
+    for name in [wanted] if wanted else COMMANDS:
+        module = import_module(f"mosaic.cli.{name}")
+        if group := getattr(module, f"{name}_app", None):
+            app.add_typer(group, name=name, rich_help_panel=COMMANDS[name])
+        else:
+            function = getattr(module, f"{name}_command")
+            app.command(name, rich_help_panel=COMMANDS[name])(function)
     return app
 
 
@@ -117,20 +118,19 @@ def _wanted(arguments: Sequence[str]) -> str | None:
         # is our own name, and its last one is not finished.
         line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
         words = f"{line}.".split()[1:-1]
-    known = {name for names in PANELS.values() for name in names}
-    return words[0] if words and words[0] in known else None
+    return words[0] if words and words[0] in COMMANDS else None
 
 
 def _complete(app: typer.Typer) -> int:
     """Answer a shell with what Typer finds, but not in Typer's words: see `print_words`."""
     from typer._click.shell_completion import get_completion_class
 
-    from mosaic.cli.completing import ANSWERS, print_words
+    from mosaic.cli.completing import SHELLS, print_words
 
     command = typer.main.get_command(app)
     shell = os.environ["_MISSION_COMPLETE"].removeprefix("complete_")
     finder = get_completion_class(shell)
-    if finder is None or shell not in ANSWERS:
+    if finder is None or shell not in SHELLS:
         return 1
     asked = finder(command, {}, "mission", "_MISSION_COMPLETE")
     try:
@@ -153,9 +153,7 @@ def _complete(app: typer.Typer) -> int:
 
 def _usage(error: Exception, *, as_json: bool) -> int:
     """Print how a command was called wrongly, in Typer's words."""
-    describe = getattr(error, "format_message", None)
-    message = describe() if callable(describe) else str(error)
-    context = getattr(error, "ctx", None)
-    path = getattr(context, "command_path", "mission")
+    message = getattr(error, "format_message", error.__str__)()
+    path = getattr(getattr(error, "ctx", None), "command_path", "mission")
     wrong = UsageError(message.rstrip("."), hint=f"`{path} --help` shows how it is called")
     return emit_error(wrong, as_json=as_json)

@@ -5,15 +5,17 @@ from typing import Any
 
 from typer import Argument, Option
 
-from mosaic.app.task_work import RestoredTree, restore, settle_interrupted
+from mosaic.app.task_work import restore, settle_interrupted
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import align, answer, clean, paint, plain, warn
 from mosaic.errors import UsageError
+from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration
 from mosaic.plan.sizes import format_size
 from mosaic.runs.checkpoint import FoundCheckpoint
-from mosaic.sessions.checkpoints import checkpoint_age_seconds, checkpoint_task, checkpoints_of
+from mosaic.sessions.checkpoints import checkpoint_task, checkpoints_of
+from mosaic.sessions.restoring import RestoredTree
 from mosaic.store.reading import locate_mission, locate_to_change, read_mission
 from mosaic.store.tasks import Snapshot
 
@@ -60,20 +62,20 @@ def checkpoint_command(
             raise UsageError("`--abort` is used with `restore` only")
         case ["restore"]:
             done = settle_interrupted(snapshot, into, back=abort)
-            return _show_restored(done, as_json=as_json)
         case ["restore", task_id, seq] if seq.isdecimal():
             done = restore(snapshot, task_id, int(seq), into)
-            return _show_restored(done, as_json=as_json)
         case ["restore", *_]:
             raise UsageError(
                 "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
             )
         case [] | [_] if into is None:
             return _take(snapshot, named[0] if named else None, note, base, as_json=as_json)
-    raise UsageError(
-        "that is neither a task, nor `list ID`, nor `restore ID SEQ`",
-        hint="`mission checkpoint T-001`",
-    )
+        case _:
+            raise UsageError(
+                "that is neither a task, nor `list ID`, nor `restore ID SEQ`",
+                hint="`mission checkpoint T-001`",
+            )
+    return _show_restored(done, as_json=as_json)
 
 
 def _take(
@@ -93,14 +95,14 @@ def _take(
 
 
 def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
-    read = checkpoints_of(snapshot, task_id)
+    read, now = checkpoints_of(snapshot, task_id), utc_now()
     if not as_json:
         for error in read.broken:
             warn(f"warning: {clean(error.message)}: {clean(error.path)}")
     rows = [
         (
             str(checkpoint.seq),
-            format_duration(checkpoint_age_seconds(checkpoint)),
+            format_duration(max(0.0, (now - checkpoint.created_at).total_seconds())),
             checkpoint.trigger,
             checkpoint.run_id,
             (checkpoint.tree or "none")[:SHORT],

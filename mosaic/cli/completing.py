@@ -20,13 +20,11 @@ from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeAlias
 
     from mosaic.store.tasks import Snapshot
 
-    Word: TypeAlias = tuple[str, str]
-    """What is offered, with its help."""
-
+Word = tuple[str, str]
+"""What is offered, with its help."""
 COMMANDS = frozenset(
     {
         "show", "set", "done", "block", "cancel", "reopen", "resume", "sync", "exec", "handoff",
@@ -37,6 +35,7 @@ COMMANDS = frozenset(
 PLAIN_LINE = re.compile(r"[\w.:/-]+ +(\w+) +((?:[\w.][\w.-]*)?)")
 """The program, a command, and the beginning of an id; without quotes, flags and more words."""
 HOT_SHELLS = ("bash", "zsh", "fish")
+SHELLS = (*HOT_SHELLS, "powershell", "pwsh")
 OPERAND = 2
 """The place of a command's first operand among the words of a line."""
 PLAIN_ASCII = re.compile(r"[\w./+=,@%:-]*", re.ASCII)
@@ -50,11 +49,7 @@ LONGEST_HELP = 100
 
 
 def find_completion(environ: Mapping[str, str]) -> Callable[[], int] | None:
-    """Return what answers a shell that completes a task's id; None when it is Typer's.
-
-    Args:
-        environ: what Typer's completion scripts hand over.
-    """
+    """Return what answers a shell that completes a task's id; None when it is Typer's."""
     shell = environ.get("_MISSION_COMPLETE", "").removeprefix("complete_")
     if shell not in HOT_SHELLS:
         return None
@@ -87,7 +82,7 @@ def print_words(
     is printed on the way, such as the version, never reaches the shell, which would evaluate it.
 
     Args:
-        shell: one of `ANSWERS`.
+        shell: one of `SHELLS`.
         find: returns the words with their help.
         begun: what is in the line already; options are offered only after a `-`.
         is_shown: False where the shell only asks whether there is something.
@@ -101,7 +96,7 @@ def print_words(
     except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, see above
         words = []
     if is_shown:
-        sys.stdout.write(f"{ANSWERS[shell](words)}\n")
+        sys.stdout.write(f"{_answer(shell, words)}\n")
     return bool(words)
 
 
@@ -111,13 +106,7 @@ def _is_utf8() -> bool:
 
 
 def plain_words(words: Iterable[Word], *, begun: str, is_utf8: bool = True) -> list[Word]:
-    """Return the words that every shell takes for plain words, with help of plain words.
-
-    Args:
-        words: each with its help, which may be empty.
-        begun: what is in the line already.
-        is_utf8: whether letters beyond ASCII can be written.
-    """
+    """Return the words that every shell takes for plain words, with help of plain words."""
     refused = ("=",) if begun.startswith("-") else ("=", "-")  # `=x` is a path in zsh
     return [
         (value, _plain_help(help_, is_utf8=is_utf8))
@@ -170,36 +159,17 @@ def find_snapshot() -> Snapshot | None:
         return None
 
 
-def _for_bash(words: Iterable[Word]) -> str:
-    return "\n".join(value for value, _ in words)
-
-
-def _for_zsh(words: Iterable[Word]) -> str:
-    lines = "\n".join(
-        f'"{_quoted(value)}":"{_quoted(help_)}"' if help_ else f'"{_quoted(value)}"'
-        for value, help_ in words
-    )
-    return f"_arguments '*: :(({lines}))'" if lines else "_files"
-
-
-def _quoted(text: str) -> str:
-    # A colon ends the value.
-    return text.replace(":", r"\\:")
-
-
-def _for_fish(words: Iterable[Word]) -> str:
-    return "\n".join(f"{value}\t{help_}" if help_ else value for value, help_ in words)
-
-
-def _for_powershell(words: Iterable[Word]) -> str:
-    return "\n".join(f"{value}:::{help_ or ' '}" for value, help_ in words)
-
-
-ANSWERS: Mapping[str, Callable[[Iterable[Word]], str]] = {
-    "bash": _for_bash,
-    "zsh": _for_zsh,
-    "fish": _for_fish,
-    "powershell": _for_powershell,
-    "pwsh": _for_powershell,
-}
-"""What Typer's script of each shell reads; the words are plain already."""
+def _answer(shell: str, words: list[Word]) -> str:
+    """Return what Typer's script of a shell reads; the words are plain already."""
+    if shell == "zsh":
+        # A colon ends the value.
+        pairs = [[text.replace(":", r"\\:") for text in word if text] for word in words]
+        quoted = "\n".join(":".join(f'"{text}"' for text in pair) for pair in pairs)
+        return f"_arguments '*: :(({quoted}))'" if words else "_files"
+    if shell == "bash":
+        lines = [value for value, _ in words]
+    elif shell == "fish":
+        lines = [f"{value}\t{help_}" if help_ else value for value, help_ in words]
+    else:
+        lines = [f"{value}:::{help_ or ' '}" for value, help_ in words]
+    return "\n".join(lines)

@@ -1,12 +1,13 @@
 """`mission demo`."""
 
 from pathlib import Path
+from tempfile import mkdtemp
 
 from typer import Argument
 
 from mosaic.cli.options import Json
 from mosaic.cli.output import answer, paint, write
-from mosaic.demo import Demo, new_folder
+from mosaic.demo import Demo
 from mosaic.errors import MissionExistsError
 
 
@@ -17,19 +18,15 @@ def demo_command(
     as_json: Json = False,
 ) -> int:
     """Play a whole mission with a scripted agent: offline, in a temporary folder."""
-    folder = directory.absolute() if directory else new_folder()
+    folder = directory.absolute() if directory else Path(mkdtemp(prefix="mission-demo-"))
     if folder.is_dir() and any(folder.iterdir()):
         raise MissionExistsError(folder, hint="name an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     demo = Demo(folder, (lambda _: None) if as_json else _show)
     finished = demo.play()
-    steps = [
-        {"say": step.say, "command": ["mission", *step.arguments], "exit_code": step.exit_code}
-        for step in demo.steps
-    ]
     return answer(
         "demo",
-        {"folder": folder, "finished": finished, "steps": steps},
+        {"folder": folder, "finished": finished, "steps": demo.steps},
         ["", f"The mission stays in {folder}"],
         ok=finished,
         then=[f"cd {folder} && mission status"],

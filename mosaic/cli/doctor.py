@@ -7,17 +7,18 @@ from mosaic.cli.output import answer, clean, paint
 
 def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """Look at what Mosaic needs: git, tmux, agents and their versions, locks, disk."""
-    report = examine(mission)
-    width = max(len(item.name) for item in report.items)
+    items = list(examine(mission))
+    width = max(len(item.name) for item in items)
     marks = {
         State.OK: paint("ok", "green"),
         State.MISSING: paint("--", "dim"),
         State.BAD: paint("!!", "red"),
     }
     lines = []
-    for item in report.items:
+    for item in items:
         lines.append(f"{marks[item.state]}  {clean(item.name):<{width}}  {clean(item.found)}")
         if item.hint and item.state is not State.OK:
             lines.append(f"{'':<{width + 6}}{paint('hint:', 'cyan')} {clean(item.hint)}")
-    ok = not report.is_bad
-    return answer("doctor", report, lines, ok=ok, then=["mission status"], as_json=as_json)
+    ok = all(item.state is not State.BAD for item in items)
+    data = {"items": items}
+    return answer("doctor", data, lines, ok=ok, then=["mission status"], as_json=as_json)

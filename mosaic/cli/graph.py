@@ -1,23 +1,17 @@
 """`mission graph`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, clean_block, emit, paint
+from mosaic.cli.output import answer, clean_block, paint
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission, read_mission
 
 
 def graph_command(
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="As a mermaid flowchart.")] = False,
-    dot: Annotated[bool, typer.Option("--dot", help="In Graphviz's language.")] = False,
-    every: Annotated[
-        bool, typer.Option("--all/--open", help="Also those that are done or cancelled.")
-    ] = True,
+    mermaid: bool = Option(False, "--mermaid", help="As a mermaid flowchart."),
+    dot: bool = Option(False, "--dot", help="In Graphviz's language."),
+    every: bool = Option(True, "--all/--open", help="Also those that are done or cancelled."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -26,11 +20,11 @@ def graph_command(
 
     form = "mermaid" if mermaid else "dot" if dot else "text"
     graph = graph_tasks(read_mission(locate_mission(mission)), form=form, every=every)
-    result = Result(
-        kind="task.graph",
-        data=graph,
-        lines=clean_block(graph.drawing) or [paint("no tasks", "dim")],
+    return answer(
+        "task.graph",
+        graph,
+        clean_block(graph.drawing) or [paint("no tasks", "dim")],
         exit_code=report_problems(graph.problems, as_json=as_json),
-        next_commands=["mission next"],
+        then=["mission next"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from typer import Option
 
-from mosaic.app.handoff import Filling, fill_handoff, find_section, read_handoff
+from mosaic.app.change import Filling, fill_handoff, find_section
+from mosaic.app.tasks import read_handoff
 from mosaic.cli.options import Json, MissionPath, TaskId, read_stdin
 from mosaic.cli.output import answer, clean_block, paint
 from mosaic.cli.tasks_view import report_notices

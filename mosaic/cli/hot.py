@@ -8,6 +8,7 @@ below is Typer's: help, other options, every wrong call, and completion of all b
 from __future__ import annotations
 
 import gc
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,14 +33,10 @@ class Form(NamedTuple):
 
 
 JSON = {"--json": "as_json"}
+LIST = {"--ready": "ready", "--all": "every", "-a": "every", **JSON}
+LAUNCH = {"--headless": "headless", "--detach": "detach", "-d": "detach", **JSON}
 FORMS: Mapping[str, tuple[Form, ...]] = {
-    "list": (
-        Form(
-            "tasks_view",
-            "print_list",
-            {"--ready": "ready", "--all": "every", "-a": "every", **JSON},
-        ),
-    ),
+    "list": (Form("tasks_view", "print_list", LIST),),
     "status": (Form("status_view", "print_status", JSON),),
     "show": (Form("tasks_view", "print_task", JSON, operands=("task_id",)),),
     "set": (Form("change_view", "set_fields", JSON, operands=("task_id",), rest="changes"),),
@@ -48,46 +45,32 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     ),
     "next": (
         Form("next_view", "print_next", JSON, needed="--print"),
-        Form(
-            "next_view",
-            "launch_next",
-            {"--headless": "headless", "--detach": "detach", "-d": "detach", **JSON},
-        ),
+        Form("next_view", "launch_next", LAUNCH),
     ),
 }
 
 
 def find_hot(arguments: Sequence[str], environ: Mapping[str, str]) -> Callable[[], int] | None:
-    """Return what answers a call directly; None when it is Typer's.
-
-    Args:
-        arguments: those of the command line, without the program's name.
-        environ: tells whether a shell asks for completions.
-    """
+    """Return what answers a call directly; None when it is Typer's."""
     if "_MISSION_COMPLETE" in environ:
         from mosaic.cli.completing import find_completion
 
         return find_completion(environ)
-    if not arguments:
-        return None
-    for form in FORMS.get(arguments[0], ()):
-        values = read_call(form, arguments[1:])
+    for form in FORMS.get(arguments[0], ()) if arguments else ():
+        values = _read_call(form, arguments[1:])
         if values is not None:
-            return _answer(form, values)
+            return partial(_answer, form, values)
     return None
 
 
-def _answer(form: Form, values: Mapping[str, object]) -> Callable[[], int]:
-    def answer() -> int:
-        # A short command needs no garbage collection; what runs longer turns it on again.
-        gc.disable()
-        function = getattr(import_module(f"mosaic.cli.{form.module}"), form.function)
-        return int(function(**values))
-
-    return answer
+def _answer(form: Form, values: Mapping[str, object]) -> int:
+    # A short command needs no garbage collection; what runs longer turns it on again.
+    gc.disable()
+    function = getattr(import_module(f"mosaic.cli.{form.module}"), form.function)
+    return int(function(**values))
 
 
-def read_call(form: Form, arguments: Sequence[str]) -> dict[str, Any] | None:
+def _read_call(form: Form, arguments: Sequence[str]) -> dict[str, Any] | None:
     """Return the function's arguments; None when the call is not exactly of this form."""
     values: dict[str, Any] = dict(form.fixed)
     operands = []
@@ -102,11 +85,9 @@ def read_call(form: Form, arguments: Sequence[str]) -> dict[str, Any] | None:
         else:
             operands.append(argument)
     given = len(form.operands)
-    if needed is not None or len(operands) < given + bool(form.rest):
-        return None
-    if len(operands) > given and form.rest is None:
+    if needed or (len(operands) <= given if form.rest else len(operands) != given):
         return None
     values.update(zip(form.operands, operands, strict=False))
-    if form.rest is not None:
+    if form.rest:
         values[form.rest] = operands[given:]
     return values

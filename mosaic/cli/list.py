@@ -1,32 +1,19 @@
 """`mission list`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MilestoneId, MissionPath, complete_status
 from mosaic.cli.tasks_view import print_list
 
 
 def list_command(
-    status: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--status", "-s", autocompletion=complete_status, help="May be given more than once."
-        ),
-    ] = None,
+    status: list[str] | None = Option(
+        None, "--status", "-s", autocompletion=complete_status, help="May be given more than once."
+    ),
     milestone: MilestoneId = None,
-    ready: Annotated[
-        bool, typer.Option("--ready", help="Only what can be handed off now.")
-    ] = False,
-    sort: Annotated[
-        str, typer.Option(help="plan, id, status, priority, milestone or updated.")
-    ] = "plan",
-    every: Annotated[
-        bool, typer.Option("--all", "-a", help="Also those that are done or cancelled.")
-    ] = False,
+    ready: bool = Option(False, "--ready", help="Only what can be handed off now."),
+    sort: str = Option("plan", help="plan, id, status, priority, milestone or updated."),
+    every: bool = Option(False, "--all", "-a", help="Also those that are done or cancelled."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:

@@ -30,16 +30,25 @@ INTERRUPT_WORDS = {
 
 
 class Terminal(Face):
-    """Shows a session that this process carries."""
+    """Shows a session that this process carries, a loop, or a pool as a table of its workers.
 
-    def __init__(self, *, quiet: bool) -> None:
+    Args:
+        quiet: whether nothing is shown.
+        goes_on: whether other sessions follow: the first Ctrl-C then lets those at work end.
+    """
+
+    def __init__(self, *, quiet: bool, goes_on: bool = False) -> None:
         self._quiet = quiet
+        self._goes_on = goes_on
         self._drawn = 0
         self._next_tick = 0.0
+        self._interrupts = 0
+        self._heeded = 0
+        self._screen: Sequence[str] = ()
         self.watch = None if quiet else self._show_progress
 
     def say(self, text: str) -> None:
-        """Tell one line, above what is drawn anew."""
+        """Print one line, above what is drawn anew."""
         self.wipe()
         if not self._quiet:
             warn(text)
@@ -48,21 +57,77 @@ class Terminal(Face):
         """Name the session."""
         gc.enable()  # it may stay for hours
         how = "headless" if mode is Mode.HEADLESS else "in this terminal"
-        self.say(
-            f"{paint(meta.task_id, 'bold', err=True)} → {meta.runtime} {how}, "
-            f"session {meta.session_id}, run {meta.run_id}"
-        )
+        about = f"{meta.runtime} {how}, session {meta.session_id}, run {meta.run_id}"
+        self.say(f"{paint(meta.task_id, 'bold', err=True)} → {about}")
+
+    def started(self, session: StartedSession) -> None:
+        """Name a worker and, where it has a screen of its own, how to see it."""
+        branch = f" on {clean(session.branch)}" if session.branch else ""
+        about = f"{session.session.runtime}, session {session.session.id}{branch}"
+        self.say(f"{paint(session.task.task.id, 'bold', err=True)} → {about}")
+        if session.screen and session.screen != self._screen:
+            self._screen = session.screen
+            self.say(f"  to see it: {' '.join(session.screen)}")
+
+    def ended(self, end: EndedSession) -> None:
+        """Say how a session ended."""
+        self._say_end(end.task.task.id, end_words(end), end.summary)
+
+    def worker_ended(self, worker: Worker, end: Ended) -> None:
+        """Say how a worker ended."""
+        self._say_end(worker.task.id, f"is {paint_status(end.status)}", end.last.summary)
 
     def ring(self) -> None:
         """Ring the terminal's bell."""
         if sys.stderr.isatty():
             draw("\a")
 
+    def interrupt(self, _number: int, _frame: object) -> None:
+        """Count a Ctrl-C; nothing is written here, because it may come in the middle of a line."""
+        self._interrupts += 1
+
+    def heeds_interrupt(self) -> bool:
+        """Count a Ctrl-C in a session, and tell whether it stops it."""
+        if not self._goes_on:
+            return True
+        self._interrupts += 1
+        self._heeded = self._interrupts
+        if self._interrupts == 1:
+            self.say("\nstops after this session; Ctrl-C again stops it now")
+        return self._interrupts > 1
+
+    def stops_wanted(self) -> int:
+        """Return how often Ctrl-C was pressed; say what it did, and what the next one does."""
+        wanted = self._interrupts
+        for count in range(self._heeded + 1, wanted + 1):
+            if count in INTERRUPT_WORDS:
+                self.say(INTERRUPT_WORDS[count])
+        self._heeded = wanted
+        return wanted
+
+    def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:
+        """Draw the table of workers anew."""
+        if not self._is_due():
+            return
+        rows = [
+            (
+                one.found.lock.task_id,
+                one.found.lock.session_id,
+                *map(clean, progress_words(one.progress)),
+            )
+            for one in live
+        ]
+        rows += [(name, "", "", "", "its worktree is being made") for name in starting]
+        self._redraw(align(rows))
+
     def wipe(self) -> None:
         """Take away what is drawn anew."""
         if self._drawn:
             draw(f"\x1b[{self._drawn}A\x1b[J")
             self._drawn = 0
+
+    def _say_end(self, task_id: str, words: str, summary: str) -> None:
+        self.say(f"{paint(task_id, 'bold', err=True)} {words}: {clean(summary)}")
 
     def _show_progress(self, progress: Progress) -> None:
         if self._is_due():
@@ -80,80 +145,6 @@ class Terminal(Face):
         self._drawn = len(lines)
 
 
-class LoopTerminal(Terminal):
-    """Shows a loop; the first Ctrl-C lets the session end, the second stops it."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        super().__init__(quiet=quiet)
-        self.interrupts = 0
-
-    def ended(self, end: EndedSession) -> None:
-        """Tell how a session ended."""
-        words = "ended" if end.task_status == "gone" else f"is {paint_status(end.task_status)}"
-        self.say(f"{paint(end.task.task.id, 'bold', err=True)} {words}: {clean(end.summary)}")
-
-    def heeds_interrupt(self) -> bool:
-        """Count a Ctrl-C in a session."""
-        self.interrupts += 1
-        if self.interrupts == 1:
-            self.say("\nstops after this session; Ctrl-C again stops it now")
-        return self.interrupts > 1
-
-    def stops_wanted(self) -> int:
-        """Return how often Ctrl-C was pressed."""
-        return self.interrupts
-
-
-class PoolTerminal(LoopTerminal):
-    """Shows a pool as a table of its workers."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        super().__init__(quiet=quiet)
-        self._heeded = 0
-        self._screen: Sequence[str] = ()
-
-    def started(self, session: StartedSession) -> None:
-        """Name a worker and, where it has a screen of its own, how to see it."""
-        branch = f" on {clean(session.branch)}" if session.branch else ""
-        self.say(
-            f"{paint(session.task.task.id, 'bold', err=True)} → {session.session.runtime}, "
-            f"session {session.session.id}{branch}"
-        )
-        if session.screen and session.screen != self._screen:
-            self._screen = session.screen
-            self.say(f"  to see it: {' '.join(session.screen)}")
-
-    def worker_ended(self, worker: Worker, end: Ended) -> None:
-        """Tell how a session ended."""
-        self.say(
-            f"{paint(worker.task.id, 'bold', err=True)} is {paint_status(end.status)}: "
-            f"{clean(end.last.summary)}"
-        )
-
-    def stops_wanted(self) -> int:
-        """Return how often Ctrl-C was pressed; say what it did, and what the next one does."""
-        wanted = self.interrupts
-        for count in range(self._heeded + 1, wanted + 1):
-            if count in INTERRUPT_WORDS:
-                self.say(INTERRUPT_WORDS[count])
-        self._heeded = wanted
-        return wanted
-
-    def interrupt(self, _number: int, _frame: object) -> None:
-        """Count a Ctrl-C; nothing is written here, because it may come in the middle of a line."""
-        self.interrupts += 1
-
-    def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:
-        """Draw the table of workers anew."""
-        if not self._is_due():
-            return
-        rows = [
-            (
-                one.found.lock.task_id,
-                one.found.lock.session_id,
-                *map(clean, progress_words(one.progress)),
-            )
-            for one in live
-        ]
-        rows += [(name, "", "", "", "its worktree is being made") for name in starting]
-        self._redraw(align(rows))
+def end_words(end: EndedSession) -> str:
+    """Return what became of a session's task."""
+    return "ended" if end.task_status == "gone" else f"is {paint_status(end.task_status)}"

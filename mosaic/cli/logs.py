@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import typer
+from typer import Argument, Option
 
 from mosaic.cli.options import MissionPath, complete_logged
 from mosaic.cli.output import clean, has_reader, warn
@@ -16,7 +17,6 @@ from mosaic.model import Mode, RunStatus
 from mosaic.store.reading import locate_mission
 
 if TYPE_CHECKING:
-    from collections import deque
     from datetime import datetime
 
     from mosaic.cli.logs_view import View
@@ -43,31 +43,24 @@ class Asked(NamedTuple):
 
 
 def logs_command(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN|ID]",
-            autocompletion=complete_logged,
-            help="A run, a task (its newest run) or a session; else the newest session's run.",
-        ),
-    ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Continue until the run has ended.")
-    ] = False,
-    stderr: Annotated[bool, typer.Option("--stderr", help="Its stderr, not its stdout.")] = False,
-    events: Annotated[bool, typer.Option("--events", help="What happened to the run.")] = False,
-    transcript: Annotated[
-        bool, typer.Option("--transcript", help="What the agent wrote and did.")
-    ] = False,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="10m|10:30|TIME", help="Only what was written since."),
-    ] = None,
-    tail: Annotated[
-        int | None, typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines.")
-    ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The very bytes of stdout or stderr.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    name: str | None = Argument(
+        None,
+        metavar="[RUN|ID]",
+        autocompletion=complete_logged,
+        help="A run, a task (its newest run) or a session; else the newest session's run.",
+    ),
+    follow: bool = Option(False, "--follow", "-f", help="Continue until the run has ended."),
+    stderr: bool = Option(False, "--stderr", help="Its stderr, not its stdout."),
+    events: bool = Option(False, "--events", help="What happened to the run."),
+    transcript: bool = Option(False, "--transcript", help="What the agent wrote and did."),
+    since: str | None = Option(
+        None, "--since", metavar="10m|10:30|TIME", help="Only what was written since."
+    ),
+    tail: int | None = Option(
+        None, "--tail", "-n", metavar="N", min=0, help="Only the last N lines."
+    ),
+    raw: bool = Option(False, "--raw", help="The very bytes of stdout or stderr."),
+    as_json: bool = Option(False, "--json", help="One JSON object a line."),
     mission: MissionPath = None,
 ) -> int:
     """Show what a run wrote, whole or as it comes.
@@ -76,10 +69,16 @@ def logs_command(
     """
     from mosaic.app.runs import find_logged_run
     from mosaic.machine.clock import utc_now
-    from mosaic.runs.reading import parse_moment
+    from mosaic.runs.reading import Stream, log_of, parse_moment
     from mosaic.store.mission_file import load_mission
 
-    stream = _stream(stderr=stderr, events=events, transcript=transcript)
+    logs = {Stream.STDERR: stderr, Stream.EVENTS: events, Stream.TRANSCRIPT: transcript}
+    chosen = [stream for stream, is_chosen in logs.items() if is_chosen]
+    if len(chosen) > 1:
+        raise UsageError(
+            "`--stderr`, `--events` and `--transcript` are different logs", hint="choose one"
+        )
+    stream = chosen[0] if chosen else Stream.STDOUT
     if raw and (as_json or stream.has_json_lines):
         raise UsageError(
             "`--raw` shows the very bytes of stdout or stderr",
@@ -89,36 +88,20 @@ def logs_command(
     document = load_mission(locate_mission(mission))
     run = find_logged_run(document, name)
     moment = parse_moment(since, utc_now()) if since is not None else None
-    _show(Asked(document, run, stream, follow, moment, tail, as_json, raw))
-    return 0
-
-
-def _stream(*, stderr: bool, events: bool, transcript: bool) -> Stream:
-    from mosaic.runs.reading import Stream
-
-    if stderr + events + transcript > 1:
-        raise UsageError(
-            "`--stderr`, `--events` and `--transcript` are different logs", hint="choose one"
-        )
-    chosen = {Stream.STDERR: stderr, Stream.EVENTS: events, Stream.TRANSCRIPT: transcript}
-    return next((stream for stream, is_chosen in chosen.items() if is_chosen), Stream.STDOUT)
-
-
-def _show(asked: Asked) -> None:
-    from mosaic.runs.reading import log_of
-
-    with closing(log_of(asked.run, asked.stream)) as log:
+    asked = Asked(document, run, stream, follow, moment, tail, as_json, raw)
+    with closing(log_of(run, stream)) as log:
         if not log.is_there():
             _note_missing(asked)
         view = _begin(asked, log)
         is_over = _show_rest(asked, log, view)
         _write(view.finish(), flush=True)
         _note_left_out(asked, log, view, is_over=is_over)
+    return 0
 
 
 def _begin(asked: Asked, log: LogFile) -> View:
     """Go to where showing begins, and return how it is shown."""
-    from mosaic.cli.logs_view import EventsView, JsonLinesView, JsonObjectsView, TextView, View
+    from mosaic.cli.logs_view import View, events_view, json_lines_view, json_view, text_view
     from mosaic.runs.reading import Stream, since_offset
 
     stream, since = asked.stream, asked.since
@@ -128,35 +111,33 @@ def _begin(asked: Asked, log: LogFile) -> View:
         log.offset = log.tail_offset(asked.tail, whole=stream.has_json_lines)
     if stream is Stream.EVENTS:
         if asked.as_json:
-            return JsonObjectsView("log.event", "created_at", since=since)
-        return EventsView(since=since)
+            return json_view("log.event", "created_at", since)
+        return events_view(since)
     if stream is Stream.TRANSCRIPT:
-        return JsonObjectsView("log.transcript", "timestamp", key="event", since=since)
+        return json_view("log.transcript", "timestamp", since, key="event")
     if since is not None and log.is_there():
         log.offset = max(log.offset, log.line_start(since_offset(asked.run, stream, since)))
     if asked.as_json:
-        return JsonLinesView(asked.run.id, stream, log.offset)
-    return View() if asked.raw else TextView()
+        return json_lines_view(asked.run.id, stream, log.offset)
+    return View(lambda block: block) if asked.raw else text_view()
 
 
 def _begin_transcript(asked: Asked, log: LogFile) -> View:
     """Show the last lines if only they are wanted; a line of the file may be none or several."""
-    from collections import deque
-
-    from mosaic.cli.logs_view import TranscriptView, encoded
+    from mosaic.cli.logs_view import joined, transcript_view
 
     wanted = asked.tail
     if wanted is None or not log.is_there():
-        return TranscriptView(_reader(asked), since=asked.since)
+        return transcript_view(_reader(asked), asked.since)
     lines, until = wanted + WARM_UP_LINES, log.size()
     while True:
-        view = TranscriptView(_reader(asked), since=asked.since)
+        view = transcript_view(_reader(asked), asked.since)
         begin = log.offset = log.tail_offset(lines, whole=True)
         last: deque[str] = deque(maxlen=wanted)
         for block in log.read_lines(until):
             last.extend(view.lines(block))
         if begin == 0 or len(last) == wanted:
-            _write(encoded("".join(f"{line}\n" for line in last)), flush=True)
+            _write(joined(last), flush=True)
             return view
         lines *= 4
 
@@ -202,15 +183,15 @@ def _write(data: bytes, *, flush: bool) -> None:
 
 
 def _note_missing(asked: Asked) -> None:
-    meta, state = asked.run.find_meta(), asked.run.find_state()
+    run, meta, state = asked.run, asked.run.find_meta(), asked.run.find_state()
     if state is not None and state.status is RunStatus.PREPARED:
-        _note(f"run {asked.run.id} has not started yet")
+        _note(f"run {run.id} has not started yet")
     elif meta is not None and meta.mode is Mode.INTERACTIVE:
         _note(f"the agent had the terminal, so there is no {asked.stream} of it")
     elif asked.stream == "transcript":
-        _note(f"run {asked.run.id} has no transcript: its agent wrote no events")
+        _note(f"run {run.id} has no transcript: its agent wrote no events")
     else:
-        _note(f"run {asked.run.id} has no log of {asked.stream}")
+        _note(f"run {run.id} has no log of {asked.stream}")
 
 
 def _note_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> None:

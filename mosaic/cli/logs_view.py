@@ -21,7 +21,7 @@ from mosaic.sessions.output import words_for
 from mosaic.text.harmless import HarmlessText, harmless_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from mosaic.ports import OutputReader
@@ -32,155 +32,135 @@ TYPE_WIDTH = max(len(kind) for kind in EventType)
 
 
 class View:
-    """Turns a log into what is printed; this one prints the very bytes."""
+    """Turns a log into what is printed: `feed` takes a block, `finish` is called at the end."""
 
     damaged = 0
     """How many lines could not be read."""
 
-    def feed(self, block: bytes) -> bytes:
-        """Take a block, and return what is to be printed of it."""
-        return block
-
-    def finish(self) -> bytes:
-        """Return what is to be printed when nothing more comes."""
-        return b""
+    def __init__(
+        self, feed: Callable[[bytes], bytes], finish: Callable[[], bytes] = lambda: b""
+    ) -> None:
+        self.feed = feed
+        self.finish = finish
 
 
-class TextView(View):
-    """Text that no terminal obeys."""
-
-    def __init__(self) -> None:
-        self._text = HarmlessText()
-
-    def feed(self, block: bytes) -> bytes:
-        """Return its text."""
-        return encoded(self._text.feed(block))
-
-    def finish(self) -> bytes:
-        """Return what was kept back."""
-        return encoded(self._text.finish())
+def text_view() -> View:
+    """Return a view of text that no terminal obeys."""
+    text = HarmlessText()
+    return View(lambda block: encoded(text.feed(block)), lambda: encoded(text.finish()))
 
 
-class JsonLinesView(View):
-    """One object a line of what an agent wrote."""
+def json_lines_view(run_id: str, stream: Stream, offset: int) -> View:
+    """Return a view of what an agent wrote, one object a line."""
+    lines, text = LineSplitter(offset, LONGEST_PIECE_BYTES), HarmlessText()
 
-    def __init__(self, run_id: str, stream: Stream, offset: int) -> None:
-        self._names = {"run_id": run_id, "stream": stream.value}
-        self._lines = LineSplitter(offset, LONGEST_PIECE_BYTES)
-        self._text = HarmlessText()
+    def show(piece: Piece) -> str:
+        shown = text.feed(piece.data + b"\n" * piece.has_newline)
+        if not (piece.has_newline or piece.is_partial):
+            shown += text.finish()
+        values = {
+            "run_id": run_id,
+            "stream": stream.value,
+            "offset": piece.offset,
+            "text": shown.removesuffix("\n") if piece.has_newline else shown,
+        }
+        return _dumped("log.line", values | ({"partial": True} if piece.is_partial else {}))
 
-    def feed(self, block: bytes) -> bytes:
-        """Return the lines that are complete."""
-        return b"".join(map(self._object, self._lines.feed(block)))
-
-    def finish(self) -> bytes:
-        """Return a last line without a newline."""
-        return b"".join(map(self._object, self._lines.finish()))
-
-    def _object(self, piece: Piece) -> bytes:
-        if piece.has_newline:
-            text = self._text.feed(piece.data + b"\n").removesuffix("\n")
-        else:
-            text = self._text.feed(piece.data)
-            text += "" if piece.is_partial else self._text.finish()
-        values = {**self._names, "offset": piece.offset, "text": text}
-        return dumped("log.line", values | ({"partial": True} if piece.is_partial else {}))
+    return View(
+        lambda block: joined(map(show, lines.feed(block))),
+        lambda: joined(map(show, lines.finish())),
+    )
 
 
 class ObjectsView(View):
-    """What views of JSON lines have in common: blocks are of complete lines."""
+    """JSON lines, in blocks of whole lines.
 
-    needs_objects = True
-    """Whether a line that is not an object is left out."""
+    Args:
+        show: returns what is printed of a line and its object; ValueError: it cannot be shown.
+        time_key: where an object has its time.
+        since: only what was written then or later is printed, and what has no time.
+        needs_objects: whether a line that is not an object is left out.
+    """
 
-    def __init__(self, since: datetime | None, time_key: str) -> None:
-        self._since = since
+    def __init__(
+        self,
+        show: Callable[[bytes, dict[str, Any]], Iterable[str]],
+        time_key: str,
+        since: datetime | None,
+        *,
+        needs_objects: bool = True,
+    ) -> None:
+        super().__init__(lambda block: joined(self.lines(block)))
+        self._show = show
         self._time_key = time_key
-
-    def feed(self, block: bytes) -> bytes:
-        """Take a block of complete lines."""
-        return encoded("".join(f"{line}\n" for line in self.lines(block)))
+        self._since = since
+        self._needs_objects = needs_objects
 
     def lines(self, block: bytes) -> Iterator[str]:
         """Return what is to be printed of a block as lines."""
         for line in block.removesuffix(b"\n").split(b"\n"):
-            values = parse_object(line)
-            if values is None and self.needs_objects:
+            values = _parse_object(line)
+            if values is None and self._needs_objects:
                 self.damaged += 1
-            else:
-                yield from self.words(line, values or {})
-
-    def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:
-        """Return what is to be printed of one line."""
-        raise NotImplementedError
-
-    def is_recent(self, values: Mapping[str, Any]) -> bool:
-        """Tell whether a line was written since the moment; one without a time counts."""
-        if self._since is None:
-            return True
-        written = parse_time(values.get(self._time_key))
-        return written is None or written >= self._since
-
-
-class EventsView(ObjectsView):
-    """What happened to a run: time, type, message."""
-
-    def __init__(self, *, since: datetime | None) -> None:
-        super().__init__(since, "created_at")
-
-    def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002
-        """Return an event in one line."""
-        if self.is_recent(values):
-            written = parse_time(values.get("created_at"))
-            when = f"{written.astimezone():%H:%M:%S.%f}"[:-3] if written else "--:--:--.---"
-            kind = one_line(values.get("type", ""))
-            yield f"{when}  {kind:<{TYPE_WIDTH}}  {one_line(values.get('message', ''))}".rstrip()
-
-
-class TranscriptView(ObjectsView):
-    """What an agent did, in words; without a reader for its events, the lines themselves."""
-
-    def __init__(self, reader: OutputReader | None, *, since: datetime | None) -> None:
-        super().__init__(since, "timestamp")
-        self._reader = reader
-        self.needs_objects = reader is not None
-
-    def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:
-        """Return what is seen in a line."""
-        if self._reader is None:
-            seen = [harmless_text(line.decode("utf-8", "replace"))]
-        else:  # it gets every line, for it remembers them
-            seen = [one_line(words_for(each)) for each in self._reader.feed(line)]
-        if self.is_recent(values):
-            yield from (words for words in seen if words)
-
-
-class JsonObjectsView(ObjectsView):
-    """The objects themselves, one a line, under a key of their own where one is given."""
-
-    def __init__(self, kind: str, time_key: str, *, key: str = "", since: datetime | None) -> None:
-        super().__init__(since, time_key)
-        self._kind = kind
-        self._key = key
-
-    def words(self, line: bytes, values: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002
-        """Return the object with its kind."""
-        if self.is_recent(values):
-            body = {self._key: values} if self._key else values
+                continue
+            is_recent = self._is_recent(values or {})
             try:
-                yield dumped(self._kind, body).decode("ascii").removesuffix("\n")
-            except (ValueError, RecursionError):  # what Python reads and JSON cannot express
-                self.damaged += 1
+                shown = [*self._show(line, values or {})]  # also of old ones: readers remember them
+            except (ValueError, RecursionError):
+                self.damaged += is_recent
+            else:
+                yield from shown if is_recent else ()
+
+    def _is_recent(self, values: Mapping[str, Any]) -> bool:
+        written = parse_time(values.get(self._time_key)) if self._since else None
+        return self._since is None or written is None or written >= self._since
 
 
-def dumped(kind: str, values: Mapping[str, Any]) -> bytes:
-    """Return an object as one line of JSON."""
+def events_view(since: datetime | None) -> ObjectsView:
+    """Return a view of what happened to a run: time, type, message."""
+
+    def show(_: bytes, values: dict[str, Any]) -> Iterator[str]:
+        written = parse_time(values.get("created_at"))
+        when = f"{written.astimezone():%H:%M:%S.%f}"[:-3] if written else "--:--:--.---"
+        kind = _one_line(values.get("type", ""))
+        yield f"{when}  {kind:<{TYPE_WIDTH}}  {_one_line(values.get('message', ''))}".rstrip()
+
+    return ObjectsView(show, "created_at", since)
+
+
+def transcript_view(reader: OutputReader | None, since: datetime | None) -> ObjectsView:
+    """Return a view of what an agent did, in words; without a reader, of the lines themselves."""
+
+    def show(line: bytes, _: object) -> Iterable[str]:
+        if reader is None:
+            words = [harmless_text(line.decode("utf-8", "replace"))]
+        else:
+            words = [_one_line(words_for(seen)) for seen in reader.feed(line)]
+        return filter(None, words)
+
+    return ObjectsView(show, "timestamp", since, needs_objects=reader is not None)
+
+
+def json_view(kind: str, time_key: str, since: datetime | None, *, key: str = "") -> ObjectsView:
+    """Return a view of the objects, one a line, under a key of their own where one is given."""
+
+    def show(_: bytes, values: dict[str, Any]) -> list[str]:
+        return [_dumped(kind, {key: values} if key else values)]
+
+    return ObjectsView(show, time_key, since)
+
+
+def _dumped(kind: str, values: Mapping[str, Any]) -> str:
+    """Return an object as one line of JSON, in ASCII.
+
+    Raises:
+        ValueError: Python has read what JSON cannot express.
+    """
     head = {"schema_version": SCHEMA_VERSION, "kind": kind}
-    return json.dumps({**head, **values, **head}, allow_nan=False).encode("ascii") + b"\n"
+    return json.dumps({**head, **values, **head}, allow_nan=False)
 
 
-def parse_object(line: bytes) -> dict[str, Any] | None:
-    """Return a line's object; None when it is not one."""
+def _parse_object(line: bytes) -> dict[str, Any] | None:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
@@ -188,9 +168,13 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
-def one_line(value: object) -> str:
-    """Return a value as harmless text on one line."""
+def _one_line(value: object) -> str:
     return " ".join(harmless_text(str(value)).split())
+
+
+def joined(lines: Iterable[str]) -> bytes:
+    """Return lines as stdout takes them."""
+    return encoded("".join(f"{line}\n" for line in lines))
 
 
 def encoded(text: str) -> bytes:

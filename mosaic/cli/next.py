@@ -1,20 +1,9 @@
 """`mission next`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.completing import complete_task
-from mosaic.cli.next_view import (
-    explain_next,
-    launch,
-    launch_mode,
-    print_hand_off,
-    run_loop,
-    run_pool,
-)
+from mosaic.cli.next_view import explain_next, launch, launch_mode, print_hand_off, run_many
 from mosaic.cli.options import (
     Detach,
     ExecutorName,
@@ -34,46 +23,32 @@ from mosaic.store.reading import locate_mission
 
 
 def next_command(
-    task: Annotated[
-        str | None,
-        typer.Option("--task", "-t", autocompletion=complete_task, help="This task, not the next."),
-    ] = None,
+    task: str | None = Option(
+        None, "--task", "-t", autocompletion=complete_task, help="This task, not the next."
+    ),
     milestone: MilestoneId = None,
     runtime: RuntimeName = None,
     model: ModelName = None,
     print_only: PrintOnly = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say why this task, and why not each other one.")
-    ] = False,
+    explain: bool = Option(
+        False, "--explain", help="Say why this task, and why not each other one."
+    ),
     headless: Headless = False,
     detach: Detach = False,
     executor: ExecutorName = None,
     timeout: Timeout = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also a task that waits for others.")
-    ] = False,
-    worktree: Annotated[
-        bool, typer.Option("--worktree", "-w", help="In a git worktree of its own.")
-    ] = False,
+    force: bool = Option(False, "--force", help="Also a task that waits for others."),
+    worktree: bool = Option(False, "--worktree", "-w", help="In a git worktree of its own."),
     with_changes: WithChanges = False,
-    loop: Annotated[
-        bool, typer.Option("--loop", help="Go on with the next task until something says stop.")
-    ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, metavar="N", help="Up to N ready tasks at once, in worktrees."
-        ),
-    ] = None,
-    max_sessions: Annotated[
-        int | None, typer.Option("--max-sessions", min=1, metavar="N", help="Of this loop.")
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, metavar="USD", help="Of this loop.")
-    ] = None,
-    max_time: Annotated[
-        str | None, typer.Option("--max-time", metavar="2h", help="Of this loop.")
-    ] = None,
+    loop: bool = Option(
+        False, "--loop", help="Go on with the next task until something says stop."
+    ),
+    jobs: int | None = Option(
+        None, "--jobs", "-j", min=1, metavar="N", help="Up to N ready tasks at once, in worktrees."
+    ),
+    max_sessions: int | None = Option(None, min=1, metavar="N", help="Of this loop."),
+    max_cost: float | None = Option(None, min=0, metavar="USD", help="Of this loop."),
+    max_time: str | None = Option(None, metavar="2h", help="Of this loop."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -111,14 +86,12 @@ def next_command(
     from mosaic.plan.pace import Limits
 
     own = Limits(max_sessions=max_sessions, max_cost_usd=max_cost, max_seconds=seconds_of(max_time))
-    if jobs is None:
-        return run_loop(path, request, own, as_json=as_json)
-    return run_pool(
+    return run_many(
         path,
         request,
         own,
-        size=jobs,
-        executor=executor or "process",
+        jobs,
+        executor or "process",
         keeps_full=loop,
         detach=detach,
         as_json=as_json,

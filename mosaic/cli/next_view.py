@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import Result, clean, emit, error_lines, paint, paint_status, warn
+from mosaic.cli.output import answer, clean, error_lines, paint, paint_status, warn
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
@@ -41,7 +41,7 @@ def print_next(*, as_json: bool = False) -> int:
 
 def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int:
     """Print the prompt of a hand-off and write the capsule."""
-    from mosaic.app.preview import preview
+    from mosaic.app.hand_off import preview
 
     found = preview(path, request, with_launch=as_json)
     report_problems(found.problems, as_json=as_json)
@@ -49,36 +49,36 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
         warn(f"{paint('warning:', 'yellow', err=True)} the capsule was not written")
         for line in error_lines(found.unsaved)[1:]:
             warn(line)
-    result = Result(
-        kind="handoff.preview",
-        data=found,
+    return answer(
+        "handoff.preview",
+        found,
         # As it is: it holds nothing that a person would not see (`fit_prompt`), and who approves
         # it approves every byte that the agent is given.
-        lines=found.prompt.removesuffix("\n").split("\n"),
-        next_commands=["mission next"],
+        found.prompt.removesuffix("\n").split("\n"),
+        then=["mission next"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
     """Print why a task comes next, and why each other one does not."""
-    from mosaic.app.preview import explain_choice
+    from mosaic.app.hand_off import explain_choice
     from mosaic.plan.ready import explain_selection, summarize_waiting
 
     choice = explain_choice(read_mission(path), milestone)
-    selection = choice.selection
-    lines = [clean(line) for line in explain_selection(selection)]
-    if selection.chosen is None:
-        lines.append(f"nothing is ready: {clean(summarize_waiting(selection))}")
-    result = Result(
-        kind="task.selection",
-        data=choice,
-        lines=lines,
-        exit_code=report_problems(choice.problems, as_json=as_json)
-        or (ExitCode.OK if selection.chosen else ExitCode.NOTHING_TO_DO),
-        next_commands=["mission next"],
+    lines = [clean(line) for line in explain_selection(choice.selection)]
+    code = report_problems(choice.problems, as_json=as_json)
+    if choice.selection.chosen is None:
+        lines.append(f"nothing is ready: {clean(summarize_waiting(choice.selection))}")
+        code = code or ExitCode.NOTHING_TO_DO
+    return answer(
+        "task.selection",
+        choice,
+        lines,
+        exit_code=code,
+        then=["mission next"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def launch_next(*, headless: bool = False, detach: bool = False, as_json: bool = False) -> int:
@@ -102,65 +102,54 @@ def launch(path: Path, request: HandOffRequest, place: str | None, *, as_json: b
         )
     finally:
         terminal.wipe()
-    result = _ended(done) if isinstance(done, EndedSession) else _started(done)
-    return emit(result, as_json=as_json)
+    if isinstance(done, EndedSession):
+        return _ended(done, as_json=as_json)
+    return _started(done, as_json=as_json)
 
 
-def run_loop(path: Path, request: HandOffRequest, limits: Limits, *, as_json: bool) -> int:
-    """Run a loop and print what it did."""
-    from mosaic.app import loop
-    from mosaic.cli.consent import require_settled
-    from mosaic.cli.live import LoopTerminal
-
-    require_settled(path, as_json=as_json)
-    terminal = LoopTerminal(quiet=as_json)
-    try:
-        done = loop.run_loop(path, request, limits, terminal)
-    finally:
-        terminal.wipe()
-    return emit(_loop_ended(done, "loop"), as_json=as_json)
-
-
-def run_pool(
+def run_many(
     path: Path,
     request: HandOffRequest,
     limits: Limits,
-    *,
-    size: int,
+    jobs: int | None,
     executor: str,
+    *,
     keeps_full: bool,
     detach: bool,
     as_json: bool,
 ) -> int:
-    """Run a pool and print what it did."""
-    from mosaic.app import loop
+    """Run a loop, or a pool of so many jobs, and print what it did."""
+    from mosaic.app.loop import PoolStart, run_loop, run_pool
     from mosaic.cli.consent import require_settled
-    from mosaic.cli.live import PoolTerminal
+    from mosaic.cli.live import Terminal
     from mosaic.machine.process import is_ignored
 
     require_settled(path, as_json=as_json)
-    terminal = PoolTerminal(quiet=as_json)
-
+    terminal = Terminal(quiet=as_json, goes_on=True)
+    done: LoopReport | PoolStart
     before = signal.getsignal(signal.SIGINT)
-    if not (detach or is_ignored(signal.SIGINT)):
+    if jobs and not (detach or is_ignored(signal.SIGINT)):
         signal.signal(signal.SIGINT, terminal.interrupt)
     try:
-        done = loop.run_pool(
-            path,
-            request,
-            limits,
-            terminal,
-            size=size,
-            executor=executor,
-            keeps_full=keeps_full,
-            stays=not detach,
-        )
+        if jobs is None:
+            done = run_loop(path, request, limits, terminal)
+        else:
+            done = run_pool(
+                path,
+                request,
+                limits,
+                terminal,
+                size=jobs,
+                executor=executor,
+                keeps_full=keeps_full,
+                stays=not detach,
+            )
     finally:
         signal.signal(signal.SIGINT, before)
         terminal.wipe()
-    if isinstance(done, loop.PoolStart):
-        return emit(_pool_started(done), as_json=as_json)
-    return emit(_loop_ended(done, "pool"), as_json=as_json)
+    if isinstance(done, PoolStart):
+        return _pool_started(done, as_json=as_json)
+    return _loop_ended(done, "pool" if jobs else "loop", as_json=as_json)
 
 
 def exit_code_of(reason: str | None, *, completed: bool) -> ExitCode:
@@ -172,40 +161,38 @@ def exit_code_of(reason: str | None, *, completed: bool) -> ExitCode:
     return ExitCode.OK if completed else ExitCode.FAILED
 
 
-def _started(done: StartedSession) -> Result:
-    session = done.session
-    lines = [
-        f"{paint(done.task.task.id, 'bold')} → {session.runtime} {done.where}, "
-        f"session {session.id}, pid {session.pid}",
-        *_place_lines(done),
-    ]
+def _started(done: StartedSession, *, as_json: bool) -> int:
+    session, task_id = done.session, done.task.task.id
+    about = f"{session.runtime} {done.where}, session {session.id}, pid {session.pid}"
+    lines = [f"{paint(task_id, 'bold')} → {about}", *_place_lines(done)]
     if done.problem is not None:
         lines.append(f"  not listed in mission.json until it ends: {clean(done.problem.message)}")
-    return Result(
-        kind="session.started",
-        data=done,
-        lines=lines,
-        next_commands=[shlex.join(done.attach), "mission status", f"mission stop {session.id}"],
+    return answer(
+        "session.started",
+        done,
+        lines,
+        then=[shlex.join(done.attach), "mission status", f"mission stop {session.id}"],
         show_next=True,
+        as_json=as_json,
     )
 
 
 def _place_lines(done: StartedSession | EndedSession) -> list[str]:
-    """Say where it works, where that is not here."""
+    """Return where it works, where that is not here."""
     if done.worktree is None:
         return []
     branch = f", branch {clean(done.branch)}" if done.branch else ""
     return [paint(f"  worktree {clean(done.worktree)}{branch}", "dim")]
 
 
-def _ended(done: EndedSession) -> Result:
+def _ended(done: EndedSession, *, as_json: bool) -> int:
+    from mosaic.cli.live import end_words
     from mosaic.cli.sessions_view import asked_lines, length_words, usage_words
 
-    session, problem = done.session, done.problem
+    session, task_id, problem = done.session, done.task.task.id, done.problem
     facts = [length_words(session), usage_words(session.usage), f"ended {done.outcome}"]
-    words = "ended" if done.task_status == "gone" else f"is {paint_status(done.task_status)}"
     lines = [
-        f"{paint(done.task.task.id, 'bold')} {words}: {clean(done.summary)}",
+        f"{paint(task_id, 'bold')} {end_words(done)}: {clean(done.summary)}",
         paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run_dir.name}", "dim"),
         *_place_lines(done),
     ]
@@ -219,78 +206,65 @@ def _ended(done: EndedSession) -> Result:
     code = exit_code_of(done.outcome, completed=done.completed)
     if problem is not None and code in (ExitCode.OK, ExitCode.FAILED):
         code = problem.exit_code
-    return Result(
-        kind="session.ended",
-        data=done,
-        lines=lines,
+    commands = {
+        "review": ["review", "done", "merge"] if done.worktree else ["review", "done"],
+        "blocked": ["show", "reopen"],
+        "in-progress": ["resume", "show"],
+    }.get(done.task_status, [])
+    further = [] if done.task_status == "in-progress" else ["mission next"]
+    return answer(
+        "session.ended",
+        done,
+        lines,
         exit_code=code,
-        next_commands=_what_next(done),
+        then=[*(f"mission {command} {task_id}" for command in commands), *further],
         show_next=True,
+        as_json=as_json,
     )
 
 
-def _what_next(done: EndedSession) -> list[str]:
-    task_id = done.task.task.id
-    if done.task_status == "review":
-        merge = [f"mission merge {task_id}"] if done.worktree else []
-        return [f"mission review {task_id}", f"mission done {task_id}", *merge, "mission next"]
-    if done.task_status == "blocked":
-        return [f"mission show {task_id}", f"mission reopen {task_id}", "mission next"]
-    if done.task_status == "in-progress":
-        return [f"mission resume {task_id}", f"mission show {task_id}"]
-    return ["mission next"]
-
-
-def _loop_ended(done: LoopReport, what: str) -> Result:
+def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
     from mosaic.cli.sessions_view import usage_words
     from mosaic.plan.durations import format_duration
 
-    facts = [
-        f"{len(done.sessions)} sessions",
-        format_duration(done.elapsed_seconds),
-        usage_words(done.usage),
-    ]
+    spent = [format_duration(done.elapsed_seconds), usage_words(done.usage)]
+    facts = [f"{len(done.sessions)} sessions", *filter(None, spent)]
     lines = [f"{paint(f'{what} ended', 'bold')}: {clean(done.why)}"]
     lines += [
         f"  {task_id}  {paint_status(before)} → {paint_status(after)}"
         for task_id, (before, after) in sorted(done.moved.items())
     ]
     lines += [f"  {name}  could not be started" for name in done.not_started]
-    lines.append(paint(f"  {', '.join(filter(None, facts))}", "dim"))
-    lines += [
-        f"waits for you, {label}: {', '.join(waiting)}"
-        for label, waiting in (("review", done.in_review), ("blocked", done.blocked))
-        if waiting
-    ]
-    if done.was_interrupted:
-        code = ExitCode.INTERRUPTED
-    elif done.needs_person or done.gave_up or done.not_started:
+    lines.append(paint(f"  {', '.join(facts)}", "dim"))
+    for label, waiting in (("review", done.in_review), ("blocked", done.blocked)):
+        if waiting:
+            lines.append(f"waits for you, {label}: {', '.join(waiting)}")
+    code = ExitCode.OK if done.sessions else ExitCode.NOTHING_TO_DO
+    if done.needs_person or done.gave_up or done.not_started:
         code = ExitCode.FAILED
-    else:
-        code = ExitCode.OK if done.sessions else ExitCode.NOTHING_TO_DO
     reviews = [f"mission review {task_id}" for task_id in done.in_review[:1]]
-    return Result(
-        kind=f"{what}.ended",
-        data=done,
-        lines=lines,
-        exit_code=code,
-        next_commands=reviews or ["mission status"],
+    return answer(
+        f"{what}.ended",
+        done,
+        lines,
+        exit_code=ExitCode.INTERRUPTED if done.was_interrupted else code,
+        then=reviews or ["mission status"],
         show_next=True,
+        as_json=as_json,
     )
 
 
-def _pool_started(done: PoolStart) -> Result:
-    report = done.report
-    failed = [
-        f"{name} could not be started: {clean(why)}" for name, why in report.not_started.items()
-    ]
-    lines = [f"{len(done.sessions)} sessions work in the background", *failed]
-    code = ExitCode.OK if done.sessions else ExitCode.NOTHING_TO_DO
-    return Result(
-        kind="pool.started",
-        data=done,
-        lines=lines if done.sessions or failed else [clean(report.why)],
-        exit_code=ExitCode.FAILED if report.not_started else code,
-        next_commands=["mission sessions --live", "mission status"],
+def _pool_started(done: PoolStart, *, as_json: bool) -> int:
+    not_started, count = done.report.not_started, len(done.sessions)
+    lines = [f"{count} sessions work in the background"] if count or not_started else []
+    lines += [f"{name} could not be started: {clean(why)}" for name, why in not_started.items()]
+    code = ExitCode.OK if count else ExitCode.NOTHING_TO_DO
+    return answer(
+        "pool.started",
+        done,
+        lines or [clean(done.report.why)],
+        exit_code=ExitCode.FAILED if not_started else code,
+        then=["mission sessions --live", "mission status"],
         show_next=True,
+        as_json=as_json,
     )

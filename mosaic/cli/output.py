@@ -14,10 +14,10 @@ import os
 import re
 import select
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
-from mosaic.records import dataclass, field
 from mosaic.text.harmless import escaped_signs, harmless_line, harmless_text, is_harmless_line
 from mosaic.text.lines import display_width
 
@@ -32,52 +32,15 @@ READER_GONE = (errno.EPIPE, errno.EIO)
 """What a write says when the pipe's reader, or the terminal, has gone."""
 NARROWEST = 12
 """A narrower last column is not cut: too little would be left of it."""
-COLORS = {
-    "bold": "1",
-    "dim": "2",
-    "red": "31",
-    "green": "32",
-    "yellow": "33",
-    "blue": "34",
-    "magenta": "35",
-    "cyan": "36",
-}
+COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 OUR_COLORS = r"(\x1b\[(?:[0-2]|3[1-6])m)"
 STATUS_COLORS = {
-    "todo": "",
     "in-progress": "yellow",
     "review": "cyan",
     "blocked": "red",
     "done": "green",
     "cancelled": "dim",
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
-    """What a command has to say."""
-
-    kind: str
-    data: Any = field(default_factory=dict)
-    """A record, or a mapping of what JSON can hold."""
-    lines: Sequence[str] = ()
-    """The same for people."""
-    exit_code: ExitCode = ExitCode.OK
-    next_commands: Sequence[str] = ()
-    """What a user is likely to do next."""
-    show_next: bool = False
-    """Whether people are shown that too."""
-
-
-def emit(result: Result, *, as_json: bool) -> int:
-    """Print a result, as far as anybody reads it, and return its exit code."""
-    try:
-        put(result, as_json=as_json)
-    except OSError as error:
-        if error.errno not in READER_GONE:
-            raise
-        mute(sys.stdout)
-    return int(result.exit_code)
 
 
 def answer(
@@ -90,6 +53,7 @@ def answer(
     exit_code: ExitCode = ExitCode.OK,
     then: Sequence[str] = (),
     show_next: bool = False,
+    goes_on: bool = False,
 ) -> int:
     """Print what a command found or did, as far as anybody reads it, and return its exit code.
 
@@ -102,42 +66,27 @@ def answer(
         exit_code: any other code.
         then: commands that a user is likely to run next.
         show_next: whether people are shown the first of them too.
+        goes_on: whether more follows; then a reader that has gone is an OSError.
     """
-    result = Result(
-        kind=kind,
-        data=data,
-        lines=lines,
-        exit_code=exit_code if ok else ExitCode.FAILED,
-        next_commands=then,
-        show_next=show_next,
-    )
-    return emit(result, as_json=as_json)
-
-
-def put(result: Result, *, as_json: bool) -> None:
-    """Print a result.
-
-    Raises:
-        OSError: it cannot be written, such as where its reader has gone.
-    """
-    if as_json:
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "kind": result.kind,
-            **plain(result.data),
-            "next_commands": list(result.next_commands),
-        }
-        sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
-        return
-    if result.lines:
-        write("\n".join(result.lines))
-    if result.show_next and result.next_commands:
-        write(paint(f"next: {result.next_commands[0]}", "dim"))
+    try:
+        if as_json:
+            head = {"schema_version": SCHEMA_VERSION, "kind": kind}
+            document = {**head, **plain(data), "next_commands": list(then)}
+            sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
+        elif lines:
+            write("\n".join(lines))
+        if show_next and then and not as_json:
+            write(paint(f"next: {then[0]}", "dim"))
+    except OSError as error:
+        if goes_on or error.errno not in READER_GONE:
+            raise
+        mute(sys.stdout)
+    return int(exit_code if ok else ExitCode.FAILED)
 
 
 def write(text: str) -> None:
     """Print text to stdout, whatever the locale can show."""
-    sys.stdout.write(_encodable(_shown(text), sys.stdout))
+    sys.stdout.write(_encodable(_shown(text, err=False), sys.stdout))
 
 
 def warn(text: str) -> None:
@@ -151,7 +100,7 @@ def _encodable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "replace").decode(encoding) + "\n"
 
 
-def _shown(text: str, *, err: bool = False) -> str:
+def _shown(text: str, *, err: bool) -> str:
     """Return text without anything that a terminal would obey or hide but our own colours.
 
     What comes from files is cleaned where its line is made, and there put on one line. This is
@@ -254,17 +203,22 @@ def paint(text: str, color: str, *, err: bool = False) -> str:
 
 def paint_status(status: str, width: int = 0) -> str:
     """Return a status word in its colour, padded."""
-    return paint(status, STATUS_COLORS.get(status, "")) + " " * max(0, width - len(status))
+    return paint(status, STATUS_COLORS.get(status, "")) + " " * (width - len(status))
 
 
 def align(rows: Iterable[Sequence[str]], *, headers: Sequence[str] = ()) -> list[str]:
     """Return rows as aligned columns; the last one is cut to the terminal's width."""
-    columns = [_cleaned(cells) for cells in zip(*rows, strict=True)]
+    columns = [
+        cells if is_harmless_line("".join(cells)) else tuple(map(clean, cells))
+        for cells in zip(*rows, strict=True)
+    ]
     if not columns:
         return []
     if headers:
         columns = [(head, *cells) for head, cells in zip(headers, columns, strict=True)]
-    limit = _terminal_width()
+    limit = 0
+    with suppress(OSError):
+        limit = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
     padded: list[Sequence[str]] = []
     for cells in columns[:-1]:
         measure = len if "".join(cells).isascii() else display_width
@@ -274,30 +228,11 @@ def align(rows: Iterable[Sequence[str]], *, headers: Sequence[str] = ()) -> list
     last = columns[-1]
     padded.append([_cut(cell, limit) for cell in last] if limit > 0 else last)
     if has_color():
-        padded = [[*map(_status_cell, cells)] for cells in padded]
+        padded = [[paint_status(cell.rstrip(" "), len(cell)) for cell in cells] for cells in padded]
     lines = [line.rstrip() for line in map("  ".join, zip(*padded, strict=True))]
     if headers:
         lines[0] = paint(lines[0], "dim")
     return lines
-
-
-def _cleaned(cells: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a column's cells without anything that a terminal would obey."""
-    return cells if is_harmless_line("".join(cells)) else tuple(map(clean, cells))
-
-
-def _status_cell(cell: str) -> str:
-    word = cell.rstrip()
-    return paint_status(word, len(cell)) if word in STATUS_COLORS else cell
-
-
-def _terminal_width() -> int:
-    if not sys.stdout.isatty():
-        return 0
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except OSError:
-        return 0
 
 
 def _cut(text: str, width: int) -> str:

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
-from mosaic.cli.output import Result, align, clean, emit, paint
-from mosaic.cli.review_view import review_lines
+from mosaic.cli.output import align, answer, clean, clean_block, has_color, paint, paint_status
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
-    from mosaic.app.review import ReviewPage
-    from mosaic.app.task_work import Decision
-    from mosaic.review.verdict import Review
+    from collections.abc import Sequence
+
+    from mosaic.app.task_work import Decision, ReviewPage
+    from mosaic.review.matching import JudgedClaim
+    from mosaic.review.verdict import GateOnRecord, Review
     from mosaic.store.tasks import Snapshot
+
+MARKS = {
+    "confirmed": ("ok", "green"),
+    "contradicted": ("NO", "red"),
+    "unseen": ("??", "yellow"),
+}
+MOST_LISTED = 30
+WIDTH = 100
 
 
 def review_command(
     task_id: MaybeTaskId = None,
-    approve: Annotated[bool, typer.Option("--approve", help="Accept it: set it done.")] = False,
-    reject: Annotated[
-        bool, typer.Option("--reject", help="Send it back to todo; say why.")
-    ] = False,
-    why: Annotated[
-        str | None, typer.Option("--why", help="Why; appended to the task's notes.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Approve against the evidence.")] = False,
-    commit: Annotated[
-        bool, typer.Option("--commit", help="Commit the decision and the work it accepts.")
-    ] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show the changes themselves.")] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write one page to share.")
-    ] = None,
+    approve: bool = Option(False, "--approve", help="Accept it: set it done."),
+    reject: bool = Option(False, "--reject", help="Send it back to todo; say why."),
+    why: str | None = Option(None, "--why", help="Why; appended to the task's notes."),
+    force: bool = Option(False, "--force", help="Approve against the evidence."),
+    commit: bool = Option(False, "--commit", help="Commit the decision and the work it accepts."),
+    diff: bool = Option(False, "--diff", help="Show the changes themselves."),
+    html: Path | None = Option(None, "--html", metavar="FILE", help="Write one page to share."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
@@ -52,8 +54,7 @@ def review_command(
         if approve or reject or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
-    from mosaic.app.review import show_review
-    from mosaic.app.task_work import decide_review, refuse_agent
+    from mosaic.app.task_work import decide_review, refuse_agent, show_review
 
     if approve or reject:
         refuse_agent(snapshot)  # before the evidence is looked at
@@ -69,44 +70,23 @@ def review_command(
 
 
 def _list(snapshot: Snapshot, *, as_json: bool) -> int:
-    from mosaic.app.review import list_reviews
+    from mosaic.app.task_work import list_reviews
 
     found = list_reviews(snapshot)
-    tasks = [each.task for each in found.tasks]
-    result = Result(
-        kind="review.list",
-        data=found,
-        lines=align([(task.id, task.title) for task in tasks])
+    tasks = [each.task for each in found]
+    return answer(
+        "review.list",
+        {"tasks": found},
+        align([(task.id, task.title) for task in tasks])
         or [paint("nothing waits for review", "dim")],
-        next_commands=[f"mission review {t.id}" for t in tasks[:1]] or ["mission next"],
+        then=[f"mission review {t.id}" for t in tasks[:1]] or ["mission next"],
         show_next=bool(tasks),
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
-
-
-def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
-    lines = review_lines(page.review)
-    if page.diff is not None:
-        lines += ["", paint("diff", "bold"), *map(_diff_line, page.diff.splitlines())]
-    if html is not None:
-        lines.append(f"written to {clean(html)}")
-    command = f"mission review {page.review.task.id}"
-    result = Result(
-        kind="review",
-        data=page,
-        lines=lines,
-        next_commands=[f"{command} --approve", f"{command} --reject"],
-    )
-    return emit(result, as_json=as_json)
-
-
-def _diff_line(line: str) -> str:
-    color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-    return paint(clean(line) if line.strip() else "", color)
 
 
 def _write_page(place: Path, review: Review) -> None:
-    from mosaic.app.review import write_review_page
+    from mosaic.app.task_work import write_review_page
 
     evidence = review.evidence
     facts = [f"status {review.task.status.value}", f"changes: {review.stat or 'not known'}"]
@@ -121,7 +101,99 @@ def _show_decision(decided: Decision, *, as_json: bool) -> int:
     lines += [f"  against the evidence: {clean(each)}" for each in decided.overruled]
     if decided.commit:
         lines.append(f"  commit {decided.commit[:10]}")
-    result = Result(
-        kind="review.decided", data=decided, lines=lines, next_commands=["mission next"]
+    again = ["mission next"]
+    return answer("review.decided", decided, lines, then=again, as_json=as_json)
+
+
+def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
+    lines = _lines(page.review)
+    if page.diff is not None:
+        lines += ["", paint("diff", "bold"), *map(_diff_line, page.diff.splitlines())]
+    if html is not None:
+        lines.append(f"written to {clean(html)}")
+    command = f"mission review {page.review.task.id}"
+    return answer(
+        "review",
+        page,
+        lines,
+        then=[f"{command} --approve", f"{command} --reject"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
+
+
+def _diff_line(line: str) -> str:
+    color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+    return paint(clean(line) if line.strip() else "", color)
+
+
+def _lines(review: Review) -> list[str]:
+    task, judged, evidence = review.task, review.judged, review.evidence
+    lines = [f"{paint(task.id, 'bold')}  {clean(task.title)}  {paint_status(task.status.value)}"]
+    for session in evidence.sessions[-1:]:
+        ended = session.ended_reason.value if session.ended_reason else "live"
+        spent = usage_words(evidence.usage)
+        facts = filter(None, (session.runtime, length_words(session), f"ended {ended}", spent))
+        lines.append(paint(f"  {clean(session.id)}: {clean(', '.join(facts))}", "dim"))
+    since = f"  since {clean(evidence.since)}" if evidence.changed is not None else ""
+    head = paint("files claimed", "bold") + (paint(since, "dim") if since else "")
+    lines += ["", head, *_claims(judged.files)]
+    unclaimed = [f"{change.kind.value}  {change.path}" for change in judged.unclaimed_files]
+    lines += _listed("changed without being claimed", unclaimed)
+    lines += ["", paint("commands claimed", "bold"), *_claims(judged.commands)]
+    commands = judged.unclaimed_commands
+    ran = [f"{'failed' if each.failed else 'ran'}  {each.command}" for each in commands]
+    lines += _listed("ran without being claimed", ran)
+    lines += _listed("outside of the write scope", review.out_of_scope, "red")
+    lines += _listed("worth a look", review.warnings)
+    if review.gates:
+        lines += ["", paint("gates", "bold")]
+        lines += [line for gate in review.gates for line in _gate_lines(gate)]
+    lines += ["", f"{paint('changes', 'bold')}  {clean(review.stat) or 'not known'}"]
+    for name in ("result", "risks", "next_handoff"):
+        lines += ["", *_section(review, name)]
+    lines += _listed("what cannot be known", evidence.caveats)
+    if not review.objections:
+        return [*lines, "", paint("no objections", "green")]
+    return [*lines, "", paint("objections", "red"), *(f"  {clean(e)}" for e in review.objections)]
+
+
+def _claims(claims: Sequence[JudgedClaim[Any]]) -> list[str]:
+    """Return claims as they were written, a file by its path and what is said of it."""
+    rows, colors = [], []
+    for each in claims[:MOST_LISTED]:
+        mark, color = MARKS[each.standing.value]
+        path, kind = getattr(each.claim, "path", each.claim.text), getattr(each.claim, "kind", None)
+        rows.append((mark, f"{path} ({kind.value})" if kind else path, each.why))
+        colors.append(color)
+    lines = zip(colors, align(rows), strict=True)
+    shown = [f"  {paint(line[:2], color)}{line[2:]}" for color, line in lines]
+    return [*shown, *_rest(claims)] or [paint("  none", "dim")]
+
+
+def _listed(title: str, items: Sequence[str], color: str = "yellow") -> list[str]:
+    shown = [f"  {clean(item)}" for item in items[:MOST_LISTED]]
+    return ["", paint(title, color), *shown, *_rest(items)] if items else []
+
+
+def _rest(items: Sequence[object]) -> list[str]:
+    return [f"  and {len(items) - MOST_LISTED} more"] if len(items) > MOST_LISTED else []
+
+
+def _gate_lines(gate: GateOnRecord) -> list[str]:
+    words = paint(gate.words, "green" if gate.is_green else "red")
+    head = f"  {clean(gate.name)}  {words}  {paint(gate.run_id, 'dim')}"
+    return [head, *(f"    {line}" for line in clean_block(gate.tail)[-10:])]
+
+
+def _section(review: Review, name: str) -> list[str]:
+    from mosaic.review.terminal import render_terminal
+
+    text = review.sections.get(name, "").strip()
+    if not text:
+        return [f"{paint(name, 'bold')}  {paint('missing', 'yellow')}"]
+    try:
+        width = os.get_terminal_size().columns
+    except OSError:
+        width = WIDTH
+    rendered = render_terminal(text, width=max(40, min(width, WIDTH) - 2), color=has_color())
+    return [paint(name, "bold"), *(f"  {line}" for line in rendered)]

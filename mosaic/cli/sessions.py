@@ -1,35 +1,31 @@
 """`mission sessions`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import Result, align, emit, paint
+from mosaic.cli.output import align, answer, paint
 from mosaic.cli.sessions_view import live_row, session_row
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission
 
 
 def sessions_command(
-    live: Annotated[bool, typer.Option("--live", help="Only those that are live.")] = False,
+    live: bool = Option(False, "--live", help="Only those that are live."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """List all sessions: runtime, task, start, length, how they ended, cost."""
-    from mosaic.app.sessions import list_sessions
+    from mosaic.app.status import list_sessions
 
     found = list_sessions(locate_mission(mission), live=live)
     columns = ("for", "used", "now") if live else ("started", "length", "ended", "used")
     headers = ("session", "runtime", "task", *columns)
     rows = map(live_row if live else session_row, found.sessions)
-    result = Result(
-        kind="session.list",
-        data=found,
-        lines=align(rows, headers=headers) or [paint("no sessions", "dim")],
+    return answer(
+        "session.list",
+        found,
+        align(rows, headers=headers) or [paint("no sessions", "dim")],
         exit_code=report_problems(found.problems, as_json=as_json),
-        next_commands=["mission status"],
+        then=["mission status"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)

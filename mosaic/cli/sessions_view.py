@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mosaic.app.hand_off import EndedSession
-    from mosaic.app.sessions import SessionView
+    from mosaic.app.status import SessionView
     from mosaic.model import Session, Usage
     from mosaic.runs.result import StepResult
     from mosaic.sessions.output import Progress
@@ -40,20 +40,20 @@ def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
 def session_row(view: SessionView) -> tuple[str, ...]:
     """Return one row of the list of all sessions: like the others, and whether it is live."""
     *row, ended, used = session_rows([view.session])[0]
-    if view.life is not None:
-        way_out = f"; {view.life.way_out}" if view.life.life == "unknown" else ""
-        ended = f"{'unknown' if way_out else 'live'}: {view.life.because}{way_out}"
+    if found := view.found:
+        way_out = f"; {found.way_out}" if found.judgement.life == "unknown" else ""
+        ended = f"{'unknown' if way_out else 'live'}: {found.judgement.because}{way_out}"
     return (*row, ended or "open", used)
 
 
 def live_row(view: SessionView) -> tuple[str, ...]:
     """Return one row of a live session: what it does, for how long, for how much."""
-    session, live, progress = view
+    session, found, progress = view
     elapsed, used, last = progress_words(progress) if progress else ("", "", "")
-    if live and live.life == "unknown":
-        last = f"unknown: {live.because}"
-    elif live and (live.stopped or not live.on_record):
-        last = live.because
+    if found and found.judgement.life == "unknown":
+        last = f"unknown: {found.judgement.because}"
+    elif found and (found.judgement.is_stopped or not found.is_on_record):
+        last = found.judgement.because
     return (session.id, session.runtime, session.last_task_id or "", elapsed, used, last)
 
 

@@ -1,10 +1,6 @@
 """`mission show`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath, TaskId
 from mosaic.cli.tasks_view import print_section, print_task
@@ -12,7 +8,7 @@ from mosaic.cli.tasks_view import print_section, print_task
 
 def show_command(
     task_id: TaskId,
-    section: Annotated[str | None, typer.Option("--section", help="Only this section.")] = None,
+    section: str | None = Option(None, "--section", help="Only this section."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:

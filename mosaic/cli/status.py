@@ -1,17 +1,13 @@
 """`mission status`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.status_view import print_status
 
 
 def status_command(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every 2 s.")] = False,
+    watch: bool = Option(False, "--watch", "-w", help="Look again every 2 s."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:

@@ -7,51 +7,50 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.app.status import show_status
-from mosaic.cli.output import Result, align, bar, clean, emit, has_reader, paint, put, write
+from mosaic.cli.output import align, answer, bar, clean, has_reader, paint
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_problems
+from mosaic.machine.clock import utc_now
+from mosaic.plan.durations import format_duration
 from mosaic.store.reading import locate_mission
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mosaic.app.sessions import LiveSession
     from mosaic.app.status import StatusPage
     from mosaic.model import Session
     from mosaic.plan.progress import MilestoneProgress
+    from mosaic.sessions.liveness import FoundLock
 
 WATCH_SECONDS = 2.0
 MOST_LISTED = 10
 LABEL_WIDTH = 10
+CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | None = None) -> int:
     """Print where the mission stands, once or again and again."""
     path = locate_mission(mission)
-    if not watch:
-        return emit(_result(path, as_json=as_json), as_json=as_json)
-    while has_reader(sys.stdout):
-        result = _result(path, as_json=as_json)
-        if sys.stdout.isatty() and not as_json:
-            write("\x1b[H\x1b[2J" + "\n".join(result.lines))
-        else:
-            put(result, as_json=as_json)
+    while not watch or has_reader(sys.stdout):
+        page = show_status(path)
+        if watch and sys.stdout.isatty() and not as_json:
+            print(CLEAR_SCREEN, end="", flush=True)
+        code = answer(
+            "mission.status",
+            page,
+            [] if as_json else list(_lines(page)),
+            exit_code=report_problems(page.problems, as_json=as_json),
+            then=["mission next"] if page.next_task else ["mission next --explain"],
+            goes_on=watch,
+            as_json=as_json,
+        )
+        if not watch:
+            return code
         sys.stdout.flush()
         time.sleep(WATCH_SECONDS)
     return 0
-
-
-def _result(path: Path, *, as_json: bool) -> Result:
-    page = show_status(path)
-    return Result(
-        kind="mission.status",
-        data=page,
-        lines=[] if as_json else list(_lines(page)),
-        exit_code=report_problems(page.problems, as_json=as_json),
-        next_commands=["mission next"] if page.next_task else ["mission next --explain"],
-    )
 
 
 def _lines(page: StatusPage) -> Iterator[str]:
@@ -68,10 +67,9 @@ def _lines(page: StatusPage) -> Iterator[str]:
     for live in page.live_sessions:
         yield from _live_lines(live)
     for other in page.sessions_elsewhere:
-        yield (
-            f"{_label('elsewhere')}{clean(other.task_id)}  {clean(other.session_id)} works in "
-            f"`{clean(other.project)}`, which this project was copied from"
-        )
+        what = f"{clean(other.task_id)}  {clean(other.session_id)} works in"
+        where = f"`{clean(other.project)}`, which this project was copied from"
+        yield f"{_label('elsewhere')}{what} {where}"
     for panel in page.panels:
         yield f"{_label('panel')}{clean(panel.panel_id)}  {panel.status}"
     yield from _listed("waiting", [(task.id, task.title) for task in page.waiting])
@@ -104,17 +102,13 @@ def _recovered_line(session: Session) -> str:
     )
 
 
-def _live_lines(live: LiveSession) -> Iterable[str]:
-    from mosaic.machine.clock import utc_now
-    from mosaic.plan.durations import format_duration
-
-    is_unknown = live.life == "unknown"
+def _live_lines(live: FoundLock) -> Iterator[str]:
+    lock, judgement = live.lock, live.judgement
+    is_unknown = judgement.life == "unknown"
     label = _label("unknown", "yellow") if is_unknown else _label("live", "green")
-    length = format_duration(max(0.0, (utc_now() - live.started_at).total_seconds()))
-    yield (
-        f"{label}{clean(live.task_id)}  {clean(live.session_id)} {clean(live.runtime)}, "
-        f"pid {live.pid}, {length}: {clean(live.because)}"
-    )
+    length = format_duration(max(0.0, (utc_now() - lock.started_at).total_seconds()))
+    who = f"{clean(lock.task_id)}  {clean(lock.session_id)} {clean(lock.runtime)}"
+    yield f"{label}{who}, pid {lock.process.pid}, {length}: {clean(judgement.because)}"
     if is_unknown:
         yield f"{_label('')}{clean(live.way_out)}"
 

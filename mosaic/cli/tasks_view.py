@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mosaic.cli.output import (
-    Result,
-    align,
-    clean,
-    clean_block,
-    emit,
-    error_lines,
-    paint,
-    plain,
-    warn,
-)
+from mosaic.cli.output import align, answer, clean, clean_block, error_lines, paint, plain, warn
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -28,27 +18,13 @@ if TYPE_CHECKING:
 
 
 def print_list(
-    *,
-    statuses: Sequence[str] = (),
-    milestone: str | None = None,
-    ready: bool = False,
-    sort: str = "plan",
-    every: bool = False,
-    as_json: bool = False,
-    mission: Path | None = None,
+    *, as_json: bool = False, mission: Path | None = None, every: bool = False, **wanted: Any
 ) -> int:
-    """Print the tasks."""
+    """Print the tasks that are wanted: see `list_tasks`."""
     from mosaic.app.tasks import list_tasks
 
-    found = list_tasks(
-        read_mission(locate_mission(mission)),
-        statuses=statuses,
-        milestone=milestone,
-        ready=ready,
-        sort=sort,
-        every=every,
-        is_judged=as_json,
-    )
+    snapshot = read_mission(locate_mission(mission))
+    found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
     rows = [
         (task.id, task.status.value, task.milestone or "", task.priority or "", task.title)
         for task, _ in found.tasks
@@ -56,16 +32,16 @@ def print_list(
     lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
     if not rows:
         lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
-    if found.hidden and not (statuses or ready or milestone):
+    if found.hidden and not any(wanted.get(name) for name in ("statuses", "ready", "milestone")):
         lines.append(paint(f"{found.hidden} done or cancelled; --all shows them", "dim"))
-    result = Result(
-        kind="task.list",
-        data=found,
-        lines=lines,
+    return answer(
+        "task.list",
+        found,
+        lines,
         exit_code=report_problems(found.problems, as_json=as_json),
-        next_commands=["mission next"] if found.is_any_ready else ['mission add "A task"'],
+        then=["mission next"] if found.is_any_ready else ['mission add "A task"'],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def print_section(
@@ -74,9 +50,9 @@ def print_section(
     """Print one section of a task's file."""
     from mosaic.app.tasks import show_section
 
-    found = show_section(read_mission(locate_mission(mission)), task_id, section)
-    result = Result(kind="task.section", data=found, lines=clean_block(found.content))
-    return emit(result, as_json=as_json)
+    task, text = show_section(read_mission(locate_mission(mission)), task_id, section)
+    data = {"id": task.id, "section": section, "content": text}
+    return answer("task.section", data, clean_block(text), as_json=as_json)
 
 
 def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = None) -> int:
@@ -84,13 +60,13 @@ def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = No
     from mosaic.app.tasks import show_task
 
     page = show_task(read_mission(locate_mission(mission)), task_id)
-    result = Result(
-        kind="task",
-        data=page,
-        lines=[] if as_json else _task_lines(page),
-        next_commands=[f"mission next --task {page.task.task.id}"],
+    return answer(
+        "task",
+        page,
+        [] if as_json else _task_lines(page),
+        then=[f"mission next --task {page.task.task.id}"],
+        as_json=as_json,
     )
-    return emit(result, as_json=as_json)
 
 
 def _task_lines(page: TaskPage) -> list[str]:
@@ -98,14 +74,12 @@ def _task_lines(page: TaskPage) -> list[str]:
 
     lines = [*_field_lines(page), *([""] if page.body.strip() else [])]
     lines += clean_block(page.body.strip("\r\n"))
-    if page.sessions:
-        lines += ["", paint("sessions", "bold")]
-        lines += [f"  {line}" for line in align(session_rows(page.sessions))]
-    if page.runs:
-        lines += ["", paint("runs", "bold")]
-        lines += [f"  {line}" for line in align(map(_run_row, page.runs))]
-        if page.runs_total > len(page.runs):
-            lines.append(f"  and {page.runs_total - len(page.runs)} before")
+    tables = {"sessions": session_rows(page.sessions), "runs": [*map(_run_row, page.runs)]}
+    for head, rows in tables.items():
+        if rows:
+            lines += ["", paint(head, "bold"), *(f"  {line}" for line in align(rows))]
+    if page.runs_total > len(page.runs):
+        lines.append(f"  and {page.runs_total - len(page.runs)} before")
     return lines
 
 
@@ -143,13 +117,10 @@ def _run_row(run: RunView) -> tuple[str, ...]:
 
 def report_problems(problems: Sequence[Problem], *, as_json: bool) -> ExitCode:
     """Print on stderr what could not be read, and return the exit code that it makes."""
-    if not problems:
-        return ExitCode.OK
-    if not as_json:
-        for problem in problems:
-            for line in error_lines(problem.error):
-                warn(line)
-    return ExitCode.BROKEN
+    for problem in () if as_json else problems:
+        for line in error_lines(problem.error):
+            warn(line)
+    return ExitCode.BROKEN if problems else ExitCode.OK
 
 
 def report_notices(notices: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from mosaic.panels.record import Panel, create_panel
 from mosaic.ports import AnswerSchema, Launch
 from mosaic.records import replace
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.prepare import Given, RunPlan, prepare_run
+from mosaic.sessions.prepare import RunPlan, prepare_run
 from mosaic.store.consent import require_consent
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, provision
 
@@ -251,7 +251,7 @@ def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
     runtime = get_runtime(worker.runtime, document.mission.runtimes)
     runs = panel.state().workers[worker.name].runs
 
-    def give(run: Run) -> Given:
+    def make_plan(run: Run) -> RunPlan:
         brief = brief_worker(document, turn, run)
         schema = AnswerSchema(text=answer_schema(), file=run.dir / SCHEMA_NAME)
         launch = Launch(
@@ -269,26 +269,23 @@ def _prepare(document: MissionDocument, panel: Panel, turn: Turn) -> Prepared:
             answer_schema=schema,
             read_only=not plan.is_writable,
         )
-        return Given(
+        return RunPlan(
+            step=worker.name,
+            kind=worker.runtime,
+            mode=mode,
+            cwd=cwd,
+            mission_file=plan.mission_file,
+            attempt=1 + len(runs),
             invocation=runtime.invocation(launch),
             runtime=runtime,
             prompt=brief.prompt,
             origin=brief.origin,
             files={TASK_NAME: brief.task, SCHEMA_NAME: schema.text},
+            timeout_seconds=plan.timeout_seconds,
+            panel_id=panel.id,
         )
 
-    asked = RunPlan(
-        owner=panel.id,
-        step=worker.name,
-        kind=worker.runtime,
-        mode=mode,
-        cwd=cwd,
-        mission_file=plan.mission_file,
-        attempt=1 + len(runs),
-        timeout_seconds=plan.timeout_seconds,
-        panel_id=panel.id,
-    )
-    prepared = prepare_run(document.layout, asked, give)
+    prepared = prepare_run(document.layout, panel.id, make_plan)
     run_id = prepared.run.id
     # On record before the start, so that the run is found should this process be killed.
     panel.set_worker(

@@ -19,8 +19,8 @@ from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.merge import merge_workspace
+from mosaic.workspaces.provision import remove_workspace
 from mosaic.workspaces.record import find_workspace
-from mosaic.workspaces.removal import remove_workspace
 
 if TYPE_CHECKING:
     from mosaic.runs.record import Run

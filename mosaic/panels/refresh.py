@@ -30,7 +30,7 @@ from mosaic.panels.record import Panel
 from mosaic.records import dataclass, replace
 from mosaic.sessions.recovery import is_copied_run, is_dead, recover_steps
 from mosaic.store.mission_file import load_mission
-from mosaic.workspaces.commit import commit_rest, set_own_files_back
+from mosaic.workspaces.merge import commit_rest, set_own_files_back
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import workspace_at
 

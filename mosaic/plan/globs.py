@@ -7,13 +7,10 @@ places that may be reached, and each `*` takes the first place that fits.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from mosaic.records import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ANY_DEPTH = "**"
 LONGEST_GLOB = 1024

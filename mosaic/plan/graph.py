@@ -6,14 +6,13 @@ Nothing here is recursive: a chain of ten thousand tasks is a plan too.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
 from mosaic.text.harmless import harmless_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from mosaic.model import Task
 
 MARKS = {

@@ -5,6 +5,7 @@ Nothing is remembered beside the record, so a loop that was killed goes on where
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from mosaic.plan.durations import parse_duration
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from mosaic.model import JsonValue, Session
 
 LONGEST_WAIT_SECONDS = 300.0
@@ -66,12 +65,11 @@ class Move(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What a loop does with a task that an earlier session did not finish."""
+    """What a loop does with a task, and after which wait, before jitter."""
 
     move: Move
     why: str = ""
     wait_seconds: float = 0.0
-    """Before jitter."""
 
 
 def decide_move(last: LastEnd, attempts: int, limits: Limits) -> Decision:
@@ -103,7 +101,7 @@ def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: floa
     if limits.max_sessions is not None and len(sessions) >= limits.max_sessions:
         return f"{len(sessions)} sessions"
     usage = total_usage(sessions)
-    cost = usage.cost_usd if usage and usage.cost_usd is not None else 0.0
+    cost = (usage.cost_usd if usage else None) or 0.0
     if limits.max_cost_usd is not None and cost >= limits.max_cost_usd:
         return f"${cost:.2f} spent"
     if limits.max_seconds is not None and elapsed_seconds >= limits.max_seconds:

@@ -6,6 +6,7 @@ A hand-off is judged by the rules that stood when its task was claimed.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_record
@@ -13,8 +14,6 @@ from mosaic.model import GatePolicy, ReviewSettings
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from mosaic.model import FreeJson, JsonValue, Mission, RuntimeSpec, Text
 
 LONGEST_VALUE = 120

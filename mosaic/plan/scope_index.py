@@ -8,14 +8,12 @@ a bound: when it is used up, every scope counts as one that may meet every other
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mosaic.plan.globs import ANY_DEPTH, parse_glob
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 MOST_STEPS = 1_000_000
 """Branches that are made or looked at: about a second of work."""

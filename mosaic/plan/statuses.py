@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from mosaic.errors import UsageError
 from mosaic.model import Status
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ALIASES: dict[Status, tuple[str, ...]] = {
     Status.TODO: ("todo", "not started", "pending", "open", "backlog", "ready", "planned"),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from mosaic.prompts.bounded import bounded, cut_text, exact_line, one_line, plain_text
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mosaic.model import JsonValue, Task
     from mosaic.text.fields import FieldValue
     from mosaic.text.sections import Criterion

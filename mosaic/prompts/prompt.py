@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from itertools import dropwhile
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from mosaic.prompts.bounded import one_line, plain_text
 from mosaic.prompts.context import prompt_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from jinja2 import BytecodeCache
 
     from mosaic.prompts.context import PromptContext, TemplateValue
@@ -38,13 +37,6 @@ def render_prompt(
 
     It never begins with `-`, `/`, `@` or a blank, which a command line would read as an
     option, a command or a file; and it holds no control characters but newlines and tabs.
-
-    Args:
-        template: the template's source.
-        context: everything that it may use.
-        name: the template's path, for errors.
-        partials: the sources of templates that it may include, by name.
-        compiled: where Jinja keeps templates in compiled form, if it does.
     """
     values = prompt_values(context)
     text = render_template(template, values, name=name, partials=partials, compiled=compiled)
@@ -71,7 +63,11 @@ def render_template(
     partials: Mapping[str, str] | None = None,
     compiled: BytecodeCache | None = None,
 ) -> str:
-    """Return what a template writes, as it is: for new files (or raise TemplateError)."""
+    """Return what a template writes, as it is: for new files (or raise TemplateError).
+
+    `template` is its source and `name` its path, for errors; `partials` are the sources of
+    those that it may include, by name; `compiled` is where Jinja keeps their compiled form.
+    """
     sources = {**(partials or {}), name: template}
     for path, source in sources.items():
         if len(source) > LONGEST_TEMPLATE:

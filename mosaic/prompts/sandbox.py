@@ -8,6 +8,7 @@ and how much is compiled has a bound too. This imports Jinja: import it where it
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,8 +22,6 @@ from jinja2.visitor import NodeTransformer
 from mosaic.prompts.bounded import fence, quote_data, yaml_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
     from jinja2 import BytecodeCache
     from jinja2.lexer import Token
     from jinja2.runtime import Context
@@ -172,7 +171,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.filters |= {
             _COUNTED: pass_context(lambda _, items, weight: budget.counted(items, abs(weight))),
             _MEASURED: pass_context(lambda _, value: self._written(value)),
-            _JOINED: pass_context(lambda _, parts: self._concat(parts)),
+            _JOINED: pass_context(lambda _, parts: self._join(parts)),
             _WEIGHED: pass_context(lambda _, nothing, weight: self._weighed(nothing, weight)),
         }
 
@@ -185,9 +184,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             or isinstance(obj, LoopContext)
         )
 
-    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+    def wrap_str_format(self, _value: Any) -> Callable[..., str] | None:
         """Leave `str.format` a method like the others: it is not among the allowed ones."""
-        del value
         return None
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -200,54 +198,36 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         """Charge arithmetic by what it makes, before it is made."""
         self._budget.charge([left, right])
         texts = isinstance(left, str | list | tuple), isinstance(right, str | list | tuple)
-        if operator == "%" and texts[0]:
-            raise OverBudgetError
+        bits = 0
         if operator == "*" and any(texts):
             long, times = (left, right) if texts[0] else (right, left)
             self._budget.spend(len(long) * max(0, times))
-        elif operator == "*" and isinstance(left, int) and isinstance(right, int):
-            self._check_bits(left.bit_length() + right.bit_length())
-        elif operator == "**" and isinstance(left, int) and isinstance(right, int):
-            self._check_bits(left.bit_length() * abs(right))
+        elif isinstance(left, int) and isinstance(right, int):
+            if operator == "*":
+                bits = left.bit_length() + right.bit_length()
+            elif operator == "**":
+                bits = left.bit_length() * abs(right)
+        if bits > _MOST_BITS or (operator == "%" and texts[0]):
+            raise OverBudgetError
         return super().call_binop(context, operator, left, right)
 
-    def _tokenize(
-        self,
-        source: str,
-        name: str | None,
-        filename: str | None = None,
-        state: str | None = None,
-    ) -> TokenStream:
-        stream = super()._tokenize(source, name, filename, state)
-        return TokenStream(self._counted(stream), name, filename)
+    def _tokenize(self, *args: Any, **kwargs: Any) -> TokenStream:
+        stream = super()._tokenize(*args, **kwargs)
+        return TokenStream(self._counted(stream), stream.name, stream.filename)
 
     def _counted(self, stream: TokenStream) -> Iterator[Token]:
         for token in stream:
             self._parts += 1
             if self._parts > MOST_PARTS:
-                raise TemplateSyntaxError(
-                    f"it has more than {MOST_PARTS} tags, names and signs, "
-                    "counted with what it includes",
-                    token.lineno,
-                    stream.name,
-                    stream.filename,
-                )
+                message = f"it has more than {MOST_PARTS} tags, names and signs, "
+                message += "counted with what it includes"
+                raise TemplateSyntaxError(message, token.lineno, stream.name, stream.filename)
             yield token
 
-    def _generate(
-        self,
-        source: nodes.Template,
-        name: str | None,
-        filename: str | None,
-        defer_init: bool = False,
-    ) -> str:
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
         charged = _Charges().visit(source)
         charged.set_environment(source.environment)
-        return super()._generate(charged, name, filename, defer_init)
-
-    def _check_bits(self, bits: int) -> None:
-        if bits > _MOST_BITS:
-            raise OverBudgetError
+        return super()._generate(charged, *args, **kwargs)
 
     def _written(self, value: object) -> object:
         self._budget.charge(value)
@@ -273,9 +253,6 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if numbers:
             self._budget.spend(abs((numbers[-1] - numbers[0]) // numbers.step) + 1)
         return numbers
-
-    def _concat(self, parts: Iterable[object]) -> str:
-        return "".join(str(self._written(part)) for part in parts)
 
     def _join(self, items: Iterable[object], separator: str = "") -> str:
         parts = [str(self._written(item)) for item in items]

@@ -14,7 +14,7 @@ import json
 import operator
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
@@ -181,6 +181,12 @@ def read_events(run: Run) -> EventRead:
     parsed = [parse_event(line) for line in lines]
     events = tuple(event for event in parsed if event is not None)
     return EventRead(events, torn=torn or len(events) < len(parsed))
+
+
+def noted_lists(run: Run, kind: EventType, key: str) -> list[list[Any]]:
+    """Return the lists that a run's events of one type have under a key."""
+    values = [event.data.get(key) for event in read_events(run).events if event.type == kind]
+    return [value for value in values if isinstance(value, list)]
 
 
 def event_line(owner: str, seq: int, values: Mapping[str, JsonValue]) -> bytes:

@@ -32,13 +32,13 @@ from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.model import EndReason, Mode, ProcessIdentity, RunStatus, Usage
 from mosaic.records import dataclass, field, replace
-from mosaic.runs.result import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from mosaic.model import FreeJson, JsonValue, ObjectId, Text
+    from mosaic.runs.result import StepResult
 
 LAYOUT_VERSION = 1
 TAIL_BYTES = 8192
@@ -173,12 +173,16 @@ class Run:
 
     def result(self) -> StepResult | None:
         """Read result.json; None when the run has not got one."""
+        from mosaic.runs.result import StepResult  # start-up: most looks need no result
+
         path = self.dir / "result.json"
         data = find_bytes(path)
         return None if data is None else load_record(StepResult, data, path)
 
     def find_result(self) -> StepResult:
         """Return result.json; where none can be read, one without an outcome."""
+        from mosaic.runs.result import StepResult
+
         try:
             return self.result() or StepResult()
         except MissionError:

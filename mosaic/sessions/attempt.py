@@ -55,8 +55,7 @@ def plan_attempt(
     snapshot: Snapshot, task: Task, runtime: Runtime, request: HandOffRequest
 ) -> Attempt:
     """Return what is known of earlier sessions, with what is asked to be gone on from."""
-    from mosaic.runs.checkpoint import last_checkpoint  # start-up: `mission set` needs neither
-    from mosaic.runs.report import find_asked
+    from mosaic.runs.report import find_asked  # start-up: `mission set` needs neither
 
     sessions = _ended_sessions(snapshot, task.id)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
@@ -64,7 +63,9 @@ def plan_attempt(
     if request.from_checkpoint is not None:
         found = find_checkpoint(snapshot, task.id, request.from_checkpoint)
         attempt = replace(attempt, checkpoint=found, is_set_back=True)
-    else:
+    elif any(any(run.checkpoints.glob("*.json")) for run in runs):
+        from mosaic.runs.checkpoint import last_checkpoint  # start-up: most tasks have none
+
         attempt = replace(attempt, checkpoint=last_checkpoint(runs))
     if not sessions:
         return attempt
@@ -114,7 +115,7 @@ def sessions_since(snapshot: Snapshot, task_id: str) -> list[Session]:
 def forgive_attempts(snapshot: Snapshot, task_id: str) -> None:
     """Count a task's attempts from now on: a person has looked at it.
 
-    Called with the mission lock held.
+    The caller has the mission lock.
     """
     sessions = snapshot.document.mission.sessions.of_task(task_id)
     if not sessions:

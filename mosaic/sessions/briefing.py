@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from mosaic.codec import dump_json, format_moment
-from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
+from mosaic.codec import dump_json, dump_record
 from mosaic.git.git import current_branch
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
@@ -16,41 +14,25 @@ from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
+from mosaic.prompts import context as facts
 from mosaic.prompts.capsule import build_capsule
-from mosaic.prompts.context import (
-    AttemptFacts,
-    CheckpointFacts,
-    DependencyReport,
-    FileFacts,
-    NameFacts,
-    ProjectFacts,
-    PromptContext,
-    SessionFacts,
-    StateFacts,
-    TaskFacts,
-    WorktreeFacts,
-    dependency_report,
-)
 from mosaic.records import dataclass
-from mosaic.runs.record import Run
-from mosaic.sessions.attempt import REASON_WORDS, plan_attempt
-from mosaic.sessions.choice import choose_runtime, choose_task
+from mosaic.sessions.attempt import REASON_WORDS
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from mosaic.model import JsonValue, Milestone, Session, Task
-    from mosaic.ports import Runtime
+    from mosaic.model import JsonValue, Session, Task
     from mosaic.runs.checkpoint import FoundCheckpoint
+    from mosaic.runs.record import Run
     from mosaic.sessions.attempt import Attempt
-    from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.store.templates import Template
     from mosaic.workspaces.record import Workspace
+
+CHECKPOINT_KEYS = ("seq", "created_at", "summary", "note", "run_id", "tree", "commit", "stat")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,19 +41,15 @@ class Occasion:
 
     runtime: str
     mode: Mode
-    now: datetime
     attempt: Attempt
     session_id: str | None = None
     """None when nothing is launched."""
-    run_id: str | None = None
-    prompt_file: str | None = None
-    run_dir: str | None = None
+    run: Run | None = None
     workspace: Workspace | None = None
     """The worktree that the agent works in; None: the mission's own work tree."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Briefing:
+class Briefing(NamedTuple):
     """A rendered hand-off."""
 
     prompt: str
@@ -79,6 +57,7 @@ class Briefing:
     """next-task.json, whole."""
     template: Template
     template_path: str
+    """As it is shown."""
 
     def origin(self) -> dict[str, JsonValue]:
         """Return template and digests, for the run record."""
@@ -97,8 +76,7 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
 
     layout = snapshot.layout
-    text = _task_text(snapshot, task)
-    context = _context(snapshot, task, text, occasion)
+    context = _context(snapshot, task, occasion)
     name = "resume.md.j2" if occasion.attempt.last_session else "continuation.md.j2"
     template = load_template(name, layout)
     shown = layout.shown(template.path)
@@ -113,43 +91,11 @@ def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
         context,
         snapshot.document.mission,
         task,
-        generated_at=occasion.now,
+        generated_at=utc_now(),
         checkpoint=_checkpoint_values(occasion.attempt.checkpoint),
-        prompt_file=occasion.prompt_file,
+        prompt_file=str(occasion.run.prompt_file) if occasion.run else None,
     )
-    return Briefing(
-        prompt=prompt,
-        capsule=dump_json(capsule).decode(),
-        template=template,
-        template_path=shown,
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Preview:
-    """A hand-off that stopped before the claim."""
-
-    task: Task
-    runtime: Runtime
-    attempt: Attempt
-    briefing: Briefing
-    unsaved: MissionError | None = None
-    """Why the capsule was not written: a command that only looks does without a state folder."""
-
-
-def preview_hand_off(snapshot: Snapshot, request: HandOffRequest) -> Preview:
-    """Do everything up to the claim: the capsule is written, and nothing else is changed."""
-    task = choose_task(snapshot, request)
-    runtime = choose_runtime(snapshot, task, request, is_preview=True)
-    attempt = plan_attempt(snapshot, task, runtime, request)
-    occasion = Occasion(runtime=runtime.name, mode=request.mode, now=utc_now(), attempt=attempt)
-    briefing = brief_agent(snapshot, task, occasion)
-    unsaved: MissionError | None = None
-    try:
-        save_capsule(snapshot.layout, briefing.capsule)
-    except (StateNotOursError, MissionOwnerError) as error:
-        unsaved = error
-    return Preview(task=task, runtime=runtime, attempt=attempt, briefing=briefing, unsaved=unsaved)
+    return Briefing(prompt, dump_json(capsule).decode(), template, shown)
 
 
 def save_capsule(layout: Layout, capsule: str) -> None:
@@ -158,30 +104,37 @@ def save_capsule(layout: Layout, capsule: str) -> None:
     write_private(layout.capsule_file, capsule.encode(), root=layout.state_dir)
 
 
-def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> PromptContext:
-    mission = snapshot.document.mission
-    layout = snapshot.layout
+def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.PromptContext:
+    mission, run, workspace = snapshot.document.mission, occasion.run, occasion.workspace
     progress = measure_progress(snapshot.tasks)
-    milestone = _milestone(snapshot, task)
+    milestones = mission.milestones
+    milestone = next((each for each in milestones if each.id == task.milestone), None)
+    milestone = milestone or current_milestone(milestones)
     attempt = occasion.attempt
     last = mission.sessions.last()
-    return PromptContext(
-        project=ProjectFacts(
-            name=mission.name, description=mission.description, path=str(_project(layout, occasion))
+    project = workspace.project if workspace else snapshot.layout.project
+    worktree = None
+    if workspace is not None:
+        worktree = facts.WorktreeFacts(
+            path=str(project), branch=workspace.branch, base=workspace.base_commit
+        )
+    return facts.PromptContext(
+        project=facts.ProjectFacts(
+            name=mission.name, description=mission.description, path=str(project)
         ),
-        mission=NameFacts(id=mission.id, name=mission.name),
-        state=StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
-        files=_files(layout, task, occasion),
-        worktree=_worktree(occasion.workspace),
-        task=_task_facts(task, text),
+        mission=facts.NameFacts(id=mission.id, name=mission.name),
+        state=facts.StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
+        files=_files(snapshot.layout, task, occasion),
+        worktree=worktree,
+        task=_task_facts(task, _task_text(snapshot, task)),
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
         quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
-        milestone=NameFacts(id=milestone.id, name=milestone.name) if milestone else None,
-        branch=current_branch(_project(layout, occasion)),
+        milestone=facts.NameFacts(id=milestone.id, name=milestone.name) if milestone else None,
+        branch=current_branch(project),
         previous_session=_previous_session(last) if last is not None else None,
         dependencies=_dependencies(snapshot, task),
-        attempt=AttemptFacts(
+        attempt=facts.AttemptFacts(
             number=attempt.number,
             conversation_continued=attempt.conversation is not None,
             why_last_ended=attempt.why_last_ended or None,
@@ -191,16 +144,9 @@ def _context(snapshot: Snapshot, task: Task, text: str, occasion: Occasion) -> P
             failed_gates=attempt.asked.failed_gates,
         ),
         session_id=occasion.session_id,
-        run_id=occasion.run_id,
+        run_id=run.id if run else None,
         command=own_command(),
     )
-
-
-def _milestone(snapshot: Snapshot, task: Task) -> Milestone | None:
-    """Return the task's own milestone, else the current one."""
-    milestones = snapshot.document.mission.milestones
-    own = next((each for each in milestones if each.id == task.milestone), None)
-    return own or current_milestone(milestones)
 
 
 def own_command() -> str | None:
@@ -213,85 +159,65 @@ def own_command() -> str | None:
     return which("mission")
 
 
-def _project(layout: Layout, occasion: Occasion) -> Path:
-    return occasion.workspace.project if occasion.workspace else layout.project
-
-
-def _files(layout: Layout, task: Task, occasion: Occasion) -> FileFacts:
+def _files(layout: Layout, task: Task, occasion: Occasion) -> facts.FileFacts:
     """Return where the mission's files are; from a worktree, whose copies do not count, whole."""
-    away = occasion.workspace is not None
-
-    def shown(path: Path) -> str:
-        return str(path) if away else layout.shown(path)
-
-    return FileFacts(
+    shown = str if occasion.workspace is not None else layout.shown
+    run = occasion.run
+    return facts.FileFacts(
         manifest=shown(layout.manifest_file),
         scratchpad=shown(layout.scratchpad_file),
         tasks=shown(layout.tasks_file),
         task=shown(layout.project / task.file) if task.file else None,
         # A later hand-off, or a mere look at the next one, writes next-task.json anew.
-        capsule=_own_capsule(occasion) or shown(layout.capsule_file),
-        run_dir=occasion.run_dir,
+        capsule=str(run.capsule_file) if run else shown(layout.capsule_file),
+        run_dir=str(run.dir) if run else None,
     )
 
 
-def _own_capsule(occasion: Occasion) -> str | None:
-    return str(Run(dir=Path(occasion.run_dir)).capsule_file) if occasion.run_dir else None
-
-
-def _worktree(workspace: Workspace | None) -> WorktreeFacts | None:
-    if workspace is None:
-        return None
-    return WorktreeFacts(
-        path=str(workspace.project), branch=workspace.branch, base=workspace.base_commit
-    )
-
-
-def _task_facts(task: Task, text: str) -> TaskFacts:
+def _task_facts(task: Task, text: str) -> facts.TaskFacts:
     from mosaic.text.frontmatter import find_block  # start-up: yaml, mistune
-    from mosaic.text.sections import acceptance_criteria, handoff_texts, missing_sections
+    from mosaic.text.sections import (
+        HANDOFF_SECTIONS,
+        acceptance_criteria,
+        find_sections,
+        handoff_texts,
+        missing_sections,
+    )
 
     block = find_block(text)
     body = text[block.body_start :] if block else text
     notes = handoff_texts(body)["notes"] if text else ""
-    return TaskFacts(
+    # The handoff sections are for the agent to fill.
+    handoff = [s.line for s in find_sections(body) if s.name in HANDOFF_SECTIONS]
+    before_it = body.splitlines()[: handoff[0] - 1 if handoff else None]
+    return facts.TaskFacts(
         id=task.id,
         fields=field_values(task),
         extra=task.extra,
-        body=_before_handoff(body),
+        body="\n".join(before_it).strip(),
         missing_sections=missing_sections(text) if text else (),
         acceptance_criteria=acceptance_criteria(text),
         notes="\n".join(filter(None, (task.notes, notes))),
     )
 
 
-def _before_handoff(body: str) -> str:
-    """Return a task's body up to its handoff sections, which are for the agent to fill."""
-    from mosaic.text.sections import HANDOFF_SECTIONS, find_sections
-
-    lines = [s.line for s in find_sections(body) if s.name in HANDOFF_SECTIONS]
-    kept = body.splitlines()[: lines[0] - 1] if lines else body.splitlines()
-    return "\n".join(kept).strip()
-
-
-def _dependencies(snapshot: Snapshot, task: Task) -> tuple[DependencyReport, ...]:
+def _dependencies(snapshot: Snapshot, task: Task) -> tuple[facts.DependencyReport, ...]:
     from mosaic.text.sections import handoff_texts
 
     reports = []
     for name in task.depends_on:
         other = snapshot.find_task(name)
-        if other is None:
-            reports.append(DependencyReport(id=name))
-        else:
-            sections = handoff_texts(_task_text(snapshot, other))
-            reports.append(dependency_report(other, sections))
+        known = handoff_texts(_task_text(snapshot, other)) if other else {}
+        reports.append(
+            facts.dependency_report(other, known) if other else facts.DependencyReport(id=name)
+        )
     return tuple(reports)
 
 
-def _previous_session(session: Session) -> SessionFacts:
+def _previous_session(session: Session) -> facts.SessionFacts:
     length = session.duration_seconds
     reason = session.ended_reason
-    return SessionFacts(
+    return facts.SessionFacts(
         id=session.id,
         runtime=session.runtime,
         length=format_duration(length) if length is not None else "",
@@ -305,12 +231,12 @@ def _task_text(snapshot: Snapshot, task: Task) -> str:
     return snapshot.task_text(task).replace("\r\n", "\n")
 
 
-def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:
+def _checkpoint_facts(attempt: Attempt) -> facts.CheckpointFacts | None:
     found = attempt.checkpoint
     if found is None:
         return None
     checkpoint = found.checkpoint
-    return CheckpointFacts(
+    return facts.CheckpointFacts(
         seq=checkpoint.seq,
         summary="; ".join(filter(None, (checkpoint.summary, checkpoint.note))),
         patch=str(found.patch) if found.patch else None,
@@ -320,18 +246,9 @@ def _checkpoint_facts(attempt: Attempt) -> CheckpointFacts | None:
 
 
 def _checkpoint_values(found: FoundCheckpoint | None) -> dict[str, JsonValue] | None:
-    """Return a checkpoint as the capsule tells it."""
+    """Return a checkpoint as the capsule has it."""
     if found is None:
         return None
-    checkpoint = found.checkpoint
-    return {
-        "seq": checkpoint.seq,
-        "created_at": format_moment(checkpoint.created_at),
-        "summary": checkpoint.summary,
-        "note": checkpoint.note,
-        "run_id": checkpoint.run_id,
-        "tree": checkpoint.tree,
-        "commit": checkpoint.commit,
-        "stat": checkpoint.stat,
-        "patch": str(found.patch) if found.patch else None,
-    }
+    values = dump_record(found.checkpoint)
+    patch = str(found.patch) if found.patch else None
+    return {**{key: values[key] for key in CHECKPOINT_KEYS}, "patch": patch}

@@ -181,7 +181,7 @@ class RunCarrier:
         summary = f"{end.ending.message}; {words}"
         outcome = decide_step_outcome(ended=end.ended, words=summary, report=AgentReport())
         session = ended_session(None, self.meta, end, end.ended)
-        return Settled(session=session, outcome=outcome, task_status=None, problem=problem)
+        return Settled(session, outcome, None, problem)
 
     def _save(self, trigger: Trigger) -> Checkpoint | None:
         self._restore_record()

@@ -8,16 +8,16 @@ a person made them cannot be known.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import MissionError
-from mosaic.git.diff import compare_trees
+from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
 from mosaic.git.snapshot import PRIVATE
 from mosaic.plan.globs import outside_scope
-from mosaic.records import dataclass
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.events import EventLog, EventType, read_events
+from mosaic.runs.events import EventLog, EventType, noted_lists, read_events
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.store.written import GONE, as_written, digest_of
@@ -35,11 +35,8 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
     from mosaic.store.written import Written
 
-SHOWN_PATHS = 5
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreePair:
+class TreePair(NamedTuple):
     """What to compare: both are trees or commits."""
 
     before: str
@@ -53,13 +50,8 @@ def tree_pair(run: Run, top: Path) -> TreePair | None:
     begin, end = _begin_tree(run), _last_tree(run)
     if begin is None or end is None or not (has_object(top, begin) and has_object(top, end)):
         return None
-    merged = (
-        str(path)
-        for event in read_events(run).events
-        if event.type == EventType.MERGED_BESIDE and isinstance(event.data.get("paths"), list)
-        for path in event.data["paths"]  # type: ignore[union-attr]
-    )
-    return TreePair(before=begin, after=end, merged=frozenset(merged))
+    noted = noted_lists(run, EventType.MERGED_BESIDE, "paths")
+    return TreePair(begin, end, frozenset(str(path) for paths in noted for path in paths))
 
 
 def trees_of(run: Run) -> list[str]:
@@ -104,18 +96,12 @@ def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
     except MissionError:
         return None
     paths = [path for c in changes for path in (c.path, c.old_path) if path]
-    paths += [path for run in agents for path in _private_paths(run)]
+    for run in agents:  # private files that changed are in no tree
+        meta, found = run.find_meta(), read_checkpoints([run]).found
+        begun = meta.created_at.timestamp() * 1e9 if meta else 0.0
+        private = [e for e in found[-1].checkpoint.left_out if e.reason == PRIVATE] if found else []
+        paths += [each.path for each in private if meta and each.mtime_ns >= begun]
     return list(dict.fromkeys(paths))
-
-
-def _private_paths(run: Run) -> list[str]:
-    """Return the private files that changed in a run; they are in no tree."""
-    meta, found = run.find_meta(), read_checkpoints([run]).found
-    if meta is None or not found:
-        return []
-    begun = meta.created_at.timestamp() * 1e9
-    left_out = found[-1].checkpoint.left_out
-    return [each.path for each in left_out if each.reason == PRIVATE and each.mtime_ns >= begun]
 
 
 def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
@@ -124,8 +110,8 @@ def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
     Planning, reviews and ends of sessions change them beside an agent's work, so git alone
     cannot tell who did.
     """
-    own = [*own_prefixes(layout, top), state_prefix(layout.state_dir, top)]
-    names = tuple(name for name in own if name)
+    own = (*own_prefixes(layout, top), state_prefix(layout.state_dir, top))
+    names = tuple(filter(None, own))
     folders = tuple(f"{name}/" for name in names)
     return lambda path: path in names or path.startswith(folders)
 
@@ -139,12 +125,6 @@ def scope_violations(
         return []
     is_own = own_files(layout, top)
     return outside_scope([path for path in changed if not is_own(path)], scope)
-
-
-def shown_paths(paths: Sequence[str]) -> str:
-    """Return the first of many paths, and how many more there are."""
-    shown = ", ".join(f"`{path}`" for path in paths[:SHOWN_PATHS])
-    return f"{shown} and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else shown
 
 
 def note_merged_beside(run: Run, layout: Layout) -> None:
@@ -161,11 +141,8 @@ def note_merged_beside(run: Run, layout: Layout) -> None:
         return
     if ours:
         paths = sorted(path.relative_to(top).as_posix() for path in ours)
-        EventLog(run).append(
-            EventType.MERGED_BESIDE,
-            f"merged by `mission` while it worked: {shown_paths(paths)}",
-            data={"paths": paths},
-        )
+        words = f"merged by `mission` while it worked: {shown_paths(paths)}"
+        EventLog(run).append(EventType.MERGED_BESIDE, words, data={"paths": paths})
 
 
 def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
@@ -173,16 +150,12 @@ def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
 
     The copy of the plan in a worker's worktree does not count, and is set back.
     """
-    try:
+    edited: list[str] = []
+    with contextlib.suppress(MissionError):
         edited = [] if workspace_at(run.meta().cwd) else _edited(run, snapshot, task)
-    except MissionError:
-        return
     if edited:
-        EventLog(run).append(
-            EventType.PLAN_EDITED,
-            f"edited by hand while it worked: {', '.join(f'`{path}`' for path in edited)}",
-            data={"paths": edited},
-        )
+        words = f"edited by hand while it worked: {', '.join(f'`{path}`' for path in edited)}"
+        EventLog(run).append(EventType.PLAN_EDITED, words, data={"paths": edited})
 
 
 def edits_on_record(runs: Iterable[Run]) -> tuple[str, ...]:
@@ -199,16 +172,14 @@ def _edited(run: Run, snapshot: Snapshot, task: Task) -> list[str]:
     layout = snapshot.layout
     top = find_work_tree(layout.project)
     begin, end = _begin_tree(run), _last_tree(run)
-    table = state_prefix(layout.tasks_file, top) if top else None
-    folder = state_prefix(layout.tasks_dir, top) if top else None
-    if top is None or begin is None or end is None or table is None or folder is None:
+    if top is None or begin is None or end is None:
+        return []
+    table, folder = state_prefix(layout.tasks_file, top), state_prefix(layout.tasks_dir, top)
+    if table is None or folder is None:
         return []
     own = state_prefix(layout.project / task.file, top) if task.file else None
-    changed = [
-        change.path
-        for change in compare_trees(top, begin, end, find_renames=False)
-        if change.path == table or (change.path.startswith(f"{folder}/") and change.path != own)
-    ]
+    paths = [change.path for change in compare_trees(top, begin, end, find_renames=False)]
+    changed = [p for p in paths if p == table or (p.startswith(f"{folder}/") and p != own)]
     ours = as_written(layout, [top / path for path in changed])
     before = (begin, run.meta().base_commit)
     return [p for p in changed if _is_by_hand(top, p, ours.get(top / p), before, end)]

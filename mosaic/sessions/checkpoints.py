@@ -9,52 +9,26 @@ from mosaic.errors import FailedError, HeldError, UsageError
 from mosaic.git.git import find_work_tree, has_object, run_git
 from mosaic.git.restore import apply_patch, find_changes, rebuild_tree
 from mosaic.git.snapshot import is_within, take_tree
-from mosaic.machine.clock import utc_now
 from mosaic.machine.lock import hold_folder
-from mosaic.records import dataclass, replace
-from mosaic.runs.checkpoint import (
-    FoundCheckpoint,
-    Trigger,
-    checkpoint_event,
-    read_checkpoints,
-)
+from mosaic.records import replace
+from mosaic.runs.checkpoint import FoundCheckpoint, Trigger, checkpoint_event, read_checkpoints
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint
-from mosaic.sessions.restoring import noted, refuse_half_restored
+from mosaic.sessions.restoring import RestoredTree, noted, refuse_half_restored
 from mosaic.sessions.step import noted_step
 from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.workspaces.provision import own_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mosaic.git.snapshot import LeftOut
     from mosaic.runs.checkpoint import Checkpoint, CheckpointRead
     from mosaic.runs.record import Run
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
-
-WORKTREE_SECONDS = 300.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Restored:
-    """A checkpoint that stands in a work tree again."""
-
-    checkpoint: Checkpoint
-    place: Path
-    tree: str
-    """The tree that stands there, taken again afterwards and compared."""
-    kept: tuple[str, ...] = ()
-    """The mission's own files, which were left as they are."""
-    extra: tuple[str, ...] = ()
-    """Files there that git ignored before and does not now."""
-
-    @property
-    def left_out(self) -> tuple[LeftOut, ...]:
-        """What the checkpoint lists but does not hold."""
-        return self.checkpoint.left_out
 
 
 def checkpoint_task(
@@ -62,24 +36,23 @@ def checkpoint_task(
 ) -> FoundCheckpoint:
     """Take a checkpoint now: into the live run of the task, else into a record of its own.
 
-    Args:
-        task_id: the task; None for that of the live or the last session.
-        note: what a person says of it.
-        base: a branch or commit to compare with.
+    Without a task it is of that of the live or the last session; `base` is a branch or commit to
+    compare with.
     """
-    task = snapshot.get(task_id or _task_at_work(snapshot)).task
-    run = _live_run(snapshot, task.id)
-    settings = snapshot.document.mission.runs
+    live = live_or_unknown(snapshot)
+    task = snapshot.get(task_id or _task_at_work(snapshot, live)).task
     layout = snapshot.layout
-    begun_at = _base_of(runs_of_task(layout.runs_dir, task.id))
+    metas = (run.find_meta() for run in reversed(runs_of_task(layout.runs_dir, task.id)))
+    last = next((meta for meta in metas if meta is not None and meta.session_id is not None), None)
 
     def take(into: Run) -> Checkpoint:
         meta = into.meta()
         source = Source(
             run=into,
-            meta=replace(meta, base_commit=begun_at or meta.base_commit),
+            # What an agent began from says more than where the work tree is now.
+            meta=replace(meta, base_commit=(last and last.base_commit) or meta.base_commit),
             state_dir=layout.state_dir,
-            settings=settings,
+            settings=snapshot.document.mission.runs,
         )
         checkpoint = take_checkpoint(source, Trigger.COMMAND, note=note, base=base)
         assert checkpoint is not None
@@ -87,12 +60,12 @@ def checkpoint_task(
         EventLog(into).append(EventType.CHECKPOINT_CAPTURED, message, level=level, data=data)
         return checkpoint
 
-    if run is not None:
-        checkpoint = take(run)
-    else:
-        with noted_step(snapshot, task.id, name="checkpoint", kind="git") as run:
-            checkpoint = take(run)
-    return FoundCheckpoint(run, checkpoint)
+    run_id = next((each.lock.run_id for each in live if each.lock.task_id == task.id), None)
+    if run_id is not None:
+        run = run_of(layout.runs_dir, task.id, run_id)
+        return FoundCheckpoint(run, take(run))
+    with noted_step(snapshot, task.id, name="checkpoint", kind="git") as run:
+        return FoundCheckpoint(run, take(run))
 
 
 def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:
@@ -103,17 +76,12 @@ def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:
 
 def restore_checkpoint(
     snapshot: Snapshot, found: FoundCheckpoint, *, into: Path | None, keep_own: bool = False
-) -> Restored:
+) -> RestoredTree:
     """Rebuild a checkpoint's tree, and prove that it is that very tree.
 
-    Args:
-        found: the checkpoint.
-        into: a clean work tree, or a folder that is not there yet and becomes a worktree of
-            the repository; None for the work tree of the mission.
-        keep_own: leave the mission's own files as they are, even where they are committed.
-
-    Raises:
-        FailedError: it holds no tree, or nothing that the tree could be rebuilt from is here.
+    It is rebuilt in the mission's work tree or `into` a clean one, or a folder that is not there
+    yet and becomes a worktree of the repository. With `keep_own` the mission's own files are left
+    as they are, even where they are committed.
     """
     layout, checkpoint = snapshot.layout, found.checkpoint
     if checkpoint.tree is None:
@@ -125,9 +93,9 @@ def restore_checkpoint(
     made = into is not None and _make_worktree(home, place, checkpoint)
     try:
         tree = _tree_in(place, found, layout)
-        own = home is not None and place.resolve() == home.resolve()
-        kept = _kept_files(layout, place, always=keep_own) if own else ()
-        if own:
+        kept: tuple[str, ...] = ()
+        if home is not None and place.resolve() == home.resolve():
+            kept = _kept_files(layout, place, always=keep_own)
             _refuse_live(snapshot)
         with hold_folder(place):
             refuse_half_restored(layout, place)
@@ -144,39 +112,24 @@ def restore_checkpoint(
             run_git(["worktree", "remove", "--force", str(place)], home, check=False)
             shutil.rmtree(place, ignore_errors=True)
         raise
-    return Restored(
-        checkpoint=checkpoint,
-        place=place,
+    return RestoredTree(
+        task_id=checkpoint.task_id,
+        seq=checkpoint.seq,
+        place=str(place),
         tree=rebuilt.tree,
+        found=found,
         kept=rebuilt.kept,
         extra=rebuilt.extra,
     )
 
 
-def _base_of(runs: Sequence[Run]) -> str | None:
-    """Return the commit that the last agent on a task began from."""
-    for run in reversed(runs):
-        meta = run.find_meta()
-        if meta is not None and meta.session_id is not None:
-            return meta.base_commit
-    return None
-
-
-def _task_at_work(snapshot: Snapshot) -> str:
-    live = [found.lock.task_id for found in live_or_unknown(snapshot)]
+def _task_at_work(snapshot: Snapshot, live: Sequence[FoundLock]) -> str:
     if len(live) == 1:
-        return live[0]
+        return live[0].lock.task_id
     last = [s.last_task_id for s in snapshot.document.mission.sessions if s.last_task_id]
     if live or not last:
         raise UsageError("no task is named", hint="`mission checkpoint T-001`")
     return last[-1]
-
-
-def _live_run(snapshot: Snapshot, task_id: str) -> Run | None:
-    for found in live_or_unknown(snapshot):
-        if found.lock.task_id == task_id:
-            return run_of(snapshot.layout.runs_dir, task_id, found.lock.run_id)
-    return None
 
 
 def _make_worktree(home: Path | None, place: Path, checkpoint: Checkpoint) -> bool:
@@ -190,11 +143,8 @@ def _make_worktree(home: Path | None, place: Path, checkpoint: Checkpoint) -> bo
         return False
     if home is None:
         raise FailedError("there is no git repository to make a worktree of")
-    at = next(
-        (name for name in (checkpoint.head, checkpoint.base_commit, checkpoint.commit)
-         if name and has_object(home, f"{name}^{{commit}}")),
-        None,
-    )  # fmt: skip
+    commits = filter(None, (checkpoint.head, checkpoint.base_commit, checkpoint.commit))
+    at = next((name for name in commits if has_object(home, f"{name}^{{commit}}")), None)
     if at is None:
         raise FailedError(
             f"the commit that checkpoint {checkpoint.seq} stands on is not in this repository",
@@ -202,7 +152,7 @@ def _make_worktree(home: Path | None, place: Path, checkpoint: Checkpoint) -> bo
             hint="fetch it first",
         )
     command = ["worktree", "add", "--quiet", "--detach", str(place), at]
-    run_git(command, home, timeout_seconds=WORKTREE_SECONDS)
+    run_git(command, home, timeout_seconds=300)
     return True
 
 
@@ -241,16 +191,7 @@ def _kept_files(layout: Layout, top: Path, *, always: bool) -> tuple[str, ...]:
     A checkpoint of an earlier hour holds an earlier table and an earlier list of sessions.
     What is committed can be taken back; what is not would be lost.
     """
-    own = tuple(
-        prefix
-        for path in (
-            layout.mission_file,
-            layout.tasks_file,
-            layout.tasks_dir,
-            layout.scratchpad_file,
-        )
-        if (prefix := state_prefix(path, top)) is not None
-    )
+    own = tuple(own_prefixes(layout, top))
     if always:
         return own
     without = state_prefix(layout.state_dir, top)
@@ -269,8 +210,3 @@ def _refuse_live(snapshot: Snapshot) -> None:
                 detail=found.judgement.because,
                 hint=f"`mission stop {name}` ends it; `--into DIR` rebuilds elsewhere",
             )
-
-
-def checkpoint_age_seconds(checkpoint: Checkpoint) -> float:
-    """Return how long ago a checkpoint was taken."""
-    return max(0.0, (utc_now() - checkpoint.created_at).total_seconds())

@@ -11,7 +11,6 @@ from mosaic.errors import (
     TaskNotReadyError,
     UsageError,
 )
-from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.ready import Reason, Selection, refusal_of, summarize_waiting
 from mosaic.records import dataclass
@@ -58,14 +57,11 @@ def select_from(
 ) -> Selection:
     """Return which tasks are ready in a mission as it stands, live sessions included.
 
-    Args:
-        milestone: the one milestone to choose from.
-        reserved: tasks that are taken though no lock says so yet, with by whom.
-        live: the sessions that live, where the caller has looked already.
+    Tasks may be `reserved` though no lock says so yet, with by whom; `live` are the sessions that
+    live, where the caller has looked already.
     """
-    taken = dict(reserved or {})
     found = live_or_unknown(snapshot) if live is None else live
-    taken |= {each.lock.task_id: each.lock.session_id for each in found}
+    taken = {**(reserved or {}), **{each.lock.task_id: each.lock.session_id for each in found}}
     return Selection(
         snapshot.tasks,
         snapshot.document.mission.milestones,
@@ -76,26 +72,31 @@ def select_from(
 
 
 def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
-    """Return the task to hand off.
-
-    Raises:
-        NothingReadyError: no task is ready.
-    """
-    if snapshot.document.mission.status is MissionStatus.PAUSED:
+    """Return the task to hand off, or raise NothingReadyError."""
+    mission = snapshot.document.mission
+    if mission.status is MissionStatus.PAUSED:
         raise NotReadyError(
             "the mission is paused", hint='set `"status": "active"` in mission.json to go on'
         )
-    _refuse_unknown_milestone(snapshot, request.milestone)
+    if request.milestone is not None:
+        known = {milestone.id for milestone in mission.milestones}
+        known |= {task.milestone for task in snapshot.tasks if task.milestone}
+        if request.milestone not in known:
+            names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
+            message = f"no milestone is called `{request.milestone}`"
+            raise UsageError(message, detail=f"known: {names}")
     selection = select_from(snapshot, milestone=request.milestone)
-    _refuse_broken_table(snapshot)
+    for problem in snapshot.problems:
+        if problem.task_id is None:  # a table that cannot be read may say anything of any task
+            raise problem.error
+    if request.task_id is not None:
+        return _asked_for(snapshot, selection, request.task_id, force=request.force)
     if request.resuming:
-        return _task_to_resume(snapshot, selection, request)
-    if request.task_id is None:
-        if selection.chosen is None:
-            snapshot.raise_problems()
-            raise NothingReadyError(summarize_waiting(selection))
-        return selection.chosen
-    return _asked_for(snapshot, selection, request.task_id, force=request.force)
+        return _task_to_resume(snapshot, selection)
+    if selection.chosen is None:
+        snapshot.raise_problems()
+        raise NothingReadyError(summarize_waiting(selection))
+    return selection.chosen
 
 
 def choose_runtime(
@@ -124,41 +125,23 @@ def choose_runtime(
     return get_runtime(name, mission.runtimes)
 
 
-def _refuse_unknown_milestone(snapshot: Snapshot, milestone: str | None) -> None:
-    if milestone is None:
-        return
-    known = {m.id for m in snapshot.document.mission.milestones}
-    known |= {task.milestone for task in snapshot.tasks if task.milestone}
-    if milestone not in known:
-        names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
-        raise UsageError(f"no milestone is called `{milestone}`", detail=f"known: {names}")
-
-
-def _refuse_broken_table(snapshot: Snapshot) -> None:
-    """A table that cannot be read may say anything of any task."""
-    for problem in snapshot.problems:
-        if problem.task_id is None:
-            raise problem.error
-
-
 def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force: bool) -> Task:
     task = snapshot.get(task_id).task
     verdict = selection.of(task.id)
     if verdict is not None and verdict.reason is Reason.LIVE_SESSION:
         _refuse_second_claim(snapshot, task)
     why = refusal_of(verdict, force=force) if verdict else "is not known"
-    if why is not None:
-        hints = {
-            Status.DONE: f"`mission reopen {task.id}` sets it back to todo",
-            Status.CANCELLED: f"`mission reopen {task.id}` sets it back to todo",
-            Status.REVIEW: f"`mission reopen {task.id}` sends it back",
-            Status.BLOCKED: f"`mission reopen {task.id}` when nothing blocks it any more",
-        }
-        hint = hints.get(
-            task.status, f"`mission next --task {task.id} --force` does it all the same"
-        )
-        raise TaskNotReadyError(task.id, why, hint=hint)
-    return task
+    if why is None:
+        return task
+    again = f"`mission reopen {task.id}`"
+    hints = {
+        Status.DONE: f"{again} sets it back to todo",
+        Status.CANCELLED: f"{again} sets it back to todo",
+        Status.REVIEW: f"{again} sends it back",
+        Status.BLOCKED: f"{again} when nothing blocks it any more",
+    }
+    forced = f"`mission next --task {task.id} --force` does it all the same"
+    raise TaskNotReadyError(task.id, why, hint=hints.get(task.status, forced))
 
 
 def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
@@ -168,22 +151,19 @@ def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
         if found.lock.task_id == task.id and not found.is_starting:
             from mosaic.sessions.claim import refuse_live  # start-up: a preview claims nothing
 
-            raise refuse_live(found, utc_now())
+            raise refuse_live(found)
 
 
-def _task_to_resume(snapshot: Snapshot, selection: Selection, request: HandOffRequest) -> Task:
-    """Return the task of the session to resume: the one named, else the newest unfinished."""
-    if request.task_id is not None:
-        return _asked_for(snapshot, selection, request.task_id, force=request.force)
+def _task_to_resume(snapshot: Snapshot, selection: Selection) -> Task:
+    """Return the task of the newest session whose task is unfinished and ready."""
     ready = {verdict.task.id: verdict.task for verdict in selection.ready}
     for session in reversed(snapshot.document.mission.sessions):
         task = ready.get(session.last_task_id or "")
         if task is not None and session.ended_reason is not EndReason.COMPLETED:
             return task
-    for task in ready.values():
-        if task.status is Status.IN_PROGRESS:
-            return task
+    begun = (task for task in ready.values() if task.status is Status.IN_PROGRESS)
+    if (task := next(begun, None)) is not None:
+        return task
     raise NotReadyError(
-        "there is no session to resume",
-        hint="`mission next` hands off the next ready task",
+        "there is no session to resume", hint="`mission next` hands off the next ready task"
     )

@@ -6,51 +6,99 @@ agent runs: lock with its pid, session listed, mission `active`.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import MissionError, SessionLiveError
+from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import one_line
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
 from mosaic.sessions.liveness import Life
 from mosaic.sessions.record_end import patiently
-from mosaic.sessions.session_lock import remove_lock, write_lock
+from mosaic.sessions.session_lock import write_lock
 from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.session_entries import next_session_id
+from mosaic.workspaces.provision import WorkspaceRequest, default_branch
+from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from mosaic.model import Task
-    from mosaic.ports import Started
+    from mosaic.ports import Runtime, Started
+    from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.liveness import FoundLock
-    from mosaic.sessions.worktrees import Place
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
+    from mosaic.workspaces.record import Workspace
+
+WORKER = "work"
+"""The worker in the name of a branch that is made for a task."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A task taken for a session."""
+class Place(NamedTuple):
+    """Where a session works."""
 
-    lock: SessionLock
+    cwd: Path
     lock_file: Path
+    workspace: Workspace | None = None
+    """None: the mission's own work tree."""
 
 
-def refuse_live(found: FoundLock, now: datetime) -> SessionLiveError:
+class Chosen(NamedTuple):
+    """What is handed off, to whom, and where it is worked on."""
+
+    task: Task
+    runtime: Runtime
+    request: HandOffRequest
+    session_id: str
+    place: Place
+    worktree: WorkspaceRequest | None
+    """What is to become the place; None: the mission's own work tree is it."""
+
+
+def home_place(layout: Layout) -> Place:
+    """Return the mission's own work tree as a place; one session at a time works there."""
+    return Place(layout.project, layout.session_lock)
+
+
+def worktree_place(layout: Layout, session_id: str, workspace: Workspace | None) -> Place:
+    """Return a worktree as a place; before it is made, the place is the mission's own."""
+    cwd = workspace.project if workspace else layout.project
+    return Place(cwd, layout.session_locks_dir / f"{session_id}.lock", workspace)
+
+
+def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> WorkspaceRequest | None:
+    """Return the worktree that a task is worked on in; None: the mission's own work tree.
+
+    A task that has one goes on in it: that is where its work is.
+    """
+    known = find_workspace(layout, task.id)
+    if known is None and not request.worktree:
+        return None
+    home = find_work_tree(layout.project) or layout.project
+    branch = task.branch or (known.branch if known else None)
+    return WorkspaceRequest(
+        name=task.id,
+        owner=task.id,
+        branch=branch or default_branch(home, task.id, WORKER),
+        base_ref=task.base_ref,
+        with_changes=request.with_changes,
+    )
+
+
+def refuse_live(found: FoundLock) -> SessionLiveError:
     """Return the refusal to work where a session lives already."""
     lock = found.lock
-    age = format_duration(max(0.0, (now - lock.started_at).total_seconds()))
+    age = format_duration(max(0.0, (utc_now() - lock.started_at).total_seconds()))
     pid = f"pid {lock.process.pid}" if lock.process.pid else "not yet started"
     verb = "may still work here" if found.judgement.life is Life.UNKNOWN else "works here"
     return SessionLiveError(
@@ -67,16 +115,15 @@ def new_session_id(snapshot: Snapshot) -> str:
     return next_session_id([*snapshot.document.mission.sessions.ids(), *reserved])
 
 
-def reserve_task(
-    layout: Layout, task: Task, place: Place, *, session_id: str, run_id: str, runtime: str
-) -> Claim:
+def reserve_task(layout: Layout, chosen: Chosen, run_id: str) -> SessionLock:
     """Keep a task from everybody else, without a change of the mission's files yet.
 
     The caller has made sure, under the mission lock, that no session lives in the place.
     """
+    task, place = chosen.task, chosen.place
     lock = SessionLock(
-        session_id=session_id,
-        runtime=runtime,
+        session_id=chosen.session_id,
+        runtime=chosen.runtime.name,
         process=replace(own_identity(), pid=0),
         supervisor_pid=os.getpid(),
         started_at=utc_now(),
@@ -87,38 +134,32 @@ def reserve_task(
     )
     create_private_dir(place.lock_file.parent)
     write_lock(place.lock_file, lock, state_dir=layout.state_dir)
-    return Claim(lock=lock, lock_file=place.lock_file)
+    return lock
 
 
-def claim_task(
-    draft: Draft, task: Task, place: Place, *, session_id: str, run_id: str, runtime: str
-) -> Claim:
+def claim_task(draft: Draft, chosen: Chosen, run_id: str) -> SessionLock:
     """Take a task: set it in progress and lock the work tree.
 
     The caller has made sure, under the same lock, that no other session lives in the place.
     """
-    if task.status is not Status.IN_PROGRESS:
-        draft.edit_task(task.id, {"status": Status.IN_PROGRESS.value}, utc_now())
+    if chosen.task.status is not Status.IN_PROGRESS:
+        draft.edit_task(chosen.task.id, {"status": Status.IN_PROGRESS.value}, utc_now())
     draft.save()
-    return reserve_task(
-        draft.layout, task, place, session_id=session_id, run_id=run_id, runtime=runtime
-    )
+    return reserve_task(draft.layout, chosen, run_id)
 
 
 def confirm_claim(
-    draft: Draft, claim: Claim, started: Started, conversation: str | None
+    draft: Draft, lock_file: Path, claim: SessionLock, started: Started, conversation: str | None
 ) -> tuple[Session, MissionError | None]:
     """Put the running agent on record: its pid, its session, an active mission.
 
     The agent runs already, so nothing here may fail: where mission.json is just being saved by
     somebody else it is read again, and where it cannot be written at all the session is listed
     when it ends, and its run's record says so.
-
-    Returns:
-        The session, and why it could not be listed; None where it is.
+    Returned are the session, and why it could not be listed.
     """
     layout = draft.layout
-    lock = replace(claim.lock, process=started.agent, supervisor_pid=started.supervisor_pid)
+    lock = replace(claim, process=started.agent, supervisor_pid=started.supervisor_pid)
     session = replace(session_of(lock), runtime_session_id=conversation)
 
     def put_on_record() -> None:
@@ -128,7 +169,7 @@ def confirm_claim(
         draft.save()
 
     try:
-        write_lock(claim.lock_file, lock, state_dir=layout.state_dir)
+        write_lock(lock_file, lock, state_dir=layout.state_dir)
         patiently(put_on_record)
     except MissionError as error:
         run = run_of(layout.runs_dir, lock.task_id, lock.run_id)
@@ -152,15 +193,3 @@ def session_of(lock: SessionLock) -> Session:
         last_task_id=lock.task_id,
         run_id=lock.run_id,
     )
-
-
-def undo_reservation(claim: Claim) -> None:
-    """Let others have a task that was kept from them."""
-    remove_lock(claim.lock_file, claim.lock.run_id)
-
-
-def undo_claim(draft: Draft, claim: Claim) -> None:
-    """Give a task back as if it had never been taken."""
-    remove_lock(claim.lock_file, claim.lock.run_id)
-    with contextlib.suppress(MissionError):  # why nothing was started says more
-        draft.undo()

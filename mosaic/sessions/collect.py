@@ -19,7 +19,7 @@ from mosaic.model import Status
 from mosaic.runs.events import EventLog, EventType
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
-from mosaic.workspaces.commit import commit_rest, set_own_files_back
+from mosaic.workspaces.merge import commit_rest, set_own_files_back
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import workspace_at
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import GitRefusedError, MissionError
 from mosaic.executors.background import TerminalExecutor
+from mosaic.git.diff import shown_paths
 from mosaic.git.git import find_work_tree
 from mosaic.model import EndReason
 from mosaic.plan.gates import Gate, parse_gates
 from mosaic.plan.globs import outside_scope
 from mosaic.plan.rules import judged_by
-from mosaic.records import dataclass
 from mosaic.runs.events import EventLog, EventType
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.changes import (
@@ -20,7 +20,6 @@ from mosaic.sessions.changes import (
     note_merged_beside,
     note_plan_edits,
     scope_violations,
-    shown_paths,
     tree_pair,
 )
 from mosaic.sessions.collect import collect_work
@@ -39,8 +38,7 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GateResult:
+class GateResult(NamedTuple):
     """How one gate went."""
 
     gate: Gate
@@ -166,7 +164,7 @@ def run_gates(
     configured = snapshot.document.mission.quality_gates
     for gate in parse_gates(configured) if gates is None else gates:
         if changed is not None and gate.scope and outside_scope(changed, gate.scope) == [*changed]:
-            result = GateResult(gate=gate, outcome="skipped", words="its scope was not touched")
+            result = GateResult(gate, "skipped", "its scope was not touched")
         else:
             result = _run_gate(snapshot, task_id, gate, cwd, heartbeat_file)
         results.append(result)
@@ -191,13 +189,12 @@ def _run_gate(
     try:
         run = run_step(snapshot, request, TerminalExecutor(RunCarrier))
     except MissionError as error:
-        words = "; ".join(filter(None, (error.message, error.detail)))
-        return GateResult(gate=gate, outcome="failed", words=words)
+        return GateResult(gate, "failed", "; ".join(filter(None, (error.message, error.detail))))
     done = run.find_result()
     if done.outcome == "completed":
-        return GateResult(gate=gate, outcome="passed", words="passed", run=run)
+        return GateResult(gate, "passed", "passed", run)
     outcome, words = {
         "stopped": ("stopped", "was stopped"),
         "timeout": ("failed", "took too long"),
     }.get(done.reason or "", ("failed", f"failed with exit code {done.exit_code}"))
-    return GateResult(gate=gate, outcome=outcome, words=words, run=run, tail=run.output_tail())
+    return GateResult(gate, outcome, words, run, run.output_tail())

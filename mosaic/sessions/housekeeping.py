@@ -10,30 +10,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 import time
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
 from mosaic.git.git import find_work_tree
 from mosaic.git.snapshot import forget_trees
-from mosaic.machine.clock import utc_now
+from mosaic.machine import removing
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import safe_segment
-from mosaic.machine.removing import (
-    find_symlink,
-    remove_empty_folder,
-    remove_file,
-    remove_folder,
-    rename_folder,
-)
 from mosaic.machine.staging import Leftover, find_leftovers, is_temporary
 from mosaic.model import RunStatus
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.folders import (
     BEGUN_NAME,
@@ -76,8 +67,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One thing that is old enough to go, or that is not known at all."""
 
     path: Path
@@ -87,8 +77,7 @@ class Found:
     """None: it goes."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cleaned:
+class Cleaned(NamedTuple):
     """What was removed, and what is old or unknown and was kept all the same."""
 
     removed: tuple[Found, ...]
@@ -124,21 +113,26 @@ def clean_runs(
     """
     recover_if_needed(snapshot)
     layout = snapshot.layout
-    live = {found.lock.run_id for found in find_locks(layout) if not found.is_dead}
-    owners = {each.owner for each in list_workspaces(layout) if each.name not in gone_worktrees}
-    look = _Look(snapshot=snapshot, older_than_seconds=older_than_seconds, live=live, owners=owners)
-    found = _survey_runs(look)
+    look = _Look(
+        snapshot=snapshot,
+        older_than_seconds=older_than_seconds,
+        live={found.lock.run_id for found in find_locks(layout) if not found.is_dead},
+        owners={each.owner for each in list_workspaces(layout) if each.name not in gone_worktrees},
+    )
+    link = link_to_state(layout, layout.runs_dir)
+    if link is not None:
+        found = [_unknown(link, "it is a symlink, and what it leads to is not ours")]
+    else:
+        found = [f for entry in _entries(layout.runs_dir) for f in _survey_entry(entry, look)]
     if not dry_run:
         top = find_work_tree(layout.project)
         found = [each if each.kept_because else _remove(each, layout, top) for each in found]
-    gone = [each.path for each in found if each.kept_because is None]
+    removed = tuple(each for each in found if each.kept_because is None)
+    kept = tuple(each for each in found if each.kept_because is not None)
     left = find_all_leftovers(layout)
-    left = [each for each in left if not any(each.path.is_relative_to(g) for g in gone)]
-    return Cleaned(
-        removed=tuple(each for each in found if each.kept_because is None),
-        kept=tuple(each for each in found if each.kept_because is not None),
-        leftovers=tuple(left if dry_run else _remove_leftovers(left)),
-    )
+    left = [each for each in left if not any(each.path.is_relative_to(r.path) for r in removed)]
+    leftovers = tuple(left if dry_run else remove_leftovers(left))
+    return Cleaned(removed, kept, leftovers)
 
 
 def checkpoint_bytes(runs_dir: Path) -> int:
@@ -154,45 +148,37 @@ def folder_bytes(folder: Path) -> int:
 
 def find_all_leftovers(layout: Layout) -> list[Leftover]:
     """Return the temporary files that killed processes left in a mission's folders."""
-    has_intent = os.path.lexists(layout.intent_file)
-    state = [layout.state_dir, layout.session_locks_dir, layout.worktrees_dir, layout.runs_dir]
+    own = [layout.state_dir, layout.session_locks_dir, layout.worktrees_dir, layout.runs_dir]
     if link_to_state(layout, layout.runs_dir) is None:
         for folder in task_folders(layout.runs_dir):
             runs = runs_in(folder)
-            state += [folder, *(p for r in runs for p in (r.dir, r.checkpoints, r.artifacts))]
+            own += [folder, *(p for r in runs for p in (r.dir, r.checkpoints, r.artifacts))]
     files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file, layout.manifest_file)
-    shared = {layout.tasks_dir, *(path.parent for path in files)} - set(state)
+    shared = {layout.tasks_dir, *(path.parent for path in files)} - set(own)
+    has_intent = os.path.lexists(layout.intent_file)
     found = []
-    for folder in (*state, *sorted(shared)):
+    for folder in (*own, *sorted(shared)):
         if link_to_state(layout, folder) is None:
-            is_own = folder not in shared
-            found += find_leftovers(folder, is_own=is_own, has_intent=has_intent)
+            found += find_leftovers(folder, is_own=folder not in shared, has_intent=has_intent)
     return found
 
 
-def sweep_leftovers(layout: Layout) -> list[Leftover]:
-    """Remove the temporary files that killed processes left, and return them."""
-    return _remove_leftovers(find_all_leftovers(layout))
+def remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
+    """Remove temporary files, and return those that could be removed."""
+    removed = []
+    for each in left:
+        with contextlib.suppress(MissionError):
+            removing.remove_file(each.path.parent, each.path)
+            removed.append(each)
+    return removed
 
 
 def link_to_state(layout: Layout, folder: Path) -> Path | None:
-    """Return the symlink on the way to a folder of the mission; the folder where it is elsewhere.
-
-    None: it is reached by folders alone.
-    """
+    """Return the symlink on the way to a folder; itself where it is elsewhere; None: no link."""
     for root in (layout.project, layout.state_dir.parent):
         if folder.is_relative_to(root) and ".." not in folder.relative_to(root).parts:
-            return find_symlink(root, folder)
+            return removing.find_symlink(root, folder)
     return folder
-
-
-def _survey_runs(look: _Look) -> list[Found]:
-    """Return what is old in the folder of runs, and what is not known there."""
-    runs_dir = look.snapshot.layout.runs_dir
-    link = link_to_state(look.snapshot.layout, runs_dir)
-    if link is not None:
-        return [_unknown(link, "it is a symlink, and what it leads to is not ours")]
-    return [each for entry in _entries(runs_dir) for each in _survey_entry(entry, look)]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -201,75 +187,70 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     return []
 
 
-def _survey_entry(entry: os.DirEntry[str], look: _Look) -> Iterator[Found]:
+def _survey_entry(entry: os.DirEntry[str], look: _Look) -> list[Found]:
     folder = look.snapshot.layout.runs_dir / entry.name
     if not entry.is_dir(follow_symlinks=False):
-        if not is_temporary(entry.name):
-            yield _unknown(folder, "not a folder of runs")
-        return
+        return [] if is_temporary(entry.name) else [_unknown(folder, "not a folder of runs")]
     runs = runs_in(folder)
     recover_steps(runs, look.snapshot.document.mission)
     needed = _needed(runs, look.snapshot)
     files = _panel_files(folder)
     others = [each for each in _entries(folder) if folder / each.name not in files]
-    found = [each for inner in others if (each := _survey_inner(folder, inner, look, needed))]
-    yield from found
-    if sum(each.kept_because is None for each in found) < len(others):
-        return
-    if files:
-        yield from _survey_panel(folder, files, look)
-    elif found or look.is_old(entry.stat().st_mtime):
-        yield Found(path=folder, kind=Kind.FOLDER)
+    surveyed = [_survey_inner(folder / each.name, each, look, needed) for each in others]
+    found = [each for each in surveyed if each is not None]
+    if sum(each.kept_because is None for each in found) == len(others):
+        if files:
+            found += _survey_panel(folder, files, look)
+        elif found or look.is_old(entry.stat().st_mtime):
+            found.append(Found(folder, Kind.FOLDER))
+    return found
 
 
 def _survey_inner(
-    folder: Path, entry: os.DirEntry[str], look: _Look, needed: Collection[str]
+    place: Path, entry: os.DirEntry[str], look: _Look, needed: Collection[str]
 ) -> Found | None:
     """Return what is to be said of something in a folder of runs; None where it stays."""
-    place = folder / entry.name
     if not entry.is_dir(follow_symlinks=False):
         return None if is_temporary(entry.name) else _unknown(place)
     try:
-        return _survey_run(place, look, needed)
+        return _survey_run(Run(dir=place), look, needed)
     except (MissionError, OSError) as error:
         return _unknown(place, f"it cannot be looked at: {error}")
 
 
-def _survey_run(place: Path, look: _Look, needed: Collection[str]) -> Found | None:
-    run = Run(dir=place)
+def _survey_run(run: Run, look: _Look, needed: Collection[str]) -> Found | None:
+    place, because = run.dir, None
     kind = Kind.RECORD
-    if GONE_NAME.fullmatch(place.name) or BEGUN_NAME.fullmatch(place.name):
+    if GONE_NAME.fullmatch(run.id) or BEGUN_NAME.fullmatch(run.id):
         kind = Kind.REST
     elif is_half_laid_out(run):
         kind = Kind.HALF_MADE
     elif (problem := _why_not_ours(run)) is not None:
-        is_being_made = RUN_NAME.fullmatch(place.name) and is_folder_held(place)
+        is_being_made = RUN_NAME.fullmatch(run.id) and is_folder_held(place)
         return _unknown(place, "it is live" if is_being_made else f"not a run record: {problem}")
-    if kind is Kind.RECORD:
-        if _age_seconds(run) < look.older_than_seconds:
-            return None
-        because = _why_kept(run, look.live, needed)
-        has_panel = (place.parent / "panel.json").exists()
-        if because is None and has_panel and place.parent.name in look.owners:
-            because = "its panel has worktrees: `mission panel shutdown` ends it"
-    else:
+    if kind is not Kind.RECORD:
         if not look.is_old(_last_change(place)):
             return None
         because = "it is live" if is_folder_held(place) else None
-    return Found(path=place, kind=kind, size_bytes=folder_bytes(place), kept_because=because)
+    elif not look.is_old(_ended_at(run)):
+        return None
+    else:
+        because = _why_kept(run, look.live, needed)
+        panel = place.parent
+        if because is None and panel.name in look.owners and (panel / "panel.json").exists():
+            because = "its panel has worktrees: `mission panel shutdown` ends it"
+    return Found(place, kind, folder_bytes(place), because)
 
 
-def _survey_panel(folder: Path, files: Sequence[Path], look: _Look) -> Iterator[Found]:
+def _survey_panel(folder: Path, files: Sequence[Path], look: _Look) -> list[Found]:
     """Look at the record of a panel that keeps no run."""
     stats = [os.lstat(path) for path in files if os.path.lexists(path)]
     last_change = max((each.st_mtime for each in stats), default=0.0)
     if folder.name in look.owners or not look.is_old(last_change):
-        return
-    if (problem := _why_no_panel(folder)) is not None:
-        yield _unknown(folder, f"not a panel's record: {problem}")
-    else:
-        size = sum(each.st_size for each in stats)
-        yield Found(path=folder, kind=Kind.PANEL, size_bytes=size)
+        return []
+    if (problem := _why_no_panel(folder / "panel.json")) is not None:
+        return [_unknown(folder, f"not a panel's record: {problem}")]
+    return [Found(folder, Kind.PANEL, sum(each.st_size for each in stats))]
 
 
 def _panel_files(folder: Path) -> list[Path]:
@@ -282,14 +263,13 @@ def _panel_files(folder: Path) -> list[Path]:
     ]
 
 
-def _why_no_panel(folder: Path) -> str | None:
-    """Say why a folder holds no panel's record; one that was not made to its end is one."""
-    path = folder / "panel.json"
+def _why_no_panel(path: Path) -> str | None:
+    """Say why this starts no panel's record; one that was not made to its end has none."""
     if not path.exists():
         return None
     try:
         version = parse_json(find_bytes(path) or b"")["layout_version"]
-    except (MissionError, ValueError, KeyError, TypeError, RecursionError):
+    except (MissionError, ValueError, KeyError, TypeError):
         return "`panel.json` cannot be read"
     return None if version == PANEL_LAYOUT else "`panel.json` is of another layout"
 
@@ -298,11 +278,10 @@ def _why_not_ours(run: Run) -> str | None:
     if not RUN_NAME.fullmatch(run.id):
         return "it has another name"
     for name in ("meta.json", "state.json"):
-        try:
-            mode = os.lstat(run.dir / name).st_mode
-        except OSError:
+        path = run.dir / name
+        if not os.path.lexists(path):
             return f"it has no `{name}`"
-        if not stat.S_ISREG(mode):
+        if path.is_symlink() or not path.is_file():
             return f"`{name}` is not a file"
     try:
         meta = run.meta()
@@ -315,7 +294,7 @@ def _why_not_ours(run: Run) -> str | None:
 
 
 def _unknown(path: Path, why: str = "not a run record") -> Found:
-    return Found(path=path, kind=Kind.UNKNOWN, kept_because=why)
+    return Found(path, Kind.UNKNOWN, kept_because=why)
 
 
 def _why_kept(run: Run, live: Collection[str], needed: Collection[str]) -> str | None:
@@ -340,17 +319,17 @@ def _needed(runs: Sequence[Run], snapshot: Snapshot) -> set[str]:
     return {*agents[-1:], *saved[-1:]}
 
 
-def _age_seconds(run: Run) -> float:
+def _ended_at(run: Run) -> float:
+    """Return when a run ended, or changed last, in seconds since the epoch."""
     try:
         state = run.state()
-        ended = state.finished_at or state.updated_at or run.last_sign_of_life()
     except MissionError:
-        ended = datetime.fromtimestamp(_last_change(run.dir), UTC)
-    return (utc_now() - ended).total_seconds()
+        return _last_change(run.dir)
+    return (state.finished_at or state.updated_at or run.last_sign_of_life()).timestamp()
 
 
 def _last_change(folder: Path) -> float:
-    """Return when a folder, or a file in it, was changed last, in seconds since the epoch."""
+    """Return when a folder, or a file in it, was changed last."""
     return max(each.st_mtime for each in (os.lstat(folder), *_stats_in(folder)))
 
 
@@ -366,30 +345,20 @@ def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
     try:
         if found.kind in (Kind.FOLDER, Kind.PANEL):
             for file in _panel_files(path):
-                remove_file(root, file)
-            is_gone = remove_empty_folder(root, path)
-            return found if is_gone else replace(found, kept_because="it is not empty any more")
+                removing.remove_file(root, file)
+            if not removing.remove_empty_folder(root, path):
+                return found._replace(kept_because="it is not empty any more")
+            return found
         with hold_folder(path):
-            if found.kind is not Kind.RECORD:
-                remove_folder(root, path)
-                return found
-            if top is not None:
-                forget_trees(top, path.name)
-            # At one stroke, so that a crash leaves no half of a record.
-            gone = rename_folder(root, path, f"{GONE_PREFIX}{path.name}")
-        remove_folder(root, gone)
+            if found.kind is Kind.RECORD:
+                if top is not None:
+                    forget_trees(top, path.name)
+                # At one stroke, so that a crash leaves no half of a record.
+                path = removing.rename_folder(root, path, f"{GONE_PREFIX}{path.name}")
+            removing.remove_folder(root, path)
     except HeldError:
-        return replace(found, kept_because="it is live")
+        return found._replace(kept_because="it is live")
     except MissionError as error:
         words = ": ".join(filter(None, (error.message, error.detail)))
-        return replace(found, kept_because=words)
+        return found._replace(kept_because=words)
     return found
-
-
-def _remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
-    removed = []
-    for each in left:
-        with contextlib.suppress(MissionError):
-            remove_file(each.path.parent, each.path)
-            removed.append(each)
-    return removed

@@ -16,7 +16,7 @@ from mosaic.runs.events import read_events
 from mosaic.runs.folders import is_half_laid_out, runs_in, sweep_half_laid_out, task_folders
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.dead_sessions import recover_if_needed
-from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, sweep_leftovers
+from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, remove_leftovers
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
@@ -80,7 +80,7 @@ def mend_mission(mission_file: Path) -> list[str]:
         mended += [f"run `{run.id}` ended as crashed" for run in ended]
     mended += [
         f"`{layout.shown(left.path)}`, left by a process that is gone, removed"
-        for left in sweep_leftovers(layout)
+        for left in remove_leftovers(find_all_leftovers(layout))
     ]
     mended += renumber_twins(mission_file)
     carried, _ = synchronize(mission_file, [], None)

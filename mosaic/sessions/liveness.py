@@ -16,7 +16,7 @@ import contextlib
 import os
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import MissionError
 from mosaic.machine.identity import (
@@ -52,7 +52,7 @@ class Life(StrEnum):
     ALIVE = "alive"
     DEAD = "dead"
     UNKNOWN = "unknown"
-    """Cannot be told from here: treated as alive, and never killed."""
+    """Cannot be determined from here: treated as alive, and never killed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class Signs:
     own_boot: bool
     supervisor_holds_run: bool
     process_lives: bool | None
-    """The agent, or before the spawn the claiming process; None when it cannot be told."""
+    """The agent, or before the spawn the claiming process; None when it cannot be seen."""
     heartbeat_age_seconds: float
     own_namespace: bool = True
     namespace_lives: bool = False
@@ -86,8 +86,7 @@ class Signs:
         return int(self.heartbeat_age_seconds // 60)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """Whether a session is alive, and by what sign."""
 
     life: Life
@@ -96,8 +95,7 @@ class Judgement:
     """Whether it lives but does nothing until it is continued."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundLock:
+class FoundLock(NamedTuple):
     """A session lock with its file and its judgement."""
 
     path: Path
@@ -126,6 +124,22 @@ class FoundLock:
         reopen = f"`mission reopen {lock.task_id}` frees the task"
         remove = f"remove `{self.path}`, then " if self.is_on_record else ""
         return f"when you know that it has ended: {remove}{reopen}"
+
+    def json_values(self) -> dict[str, object]:
+        """Return it as `--json` prints it."""
+        lock, judgement = self.lock, self.judgement
+        names = ("session_id", "runtime", "task_id", "run_id")
+        return {
+            **{name: getattr(lock, name) for name in names},
+            "pid": lock.process.pid,
+            "host": lock.process.host,
+            "started_at": lock.started_at,
+            "life": judgement.life,
+            "because": judgement.because,
+            "stopped": judgement.is_stopped,
+            "on_record": self.is_on_record,
+            "way_out": self.way_out,
+        }
 
 
 def judge_session(lock: SessionLock, signs: Signs) -> Judgement:
@@ -166,27 +180,25 @@ def _judge_unseen(signs: Signs) -> Judgement:
 def alive(because: str, stopped_pid: int | None = None) -> Judgement:
     """Judge a session alive; its process may be stopped."""
     if stopped_pid is None:
-        return Judgement(life=Life.ALIVE, because=because)
+        return Judgement(Life.ALIVE, because)
     because += f"; pid {stopped_pid} is stopped, `kill -CONT {stopped_pid}` lets it go on"
-    return Judgement(life=Life.ALIVE, because=because, is_stopped=True)
+    return Judgement(Life.ALIVE, because, is_stopped=True)
 
 
 def dead(because: str) -> Judgement:
     """Judge a session dead."""
-    return Judgement(life=Life.DEAD, because=because)
+    return Judgement(Life.DEAD, because)
 
 
 def unknown(because: str) -> Judgement:
     """Judge that a session's life cannot be determined."""
-    return Judgement(life=Life.UNKNOWN, because=because)
+    return Judgement(Life.UNKNOWN, because)
 
 
 def find_locks(layout: Layout) -> list[FoundLock]:
     """Read every session lock of a mission and judge it; copies of another's are left out."""
-    return [
-        FoundLock(path=path, lock=lock, judgement=judge_session(lock, _observe(lock, path, layout)))
-        for path, lock in list_locks(layout)
-    ]
+    locks = list_locks(layout)
+    return [FoundLock(p, lock, judge_session(lock, _observe(lock, p, layout))) for p, lock in locks]
 
 
 def _observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:
@@ -248,7 +260,7 @@ def is_agent_calling(layout: Layout) -> bool:
     try:
         locks = [found.lock for found in find_locks(layout) if not found.is_dead]
     except MissionError:
-        return False  # told where it matters: a lock that cannot be read
+        return False  # a lock that cannot be read is reported where it matters
     carriers = {pid for lock in locks for pid in (lock.process.pid, lock.supervisor_pid)}
     return bool(carriers) and any(pid in carriers for pid in _ancestors())
 

@@ -2,7 +2,7 @@
 
 A session ends when its agent does, so reading never falls far behind: what is written faster
 than it can be read is read in haste (see `mosaic.runs.transcript`), and what is too much even for
-that is skipped. Both are counted and said. The transcript then misses nothing of the former,
+that is skipped. Both are counted and reported. The transcript then misses nothing of the former,
 and all that comes after the latter.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.codec import is_line
 from mosaic.machine.clock import utc_now
@@ -250,8 +250,7 @@ def _is_id(text: str) -> bool:
     return len(text) <= LONGEST_ID and is_line(text) and not text.startswith("-")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiveSession:
+class LiveSession(NamedTuple):
     """One session that works now."""
 
     found: FoundLock
@@ -275,4 +274,4 @@ def observe_session(found: FoundLock, layout: Layout) -> LiveSession:
             silent_seconds=max(0.0, time.time() - max(spoke)) if spoke else 0.0,
         )
     elapsed = max(0.0, (utc_now() - since).total_seconds())
-    return LiveSession(found=found, progress=replace(progress, elapsed_seconds=elapsed))
+    return LiveSession(found, replace(progress, elapsed_seconds=elapsed))

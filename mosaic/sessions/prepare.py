@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic import __version__
 from mosaic.errors import GitRefusedError
@@ -15,21 +15,21 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
-from mosaic.records import dataclass, field
+from mosaic.records import dataclass, field, replace
 from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import is_session_run, laying_out, new_run_id, runs_of_task
 from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, advance, write_request
 from mosaic.sessions.agent import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
-from mosaic.sessions.claim import new_session_id
-from mosaic.sessions.rules import claim_rules, write_rules
-from mosaic.sessions.worktrees import (
-    folders_of_mission,
+from mosaic.sessions.claim import (
+    Chosen,
     home_place,
+    new_session_id,
     wanted_worktree,
     worktree_place,
 )
+from mosaic.sessions.rules import rules_of, scope_that_counts, write_rules
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -40,21 +40,15 @@ if TYPE_CHECKING:
     from mosaic.plan.rules import Rules
     from mosaic.ports import Invocation, Runtime
     from mosaic.sessions.attempt import Attempt
-    from mosaic.sessions.briefing import Preview
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.sessions.claim import Claim
-    from mosaic.sessions.worktrees import Place
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
-    from mosaic.workspaces.provision import WorkspaceRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunPlan:
-    """What is asked of a run."""
+    """What is asked of a run, and what it is given."""
 
-    owner: str
-    """The task or panel whose run it is."""
     step: str
     kind: str
     """The runtime's name, or one of `STEP_KINDS`."""
@@ -62,19 +56,6 @@ class RunPlan:
     cwd: Path
     mission_file: str
     attempt: int
-    timeout_seconds: float | None = None
-    session_id: str | None = None
-    panel_id: str | None = None
-    from_checkpoint: int | None = None
-    """The work tree was set back to this checkpoint of the task first."""
-    heartbeat_file: str | None = None
-    """Touched as long as the run goes on."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Given:
-    """What is run, and what it is given."""
-
     invocation: Invocation
     runtime: Runtime | None = None
     """None: a recorded command."""
@@ -86,10 +67,16 @@ class Given:
     """Further files of the record, by name."""
     conversation: str | None = None
     """The runtime's own conversation that is continued."""
+    timeout_seconds: float | None = None
+    session_id: str | None = None
+    panel_id: str | None = None
+    from_checkpoint: int | None = None
+    """The work tree was set back to this checkpoint of the task first."""
+    heartbeat_file: str | None = None
+    """Touched as long as the run goes on."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A run that is prepared, and how it is started."""
 
     run: Run
@@ -97,40 +84,25 @@ class Prepared:
     order: Order
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
-    """What is handed off, to whom, and where it is worked on."""
-
-    task: Task
-    runtime: Runtime
-    session_id: str
-    worktree: WorkspaceRequest | None
-    """None: the mission's own work tree."""
-    reserved: Claim | None = None
-
-
 def prepare_run(
     layout: Layout,
-    plan: RunPlan,
-    give: Callable[[Run], Given],
+    owner: str,
+    make_plan: Callable[[Run], RunPlan],
     event: EventType = EventType.RUN_PREPARED,
 ) -> Prepared:
-    """Write a run's record, with everything that it is given; nothing stays behind on failure.
+    """Write the record of a task's or panel's run; nothing stays behind on failure.
 
-    Args:
-        plan: what is asked of the run.
-        give: returns what it is given; called with the run's folder made.
-        event: noted as the first event of the run.
+    `make_plan` is called when the run's folder is made; `event` is noted as the first.
     """
-    with laying_out(layout.runs_dir, plan.owner) as run:
-        given = give(run)
-        argv = given.invocation.argv
-        is_set_back = plan.from_checkpoint is not None
-        set_back = {"from_checkpoint": plan.from_checkpoint} if is_set_back else {}
-        for name, text in given.files.items():
+    with laying_out(layout.runs_dir, owner) as run:
+        plan = make_plan(run)
+        argv = plan.invocation.argv
+        seq = plan.from_checkpoint
+        set_back: dict[str, JsonValue] = {"from_checkpoint": seq} if seq is not None else {}
+        for name, text in plan.files.items():
             write_private(run.dir / name, text.encode("utf-8", "replace"), root=run.dir)
         meta = RunMeta(
-            task_id=plan.owner,
+            task_id=owner,
             step_id=plan.step,
             step_kind=plan.kind,
             run_id=run.id,
@@ -139,32 +111,31 @@ def prepare_run(
             attempt=plan.attempt,
             runtime=plan.kind,
             mode=plan.mode,
-            argv=masked_argv(argv, given.prompt),
+            argv=masked_argv(argv, plan.prompt),
             cwd=str(plan.cwd),
             mission_file=plan.mission_file,
             branch=current_branch(plan.cwd),
             base_commit=_begin_commit(plan),
             timeout_seconds=plan.timeout_seconds,
             created_at=utc_now(),
-            prompt={**given.origin, **set_back},
-            agent=describe_agent(given.runtime, argv[0], layout) if given.runtime else {},
+            prompt={**plan.origin, **set_back},
+            agent=describe_agent(plan.runtime, argv[0], layout) if plan.runtime else {},
             tool_version=__version__,
-            rules_sha256=write_rules(run, given.rules) if given.rules else None,
+            rules_sha256=write_rules(run, plan.rules) if plan.rules else None,
         )
-        write_request(run, meta, prompt=given.prompt, capsule=given.capsule)
+        write_request(run, meta, prompt=plan.prompt, capsule=plan.capsule)
         log = EventLog(run)
         log.append(event, "the run is prepared", data=step_data(run))
-        if given.conversation:
+        if plan.conversation:
             words = "the runtime's own conversation is continued"
-            data: dict[str, JsonValue] = {"runtime_session_id": given.conversation}
+            data = {"runtime_session_id": plan.conversation}
             log.append(EventType.RUN_RESUMED, words, data=data)
         if set_back:
-            words = f"the work tree was set back to checkpoint {plan.from_checkpoint}"
+            words = f"the work tree was set back to checkpoint {seq}"
             log.append(EventType.RUN_RESUMED, words, data=set_back)
         run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
-    return Prepared(
-        run=run, meta=meta, order=order_of(run, meta, given.invocation, plan.heartbeat_file)
-    )
+    order = order_of(run, meta, plan.invocation, plan.heartbeat_file)
+    return Prepared(run, meta, order)
 
 
 def order_of(
@@ -197,102 +168,90 @@ def order_of(
     )
 
 
-def prepare_session(
-    snapshot: Snapshot, chosen: Chosen, place: Place, attempt: Attempt, request: HandOffRequest
-) -> Prepared:
+def prepare_session(snapshot: Snapshot, chosen: Chosen, attempt: Attempt) -> Prepared:
     """Prepare the run of an agent's session."""
     layout, task, runtime = snapshot.layout, chosen.task, chosen.runtime
-    rules = claim_rules(snapshot, task)
+    request, place = chosen.request, chosen.place
+    # A write scope that an agent left wider than it was does not count for the next one.
+    scope = scope_that_counts(snapshot, task)
+    rules = replace(rules_of(snapshot.document, task), write_scope=scope)
+    earlier = runs_of_task(layout.runs_dir, task.id)
+    number = max(attempt.number, 1 + sum(is_session_run(each) for each in earlier))
+    spec = snapshot.document.mission.runtimes.get(runtime.name)
+    configured = parse_duration(spec.timeout) if spec and spec.timeout else None
 
-    def give(run: Run) -> Given:
+    def make_plan(run: Run) -> RunPlan:
         occasion = Occasion(
             runtime=runtime.name,
             mode=request.mode,
-            now=utc_now(),
             attempt=attempt,
             session_id=chosen.session_id,
-            run_id=run.id,
-            prompt_file=str(run.prompt_file),
-            run_dir=str(run.dir),
+            run=run,
             workspace=place.workspace,
         )
         # It is shown the scope by which it is judged.
-        briefing = brief_agent(snapshot, task._replace(write_scope=rules.write_scope), occasion)
+        briefing = brief_agent(snapshot, task._replace(write_scope=scope), occasion)
         save_capsule(layout, briefing.capsule)
-        launch = _launch_of(
-            layout, task, request, attempt=attempt, place=place, run=run, prompt=briefing.prompt
-        )
-        return Given(
+        prompt = briefing.prompt
+        launch = _launch_of(layout, chosen, attempt, run, prompt)
+        return RunPlan(
+            step=runtime.name,
+            kind=runtime.name,
+            mode=request.mode,
+            cwd=place.cwd,
+            mission_file=str(layout.mission_file),
+            attempt=number,
             invocation=runtime.invocation(launch),
             runtime=runtime,
-            prompt=briefing.prompt,
+            prompt=prompt,
             capsule=briefing.capsule,
             origin=briefing.origin(),
             rules=rules,
             conversation=attempt.conversation,
+            timeout_seconds=request.timeout_seconds or configured,
+            session_id=chosen.session_id,
+            from_checkpoint=request.from_checkpoint,
+            heartbeat_file=str(place.lock_file),
         )
 
-    earlier = runs_of_task(layout.runs_dir, task.id)
-    spec = snapshot.document.mission.runtimes.get(runtime.name)
-    configured = parse_duration(spec.timeout) if spec and spec.timeout else None
-    plan = RunPlan(
-        owner=task.id,
-        step=runtime.name,
-        kind=runtime.name,
-        mode=request.mode,
-        cwd=place.cwd,
-        mission_file=str(layout.mission_file),
-        attempt=max(attempt.number, 1 + sum(is_session_run(each) for each in earlier)),
-        timeout_seconds=request.timeout_seconds or configured,
-        session_id=chosen.session_id,
-        from_checkpoint=request.from_checkpoint,
-        heartbeat_file=str(place.lock_file),
-    )
-    return prepare_run(layout, plan, give)
+    return prepare_run(layout, task.id, make_plan)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlannedLaunch:
-    """How a hand-off would be launched if it was made now."""
+def plan_launch(
+    snapshot: Snapshot,
+    task: Task,
+    request: HandOffRequest,
+    *,
+    runtime: Runtime,
+    attempt: Attempt,
+    prompt: str,
+) -> dict[str, Any]:
+    """Return how a hand-off would be launched now; nothing is changed or reserved.
 
-    launch_command: tuple[str, ...]
-    """With `{prompt}` for the prompt, and keys masked."""
-    session_id: str
-    run_id: str
-    lock_file: str
-
-
-def plan_launch(snapshot: Snapshot, preview: Preview, request: HandOffRequest) -> PlannedLaunch:
-    """Return how a previewed hand-off would be launched; nothing is changed or reserved."""
-    layout, task = snapshot.layout, preview.task
+    `launch_command` has `{prompt}` for the prompt, and keys masked.
+    """
+    layout = snapshot.layout
     session_id = new_session_id(snapshot)
     wanted = wanted_worktree(layout, task, request)
     workspace = find_workspace(layout, wanted.name) if wanted else None
     place = worktree_place(layout, session_id, workspace) if wanted else home_place(layout)
     folder = layout.runs_dir / safe_segment(task.id)
     run = Run(dir=folder / new_run_id(folder, os.urandom(3).hex()))
-    prompt = preview.briefing.prompt
-    launch = _launch_of(
-        layout, task, request, attempt=preview.attempt, place=place, run=run, prompt=prompt
-    )
-    return PlannedLaunch(
-        launch_command=masked_argv(preview.runtime.invocation(launch).argv, prompt),
-        session_id=session_id,
-        run_id=run.id,
-        lock_file=str(place.lock_file),
-    )
+    chosen = Chosen(task, runtime, request, session_id, place, wanted)
+    launch = _launch_of(layout, chosen, attempt, run, prompt)
+    return {
+        "launch_command": masked_argv(runtime.invocation(launch).argv, prompt),
+        "session_id": session_id,
+        "run_id": run.id,
+        "lock_file": str(place.lock_file),
+    }
 
 
-def _launch_of(
-    layout: Layout,
-    task: Task,
-    request: HandOffRequest,
-    *,
-    attempt: Attempt,
-    place: Place,
-    run: Run,
-    prompt: str,
-) -> Launch:
+def _launch_of(layout: Layout, chosen: Chosen, attempt: Attempt, run: Run, prompt: str) -> Launch:
+    task, request, place = chosen.task, chosen.request, chosen.place
+    files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file)
+    folders = {layout.tasks_dir, layout.state_dir, *(file.parent for file in files)}
+    inner = {one for one in folders for other in folders - {one} if one.is_relative_to(other)}
     return Launch(
         mode=request.mode,
         cwd=place.cwd,
@@ -304,7 +263,8 @@ def _launch_of(
         task_file=layout.project / task.file if task.file else None,
         model=request.model,
         conversation=attempt.conversation,
-        folders=folders_of_mission(layout) if place.workspace else (),
+        # Those of the mission's files, for an agent that works elsewhere.
+        folders=tuple(sorted(folders - inner)) if place.workspace else (),
     )
 
 
@@ -323,5 +283,5 @@ def _reachable_command() -> dict[str, str]:
     command = own_command()
     if command is None or shutil.which("mission"):
         return {}
-    folder = os.path.dirname(command)
-    return {"PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), folder)))}
+    places = filter(None, (os.environ.get("PATH"), os.path.dirname(command)))
+    return {"PATH": os.pathsep.join(places)}

@@ -19,14 +19,14 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import EndReason, Session, Status, Usage, total_usage
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import run_of
@@ -54,8 +54,7 @@ PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A recorded end."""
 
     session: Session
@@ -155,7 +154,7 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
     if rules:
         note_changes(run, rules, changes, draft.snapshot.document)
     remove_lock(lock_file, meta.run_id)
-    return Settled(session=session, outcome=outcome, task_status=status, problem=problem)
+    return Settled(session, outcome, status, problem)
 
 
 def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:

@@ -1,4 +1,4 @@
-"""Recording ends that nobody recorded: of dead sessions, and those that had to be kept.
+"""Recording ends afterwards: of dead sessions, and those that had to be kept.
 
 A supervisor that was killed leaves a session lock, an unfinished run and a task in
 progress. The next command that looks judges the lock; a dead one is ended: as what the
@@ -155,12 +155,12 @@ def _recover_step(run: Run, mission: Mission) -> bool:
             )
             _finish(run, meta, facts, outcome)
     except MissionError:
-        return False  # held by a living supervisor, or broken and left for people to look at
+        return False  # it has a living supervisor, or is broken and left for people to look at
     return True
 
 
 def is_dead(run: Run, state: RunState) -> bool:
-    """Tell whether a run that is not at its end has nobody any more: no supervisor, no agent."""
+    """Tell whether a run that is not at its end has neither supervisor nor agent any more."""
     return not executor_of(run).is_alive() and not _agent_lives(state)
 
 
@@ -225,7 +225,7 @@ def _sweep(run: Run, meta: RunMeta) -> None:
 def _facts(
     run: Run, meta: RunMeta, mission: Mission, *, unseen: EndReason = EndReason.CRASHED
 ) -> RunEnd:
-    """Gather what the record tells about an end that nobody recorded."""
+    """Gather what is on record about an end that was not recorded."""
     message, cause = "its process was gone when somebody looked", EndCause.CUT
     if unseen is EndReason.STOPPED:
         message = "it was stopped; its record was gone"
@@ -242,7 +242,7 @@ def _facts(
         lost_output=tuple(lost_output_words(find_gaps(run.dir))),
         report=read_report(run),
     )
-    # Without its rules, that is said when the end is recorded.
+    # That its rules are lost is noted when the end is recorded.
     with contextlib.suppress(RecordError):
         if meta.session_id:
             judged = judged_by(mission, read_rules(run, meta))

@@ -18,15 +18,23 @@ import contextlib
 import os
 import signal
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import GitError, MissionError, RestoreUnfinishedError
+from mosaic.git.diff import compare_trees
+from mosaic.git.git import find_work_tree, head_commit
+from mosaic.git.restore import carry_on, foreign_paths
+from mosaic.git.snapshot import TakenTree, forget_trees, is_within, keep_tree, take_tree
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.process import find_marked, send_signal
 from mosaic.machine.removing import remove_file
+from mosaic.machine.staging import scratch_of
 from mosaic.records import dataclass, replace
+from mosaic.runs.snapshots import state_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,17 +75,27 @@ class Restoring:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """A work tree that holds one of the two trees again."""
+class RestoredTree:
+    """A work tree that was set to a checkpoint, or back to what it was before."""
 
-    note: Restoring
+    json_form = JsonForm(leaves_out=("found",))
+    task_id: str
+    seq: int
+    place: str
     tree: str
+    """The tree that stands there, taken again afterwards and compared."""
+    found: FoundCheckpoint | None = None
+    """The checkpoint; None where an earlier restore was finished or taken back."""
+    is_aborted: bool = False
+    kept: tuple[str, ...] = ()
+    """The mission's own files, which were left as they are."""
+    extra: tuple[str, ...] = ()
+    """Files there that git ignored before and does not now."""
     left: tuple[str, ...] = ()
-    """Paths that were changed since and are left as they are."""
+    """Paths that were changed since the interruption, and are left as they are."""
     replaced: tuple[str, ...] = ()
-    """Paths that held something else again, which was replaced."""
-    saved: str | None = None
-    """The commit that holds what was replaced."""
+    """Paths that had something else, which `saved_commit` has."""
+    saved_commit: str | None = None
 
 
 def find_restoring(layout: Layout, place: Path | None = None) -> Restoring | None:
@@ -87,12 +105,7 @@ def find_restoring(layout: Layout, place: Path | None = None) -> Restoring | Non
 
 def list_restoring(layout: Layout) -> list[Restoring]:
     """Return the notes of all restores that have begun, where their work tree is still there."""
-    try:
-        names = sorted(os.listdir(layout.state_dir))
-    except OSError:
-        return []
-    wanted = [name for name in names if name.startswith(PREFIX) and name.endswith(".json")]
-    notes = (_read(layout, layout.state_dir / name) for name in wanted)
+    notes = (_read(layout, path) for path in sorted(layout.state_dir.glob(f"{PREFIX}*.json")))
     return [note for note in notes if note is not None and os.path.isdir(note.place)]
 
 
@@ -125,26 +138,23 @@ def noted(
         kept=kept,
         pid=os.getpid(),
     )
-    path = _note_of(layout, place)
-    _keep_trees(note, path)
+    for name, tree in (("from", note.from_tree), ("to", note.to_tree)):
+        words = f"Restore of checkpoint {note.seq} of {note.task_id}: {name}"
+        _keep(note, tree, f"{_note_of(layout, place).stem}/{name}", words)
     _write(layout, note)
     try:
         yield
     except BaseException:
         with contextlib.suppress(MissionError):
-            if _tree_now(layout, note) in trees:
-                _forget(layout, note, path)
+            if _tree_now(layout, place) in trees:
+                _forget(layout, note)
         raise
-    _forget(layout, note, path)
+    _forget(layout, note)
 
 
-def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
+def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> RestoredTree:
     """Finish a restore that was killed, or take it back; what neither tree holds is saved."""
-    from mosaic.git.diff import compare_trees
-    from mosaic.git.restore import carry_on, foreign_paths
-    from mosaic.machine.staging import scratch_of
-
-    top = Path(note.place)
+    top, trees = Path(note.place), (note.from_tree, note.to_tree)
     if note.is_live:
         raise note.error()
     with hold_folder(top):
@@ -153,47 +163,41 @@ def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> Settled:
             remove_file(layout.state_dir, path)
         note = replace(note, pid=os.getpid())
         _write(layout, note)
-        changes = compare_trees(top, note.from_tree, note.to_tree, find_renames=False)
-        touched = {change.path for change in changes}
-        now = _tree_now(layout, note)
-        foreign = foreign_paths(top, now, (note.from_tree, note.to_tree), touched)
-        saved = _save(note, now) if foreign else None
-        without = _own_folder(layout, top)
+        touched = {change.path for change in compare_trees(top, *trees, find_renames=False)}
+        now = _tree_now(layout, top)
+        foreign = foreign_paths(top, now, trees, touched)
+        saved = None
+        if foreign:  # with the run's own checkpoints
+            ref = f"{note.run_id}/interrupted-{now[:12]}"
+            what = f"checkpoint {note.seq} of {note.task_id}"
+            saved = _keep(note, now, ref, f"What stood where {what} was restored half-way")
+        without = state_prefix(layout.state_dir, top)
         goal = note.from_tree if back else note.to_tree
         rebuilt = carry_on(top, goal, touched, scratch=layout.state_dir, without=without)
-        _forget(layout, note, _note_of(layout, top))
-    own = [path for path in rebuilt.kept if not any(_is_in(path, each) for each in note.kept)]
-    return Settled(
-        note=note, tree=rebuilt.tree, left=tuple(own), replaced=tuple(foreign), saved=saved
+        _forget(layout, note)
+    left = [path for path in rebuilt.kept if not any(is_within(path, own) for own in note.kept)]
+    return RestoredTree(
+        task_id=note.task_id,
+        seq=note.seq,
+        place=note.place,
+        tree=rebuilt.tree,
+        is_aborted=back,
+        left=tuple(left),
+        replaced=tuple(foreign),
+        saved_commit=saved,
     )
-
-
-def _write(layout: Layout, note: Restoring) -> None:
-    path = _note_of(layout, Path(note.place))
-    write_private(path, dump_json(dump_record(note)), root=layout.state_dir)
-
-
-def _is_in(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
 
 
 def _note_of(layout: Layout, place: Path | None) -> Path:
     real = os.path.realpath(place) if place is not None else None
     if real is None or real == os.path.realpath(_home(layout)):
         return layout.state_dir / f"{PREFIX}.json"
-    return layout.state_dir / f"{PREFIX}-{_digest(real)}.json"
+    digest = sha256(os.fsencode(real)).hexdigest()[:12]
+    return layout.state_dir / f"{PREFIX}-{digest}.json"
 
 
 def _home(layout: Layout) -> Path:
-    from mosaic.git.git import find_work_tree
-
     return find_work_tree(layout.project) or layout.project
-
-
-def _digest(text: str) -> str:
-    from hashlib import sha256
-
-    return sha256(os.fsencode(text)).hexdigest()[:12]
 
 
 def _read(layout: Layout, path: Path) -> Restoring | None:
@@ -207,59 +211,30 @@ def _read(layout: Layout, path: Path) -> Restoring | None:
     return note if path == _note_of(layout, Path(note.place)) else None
 
 
-def _ref_of(path: Path) -> str:
-    return path.stem
+def _write(layout: Layout, note: Restoring) -> None:
+    path = _note_of(layout, Path(note.place))
+    write_private(path, dump_json(dump_record(note)), root=layout.state_dir)
 
 
-def _keep_trees(note: Restoring, path: Path) -> None:
-    from mosaic.git.git import head_commit
-    from mosaic.git.snapshot import TakenTree, keep_tree
-
-    top = Path(note.place)
-    head = head_commit(top)
-    for name, tree in (("from", note.from_tree), ("to", note.to_tree)):
-        words = f"Restore of checkpoint {note.seq} of {note.task_id}: {name}"
-        keep_tree(
-            top, TakenTree(tree=tree, head=head), ref=f"{_ref_of(path)}/{name}", message=words
-        )
-
-
-def _save(note: Restoring, now: str) -> str:
-    """Keep the mixture that stands in the work tree, with the run's own checkpoints."""
-    from mosaic.git.git import head_commit
-    from mosaic.git.snapshot import TakenTree, keep_tree
-
-    top = Path(note.place)
-    ref = f"{note.run_id}/interrupted-{now[:12]}"
-    words = f"What stood where checkpoint {note.seq} of {note.task_id} was restored half-way"
-    return keep_tree(top, TakenTree(tree=now, head=head_commit(top)), ref=ref, message=words)
-
-
-def _forget(layout: Layout, note: Restoring, path: Path) -> None:
-    from mosaic.git.snapshot import forget_trees
-
+def _forget(layout: Layout, note: Restoring) -> None:
+    path = _note_of(layout, Path(note.place))
     remove_file(layout.state_dir, path)
     with contextlib.suppress(GitError):
-        forget_trees(Path(note.place), _ref_of(path))
+        forget_trees(Path(note.place), path.stem)
 
 
-def _own_folder(layout: Layout, top: Path) -> str | None:
-    from mosaic.runs.snapshots import state_prefix
-
-    return state_prefix(layout.state_dir, top)
-
-
-def _tree_now(layout: Layout, note: Restoring) -> str:
-    from mosaic.git.snapshot import take_tree
-
+def _keep(note: Restoring, tree: str, ref: str, words: str) -> str:
     top = Path(note.place)
-    return take_tree(top, scratch=layout.state_dir, without=_own_folder(layout, top)).tree
+    return keep_tree(top, TakenTree(tree=tree, head=head_commit(top)), ref=ref, message=words)
+
+
+def _tree_now(layout: Layout, top: Path) -> str:
+    without = state_prefix(layout.state_dir, top)
+    return take_tree(top, scratch=layout.state_dir, without=without).tree
 
 
 def _end_left_git(layout: Layout, note: Restoring) -> None:
     """End a git that the killed process had started: it would go on writing under our hands."""
-    from mosaic.machine.process import find_marked, send_signal
-
     index = layout.state_dir.absolute() / f"rebuilt.{note.pid}"
     until = time.monotonic() + GIT_END_SECONDS
     while left := find_marked("GIT_INDEX_FILE", str(index)):

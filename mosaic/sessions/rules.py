@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.codec import dump_json, dump_record, load_record, parse_json
 from mosaic.errors import MissionError, RecordError
@@ -31,8 +32,8 @@ from mosaic.plan.rules import (
     rule_settings,
     rule_value,
 )
-from mosaic.records import dataclass, replace
-from mosaic.runs.events import EventLog, EventType, read_events
+from mosaic.records import replace
+from mosaic.runs.events import EventLog, EventType, noted_lists
 from mosaic.runs.folders import run_of
 from mosaic.sessions.attempt import sessions_since
 
@@ -49,8 +50,7 @@ RULES_NAME = "rules.json"
 CHANGED_NAME = "changed-rules.json"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StandingChange:
+class StandingChange(NamedTuple):
     """A rule that changed while a session worked, and that nobody has settled since."""
 
     session_id: str
@@ -74,28 +74,15 @@ def settings_of(document: MissionDocument) -> dict[str, JsonValue]:
     }
     # From mission.json on: a project that is moved as a whole is the same.
     here = layout.mission_file.parent
-    return {
-        **rule_settings(document.mission),
-        **{key: os.path.relpath(path, here) for key, path in places.items()},
-    }
+    relative = {key: os.path.relpath(path, here) for key, path in places.items()}
+    return {**rule_settings(document.mission), **relative}
 
 
 def rules_of(document: MissionDocument, task: Task) -> Rules:
     """Return the rules as they stand in a mission's files."""
     return Rules(
-        settings=settings_of(document),
-        write_scope=task.write_scope,
-        has_file=task.file is not None,
+        settings=settings_of(document), write_scope=task.write_scope, has_file=task.file is not None
     )
-
-
-def claim_rules(snapshot: Snapshot, task: Task) -> Rules:
-    """Return the rules that a task is handed off with.
-
-    A write scope that an agent left wider than it was does not count for the next one.
-    """
-    scope = scope_that_counts(snapshot, task)
-    return replace(rules_of(snapshot.document, task), write_scope=scope)
 
 
 def scope_that_counts(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
@@ -111,20 +98,19 @@ def write_rules(run: Run, rules: Rules) -> str:
     """Write rules.json, and return its digest."""
     data = dump_json(dump_record(rules))
     write_private(run.dir / RULES_NAME, data, root=run.dir)
-    return _digest_of(data)
+    return sha256(data).hexdigest()
 
 
 def read_rules(run: Run, meta: RunMeta) -> Rules | None:
-    """Return the rules that a run began with; None for a run of an earlier Mosaic.
+    """Return the rules that a run began with; a RecordError where they are not what they were.
 
-    Raises:
-        RecordError: they are gone, or are not what they were.
+    None: it is a run of an earlier Mosaic.
     """
     if meta.rules_sha256 is None:
         return None
     path = run.dir / RULES_NAME
     data = find_bytes(path)
-    if data is None or _digest_of(data) != meta.rules_sha256:
+    if data is None or sha256(data).hexdigest() != meta.rules_sha256:
         raise RecordError(
             f"the rules that run `{run.id}` began with are not known",
             path=path,
@@ -151,23 +137,16 @@ def find_changes(
 def note_changes(
     run: Run, rules: Rules, changes: Sequence[RuleChange], document: MissionDocument
 ) -> None:
-    """Note how a run's rules changed while it went on: in its record, and for the mission.
+    """Note how a run's rules, as it began with them, differ now: in its record, for the mission.
 
     Commands among them need the person's consent before anything runs them. Called with the
     mission lock held.
-
-    Args:
-        rules: those that it began with.
-        changes: how they differ now.
     """
     if not changes:
         return
-    values = [{"key": each.key, "before": each.before, "after": each.after} for each in changes]
-    EventLog(run).append(
-        EventType.RULES_CHANGED,
-        "; ".join(change.words for change in changes),
-        data={"changes": values},
-    )
+    words = "; ".join(change.words for change in changes)
+    values = [dump_record(change) for change in changes]
+    EventLog(run).append(EventType.RULES_CHANGED, words, data={"changes": values})
     if all(change.key == "write_scope" for change in changes):
         return
     from mosaic.store.consent import ask_again
@@ -214,7 +193,7 @@ def standing_changes(snapshot: Snapshot, task: Task) -> tuple[StandingChange, ..
             if is_settled or is_allowed:
                 found.pop(change.key, None)
             else:
-                found[change.key] = StandingChange(session_id=session.id, change=change)
+                found[change.key] = StandingChange(session.id, change)
     return tuple(found.values())
 
 
@@ -225,28 +204,22 @@ def note_persons_scope(snapshot: Snapshot, task: Task) -> None:
         return
     run = run_of(snapshot.layout.runs_dir, task.id, sessions[-1].run_id or "")
     if run.find_meta() is not None:
-        EventLog(run).append(
-            EventType.SCOPE_SET,
-            f"a person set the write scope: {', '.join(task.write_scope) or 'none'}",
-            data={"write_scope": list(task.write_scope)},
-        )
+        words = f"a person set the write scope: {', '.join(task.write_scope) or 'none'}"
+        data = {"write_scope": list(task.write_scope)}
+        EventLog(run).append(EventType.SCOPE_SET, words, data=data)
 
 
 def _persons_scope(run: Run) -> tuple[str, ...] | None:
     """Return the write scope that a person set last, as the run's events say; None: none."""
-    for event in reversed(read_events(run).events):
-        scope = event.data.get("write_scope")
-        if event.type == EventType.SCOPE_SET and isinstance(scope, list):
-            return tuple(str(glob) for glob in scope)
-    return None
+    scopes = noted_lists(run, EventType.SCOPE_SET, "write_scope")
+    return tuple(map(str, scopes[-1])) if scopes else None
 
 
 def _changes_on_record(run: Run) -> list[RuleChange]:
-    lists = [e.data.get("changes") for e in read_events(run).events if e.type == "rules_changed"]
     return [
         RuleChange(key=str(each["key"]), before=each.get("before"), after=each.get("after"))
-        for changes in lists
-        for each in (changes if isinstance(changes, list) else ())
+        for changes in noted_lists(run, EventType.RULES_CHANGED, "changes")
+        for each in changes
         if isinstance(each, dict) and "key" in each
     ]
 
@@ -258,9 +231,3 @@ def _read_changed(layout: Layout) -> Mapping[str, Any] | None:
     except (MissionError, ValueError, RecursionError, AttributeError):
         return None
     return values if all(isinstance(side, dict) for side in sides) else None
-
-
-def _digest_of(data: bytes) -> str:
-    from hashlib import sha256  # start-up
-
-    return sha256(data).hexdigest()

@@ -13,7 +13,7 @@ end, and nobody is signalled because of it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record, parse_json
 from mosaic.errors import LockFileError, RecordError
@@ -50,12 +50,11 @@ def _is_copied(lock: SessionLock, layout: Layout) -> bool:
 
     One whose project is not there any more is this project's: it was moved.
     """
-    place, process = lock.project_path, lock.process
-    if not place or process.host != host_name() or process.boot_id != boot_id():
-        return False
-    if is_elsewhere(process):
+    process = lock.process
+    is_of_here = process.host == host_name() and process.boot_id == boot_id()
+    if not lock.project_path or not is_of_here or is_elsewhere(process):
         return False  # what a path means there is not known here
-    real = os.path.realpath(place)
+    real = os.path.realpath(lock.project_path)
     project, worktrees = map(os.path.realpath, (layout.project, layout.worktrees_dir))
     if real == project or real.startswith(f"{worktrees}{os.sep}"):
         return False
@@ -66,11 +65,7 @@ def _is_copied(lock: SessionLock, layout: Layout) -> bool:
 
 
 def read_lock(path: Path) -> SessionLock | None:
-    """Read a session lock; None when there is none.
-
-    Raises:
-        LockFileError: it is not a session lock, or torn.
-    """
+    """Read a session lock; None: there is none. A LockFileError where it is torn, or is not one."""
     data = find_bytes(path)
     if data is None:
         return None
@@ -79,15 +74,11 @@ def read_lock(path: Path) -> SessionLock | None:
         process = {name: values.get(key, "") for key, name in PROCESS_KEYS.items()}
         given = {"supervisor_pid": 0, "project_path": "", **values, "process": process}
         lock = load_record(SessionLock, given, path)
+        if lock.process.pid in PIDS and lock.supervisor_pid in PIDS:
+            return lock
     except (RecordError, ValueError, AttributeError):
-        raise _unreadable(path) from None
-    if lock.process.pid not in PIDS or lock.supervisor_pid not in PIDS:
-        raise _unreadable(path)
-    return lock
-
-
-def _unreadable(path: Path) -> LockFileError:
-    return LockFileError(
+        pass
+    raise LockFileError(
         "the session lock cannot be read",
         path=path,
         detail="it may be of a session that still works here",
@@ -97,14 +88,10 @@ def _unreadable(path: Path) -> LockFileError:
 
 def write_lock(path: Path, lock: SessionLock, *, state_dir: Path) -> None:
     """Write a session lock as a whole."""
-    values = dump_record(lock, JsonForm(times="seconds"))
-    process = values.pop("process")
-    flat = {
-        "session_id": values.pop("session_id"),
-        "runtime": values.pop("runtime"),
-        **{key: process[name] for key, name in PROCESS_KEYS.items()},
-        **values,
-    }
+    flat: dict[str, Any] = {}
+    for key, value in dump_record(lock, JsonForm(times="seconds")).items():
+        is_process = key == "process"
+        flat |= {k: value[n] for k, n in PROCESS_KEYS.items()} if is_process else {key: value}
     write_private(path, dump_json(flat), root=state_dir)
 
 

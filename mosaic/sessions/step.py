@@ -21,7 +21,7 @@ from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import STEP_KINDS
 from mosaic.runs.result import RunEnd, write_result
 from mosaic.sessions.decide import decide_step_outcome
-from mosaic.sessions.prepare import Given, RunPlan, order_of, prepare_run
+from mosaic.sessions.prepare import RunPlan, order_of, prepare_run
 from mosaic.sessions.record_end import finish_record
 from mosaic.sessions.recovery import recover_steps
 from mosaic.store.state import ensure_state_dir
@@ -141,7 +141,6 @@ def _prepare(snapshot: Snapshot, request: StepRequest, event: EventType) -> Prep
     ensure_state_dir(layout)
     metas = (run.find_meta() for run in earlier)  # one that cannot be read is not counted
     plan = RunPlan(
-        owner=task.id,
         step=request.name,
         kind=request.kind,
         mode=Mode.HEADLESS,
@@ -149,9 +148,10 @@ def _prepare(snapshot: Snapshot, request: StepRequest, event: EventType) -> Prep
         mission_file=str(layout.mission_file),
         attempt=1 + sum(meta is not None and meta.step_id == request.name for meta in metas),
         timeout_seconds=request.timeout_seconds,
+        invocation=_command(request.argv),
         heartbeat_file=request.heartbeat_file,
     )
-    return prepare_run(layout, plan, lambda _: Given(invocation=_command(request.argv)), event)
+    return prepare_run(layout, task.id, lambda _: plan, event)
 
 
 def _good_end(meta: RunMeta, *, exit_code: int | None) -> RunEnd:

@@ -86,7 +86,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
 
 
 def _ended_session(mission_file: Path, found: FoundLock) -> Session:
-    """Return the session that was stopped, and record its end where nobody else did."""
+    """Return the session that was stopped, with its end recorded if it was not yet."""
     lock = found.lock
 
     def find_ended() -> Session | None:

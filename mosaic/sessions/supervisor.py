@@ -155,8 +155,7 @@ class Supervisor:
             self._heed_signals()
             self._suspend_with_agent()
             self._follow()
-            self._heed_time_limit()
-            self._escalate()
+            self._stop_in_time()
             self._heed_silence()
             self._save_now_and_then()
             self._beat()
@@ -244,7 +243,10 @@ class Supervisor:
             self._is_suspended = False
             os.killpg(os.getpgrp(), signal.SIGTSTP)
 
-    def _escalate(self) -> None:
+    def _stop_in_time(self) -> None:
+        limit = self._order.timeout_seconds
+        if limit is not None and self._stop is None and time.monotonic() - self._started > limit:
+            self.request_stop(EndReason.TIMEOUT)
         if self._stop is None or time.monotonic() < self._stop_at:
             return
         number, grace = STOP_STAGES[min(self._stop_stage, 2)]
@@ -261,12 +263,7 @@ class Supervisor:
             try:
                 self._watch(self._follower.progress(time.monotonic() - self._started))
             except OSError:
-                self._watch = None  # nobody looks any more, which is nothing to the agent
-
-    def _heed_time_limit(self) -> None:
-        limit = self._order.timeout_seconds
-        if limit is not None and self._stop is None and time.monotonic() - self._started > limit:
-            self.request_stop(EndReason.TIMEOUT)
+                self._watch = None  # its reader has gone away, which does not concern the agent
 
     def _heed_silence(self) -> None:
         """Note once when an agent has written nothing for long, and again the next time."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import (
@@ -32,7 +32,7 @@ from mosaic.machine.identity import (
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import list_marked
 from mosaic.model import Session, SessionLock, Status
-from mosaic.records import dataclass, replace
+from mosaic.records import replace
 from mosaic.sessions.liveness import (
     FoundLock,
     Judgement,
@@ -59,8 +59,7 @@ LATE_SECONDS = 120.0
 process that was given its pid."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """A living process that an agent of this mission is, or started."""
 
     identity: ProcessIdentity
@@ -115,13 +114,13 @@ def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
     for identity, session_id in list_marked("MISSION_SESSION", under=""):
         environ = find_environment(identity.pid, "MISSION_")
         if session_id and os.path.realpath(environ.get("MISSION_FILE", "")) == mission_file:
-            found.setdefault(session_id, []).append(Marked(identity=identity, environ=environ))
+            found.setdefault(session_id, []).append(Marked(identity, environ))
     for processes in found.values():
         processes.sort(key=lambda each: (len(each.identity.started_at), each.identity.started_at))
     own = os.environ.get("MISSION_SESSION")
     if own and own not in found and os.environ.get("MISSION_FILE") == str(layout.mission_file):
         # The agent that started this command is hidden from it, as in a sandbox.
-        found[own] = [Marked(identity=unseen_identity(0), environ=dict(os.environ))]
+        found[own] = [Marked(unseen_identity(0), dict(os.environ))]
     return found
 
 
@@ -225,7 +224,7 @@ def _found_by_mark(
     known = session or Session(id=session_id, runtime="", started_at=utc_now())
     task_id = agent.environ.get("MISSION_TASK", "")
     lock = replace(_lock_of(known, agent.identity, layout), task_id=task_id, run_id=agent.run_id)
-    judgement = replace(alive(because), is_stopped=is_stopped)
+    judgement = Judgement(Life.ALIVE, because, is_stopped)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
 
 
@@ -271,7 +270,7 @@ def _found(
     """
     own = layout.session_locks_dir / f"{lock.session_id}.lock"
     path = own if in_worktree else layout.session_lock
-    return FoundLock(path=path, lock=lock, judgement=judgement, is_on_record=False)
+    return FoundLock(path, lock, judgement, is_on_record=False)
 
 
 def _is_in_worktree(folder: str, layout: Layout) -> bool:

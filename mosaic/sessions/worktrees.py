@@ -1,97 +1,67 @@
-"""Where a session works: the mission's own work tree or a worktree, and who needs which."""
+"""A mission's worktrees: who needs which, what is wrong with them, and which can go."""
 
 from __future__ import annotations
 
+import os
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.errors import HeldError, MissionError, UsageError
-from mosaic.git.git import find_work_tree
+from mosaic.git.git import find_work_tree, local_branches
 from mosaic.plan.check import Finding, Level
-from mosaic.records import dataclass
 from mosaic.runs.folders import runs_in
 from mosaic.sessions.recovery import is_dead
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.workspaces.census import Standing, take_census
-from mosaic.workspaces.provision import WorkspaceRequest, default_branch
-from mosaic.workspaces.record import find_workspace, list_workspaces
-from mosaic.workspaces.removal import branch_to_delete, refuse_removal, remove_workspace
+from mosaic.workspaces.provision import remove_workspace, why_kept
+from mosaic.workspaces.record import find_workspace, list_workspaces, read_workspaces
 
 if TYPE_CHECKING:
-    from mosaic.model import Task
-    from mosaic.sessions.choice import HandOffRequest
+    from collections.abc import Collection
+
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
-    from mosaic.workspaces.census import Census, Counted
     from mosaic.workspaces.record import Workspace
 
-WORKER = "work"
-"""The worker in the name of a branch that is made for a task."""
+OWN_BRANCHES = "mission/"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a session works."""
+class Standing(StrEnum):
+    """How a worktree stands."""
 
-    cwd: Path
-    lock_file: Path
-    workspace: Workspace | None = None
-    """None: the mission's own work tree."""
-
-
-def home_place(layout: Layout) -> Place:
-    """Return the mission's own work tree as a place; one session at a time works there."""
-    return Place(cwd=layout.project, lock_file=layout.session_lock)
-
-
-def worktree_place(layout: Layout, session_id: str, workspace: Workspace | None) -> Place:
-    """Return a worktree as a place; before it is made, the place is the mission's own."""
-    return Place(
-        cwd=workspace.project if workspace else layout.project,
-        lock_file=layout.session_locks_dir / f"{session_id}.lock",
-        workspace=workspace,
-    )
+    IN_USE = "in use"
+    FINISHED = "finished"
+    """It is not needed, and removing it loses nothing."""
+    UNMERGED = "unmerged"
+    """Nobody works on it any more, and it holds work that is nowhere else."""
+    GONE = "gone"
+    """Its folder is not there."""
+    UNFINISHED = "unfinished"
+    """The process that made it ended before it was set up."""
 
 
-def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> WorkspaceRequest | None:
-    """Return the worktree that a task is worked on in; None: the mission's own work tree.
+class Counted(NamedTuple):
+    """One worktree, and how it stands."""
 
-    A task that has one goes on in it: that is where its work is.
-    """
-    known = find_workspace(layout, task.id)
-    if known is None and not request.worktree:
-        return None
-    home = find_work_tree(layout.project) or layout.project
-    branch = task.branch or (known.branch if known else None)
-    return WorkspaceRequest(
-        name=task.id,
-        owner=task.id,
-        branch=branch or default_branch(home, task.id, WORKER),
-        base_ref=task.base_ref,
-        with_changes=request.with_changes,
-    )
+    workspace: Workspace
+    standing: Standing
+    holds: str = ""
+    """What would be lost with it, in words."""
 
 
-def folders_of_mission(layout: Layout) -> tuple[Path, ...]:
-    """Return the folders that hold the mission's files, for agents that work elsewhere."""
-    folders = {
-        layout.mission_file.parent,
-        layout.tasks_file.parent,
-        layout.tasks_dir,
-        layout.scratchpad_file.parent,
-        layout.state_dir,
-    }
-    return tuple(
-        sorted(
-            one
-            for one in folders
-            if not any(one.is_relative_to(other) for other in folders - {one})
-        )
-    )
+class Census(NamedTuple):
+    """All worktrees of a mission."""
+
+    counted: tuple[Counted, ...]
+    unknown: tuple[Path, ...]
+    """Folders among them that no record speaks of."""
+    broken: tuple[MissionError, ...]
+    """Records that cannot be read."""
+    loose_branches: tuple[str, ...]
+    """Branches that look like a worker's, and are no worktree's."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SweptWorktree:
+class SweptWorktree(NamedTuple):
     """A worktree that was looked at for removal."""
 
     workspace: Workspace
@@ -104,23 +74,73 @@ class SweptWorktree:
 def count_worktrees(snapshot: Snapshot) -> Census:
     """Look over a mission's worktrees, with who needs each. Changes nothing."""
     layout = snapshot.layout
+    known, broken = read_workspaces(layout)
     live = {found.lock.task_id for found in live_or_unknown(snapshot)}
-    live |= {each.owner for each in list_workspaces(layout) if _has_live_run(layout, each)}
-    open_tasks = {task.id for task in snapshot.tasks if not task.status.is_closed}
-    panels = {path.parent.name for path in layout.runs_dir.glob("panel-*/panel.json")}
-    return take_census(layout, in_use=open_tasks | panels, live=live)
+    live |= {each.owner for each in known if _has_live_run(layout, each)}
+    needed = {task.id for task in snapshot.tasks if not task.status.is_closed}
+    needed |= {path.parent.name for path in layout.runs_dir.glob("panel-*/panel.json")}
+    recorded = {each.path.name for each in known}
+    recorded |= {Path(error.path).name[1:].removesuffix(".json") for error in broken if error.path}
+    home = find_work_tree(layout.project)
+    branches = local_branches(home) if home is not None and not broken else ()
+    own = {each.branch for each in known}
+    return Census(
+        counted=tuple(_counted(each, needed, live) for each in known),
+        unknown=tuple(path for path in _folders(layout) if path.name not in recorded),
+        broken=tuple(broken),
+        loose_branches=tuple(
+            name for name in branches if name.startswith(OWN_BRANCHES) and name not in own
+        ),
+    )
+
+
+def _counted(workspace: Workspace, needed: Collection[str], live: Collection[str]) -> Counted:
+    holds = ""
+    if workspace.owner in live:
+        standing = Standing.IN_USE
+    elif not workspace.is_there and workspace.is_added:
+        standing = Standing.GONE
+    elif not workspace.is_ready:
+        standing = Standing.UNFINISHED
+    elif workspace.owner in needed:
+        standing = Standing.IN_USE
+    else:
+        try:
+            holds = why_kept(workspace) or ""
+        except MissionError as error:
+            holds = f"what cannot be looked at: {error.message}"
+        standing = Standing.UNMERGED if holds else Standing.FINISHED
+    return Counted(workspace, standing, holds)
+
+
+def _folders(layout: Layout) -> list[Path]:
+    if layout.worktrees_dir.is_symlink():
+        return []  # `check` and `clean` name it as such
+    try:
+        entries = sorted(os.scandir(layout.worktrees_dir), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    folders = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
+    return [layout.worktrees_dir / name for name in folders if not name.startswith(".")]
 
 
 def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]:
-    """Remove the worktrees that are not needed and hold nothing of their own.
-
-    Those of a panel go with `mission panel shutdown`.
-    """
+    """Remove the worktrees that are not needed; a panel's go with `mission panel shutdown`."""
     swept = []
     for each in count_worktrees(snapshot).counted:
+        because, goes = None, False
         if each.standing is Standing.IN_USE:
             continue
-        swept.append(_swept(snapshot.layout, each, dry_run=dry_run))
+        if each.standing is Standing.UNMERGED:
+            because = f"it holds {each.holds}"
+        else:
+            try:
+                goes = remove_workspace(
+                    snapshot.layout, each.workspace, force=False, dry_run=dry_run
+                )
+            except MissionError as error:
+                because = ": ".join(filter(None, (error.message, error.detail)))
+        swept.append(SweptWorktree(each.workspace, because, goes))
     return swept
 
 
@@ -136,12 +156,7 @@ def unknown_worktrees(snapshot: Snapshot) -> list[Path]:
 def drop_worktree(
     snapshot: Snapshot, name: str, *, force: bool, dry_run: bool = False
 ) -> Workspace:
-    """Remove one worktree; in a dry run only what would keep it is found.
-
-    Raises:
-        UsageError: there is none of that name.
-        HeldError: somebody works in it.
-    """
+    """Remove one worktree in which nobody works; in a dry run only what would keep it is found."""
     layout = snapshot.layout
     workspace = find_workspace(layout, name)
     if workspace is None:
@@ -152,10 +167,7 @@ def drop_worktree(
         raise HeldError(
             f"somebody works in the worktree `{name}`", hint="`mission sessions --live` shows who"
         )
-    if dry_run:
-        refuse_removal(workspace, force=force)
-    else:
-        remove_workspace(layout, workspace, force=force)
+    remove_workspace(layout, workspace, force=force, dry_run=dry_run)
     return workspace
 
 
@@ -165,99 +177,65 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
         census = count_worktrees(snapshot)
     except MissionError:
         return []  # told as what it is: a lock that cannot be read
-    findings = [_finding(each, snapshot.layout) for each in census.counted]
-    found = [finding for finding in findings if finding is not None]
-    found += [
-        warning(
-            "WORKTREE_UNKNOWN",
-            "a folder among the worktrees is known to nobody",
-            path=snapshot.layout.shown(path),
-            hint="look into it, then `git worktree remove` or remove the folder",
-        )
-        for path in census.unknown
+    shown = snapshot.layout.shown
+    return [
+        *(found for each in census.counted for found in _findings(each, snapshot.layout)),
+        *(
+            warning(
+                "WORKTREE_UNKNOWN",
+                "a folder among the worktrees is known to nobody",
+                path=shown(path),
+                hint="look into it, then `git worktree remove` or remove the folder",
+            )
+            for path in census.unknown
+        ),
+        *(finding_of(error, Level.WARNING) for error in census.broken),
+        *(
+            warning(
+                "BRANCH_LEFT",
+                f"branch `{name}` was a worker's, and its worktree is gone",
+                hint=f"`git merge {name}` or `git branch -D {name}`",
+            )
+            for name in census.loose_branches
+        ),
     ]
-    found += [finding_of(error, Level.WARNING) for error in census.broken]
-    found += [
-        warning(
-            "BRANCH_LEFT",
-            f"branch `{name}` was a worker's, and its worktree is gone",
-            hint=f"`git merge {name}` or `git branch -D {name}`",
-        )
-        for name in census.loose_branches
-    ]
-    return found
+
+
+def _findings(each: Counted, layout: Layout) -> list[Finding]:
+    if each.standing is Standing.IN_USE:
+        return []
+    name, owner = each.workspace.name, each.workspace.owner
+    again, home = f"the next session on `{owner}`", f"mission merge {owner}"
+    if (layout.runs_dir / owner / "panel.json").exists():
+        again, home = f"`mission panel resume {owner}`", f"mission panel merge {owner} WORKER"
+    code, words, hint = {
+        Standing.FINISHED: (
+            "WORKTREE_LEFT", "is not needed any more", "`mission clean` removes it"
+        ),
+        Standing.UNMERGED: (
+            "WORKTREE_UNMERGED", f"holds {each.holds}", f"`{home}` brings it home"
+        ),
+        Standing.GONE: (
+            "WORKTREE_GONE", "is gone", f"{again} makes it anew; `mission clean` forgets it"
+        ),
+        Standing.UNFINISHED: (
+            "WORKTREE_UNFINISHED", "was not made to its end",
+            f"{again} goes on with it; `mission clean` removes it",
+        ),
+    }[each.standing]  # fmt: skip
+    path = layout.shown(each.workspace.path)
+    return [warning(code, f"the worktree `{name}` {words}", path=path, hint=hint)]
 
 
 def finding_of(error: MissionError, level: Level = Level.ERROR) -> Finding:
     """Return an error as a finding."""
-    return Finding(
-        code=error.code,
-        level=level,
-        message=error.message,
-        path=error.path,
-        line=error.line,
-        detail=error.detail,
-        hint=error.hint,
-    )
+    names = ("code", "message", "path", "line", "detail", "hint")
+    return Finding(level=level, **{name: getattr(error, name) for name in names})
 
 
 def warning(code: str, message: str, **more: Any) -> Finding:
     """Return a finding that is a warning; `more` as `Finding` has it."""
     return Finding(code=code, level=Level.WARNING, message=message, **more)
-
-
-def _finding(each: Counted, layout: Layout) -> Finding | None:
-    name, owner = each.workspace.name, each.workspace.owner
-    is_panel = (layout.runs_dir / owner / "panel.json").exists()
-    again = f"`mission panel resume {owner}`" if is_panel else f"the next session on `{owner}`"
-    home = f"mission panel merge {owner} WORKER" if is_panel else f"mission merge {owner}"
-    told = {
-        Standing.FINISHED: (
-            "WORKTREE_LEFT",
-            "is not needed any more",
-            "`mission clean` removes it",
-        ),
-        Standing.UNMERGED: (
-            "WORKTREE_UNMERGED",
-            f"holds {each.holds}",
-            f"`{home}` brings it home",
-        ),
-        Standing.GONE: (
-            "WORKTREE_GONE",
-            "is gone",
-            f"{again} makes it anew; `mission clean` forgets it",
-        ),
-        Standing.UNFINISHED: (
-            "WORKTREE_UNFINISHED",
-            "was not made to its end",
-            f"{again} goes on with it; `mission clean` removes it",
-        ),
-    }.get(each.standing)
-    if told is None:
-        return None
-    code, words, hint = told
-    return warning(
-        code,
-        f"the worktree `{name}` {words}",
-        path=layout.shown(each.workspace.path),
-        hint=hint,
-    )
-
-
-def _swept(layout: Layout, each: Counted, *, dry_run: bool) -> SweptWorktree:
-    workspace = each.workspace
-    if each.standing is Standing.UNMERGED:
-        return SweptWorktree(workspace=workspace, kept_because=f"it holds {each.holds}")
-    try:
-        goes = branch_to_delete(workspace) is not None
-        if dry_run:
-            refuse_removal(workspace, force=False)
-        else:
-            remove_workspace(layout, workspace, force=False)
-    except MissionError as error:
-        words = ": ".join(filter(None, (error.message, error.detail)))
-        return SweptWorktree(workspace=workspace, kept_because=words)
-    return SweptWorktree(workspace=workspace, branch_goes=goes)
 
 
 def _has_live_run(layout: Layout, workspace: Workspace) -> bool:

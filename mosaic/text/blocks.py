@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from mosaic.errors import TableError
 from mosaic.records import dataclass
 from mosaic.text.lines import BOM
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _Found: TypeAlias = "tuple[int, int, int | None, str]"
 """Start, end, level and title of what was found; a table has no level."""

@@ -7,14 +7,12 @@ its name is an attribute of `mosaic.model.Task` as well; the others are in `Task
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from mosaic.model import Status, Task
 from mosaic.records import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 FieldValue: TypeAlias = "str | tuple[str, ...] | None"
 
@@ -65,9 +63,7 @@ FIELD_BY_NAME = {field.name: field for field in FIELDS}
 SYNCED = tuple(field.name for field in FIELDS if field.synced)
 ID_KEYS = ("task_id", "id")
 _ATTRIBUTES = {**{name: name for name in Task._fields}, "task_id": "id"}
-_UNSYNCED = [(f.name, f.kind is Kind.LIST) for f in FIELDS if f.settable and not f.synced]
-_OWN = [(name, is_list) for name, is_list in _UNSYNCED if name in _ATTRIBUTES]
-_MORE = [(name, is_list) for name, is_list in _UNSYNCED if name not in _ATTRIBUTES]
+_UNSYNCED = [field for field in FIELDS if field.settable and not field.synced]
 
 
 def field_value(task: Task, name: str) -> FieldValue:
@@ -87,14 +83,14 @@ def unsynced_values(
     texts: Mapping[str, str], lists: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
     """Return what a file holds in the fields that no table has, as `Task` takes it."""
-    own: dict[str, Any] = {
-        name: lists.get(name, ()) if is_list else texts.get(name) for name, is_list in _OWN
-    }
-    own["more"] = {
-        name: value
-        for name, is_list in _MORE
-        if (value := lists.get(name) if is_list else texts.get(name))
-    }
+    own: dict[str, Any] = {"more": {}}
+    for field in _UNSYNCED:
+        is_list, name = field.kind is Kind.LIST, field.name
+        value = lists.get(name, ()) if is_list else texts.get(name)
+        if name in _ATTRIBUTES:
+            own[name] = value
+        elif value:
+            own["more"][name] = value
     return own
 
 
@@ -102,11 +98,3 @@ def keys_before(key: str) -> Sequence[str]:
     """Return the keys that stand before a key where people write all of them, last one first."""
     names = [name for field in FIELDS for name in (field.name, field.also) if name]
     return names[: names.index(key)][::-1] if key in names else ()
-
-
-def describe_fields() -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, type, where it stands and meaning of every field, for the documentation."""
-    for field in FIELDS:
-        also = f"; `{field.also}` is read as the same" if field.also else ""
-        place = "file and table" if field.synced or not field.settable else "file"
-        yield field.name, field.kind.value, place, field.meaning + also

@@ -6,6 +6,7 @@ The block is found by its two fences here; `mosaic.text.handler` reads what stan
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FrontMatterError
@@ -13,8 +14,6 @@ from mosaic.records import dataclass
 from mosaic.text.lines import BOM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mosaic.model import JsonValue
 
 OPENING = re.compile(r"---[ \t]*(?:\r\n|\n|\Z)")

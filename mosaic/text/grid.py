@@ -6,17 +6,14 @@ A short row has fewer cells than the table has columns; what a long one has beyo
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from mosaic.errors import TableError
 from mosaic.records import dataclass
 from mosaic.text.blocks import MOST_COLUMNS, Cell, Outline, outline, split_row
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import display_width
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 MOST_CELLS = 400_000
 SHORTEST_DASHES = 3

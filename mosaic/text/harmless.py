@@ -1,12 +1,10 @@
 r"""Text made harmless for all who see it: a person, a terminal, an agent.
 
-A person approves what they see, so nothing may be there that they do not see. Removed are
-
-- whole control sequences of terminals (CSI, OSC, DCS, SOS, PM, APC and the short ones);
-- other control characters but tab and newline (C0, DEL, C1);
-- what turns or marks the direction of writing;
-- what Unicode calls default-ignorable: zero-width spaces, fillers, soft hyphens, variation
-  selectors, tags. They show nothing, and a text can be hidden in them.
+A person approves what they see, so nothing may be there that they do not see. Removed are whole
+control sequences of terminals (CSI, OSC, DCS, SOS, PM, APC and the short ones), other control
+characters but tab and newline (C0, DEL, C1), what turns or marks the direction of writing, and
+what Unicode calls default-ignorable: zero-width spaces, fillers, soft hyphens, variation
+selectors, tags. They show nothing, and a text can be hidden in them.
 
 Everything that ends a line becomes a newline, a lone `\r` too: of a progress bar each state is
 a line. A line's end ends every sequence, so each line comes out the same by itself.
@@ -60,13 +58,8 @@ _JOINED_AT_END = f"{_JOINED}\ufe0f?\\Z"
 _LONGEST_UNDECIDED = 2 * LONGEST_SEQUENCE + 3
 
 _PRINTABLE = frozenset(
-    [
-        *map(chr, range(0x180B, 0x1810)),
-        *map(chr, range(0xFE00, 0xFE10)),
-        *map(chr, range(0xE0100, 0xE01F0)),
-        *"\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0",
-    ]
-)
+    map(chr, [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+) | set("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Those of the above that Python counts as printable."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,8 +14,6 @@ from mosaic.text.lines import BOM, line_of, newline_of, splice
 from mosaic.text.strict_json import parse_json_document, skip_blanks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mosaic.model import JsonValue
 
 __all__ = ["append_json", "parse_json_document", "set_json"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from mosaic.errors import MergeConflictError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 BOM = "\ufeff"
 _OPENING = "<<<<<<< "
@@ -57,14 +55,8 @@ def display_width(text: str) -> int:
         return len(text)
     from unicodedata import category, combining, east_asian_width  # start-up: few texts need it
 
-    return sum(
-        0
-        if combining(sign) or category(sign) in ("Cf", "Mn", "Me")
-        else 2
-        if east_asian_width(sign) in ("W", "F")
-        else 1
-        for sign in text
-    )
+    shown = (s for s in text if not combining(s) and category(s) not in ("Cf", "Mn", "Me"))
+    return sum(2 if east_asian_width(sign) in ("W", "F") else 1 for sign in shown)
 
 
 class Edit(NamedTuple):

@@ -243,7 +243,8 @@ def _verified(before: str, after: str, name: str, content: str) -> str:
     old = [(s.name, s.content) for s in find_sections(before)]
     new = [(s.name, s.content) for s in find_sections(after)]
     place = next((n for n, (found, _) in enumerate(new) if found == wanted), None)
-    if place is not None and _same_text(new[place][1], content):
+    written = content.replace("\r\n", "\n").strip()
+    if place is not None and new[place][1].replace("\r\n", "\n") == written:
         if all(found != wanted for found, _ in old):
             old.insert(place, new[place])
         else:
@@ -252,7 +253,3 @@ def _verified(before: str, after: str, name: str, content: str) -> str:
             return after
     message = f"section `{wanted}` cannot be set without changing anything else"
     raise EditRefusedError(message, hint="edit it by hand")
-
-
-def _same_text(one: str, other: str) -> bool:
-    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()

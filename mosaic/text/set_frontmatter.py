@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from mosaic.errors import EditRefusedError, FrontMatterError
 from mosaic.text.fields import keys_before
@@ -18,22 +19,13 @@ from mosaic.text.yaml_edits import (
     quote_scalar,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 def set_front_matter(text: str, key: str, value: str | Sequence[str] | None) -> str:
     """Return a text with one front matter key set; every other byte is the same.
 
-    A list keeps its style, and of its items only those that change are touched. One
-    scalar stays one where it is set to a list of one.
-
-    Args:
-        text: the whole file.
-        key: a top-level key; added after its natural neighbour when it is missing.
-        value: a text, a list of texts, or None to remove the key with its lines.
-
-    Raises FrontMatterError or EditRefusedError.
+    A missing key is added after its natural neighbour; None removes one with its lines. A
+    list keeps its style, and of its items only those that change are touched. One scalar
+    stays one where it is set to a list of one. Raises FrontMatterError or EditRefusedError.
     """
     block = find_block(text)
     before = parse_front_matter(text)

@@ -32,7 +32,7 @@ def parse_json_document(text: str) -> dict[str, Any]:
         data = json.loads(
             source,
             object_pairs_hook=_unique_keys,
-            parse_constant=_refuse_constant,
+            parse_constant=_finite,
             parse_float=_finite,
         )
     except json.JSONDecodeError as error:
@@ -87,10 +87,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 raise _DuplicateKeyError(key)
             seen.add(key)
     return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise _NumberError(name)
 
 
 def _finite(number: str) -> float:

@@ -6,6 +6,8 @@ After every edit the text is read again and compared.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, MissionError
@@ -15,8 +17,6 @@ from mosaic.text.grid import Row, find_tables
 from mosaic.text.lines import display_width, newline_at, splice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from mosaic.text.blocks import Cell
     from mosaic.text.grid import Table
 
@@ -151,7 +151,7 @@ def _row_reads_as(text: str, edited: str, table: Table, row: Row, wanted: Sequen
     if table.is_plain and is_local and is_plain_row(line) and len(edited) <= LARGEST_TEXT:
         # Such a line is a row of such a table, whatever stands in it.
         new = Row(line=row.line, start=row.start, end=end, source=line)
-        return _same(new, wanted, len(table.columns))
+        return _same(new, wanted)
     texts = [wanted if other.line == row.line else other.texts for other in table.rows]
     return _reads_as(edited, table, texts)
 
@@ -164,16 +164,9 @@ def _reads_as(edited: str, table: Table, wanted: Sequence[Sequence[str]]) -> boo
     new = next((other for other in tables if other.line == table.line), None)
     if new is None or new.headers != table.headers or len(new.rows) != len(wanted):
         return False
-    return all(
-        _same(row, texts, len(table.columns)) for row, texts in zip(new.rows, wanted, strict=True)
-    )
+    return all(map(_same, new.rows, wanted))
 
 
-def _same(row: Row, texts: Sequence[str], columns: int) -> bool:
+def _same(row: Row, texts: Sequence[str]) -> bool:
     """Compare a row with texts; a cell that is missing is as good as an empty one."""
-    if row.texts == texts:
-        return True
-    count = max(columns, len(texts), len(row.texts))
-    return all(
-        row.get(number) == (texts[number] if number < len(texts) else "") for number in range(count)
-    )
+    return all(one == other for one, other in zip_longest(row.texts, texts, fillvalue=""))

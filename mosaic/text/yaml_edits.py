@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mosaic.records import dataclass
 from mosaic.text.handler import NULL_TAG
 from mosaic.text.lines import Edit, line_end, line_start, newline_at
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 PLAIN_START = re.compile(r"[^\s\-?:,\[\]{}#&*!|>'\"%@`=<~]|-(?=\S)")
 NEEDS_ESCAPES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")

@@ -152,11 +152,8 @@ def explain(error: Any, source: str, first_line: int) -> FrontMatterError:
     lines = source.split("\n")
     for at in (number, number - 1):
         if 0 <= at < len(lines) and (found := _cause(lines[at].rstrip("\r")[:LONGEST_LINE])):
-            detail, hint = found
-            shown = _short(lines[at].strip())
-            return FrontMatterError(
-                NOT_YAML, line=first_line + at, detail=f"`{shown}` {detail}", hint=hint
-            )
+            detail = f"`{_short(lines[at].strip())}` {found[0]}"
+            return FrontMatterError(NOT_YAML, line=first_line + at, detail=detail, hint=found[1])
     shown = _short(lines[number].strip()) if number < len(lines) else ""
     problem = str(getattr(error, "problem", None) or "bad YAML")
     return FrontMatterError(

@@ -38,21 +38,14 @@ MARK = "MISSION_WORKTREE"
 
 
 def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings) -> tuple[str, ...]:
-    """Copy and link files into a worktree; what is there already is left alone.
+    """Copy and link files of a project into a worktree; what is there already is left alone.
 
-    Args:
-        project: the folder of the project in the work tree that the files come from.
-        settings: which files.
-
-    Returns:
-        What was brought, relative to the worktree's top.
-
-    Raises:
-        PathOutsideError: a glob leads out of the repository.
+    Returns what was brought, relative to the worktree's top. A PathOutsideError where a glob leads
+    out of the repository.
     """
     brought = []
-    for names, bring in ((settings.copy, _copy), (settings.link, _link)):
-        for name in matching(names, project):
+    for globs, bring in ((settings.copy, _copy), (settings.link, os.symlink)):
+        for name in matching(globs, project):
             confined(workspace.home, project / name)
             target = workspace.project / name
             confined(workspace.path, target.parent)
@@ -73,31 +66,27 @@ def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings)
     return tuple(brought)
 
 
-def run_setup(
-    workspace: Workspace, settings: WorktreeSettings, environment: dict[str, str]
-) -> None:
-    """Run the setup command in a worktree; what it writes goes to a log beside it.
-
-    Raises:
-        FailedError: it failed, or took too long.
-    """
+def run_setup(workspace: Workspace, settings: WorktreeSettings) -> None:
+    """Run the setup command in a worktree, with a log beside it; a FailedError where it fails."""
     if not settings.setup:
         return
-    log = workspace.setup_log
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
+    environment = {
+        **child_environment(),
+        "MISSION_FILE": str(workspace.mission_file),
+        "MISSION_TASK": workspace.owner,
+        MARK: str(workspace.path),
+    }
+    log, limit = workspace.setup_log, settings.setup_timeout_seconds
+    with open(log, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
         process = spawn(
             settings.setup,
             cwd=workspace.project,
-            env={**child_environment(), **environment, MARK: str(workspace.path)},
+            env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
+            stdout=output.fileno(),
+            stderr=output.fileno(),
             new_session=True,
         )
-    finally:
-        os.close(descriptor)
-    limit = settings.setup_timeout_seconds
     try:
         code = process.wait(timeout=limit)
         words = f"failed with exit code {code}"
@@ -109,10 +98,13 @@ def run_setup(
             raise
         code, words = 1, f"took longer than {limit:g} s"
     if code:
+        written = b""
+        with contextlib.suppress(MissionError):
+            written = find_bytes(log) or b""
         raise FailedError(
             f"the setup command of the worktree {words}",
             path=log,
-            detail=_tail(log),
+            detail=written[-TAIL_BYTES:].decode("utf-8", "replace").strip() or None,
             hint="`worktrees.setup` in mission.json says what is run",
         )
 
@@ -176,10 +168,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _link(source: Path, target: Path) -> None:
-    target.symlink_to(source)
-
-
 def _hide(top: Path, brought: Sequence[str]) -> None:
     """Name in `info/exclude` what git would show as new."""
     open_ones = [
@@ -188,12 +176,12 @@ def _hide(top: Path, brought: Sequence[str]) -> None:
     shared = common_dir(top)
     if not open_ones or shared is None:
         return
+    signs = str.maketrans({sign: f"\\{sign}" for sign in "\\*?[]! #"})
+    wanted = [os.fsencode(f"/{name.translate(signs)}\n") for name in open_ones]
     path = shared / "info" / "exclude"
     with turn_of(top):
         path.parent.mkdir(exist_ok=True)
-        data = find_bytes(path) or b""
-        before, lines, after = _parts(data)
-        wanted = [os.fsencode(f"/{_escaped(name)}\n") for name in open_ones]
+        before, lines, after = _parts(find_bytes(path) or b"")
         kept = [*lines, *(line for line in wanted if line not in lines)]
         if before and not before.endswith(b"\n"):
             before += b"\n"
@@ -208,14 +196,3 @@ def _parts(data: bytes) -> tuple[bytes, list[bytes], bytes]:
         return data, [], b""
     inner, _, after = rest.partition(END_MARK)
     return before, inner.splitlines(keepends=True), after
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"\\{sign}" if sign in "\\*?[]! #" else sign for sign in name)
-
-
-def _tail(log: Path) -> str | None:
-    with contextlib.suppress(MissionError):
-        data = find_bytes(log) or b""
-        return data[-TAIL_BYTES:].decode("utf-8", "replace").strip() or None
-    return None

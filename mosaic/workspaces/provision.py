@@ -1,8 +1,8 @@
-"""Making a worker's worktree, or taking up the one that is there.
+"""Making a worker's worktree, or taking up the one that is there; removing it again.
 
 What is to be made is written down first, so that a crash leaves nothing that nobody knows
 of. A worktree that could not be furnished is removed again, with the branch that was made
-for it.
+for it. Nothing is removed that is not kept elsewhere, unless that is asked for.
 """
 
 from __future__ import annotations
@@ -12,30 +12,21 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import GitError, MissionError, UsageError
-from mosaic.git.git import find_repository, head_commit
-from mosaic.git.worktrees import (
-    BRANCHES,
-    add_worktree,
-    branch_or_commit,
-    commit_of,
-    copy_changes,
-    delete_branch,
-    has_branch,
-    is_branch_name,
-    list_worktrees,
-    remove_worktree,
-)
+from mosaic.errors import GitError, MissionError, NotReadyError, UsageError
+from mosaic.git import worktrees as trees
+from mosaic.git.git import current_branch, find_repository, head_commit
 from mosaic.machine.clock import utc_now
-from mosaic.machine.paths import safe_segment
-from mosaic.machine.removing import remove_file
-from mosaic.records import dataclass, replace
+from mosaic.machine.disk import create_private_dir
+from mosaic.machine.paths import confined, safe_segment
+from mosaic.machine.removing import remove_empty_folder, remove_file
+from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
-from mosaic.workspaces.furnish import bring_files, end_left_setup, matching, run_setup
+from mosaic.store.state import ensure_state_dir
+from mosaic.workspaces.furnish import bring_files, end_left_setup, forget_files, matching, run_setup
 from mosaic.workspaces.record import (
     Workspace,
     find_workspace,
-    prepare_folder,
+    list_workspaces,
     workspace_path,
     write_workspace,
 )
@@ -62,12 +53,7 @@ class WorkspaceRequest:
 def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSettings) -> Workspace:
     """Make a worktree, or take up the one that was made earlier under the same name.
 
-    Raises:
-        GitRefusedError: git refuses the repository.
-        GitError: there is no repository or commit, git refused, or changes do not fit.
-        FailedError: the setup command failed.
-        UsageError: branch or base are no names that git knows.
-        HeldError: another worktree is being made and does not get done.
+    A GitError where git refuses or changes do not fit; a FailedError where the setup command fails.
     """
     home = find_repository(layout.project)
     if home is None:
@@ -78,17 +64,27 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         )
     known = find_workspace(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
-        return _taken_up(layout, known, request, settings)
+        _refuse_other_branch(known, request.branch)
+        if request.with_changes:
+            _carry_changes(layout, known, settings)
+        return known
     if known is not None:
         end_left_setup(known)
-    workspace = known if known is not None else _planned(layout, home, request)
+    workspace = known or _planned(layout, home, request)
     if known is None:
         _refuse_occupied(home, workspace)  # what nobody knows of may hold anybody's work
-    prepare_folder(layout)
+    ensure_state_dir(layout)
+    confined(layout.state_dir, layout.worktrees_dir)
+    create_private_dir(layout.worktrees_dir)
     try:
         if not (workspace.is_added and workspace.is_there):
             workspace = _added(home, workspace)
-        return _furnished(layout, workspace, request, settings)
+        if request.with_changes:
+            _carry_changes(layout, workspace, settings)
+        brought = bring_files(workspace, layout.project, settings)
+        workspace = write_workspace(workspace, furnished=brought)
+        run_setup(workspace, settings)
+        return write_workspace(workspace, is_ready=True)
     except BaseException:
         if known is None:
             _undo(home, workspace)
@@ -101,11 +97,96 @@ def own_prefixes(layout: Layout, top: Path) -> list[str]:
     return [name for path in paths if (name := state_prefix(path, top)) is not None]
 
 
+def default_branch(home: Path, owner: str, worker: str) -> str:
+    """Return the name of a branch that is made for a worker: `mission/<owner>/<worker>`.
+
+    Where a branch is called `mission` git has no room for that, and dashes do it.
+    """
+    parts = ("mission", safe_segment(owner), safe_segment(worker))
+    if trees.has_branch(home, parts[0]) or trees.has_branch(home, "/".join(parts[:2])):
+        return "-".join(parts)
+    return "/".join(parts)
+
+
+def why_kept(workspace: Workspace) -> str | None:
+    """Say what removing a worktree would lose; None where it would lose nothing.
+
+    A branch that was made for it and is not brought home counts as work that would be
+    forgotten, though removing the worktree leaves the branch.
+    """
+    if workspace.is_there and (lost := trees.what_would_be_lost(workspace.path)) is not None:
+        return lost
+    branch, tip = _own_branch(workspace)
+    if tip in (None, workspace.base_commit, workspace.merged_commit):
+        return None
+    return None if _stands_elsewhere(workspace, branch) else f"branch `{branch}` is not merged"
+
+
+def remove_workspace(
+    layout: Layout, workspace: Workspace, *, force: bool, dry_run: bool = False
+) -> bool:
+    """Remove a worktree, the branch that was made for it, and what is known of it.
+
+    A branch that a person made, or whose commit would be lost, stays; with `force` one that
+    was made for the worktree goes too. In a dry run only what would keep it is found: a
+    NotReadyError says what would be lost, a GitError what is not a worktree of this repository.
+    Returned is whether the branch goes. What is interrupted is gone on with by the next call.
+    """
+    home, folder = workspace.home, layout.worktrees_dir
+    trees.refuse_strange_tree(home, workspace.path)
+    kept = None if force else why_kept(workspace)
+    if kept is not None:
+        raise NotReadyError(
+            f"the worktree of `{workspace.owner}` holds {kept}",
+            path=workspace.path,
+            hint="commit and merge it, or use `--force` to lose it",
+        )
+    branch, tip = _own_branch(workspace)
+    branch_goes = tip is not None and (force or _is_kept_elsewhere(workspace, branch, tip))
+    if dry_run:
+        return branch_goes
+    trees.remove_worktree(home, workspace.path)
+    if tip is not None and branch_goes:
+        trees.delete_branch(home, branch, expected=tip)
+    remove_file(folder, workspace.record)
+    remove_file(folder, workspace.setup_log)
+    if not list_workspaces(layout):
+        forget_files(home)
+        remove_empty_folder(layout.state_dir, folder)
+    return branch_goes
+
+
+def _own_branch(workspace: Workspace) -> tuple[str, str | None]:
+    """Return the branch that was made for a worktree, and its commit, if there is one."""
+    if workspace.branch is None or not workspace.is_own_branch:
+        return "", None
+    return workspace.branch, trees.commit_of(workspace.home, f"{trees.BRANCHES}{workspace.branch}")
+
+
+def _is_kept_elsewhere(workspace: Workspace, branch: str, tip: str) -> bool:
+    """Tell whether a branch can go: it was merged, or holds no work.
+
+    A squash leaves its commit nowhere; there it goes when `mission merge` made it, and what it
+    changed still stands on a branch.
+    """
+    if tip == workspace.base_commit or trees.holds_commit(workspace.home, tip, beside=branch):
+        return True
+    return tip == workspace.merged_commit and _stands_elsewhere(workspace, branch)
+
+
+def _stands_elsewhere(workspace: Workspace, branch: str) -> bool:
+    """Tell whether what a branch changed stands on what is checked out, or on its base."""
+    home = workspace.home
+    names = dict.fromkeys(filter(None, (current_branch(home), workspace.base_ref)))
+    targets = [name for name in names if name != branch and trees.has_branch(home, name)]
+    return any(trees.is_brought_home(home, branch, name) for name in targets)
+
+
 def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace:
     branch, base_ref = request.branch, request.base_ref
-    if branch is not None and not is_branch_name(home, branch):
+    if branch is not None and not trees.is_branch_name(home, branch):
         raise UsageError(f"`{branch}` is not a branch name", hint="set another `branch`")
-    start = commit_of(home, branch_or_commit(home, base_ref) if base_ref else "HEAD")
+    start = trees.commit_of(home, trees.branch_or_commit(home, base_ref) if base_ref else "HEAD")
     if start is None:
         raise GitError(
             f"`{base_ref}` is not in this repository" if base_ref else "there is no commit yet",
@@ -113,16 +194,15 @@ def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace
             hint="set `base_ref` to a branch or commit" if base_ref else "make a first commit",
         )
     path = workspace_path(layout, request.name)
-    inside = Path(os.path.realpath(layout.project)).relative_to(home)
     return Workspace(
         name=request.name,
         owner=request.owner,
         path=path,
         home=home,
-        project=path / inside,
+        project=path / Path(os.path.realpath(layout.project)).relative_to(home),
         mission_file=layout.mission_file,
         branch=branch,
-        is_own_branch=branch is not None and not has_branch(home, branch),
+        is_own_branch=branch is not None and not trees.has_branch(home, branch),
         base_commit=start,
         base_ref=base_ref,
         created_at=utc_now(),
@@ -137,7 +217,7 @@ def _refuse_occupied(home: Path, workspace: Workspace) -> None:
             f"`{place}` is in the way of a worktree",
             hint="`mission check` tells what it is; move it away",
         )
-    for each in list_worktrees(home):
+    for each in trees.list_worktrees(home):
         if branch is not None and each.branch == branch and each.path != place:
             raise GitError(
                 f"branch `{branch}` is checked out in `{each.path}`",
@@ -146,74 +226,48 @@ def _refuse_occupied(home: Path, workspace: Workspace) -> None:
             )
 
 
+def _refuse_other_branch(known: Workspace, branch: str | None) -> None:
+    if branch is not None and known.branch not in (None, branch):
+        raise GitError(
+            f"the worktree of `{known.owner}` is on branch `{known.branch}`",
+            path=known.path,
+            detail=f"wanted is `{branch}`",
+            hint=f"`mission clean --worktree {known.name}` removes it when nothing is lost",
+        )
+
+
 def _added(home: Path, workspace: Workspace) -> Workspace:
     """Have git make a worktree; what an earlier crash left of it goes first."""
-    place = Path(os.path.realpath(workspace.path))
-    if any(each.path == place for each in list_worktrees(home)):
-        remove_worktree(home, workspace.path)
-    write_workspace(replace(workspace, is_added=False, is_ready=False))
+    _remove_if_known(home, workspace)
+    write_workspace(workspace, is_added=False, is_ready=False)
     _refuse_occupied(home, workspace)
-    is_new = add_worktree(
+    is_new = trees.add_worktree(
         home,
         workspace.path,
         branch=workspace.branch,
         start=workspace.base_commit,
         reason=f"mosaic: {workspace.owner}",
     )
-    tip = head_commit(workspace.path) or workspace.base_commit
-    workspace = replace(
-        workspace,
-        is_added=True,
-        is_own_branch=is_new or workspace.is_own_branch,
-        base_commit=workspace.base_commit if workspace.is_own_branch else tip,
-    )
-    write_workspace(workspace)
-    return workspace
+    base = workspace.base_commit
+    if not workspace.is_own_branch:
+        base = head_commit(workspace.path) or base
+    is_own = is_new or workspace.is_own_branch
+    return write_workspace(workspace, is_added=True, is_own_branch=is_own, base_commit=base)
 
 
-def _taken_up(
-    layout: Layout, known: Workspace, request: WorkspaceRequest, settings: WorktreeSettings
-) -> Workspace:
-    if request.branch is not None and known.branch not in (None, request.branch):
-        raise GitError(
-            f"the worktree of `{request.owner}` is on branch `{known.branch}`",
-            path=known.path,
-            detail=f"wanted is `{request.branch}`",
-            hint=f"`mission clean --worktree {known.name}` removes it when nothing is lost",
-        )
-    if request.with_changes:
-        _carry_changes(layout, known, settings)
-    return known
-
-
-def _furnished(
-    layout: Layout, workspace: Workspace, request: WorkspaceRequest, settings: WorktreeSettings
-) -> Workspace:
-    if request.with_changes:
-        _carry_changes(layout, workspace, settings)
-    brought = bring_files(workspace, layout.project, settings)
-    workspace = replace(workspace, furnished=brought)
-    write_workspace(workspace)
-    environment = {"MISSION_FILE": str(layout.mission_file), "MISSION_TASK": request.owner}
-    run_setup(workspace, settings, environment)
-    workspace = replace(workspace, is_ready=True)
-    write_workspace(workspace)
-    return workspace
+def _remove_if_known(home: Path, workspace: Workspace) -> None:
+    place = Path(os.path.realpath(workspace.path))
+    if any(each.path == place for each in trees.list_worktrees(home)):
+        trees.remove_worktree(home, workspace.path)
 
 
 def _carry_changes(layout: Layout, workspace: Workspace, settings: WorktreeSettings) -> None:
     home = workspace.home
-    own = [*own_prefixes(layout, home), state_prefix(layout.state_dir, home)]
-    brought = [
-        state_prefix(layout.project / name, home)
-        for name in matching((*settings.copy, *settings.link), layout.project)
-    ]
-    copy_changes(
-        home,
-        workspace.path,
-        without=[name for name in (*own, *brought) if name],
-        scratch=layout.worktrees_dir,
-    )
+    brought = matching((*settings.copy, *settings.link), layout.project)
+    paths = (layout.state_dir, *(layout.project / name for name in brought))
+    names = [name for path in paths if (name := state_prefix(path, home))]
+    without = [*filter(None, own_prefixes(layout, home)), *names]
+    trees.copy_changes(home, workspace.path, without=without, scratch=layout.worktrees_dir)
 
 
 def _undo(home: Path, workspace: Workspace) -> None:
@@ -222,23 +276,10 @@ def _undo(home: Path, workspace: Workspace) -> None:
     git makes the branch first and leaves it where it then fails, as on a full disk or at a
     hook that says no.
     """
-    place = Path(os.path.realpath(workspace.path))
     with contextlib.suppress(MissionError):
-        if any(each.path == place for each in list_worktrees(home)):
-            remove_worktree(home, workspace.path)
-        tip = commit_of(home, f"{BRANCHES}{workspace.branch}") if workspace.branch else None
-        if workspace.is_own_branch and workspace.branch and tip == workspace.base_commit:
-            delete_branch(home, workspace.branch, expected=tip)
+        _remove_if_known(home, workspace)
+        branch, tip = _own_branch(workspace)
+        if tip is not None and tip == workspace.base_commit:
+            trees.delete_branch(home, branch, expected=tip)
     with contextlib.suppress(MissionError):
         remove_file(workspace.path.parent, workspace.record)
-
-
-def default_branch(home: Path, owner: str, worker: str) -> str:
-    """Return the name of a branch that is made for a worker: `mission/<owner>/<worker>`.
-
-    Where a branch is called `mission` git has no room for that, and dashes do it.
-    """
-    parts = ("mission", safe_segment(owner), safe_segment(worker))
-    if has_branch(home, parts[0]) or has_branch(home, "/".join(parts[:2])):
-        return "-".join(parts)
-    return "/".join(parts)

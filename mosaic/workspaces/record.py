@@ -16,16 +16,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
 from mosaic.git.git import find_work_tree
-from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.paths import confined, safe_segment
+from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.paths import safe_segment
 from mosaic.records import dataclass, replace
 from mosaic.store.layout import WORKTREES
-from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from mosaic.model import ObjectId, Text
     from mosaic.store.layout import Layout
 
-LAYOUT_VERSION = 1
 HINT = "`git worktree list` shows where it is; remove the record when it is not needed"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -42,7 +40,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 class Workspace:
     """A worker's worktree."""
 
-    json_form = JsonForm(version=LAYOUT_VERSION)
+    json_form = JsonForm(version=1)
     name: str
     owner: str
     """The task or panel that it is for."""
@@ -92,77 +90,54 @@ def workspace_path(layout: Layout, name: str) -> Path:
     return layout.worktrees_dir / safe_segment(name)
 
 
-def write_workspace(workspace: Workspace) -> None:
-    """Write what is known of a worktree."""
+def write_workspace(workspace: Workspace, **changes: Any) -> Workspace:
+    """Write what is known of a worktree, with changes, and return it."""
+    workspace = replace(workspace, **changes)
     data = dump_json(dump_record(workspace))
     write_private(workspace.record, data, root=workspace.record.parent)
-
-
-def prepare_folder(layout: Layout) -> None:
-    """Make the folder that holds the worktrees.
-
-    Raises:
-        PathOutsideError: a symlink leads out of the state folder.
-    """
-    ensure_state_dir(layout)
-    confined(layout.state_dir, layout.worktrees_dir)
-    create_private_dir(layout.worktrees_dir)
+    return workspace
 
 
 def find_workspace(layout: Layout, name: str) -> Workspace | None:
     """Return the worktree of a name; None where there is none."""
-    if _is_elsewhere(layout):
-        return None
-    return read_workspace(_record_of(workspace_path(layout, name)), layout)
+    path = _record_of(workspace_path(layout, name))
+    return None if _is_elsewhere(layout) else read_workspace(path, layout)
 
 
 def workspace_at(cwd: Path | str, layout: Layout | None = None) -> Workspace | None:
     """Return the worker's worktree that a folder lies in; None where it lies in none.
 
-    Args:
-        layout: the mission whose worktrees are looked at; None for any, where nothing but
-            the mission that the record names is to be learned.
+    Without a layout it may be of any mission: only what the record names is to be learned then.
     """
     folder = Path(os.path.abspath(cwd))
     own = os.path.realpath(layout.worktrees_dir) if layout is not None else None
     for place in (folder, *folder.parents):
         if own is not None and os.path.realpath(place.parent) != own:
             continue
-        if place.parent.name == WORKTREES:
-            found = read_workspace(_record_of(place), layout)
-            if found is not None:
-                return found
+        is_named = place.parent.name == WORKTREES
+        if is_named and (found := read_workspace(_record_of(place), layout)) is not None:
+            return found
     return None
 
 
 def list_workspaces(layout: Layout) -> list[Workspace]:
     """Return all worktrees of workers; one whose record cannot be read is left out."""
-    found = []
-    for path in _records(layout):
+    return read_workspaces(layout)[0]
+
+
+def read_workspaces(layout: Layout) -> tuple[list[Workspace], list[MissionError]]:
+    """Return all worktrees of workers, and why records of others cannot be read."""
+    found: list[Workspace] = []
+    broken: list[MissionError] = []
+    paths = [] if _is_elsewhere(layout) else sorted(layout.worktrees_dir.glob(".*.json"))
+    for path in paths:
         try:
             workspace = read_workspace(path, layout)
-        except MissionError:
-            continue
-        if workspace is not None:
-            found.append(workspace)
-    return found
-
-
-def unreadable_records(layout: Layout) -> list[MissionError]:
-    """Return why records of worktrees cannot be read."""
-    problems = []
-    for path in _records(layout):
-        try:
-            read_workspace(path, layout)
         except MissionError as error:
-            problems.append(error)
-    return problems
-
-
-def _records(layout: Layout) -> list[Path]:
-    if _is_elsewhere(layout):
-        return []
-    return sorted(layout.worktrees_dir.glob(".*.json"))
+            broken.append(error)
+        else:
+            found += [workspace] if workspace is not None else []
+    return found, broken
 
 
 def _is_elsewhere(layout: Layout) -> bool:
@@ -170,11 +145,7 @@ def _is_elsewhere(layout: Layout) -> bool:
 
 
 def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None:
-    """Read a record; None where there is none.
-
-    Args:
-        layout: the mission that it is of; None where it is not known yet.
-    """
+    """Read a record, of a mission or of one that is not known yet; None where there is none."""
     if path.is_symlink():
         raise _unreadable(path, "it is a symlink")
     data = find_bytes(path)
@@ -196,23 +167,14 @@ def _at_home(found: Workspace, layout: Layout | None) -> Workspace:
     if layout is None:
         home = find_work_tree(place.parent) or place.parent
         return replace(found, home=home, project=place)
-    project = Path(os.path.realpath(layout.project))
-    home = find_work_tree(project) or project
-    return replace(
-        found,
-        home=home,
-        project=place / project.relative_to(home),
-        mission_file=layout.mission_file,
-    )
+    top = Path(os.path.realpath(layout.project))
+    home = find_work_tree(top) or top
+    project = place / top.relative_to(home)
+    return replace(found, home=home, project=project, mission_file=layout.mission_file)
 
 
 def _unreadable(path: Path, why: str) -> RecordError:
-    return RecordError(
-        "the record of a worktree cannot be read",
-        path=path,
-        detail=why,
-        hint=HINT,
-    )
+    return RecordError("the record of a worktree cannot be read", path=path, detail=why, hint=HINT)
 
 
 def _record_of(place: Path) -> Path:

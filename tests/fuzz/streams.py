@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mosaic.cli.logs_view import EventsView, JsonObjectsView, TranscriptView
+from mosaic.cli.logs_view import events_view, json_view, transcript_view
 from mosaic.codec import dump_record
 from mosaic.model import Usage
 from mosaic.panels.answer import LONGEST_ITEM, LONGEST_TEXT, STATUSES, parse_answer
@@ -62,11 +62,11 @@ def transcript(data: bytes) -> None:
     path = scratch() / "transcript.jsonl"
     path.write_bytes(data)
     views = (
-        TranscriptView(ClaudeReader(), since=MOMENT),
-        TranscriptView(CodexReader(), since=None),
-        TranscriptView(None, since=None),
-        EventsView(since=MOMENT),
-        JsonObjectsView("log.event", "created_at", since=MOMENT),
+        transcript_view(ClaudeReader(), since=MOMENT),
+        transcript_view(CodexReader(), since=None),
+        transcript_view(None, since=None),
+        events_view(since=MOMENT),
+        json_view("log.event", "created_at", MOMENT),
     )
     for view in views:
         log = LogFile(path)

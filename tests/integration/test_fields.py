@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mosaic.text.fields import FIELDS, describe_fields
+from mosaic.text.fields import FIELDS
+from tests.reference import describe_fields
 from tests.support.mission import MissionRepo
 
 TEMPLATE = (
@@ -25,7 +26,7 @@ fields.FIELDS += (
     fields.Field(name="audiences", kind=fields.Kind.LIST, meaning="For whom"),
 )
 fields.FIELD_BY_NAME.update((row.name, row) for row in fields.FIELDS)
-fields._MORE += [("team", False), ("audiences", True)]
+fields._UNSYNCED += fields.FIELDS[-2:]
 from mosaic.cli import main
 main()
 """

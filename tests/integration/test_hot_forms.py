@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mosaic.cli.app import PANELS
 from mosaic.cli.app import call as call_typer
-from mosaic.cli.commands import PANELS
 from mosaic.cli.hot import FORMS, find_hot
 from tests.support.in_process import Answer, call
 from tests.support.mission import MissionRepo, wait_for

@@ -1,6 +1,6 @@
 """Which commands only look, and which change the mission's files and nothing else.
 
-Every command of `mosaic.cli.commands.PANELS` stands in `LOOKS` or in `ACTS`, some in both; a test
+Every command of `mosaic.cli.app.PANELS` stands in `LOOKS` or in `ACTS`, some in both; a test
 refuses one that stands in neither. `CHANGES` are calls of commands that act on the mission's
 own files alone.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.cli.commands import PANELS
+from mosaic.cli.app import PANELS
 from tests.security.hostile_clones import watching
 from tests.security.hostile_clones.catalogue import ENTRIES
 from tests.security.hostile_clones.forms import (

@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.app.actor import Actor
-from mosaic.app.change import Change, change_status, change_task
-from mosaic.app.handoff import Filling, fill_handoff, find_section, read_handoff
+from mosaic.app.change import (
+    Actor,
+    Change,
+    Filling,
+    change_status,
+    change_task,
+    fill_handoff,
+    find_section,
+)
+from mosaic.app.tasks import read_handoff
 from mosaic.errors import UsageError
 from mosaic.model import Status
 from mosaic.store.reading import read_mission

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.app.actor import Actor
-from mosaic.app.change import change_status
+from mosaic.app.change import Actor, change_status
 from mosaic.app.mission import clean_mission
 from mosaic.app.task_work import (
     decide_review,
