@@ -136,6 +136,5 @@ def run_pool(
     report.worktrees.update(worktrees)
     if stays:
         return report
-    ids = {worker.session_id for worker in pool.workers}
     listed = read_mission(mission_file).document.mission.sessions
-    return PoolStart([each for each in listed if each.id in ids], report)
+    return PoolStart([each for each in listed if each.id in pool.workers], report)

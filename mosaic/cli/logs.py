@@ -205,11 +205,9 @@ def _note_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> 
         if is_over and log.has_rest:
             _note(f"the last line of {name} is torn and left out")
     elif (asked.run.dir / LOST_NAME).exists():
-        from mosaic.machine.log_pipes import find_gaps
         from mosaic.runs.result import lost_output_words
 
-        gaps = [gap for gap in find_gaps(asked.run.dir) if gap.stream == asked.stream]
-        for words in lost_output_words(gaps):
+        for words in lost_output_words(asked.run, [asked.stream]):
             _note(words)
 
 

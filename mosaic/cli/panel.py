@@ -161,19 +161,11 @@ def send_command(
     text = read_stdin("a message") if message == "-" else message
     sent = mailbox.send_message(panel, worker, text)
     done = mailbox.paste(panel, worker) if paste else mailbox.deliver(document, panel, worker)
-    is_delivered = any(each.id == sent.id for each in done)
-    return answer(
-        "panel.message",
-        {
-            "panel_id": panel.id,
-            "worker": worker,
-            "message_id": sent.id,
-            "delivered": is_delivered,
-        },
-        [f"{worker} gets it {'now' if is_delivered else 'when its turn has ended'}"],
-        then=[f"mission panel show {panel.id}"],
-        as_json=as_json,
-    )
+    is_sent = any(each.id == sent.id for each in done)
+    data = {"panel_id": panel.id, "worker": worker, "message_id": sent.id, "delivered": is_sent}
+    lines = [f"{worker} gets it {'now' if is_sent else 'when its turn has ended'}"]
+    then = [f"mission panel show {panel.id}"]
+    return answer("panel.message", data, lines, then=then, as_json=as_json)
 
 
 @panel_app.command("stop")
@@ -215,13 +207,10 @@ def shutdown_command(
     done = shut_down(document, panel, force=force)
     kept = next((each.worker for each in done if each.cleanup == "retained"), None)
     then = f"merge {panel.id} {kept}" if kept else f"result {panel.id}"
+    workers = {each.worker: each for each in done}
     return answer(
         "panel.shutdown",
-        {
-            "panel_id": panel.id,
-            "status": panel.state().status,
-            "workers": {each.worker: each for each in done},
-        },
+        {"panel_id": panel.id, "status": panel.state().status, "workers": workers},
         align([(each.worker, each.cleanup.value, clean(each.why)) for each in done]),
         ok=all(each.cleanup != "failed" for each in done),
         then=[f"mission panel {then}"],

@@ -201,18 +201,14 @@ def find_repository(cwd: Path | str) -> Path | None:
         lambda: run_git(["ls-files", "--", nothing], top, check=False),
         lambda: run_git(["ls-tree", "--name-only", "HEAD", "--", ".git"], top, check=False),
     )
-    if head.exit_code and not _is_without_commits(top):
-        said = head.stderr.decode("utf-8", "replace").strip()
-        raise GitRefusedError(top, f"{said} (in the commit that `HEAD` names)")
+    if head.exit_code:
+        is_on_branch = answer_of(["symbolic-ref", "--quiet", "HEAD"], top) is not None
+        if not is_on_branch or answer_of(["rev-parse", "--verify", "--quiet", "HEAD"], top):
+            said = head.stderr.decode("utf-8", "replace").strip()
+            raise GitRefusedError(top, f"{said} (in the commit that `HEAD` names)")
     if index.exit_code:
         raise GitRefusedError(top, index.stderr.decode("utf-8", "replace"))
     return top
-
-
-def _is_without_commits(top: Path) -> bool:
-    names = run_git(["symbolic-ref", "--quiet", "HEAD"], top, check=False)
-    stands = run_git(["rev-parse", "--verify", "--quiet", "HEAD"], top, check=False)
-    return names.exit_code == 0 and stands.exit_code != 0
 
 
 def find_work_tree(cwd: Path | str) -> Path | None:

@@ -249,26 +249,21 @@ def append_next(path: Path, make: Callable[[bytes], bytes]) -> None:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FileAccessError(f"`{path}` is not a regular file", path=path)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _append(descriptor, make)
+            size = os.fstat(descriptor).st_size
+            last, end = _last_line(descriptor, size)
+            if end < size:
+                os.ftruncate(descriptor, end)
+            data = make(last)
+            if os.write(descriptor, data) < len(data):
+                os.ftruncate(descriptor, end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
             if is_new:
                 sync_folder(path.parent)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise access_error("appended to", path, error) from error
-
-
-def _append(descriptor: int, make: Callable[[bytes], bytes]) -> None:
-    size = os.fstat(descriptor).st_size
-    last, end = _last_line(descriptor, size)
-    if end < size:
-        os.ftruncate(descriptor, end)
-    data = make(last)
-    written = os.write(descriptor, data)
-    if written < len(data):
-        os.ftruncate(descriptor, end)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(descriptor)
 
 
 def _open(path: Path) -> tuple[int, bool]:

@@ -4,13 +4,12 @@ A pid alone proves nothing: it is used again. A process is told apart by pid, st
 time, boot, host and namespace, and a zombie counts as gone.
 
 A pid counts in its pid namespace only, and the kernel shows start times as the time
-namespace of the reading process has it. A process of another namespace can therefore be
-neither found nor missed by its pid, and nothing is known of it from here. What it says of
-itself still can be read: the variables that it was started with.
+namespace of the reading process has it. So nothing is known of a process of another namespace
+but what it says of itself: the variables that it was started with.
 
 Linux is read through /proc, other systems through `ps`. Where there is neither, or /proc shows
 another namespace than ours, nothing is known of any process, and so none is signalled.
-Variables, folders, locks and ignored signals of this user's processes are seen on Linux only.
+Variables, folders, locks and ignored signals are seen on Linux only, of this user's processes.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -43,6 +42,8 @@ class Outlet:
     """The writing ends for one agent, and the process behind them. Close, then wait."""
 
     def __init__(self, folder: Path) -> None:
+        import subprocess  # start-up: most only look what was lost
+
         self._folder = folder
         for path in (folder / "stdout.log", folder / "stderr.log"):
             try:
@@ -89,11 +90,10 @@ class Outlet:
 
     def wait(self) -> bool:
         """Wait until everything is written; False when something still holds the pipes."""
-        try:
-            self._process.wait(DRAIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        until = time.monotonic() + DRAIN_SECONDS
+        while (is_running := self._process.poll() is None) and time.monotonic() < until:
+            time.sleep(0.005)
+        return not is_running
 
     def give_up_reserve(self) -> None:
         """Free the room that was set aside for the record's end."""

@@ -2,11 +2,10 @@
 
     python -I -S log_writer.py FOLDER STDOUT_FD STDERR_FD
 
-Both descriptors are read to their end, which comes when the last process that can write
-to them has gone; the bytes go to FOLDER/stdout.log and FOLDER/stderr.log. It outlives a
-supervisor that is killed, so an agent never writes into a pipe without a reader. When the
-disk is full it goes on taking, so an agent is not ended by its own log: what could not be
-written is counted, and the newest of it is kept and written once there is room.
+The bytes go to FOLDER/stdout.log and FOLDER/stderr.log. It outlives a supervisor that is killed,
+so an agent never writes into a pipe without a reader. When the disk is full it goes on taking,
+so an agent is not ended by its own log: what could not be written is counted, and the newest
+of it is kept and written once there is room.
 
 Files beside the logs, one JSON array or object a line:
 
@@ -101,7 +100,6 @@ class Log:
         del self._kept[:-KEPT_BYTES]
 
     def _write_kept(self) -> None:
-        """Go on writing, if there is room again, with the newest of what was not written."""
         offset, missing = self._offset, self._lost - len(self._kept)
         written = self._write(self._kept)
         if not written:
@@ -130,11 +128,8 @@ class Log:
 
 
 def hold(file: int) -> None:
-    """Lock a log to the end: others see by it whether everything has been written.
-
-    One who just looks has it for an instant; a file system without locks has none.
-    """
-    until = time.monotonic() + HOLD_SECONDS
+    """Lock a log to the end, if it can be: others see by it whether everything is written."""
+    until = time.monotonic() + HOLD_SECONDS  # one who just looks has it for an instant
     while time.monotonic() < until:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

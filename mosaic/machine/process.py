@@ -1,17 +1,13 @@
 """Starting a program, signalling one, ending what it left behind, and hearing signals.
 
-The identity of a process is verified again right before every signal; what cannot be
-verified is not signalled.
-
 Killing a process group is not enough: tool shells of agents have groups and sessions of
 their own, and go on when the agent is gone. A supervisor therefore becomes a child subreaper
 before it starts the agent: whatever loses its parent becomes the supervisor's child, where
 `sweep_orphans` finds it. When the supervisor itself has died, `find_marked` finds them by a
 variable that they inherited.
 
-A signal that was ignored when this program was started stays ignored, as `nohup` wants it of
-hang-ups and a shell without job control of interrupts for what it starts in the background; and
-so it is for every program that is started from here.
+A signal that was ignored when this program was started stays ignored, as `nohup` and a shell
+without job control want it; and so it is for every program that is started from here.
 """
 
 from __future__ import annotations
@@ -46,6 +42,7 @@ if TYPE_CHECKING:
 
 Stream: TypeAlias = "int | IO[bytes] | None"
 """What a child's stdin, stdout or stderr is: a descriptor, a file, or None to inherit."""
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def spawn(
@@ -119,7 +116,7 @@ def install_path(program: str) -> str | None:
 
 
 def send_signal(identity: ProcessIdentity, number: int) -> bool:
-    """Signal one process, if it is still that very process, and tell whether that was done."""
+    """Signal one process, if it is verified to be that very one, and tell whether that was done."""
     if identity.pid <= 1:
         return False
     try:
@@ -180,10 +177,6 @@ def _start_error(
     return ProgramNotFoundError(program, problem=problem, hint=hint)
 
 
-_PR_SET_CHILD_SUBREAPER = 36
-_REAP_POLL_SECONDS = 0.005
-
-
 def become_subreaper() -> bool:
     """Make orphans among our descendants our children from now on, instead of init's.
 
@@ -194,8 +187,7 @@ def become_subreaper() -> bool:
     import ctypes
 
     try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        return int(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
+        return int(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
     except (OSError, AttributeError):
         return False
 
@@ -215,9 +207,7 @@ def sweep_orphans(exclude: Collection[int] = (), *, timeout_seconds: float = 5.0
     until = time.monotonic() + timeout_seconds
     killed: list[int] = []
     me = os.getpid()
-    while children := [
-        entry for entry in list_entries() if entry.parent == me and entry.pid not in exclude
-    ]:
+    while children := [e for e in list_entries() if e.parent == me and e.pid not in exclude]:
         for entry in children:
             # Our own child keeps its number until we reap it, so this cannot hit another.
             if not entry.is_zombie and entry.pid not in killed:
@@ -239,29 +229,21 @@ def find_marked(variable: str, value: str) -> list[ProcessIdentity]:
 def list_marked(variable: str, *, under: str) -> list[tuple[ProcessIdentity, str]]:
     """Return this user's other processes whose `variable` begins so, each with its value."""
     found: list[tuple[ProcessIdentity, str]] = []
+    beginning = os.fsencode(f"{variable}={under}")
     for pid in list_pids():
-        if pid == os.getpid() or not (
-            marks := find_variables(pid, os.fsencode(f"{variable}={under}"))
-        ):
-            continue
-        # Read once more behind the identity: should the number have passed on to another
-        # process in between, the identity is that of a process without the mark.
-        identity = identify(pid)
-        if identity is not None and find_variables(pid, marks[0]) == marks[:1]:
-            found.append((identity, os.fsdecode(marks[0]).partition("=")[2]))
+        if pid != os.getpid() and (marks := find_variables(pid, beginning)):
+            # Read once more behind the identity: should the number have passed on to another
+            # process in between, the identity is that of a process without the mark.
+            identity = identify(pid)
+            if identity is not None and find_variables(pid, marks[0]) == marks[:1]:
+                found.append((identity, os.fsdecode(marks[0]).partition("=")[2]))
     return found
 
 
 def _reap(pid: int, until: float) -> None:
-    """Wait until a killed child is gone, but not past `until`."""
-    while True:
-        try:
-            reaped, _ = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if reaped or time.monotonic() > until:
-            return
-        time.sleep(_REAP_POLL_SECONDS)
+    with contextlib.suppress(ChildProcessError):
+        while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() <= until:
+            time.sleep(0.005)
 
 
 class SignalQueue:

@@ -9,11 +9,6 @@ By these names leftovers of a crash are told from everything else. Those with `-
 several files written as one. The second and third kind stand in our own folders only, and are
 nobody's when their process is gone. None is touched before it is an hour old, but for those of
 a set under the mission lock.
-
-A rename replaces whatever stands at its target, also what somebody put there a moment after
-it was looked at. Linux can let two files change places in one step (`renameat2(2)`): what was
-replaced is then still there to be compared, and put back. Python has no name for that call.
-Where the system or the file system cannot do it, a plain rename is all there is.
 """
 
 from __future__ import annotations
@@ -162,7 +157,11 @@ def _keep_owner(descriptor: int, old: os.stat_result) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two files change places at once; return False where the system cannot."""
+    """Let two files change places at once; return False where the system cannot.
+
+    A rename replaces whatever stands at its target, also what somebody put there a moment after
+    it was looked at. After an exchange it is still there to be compared, and put back.
+    """
     return rename_with(one, other, _EXCHANGE)
 
 

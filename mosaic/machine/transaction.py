@@ -75,18 +75,10 @@ class Settled(StrEnum):
     # The note itself is broken; it was moved aside to this path, no file was touched.
     NOTE_UNREADABLE = "note-unreadable"
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IntentOutcome:
-    """How one file of an interrupted change was settled."""
-
-    path: Path
-    settled: Settled
-
     @property
     def needs_a_look(self) -> bool:
         """Whether the user should be told: files that belong together may disagree."""
-        return self.settled in (Settled.LEFT_EDITED, Settled.LOST, Settled.NOTE_UNREADABLE)
+        return self in (Settled.LEFT_EDITED, Settled.LOST, Settled.NOTE_UNREADABLE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,7 +179,7 @@ def finish_intent(
     root: Path | str,
     is_own_file: Callable[[Path], bool],
     also: Sequence[Path] = (),
-) -> list[IntentOutcome]:
+) -> dict[Path, Settled]:
     """Settle a change that a crash interrupted, if there is one, and say what became of each file.
 
     Call it under the mission lock. When nothing of the change was written and someone edited a
@@ -210,9 +202,9 @@ def finish_intent(
             os.rename(intent, aside)
         except OSError as error:
             raise access_error("moved aside", intent, error) from error
-        return [IntentOutcome(path=aside, settled=Settled.NOTE_UNREADABLE)]
+        return {aside: Settled.NOTE_UNREADABLE}
     if note is None:
-        return []
+        return {}
     try:
         for plan in planned:
             if state_of(plan.target) == plan.new_sha256:
@@ -229,8 +221,7 @@ def finish_intent(
     except OSError as error:
         raise _refused(error, intent, is_begun=True) from error
     _discard(planned)
-    pairs = zip(planned, settled, strict=True)
-    return [IntentOutcome(path=plan.target, settled=outcome) for plan, outcome in pairs]
+    return {plan.target: outcome for plan, outcome in zip(planned, settled, strict=True)}
 
 
 def _resolve_all(changes: Sequence[Change], root: Path | str, also: Sequence[Path]) -> list[Path]:
@@ -293,7 +284,6 @@ def _commit(planned: Sequence[PlannedFile], intent: Path, root: Path | str) -> N
 
 
 def _refused(error: OSError, intent: Path, *, is_begun: bool) -> FileAccessError:
-    """Say what the system refused, and whether anything of the change is on the disk."""
     path = error.filename2 or error.filename or intent
     fault = access_error("written", path, error, state="" if is_begun else "nothing was changed")
     if not is_begun:

@@ -66,11 +66,11 @@ def refuse_obstacles(
             if state.problems:
                 panel.write_state(replace(state, problems=()))
             return
-        workers = dict(state.workers)
-        at = ExecutionState.PREFLIGHT_FAILED
-        for name, worker in workers.items():
-            if not worker.runs:
-                workers[name] = replace(worker, status=WorkerStatus.FAILED, execution_state=at)
+        reached = ExecutionState.PREFLIGHT_FAILED
+        workers = {
+            name: worker if worker.runs else worker.moved(WorkerStatus.FAILED, reached)
+            for name, worker in state.workers.items()
+        }
         panel.write_state(replace(state, workers=workers, problems=obstacles))
         panel.note(PanelEvent.PREFLIGHT_FAILED, "; ".join(obstacles), problems=list(obstacles))
     raise FailedError(
@@ -152,25 +152,19 @@ def start_worker(
         run = prepared.run
         started = get_executor(plan.executor, document.path).start(run.dir, prepared.order)
     except MissionError as error:
-        failed: dict[str, Any] = {"status": WorkerStatus.FAILED, "execution_state": at}
+        changes: dict[str, Any] = {"error": error.summary}
         if run is not None:
             shutil.rmtree(run.dir, ignore_errors=True)
             known = panel.state().workers[name].runs
-            failed |= {"run_id": None, "runs": tuple(each for each in known if each != run.id)}
-        panel.set_worker(name, **failed, launcher=None, error=error.summary)
+            changes |= {"run_id": None, "runs": tuple(each for each in known if each != run.id)}
+        panel.change_worker(name, lambda each: each.moved(WorkerStatus.FAILED, at, **changes))
         panel.note(PanelEvent.WORKER_FAILED, f"{name}: {error.summary}", worker=name)
         return None
     _note_running(panel, name, run)
     pid = started.agent.pid
     words = f"{name} works with {worker.runtime}, pid {pid}"
-    panel.note(
-        PanelEvent.WORKER_LAUNCHED,
-        words,
-        worker=name,
-        run_id=run.id,
-        pid=pid,
-        place=dict(started.place),
-    )
+    kind, place = PanelEvent.WORKER_LAUNCHED, dict(started.place)
+    panel.note(kind, words, worker=name, run_id=run.id, pid=pid, place=place)
     return run
 
 
@@ -180,13 +174,8 @@ def _claim(panel: Panel, name: str) -> None:
     def claimed(worker: WorkerState) -> WorkerState:
         if worker.is_at_work:
             raise HeldError(f"`{name}` of `{panel.id}` is at work")
-        return replace(
-            worker,
-            status=WorkerStatus.PENDING,
-            execution_state=ExecutionState.PROVISIONING,
-            launcher=own_identity(),
-            error=None,
-        )
+        reached = ExecutionState.PROVISIONING
+        return worker.moved(WorkerStatus.PENDING, reached, launcher=own_identity(), error=None)
 
     panel.change_worker(name, claimed)
 
@@ -197,13 +186,7 @@ def _note_running(panel: Panel, name: str, run: Run) -> None:
     def running(worker: WorkerState) -> WorkerState:
         if worker.run_id != run.id or worker.execution_state is not ExecutionState.LAUNCHING:
             return worker
-        return replace(
-            worker,
-            status=WorkerStatus.RUNNING,
-            execution_state=ExecutionState.RUNNING,
-            launcher=None,
-            error=None,
-        )
+        return worker.moved(WorkerStatus.RUNNING, ExecutionState.RUNNING, error=None)
 
     if panel.change_worker(name, running).is_stop_requested:
         executor_of(run).stop()
@@ -234,14 +217,9 @@ def _provision(
         worker.name, execution_state=ExecutionState.PROVISIONED, branch=branch, worktree=path
     )
     where = f"on `{branch}`" if branch else "for looking only"
-    panel.note(
-        PanelEvent.WORKTREE_PROVISIONED,
-        f"{worker.name} has its worktree, {where}",
-        worker=worker.name,
-        path=path,
-        branch=branch,
-        base_commit=workspace.base_commit,
-    )
+    facts = {"path": path, "branch": branch, "base_commit": workspace.base_commit}
+    words = f"{worker.name} has its worktree, {where}"
+    panel.note(PanelEvent.WORKTREE_PROVISIONED, words, worker=worker.name, **facts)
     return workspace
 
 

@@ -65,11 +65,7 @@ def stop_panel(document: MissionDocument, panel: Panel, *, now: bool = False) ->
         workers = dict(state.workers)
         for name, worker in workers.items():
             if worker.status is WorkerStatus.RUNNING:
-                workers[name] = replace(
-                    worker,
-                    status=WorkerStatus.STOP_REQUESTED,
-                    execution_state=ExecutionState.STOPPING,
-                )
+                workers[name] = worker.moved(WorkerStatus.STOP_REQUESTED, ExecutionState.STOPPING)
         panel.write_state(replace(state, workers=workers, is_stop_requested=True))
         panel.note(PanelEvent.STOP_REQUESTED, "asked to stop", now=now)
     asked: set[str] = set()

@@ -64,12 +64,8 @@ def send_message(panel: Panel, worker: str, text: str) -> Message:
         messages = read_messages(panel, worker)
         message = Message(id=len(messages) + 1, created_at=format_moment(utc_now()), text=text)
         _write(panel, worker, [*messages, message])
-        panel.note(
-            PanelEvent.MESSAGE_SENT,
-            f"to {worker}: message {message.id}",
-            worker=worker,
-            message_id=message.id,
-        )
+        words = f"to {worker}: message {message.id}"
+        panel.note(PanelEvent.MESSAGE_SENT, words, worker=worker, message_id=message.id)
     return message
 
 
@@ -136,25 +132,17 @@ def _waiting(panel: Panel, worker: str) -> list[Message]:
 def _mark(
     panel: Panel, worker: str, messages: Sequence[Message], run: Run, *, how: str
 ) -> list[Message]:
-    ids = {message.id for message in messages}
-    now = format_moment(utc_now())
+    ids = sorted({message.id for message in messages})
+    now, words = format_moment(utc_now()), f"{len(ids)} to {worker}"
     with panel.changing("delivering a message to"):
-        marked = [
-            replace(each, delivered_at=now, run_id=run.id, how=how)
-            if each.id in ids and each.delivered_at is None
-            else each
-            for each in read_messages(panel, worker)
-        ]
-        _write(panel, worker, marked)
-        panel.note(
-            PanelEvent.MESSAGE_DELIVERED,
-            f"{len(ids)} to {worker}",
-            worker=worker,
-            message_ids=sorted(ids),
-            run_id=run.id,
-            how=how,
-        )
-    return [each for each in marked if each.id in ids]
+        known = read_messages(panel, worker)
+        for place, each in enumerate(known):
+            if each.id in ids and each.delivered_at is None:
+                known[place] = replace(each, delivered_at=now, run_id=run.id, how=how)
+        _write(panel, worker, known)
+        kind = PanelEvent.MESSAGE_DELIVERED
+        panel.note(kind, words, worker=worker, message_ids=ids, run_id=run.id, how=how)
+    return [each for each in known if each.id in ids]
 
 
 def _write(panel: Panel, worker: str, messages: Sequence[Message]) -> None:

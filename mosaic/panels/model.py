@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm
 from mosaic.errors import UsageError
 from mosaic.model import ProcessIdentity  # noqa: TC001 - the codec looks it up
-from mosaic.records import dataclass
+from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,10 +144,19 @@ class WorkerState:
     @property
     def is_at_work(self) -> bool:
         """Whether its agent may be running, or is just being started."""
-        return self.execution_state in LAUNCH_STATES or self.status in (
-            WorkerStatus.RUNNING,
-            WorkerStatus.STOP_REQUESTED,
-        )
+        at_work = (WorkerStatus.RUNNING, WorkerStatus.STOP_REQUESTED)
+        return self.execution_state in LAUNCH_STATES or self.status in at_work
+
+    def moved(
+        self,
+        status: WorkerStatus,
+        reached: ExecutionState,
+        *,
+        launcher: ProcessIdentity | None = None,
+        **changes: Any,
+    ) -> WorkerState:
+        """Return it with another status, at another step of its life."""
+        return replace(self, status=status, execution_state=reached, launcher=launcher, **changes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

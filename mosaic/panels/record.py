@@ -19,18 +19,18 @@ import itertools
 import re
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from mosaic import __version__
-from mosaic.codec import dump_json, dump_record, format_moment, load_record
+from mosaic.codec import dump_json, dump_record, format_moment
 from mosaic.errors import PanelNotFoundError, RecordError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import append_next, create_private_dir, find_bytes, write_private
+from mosaic.machine.disk import append_next, create_private_dir, write_private
 from mosaic.machine.lock import mission_lock
 from mosaic.panels.model import LAYOUT_VERSION, PanelEvent, PanelPlan, PanelState, WorkerState
 from mosaic.records import dataclass, replace
 from mosaic.runs.events import event_line, parse_event
-from mosaic.runs.record import Run
+from mosaic.runs.record import Run, read_part
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 PANEL_ID = re.compile(r"panel-(\d{3,})")
 LOCK_SECONDS = 60.0
-Record = TypeVar("Record", PanelPlan, PanelState)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,18 +57,18 @@ class Panel:
 
     def plan(self) -> PanelPlan:
         """Read panel.json; `RecordError` where it is missing or broken."""
-        return self._read(PanelPlan, "panel.json")
+        what = "`panel.json` of a panel"
+        return read_part(PanelPlan, self.dir, "panel.json", whole="the panel", what=what)
 
     def state(self) -> PanelState:
         """Read state.json; `RecordError` where it is broken or lacks a worker of the plan."""
-        state = self._read(PanelState, "state.json")
+        what = "`state.json` of a panel"
+        state = read_part(PanelState, self.dir, "state.json", whole="the panel", what=what)
         for worker in self.plan().workers:
             if worker.name not in state.workers:
-                raise RecordError(
-                    f"`state.json` of a panel does not know its worker `{worker.name}`",
-                    path=self.dir / "state.json",
-                    hint="`mission panel start` asks again; its runs are kept",
-                )
+                problem = f"{what} does not know its worker `{worker.name}`"
+                hint = "`mission panel start` asks again; its runs are kept"
+                raise RecordError(problem, path=self.dir / "state.json", hint=hint)
         return state
 
     def run_of(self, worker: WorkerState) -> Run | None:
@@ -120,12 +119,6 @@ class Panel:
             return event_line(self.id, before.seq + 1 if before else 1, values)
 
         append_next(self.dir / "events.jsonl", line)
-
-    def _read(self, kind: type[Record], name: str) -> Record:
-        data = find_bytes(self.dir / name)
-        if data is None:
-            raise RecordError(f"the panel has no `{name}`", path=self.dir)
-        return load_record(kind, data, self.dir / name, what=f"`{name}` of a panel")
 
 
 def create_panel(layout: Layout, plan: PanelPlan) -> Panel:

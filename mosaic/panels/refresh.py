@@ -152,13 +152,8 @@ def _refreshed(
     if run is None or state is None:
         return replace(worker, status=WorkerStatus.FAILED, error="its run record is gone")
     if state.status is RunStatus.RUNNING and is_copied_run(run, state):
-        return replace(
-            worker,
-            status=WorkerStatus.FAILED,
-            execution_state=ExecutionState.STOPPED,
-            launcher=None,
-            error=f"it works in `{run.meta().cwd}`, which this project was copied from",
-        )
+        error = f"it works in `{run.meta().cwd}`, which this project was copied from"
+        return worker.moved(WorkerStatus.FAILED, ExecutionState.STOPPED, error=error)
     if state.status is RunStatus.RUNNING and is_dead(run, state):
         recover_steps([run], mission)
         state = run.find_state()
@@ -166,30 +161,34 @@ def _refreshed(
         return _ended(panel, planned, worker, run, state)
     if worker.status is WorkerStatus.STOP_REQUESTED:
         return worker
-    return replace(worker, status=WorkerStatus.RUNNING, execution_state=ExecutionState.RUNNING)
+    return worker.moved(WorkerStatus.RUNNING, ExecutionState.RUNNING)
 
 
 def _launching(worker: WorkerState, run: Run | None) -> WorkerState:
     lives = worker.launcher is not None and is_same_process(worker.launcher) is not False
     if lives or (run is not None and executor_of(run).is_alive()):
         return worker
-    return replace(
-        worker,
-        status=WorkerStatus.PENDING,
-        execution_state=ExecutionState.NOT_STARTED,
-        launcher=None,
-        run_id=None,
-        error="the process that started it ended before its agent ran",
-    )
+    error = "the process that started it ended before its agent ran"
+    reached = ExecutionState.NOT_STARTED
+    return worker.moved(WorkerStatus.PENDING, reached, run_id=None, error=error)
 
 
 def _ended(
     panel: Panel, planned: WorkerPlan, worker: WorkerState, run: Run, state: RunState
 ) -> WorkerState:
     changes = keep_or_drop_changes(run)
-    status, error = _status(planned, run, state)
+    error: str | None = state.summary
+    if state.reason in (EndReason.STOPPED, EndReason.CRASHED):
+        status, error = WorkerStatus.STOPPED, error or state.reason.value
+    elif state.status is RunStatus.FAILED:
+        status, error = WorkerStatus.FAILED, error or "it failed"
+    else:
+        answer = _answer_of(planned, run, run.find_result().answer)
+        run.write_json(ANSWER_NAME, dump_record(answer))
+        status, error = STATUS_OF[answer.status], answer.error
     error = error or changes.problem
     has_stopped = status is WorkerStatus.STOPPED
+    reached = ExecutionState.STOPPED if has_stopped else ExecutionState.RESULT_READY
     name, dropped = planned.name, list(changes.dropped)
     words = f"{name} {status.value}" + (f": {error}" if error else "")
     kind = PanelEvent(f"worker_{status.value}")
@@ -197,25 +196,9 @@ def _ended(
     if dropped:
         words = f"{name} changed {len(dropped)} files though it was to look only"
         panel.note(PanelEvent.CHANGES_DROPPED, words, worker=name, paths=dropped)
-    return replace(
-        worker,
-        status=status,
-        execution_state=ExecutionState.STOPPED if has_stopped else ExecutionState.RESULT_READY,
-        launcher=None,
-        commit=changes.commit,
-        dropped=changes.dropped,
-        error=error,
+    return worker.moved(
+        status, reached, commit=changes.commit, dropped=changes.dropped, error=error
     )
-
-
-def _status(planned: WorkerPlan, run: Run, state: RunState) -> tuple[WorkerStatus, str | None]:
-    if state.reason in (EndReason.STOPPED, EndReason.CRASHED):
-        return WorkerStatus.STOPPED, state.summary or state.reason.value
-    if state.status is RunStatus.FAILED:
-        return WorkerStatus.FAILED, state.summary or "it failed"
-    answer = _answer_of(planned, run, run.find_result().answer)
-    run.write_json(ANSWER_NAME, dump_record(answer))
-    return STATUS_OF[answer.status], answer.error
 
 
 def _answer_of(planned: WorkerPlan, run: Run, said: str) -> WorkerResult:

@@ -190,11 +190,10 @@ def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) 
         return None
     fork = answer_of(["merge-base", base, tip], top)
     if not fork:
-        caveats.append(
-            f"the history here is shallow: where it left `{task.base_ref}` is not known"
-            if answer_of(["rev-parse", "--is-shallow-repository"], top) == "true"
-            else f"`{branch or 'HEAD'}` and `{task.base_ref}` have no history in common"
-        )
+        is_shallow = answer_of(["rev-parse", "--is-shallow-repository"], top) == "true"
+        shallow = f"the history here is shallow: where it left `{task.base_ref}` is not known"
+        apart = f"`{branch or 'HEAD'}` and `{task.base_ref}` have no history in common"
+        caveats.append(shallow if is_shallow else apart)
         return None
     if branch is not None and branch != here:
         places = [each.path for each in list_worktrees(top) if each.branch == branch]
@@ -222,9 +221,8 @@ def tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
 
 
 def _is_there(top: Path, name: str) -> bool:
-    return answer_of(["rev-parse", "--verify", "--quiet", name], top) is not None and (
-        answer_of(["cat-file", "-e", name], top) is not None
-    )
+    found = answer_of(["rev-parse", "--verify", "--quiet", name], top)
+    return found is not None and has_object(top, name)
 
 
 def _reports_all(meta: RunMeta, mission: Mission) -> bool:
@@ -296,18 +294,16 @@ def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:
         meta, done = run.find_meta(), run.find_result()
         if meta is None or meta.session_id or done.outcome in ("", "prepared"):
             continue
-        if meta.argv[:1] == ("mission",):
-            continue
         argv = meta.argv
+        if argv[:1] == ("mission",):
+            continue
         is_shell = argv[:2] == ("sh", "-c") and len(argv) > len(("sh", "-c"))
-        yield (
-            meta.created_at.isoformat(),
-            RanCommand(
-                command=masked_line(argv[2] if is_shell else shlex.join(argv)),
-                exit_code=done.exit_code,
-                failed=done.outcome != "completed",
-                source=f"step {meta.step_id}",
-                cwd=meta.cwd,
-                is_gate=meta.step_id.startswith(GATE_STEP),
-            ),
+        command = RanCommand(
+            command=masked_line(argv[2] if is_shell else shlex.join(argv)),
+            exit_code=done.exit_code,
+            failed=done.outcome != "completed",
+            source=f"step {meta.step_id}",
+            cwd=meta.cwd,
+            is_gate=meta.step_id.startswith(GATE_STEP),
         )
+        yield meta.created_at.isoformat(), command

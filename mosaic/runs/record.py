@@ -145,7 +145,7 @@ class Run:
 
     def meta(self) -> RunMeta:
         """Read meta.json; a RecordError where it is missing or broken."""
-        meta = self._read(RunMeta, "meta.json")
+        meta = read_part(RunMeta, self.dir, "meta.json")
         return meta if meta.step_kind else replace(meta, step_kind=meta.runtime)
 
     def find_meta(self) -> RunMeta | None:
@@ -157,7 +157,7 @@ class Run:
 
     def state(self) -> RunState:
         """Read state.json; a RecordError where it is missing or broken."""
-        return self._read(RunState, "state.json")
+        return read_part(RunState, self.dir, "state.json")
 
     def find_state(self) -> RunState | None:
         """Return state.json, or None where it cannot be read."""
@@ -200,12 +200,6 @@ class Run:
         """Replace one of the record's JSON files."""
         write_private(self.dir / name, dump_json(values), root=self.dir)
 
-    def _read(self, kind: type[Record], name: str) -> Record:
-        data = find_bytes(self.dir / name)
-        if data is None:
-            raise RecordError(f"the run record has no `{name}`", path=self.dir)
-        return load_record(kind, data, self.dir / name)
-
     def output_bytes(self) -> int:
         """Return how much was written to both logs so far."""
         return self.bytes_of("stdout.log") + self.bytes_of("stderr.log")
@@ -227,6 +221,16 @@ class Run:
         names = ("state.json", "worker.log", "stdout.log", "stderr.log", "transcript.jsonl")
         times = [os.stat(self.dir / n).st_mtime for n in names if (self.dir / n).exists()]
         return datetime.fromtimestamp(max(times, default=0.0), UTC)
+
+
+def read_part(
+    kind: type[Record], folder: Path, name: str, *, whole: str = "the run record", what: str = ""
+) -> Record:
+    """Return a part of a record; a RecordError where it is missing or broken."""
+    data = find_bytes(folder / name)
+    if data is None:
+        raise RecordError(f"{whole} has no `{name}`", path=folder)
+    return load_record(kind, data, folder / name, what=what)
 
 
 def write_request(run: Run, meta: RunMeta, *, prompt: str, capsule: str) -> None:

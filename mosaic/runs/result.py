@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from mosaic.machine.log_pipes import Gap
     from mosaic.model import Text
     from mosaic.plan.rules import Rules
     from mosaic.runs.record import Run, RunMeta
+
+OF_THE_RUN = ("task_id", "step_id", "run_id", "session_id", "attempt")
+"""What a result takes over from the run's `meta.json`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,11 +142,7 @@ def write_result(
         needs_human=blocked or report.needs_human,
         blocked=blocked,
         report=report.summary,
-        task_id=meta.task_id,
-        step_id=meta.step_id,
-        run_id=meta.run_id,
-        session_id=meta.session_id,
-        attempt=meta.attempt,
+        **{name: getattr(meta, name) for name in OF_THE_RUN},
         worker_kind=meta.step_kind,
         started_at=end.started_at or meta.created_at,
         finished_at=end.ended_at,
@@ -169,11 +167,12 @@ def write_result(
     run.write_json("result.json", dump_record(result))
 
 
-def lost_output_words(gaps: Sequence[Gap]) -> list[str]:
+def lost_output_words(run: Run, streams: Sequence[str] = ("stdout", "stderr")) -> tuple[str, ...]:
     """Return what of a run's output was lost, in words; nothing when it is complete."""
-    return [
+    gaps = find_gaps(run.dir)
+    return tuple(
         f"{format_size(sum(gap.bytes for gap in of_stream))} of {stream} could not be kept: "
         f"{of_stream[-1].reason}"
-        for stream in ("stdout", "stderr")
+        for stream in streams
         if (of_stream := [gap for gap in gaps if gap.stream == stream])
-    ]
+    )

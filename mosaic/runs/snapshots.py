@@ -31,11 +31,10 @@ from mosaic.runs.record import tail_bytes
 from mosaic.runs.report import GATE_STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from mosaic.git.snapshot import LeftOut, TakenTree
+    from mosaic.git.snapshot import TakenTree
     from mosaic.model import RunSettings
-    from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run, RunMeta
 
 LARGEST_PATCH_BYTES = 8 << 20
@@ -81,9 +80,9 @@ def take_checkpoint(
     run = source.run
     with hold_folder(run.dir.parent, wait_seconds=TURN_SECONDS):
         runs = runs_in(run.dir.parent)
-        found = next(reversed(read_checkpoints(runs).found), None)
-        last = found.checkpoint if found else None
-        taken, problem = _take(source, find_work_tree(source.meta.cwd), last)
+        earlier = read_checkpoints(runs).found
+        last = earlier[-1].checkpoint if earlier else None
+        taken, problem = _take(source, last)
         if only_if_changed and (taken is None or (last and last.tree == taken.tree)):
             return None
         checkpoint = Checkpoint(
@@ -98,7 +97,7 @@ def take_checkpoint(
             problem=problem,
         )
         if taken is not None:
-            checkpoint = _with_tree(source, checkpoint, taken, base, found)
+            checkpoint = _with_tree(source, checkpoint, taken, base)
         checkpoint = _with_logs(checkpoint, run, runs, source.settings.log_tail_lines)
         write_checkpoint(run, checkpoint)
         return checkpoint
@@ -106,7 +105,7 @@ def take_checkpoint(
 
 def take_begin_tree(source: Source) -> TakenTree | None:
     """Return the work tree as it stands before an agent begins; None where it cannot be taken."""
-    return _take(source, find_work_tree(source.meta.cwd), None)[0]
+    return _take(source, None)[0]
 
 
 def keep_begin_tree(source: Source, taken: TakenTree) -> None:
@@ -115,23 +114,22 @@ def keep_begin_tree(source: Source, taken: TakenTree) -> None:
         keep_tree(top, taken, ref=f"{source.run.id}/0", message=f"Begin of run {source.run.id}")
 
 
-def _take(
-    source: Source, top: Path | None, last: Checkpoint | None
-) -> tuple[TakenTree | None, str | None]:
+def _take(source: Source, last: Checkpoint | None) -> tuple[TakenTree | None, str | None]:
+    top = find_work_tree(source.meta.cwd)
     if top is None:
         return None, "there is no git repository"
-    known: Mapping[str, LeftOut] = {each.path: each for each in last.left_out} if last else {}
+    left_out = last.left_out if last else ()
     try:
         taken = take_tree(
             top,
             scratch=source.run.dir,
             without=state_prefix(source.state_dir, top),
             largest_bytes=source.settings.largest_file_bytes,
-            known=known,
+            known={each.path: each for each in left_out},
             keep_private=source.settings.private_files is PrivateFiles.KEEP,
         )
     except MissionError as error:
-        return None, "; ".join(filter(None, (error.message, error.detail)))
+        return None, error.summary
     return taken, None
 
 
@@ -145,11 +143,7 @@ def state_prefix(state_dir: Path, top: Path) -> str | None:
 
 
 def _with_tree(
-    source: Source,
-    checkpoint: Checkpoint,
-    taken: TakenTree,
-    base: str | None,
-    last: FoundCheckpoint | None,
+    source: Source, checkpoint: Checkpoint, taken: TakenTree, base: str | None
 ) -> Checkpoint:
     run, seq, top = source.run, checkpoint.seq, find_work_tree(source.meta.cwd)
     assert top is not None
@@ -170,10 +164,9 @@ def _with_tree(
     try:
         message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
         with_tree = replace(with_tree, commit=keep_tree(top, taken, ref=ref, message=message))
-        known = _with_known_diff(with_tree, last, run) if last is not None else None
-        compared = known or _with_diff(with_tree, base_commit or empty_tree(top), top, run)
+        compared = _with_diff(with_tree, base_commit or empty_tree(top), top, run)
     except MissionError as error:
-        return replace(checkpoint, problem="; ".join(filter(None, (error.message, error.detail))))
+        return replace(checkpoint, problem=error.summary)
     return replace(compared, summary=f"{checkpoint.summary}: {compared.stat}")
 
 
@@ -194,28 +187,6 @@ def _with_diff(checkpoint: Checkpoint, base: str, top: Path, run: Run) -> Checkp
         return replace(checkpoint, patch_left_out=words)
     write_patch(top, base, tree, run.checkpoints / patch)
     return replace(checkpoint, patch=patch)
-
-
-def _with_known_diff(checkpoint: Checkpoint, last: FoundCheckpoint, run: Run) -> Checkpoint | None:
-    """Take over what is known of the same two trees, their patch linked; None without it."""
-    known = last.checkpoint
-    is_same = (known.tree, known.base_commit) == (checkpoint.tree, checkpoint.base_commit)
-    if not is_same or (last.patch is None and known.patch_left_out is None):
-        return None
-    patch = f"{checkpoint.seq:04d}.patch" if last.patch else None
-    if last.patch and patch:
-        try:
-            os.link(last.patch, run.checkpoints / patch, follow_symlinks=False)
-        except OSError:
-            return None
-    return replace(
-        checkpoint,
-        files=known.files,
-        files_total=known.files_total,
-        stat=known.stat,
-        patch=patch,
-        patch_left_out=known.patch_left_out,
-    )
 
 
 def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str | None:

@@ -14,7 +14,7 @@ import os
 import re
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.model import Mode, Usage
 from mosaic.ports import (
@@ -31,21 +31,7 @@ from mosaic.ports import (
 )
 from mosaic.records import replace
 from mosaic.runtimes.command import CommandRuntime, argument_prompt
-from mosaic.runtimes.readers import (
-    EventReader,
-    as_count,
-    as_dict,
-    as_dicts,
-    as_list,
-    as_money,
-    as_text,
-    command_ran,
-    early_ending,
-    empty_ending,
-    ended_well,
-    failure,
-    own_part,
-)
+from mosaic.runtimes.readers import EventReader, Values, as_text, command_ran, own_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,8 +61,7 @@ class Claude(CommandRuntime):
         super().__init__(spec)
         self._new_id = new_id
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start it."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         conversation = launch.conversation or self._new_id()
         which = "--resume" if launch.conversation else "--session-id"
         options = (which, conversation, *self.options(launch, "--model"))
@@ -93,14 +78,13 @@ class Claude(CommandRuntime):
             channel = PromptChannel.STDIN
         return Invocation(argv=argv, channel=channel, conversation=conversation)
 
-    def has_conversation(self, conversation: str) -> bool:
+    def _has_conversation(self, conversation: str) -> bool:
         """Look for the conversation's transcript, which is there once its prompt was accepted."""
         home = self.spec.env.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
         folder = Path(home) if home else Path("~/.claude").expanduser()
         return any(folder.glob(f"projects/*/{glob.escape(conversation)}.jsonl"))
 
-    def headless_reader(self) -> OutputReader:
-        """Return a fresh reader of `stream-json`."""
+    def _new_reader(self) -> OutputReader:
         return ClaudeReader()
 
 
@@ -112,39 +96,38 @@ class ClaudeReader(EventReader):
 
     def __init__(self) -> None:
         super().__init__("claude")
-        self._result: dict[str, Any] | None = None
+        self._result: Values | None = None
         self._has_begun = False
         self._tokens = Usage()
-        self._calls: dict[str, dict[str, Any]] = {}
+        self._calls: dict[str, Values] = {}
         self._conversation = ""
 
     @property
     def answer(self) -> str:
         """The final answer; one that follows a schema, as JSON."""
-        result = self._result or {}
+        result = self._result or Values()
         structured = result.get("structured_output")
         if isinstance(structured, dict):
             return as_text(json.dumps(structured, ensure_ascii=False))
-        return as_text(result.get("result"))
+        return result.text("result")
 
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's tokens, and its part of the conversation's cost."""
         if self._result is None:
             return None
-        cost = as_money(self._result.get("total_cost_usd"))
+        cost = self._result.money("total_cost_usd")
         return replace(self._tokens, cost_usd=own_part(cost, before.cost_usd))
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the last result."""
         result = self._result
         if result is not None and result.get("is_error"):
-            return _judge_error(result, self.answer)
+            return self._judge_error(result)
         if result is None or end.exit_code != 0:
             has_begun = self._has_begun or result is not None
-            return early_ending("claude", end, has_begun=has_begun)
+            return self.early_ending(end, has_begun=has_begun)
         denied = [
-            as_text(each.get("tool_name")) or "a tool"
-            for each in as_dicts(result.get("permission_denials"))
+            each.text("tool_name") or "a tool" for each in result.objects("permission_denials")
         ]
         if denied:
             names = ", ".join(f"`{name}`" for name in dict.fromkeys(denied))
@@ -156,13 +139,48 @@ class ClaudeReader(EventReader):
                 hint="allow it with `args` of `claude` in mission.json",
             )
         if not self.answer.strip():
-            return empty_ending("claude", has_worked=bool(self._tokens.output_tokens))
-        return ended_well("claude")
+            return self.empty_ending(has_worked=bool(self._tokens.output_tokens))
+        return self.ended_well()
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event reports."""
+    def _judge_error(self, result: Values) -> Ending:
+        answer = self.answer
+        subtype = result.text("subtype")
+        given = result.get("errors")
+        errors = "; ".join(filter(None, map(as_text, given if isinstance(given, list) else ())))
+        words = answer or errors or subtype
+        status = result.get("api_error_status")
+        lost = result.text("api_error") == "connection_failed"
+        signs = (
+            (status in (401, 403) or answer.startswith("Not logged in"), EndCause.AUTH),
+            ("prompt is too long" in answer.lower(), EndCause.CONTEXT_FULL),
+            (status == TOO_MANY_REQUESTS, EndCause.RATE_LIMIT),
+            (status in OVERLOADED_STATUS, EndCause.OVERLOADED),
+            (lost or "Connection dropped" in answer, EndCause.CONNECTION),
+            (subtype in ("error_max_turns", "error_max_budget_usd"), EndCause.LIMIT),
+        )
+        if cause := next((cause for is_so, cause in signs if is_so), None):
+            login = "run `claude` and log in, or set ANTHROPIC_API_KEY"
+            return self.failure(cause, words, login if cause is EndCause.AUTH else "")
+        if "No conversation found" in words:
+            return Ending(
+                ok=False,
+                cause=EndCause.USAGE,
+                message=f"`claude` no longer has that conversation: {words[:500]}",
+                hint="`mission resume` begins a new one",
+            )
+        if subtype == "error_during_execution":
+            return Ending(
+                ok=False,
+                cause=EndCause.CUT,
+                retryable=True,
+                message="`claude` was interrupted before its answer was complete",
+                hint="`mission resume` goes on with the same conversation",
+            )
+        return self.failure(EndCause.API_ERROR, words)
+
+    def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event.get("type")
-        session = as_text(event.get("session_id"))
+        session = event.text("session_id")
         if session and session != self._conversation and kind in ("system", "result"):
             self._conversation = session
             yield ConversationKnown(conversation=session)
@@ -170,36 +188,35 @@ class ClaudeReader(EventReader):
             self._has_begun = True
             if event.get("subtype") == "api_retry":
                 yield RetrySeen(
-                    attempt=as_count(event.get("attempt")),
-                    detail=as_text(event.get("error")) or as_text(str(event.get("error_status"))),
+                    attempt=event.count("attempt"),
+                    detail=event.text("error") or as_text(str(event.get("error_status"))),
                 )
         elif kind == "assistant":
-            yield from self._said(as_dict(event.get("message")))
+            yield from self._said(event.object("message"))
         elif kind == "user":
             yield from self._answered(event)
         elif kind == "result":
             yield from self._ended(event)
 
-    def _said(self, message: dict[str, Any]) -> Iterator[Observation]:
-        for part in as_dicts(message.get("content")):
-            if part.get("type") == "text" and as_text(part.get("text")).strip():
-                yield MessageSeen(text=as_text(part["text"]))
+    def _said(self, message: Values) -> Iterator[Observation]:
+        for part in message.objects("content"):
+            if part.get("type") == "text" and part.text("text").strip():
+                yield MessageSeen(text=part.text("text"))
             elif part.get("type") == "tool_use" and len(self._calls) < MOST_PENDING_CALLS:
-                self._calls[as_text(part.get("id"))] = part
+                self._calls[part.text("id")] = part
 
-    def _answered(self, event: dict[str, Any]) -> Iterator[Observation]:
-        message, more = as_dict(event.get("message")), as_dict(event.get("tool_use_result"))
-        for part in as_dicts(message.get("content")):
-            call = self._calls.pop(as_text(part.get("tool_use_id")), None)
+    def _answered(self, event: Values) -> Iterator[Observation]:
+        message, more = event.object("message"), event.object("tool_use_result")
+        for part in message.objects("content"):
+            call = self._calls.pop(part.text("tool_use_id"), None)
             if part.get("type") != "tool_result" or call is None:
                 continue
-            given = as_dict(call.get("input"))
-            tool = as_text(call.get("name"))
+            given = call.object("input")
+            tool = call.text("name")
             failed = part.get("is_error") is True
             if tool == "Bash":
-                content = part.get("content")
-                texts = (as_text(each.get("text")) for each in as_dicts(content))
-                text = content if isinstance(content, str) else "\n".join(texts)
+                texts = (each.text("text") for each in part.objects("content"))
+                text = part.text("content") or "\n".join(texts)
                 code = re.match(r"(?:Error: )?Exit code (\d+)", text)
                 exit_code = int(code[1]) if code else None if failed else 0
                 if exit_code == 0 and more.get("returnCodeInterpretation"):
@@ -207,58 +224,23 @@ class ClaudeReader(EventReader):
                     exit_code, failed = 1, True
                 yield command_ran(given.get("command"), exit_code, failed=failed)
             elif tool in FILE_TOOLS and not failed:
-                path = as_text(given.get("file_path")) or as_text(given.get("notebook_path"))
+                path = given.text("file_path") or given.text("notebook_path")
                 yield FileTouched(path=path, kind=FILE_TOOLS[tool])
 
-    def _ended(self, event: dict[str, Any]) -> Iterator[Observation]:
+    def _ended(self, event: Values) -> Iterator[Observation]:
         self._result = event
-        given, before = as_dict(event.get("usage")), self._tokens
-        cached = as_count(given.get("cache_read_input_tokens"))
-        fresh = as_count(given.get("input_tokens"))
-        created = as_count(given.get("cache_creation_input_tokens"))
+        given, before = event.object("usage"), self._tokens
+        cached = given.count("cache_read_input_tokens")
+        fresh = given.count("input_tokens")
+        created = given.count("cache_creation_input_tokens")
         self._tokens = Usage(
             input_tokens=before.input_tokens + fresh + created + cached,
-            output_tokens=before.output_tokens + as_count(given.get("output_tokens")),
+            output_tokens=before.output_tokens + given.count("output_tokens"),
             cached_input_tokens=before.cached_input_tokens + cached,
-            cost_usd=as_money(event.get("total_cost_usd")),
+            cost_usd=event.money("total_cost_usd"),
         )
-        for denial in as_dicts(event.get("permission_denials")):
+        for denial in event.objects("permission_denials"):
             yield ToolRefused(
-                tool=as_text(denial.get("tool_name")), detail=str(denial.get("tool_input"))[:500]
+                tool=denial.text("tool_name"), detail=str(denial.get("tool_input"))[:500]
             )
         yield UsageSeen(usage=self._tokens)
-
-
-def _judge_error(result: dict[str, Any], answer: str) -> Ending:
-    subtype = as_text(result.get("subtype"))
-    errors = "; ".join(filter(None, map(as_text, as_list(result.get("errors")))))
-    words = answer or errors or subtype
-    status = result.get("api_error_status")
-    lost = as_text(result.get("api_error")) == "connection_failed"
-    signs = (
-        (status in (401, 403) or answer.startswith("Not logged in"), EndCause.AUTH),
-        ("prompt is too long" in answer.lower(), EndCause.CONTEXT_FULL),
-        (status == TOO_MANY_REQUESTS, EndCause.RATE_LIMIT),
-        (status in OVERLOADED_STATUS, EndCause.OVERLOADED),
-        (lost or "Connection dropped" in answer, EndCause.CONNECTION),
-        (subtype in ("error_max_turns", "error_max_budget_usd"), EndCause.LIMIT),
-    )
-    if cause := next((cause for is_so, cause in signs if is_so), None):
-        login = "run `claude` and log in, or set ANTHROPIC_API_KEY"
-        return failure("claude", cause, words, login if cause is EndCause.AUTH else "")
-    if "No conversation found" in words:
-        return Ending(
-            ok=False,
-            cause=EndCause.USAGE,
-            message=f"`claude` no longer has that conversation: {words[:500]}",
-            hint="`mission resume` begins a new one",
-        )
-    if subtype == "error_during_execution":
-        return Ending(
-            ok=False,
-            cause=EndCause.CUT,
-            retryable=True,
-            message="`claude` was interrupted before its answer was complete",
-            hint="`mission resume` goes on with the same conversation",
-        )
-    return failure("claude", EndCause.API_ERROR, words)

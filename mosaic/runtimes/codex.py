@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.model import Mode, Usage
 from mosaic.ports import (
@@ -25,19 +25,7 @@ from mosaic.ports import (
     UsageSeen,
 )
 from mosaic.runtimes.command import CommandRuntime, argument_prompt, pointer_prompt
-from mosaic.runtimes.readers import (
-    EventReader,
-    as_dict,
-    as_dicts,
-    as_text,
-    as_usage,
-    command_ran,
-    early_ending,
-    empty_ending,
-    ended_well,
-    failure,
-    own_part,
-)
+from mosaic.runtimes.readers import EventReader, Values, command_ran, own_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,8 +59,7 @@ class Codex(CommandRuntime):
     install_hint = "`npm install -g @openai/codex`"
     is_built_in = True
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start it."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         options = self.options(launch, "-m")
         resume = ("resume", launch.conversation) if launch.conversation else ()
         place = ("-C", str(launch.cwd))
@@ -97,8 +84,7 @@ class Codex(CommandRuntime):
             return Invocation(argv=(*argv, pointer_prompt(launch)), channel=PromptChannel.FILE)
         return Invocation(argv=(*argv, "-"), channel=PromptChannel.STDIN)
 
-    def headless_reader(self) -> OutputReader:
-        """Return a fresh reader of `codex exec --json`."""
+    def _new_reader(self) -> OutputReader:
         return CodexReader()
 
 
@@ -136,9 +122,9 @@ class CodexReader(EventReader):
             found = (cause for words, cause in CAUSES if re.search(words, self._failure or ""))
             cause = next(found, EndCause.API_ERROR)
             login = "run `codex login`, or set CODEX_API_KEY"
-            return failure("codex", cause, self._failure, login if cause is EndCause.AUTH else "")
+            return self.failure(cause, self._failure, login if cause is EndCause.AUTH else "")
         if not self._completed or end.exit_code != 0:
-            return early_ending("codex", end, has_begun=bool(self._thread))
+            return self.early_ending(end, has_begun=bool(self._thread))
         if "writing is blocked" in end.stderr_tail or "patch rejected" in end.stderr_tail:
             return Ending(
                 ok=True,
@@ -149,41 +135,38 @@ class CodexReader(EventReader):
             )
         if not self._answer.strip():
             used = self._total.output_tokens if self._total else 0
-            return empty_ending("codex", has_worked=bool(used))
-        return ended_well("codex")
+            return self.empty_ending(has_worked=bool(used))
+        return self.ended_well()
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event reports."""
+    def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event.get("type")
-        if kind == "thread.started" and as_text(event.get("thread_id")):
-            self._thread = as_text(event["thread_id"])
+        if kind == "thread.started" and event.text("thread_id"):
+            self._thread = event.text("thread_id")
             yield ConversationKnown(conversation=self._thread)
         elif kind == "turn.started":
             self._completed, self._failure = False, None
         elif kind == "turn.completed":
             self._completed = True
-            self._total = as_usage(as_dict(event.get("usage")))
+            self._total = event.object("usage").usage()
             yield UsageSeen(usage=self._total)
         elif kind == "turn.failed":
-            self._failure = as_text(as_dict(event.get("error")).get("message")) or "no word why"
-        elif kind == "error" and "Reconnecting" in as_text(event.get("message")):
-            yield RetrySeen(attempt=0, detail=as_text(event["message"]))
+            self._failure = event.object("error").text("message") or "no word why"
+        elif kind == "error" and "Reconnecting" in event.text("message"):
+            yield RetrySeen(attempt=0, detail=event.text("message"))
         elif kind == "item.completed":
-            yield from self._item(as_dict(event.get("item")))
+            yield from self._item(event.object("item"))
 
-    def _item(self, item: dict[str, Any]) -> Iterator[Observation]:
+    def _item(self, item: Values) -> Iterator[Observation]:
         kind = item.get("type")
         if kind == "agent_message":
-            self._answer = as_text(item.get("text"))
+            self._answer = item.text("text")
             yield MessageSeen(text=self._answer)
         elif kind == "command_execution":
-            command = inner_command(as_text(item.get("command")))
+            command = inner_command(item.text("command"))
             yield command_ran(command, item.get("exit_code"), failed=item.get("status") == "failed")
         elif kind == "file_change" and item.get("status") == "completed":
-            for change in as_dicts(item.get("changes")):
-                yield FileTouched(
-                    path=as_text(change.get("path")), kind=as_text(change.get("kind")) or "update"
-                )
+            for change in item.objects("changes"):
+                yield FileTouched(path=change.text("path"), kind=change.text("kind") or "update")
 
 
 def inner_command(command: str) -> str:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.machine.environment import child_environment
 from mosaic.machine.process import install_path
@@ -40,15 +40,7 @@ from mosaic.ports import (
     UsageSeen,
 )
 from mosaic.records import replace
-from mosaic.runtimes.readers import (
-    ExitCodeReader,
-    TextReader,
-    as_money,
-    as_text,
-    as_usage,
-    command_ran,
-    parse_object,
-)
+from mosaic.runtimes.readers import ExitCodeReader, TextReader, Values, command_ran, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,32 +75,22 @@ class CommandRuntime:
     def __init__(self, spec: RuntimeSpec) -> None:
         self.spec = spec
         self.name = spec.name
-
-        self.program = spec.command[0] if spec.command else self.name
-
-    @property
-    def reports_commands(self) -> bool:
-        """Whether its output names every command that it runs."""
-        return self.is_built_in or self.spec.tells_commands
-
-    @property
-    def _is_own(self) -> bool:
+        self.program = spec.command[0] if spec.command else spec.name
+        self.reports_commands = self.is_built_in or spec.tells_commands
+        self._is_own = self.is_built_in and not spec.command
         """Whether it is the built-in command line, and no other by its name."""
-        return self.is_built_in and not self.spec.command
 
     def can_continue(self, conversation: str) -> bool:
         """Tell whether a conversation can be continued."""
-        if self._is_own:
-            return self.has_conversation(conversation)
-        return bool(conversation and self.spec.resume)
+        can = self._has_conversation(conversation) if self._is_own else self.spec.resume
+        return bool(conversation and can)
 
-    def has_conversation(self, conversation: str) -> bool:
-        """Tell whether the built-in command line still has a conversation."""
+    def _has_conversation(self, conversation: str) -> bool:
         return bool(conversation)
 
     def invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
-        made = self.own_invocation(launch) if self._is_own else self._custom_invocation(launch)
+        made = self._own_invocation(launch) if self._is_own else self._custom_invocation(launch)
         return replace(
             made,
             env=self.spec.env,
@@ -116,8 +98,7 @@ class CommandRuntime:
             conversation=made.conversation or launch.conversation,
         )
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start the built-in command line."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         raise NotImplementedError
 
     def options(self, launch: Launch, model_option: str) -> tuple[str, ...]:
@@ -130,10 +111,9 @@ class CommandRuntime:
         """Return a fresh reader for one run's stdout."""
         if mode is Mode.INTERACTIVE and self.is_built_in:
             return ExitCodeReader(self.name)
-        return self.headless_reader()
+        return self._new_reader()
 
-    def headless_reader(self) -> OutputReader:
-        """Return a fresh reader for a run whose output is captured."""
+    def _new_reader(self) -> OutputReader:
         return LineReader(self.program)
 
     def probe(self) -> Probe:
@@ -222,8 +202,7 @@ class Demo(CommandRuntime):
     def __init__(self, spec: RuntimeSpec) -> None:
         super().__init__(replace(spec, command=()))  # it is always this program
 
-    def own_invocation(self, launch: Launch) -> Invocation:
-        """Say how to start it."""
+    def _own_invocation(self, launch: Launch) -> Invocation:
         resume = ("--resume", launch.conversation) if launch.conversation else ()
         start = (sys.executable, "-P", "-c", DEMO_START, PACKAGE_PARENT)
         argv = (*start, "--capsule", str(launch.capsule_file), *resume, *self.spec.args)
@@ -232,7 +211,7 @@ class Demo(CommandRuntime):
     def reader(self, mode: Mode) -> OutputReader:
         """Return a fresh reader for one run's stdout, which is captured in every mode."""
         del mode
-        return self.headless_reader()
+        return self._new_reader()
 
     def probe(self) -> Probe:
         """Return what is known of it without a look: it is always there."""
@@ -267,24 +246,22 @@ class LineReader(TextReader):
         del before
         return self._usage
 
-    def _observe(self, event: dict[str, Any]) -> Iterator[Observation]:
+    def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event["type"]
-        if kind == "conversation" and as_text(event.get("id")):
-            yield ConversationKnown(conversation=as_text(event["id"]))
+        if kind == "conversation" and event.text("id"):
+            yield ConversationKnown(conversation=event.text("id"))
         elif kind == "message":
-            self._message = as_text(event.get("text"))
+            self._message = event.text("text")
             yield MessageSeen(text=self._message)
         elif kind == "command":
             yield command_ran(event.get("command"), event.get("exit_code"))
         elif kind == "file":
-            yield FileTouched(
-                path=as_text(event.get("path")), kind=as_text(event.get("kind")) or "update"
-            )
+            yield FileTouched(path=event.text("path"), kind=event.text("kind") or "update")
         elif kind == "usage":
-            self._usage = replace(as_usage(event), cost_usd=as_money(event.get("cost_usd")))
+            self._usage = replace(event.usage(), cost_usd=event.money("cost_usd"))
             yield UsageSeen(usage=self._usage)
 
 
-def _typed_object(line: bytes) -> dict[str, Any] | None:
+def _typed_object(line: bytes) -> Values | None:
     event = parse_object(line)
     return event if event is not None and isinstance(event.get("type"), str) else None

@@ -57,15 +57,25 @@ class ExitCodeReader(OutputReader):
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the exit code and the last words on stderr."""
         if end.exit_code == 0:
-            return ended_well(self.program)
+            return self.ended_well()
         words = last_line(end.stderr_tail)
         is_cut = signal_of(end.exit_code) is not None
         return Ending(
             ok=False,
             cause=EndCause.CUT if is_cut else EndCause.EXIT_CODE,
-            message=f"{how_ended(self.program, end.exit_code)}{f': {words}' if words else ''}",
+            message=f"{self.how_ended(end.exit_code)}{f': {words}' if words else ''}",
             retryable=is_cut,
         )
+
+    def how_ended(self, exit_code: int) -> str:
+        """Return how the process ended, as the beginning of a sentence."""
+        name = signal_of(exit_code)
+        how = f"was ended by {name}" if name else f"exited with code {exit_code}"
+        return f"`{self.program}` {how}"
+
+    def ended_well(self) -> Ending:
+        """Return the end of an agent that did its work."""
+        return Ending(ok=True, cause=EndCause.OK, message=f"`{self.program}` ended well")
 
 
 class TextReader(ExitCodeReader):
@@ -95,66 +105,51 @@ class EventReader(ExitCodeReader):
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line."""
         event = parse_object(line)
-        return list(self.observe(event)) if event else ()
+        return list(self._observe(event)) if event else ()
 
     def structured(self, line: bytes) -> bool:
         """Tell whether a line is an event."""
         return line.startswith(b"{")
 
-    def observe(self, event: dict[str, Any]) -> Iterator[Observation]:
-        """Return what an event reports."""
+    def _observe(self, event: Values) -> Iterator[Observation]:
         raise NotImplementedError
 
+    def failure(self, cause: EndCause, words: str, hint: str = "") -> Ending:
+        """Return a failed end, in the words that all runtimes have for its cause."""
+        message, usual_hint = FAILURES[cause]
+        return Ending(
+            ok=False,
+            cause=cause,
+            message=f"{message.format(self.program)}: {' '.join(words.split())[:LONGEST_WORDS]}",
+            hint=hint or usual_hint.format(self.program) or None,
+            retryable=cause in RETRYABLE,
+        )
 
-def ended_well(program: str) -> Ending:
-    """Return the end of an agent that did its work."""
-    return Ending(ok=True, cause=EndCause.OK, message=f"`{program}` ended well")
+    def early_ending(self, end: ProcessEnd, *, has_begun: bool) -> Ending:
+        """Judge an end without an answer: the command line was refused, or it was cut off."""
+        if not has_begun and end.exit_code > 0 and end.stderr_tail.strip():
+            lines = end.stderr_tail.splitlines()
+            errors = [line for line in lines if line.strip().lower().startswith("error")]
+            return self.failure(EndCause.USAGE, last_line(errors[-1] if errors else lines[-1]))
+        words = last_line(end.stderr_tail)
+        return Ending(
+            ok=False,
+            cause=EndCause.CUT,
+            message=f"{self.how_ended(end.exit_code)} before its answer was complete",
+            retryable=True,
+            hint="`mission resume` goes on with the same conversation",
+            warnings=(words,) if words else (),
+        )
 
-
-def failure(program: str, cause: EndCause, words: str, hint: str = "") -> Ending:
-    """Return a failed end, in the words that all runtimes have for its cause."""
-    message, usual_hint = FAILURES[cause]
-    return Ending(
-        ok=False,
-        cause=cause,
-        message=f"{message.format(program)}: {' '.join(words.split())[:LONGEST_WORDS]}",
-        hint=hint or usual_hint.format(program) or None,
-        retryable=cause in RETRYABLE,
-    )
-
-
-def early_ending(program: str, end: ProcessEnd, *, has_begun: bool) -> Ending:
-    """Judge an end without an answer: the command line was refused, or the agent was cut off."""
-    if not has_begun and end.exit_code > 0 and end.stderr_tail.strip():
-        lines = end.stderr_tail.splitlines()
-        errors = [line for line in lines if line.strip().lower().startswith("error")]
-        return failure(program, EndCause.USAGE, last_line(errors[-1] if errors else lines[-1]))
-    words = last_line(end.stderr_tail)
-    return Ending(
-        ok=False,
-        cause=EndCause.CUT,
-        message=f"{how_ended(program, end.exit_code)} before its answer was complete",
-        retryable=True,
-        hint="`mission resume` goes on with the same conversation",
-        warnings=(words,) if words else (),
-    )
-
-
-def empty_ending(program: str, *, has_worked: bool) -> Ending:
-    """Judge an end with an empty answer: the agent may have worked all the same."""
-    return Ending(
-        ok=has_worked,
-        cause=EndCause.EMPTY,
-        message=f"`{program}` ended without an answer",
-        warnings=("the answer is empty",),
-        hint=None if has_worked else "look at the prompt in the run record",
-    )
-
-
-def how_ended(program: str, exit_code: int) -> str:
-    """Return how a process ended, as the beginning of a sentence."""
-    name = signal_of(exit_code)
-    return f"`{program}` " + (f"was ended by {name}" if name else f"exited with code {exit_code}")
+    def empty_ending(self, *, has_worked: bool) -> Ending:
+        """Judge an end with an empty answer: the agent may have worked all the same."""
+        return Ending(
+            ok=has_worked,
+            cause=EndCause.EMPTY,
+            message=f"`{self.program}` ended without an answer",
+            warnings=("the answer is empty",),
+            hint=None if has_worked else "look at the prompt in the run record",
+        )
 
 
 def signal_of(exit_code: int) -> str | None:
@@ -180,7 +175,42 @@ def command_ran(command: object, code: object, *, failed: bool = False) -> Comma
     )
 
 
-def parse_object(line: bytes) -> dict[str, Any] | None:
+class Values(dict[str, Any]):
+    """A JSON object that others wrote: a value that is not of the kind asked for is nothing."""
+
+    def text(self, key: str) -> str:
+        """Return a text; half characters in it become question marks."""
+        return as_text(self.get(key))
+
+    def object(self, key: str) -> Values:
+        """Return an object."""
+        value = self.get(key)
+        return Values(value) if isinstance(value, dict) else Values()
+
+    def objects(self, key: str) -> list[Values]:
+        """Return the objects of a list; an item that is not an object is an empty one."""
+        items = self.get(key)
+        items = items if isinstance(items, list) else []
+        return [Values(item) if isinstance(item, dict) else Values() for item in items]
+
+    def money(self, key: str, largest: float = LARGEST_SUM) -> float | None:
+        """Return an amount of money."""
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if 0 <= value < largest else None
+
+    def count(self, key: str) -> int:
+        """Return a number that counts."""
+        return int(self.money(key, LARGEST_COUNT) or 0)
+
+    def usage(self) -> Usage:
+        """Return the tokens that it counts."""
+        names = ("input_tokens", "output_tokens", "cached_input_tokens")
+        return Usage(**{name: self.count(name) for name in names})
+
+
+def parse_object(line: bytes) -> Values | None:
     """Return a line's JSON object; None when it is anything else, or too long to be read."""
     if not line.startswith(b"{") or len(line) > LARGEST_PARSED_LINE:
         return None
@@ -188,22 +218,7 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
         value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
-
-
-def as_dict(value: object) -> dict[str, Any]:
-    """Return a value if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_list(value: object) -> list[Any]:
-    """Return a value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def as_dicts(value: object) -> list[dict[str, Any]]:
-    """Return the objects of a list; a value that is not an object is an empty one."""
-    return [as_dict(item) for item in as_list(value)]
+    return Values(value) if isinstance(value, dict) else None
 
 
 def as_text(value: object) -> str:
@@ -211,24 +226,6 @@ def as_text(value: object) -> str:
     if not isinstance(value, str):
         return ""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
-
-
-def as_money(value: object, largest: float = LARGEST_SUM) -> float | None:
-    """Return a value if it is an amount of money, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < largest else None
-
-
-def as_count(value: object) -> int:
-    """Return a value if it is a number that counts, else 0."""
-    return int(as_money(value, LARGEST_COUNT) or 0)
-
-
-def as_usage(event: dict[str, Any]) -> Usage:
-    """Return the tokens that an event counts."""
-    names = ("input_tokens", "output_tokens", "cached_input_tokens")
-    return Usage(**{name: as_count(event.get(name)) for name in names})
 
 
 def own_part(total: float | None, before: float | None) -> float | None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import create_private_dir
-from mosaic.machine.log_pipes import find_gaps
 from mosaic.model import Usage, sum_usage
 from mosaic.ports import Started
 from mosaic.records import replace
@@ -200,7 +199,7 @@ class RunCarrier:
             end,
             usage=self._reader.usage(before or Usage(cost_usd=0.0)),
             answer=self._reader.answer,
-            lost_output=tuple(lost_output_words(find_gaps(self.run.dir))),
+            lost_output=lost_output_words(self.run),
             report=read_report(self.run),
         )
         try:

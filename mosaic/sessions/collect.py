@@ -123,8 +123,7 @@ def _finish_branch(run: Run, meta: RunMeta, workspace: Workspace, snapshot: Snap
         if entry and entry.task.status in (Status.REVIEW, Status.DONE):
             commit = commit_rest(workspace, _commit_message(entry.task, meta))
     except MissionError as error:
-        words = "; ".join(filter(None, (error.message, error.detail)))
-        _note(run, f"the worktree could not be settled: {words}", "warn")
+        _note(run, f"the worktree could not be settled: {error.summary}", "warn")
         return
     if set_back:
         _note(run, "the mission's own files in the worktree were set back", paths=set_back)

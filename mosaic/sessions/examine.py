@@ -189,7 +189,7 @@ def _run_gate(
     try:
         run = run_step(snapshot, request, TerminalExecutor(RunCarrier))
     except MissionError as error:
-        return GateResult(gate, "failed", "; ".join(filter(None, (error.message, error.detail))))
+        return GateResult(gate, "failed", error.summary)
     done = run.find_result()
     if done.outcome == "completed":
         return GateResult(gate, "passed", "passed", run)

@@ -24,7 +24,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.identity import host_name, is_elsewhere, is_same_process
 from mosaic.machine.lock import hold_folder
-from mosaic.machine.log_pipes import find_gaps, wait_until_written
+from mosaic.machine.log_pipes import wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked, send_signal
@@ -239,7 +239,7 @@ def _facts(
         duration_seconds=max(0.0, (ended_at - meta.created_at).total_seconds()),
         exit_code=None,
         conversation=None,
-        lost_output=tuple(lost_output_words(find_gaps(run.dir))),
+        lost_output=lost_output_words(run),
         report=read_report(run),
     )
     # That its rules are lost is noted when the end is recorded.

@@ -29,7 +29,6 @@ from mosaic.machine.identity import (
     started_moment,
     unseen_identity,
 )
-from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import list_marked
 from mosaic.model import Session, SessionLock, Status
 from mosaic.records import replace
@@ -80,7 +79,7 @@ def find_sessions(snapshot: Snapshot) -> list[FoundLock]:
         session = snapshot.document.mission.sessions.find(session_id)
         if session_id not in locked and _still_counts(processes, session):
             found.append(_found_by_mark(session_id, processes, session, snapshot.layout))
-    unseen = _judge_unseen(snapshot, marked)
+    unseen = _judge_unseen(snapshot, {*locked, *marked})
     return [*found, *(each for each in unseen if _keeps_its_task(each, snapshot))]
 
 
@@ -91,20 +90,22 @@ def live_or_unknown(snapshot: Snapshot) -> list[FoundLock]:
 
 def find_lost(snapshot: Snapshot) -> list[FoundLock]:
     """Return sessions of this machine without an end, a lock or anything that lives of them."""
-    return [found for found in _judge_unseen(snapshot) if found.is_dead]
+    seen = {lock.session_id for _, lock in list_locks(snapshot.layout)}
+    if all(each.id in seen for each in snapshot.document.mission.sessions.without_end()):
+        return []  # as a rule: no process is looked at
+    seen |= _find_marked_sessions(snapshot.layout).keys()
+    return [found for found in _judge_unseen(snapshot, seen) if found.is_dead]
 
 
-def _judge_unseen(snapshot: Snapshot, marked: Collection[str] | None = None) -> list[FoundLock]:
-    """Judge the listed sessions without an end, of which neither lock nor process is seen."""
+def _judge_unseen(snapshot: Snapshot, seen: Collection[str]) -> list[FoundLock]:
+    """Judge the listed sessions without an end of which neither lock nor process was seen."""
     layout = snapshot.layout
-    locks = list_locks(layout) + list_locks(layout, copied=True)
-    known = {lock.session_id for _, lock in locks}
-    open_sessions = snapshot.document.mission.sessions.without_end()
-    waiting = [session for session in open_sessions if session.id not in known]
-    if marked is None:
-        marked = _find_marked_sessions(layout) if waiting else ()
-    judged = [(each, _judge_unlocked(each, layout)) for each in waiting if each.id not in marked]
-    return [_found_by_list(each, judgement, layout) for each, judgement in judged if judgement]
+    known = {*seen, *(lock.session_id for _, lock in list_locks(layout, copied=True))}
+    waiting = (s for s in snapshot.document.mission.sessions.without_end() if s.id not in known)
+    judged = ((session, _judge_unlocked(session, layout)) for session in waiting)
+    return [
+        _found_by_list(session, judgement, layout) for session, judgement in judged if judgement
+    ]
 
 
 def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
@@ -128,13 +129,13 @@ def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     """Judge a listed session without end, lock and marked processes; None: it lives elsewhere."""
     if session.host != host_name():
         return unknown(f"it ran on `{session.host}`, and has no lock here")
-    run = _find_run(session, layout)
-    if session.run_id and is_run_held(run.dir if run else _lost_run_dir(session, layout)):
+    run = _run_of(session, layout)
+    if session.run_id and is_run_held(run.dir):
         return alive("its supervisor still runs; its lock is gone")
     if not sees_every_process() and find_environment(1, "MISSION_SESSION="):
         # This pid namespace was made by an agent: others are hidden.
         return unknown("it ran outside of the sandbox that this command runs in")
-    state = run.find_state() if run is not None else None
+    state = run.find_state()
     if state is None:
         return _judge_by_number(session, layout)
     if state.agent is None:
@@ -147,11 +148,6 @@ def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     if _is_marked_elsewhere(state.agent.pid, layout):
         return None
     return alive(f"its agent still runs as pid {state.agent.pid}; its lock is gone")
-
-
-def _lost_run_dir(session: Session, layout: Layout) -> Path:
-    folder = layout.runs_dir / safe_segment(session.last_task_id or "")
-    return folder / safe_segment(session.run_id or "")
 
 
 def is_of_another_run(process: ProcessIdentity, run: Run) -> bool:
@@ -248,17 +244,19 @@ def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> Fo
     is_away = session.host != host_name()
     if is_away:
         process = replace(process, boot_id="", namespace="")
-    run = _find_run(session, layout)
-    meta = run.find_meta() if run is not None else None
+    meta = _run_of(session, layout).find_meta()
     in_worktree = is_away or (meta is not None and _is_in_worktree(meta.cwd, layout))
     lock = _lock_of(session, process, layout)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
 
 
-def _find_run(session: Session, layout: Layout) -> Run | None:
-    from mosaic.runs.folders import find_run  # start-up: hardly ever needed
+def _run_of(session: Session, layout: Layout) -> Run:
+    """Return the run of a session, of whatever task; it may be gone."""
+    from mosaic.runs.folders import find_run, run_of  # start-up: hardly ever needed
 
-    return find_run(layout.runs_dir, session.run_id or "")
+    runs_dir, run_id = layout.runs_dir, session.run_id or ""
+    found = find_run(runs_dir, run_id)
+    return found or run_of(runs_dir, session.last_task_id or "", run_id)
 
 
 def _found(

@@ -88,9 +88,9 @@ def changing(
             for folder in {layout.tasks_dir, layout.state_dir, *folders}:
                 sweep_temporaries(folder, intent=layout.intent_file)
         notices = tuple(
-            f"an interrupted change left `{layout.shown(outcome.path)}` "
-            f"{outcome.settled.value}; look at it with `git diff`"
-            for outcome in finished
+            f"an interrupted change left `{layout.shown(path)}` {outcome.value}; "
+            "look at it with `git diff`"
+            for path, outcome in finished.items()
             if outcome.needs_a_look
         )
         snapshot = read_mission(mission_file, prefer=prefer, keep=False)

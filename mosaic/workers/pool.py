@@ -33,7 +33,7 @@ from mosaic.store.reading import read_mission
 from mosaic.workers.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from mosaic.model import Task
@@ -84,7 +84,8 @@ class Pool(Ledger):
         self._start = start
         self._size = size
         self._keeps_full = keeps_full
-        self._workers: dict[str, Worker] = {}
+        self.workers: dict[str, Worker] = {}
+        """Those that run now, by session."""
         self._starting: dict[str, Future[Worker]] = {}
         self._left_out: set[str] = set()
         """Tasks that this pool does not try again."""
@@ -106,11 +107,6 @@ class Pool(Ledger):
             finally:
                 self.sum_up()
         return self.report
-
-    @property
-    def workers(self) -> Sequence[Worker]:
-        """The workers that run now."""
-        return list(self._workers.values())
 
     def fill(self) -> LoopReport:
         """Start as many as there is room for, and do not wait for them."""
@@ -135,7 +131,7 @@ class Pool(Ledger):
                 continue
             if found.is_on_record and lock.process.pid and lock.process.host == host_name():
                 self._face.say(f"{lock.session_id} works on {lock.task_id} already")
-                self._workers[lock.session_id] = Worker(
+                self.workers[lock.session_id] = Worker(
                     task=entry.task,
                     before=entry.task.status.value,
                     session_id=lock.session_id,
@@ -149,11 +145,10 @@ class Pool(Ledger):
         self._obey_stops()
         self._fill(threads)
         live = self._live(snapshot)
-        seen = [
-            observe_session(live[name], snapshot.layout) for name in self._workers if name in live
-        ]
+        own = [live[name] for name in self.workers if name in live]
+        seen = [observe_session(found, snapshot.layout) for found in own]
         self._face.show(seen, sorted(self._starting))
-        if self._workers or self._starting or (self._why is None and self._is_waiting()):
+        if self.workers or self._starting or (self._why is None and self._is_waiting()):
             return True
         self._close("every session has ended")
         return False
@@ -162,13 +157,13 @@ class Pool(Ledger):
         return any(until > time.monotonic() for until in self._not_before.values())
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
-        while self._why is None and len(self._workers) + len(self._starting) < self._size:
+        while self._why is None and len(self.workers) + len(self._starting) < self._size:
             if not self._keeps_full and self._started >= self._size:
                 return
             snapshot = self.read_mission()
             if self._is_crowded(snapshot):
                 return
-            met = self.met_limit(snapshot, len(self._workers) + len(self._starting))
+            met = self.met_limit(snapshot, len(self.workers) + len(self._starting))
             if met is not None:
                 self._close(f"limit met: {met}")
                 return
@@ -193,7 +188,7 @@ class Pool(Ledger):
         allowed = snapshot.document.mission.max_parallel
         if allowed is None or len(self._live(snapshot)) + len(self._starting) < allowed:
             return False
-        if not (self._workers or self._starting):
+        if not (self.workers or self._starting):
             self._close(f"`maxParallel` allows {allowed}, and others work")
         return True
 
@@ -205,7 +200,7 @@ class Pool(Ledger):
             name = verdict.task.id
             if name not in self._left_out and self._not_before.get(name, 0.0) <= now:
                 return verdict.task
-        if not (self._workers or self._starting or self._is_waiting()):
+        if not (self.workers or self._starting or self._is_waiting()):
             snapshot.raise_problems()
             self._close(f"nothing is ready: {summarize_waiting(selection)}")
         return None
@@ -227,7 +222,7 @@ class Pool(Ledger):
                 self._note_unstarted(name, error)
             else:
                 self._refusals = 0
-                self._workers[worker.session_id] = worker
+                self.workers[worker.session_id] = worker
                 if self._stops_sent > 1:  # asked for while its worktree was being made
                     self._stop(worker)
 
@@ -243,11 +238,11 @@ class Pool(Ledger):
 
     def _take_ended(self, snapshot: Snapshot) -> None:
         live = self._live(snapshot)
-        for worker in list(self._workers.values()):
+        for worker in list(self.workers.values()):
             found = live.get(worker.session_id)
             if found is not None or executor_of(Run(dir=worker.run_dir)).is_alive():
                 continue
-            del self._workers[worker.session_id]
+            del self.workers[worker.session_id]
             ended = self.note_end(worker.task, worker.before, worker.session_id)
             self._face.worker_ended(worker, ended)
             if not (self._keeps_full or ended.is_finished):
@@ -267,7 +262,7 @@ class Pool(Ledger):
             self._close("interrupted", interrupted=True)
         if wanted > self._stops_sent:
             self._stops_sent = wanted
-            for worker in self._workers.values():
+            for worker in self.workers.values():
                 self._stop(worker)
 
     def _stop(self, worker: Worker) -> None:

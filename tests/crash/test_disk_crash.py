@@ -59,7 +59,7 @@ for _ in range(rounds):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     outcomes = finish_intent(intent, root=root, is_own_file=lambda _: True)
-    settled = [outcome.settled for outcome in outcomes]
+    settled = list(outcomes.values())
     files = [one] if kind == "atomic" else [one, other]
     lines = [read_bytes(path).split(b"\\n") for path in files]
     number = int(lines[0][0])
@@ -182,10 +182,8 @@ def test_a_set_killed_at_any_step_is_all_old_or_all_new_once_settled(tmp_path: P
     seen = set()
     for root, code in each_step(tmp_path, "together", "exit"):
         intent = root / "state" / "intent.json"
-        settled = {
-            outcome.settled
-            for outcome in finish_intent(intent, root=root, is_own_file=lambda _: True)
-        }
+        outcomes = finish_intent(intent, root=root, is_own_file=lambda _: True)
+        settled = set(outcomes.values())
         seen |= settled
         sweep_temporaries(root, intent=intent)
         sweep_temporaries(root / "tasks", intent=intent)

@@ -86,10 +86,8 @@ def temporary_of(mission: Mission, target: str) -> Path:
 
 
 def settle(mission: Mission) -> list[Settled]:
-    return [
-        outcome.settled
-        for outcome in finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
-    ]
+    settled = finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
+    return list(settled.values())
 
 
 # Writing
@@ -345,8 +343,8 @@ def test_an_interrupted_change_is_carried_through(
 ) -> None:
     interrupt(mission, renamed=renamed)
     outcomes = finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
-    assert [outcome.settled for outcome in outcomes] == settled
-    assert not any(outcome.needs_a_look for outcome in outcomes)
+    assert list(outcomes.values()) == settled
+    assert not any(outcome.needs_a_look for outcome in outcomes.values())
     assert mission.contents() == (b"table 1", b"task 1")
     assert mission.leftovers() == []
     assert settle(mission) == []
@@ -363,11 +361,11 @@ def test_an_edit_after_the_crash_is_kept_and_the_rest_carried_through(mission: M
     interrupt(mission, renamed=1)
     mission.task.write_bytes(b"their edit")
     outcomes = finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
-    assert [(each.path.name, each.settled) for each in outcomes] == [
-        ("table", Settled.ALREADY_WRITTEN),
-        ("task", Settled.LEFT_EDITED),
-    ]
-    assert outcomes[1].needs_a_look
+    assert {path.name: settled for path, settled in outcomes.items()} == {
+        "table": Settled.ALREADY_WRITTEN,
+        "task": Settled.LEFT_EDITED,
+    }
+    assert outcomes[mission.task].needs_a_look
     assert mission.contents() == (b"table 1", b"their edit")
     assert mission.leftovers() == []
 
@@ -447,10 +445,11 @@ BROKEN_NOTES = [
 @pytest.mark.parametrize("note", BROKEN_NOTES, ids=range(len(BROKEN_NOTES)))
 def test_a_broken_note_is_moved_aside_and_reported_once(mission: Mission, note: bytes) -> None:
     mission.intent.write_bytes(note)
-    (outcome,) = finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
-    assert outcome.settled is Settled.NOTE_UNREADABLE
+    outcomes = finish_intent(mission.intent, root=mission.root, is_own_file=lambda _: True)
+    ((path, outcome),) = outcomes.items()
+    assert outcome is Settled.NOTE_UNREADABLE
     assert outcome.needs_a_look
-    assert outcome.path.read_bytes() == note
+    assert path.read_bytes() == note
     assert settle(mission) == []
     assert mission.contents() == (b"table 0", b"task 0")
 
