@@ -321,9 +321,8 @@ def _needed(runs: Sequence[Run], snapshot: Snapshot) -> set[str]:
 
 def _ended_at(run: Run) -> float:
     """Return when a run ended, or changed last, in seconds since the epoch."""
-    try:
-        state = run.state()
-    except MissionError:
+    state = run.find_state()
+    if state is None:
         return _last_change(run.dir)
     return (state.finished_at or state.updated_at or run.last_sign_of_life()).timestamp()
 
