@@ -202,6 +202,12 @@ def tracked(folder: Path) -> dict[str, str]:
     return found
 
 
+def live_sessions(folder: Path) -> list[str]:
+    """Return the ids of the sessions that live, as the command line lists them."""
+    _, live, _ = run_here(("sessions", "--live", "--json"), folder)
+    return [str(session["id"]) for session in json.loads(live or "{}").get("sessions", [])]
+
+
 def session_locks(folder: Path) -> list[Path]:
     """Return the locks of sessions, in the mission's work tree and in worktrees."""
     state = folder / "coordination" / ".state"
@@ -276,10 +282,10 @@ class Harness:
     ) -> Iterator[str]:
         del allowed, code
         yield from self._settle(folder)
-        _, live, _ = run_here(("sessions", "--live", "--json"), folder)
-        for session in json.loads(live or "{}").get("sessions", []):
-            stopped, text, _ = run_here(("stop", session["id"], "--now"), folder)
-            if stopped != 0:
+        for session_id in live_sessions(folder):
+            stopped, text, _ = run_here(("stop", session_id, "--now"), folder)
+            # One whose launcher was killed may have ended by itself in this moment.
+            if stopped != 0 and session_id in live_sessions(folder):
                 yield f"a live session cannot be stopped: {text.strip()[-300:]}"
         mission = json.loads((folder / "coordination" / "mission.json").read_text())
         for session in mission["sessions"]:
