@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import RunNotFoundError
 from mosaic.model import RunStatus
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.folders import find_named_run, newest_run, runs_of_task
 
@@ -71,7 +71,6 @@ def find_logged_run(document: MissionDocument, name: str | None) -> Run:
     """
     from mosaic.store.assemble import build_snapshot
     from mosaic.store.scan import scan_tasks
-    from mosaic.store.state import Standing
 
     runs_dir, sessions = document.layout.runs_dir, document.mission.sessions
     if name is None:
@@ -79,10 +78,7 @@ def find_logged_run(document: MissionDocument, name: str | None) -> Run:
     run = find_named_run(runs_dir, sessions, name)
     if run is not None:
         return run
-    # A layout whose state folder leads nowhere: nothing is written to it.
-    nowhere = replace(document.layout.state, standing=Standing.DOUBTED)
-    layout = replace(document.layout, state=nowhere)
-    snapshot = build_snapshot(document, scan_tasks(layout, use_index=False), {})
+    snapshot = build_snapshot(document, scan_tasks(document.layout), {})
     task_id = (snapshot.find(name) or snapshot.get(name)).task.id
     runs = runs_of_task(runs_dir, task_id)
     if not runs:

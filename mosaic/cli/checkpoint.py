@@ -16,8 +16,7 @@ from mosaic.plan.sizes import format_size
 from mosaic.runs.checkpoint import FoundCheckpoint
 from mosaic.sessions.checkpoints import checkpoint_task, checkpoints_of
 from mosaic.sessions.restoring import RestoredTree
-from mosaic.store.ended_session import locate_to_change
-from mosaic.store.reading import locate_mission, read_mission
+from mosaic.store.reading import locate_mission, locate_to_change, read_mission
 from mosaic.store.tasks import Snapshot
 
 SHORT = 10

@@ -12,9 +12,8 @@ from mosaic.plan.durations import parse_duration
 from mosaic.plan.sizes import format_size
 from mosaic.sessions.housekeeping import Kind, checkpoint_bytes
 from mosaic.sessions.worktrees import drop_worktree
-from mosaic.store.ended_session import locate_to_change
 from mosaic.store.layout import Layout
-from mosaic.store.reading import read_mission
+from mosaic.store.reading import locate_to_change, read_mission
 
 MUCH_SAVED_BYTES = 10**8
 """Kept checkpoints that take more are named."""

@@ -19,8 +19,7 @@ from mosaic.runs.record import Run
 from mosaic.runs.result import StepResult
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
-from mosaic.store.ended_session import locate_to_change
-from mosaic.store.reading import read_mission
+from mosaic.store.reading import locate_to_change, read_mission
 
 BLOCK_BYTES = 1 << 16
 

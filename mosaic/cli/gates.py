@@ -7,8 +7,7 @@ from mosaic.cli.consent import with_consent
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import answer, clean, clean_block, paint, warn
 from mosaic.sessions.examine import GateResult
-from mosaic.store.ended_session import locate_to_change
-from mosaic.store.reading import read_mission
+from mosaic.store.reading import locate_to_change, read_mission
 
 SHOWN_LINES = 20
 

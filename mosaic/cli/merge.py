@@ -8,8 +8,7 @@ from mosaic.app.task_work import merge_task
 from mosaic.cli.options import Json, MissionPath, TaskId
 from mosaic.cli.output import answer, clean, paint
 from mosaic.errors import UsageError
-from mosaic.store.ended_session import locate_to_change
-from mosaic.store.reading import read_mission
+from mosaic.store.reading import locate_to_change, read_mission
 from mosaic.workspaces.merge import Merged, MergeWay
 
 FastForward = Annotated[bool, Option("--ff-only", help="Only where no merge commit is needed.")]

@@ -4,8 +4,8 @@ from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint, plain
-from mosaic.store.ended_session import locate_to_change
 from mosaic.store.migrate import migrate_mission
+from mosaic.store.reading import locate_to_change
 
 
 def migrate_command(

@@ -22,9 +22,8 @@ from mosaic.panels.life import look_after, merge_worker, resume_panel, shut_down
 from mosaic.panels.model import PanelPlan, WorkerState
 from mosaic.panels.record import Panel, find_panel, list_panels
 from mosaic.panels.refresh import refresh_panel
-from mosaic.store.ended_session import locate_to_change
 from mosaic.store.mission_file import MissionDocument, load_mission
-from mosaic.store.reading import locate_mission
+from mosaic.store.reading import locate_mission, locate_to_change
 
 panel_app = Typer(
     help="Several workers on one question, each with a role and a worktree of its own.",

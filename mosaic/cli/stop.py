@@ -6,7 +6,7 @@ from mosaic.cli.options import Json, MissionPath, complete_session
 from mosaic.cli.output import answer, clean
 from mosaic.cli.sessions_view import length_words
 from mosaic.sessions.stop import stop_session
-from mosaic.store.ended_session import locate_to_change
+from mosaic.store.reading import locate_to_change
 
 
 def stop_command(

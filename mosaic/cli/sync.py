@@ -7,9 +7,9 @@ from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import UsageError
+from mosaic.store.draft import synchronize
 from mosaic.store.reading import locate_mission
 from mosaic.store.sync import Side
-from mosaic.store.synchronize import synchronize
 
 
 def sync_command(
@@ -23,18 +23,20 @@ def sync_command(
     """Bring table and files in step, and show what was copied where."""
     if prefer not in (None, *Side):
         raise UsageError(f"`{prefer}` is not a side", hint="use `table` or `file`")
-    done = synchronize(locate_mission(mission), task_ids or [], Side(prefer) if prefer else None)
-    problems = done.snapshot.problems
+    carried, snapshot = synchronize(
+        locate_mission(mission), task_ids or [], Side(prefer) if prefer else None
+    )
+    problems = snapshot.problems
     lines = [
-        f"{c.task_id}  {c.carry.field}: {_words(c.carry.value)} {paint('→', 'dim')} {c.carry.to}"
-        for c in done.carried
+        f"{task_id}  {each.field}: {_words(each.value)} {paint('→', 'dim')} {each.to}"
+        for task_id, each in carried
     ]
     if not (lines or problems):
         lines = [paint("table and files are in step", "dim")]
-    carried = [{"task_id": c.task_id, **plain(c.carry)} for c in done.carried]
+    values = [{"task_id": task_id, **plain(each)} for task_id, each in carried]
     return answer(
         "task.sync",
-        {"carried": carried, "problems": problems},
+        {"carried": values, "problems": problems},
         lines,
         exit_code=report_problems(problems, as_json=as_json),
         then=["mission list"],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 from enum import Enum
-from functools import partial
 from itertools import starmap
 from operator import attrgetter
 from struct import Struct
@@ -115,16 +114,6 @@ def access_error(
         detail=words[:1].lower() + words[1:],
         hint=_HINTS.get(number or 0),
     )
-
-
-def look_at_files(folder: bytes, descriptor: int) -> tuple[bytes, bytes]:
-    """Return the names of all task files, in order, and their signatures, both in a row.
-
-    OSError: as the system says; one of them may just have been removed.
-    """
-    names = list_task_files(folder)
-    signatures = pack_statuses(map(partial(os.stat, dir_fd=descriptor), names))
-    return BETWEEN_NAMES.join(names), signatures
 
 
 def list_task_files(folder: bytes) -> list[bytes]:

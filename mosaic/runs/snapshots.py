@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from mosaic.git.snapshot import TakenTree
     from mosaic.model import RunSettings
+    from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run, RunMeta
 
 LARGEST_PATCH_BYTES = 8 << 20
@@ -81,9 +82,9 @@ def take_checkpoint(
     with hold_folder(run.dir.parent, wait_seconds=TURN_SECONDS):
         runs = runs_in(run.dir.parent)
         earlier = read_checkpoints(runs).found
-        last = earlier[-1].checkpoint if earlier else None
-        taken, problem = _take(source, last)
-        if only_if_changed and (taken is None or (last and last.tree == taken.tree)):
+        last = earlier[-1] if earlier else None
+        taken, problem = _take(source, last.checkpoint if last else None)
+        if only_if_changed and (taken is None or (last and last.checkpoint.tree == taken.tree)):
             return None
         checkpoint = Checkpoint(
             seq=1 + max(map(last_seq, runs), default=0),
@@ -97,7 +98,7 @@ def take_checkpoint(
             problem=problem,
         )
         if taken is not None:
-            checkpoint = _with_tree(source, checkpoint, taken, base)
+            checkpoint = _with_tree(source, checkpoint, taken, base, last)
         checkpoint = _with_logs(checkpoint, run, runs, source.settings.log_tail_lines)
         write_checkpoint(run, checkpoint)
         return checkpoint
@@ -143,7 +144,11 @@ def state_prefix(state_dir: Path, top: Path) -> str | None:
 
 
 def _with_tree(
-    source: Source, checkpoint: Checkpoint, taken: TakenTree, base: str | None
+    source: Source,
+    checkpoint: Checkpoint,
+    taken: TakenTree,
+    base: str | None,
+    last: FoundCheckpoint | None,
 ) -> Checkpoint:
     run, seq, top = source.run, checkpoint.seq, find_work_tree(source.meta.cwd)
     assert top is not None
@@ -164,13 +169,15 @@ def _with_tree(
     try:
         message = f"Checkpoint {seq} of {source.meta.task_id}, run {run.id}\n\n{checkpoint.note}"
         with_tree = replace(with_tree, commit=keep_tree(top, taken, ref=ref, message=message))
-        compared = _with_diff(with_tree, base_commit or empty_tree(top), top, run)
+        compared = _with_diff(with_tree, base_commit or empty_tree(top), top, run, last)
     except MissionError as error:
         return replace(checkpoint, problem=error.summary)
     return replace(compared, summary=f"{checkpoint.summary}: {compared.stat}")
 
 
-def _with_diff(checkpoint: Checkpoint, base: str, top: Path, run: Run) -> Checkpoint:
+def _with_diff(
+    checkpoint: Checkpoint, base: str, top: Path, run: Run, last: FoundCheckpoint | None
+) -> Checkpoint:
     """Compare base and tree, and write the patch unless it is large: the commit holds it all."""
     tree, patch = checkpoint.tree or "", f"{checkpoint.seq:04d}.patch"
     changes = compare_trees(top, base, tree)
@@ -185,8 +192,23 @@ def _with_diff(checkpoint: Checkpoint, base: str, top: Path, run: Run) -> Checkp
         command = f"git diff --binary {base} {checkpoint.commit}"
         words = f"it would take about {format_size(size)}: `{command}`"
         return replace(checkpoint, patch_left_out=words)
-    write_patch(top, base, tree, run.checkpoints / patch)
+    if not _has_linked(last, checkpoint, run.checkpoints / patch):
+        write_patch(top, base, tree, run.checkpoints / patch)
     return replace(checkpoint, patch=patch)
+
+
+def _has_linked(last: FoundCheckpoint | None, checkpoint: Checkpoint, patch: Path) -> bool:
+    """Link the patch of the last checkpoint where it compares the same two trees."""
+    if last is None or last.patch is None:
+        return False
+    known = last.checkpoint
+    if (known.tree, known.base_commit) != (checkpoint.tree, checkpoint.base_commit):
+        return False
+    try:
+        os.link(last.patch, patch, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _base_commit(top: Path, base_ref: str | None, run_base: str | None) -> str | None:

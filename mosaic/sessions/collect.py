@@ -18,7 +18,7 @@ from mosaic.machine.disk import find_text, write_private
 from mosaic.model import Status
 from mosaic.runs.events import EventLog, EventType
 from mosaic.store.draft import changing
-from mosaic.store.mission_file import read_layout
+from mosaic.store.mission_file import load_mission
 from mosaic.workspaces.merge import commit_rest, set_own_files_back
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import workspace_at
@@ -61,7 +61,7 @@ def collect_in(draft: Draft, run: Run, meta: RunMeta) -> None:
 
 def _workspace_of(meta: RunMeta) -> Workspace | None:
     with contextlib.suppress(MissionError):
-        workspace = workspace_at(meta.cwd, read_layout(Path(meta.mission_file)))
+        workspace = workspace_at(meta.cwd, load_mission(Path(meta.mission_file)).layout)
         if workspace is not None and workspace.is_there:
             return workspace
     return None

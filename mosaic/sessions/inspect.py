@@ -22,11 +22,11 @@ from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
-from mosaic.store.mission_file import read_layout
+from mosaic.store.draft import synchronize
+from mosaic.store.ids import renumber_twins
+from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
-from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import Standing, refuse_links_out
-from mosaic.store.synchronize import synchronize
 from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     # Looked at before and after the files: a session that ends in between is not lost.
     live: set[str] = set()
     with contextlib.suppress(MissionError):
-        locks = find_locks(read_layout(mission_file))
+        locks = find_locks(load_mission(mission_file).layout)
         live = {found.lock.session_id for found in locks if not found.is_dead}
     snapshot = read_mission(mission_file, use_index=False)
     try:
@@ -83,8 +83,8 @@ def mend_mission(mission_file: Path) -> list[str]:
         for left in remove_leftovers(find_all_leftovers(layout))
     ]
     mended += renumber_twins(mission_file)
-    carried = synchronize(mission_file, [], None).carried
-    mended += [f"`{c.task_id}`: {c.carry.field} carried to the {c.carry.to}" for c in carried]
+    carried, _ = synchronize(mission_file, [], None)
+    mended += [f"`{task_id}`: {each.field} carried to the {each.to}" for task_id, each in carried]
     return mended
 
 

@@ -36,7 +36,7 @@ from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.rules import find_changes, note_changes, read_rules
 from mosaic.sessions.session_lock import remove_lock
 from mosaic.store.draft import changing
-from mosaic.store.ended_session import find_later
+from mosaic.store.session_entries import find_later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

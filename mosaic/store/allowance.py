@@ -2,12 +2,9 @@
 
 A mission's paths stay inside the work tree that mission.json lies in, by their real paths, and
 out of `.git`: a clone says in mission.json where they lead. A mission of another user is used
-only when a person names it, by `--mission`, `$MISSION_FILE` or `mission trust`: the search for
-one goes upwards, and in `/tmp` anybody can put one above. Where a person stands in the other
-user's own folder, looking needs no name.
-
-What a person allowed beyond that is one note for each mission in the person's own folder, under
-the digest of mission.json's real path:
+only when a person names it: the search for one goes upwards, and in `/tmp` anybody can put one
+above. What a person allowed beyond that is one note for each mission in the person's own folder,
+under the digest of mission.json's real path:
 
     {"mission": "/home/me/project/coordination/mission.json",
      "places": ["/mnt/big/state"],     folders outside of the repository that it may use
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
 KIND = "missions"
 MOST_COMMANDS = 1000
 """How many digests are kept: those that were allowed longest ago go first."""
-GIT = ".git"
-ROOT = 0
 _named: set[str] = set()
 """Real paths of the missions that this process was given by name."""
 
@@ -111,7 +106,7 @@ def name_of(owner: int) -> str:
 
 def find_other_owner(mission_file: Path) -> int | None:
     """Return the id of the other user that a mission belongs to; None for one's own."""
-    own = {os.geteuid(), ROOT}
+    own = {os.geteuid(), 0}  # root is trusted by everybody
     for place in (mission_file, mission_file.parent):
         owner = find_owner(place)
         # None where it is just being made, or where reading it says what is wrong.
@@ -122,7 +117,7 @@ def find_other_owner(mission_file: Path) -> int | None:
 
 def refuse_outside(mission_file: Path, project: Path, places: Mapping[str, Path]) -> None:
     """Make sure that a mission's paths stay where they may be."""
-    top = work_tree_of(mission_file, project)
+    top = _work_tree_of(mission_file, project)
     for key, place in places.items():
         try:
             real = os.path.realpath(place)
@@ -132,22 +127,19 @@ def refuse_outside(mission_file: Path, project: Path, places: Mapping[str, Path]
             ) from error
         is_within = is_inside(top, real)
         below = os.path.relpath(real, top) if is_within else real
-        is_in_git = GIT in below.casefold().split(os.sep)
+        is_in_git = ".git" in below.casefold().split(os.sep)
         if not is_in_git and (is_within or _is_allowed(mission_file, real)):
             continue
-        raise PathOutsideError(
-            f"`{key}` leads into git's own folder"
-            if is_in_git
-            else f"`{key}` leads out of the repository that mission.json lies in",
-            path=mission_file,
-            detail=f"it leads to `{real}`",
-            hint=f"use a path inside `{top}`"
-            + ("" if is_in_git else f"; if you keep it there yourself: `mission trust {real}`"),
-        )
+        message = f"`{key}` leads into git's own folder"
+        hint = f"use a path inside `{top}`"
+        if not is_in_git:
+            message = f"`{key}` leads out of the repository that mission.json lies in"
+            hint += f"; if you keep it there yourself: `mission trust {real}`"
+        detail = f"it leads to `{real}`"
+        raise PathOutsideError(message, path=mission_file, detail=detail, hint=hint)
 
 
-def work_tree_of(mission_file: Path, project: Path) -> str:
-    """Return the real top of the work tree that mission.json lies in; its project without git."""
+def _work_tree_of(mission_file: Path, project: Path) -> str:
     real = os.path.realpath(mission_file)
     # As git finds it: the sandbox of an agent may lay an empty `.git` over any folder.
     found = find_git_dir(os.path.dirname(real))

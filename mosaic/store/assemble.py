@@ -19,21 +19,22 @@ from mosaic.plan.statuses import nearest_status, parse_status
 from mosaic.store.parsed import (
     FileRecord,
     RowRecord,
+    find_row,
     ids_in_cell,
     last_line,
     parse_row,
     parse_task_file,
     plain_value,
 )
-from mosaic.store.scan import Scan
 from mosaic.store.sync import Merge, merge_sides
-from mosaic.store.tasks import Entry, Problem, Snapshot, is_task_id, natural_key
+from mosaic.store.tasks import TASK_ID, Entry, Problem, Snapshot, natural_key
 from mosaic.text.fields import SYNCED, unsynced_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from mosaic.store.mission_file import MissionDocument
+    from mosaic.store.scan import Scan
     from mosaic.store.sync import Base, Side, Value
 
 Record = TypeVar("Record", FileRecord, RowRecord)
@@ -44,7 +45,7 @@ def build_snapshot(
     document: MissionDocument, scan: Scan, base: Base, *, prefer: Side | None = None
 ) -> Snapshot:
     """Take rows and files together into tasks."""
-    return _Assembly(document, scan, base, prefer).snapshot()
+    return _Assembly(document, base, prefer).snapshot(scan)
 
 
 def build_entry(
@@ -55,8 +56,7 @@ def build_entry(
     base: Base,
 ) -> Entry:
     """Take the row and the file of one task together that is known to be in order."""
-    scan = Scan(rows=(row,) if row else (), files=(file,) if file else (), problems=())
-    return _Assembly(document, scan, base, None).entry(task, row, file)
+    return _Assembly(document, base, None).entry(task.id, row, file, task.position)
 
 
 def build_changed(
@@ -67,50 +67,38 @@ def build_changed(
     if file and file_text is not None:
         file = parse_task_file(file.name, file_text)
     if row and table_text is not None:
-        from mosaic.text.grid import find_tasks_table  # start-up: only writers
-
-        table = find_tasks_table(table_text)
-        found = table.rows.on_line(row.line) if table else None
-        row = parse_row(table, found) if table and found else row
+        found = find_row(table_text, row.line)
+        row = parse_row(*found) if found else row
     return build_entry(document, entry.task, row, file, {})
 
 
 class _Assembly:
-    def __init__(
-        self, document: MissionDocument, scan: Scan, base: Base, prefer: Side | None
-    ) -> None:
+    def __init__(self, document: MissionDocument, base: Base, prefer: Side | None) -> None:
         self._document = document
-        self._layout = document.layout
-        self._words = document.mission.statuses
-        self._scan = scan
         self._base = base
         self._prefer = prefer
-        self._problems: list[Problem] = list(scan.problems)
+        self._problems: list[Problem] = []
         self._unagreed: list[str] = []
         self._known: dict[str, Status] = {}
-        self._table = self._layout.shown(self._layout.tasks_file)
+        layout = document.layout
+        self._table = layout.shown(layout.tasks_file)
         # Paths of thousands of files are made of texts: as path objects they would take longest.
-        self._folder = self._layout.shown(self._layout.tasks_dir / "x")[:-1]
+        self._folder = layout.shown(layout.tasks_dir / "x")[:-1]
 
-    def snapshot(self) -> Snapshot:
-        rows = self._unique(self._scan.rows)
-        files = self._unique(self._scan.files)
+    def snapshot(self, scan: Scan) -> Snapshot:
+        self._problems += scan.problems
+        rows = self._unique(scan.rows)
+        files = self._unique(scan.files)
         file_only = sorted((name for name in files if name not in rows), key=natural_key)
         order = [*rows, *file_only]
-        self._refuse_case_twins(order, rows, files)
+        self._refuse_case_twins({name: rows.get(name) or files[name] for name in order})
         entries: dict[str, Entry] = {}
-        for position, task_id in enumerate(order):
+        for position, name in enumerate(order):
             try:
-                entries[task_id] = self._entry(
-                    task_id, rows.get(task_id), files.get(task_id), position
-                )
+                entries[name] = self.entry(name, rows.get(name), files.get(name), position)
             except MissionError as error:
-                self._problems.append(Problem(error=error, task_id=task_id))
+                self._problems.append(Problem(error=error, task_id=name))
         return Snapshot(self._document, entries, self._base, self._unagreed, tuple(self._problems))
-
-    def entry(self, task: Task, row: RowRecord | None, file: FileRecord | None) -> Entry:
-        """Return the entry of a task that is known to be in order."""
-        return self._entry(task.id, row, file, task.position)
 
     def _place(self, record: FileRecord | RowRecord) -> tuple[str, int]:
         if isinstance(record, RowRecord):
@@ -124,43 +112,31 @@ class _Assembly:
             found.setdefault(record.id, []).append(record)
         for task_id, same in found.items():
             if len(same) > 1:
-                places = [f"{path}:{line}" for path, line in (self._place(r) for r in same)]
-                self._problems.append(
-                    Problem(error=DuplicateTaskError(task_id, places), task_id=task_id)
-                )
+                places = [f"{path}:{line}" for path, line in map(self._place, same)]
+                error = DuplicateTaskError(task_id, places)
+                self._problems.append(Problem(error=error, task_id=task_id))
         return {task_id: same[0] for task_id, same in found.items()}
 
-    def _refuse_case_twins(
-        self,
-        order: Sequence[str],
-        rows: Mapping[str, RowRecord],
-        files: Mapping[str, FileRecord],
-    ) -> None:
+    def _refuse_case_twins(self, records: Mapping[str, RowRecord | FileRecord]) -> None:
         """Report ids that only case tells apart: one folder or branch on many systems."""
         twins: dict[str, list[str]] = {}
-        for task_id in order:
+        for task_id in records:
             twins.setdefault(task_id.casefold(), []).append(task_id)
         for same in twins.values():
             for task_id in same if len(same) > 1 else ():
                 others = [task_id, *(name for name in same if name != task_id)]
-                records: list[FileRecord | RowRecord] = [
-                    rows[name] if name in rows else files[name] for name in others
-                ]
-                found = [self._place(record) for record in records]
-                places = [
-                    f"{path}:{line}: `{name}`"
-                    for name, (path, line) in zip(others, found, strict=True)
-                ]
+                found = {name: self._place(records[name]) for name in others}
+                places = [f"{path}:{line}: `{name}`" for name, (path, line) in found.items()]
                 error = DuplicateTaskError(task_id, places)
-                error.path, error.line = found[0]
+                error.path, error.line = found[task_id]
                 self._problems.append(Problem(error=error, task_id=task_id))
 
-    def _entry(
+    def entry(
         self, task_id: str, row: RowRecord | None, file: FileRecord | None, position: int
     ) -> Entry:
-        if not is_task_id(task_id):
-            path, line = self._place(file) if file else self._place(row) if row else ("", 1)
-            raise TaskIdError(task_id).at(path, line)
+        record = file or row
+        if record and not TASK_ID.fullmatch(task_id):
+            raise TaskIdError(task_id).at(*self._place(record))
         row_values = self._row_values(row) if row else {}
         file_values = self._file_values(file) if file else {}
         if row and file:
@@ -170,12 +146,11 @@ class _Assembly:
                 agreed = {name: file_values[name] for name in SYNCED if name in row.cells}
                 if base != agreed:
                     self._unagreed.append(task_id)
+            elif merge.conflicts:
+                error = self._conflict_error(task_id, merge, row, file)
+                self._problems.append(Problem(error=error, task_id=task_id))
         else:
             merge = Merge(values=file_values or row_values)
-        if merge.conflicts and row and file:
-            self._problems.append(
-                Problem(error=self._conflict_error(task_id, merge, row, file), task_id=task_id)
-            )
         return Entry(
             task=self._task(task_id, row, file, merge.values, position),
             row=row,
@@ -188,28 +163,21 @@ class _Assembly:
         values: dict[str, Value] = {}
         for field in SYNCED:
             cell = row.cells.get(field)
-            if cell is None:
-                continue
-            if field == "status":
-                said = plain_value(cell)
-                values[field] = self._status(cell, self._table, row.line) if said else ""
-            elif field == "depends_on":
-                values[field] = ids_in_cell(cell)
-            else:
-                values[field] = plain_value(cell)
+            if cell is not None:
+                values[field] = ids_in_cell(cell) if field == "depends_on" else plain_value(cell)
+        if values.get("status"):
+            values["status"] = self._status(row.cells["status"], self._table, row.line)
         return values
 
     def _file_values(self, file: FileRecord) -> dict[str, Value]:
-        values: dict[str, Value] = {
-            field: file.texts.get(field, "") for field in SYNCED if field != "depends_on"
-        }
+        values: dict[str, Value] = {field: file.texts.get(field, "") for field in SYNCED}
         values["depends_on"] = file.lists.get("depends_on", ())
         path, line = self._folder + file.name, file.lines.get("status", 1)
         values["status"] = self._status(file.texts["status"], path, line)
         return values
 
     def _status(self, word: str, path: str, line: int) -> str:
-        status = self._known.get(word) or parse_status(word, self._words)
+        status = self._known.get(word) or parse_status(word, self._document.mission.statuses)
         if status is None:
             raise StatusUnknownError(word, nearest_status(word)).at(path, line)
         self._known[word] = status
@@ -218,7 +186,7 @@ class _Assembly:
     def _conflict_error(
         self, task_id: str, merge: Merge, row: RowRecord, file: FileRecord
     ) -> SyncConflictError:
-        path, _ = self._place(file)
+        path = self._folder + file.name
         lines = []
         for conflict in merge.conflicts:
             line = file.lines.get(conflict.field, file.lines.get("task_id", 1))

@@ -66,9 +66,8 @@ def commands_of(mission: Mission) -> tuple[Command, ...]:
     ]
     if mission.notify:
         found.append(Command(where="notify", text=shlex.join(mission.notify)))
-    settings = mission.worktrees
-    if settings.setup:
-        found.append(Command(where="worktrees.setup", text=shlex.join(settings.setup)))
+    if mission.worktrees.setup:
+        found.append(Command(where="worktrees.setup", text=shlex.join(mission.worktrees.setup)))
     found += [
         Command(where=f"runtimes.{name}", text=text)
         for name, spec in sorted(mission.runtimes.items())
@@ -117,11 +116,8 @@ def allow(document: MissionDocument, commands: Sequence[Command], *, settles: bo
     """Remember commands as allowed; `settles` says that a person was asked just now."""
     before = find_allowance(document.path)
     fresh = [each.digest for each in commands if each.digest not in before.commands]
-    after = replace(
-        before,
-        commands=(*before.commands, *fresh),
-        must_ask=before.must_ask and not settles,
-    )
+    must_ask = before.must_ask and not settles
+    after = replace(before, commands=(*before.commands, *fresh), must_ask=must_ask)
     if after != before:
         save_allowance(document.path, after)
 
@@ -138,7 +134,6 @@ def ask_again(document: MissionDocument) -> None:
 
 
 def _runtime_text(spec: RuntimeSpec) -> str:
-    """Return all of a runtime that decides what runs; nothing where it sets nothing of that."""
     parts = {
         "": shlex.join(spec.command),
         "resume": shlex.join(spec.resume),
@@ -152,8 +147,7 @@ def _runtime_text(spec: RuntimeSpec) -> str:
 def _came_from_elsewhere(document: MissionDocument, fresh: Sequence[Command]) -> bool:
     """Tell whether commands stand in a commit that was not made in this repository.
 
-    What is not committed was written here. A commit that was made here is in a reflog as
-    such; one that a pull or a merge brought is not.
+    A commit that was made here is in a reflog as such; one that a pull brought is not.
     """
     from mosaic.store.mission_file import parse_mission
 
@@ -162,8 +156,7 @@ def _came_from_elsewhere(document: MissionDocument, fresh: Sequence[Command]) ->
         committed = answer_of(["cat-file", "blob", f"HEAD:./{name}"], folder)
         if committed is None:
             return False
-        known = {each.digest for each in commands_of(parse_mission(committed))}
-        if not any(each.digest in known for each in fresh):
+        if not {*fresh} & {*commands_of(parse_mission(committed))}:
             return False
         commit = answer_of([*_LOG, "-1", "--format=%H", "--", name], folder)
         made = answer_of([*_LOG, "--walk-reflogs", "--all", "--format=%H %gs"], folder)

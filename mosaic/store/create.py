@@ -7,6 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from mosaic.codec import format_moment
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
 from mosaic.machine.disk import find_text, write_atomic
 from mosaic.machine.lock import mission_lock
@@ -16,13 +17,13 @@ from mosaic.plan.globs import bad_glob
 from mosaic.records import dataclass, replace
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
-from mosaic.store.session_entries import format_time
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import table_word
 from mosaic.store.templates import load_template
 from mosaic.text.fields import FIELDS, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -80,10 +81,7 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
             f"`{new.prefix}` cannot begin an id", hint="use letters and digits, such as `T`"
         )
     for parts in MISSION_PLACES:
-        if folder.joinpath(*parts).exists():
-            raise MissionExistsError(
-                folder.joinpath(*parts), hint="`mission status` shows the mission that is there"
-            )
+        _refuse_mission(folder.joinpath(*parts))
     layout = default_layout(folder)
     texts = _mission_texts(layout, new, now)
     is_interrupted = layout.intent_file.exists()
@@ -95,10 +93,7 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
         # An earlier `init` that was killed in between is carried through first.
         finish_intent(layout.intent_file, root=folder, is_own_file=layout.is_own_file)
         sweep_temporaries(layout.mission_file.parent, intent=layout.intent_file)
-        if layout.mission_file.exists():
-            raise MissionExistsError(
-                layout.mission_file, hint="`mission status` shows the mission that is there"
-            )
+        _refuse_mission(layout.mission_file)
         present = _refuse_present(layout, texts, adopt=adopt)
         changes = [
             Change(path=path, data=text.encode(), expect=None)
@@ -107,6 +102,12 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
         ]
         write_together(changes, intent=layout.intent_file, root=folder)
     return layout
+
+
+def _refuse_mission(path: Path) -> None:
+    if path.exists():
+        hint = "`mission status` shows the mission that is there"
+        raise MissionExistsError(path, hint=hint)
 
 
 def _refuse_present(layout: Layout, texts: dict[Path, str], *, adopt: bool) -> list[Path]:
@@ -120,25 +121,26 @@ def _refuse_present(layout: Layout, texts: dict[Path, str], *, adopt: bool) -> l
 
 
 def _mission_texts(layout: Layout, new: NewMission, now: datetime) -> dict[Path, str]:
-    from mosaic.prompts.prompt import render_template  # start-up: jinja2
-
     values: dict[str, TemplateValue] = {
         "name": new.name,
         "description": new.description,
         "milestones": [{"id": key, "name": name} for key, name in new.milestones],
         "quality_gates": [new.gates] if new.gates else [],
     }
-    texts: dict[Path, str] = {}
-    for path, name in (
-        (layout.tasks_file, "mission/TASKS.md.j2"),
-        (layout.manifest_file, "mission/MISSION.md.j2"),
-        (layout.scratchpad_file, "mission/SCRATCHPAD.md.j2"),
-    ):
-        template = load_template(name)
-        texts[path] = render_template(template.source, values, name=str(template.path))
-    # mission.json is written last: a mission is there when its mission.json is.
-    texts[layout.mission_file] = _mission_json(new, now)
-    return texts
+    return {
+        layout.tasks_file: _rendered("mission/TASKS.md.j2", values),
+        layout.manifest_file: _rendered("mission/MISSION.md.j2", values),
+        layout.scratchpad_file: _rendered("mission/SCRATCHPAD.md.j2", values),
+        # mission.json is written last: a mission is there when its mission.json is.
+        layout.mission_file: _mission_json(new, now),
+    }
+
+
+def _rendered(name: str, values: Mapping[str, TemplateValue], layout: Layout | None = None) -> str:
+    from mosaic.prompts.prompt import render_template  # start-up: jinja2
+
+    template = load_template(name, layout)
+    return render_template(template.source, values, name=str(template.path))
 
 
 def _mission_json(new: NewMission, now: datetime) -> str:
@@ -150,7 +152,7 @@ def _mission_json(new: NewMission, now: datetime) -> str:
         "description": new.description,
         "projectPath": ".",
         "status": "inactive",
-        "createdAt": format_time(now),
+        "createdAt": format_moment(now, "seconds"),
         "taskPrefix": new.prefix,
         "qualityGates": new.gates or "",
         "milestones": [
@@ -184,9 +186,6 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
 
 
 def _task_text(layout: Layout, task_id: str, title: str, new: NewTask, now: datetime) -> str:
-    from mosaic.prompts.prompt import render_template  # start-up: jinja2
-
-    template = load_template("task.md.j2", layout)
     values: dict[str, TemplateValue] = {
         **{field.name: [] if field.kind is Kind.LIST else None for field in FIELDS},
         "task_id": task_id,
@@ -200,7 +199,7 @@ def _task_text(layout: Layout, task_id: str, title: str, new: NewTask, now: date
         "updated_at": now.astimezone().isoformat(timespec="seconds"),
         "body": new.body or "",
     }
-    return render_template(template.source, values, name=str(template.path))
+    return _rendered("task.md.j2", values, layout)
 
 
 def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
@@ -236,30 +235,23 @@ def slug_of(title: str) -> str:
 
 
 def write_agents_section(layout: Layout) -> list[str]:
-    """Put a short section between markers into AGENTS.md and CLAUDE.md, where they exist.
+    """Put a short section between markers into AGENTS.md and CLAUDE.md; return their names.
 
     AGENTS.md is created if neither exists. What stands outside the markers is not touched.
-
-    Returns:
-        The names of the files that were written.
     """
-    from mosaic.prompts.prompt import render_template  # start-up: jinja2
-
-    template = load_template("agents-section.md.j2", layout)
     values: dict[str, TemplateValue] = {
         "tasks_file": layout.shown(layout.tasks_file),
         "tasks_dir": layout.shown(layout.tasks_dir),
         "manifest_file": layout.shown(layout.manifest_file),
         "scratchpad_file": layout.shown(layout.scratchpad_file),
     }
-    block = render_template(template.source, values, name=str(template.path)).strip() + "\n"
+    block = _rendered("agents-section.md.j2", values, layout).strip() + "\n"
     paths = [layout.project / name for name in ("AGENTS.md", "CLAUDE.md")]
     chosen = [path for path in paths if path.exists()] or paths[:1]
     for path in chosen:
         file = find_text(path)
-        write_atomic(
-            path, _with_block(file.text if file else "", block).encode(), root=layout.project
-        )
+        text = _with_block(file.text if file else "", block)
+        write_atomic(path, text.encode(), root=layout.project)
     return [path.name for path in chosen]
 
 

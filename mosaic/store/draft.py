@@ -12,50 +12,44 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
-from mosaic.machine.disk import find_bytes, find_signed, find_text, write_private
+from mosaic.machine.clock import utc_now
+from mosaic.machine.disk import find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock, was_killed
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass
 from mosaic.store.assemble import build_changed
-from mosaic.store.ended_session import refuse_ended_session
-from mosaic.store.mission_file import read_layout, with_session, with_status
-from mosaic.store.parsed import plain_value
+from mosaic.store.mission_file import load_mission, with_session, with_status
+from mosaic.store.parsed import find_row, plain_value
 from mosaic.store.reading import read_mission
+from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import ensure_state_dir
-from mosaic.store.sync import (
-    Side,
-    cell_text,
-    cell_value,
-    file_value,
-    front_matter_value,
-    same_value,
-)
+from mosaic.store.sync import cell_text, cell_value, dump_base, file_value, same_value
 from mosaic.store.written import note_written
 from mosaic.text.fields import SYNCED
 from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from mosaic.machine.signature import Signature
-    from mosaic.model import MissionStatus, Session, Status, Task
-    from mosaic.store.layout import Layout
-    from mosaic.store.sync import Value
+    from mosaic.machine.disk import TextFile
+    from mosaic.model import MissionStatus, Session, Task
+    from mosaic.store.sync import Carry, Side, Value
     from mosaic.store.tasks import Entry, Snapshot
-
-LOCK_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Edited:
-    """A file with a drafted text; `before` and `signature` are None where it is new."""
+    """A file with a drafted text; `file` is None where it is new."""
 
-    before: str | None
-    signature: Signature | None
+    file: TextFile | None
     after: str
+
+    @property
+    def before(self) -> str | None:
+        return self.file.text if self.file else None
 
 
 @contextmanager
@@ -64,7 +58,7 @@ def changing(
     *,
     doing: str,
     prefer: Side | None = None,
-    timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+    timeout_seconds: float = 10.0,
     fenced: bool = True,
 ) -> Iterator[Draft]:
     """Hold the mission lock and draft changes; nothing is written before `Draft.save`.
@@ -76,12 +70,10 @@ def changing(
         timeout_seconds: how long to wait for the lock.
         fenced: False where ends of sessions are recorded, whatever session calls.
 
-    Raises:
-        LockTimeoutError: another process holds the lock; names it.
-        SessionOverError: an agent calls whose session is over.
-        BrokenFileError: mission.json cannot be read.
+    Raises LockTimeoutError; SessionOverError where an agent calls whose session is over;
+    BrokenFileError where mission.json cannot be read.
     """
-    layout = read_layout(mission_file)
+    layout = load_mission(mission_file).layout
     ensure_state_dir(layout)
     killed = was_killed(layout.mission_lock)
     with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):
@@ -92,7 +84,9 @@ def changing(
             is_own_file=layout.is_own_file,
         )
         if killed:
-            _sweep(layout)
+            folders = {path.parent for path in layout.own_files}
+            for folder in {layout.tasks_dir, layout.state_dir, *folders}:
+                sweep_temporaries(folder, intent=layout.intent_file)
         notices = tuple(
             f"an interrupted change left `{layout.shown(path)}` {outcome.value}; "
             "look at it with `git diff`"
@@ -105,10 +99,22 @@ def changing(
         yield Draft(snapshot, notices)
 
 
-def _sweep(layout: Layout) -> None:
-    files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file, layout.manifest_file)
-    for folder in {layout.tasks_dir, layout.state_dir, *(path.parent for path in files)}:
-        sweep_temporaries(folder, intent=layout.intent_file)
+def synchronize(
+    mission_file: Path, task_ids: Sequence[str], prefer: Side | None
+) -> tuple[list[tuple[str, Carry]], Snapshot]:
+    """Carry to the other side what only one has changed; return that, and the mission after it."""
+    with changing(mission_file, doing="bringing table and files in step", prefer=prefer) as draft:
+        chosen = [draft.snapshot.get(name).task.id for name in task_ids]
+        broken = draft.snapshot.broken_ids
+        carried: list[tuple[str, Carry]] = []
+        for task_id, entry in draft.snapshot.entries().items():
+            if task_id in broken or (chosen and task_id not in chosen) or not entry.carries:
+                continue
+            draft.edit_task(task_id, {}, utc_now())
+            carried += [(task_id, carry) for carry in entry.carries]
+        draft.agree_everywhere()
+        draft.save()
+        return carried, draft.snapshot
 
 
 class Draft:
@@ -127,10 +133,7 @@ class Draft:
         self._is_free = False
         """Whether a text was drafted that may hold tasks nobody has seen yet."""
         self._saved: list[tuple[Path, str | None, str]] = []
-
-    @property
-    def _words(self) -> Mapping[str, Status]:
-        return self.snapshot.document.mission.statuses
+        self._words = snapshot.document.mission.statuses
 
     @property
     def snapshot(self) -> Snapshot:
@@ -147,7 +150,7 @@ class Draft:
         if file is None:
             return None
         refuse_conflict(file.text, path=self.layout.shown(path))
-        self._edited[path] = _Edited(before=file.text, signature=file.signature, after=file.text)
+        self._edited[path] = _Edited(file=file, after=file.text)
         return file.text
 
     def put(self, path: Path, text: str) -> None:
@@ -156,40 +159,30 @@ class Draft:
         self._put(path, text)
 
     def _put(self, path: Path, text: str) -> None:
-        if self.text(path) is None:
-            self._edited[path] = _Edited(before=None, signature=None, after=text)
-        else:
-            self._edited[path] = replace(self._edited[path], after=text)
+        is_there = self.text(path) is not None
+        self._edited[path] = _Edited(file=self._edited[path].file if is_there else None, after=text)
 
     def edit_task(self, task_id: str, changes: Mapping[str, Value], now: datetime) -> None:
         """Draft other values of one task, in its row and its file; other bytes stay.
 
-        What only one of the two had changed by hand before is carried over as well.
-
-        Raises:
-            TaskNotFoundError: there is no such task.
-            BrokenFileError: the task cannot be trusted, or an edit cannot be made cleanly.
+        What only one of the two had changed by hand before is carried over as well. Raises
+        TaskNotFoundError, or BrokenFileError where an edit cannot be made cleanly.
         """
         entry = self.snapshot.get(task_id)
         wanted: dict[str, Value] = {carry.field: carry.value for carry in entry.carries}
         wanted.update(changes)
         if entry.file:
-            self._edit_file(entry, wanted, now)
-        else:
-            self._refuse_file_fields(entry, wanted)
+            self._edit_file(entry, entry.file.name, wanted, now)
         if entry.row:
-            self._edit_row(entry, wanted)
+            self._edit_row(entry, entry.row.cells, wanted)
         self._agree(entry, wanted)
 
     def note(self, task_id: str, text: str) -> None:
         """Draft one more line in a task's `notes`: the file's section, else the row's cell."""
-        from mosaic.text.sections import append_section  # start-up: only writers need it
-
         entry = self.snapshot.get(task_id)
         one_line = " ".join(text.split())
         if entry.file:
-            path = self.layout.tasks_dir / entry.file.name
-            self._put(path, append_section(self._existing(path), "notes", f"- {one_line}"))
+            self.fill_section(task_id, "notes", f"- {one_line}", append=True)
             return
         old = plain_value(entry.row.cells.get("notes", "")) if entry.row else ""
         self._set_cell(entry, "notes", f"{old}; {one_line}" if old else one_line)
@@ -226,24 +219,24 @@ class Draft:
                 self._agree(entry, {})
 
     def save(self) -> bool:
-        """Write all drafted files as one, and read the mission again.
+        """Write all drafted files as one, and tell whether anything was written.
 
-        Returns:
-            Whether anything was written.
-
-        Raises:
-            FileChangedError: someone else saved one of them meanwhile; nothing was written.
-            FileAccessError: a file cannot be written; nothing was changed.
+        Raises FileChangedError where someone else saved one of them meanwhile, or
+        FileAccessError; then nothing was changed.
         """
+        edited = {path: each for path, each in self._edited.items() if each.after != each.before}
         changes = [
-            Change(path=path, data=edited.after.encode(), expect=edited.signature)
-            for path, edited in self._edited.items()
-            if edited.after != edited.before
+            Change(
+                path=path,
+                data=each.after.encode(),
+                expect=each.file.signature if each.file else None,
+            )
+            for path, each in edited.items()
         ]
         self.agree_everywhere()
         if self._agreed:
             before, expect = find_signed(self.layout.sync_file) or (b"", None)
-            base = self.snapshot.base_with(before, self._agreed)
+            base = dump_base({**self.snapshot.base(), **self._agreed})
             if base != before:
                 changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
@@ -253,11 +246,7 @@ class Draft:
                 root=self.layout.project,
                 also=self.layout.other_folders,
             )
-            written = [
-                (path, edited.before, edited.after)
-                for path, edited in self._edited.items()
-                if edited.after != edited.before
-            ]
+            written = [(path, each.before, each.after) for path, each in edited.items()]
             self._saved += written
             note_written(self.layout, written)
             self._snapshot = None
@@ -272,8 +261,7 @@ class Draft:
         """Bring sync.json up to date with tasks that agree and were not known to, as new ones."""
         self.agree_everywhere()
         if self._agreed:
-            before = find_bytes(self.layout.sync_file) or b""
-            base = self.snapshot.base_with(before, self._agreed)
+            base = dump_base({**self.snapshot.base(), **self._agreed})
             try:
                 write_private(self.layout.sync_file, base, root=self.layout.state_dir)
             except FileAccessError as error:  # the next change records it
@@ -311,67 +299,61 @@ class Draft:
             raise EditRefusedError("the file is gone", path=path, hint="run the command again")
         return text
 
-    def _edit_file(self, entry: Entry, wanted: Mapping[str, Value], now: datetime) -> None:
+    def _edit_file(
+        self, entry: Entry, name: str, wanted: Mapping[str, Value], now: datetime
+    ) -> None:
         from mosaic.text.set_frontmatter import set_front_matter  # start-up: only writers need it
 
-        assert entry.file is not None
-        path = self.layout.tasks_dir / entry.file.name
+        path = self.layout.tasks_dir / name
         text = before = self._existing(path)
         try:
             for field, value in wanted.items():
-                if same_value(file_value(entry, field, self._words), value):
-                    continue
-                text = set_front_matter(text, field, front_matter_value(field, value))
+                if not same_value(file_value(entry, field, self._words), value):
+                    text = set_front_matter(text, field, None if value == "" else value)
             if text != before:
                 text = set_front_matter(text, "updated_at", now.isoformat(timespec="seconds"))
         except MissionError as error:
             raise error.at(self.layout.shown(path)) from None
         self._put(path, text)
 
-    def _refuse_file_fields(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
-        cells = entry.row.cells if entry.row else {}
-        for field in wanted:
-            if field not in cells:
-                raise EditRefusedError(
-                    f"task `{entry.task.id}` has no file, and the table has no `{field}` column",
-                    path=self.layout.shown(self.layout.tasks_file),
-                    line=entry.task.table_line,
-                    hint=f"add the column, or a file `{entry.task.id}.md` to "
-                    f"`{self.layout.shown(self.layout.tasks_dir)}`",
-                )
-
-    def _edit_row(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
-        assert entry.row is not None
+    def _edit_row(
+        self, entry: Entry, cells: Mapping[str, str], wanted: Mapping[str, Value]
+    ) -> None:
+        lacking = [field for field in wanted if field not in cells]
+        if lacking and not entry.file:
+            raise EditRefusedError(
+                f"task `{entry.task.id}` has no file, and the table has no `{lacking[0]}` column",
+                path=self.layout.shown(self.layout.tasks_file),
+                line=entry.task.table_line,
+                hint=f"add the column, or a file `{entry.task.id}.md` to "
+                f"`{self.layout.shown(self.layout.tasks_dir)}`",
+            )
         for field, value in wanted.items():
-            cell = entry.row.cells.get(field)
-            if cell is None or (field not in SYNCED and entry.file):
+            if field in lacking or (field not in SYNCED and entry.file):
                 continue
-            if same_value(cell_value(field, cell, self._words), value):
-                continue
-            self._set_cell(entry, field, cell_text(self.snapshot, field, value))
+            if not same_value(cell_value(field, cells[field], self._words), value):
+                self._set_cell(entry, field, cell_text(self.snapshot, field, value))
 
     def _set_cell(self, entry: Entry, column: str, value: str) -> None:
-        from mosaic.text.grid import find_tasks_table  # start-up: only writers
-        from mosaic.text.table import set_cell
+        from mosaic.text.table import set_cell  # start-up: only writers
 
         path = self.layout.tasks_file
         text = self._existing(path)
-        table = find_tasks_table(text)
-        row = table.rows.on_line(entry.row.line) if table and entry.row else None
-        if table is None or row is None:
+        found = find_row(text, entry.row.line) if entry.row else None
+        if found is None:
             raise EditRefusedError(
                 f"the row of `{entry.task.id}` is gone", path=path, hint="run the command again"
             )
         try:
-            self._put(path, set_cell(text, table, row, column, value))
+            self._put(path, set_cell(text, *found, column, value))
         except MissionError as error:
             raise error.at(self.layout.shown(path)) from None
 
     def _agree(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
         if not (entry.row and entry.file):
             return
-        agreed: dict[str, Value] = {}
-        for field in SYNCED:
-            if field in entry.row.cells:
-                agreed[field] = wanted.get(field, file_value(entry, field, self._words))
-        self._agreed[entry.task.id] = agreed
+        self._agreed[entry.task.id] = {
+            field: wanted.get(field, file_value(entry, field, self._words))
+            for field in SYNCED
+            if field in entry.row.cells
+        }

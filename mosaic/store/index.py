@@ -1,8 +1,7 @@
 """The index: what the files said when they were read last, so that only changed ones are parsed.
 
 `.state/index` is a cache. Deleting it loses nothing; one of another version, or with
-wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. It is
-made of lines:
+wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. Its lines:
 
     {"version": 4, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
                                        have, with checksums of the two and of what follows
@@ -15,9 +14,8 @@ made of lines:
 
 Where the stamp is the same as that of the files now, the tasks are taken as they are: nothing
 is parsed and nothing is merged. Elsewhere each row and file that has its old signature is
-taken, the others are parsed, and the tasks are made anew.
-
-Why an entry and the tasks can be believed: decision 0013.
+taken, the others are parsed, and the tasks are made anew. An entry is kept only where any later
+change must give the file another signature: see `is_settled`.
 """
 
 from __future__ import annotations
@@ -47,6 +45,8 @@ TORN = (
 )  # fmt: skip
 """What reading an index that may hold anything raises."""
 STATUSES = {status.value: status for status in Status}
+_OF_FILE = ("id", "texts", "lists", "extra", "lines", "missing_sections", "last_note")
+"""What the line of a file has after its name and signature."""
 _MAKE_TASK = partial(tuple.__new__, Task)
 """As `Task._make`, which counts the values first: it takes twice as long."""
 
@@ -103,13 +103,7 @@ def is_settled(ctime_ns: int, now_ns: int) -> bool:
 
 def pack_signature(signature: Signature) -> bytes:
     """Return a signature as the index holds it."""
-    return SIGNATURE.pack(
-        signature.size,
-        signature.mtime_ns,
-        signature.ctime_ns,
-        signature.inode,
-        signature.device,
-    )
+    return SIGNATURE.pack(*(getattr(signature, name) for name in signature.__slots__))
 
 
 def split_signatures(packed: bytes) -> list[bytes]:
@@ -121,9 +115,7 @@ def split_signatures(packed: bytes) -> list[bytes]:
 def parse_index(data: bytes) -> Index:
     """Read the rows and files of an index; one that cannot be read is empty."""
     try:
-        parts = _parts(data, with_records=True)
-        if parts is None:
-            return Index()
+        parts = _parts(data)
         head, *lines = data[parts.records :].splitlines()
         table = json.loads(head)["table"]
         records = json.loads(b"[" + b",".join(lines) + b"]")
@@ -149,7 +141,15 @@ def dump_index(
         agreed: whether sync.json says all that table and files agree on.
     """
     columns = compact({"agreed": agreed, **_columns(tasks)} if stamp else None)
-    return _whole(stamp, columns, b"\n".join([*_record_lines(index), b""]))
+    first = b"".join([stamp, b"\n", columns, b"\n"])
+    records = b"".join(line + b"\n" for line in _record_lines(index))
+    head = {
+        "version": FORMAT_VERSION,
+        "stamp": len(stamp),
+        "tasks": len(columns),
+        "sums": [crc32(first), crc32(records)],
+    }
+    return b"".join([compact(head), b"\n", first, records])
 
 
 class FoundTasks(NamedTuple):
@@ -166,9 +166,7 @@ class FoundTasks(NamedTuple):
 def find_tasks(data: bytes) -> FoundTasks | None:
     """Return the tasks of an index, if it has any; the caller compares the stamp."""
     try:
-        parts = _parts(data, with_records=False)
-        if parts is None:
-            return None
+        parts = _parts(data, sums=1)
         stamp = data[parts.stamp : parts.columns - 1]
         if not stamp:
             return None
@@ -184,10 +182,8 @@ def find_tasks(data: bytes) -> FoundTasks | None:
         if "more" in columns:
             columns["more"] = map(_with_tuples, columns["more"])
         columns["position"] = range(count)
-        values = [
-            columns.get(name) or repeat(Task._field_defaults.get(name), count)
-            for name in Task._fields
-        ]
+        defaults = Task._field_defaults
+        values = [columns.get(name) or repeat(defaults.get(name), count) for name in Task._fields]
         tasks = tuple(map(_MAKE_TASK, zip(*values, strict=True)))
         return FoundTasks(tasks=tasks, is_agreed=is_agreed is True, stamp=stamp)
     except TORN:
@@ -203,13 +199,13 @@ def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 def find_records(data: bytes, task: Task) -> tuple[RowRecord | None, FileRecord | None] | None:
     """Return the row and the file that a task of a sound index was made of; None without them."""
     try:
-        parts, _ = _find_parts(data)
+        start = _parts(data, sums=0).records
         row = file = None
         if task.table_line is not None:
-            row = _row_record(_line(data, parts.records, ["row", task.id])[1:])
+            row = _row_record(_line(data, start, ["row", task.id])[1:])
         if task.file is not None:
             name = task.file.rpartition("/")[2]
-            _, file = _file_record(_line(data, parts.records, ["file", name])[1:])
+            _, file = _file_record(_line(data, start, ["file", name])[1:])
     except TORN:
         return None
     return row, file
@@ -224,36 +220,13 @@ def _columns(tasks: Sequence[Task]) -> dict[str, list[Any]]:
     return {**columns, "id": columns.get("id", []), "status": columns.get("status", [])}
 
 
-def _whole(stamp: bytes, columns: bytes, records: bytes) -> bytes:
-    first = b"".join([stamp, b"\n", columns, b"\n"])
-    head = {
-        "version": FORMAT_VERSION,
-        "stamp": len(stamp),
-        "tasks": len(columns),
-        "sums": [crc32(first), crc32(records)],
-    }
-    return b"".join([compact(head), b"\n", first, records])
-
-
 def _record_lines(index: Index) -> Iterator[bytes]:
     yield compact({"table": index.table[0].hex() if index.table else None})
     for row in index.table[1] if index.table else ():
         yield compact(["row", row.id, row.line, row.cells])
     for name, (signature, record) in index.files.items():
-        yield compact(
-            [
-                "file",
-                name,
-                signature.hex(),
-                record.id,
-                record.texts,
-                record.lists,
-                record.extra,
-                record.lines,
-                record.missing_sections,
-                record.last_note,
-            ]
-        )
+        values = [getattr(record, field) for field in _OF_FILE]
+        yield compact(["file", name, signature.hex(), *values])
 
 
 def compact(value: object) -> bytes:
@@ -265,71 +238,46 @@ def compact(value: object) -> bytes:
 def is_sound(data: bytes) -> bool:
     """Tell whether an index is whole: of this version, and what its checksums say."""
     try:
-        return _parts(data, with_records=True) is not None
+        _parts(data)
     except TORN:
         return False
+    return True
 
 
-def _parts(data: bytes, *, with_records: bool) -> _Parts | None:
-    """Return where the parts of an index begin; None for another version, or a damaged one."""
-    parts, values = _find_parts(data)
-    whole = memoryview(data)
-    sums = [crc32(whole[parts.stamp : parts.records])]
-    if with_records:
-        sums.append(crc32(whole[parts.records :]))
-    is_whole = (
-        sums == values["sums"][: len(sums)] and data[parts.columns - 1 : parts.columns] == b"\n"
-    )
-    return parts if is_whole and values["version"] == FORMAT_VERSION else None
+def _parts(data: bytes, *, sums: int = 2) -> _Parts:
+    """Return where the parts of an index begin, or raise one of `TORN`.
 
-
-def _find_parts(data: bytes) -> tuple[_Parts, dict[str, Any]]:
+    `sums` says how many of the two checksums are compared.
+    """
     stamp = data.index(b"\n") + 1
-    values = json.loads(data[:stamp])
-    columns = stamp + int(values["stamp"]) + 1
-    records = columns + int(values["tasks"]) + 1
-    if not stamp < columns < records <= len(data):
-        raise ValueError("it is not as long as it says")
-    return _Parts(stamp, columns, records), values
-
-
-def size_of_tasks(beginning: bytes) -> int:
-    """Return how many bytes of an index there are before the records; 0 where that is torn."""
-    try:
-        values = json.loads(beginning[: beginning.index(b"\n")])
-        return beginning.index(b"\n") + int(values["stamp"]) + int(values["tasks"]) + 3
-    except TORN:
-        return 0
+    head = json.loads(data[:stamp])
+    columns = stamp + int(head["stamp"]) + 1
+    records = columns + int(head["tasks"]) + 1
+    whole = memoryview(data)
+    spans = (whole[stamp:records], whole[records:])
+    if (
+        head["version"] != FORMAT_VERSION
+        or not stamp < columns < records <= len(data)
+        or data[columns - 1 : columns] != b"\n"
+        or any(crc32(spans[number]) != head["sums"][number] for number in range(sums))
+    ):
+        raise ValueError("it is damaged, or of another version")
+    return _Parts(stamp, columns, records)
 
 
 def _line(data: bytes, records: int, beginning: list[str]) -> list[Any]:
     start = data.index(b"\n" + compact(beginning)[:-1] + b",", records) + 1
-    values = json.loads(data[start : data.index(b"\n", start)])
-    if not isinstance(values, list):
-        raise TypeError
-    return values
+    return json.loads(data[start : data.index(b"\n", start)])  # type: ignore[no-any-return]
 
 
 def _file_record(values: list[Any]) -> tuple[bytes, FileRecord]:
-    name, signature, task_id, texts, lists, extra, lines, missing, last_note = values
-    return bytes.fromhex(signature), FileRecord(
-        name=str(name),
-        id=str(task_id),
-        texts=_object(texts),
-        lists={key: tuple(items) for key, items in _object(lists).items()},
-        extra=_object(extra),
-        lines=_object(lines),
-        missing_sections=tuple(missing),
-        last_note=str(last_note),
-    )
+    name, signature, *values = values
+    given = dict(zip(_OF_FILE, values, strict=True))
+    given["lists"] = _with_tuples(given["lists"])
+    given["missing_sections"] = tuple(given["missing_sections"])
+    return bytes.fromhex(signature), FileRecord(name=name, **given)
 
 
 def _row_record(values: list[Any]) -> RowRecord:
     task_id, line, cells = values
-    return RowRecord(id=str(task_id), line=int(line), cells=_object(cells))
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
+    return RowRecord(id=task_id, line=line, cells=cells)

@@ -8,34 +8,25 @@ line where it stands.
 from __future__ import annotations
 
 import re
-from functools import cache, cached_property
+import sys
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mosaic.codec import read_moment
+from mosaic.codec import JsonForm, read_moment
 from mosaic.errors import MissionFileError, UsageError
-from mosaic.text.jsondoc import Lines
+from mosaic.text.jsondoc import Lines, parse_json_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from enum import StrEnum
 
+    FindLines = Callable[[], Lines]
+
 LARGEST_NUMBER = 1 << 53
 Word = TypeVar("Word", bound="StrEnum")
 Amount = TypeVar("Amount", int, float)
-
-
-class Document:
-    """A document that objects are parts of."""
-
-    def __init__(self, text: str, data: Mapping[str, Any]) -> None:
-        self._text = text
-        self._data = data
-
-    @cached_property
-    def lines(self) -> Lines:
-        """Where everything in it stands; worked out when something is wrong."""
-        return Lines(self._text, self._data)
+Record = TypeVar("Record")
 
 
 @cache
@@ -52,11 +43,18 @@ def get_key(data: Mapping[str, Any], key: str) -> Any:
 class JsonObject:
     """One object of a document; see the module."""
 
-    __slots__ = ("_document", "data")
+    __slots__ = ("data", "find_lines")
 
-    def __init__(self, data: Mapping[str, Any], document: Document) -> None:
+    def __init__(self, data: Mapping[str, Any], find_lines: FindLines) -> None:
         self.data = data
-        self._document = document
+        self.find_lines = find_lines
+        """Works out where everything in the document stands."""
+
+    @classmethod
+    def parse(cls, text: str) -> JsonObject:
+        """Return the object that a document is; lines are counted when something is wrong."""
+        data = parse_json_document(text)
+        return cls(data, cache(lambda: Lines(text, data)))
 
     def get(self, key: str) -> Any:
         """Return a value of any kind, or None."""
@@ -88,11 +86,9 @@ class JsonObject:
     def at_least_one(self, key: str) -> int | None:
         """Return a whole number from 1 upwards, or None."""
         value = self.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self.fault(key, f"`{key}` is {value!r}", "write a number from 1 upwards")
-        return value
+        if value is None or (type(value) is int and value >= 1):
+            return value
+        raise self.fault(key, f"`{key}` is {value!r}", "write a number from 1 upwards")
 
     def truth(self, key: str) -> bool:
         """Return whether a key is there and true."""
@@ -144,41 +140,67 @@ class JsonObject:
     def mapping(self, key: str) -> JsonObject:
         """Return an object; an empty one where there is none."""
         value = self.get(key)
-        if value is None:
-            value = {}
-        if not isinstance(value, dict):
+        if value is not None and not isinstance(value, dict):
             raise self.fault(key, f"`{key}` is not an object", "write `{}`")
-        return JsonObject(value, self._document)
+        return JsonObject({} if value is None else value, self.find_lines)
 
     def items(self, key: str) -> list[Any]:
         """Return a list of anything; nothing where there is none."""
         value = self.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list):
+        if value is not None and not isinstance(value, list):
             raise self.fault(key, f"`{key}` is not a list", "write a list of objects")
-        return value
+        return value or []
 
     def objects(self, key: str) -> Iterator[JsonObject]:
         """Yield the objects of a list."""
-        for number, item in enumerate(self.items(key)):
-            if not isinstance(item, dict):
-                raise not_an_object(self._document, key, self.items(key), number)
-            yield JsonObject(item, self._document)
+        items = self.items(key)
+        return (self.item(key, items, number) for number in range(len(items)))
+
+    def item(self, key: str, items: list[Any], number: int) -> JsonObject:
+        """Return an object of the list of a key."""
+        if isinstance(items[number], dict):
+            return JsonObject(items[number], self.find_lines)
+        raise MissionFileError(
+            f"`{items[number]!r}` in `{key}` is not an object",
+            line=self.find_lines().find(items, number),
+            hint="write an object, or remove it",
+        )
+
+    def record(self, kind: type[Record], **given: Any) -> Record:
+        """Return a record whose fields stand under their names in camelCase, or are given.
+
+        A key that is not there takes the field's default. The field's annotation says how its
+        value is read: see `_METHODS`; an enum is one of its words.
+        """
+        for name, key, read in _readers(kind):  # type: ignore[arg-type]  # a class has a hash
+            if name not in given and (value := read(self, key)) is not None:
+                given[name] = value
+        return kind(**given)
 
     def fault(self, key: str, message: str, hint: str | None) -> MissionFileError:
         """Return the error for a key's value; where the key is missing, for the whole object."""
         name = key if key in self.data else snake_case(key)
-        return _fault(self._document, self.data, name, message, hint)
+        return MissionFileError(message, line=self.find_lines().find(self.data, name), hint=hint)
 
 
-def not_an_object(document: Document, key: str, items: list[Any], number: int) -> MissionFileError:
-    """Return the error for an item of a list that is not an object."""
-    message = f"`{items[number]!r}` in `{key}` is not an object"
-    return _fault(document, items, number, message, "write an object, or remove it")
+_METHODS: dict[str, Callable[[JsonObject, str], Any]] = {
+    "str": JsonObject.text,
+    "bool": JsonObject.truth,
+    "int": JsonObject.whole,
+    "datetime": JsonObject.time,
+    "tuple[str, ...]": JsonObject.strings,
+}
 
 
-def _fault(
-    document: Document, owner: object, key: str | int, message: str, hint: str | None
-) -> MissionFileError:
-    return MissionFileError(message, line=document.lines.find(owner, key), hint=hint)
+@cache
+def _readers(kind: type) -> list[tuple[str, str, Callable[[JsonObject, str], Any]]]:
+    """Return for each field of a record its name, its key and what reads it."""
+    form, module, found = JsonForm(is_camel=True), sys.modules[kind.__module__], []
+    for name, annotation in kind.__annotations__.items():
+        wanted = annotation.removesuffix(" | None")
+        read = _METHODS.get(wanted)
+        if read is None:
+            words: Any = getattr(module, wanted, None)
+            read = partial(JsonObject.word, words=words)
+        found.append((name, form.key(name), read))
+    return found

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mosaic.store.layout import Layout
 
+TODAY, OLDER = MISSION_PLACES
 KEPT_KEYS = frozenset({"statuses", "runtimes", "budget"})
 """Objects whose keys are a user's own words."""
 KEPT_SUFFIX = ".json.migrated"
@@ -45,7 +46,7 @@ def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
     """Bring a mission into today's layout; does nothing where there is nothing to do."""
     layout = load_mission(mission_file).layout
     ensure_state_dir(layout)
-    with mission_lock(layout.mission_lock, timeout_seconds=10.0, holder="migrating the mission"):
+    with mission_lock(layout.mission_lock, holder="migrating the mission"):
         for known in (layout, default_layout(layout.project)):
             finish_intent(
                 known.intent_file, root=layout.project, is_own_file=_own_files(layout.project)
@@ -55,8 +56,8 @@ def migrate_mission(mission_file: Path, *, dry_run: bool = False) -> Migration:
         actions: list[str] = []
         new = _camel_keys(data, actions)
         target = mission_file
-        if mission_file.parts[-len(MISSION_PLACES[1]) :] == MISSION_PLACES[1]:
-            target = layout.project.joinpath(*MISSION_PLACES[0])
+        if mission_file.parts[-len(OLDER) :] == OLDER:
+            target = layout.project.joinpath(*TODAY)
             if target.exists():
                 raise MissionExistsError(target, hint="remove one of the two missions")
             _name_paths(new, layout, mission_file, actions)
@@ -71,9 +72,9 @@ def finish_migration(mission_file: Path) -> Path:
 
     Only a mission in the older place is looked at.
     """
-    if mission_file.parts[-len(MISSION_PLACES[1]) :] != MISSION_PLACES[1]:
+    if mission_file.parts[-len(OLDER) :] != OLDER:
         return mission_file
-    project = mission_file.parents[len(MISSION_PLACES[1]) - 1]
+    project = mission_file.parents[len(OLDER) - 1]
     today = default_layout(project)
     if not today.intent_file.exists():
         return mission_file

@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
 from mosaic.model import (
-    GatePolicy,
     Milestone,
-    MilestoneStatus,
     Mission,
     MissionStatus,
-    PrivateFiles,
     ReviewSettings,
     RunSettings,
     RuntimeSpec,
@@ -29,13 +26,13 @@ from mosaic.plan.durations import parse_duration
 from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass
-from mosaic.store.json_object import Document, JsonObject, get_key, snake_case
+from mosaic.store.json_object import JsonObject, get_key, snake_case
 from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
 from mosaic.store.session_entries import ListedSessions, session_values
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from mosaic.model import JsonValue, Session
 
@@ -54,29 +51,22 @@ class MissionDocument:
 def load_mission(path: Path) -> MissionDocument:
     """Read a mission file.
 
-    Raises:
-        FileAccessError: it cannot be read.
-        MissionFileError: it is not what mission.json must be; names the line of the key.
+    Raises FileAccessError, or MissionFileError, which names the line of the key.
     """
     text = read_text(path).text
     try:
-        data = parse_json_document(text)
-        mission = _mission(text, data)
-        settings = _paths(text, data, DEFAULT_PATHS)
+        values = JsonObject.parse(text)
+        mission = _mission(values)
+        settings = _path_settings(values)
     except MissionError as error:
         raise error.at(path) from None
-    layout = layout_of(path, _project_path(path, get_key(data, "projectPath")), settings)
+    layout = layout_of(path, _project_path(path, values.get("projectPath")), settings)
     return MissionDocument(path=path, mission=mission, layout=layout)
 
 
 def parse_mission(text: str) -> Mission:
     """Return the mission that a text of mission.json describes; no path in it is looked at."""
-    return _mission(text, parse_json_document(text))
-
-
-def read_layout(mission_file: Path) -> Layout:
-    """Return where a mission's files are; raises as `load_mission`."""
-    return load_mission(mission_file).layout
+    return _mission(JsonObject.parse(text))
 
 
 def with_status(text: str, status: MissionStatus) -> str:
@@ -119,10 +109,7 @@ def _project_path(mission_file: Path, setting: object) -> Path:
     return Path(named) if named.is_dir() else above
 
 
-def _mission(text: str, data: Mapping[str, Any]) -> Mission:
-    """Return the mission that mission.json describes."""
-    document = Document(text, data)
-    mission = JsonObject(data, document)
+def _mission(mission: JsonObject) -> Mission:
     _refuse_other_version(mission)
     return Mission(
         id=mission.text("id") or mission.text("missionId") or "mission",
@@ -134,22 +121,20 @@ def _mission(text: str, data: Mapping[str, Any]) -> Mission:
         quality_gates=_gates(mission),
         runtime=mission.text("runtime"),
         milestones=tuple(map(_milestone, mission.objects("milestones"))),
-        sessions=ListedSessions(mission.items("sessions"), document),
+        sessions=ListedSessions(mission),
         runtimes=_runtimes(mission.mapping("runtimes")),
         statuses=_statuses(mission.mapping("statuses")),
         budget=mission.mapping("budget").data,
         runs=_run_settings(mission.mapping("runs")),
-        review=_review_settings(mission.mapping("review")),
+        review=mission.mapping("review").record(ReviewSettings),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
         max_parallel=mission.at_least_one("maxParallel"),
         notify=mission.strings("notify"),
     )
 
 
-def _paths(text: str, data: Mapping[str, Any], keys: Iterable[str]) -> dict[str, str]:
-    """Return the settings among some keys that name paths."""
-    mission = JsonObject(data, Document(text, data))
-    named = {key: value for key in keys if isinstance(value := mission.get(key), str)}
+def _path_settings(mission: JsonObject) -> dict[str, str]:
+    named = {key: value for key in DEFAULT_PATHS if isinstance(value := mission.get(key), str)}
     for key, value in named.items():
         if "\0" in value:
             raise mission.fault(key, f"`{key}` holds a control character", "write a path")
@@ -171,11 +156,7 @@ def _milestone(item: JsonObject) -> Milestone:
     name = item.text("id")
     if not name:
         raise item.fault("id", "an entry of `milestones` has no `id`", "add `id`")
-    return Milestone(
-        id=name,
-        name=item.text("name") or name,
-        status=item.word("status", MilestoneStatus) or MilestoneStatus.PENDING,
-    )
+    return item.record(Milestone, id=name, name=item.text("name") or name)
 
 
 def _gates(mission: JsonObject) -> JsonValue:
@@ -219,35 +200,23 @@ def _runtime(name: str, runtime: JsonObject) -> RuntimeSpec:
         raise runtime.fault(
             "prompt", f"`prompt` of `{name}` is {prompt!r}", "use stdin or argument"
         )
-    env = runtime.mapping("env").data
-    return RuntimeSpec(
-        name=name,
-        command=runtime.strings("command"),
-        resume=runtime.strings("resume"),
-        interactive=runtime.strings("interactive"),
-        args=runtime.strings("args"),
-        prompt=prompt,
-        env={key: str(item) for key, item in env.items()},
-        timeout=runtime.text("timeout"),
-        model=runtime.text("model"),
-        tells_commands=runtime.truth("tellsCommands"),
-    )
+    env = {key: str(item) for key, item in runtime.mapping("env").data.items()}
+    return runtime.record(RuntimeSpec, name=name, env=env)
 
 
 def _run_settings(runs: JsonObject) -> RunSettings:
     usual = RunSettings()
     size = runs.measure("largestFile", parse_size)
-    lines = runs.number("logTailLines")
-    return RunSettings(
+    lines = runs.whole("logTailLines")
+    return runs.record(
+        RunSettings,
         checkpoint_every_seconds=_pause(runs, "checkpointEvery", usual.checkpoint_every_seconds),
-        checkpoint_base=runs.text("checkpointBase"),
         largest_file_bytes=usual.largest_file_bytes if size is None else size,
         stalled_after_seconds=_pause(runs, "stalledAfter", usual.stalled_after_seconds),
         after_result_seconds=_pause(runs, "afterResult", usual.after_result_seconds),
         background_seconds=_pause(runs, "background", usual.background_seconds),
-        private_files=runs.word("privateFiles", PrivateFiles) or usual.private_files,
         checkpoints=runs.get("checkpoints") not in (False, "off"),
-        log_tail_lines=None if lines is None else max(0, int(lines)),
+        log_tail_lines=None if lines is None else max(0, lines),
     )
 
 
@@ -258,26 +227,14 @@ def _pause(runs: JsonObject, key: str, usual: float | None) -> float | None:
     return usual if found is None else found
 
 
-def _review_settings(review: JsonObject) -> ReviewSettings:
-    return ReviewSettings(
-        gates=review.word("gates", GatePolicy) or GatePolicy.FINISHED,
-        allow_out_of_scope=review.truth("allowOutOfScope"),
-        green_is_done=review.truth("greenIsDone"),
-    )
-
-
 def _worktree_settings(worktrees: JsonObject) -> WorktreeSettings:
     setup = worktrees.get("setup")
     if isinstance(setup, str):
         command: tuple[str, ...] = ("sh", "-c", setup) if setup.strip() else ()
     else:
         command = worktrees.strings("setup")
+    usual = WorktreeSettings().setup_timeout_seconds
     limit = worktrees.measure("setupTimeout", parse_duration)
-    return WorktreeSettings(
-        setup=command,
-        setup_timeout_seconds=(
-            WorktreeSettings().setup_timeout_seconds if limit is None else limit
-        ),
-        copy=worktrees.strings("copy"),
-        link=worktrees.strings("link"),
+    return worktrees.record(
+        WorktreeSettings, setup=command, setup_timeout_seconds=usual if limit is None else limit
     )

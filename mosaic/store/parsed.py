@@ -54,11 +54,7 @@ class RowRecord:
 
 
 def parse_task_file(name: str, text: str) -> FileRecord:
-    """Read one task file.
-
-    Raises:
-        FrontMatterError: there is none, it is bad YAML, or `task_id` or `title` is missing.
-    """
+    """Read one task file, or raise FrontMatterError: a task has an id, a title and a status."""
     # Start-up: the YAML and markdown parsers are loaded only for files not in the index.
     from mosaic.text.frontmatter import parse_front_matter
     from mosaic.text.sections import handoff_texts
@@ -121,11 +117,7 @@ def _sorted_values(
 
 
 def parse_table(text: str) -> tuple[RowRecord, ...]:
-    """Read the rows of the tasks table; no tasks table means no rows.
-
-    Raises:
-        TableError: a table has ids but no status column, or is beyond all measure.
-    """
+    """Read the rows of the tasks table, or raise TableError; no tasks table means no rows."""
     from mosaic.text.grid import find_tasks_table  # start-up, as above
 
     table = find_tasks_table(text)
@@ -139,6 +131,15 @@ def parse_row(table: Table, row: Row) -> RowRecord:
     """Read one row of the tasks table; one that stands for no task has no id."""
     cells = table.values(row)
     return RowRecord(id=plain_id(cells.get("id", "")), line=row.line, cells=cells)
+
+
+def find_row(text: str, line: int) -> tuple[Table, Row] | None:
+    """Return the tasks table of a text and its row at a line; None where that is gone."""
+    from mosaic.text.grid import find_tasks_table  # start-up, as above
+
+    table = find_tasks_table(text)
+    row = table.rows.on_line(line) if table else None
+    return (table, row) if table and row else None
 
 
 def plain_id(cell: str) -> str:

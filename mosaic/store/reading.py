@@ -14,7 +14,6 @@ from mosaic.machine.disk import find_bytes, find_signed
 from mosaic.store.allowance import note_named, refuse_other_owner
 from mosaic.store.assemble import build_entry, build_snapshot
 from mosaic.store.index import (
-    Index,
     dump_index,
     find_records,
     find_tasks,
@@ -26,31 +25,32 @@ from mosaic.store.index import (
 )
 from mosaic.store.layout import MISSION_PLACES, WORKTREES
 from mosaic.store.mission_file import load_mission
-from mosaic.store.scan import IndexFile, Scan, list_files, look_at, scan_listed
+from mosaic.store.scan import Scan, list_files, look_at, scan_listed
+from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import is_marked, save_cache
-from mosaic.store.sync import dump_base, parse_base, with_agreed
+from mosaic.store.sync import parse_base
 from mosaic.store.tasks import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mosaic.model import Task
-    from mosaic.store.index import FoundTasks
+    from mosaic.store.index import FoundTasks, Index
+    from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.scan import Listing
     from mosaic.store.sync import Base, Side
     from mosaic.store.tasks import Entry
 
 
-def locate_mission(
-    named: Path | None, *, environ: Mapping[str, str] = os.environ, start: Path | None = None
-) -> Path:
+LARGEST_INDEX = 1 << 30
+
+
+def locate_mission(named: Path | None) -> Path:
     """Return the path of the mission.json that a command is about."""
-    if named is None and environ.get("MISSION_FILE"):
-        named = Path(environ["MISSION_FILE"])
-    found = (
-        named_mission_file(named) if named is not None else find_mission_file(start or Path.cwd())
-    )
+    if named is None and os.environ.get("MISSION_FILE"):
+        named = Path(os.environ["MISSION_FILE"])
+    found = named_mission_file(named) if named is not None else _find_mission_file()
     if found.parent.name != MISSION_PLACES[1][-2]:
         return found
     from mosaic.store.migrate import finish_migration  # start-up: the older place alone needs it
@@ -58,37 +58,41 @@ def locate_mission(
     return finish_migration(found)
 
 
-def find_mission_file(start: Path) -> Path:
-    """Return the path of the nearest mission.json from a folder upwards.
+def locate_to_change(named: Path | None) -> Path:
+    """Return the mission.json that a command changes something of."""
+    path = locate_mission(named)
+    if os.environ.get("MISSION_SESSION"):
+        refuse_ended_session(path, load_mission(path).mission)
+    return path
+
+
+def _find_mission_file() -> Path:
+    """Return the path of the nearest mission.json from this folder upwards.
 
     In a worker's worktree that is the mission it was made for: the copy there does not count.
     """
-    folder = Path(os.path.abspath(start))  # symlinks kept: people see the path they typed
-    for place in (folder, *folder.parents):
+    folder = Path.cwd()
+    folders = (folder, *folder.parents)
+    for place in folders:
         if place.parent.name == WORKTREES and (leader := _leader_of(place)) is not None:
             return leader
-    for place in (folder, *folder.parents):
-        for parts in MISSION_PLACES:
-            candidate = place.joinpath(*parts)
-            # A link that leads nowhere is found too: reading it says what is wrong.
-            if os.path.isfile(candidate) or os.path.islink(candidate):
-                refuse_other_owner(candidate, start=folder)
-                return candidate
+    for candidate in (place.joinpath(*parts) for place in folders for parts in MISSION_PLACES):
+        # A link that leads nowhere is found too: reading it says what is wrong.
+        if os.path.isfile(candidate) or os.path.islink(candidate):
+            refuse_other_owner(candidate, start=folder)
+            return candidate
     raise MissionNotFoundError(folder)
 
 
 def _leader_of(place: Path) -> Path | None:
-    """Return the mission that a worktree was made for; None where it is not a worker's.
+    """Return the mission that a worktree was made for, if that mission keeps its worktrees there.
 
-    Believed only if that mission keeps its worktrees there: any repository may hold a folder
-    of this name.
+    Any repository may hold a folder of this name.
     """
     from mosaic.workspaces.record import workspace_at  # start-up: hardly any command is in one
 
-    if not is_marked(place.parent.parent):
-        return None
     try:
-        workspace = workspace_at(place)
+        workspace = workspace_at(place) if is_marked(place.parent.parent) else None
         if workspace is None:
             return None
         refuse_other_owner(workspace.mission_file)
@@ -130,21 +134,19 @@ def read_mission(
         use_index: False parses everything, whatever the index says.
         keep: False leaves the index as it is, for those who change right away what it holds.
 
-    Raises:
-        FileAccessError: mission.json or a folder cannot be read.
-        MissionFileError: mission.json is broken. (Broken tasks become problems instead.)
+    Raises FileAccessError, or MissionFileError. (Broken tasks become problems instead.)
     """
     document = load_mission(mission_file)
     layout = document.layout
-    known = IndexFile(layout) if use_index else None
-    found = find_tasks(known.tasks) if known is not None and prefer is None else None
+    known = _read_index(layout) if use_index else b""
+    found = find_tasks(known) if prefer is None else None
     now_ns = time.time_ns()
     listing = list_files(layout)
     sync = look_at(layout.sync_file)
     stamp = make_stamp(document, listing, sync)
-    if known is not None and found is not None and found.stamp == stamp:
+    if found is not None and found.stamp == stamp:
         return Indexed(document, found, known)
-    index = parse_index(known.data) if known is not None else Index()
+    index = parse_index(known)
     scan = scan_listed(layout, listing, index)
     base = find_signed(layout.sync_file)
     agreed_on = parse_base(base[0]) if base else {}
@@ -152,13 +154,21 @@ def read_mission(
     if use_index and keep and prefer is None:
         is_same_base = (pack_signature(base[1]) if base else None) == sync
         settled = is_same_base and (base is None or is_settled(base[1].ctime_ns, now_ns))
-        believed = settled and not snapshot.problems and holds(index, listing)
+        believed = settled and not snapshot.problems and _holds(index, listing)
         if believed or index.changed:
             stamp = stamp if believed else b""
             agreed = not snapshot.unagreed()
             data = dump_index(index, stamp=stamp, tasks=snapshot.tasks, agreed=agreed)
             save_cache(layout, layout.index_file, data)
     return snapshot
+
+
+def _read_index(layout: Layout) -> bytes:
+    """Return the index; nothing where there is none, or none that can be read."""
+    try:
+        return find_bytes(layout.index_file, limit_bytes=LARGEST_INDEX) or b""
+    except MissionError:
+        return b""
 
 
 def make_stamp(document: MissionDocument, listing: Listing, sync: bytes | None) -> bytes:
@@ -171,7 +181,7 @@ def make_stamp(document: MissionDocument, listing: Listing, sync: bytes | None) 
     return b"\0".join((own, texts, listing.joined_names, listing.signatures))
 
 
-def holds(index: Index, listing: Listing) -> bool:
+def _holds(index: Index, listing: Listing) -> bool:
     """Tell whether an index knows the table and every file just as they were listed."""
     table = index.table[0] if index.table else None
     return table == listing.table and all(
@@ -183,11 +193,11 @@ def holds(index: Index, listing: Listing) -> bool:
 class Indexed(Snapshot):
     """A snapshot whose tasks came from the index; entries are made when they are needed."""
 
-    def __init__(self, document: MissionDocument, found: FoundTasks, index: IndexFile) -> None:
+    def __init__(self, document: MissionDocument, found: FoundTasks, data: bytes) -> None:
         super().__init__(document, {}, {}, ())
         self.tasks = found.tasks
         self._is_agreed = found.is_agreed
-        self._index = index
+        self._found_data = data
 
     def entry(self, task: Task) -> Entry:
         """Return one of the tasks with where it comes from."""
@@ -214,17 +224,10 @@ class Indexed(Snapshot):
         """Return ids of tasks whose row and file agree on what the base does not say."""
         return () if self._is_agreed else self._whole.unagreed()
 
-    def base_with(self, data: bytes, agreed: Base) -> bytes:
-        """Return sync.json, which holds `data`, with what some tasks agree on now."""
-        if self._is_agreed:  # then it was in order when the index was made of it
-            return with_agreed(data, agreed)
-        return dump_base({**self.base(), **agreed})
-
     @cached_property
     def _data(self) -> bytes:
-        """All of the index; nothing where it is damaged, or was replaced since."""
-        data = self._index.data
-        return data if is_sound(data) else b""
+        """All of the index; nothing where its records are damaged."""
+        return self._found_data if is_sound(self._found_data) else b""
 
     @cached_property
     def _parsed_base(self) -> Base:
@@ -240,4 +243,4 @@ class Indexed(Snapshot):
         snapshot = build_snapshot(self.document, scan, self.base())
         if snapshot.tasks == self.tasks:
             return snapshot
-        return read_mission(self.document.path, use_index=False)  # damaged, or replaced since
+        return read_mission(self.document.path, use_index=False)  # its records are damaged

@@ -5,34 +5,23 @@ from __future__ import annotations
 import os
 import re
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FileAccessError, MissionError
-from mosaic.machine.disk import find_bytes, find_text, read_text
-from mosaic.machine.signature import BETWEEN_NAMES, list_task_files, look_at_files, pack_statuses
+from mosaic.machine.disk import find_text, read_text
+from mosaic.machine.signature import BETWEEN_NAMES, list_task_files, pack_statuses
 from mosaic.records import dataclass
-from mosaic.store.index import (
-    Index,
-    dump_index,
-    parse_index,
-    size_of_tasks,
-    split_signatures,
-)
+from mosaic.store.index import Index, split_signatures
 from mosaic.store.parsed import parse_table, parse_task_file
-from mosaic.store.state import save_cache
 from mosaic.store.tasks import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from mosaic.store.layout import Layout
     from mosaic.store.parsed import FileRecord, RowRecord
 
 MOST_FILES = 100_000
-HEAD_BYTES = 64 * 1024
-LARGEST_INDEX = 1 << 30
 UNKNOWN = b""
 """The signature of what cannot be looked at: like that of nothing."""
 
@@ -63,46 +52,9 @@ class Scan:
     problems: tuple[Problem, ...]
 
 
-def scan_tasks(layout: Layout, *, use_index: bool = True) -> Scan:
-    """Read every task file and the tasks table; without the index, all of them are parsed."""
-    index = parse_index(IndexFile(layout).data) if use_index else Index()
-    scan = scan_listed(layout, list_files(layout), index)
-    if index.changed:
-        save_cache(layout, layout.index_file, dump_index(index))
-    return scan
-
-
-class IndexFile:
-    """The index on disk: its tasks are read first, all of it only when that is needed.
-
-    One that is not there, or cannot be read, is empty.
-    """
-
-    def __init__(self, layout: Layout) -> None:
-        self._path = layout.index_file
-        self.tasks = b""
-        """All that comes before the records."""
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            try:
-                beginning = os.read(descriptor, HEAD_BYTES)
-                # No longer than it is, whatever a damaged one says of itself.
-                size = min(size_of_tasks(beginning), os.fstat(descriptor).st_size)
-                rest = size - len(beginning)
-                self.tasks = beginning + (os.read(descriptor, rest) if rest > 0 else b"")
-            finally:
-                os.close(descriptor)
-        except OSError:
-            self.tasks = b""
-
-    @cached_property
-    def data(self) -> bytes:
-        """All of it; nothing where it was replaced since its tasks were read."""
-        try:
-            data = find_bytes(self._path, limit_bytes=LARGEST_INDEX) or b""
-        except MissionError:
-            return b""
-        return data if data.startswith(self.tasks) else b""
+def scan_tasks(layout: Layout) -> Scan:
+    """Parse every task file and the tasks table, whatever the index says."""
+    return scan_listed(layout, list_files(layout), Index())
 
 
 def list_files(layout: Layout) -> Listing:
@@ -170,8 +122,10 @@ def _scan_files(
                 _refuse_conflict(file.text)
                 record = parse_task_file(name, file.text)
             except MissionError as error:
-                error.at(layout.shown(path))
-                problems.append(Problem(error=error, task_id=id_in_name(name)))
+                # The file cannot say its id; its name most likely begins with it.
+                found_id = re.match(r"[A-Za-z0-9]+-\d+", name)
+                task_id = found_id[0] if found_id else name.removesuffix(".md")
+                problems.append(Problem(error=error.at(layout.shown(path)), task_id=task_id))
                 continue
             index.keep_file(record, file.signature, now_ns)
         found.append(record)
@@ -196,36 +150,17 @@ def _look_at_files(layout: Layout) -> tuple[bytes, bytes]:
             f"`{layout.shown(folder)}` cannot be listed", path=folder, detail=str(error.strerror)
         ) from None
     try:
-        names, signatures = _look(folder, descriptor)
+        names = list_task_files(os.fsencode(folder))
+        found = {name: status for name in names if (status := _status_of(name, descriptor))}
     except OSError as error:
         raise _cannot_look(folder, error) from None
     finally:
         os.close(descriptor)
-    if names.count(BETWEEN_NAMES) >= MOST_FILES:
+    if len(found) > MOST_FILES:
         raise FileAccessError(
             f"more than {MOST_FILES:,} task files", path=folder, hint="split the mission"
         )
-    return names, signatures
-
-
-def _look(folder: Path, descriptor: int) -> tuple[bytes, bytes]:
-    path = os.fsencode(folder)
-    try:
-        return look_at_files(path, descriptor)
-    except OSError:
-        return _look_one_by_one(list_task_files(path), descriptor)
-
-
-def _look_one_by_one(names: Sequence[bytes], descriptor: int) -> tuple[bytes, bytes]:
-    """Look at files of which one was removed meanwhile, or cannot be looked at."""
-    found: list[bytes] = []
-    statuses: list[os.stat_result] = []
-    for name in names:
-        status = _status_of(name, descriptor)
-        if status is not None:
-            found.append(name)
-            statuses.append(status)
-    return BETWEEN_NAMES.join(found), pack_statuses(statuses)
+    return BETWEEN_NAMES.join(found), pack_statuses(found.values())
 
 
 def _status_of(name: bytes, descriptor: int) -> os.stat_result | None:
@@ -247,9 +182,3 @@ def _status_of(name: bytes, descriptor: int) -> os.stat_result | None:
 
 def _cannot_look(path: Path, error: OSError) -> FileAccessError:
     return FileAccessError("the file cannot be read", path=path, detail=str(error.strerror))
-
-
-def id_in_name(name: str) -> str | None:
-    """Return the id that a task file's name begins with, for files that cannot tell it."""
-    found = re.match(r"[A-Za-z0-9]+-\d+", name)
-    return found[0] if found else name.removesuffix(".md")

@@ -2,33 +2,43 @@
 
 An entry that cannot be read is a problem, not the end: it is skipped, its id stays taken, and
 in the file it stays as it is.
+
+A command that is called by an agent carries its session's id in `MISSION_SESSION`, and its
+run's in `MISSION_RUN`. Once that session has ended, or its task was handed to a later one, the
+command may look and not change. mission.json alone decides, so that this holds without this
+machine's own state as well.
 """
 
 from __future__ import annotations
 
-import contextlib
+import os
 import re
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mosaic.errors import MissionFileError
-from mosaic.model import EndReason, Session, Sessions, Usage
-from mosaic.store.json_object import Document, JsonObject, get_key, not_an_object
+from mosaic.codec import JsonForm, dump_record
+from mosaic.errors import MissionFileError, SessionOverError
+from mosaic.model import Session, Sessions, Usage
+from mosaic.store.json_object import get_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-    from mosaic.model import JsonValue
+    from mosaic.model import Mission
+    from mosaic.store.json_object import JsonObject
+
+FORM = JsonForm(is_camel=True, omits_none=True, times="seconds")
+FIRST_KEYS = ("runtime", "pid", "host")
 
 
 class ListedSessions(Sessions):
     """The sessions of a mission.json."""
 
-    def __init__(self, entries: list[Any], document: Document) -> None:
+    def __init__(self, mission: JsonObject) -> None:
         super().__init__()
-        self._entries = entries
-        self._document = document
+        self._mission = mission
+        self._entries = mission.items("sessions")
 
     def every(self) -> tuple[Session, ...]:
         """Return them all."""
@@ -44,43 +54,37 @@ class ListedSessions(Sessions):
 
     def find(self, session_id: str) -> Session | None:
         """Return one session."""
-        found = self._readable(entry for entry in self._entries if _id_of(entry) == session_id)
+        found = self._readable(lambda entry: bool(_id_of(entry) == session_id))
         return found[0] if found else None
 
     def of_task(self, task_id: str) -> list[Session]:
         """Return those whose last task this was."""
-        return self._readable(e for e in self._entries if _value(e, "lastTaskId") == task_id)
+        return self._readable(lambda entry: bool(_value(entry, "lastTaskId") == task_id))
 
     def without_end(self) -> list[Session]:
         """Return those that have not ended, as far as is listed."""
-        return self._readable(entry for entry in self._entries if not _value(entry, "endedAt"))
+        return self._readable(lambda entry: not _value(entry, "endedAt"))
 
     def last(self) -> Session | None:
         """Return the newest."""
-        made = (each for entry in reversed(self._entries) for each in self._readable([entry]))
-        return next(made, None)
+        made = map(self._make, reversed(range(len(self._entries))))
+        return next((each for each in made if isinstance(each, Session)), None)
 
-    def _readable(self, entries: Iterable[Any]) -> list[Session]:
-        found = []
-        for entry in entries:
-            with contextlib.suppress(MissionFileError):  # see `problems`
-                if isinstance(entry, dict):
-                    found.append(_session(JsonObject(entry, self._document)))
-        return found
+    def _readable(self, is_meant: Callable[[Any], bool]) -> list[Session]:
+        made = (self._make(n) for n, entry in enumerate(self._entries) if is_meant(entry))
+        return [each for each in made if isinstance(each, Session)]
+
+    def _make(self, number: int) -> Session | MissionFileError:
+        try:
+            return _session(self._mission.item("sessions", self._entries, number))
+        except MissionFileError as error:
+            return error
 
     @cached_property
     def _read(self) -> tuple[tuple[Session, ...], tuple[MissionFileError, ...]]:
-        found: list[Session] = []
-        problems: list[MissionFileError] = []
-        for number, entry in enumerate(self._entries):
-            if not isinstance(entry, dict):
-                problems.append(not_an_object(self._document, "sessions", self._entries, number))
-                continue
-            try:
-                found.append(_session(JsonObject(entry, self._document)))
-            except MissionFileError as error:
-                problems.append(error)
-        return tuple(found), tuple(problems)
+        made = [self._make(number) for number in range(len(self._entries))]
+        sessions = (each for each in made if isinstance(each, Session))
+        return tuple(sessions), tuple(e for e in made if isinstance(e, MissionFileError))
 
 
 def _value(entry: Any, key: str) -> Any:
@@ -98,74 +102,64 @@ def _session(entry: JsonObject) -> Session:
     started = entry.time("startedAt")
     if started is None:
         raise entry.fault("startedAt", f"session `{session_id}` has no `startedAt`", "add it")
-    return Session(
-        id=session_id,
-        runtime=entry.text("runtime") or "",
-        pid=entry.whole("pid") or 0,
-        host=entry.text("host") or "",
-        started_at=started,
-        ended_at=entry.time("endedAt"),
-        ended_reason=entry.word("endedReason", EndReason),
-        duration_seconds=entry.whole("durationSeconds"),
-        milestone_id=entry.text("milestoneId"),
-        last_task_id=entry.text("lastTaskId"),
-        run_id=entry.text("runId"),
-        runtime_session_id=entry.text("runtimeSessionId"),
-        usage=_usage(entry),
-    )
+    runtime = entry.text("runtime") or ""
+    usage = _usage(entry)
+    return entry.record(Session, id=session_id, runtime=runtime, started_at=started, usage=usage)
 
 
 def _usage(entry: JsonObject) -> Usage | None:
     if not isinstance(entry.get("usage"), dict):
         return None
     usage = entry.mapping("usage")
-    cost = usage.get("costUsd")
-    return Usage(
-        input_tokens=usage.whole("inputTokens") or 0,
-        output_tokens=usage.whole("outputTokens") or 0,
-        cached_input_tokens=usage.whole("cachedInputTokens") or 0,
-        cost_usd=usage.number("costUsd") if isinstance(cost, int | float) else None,
-    )
+    is_known = isinstance(usage.get("costUsd"), int | float)
+    return usage.record(Usage, cost_usd=usage.number("costUsd") if is_known else None)
 
 
-def session_values(session: Session) -> dict[str, JsonValue]:
+def session_values(session: Session) -> dict[str, Any]:
     """Return a session as an entry of `sessions`; what is not known yet is left out."""
-    values: dict[str, JsonValue] = {
-        "sessionId": session.id,
-        "runtime": session.runtime,
-        "pid": session.pid,
-        "host": session.host,
-        "startedAt": format_time(session.started_at),
-        "endedAt": format_time(session.ended_at) if session.ended_at else None,
-        "endedReason": session.ended_reason.value if session.ended_reason else None,
-        "durationSeconds": session.duration_seconds,
-        "milestoneId": session.milestone_id,
-        "lastTaskId": session.last_task_id,
-        "runId": session.run_id,
-        "runtimeSessionId": session.runtime_session_id,
-        "usage": _usage_values(session.usage) if session.usage else None,
-    }
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _usage_values(usage: Usage) -> dict[str, JsonValue]:
-    values: dict[str, JsonValue] = {
-        "inputTokens": usage.input_tokens,
-        "outputTokens": usage.output_tokens,
-    }
-    if usage.cached_input_tokens:
-        values["cachedInputTokens"] = usage.cached_input_tokens
-    if usage.cost_usd is not None:
-        values["costUsd"] = round(usage.cost_usd, 6)
-    return values
-
-
-def format_time(moment: datetime) -> str:
-    """Return a time as mission.json holds it: UTC, whole seconds, `Z`."""
-    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    values = dump_record(session, FORM)
+    if usage := values.get("usage"):
+        if not usage["cachedInputTokens"]:
+            del usage["cachedInputTokens"]
+        if "costUsd" in usage:
+            usage["costUsd"] = round(usage["costUsd"], 6)
+    first = {"sessionId": values.pop("id")} | {key: values[key] for key in FIRST_KEYS}
+    return {**first, **values}
 
 
 def next_session_id(known: Iterable[str]) -> str:
     """Return one more than the highest `sess-NNN` among the ids that are known."""
-    numbers = [int(found[1]) for each in known if (found := re.fullmatch(r"sess-(\d+)", each))]
-    return f"sess-{max(numbers, default=0) + 1:03d}"
+    return f"sess-{max(map(_numbered, known), default=0) + 1:03d}"
+
+
+def _numbered(session_id: str) -> int:
+    found = re.fullmatch(r"sess-(\d+)", session_id)
+    return int(found[1]) if found else 0
+
+
+def refuse_ended_session(mission_file: Path, mission: Mission) -> None:
+    """Refuse a change that is asked for by an agent whose session is over."""
+    own, own_file = os.environ.get("MISSION_SESSION"), os.environ.get("MISSION_FILE")
+    if not own or (own_file and os.path.realpath(own_file) != os.path.realpath(mission_file)):
+        return
+    session = mission.sessions.find(own)
+    task_id = session.last_task_id if session else os.environ.get("MISSION_TASK")
+    if (later := find_later(mission, own, task_id)) is not None:
+        raise SessionOverError(own, f"`{task_id}` was handed to `{later.id}` since")
+    run_id = os.environ.get("MISSION_RUN")
+    if session is not None and run_id and session.run_id not in (None, run_id):
+        raise SessionOverError(own, f"run `{session.run_id}` has its name now")
+    if session is not None and session.ended_at is not None:
+        reason = session.ended_reason.value if session.ended_reason else "for a reason not known"
+        raise SessionOverError(own, f"it ended {session.ended_at:%Y-%m-%d %H:%M} UTC, {reason}")
+
+
+def find_later(mission: Mission, session_id: str, task_id: str | None) -> Session | None:
+    """Return the newest session that took a task over from another one; None: there is none."""
+    of_task = mission.sessions.of_task(task_id) if task_id else []
+    ids = [session.id for session in of_task]
+    if session_id in ids:
+        later = of_task[ids.index(session_id) + 1 :]
+    else:  # it is not listed any more, or not yet
+        later = [each for each in of_task if _numbered(each.id) > _numbered(session_id)]
+    return later[-1] if later else None

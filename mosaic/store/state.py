@@ -176,13 +176,8 @@ def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
     """Make the state folder, mark it as ours, and have git leave it alone.
 
     In the older layout it may hold tracked files too, mission.json among them; there git is
-    left to the user.
-
-    Raises:
-        StateNotOursError: what stands there may be somebody else's.
-        MissionOwnerError: the mission belongs to another user, and nobody named it.
-        FileAccessError: it cannot be made.
-        PathOutsideError: a folder in it leads out of it.
+    left to the user. Raises StateNotOursError, MissionOwnerError, FileAccessError, or
+    PathOutsideError where a folder in it leads out of it.
     """
     folder = layout.state.place
     # Looked at once more: another process may have made it meanwhile.

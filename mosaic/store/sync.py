@@ -33,9 +33,6 @@ Value: TypeAlias = "str | tuple[str, ...]"
 
 Base: TypeAlias = "Mapping[str, Mapping[str, Value]]"
 FORMAT_VERSION = 1
-_BEGINNING = f'{{"version": {FORMAT_VERSION}, "tasks": {{\n'.encode()
-_END = b"\n}}\n"
-_written = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Side(StrEnum):
@@ -133,32 +130,10 @@ def parse_base(data: bytes) -> dict[str, dict[str, Value]]:
 
 def dump_base(base: Base) -> bytes:
     """Write sync.json: one task a line, so that a look with `git diff` or `less` says something."""
-    lines = [_line(task, values) for task, values in base.items()]
-    return _BEGINNING + b",\n".join(lines) + _END
-
-
-def with_agreed(data: bytes, agreed: Base) -> bytes:
-    """Return a sync.json with other values for some tasks; the lines of others stay as they are."""
-    if not (data.startswith(_BEGINNING) and data.endswith(_END)):
-        return dump_base({**parse_base(data), **agreed})  # somebody else wrote it
-    new = []
-    for task, values in agreed.items():
-        line = _line(task, values)
-        start = data.find(b"\n" + line[: line.index(b'": {') + len(b'": {')]) + 1
-        if start:
-            end = data.index(b"\n", start)
-            comma = data[end - 1 : end] == b","
-            data = b"".join([data[:start], line, b"," * comma, data[end:]])
-        else:
-            new.append(line)
-    if not new:
-        return data
-    body = data[len(_BEGINNING) : -len(_END)]
-    return _BEGINNING + b",\n".join([body, *new] if body else new) + _END
-
-
-def _line(task: str, values: Mapping[str, Value]) -> bytes:
-    return f"{_written(task)}: {_written(values)}".encode("utf-8", "surrogateescape")
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    lines = [f"{encode(task)}: {encode(values)}" for task, values in base.items()]
+    head = f'{{"version": {FORMAT_VERSION}, "tasks": {{\n'
+    return (head + ",\n".join(lines) + "\n}}\n").encode("utf-8", "surrogateescape")
 
 
 def file_value(entry: Entry, field: str, words: Mapping[str, Status]) -> Value:
@@ -171,13 +146,6 @@ def file_value(entry: Entry, field: str, words: Mapping[str, Status]) -> Value:
         status = parse_status(text, words)
         return status.value if status else text
     return text
-
-
-def front_matter_value(field: str, value: Value) -> str | tuple[str, ...] | None:
-    """Return a value as it is written into front matter."""
-    if FIELD_BY_NAME[field].kind is Kind.LIST:
-        return tuple(value)
-    return str(value) or None
 
 
 def cell_value(field: str, cell: str, words: Mapping[str, Status]) -> Value:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from mosaic.errors import TaskNotFoundError
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
-from mosaic.store.sync import dump_base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from mosaic.store.sync import Base, Carry, Conflict
 
 TASK_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What can be a branch name, a folder and one shell word."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,10 +93,6 @@ class Snapshot:
         """Return ids of tasks whose row and file agree on what the base does not say."""
         return self._unagreed
 
-    def base_with(self, data: bytes, agreed: Base) -> bytes:  # noqa: ARG002 - see `Indexed`
-        """Return sync.json, which holds `data`, with what some tasks agree on now."""
-        return dump_base({**self._base, **agreed})
-
     @cached_property
     def by_id(self) -> Mapping[str, Task]:
         """All tasks by id."""
@@ -114,9 +110,7 @@ class Snapshot:
     def get_task(self, task_id: str) -> Task:
         """Return a task; case may differ where that leaves no doubt.
 
-        Raises:
-            TaskNotFoundError: no task has this id.
-            BrokenFileError: what the task says cannot be trusted.
+        Raises TaskNotFoundError, or BrokenFileError where the task cannot be trusted.
         """
         task = self.find_task(task_id)
         name = task.id if task else task_id
@@ -153,11 +147,6 @@ class Snapshot:
         """Raise the first problem, if there is one."""
         for problem in self.problems:
             raise problem.error
-
-
-def is_task_id(text: str) -> bool:
-    """Tell whether a text can be a task id: also a branch name, a folder and one shell word."""
-    return TASK_ID.fullmatch(text) is not None
 
 
 def natural_key(text: str) -> list[tuple[int, str]]:

@@ -41,15 +41,13 @@ class Template:
 
 def load_template(name: str, layout: Layout | None = None) -> Template:
     """Return the template of this name."""
+    places = [place / name for place in BUILT_IN_PLACES]
     if layout is not None:
-        path = confined(layout.templates_dir, name)
+        places.insert(0, confined(layout.templates_dir, name))
+    for path in places:
         file = find_text(path, limit_bytes=LARGEST_FILE)
         if file is not None:
             return Template(name=name, path=path, source=file.text)
-    for place in BUILT_IN_PLACES:
-        file = find_text(place / name, limit_bytes=LARGEST_FILE)
-        if file is not None:
-            return Template(name=name, path=place / name, source=file.text)
     raise TemplateError(f"there is no template `{name}`", hint="install Mosaic again")
 
 

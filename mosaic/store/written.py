@@ -13,10 +13,11 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.codec import dump_json, dump_value, load_record, parse_json
+from mosaic.codec import dump_json, dump_value, load_record
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.records import dataclass
+from mosaic.store.state import find_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,9 +76,9 @@ def _read_written(layout: Layout) -> dict[str, Written]:
     """Return what is known of writes, by path as it is shown; nothing where it is damaged."""
     record = layout.state_dir / RECORD_NAME
     try:
-        values = parse_json(find_bytes(record) or b"{}")
+        values = find_object(record)
         return {path: load_record(Written, each, record) for path, each in values.items()}
-    except (MissionError, ValueError, AttributeError):
+    except MissionError:
         return {}
 
 

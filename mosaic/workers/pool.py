@@ -28,7 +28,7 @@ from mosaic.runs.record import Run
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.output import observe_session
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.store.mission_file import read_layout
+from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.workers.ledger import Ledger
 
@@ -98,7 +98,7 @@ class Pool(Ledger):
 
     def run(self) -> LoopReport:
         """Work until nothing is ready and nobody works, a limit is met, or it is stopped."""
-        find_repository(read_layout(self._mission_file).project)
+        find_repository(load_mission(self._mission_file).layout.project)
         with ThreadPoolExecutor(max_workers=self._size, thread_name_prefix="start") as threads:
             try:
                 self._adopt()
@@ -110,7 +110,7 @@ class Pool(Ledger):
 
     def fill(self) -> LoopReport:
         """Start as many as there is room for, and do not wait for them."""
-        find_repository(read_layout(self._mission_file).project)
+        find_repository(load_mission(self._mission_file).layout.project)
         with ThreadPoolExecutor(max_workers=self._size, thread_name_prefix="start") as threads:
             self._fill(threads)
             while self._starting:
