@@ -144,7 +144,7 @@ def _begin_transcript(asked: Asked, log: LogFile) -> View:
 
 def _reader(asked: Asked) -> OutputReader | None:
     """Return what understands the transcript; None when nothing does any more."""
-    from mosaic.sessions.output import reader_of
+    from mosaic.sessions.following import reader_of
 
     try:
         meta = asked.run.meta()

@@ -30,7 +30,7 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.runs.transcript import marked_lines
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.changes import TreePair, changes_of_pairs, tree_pair, trees_of
-from mosaic.sessions.output import reader_of
+from mosaic.sessions.following import reader_of
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:

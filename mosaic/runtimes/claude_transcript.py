@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mosaic.model import Usage, sum_usage
 from mosaic.ports import EndCause, MessageSeen, UsageSeen
 from mosaic.records import replace
-from mosaic.runtimes.claude import ClaudeReader, cause_of_error, plain_usage
+from mosaic.runtimes.claude_output import ClaudeReader, cause_of_error, plain_usage
 from mosaic.runtimes.readers import EventReader, Values, own_part, parse_object
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.ports import ConversationKnown, FileTouched, MessageSeen, UsageSeen
 from mosaic.runtimes.claude_transcript import parse_time
-from mosaic.runtimes.codex import CodexReader
+from mosaic.runtimes.codex_output import CodexReader
 from mosaic.runtimes.readers import EventReader, Values, as_text, command_ran, parse_object
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from mosaic.runs.report import AgentReport, read_report
 from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import Source, keep_begin_tree, take_begin_tree, take_checkpoint
 from mosaic.sessions.decide import decide_step_outcome
-from mosaic.sessions.output import follow_output
+from mosaic.sessions.following import follow_output
 from mosaic.sessions.record_end import (
     Settled,
     earlier_usage,

@@ -40,8 +40,8 @@ from mosaic.runs.report import read_report
 from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record, natural_reason
+from mosaic.sessions.following import follow_output
 from mosaic.sessions.liveness import find_locks
-from mosaic.sessions.output import follow_output
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
 from mosaic.sessions.unrecorded import find_lost, is_of_another_run

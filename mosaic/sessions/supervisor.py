@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue, RunSettings
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
-    from mosaic.sessions.output import OutputFollower, Progress, TranscriptFollower
+    from mosaic.sessions.following import TranscriptFollower
+    from mosaic.sessions.output import OutputFollower, Progress
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0

@@ -12,8 +12,8 @@ from mosaic.ports import OutputReader, ProcessEnd
 from mosaic.runs.reading import LogFile
 from mosaic.runs.record import Run
 from mosaic.runs.report import read_report
-from mosaic.runtimes.claude import ClaudeReader
-from mosaic.runtimes.codex import CodexReader
+from mosaic.runtimes.claude_output import ClaudeReader
+from mosaic.runtimes.codex_output import CodexReader
 from mosaic.text.harmless import HarmlessText, harmless_text
 from tests.fuzz.scratch import MOMENT, scratch
 

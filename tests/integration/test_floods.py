@@ -147,7 +147,7 @@ def test_a_killed_supervisors_shared_log_is_read_and_left_whole(flooding: Missio
     code = (
         "import pathlib, sys\n"
         "from mosaic.runs.record import Run\n"
-        "from mosaic.runtimes.claude import ClaudeReader\n"
+        "from mosaic.runtimes.claude_output import ClaudeReader\n"
         "from mosaic.sessions.output import OutputFollower\n"
         "follower = OutputFollower(Run(dir=pathlib.Path(sys.argv[1])), ClaudeReader())\n"
         "follower.read(limit_bytes=None); follower.finish(); follower.close()\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mosaic.runs.record import Run
 from mosaic.runs.transcript import LAST_LINES, marked_lines, structured_part, telling_lines
-from mosaic.runtimes.claude import ClaudeReader
+from mosaic.runtimes.claude_output import ClaudeReader
 from mosaic.sessions import output
 from mosaic.sessions.output import OutputFollower
 

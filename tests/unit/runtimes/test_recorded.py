@@ -25,8 +25,10 @@ from mosaic.ports import (
     ToolRefused,
 )
 from mosaic.runtimes import get_runtime, known_runtimes
-from mosaic.runtimes.claude import Claude, ClaudeReader
-from mosaic.runtimes.codex import Codex, inner_command
+from mosaic.runtimes.claude import Claude
+from mosaic.runtimes.claude_output import ClaudeReader
+from mosaic.runtimes.codex import Codex
+from mosaic.runtimes.codex_output import inner_command
 from mosaic.runtimes.command import CommandRuntime, replace_placeholders
 from tests.support.launches import make_launch
 
