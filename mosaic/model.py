@@ -174,6 +174,10 @@ class Session:
     host: str = ""
     ended_at: datetime | None = None
     ended_reason: EndReason | None = None
+    ended_cause: str | None = None
+    """Why, as an `EndCause`."""
+    ended_detail: str | None = None
+    """The same in one sentence."""
     duration_seconds: int | None = None
     milestone_id: str | None = None
     last_task_id: str | None = None

@@ -65,7 +65,8 @@ def logs_command(
 ) -> int:
     """Show what a run wrote, whole or as it comes.
 
-    Terminal control sequences are taken out; `--raw` leaves them in.
+    On a terminal that is the readable transcript, where the agent's output has one; `--raw`
+    shows its stream. Terminal control sequences are taken out; `--raw` leaves them in.
     """
     from mosaic.app.runs import find_logged_run
     from mosaic.machine.clock import utc_now
@@ -87,6 +88,9 @@ def logs_command(
     # Without the tasks: reading them all may write their index.
     document = load_mission(locate_mission(mission))
     run = find_logged_run(document, name)
+    is_plain = not (chosen or raw or as_json) and since is None
+    if is_plain and sys.stdout.isatty() and run.transcript.exists():
+        stream = Stream.TRANSCRIPT
     moment = parse_moment(since, utc_now()) if since is not None else None
     asked = Asked(document, run, stream, follow, moment, tail, as_json, raw)
     with closing(log_of(run, stream)) as log:

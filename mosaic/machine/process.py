@@ -24,8 +24,11 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 from mosaic.errors import ProgramNotFoundError
 from mosaic.machine.environment import child_environment
 from mosaic.machine.identity import (
+    boot_id,
+    find_folder,
     find_variables,
     identify,
+    is_elsewhere,
     is_same_process,
     list_entries,
     list_pids,
@@ -224,6 +227,24 @@ def sweep_orphans(exclude: Collection[int] = (), *, timeout_seconds: float = 5.0
 def find_marked(variable: str, value: str) -> list[ProcessIdentity]:
     """Return this user's other processes that were started with `variable=value` (on Linux)."""
     return [identity for identity, found in list_marked(variable, under=value) if found == value]
+
+
+def find_in_session(leader: ProcessIdentity, folder: str) -> list[ProcessIdentity]:
+    """Return what is left in a folder of the session that a process began, once that has ended.
+
+    For processes that carry no mark: codex starts MCP servers with an environment of their own.
+    A session that has members keeps its number; the folder guards against one that came later.
+    """
+    is_known = leader.boot_id == boot_id() and not is_elsewhere(leader)
+    if not is_known or identify(leader.pid) is not None:
+        return []
+    found = []
+    for pid in list_pids():
+        with contextlib.suppress(OSError):
+            place = find_folder(pid) if os.getsid(pid) == leader.pid else None
+            if place is not None and is_inside(folder, place) and (one := identify(pid)):
+                found.append(one)
+    return found
 
 
 def list_marked(variable: str, *, under: str) -> list[tuple[ProcessIdentity, str]]:

@@ -26,7 +26,7 @@ from mosaic.runs.report import AgentReport, read_report
 from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import Source, keep_begin_tree, take_begin_tree, take_checkpoint
 from mosaic.sessions.decide import decide_step_outcome
-from mosaic.sessions.following import follow_output
+from mosaic.sessions.following import follow_output, usage_on_disk
 from mosaic.sessions.record_end import (
     Settled,
     earlier_usage,
@@ -77,6 +77,7 @@ class RunCarrier:
         self.rules = read_rules(self.run, self.meta)
         document = load_mission(self._mission_file)
         self._layout = document.layout
+        self._mission = document.mission
         self._sessions = document.mission.sessions.every()
         self._source = Source(
             run=self.run,
@@ -180,7 +181,7 @@ class RunCarrier:
         EventLog(self.run).append(EventType.END_KEPT, words, data=data)
         summary = f"{end.ending.message}; {words}"
         outcome = decide_step_outcome(ended=end.ended, words=summary, report=AgentReport())
-        session = ended_session(None, self.meta, end, end.ended)
+        session = ended_session(None, self.meta, end, outcome)
         return Settled(session, outcome, None, problem)
 
     def _save(self, trigger: Trigger) -> Checkpoint | None:
@@ -196,9 +197,11 @@ class RunCarrier:
             before = earlier_usage(self._sessions, self.meta.session_id, end.conversation)
         elif self.meta.panel_id is not None:
             before = _usage_of_turns(self.run, end.conversation)
+        before = before or Usage(cost_usd=0.0)
         end = replace(
             end,
-            usage=self._reader.usage(before or Usage(cost_usd=0.0)),
+            usage=self._reader.usage(before)
+            or usage_on_disk(self.run, self.meta, self._mission, end.conversation, before),
             answer=self._reader.answer,
             lost_output=(*lost_output_words(self.run), *self._follower.unknown_words()),
             report=read_report(self.run),

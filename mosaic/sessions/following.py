@@ -170,6 +170,29 @@ def reader_of(
     return runtime.reader(meta.mode)
 
 
+def usage_on_disk(
+    run: Run, meta: RunMeta, mission: Mission, conversation: str | None, before: Usage
+) -> Usage | None:
+    """Return what an agent that was cut off had used, as it kept count itself.
+
+    Args:
+        before: what earlier runs of the same conversation were recorded with.
+    """
+    if not is_session(meta) or conversation is None:
+        return None
+    runtime = get_runtime(meta.runtime, mission.runtimes)
+    sought = _sought(run, meta, conversation)
+    reader = runtime.transcript_reader(sought)
+    if reader is None:
+        return None
+    for path in runtime.transcripts(sought):
+        with contextlib.suppress(OSError), path.open("rb") as lines:
+            for line in lines:
+                for _ in reader.feed(line.rstrip(b"\n")):
+                    continue  # it counts as it reads
+    return reader.usage(before)
+
+
 def is_session(meta: RunMeta) -> bool:
     """Tell whether a run is an agent's, and not a recorded command's."""
     return meta.session_id is not None or meta.panel_id is not None

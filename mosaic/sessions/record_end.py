@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
-from mosaic.model import EndReason, Session, Status, Usage, total_usage
+from mosaic.model import Session, Status, Usage, total_usage
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
 from mosaic.records import replace
@@ -49,6 +49,7 @@ LONGEST_NOTES = 2_000
 LONGEST_WORDS = 500
 LONGEST_WORD = 100
 LOCK_SECONDS = 60.0
+LONGEST_DETAIL = 500
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """How long to wait before each new try, where the mission's files are just being saved."""
 Answer = TypeVar("Answer")
@@ -138,7 +139,7 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
         words = f"{outcome.summary}; `{later.id}` has taken the task over"
         outcome = replace(outcome, task_status=None, summary=words)
     known = mission.sessions.find(meta.session_id or "")
-    session = ended_session(known, meta, facts, outcome.reason)
+    session = ended_session(known, meta, facts, outcome)
     draft.put_session(session)
     problem: MissionError | None = None
     if outcome.task_status is not None and entry is not None:
@@ -208,7 +209,7 @@ def _word(text: str) -> str:
     return one_line(text, LONGEST_WORD).replace(" ", "-").lstrip("#>-*+=~`|<") or "unknown"
 
 
-def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, reason: EndReason) -> Session:
+def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, outcome: Outcome) -> Session:
     """Return a session with its end, also one that was never listed."""
     known = known or Session(
         id=meta.session_id or "",
@@ -220,7 +221,9 @@ def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, reason: End
     return replace(
         known,
         ended_at=end.ended_at,
-        ended_reason=reason,
+        ended_reason=outcome.reason,
+        ended_cause=end.ending.cause.value,
+        ended_detail=one_line(outcome.summary, LONGEST_DETAIL),
         duration_seconds=int(end.duration_seconds),
         runtime_session_id=end.conversation or known.runtime_session_id,
         usage=end.usage or known.usage,

@@ -27,7 +27,7 @@ from mosaic.machine.lock import hold_folder
 from mosaic.machine.log_pipes import wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
-from mosaic.machine.process import find_marked, send_signal
+from mosaic.machine.process import find_in_session, find_marked, send_signal
 from mosaic.model import EndReason, Mode, RunStatus
 from mosaic.plan.rules import Rules, judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
@@ -40,7 +40,7 @@ from mosaic.runs.report import read_report
 from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record, natural_reason
-from mosaic.sessions.following import follow_output
+from mosaic.sessions.following import follow_output, usage_on_disk
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
@@ -218,7 +218,9 @@ def _sweep(run: Run, meta: RunMeta) -> None:
     if meta.mode is Mode.HEADLESS:
         import signal  # only a crash needs it
 
-        for process in find_marked("MISSION_RUN_DIR", str(run.dir)):
+        state = run.find_state()
+        left = find_in_session(state.agent, meta.cwd) if state and state.agent else []
+        for process in (*find_marked("MISSION_RUN_DIR", str(run.dir)), *left):
             send_signal(process, signal.SIGKILL)
 
 
@@ -269,7 +271,8 @@ def _facts(
     return replace(
         facts,
         conversation=follower.conversation,
-        usage=reader.usage(before),
+        usage=reader.usage(before)
+        or usage_on_disk(run, meta, mission, follower.conversation, before),
         answer=reader.answer,
         unread=follower.unread,
     )

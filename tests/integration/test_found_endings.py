@@ -250,3 +250,24 @@ def test_what_was_killed_with_its_supervisor_leaves_nothing(agent: Agent) -> Non
     agent.repo.run("status")
     wait_for(lambda: agent.marked() == [], "the end of what it left behind")
     agent.assert_settled("crashed")
+
+
+@pytest.mark.parametrize("how", ["stopped", "crashed"])
+def test_an_agent_that_was_cut_off_has_its_tokens(agent: Agent, how: str) -> None:
+    agent.server.script.say(agent.shell("echo TOOL-RESULT; touch ran"), Reply(hang=True))
+    process = agent.repo.start("next", "--runtime", agent.name, "--headless")
+    wait_for((agent.repo.path / "ran").exists, "the command's run")
+    wait_for(lambda: len(agent.server.script.requests) > 1, "the second request")
+    wait_for(lambda: agent.kept().count("TOOL-RESULT") > 1, "the call and its result on disk")
+    if how == "stopped":
+        assert agent.repo.run("stop").exit_code == 0
+    else:
+        os.kill(agent.repo.session()["pid"], signal.SIGKILL)
+    process.wait(timeout=60)
+    agent.assert_settled(how)
+    assert agent.repo.session()["usage"]["inputTokens"] == 1000
+    agent.server.script.say(Reply(text="on we go"))
+    assert agent.repo.run("resume", "--headless").exit_code == 0
+    assert agent.repo.session()["usage"]["inputTokens"] in (1000, 2000)
+    total = sum(each["usage"]["inputTokens"] for each in agent.repo.mission()["sessions"])
+    assert total <= 3000

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.test_suspended import Shell
 from tests.support.mission import MissionRepo
 
 TALKER = """\
@@ -66,3 +67,20 @@ def test_one_that_goes_on_is_left_alone(
     in_turn = after == [ANOTHER_TURN]
     assert answer.exit_code == (124 if in_turn else 0), answer.stdout
     assert repo.session()["endedReason"] == ("timeout" if in_turn else "completed")
+
+
+def test_a_terminal_shows_the_transcript_and_raw_the_stream(
+    repo: MissionRepo, tmp_path: Path
+) -> None:
+    configure(repo, tmp_path, [], [])
+    assert repo.run("next", "--runtime", "claude", "--headless").exit_code == 0
+    shell = Shell(repo)
+    shell.wait_for("$ ")
+    try:
+        shell.type(" ".join(repo.argv("logs", "T-001")) + "; echo over-\n")
+        shell.wait_for("over-")  # what was typed
+        assert '"type"' not in shell.wait_for("over-")
+        shell.type(" ".join(repo.argv("logs", "T-001", "--raw")) + "\n")
+        shell.wait_for('"type": "result"')
+    finally:
+        shell.close()

@@ -128,15 +128,16 @@ class Shell:
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())
 
-    def wait_for(self, words: str) -> None:
-        """Read until something is printed, and forget what was read."""
+    def wait_for(self, words: str) -> str:
+        """Read until something is printed; return what came before it, and forget that."""
         until = time.monotonic() + PATIENCE_SECONDS
         while words.encode() not in self._heard:
             ready, _, _ = select.select([self._terminal], [], [], 0.2)
             if ready:
                 self._heard += os.read(self._terminal, 65536)
             assert time.monotonic() < until, f"no {words!r} in {self._heard!r}"
-        self._heard = self._heard.partition(words.encode())[2]
+        before, _, self._heard = self._heard.partition(words.encode())
+        return before.decode("utf-8", "replace")
 
     def close(self) -> None:
         os.close(self._terminal)
