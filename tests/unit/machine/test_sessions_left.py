@@ -12,7 +12,8 @@ from mosaic.machine.process import find_in_session
 
 LEADER = """\
 import subprocess, sys
-left = subprocess.Popen([sys.executable, "-c", "input()"], stdin=0, env={}, process_group=0)
+left = subprocess.Popen([sys.executable, "-c", "input()"], stdin=0, stderr=subprocess.DEVNULL,
+    env={}, process_group=0)
 print(left.pid, flush=True)
 sys.stdin.readline()
 """
