@@ -58,6 +58,19 @@ def test_what_becomes_of_a_task_in_progress(ends: list[LastEnd], move: Move, wai
     assert bool(decision.why) is (move is Move.GIVE_UP)
 
 
+def test_an_hour_of_overload_costs_a_task_nothing_but_time() -> None:
+    now, up_again, ends = NOW, NOW + timedelta(hours=1), [LIMITED]
+    while now < up_again:
+        decision = decide_move(ends, LIMITS, now)
+        assert decision.move is Move.RESUME
+        assert why_person(ends[-1], failures_in_a_row=0) is None
+        now += timedelta(seconds=decision.wait_seconds)
+        ends.append(LIMITED)
+    assert now - up_again <= timedelta(minutes=15), "it comes back soon after the server"
+    assert len(ends) <= 12, "and does not knock without end"
+    assert decide_move([*ends, end()], LIMITS, now).move is Move.RESUME, "no attempt is used up"
+
+
 def test_a_task_given_up_names_the_permission() -> None:
     refused = replace(REFUSED, words="not allowed: `WebFetch`")
     assert "`WebFetch`" in decide_move([end(), end(), refused], LIMITS, NOW).why
