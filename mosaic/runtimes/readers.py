@@ -25,6 +25,7 @@ SIGNALLED = 128
 ANSWER_LINES = 20
 LONGEST_ANSWER_LINE = 2_000
 LONGEST_WORDS = 500
+LENGTH = r"(\d{1,9}(?:\.\d{1,9})?) ?([a-z]{1,12})"
 WAITING = (EndCause.RATE_LIMIT, EndCause.PLAN_LIMIT, EndCause.OVERLOADED)
 RETRYABLE = (*WAITING, EndCause.CONNECTION, EndCause.CUT)
 FRESH = "`mission resume --fresh` begins a new conversation"
@@ -256,8 +257,8 @@ def _find_moment(words: str, now: datetime) -> datetime | None:
         return datetime.fromtimestamp(int(found[1]), UTC)
     if found := re.search(r"\bat (\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d))", words):
         return datetime.fromisoformat(found[1])
-    if found := re.search(r"\bagain in ((?:\d+(?:\.\d+)? ?[a-z]+(?:,? and |, | )?)+)", words):
-        parts = re.findall(r"(\d+(?:\.\d+)?) ?([a-z]+)", found[1])
+    if found := re.search(rf"\bagain in ((?:{LENGTH}(?:,? and |, | )?){{1,6}})", words):
+        parts = re.findall(LENGTH, found[1])
         seconds = sum(float(number) * _unit_seconds(unit) for number, unit in parts)
         return now + timedelta(seconds=seconds) if seconds else None
     return None

@@ -19,6 +19,7 @@ here = pathlib.Path.cwd()
 (here / "begun").write_text(str(os.getpid()))
 print("begun", flush=True)
 if sys.argv[1] == "slow":
+    print("two words", file=sys.stderr, flush=True)
     while True:
         (here / "beat").write_text(str(time.time_ns()))
         time.sleep(0.2)
@@ -96,7 +97,7 @@ def test_checkpoints_can_be_off_but_for_that_at_the_end(repo: MissionRepo) -> No
     assert found["trigger"] == "end"
     assert found["tree"]
     log = (repo.run_dir() / "checkpoints" / "0001.log").read_text()
-    assert log == "== stdout.log\nbegun\n\n== stderr.log\nKeyboardInterrupt\n"
+    assert log == "== stdout.log\nbegun\n\n== stderr.log\ntwo words\n"
 
 
 def test_a_log_has_no_more_lines_in_a_checkpoint_than_are_asked_for(repo: MissionRepo) -> None:

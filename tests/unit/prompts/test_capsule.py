@@ -130,7 +130,8 @@ def test_the_capsule_says_what_the_contract_names(context: PromptContext) -> Non
     assert isinstance(previous, dict)
     assert previous["ended_reason"] == "crashed"
     assert list(previous) == [
-        "id", "runtime", "started_at", "ended_at", "ended_reason", "ended_cause", "ended_detail", "duration_seconds",
+        "id", "runtime", "started_at", "ended_at", "ended_reason", "ended_cause",
+        "ended_detail", "duration_seconds",
         "last_task_id", "run_id", "runtime_session_id",
     ]  # fmt: skip
 
