@@ -152,40 +152,31 @@ def test_tokens_of_a_run_that_met_its_limit_are_counted(agent: Agent) -> None:
     assert agent.repo.session()["usage"]["inputTokens"] == 700_000
 
 
+def outlive_supervisor(agent: Agent, last: Reply) -> dict[str, Any]:
+    """Kill the supervisor in the middle, let the agent end by itself, and return its result."""
+    wait = "until [ -e go ]; do sleep 0.1; done"
+    agent.server.script.say(agent.shell(f"touch started; {wait}"), last)
+    process = agent.repo.start("next", "--runtime", agent.name, "--headless")
+    wait_for((agent.repo.path / "started").exists, "the command's start")
+    pid = wait_for(lambda: agent.repo.session()["pid"], "the session's entry")
+    process.kill()
+    process.wait(timeout=60)
+    (agent.repo.path / "go").touch()
+    wait_for(lambda: not is_running(pid), "the agent's own end")
+    assert agent.repo.run("status").exit_code == 0
+    found: dict[str, Any] = json.loads((agent.repo.run_dir() / "result.json").read_text())
+    return found
+
+
 def test_an_agent_that_ended_well_after_its_supervisor_died_is_judged_by_its_result(
     agent: Agent,
 ) -> None:
-    wait = "until [ -e go ]; do sleep 0.1; done"
-    agent.server.script.say(agent.shell(f"touch started; {wait}"), Reply(text="after all"))
-    process = agent.repo.start("next", "--runtime", agent.name, "--headless")
-    wait_for((agent.repo.path / "started").exists, "the command's start")
-    pid = wait_for(lambda: agent.repo.session()["pid"], "the session's entry")
-    process.kill()
-    process.wait(timeout=60)
-    (agent.repo.path / "go").touch()
-    wait_for(lambda: not is_running(pid), "the agent's own end")
-    assert agent.repo.run("status").exit_code == 0
-    result = json.loads((agent.repo.run_dir() / "result.json").read_text())
-    assert result["answer"] == "after all"
+    assert outlive_supervisor(agent, Reply(text="after all"))["answer"] == "after all"
     agent.assert_settled("completed")
 
 
-def test_an_agent_whose_server_refused_it_after_its_supervisor_died_keeps_the_cause(
-    agent: Agent,
-) -> None:
-    wait = "until [ -e go ]; do sleep 0.1; done"
-    refusal = Reply(status=401, message="bad key")
-    agent.server.script.say(agent.shell(f"touch started; {wait}"), refusal)
-    process = agent.repo.start("next", "--runtime", agent.name, "--headless")
-    wait_for((agent.repo.path / "started").exists, "the command's start")
-    pid = wait_for(lambda: agent.repo.session()["pid"], "the session's entry")
-    process.kill()
-    process.wait(timeout=60)
-    (agent.repo.path / "go").touch()
-    wait_for(lambda: not is_running(pid), "the agent's own end")
-    assert agent.repo.run("status").exit_code == 0
-    result = json.loads((agent.repo.run_dir() / "result.json").read_text())
-    assert result["cause"] == "auth"
+def test_an_agent_that_was_refused_after_its_supervisor_died_keeps_the_cause(agent: Agent) -> None:
+    assert outlive_supervisor(agent, Reply(status=401, message="bad key"))["cause"] == "auth"
     agent.assert_settled("failed")
 
 
