@@ -224,6 +224,7 @@ class Demo(CommandRuntime):
 
     def __init__(self, spec: RuntimeSpec) -> None:
         super().__init__(replace(spec, command=()))  # it is always this program
+        self.uses_terminal = False
 
     def _own_invocation(self, launch: Launch) -> Invocation:
         resume = ("--resume", launch.conversation) if launch.conversation else ()
