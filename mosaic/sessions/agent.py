@@ -53,6 +53,10 @@ class AgentProcess:
         """Start it."""
         order = self._order
         if order.mode is Mode.INTERACTIVE:
+            import subprocess  # start-up: a preview starts nothing
+
+            # A child that Ctrl-Z stops between vfork and exec would hold this process with it.
+            setattr(subprocess, "_USE_VFORK", False)  # noqa: B010 - typed as final
             self._terminal = TerminalState()
             self._process = self._spawn(None, None, None)
         else:
