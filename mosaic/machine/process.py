@@ -293,7 +293,7 @@ class SignalQueue:
         return list(os.read(self._reader, 4096)) if ready else []
 
     def close(self) -> None:
-        """Give the signals back to whoever had them."""
+        """Give the signals back to their earlier handlers."""
         if self._writer < 0:
             return
         if self._handlers:

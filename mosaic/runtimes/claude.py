@@ -7,9 +7,7 @@ session id is chosen here, so that the conversation can be continued after any d
 from __future__ import annotations
 
 import glob
-import os
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.model import Mode
@@ -19,6 +17,7 @@ from mosaic.runtimes.command import CommandRuntime, argument_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from mosaic.model import RuntimeSpec
     from mosaic.ports import Launch, OutputReader, SoughtConversation, TranscriptReader
@@ -78,8 +77,7 @@ class Claude(CommandRuntime):
         return ClaudeTranscriptReader(sought.conversation or "", sought.since)
 
     def _kept(self, conversation: str, rest: str) -> list[Path]:
-        home = self.spec.env.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
-        folder = Path(home) if home else Path("~/.claude").expanduser()
+        folder = self._home("CLAUDE_CONFIG_DIR", "~/.claude")
         return sorted(folder.glob(f"projects/*/{glob.escape(conversation)}{rest}"))
 
     def _new_reader(self) -> OutputReader:

@@ -10,17 +10,17 @@ are missing after a kill.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mosaic.model import Usage, sum_usage
-from mosaic.ports import EndCause, MessageSeen, UsageSeen
+from mosaic.ports import EndCause, MessageSeen
 from mosaic.records import replace
 from mosaic.runtimes.claude_output import ClaudeReader, cause_of_error, plain_usage
 from mosaic.runtimes.readers import EventReader, Values, own_part, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from mosaic.ports import Ending, Observation, ProcessEnd
 
@@ -106,7 +106,6 @@ class ClaudeTranscriptReader(ClaudeReader):
         elif not is_error:
             return  # words that it puts in for the model, when a conversation goes on
         self._error = event if is_error else None
-        yield UsageSeen(usage=self.usage(Usage()) or Usage())
         for seen in self._said(message):
             if isinstance(seen, MessageSeen) and not event.get("isSidechain"):
                 self._answer = seen.text
@@ -117,14 +116,5 @@ class ClaudeTranscriptReader(ClaudeReader):
         event = parse_object(line)
         if event is None or event.get("sessionId") != self._conversation:
             return None
-        time = parse_time(event.text("timestamp"))
+        time = event.moment("timestamp")
         return None if time is not None and time < self._since else event
-
-
-def parse_time(text: str) -> datetime | None:
-    """Return a time as agents write it; None for anything else."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

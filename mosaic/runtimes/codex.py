@@ -8,8 +8,6 @@ anew. Interactive it runs with `--no-daemon`, else it would live on in the backg
 from __future__ import annotations
 
 import glob
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.model import Mode
@@ -20,6 +18,7 @@ from mosaic.runtimes.readers import Values, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mosaic.ports import Launch, OutputReader, SoughtConversation, TranscriptReader
 
@@ -88,9 +87,9 @@ class Codex(CommandRuntime):
         return CodexRolloutReader(sought.since) if self._is_own else None
 
     def _rollouts(self, end: str = "") -> list[Path]:
-        home = self.spec.env.get("CODEX_HOME") or os.environ.get("CODEX_HOME")
-        folder = Path(home) if home else Path("~/.codex").expanduser()
-        return sorted(folder.glob(f"sessions/*/*/*/rollout-*{end}.jsonl"))
+        return sorted(
+            self._home("CODEX_HOME", "~/.codex").glob(f"sessions/*/*/*/rollout-*{end}.jsonl")
+        )
 
 
 def _changed_at(path: Path) -> float:

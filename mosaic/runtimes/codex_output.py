@@ -23,7 +23,7 @@ from mosaic.records import replace
 from mosaic.runtimes.readers import LONGEST_WORDS, EventReader, Values, command_ran, own_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mosaic.ports import Observation, ProcessEnd
 
@@ -151,8 +151,12 @@ class CodexReader(EventReader):
 def inner_command(command: str) -> str:
     """Return the command inside `/bin/bash -lc '…'`, as which codex runs every one."""
     try:
-        parts = shlex.split(command)
+        return inner_of(shlex.split(command)) or command
     except ValueError:
         return command
+
+
+def inner_of(parts: Sequence[str]) -> str | None:
+    """Return the command that a shell is called with; None for any other call."""
     is_shell = len(parts) == SHELL_CALL_PARTS and parts[0].rpartition("/")[2] in SHELLS
-    return parts[2] if is_shell and parts[1] in ("-c", "-lc") else command
+    return parts[2] if is_shell and parts[1] in ("-c", "-lc") else None

@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.ports import ConversationKnown, FileTouched, MessageSeen, UsageSeen
-from mosaic.runtimes.claude_transcript import parse_time
-from mosaic.runtimes.codex_output import CodexReader
+from mosaic.runtimes.codex_output import CodexReader, inner_of
 from mosaic.runtimes.readers import EventReader, Values, as_text, command_ran, parse_object
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from mosaic.ports import Ending, Observation, ProcessEnd
 
 KEPT = (b'"type":"event_msg"', b'"type":"session_meta"')
-SHELL_PARTS = 3
 
 
 class CodexRolloutReader(CodexReader):
@@ -85,8 +83,7 @@ class CodexRolloutReader(CodexReader):
         elif kind == "CommandExecution":
             given = item.get("command")
             parts = [as_text(part) for part in given] if isinstance(given, list) else []
-            is_shell = len(parts) == SHELL_PARTS and parts[1] in ("-c", "-lc")
-            words = parts[2] if is_shell else " ".join(parts)
+            words = inner_of(parts) or " ".join(parts)
             yield command_ran(words, item.get("exit_code"), failed=item.get("status") == "failed")
         elif kind == "FileChange":
             changes = item.object("changes")
@@ -98,6 +95,6 @@ class CodexRolloutReader(CodexReader):
         event = parse_object(line)
         if event is None:
             return None
-        time = parse_time(event.text("timestamp"))
+        time = event.moment("timestamp")
         is_old = time is not None and time < self._since
         return None if is_old and event.get("type") != "session_meta" else event

@@ -111,6 +111,11 @@ class CommandRuntime:
             conversation=made.conversation or launch.conversation,
         )
 
+    def _home(self, variable: str, usual: str) -> Path:
+        """Return the folder of its own settings, as a variable or its author names it."""
+        named = self.spec.env.get(variable) or os.environ.get(variable)
+        return Path(named) if named else Path(usual).expanduser()
+
     def transcripts(self, sought: SoughtConversation) -> Sequence[Path]:
         """Return where it keeps a conversation; a command of mission.json says nothing of that."""
         del sought

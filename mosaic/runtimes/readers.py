@@ -9,6 +9,7 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from mosaic.codec import read_moment
 from mosaic.machine.clock import utc_now
 from mosaic.model import Usage
 from mosaic.ports import CommandRan, EndCause, Ending, MessageSeen, OutputReader
@@ -215,6 +216,13 @@ class Values(dict[str, Any]):
     def count(self, key: str) -> int:
         """Return a number that counts."""
         return int(self.money(key, LARGEST_COUNT) or 0)
+
+    def moment(self, key: str) -> datetime | None:
+        """Return a time; one without a zone is in UTC."""
+        try:
+            return read_moment(self.get(key))
+        except ValueError:
+            return None
 
     def usage(self) -> Usage:
         """Return the tokens that it counts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.model import Mode, Usage
 from mosaic.ports import SoughtConversation
@@ -142,14 +142,10 @@ def follow_output(
     run: Run, meta: RunMeta, mission: Mission, conversation: str | None
 ) -> OutputFollower | TranscriptFollower:
     """Return who reads along what a run writes, or what its agent keeps in a terminal."""
-    if meta.mode is Mode.INTERACTIVE and is_session(meta):
-        runtime = get_runtime(meta.runtime, mission.runtimes)
-        sought = _sought(run, meta, conversation)
-        reader = runtime.transcript_reader(sought)
-        if reader is not None:
-            return TranscriptFollower(run, runtime, sought, reader)
-    reader_of_log = reader_of(run, meta, mission, conversation)
-    return OutputFollower(run, reader_of_log, conversation=conversation)
+    if meta.mode is Mode.INTERACTIVE and (kept := _find_kept(run, meta, mission, conversation)):
+        return TranscriptFollower(run, *kept)
+    reader = reader_of(run, meta, mission, conversation)
+    return OutputFollower(run, reader, conversation=conversation)
 
 
 def reader_of(
@@ -162,12 +158,9 @@ def reader_of(
     """
     if not is_session(meta):
         return TextReader(meta.argv[0])
-    runtime = get_runtime(meta.runtime, mission.runtimes)
-    if meta.mode is Mode.INTERACTIVE:
-        found = runtime.transcript_reader(_sought(run, meta, conversation))
-        if found is not None:
-            return found
-    return runtime.reader(meta.mode)
+    if meta.mode is Mode.INTERACTIVE and (kept := _find_kept(run, meta, mission, conversation)):
+        return kept.reader
+    return get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
 
 
 def usage_on_disk(
@@ -178,19 +171,15 @@ def usage_on_disk(
     Args:
         before: what earlier runs of the same conversation were recorded with.
     """
-    if not is_session(meta) or conversation is None:
+    kept = _find_kept(run, meta, mission, conversation) if conversation else None
+    if kept is None:
         return None
-    runtime = get_runtime(meta.runtime, mission.runtimes)
-    sought = _sought(run, meta, conversation)
-    reader = runtime.transcript_reader(sought)
-    if reader is None:
-        return None
-    for path in runtime.transcripts(sought):
+    for path in kept.runtime.transcripts(kept.sought):
         with contextlib.suppress(OSError), path.open("rb") as lines:
             for line in lines:
-                for _ in reader.feed(line.rstrip(b"\n")):
+                for _ in kept.reader.feed(line.rstrip(b"\n")):
                     continue  # it counts as it reads
-    return reader.usage(before)
+    return kept.reader.usage(before)
 
 
 def is_session(meta: RunMeta) -> bool:
@@ -198,9 +187,22 @@ def is_session(meta: RunMeta) -> bool:
     return meta.session_id is not None or meta.panel_id is not None
 
 
-def _sought(run: Run, meta: RunMeta, conversation: str | None) -> SoughtConversation:
+class _Kept(NamedTuple):
+    """What an agent keeps of a run's conversation, and who can read it."""
+
+    runtime: Runtime
+    sought: SoughtConversation
+    reader: TranscriptReader
+
+
+def _find_kept(run: Run, meta: RunMeta, mission: Mission, conversation: str | None) -> _Kept | None:
+    if not is_session(meta):
+        return None
     if conversation is None and (state := run.find_state()):
         conversation = state.runtime_session_id
-    return SoughtConversation(
+    sought = SoughtConversation(
         conversation=conversation, cwd=Path(meta.cwd), since=meta.created_at, mark=run.id
     )
+    runtime = get_runtime(meta.runtime, mission.runtimes)
+    reader = runtime.transcript_reader(sought)
+    return _Kept(runtime, sought, reader) if reader else None
