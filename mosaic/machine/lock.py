@@ -46,11 +46,12 @@ _MOUNT_POINT = 4
 
 
 @contextlib.contextmanager
-def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0) -> Iterator[None]:
+def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0) -> Iterator[bool]:
     """Hold the mission lock for the length of a `with` block.
 
     A thread that has it already may take it again: the inner block joins the outer
     one, and the lock is free when the outermost ends. Children do not inherit it.
+    The block is given whether the holder before was killed: it left its note behind.
 
     Args:
         path: the lock file; its folder must exist.
@@ -82,9 +83,10 @@ def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0
     note = f"{os.fspath(path)}.holder"
     is_outermost = lock.lock_counter == 1
     try:
+        was_left = is_outermost and os.path.lexists(note)
         if is_outermost:
             _leave_name(note, holder)
-        yield
+        yield was_left
     finally:
         if is_outermost:
             with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_signed, find_text, write_private
-from mosaic.machine.lock import mission_lock, was_killed
+from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import dataclass
@@ -75,15 +75,16 @@ def changing(
     """
     layout = load_mission(mission_file).layout
     ensure_state_dir(layout)
-    killed = was_killed(layout.mission_lock)
-    with mission_lock(layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing):
+    with mission_lock(
+        layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing
+    ) as was_killed:
         finished = finish_intent(
             layout.intent_file,
             root=layout.project,
             also=layout.other_folders,
             is_own_file=layout.is_own_file,
         )
-        if killed:
+        if was_killed:
             folders = {path.parent for path in layout.own_files}
             for folder in {layout.tasks_dir, layout.state_dir, *folders}:
                 sweep_temporaries(folder, intent=layout.intent_file)

@@ -56,6 +56,21 @@ for _ in range(20):
 BAD_PID = b'{"command": "", "since": "", "pid": 1e999, "started_at": "", "boot_id": "", "host": ""}'
 
 
+def test_the_next_holder_learns_that_the_one_before_was_killed(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with running(HOLDER, lock) as process:
+        assert next_line(process) == "held"
+        process.kill()
+        process.wait()
+    with (
+        mission_lock(lock, holder="next") as was_killed,
+        mission_lock(lock, holder="inner") as was_killed_inside,
+    ):
+        assert (was_killed, was_killed_inside) == (True, False)
+    with mission_lock(lock, holder="after") as was_killed:
+        assert not was_killed
+
+
 def test_the_one_who_waits_in_vain_is_told_who_holds_it(tmp_path: Path) -> None:
     with running(HOLDER, tmp_path / "lock") as process:
         assert next_line(process) == "held"
