@@ -67,6 +67,8 @@ class EventType(StrEnum):
     RUN_RESUMED = "run_resumed"
     WORKTREE_SETTLED = "worktree_settled"
     """What a run left in its worktree was brought home, or could not be."""
+    BRANCH_CHANGED = "branch_changed"
+    """Another branch is checked out where it worked than when it began."""
 
 
 LEVELS = {
@@ -76,6 +78,7 @@ LEVELS = {
     EventType.SCOPE_VIOLATED: "warn",
     EventType.RULES_CHANGED: "warn",
     EventType.PLAN_EDITED: "warn",
+    EventType.BRANCH_CHANGED: "warn",
     EventType.SESSION_UNLISTED: "warn",
     EventType.END_KEPT: "error",
     EventType.STEP_BLOCKED: "warn",
