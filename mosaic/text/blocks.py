@@ -59,6 +59,16 @@ DOUBTFUL_LINE = re.compile(
 asked. In a text without them, but for plain tables, each such line is a heading."""
 HEADING = re.compile(r"\n(#+) (.*)")
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
+LONE_RETURN = re.compile(r"\r(?!\n)")
+"""A line end to CommonMark, though hardly anybody writes one."""
+ENDS_LIST = re.compile(
+    rf"(?: {{0,3}}(?:#{{1,6}}(?:[ \t]|$)|>|`{{3}}[^`]*$|~{{3}}|"
+    rf"(?:(?:-[ \t]*){{3,}}|(?:_[ \t]*){{3,}}|(?:\*[ \t]*){{3,}})$)|{HTML_AFTER_LIST[1:]})"
+)
+LIST_DASH = re.compile(r" {0,3}-[ \t]")
+"""A row of dashes that begins so is an item of a list."""
+MARKERS = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$)")
+FENCE_MARK = re.compile(r"(`{3,})[^`]*$|(~{3,})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +106,7 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     """Find a text's top-level headings and tables (or raise TableError)."""
     starts = _line_starts(text)
     skipped = bisect_right(starts, offset) - 1 if offset else 0
-    source = text[starts[skipped] :].replace("\r\n", "\n")
+    source = text[starts[skipped] :].replace("\r\n", "\n").replace("\r", "\n")
     plain_tables = find_plain_tables(source)
     found = _ask_mistune(source) if plain_tables is None else _plain_blocks(source, plain_tables)
     source_starts = [0, *_line_ends(source)]
@@ -163,6 +173,8 @@ def _ask_mistune(source: str) -> list[_Found]:
 
 def _line_ends(text: str) -> list[int]:
     """Return where each line ends but the last, its newline included."""
+    if "\r" in text:
+        text = LONE_RETURN.sub("\n", text)
     *ends, _ = accumulate(map((1).__add__, map(len, text.split("\n"))))
     return ends
 
@@ -228,11 +240,29 @@ def is_delimiter_row(line: str, columns: int) -> bool:
     return len(cells) == columns and all(DELIMITER_CELL.fullmatch(cell.text) for cell in cells)
 
 
-class PlainHeadings:
-    """Takes the `#` behind a heading away; mistune looks for it in time that grows squarely."""
+class CommonMark:
+    """Reads what mistune reads otherwise than CommonMark, or in time that grows squarely."""
+
+    def parse_list(self, m: re.Match[str], state: Any) -> int:
+        """Take a list; mistune takes a line without indent for code of a fence in an item."""
+        limit, end = state.cursor_max, _end_of_item_fence(state, m.start())
+        try:
+            state.cursor_max = end or limit
+            return int(super().parse_list(m, state))  # type: ignore[misc]
+        finally:
+            state.cursor_max = limit
+
+    def parse_raw_html(self, m: re.Match[str], state: Any) -> int | None:
+        """Take HTML; mistune looks for the end of `<!-->` further down."""
+        if m[0].strip() == "<!--" and state.src[m.end() :].startswith((">", "->")):
+            end = int(state.src.find("\n", m.end())) + 1
+            state.append_token({"type": "block_html", "raw": state.src[m.start() : end]})
+            return end
+        found: int | None = super().parse_raw_html(m, state)  # type: ignore[misc]
+        return found
 
     def parse_atx_heading(self, m: re.Match[str], state: Any) -> int:
-        """Take a heading."""
+        """Take a heading, and the `#` behind it away."""
         text = m["atx_2"].strip()
         bare = text.rstrip("#")
         if not bare or bare[-1].isspace():
@@ -246,7 +276,7 @@ class PlainHeadings:
 def _parser() -> Any:
     from mistune.block_parser import BlockParser  # start-up: only changed files are parsed
 
-    class Recorder(PlainHeadings, BlockParser):
+    class Recorder(CommonMark, BlockParser):
         """Records where top-level headings and tables stand."""
 
         def compile_sc(self, rules: list[str] | None = None) -> re.Pattern[str]:
@@ -295,6 +325,58 @@ def _parser() -> Any:
     return parser
 
 
+def _end_of_item_fence(state: Any, start: int) -> int | None:
+    """Return where a line without indent ends a list, as no text of its item is before it.
+
+    That is so within a fence and right behind one; None where it is not, or nothing tells.
+    """
+    source = state.src
+    if not hasattr(state, "mosaic_has_fence"):  # looked for once: a text may have many lists
+        state.mosaic_has_fence = "```" in source or "~~~" in source
+    fence, width, position = "", 0, start
+    is_parted = is_closed = False
+    while state.mosaic_has_fence and position < state.cursor_max:
+        end = source.find("\n", position) + 1 or len(source)
+        line = source[position:end].rstrip("\n").expandtabs(4)
+        bare = line.lstrip(" ")
+        indent = len(line) - len(bare)
+        if bare:
+            is_outside = indent < width
+            marker = MARKERS.match(bare) if indent < max(width, 4) else None
+            if is_outside and marker is None:
+                if fence or is_closed:
+                    return position
+                if is_parted or ENDS_LIST.match(line):
+                    return None
+            if marker and (is_outside or not fence):
+                fence, width = "", indent + marker.end() if is_outside or not width else width
+                bare = _without_markers(bare)
+            fence, is_closed = _fence_behind(bare, fence)
+        is_parted, position = not bare, end
+    return None
+
+
+def _without_markers(bare: str) -> str:
+    at = 0
+    while marker := MARKERS.match(bare, at):
+        at = marker.end()
+        if at == len(bare):
+            break
+    return bare[at:]
+
+
+def _fence_behind(bare: str, fence: str) -> tuple[str, bool]:
+    """Return the fence that is open behind a line, and whether the line closed one."""
+    mark = FENCE_MARK.match(bare)
+    if mark is None:
+        return fence, False
+    found: str = mark[1] or mark[2]
+    if not fence:
+        return found, False
+    is_closed = found.startswith(fence) and not bare.strip(f" {fence[0]}")
+    return ("", True) if is_closed else (fence, False)
+
+
 def _record(state: Any, start: int, end: int, title: str) -> None:
     level = state.last_token().get("attrs", {}).get("level")
     state.env["mosaic_found"].append((start, end, level, title))
@@ -305,7 +387,11 @@ def _end_of_table(source: str, start: int) -> int | None:
     delimiter_end = source.find("\n", header_end + 1)
     header, delimiter = source[start:header_end], source[header_end + 1 : delimiter_end]
     is_other = re.compile(OTHER_BLOCK, re.IGNORECASE).match
-    if is_other(header) or not is_delimiter_row(delimiter, len(split_row(header))):
+    if (
+        is_other(header)
+        or LIST_DASH.match(delimiter)
+        or not is_delimiter_row(delimiter, len(split_row(header)))
+    ):
         return None
     position = delimiter_end + 1
     while position < len(source):
