@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
+from mosaic.machine.clock import CLOCK
 from mosaic.records import replace
 from mosaic.sessions.alarm import Alarm
 from mosaic.store.consent import require_consent
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.app.hand_off import Face
+    from mosaic.machine.clock import Clock
     from mosaic.model import Session
     from mosaic.plan.pace import Limits
     from mosaic.sessions.alarm import Need
@@ -47,7 +49,13 @@ def _alarm(mission_file: Path, face: Face) -> Callable[[Need, str, str], None]:
     return alert
 
 
-def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: Face) -> LoopReport:
+def run_loop(
+    mission_file: Path,
+    request: HandOffRequest,
+    limits: Limits,
+    face: Face,
+    clock: Clock = CLOCK,
+) -> LoopReport:
     """Hand off task after task in this process."""
     from mosaic.workers.loop import Loop
 
@@ -61,7 +69,7 @@ def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: 
 
     alert = _alarm(mission_file, face)
     request = replace(request, calls_person=False)
-    return Loop(mission_file, request, limits, face, start=start, alert=alert).run()
+    return Loop(mission_file, request, limits, face, start=start, alert=alert, clock=clock).run()
 
 
 def run_pool(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.git.diff import compare_trees, describe_changes, read_diff
-from mosaic.git.git import find_work_tree
+from mosaic.git.git import answer_of, find_work_tree
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
-from mosaic.review.claims import parse_command_claims, parse_file_claims
+from mosaic.review.claimed_files import parse_file_claims
+from mosaic.review.claims import parse_command_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
 from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.folders import is_session_run, runs_of_task
@@ -85,14 +86,16 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     top = find_work_tree(snapshot.layout.project)
     is_own = own_files(snapshot.layout, top) if top else lambda _: False
+    files = parse_file_claims(sections["files_changed"])
     judged = judge_claims(
-        parse_file_claims(sections["files_changed"]),
+        files,
         parse_command_claims(sections["commands_run"]),
         changed=evidence.changed,
         ran=evidence.ran,
         knows_all_commands=evidence.knows_all_commands,
         roots=evidence.roots,
         ignored=is_own,
+        hidden=_ignored_by_git(top, [claim.path for claim in files]) if top else (),
     )
     return Review(
         task=task,
@@ -112,6 +115,12 @@ def _warnings_of(runs: Sequence[Run]) -> list[str]:
     """Return what went wrong on the way in a task's last session."""
     last = [run for run in runs if is_session_run(run)][-1:]
     return [words for run in last for words in run.find_result().warnings]
+
+
+def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
+    within = [path for path in paths if not path.startswith(("/", "~", ".."))]
+    found = answer_of(["check-ignore", "--", *within], top) if within else None
+    return found.split("\n") if found else ()
 
 
 def diff_text(snapshot: Snapshot, review: Review) -> str:
