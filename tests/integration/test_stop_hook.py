@@ -10,15 +10,23 @@ import pytest
 
 from mosaic.app.remind import NAME
 from tests.agents.model_server import Reply
-from tests.integration.test_real_agents import HAND_OVER, Agent, agent, program, server
+from tests.integration.test_real_agents import HAND_OVER, Agent, program, server
+from tests.integration.test_real_agents import agent as quiet_agent
 from tests.integration.test_real_endings import only
 from tests.integration.test_terminal_sessions import Terminal, hand_off, leave, terminal
 from tests.support.mission import MissionRepo, wait_for
 from tests.support.shell_agent import change_mission
 
-__all__ = ["agent", "program", "server", "terminal"]
+__all__ = ["program", "quiet_agent", "server", "terminal"]
 ASKED = r"Stop hook feedback:\nBefore you end, hand T-001 over"
 """As it stands in a request, where claude repeats it in other words."""
+
+
+@pytest.fixture
+def agent(quiet_agent: Agent) -> Agent:
+    """A real agent in a mission that asks for handoffs, as missions do."""
+    change_mission(quiet_agent.repo, review={})
+    return quiet_agent
 
 
 @pytest.mark.real_agent
@@ -33,7 +41,6 @@ def test_an_agent_that_forgets_its_handoff_is_asked_and_leaves_it(agent: Agent) 
     assert ASKED in agent.server.script.asked_for()
     assert answer["task_status"] == "review", answer
     assert answer["outcome"] == "completed"
-    agent.assert_settled("completed")
 
 
 @pytest.mark.real_agent
