@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
+from mosaic.machine.clock import CLOCK
 from mosaic.machine.environment import outer_environment
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import load_mission
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.app.hand_off import Face
+    from mosaic.machine.clock import Clock
     from mosaic.model import Session
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
@@ -67,7 +69,13 @@ class Alarm:
             self._face.say(f"warning: `{self._command[0]}` could not be called: {error}")
 
 
-def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: Face) -> LoopReport:
+def run_loop(
+    mission_file: Path,
+    request: HandOffRequest,
+    limits: Limits,
+    face: Face,
+    clock: Clock = CLOCK,
+) -> LoopReport:
     """Hand off task after task in this process."""
     from mosaic.workers.loop import Loop
 
@@ -80,7 +88,7 @@ def run_loop(mission_file: Path, request: HandOffRequest, limits: Limits, face: 
         return done.session.id
 
     alert = Alarm(mission_file, face).alert
-    return Loop(mission_file, request, limits, face, start=start, alert=alert).run()
+    return Loop(mission_file, request, limits, face, start=start, alert=alert, clock=clock).run()
 
 
 def run_pool(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.git.diff import compare_trees, describe_changes, read_diff
-from mosaic.git.git import find_work_tree
+from mosaic.git.git import answer_of, find_work_tree
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
-from mosaic.review.claims import parse_command_claims, parse_file_claims
+from mosaic.review.claimed_files import parse_file_claims
+from mosaic.review.claims import parse_command_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
 from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.folders import runs_of_task
@@ -19,7 +20,7 @@ from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sectio
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.model import Task
@@ -83,14 +84,16 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     evidence = gather_evidence(snapshot, task)
     top = find_work_tree(snapshot.layout.project)
     is_own = own_files(snapshot.layout, top) if top else lambda _: False
+    files = parse_file_claims(sections["files_changed"])
     judged = judge_claims(
-        parse_file_claims(sections["files_changed"]),
+        files,
         parse_command_claims(sections["commands_run"]),
         changed=evidence.changed,
         ran=evidence.ran,
         knows_all_commands=evidence.knows_all_commands,
         roots=evidence.roots,
         ignored=is_own,
+        hidden=_ignored_by_git(top, [claim.path for claim in files]) if top else (),
     )
     return Review(
         task=task,
@@ -104,6 +107,12 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
         warnings=edits_on_record(runs_of_task(snapshot.layout.runs_dir, task.id)),
     )
+
+
+def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
+    within = [path for path in paths if not path.startswith(("/", "~", ".."))]
+    found = answer_of(["check-ignore", "--", *within], top) if within else None
+    return found.split("\n") if found else ()
 
 
 def diff_text(snapshot: Snapshot, review: Review) -> str:

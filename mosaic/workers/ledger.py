@@ -7,10 +7,9 @@ again: sessions that died are ended first, and nothing finished or paid for is c
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING, Any
 
-from mosaic.machine.clock import utc_now
+from mosaic.machine.clock import CLOCK
 from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mosaic.machine.clock import Clock
     from mosaic.model import Session, Task, Usage
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
@@ -113,6 +113,7 @@ class Ledger:
         face: Face,
         *,
         alert: Callable[[str, str], None],
+        clock: Clock = CLOCK,
     ) -> None:
         """Begin with no sessions.
 
@@ -123,7 +124,8 @@ class Ledger:
         self._limits = limits
         self._face = face
         self._alert = alert
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock.seconds()
         self._failures = 0
         self._rules = settings_of(read_mission(mission_file).document)
         self.report = LoopReport()
@@ -139,7 +141,7 @@ class Ledger:
         limits, budget = self._limits, parse_budget(snapshot.document.mission.budget)
         if limits.max_sessions is not None:
             limits = replace(limits, max_sessions=limits.max_sessions - running)
-        met = limit_met(limits, own, time.monotonic() - self._began)
+        met = limit_met(limits, own, self._clock.seconds() - self._began)
         of_mission = limit_met(budget, sessions, _spent_seconds(snapshot))
         return met or (f"{of_mission}, the mission's budget" if of_mission else None)
 
@@ -157,7 +159,7 @@ class Ledger:
             self._limits, max_attempts=budget.max_attempts, retry_seconds=budget.retry_seconds
         )
         ends = [last_end(snapshot, session) for session in history]
-        decision = decide_move(ends, limits, utc_now())
+        decision = decide_move(ends, limits, self._clock.now())
         if decision.move is Move.GIVE_UP:
             self._give_up(task, decision.why)
             return None
@@ -193,7 +195,7 @@ class Ledger:
     def sum_up(self) -> LoopReport:
         """Return what was done in all."""
         report = self.report
-        report.elapsed_seconds = time.monotonic() - self._began
+        report.elapsed_seconds = self._clock.seconds() - self._began
         snapshot = read_mission(self._mission_file)
         sessions = snapshot.document.mission.sessions
         report.usage = total_usage(s for s in sessions if s.id in report.sessions)
@@ -227,7 +229,7 @@ class Ledger:
         with changing(self._mission_file, doing=f"setting {task_id} {after.value}") as draft:
             if draft.snapshot.get(task_id).task.status is not before:
                 return
-            now = utc_now().astimezone()
+            now = self._clock.now().astimezone()
             draft.edit_task(task_id, {"status": after.value}, now)
             draft.note(task_id, f"{now:%Y-%m-%d} {after.value}: {why}")
             draft.save()
@@ -257,7 +259,7 @@ class Ledger:
     def _times_left(self, snapshot: Snapshot) -> list[float]:
         left = []
         if self._limits.max_seconds is not None:
-            left.append(self._limits.max_seconds - (time.monotonic() - self._began))
+            left.append(self._limits.max_seconds - (self._clock.seconds() - self._began))
         budget = parse_budget(snapshot.document.mission.budget)
         if budget.max_seconds is not None:
             left.append(budget.max_seconds - _spent_seconds(snapshot))

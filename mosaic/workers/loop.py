@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from mosaic.errors import ConsentNeededError, NothingReadyError, TaskNotReadyError
 from mosaic.executors import executor_of
-from mosaic.machine.clock import utc_now
+from mosaic.machine.clock import CLOCK
 from mosaic.machine.identity import host_name
 from mosaic.model import Status
 from mosaic.plan.durations import format_duration
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mosaic.machine.clock import Clock
     from mosaic.model import SessionLock, Task
     from mosaic.plan.pace import Limits
     from mosaic.runs.record import Run
@@ -47,9 +47,10 @@ class Loop(Ledger):
         *,
         start: Callable[[HandOffRequest], str],
         alert: Callable[[str, str], None],
+        clock: Clock = CLOCK,
     ) -> None:
         """Make a loop; `start` hands off, stays to the end and returns the session's id."""
-        super().__init__(mission_file, request, limits, face, alert=alert)
+        super().__init__(mission_file, request, limits, face, alert=alert, clock=clock)
         self._start = start
         self._refusals = 0
         self._last_task: str | None = None
@@ -126,9 +127,9 @@ class Loop(Ledger):
                 is_announced = True
             meta = run.find_meta()
             limit = meta.timeout_seconds if meta else None
-            if limit is not None and (utc_now() - lock.started_at).total_seconds() > limit:
+            if limit is not None and (self._clock.now() - lock.started_at).total_seconds() > limit:
                 stop_session(self._mission_file, lock.session_id, now=False)
-            time.sleep(POLL_SECONDS)
+            self._clock.sleep(POLL_SECONDS)
 
     def _survivor(self) -> tuple[SessionLock, Run] | None:
         snapshot = read_mission(self._mission_file)
@@ -145,11 +146,11 @@ class Loop(Ledger):
 
     def _pause(self, seconds: float) -> bool:
         """Wait; False when stopped."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        until = self._clock.seconds() + seconds
+        while (left := until - self._clock.seconds()) > 0:
             if self._face.stops_wanted():
                 return False
-            time.sleep(min(POLL_SECONDS, left))
+            self._clock.sleep(min(POLL_SECONDS, left))
         return True
 
     def _end(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> bool:

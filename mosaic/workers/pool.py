@@ -6,7 +6,6 @@ the sessions that still live among its own.
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -103,7 +102,7 @@ class Pool(Ledger):
             try:
                 self._adopt()
                 while self._turn(threads):
-                    time.sleep(POLL_SECONDS)
+                    self._clock.sleep(POLL_SECONDS)
             finally:
                 self.sum_up()
         return self.report
@@ -116,7 +115,7 @@ class Pool(Ledger):
             while self._starting:
                 self._take_started()
                 self._fill(threads)
-                time.sleep(POLL_SECONDS)
+                self._clock.sleep(POLL_SECONDS)
         return self.sum_up()
 
     def _adopt(self) -> None:
@@ -154,7 +153,7 @@ class Pool(Ledger):
         return False
 
     def _is_waiting(self) -> bool:
-        return any(until > time.monotonic() for until in self._not_before.values())
+        return any(until > self._clock.seconds() for until in self._not_before.values())
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
         while self._why is None and len(self.workers) + len(self._starting) < self._size:
@@ -175,7 +174,7 @@ class Pool(Ledger):
                 continue
             request, wait_seconds = plan
             if wait_seconds and task.id not in self._not_before:
-                self._not_before[task.id] = time.monotonic() + wait_seconds
+                self._not_before[task.id] = self._clock.seconds() + wait_seconds
                 self._face.say(f"trying {task.id} again in {format_duration(wait_seconds)}")
                 continue
             self._not_before.pop(task.id, None)
@@ -194,7 +193,7 @@ class Pool(Ledger):
     def _next_task(self, snapshot: Snapshot) -> Task | None:
         reserved = dict.fromkeys(self._starting, "a new session")
         selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
-        now = time.monotonic()
+        now = self._clock.seconds()
         for verdict in selection.ready:
             name = verdict.task.id
             if name not in self._left_out and self._not_before.get(name, 0.0) <= now:
@@ -214,7 +213,7 @@ class Pool(Ledger):
             except (NotReadyError, HeldError) as error:
                 self._refusals += 1  # the plan changed meanwhile: look again
                 self._started -= 1
-                self._not_before[name] = time.monotonic() + 1.0
+                self._not_before[name] = self._clock.seconds() + 1.0
                 if self._refusals > MOST_REFUSALS:
                     self._close(error.message)
             except MissionError as error:
