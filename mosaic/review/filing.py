@@ -19,7 +19,8 @@ from mosaic.machine.paths import safe_segment
 from mosaic.model import total_usage
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import one_line
-from mosaic.review.claims import parse_command_claims, parse_file_claims
+from mosaic.review.claimed_files import parse_file_claims
+from mosaic.review.claims import parse_command_claims
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.sessions.remarks import quote_lines
 from mosaic.sessions.rules import note_decision
