@@ -16,6 +16,8 @@ from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import line_end, newline_of, splice, without_comments
 
 HANDOFF_SECTIONS = ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes")
+DECISIONS = "decisions"
+"""What people decided on the task: see `mosaic.text.decisions`."""
 PLACEHOLDERS = frozenset({"", "-", "todo", "tbd", "to be filled", "待填写"})
 BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])(?:\s+\[[ xX]\])?(?:\s+|$)")
 LIST_LINE = re.compile(r"[-*+] ")
@@ -75,14 +77,15 @@ def find_sections(text: str) -> tuple[Section, ...]:
 
 @lru_cache
 def canonical_name(title: str) -> str:
-    """Return a handoff section's canonical name for a heading, else the heading itself."""
+    """Return the canonical name of a section of ours for a heading, else the heading itself."""
     key = re.sub(r"[\s_-]+", "", title).casefold()
-    return next((n for n in HANDOFF_SECTIONS if n.replace("_", "") == key), title.strip())
+    own = (*HANDOFF_SECTIONS, DECISIONS)
+    return next((n for n in own if n.replace("_", "") == key), title.strip())
 
 
 def section_text(text: str, name: str) -> str | None:
     """Return the content of the first section of a name; None when there is none."""
-    section = _find(text, name)
+    section = find_section(text, name)
     return section.content if section else None
 
 
@@ -135,9 +138,9 @@ def append_section(text: str, name: str, content: str) -> str:
     newline = newline_of(text)
     last = section.content.rsplit("\n", 1)[-1].lstrip()
     gap = newline if LIST_LINE.match(last) and LIST_LINE.match(new) else newline * 2
-    end = _written_span(text, section)[1]
+    end = written_span(text, section)[1]
     edited = splice(text, end, end, f"{gap}{new}")
-    return _verified(text, edited, name, f"{section.content}{gap}{new}", sections)
+    return verified(text, edited, name, f"{section.content}{gap}{new}", sections)
 
 
 def _with_content(text: str, name: str, content: str, sections: tuple[Section, ...]) -> str:
@@ -146,13 +149,13 @@ def _with_content(text: str, name: str, content: str, sections: tuple[Section, .
     if section is None:
         edited = _with_new_section(text, canonical_name(name), new, sections)
     elif section.content:
-        start, end = _written_span(text, section)
+        start, end = written_span(text, section)
         if new and is_placeholder(section.content):
             new = content = _around_kept(section.content, new, newline_of(text))
         edited = splice(text, start, end, new) if new else _emptied(text, section)
     else:
         edited = _filled(text, section, new, sections) if new else text
-    return _verified(text, edited, name, content, sections)
+    return verified(text, edited, name, content, sections)
 
 
 def _around_kept(old: str, new: str, newline: str) -> str:
@@ -177,7 +180,9 @@ def _around_kept(old: str, new: str, newline: str) -> str:
 def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
     """Return the `- [ ]` items of a body, outside of fences, comments and the handoff."""
     body = body_offset(text)
-    handoff = [(s.start, s.end) for s in find_sections(text) if s.name in HANDOFF_SECTIONS]
+    handoff = [
+        (s.start, s.end) for s in find_sections(text) if s.name in (*HANDOFF_SECTIONS, DECISIONS)
+    ]
     found: list[Criterion] = []
     fence = ""
     start = 0
@@ -203,7 +208,8 @@ def _shape(text: str, offset: int) -> Outline:
         raise BrokenFileError(error.message, line=error.line) from None
 
 
-def _find(text: str, name: str) -> Section | None:
+def find_section(text: str, name: str) -> Section | None:
+    """Return the first section of a name."""
     return _named(find_sections(text), name)
 
 
@@ -254,7 +260,8 @@ def _lines(text: str, content: str) -> str:
     return lines.replace("\n", newline_of(text))
 
 
-def _written_span(text: str, section: Section) -> tuple[int, int]:
+def written_span(text: str, section: Section) -> tuple[int, int]:
+    """Return where a section's content begins and ends, without the blank lines around it."""
     region = text[section.start : section.end]
     blank = re.match(r"(?:[ \t]*\r?\n)*", region)
     return section.start + (blank.end() if blank else 0), section.start + len(region.rstrip())
@@ -271,7 +278,7 @@ def _filled(text: str, section: Section, new: str, sections: tuple[Section, ...]
 
 
 def _emptied(text: str, section: Section) -> str:
-    end = _written_span(text, section)[1]
+    end = written_span(text, section)[1]
     if end == len(text):
         return text[: section.start].rstrip("\r\n")
     return splice(text, section.start, line_end(text, end), "")
@@ -301,10 +308,18 @@ def _with_new_section(text: str, name: str, new: str, sections: tuple[Section, .
     return f"{text}{'' if is_parted or not text else newline}{written}"
 
 
-def _verified(
-    before: str, after: str, name: str, content: str, sections: tuple[Section, ...]
+def verified(
+    before: str,
+    after: str,
+    name: str,
+    content: str,
+    sections: tuple[Section, ...] | None = None,
 ) -> str:
-    """Return the edited text if every other section is as it was, and this one as wanted."""
+    """Return the edited text if every other section is as it was, and this one as wanted.
+
+    `sections` are those of the text before, where the caller knows them.
+    """
+    sections = find_sections(before) if sections is None else sections
     wanted = canonical_name(name)
     old = [(s.name, s.content) for s in sections]
     new = [(s.name, s.content) for s in find_sections(after)]
