@@ -15,7 +15,7 @@ from mistune.plugins import import_plugin
 from mosaic.machine.clock import utc_now
 from mosaic.review.terminal import LONGEST_INPUT
 from mosaic.store.templates import load_template
-from mosaic.text.blocks import CommonMark
+from mosaic.text.commonmark import CommonMark
 from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:

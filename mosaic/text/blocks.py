@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from mosaic.errors import TableError
 from mosaic.records import dataclass
+from mosaic.text.commonmark import HTML_AFTER_LIST, HTML_BLOCK_TAGS, CommonMark
 from mosaic.text.lines import BOM
 
 _Found: TypeAlias = "tuple[int, int, int | None, str]"
@@ -26,12 +27,6 @@ DELIMITER_CELL = re.compile(r":?-+:?")
 # A line of text, then one of dashes that a pipe or colon tells from a heading's underline.
 # Every part can match in one way only: hostile lines must not make it go back and forth.
 TABLE_RULE = r"^(?= {0,3}[^ \t\n])[^\n]+\n(?= {0,3}[-:|])(?=[^\n]*[|:])[-:| \t]+(?:\n|\Z)"
-HTML_BLOCK_TAGS = (
-    "address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|"
-    "dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|"
-    "header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|option|p|"
-    "param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
-)
 OTHER_BLOCK = (
     r" {0,3}(?:#{1,6}(?:[ \t]|$)|>|(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)|`{3}[^`]*$|~{3}|"
     r"<(?:script|pre|style|textarea)(?:[ \t>]|$)|<!--|<\?|<![a-z]|<!\[CDATA\[|"
@@ -40,11 +35,6 @@ OTHER_BLOCK = (
     r"| {4}| {0,3}\t"
 )
 """What begins another block, and so can be neither a table's header nor a row of it."""
-HTML_AFTER_LIST = (
-    rf"^ {{0,3}}(?:(?i:</?(?:{HTML_BLOCK_TAGS}|script|pre|style|textarea)(?=[ \t/>\n]|\Z))|"
-    r"<!--|<\?|<![A-Z]|<!\[CDATA\[)"
-)
-"""HTML that ends a list or quote; mistune's own rule for it does not know `<div>`."""
 ODD_SIGN = re.compile(r"[\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]")
 PLAIN_TABLE = re.compile(
     r"(?:\A|(?<=\n\n))\|[^\n]*\n\|[-:| ]*(?:\n(?:\|[^\n]*(?:\n|\Z))*+|\Z)(?=\n|\Z)"
@@ -61,14 +51,8 @@ HEADING = re.compile(r"\n(#+) (.*)")
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
 LONE_RETURN = re.compile(r"\r(?!\n)")
 """A line end to CommonMark, though hardly anybody writes one."""
-ENDS_LIST = re.compile(
-    rf"(?: {{0,3}}(?:#{{1,6}}(?:[ \t]|$)|>|`{{3}}[^`]*$|~{{3}}|"
-    rf"(?:(?:-[ \t]*){{3,}}|(?:_[ \t]*){{3,}}|(?:\*[ \t]*){{3,}})$)|{HTML_AFTER_LIST[1:]})"
-)
 LIST_DASH = re.compile(r" {0,3}-[ \t]")
 """A row of dashes that begins so is an item of a list."""
-MARKERS = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$)")
-FENCE_MARK = re.compile(r"(`{3,})[^`]*$|(~{3,})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,38 +224,6 @@ def is_delimiter_row(line: str, columns: int) -> bool:
     return len(cells) == columns and all(DELIMITER_CELL.fullmatch(cell.text) for cell in cells)
 
 
-class CommonMark:
-    """Reads what mistune reads otherwise than CommonMark, or in time that grows squarely."""
-
-    def parse_list(self, m: re.Match[str], state: Any) -> int:
-        """Take a list; mistune takes a line without indent for code of a fence in an item."""
-        limit, end = state.cursor_max, _end_of_item_fence(state, m.start())
-        try:
-            state.cursor_max = end or limit
-            return int(super().parse_list(m, state))  # type: ignore[misc]
-        finally:
-            state.cursor_max = limit
-
-    def parse_raw_html(self, m: re.Match[str], state: Any) -> int | None:
-        """Take HTML; mistune looks for the end of `<!-->` further down."""
-        if m[0].strip() == "<!--" and state.src[m.end() :].startswith((">", "->")):
-            end = int(state.src.find("\n", m.end())) + 1
-            state.append_token({"type": "block_html", "raw": state.src[m.start() : end]})
-            return end
-        found: int | None = super().parse_raw_html(m, state)  # type: ignore[misc]
-        return found
-
-    def parse_atx_heading(self, m: re.Match[str], state: Any) -> int:
-        """Take a heading, and the `#` behind it away."""
-        text = m["atx_2"].strip()
-        bare = text.rstrip("#")
-        if not bare or bare[-1].isspace():
-            text = bare.rstrip()
-        attrs = {"level": len(m["atx_1"])}
-        state.append_token({"type": "heading", "text": text, "attrs": attrs, "style": "atx"})
-        return m.end() + 1
-
-
 @cache
 def _parser() -> Any:
     from mistune.block_parser import BlockParser  # start-up: only changed files are parsed
@@ -323,58 +275,6 @@ def _parser() -> Any:
         before="indent_code",
     )
     return parser
-
-
-def _end_of_item_fence(state: Any, start: int) -> int | None:
-    """Return where a line without indent ends a list, as no text of its item is before it.
-
-    That is so within a fence and right behind one; None where it is not, or nothing tells.
-    """
-    source = state.src
-    if not hasattr(state, "mosaic_has_fence"):  # looked for once: a text may have many lists
-        state.mosaic_has_fence = "```" in source or "~~~" in source
-    fence, width, position = "", 0, start
-    is_parted = is_closed = False
-    while state.mosaic_has_fence and position < state.cursor_max:
-        end = source.find("\n", position) + 1 or len(source)
-        line = source[position:end].rstrip("\n").expandtabs(4)
-        bare = line.lstrip(" ")
-        indent = len(line) - len(bare)
-        if bare:
-            is_outside = indent < width
-            marker = MARKERS.match(bare) if indent < max(width, 4) else None
-            if is_outside and marker is None:
-                if fence or is_closed:
-                    return position
-                if is_parted or ENDS_LIST.match(line):
-                    return None
-            if marker and (is_outside or not fence):
-                fence, width = "", indent + marker.end() if is_outside or not width else width
-                bare = _without_markers(bare)
-            fence, is_closed = _fence_behind(bare, fence)
-        is_parted, position = not bare, end
-    return None
-
-
-def _without_markers(bare: str) -> str:
-    at = 0
-    while marker := MARKERS.match(bare, at):
-        at = marker.end()
-        if at == len(bare):
-            break
-    return bare[at:]
-
-
-def _fence_behind(bare: str, fence: str) -> tuple[str, bool]:
-    """Return the fence that is open behind a line, and whether the line closed one."""
-    mark = FENCE_MARK.match(bare)
-    if mark is None:
-        return fence, False
-    found: str = mark[1] or mark[2]
-    if not fence:
-        return found, False
-    is_closed = found.startswith(fence) and not bare.strip(f" {fence[0]}")
-    return ("", True) if is_closed else (fence, False)
 
 
 def _record(state: Any, start: int, end: int, title: str) -> None:
