@@ -126,6 +126,7 @@ def is_as_stored(place: Path, old_mode: str, mode: str, content: str) -> bool:
 
 
 def has_commit(repository: Path) -> bool:
+    """Tell whether a repository within has a commit checked out."""
     # By both names: of a submodule that was moved git would look for the place it had.
     place = [f"--git-dir={repository / '.git'}", f"--work-tree={repository}"]
     command = [*place, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]

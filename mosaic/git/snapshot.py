@@ -148,7 +148,7 @@ def _bring_up_to_date(
     unasked = unasked_links(top, index)
     gone, changed, left_out = _tracked_changes(top, without, looked, listed)
     untracked, listed_only = _untracked(top, without, limits, listed)
-    left_out += [LeftOut(path=path, reason=why_apart(top / path)) for path in unasked]
+    left_out += [_apart(top, path) for path in unasked]
     gone = [*dict.fromkeys((*gone, *unasked))]
     if gone:
         # By force: what stands behind a new symlink is refused otherwise.
@@ -231,9 +231,9 @@ def _tracked_changes(
         if facts[-1] == "D" or is_folder:
             # git puts no repository in the place of a file, and no folder anywhere.
             gone.append(path)
-            changed += (
-                [path] if is_folder and facts[0] == SUBMODULE and is_repository(place) else []
-            )
+            is_inner, is_module = is_folder and is_repository(place), facts[0] == SUBMODULE
+            changed += [path] if is_inner and is_module else []
+            unfit += [_apart(top, path)] if is_inner and not is_module else []
         elif reason := find_unfitness(place):
             unfit.append(LeftOut(path=path, reason=reason))
         elif path in unmerged or facts[-1] != "M" or not is_as_stored(place, *facts[:3]):
@@ -274,11 +274,15 @@ def _untracked(
     return taken, left_out
 
 
+def _apart(top: Path, path: str) -> LeftOut:
+    return LeftOut(path=path, reason=why_apart(top / path))
+
+
 def _listed_only(top: Path, path: str, found: os.stat_result, limits: _Limits) -> LeftOut | None:
     """Return what is noted of an untracked file that is not taken; None where it is."""
     if stat.S_ISDIR(found.st_mode):
         is_asked_for = path in submodule_paths(top) and has_commit(top / path)
-        return None if is_asked_for else LeftOut(path=path, reason=why_apart(top / path))
+        return None if is_asked_for else _apart(top, path)
     is_file = stat.S_ISREG(found.st_mode)
     if limits.without_private and is_file and not found.st_mode & OTHERS:
         # Without a hash, by which a short secret could be guessed.

@@ -278,11 +278,10 @@ def test_a_repository_that_an_agent_made_is_not_lost_and_makes_no_link(
     home: MissionRepo, commits: int
 ) -> None:
     does = 'write("n/k", "k")\ngit("init", "-q", "n")\nwrite("b.txt", "x")\n'
-    does += 'git("add", "--all")\n' if commits else ""
     if commits:
         does += 'git("-C", "n", "add", "k")\n'
         does += 'who = ("-c", "user.name=A", "-c", "user.email=a@b")\n'
-        does += 'git("-C", "n", *who, "commit", "-qm", "k")\n'
+        does += 'git("-C", "n", *who, "commit", "-qm", "k")\ngit("add", "--all")\n'
     assert work(home, does + "finish()").exit_code == 0
     assert changed_on_branch(home) == ["b.txt"]
     unknown = home.run("review", "T-001", "--json").json()["evidence"]["caveats"]
