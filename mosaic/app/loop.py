@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
 from mosaic.machine.environment import outer_environment
+from mosaic.records import NamedTuple
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission

@@ -19,7 +19,6 @@ ALIASES: dict[Status, tuple[str, ...]] = {
 STATUS_BY_WORD = {
     word.replace(" ", ""): status for status, words in ALIASES.items() for word in words
 }
-CHECKBOX = re.compile(r"^\s*\[[ xX]?\]\s*")
 
 
 def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status | None:
@@ -34,7 +33,7 @@ def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status |
 
 def bare_word(word: str) -> str:
     """Return a status word without anything that does not matter."""
-    return "".join(filter(str.isalnum, CHECKBOX.sub("", word).casefold()))
+    return "".join(filter(str.isalnum, re.sub(r"^\s*\[[ xX]?\]\s*", "", word).casefold()))
 
 
 def nearest_status(word: str) -> str | None:
