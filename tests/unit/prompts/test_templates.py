@@ -15,6 +15,7 @@ from mosaic.prompts.compiled import run_compiled
 from mosaic.prompts.context import (
     AttemptFacts,
     CheckpointFacts,
+    DecisionFacts,
     FileFacts,
     PromptContext,
     TaskFacts,
@@ -173,7 +174,28 @@ def test_compiled_prompts_need_no_jinja_and_say_the_same(
         followups=("lint",),
         failed_gates=("`pytest` failed", "`ruff` failed"),
     )
-    whole = prompt_values(replace(context, attempt=attempt, session_id="sess-002", run_id="r001"))
+    remark = DecisionFacts(
+        number=2,
+        kind="remarked",
+        date="2026-01-02",
+        by="Ada",
+        words="Shorter.",
+        place="a.py:3",
+        quoted=("x = 1",),
+        now_at="at line 4",
+    )
+    answer = replace(remark, kind="answered", place="", question="Which?", around="y = 2")
+    decisions = (remark, answer, replace(remark, kind="rejected", around="y = 2"))
+    whole = prompt_values(
+        replace(
+            context,
+            attempt=attempt,
+            session_id="sess-002",
+            run_id="r001",
+            decisions=decisions,
+            decided_before=("1. Sent back",),
+        )
+    )
     sources = {**partials, name: templates[name]}
     codes = {each: compile_template(each, source) for each, source in sources.items()}
 
