@@ -21,7 +21,12 @@ from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
+from mosaic.sessions.worktrees import (
+    finding_of,
+    mend_worktrees,
+    warning,
+    worktree_findings,
+)
 from mosaic.store.draft import synchronize
 from mosaic.store.ids import renumber_twins
 from mosaic.store.mission_file import load_mission
@@ -82,6 +87,7 @@ def mend_mission(mission_file: Path) -> list[str]:
         f"`{layout.shown(left.path)}`, left by a process that is gone, removed"
         for left in remove_leftovers(find_all_leftovers(layout))
     ]
+    mended += mend_worktrees(snapshot)
     mended += renumber_twins(mission_file)
     carried, _ = synchronize(mission_file, [], None)
     mended += [f"`{task_id}`: {each.field} carried to the {each.to}" for task_id, each in carried]
