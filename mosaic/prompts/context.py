@@ -10,8 +10,8 @@ from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue, Task
+    from mosaic.text.criteria import Criterion
     from mosaic.text.fields import FieldValue
-    from mosaic.text.sections import Criterion
 
 TemplateValue: TypeAlias = (
     "str | int | float | bool | list[TemplateValue] | dict[str, TemplateValue] | None"

@@ -19,8 +19,6 @@ HANDOFF_SECTIONS = ("files_changed", "commands_run", "result", "risks", "next_ha
 PLACEHOLDERS = frozenset({"", "-", "todo", "tbd", "to be filled", "待填写"})
 BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])(?:\s+\[[ xX]\])?(?:\s+|$)")
 LIST_LINE = re.compile(r"[-*+] ")
-CRITERION = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+\[([ xX])\]\s+(\S.*)")
-FENCE = re.compile(r"\s*(?:(?:[-*+]|\d{1,9}[.)])\s+)?(`{3,}|~{3,})")
 SECTION_LEVEL = 2
 
 
@@ -38,15 +36,6 @@ class Section:
     end: int
     content: str
     """Its content without blank lines around it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Criterion:
-    """One acceptance criterion."""
-
-    text: str
-    checked: bool = False
-    line: int = 0
 
 
 def find_sections(text: str) -> tuple[Section, ...]:
@@ -135,28 +124,6 @@ def append_section(text: str, name: str, content: str) -> str:
     end = _written_span(text, section)[1]
     edited = splice(text, end, end, f"{gap}{new}")
     return _verified(text, edited, name, f"{section.content}{gap}{new}")
-
-
-def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
-    """Return the `- [ ]` items of a body, outside of fences, comments and the handoff."""
-    body = body_offset(text)
-    handoff = [(s.start, s.end) for s in find_sections(text) if s.name in HANDOFF_SECTIONS]
-    found: list[Criterion] = []
-    fence = ""
-    start = 0
-    for number, line in enumerate(without_comments(text).split("\n"), 1):
-        here, start = start, start + len(line) + 1
-        if here < body:
-            continue
-        mark = FENCE.match(line)
-        if fence:
-            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        elif mark and not (mark[1][0] == "`" and "`" in line[mark.end() :]):
-            fence = mark[1]
-        elif (item := CRITERION.match(line)) and not any(a <= here < b for a, b in handoff):
-            found.append(Criterion(text=item[2].rstrip(), checked=item[1] != " ", line=number))
-    return tuple(found)
 
 
 def _shape(text: str, offset: int) -> Outline:

@@ -17,8 +17,8 @@ from mosaic.prompts.context import (
     StateFacts,
     TaskFacts,
 )
+from mosaic.text.criteria import Criterion
 from mosaic.text.fields import field_values
-from mosaic.text.sections import Criterion
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 

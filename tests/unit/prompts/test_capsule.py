@@ -19,7 +19,7 @@ from mosaic.prompts.context import (
     bounded_reports,
     dependency_report,
 )
-from mosaic.text.sections import Criterion
+from mosaic.text.criteria import Criterion
 
 KEYS = {
     "generated_at", "runtime", "mission_id", "mission_name", "project_path", "quality_gates",
