@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.app.tasks import TaskView
-from mosaic.errors import UsageError
+from mosaic.errors import AgainstEvidenceError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.plan.statuses import named_status
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
+from mosaic.store.reading import read_mission
 from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
     from mosaic.store.sync import Value
+    from mosaic.store.tasks import Snapshot
 
 WORDS = {
     Status.DONE: "done",
@@ -79,6 +81,8 @@ class ChangedTask(NamedTuple):
     """An agent asked for `done`, and the task is in review."""
     notices: tuple[str, ...] = ()
     """What an interrupted change left, or what of this one is missing."""
+    overruled: tuple[str, ...] = ()
+    """The objections that a `done` with `force` overruled."""
 
 
 @contextmanager
@@ -93,14 +97,20 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
 
 
 def change_status(
-    mission_file: Path, task_id: str, status: Status, why: str | None, actor: Actor | None = None
+    mission_file: Path,
+    task_id: str,
+    status: Status,
+    why: str | None,
+    actor: Actor | None = None,
+    *,
+    force: bool = False,
 ) -> ChangedTask:
     """Set a task's status, with the reason in its notes; some statuses need one."""
     if status in NEEDS_WHY and not (why or "").strip():
         raise UsageError("`--why` is empty", hint="say why in a few words")
     change = Change("status", "=", status.value)
     note = f"{WORDS[status]}: {why}" if why else None
-    return change_task(mission_file, task_id, [change], note=note, actor=actor)
+    return change_task(mission_file, task_id, [change], note=note, actor=actor, force=force)
 
 
 def change_task(
@@ -110,47 +120,89 @@ def change_task(
     *,
     note: str | None = None,
     actor: Actor | None = None,
+    force: bool = False,
 ) -> ChangedTask:
     """Change fields of a task in its file and its row.
 
-    An agent's `done` becomes `review`: only people and evidence set a task done. What a person
+    An agent's `done` becomes `review`: only people and evidence set a task done. A person's counts
+    as an approval: of work by agents, against the evidence, it needs `force`. What a person
     sets back to `todo` is tried again as if it were new.
 
     Raises:
         UsageError: a field does not exist, or cannot have that value.
+        AgainstEvidenceError: there are objections to `done`, and `force` is not set.
         BrokenFileError: an edit cannot be made cleanly; nothing was written.
     """
     with editing(mission_file, f"changing {task_id}") as draft:
-        entry = draft.snapshot.get(task_id)
-        before = entry.task
-        values = _values(draft, before, changes)
-        asks_done = values.get("status") == Status.DONE
-        decides = values.get("status") in (Status.DONE, Status.TODO) or "write_scope" in values
-        is_person = decides and not is_agent(actor, draft.layout)
-        if asks_done and not is_person:
-            values["status"] = Status.REVIEW.value
-        now = utc_now().astimezone()
-        draft.edit_task(before.id, values, now)
-        if note:
-            draft.note(before.id, f"{now:%Y-%m-%d} {note}")
-        changed = draft.save()
-        if values.get("status") == Status.TODO and is_person:
-            forgive_attempts(draft.snapshot, before.id)
-        if "write_scope" in values and is_person:
-            from mosaic.sessions.rules import note_persons_scope  # start-up
+        if not _approves(draft.snapshot, task_id, changes, actor):
+            return _change(draft, task_id, changes, note, actor)
+    from mosaic.review.verdict import review_task  # start-up: git, and what reads transcripts
 
-            note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
-        task = draft.saved_task(entry)
-        return ChangedTask(
-            task=TaskView(task),
-            changed=changed,
-            fields=tuple(
-                ChangedField(name, field_value(before, name), field_value(task, name))
-                for name in values
-            ),
-            asks_review=asks_done and task.status is Status.REVIEW,
-            notices=tuple(draft.notices),
-        )
+    snapshot = read_mission(mission_file)
+    overruled = tuple(review_task(snapshot, snapshot.get(task_id).task).objections)
+    if overruled and not force:
+        hint = f"`mission review {task_id}` shows it; `mission done {task_id} --force` does it anyway"
+        raise AgainstEvidenceError(task_id, overruled, hint=hint)
+    with editing(mission_file, f"changing {task_id}") as draft:
+        return _change(draft, task_id, changes, note, actor, overruled=overruled)
+
+
+def _approves(
+    snapshot: Snapshot, task_id: str, changes: Sequence[Change], actor: Actor | None
+) -> bool:
+    """Tell whether a person sets work of agents done, which counts as an approval."""
+    task, mission = snapshot.get(task_id).task, snapshot.document.mission
+    words = [change.text.strip() for change in changes if change.field.lower() == "status"]
+    is_by_agents = task.status is Status.REVIEW or bool(mission.sessions.of_task(task.id))
+    return (
+        bool(words)
+        and task.status is not Status.DONE
+        and is_by_agents
+        and named_status(words[-1], mission.statuses) is Status.DONE
+        and not is_agent(actor, snapshot.layout)
+    )
+
+
+def _change(
+    draft: Draft,
+    task_id: str,
+    changes: Sequence[Change],
+    note: str | None,
+    actor: Actor | None,
+    *,
+    overruled: tuple[str, ...] = (),
+) -> ChangedTask:
+    entry = draft.snapshot.get(task_id)
+    before = entry.task
+    values = _values(draft, before, changes)
+    asks_done = values.get("status") == Status.DONE
+    decides = values.get("status") in (Status.DONE, Status.TODO) or "write_scope" in values
+    is_person = decides and not is_agent(actor, draft.layout)
+    if asks_done and not is_person:
+        values["status"] = Status.REVIEW.value
+    now = utc_now().astimezone()
+    draft.edit_task(before.id, values, now)
+    if note:
+        draft.note(before.id, f"{now:%Y-%m-%d} {note}")
+    changed = draft.save()
+    if values.get("status") == Status.TODO and is_person:
+        forgive_attempts(draft.snapshot, before.id)
+    if "write_scope" in values and is_person:
+        from mosaic.sessions.rules import note_persons_scope  # start-up
+
+        note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
+    task = draft.saved_task(entry)
+    return ChangedTask(
+        task=TaskView(task),
+        changed=changed,
+        fields=tuple(
+            ChangedField(name, field_value(before, name), field_value(task, name))
+            for name in values
+        ),
+        asks_review=asks_done and task.status is Status.REVIEW,
+        notices=tuple(draft.notices),
+        overruled=overruled,
+    )
 
 
 def add_task(mission_file: Path, new: NewTask) -> ChangedTask:

@@ -144,7 +144,8 @@ def decide_review(
 
     Raises:
         UsageError: an agent asks, or a rejection has no reason.
-        NotReadyError: the task does not wait for a decision, or the evidence is against it.
+        NotReadyError: the task does not wait for a decision.
+        AgainstEvidenceError: there are objections to approving, and `force` is not set.
         GitError: git made no commit; the decision is taken back.
     """
     refuse_agent(snapshot, actor)
