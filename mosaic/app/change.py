@@ -19,6 +19,7 @@ from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from mosaic.model import Task
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mosaic.store.layout import Layout
     from mosaic.store.sync import Value
     from mosaic.store.tasks import Snapshot
+    from mosaic.text.decisions import Decision
 
 WORDS = {
     Status.DONE: "done",
@@ -105,12 +107,15 @@ def change_status(
     *,
     force: bool = False,
 ) -> ChangedTask:
-    """Set a task's status, with the reason in its notes; some statuses need one."""
-    if status in NEEDS_WHY and not (why or "").strip():
+    """Set a task's status, with the reason in its notes; some statuses need one.
+
+    What a person says of a task that they open again, or accept, is kept among its decisions.
+    """
+    why = (why or "").strip()
+    if status in NEEDS_WHY and not why:
         raise UsageError("`--why` is empty", hint="say why in a few words")
     change = Change("status", "=", status.value)
-    note = f"{WORDS[status]}: {why}" if why else None
-    return change_task(mission_file, task_id, [change], note=note, actor=actor, force=force)
+    return change_task(mission_file, task_id, [change], why=why, actor=actor, force=force)
 
 
 def change_task(
@@ -118,11 +123,11 @@ def change_task(
     task_id: str,
     changes: Sequence[Change],
     *,
-    note: str | None = None,
+    why: str = "",
     actor: Actor | None = None,
     force: bool = False,
 ) -> ChangedTask:
-    """Change fields of a task in its file and its row.
+    """Change fields of a task in its file and its row; `why` a new status is kept with it.
 
     An agent's `done` becomes `review`: only people and evidence set a task done. A person's counts
     as an approval: of work by agents, against the evidence, it needs `force`. What a person
@@ -135,16 +140,16 @@ def change_task(
     """
     with editing(mission_file, f"changing {task_id}") as draft:
         if not _approves(draft.snapshot, task_id, changes, actor):
-            return _change(draft, task_id, changes, note, actor)
+            return _change(draft, task_id, changes, why, actor)
     from mosaic.review.verdict import review_task  # start-up: git, and what reads transcripts
 
     snapshot = read_mission(mission_file)
     overruled = tuple(review_task(snapshot, snapshot.get(task_id).task).objections)
     if overruled and not force:
-        hint = f"`mission review {task_id}` shows it; `mission done {task_id} --force` does it anyway"
+        hint = f"`mission review {task_id}` shows it; `mission done {task_id} --force` overrules"
         raise AgainstEvidenceError(task_id, overruled, hint=hint)
     with editing(mission_file, f"changing {task_id}") as draft:
-        return _change(draft, task_id, changes, note, actor, overruled=overruled)
+        return _change(draft, task_id, changes, why, actor, overruled=overruled)
 
 
 def _approves(
@@ -167,7 +172,7 @@ def _change(
     draft: Draft,
     task_id: str,
     changes: Sequence[Change],
-    note: str | None,
+    why: str,
     actor: Actor | None,
     *,
     overruled: tuple[str, ...] = (),
@@ -181,10 +186,15 @@ def _change(
     if asks_done and not is_person:
         values["status"] = Status.REVIEW.value
     now = utc_now().astimezone()
+    made = _decide(draft, before, values.get("status"), why, now) if is_person else None
     draft.edit_task(before.id, values, now)
-    if note:
-        draft.note(before.id, f"{now:%Y-%m-%d} {note}")
+    if why and made is None:
+        draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
     changed = draft.save()
+    if made is not None:
+        from mosaic.review.filing import note_saved  # start-up: few changes are decisions
+
+        note_saved(draft, before.id, [made])
     if values.get("status") == Status.TODO and is_person:
         forgive_attempts(draft.snapshot, before.id)
     if "write_scope" in values and is_person:
@@ -203,6 +213,29 @@ def _change(
         notices=tuple(draft.notices),
         overruled=overruled,
     )
+
+
+def _decide(draft: Draft, task: Task, status: object, why: str, now: datetime) -> Decision | None:
+    """Draft what a person decides by a new status; None where that is not a decision.
+
+    Work that was handed off and is opened again with a reason is sent back: its handoff is filed
+    away. A reason to go on with a blocked task is the answer to its question.
+    """
+    is_handed_off = task.status in (Status.REVIEW, Status.DONE)
+    if status == Status.TODO and why:
+        kind = "answered" if task.status is Status.BLOCKED else "reopened"
+    elif status == Status.DONE and task.status is Status.REVIEW:
+        kind = "approved"
+    else:
+        return None
+    from mosaic.review.filing import draft_decision  # start-up: few changes are decisions
+    from mosaic.sessions.questions import question_of
+    from mosaic.text.decisions import Kind
+
+    question = question_of(draft.snapshot, task)
+    notes = [("question", question.line)] if question else []
+    away = is_handed_off and status == Status.TODO
+    return draft_decision(draft, task.id, Kind(kind), why, now, notes=notes, files_away=away)
 
 
 def add_task(mission_file: Path, new: NewTask) -> ChangedTask:

@@ -28,7 +28,7 @@ PANELS = {
         "check",
     ),
     "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
-    "Review": ("handoff", "gates", "review", "status"),
+    "Review": ("handoff", "gates", "review", "answer", "status"),
     "Parallel": ("panel", "merge"),
     "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
 }  # fmt: skip

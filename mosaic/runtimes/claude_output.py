@@ -113,7 +113,8 @@ class ClaudeReader(EventReader):
         if result is None or end.exit_code != 0:
             has_begun = self._has_begun or result is not None
             return self.early_ending(end, has_begun=has_begun)
-        if REFUSED_BY_HOOK.match(self.answer) or not (self._has_spoken or self.answer.strip()):
+        has_worked = self._has_spoken or self._tokens.output_tokens > 0
+        if REFUSED_BY_HOOK.match(self.answer) or not (has_worked or self.answer.strip()):
             return self.failure(EndCause.HOOK, self.answer or "there was no request at all")
         if self._refused:
             names = ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused.values()))

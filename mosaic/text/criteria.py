@@ -15,15 +15,13 @@ from mosaic.records import dataclass, replace
 from mosaic.text.blocks import HTML_BLOCK_TAGS
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import splice, without_comments
-from mosaic.text.sections import HANDOFF_SECTIONS, find_sections
+from mosaic.text.sections import DECISIONS, HANDOFF_SECTIONS, find_sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEEPEST = 32
 """Lists and quotes in each other; what is deeper is text."""
-NOT_ASKED_FOR = (*HANDOFF_SECTIONS, "decisions")
-"""Sections whose boxes are no criteria."""
 TICKED = ("x", "X")
 DROPPED = ("~", "-")
 
@@ -76,7 +74,9 @@ def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
     """Return the criteria of a task file, in order; those of the handoff are none."""
     if _BOX.search(text) is None:
         return ()
-    without = [(s.start, s.end) for s in find_sections(text) if s.name.casefold() in NOT_ASKED_FOR]
+    without = [
+        (s.start, s.end) for s in find_sections(text) if s.name in (*HANDOFF_SECTIONS, DECISIONS)
+    ]
     found = _Reader().read(text, body_offset(text))
     return tuple(each for each in found if not any(a <= each.box < b for a, b in without))
 
