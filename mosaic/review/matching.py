@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from mosaic.plan.globs import parse_glob
 from mosaic.records import dataclass, replace
-from mosaic.review.claims import CD, CommandClaim, FileClaim, Kind
+from mosaic.review.claims import CD, CODE, CommandClaim, FileClaim, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+
+    from mosaic.text.criteria import Criterion
 
 ANSWERING = {"test", "[", "grep", "rg", "diff", "cmp"}
 """Programs whose exit code 1 is an answer and not a failure."""
@@ -33,6 +35,12 @@ RUNNERS = (
     ("pnpm", "exec"), ("bundle", "exec"),
 )  # fmt: skip
 """What may stand before a program without making it another command."""
+OWN_PROGRAMS = {"mission", "mosaic"}
+PREPARING = {
+    "cd", "echo", "printf", "cat", "mktemp", "true", "test", "[", "export", "rm", "mkdir", "for",
+    "done", "set",
+}  # fmt: skip
+"""Programs that get ready what a call of Mosaic reads, and nothing of the work."""
 LONGEST_COMMAND = 10_000
 # What only shows or hides output, at the end of a line. Tried once per run of blanks, not at
 # each of them: else many blanks cost the square of their number.
@@ -40,6 +48,11 @@ _TRAIL = re.compile(
     r"(?<!\s)\s*+(?:\d?>&\d|&?\d?>>?\s*/dev/null|\|\s*(?:tail|head|cat|tee)(?:\s+[\w./-]+)*"
     r"|;\s*echo\s+[\"']?[^;&|]{0,40}\$\?[^;&|]{0,10}[\"']?)\s*$"
 )
+_HERE_DOCUMENT = re.compile(
+    r"<<-?[ \t]*(['\"]?)(\w{1,40})\1(?:[^\n]*)\n(?:(?!\2\b)[^\n]*\n)*+[ \t]*(?:\2\b|\Z)"
+)
+_QUOTED = re.compile(r"'(?:([\w./~-]+)|[^']*)'|\"(?:([\w./~-]+)|[^\"]*)\"")
+"""What stands in quotes; a single word, as the path of a program, as a group."""
 _ENV = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*=\S*$")
 
 
@@ -87,6 +100,22 @@ class JudgedClaim(NamedTuple, Generic[Claim]):
     why: str
     matched: tuple[str, ...] = ()
     """The paths that were changed, or the commands that ran."""
+
+
+class JudgedCriterion(NamedTuple):
+    """An acceptance criterion, and for one that is ticked what shows that it holds."""
+
+    number: int
+    criterion: Criterion
+    standing: Standing | None = None
+    """None where it is not ticked."""
+    why: str = ""
+
+    def json_values(self) -> dict[str, object]:
+        """Return it as JSON has it."""
+        text, state = self.criterion.text, self.criterion.state
+        values = {"number": self.number, "text": text, "state": state}
+        return {**values, "standing": self.standing, "why": self.why}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +170,27 @@ def judge_claims(
         unclaimed_files=tuple(each for each in unclaimed if not ignored(each.path)),
         unclaimed_commands=_unclaimed(judged_commands, ran),
     )
+
+
+def judge_criteria(
+    criteria: Sequence[Criterion], ran: Sequence[RanCommand]
+) -> tuple[JudgedCriterion, ...]:
+    """Compare ticks with evidence: a command in backticks shows whether its criterion holds."""
+    return tuple(
+        JudgedCriterion(number, each, *(_judge_tick(each, ran) if each.checked else ()))
+        for number, each in enumerate(criteria, 1)
+    )
+
+
+def _judge_tick(criterion: Criterion, ran: Sequence[RanCommand]) -> tuple[Standing, str]:
+    spans = [span[2].strip() for span in CODE.finditer(criterion.text)]
+    claims = [CommandClaim(text=criterion.text, command=span) for span in spans]
+    judged = [_judge_command(claim, ran, all_known=False) for claim in claims if claim.command]
+    shown = [each for each in judged if each.standing is not Standing.UNSEEN]
+    if not shown:
+        return Standing.UNSEEN, "claimed; no command shows it"
+    worst = min(shown, key=lambda each: WORST_FIRST.index(each.standing))
+    return worst.standing, f"`{worst.claim.command}` {worst.why}"
 
 
 def _judge_file(
@@ -307,9 +357,23 @@ def _unclaimed(
     last: dict[tuple[str, ...], RanCommand] = {}
     for command in ran:
         form = normal_form(command.command)
-        if form and form not in claimed and not command.is_gate:
+        if (
+            form
+            and form not in claimed
+            and not command.is_gate
+            and not is_own_call(command.command)
+        ):
             last[form] = command
     return tuple(sorted(last.values(), key=lambda command: not command.failed))
+
+
+def is_own_call(command: str) -> bool:
+    """Tell whether a line does nothing but call Mosaic, with what it writes or prints for that."""
+    text = _HERE_DOCUMENT.sub("", unwrapped(command))
+    text = _QUOTED.sub(lambda found: found[1] or found[2] or "x", text).replace("|", ";")
+    forms = [form[1:] if form[0] in ("do", "then") else form for form in parts_of(text)]
+    programs = {form[0] for form in forms if form}
+    return bool(programs & OWN_PROGRAMS) and programs <= OWN_PROGRAMS | PREPARING
 
 
 def unwrapped(command: str) -> str:

@@ -7,16 +7,28 @@ from typing import TYPE_CHECKING
 from mosaic.git.diff import compare_trees, describe_changes, read_diff
 from mosaic.git.git import answer_of, find_work_tree
 from mosaic.machine.disk import find_text
-from mosaic.records import dataclass
+from mosaic.model import GatePolicy
+from mosaic.plan.gates import parse_gates
+from mosaic.plan.globs import outside_scope
+from mosaic.records import dataclass, replace
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
-from mosaic.review.matching import Judged, Standing, judge_claims
+from mosaic.review.matching import (
+    Judged,
+    JudgedCriterion,
+    Standing,
+    judge_claims,
+    judge_criteria,
+)
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.report import GATE_STEP
 from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
 from mosaic.sessions.rules import scope_that_counts, standing_changes
+from mosaic.text.criteria import acceptance_criteria, find_goal
+from mosaic.text.decisions import read_decisions
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
+from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -25,6 +37,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
     from mosaic.store.tasks import Snapshot
+    from mosaic.text.decisions import Decision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +68,12 @@ class Review:
     """Rules that changed while its agents worked and still stand so, in words."""
     warnings: tuple[str, ...] = ()
     """What is worth a look without being an objection, in words."""
+    goal: str = ""
+    criteria: tuple[JudgedCriterion, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    """What people decided and remarked, in order."""
+    is_own: Callable[[str], bool] = lambda _: False
+    """Whether a path is one of the mission's own files, which stand behind the work."""
 
     @property
     def objections(self) -> list[str]:
@@ -62,17 +81,25 @@ class Review:
         found = []
         if self.missing:
             found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
-        standings = [each.standing for each in self.judged.files]
-        standings += [each.standing for each in self.judged.commands]
-        if count := standings.count(Standing.CONTRADICTED):
-            found.append(f"{count} {'claim is' if count == 1 else 'claims are'} contradicted")
+        if count := sum(each.criterion.is_open for each in self.criteria):
+            verb = "is" if count == 1 else "are"
+            found.append(f"{count} of {len(self.criteria)} acceptance criteria {verb} not ticked")
+        contradicted = Standing.CONTRADICTED
+        if count := sum(each.standing is contradicted for each in self.criteria):
+            found.append(f"{_counted(count, 'tick is', 'ticks are')} contradicted")
+        claims = (*self.judged.files, *self.judged.commands)
+        if count := sum(each.standing is contradicted for each in claims):
+            found.append(f"{_counted(count, 'claim is', 'claims are')} contradicted")
         found += self.evidence.unknown
         if count := len(self.out_of_scope):
-            files = "file" if count == 1 else "files"
-            found.append(f"{count} {files} changed outside of the write scope")
+            found.append(f"{_counted(count, 'file', 'files')} changed outside of the write scope")
         found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def review_task(snapshot: Snapshot, task: Task) -> Review:
@@ -102,10 +129,14 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         evidence=evidence,
         judged=judged,
         out_of_scope=tuple(_out_of_scope(snapshot, task, evidence)),
-        gates=tuple(_gates(snapshot, task)),
+        gates=tuple(_gates(snapshot, task, evidence)),
         stat=_stat(top, evidence, is_own),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
         warnings=edits_on_record(runs_of_task(snapshot.layout.runs_dir, task.id)),
+        goal=find_goal(text),
+        criteria=judge_criteria(acceptance_criteria(text), evidence.ran),
+        decisions=read_decisions(text, task.status) if text else (),
+        is_own=is_own,
     )
 
 
@@ -116,11 +147,18 @@ def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
 
 
 def diff_text(snapshot: Snapshot, review: Review) -> str:
-    """Return the changes as a diff, for people to read."""
+    """Return the changes as a diff, for people to read: the work, then the mission's own files."""
     top = find_work_tree(snapshot.layout.project)
     if top is None:
         return ""
-    return "\n".join(read_diff(top, pair.before, pair.after) for pair in review.evidence.pairs)
+    own = [*own_prefixes(snapshot.layout, top)]
+    work = [f":(exclude,literal){name}" for name in own]
+    pairs = review.evidence.pairs
+    parts = [read_diff(top, pair.before, pair.after, [".", *work]) for pair in pairs]
+    if own:
+        only = [f":(literal){name}" for name in own]
+        parts += [read_diff(top, pair.before, pair.after, only) for pair in pairs]
+    return "\n".join(filter(None, parts))
 
 
 def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[str]:
@@ -147,9 +185,15 @@ def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -
     return describe_changes([each for each in changes if not is_own(each.path)])
 
 
-def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
+def _gates(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[GateOnRecord]:
+    """Return how each gate stands: those that ran, and those that are due and did not."""
     last: dict[str, GateOnRecord] = {}
+    session = ""
     for run in runs_of_task(snapshot.layout.runs_dir, task.id):
+        meta = run.find_meta()
+        if meta is not None and meta.session_id:
+            session = meta.session_id
+            last = {name: _outdated(gate, session) for name, gate in last.items()}
         done = run.find_result()
         step = done.step_id
         if not step.startswith(GATE_STEP) or done.outcome == "prepared":
@@ -165,4 +209,22 @@ def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
             run_id=run.id,
             tail="" if green else run.output_tail(),
         )
+    mission = snapshot.document.mission
+    if mission.review.gates is GatePolicy.NEVER:
+        return list(last.values())
+    changed = [change.path for change in evidence.changed or ()]
+    for gate in parse_gates(mission.quality_gates):
+        has_scope = bool(gate.scope) and evidence.changed is not None
+        is_due = not has_scope or outside_scope(changed, gate.scope) != changed
+        if is_due and gate.step not in last:
+            last[gate.step] = GateOnRecord(
+                name=gate.name, is_green=False, words="never ran", run_id="", tail=""
+            )
     return list(last.values())
+
+
+def _outdated(gate: GateOnRecord, session: str) -> GateOnRecord:
+    """Return a gate that ran before a session began: what it found says nothing of the work."""
+    if not gate.is_green:
+        return gate
+    return replace(gate, is_green=False, words=f"has not run since `{session}` began")

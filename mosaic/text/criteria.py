@@ -15,11 +15,12 @@ from mosaic.records import dataclass, replace
 from mosaic.text.blocks import HTML_BLOCK_TAGS
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import splice, without_comments
-from mosaic.text.sections import DECISIONS, HANDOFF_SECTIONS, find_sections
+from mosaic.text.sections import DECISIONS, HANDOFF_SECTIONS, find_sections, is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+GOAL_NAMES = ("goal", "goals", "what", "目标")
 DEEPEST = 32
 """Lists and quotes in each other; what is deeper is text."""
 TICKED = ("x", "X")
@@ -68,6 +69,23 @@ class Criterion:
     def state(self) -> str:
         """Return `open`, `ticked` or `dropped`."""
         return "dropped" if self.is_dropped else "ticked" if self.checked else "open"
+
+
+def find_goal(text: str) -> str:
+    """Return what a task file says is to be done: its section `Goal`, else its first paragraph."""
+    own = (*HANDOFF_SECTIONS, DECISIONS)
+    sections = find_sections(text)
+    goals = [each.content for each in sections if each.name.casefold() in GOAL_NAMES]
+    if goals and not is_placeholder(goals[0]):
+        return goals[0]
+    end = min((each.heading_start for each in sections if each.name in own), default=len(text))
+    body = without_comments(text[body_offset(text) : end]).replace("\r\n", "\n")
+    for paragraph in re.split(r"\n[ \t]*\n", body):
+        lines = (line for line in paragraph.split("\n") if not _HEADING.match(line))
+        words = "\n".join(lines).strip()
+        if not is_placeholder(words) and _BOX.search(words) is None:
+            return words
+    return ""
 
 
 def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
