@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.app.tasks import TaskView
@@ -268,12 +269,21 @@ def find_section(name: str) -> str:
     return section
 
 
-def fill_handoff(mission_file: Path, task_id: str, fillings: Sequence[Filling]) -> tuple[str, ...]:
-    """Fill sections of a task's handoff, and return what the person is to be warned of."""
+def fill_handoff(
+    mission_file: Path, task_id: str, fillings: Sequence[Filling], ticks: Sequence[int] = ()
+) -> tuple[str, ...]:
+    """Fill sections of a task's handoff, and return what the person is to be warned of.
+
+    `ticks` are numbers of acceptance criteria that hold, counted from 1.
+    """
+    from mosaic.text.criteria import tick_criterion
+
     with editing(mission_file, f"filling the handoff of {task_id}") as draft:
         task = draft.snapshot.get_task(task_id)
         for section, content, append in fillings:
             draft.fill_section(task.id, section, content, append=append)
+        for number in ticks:
+            draft.edit_text(task.id, partial(tick_criterion, number=number))
         draft.save()
         return tuple(draft.notices)
 

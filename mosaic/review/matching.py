@@ -105,7 +105,6 @@ class JudgedClaim(NamedTuple, Generic[Claim]):
 class JudgedCriterion(NamedTuple):
     """An acceptance criterion, and for one that is ticked what shows that it holds."""
 
-    number: int
     criterion: Criterion
     standing: Standing | None = None
     """None where it is not ticked."""
@@ -113,9 +112,7 @@ class JudgedCriterion(NamedTuple):
 
     def json_values(self) -> dict[str, object]:
         """Return it as JSON has it."""
-        text, state = self.criterion.text, self.criterion.state
-        values = {"number": self.number, "text": text, "state": state}
-        return {**values, "standing": self.standing, "why": self.why}
+        return {**self.criterion.json_values(), "standing": self.standing, "why": self.why}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,8 +174,8 @@ def judge_criteria(
 ) -> tuple[JudgedCriterion, ...]:
     """Compare ticks with evidence: a command in backticks shows whether its criterion holds."""
     return tuple(
-        JudgedCriterion(number, each, *(_judge_tick(each, ran) if each.checked else ()))
-        for number, each in enumerate(criteria, 1)
+        JudgedCriterion(each, *(_judge_tick(each, ran) if each.checked else ()))
+        for each in criteria
     )
 
 

@@ -15,6 +15,7 @@ from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
 from mosaic.review.matching import (
+    ChangedFile,
     Judged,
     JudgedCriterion,
     Standing,
@@ -26,7 +27,6 @@ from mosaic.runs.report import GATE_STEP
 from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
 from mosaic.sessions.rules import scope_that_counts, standing_changes
 from mosaic.text.criteria import acceptance_criteria, find_goal
-from mosaic.text.decisions import read_decisions
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import find_workspace
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
     from mosaic.store.tasks import Snapshot
-    from mosaic.text.decisions import Decision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,10 +69,13 @@ class Review:
     """What is worth a look without being an objection, in words."""
     goal: str = ""
     criteria: tuple[JudgedCriterion, ...] = ()
-    decisions: tuple[Decision, ...] = ()
-    """What people decided and remarked, in order."""
     is_own: Callable[[str], bool] = lambda _: False
     """Whether a path is one of the mission's own files, which stand behind the work."""
+
+    @property
+    def work(self) -> list[ChangedFile]:
+        """What was changed, without the mission's own files."""
+        return [each for each in self.evidence.changed or () if not self.is_own(each.path)]
 
     @property
     def objections(self) -> list[str]:
@@ -87,8 +89,9 @@ class Review:
         contradicted = Standing.CONTRADICTED
         if count := sum(each.standing is contradicted for each in self.criteria):
             found.append(f"{_counted(count, 'tick is', 'ticks are')} contradicted")
-        claims = (*self.judged.files, *self.judged.commands)
-        if count := sum(each.standing is contradicted for each in claims):
+        standings = [each.standing for each in self.judged.files]
+        standings += [each.standing for each in self.judged.commands]
+        if count := standings.count(contradicted):
             found.append(f"{_counted(count, 'claim is', 'claims are')} contradicted")
         found += self.evidence.unknown
         if count := len(self.out_of_scope):
@@ -135,7 +138,6 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         warnings=edits_on_record(runs_of_task(snapshot.layout.runs_dir, task.id)),
         goal=find_goal(text),
         criteria=judge_criteria(acceptance_criteria(text), evidence.ran),
-        decisions=read_decisions(text, task.status) if text else (),
         is_own=is_own,
     )
 

@@ -53,6 +53,8 @@ class Criterion:
 
     text: str
     """Whole, in one line."""
+    number: int = 0
+    """What it is ticked by: its place in the file, from 1."""
     checked: bool = False
     is_dropped: bool = False
     """Crossed out, `[~]` or `[-]`: it is not asked for any more."""
@@ -69,6 +71,11 @@ class Criterion:
     def state(self) -> str:
         """Return `open`, `ticked` or `dropped`."""
         return "dropped" if self.is_dropped else "ticked" if self.checked else "open"
+
+    def json_values(self) -> dict[str, object]:
+        """Return it as JSON has it."""
+        values = {"number": self.number, "text": self.text}
+        return {**values, "checked": self.checked, "state": self.state}
 
 
 def find_goal(text: str) -> str:
@@ -96,7 +103,8 @@ def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
         (s.start, s.end) for s in find_sections(text) if s.name in (*HANDOFF_SECTIONS, DECISIONS)
     ]
     found = _Reader().read(text, body_offset(text))
-    return tuple(each for each in found if not any(a <= each.box < b for a, b in without))
+    asked = (each for each in found if not any(a <= each.box < b for a, b in without))
+    return tuple(replace(each, number=number) for number, each in enumerate(asked, 1))
 
 
 def tick_criterion(text: str, number: int) -> str:
