@@ -71,17 +71,14 @@ def decide(
     why = (why or "").strip()
     if not approve and not why and not remarks:
         raise UsageError("`--reject` needs a reason", hint='`--reject --why "what is missing"`')
+    _refuse_undecidable(review.task)
     objections = review.objections if approve else []
     if objections and not force:
         hint = "`--reject --why` sends it back; `--approve --force` accepts it anyway"
         raise AgainstEvidenceError(review.task.id, objections, hint=hint)
     with changing(mission_file, doing=f"reviewing {review.task.id}") as draft:
         task = draft.snapshot.get(review.task.id).task
-        if task.status not in REVIEWABLE:
-            raise NotReadyError(
-                f"`{task.id}` is {task.status.value} and does not wait for a decision",
-                hint=f"`mission show {task.id}`",
-            )
+        _refuse_undecidable(task)
         now = utc_now().astimezone()
         made = draft_remarks(draft, review, remarks, now)
         if not approve and not why:
@@ -104,6 +101,14 @@ def decide(
             overruled=tuple(objections),
             notices=tuple(draft.notices),
             draft=draft,
+        )
+
+
+def _refuse_undecidable(task: Task) -> None:
+    if task.status not in REVIEWABLE:
+        raise NotReadyError(
+            f"`{task.id}` is {task.status.value} and does not wait for a decision",
+            hint=f"`mission show {task.id}`",
         )
 
 

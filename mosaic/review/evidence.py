@@ -21,7 +21,8 @@ from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass, field
 from mosaic.review.claims import Kind
-from mosaic.review.matching import LONGEST_COMMAND, ChangedFile, RanCommand
+from mosaic.review.commands import LONGEST_COMMAND
+from mosaic.review.matching import ChangedFile, RanCommand
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_line
 from mosaic.runs.reading import Stream, log_of

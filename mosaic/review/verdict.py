@@ -22,7 +22,7 @@ from mosaic.review.matching import (
     judge_claims,
     judge_criteria,
 )
-from mosaic.runs.folders import runs_of_task
+from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.report import GATE_STEP
 from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
 from mosaic.sessions.rules import scope_that_counts, standing_changes
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.model import Task
+    from mosaic.runs.record import Run
     from mosaic.store.tasks import Snapshot
 
 
@@ -112,6 +113,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     text = file.text if file else ""
     sections = handoff_texts(text) if text else dict.fromkeys(HANDOFF_SECTIONS, "")
     evidence = gather_evidence(snapshot, task)
+    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     top = find_work_tree(snapshot.layout.project)
     is_own = own_files(snapshot.layout, top) if top else lambda _: False
     files = parse_file_claims(sections["files_changed"])
@@ -135,11 +137,17 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         gates=tuple(_gates(snapshot, task, evidence)),
         stat=_stat(top, evidence, is_own),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
-        warnings=edits_on_record(runs_of_task(snapshot.layout.runs_dir, task.id)),
+        warnings=(*edits_on_record(runs), *_warnings_of(runs)),
         goal=find_goal(text),
         criteria=judge_criteria(acceptance_criteria(text), evidence.ran),
         is_own=is_own,
     )
+
+
+def _warnings_of(runs: Sequence[Run]) -> list[str]:
+    """Return what went wrong on the way in a task's last session."""
+    last = [run for run in runs if is_session_run(run)][-1:]
+    return [words for run in last for words in run.find_result().warnings]
 
 
 def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:

@@ -12,12 +12,12 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
+from mosaic.plan.ends import end_phrase
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.prompts import context as facts
 from mosaic.prompts.capsule import build_capsule
 from mosaic.records import dataclass
-from mosaic.sessions.attempt import REASON_WORDS
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 from mosaic.text.fields import field_values
@@ -259,13 +259,12 @@ def _dependencies(snapshot: Snapshot, task: Task) -> tuple[facts.DependencyRepor
 
 def _previous_session(session: Session) -> facts.SessionFacts:
     length = session.duration_seconds
-    reason = session.ended_reason
     return facts.SessionFacts(
         id=session.id,
         runtime=session.runtime,
         length=format_duration(length) if length is not None else "",
         ended=f"{session.ended_at:%Y-%m-%d %H:%M} UTC" if session.ended_at else "",
-        reason_words=REASON_WORDS[reason] if reason else "has not ended",
+        reason_words=end_phrase(session),
         last_task=session.last_task_id,
     )
 

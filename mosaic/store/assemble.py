@@ -16,9 +16,11 @@ from mosaic.errors import (
 )
 from mosaic.model import Status, Task
 from mosaic.plan.statuses import nearest_status, parse_status
+from mosaic.records import replace
 from mosaic.store.parsed import (
     FileRecord,
     RowRecord,
+    cell_words,
     find_row,
     ids_in_cell,
     last_line,
@@ -86,9 +88,10 @@ class _Assembly:
         self._folder = layout.shown(layout.tasks_dir / "x")[:-1]
 
     def snapshot(self, scan: Scan) -> Snapshot:
-        self._problems += scan.problems
         rows = self._unique(scan.rows)
         files = self._unique(scan.files)
+        if scan.problems:
+            self._problems[:0] = [_of_row(problem, rows) for problem in scan.problems]
         file_only = sorted((name for name in files if name not in rows), key=natural_key)
         order = [*rows, *file_only]
         self._refuse_case_twins({name: rows.get(name) or files[name] for name in order})
@@ -164,7 +167,8 @@ class _Assembly:
         for field in SYNCED:
             cell = row.cells.get(field)
             if cell is not None:
-                values[field] = ids_in_cell(cell) if field == "depends_on" else plain_value(cell)
+                is_list = field == "depends_on"
+                values[field] = ids_in_cell(cell) if is_list else cell_words(field, cell)
         if values.get("status"):
             values["status"] = self._status(row.cells["status"], self._table, row.line)
         return values
@@ -229,6 +233,17 @@ class _Assembly:
             table_line=row.line if row else None,
             extra={**columns, **(file.extra if file else {})},
         )
+
+
+def _of_row(problem: Problem, rows: Iterable[str]) -> Problem:
+    """Return a file's problem as that of the row which the file belongs to."""
+    name = problem.task_id
+    if name is None or name in (rows := list(rows)):
+        return problem
+    folded = name.casefold()
+    begun = [row for row in rows if folded.startswith(row.casefold())]
+    own = [row for row in begun if not folded[len(row) : len(row) + 1].isalnum()]
+    return replace(problem, task_id=max(own, key=len)) if own else problem
 
 
 def _text(values: Mapping[str, Value], field: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import EditRefusedError
 from mosaic.records import dataclass, replace
-from mosaic.text.blocks import HTML_BLOCK_TAGS
+from mosaic.text.commonmark import HTML_BLOCK_TAGS
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import splice, without_comments
 from mosaic.text.sections import DECISIONS, HANDOFF_SECTIONS, find_sections, is_placeholder

@@ -5,8 +5,16 @@ from __future__ import annotations
 from mosaic.model import Status, Task
 from mosaic.review.claims import CommandClaim, FileClaim, Kind
 from mosaic.review.evidence import Evidence
-from mosaic.review.matching import ChangedFile, Judged, JudgedClaim, RanCommand, Standing
+from mosaic.review.matching import (
+    ChangedFile,
+    Judged,
+    JudgedClaim,
+    JudgedCriterion,
+    RanCommand,
+    Standing,
+)
 from mosaic.review.verdict import GateOnRecord, Review
+from mosaic.text.criteria import Criterion
 
 
 def make_review(text: str) -> Review:
@@ -40,4 +48,8 @@ def make_review(text: str) -> Review:
         gates=(GateOnRecord(name=text, is_green=False, words=text, run_id=text, tail=text),),
         stat=text,
         warnings=(text,),
+        goal=text,
+        criteria=(
+            JudgedCriterion(Criterion(number=2, text=text, checked=True), Standing.UNSEEN, text),
+        ),
     )
