@@ -85,8 +85,7 @@ class Review:
         if self.missing:
             found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
         if count := sum(each.criterion.is_open for each in self.criteria):
-            verb = "is" if count == 1 else "are"
-            found.append(f"{count} of {len(self.criteria)} acceptance criteria {verb} not ticked")
+            found.append(f"acceptance criteria not ticked: {count} of {len(self.criteria)}")
         contradicted = Standing.CONTRADICTED
         if count := sum(each.standing is contradicted for each in self.criteria):
             found.append(f"{_counted(count, 'tick is', 'ticks are')} contradicted")

@@ -8,6 +8,7 @@ a parser, because ticking must know where a box stands; a test compares with a p
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import EditRefusedError
@@ -82,17 +83,21 @@ def find_goal(text: str) -> str:
     """Return what a task file says is to be done: its section `Goal`, else its first paragraph."""
     own = (*HANDOFF_SECTIONS, DECISIONS)
     sections = find_sections(text)
-    goals = [each.content for each in sections if each.name.casefold() in GOAL_NAMES]
-    if goals and not is_placeholder(goals[0]):
-        return goals[0]
+    for section in sections:
+        if section.name.casefold() in GOAL_NAMES and not is_placeholder(section.content):
+            return "\n\n".join(_before_boxes(section.content))
     end = min((each.heading_start for each in sections if each.name in own), default=len(text))
-    body = without_comments(text[body_offset(text) : end]).replace("\r\n", "\n")
-    for paragraph in re.split(r"\n[ \t]*\n", body):
+    for paragraph in _before_boxes(text[body_offset(text) : end]):
         lines = (line for line in paragraph.split("\n") if not _HEADING.match(line))
         words = "\n".join(lines).strip()
-        if not is_placeholder(words) and _BOX.search(words) is None:
+        if not is_placeholder(words):
             return words
     return ""
+
+
+def _before_boxes(text: str) -> Iterator[str]:
+    paragraphs = re.split(r"\n[ \t]*\n", without_comments(text.replace("\r\n", "\n")))
+    return takewhile(lambda paragraph: _BOX.search(paragraph) is None, paragraphs)
 
 
 def acceptance_criteria(text: str) -> tuple[Criterion, ...]:

@@ -22,6 +22,7 @@ def make_review(text: str) -> Review:
     ran = RanCommand(command=text, exit_code=1, source="transcript", failed=True)
     file = ChangedFile(path=text, kind=Kind.ADDED)
     standing = Standing.CONTRADICTED
+    criterion = Criterion(number=2, text=text, checked=True)
     return Review(
         task=Task(id="T-001", title=text, status=Status.REVIEW),
         sections=dict.fromkeys(("result", "risks", "next_handoff"), text),
@@ -49,7 +50,5 @@ def make_review(text: str) -> Review:
         stat=text,
         warnings=(text,),
         goal=text,
-        criteria=(
-            JudgedCriterion(Criterion(number=2, text=text, checked=True), Standing.UNSEEN, text),
-        ),
+        criteria=(JudgedCriterion(criterion, Standing.UNSEEN, text),),
     )
