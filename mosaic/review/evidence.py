@@ -26,6 +26,7 @@ from mosaic.runs.masking import masked_line
 from mosaic.runs.report import GATE_STEP
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
+from mosaic.sessions.calls import transcript_lines
 from mosaic.sessions.changes import (
     TreePair,
     changes_of_pairs,
@@ -35,7 +36,7 @@ from mosaic.sessions.changes import (
     trees_of,
 )
 from mosaic.sessions.following import reader_of
-from mosaic.sessions.whose import transcript_lines, unseen_by
+from mosaic.sessions.whose import unseen_by
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import MissionError
@@ -21,24 +20,20 @@ from mosaic.git.git import answer_of, current_branch, find_work_tree, head_commi
 from mosaic.git.index_copy import changed_in_secret, hidden_files, reveal_files
 from mosaic.git.snapshot import is_within, take_tree
 from mosaic.machine.git_dir import find_git_dir
-from mosaic.plan.whose import Named
 from mosaic.ports import ToolCall
 from mosaic.records import dataclass, replace
 from mosaic.runs.events import EventLog, EventType, events_after_end
 from mosaic.runs.folders import run_of
-from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.snapshots import state_prefix
-from mosaic.runs.transcript import marked_lines
-from mosaic.runtimes import get_runtime
 from mosaic.sessions.attempt import sessions_since
+from mosaic.sessions.calls import Calls, calls_of, named_by, reaches
 from mosaic.sessions.changes import own_files, tree_pair
-from mosaic.sessions.following import reader_of
 from mosaic.store.written import as_written, digest_of_file
 from mosaic.text.sections import handoff_texts
 from mosaic.workspaces.record import workspace_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.model import JsonValue, Mission, Task
@@ -47,11 +42,6 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
 
-LONGEST_LINE_BYTES = 8 << 20
-MOST_LINES = 50_000
-MOST_BYTES = 256 << 20
-"""Events of one run that are looked at for commands: a few seconds of work."""
-LARGEST_SCRIPT = 256 << 10
 MOST_COMMITS = 200
 MOST_NAMED = 20
 UNSEEN = "changed while it worked, not seen to be the agent's"
@@ -90,15 +80,6 @@ class Outside(NamedTuple):
     words: str
     is_certain: bool
     """Whether a call of its own names it; else somebody else may have changed it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Calls:
-    """The tool calls of a run, as its transcript has them."""
-
-    calls: tuple[ToolCall, ...] = ()
-    unknown: str = ""
-    """Why they are not all known; empty where they are."""
 
 
 def look_around(meta: RunMeta, layout: Layout) -> Surroundings | None:
@@ -194,7 +175,7 @@ def _note_beside(
     paths = [c.path for c in changes if c.path not in pair.others and not is_own(c.path)]
     beside: list[str] = []
     if calls is not None and (paths or hidden):
-        named = _named(calls, session.meta, top)
+        named = named_by(calls, session.meta, top)
         beside = [path for path in (*paths, *hidden) if not named.names(path)]
     if beside:
         words = f"{UNSEEN}: {shown_paths(beside)}"
@@ -221,8 +202,8 @@ def _note_outside(
     ours = as_written(layout, [home / path for path in paths])
     paths = [path for path in paths if home / path not in ours]
     if paths and not found.unknown:
-        reaching = [each for each in found.calls if _reaches(each, session.meta, home, workspace)]
-        named = _named(reaching, session.meta, home)
+        reaching = [each for each in found.calls if reaches(each, session.meta, home, workspace)]
+        named = named_by(reaching, session.meta, home)
         paths = [path for path in paths if named.names(path)]
     if paths:
         words = f"changed outside its worktree: {shown_paths(paths)}"
@@ -324,38 +305,6 @@ def _tree_of(top: Path, layout: Layout) -> str | None:
     return None
 
 
-def _named(calls: Sequence[ToolCall], meta: RunMeta, top: Path) -> Named:
-    tops = (str(top), os.path.realpath(top))
-    return Named(calls, top=tops, cwd=meta.cwd, read=_script_text)
-
-
-def _script_text(path: str) -> str:
-    try:
-        with open(path, "rb") as script:
-            data = script.read(LARGEST_SCRIPT + 1) if os.path.isfile(path) else b""
-    except (OSError, ValueError):
-        return ""
-    is_text = len(data) <= LARGEST_SCRIPT and b"\0" not in data
-    return data.decode("utf-8", "replace") if is_text else ""
-
-
-def _reaches(call: ToolCall, meta: RunMeta, home: Path, workspace: Workspace) -> bool:
-    """Tell whether a call names a place in the main tree that is not in the worktree."""
-    texts = (call.command, call.words, *call.paths)
-    words = (word for text in texts for word in re.findall(r"[^\s'\"`;|&<>()=,]+", text))
-    tops = {str(home), os.path.realpath(home)}
-    inner = {str(workspace.path), os.path.realpath(workspace.path)}
-    for word in words:
-        if not word.startswith(("/", "..")) and "/../" not in word:
-            continue
-        place = os.path.normpath(os.path.join(meta.cwd, word))
-        if any(is_within(place, top) for top in tops) and not any(
-            is_within(place, i) for i in inner
-        ):
-            return True
-    return False
-
-
 def outside_of(run: Run, layout: Layout, allowed: Sequence[str]) -> list[Outside]:
     """Return what changed outside a run's worktree and stands as it was left, as its record says.
 
@@ -393,52 +342,3 @@ def unseen_by(runs: Iterable[Run]) -> list[str]:
         if event.type == EventType.CHANGED_BESIDE and event.data.get("by") == "unseen"
     )
     return sorted({str(path) for paths in lists if isinstance(paths, list) for path in paths})
-
-
-def calls_of(run: Run, meta: RunMeta, mission: Mission) -> Calls:
-    """Return the tool calls of an agent's run."""
-    try:
-        runtime = get_runtime(meta.runtime, mission.runtimes)
-        reader = reader_of(run, meta, mission)
-    except MissionError:
-        return Calls(unknown=f"the transcript of `{meta.runtime}` cannot be read any more")
-    if not runtime.reports_edits:
-        return Calls(unknown=f"`{meta.runtime}` does not tell every call of a tool")
-    gaps: list[str] = []
-    calls: list[ToolCall] = []
-    count = 0
-    for line in transcript_lines(run, reader.marks, gaps.append):
-        count += 1
-        calls += reader.calls(line)
-    if not count:
-        gaps.append(f"run `{run.id}` has no transcript")
-    return Calls(calls=tuple(calls), unknown="; ".join(gaps))
-
-
-def transcript_lines(
-    run: Run, marks: Sequence[bytes], gap: Callable[[str], None]
-) -> Iterator[bytes]:
-    """Return the lines of a transcript that hold a mark, up to a bound on the work.
-
-    `gap` is called with what is left out, in words.
-    """
-    count = size = 0
-    with contextlib.suppress(MissionError), closing(log_of(run, Stream.TRANSCRIPT)) as log:
-        if not log.is_there():
-            return
-        for block in log.read_lines(log.size()):
-            for line in marked_lines(block, 0, len(block), marks, most=MOST_LINES + 1):
-                count, size = count + 1, size + len(line)
-                if count > MOST_LINES or size > MOST_BYTES:
-                    gap(
-                        f"the transcript of run `{run.id}` is too long: what it ran after "
-                        f"{count - 1} events is not known"
-                    )
-                    return
-                if len(line) <= LONGEST_LINE_BYTES:
-                    yield line
-        if log.lines_passed_over:
-            gap(
-                f"{log.lines_passed_over} lines of the transcript of run `{run.id}` are too long "
-                "to be read"
-            )

@@ -124,13 +124,19 @@ def test_what_others_committed_and_the_agent_pulled_is_not_its_change(repo: Miss
     repo.git("branch", "-q", "--set-upstream-to", "origin/main")
     clone = repo.path.parent / "clone"
     repo.git("clone", "-q", str(bare), str(clone))
-    for command in ("echo new >theirs", "git add theirs", "git commit -qm theirs", "git push -q"):
+    for command in (
+        "echo new >theirs",
+        "git add theirs",
+        "git -c user.name=T -c user.email=t@x commit -qm theirs",
+        "git push -q",
+    ):
         subprocess.run(command, shell=True, cwd=clone, check=True, env=repo.environ)
     pull = ("Bash", "git pull -q && cat theirs && touch theirs")
     assert repo.run("next", "--headless", **calls(WORK, pull)).exit_code == 0
     assert files(review(repo)) == ["src/a"]
     # Its own commit is its own, also where it was pushed.
     push = ("Bash", "echo y >theirs; git add -A; git commit -qm mine; git push -q")
+    repo.run("reopen", "T-001")
     repo.run("next", "--headless", "--task", "T-001", **calls(push))
     assert review(repo)["out_of_scope"] == ["theirs"]
 
