@@ -18,6 +18,7 @@ from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from mosaic.model import Task
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
     from mosaic.store.sync import Value
+    from mosaic.text.decisions import Decision
 
 WORDS = {
     Status.DONE: "done",
@@ -95,12 +97,15 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
 def change_status(
     mission_file: Path, task_id: str, status: Status, why: str | None, actor: Actor | None = None
 ) -> ChangedTask:
-    """Set a task's status, with the reason in its notes; some statuses need one."""
-    if status in NEEDS_WHY and not (why or "").strip():
+    """Set a task's status, with the reason in its notes; some statuses need one.
+
+    What a person says of a task that they open again, or accept, is kept among its decisions.
+    """
+    why = (why or "").strip()
+    if status in NEEDS_WHY and not why:
         raise UsageError("`--why` is empty", hint="say why in a few words")
     change = Change("status", "=", status.value)
-    note = f"{WORDS[status]}: {why}" if why else None
-    return change_task(mission_file, task_id, [change], note=note, actor=actor)
+    return change_task(mission_file, task_id, [change], why=why, actor=actor)
 
 
 def change_task(
@@ -108,10 +113,10 @@ def change_task(
     task_id: str,
     changes: Sequence[Change],
     *,
-    note: str | None = None,
+    why: str = "",
     actor: Actor | None = None,
 ) -> ChangedTask:
-    """Change fields of a task in its file and its row.
+    """Change fields of a task in its file and its row; `why` a new status is kept with it.
 
     An agent's `done` becomes `review`: only people and evidence set a task done. What a person
     sets back to `todo` is tried again as if it were new.
@@ -130,10 +135,15 @@ def change_task(
         if asks_done and not is_person:
             values["status"] = Status.REVIEW.value
         now = utc_now().astimezone()
+        made = _decide(draft, before, values.get("status"), why, now) if is_person else None
         draft.edit_task(before.id, values, now)
-        if note:
-            draft.note(before.id, f"{now:%Y-%m-%d} {note}")
+        if why and made is None:
+            draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
         changed = draft.save()
+        if made is not None:
+            from mosaic.review.filing import note_saved  # start-up: few changes are decisions
+
+            note_saved(draft, before.id, [made])
         if values.get("status") == Status.TODO and is_person:
             forgive_attempts(draft.snapshot, before.id)
         if "write_scope" in values and is_person:
@@ -151,6 +161,29 @@ def change_task(
             asks_review=asks_done and task.status is Status.REVIEW,
             notices=tuple(draft.notices),
         )
+
+
+def _decide(draft: Draft, task: Task, status: object, why: str, now: datetime) -> Decision | None:
+    """Draft what a person decides by a new status; None where that is not a decision.
+
+    Work that was handed off and is opened again with a reason is sent back: its handoff is filed
+    away. A reason to go on with a blocked task is the answer to its question.
+    """
+    is_handed_off = task.status in (Status.REVIEW, Status.DONE)
+    if status == Status.TODO and why:
+        kind = "answered" if task.status is Status.BLOCKED else "reopened"
+    elif status == Status.DONE and task.status is Status.REVIEW:
+        kind = "approved"
+    else:
+        return None
+    from mosaic.review.filing import draft_decision  # start-up: few changes are decisions
+    from mosaic.sessions.questions import question_of
+    from mosaic.text.decisions import Kind
+
+    question = question_of(draft.snapshot, task)
+    notes = [("question", question.line)] if question else []
+    away = is_handed_off and status == Status.TODO
+    return draft_decision(draft, task.id, Kind(kind), why, now, notes=notes, files_away=away)
 
 
 def add_task(mission_file: Path, new: NewTask) -> ChangedTask:

@@ -1,17 +1,15 @@
-"""What happens to a task's work: its gates run, people decide, it is merged, it is restored."""
+"""What happens to a task's work: its gates run, it is reviewed, merged and restored."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mosaic.app.change import is_agent
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.model import Status
 from mosaic.plan.gates import parse_gates
-from mosaic.review.decision import approved_before, commit_decision, decide
 from mosaic.review.verdict import diff_text, review_task
 from mosaic.sessions.attempt import find_checkpoint
 from mosaic.sessions.checkpoints import restore_checkpoint
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mosaic.app.change import Actor
     from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import Review
     from mosaic.sessions.examine import GateResult
@@ -84,17 +81,6 @@ class ReviewPage(NamedTuple):
         return values if self.diff is None else {**values, "diff": self.diff}
 
 
-class Decision(NamedTuple):
-    """A decision that was recorded."""
-
-    task: TaskView
-    decision: str
-    overruled: tuple[str, ...]
-    """The evidence against approving, where it was approved anyway."""
-    commit: str | None
-    notices: tuple[str, ...]
-
-
 def run_task_gates(
     snapshot: Snapshot, task_id: str | None, here: Path, watch: Callable[[GateResult], None]
 ) -> Gates:
@@ -121,45 +107,6 @@ def run_task_gates(
     place = here if find_work_tree(here) is not None else snapshot.layout.project
     results = tuple(run_gates(snapshot, name, cwd=place, tell=watch))
     return Gates(name, all(result.is_green for result in results), results)
-
-
-def refuse_agent(snapshot: Snapshot, actor: Actor | None = None) -> None:
-    """Make sure that a person decides."""
-    if is_agent(actor, snapshot.layout):
-        raise UsageError("an agent cannot review", hint="a person decides")
-
-
-def decide_review(
-    snapshot: Snapshot,
-    review: Review,
-    *,
-    approve: bool,
-    why: str | None = None,
-    force: bool = False,
-    commit: bool = False,
-    actor: Actor | None = None,
-) -> Decision:
-    """Set a task done, or back to todo with the reason in its notes.
-
-    With `commit`, the decision and the work that it accepts are committed; an approval that is
-    on record already is only committed.
-
-    Raises:
-        UsageError: an agent asks, or a rejection has no reason.
-        NotReadyError: the task does not wait for a decision, or the evidence is against it.
-        GitError: git made no commit; the decision is taken back.
-    """
-    refuse_agent(snapshot, actor)
-    path = snapshot.document.path
-    earlier = approved_before(path, review) if approve and commit else None
-    decided = earlier or decide(path, review, approve=approve, why=why, force=force)
-    return Decision(
-        task=TaskView(decided.task),
-        decision="approved" if approve else "rejected",
-        overruled=decided.overruled,
-        commit=commit_decision(review, decided) if commit else None,
-        notices=decided.notices,
-    )
 
 
 def merge_task(snapshot: Snapshot, task_id: str, way: MergeWay, *, force: bool = False) -> Merged:

@@ -6,7 +6,7 @@ from typer import Option
 
 from mosaic.app.change import Filling, fill_handoff, find_section
 from mosaic.app.tasks import read_handoff
-from mosaic.cli.options import Json, MissionPath, TaskId, read_stdin
+from mosaic.cli.options import STDIN, Json, MissionPath, TaskId, read_stdin
 from mosaic.cli.output import answer, clean_block, paint
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
@@ -14,7 +14,6 @@ from mosaic.machine.disk import read_text
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.text.sections import HANDOFF_SECTIONS
 
-STDIN = "-"
 LARGEST_BYTES = 4 << 20
 
 

@@ -18,6 +18,8 @@ from mosaic.text.fields import FIELDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+STDIN = "-"
+"""What stands for stdin where a file or text is asked for."""
 LARGEST_INPUT = 64 << 20
 """Bytes of stdin that are taken where the command sets no limit of its own."""
 

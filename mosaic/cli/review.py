@@ -6,21 +6,25 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from typer import Option
+from typer import Argument, Option
 
-from mosaic.cli.options import Json, MaybeTaskId, MissionPath
+from mosaic.cli.options import STDIN, Json, MaybeTaskId, MissionPath, read_stdin
 from mosaic.cli.output import align, answer, clean, clean_block, has_color, paint, paint_status
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
+from mosaic.model import Status
+from mosaic.plan.ends import end_phrase
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mosaic.app.task_work import Decision, ReviewPage
+    from mosaic.app.decisions import DecidedTask
+    from mosaic.app.task_work import ReviewPage
     from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import GateOnRecord, Review
+    from mosaic.sessions.remarks import Remark
     from mosaic.store.tasks import Snapshot
 
 MARKS = {
@@ -34,9 +38,16 @@ WIDTH = 100
 
 def review_command(
     task_id: MaybeTaskId = None,
+    texts: list[str] | None = Argument(None, metavar="", hidden=True),
     approve: bool = Option(False, "--approve", help="Accept it: set it done."),
     reject: bool = Option(False, "--reject", help="Send it back to todo; say why."),
-    why: str | None = Option(None, "--why", help="Why; appended to the task's notes."),
+    why: str | None = Option(None, "--why", help="Why; kept among the task's decisions."),
+    remark: list[str] | None = Option(
+        None,
+        "--remark",
+        metavar='PLACE "…"',
+        help="Say what is to be done at `path:line`; `-` reads `path:line: text` from stdin.",
+    ),
     force: bool = Option(False, "--force", help="Approve against the evidence."),
     commit: bool = Option(False, "--commit", help="Commit the decision and the work it accepts."),
     diff: bool = Option(False, "--diff", help="Show the changes themselves."),
@@ -46,27 +57,53 @@ def review_command(
 ) -> int:
     """Set a handoff beside what happened, and decide; without an ID, list what waits."""
     snapshot = read_mission(locate_mission(mission))
-    if approve and reject:
-        raise UsageError("a review either approves or rejects")
+    if approve and (reject or remark):
+        raise UsageError("a review either approves, or rejects and remarks")
     if commit and not (approve or reject):
         raise UsageError("`--commit` is used with a decision", hint="add `--approve` or `--reject`")
     if task_id is None:
-        if approve or reject or html or diff:
+        if approve or reject or remark or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
-    from mosaic.app.task_work import decide_review, refuse_agent, show_review
+    from mosaic.app import decisions
+    from mosaic.app.task_work import show_review
 
-    if approve or reject:
-        refuse_agent(snapshot)  # before the evidence is looked at
+    remarks = _remarks(remark or [], texts or [])
+    if approve or reject or remarks:
+        decisions.refuse_agent(snapshot.layout)  # before the evidence is looked at
     page = show_review(snapshot, task_id, diff=diff)
+    review = page.review
     if html is not None:
-        _write_page(html, page.review)
-    if approve or reject:
-        decided = decide_review(
-            snapshot, page.review, approve=approve, why=why, force=force, commit=commit
-        )
-        return _show_decision(decided, as_json=as_json)
-    return _show(page, html=html, as_json=as_json)
+        _write_page(html, review)
+    if reject:
+        done = decisions.reject(snapshot, review, why, remarks=remarks, commit=commit)
+    elif remarks:
+        done = decisions.remark(snapshot, review, remarks)
+    elif approve:
+        done = decisions.approve(snapshot, review, why=why, force=force, commit=commit)
+    else:
+        return _show(page, html=html, as_json=as_json)
+    return show_decided(done, as_json=as_json)
+
+
+def _remarks(places: list[str], texts: list[str]) -> list[Remark]:
+    """Return the remarks of a call: places and texts in their order, or a batch from stdin."""
+    if not places and not texts:
+        return []
+    from mosaic.sessions.remarks import Remark, parse_batch
+
+    texts = list(texts)
+    found: list[Remark] = []
+    for place in places:
+        if place == STDIN:
+            found += parse_batch(read_stdin("remarks"))
+        elif texts:
+            found.append(Remark(place, texts.pop(0)))
+        else:
+            found += parse_batch(place)
+    if texts:
+        raise UsageError(f"`{texts[0]}` is too much", hint='`--remark src/a.py:41 "…"`')
+    return found
 
 
 def _list(snapshot: Snapshot, *, as_json: bool) -> int:
@@ -94,15 +131,23 @@ def _write_page(place: Path, review: Review) -> None:
     write_review_page(review, [*facts, *filter(None, [usage_words(evidence.usage)])], place)
 
 
-def _show_decision(decided: Decision, *, as_json: bool) -> int:
+def show_decided(decided: DecidedTask, *, as_json: bool) -> int:
+    """Print what a person decided."""
     report_notices(decided.notices)
     task = decided.task.task
     lines = [f"{paint(task.id, 'bold')} {decided.decision}, and is {task.status.value}"]
+    for each in decided.decisions:
+        place = f" on {clean(each.place)}" if each.place else ""
+        words = f": {clean(each.text)}" if each.text else ""
+        lines.append(f"  {each.number}  {each.kind}{place}{words}")
+        lines += [f"     {clean(each.filed)}"] if each.filed else []
     lines += [f"  against the evidence: {clean(each)}" for each in decided.overruled]
     if decided.commit:
         lines.append(f"  commit {decided.commit[:10]}")
-    again = ["mission next"]
-    return answer("review.decided", decided, lines, then=again, as_json=as_json)
+    then = ["mission next"]
+    if decided.decision == "remarked" and task.status is Status.REVIEW:
+        then = [f"mission review {task.id} --reject"]
+    return answer("review.decided", decided, lines, then=then, as_json=as_json)
 
 
 def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
@@ -130,9 +175,9 @@ def _lines(review: Review) -> list[str]:
     task, judged, evidence = review.task, review.judged, review.evidence
     lines = [f"{paint(task.id, 'bold')}  {clean(task.title)}  {paint_status(task.status.value)}"]
     for session in evidence.sessions[-1:]:
-        ended = session.ended_reason.value if session.ended_reason else "live"
+        ended = end_phrase(session) if session.ended_reason else "live"
         spent = usage_words(evidence.usage)
-        facts = filter(None, (session.runtime, length_words(session), f"ended {ended}", spent))
+        facts = filter(None, (session.runtime, length_words(session), ended, spent))
         lines.append(paint(f"  {clean(session.id)}: {clean(', '.join(facts))}", "dim"))
     since = f"  since {clean(evidence.since)}" if evidence.changed is not None else ""
     head = paint("files claimed", "bold") + (paint(since, "dim") if since else "")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mosaic.model import FreeJson, JsonValue, Mission, RuntimeSpec, Text
 
 LONGEST_VALUE = 120
+DECISIONS = "decisions"
+OF_TASK = ("write_scope", DECISIONS)
+"""Rules of the task itself; the others are settings of the mission."""
 CAMEL = JsonForm(is_camel=True, leaves_out=("name",))
 
 
@@ -31,6 +34,8 @@ class Rules:
     """The task's own."""
     has_file: bool = True
     """Whether the task has a file, whose handoff sections must be filled."""
+    decisions: tuple[Text, ...] = ()
+    """What people decided on the task: `Decision.identity` of each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +43,7 @@ class RuleChange:
     """One rule that is not what it was."""
 
     key: str
-    """As mission.json names it, with dots: `review.greenIsDone`; or `write_scope`."""
+    """As mission.json names it, with dots: `review.greenIsDone`; or one of `OF_TASK`."""
     before: JsonValue
     """None: it was not set."""
     after: JsonValue
@@ -46,7 +51,29 @@ class RuleChange:
     @property
     def words(self) -> str:
         """The change in one line."""
+        if self.key == DECISIONS:
+            found = [f"{_shown(entry)} was written by hand" for entry in self.added]
+            found += [f"{_shown(entry)} was changed or removed by hand" for entry in self.removed]
+            return "; ".join(found) or "the decisions on the task were put in another order"
         return f"`{self.key}` changed from {_shown(self.before)} to {_shown(self.after)}"
+
+    @property
+    def added(self) -> list[str]:
+        """The entries of a list that were not there before."""
+        return _without(self.after, self.before)
+
+    @property
+    def removed(self) -> list[str]:
+        """The entries of a list that are not there any more."""
+        return _without(self.before, self.after)
+
+
+def stands(change: RuleChange, now: Rules) -> bool:
+    """Tell whether a change still stands; of decisions, each entry counts by itself."""
+    if change.key != DECISIONS:
+        return rule_value(now, change.key) == change.after
+    added, removed = set(change.added), set(change.removed)
+    return not added.isdisjoint(now.decisions) or not removed.issubset(now.decisions)
 
 
 def rule_settings(mission: Mission) -> dict[str, JsonValue]:
@@ -89,7 +116,10 @@ def changed_settings(
 
 def changed_rules(before: Rules, after: Rules) -> tuple[RuleChange, ...]:
     """Return how the rules of a hand-off differ, key by key."""
-    old, new = ({"write_scope": list(rules.write_scope)} for rules in (before, after))
+    old, new = (
+        {"write_scope": list(rules.write_scope), DECISIONS: list(rules.decisions)}
+        for rules in (before, after)
+    )
     return changed_settings(before.settings, after.settings) + changed_settings(old, new)
 
 
@@ -135,6 +165,11 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, J
             yield from _leaves(value, f"{name}.")
         elif value not in (None, [], ""):
             yield name, value
+
+
+def _without(value: JsonValue, other: JsonValue) -> list[str]:
+    ours, others = (each if isinstance(each, list) else [] for each in (value, other))
+    return [str(each) for each in ours if each not in others]
 
 
 def _shown(value: JsonValue) -> str:

@@ -3,7 +3,9 @@
     generated_at runtime mission_id mission_name project_path quality_gates
     current_milestone{id,name} next_task progress{tasks_done,tasks_total,pct} current_branch
     schema_version session_id run_id task{…} depends_on[{id,title,status,next_handoff}]
-    write_scope acceptance_criteria[{text,checked}] previous_session{…} checkpoint{…} prompt_file
+    write_scope acceptance_criteria[{text,checked}]
+    decisions[{number,kind,date,by,text,question,place,quoted,now_at}]
+    previous_session{…} checkpoint{…} prompt_file
 
 Where there is nothing, a text is `""` and the milestone `{"id": "", "name": ""}`.
 
@@ -15,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_record, format_moment
-from mosaic.prompts.bounded import bounded, cut_text, one_line, plain_text
+from mosaic.prompts.bounded import bounded, cut_text, exact_line, one_line, plain_text
 from mosaic.prompts.context import bounded_reports
 from mosaic.text.fields import field_values
 
@@ -76,6 +78,18 @@ def build_capsule(
         "acceptance_criteria": [
             {"text": one_line(item.text, _LONGEST_LINE), "checked": item.checked}
             for item in context.task.acceptance_criteria[:_MOST_ITEMS]
+        ],
+        "decisions": [
+            {
+                **{name: getattr(each, name) for name in ("number", "kind", "date")},
+                "by": one_line(each.by),
+                "text": plain_text(each.words),
+                "question": one_line(each.question, _LONGEST_LINE),
+                "place": exact_line(each.place),
+                "quoted": bounded(each.quoted),
+                "now_at": one_line(each.now_at),
+            }
+            for each in context.decisions
         ],
         "previous_session": dump_record(previous, SESSION_FORM) if previous else None,
         "checkpoint": bounded(checkpoint),

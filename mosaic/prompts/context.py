@@ -23,14 +23,14 @@ _MOST_ITEMS = 100
 
 # How texts are kept, by field name: with their lines, or as one line of this length. What is
 # cut off a task's text stands in its file.
-_BLOCKS = {"body": 400_000, "notes": 4_000}
+_BLOCKS = {"body": 400_000, "notes": 4_000, "words": 20_000, "around": 8_000}
 _REPORTS = frozenset({"next_handoff", "risks", "failed_gates"})
 _LINES = {"text": 1_000, "description": 2_000}
 # Paths, globs and commands, in which a second blank means something.
 _EXACT = frozenset(
     {
         "path", "manifest", "scratchpad", "tasks", "task", "capsule", "run_dir", "patch", "file",
-        "write_scope", "quality_gates", "command",
+        "write_scope", "quality_gates", "command", "place", "quoted",
     }
 )  # fmt: skip
 _MOST_REPORTS = 30
@@ -115,6 +115,22 @@ class TaskFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionFacts:
+    """`decisions`."""
+
+    number: int
+    kind: str
+    date: str
+    by: str
+    words: str
+    question: str = ""
+    place: str = ""
+    quoted: tuple[str, ...] = ()
+    now_at: str = ""
+    around: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CheckpointFacts:
     """`attempt.checkpoint`."""
 
@@ -182,8 +198,15 @@ class PromptContext:
                          summary, patch to read, files that it changes, is_set_back to it for
                          this attempt; or none), needs_human (what earlier runs wanted a person
                          to decide), followups (steps that they suggested), failed_gates
+        decisions        what a person decided and no handoff has answered yet: number, kind
+                         (rejected, reopened, answered, remarked), date, by, words, question
+                         (that was answered); of a remark: place, quoted (the lines it is on),
+                         now_at (where they are now), around (the code there)
+        decided_before   earlier decisions that were answered, one line each
         session_id, run_id
         command          how `mission` is called where it is not on the PATH; or none
+
+    A template that does not include `_decisions.md.j2` is given it in front.
 
     Text that others wrote goes through `| quote_data("what it is")`; `| fence` keeps any text
     from running into what stands around it.
@@ -203,6 +226,8 @@ class PromptContext:
     previous_session: SessionFacts | None = None
     dependencies: tuple[DependencyReport, ...] = ()
     attempt: AttemptFacts = AttemptFacts()
+    decisions: tuple[DecisionFacts, ...] = ()
+    decided_before: tuple[str, ...] = ()
     session_id: str | None = None
     run_id: str | None = None
     command: str | None = None

@@ -20,6 +20,7 @@ LONGEST_TEMPLATE = 256 * 1024
 """Characters of a template, and of each partial."""
 LONGEST_OUTPUT = 2 * 1024 * 1024
 """Characters that a template may write."""
+DECISIONS_PART = "_decisions.md.j2"
 
 _MOST_NAMES = 20
 _FORBIDDEN_STARTS = frozenset("-/@")
@@ -40,6 +41,10 @@ def render_prompt(
     """
     values = prompt_values(context)
     text = render_template(template, values, name=name, partials=partials, compiled=compiled)
+    if context.decisions and DECISIONS_PART not in template:
+        # A project's own template may be older than decisions are: no word of a person is lost.
+        own = (partials or {})[DECISIONS_PART]
+        text = render_template(own, values, name=DECISIONS_PART, partials=partials) + text
     return fit_prompt(text, heading=f"Task {context.task.id}", name=name)
 
 

@@ -11,21 +11,26 @@ from mosaic.git.index_copy import index_kept
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.records import dataclass
+from mosaic.review.filing import draft_decision, draft_remarks, note_saved
 from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.rules import agree_to_rules
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
+from mosaic.text.decisions import Kind
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mosaic.model import Task
     from mosaic.review.verdict import Review
+    from mosaic.sessions.remarks import Remark
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
+    from mosaic.text.decisions import Decision
 
 COMMIT_SECONDS = 600.0
 """Hooks run linters and tests."""
@@ -40,6 +45,8 @@ class Decided:
     approved: bool
     why: str | None
     layout: Layout
+    made: tuple[Decision, ...] = ()
+    """The entries that were written."""
     overruled: tuple[str, ...] = ()
     """The objections that an approval with `force` overruled."""
     notices: tuple[str, ...] = ()
@@ -48,14 +55,21 @@ class Decided:
 
 
 def decide(
-    mission_file: Path, review: Review, *, approve: bool, why: str | None, force: bool
+    mission_file: Path,
+    review: Review,
+    *,
+    approve: bool,
+    why: str | None,
+    force: bool,
+    remarks: Sequence[Remark] = (),
 ) -> Decided:
-    """Record a decision: done, or back to todo with the reason in the notes.
+    """Record a decision: done, or back to todo with the old handoff filed away.
 
     Raises NotReadyError where the task does not wait for one, or there are objections to approving
     it and `force` is not set.
     """
-    if not approve and not (why or "").strip():
+    why = (why or "").strip()
+    if not approve and not why and not remarks:
         raise UsageError("`--reject` needs a reason", hint='`--reject --why "what is missing"`')
     objections = review.objections if approve else []
     if objections and not force:
@@ -72,20 +86,24 @@ def decide(
                 hint=f"`mission show {task.id}`",
             )
         now = utc_now().astimezone()
+        made = draft_remarks(draft, review, remarks, now)
+        if not approve and not why:
+            why = f"see {', '.join(f'remark {each.number}' for each in made)}"
+        kind = Kind.APPROVED if approve else Kind.REJECTED
+        made += [draft_decision(draft, task.id, kind, why, now, files_away=not approve)]
         status = Status.DONE if approve else Status.TODO
         draft.edit_task(task.id, {"status": status.value}, now)
-        if why:
-            word = "approved" if approve else "rejected"
-            draft.note(task.id, f"{now:%Y-%m-%d} {word}: {why}")
         draft.save()
+        note_saved(draft, task.id, made)
         forgive_attempts(draft.snapshot, task.id)
         if review.rules_changed:
             agree_to_rules(draft.layout)  # they were shown, and this is the answer
         return Decided(
             task=draft.snapshot.get(task.id).task,
             approved=approve,
-            why=why,
+            why=why or None,
             layout=draft.layout,
+            made=tuple(made),
             overruled=tuple(objections),
             notices=tuple(draft.notices),
             draft=draft,

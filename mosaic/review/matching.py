@@ -17,7 +17,7 @@ from mosaic.records import dataclass, replace
 from mosaic.review.claims import CD, CommandClaim, FileClaim, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 ANSWERING = {"test", "[", "grep", "rg", "diff", "cmp"}
 """Programs whose exit code 1 is an answer and not a failure."""
@@ -28,6 +28,11 @@ CONTRADICTING = {
 }
 """What happened to a file where a claim of what happened is wrong."""
 SHELLS = {"sh", "bash", "zsh", "dash"}
+RUNNERS = (
+    ("python", "-m"), ("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("npx",),
+    ("pnpm", "exec"), ("bundle", "exec"),
+)  # fmt: skip
+"""What may stand before a program without making it another command."""
 LONGEST_COMMAND = 10_000
 # What only shows or hides output, at the end of a line. Tried once per run of blanks, not at
 # each of them: else many blanks cost the square of their number.
@@ -103,6 +108,7 @@ def judge_claims(
     knows_all_commands: bool,
     roots: Sequence[str],
     ignored: Callable[[str], bool],
+    hidden: Collection[str] = (),
 ) -> Judged:
     """Compare claims with evidence.
 
@@ -110,14 +116,23 @@ def judge_claims(
         changed: None where nothing can be known.
         ran: in the order in which they ran; `knows_all_commands`, whether it is everything.
         roots: folders that absolute paths of claims may begin with.
-        ignored: changed files that need no claim.
+        ignored: files that need no claim, and whose changes may stand in another tree.
+        hidden: claimed paths that git ignores, so that nothing is known of them.
     """
-    judged_files = tuple(_judge_file(claim, changed, roots) for claim in files)
+
+    def is_unseen(path: str) -> bool:
+        return ignored(path) or path in hidden
+
+    every_file = (_judge_file(claim, changed, roots, is_unseen) for claim in files)
+    judged_files = tuple(each for each in every_file if not _is_idle_mention(each))
     claimed = {path for each in judged_files for path in each.matched}
-    judged_commands = tuple(
+    every_command = (
         _judge_command(command, ran, all_known=knows_all_commands)
         for command in commands
         if not command.says_skipped
+    )
+    judged_commands = tuple(
+        each for each in every_command if each.matched or not each.claim.is_mention
     )
     unclaimed = (each for each in changed or () if each.path not in claimed)
     return Judged(
@@ -129,26 +144,69 @@ def judge_claims(
 
 
 def _judge_file(
-    claim: FileClaim, changed: Sequence[ChangedFile] | None, roots: Sequence[str]
+    claim: FileClaim,
+    changed: Sequence[ChangedFile] | None,
+    roots: Sequence[str],
+    is_unseen: Callable[[str], bool],
 ) -> JudgedClaim[FileClaim]:
     path = _relative(claim.path, roots)
     if path is None:
         return JudgedClaim(claim, Standing.UNSEEN, "outside of the repository")
     if changed is None:
         return JudgedClaim(claim, Standing.UNSEEN, "no evidence of files")
-    found = _matching(path, changed)
+    found = _matching(path, changed) or _spelt_out(claim, changed)
     if not found:
-        return JudgedClaim(claim, Standing.CONTRADICTED, "not touched")
-    names, kind = tuple(change.path for change in found), found[0].kind
-    standing, why = Standing.CONFIRMED, kind.value
+        return _judge_untouched(claim, path, changed, is_unseen)
+    first = found[0]
+    names, kind = tuple(change.path for change in found), first.kind
+    if first.old_path is not None and _composed(first.path) != _composed(path):
+        kind = Kind.DELETED  # as a path, whatever became of its content
+    standing, why = Standing.CONFIRMED, first.kind.value
+    gone = _gone(_relative(claim.old_path, roots), changed) if claim.old_path else []
     if len(found) > 1:
         why = f"{len(found)} files changed there"
-    elif names[0] != path:
-        why = f"`{names[0]}`"
+    elif claim.old_path and not gone:
+        standing, why = Standing.CONTRADICTED, f"`{claim.old_path}` was not moved"
     elif claim.kind is not None and kind in CONTRADICTING.get(claim.kind, ()):
         standing = Standing.CONTRADICTED
         why = f"claimed to be {claim.kind.value}, and it is {kind.value}"
-    return JudgedClaim(claim, standing, why, names)
+    elif names[0] != path:
+        why = f"`{names[0]}`"
+    return JudgedClaim(claim, standing, why, (*names, *gone))
+
+
+def _gone(path: str | None, changed: Sequence[ChangedFile]) -> list[str]:
+    """Return the file that is no longer at a path: deleted, or moved somewhere."""
+    left = [(each.old_path if each.kind is Kind.RENAMED else each.path, each) for each in changed
+            if each.kind in (Kind.RENAMED, Kind.DELETED)]  # fmt: skip
+    return [each.path for old, each in left if _composed(old or "") == _composed(path or "")]
+
+
+def _judge_untouched(
+    claim: FileClaim, path: str, changed: Sequence[ChangedFile], is_unseen: Callable[[str], bool]
+) -> JudgedClaim[FileClaim]:
+    alike = sum(_composed(each.path).endswith(f"/{_composed(path)}") for each in changed)
+    standing, why = Standing.UNSEEN, "only mentioned, and not touched"
+    if alike > 1:
+        why = f"{alike} files of this name were changed"
+    elif is_unseen(path):
+        why = "not looked at: it is the mission's own, or git ignores it"
+    elif not claim.is_mention:
+        standing, why = Standing.CONTRADICTED, "not touched"
+    return JudgedClaim(claim, standing, why)
+
+
+def _spelt_out(claim: FileClaim, changed: Sequence[ChangedFile]) -> list[ChangedFile]:
+    """Return the file whose path, blanks and all, stands in the claim's line."""
+    text, part = _composed(claim.text), _composed(claim.path)
+    return [each for each in changed if part in each.path and " " in each.path
+            and _composed(each.path) in text][:1]  # fmt: skip
+
+
+def _is_idle_mention(judged: JudgedClaim[FileClaim]) -> bool:
+    """Tell whether a word in prose is hardly a path: it is in no folder, and was not touched."""
+    claim = judged.claim
+    return claim.is_mention and not judged.matched and not ("/" in claim.path and "." in claim.path)
 
 
 def _relative(path: str, roots: Sequence[str]) -> str | None:
@@ -175,10 +233,10 @@ def _matching(path: str, changed: Sequence[ChangedFile]) -> list[ChangedFile]:
     if any(sign in wanted for sign in "*?["):
         glob = parse_glob(wanted)
         return [change for change in changed if glob.matches(_composed(change.path))]
-    if "/" not in wanted:
-        named = [change for change in changed if _composed(change.path).endswith("/" + wanted)]
-        return named if len(named) == 1 else []
-    return []
+    named = [change for change in changed if _composed(change.path).endswith("/" + wanted)]
+    if not named and wanted in ("README", "CHANGELOG", "LICENSE"):
+        named = [each for each in changed if each.path.rpartition("/")[2].startswith(f"{wanted}.")]
+    return named if len(named) == 1 else []
 
 
 def _composed(path: str) -> str:
@@ -276,7 +334,9 @@ def normal_form(command: str) -> tuple[str, ...]:
         words = words[1:]
     if not words:
         return ()
-    return (_program(words[0]), *words[1:])
+    form = (_program(words[0]), *words[1:])
+    runner = next((each for each in RUNNERS if form[: len(each)] == each), ())
+    return form[len(runner) :] or form
 
 
 def parts_of(command: str) -> list[tuple[str, ...]]:

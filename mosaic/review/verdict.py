@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.git.diff import compare_trees, describe_changes, read_diff
-from mosaic.git.git import find_work_tree
+from mosaic.git.git import answer_of, find_work_tree
 from mosaic.git.index_copy import changed_in_secret, hidden_files
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
-from mosaic.review.claims import parse_command_claims, parse_file_claims
+from mosaic.review.claimed_files import parse_file_claims
+from mosaic.review.claims import parse_command_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
 from mosaic.review.matching import Judged, Standing, judge_claims
-from mosaic.runs.folders import runs_of_task
+from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.report import GATE_STEP
 from mosaic.sessions.changes import (
     changes_of_pairs,
@@ -27,10 +28,11 @@ from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sectio
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.model import Task
+    from mosaic.runs.record import Run
     from mosaic.store.tasks import Snapshot
 
 
@@ -92,16 +94,19 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     text = file.text if file else ""
     sections = handoff_texts(text) if text else dict.fromkeys(HANDOFF_SECTIONS, "")
     evidence = gather_evidence(snapshot, task)
+    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     top = find_work_tree(snapshot.layout.project)
     is_own = own_files(snapshot.layout, top) if top else lambda _: False
+    files = parse_file_claims(sections["files_changed"])
     judged = judge_claims(
-        parse_file_claims(sections["files_changed"]),
+        files,
         parse_command_claims(sections["commands_run"]),
         changed=evidence.changed,
         ran=evidence.ran,
         knows_all_commands=evidence.knows_all_commands,
         roots=evidence.roots,
         ignored=is_own,
+        hidden=_ignored_by_git(top, [claim.path for claim in files]) if top else (),
     )
     return Review(
         task=task,
@@ -114,8 +119,20 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         stat=_stat(top, evidence, is_own),
         outside=standing_outside(snapshot, task),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
-        warnings=edits_on_record(runs_of_task(snapshot.layout.runs_dir, task.id)),
+        warnings=(*edits_on_record(runs), *_warnings_of(runs)),
     )
+
+
+def _warnings_of(runs: Sequence[Run]) -> list[str]:
+    """Return what went wrong on the way in a task's last session."""
+    last = [run for run in runs if is_session_run(run)][-1:]
+    return [words for run in last for words in run.find_result().warnings]
+
+
+def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
+    within = [path for path in paths if not path.startswith(("/", "~", ".."))]
+    found = answer_of(["check-ignore", "--", *within], top) if within else None
+    return found.split("\n") if found else ()
 
 
 def diff_text(snapshot: Snapshot, review: Review) -> str:

@@ -48,6 +48,8 @@ class EventType(StrEnum):
     SCOPE_VIOLATED = "scope_violated"
     SCOPE_SET = "scope_set"
     """A person set the task's write scope."""
+    DECIDED = "decided"
+    """A person decided something on the task while the agent worked."""
     RULES_CHANGED = "rules_changed"
     """What the run is judged by is not what it was when its task was claimed."""
     MERGED_BESIDE = "merged_beside"

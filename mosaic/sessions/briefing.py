@@ -12,17 +12,19 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
+from mosaic.plan.ends import end_phrase
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.prompts import context as facts
 from mosaic.prompts.capsule import build_capsule
 from mosaic.records import dataclass
-from mosaic.sessions.attempt import REASON_WORDS
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mosaic.model import JsonValue, Session, Task
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run
@@ -118,6 +120,8 @@ def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.Prompt
         worktree = facts.WorktreeFacts(
             path=str(project), branch=workspace.branch, base=workspace.base_commit
         )
+    text = _task_text(snapshot, task)
+    decisions, decided_before = _decisions(snapshot, task, text, project)
     return facts.PromptContext(
         project=facts.ProjectFacts(
             name=mission.name, description=mission.description, path=str(project)
@@ -126,7 +130,7 @@ def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.Prompt
         state=facts.StateFacts(done=progress.done, total=progress.total, pct=progress.pct),
         files=_files(snapshot.layout, task, occasion),
         worktree=worktree,
-        task=_task_facts(task, _task_text(snapshot, task)),
+        task=_task_facts(task, text),
         runtime=occasion.runtime,
         headless=occasion.mode is Mode.HEADLESS,
         quality_gates=tuple(gate.shown for gate in parse_gates(mission.quality_gates)),
@@ -143,6 +147,8 @@ def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.Prompt
             followups=attempt.asked.followups,
             failed_gates=attempt.asked.failed_gates,
         ),
+        decisions=decisions,
+        decided_before=decided_before,
         session_id=occasion.session_id,
         run_id=run.id if run else None,
         command=own_command(),
@@ -201,6 +207,43 @@ def _task_facts(task: Task, text: str) -> facts.TaskFacts:
     )
 
 
+def _decisions(
+    snapshot: Snapshot, task: Task, text: str, project: Path
+) -> tuple[tuple[facts.DecisionFacts, ...], tuple[str, ...]]:
+    """Return what a person decided and waits for an answer, and in short what was answered.
+
+    What was written by hand while an agent worked is not known to be a person's.
+    """
+    from mosaic.text.decisions import read_decisions  # start-up: mistune
+    from mosaic.text.sections import DECISIONS
+
+    if DECISIONS not in text.casefold():
+        return (), ()
+    from mosaic.sessions.remarks import Found, find_again  # start-up: most tasks have none
+    from mosaic.sessions.rules import decisions_by_hand
+
+    by_hand = decisions_by_hand(snapshot, task.id)
+    known = [each for each in read_decisions(text) if each.identity not in by_hand]
+    waiting = []
+    for each in known:
+        if each.is_open:
+            found = find_again(each, project) if each.place else Found()
+            fact = facts.DecisionFacts(
+                number=each.number,
+                kind=each.kind.value,
+                date=each.date,
+                by=each.by,
+                words=each.text,
+                question=next(iter(each.notes_of("question")), ""),
+                place=each.place,
+                quoted=tuple(each.quoted),
+                now_at=found.words,
+                around=found.around,
+            )
+            waiting.append(fact)
+    return tuple(waiting), tuple(each.line for each in known if not each.is_open and each.text)
+
+
 def _dependencies(snapshot: Snapshot, task: Task) -> tuple[facts.DependencyReport, ...]:
     from mosaic.text.sections import handoff_texts
 
@@ -216,13 +259,12 @@ def _dependencies(snapshot: Snapshot, task: Task) -> tuple[facts.DependencyRepor
 
 def _previous_session(session: Session) -> facts.SessionFacts:
     length = session.duration_seconds
-    reason = session.ended_reason
     return facts.SessionFacts(
         id=session.id,
         runtime=session.runtime,
         length=format_duration(length) if length is not None else "",
         ended=f"{session.ended_at:%Y-%m-%d %H:%M} UTC" if session.ended_at else "",
-        reason_words=REASON_WORDS[reason] if reason else "has not ended",
+        reason_words=end_phrase(session),
         last_task=session.last_task_id,
     )
 

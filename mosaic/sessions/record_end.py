@@ -129,6 +129,8 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
         mode=meta.mode,
         report=facts.report,
         lacks=lacks,
+        cause=facts.ending.cause,
+        why_blocked=task.why if task and task.why else "",
     )
     changes = find_changes(run, rules, draft.snapshot.document, task) if rules else ()
     if changes:
@@ -222,7 +224,7 @@ def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, outcome: Ou
         known,
         ended_at=end.ended_at,
         ended_reason=outcome.reason,
-        ended_cause=end.ending.cause.value,
+        ended_cause=outcome.cause.value,
         ended_detail=one_line(outcome.summary, LONGEST_DETAIL),
         duration_seconds=int(end.duration_seconds),
         runtime_session_id=end.conversation or known.runtime_session_id,

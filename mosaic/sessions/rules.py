@@ -23,18 +23,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mosaic.codec import dump_json, dump_record, load_record, parse_json
 from mosaic.errors import MissionError, RecordError
-from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.disk import find_bytes, find_text, write_private
 from mosaic.plan.rules import (
+    DECISIONS,
+    OF_TASK,
     RuleChange,
     Rules,
     changed_rules,
     changed_settings,
     rule_settings,
-    rule_value,
+    stands,
 )
 from mosaic.records import replace
 from mosaic.runs.events import EventLog, EventType, noted_lists
-from mosaic.runs.folders import run_of
+from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.sessions.attempt import sessions_since
 
 if TYPE_CHECKING:
@@ -81,8 +83,23 @@ def settings_of(document: MissionDocument) -> dict[str, JsonValue]:
 def rules_of(document: MissionDocument, task: Task) -> Rules:
     """Return the rules as they stand in a mission's files."""
     return Rules(
-        settings=settings_of(document), write_scope=task.write_scope, has_file=task.file is not None
+        settings=settings_of(document),
+        write_scope=task.write_scope,
+        has_file=task.file is not None,
+        decisions=_decisions(document, task),
     )
+
+
+def _decisions(document: MissionDocument, task: Task) -> tuple[str, ...]:
+    file = find_text(document.layout.project / task.file) if task.file else None
+    if file is None or DECISIONS not in file.text.casefold():
+        return ()
+    from mosaic.text.decisions import read_decisions  # start-up: mistune
+
+    try:
+        return tuple(each.identity for each in read_decisions(file.text))
+    except MissionError:
+        return ()  # a file that cannot be read is reported where it matters
 
 
 def scope_that_counts(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
@@ -120,9 +137,13 @@ def read_rules(run: Run, meta: RunMeta) -> Rules | None:
 
 
 def rules_in_force(run: Run, rules: Rules) -> Rules:
-    """Return the rules of a run, with the write scope that a person set while it worked."""
+    """Return the rules of a run, with what a person set and decided while it worked."""
     scope = _persons_scope(run)
-    return rules if scope is None else replace(rules, write_scope=scope)
+    rules = rules if scope is None else replace(rules, write_scope=scope)
+    decided = [
+        str(entry) for noted in noted_lists(run, EventType.DECIDED, "entries") for entry in noted
+    ]
+    return replace(rules, decisions=(*rules.decisions, *decided)) if decided else rules
 
 
 def find_changes(
@@ -147,7 +168,7 @@ def note_changes(
     words = "; ".join(change.words for change in changes)
     values = [dump_record(change) for change in changes]
     EventLog(run).append(EventType.RULES_CHANGED, words, data={"changes": values})
-    if all(change.key == "write_scope" for change in changes):
+    if all(change.key in OF_TASK for change in changes):
         return
     from mosaic.store.consent import ask_again
 
@@ -188,7 +209,7 @@ def standing_changes(snapshot: Snapshot, task: Task) -> tuple[StandingChange, ..
         run = run_of(snapshot.layout.runs_dir, task.id, session.run_id or "")
         scope = _persons_scope(run)
         for change in _changes_on_record(run):
-            is_settled = rule_value(now, change.key) != change.after
+            is_settled = not stands(change, now)
             is_allowed = change.key == "write_scope" and scope == now.write_scope
             if is_settled or is_allowed:
                 found.pop(change.key, None)
@@ -207,6 +228,24 @@ def note_persons_scope(snapshot: Snapshot, task: Task) -> None:
         words = f"a person set the write scope: {', '.join(task.write_scope) or 'none'}"
         data = {"write_scope": list(task.write_scope)}
         EventLog(run).append(EventType.SCOPE_SET, words, data=data)
+
+
+def note_decision(snapshot: Snapshot, task_id: str, entry: str) -> None:
+    """Note in the record of a task's session that has not ended that a person decided this."""
+    for session in snapshot.document.mission.sessions.of_task(task_id):
+        run = run_of(snapshot.layout.runs_dir, task_id, session.run_id or "")
+        if session.ended_at is None and run.find_meta() is not None:
+            EventLog(run).append(EventType.DECIDED, entry, data={"entries": [entry]})
+
+
+def decisions_by_hand(snapshot: Snapshot, task_id: str) -> set[str]:
+    """Return the entries that were written by hand while agents of a task worked."""
+    found = set()
+    for run in runs_of_task(snapshot.layout.runs_dir, task_id):
+        for change in _changes_on_record(run):
+            if change.key == DECISIONS:
+                found |= {*change.added}
+    return found
 
 
 def _persons_scope(run: Run) -> tuple[str, ...] | None:

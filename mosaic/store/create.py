@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from mosaic.model import JsonValue
+    from mosaic.model import JsonValue, Task
     from mosaic.prompts.context import TemplateValue
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
@@ -180,17 +180,27 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
     if not new.table_only:
         name = f"{task_id}-{slug}" if (slug := slug_of(title)) else task_id
         path = draft.layout.tasks_dir / f"{name}.md"
-        draft.put(path, _task_text(draft.layout, task_id, title, new, now))
+        draft.put(path, _task_text(draft.layout, task_id, replace(new, title=title), now))
     _add_row(draft, task_id, title, new)
     return task_id
 
 
-def _task_text(layout: Layout, task_id: str, title: str, new: NewTask, now: datetime) -> str:
+def add_file(draft: Draft, task: Task, now: datetime) -> None:
+    """Give a task that stands in the table alone a file, and save that."""
+    new = NewTask(title=task.title, milestone=task.milestone, depends_on=task.depends_on)
+    text = _task_text(draft.layout, task.id, new, now, task.status)
+    draft.put(draft.layout.tasks_dir / f"{task.id}.md", text)
+    draft.save()
+
+
+def _task_text(
+    layout: Layout, task_id: str, new: NewTask, now: datetime, status: str = "todo"
+) -> str:
     values: dict[str, TemplateValue] = {
         **{field.name: [] if field.kind is Kind.LIST else None for field in FIELDS},
         "task_id": task_id,
-        "title": title,
-        "status": "todo",
+        "title": new.title,
+        "status": status,
         "milestone": new.milestone,
         "priority": new.priority,
         "runtime": new.runtime,

@@ -30,7 +30,7 @@ from mosaic.text.fields import SYNCED
 from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -192,6 +192,11 @@ class Draft:
         """Draft the content of one section of a task's file."""
         from mosaic.text.sections import append_section, set_section  # start-up: writers only
 
+        edit = append_section if append else set_section
+        self.edit_text(task_id, lambda text: edit(text, section, content))
+
+    def edit_text(self, task_id: str, edit: Callable[[str], str]) -> None:
+        """Draft another text of a task's file (or raise EditRefusedError where it has none)."""
         entry = self.snapshot.get(task_id)
         if entry.file is None:
             raise EditRefusedError(
@@ -199,8 +204,7 @@ class Draft:
                 hint=f"make `{self.layout.shown(self.layout.tasks_dir)}/{task_id}.md` first",
             )
         path = self.layout.tasks_dir / entry.file.name
-        edit = append_section if append else set_section
-        self._put(path, edit(self._existing(path), section, content))
+        self._put(path, edit(self._existing(path)))
 
     def set_mission_status(self, status: MissionStatus) -> None:
         """Draft the mission's own status."""

@@ -16,6 +16,8 @@ from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import line_end, newline_of, splice, without_comments
 
 HANDOFF_SECTIONS = ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes")
+DECISIONS = "decisions"
+"""What people decided on the task: see `mosaic.text.decisions`."""
 PLACEHOLDERS = frozenset({"", "-", "todo", "tbd", "to be filled", "待填写"})
 BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])(?:\s+\[[ xX]\])?(?:\s+|$)")
 LIST_LINE = re.compile(r"[-*+] ")
@@ -70,14 +72,15 @@ def find_sections(text: str) -> tuple[Section, ...]:
 
 @lru_cache
 def canonical_name(title: str) -> str:
-    """Return a handoff section's canonical name for a heading, else the heading itself."""
+    """Return the canonical name of a section of ours for a heading, else the heading itself."""
     key = re.sub(r"[\s_-]+", "", title).casefold()
-    return next((n for n in HANDOFF_SECTIONS if n.replace("_", "") == key), title.strip())
+    own = (*HANDOFF_SECTIONS, DECISIONS)
+    return next((n for n in own if n.replace("_", "") == key), title.strip())
 
 
 def section_text(text: str, name: str) -> str | None:
     """Return the content of the first section of a name; None when there is none."""
-    section = _find(text, name)
+    section = find_section(text, name)
     return section.content if section else None
 
 
@@ -110,20 +113,20 @@ def is_placeholder(content: str) -> bool:
 def set_section(text: str, name: str, content: str) -> str:
     """Return a text with a section replaced, or added when missing (or EditRefusedError)."""
     new = _lines(text, content)
-    section = _find(text, name)
+    section = find_section(text, name)
     if section is None:
         edited = _with_new_section(text, canonical_name(name), new)
     elif section.content:
-        start, end = _written_span(text, section)
+        start, end = written_span(text, section)
         edited = splice(text, start, end, new) if new else _emptied(text, section)
     else:
         edited = _filled(text, section, new) if new else text
-    return _verified(text, edited, name, content)
+    return verified(text, edited, name, content)
 
 
 def append_section(text: str, name: str, content: str) -> str:
     """Return a text with lines added to a section; a placeholder goes (or EditRefusedError)."""
-    section = _find(text, name)
+    section = find_section(text, name)
     if section is None or is_placeholder(section.content):
         return set_section(text, name, content)
     new = _lines(text, content)
@@ -132,15 +135,17 @@ def append_section(text: str, name: str, content: str) -> str:
     newline = newline_of(text)
     last = section.content.rsplit("\n", 1)[-1].lstrip()
     gap = newline if LIST_LINE.match(last) and LIST_LINE.match(new) else newline * 2
-    end = _written_span(text, section)[1]
+    end = written_span(text, section)[1]
     edited = splice(text, end, end, f"{gap}{new}")
-    return _verified(text, edited, name, f"{section.content}{gap}{new}")
+    return verified(text, edited, name, f"{section.content}{gap}{new}")
 
 
 def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
     """Return the `- [ ]` items of a body, outside of fences, comments and the handoff."""
     body = body_offset(text)
-    handoff = [(s.start, s.end) for s in find_sections(text) if s.name in HANDOFF_SECTIONS]
+    handoff = [
+        (s.start, s.end) for s in find_sections(text) if s.name in (*HANDOFF_SECTIONS, DECISIONS)
+    ]
     found: list[Criterion] = []
     fence = ""
     start = 0
@@ -166,7 +171,8 @@ def _shape(text: str, offset: int) -> Outline:
         raise BrokenFileError(error.message, line=error.line) from None
 
 
-def _find(text: str, name: str) -> Section | None:
+def find_section(text: str, name: str) -> Section | None:
+    """Return the first section of a name."""
     wanted = canonical_name(name)
     return next((s for s in find_sections(text) if s.name == wanted), None)
 
@@ -190,7 +196,8 @@ def _lines(text: str, content: str) -> str:
     return lines.replace("\n", newline_of(text))
 
 
-def _written_span(text: str, section: Section) -> tuple[int, int]:
+def written_span(text: str, section: Section) -> tuple[int, int]:
+    """Return where a section's content begins and ends, without the blank lines around it."""
     region = text[section.start : section.end]
     blank = re.match(r"(?:[ \t]*\r?\n)*", region)
     return section.start + (blank.end() if blank else 0), section.start + len(region.rstrip())
@@ -207,7 +214,7 @@ def _filled(text: str, section: Section, new: str) -> str:
 
 
 def _emptied(text: str, section: Section) -> str:
-    end = _written_span(text, section)[1]
+    end = written_span(text, section)[1]
     if end == len(text):
         return text[: section.start].rstrip("\r\n")
     return splice(text, section.start, line_end(text, end), "")
@@ -237,7 +244,7 @@ def _with_new_section(text: str, name: str, new: str) -> str:
     return f"{text}{'' if is_parted or not text else newline}{written}"
 
 
-def _verified(before: str, after: str, name: str, content: str) -> str:
+def verified(before: str, after: str, name: str, content: str) -> str:
     """Return the edited text if every other section is as it was, and this one as wanted."""
     wanted = canonical_name(name)
     old = [(s.name, s.content) for s in find_sections(before)]

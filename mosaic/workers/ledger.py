@@ -7,16 +7,17 @@ again: sessions that died are ended first, and nothing finished or paid for is c
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING, Any
 
-from mosaic.machine.clock import utc_now
+from mosaic.machine.clock import CLOCK
 from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
 from mosaic.plan.rules import changed_settings
+from mosaic.ports import EndCause
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
+from mosaic.sessions.alarm import Need
 from mosaic.sessions.attempt import forgive_attempts, sessions_since
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mosaic.machine.clock import Clock
     from mosaic.model import Session, Task, Usage
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
@@ -54,6 +56,8 @@ class LoopReport:
     usage: Usage | None = None
     in_review: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What went wrong on the way in its sessions."""
     worktrees: dict[str, tuple[Path, str | None]] = field(default_factory=dict)
     """Where the sessions of a pool work, with the branch."""
 
@@ -73,6 +77,7 @@ class LoopReport:
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "usage": self.usage,
             "waiting": {"review": self.in_review, "blocked": self.blocked},
+            "warnings": self.warnings,
             "worktrees": {
                 session_id: {"path": path, "branch": branch}
                 for session_id, (path, branch) in sorted(self.worktrees.items())
@@ -112,18 +117,21 @@ class Ledger:
         limits: Limits,
         face: Face,
         *,
-        alert: Callable[[str, str], None],
+        alert: Callable[[Need, str, str], None],
+        clock: Clock = CLOCK,
     ) -> None:
         """Begin with no sessions.
 
-        `alert` says that a person is needed: for a task or, where that is empty, for all, and why.
+        `alert` says that a person is needed: what for, for which task or, where that is empty,
+        for all, and why.
         """
         self._mission_file = mission_file
         self._request = request
         self._limits = limits
         self._face = face
         self._alert = alert
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock.seconds()
         self._failures = 0
         self._rules = settings_of(read_mission(mission_file).document)
         self.report = LoopReport()
@@ -139,7 +147,7 @@ class Ledger:
         limits, budget = self._limits, parse_budget(snapshot.document.mission.budget)
         if limits.max_sessions is not None:
             limits = replace(limits, max_sessions=limits.max_sessions - running)
-        met = limit_met(limits, own, time.monotonic() - self._began)
+        met = limit_met(limits, own, self._clock.seconds() - self._began)
         of_mission = limit_met(budget, sessions, _spent_seconds(snapshot))
         return met or (f"{of_mission}, the mission's budget" if of_mission else None)
 
@@ -157,7 +165,7 @@ class Ledger:
             self._limits, max_attempts=budget.max_attempts, retry_seconds=budget.retry_seconds
         )
         ends = [last_end(snapshot, session) for session in history]
-        decision = decide_move(ends, limits, utc_now())
+        decision = decide_move(ends, limits, self._clock.now())
         if decision.move is Move.GIVE_UP:
             self._give_up(task, decision.why)
             return None
@@ -172,11 +180,16 @@ class Ledger:
         session = next(s for s in snapshot.document.mission.sessions if s.id == session_id)
         self.report.sessions.append(session_id)
         last = last_end(snapshot, session)
+        if last.warnings:
+            self.report.warnings[session_id] = last.warnings
         status = self._accept_green(snapshot, task, session)
         self._note_move(task.id, before, status)
         is_blocked = status == Status.BLOCKED.value
         if is_blocked:
-            self._alert(task.id, last.summary)
+            asks = session.ended_cause == EndCause.NEEDS_HUMAN
+            self._alert(Need.QUESTION if asks else Need.BLOCKED, task.id, last.summary)
+        elif status == Status.REVIEW.value:
+            self._alert(Need.REVIEW, task.id, last.summary)
         goes_on = status in FINISHED or is_blocked
         self._failures = 0 if goes_on else self._failures + last.is_attempt
         person = None
@@ -184,16 +197,23 @@ class Ledger:
             person = why_person(last, self._failures)
         return Ended(session=session, last=last, status=status, person=person)
 
-    def end(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> None:
-        """Note why it all ends."""
+    def end(self, why: str, *, need: Need | None = None, interrupted: bool = False) -> None:
+        """Note why it all ends, and call a person where one is needed."""
+        if need is not None:
+            self._alert(need, "", why)
         self.report.why = why
-        self.report.needs_person = needs_person
+        self.report.needs_person = need is Need.FAILED
         self.report.was_interrupted = interrupted
+
+    def idle_need(self, snapshot: Snapshot) -> Need | None:
+        """Return what a person is needed for where nothing is ready."""
+        waits = any(task.status in (Status.REVIEW, Status.BLOCKED) for task in snapshot.tasks)
+        return Need.WAITING if waits else None
 
     def sum_up(self) -> LoopReport:
         """Return what was done in all."""
         report = self.report
-        report.elapsed_seconds = time.monotonic() - self._began
+        report.elapsed_seconds = self._clock.seconds() - self._began
         snapshot = read_mission(self._mission_file)
         sessions = snapshot.document.mission.sessions
         report.usage = total_usage(s for s in sessions if s.id in report.sessions)
@@ -207,7 +227,7 @@ class Ledger:
         self._note_move(task.id, task.status.value, Status.BLOCKED.value)
         self.report.gave_up.append(task.id)
         self._face.say(f"{task.id} is blocked: {why}")
-        self._alert(task.id, why)
+        self._alert(Need.FAILED, task.id, why)
 
     def _accept_green(self, snapshot: Snapshot, task: Task, session: Session) -> str:
         """Set a task done that came to review with green gates, where the mission wants that."""
@@ -227,7 +247,7 @@ class Ledger:
         with changing(self._mission_file, doing=f"setting {task_id} {after.value}") as draft:
             if draft.snapshot.get(task_id).task.status is not before:
                 return
-            now = utc_now().astimezone()
+            now = self._clock.now().astimezone()
             draft.edit_task(task_id, {"status": after.value}, now)
             draft.note(task_id, f"{now:%Y-%m-%d} {after.value}: {why}")
             draft.save()
@@ -257,7 +277,7 @@ class Ledger:
     def _times_left(self, snapshot: Snapshot) -> list[float]:
         left = []
         if self._limits.max_seconds is not None:
-            left.append(self._limits.max_seconds - (time.monotonic() - self._began))
+            left.append(self._limits.max_seconds - (self._clock.seconds() - self._began))
         budget = parse_budget(snapshot.document.mission.budget)
         if budget.max_seconds is not None:
             left.append(budget.max_seconds - _spent_seconds(snapshot))
@@ -284,4 +304,5 @@ def last_end(snapshot: Snapshot, session: Session) -> LastEnd:
         words=result.words,
         was_stopped=session.ended_reason is EndReason.STOPPED,
         retry_at=result.retry_at,
+        warnings=result.warnings,
     )

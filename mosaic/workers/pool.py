@@ -6,7 +6,6 @@ the sessions that still live among its own.
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import Run
+from mosaic.sessions.alarm import Need
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.output import observe_session
 from mosaic.sessions.unrecorded import live_or_unknown
@@ -71,7 +71,7 @@ class Pool(Ledger):
         face: Face,
         *,
         start: Callable[[HandOffRequest], Worker],
-        alert: Callable[[str, str], None],
+        alert: Callable[[Need, str, str], None],
         size: int,
         keeps_full: bool,
     ) -> None:
@@ -103,7 +103,7 @@ class Pool(Ledger):
             try:
                 self._adopt()
                 while self._turn(threads):
-                    time.sleep(POLL_SECONDS)
+                    self._clock.sleep(POLL_SECONDS)
             finally:
                 self.sum_up()
         return self.report
@@ -116,7 +116,7 @@ class Pool(Ledger):
             while self._starting:
                 self._take_started()
                 self._fill(threads)
-                time.sleep(POLL_SECONDS)
+                self._clock.sleep(POLL_SECONDS)
         return self.sum_up()
 
     def _adopt(self) -> None:
@@ -154,7 +154,7 @@ class Pool(Ledger):
         return False
 
     def _is_waiting(self) -> bool:
-        return any(until > time.monotonic() for until in self._not_before.values())
+        return any(until > self._clock.seconds() for until in self._not_before.values())
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
         while self._why is None and len(self.workers) + len(self._starting) < self._size:
@@ -165,7 +165,7 @@ class Pool(Ledger):
                 return
             met = self.met_limit(snapshot, len(self.workers) + len(self._starting))
             if met is not None:
-                self._close(f"limit met: {met}")
+                self._close(f"limit met: {met}", need=Need.BUDGET)
                 return
             task = self._next_task(snapshot)
             if task is None:
@@ -175,7 +175,7 @@ class Pool(Ledger):
                 continue
             request, wait_seconds = plan
             if wait_seconds and task.id not in self._not_before:
-                self._not_before[task.id] = time.monotonic() + wait_seconds
+                self._not_before[task.id] = self._clock.seconds() + wait_seconds
                 self._face.say(f"trying {task.id} again in {format_duration(wait_seconds)}")
                 continue
             self._not_before.pop(task.id, None)
@@ -194,14 +194,15 @@ class Pool(Ledger):
     def _next_task(self, snapshot: Snapshot) -> Task | None:
         reserved = dict.fromkeys(self._starting, "a new session")
         selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
-        now = time.monotonic()
+        now = self._clock.seconds()
         for verdict in selection.ready:
             name = verdict.task.id
             if name not in self._left_out and self._not_before.get(name, 0.0) <= now:
                 return verdict.task
         if not (self.workers or self._starting or self._is_waiting()):
             snapshot.raise_problems()
-            self._close(f"nothing is ready: {summarize_waiting(selection)}")
+            why = f"nothing is ready: {summarize_waiting(selection)}"
+            self._close(why, need=self.idle_need(snapshot))
         return None
 
     def _take_started(self) -> None:
@@ -214,7 +215,7 @@ class Pool(Ledger):
             except (NotReadyError, HeldError) as error:
                 self._refusals += 1  # the plan changed meanwhile: look again
                 self._started -= 1
-                self._not_before[name] = time.monotonic() + 1.0
+                self._not_before[name] = self._clock.seconds() + 1.0
                 if self._refusals > MOST_REFUSALS:
                     self._close(error.message)
             except MissionError as error:
@@ -230,10 +231,9 @@ class Pool(Ledger):
         self.report.not_started[name] = error.summary
         self._face.say(f"{name} could not be started: {error.summary}")
         if isinstance(error, ProgramNotFoundError):
-            self._close(error.message, needs_person=True)
+            self._close(error.message, need=Need.FAILED)
         elif isinstance(error, ConsentNeededError):  # commands changed since the pool began
-            self._alert("", error.message)
-            self._close(error.whole, needs_person=True)
+            self._close(error.whole, need=Need.FAILED)
 
     def _take_ended(self, snapshot: Snapshot) -> None:
         live = self._live(snapshot)
@@ -249,8 +249,7 @@ class Pool(Ledger):
             if ended.was_stopped:
                 self._close("a session was stopped", interrupted=True)
             elif ended.person is not None:
-                self._alert("", ended.person)
-                self._close(ended.person, needs_person=True)
+                self._close(ended.person, need=Need.FAILED)
 
     def _live(self, snapshot: Snapshot) -> dict[str, FoundLock]:
         return {found.lock.session_id: found for found in live_or_unknown(snapshot)}
@@ -268,11 +267,11 @@ class Pool(Ledger):
         is_third = self._stops_sent > 2  # noqa: PLR2004
         executor_of(Run(dir=worker.run_dir)).stop(now=is_third)
 
-    def _close(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> None:
+    def _close(self, why: str, *, need: Need | None = None, interrupted: bool = False) -> None:
         """Start no more; what works now is waited for."""
         if self._why is None:
             self._why = why
-            self.end(why, needs_person=needs_person, interrupted=interrupted)
+            self.end(why, need=need, interrupted=interrupted)
 
 
 def room_in(mission_file: Path, wanted: int) -> int:

@@ -27,6 +27,8 @@ class Reply:
     tool: str = ""
     """The name of a tool to call: `Write`, `Bash` for claude, `exec_command` for codex."""
     arguments: dict[str, Any] = field(default_factory=dict)
+    plain: str = ""
+    """What a tool of codex that takes plain text is called with: `apply_patch`."""
     status: int = 200
     message: str = "the server says no"
     code: str | None = None
@@ -332,7 +334,11 @@ class _OpenAI:
             message = {"role": "assistant", "status": "completed", "content": content}
             items.append({"type": "message", "id": f"msg_{self._id}", **message})
         if reply.tool:
-            call = {"name": reply.tool, "arguments": json.dumps(reply.arguments)}
+            call: dict[str, Any] = {"type": "function_call", "name": reply.tool}
+            if reply.plain:
+                call |= {"type": "custom_tool_call", "input": reply.plain}
+            else:
+                call["arguments"] = json.dumps(reply.arguments)
             ids = {"id": f"fc_{self._id}", "call_id": f"call_{uuid.uuid4().hex[:20]}"}
-            items.append({"type": "function_call", **ids, **call, "status": "completed"})
+            items.append({**ids, **call, "status": "completed"})
         return items

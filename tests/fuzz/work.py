@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.panels.answer import parse_answer
 from mosaic.plan.globs import outside_scope
-from mosaic.review.claims import parse_command_claims, parse_file_claims
+from mosaic.review.claimed_files import parse_file_claims
+from mosaic.review.claims import parse_command_claims
 from mosaic.review.html import render_html
 from mosaic.review.matching import parts_of
 from mosaic.review.terminal import render_terminal

@@ -174,6 +174,7 @@ def worked(stage: Stage) -> None:
     stage.mission("review", "T-001", "--reject", "--why", "once more", "--json")
     stage.mission("set", "T-001", "status=review", "--json")
     stage.mission("review", "T-001", "--approve", "--commit")
+    stage.mission("review", "T-001", "--approve", "--force", "--commit")
     stage.outside("next", *demo)
     stage.both("status")
     stage.outside("resume", *demo)

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +15,29 @@ import pytest
 
 from tests.agents.model_server import Reply
 from tests.integration.test_real_agents import HAND_OVER, Agent, agent, begin, program, server
-from tests.integration.test_real_endings import only
+from tests.integration.test_real_endings import configure, only
+from tests.support.endings import assert_ending
 from tests.support.mission import is_running, wait_for
+from tests.support.shell_agent import change_mission
 
 __all__ = ["agent", "program", "server"]
 pytestmark = pytest.mark.real_agent
 
-USAGE_LIMIT = Reply(
-    status=429,
-    kind="usage_limit_reached",
-    code="usage_limit_reached",
-    message="The usage limit has been reached",
-)
-RATE_IN_STREAM = Reply(
-    failed="rate_limit_exceeded", message="Rate limit reached for gpt-5.5. Try again in 1.2s."
-)
-LOW_CREDIT = Reply(status=400, message="Your credit balance is too low to access the API.")
-NO_MODEL = Reply(status=404, message="The model `nosuch` does not exist", code="model_not_found")
-CAUSES: dict[str, tuple[Reply, dict[str, tuple[str, bool]]]] = {
-    "usage limit": (USAGE_LIMIT, {"codex": ("plan_limit", True)}),
-    "overload": (Reply(status=529, message="Overloaded"), {"claude": ("overloaded", True)}),
-    "unnamed server fault": (Reply(status=520), {"claude": ("overloaded", True)}),
-    "server's own time-out": (Reply(status=408), {"claude": ("connection", True)}),
-    "full window": (
-        Reply(text="partial", stop_reason="model_context_window_exceeded"),
-        {"claude": ("context_full", False)},
-    ),
-    "too large": (Reply(status=413, kind="request_too_large"), {"claude": ("context_full", False)}),
-    "refusal": (Reply(stop_reason="refusal"), {"claude": ("refusal", False)}),
-    "credit": (LOW_CREDIT, {"claude": ("quota", False)}),
-    "payment": (Reply(status=402, message="Payment required"), {"codex": ("quota", False)}),
-    "no model": (NO_MODEL, {"claude": ("model", False), "codex": ("model", False)}),
-    "rate in the stream": (RATE_IN_STREAM, {"codex": ("rate_limit", True)}),
-    "filter": (
-        Reply(text="I will", incomplete="content_filter"),
-        {"codex": ("refusal", False)},
-    ),
-}
 
-
-@pytest.mark.parametrize("case", CAUSES)
-def test_a_failure_has_its_own_cause_and_says_what_to_do(agent: Agent, case: str) -> None:
-    reply, causes = CAUSES[case]
-    if agent.name not in causes:
-        pytest.skip(f"{agent.name} does not end like this")
-    agent.server.script.say(reply)
-    answer = agent.next("--json").json()
-    assert (answer["cause"], answer["retryable"]) == causes[agent.name], answer
-    assert answer["hint"]
-    agent.assert_settled("failed")
+TOOL_SERVER = """\
+import json, os, sys, time
+answers = {"initialize": {"protocolVersion": "2025-03-26", "capabilities": {"tools": {}},
+    "serverInfo": {"name": "stays", "version": "1"}}, "tools/list": {"tools": []}}
+with open(sys.argv[1], "w") as born:
+    born.write(str(os.getpid()))
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        answer = {"jsonrpc": "2.0", "id": asked["id"], "result": answers.get(asked["method"], {})}
+        print(json.dumps(answer), flush=True)
+time.sleep(600)
+"""
+"""A server of tools that stays when nobody asks it any more."""
 
 
 def seen_commands(agent: Agent) -> list[dict[str, Any]]:
@@ -87,6 +63,7 @@ def test_a_background_command_is_judged_by_its_own_end(agent: Agent) -> None:
     assert ran["exit_code"] == 1, ran
     claims = agent.repo.run("review", "T-001", "--json").json()["claims"]["commands"]
     assert [each["standing"] for each in claims] == ["contradicted"], claims
+    assert_ending(agent, "completed", "ok", task="review", tokens=(3000, 150))
 
 
 def test_an_interrupted_request_is_paid_for_once(agent: Agent) -> None:
@@ -136,20 +113,17 @@ def test_a_prompt_that_a_hook_refused_is_no_good_end(agent: Agent) -> None:
     assert answer.exit_code == 1, told
     assert told["cause"] == "hook", told
     assert "not on my watch" in told["message"], told
-    agent.assert_settled("failed")
+    assert_ending(agent, "failed", "hook", words="not on my watch")
 
 
 def test_tokens_of_a_run_that_met_its_limit_are_counted(agent: Agent) -> None:
     only(agent, "claude")
-    mission = agent.repo.mission()
-    mission["runtimes"]["claude"] = {"args": ["--max-budget-usd", "0.5"]}
-    path = agent.repo.path / "coordination" / "mission.json"
-    path.write_text(json.dumps(mission, indent=2))
+    configure(agent, args=["--max-budget-usd", "0.5"])
     agent.server.script.say(
         Reply(text="one", tool="Bash", arguments={"command": "true"}, input_tokens=700_000)
     )
     assert agent.next("--json").json()["cause"] == "limit"
-    assert agent.repo.session()["usage"]["inputTokens"] == 700_000
+    assert_ending(agent, "failed", "limit", tokens=(700_000, 50))
 
 
 def outlive_supervisor(agent: Agent, last: Reply) -> dict[str, Any]:
@@ -172,12 +146,12 @@ def test_an_agent_that_ended_well_after_its_supervisor_died_is_judged_by_its_res
     agent: Agent,
 ) -> None:
     assert outlive_supervisor(agent, Reply(text="after all"))["answer"] == "after all"
-    agent.assert_settled("completed")
+    assert_ending(agent, "completed", "ok", tokens=(2000, 100))
 
 
 def test_an_agent_that_was_refused_after_its_supervisor_died_keeps_the_cause(agent: Agent) -> None:
     assert outlive_supervisor(agent, Reply(status=401, message="bad key"))["cause"] == "auth"
-    agent.assert_settled("failed")
+    assert_ending(agent, "failed", "auth", tokens=(1000, 50))
 
 
 def test_a_thread_of_codex_that_is_gone_is_begun_anew_at_once(agent: Agent) -> None:
@@ -187,7 +161,7 @@ def test_a_thread_of_codex_that_is_gone_is_begun_anew_at_once(agent: Agent) -> N
     shutil.rmtree(Path(agent.repo.environ["CODEX_HOME"]) / "sessions")
     agent.server.script.say(Reply(text="anew"))
     assert agent.repo.run("resume", "--headless").exit_code == 0
-    agent.assert_settled("completed")
+    assert_ending(agent, "completed", "ok", tokens=(1000, 50))
 
 
 def test_a_tool_that_settings_deny_is_said(agent: Agent) -> None:
@@ -207,6 +181,7 @@ def test_a_tool_that_settings_deny_is_said(agent: Agent) -> None:
     told = agent.next("--json").json()
     assert told["warnings"], told
     assert told["cause"] == "refused", told
+    assert_ending(agent, "completed", "refused", tokens=(2000, 100))
 
 
 def test_a_command_that_a_hook_refused_did_not_run(agent: Agent) -> None:
@@ -219,6 +194,7 @@ def test_a_command_that_a_hook_refused_did_not_run(agent: Agent) -> None:
     agent.server.script.say(agent.shell("./t.sh"), Reply(text="I could not."))
     agent.next()
     assert seen_commands(agent) == []
+    assert_ending(agent, "completed", "refused", tokens=(2000, 100))
 
 
 def test_a_broken_configuration_of_codex_is_told_with_its_reason(agent: Agent) -> None:
@@ -229,6 +205,7 @@ def test_a_broken_configuration_of_codex_is_told_with_its_reason(agent: Agent) -
     assert told["cause"] == "usage", told
     assert "config.toml:" in told["message"], told
     assert "stderr.log" in told["hint"], told
+    assert_ending(agent, "failed", "usage", words="config.toml:")
 
 
 def test_what_was_killed_with_its_supervisor_leaves_nothing(agent: Agent) -> None:
@@ -240,7 +217,7 @@ def test_what_was_killed_with_its_supervisor_leaves_nothing(agent: Agent) -> Non
     wait_for(lambda: not is_running(agent_pid), "the agent's end")
     agent.repo.run("status")
     wait_for(lambda: agent.marked() == [], "the end of what it left behind")
-    agent.assert_settled("crashed")
+    assert_ending(agent, "crashed", "cut", called="gone")
 
 
 @pytest.mark.parametrize("how", ["stopped", "crashed"])
@@ -255,10 +232,106 @@ def test_an_agent_that_was_cut_off_has_its_tokens(agent: Agent, how: str) -> Non
     else:
         os.kill(agent.repo.session()["pid"], signal.SIGKILL)
     process.wait(timeout=60)
-    agent.assert_settled(how)
-    assert agent.repo.session()["usage"]["inputTokens"] == 1000
+    assert_ending(agent, how, "cut", tokens=(1000, 50), is_cost_known=how == "stopped")
     agent.server.script.say(Reply(text="on we go"))
     assert agent.repo.run("resume", "--headless").exit_code == 0
     assert agent.repo.session()["usage"]["inputTokens"] in (1000, 2000)
     total = sum(each["usage"]["inputTokens"] for each in agent.repo.mission()["sessions"])
     assert total <= 3000
+
+
+def test_an_agent_that_ended_while_its_supervisor_slept_was_in_time(agent: Agent) -> None:
+    limit = 15.0
+    agent.server.script.say(agent.shell("echo one"), Reply(text="in time"))
+    started = time.monotonic()
+    process = agent.repo.start(
+        "next", "--runtime", agent.name, "--headless", "--timeout", f"{limit:g}s"
+    )
+    pid = wait_for(lambda: agent.repo.session()["pid"], "the session's entry")
+    process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: not is_running(pid), "the agent's own end")
+    wait_for(lambda: time.monotonic() > started + limit + 5, "the end of the time")
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(timeout=60) == 0
+    assert_ending(agent, "completed", "ok", tokens=(2000, 100))
+
+
+def test_marks_of_an_agent_around_it_reach_no_agent(agent: Agent) -> None:
+    def seen_by_agent(name: str, **around: str) -> dict[str, str]:
+        agent.server.script.say(agent.shell(f"env -0 > {name}"), Reply(text="done"))
+        options = ("next", "--runtime", agent.name, "--headless")
+        assert agent.repo.run(*options, **around).exit_code == 0
+        assert_ending(agent, "completed", "ok", tokens=(2000, 100))
+        pairs = (agent.repo.path / name).read_text().split("\0")
+        return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+
+    marks = {
+        name: f"{value}+outer"
+        for name, value in seen_by_agent("outer").items()
+        if name.startswith(("CLAUDE", "CODEX", "AI_AGENT")) and name not in agent.repo.environ
+    }
+    assert marks
+    setting = {"CLAUDE_CODE_BASH_MAINTAIN_PROJECT_WORKING_DIR": "1"}
+    inner = seen_by_agent("inner", **marks, **setting)
+    assert {name: value for name, value in inner.items() if "+outer" in value} == {}
+    assert setting.items() <= inner.items(), "what a person sets is no mark"
+
+
+def test_overload_uses_up_no_attempt_of_a_task(agent: Agent) -> None:
+    change_mission(agent.repo, budget={"retryDelay": "1s", "maxAttempts": 2})
+    agent.server.script.say(Reply(status=529, message="Overloaded"))
+    loop = agent.repo.start("next", "--loop", "--runtime", agent.name, "--max-time", "10m")
+    wait_for(lambda: len(agent.repo.mission()["sessions"]) > 3, "more tries than a task has")
+    work = f"{HAND_OVER}{agent.command} set T-001 status=review; touch served"
+    agent.server.script.say(
+        agent.shell(f"{work}; until [ -e go ]; do sleep 0.1; done"), Reply(text="done")
+    )
+    wait_for((agent.repo.path / "served").exists, "the work")
+    loop.send_signal(signal.SIGINT)
+    assert loop.stderr is not None
+    while "Ctrl-C again" not in loop.stderr.readline():
+        continue
+    (agent.repo.path / "go").touch()
+    loop.communicate(timeout=60)
+    *turned_away, last = agent.repo.mission()["sessions"]
+    assert {each["endedCause"] for each in turned_away} == {"overloaded"}
+    assert {each["lastTaskId"] for each in (*turned_away, last)} == {"T-001"}
+    assert_ending(agent, "completed", "ok", task="review", tokens=(2000, 100))
+
+
+def test_a_loop_names_the_permission_that_a_task_lacks(agent: Agent) -> None:
+    only(agent, "claude")
+    change_mission(agent.repo, budget={"maxAttempts": 1})
+    fetch = {"url": "http://127.0.0.1:9/", "prompt": "what is there?"}
+    agent.server.script.say(
+        Reply(text="I look.", tool="WebFetch", arguments=fetch), Reply(text="I could not.")
+    )
+    answer = agent.repo.run("next", "--loop", "--runtime", "claude", "--max-sessions", "2")
+    shown = agent.repo.run("show", "T-001").stdout
+    for told in (answer.stdout + answer.stderr, shown):
+        assert "lacks a permission" in told
+        assert "`WebFetch`" in told
+    assert agent.repo.task_status("T-001") == "blocked"
+
+
+def test_a_tool_server_that_outlives_both_is_ended(agent: Agent) -> None:
+    only(agent, "codex")
+    script, born = agent.repo.path.parent / "tools.py", agent.repo.path.parent / "born"
+    script.write_text(TOOL_SERVER)
+    config = Path(agent.repo.environ["CODEX_HOME"]) / "config.toml"
+    server = (
+        f"command = {json.dumps(sys.executable)}\nargs = {json.dumps([str(script), str(born)])}"
+    )
+    config.write_text(f"{config.read_text()}[mcp_servers.stays]\n{server}\n")
+    process = begin(agent)
+    tools = int(wait_for(born.read_text, "the tool server"))
+    agent_pid = agent.repo.session()["pid"]
+    process.kill()
+    process.wait(timeout=60)
+    for pid in agent.marked():
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not is_running(agent_pid), "the agent's end")
+    assert is_running(tools), "else there is nothing to find"
+    agent.repo.run("status")
+    wait_for(lambda: not is_running(tools), "the end of what it left behind")
+    assert_ending(agent, "crashed", "cut", called="gone")

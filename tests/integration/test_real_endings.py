@@ -1,10 +1,15 @@
-"""Every way in which the installed `claude` and `codex` were seen to end, judged and told."""
+"""Every way in which the installed `claude` and `codex` were seen to end, judged and told.
+
+`ROWS` are those that come from what the server says or how the agent is set up. The signals,
+the time limit and what agents leave behind follow, a test each.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +17,95 @@ import pytest
 
 from tests.agents.model_server import Reply
 from tests.integration.test_real_agents import Agent, agent, begin, program, server
+from tests.support.endings import PASSING, assert_ending
 from tests.support.mission import is_running, wait_for
+from tests.support.shell_agent import change_mission
 
 __all__ = ["agent", "program", "server"]
 pytestmark = pytest.mark.real_agent
 
-TOO_LONG = Reply(
-    status=400, message="prompt is too long: 250000 tokens > 200000", code="context_length_exceeded"
-)
-NO_QUOTA = Reply(status=429, message="Quota exceeded", code="insufficient_quota")
-NO_MODEL = Reply(status=404, message="model: nosuch-model")
-ENDINGS = {
-    "500": (Reply(status=500), {"claude": "overloaded", "codex": "overloaded"}),
-    "too long": (TOO_LONG, {"claude": "context_full", "codex": "context_full"}),
-    "quota": (NO_QUOTA, {"claude": "rate_limit", "codex": "quota"}),
-    "cut": (Reply(text="I will", cut=True), {"claude": "connection", "codex": "connection"}),
-    "no model": (NO_MODEL, {"claude": "model", "codex": "model"}),
+
+@dataclass(frozen=True)
+class Row:
+    """One way to fail, and what is known of it afterwards."""
+
+    causes: Mapping[str, str]
+    """The cause by agent, for those that can end like this."""
+    replies: tuple[Reply, ...] = ()
+    args: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
+    tokens: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    has_hint: bool = True
+
+
+def claude(cause: str, *replies: Reply, **more: Any) -> Row:
+    return Row(causes={"claude": cause}, replies=replies, **more)
+
+
+def codex(cause: str, *replies: Reply, **more: Any) -> Row:
+    return Row(causes={"codex": cause}, replies=replies, **more)
+
+
+def both(cause: str, *replies: Reply, **more: Any) -> Row:
+    return Row(causes={"claude": cause, "codex": cause}, replies=replies, **more)
+
+
+RUN = Reply(text="I run it.", tool="Bash", arguments={"command": "true", "description": "x"})
+TOO_LONG = "prompt is too long: 250000 tokens > 200000"
+NO_MODEL = "The model `nosuch` does not exist"
+RATE = "Rate limit reached for gpt-5.5. Try again in 1.2s."
+USAGE_LIMIT = "usage_limit_reached"
+QUOTA = Reply(status=429, message="Quota exceeded", code="insufficient_quota")
+ONE = {"claude": (1000, 50), "codex": (1000, 50)}
+ROWS = {
+    "401": both("auth", Reply(status=401, message="bad key")),
+    "403": both("auth", Reply(status=403, message="not for you")),
+    "429": both("rate_limit", Reply(status=429, message="slow down")),
+    "500": both("overloaded", Reply(status=500)),
+    "529": both("overloaded", Reply(status=529, message="Overloaded")),
+    "dropped": both("connection", Reply(drop=True)),
+    "cut": both("connection", Reply(text="I will", cut=True), tokens={"claude": (1000, 50)}),
+    "too long": both(
+        "context_full", Reply(status=400, message=TOO_LONG, code="context_length_exceeded")
+    ),
+    "no model": both("model", Reply(status=404, message=NO_MODEL, code="model_not_found")),
+    "quota": codex("quota", QUOTA),
+    "payment": codex("quota", Reply(status=402, message="Payment required")),
+    "credit": claude(
+        "quota", Reply(status=400, message="Your credit balance is too low to access the API.")
+    ),
+    "usage limit": codex(
+        "plan_limit", Reply(status=429, kind=USAGE_LIMIT, code=USAGE_LIMIT, message="reached")
+    ),
+    "520": claude("overloaded", Reply(status=520)),
+    "408": claude("connection", Reply(status=408)),
+    "413": claude("context_full", Reply(status=413, kind="request_too_large")),
+    "full window": claude(
+        "context_full",
+        Reply(text="partial", stop_reason="model_context_window_exceeded"),
+        tokens={"claude": (4000, 200)},  # it tries three times to make room
+    ),
+    "refusal": claude("refusal", Reply(stop_reason="refusal"), tokens={"claude": (2000, 100)}),
+    "filter": codex("refusal", Reply(text="I will", incomplete="content_filter")),
+    "rate in the stream": codex("rate_limit", Reply(failed="rate_limit_exceeded", message=RATE)),
+    "no key": both("auth", environ={"ANTHROPIC_API_KEY": "", "STAND_IN_KEY": ""}),
+    "turns": claude("limit", RUN, Reply(text="two"), args=("--max-turns", "1"), tokens=ONE),
+    "budget": claude("limit", RUN, args=("--max-budget-usd", "0.000001"), tokens=ONE),
+    "flag": both("usage", args=("--no-such-flag",), words="--no-such-flag"),
+    "root": claude(
+        "usage",
+        args=("--permission-mode", "bypassPermissions"),
+        environ={"IS_SANDBOX": ""},
+        words="root",
+    ),
 }
+CASES = [(name, case) for case, row in ROWS.items() for name in row.causes]
 
 
 def configure(agent: Agent, **spec: Any) -> None:
     """Change the runtime of the agent in mission.json."""
-    path = agent.repo.path / "coordination" / "mission.json"
-    mission = agent.repo.mission()
-    mission["runtimes"][agent.name] = spec
-    path.write_text(json.dumps(mission, indent=2))
+    change_mission(agent.repo, runtimes={**agent.repo.mission()["runtimes"], agent.name: spec})
 
 
 def only(agent: Agent, name: str) -> None:
@@ -44,55 +113,68 @@ def only(agent: Agent, name: str) -> None:
         pytest.skip(f"what only {name} does")
 
 
-@pytest.mark.parametrize("case", ENDINGS)
-def test_an_ending_by_the_server_is_judged_and_told(agent: Agent, case: str) -> None:
-    reply, causes = ENDINGS[case]
-    agent.server.script.say(reply)
-    answer = agent.next("--json")
+@pytest.mark.parametrize(("program", "case"), CASES, indirect=["program"])
+def test_a_row_of_the_table(agent: Agent, case: str) -> None:
+    row = ROWS[case]
+    cause = row.causes[agent.name]
+    configure(agent, args=row.args)
+    if row.replies:
+        agent.server.script.say(*row.replies)
+    options = ("next", "--runtime", agent.name, "--headless", "--json")
+    answer = agent.repo.run(*options, **row.environ)
     told = answer.json()
-    assert told["cause"] == causes[agent.name], told
-    assert answer.exit_code == 1
-    assert told["message"]
-    agent.assert_settled("failed")
-
-
-def test_an_agent_without_a_key_is_not_logged_in(agent: Agent) -> None:
-    environ = {"ANTHROPIC_API_KEY": "", "STAND_IN_KEY": ""}
-    answer = agent.repo.run("next", "--runtime", agent.name, "--headless", "--json", **environ)
-    assert answer.exit_code == 1
-    assert answer.json()["cause"] == "auth", answer.json()
-    agent.assert_settled("failed")
-
-
-@pytest.mark.parametrize("args", [["--max-turns", "1"], ["--max-budget-usd", "0.000001"]])
-def test_a_limit_of_the_agent_s_own_is_told_as_one(agent: Agent, args: list[str]) -> None:
-    only(agent, "claude")
-    configure(agent, args=args)
-    agent.server.script.say(agent.shell("echo one"), Reply(text="two"))
-    answer = agent.next("--json")
-    assert answer.json()["cause"] == "limit", answer.json()
-    assert answer.exit_code == 1
-    agent.assert_settled("failed")
+    assert (answer.exit_code, told["cause"]) == (1, cause), told
+    assert told["retryable"] == (cause in PASSING), told
+    assert bool(told["hint"]) == row.has_hint, told
+    assert_ending(agent, "failed", cause, tokens=row.tokens.get(agent.name), words=row.words)
 
 
 def test_a_command_that_failed_is_recorded_with_its_code(agent: Agent) -> None:
     agent.server.script.say(agent.shell("exit 7"), Reply(text="it failed"))
     assert agent.next().exit_code == 0
     seen = agent.repo.run("review", "T-001", "--json").json()["evidence"]["commands"]
-    assert any("exit 7" in each["command"] and each["exit_code"] != 0 for each in seen), seen
+    assert any("exit 7" in each["command"] and each["exit_code"] == 7 for each in seen), seen
+    assert_ending(agent, "completed", "ok", tokens=(2000, 100))
 
 
-def test_an_interrupt_after_the_first_words_is_no_success(agent: Agent) -> None:
-    agent.server.script.say(agent.shell("touch begun-it"), Reply(hang=True))
-    process = agent.repo.start("next", "--runtime", agent.name, "--headless")
-    wait_for((agent.repo.path / "begun-it").exists, "the first turn")
-    wait_for(lambda: len(agent.server.script.requests) > 1, "the second turn")
-    pid = agent.repo.session()["pid"]
-    os.kill(pid, signal.SIGINT)
-    process.wait(timeout=60)
-    assert agent.repo.session()["endedReason"] in ("failed", "crashed")
-    assert agent.repo.task_status("T-001") == "in-progress"
-    assert agent.marked() == []
+def test_an_edit_is_seen(agent: Agent) -> None:
+    path = agent.repo.path / "new.txt"
+    edit = Reply(tool="Write", arguments={"file_path": str(path), "content": "hello\n"})
+    if agent.name == "codex":
+        patch = "*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch\n"
+        edit = Reply(tool="apply_patch", plain=patch)
+    agent.server.script.say(edit, Reply(text="edited"))
+    assert agent.next().exit_code == 0
+    assert path.read_text() == "hello\n"
+    assert "new.txt" in agent.repo.run("logs", "T-001").stdout
+    assert_ending(agent, "completed", "ok", tokens=(2000, 100))
+
+
+def test_an_empty_answer_is_told(agent: Agent) -> None:
+    agent.server.script.say(Reply())
+    answer = agent.next("--json")
+    assert (answer.exit_code, answer.json()["warnings"]) == (0, ["the answer is empty"])
+    asked = 2 if agent.name == "claude" else 1
+    assert_ending(agent, "completed", "empty", tokens=(1000 * asked, 50 * asked))
+
+
+@pytest.mark.parametrize("when", ["before its first word", "after a command"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_from_elsewhere_is_no_success(agent: Agent, number: int, when: str) -> None:
+    if when == "after a command":
+        agent.server.script.say(agent.shell("echo TOOL-RESULT"), Reply(hang=True))
+        process = agent.repo.start("next", "--runtime", agent.name, "--headless")
+        wait_for(lambda: len(agent.server.script.requests) > 1, "the second turn")
+        wait_for(lambda: agent.kept().count("TOOL-RESULT") > 1, "the call and its result on disk")
+        tokens = (1000, 50)
+    else:
+        process, tokens = begin(agent), None
+    os.kill(wait_for(lambda: agent.repo.session()["pid"], "the session's entry"), number)
+    assert process.wait(timeout=60) == 1
+    # An interrupt is caught, and looks like an end of its own.
+    reason = "failed" if number == signal.SIGINT else "crashed"
+    is_cost_known = number != signal.SIGKILL
+    assert_ending(agent, reason, "cut", tokens=tokens, is_cost_known=is_cost_known)
 
 
 def test_killing_the_launcher_of_codex_alone_leaves_no_codex(agent: Agent) -> None:
@@ -103,7 +185,7 @@ def test_killing_the_launcher_of_codex_alone_leaves_no_codex(agent: Agent) -> No
     os.kill(agent.repo.session()["pid"], signal.SIGKILL)
     process.wait(timeout=60)
     assert [pid for pid in before if is_running(pid)] == []
-    agent.assert_settled("crashed")
+    assert_ending(agent, "crashed", "cut", words="SIGKILL")
 
 
 def test_a_background_command_does_not_outlive_the_session(agent: Agent) -> None:
@@ -112,9 +194,10 @@ def test_a_background_command_does_not_outlive_the_session(agent: Agent) -> None
     agent.server.script.say(
         Reply(text="I start it.", tool="Bash", arguments=given), Reply(text="it runs")
     )
-    assert agent.next("--timeout", "20s").exit_code in (0, 124)
-    assert agent.marked() == []
-    assert agent.repo.session()["endedReason"] in ("completed", "timeout")
+    change_mission(agent.repo, runs={"afterResult": "1s", "background": "2s"})
+    assert agent.next().exit_code == 0
+    assert "ended_after_result" in [event["type"] for event in agent.repo.events()]
+    assert_ending(agent, "completed", "ok", tokens=(2000, 100))
 
 
 def test_no_daemon_of_codex_is_left_by_a_headless_run(agent: Agent) -> None:
@@ -132,3 +215,4 @@ def test_no_daemon_of_codex_is_left_by_a_headless_run(agent: Agent) -> None:
         if b"app-server" in line and home in environ:
             left.append(name)
     assert left == []
+    assert_ending(agent, "completed", "ok", tokens=(1000, 50))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.agents.model_server import Reply
 from tests.integration.test_real_agents import HAND_OVER, Agent, agent, program, server
+from tests.support.endings import assert_ending
 from tests.support.mission import wait_for
 
 __all__ = ["agent", "program", "server"]
@@ -51,7 +52,7 @@ def test_a_worker_in_a_worktree_hands_off_to_the_mission_that_launched_it(agent:
     assert agent.repo.git("show", "mission/T-001/work:hello.txt") == "hello\n"
     changed = agent.repo.git("diff", "--name-only", "main...mission/T-001/work").split()
     assert changed == ["hello.txt"]
-    agent.assert_settled("completed")
+    assert_ending(agent, "completed", "ok", task="review", tokens=(2000, 100))
 
 
 def test_a_panel_that_looks_only_gets_results_and_leaves_nothing(agent: Agent) -> None:

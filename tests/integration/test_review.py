@@ -206,7 +206,10 @@ def test_a_rejection_sends_it_back_with_the_reason(repo: MissionRepo) -> None:
     assert repo.run("review", "T-001", "--reject", "--why", "no tests").exit_code == 0
     assert repo.task_status("T-001") == "todo"
     prompt = repo.run("next", "--task", "T-001", "--runtime", "quick", "--print").stdout
-    assert "rejected: no tests" in prompt
+    head, _, rest = prompt.partition("## What happened before")
+    assert rest
+    assert "Sent back by " in head
+    assert "\nno tests\n" in head
     assert repo.run("review", "T-001", "--approve").exit_code == 3
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from tests.agents.model_server import Reply
 from tests.integration.test_real_agents import HAND_OVER, Agent, agent, program, server
+from tests.support.endings import assert_ending
 from tests.support.mission import PATIENCE_SECONDS, wait_for
 
 __all__ = ["agent", "program", "server"]
@@ -200,3 +203,27 @@ def test_the_terminal_is_put_back_after_a_stop(
     wait_for(lambda: agent.repo.session().get("endedAt"), "the end")
     wait_for(lambda: terminal.mode() == before, "the terminal as it was")
     assert agent.repo.session()["endedReason"] == "stopped"
+
+
+def test_a_person_who_leaves_by_an_interrupt_did_not_crash_it(
+    agent: Agent, terminal: Terminal
+) -> None:
+    agent.server.script.say(Reply(text="HERE-I-AM"))
+    before = terminal.mode()
+    hand_off(agent, terminal)
+    wait_for(lambda: "HERE-I-AM" in terminal.screen(), "the answer")
+    if agent.name == "codex":
+        wait_for(lambda: '"task_complete"' in agent.kept(), "the end of the turn")
+    pid = wait_for(lambda: agent.repo.session()["pid"], "the session's entry")
+
+    def has_left() -> bool:
+        if agent.repo.session().get("endedAt"):
+            return True
+        os.killpg(os.getpgid(pid), signal.SIGINT)  # as the terminal does at Ctrl-C
+        return False
+
+    wait_for(has_left, "the end of the session")
+    wait_for(lambda: terminal.mode() == before, "the terminal as it was")
+    # Only codex dies of it; claude catches it, and leaves in order.
+    cause = "ok" if agent.name == "claude" else "left"
+    assert_ending(agent, "completed", cause, tokens=(1000, 50))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from mosaic.app.change import (
     fill_handoff,
     find_section,
 )
-from mosaic.app.tasks import read_handoff
+from mosaic.app.tasks import read_handoff, show_section
 from mosaic.errors import UsageError
 from mosaic.model import Status
 from mosaic.store.reading import read_mission
@@ -46,9 +47,15 @@ def test_some_statuses_need_a_reason(mission: Path, status: Status) -> None:
     assert change_status(mission, "T-001", status, "so it is").task.task.status is status
 
 
-def test_a_reason_is_kept_in_the_notes(mission: Path) -> None:
+def test_a_reason_of_a_person_is_a_decision_and_an_agents_stands_in_the_notes(
+    mission: Path,
+) -> None:
     change_status(mission, "T-001", Status.TODO, "not good", Actor.PERSON)
-    assert "reopened: not good" in read_handoff(read_mission(mission), "T-001").sections["notes"]
+    _, decisions = show_section(read_mission(mission), "T-001", "decisions")
+    assert re.fullmatch(r"- \d{4}-\d\d-\d\d reopened by [^:]+ \(1\): not good", decisions)
+    change_status(mission, "T-001", Status.TODO, "I think so", Actor.AGENT)
+    assert show_section(read_mission(mission), "T-001", "decisions")[1] == decisions
+    assert "reopened: I think so" in read_handoff(read_mission(mission), "T-001").sections["notes"]
 
 
 def test_changes_of_one_list_add_up_and_are_told_before_and_after(mission: Path) -> None:

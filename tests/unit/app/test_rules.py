@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 
 from mosaic.app.change import Actor, change_status
+from mosaic.app.decisions import approve, reject
 from mosaic.app.mission import clean_mission
-from mosaic.app.task_work import (
-    decide_review,
-    merge_task,
-    restore,
-    run_task_gates,
-    settle_interrupted,
-)
+from mosaic.app.task_work import merge_task, restore, run_task_gates, settle_interrupted
 from mosaic.app.trust import forget_trust, read_trust, trust_mission
 from mosaic.errors import CheckpointNotFoundError, HeldError, NotReadyError, UsageError
 from mosaic.model import Status
@@ -31,7 +26,9 @@ def test_an_agent_decides_no_review(mission: Path) -> None:
     snapshot = read_mission(mission)
     review = review_task(snapshot, snapshot.get("T-001").task)
     with pytest.raises(UsageError, match="an agent cannot review"):
-        decide_review(snapshot, review, approve=True, force=True, actor=Actor.AGENT)
+        approve(snapshot, review, force=True, actor=Actor.AGENT)
+    with pytest.raises(UsageError, match="an agent cannot review"):
+        reject(snapshot, review, "no", actor=Actor.AGENT)
     assert read_mission(mission).get("T-001").task.status is Status.REVIEW
 
 
@@ -41,8 +38,8 @@ def test_a_person_approves_against_the_evidence_only_by_force(mission: Path) -> 
     review = review_task(snapshot, snapshot.get("T-001").task)
     assert review.objections
     with pytest.raises(NotReadyError):
-        decide_review(snapshot, review, approve=True, actor=Actor.PERSON)
-    decided = decide_review(snapshot, review, approve=True, force=True, actor=Actor.PERSON)
+        approve(snapshot, review, actor=Actor.PERSON)
+    decided = approve(snapshot, review, force=True, actor=Actor.PERSON)
     assert decided.task.task.status is Status.DONE
     assert decided.overruled == tuple(review.objections)
 
@@ -52,8 +49,8 @@ def test_a_rejection_needs_a_reason_and_sets_the_task_back(mission: Path) -> Non
     snapshot = read_mission(mission)
     review = review_task(snapshot, snapshot.get("T-001").task)
     with pytest.raises(UsageError):
-        decide_review(snapshot, review, approve=False, actor=Actor.PERSON)
-    decided = decide_review(snapshot, review, approve=False, why="no tests", actor=Actor.PERSON)
+        reject(snapshot, review, " ", actor=Actor.PERSON)
+    decided = reject(snapshot, review, "no tests", actor=Actor.PERSON)
     assert (decided.decision, decided.task.task.status) == ("rejected", Status.TODO)
 
 

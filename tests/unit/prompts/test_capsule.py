@@ -24,7 +24,7 @@ from mosaic.text.sections import Criterion
 KEYS = {
     "generated_at", "runtime", "mission_id", "mission_name", "project_path", "quality_gates",
     "current_milestone", "next_task", "progress", "current_branch", "schema_version",
-    "session_id", "run_id", "task", "depends_on", "write_scope", "acceptance_criteria",
+    "session_id", "run_id", "task", "depends_on", "write_scope", "acceptance_criteria", "decisions",
     "previous_session", "checkpoint", "prompt_file",
 }  # fmt: skip
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosaic.review.claims import Kind, parse_command_claims, parse_file_claims
+from mosaic.review.claimed_files import parse_file_claims
+from mosaic.review.claims import Kind, parse_command_claims
 from mosaic.review.html import render_html
 from mosaic.review.matching import ChangedFile, Judged, RanCommand, Standing, judge_claims
 from mosaic.review.terminal import render_terminal

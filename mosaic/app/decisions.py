@@ -1,0 +1,159 @@
+"""What people decide on a task: approve it, send it back, answer a question, remark on lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mosaic.app.change import editing, is_agent
+from mosaic.app.tasks import TaskView
+from mosaic.errors import NotReadyError, UsageError
+from mosaic.machine.clock import utc_now
+from mosaic.model import Status
+from mosaic.review.decision import approved_before, commit_decision, decide
+from mosaic.review.filing import draft_decision, draft_remarks, note_saved
+from mosaic.sessions.attempt import forgive_attempts
+from mosaic.sessions.questions import question_of
+from mosaic.text.decisions import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mosaic.app.change import Actor
+    from mosaic.review.decision import Decided
+    from mosaic.review.verdict import Review
+    from mosaic.sessions.remarks import Remark
+    from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+    from mosaic.text.decisions import Decision
+
+
+class DecidedTask(NamedTuple):
+    """A task after a person decided something on it."""
+
+    task: TaskView
+    decision: str
+    """`approved`, `rejected`, `answered` or `remarked`."""
+    decisions: tuple[Decision, ...]
+    """The entries that were written in its file."""
+    overruled: tuple[str, ...] = ()
+    """The evidence against approving, where it was approved anyway."""
+    commit: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+def refuse_agent(layout: Layout, actor: Actor | None = None) -> None:
+    """Make sure that a person decides."""
+    if is_agent(actor, layout):
+        raise UsageError("an agent cannot review", hint="a person decides")
+
+
+def approve(
+    snapshot: Snapshot,
+    review: Review,
+    *,
+    why: str | None = None,
+    force: bool = False,
+    commit: bool = False,
+    actor: Actor | None = None,
+) -> DecidedTask:
+    """Set a reviewed task done.
+
+    With `commit`, the decision and the work that it accepts are committed; an approval that is
+    on record already is only committed.
+
+    Raises:
+        UsageError: an agent asks.
+        NotReadyError: the task does not wait for a decision, or the evidence is against it.
+        GitError: git made no commit; the decision is taken back.
+    """
+    refuse_agent(snapshot.layout, actor)
+    path = snapshot.document.path
+    earlier = approved_before(path, review) if commit else None
+    decided = earlier or decide(path, review, approve=True, why=why, force=force)
+    return _decided(review, decided, commit=commit)
+
+
+def reject(
+    snapshot: Snapshot,
+    review: Review,
+    why: str | None,
+    *,
+    remarks: Sequence[Remark] = (),
+    commit: bool = False,
+    actor: Actor | None = None,
+) -> DecidedTask:
+    """Send a reviewed task back to todo, with the reason for the next attempt.
+
+    Its handoff is filed away, and the sections are empty.
+
+    Raises:
+        UsageError: an agent asks, there is no reason, or a remark names no line.
+        NotReadyError: the task does not wait for a decision.
+        GitError: git made no commit; the decision is taken back.
+    """
+    refuse_agent(snapshot.layout, actor)
+    path = snapshot.document.path
+    decided = decide(path, review, approve=False, why=why, force=False, remarks=remarks)
+    return _decided(review, decided, commit=commit)
+
+
+def remark(
+    snapshot: Snapshot, review: Review, remarks: Sequence[Remark], actor: Actor | None = None
+) -> DecidedTask:
+    """Write remarks on lines of the change that a review is of; the task stays where it is.
+
+    Raises:
+        UsageError: an agent asks, or a remark names no line.
+    """
+    refuse_agent(snapshot.layout, actor)
+    with editing(snapshot.document.path, f"remarking on {review.task.id}") as draft:
+        made = draft_remarks(draft, review, remarks, utc_now().astimezone())
+        draft.save()
+        note_saved(draft, review.task.id, made)
+        task = TaskView(draft.snapshot.get(review.task.id).task)
+        return DecidedTask(task, Kind.REMARKED.value, tuple(made), notices=tuple(draft.notices))
+
+
+def answer(mission_file: Path, task_id: str, words: str, actor: Actor | None = None) -> DecidedTask:
+    """Answer the question of a blocked task, and set it back to where it was.
+
+    That is `in-progress` where a session began it, else `todo`: `next` goes on with it.
+
+    Raises:
+        UsageError: an agent asks, or the answer is empty.
+        NotReadyError: the task is not blocked.
+    """
+    with editing(mission_file, f"answering {task_id}") as draft:
+        refuse_agent(draft.layout, actor)
+        task = draft.snapshot.get(task_id).task
+        if not words.strip():
+            raise UsageError("the answer is empty", hint=f'`mission answer {task.id} "…"`')
+        if task.status is not Status.BLOCKED:
+            raise NotReadyError(
+                f"`{task.id}` is {task.status.value}: no question waits",
+                hint=f"`mission review {task.id}` shows what can be decided",
+            )
+        question = question_of(draft.snapshot, task)
+        notes = [("question", question.line)] if question else []
+        now = utc_now().astimezone()
+        made = draft_decision(draft, task.id, Kind.ANSWERED, words, now, notes=notes)
+        begun = any(draft.snapshot.document.mission.sessions.of_task(task.id))
+        status = Status.IN_PROGRESS if begun else Status.TODO
+        draft.edit_task(task.id, {"status": status.value}, now)
+        draft.save()
+        note_saved(draft, task.id, [made])
+        forgive_attempts(draft.snapshot, task.id)
+        view = TaskView(draft.snapshot.get(task.id).task)
+        return DecidedTask(view, Kind.ANSWERED.value, (made,), notices=tuple(draft.notices))
+
+
+def _decided(review: Review, decided: Decided, *, commit: bool) -> DecidedTask:
+    return DecidedTask(
+        task=TaskView(decided.task),
+        decision=(Kind.APPROVED if decided.approved else Kind.REJECTED).value,
+        decisions=decided.made,
+        overruled=decided.overruled,
+        commit=commit_decision(review, decided) if commit else None,
+        notices=decided.notices,
+    )

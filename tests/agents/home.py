@@ -1,0 +1,30 @@
+"""A private home for a real agent: dummy keys, and a stand-in for its model server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def make_home(home: Path, url: str) -> dict[str, str]:
+    """Make the home of an agent that asks the server at this address; return its variables."""
+    codex = home / "codex"
+    codex.mkdir(parents=True)
+    (codex / "config.toml").write_text(
+        'model = "gpt-5.5"\nmodel_provider = "stand_in"\ncheck_for_update_on_startup = false\n'
+        "[analytics]\nenabled = false\n"
+        '[model_providers.stand_in]\nname = "stand_in"\n'
+        f'base_url = "{url}/v1"\nwire_api = "responses"\nenv_key = "STAND_IN_KEY"\n'
+        "request_max_retries = 0\nstream_max_retries = 0\n"
+    )
+    return {
+        "HOME": str(home),
+        "CLAUDE_CONFIG_DIR": str(home / "claude"),
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_API_KEY": "dummy",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_MAX_RETRIES": "0",
+        "DISABLE_AUTOUPDATER": "1",
+        "DISABLE_TELEMETRY": "1",
+        "CODEX_HOME": str(codex),
+        "STAND_IN_KEY": "dummy",
+    }
