@@ -41,7 +41,6 @@ _RESHAPING = ("GIT_DIFF_OPTS", "GIT_EXTERNAL_DIFF")
 OLDEST_GIT = (2, 25)
 """The first that takes a list of paths by `--pathspec-from-file`."""
 _BRANCHES = "refs/heads/"
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LOCK_TAKEN = re.compile(
     rb"Unable to create '[^'\n]*\.lock': File exists|could not lock config file"
 )
@@ -260,7 +259,7 @@ def head_commit(cwd: Path | str) -> str | None:
     shared = common_dir(cwd)
     if head and shared and head.startswith(f"ref: {_BRANCHES}"):
         said = read_small(shared / head.removeprefix("ref: ").strip())
-        if said and _COMMIT.fullmatch(said.strip()):
+        if said and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", said.strip()):
             return said.strip()
     return answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], cwd)
 

@@ -14,14 +14,14 @@ import json
 import operator
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import append_next
 from mosaic.model import EndReason
-from mosaic.records import dataclass, field
+from mosaic.records import NamedTuple, dataclass, field
 from mosaic.runs.record import tail_bytes
 
 if TYPE_CHECKING:

@@ -19,14 +19,14 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Session, Status, Usage, total_usage
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import run_of

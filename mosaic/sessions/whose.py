@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, shown_paths
@@ -21,7 +21,7 @@ from mosaic.git.index_copy import changed_in_secret, hidden_files, reveal_files
 from mosaic.git.snapshot import is_within, take_tree
 from mosaic.machine.git_dir import find_git_dir
 from mosaic.ports import ToolCall
-from mosaic.records import dataclass, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.runs.events import EventLog, EventType, events_after_end
 from mosaic.runs.folders import run_of
 from mosaic.runs.snapshots import state_prefix

@@ -15,7 +15,7 @@ import contextlib
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitError, MissionError, NotReadyError
 from mosaic.git.diff import compare_trees, shown_paths
@@ -23,6 +23,7 @@ from mosaic.git.git import answer_of, current_branch, head_commit, run_git
 from mosaic.git.snapshot import PLAIN_IDENTITY, is_within, take_tree
 from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home, what_would_be_lost
 from mosaic.machine.signature import access_error
+from mosaic.records import NamedTuple
 from mosaic.store.mission_file import load_mission
 from mosaic.store.written import note_files
 from mosaic.workspaces.record import write_workspace
