@@ -77,6 +77,8 @@ class EventType(StrEnum):
     RUN_RESUMED = "run_resumed"
     WORKTREE_SETTLED = "worktree_settled"
     """What a run left in its worktree was brought home, or could not be."""
+    BRANCH_CHANGED = "branch_changed"
+    """Another branch is checked out where it worked than when it began."""
 
 
 LEVELS = {
@@ -89,6 +91,7 @@ LEVELS = {
     EventType.CHANGED_OUTSIDE: "warn",
     EventType.HIDDEN_EDITS: "warn",
     EventType.WORTH_A_LOOK: "warn",
+    EventType.BRANCH_CHANGED: "warn",
     EventType.SESSION_UNLISTED: "warn",
     EventType.END_KEPT: "error",
     EventType.STEP_BLOCKED: "warn",

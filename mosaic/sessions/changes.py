@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
-from mosaic.git.snapshot import PRIVATE
+from mosaic.git.left_out import PRIVATE
 from mosaic.plan.globs import outside_scope
 from mosaic.records import NamedTuple
 from mosaic.runs.checkpoint import read_checkpoints

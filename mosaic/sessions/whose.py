@@ -61,7 +61,6 @@ class Surroundings:
     """Files that git passes by, with their time and size."""
     log_bytes: int | None
     """How long the log of HEAD was."""
-    branch: str | None
 
 
 class Watched(NamedTuple):
@@ -94,7 +93,6 @@ def look_around(meta: RunMeta, layout: Layout) -> Surroundings | None:
             home_tree=_tree_of(workspace.home, layout) if workspace else None,
             hidden=hidden_files(top),
             log_bytes=log.stat().st_size if log and log.is_file() else None,
-            branch=current_branch(top),
         )
     return None
 
@@ -222,15 +220,9 @@ def _note_outside(
 def _note_git(
     session: Watched, top: Path, before: Surroundings | None, made: frozenset[str] | None
 ) -> None:
-    """Note what git shows beside the trees: another branch, commits that are not in the work."""
+    """Note what git shows beside the trees: commits that are not in the work."""
     if before is None:
         return
-    branch = current_branch(top)
-    if branch != before.branch:
-        was, now = before.branch or "no branch", branch or "no branch"
-        session.log.append(
-            EventType.WORTH_A_LOOK, f"what is checked out changed from `{was}` to `{now}`"
-        )
     if made is None:
         words = "commits that are in none of its branches cannot be known: git keeps no log of HEAD"
         session.log.append(EventType.WORTH_A_LOOK, words)
