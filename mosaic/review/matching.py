@@ -9,10 +9,10 @@ from __future__ import annotations
 import shlex
 import unicodedata
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mosaic.plan.globs import parse_glob
-from mosaic.records import dataclass, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.review.claims import CODE, CommandClaim, FileClaim, Kind
 from mosaic.review.commands import is_own_call, normal_form, parts_of, runs_all_or_stops
 

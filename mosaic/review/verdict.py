@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from mosaic.git.diff import compare_trees, describe_changes, read_diff
 from mosaic.git.git import answer_of, find_work_tree
+from mosaic.git.index_copy import changed_in_secret, hidden_files
 from mosaic.machine.disk import find_text
 from mosaic.model import GatePolicy
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.globs import outside_scope
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
@@ -24,8 +25,15 @@ from mosaic.review.matching import (
 )
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.report import GATE_STEP
-from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
+from mosaic.sessions.changes import (
+    changes_of_pairs,
+    edits_on_record,
+    hidden_edits,
+    own_files,
+    scope_violations,
+)
 from mosaic.sessions.rules import scope_that_counts, standing_changes
+from mosaic.sessions.whose import Outside, standing_outside
 from mosaic.text.criteria import acceptance_criteria, find_goal
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
 from mosaic.workspaces.provision import own_prefixes
@@ -64,6 +72,8 @@ class Review:
     out_of_scope: tuple[str, ...]
     gates: tuple[GateOnRecord, ...]
     stat: str
+    outside: tuple[Outside, ...] = ()
+    """What changed outside the worktrees of its agents, and still stands so."""
     rules_changed: tuple[str, ...] = ()
     """Rules that changed while its agents worked and still stand so, in words."""
     warnings: tuple[str, ...] = ()
@@ -96,6 +106,7 @@ class Review:
         found += self.evidence.unknown
         if count := len(self.out_of_scope):
             found.append(f"{_counted(count, 'file', 'files')} changed outside of the write scope")
+        found += [each.words for each in self.outside]
         found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
@@ -135,6 +146,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         out_of_scope=tuple(_out_of_scope(snapshot, task, evidence)),
         gates=tuple(_gates(snapshot, task, evidence)),
         stat=_stat(top, evidence, is_own),
+        outside=standing_outside(snapshot, task),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
         warnings=(*edits_on_record(runs), *_warnings_of(runs)),
         goal=find_goal(text),
@@ -173,7 +185,7 @@ def diff_text(snapshot: Snapshot, review: Review) -> str:
 def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[str]:
     """Return what was changed outside of the write scope, and has not been put back since."""
     scope = scope_that_counts(snapshot, task)
-    changed = [change.path for change in evidence.changed or ()]
+    changed = [path for c in evidence.changed or () for path in (c.path, c.old_path) if path]
     outside = scope_violations(snapshot.layout, scope, changed)
     if not outside:
         return []
@@ -182,7 +194,11 @@ def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[st
     now = tree_now(snapshot.layout, place, []) if place and place.is_dir() else None
     if now is None or place is None:
         return outside
-    left = {change.path for change in compare_trees(place, evidence.pairs[0].before, now)}
+    before = evidence.pairs[0].before
+    left = {change.path for change in compare_trees(place, before, now, find_renames=False)}
+    if passed_by := set(hidden_edits(runs_of_task(snapshot.layout.runs_dir, task.id))):
+        hidden = sorted(passed_by.intersection(hidden_files(place)))
+        left |= {*changed_in_secret(place, snapshot.layout.state_dir, hidden)}
     return [path for path in outside if path in left]
 
 
@@ -195,14 +211,19 @@ def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -
 
 
 def _gates(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[GateOnRecord]:
-    """Return how each gate stands: those that ran, and those that are due and did not."""
+    """Return how each gate went since the last session began, and those that are due and did not.
+
+    Where no session runs them, how each went last.
+    """
+    mission = snapshot.document.mission
+    are_run = mission.review.gates is not GatePolicy.NEVER
     last: dict[str, GateOnRecord] = {}
-    session = ""
+    outdated: dict[str, str] = {}
     for run in runs_of_task(snapshot.layout.runs_dir, task.id):
         meta = run.find_meta()
-        if meta is not None and meta.session_id:
-            session = meta.session_id
-            last = {name: _outdated(gate, session) for name, gate in last.items()}
+        if meta is not None and meta.session_id and are_run:
+            outdated |= dict.fromkeys([*outdated, *last], meta.session_id)
+            last.clear()
         done = run.find_result()
         step = done.step_id
         if not step.startswith(GATE_STEP) or done.outcome == "prepared":
@@ -218,22 +239,14 @@ def _gates(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[GateOnRec
             run_id=run.id,
             tail="" if green else run.output_tail(),
         )
-    mission = snapshot.document.mission
-    if mission.review.gates is GatePolicy.NEVER:
-        return list(last.values())
     changed = [change.path for change in evidence.changed or ()]
-    for gate in parse_gates(mission.quality_gates):
+    for gate in parse_gates(mission.quality_gates) if are_run else ():
         has_scope = bool(gate.scope) and evidence.changed is not None
         is_due = not has_scope or outside_scope(changed, gate.scope) != changed
         if is_due and gate.step not in last:
+            since = outdated.get(gate.step)
+            words = f"has not run since `{since}` began" if since else "never ran"
             last[gate.step] = GateOnRecord(
-                name=gate.name, is_green=False, words="never ran", run_id="", tail=""
+                name=gate.name, is_green=False, words=words, run_id="", tail=""
             )
     return list(last.values())
-
-
-def _outdated(gate: GateOnRecord, session: str) -> GateOnRecord:
-    """Return a gate that ran before a session began: what it found says nothing of the work."""
-    if not gate.is_green:
-        return gate
-    return replace(gate, is_green=False, words=f"has not run since `{session}` began")

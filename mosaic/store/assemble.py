@@ -5,6 +5,7 @@ Whatever is wrong becomes a `Problem` with its file and line; the rest goes on.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import (
@@ -29,7 +30,7 @@ from mosaic.store.parsed import (
     plain_value,
 )
 from mosaic.store.sync import Merge, merge_sides
-from mosaic.store.tasks import TASK_ID, Entry, Problem, Snapshot, natural_key
+from mosaic.store.tasks import Entry, Problem, Snapshot, natural_key
 from mosaic.text.fields import SYNCED, unsynced_values
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ class _Assembly:
         self, task_id: str, row: RowRecord | None, file: FileRecord | None, position: int
     ) -> Entry:
         record = file or row
-        if record and not TASK_ID.fullmatch(task_id):
+        # It must do as a branch name, a folder and one shell word.
+        if record and not re.fullmatch(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", task_id):
             raise TaskIdError(task_id).at(*self._place(record))
         row_values = self._row_values(row) if row else {}
         file_values = self._file_values(file) if file else {}
