@@ -44,6 +44,8 @@ class Status(StrEnum):
     """Finished and accepted."""
     CANCELLED = "cancelled"
     """Will not be done."""
+    UNKNOWN = "unknown"
+    """What its files say is not understood: never written, and never handed off."""
 
     @property
     def is_closed(self) -> bool:
@@ -132,14 +134,40 @@ class Task(NamedTuple):
     """Line of the row in the tasks table; None when it is in a file alone."""
     extra: Mapping[str, JsonValue] = {}
     """Unknown front matter keys and table columns, as they stand."""
+    status_word: str | None = None
+    """What is written where its status is unknown; empty where nothing is."""
     more: Mapping[str, str | tuple[str, ...]] = {}
     """What it holds in fields of `mosaic.text.fields` that have no attribute here."""
+
+    @property
+    def shown_status(self) -> str:
+        """Its status as people see it: a word that is not understood behind a `?`."""
+        return self.status.value if self.status_word is None else f"?{self.status_word}"
 
     def json_values(self) -> dict[str, object]:
         """Return its fields, those without an attribute among them."""
         values = self._asdict()
+        if self.status_word is None:
+            del values["status_word"]
         more = values.pop("more")
         return {**values, **more}
+
+
+NO_ID = "has no id"
+"""Why a row is left out that `check --fix` gives an id to."""
+
+
+AGAIN = "names a task again"
+"""What begins why a row is left out that repeats another."""
+
+
+class LeftOut(NamedTuple):
+    """A line of the table's file that looks like a task and is none."""
+
+    line: int
+    why: str
+    id: str = ""
+    """The id that it seems to have: no other task gets it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

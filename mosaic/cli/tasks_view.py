@@ -26,7 +26,7 @@ def print_list(
     snapshot = read_mission(locate_mission(mission))
     found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
     rows = [
-        (task.id, task.status.value, task.milestone or "", task.priority or "", task.title)
+        (task.id, clean(task.shown_status), task.milestone or "", task.priority or "", task.title)
         for task, _ in found.tasks
     ]
     lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
@@ -34,6 +34,8 @@ def print_list(
         lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
     if found.hidden and not any(wanted.get(name) for name in ("statuses", "ready", "milestone")):
         lines.append(paint(f"{found.hidden} done or cancelled; --all shows them", "dim"))
+    if found.left_out:
+        lines.append(paint(clean(found.left_out), "yellow"))
     return answer(
         "task.list",
         found,

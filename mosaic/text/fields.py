@@ -70,7 +70,7 @@ def field_value(task: Task, name: str) -> FieldValue:
     """Return what a task holds in a field of the table; None or an empty list for nothing."""
     if name in _ATTRIBUTES:
         value: FieldValue = getattr(task, _ATTRIBUTES[name])
-        return value.value if isinstance(value, Status) else value
+        return task.shown_status if isinstance(value, Status) else value
     return task.more.get(name, () if FIELD_BY_NAME[name].kind is Kind.LIST else None)
 
 

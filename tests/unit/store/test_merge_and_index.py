@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mosaic.errors import FrontMatterError
 from mosaic.machine.signature import Signature, pack_statuses
-from mosaic.model import Status, Task
+from mosaic.model import LeftOut, Status, Task
 from mosaic.store.index import (
     SETTLED_NS,
     Index,
@@ -148,8 +148,9 @@ TASKS = st.lists(
 @given(TASKS, st.booleans())
 def test_tasks_come_back_from_the_index_as_they_were(given_tasks: list[Task], agreed: bool) -> None:
     tasks = tuple(task._replace(position=number) for number, task in enumerate(given_tasks))
-    data = dump_index(Index(), stamp=b"now", tasks=tasks, agreed=agreed)
-    assert find_tasks(data) == (tasks, agreed, b"now")
+    left = (LeftOut(7, "has no id"),)
+    data = dump_index(Index(), stamp=b"now", tasks=tasks, agreed=agreed, left_out=left)
+    assert find_tasks(data) == (tasks, agreed, b"now", left)
     assert find_tasks(dump_index(Index(), tasks=tasks)) is None
 
 
