@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mosaic.records import dataclass, field
+from mosaic.records import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,8 +44,7 @@ class Status(StrEnum):
     """Finished and accepted."""
     CANCELLED = "cancelled"
     """Will not be done."""
-    UNKNOWN = "unknown"
-    """What its files say is not understood: never written, and never handed off."""
+    UNKNOWN = "unknown"  # and never handed off: `status_word` in `more` is what is written
 
     @property
     def is_closed(self) -> bool:
@@ -134,40 +133,14 @@ class Task(NamedTuple):
     """Line of the row in the tasks table; None when it is in a file alone."""
     extra: Mapping[str, JsonValue] = {}
     """Unknown front matter keys and table columns, as they stand."""
-    status_word: str | None = None
-    """What is written where its status is unknown; empty where nothing is."""
     more: Mapping[str, str | tuple[str, ...]] = {}
     """What it holds in fields of `mosaic.text.fields` that have no attribute here."""
-
-    @property
-    def shown_status(self) -> str:
-        """Its status as people see it: a word that is not understood behind a `?`."""
-        return self.status.value if self.status_word is None else f"?{self.status_word}"
 
     def json_values(self) -> dict[str, object]:
         """Return its fields, those without an attribute among them."""
         values = self._asdict()
-        if self.status_word is None:
-            del values["status_word"]
         more = values.pop("more")
         return {**values, **more}
-
-
-NO_ID = "has no id"
-"""Why a row is left out that `check --fix` gives an id to."""
-
-
-AGAIN = "names a task again"
-"""What begins why a row is left out that repeats another."""
-
-
-class LeftOut(NamedTuple):
-    """A line of the table's file that looks like a task and is none."""
-
-    line: int
-    why: str
-    id: str = ""
-    """The id that it seems to have: no other task gets it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -274,8 +247,7 @@ def total_usage(sessions: Iterable[Session]) -> Usage | None:
 
 def sum_usage(usages: Iterable[Usage | None]) -> Usage | None:
     """Return the sum of what is known; None when nothing is."""
-    known = [usage for usage in usages if usage is not None]
-    if not known:
+    if not (known := [usage for usage in usages if usage is not None]):
         return None
     costs = [usage.cost_usd for usage in known if usage.cost_usd is not None]
     names = ("input_tokens", "output_tokens", "cached_input_tokens")

@@ -22,11 +22,12 @@ def print_list(
 ) -> int:
     """Print the tasks that are wanted: see `list_tasks`."""
     from mosaic.app.tasks import list_tasks
+    from mosaic.text.fields import shown_status
 
     snapshot = read_mission(locate_mission(mission))
     found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
     rows = [
-        (task.id, clean(task.shown_status), task.milestone or "", task.priority or "", task.title)
+        (task.id, clean(shown_status(task)), task.milestone or "", task.priority or "", task.title)
         for task, _ in found.tasks
     ]
     lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))

@@ -7,15 +7,16 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mosaic.model import AGAIN, NO_ID, Status
+from mosaic.model import Status
 from mosaic.plan.globs import bad_glob
 from mosaic.plan.graph import cycle_words, dangling_dependencies, find_cycles
 from mosaic.plan.scope_index import ScopeIndex, numbers_in
 from mosaic.plan.statuses import nearest_status
 from mosaic.records import dataclass, field, replace
+from mosaic.text.fields import unknown_word
 
 if TYPE_CHECKING:
-    from mosaic.model import LeftOut, Milestone, Session, Task
+    from mosaic.model import Milestone, Session, Task
 
 ERRORS = frozenset(
     {
@@ -26,6 +27,10 @@ ERRORS = frozenset(
 """Findings that are errors; the others are warnings."""
 FIXABLE = frozenset({"DRIFT", "SESSION_OPEN"})
 """Findings of which `check --fix` has the one right answer."""
+NO_ID = "has no id"
+"""Why a row is left out that `check --fix` gives an id to."""
+AGAIN = "names a task again"
+"""What begins why a row is left out that repeats another."""
 MOST_OVERLAPS = 100
 """Pairs of tasks that are named one by one: two thousand tasks make two million pairs."""
 
@@ -65,8 +70,8 @@ class Checked:
     drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What one side of a task would carry to the other, in words."""
     runtimes: Collection[str] = ()
-    left_out: Sequence[LeftOut] = ()
-    """What looks like a task in the table and is none."""
+    left_out: Sequence[tuple[int, str, str]] = ()
+    """What looks like a task in the table and is none: line, why, and the id it seems to have."""
     aside: Mapping[str, str] = field(default_factory=dict)
     """Where tasks stand that are not read, in words, by their id."""
     statuses: Mapping[str, Status] = field(default_factory=dict)
@@ -108,14 +113,14 @@ def check_rows(checked: Checked) -> Iterator[Finding]:
 def check_statuses(checked: Checked) -> Iterator[Finding]:
     """Status words that mean nothing here."""
     for task in checked.tasks:
-        if task.status_word:
-            near = nearest_status(task.status_word, checked.statuses)
-            message = f"`{task.status_word}` of `{task.id}` is not a status"
+        if word := unknown_word(task):
+            near = nearest_status(word, checked.statuses)
+            message = f"`{word}` of `{task.id}` is not a status"
             hint = (
                 "use todo, in-progress, review, blocked, done or cancelled, "
                 "or add the word under `statuses` in mission.json"
             )
-            if "~~" in task.status_word:
+            if "~~" in word:
                 hint = "set it to done or cancelled, or take the `~~` away"
             elif near:
                 hint = f"the nearest is `{near}`: `mission set {task.id} status={near}`"

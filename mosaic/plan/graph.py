@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
+from mosaic.text.fields import shown_status
 from mosaic.text.harmless import harmless_line
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def render_dot(tasks: Sequence[Task]) -> str:
     lines = ["digraph mission {", "  rankdir=LR;", "  node [shape=box];"]
     for task in tasks:
         label = _dot_text(
-            f"{task.id}\n{harmless_line(task.title)}\n{harmless_line(task.shown_status)}"
+            f"{task.id}\n{harmless_line(task.title)}\n{harmless_line(shown_status(task))}"
         )
         lines.append(f"  {_dot_text(task.id)} [label={label}];")
     for target, names in _edges(tasks).items():

@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.model import MilestoneStatus, Status
 from mosaic.plan.graph import ARROW, LONGEST_CYCLE_SHOWN, cycle_words, find_cycles
 from mosaic.plan.progress import current_milestone
+from mosaic.records import NamedTuple
+from mosaic.text.fields import shown_status, unknown_word
 
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Task
@@ -244,7 +246,7 @@ class Selection:
             words = f"depends on {_listed(unknown)}, unknown here"
             return Verdict(task, Reason.UNKNOWN_DEPENDENCY, words)
         open_ones = [self._by_id[name] for name in task.depends_on if name not in self._done]
-        names = _listed([f"`{other.id}` ({other.shown_status})" for other in open_ones])
+        names = _listed([f"`{other.id}` ({shown_status(other)})" for other in open_ones])
         return Verdict(task, Reason.WAITS, f"waits on {names}")
 
     def _overlap(self, task: Task) -> str:
@@ -262,7 +264,8 @@ class Selection:
 def _by_status(task: Task) -> Verdict:
     if task.status is not Status.UNKNOWN:
         return Verdict(task, *BY_STATUS[task.status])
-    words = f"its status `{task.status_word}` is not understood" if task.status_word else ""
+    word = unknown_word(task)
+    words = f"its status `{word}` is not understood" if word else ""
     return Verdict(task, Reason.STATUS_UNKNOWN, words or "has no status")
 
 
@@ -322,7 +325,7 @@ def _short_reason(verdict: Verdict, known: Mapping[str, Task]) -> str:
             known[n] for n in verdict.task.depends_on if known[n].status is not Status.DONE
         ]
         other = open_ones[0] if open_ones else known[verdict.task.depends_on[0]]
-        return f"on `{other.id}` ({other.shown_status})"
+        return f"on `{other.id}` ({shown_status(other)})"
     if verdict.reason is Reason.IN_CYCLE:
         return verdict.detail.removeprefix("is ")
     return SHORT_REASONS.get(verdict.reason, verdict.detail)

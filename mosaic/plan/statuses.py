@@ -26,29 +26,6 @@ PLAIN_SIGNS = {
     "🚧": Status.IN_PROGRESS,
 }
 """Signs that mean one thing to everybody when they stand alone."""
-CHECKBOX = re.compile(r"^\s*\[[ xX]?\]\s*")
-STRUCK = re.compile(r"~~[^~]+~~")
-NO_SIGN = re.compile(r"[\s\u200d\ufe0e\ufe0f]+")
-"""What is not seen of a sign."""
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-NOTE = re.compile(
-    rf"""\s*(?:
-        [(\[{{].*                                   # (a note)
-        | [:;,|/@]\s*\S.* | \s[-–—]+\s+\S.*         # Done: a note, Done - a note
-        | (?:on\s+)?\d{{4}}[-./]\d\d?[-./]\d\d?.*  # Done 2026-03-21
-        | (?:on\s+)?\d\d?[./]\d\d?[./]\d{{2,4}}.*
-        | (?:on\s+)?(?:{_MONTH}\s+\d\d?|\d\d?\s+{_MONTH})\b.*
-        | (?:in\s+)?\#\d+.*                        # Done in #12
-    )""",
-    re.VERBOSE | re.IGNORECASE,
-)
-"""What may stand behind a status word without changing what it says."""
-DOUBT = re.compile(
-    r"[?%]|\b(?:not|no|never|un\w+|almost|nearly|partly|partially|half|except|but|until|when|if)\b"
-    r"|n['’]t\b",
-    re.IGNORECASE,
-)
-"""What makes a note more than a note."""
 
 
 def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status | None:
@@ -59,7 +36,7 @@ def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status |
     """
     words = {_key(name): status for name, status in (own or {}).items()}
     found = _known(word, words)
-    if found is None and "~~" in word and (rest := STRUCK.sub(" ", word).strip()):
+    if found is None and "~~" in word and (rest := re.sub(r"~~[^~]+~~", " ", word).strip()):
         return parse_status(rest, own)
     return found or _before_note(word, words)
 
@@ -74,7 +51,7 @@ def _before_note(word: str, own: Mapping[str, Status]) -> Status | None:
     for found in re.finditer(r"(?<=\w)(?=\W)", word):
         head, note = word[: found.start()], word[found.start() :]
         status = _known(head, own)
-        if status is None or "~~" in head or not NOTE.fullmatch(note) or DOUBT.search(note):
+        if status is None or "~~" in head or not _is_plain_note(note):
             continue
         parts = re.findall(r"[^\W\d_]+", note)
         others = (_known(other, own) for other in (*parts, *map("".join, pairwise(parts))))
@@ -82,14 +59,37 @@ def _before_note(word: str, own: Mapping[str, Status]) -> Status | None:
     return None
 
 
+def _is_plain_note(text: str) -> bool:
+    """Tell whether what stands behind a status word leaves what it says as it is."""
+    is_note = re.fullmatch(
+        r"\s*(?:[(\[{].*"  # (a note)
+        r"|[:;,|/@]\s*\S.*|\s[-–—]+\s+\S.*"  # Done: a note, Done - a note
+        r"|(?:on\s+)?\d{4}[-./]\d\d?[-./]\d\d?.*"  # Done 2026-03-21
+        r"|(?:on\s+)?\d\d?[./]\d\d?[./]\d{2,4}.*"
+        r"|(?:on\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d\d?\b.*"
+        r"|(?:on\s+)?\d\d?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\b.*"
+        r"|(?:in\s+)?\#\d+.*)",  # Done in #12
+        text,
+        re.IGNORECASE,
+    )
+    doubt = re.search(
+        r"[?%]|\b(?:not|no|never|un\w+|almost|nearly|partly|partially|half|except|but|until|when|if)\b"
+        r"|n['’]t\b",
+        text,
+        re.IGNORECASE,
+    )
+    return is_note is not None and doubt is None
+
+
 def bare_word(word: str) -> str:
     """Return a status word without anything that does not matter."""
-    return "".join(filter(str.isalnum, CHECKBOX.sub("", word).casefold()))
+    return "".join(filter(str.isalnum, re.sub(r"^\s*\[[ xX]?\]\s*", "", word).casefold()))
 
 
 def _key(word: str) -> str:
     """Return what of a status word is compared: its letters, or its signs where it has none."""
-    return ("" if "~~" in word else bare_word(word)) or NO_SIGN.sub("", word.casefold())
+    letters = "" if "~~" in word else bare_word(word)
+    return letters or re.sub(r"[\s\u200d\ufe0e\ufe0f]+", "", word.casefold())
 
 
 def nearest_status(word: str, own: Mapping[str, Status] | None = None) -> str | None:

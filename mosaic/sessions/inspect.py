@@ -29,6 +29,7 @@ from mosaic.store.ids import number_rows, renumber_twins
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.state import Standing, refuse_links_out
+from mosaic.text.fields import unknown_word
 from mosaic.text.frontmatter import cut_values
 from mosaic.text.lines import refuse_conflict
 
@@ -120,9 +121,9 @@ def _odd_statuses(snapshot: Snapshot) -> Iterator[tuple[str, tuple[str, int]]]:
     own, table = snapshot.document.mission.statuses, snapshot.layout.tasks_file
     for task_id, entry in snapshot.entries().items():
         file, row = entry.file, entry.row
-        if entry.task.status_word and file and parse_status(file.texts["status"], own) is None:
+        if unknown_word(entry.task) and file and parse_status(file.texts["status"], own) is None:
             yield task_id, (entry.task.file or "", file.lines["status"])
-        elif entry.task.status_word and row:
+        elif unknown_word(entry.task) and row:
             yield task_id, (snapshot.layout.shown(table), row.line)
 
 

@@ -5,6 +5,7 @@ Whatever is wrong becomes a `Problem` with its file and line; the rest goes on.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import (
@@ -13,12 +14,13 @@ from mosaic.errors import (
     SyncConflictError,
     TaskIdError,
 )
-from mosaic.model import AGAIN, LeftOut, Status, Task
+from mosaic.model import Status, Task
 from mosaic.plan.progress import milestone_of
 from mosaic.plan.statuses import parse_status
 from mosaic.records import replace
 from mosaic.store.parsed import (
     FileRecord,
+    LeftOut,
     RowRecord,
     cell_words,
     ids_in_cell,
@@ -27,7 +29,7 @@ from mosaic.store.parsed import (
     plain_value,
 )
 from mosaic.store.sync import Merge, merge_sides
-from mosaic.store.tasks import TASK_ID, Entry, Problem, Snapshot, natural_key
+from mosaic.store.tasks import Entry, Problem, Snapshot, natural_key
 from mosaic.text.fields import SYNCED, unsynced_values
 
 if TYPE_CHECKING:
@@ -131,6 +133,8 @@ class _Assembly:
                 continue
             earlier = first.setdefault(row.id, row)
             if earlier.table != row.table and self._same_status(earlier, row):
+                from mosaic.plan.check import AGAIN  # start-up: hardly any plan repeats a task
+
                 why = f"{AGAIN}, that of line {earlier.line}"
                 repeats.append(replace(row, why=why))
             else:
@@ -177,7 +181,8 @@ class _Assembly:
         self, task_id: str, row: RowRecord | None, file: FileRecord | None, position: int
     ) -> Entry:
         record = file or row
-        if record and not TASK_ID.fullmatch(task_id):
+        # It must do as a branch name, a folder and one shell word.
+        if record and not re.fullmatch(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", task_id):
             raise TaskIdError(task_id).at(*self._place(record))
         row_values = self._row_values(row) if row else {}
         file_values = self._file_values(file) if file else {}
@@ -268,8 +273,9 @@ class _Assembly:
             if column not in KNOWN_COLUMNS and plain_value(cell)
         }
         word = _text(values, "status") or "todo"
-        is_known = not word.startswith(UNKNOWN)
-        status = Status(word) if is_known else Status.UNKNOWN
+        status = Status.UNKNOWN if word.startswith(UNKNOWN) else Status(word)
+        if status is Status.UNKNOWN:
+            own["more"] = {**own.get("more", {}), "status_word": word.removeprefix(UNKNOWN)}
         milestone = _text(values, "milestone")
         if milestone is None and row and row.headings:
             milestone = self._milestone(row)
@@ -280,7 +286,6 @@ class _Assembly:
             id=task_id,
             title=_text(values, "title") or task_id,
             status=status,
-            status_word=None if is_known else word.removeprefix(UNKNOWN),
             milestone=milestone,
             depends_on=tuple(values.get("depends_on") or ()),
             pr=_text(values, "pr"),

@@ -23,7 +23,7 @@ from mosaic.git.git import answer_of, find_work_tree
 from mosaic.git.worktrees import other_worktrees
 from mosaic.machine.disk import read_text
 from mosaic.machine.transaction import Change, write_together
-from mosaic.model import NO_ID
+from mosaic.plan.check import NO_ID
 from mosaic.store.aside import find_moved
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FrontMatterError
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.text.fields import FIELD_BY_NAME, ID_KEYS, Kind
 
 if TYPE_CHECKING:
@@ -62,6 +62,15 @@ class RowRecord:
     """What it stands under, the nearest first, where its table has no milestones."""
     why: str = ""
     """Why it is not a task, though it looks like one; empty where it is a task."""
+
+
+class LeftOut(NamedTuple):
+    """A line of the table's file that looks like a task and is none."""
+
+    line: int
+    why: str
+    id: str = ""
+    """The id that it seems to have: no other task gets it."""
 
 
 def parse_task_file(name: str, text: str) -> FileRecord:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mosaic.model import NO_ID
+from mosaic.plan.check import NO_ID
 from mosaic.plan.statuses import parse_status
 from mosaic.records import replace
 from mosaic.store.parsed import RowRecord, plain_id, plain_value

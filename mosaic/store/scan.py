@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, MissionError
 from mosaic.machine.disk import find_text, read_text
 from mosaic.machine.signature import BETWEEN_NAMES, list_task_files, pack_statuses
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.store.index import Index, split_signatures
 from mosaic.store.parsed import parse_task_file
 from mosaic.store.tasks import Problem

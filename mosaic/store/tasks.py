@@ -18,13 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mosaic.errors import MissionError
-    from mosaic.model import LeftOut, Task
+    from mosaic.model import Task
     from mosaic.store.mission_file import MissionDocument
-    from mosaic.store.parsed import FileRecord, RowRecord
+    from mosaic.store.parsed import FileRecord, LeftOut, RowRecord
     from mosaic.store.sync import Base, Carry, Conflict
-
-TASK_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What can be a branch name, a folder and one shell word."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

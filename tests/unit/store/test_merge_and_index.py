@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mosaic.errors import FrontMatterError
 from mosaic.machine.signature import Signature, pack_statuses
-from mosaic.model import LeftOut, Status, Task
+from mosaic.model import Status, Task
 from mosaic.store.index import (
     SETTLED_NS,
     Index,
@@ -22,7 +22,7 @@ from mosaic.store.index import (
     pack_signature,
     parse_index,
 )
-from mosaic.store.parsed import FileRecord, ids_in_cell, parse_task_file, plain_id
+from mosaic.store.parsed import FileRecord, LeftOut, ids_in_cell, parse_task_file, plain_id
 from mosaic.store.sync import Side, dump_base, merge_sides, parse_base
 
 
