@@ -318,7 +318,7 @@ def test_a_restore_takes_back_only_what_its_task_changed(repo: MissionRepo) -> N
     assert repo.run("next", "--headless", AGENT_DOES=does).exit_code == 0
     repo.git("add", "-A")
     repo.git("commit", "-qm", "T-001")
-    repo.run("done", "T-001")
+    repo.run("done", "T-001", "--force")
     assert repo.run("next", "--headless", AGENT_DOES='write("b.txt", "second")').exit_code == 0
     repo.git("add", "-A")
     repo.git("commit", "-qm", "T-002")
@@ -346,7 +346,7 @@ def test_a_restore_names_whose_work_it_would_take_back(repo: MissionRepo) -> Non
     for text, task in (("first", "T-001"), ("second", "T-002")):
         does = f'write("shared", "{text}")\nwrite("{text}", "")\nfinish()'
         assert repo.run("next", "--headless", "--task", task, AGENT_DOES=does).exit_code == 0
-        repo.run("done", task)
+        repo.run("done", task, "--force")
         repo.git("add", "-A")
         repo.git("commit", "-qm", text)
     refused = repo.run("checkpoint", "restore", "T-001", "1")
