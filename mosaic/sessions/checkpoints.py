@@ -241,7 +241,7 @@ def _change_of_task(layout: Layout, top: Path, found: FoundCheckpoint) -> _TaskC
     pairs = [pair for run in runs if is_session_run(run) and (pair := tree_pair(run, top))]
     paths = _differing(top, begin, tree)
     for pair in pairs:
-        paths |= _differing(top, pair.before, pair.after) - pair.merged
+        paths |= _differing(top, pair.before, pair.after) - pair.others
     taken = (each.checkpoint.tree for each in read_checkpoints(runs).found)
     trees = (begin, base, *(pair.before for pair in pairs), *taken, tree)
     known = (name for name in trees if name and has_object(top, name))
@@ -283,7 +283,7 @@ def _who_changed(
         if meta is None or meta.task_id == found.checkpoint.task_id or not is_later:
             continue
         if is_session_run(run) and (pair := tree_pair(run, top)):
-            changed = _differing(top, pair.before, pair.after) - pair.merged
+            changed = _differing(top, pair.before, pair.after) - pair.others
             who |= dict.fromkeys(changed.intersection(paths), f"`{meta.task_id}`")
     return who
 

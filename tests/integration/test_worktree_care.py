@@ -209,7 +209,7 @@ def test_after_all_is_cleaned_away_the_work_goes_on_from_its_branch(finisher: Mi
     done = finisher.run("next", "--headless", "--task", "T-001")
     assert done.exit_code == 0, done.stderr
     assert finisher.git("-C", str(worktree(finisher)), "rev-parse", "HEAD") == tip
-    finisher.run("done", "T-001")
+    finisher.run("done", "T-001", "--force")
     assert finisher.run("merge", "T-001").exit_code == 0
     assert finisher.run("clean", "--json").json()["worktrees"][0]["branch_removed"]
 
@@ -240,6 +240,8 @@ def test_a_branch_that_git_will_not_make_is_refused_where_it_is_set(finisher: Mi
     for name, words in {
         "main/x": "branch `main`",
         "a b": "not a name",
+        "a..b": "not a name",
+        "--force": "not a name",
         "x.lock": "not a name",
         "HEAD": "not a name",
     }.items():
