@@ -26,8 +26,6 @@ EMPTY_SIGNS = frozenset({"", "-", "–", "—"})
 EMPTY_CELLS = EMPTY_SIGNS | {"none", "n/a"}
 NO_IDS = EMPTY_SIGNS | {"none", "n/a", "nothing", "and", "&", "+"}
 """What stands in a list of ids and is none."""
-HASH_IDS = re.compile(r"[\s,;:](#[\w.]*-?\d[\w.-]*(?:[,;\s]+#?[\w.]*-?\d[\w.-]*)*)[\s,;]*$")
-"""Ids that are numbered with a `#`, and nothing else up to the end of the line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +195,9 @@ def _ids_of(matter: FrontMatter, written: str) -> tuple[str, ...]:
         first = matter.lines["depends_on"]
         end = min((line for line in matter.lines.values() if line > first), default=None)
         lines = written.split("\n")[first - 1 : end - 1 if end else -1]
-        words = [*words, *(found for line in lines for found in HASH_IDS.findall(line))]
+        for line in lines:  # ids with a `#`, and nothing else up to the end of the line
+            ending = r"[\s,;:](#[\w.]*-?\d[\w.-]*(?:[,;\s]+#?[\w.]*-?\d[\w.-]*)*)[\s,;]*$"
+            words = [*words, *re.findall(ending, line)]
     return tuple(dict.fromkeys(each for word in words for each in ids_in_cell(word)))
 
 
