@@ -151,9 +151,10 @@ def find_row(text: str, line: int) -> tuple[Table, Row] | None:
 def plain_id(cell: str) -> str:
     """Return the id in a cell that may dress it up as a link, code, bold text or a number."""
     text = cell.strip().strip("`*_~ ")
-    if wiki := re.fullmatch(r"\[\[([^\]|]*)(?:\|[^\]]*)?\]\]", text):
+    is_link = text.startswith("[")
+    if is_link and (wiki := re.fullmatch(r"\[\[([^\]|]*)(?:\|[^\]]*)?\]\]", text)):
         text = wiki[1].rpartition("/")[2].removesuffix(".md")
-    elif link := re.fullmatch(r"\[([^\]]*)\]\([^)]*\)", text):
+    elif is_link and (link := re.fullmatch(r"\[([^\]]*)\]\([^)]*\)", text)):
         text = link[1]
     return text.strip("`*_~ ").removeprefix("#").strip()
 

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 from mosaic.errors import TableError
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.text.lines import BOM
 
 _Found: TypeAlias = "tuple[int, int, int | None, str]"
@@ -46,8 +46,7 @@ LIST_DASH = re.compile(r" {0,3}-[ \t]")
 """A row of dashes that begins so is an item of a list."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Heading:
+class Heading(NamedTuple):
     """A top-level heading: its level, text, and lines (0-based, end exclusive)."""
 
     level: int
@@ -84,7 +83,7 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     source = text[starts[skipped] :].replace("\r\n", "\n").replace("\r", "\n")
     plain_tables = find_plain_tables(source)
     found = _ask_mistune(source) if plain_tables is None else _plain_blocks(source, plain_tables)
-    source_starts = [0, *_line_ends(source)]
+    source_starts = starts if source == text else [0, *_line_ends(source)]
     headings, tables = [], []
     for start, end, level, title in found:
         first = bisect_right(source_starts, start) - 1 + skipped
@@ -94,8 +93,7 @@ def outline(text: str, *, offset: int = 0) -> Outline:
         else:
             # A heading with an underline has its lines of text above that.
             first -= title.count("\n")
-            heading = Heading(level=level, title=title.strip(), first_line=first, end_line=end_line)
-            headings.append(heading)
+            headings.append(Heading(level, title.strip(), first, end_line))
     return Outline(
         text=text,
         starts=starts,
