@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from mosaic.errors import BrokenFileError, EditRefusedError, TableError
-from mosaic.records import NamedTuple, dataclass
+from mosaic.records import NamedTuple
 from mosaic.text.blocks import Outline, outline
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import line_end, newline_of, splice, without_comments
