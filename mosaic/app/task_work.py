@@ -74,6 +74,8 @@ class ReviewPage(NamedTuple):
                 {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}
                 for g in review.gates
             ],
+            "goal": review.goal,
+            "criteria": review.criteria,
             "sessions": evidence.sessions,
             "usage": evidence.usage,
         }

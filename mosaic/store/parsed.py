@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FrontMatterError
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.text.fields import FIELD_BY_NAME, ID_KEYS, Kind
 
 if TYPE_CHECKING:
@@ -18,16 +18,14 @@ if TYPE_CHECKING:
 
     from mosaic.model import JsonValue
     from mosaic.text.frontmatter import FrontMatter
-    from mosaic.text.grid import Row, Table
 
 LONGEST_NOTE = 500
+NUMBERED = re.compile(r"#?(?=[^\d]*+\d)[\w.-]++")
 NEEDED = ("title", "status")
 EMPTY_SIGNS = frozenset({"", "-", "–", "—"})
 EMPTY_CELLS = EMPTY_SIGNS | {"none", "n/a"}
 NO_IDS = EMPTY_SIGNS | {"none", "n/a", "nothing", "and", "&", "+"}
 """What stands in a list of ids and is none."""
-HASH_IDS = re.compile(r"[\s,;:](#[\w.]*-?\d[\w.-]*(?:[,;\s]+#?[\w.]*-?\d[\w.-]*)*)[\s,;]*$")
-"""Ids that are numbered with a `#`, and nothing else up to the end of the line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +50,26 @@ class FileRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowRecord:
-    """One row of the tasks table: canonical column names to cell texts."""
+    """One row of a table of tasks: canonical column names to cell texts."""
 
     id: str
     line: int
     cells: Mapping[str, str]
+    table: int = 0
+    """The line that its table begins on; 0 where it is in none."""
+    headings: tuple[str, ...] = ()
+    """What it stands under, the nearest first, where its table has no milestones."""
+    why: str = ""
+    """Why it is not a task, though it looks like one; empty where it is a task."""
+
+
+class LeftOut(NamedTuple):
+    """A line of the table's file that looks like a task and is none."""
+
+    line: int
+    why: str
+    id: str = ""
+    """The id that it seems to have: no other task gets it."""
 
 
 def parse_task_file(name: str, text: str) -> FileRecord:
@@ -124,35 +137,11 @@ def _sorted_values(
     return texts, lists, extra
 
 
-def parse_table(text: str) -> tuple[RowRecord, ...]:
-    """Read the rows of the tasks table, or raise TableError; no tasks table means no rows."""
-    from mosaic.text.grid import find_tasks_table  # start-up, as above
-
-    table = find_tasks_table(text)
-    if table is None:
-        return ()
-    rows = (parse_row(table, row) for row in table.rows)
-    return tuple(row for row in rows if row.id)
-
-
-def parse_row(table: Table, row: Row) -> RowRecord:
-    """Read one row of the tasks table; one that stands for no task has no id."""
-    cells = table.values(row)
-    return RowRecord(id=plain_id(cells.get("id", "")), line=row.line, cells=cells)
-
-
-def find_row(text: str, line: int) -> tuple[Table, Row] | None:
-    """Return the tasks table of a text and its row at a line; None where that is gone."""
-    from mosaic.text.grid import find_tasks_table  # start-up, as above
-
-    table = find_tasks_table(text)
-    row = table.rows.on_line(line) if table else None
-    return (table, row) if table and row else None
-
-
 def plain_id(cell: str) -> str:
     """Return the id in a cell that may dress it up as a link, code, bold text or a number."""
     text = cell.strip().strip("`*_~ ")
+    if not text.startswith("["):
+        return text.removeprefix("#").strip()
     if wiki := re.fullmatch(r"\[\[([^\]|]*)(?:\|[^\]]*)?\]\]", text):
         text = wiki[1].rpartition("/")[2].removesuffix(".md")
     elif link := re.fullmatch(r"\[([^\]]*)\]\([^)]*\)", text):
@@ -197,8 +186,16 @@ def _ids_of(matter: FrontMatter, written: str) -> tuple[str, ...]:
         first = matter.lines["depends_on"]
         end = min((line for line in matter.lines.values() if line > first), default=None)
         lines = written.split("\n")[first - 1 : end - 1 if end else -1]
-        words = [*words, *(found for line in lines for found in HASH_IDS.findall(line))]
+        words = [*words, *(ids for line in lines if (ids := _ids_behind_hash(line)))]
     return tuple(dict.fromkeys(each for word in words for each in ids_in_cell(word)))
+
+
+def _ids_behind_hash(line: str) -> str:
+    """Return ids that are numbered with a `#` up to the end of a line; nothing where words are."""
+    begun = re.search(r"[\s,;:]#", line)
+    words = re.split(r"[\s,;]+", line[begun.start() + 1 :].strip(" \t\r,;")) if begun else []
+    is_ids = words and words[0] != "#" and all(NUMBERED.fullmatch(w) for w in words)
+    return ", ".join(words) if is_ids else ""
 
 
 def refuse_hidden_ids(name: str, text: str, wanted: str | Sequence[str]) -> None:
