@@ -22,10 +22,9 @@ from mosaic.git.git import (
     head_commit,
     run_git,
 )
-from mosaic.git.index_copy import copy_index, index_in, words_of
+from mosaic.git.index_copy import changed_in_secret, hidden_files, words_of
 from mosaic.git.left_out import (
     CLOSED_FOLDER,
-    hidden_changes,
     is_as_stored,
     is_repository,
     repositories_in_index,
@@ -239,10 +238,7 @@ def what_would_be_lost(place: Path) -> str | None:
         return f"{loose} commits that are on no branch"
     if (index := find_index(place)) is not None:
         inner |= set(repositories_in_index(place, index))
-        with index_in(index.parent, f"index.{os.getpid()}.{threading.get_ident()}") as copy:
-            copy_index(place, copy)
-            hidden = [each.path for each in hidden_changes(place, copy)]
-        if hidden:
+        if hidden := changed_in_secret(place, index.parent, [*hidden_files(place)]):
             return f"changes that a mark hides from git: {shown_paths(hidden)}"
     within = (each.path for each in list_worktrees(place))
     inner |= {path.relative_to(real).as_posix() for path in within if real in path.parents}

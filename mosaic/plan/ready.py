@@ -247,7 +247,7 @@ class Selection:
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
         if task.branch and (other := self._by_branch.get(task.branch)):
             return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
-        words = self._overlap(task) if task.write_scope else ""
+        words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 
     def _waiting(self, task: Task) -> Verdict:
@@ -260,11 +260,12 @@ class Selection:
         return Verdict(task, Reason.WAITS, f"waits on {names}")
 
     def _overlap(self, task: Task) -> str:
+        met = self._scopes.meeting(task.write_scope)
+        if not met:
+            return ""
         from mosaic.plan.scope_index import numbers_in
 
-        others = map(
-            self._worked_on.__getitem__, numbers_in(self._scopes.meeting(task.write_scope))
-        )
+        others = map(self._worked_on.__getitem__, numbers_in(met))
         other = next((other for other in others if other.id != task.id), None)
         if other is not None and self._scopes.is_exhausted:
             return "the write scopes of tasks in progress have too many globs to compare"
