@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Status, Task
     from mosaic.plan.ready import Verdict
     from mosaic.store.tasks import Problem, Snapshot
+    from mosaic.text.decisions import Decision
 
 MOST_RUNS = 20
 """How many of a task's runs are shown: the newest."""
@@ -62,6 +63,8 @@ class TaskPage(NamedTuple):
 
     task: TaskView
     body: str
+    decisions: tuple[Decision, ...]
+    """What people decided on it, the oldest first."""
     handoff_sections_missing: tuple[str, ...]
     dependencies: tuple[Dependency, ...]
     sessions: tuple[Session, ...]
@@ -182,6 +185,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     return TaskPage(
         task=TaskView(task, select_from(snapshot).of(task.id)),
         body=body,
+        decisions=_decisions(text, task.status),
         handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
         dependencies=tuple(
             Dependency(name, *((other.title, other.status) if other else ()))
@@ -194,6 +198,14 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
         runs_total=len(runs),
         places=tuple(f"{place}:{line}" for place, line in places if place and line),
     )
+
+
+def _decisions(text: str, status: Status) -> tuple[Decision, ...]:
+    if "decisions" not in text.casefold():
+        return ()
+    from mosaic.text.decisions import read_decisions  # start-up: few tasks have any
+
+    return read_decisions(text, status)
 
 
 def show_section(snapshot: Snapshot, task_id: str, section: str) -> tuple[Task, str]:

@@ -178,6 +178,7 @@ def _lines(review: Review) -> list[str]:
         spent = usage_words(evidence.usage)
         facts = filter(None, (session.runtime, length_words(session), f"ended {ended}", spent))
         lines.append(paint(f"  {clean(session.id)}: {clean(', '.join(facts))}", "dim"))
+    lines += _listed("decisions", review.decision_words(), "bold")
     since = f"  since {clean(evidence.since)}" if evidence.changed is not None else ""
     head = paint("files claimed", "bold") + (paint(since, "dim") if since else "")
     lines += ["", head, *_claims(judged.files)]

@@ -10,12 +10,14 @@ from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
-from mosaic.review.evidence import Evidence, gather_evidence, tree_now
+from mosaic.review.evidence import Evidence, attempts_apart, gather_evidence, tree_now
 from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.report import GATE_STEP
 from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
-from mosaic.sessions.rules import scope_that_counts, standing_changes
+from mosaic.sessions.remarks import find_again
+from mosaic.sessions.rules import decisions_by_hand, scope_that_counts, standing_changes
+from mosaic.text.decisions import last_filed_session, read_decisions
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
 from mosaic.workspaces.record import find_workspace
 
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from mosaic.model import Task
+    from mosaic.model import Session, Task
+    from mosaic.sessions.remarks import Found
     from mosaic.store.tasks import Snapshot
+    from mosaic.text.decisions import Decision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +51,9 @@ class Review:
     sections: Mapping[str, str]
     missing: tuple[str, ...]
     evidence: Evidence
+    """Of this attempt: what came after the last handoff that was sent back."""
+    whole: Evidence
+    """Of all attempts together."""
     judged: Judged
     out_of_scope: tuple[str, ...]
     gates: tuple[GateOnRecord, ...]
@@ -55,6 +62,12 @@ class Review:
     """Rules that changed while its agents worked and still stand so, in words."""
     warnings: tuple[str, ...] = ()
     """What is worth a look without being an objection, in words."""
+    decisions: tuple[Decision, ...] = ()
+    """What people decided on the task, the oldest first."""
+    unchanged_since: int | None = None
+    """The decision that sent it back, where nothing was changed since."""
+    remarks: Mapping[int, Found] = {}
+    """Where the lines of remarks are now, by number."""
 
     @property
     def objections(self) -> list[str]:
@@ -66,13 +79,30 @@ class Review:
         standings += [each.standing for each in self.judged.commands]
         if count := standings.count(Standing.CONTRADICTED):
             found.append(f"{count} {'claim is' if count == 1 else 'claims are'} contradicted")
-        found += self.evidence.unknown
+        found += self.whole.unknown
+        if self.unchanged_since:
+            found.append(f"nothing was changed since decision {self.unchanged_since} sent it back")
         if count := len(self.out_of_scope):
             files = "file" if count == 1 else "files"
             found.append(f"{count} {files} changed outside of the write scope")
         found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
+
+    def decision_words(self) -> list[str]:
+        """Return what people decided, one line each, and whether it is answered."""
+        lines = []
+        for each in self.decisions:
+            found = self.remarks.get(each.number)
+            now = f" ({found.words})" if found and found.words else ""
+            place = f" on {each.place}{now}" if each.place else ""
+            words = " ".join(each.text.split())
+            line = f"{each.number}  {each.kind} by {each.by}, {each.date}{place}"
+            line += f": {words}" if words else ""
+            said = [f"answered: {answer}" for answer in each.notes_of("answered")]
+            lines.append("; ".join([line, *said, *(["open"] if each.is_open else [])]))
+            lines += [f"   handed off before: {each.filed}"] if each.filed else []
+        return lines
 
 
 def review_task(snapshot: Snapshot, task: Task) -> Review:
@@ -81,7 +111,10 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     file = find_text(snapshot.layout.tasks_dir / entry.file.name) if entry.file else None
     text = file.text if file else ""
     sections = handoff_texts(text) if text else dict.fromkeys(HANDOFF_SECTIONS, "")
-    evidence = gather_evidence(snapshot, task)
+    known = _decisions(snapshot, task, text)
+    whole = gather_evidence(snapshot, task)
+    since = last_filed_session(known)
+    evidence = gather_evidence(snapshot, task, since) if since else whole
     top = find_work_tree(snapshot.layout.project)
     is_own = own_files(snapshot.layout, top) if top else lambda _: False
     files = parse_file_claims(sections["files_changed"])
@@ -93,6 +126,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         knows_all_commands=evidence.knows_all_commands,
         roots=evidence.roots,
         ignored=is_own,
+        whole=() if whole is evidence else whole.changed or (),
         hidden=_ignored_by_git(top, [claim.path for claim in files]) if top else (),
     )
     return Review(
@@ -100,13 +134,41 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         sections=sections,
         missing=tuple(missing_sections(text)) if text else (),
         evidence=evidence,
+        whole=whole,
         judged=judged,
-        out_of_scope=tuple(_out_of_scope(snapshot, task, evidence)),
-        gates=tuple(_gates(snapshot, task)),
+        out_of_scope=tuple(_out_of_scope(snapshot, task, whole)),
+        gates=tuple(_gates(snapshot, task, () if whole is evidence else evidence.sessions)),
         stat=_stat(top, evidence, is_own),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
         warnings=edits_on_record(runs_of_task(snapshot.layout.runs_dir, task.id)),
+        decisions=known,
+        unchanged_since=_unchanged_since(known, evidence, is_own) if since else None,
+        remarks=_remarks(snapshot, task, known),
     )
+
+
+def _decisions(snapshot: Snapshot, task: Task, text: str) -> tuple[Decision, ...]:
+    if not text:
+        return ()
+    by_hand = decisions_by_hand(snapshot, task.id)
+    return tuple(e for e in read_decisions(text, task.status) if e.identity not in by_hand)
+
+
+def _unchanged_since(
+    known: Sequence[Decision], evidence: Evidence, is_own: Callable[[str], bool]
+) -> int | None:
+    if evidence.changed is None or not all(is_own(each.path) for each in evidence.changed):
+        return None
+    return next((each.number for each in reversed(known) if each.filed), None)
+
+
+def _remarks(snapshot: Snapshot, task: Task, known: Sequence[Decision]) -> dict[int, Found]:
+    if not any(each.place for each in known):
+        return {}
+    workspace = find_workspace(snapshot.layout, task.id)
+    is_there = workspace is not None and workspace.is_there
+    project = workspace.project if workspace and is_there else snapshot.layout.project
+    return {each.number: find_again(each, project) for each in known if each.place}
 
 
 def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
@@ -147,9 +209,13 @@ def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -
     return describe_changes([each for each in changes if not is_own(each.path)])
 
 
-def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
+def _gates(snapshot: Snapshot, task: Task, sessions: Sequence[Session]) -> list[GateOnRecord]:
+    """Return how each gate went last; with sessions, from the first of these on."""
     last: dict[str, GateOnRecord] = {}
-    for run in runs_of_task(snapshot.layout.runs_dir, task.id):
+    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
+    if sessions:
+        _, runs = attempts_apart(snapshot.layout, task, sessions)
+    for run in runs:
         done = run.find_result()
         step = done.step_id
         if not step.startswith(GATE_STEP) or done.outcome == "prepared":

@@ -48,6 +48,7 @@ def decide_outcome(
     mode: Mode,
     report: AgentReport,
     lacks: Sequence[str] = (),
+    asked: str = "",
 ) -> Outcome:
     """Decide what a session's end means.
 
@@ -59,6 +60,7 @@ def decide_outcome(
         missing_sections: handoff sections that say nothing; empty for a task without file.
         mode: interactive sessions have a person at the keyboard, whose `done` stands.
         lacks: what its work lacks beside the handoff, in words: scope kept, gates green.
+        asked: what it is blocked by as its notes say, in words.
     """
     if found is Status.DONE and mode is Mode.INTERACTIVE:
         return _outcome(ended, RunStatus.COMPLETED, "finished, and set done")
@@ -70,11 +72,11 @@ def decide_outcome(
         summary = "the agent says finished; the handoff is complete"
         status = Status.REVIEW if found is Status.DONE else None
         return _outcome(ended, RunStatus.COMPLETED, summary, status)
-    asked = report_words(report)
+    reported = report_words(report)
     if found is Status.BLOCKED:
-        return _outcome(ended, RunStatus.BLOCKED, asked or "the agent says blocked")
-    if found in (Status.TODO, Status.IN_PROGRESS) and asked:
-        return _outcome(ended, RunStatus.BLOCKED, asked, Status.BLOCKED)
+        return _outcome(ended, RunStatus.BLOCKED, reported or asked or "the agent says blocked")
+    if found in (Status.TODO, Status.IN_PROGRESS) and reported:
+        return _outcome(ended, RunStatus.BLOCKED, reported, Status.BLOCKED)
     if ended is EndReason.COMPLETED:
         summary = "the agent ended without saying finished or blocked"
         return _outcome(ended, RunStatus.COMPLETED, summary)

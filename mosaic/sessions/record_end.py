@@ -25,6 +25,7 @@ from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Session, Status, Usage, total_usage
 from mosaic.plan.durations import format_duration
+from mosaic.plan.questions import asked_in_notes
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
 from mosaic.records import replace
 from mosaic.runs.checkpoint import last_seq
@@ -129,6 +130,7 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
         mode=meta.mode,
         report=facts.report,
         lacks=lacks,
+        asked=asked_in_notes(task) if task else "",
     )
     changes = find_changes(run, rules, draft.snapshot.document, task) if rules else ()
     if changes:

@@ -42,7 +42,7 @@ WORDS = {
 """What the run's record says of the agent's own end: by its cause, or as what we ended it."""
 SUMMARIES = {
     "in-progress": "the agent ended without saying finished or blocked",
-    "blocked": "the agent says blocked",
+    "blocked": "needs a human: which one?",
     "review": "the agent says finished; the handoff is complete",
 }
 """What its session says of an agent that ended well, by the status that its task was left in."""

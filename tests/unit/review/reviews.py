@@ -7,6 +7,7 @@ from mosaic.review.claims import CommandClaim, FileClaim, Kind
 from mosaic.review.evidence import Evidence
 from mosaic.review.matching import ChangedFile, Judged, JudgedClaim, RanCommand, Standing
 from mosaic.review.verdict import GateOnRecord, Review
+from mosaic.text import decisions
 
 
 def make_review(text: str) -> Review:
@@ -14,22 +15,24 @@ def make_review(text: str) -> Review:
     ran = RanCommand(command=text, exit_code=1, source="transcript", failed=True)
     file = ChangedFile(path=text, kind=Kind.ADDED)
     standing = Standing.CONTRADICTED
+    evidence = Evidence(
+        since=text,
+        changed=(file,),
+        pairs=(),
+        ran=(ran,),
+        knows_all_commands=True,
+        caveats=(text,),
+        unknown=(),
+        roots=(),
+        sessions=(),
+        usage=None,
+    )
     return Review(
         task=Task(id="T-001", title=text, status=Status.REVIEW),
         sections=dict.fromkeys(("result", "risks", "next_handoff"), text),
         missing=("notes",),
-        evidence=Evidence(
-            since=text,
-            changed=(file,),
-            pairs=(),
-            ran=(ran,),
-            knows_all_commands=True,
-            caveats=(text,),
-            unknown=(),
-            roots=(),
-            sessions=(),
-            usage=None,
-        ),
+        evidence=evidence,
+        whole=evidence,
         judged=Judged(
             files=(JudgedClaim(FileClaim(text=text, path=text), standing, text),),
             commands=(JudgedClaim(CommandClaim(text=text, command=text), standing, text),),
@@ -40,4 +43,9 @@ def make_review(text: str) -> Review:
         gates=(GateOnRecord(name=text, is_green=False, words=text, run_id=text, tail=text),),
         stat=text,
         warnings=(text,),
+        decisions=(
+            decisions.Decision(
+                kind=decisions.Kind.REMARKED, date="2026-11-26", by=text, number=1, text=text
+            ),
+        ),
     )
