@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mosaic.records import dataclass, field
+from mosaic.records import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -118,10 +118,8 @@ class Task(NamedTuple):
     assignee: str | None = None
     labels: tuple[str, ...] = ()
     pr: str | None = None
-    notes: str | None = None
-    """The table's notes cell."""
-    why: str | None = None
-    """Why it is blocked, where it is and a note says so: the last one."""
+    notes: str | None = None  # the table's cell
+    why: str | None = None  # it is blocked, as the last note says
     updated_at: str | None = None
     attempts: str | None = None
     position: int = 0
@@ -328,6 +326,8 @@ class ReviewSettings:
     """Whether a task may come to review with changes outside of its write scope."""
     green_is_done: bool = False
     """Whether a loop sets a task done whose gates are green."""
+    ask_handoff: bool = True
+    """Whether an agent that would end without its handoff is asked for it once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,6 +54,9 @@ class Launch:
     """Folders outside of `cwd` that it must be able to write in."""
     answer_schema: AnswerSchema | None = None
     """What its final answer is to hold to; None: any text."""
+    before_end: tuple[str, ...] = ()
+    """A command that the agent asks before it ends, where it can: a stop hook, whose answer it
+    obeys. Empty: none."""
     read_only: bool = False
     """It is to look and to change nothing, as far as the runtime can hold it to that."""
 
@@ -144,6 +147,10 @@ class EndCause(StrEnum):
     """It ended well but was not allowed to do something."""
     LEFT = "left"
     """A person at the terminal left it."""
+    INCOMPLETE = "incomplete"
+    """It ended well, and its task was left neither finished nor blocked."""
+    NEEDS_HUMAN = "needs_human"
+    """It asks a person something."""
     AUTH = "auth"
     RATE_LIMIT = "rate_limit"
     PLAN_LIMIT = "plan_limit"
@@ -340,6 +347,8 @@ class Order:
     """Touched as long as the run goes on."""
     place: Mapping[str, JsonValue] = field(default_factory=dict)
     """Where its supervisor was started, for the record: the executor, and a pane."""
+    calls_person: bool = True
+    """Whether its supervisor calls a person at the end, where one is needed."""
 
 
 class Executor(Protocol):

@@ -57,6 +57,8 @@ def main() -> None:
     os.close(answers)
     try:
         carrier.complete()
+        if carrier.uncalled:
+            sys.stderr.write(f"{carrier.uncalled}\n")
     except MissionError as error:
         print(f"{EventType.WORKER_EXITED}: not recorded: {error}", file=sys.stderr)
         sys.exit(1)

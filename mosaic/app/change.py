@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.app.tasks import TaskView
 from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.plan.statuses import named_status
+from mosaic.records import NamedTuple
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
 from mosaic.store.state import list_kept_ends

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.app.change import editing, is_agent
 from mosaic.app.tasks import TaskView
@@ -11,6 +11,7 @@ from mosaic.errors import NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.plan.questions import question_of
+from mosaic.records import NamedTuple
 from mosaic.review.decision import approved_before, commit_decision, decide
 from mosaic.review.filing import draft_decision, draft_remarks, note_saved, person_name
 from mosaic.sessions.attempt import forgive_attempts

@@ -9,7 +9,7 @@ import re
 import subprocess
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
@@ -21,6 +21,7 @@ from mosaic.machine.lock import find_foreign_file_system
 from mosaic.machine.paths import is_inside
 from mosaic.machine.process import find_tool, install_path, list_marked
 from mosaic.plan.sizes import format_size
+from mosaic.records import NamedTuple
 from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runs.record import Run
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes

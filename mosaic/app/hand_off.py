@@ -212,6 +212,8 @@ def hand_off_task(
     executor = TerminalExecutor(carry) if place is None else get_executor(place, mission_file)
     done = hand_off(mission_file, request, executor)
     end = _end_of(done, carrier) if carrier else None
+    if carrier and carrier.uncalled:
+        face.say(f"warning: {carrier.uncalled}")
     if end is not None:
         return end
     supervised = executor_of(done.run)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
 from mosaic.machine.clock import CLOCK
-from mosaic.machine.environment import outer_environment
+from mosaic.records import NamedTuple, replace
+from mosaic.sessions.alarm import Alarm
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mosaic.app.hand_off import Face
     from mosaic.machine.clock import Clock
     from mosaic.model import Session
     from mosaic.plan.pace import Limits
+    from mosaic.sessions.alarm import Need
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.workers.ledger import LoopReport
     from mosaic.workers.pool import Worker
-
-NOTIFY_SECONDS = 10.0
 
 
 class PoolStart(NamedTuple):
@@ -39,34 +37,16 @@ class PoolStart(NamedTuple):
         return {**self.report.json_values(), "sessions": self.sessions}
 
 
-class Alarm:
-    """Calls a person: through the face, and by the mission's `notify` command.
+def _alarm(mission_file: Path, face: Face) -> Callable[[Need, str, str], None]:
+    """Return what calls a person: the face rings, and the mission's `notify` command is run."""
+    alarm = Alarm(load_mission(mission_file))
 
-    The command is the one that the mission names now: no agent may name what we run later.
-    """
+    def alert(need: Need, task_id: str, why: str) -> None:
+        face.ring()
+        if problem := alarm.call(need, why, task_id=task_id or None):
+            face.say(f"warning: {problem}")
 
-    def __init__(self, mission_file: Path, face: Face) -> None:
-        mission = load_mission(mission_file).mission
-        self._command, self._name, self._face = mission.notify, mission.name, face
-
-    def alert(self, task_id: str, why: str) -> None:
-        """Say that a person is needed: for a task or, where that is empty, for all."""
-        self._face.ring()
-        if not self._command:
-            return
-        values = {"mission": self._name, "task_id": task_id or None, "why": why}
-        try:
-            subprocess.run(
-                self._command,
-                input=json.dumps(values, ensure_ascii=False).encode(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=NOTIFY_SECONDS,
-                check=False,
-                env=outer_environment(),
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            self._face.say(f"warning: `{self._command[0]}` could not be called: {error}")
+    return alert
 
 
 def run_loop(
@@ -87,7 +67,8 @@ def run_loop(
             face.ended(done)
         return done.session.id
 
-    alert = Alarm(mission_file, face).alert
+    alert = _alarm(mission_file, face)
+    request = replace(request, calls_person=False)
     return Loop(mission_file, request, limits, face, start=start, alert=alert, clock=clock).run()
 
 
@@ -126,7 +107,8 @@ def run_pool(
             run_dir=done.run_dir,
         )
 
-    alert = Alarm(mission_file, face).alert
+    alert = _alarm(mission_file, face)
+    request = replace(request, calls_person=not stays)
     room = room_in(mission_file, size)
     if room < size:
         face.say(f"`maxParallel` in mission.json allows {room} at once")

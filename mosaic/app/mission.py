@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.git.git import find_work_tree
 from mosaic.git.snapshot import HIDE_COMMAND, hides_checkpoints
 from mosaic.machine.clock import utc_now
 from mosaic.plan.check import Level
+from mosaic.records import NamedTuple
 from mosaic.sessions.housekeeping import Kind, clean_runs
 from mosaic.sessions.inspect import inspect_mission, mend_mission
 from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees

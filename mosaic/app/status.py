@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.questions import question_of
 from mosaic.plan.ready import Reason, summarize_waiting
-from mosaic.records import dataclass, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.session_lock import list_locks

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.model import Status
 from mosaic.plan.gates import parse_gates
+from mosaic.records import NamedTuple
 from mosaic.review.verdict import diff_text, review_task
 from mosaic.sessions.attempt import find_checkpoint
 from mosaic.sessions.checkpoints import restore_checkpoint

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import UsageError
 from mosaic.plan.statuses import named_status
+from mosaic.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

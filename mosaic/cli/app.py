@@ -33,7 +33,10 @@ PANELS = {
     "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
+HIDDEN = ("remind",)
+"""What agents call by themselves."""
 COMMANDS = {name: panel for panel, names in PANELS.items() for name in names}
+COMMANDS |= dict.fromkeys(HIDDEN, "")
 HELP = """Plan in markdown, hand tasks to coding agents, keep the thread between sessions.
 
 Begin with `mission demo` to see a whole mission, or `mission init` in your repository."""
@@ -86,7 +89,8 @@ def build_app(wanted: str | None) -> typer.Typer:
             app.add_typer(group, name=name, rich_help_panel=COMMANDS[name])
         else:
             function = getattr(module, f"{name}_command")
-            app.command(name, rich_help_panel=COMMANDS[name])(function)
+            hidden = name in HIDDEN
+            app.command(name, rich_help_panel=COMMANDS[name], hidden=hidden)(function)
     return app
 
 

@@ -71,11 +71,13 @@ class Terminal(Face):
 
     def ended(self, end: EndedSession) -> None:
         """Say how a session ended."""
-        self._say_end(end.task.task.id, end_words(end), end.summary)
+        self._say_end(end.task.task.id, task_words(end), end.summary, end.warnings)
 
     def worker_ended(self, worker: Worker, end: Ended) -> None:
         """Say how a worker ended."""
-        self._say_end(worker.task.id, f"is {paint_status(end.status)}", end.last.summary)
+        self._say_end(
+            worker.task.id, f"is {paint_status(end.status)}", end.last.summary, end.last.warnings
+        )
 
     def ring(self) -> None:
         """Ring the terminal's bell."""
@@ -126,8 +128,12 @@ class Terminal(Face):
             draw(f"\x1b[{self._drawn}A\x1b[J")
             self._drawn = 0
 
-    def _say_end(self, task_id: str, words: str, summary: str) -> None:
+    def _say_end(
+        self, task_id: str, words: str, summary: str, warnings: Sequence[str] = ()
+    ) -> None:
         self.say(f"{paint(task_id, 'bold', err=True)} {words}: {clean(summary)}")
+        for text in warnings:
+            self.say(f"  {paint('warning:', 'yellow', err=True)} {clean(text)}")
 
     def _show_progress(self, progress: Progress) -> None:
         if self._is_due():
@@ -145,6 +151,6 @@ class Terminal(Face):
         self._drawn = len(lines)
 
 
-def end_words(end: EndedSession) -> str:
+def task_words(end: EndedSession) -> str:
     """Return what became of a session's task."""
     return "ended" if end.task_status == "gone" else f"is {paint_status(end.task_status)}"

@@ -186,13 +186,14 @@ def _place_lines(done: StartedSession | EndedSession) -> list[str]:
 
 
 def _ended(done: EndedSession, *, as_json: bool) -> int:
-    from mosaic.cli.live import end_words
+    from mosaic.cli.live import task_words
     from mosaic.cli.sessions_view import asked_lines, length_words, usage_words
+    from mosaic.plan.ends import end_words
 
     session, task_id, problem = done.session, done.task.task.id, done.problem
-    facts = [length_words(session), usage_words(session.usage), f"ended {done.outcome}"]
+    facts = [end_words(session), length_words(session), usage_words(session.usage)]
     lines = [
-        f"{paint(task_id, 'bold')} {end_words(done)}: {clean(done.summary)}",
+        f"{paint(task_id, 'bold')} {task_words(done)}: {clean(done.summary)}",
         paint(f"  {session.id}, {', '.join(filter(None, facts))}, run {done.run_dir.name}", "dim"),
         *_place_lines(done),
     ]

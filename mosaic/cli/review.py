@@ -14,6 +14,7 @@ from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.model import Status
+from mosaic.plan.ends import end_phrase
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
@@ -174,9 +175,9 @@ def _lines(review: Review) -> list[str]:
     task, judged, evidence = review.task, review.judged, review.evidence
     lines = [f"{paint(task.id, 'bold')}  {clean(task.title)}  {paint_status(task.status.value)}"]
     for session in evidence.sessions[-1:]:
-        ended = session.ended_reason.value if session.ended_reason else "live"
+        ended = end_phrase(session) if session.ended_reason else "live"
         spent = usage_words(evidence.usage)
-        facts = filter(None, (session.runtime, length_words(session), f"ended {ended}", spent))
+        facts = filter(None, (session.runtime, length_words(session), ended, spent))
         lines.append(paint(f"  {clean(session.id)}: {clean(', '.join(facts))}", "dim"))
     lines += _listed("decisions", review.decision_words(), "bold")
     since = f"  since {clean(evidence.since)}" if evidence.changed is not None else ""

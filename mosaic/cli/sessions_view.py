@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli.output import clean, paint
 from mosaic.plan.durations import format_duration
+from mosaic.plan.ends import end_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
             session.last_task_id or "",
             f"{session.started_at.astimezone():%Y-%m-%d %H:%M}",
             length_words(session),
-            session.ended_reason.value if session.ended_reason else "",
+            end_words(session),
             usage_words(session.usage),
         )
         for session in sessions

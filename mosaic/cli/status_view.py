@@ -12,6 +12,7 @@ from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_problems
 from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration
+from mosaic.plan.ends import end_phrase
 from mosaic.store.reading import locate_mission
 from mosaic.text.lines import display_width
 
@@ -105,7 +106,7 @@ def _recovered_line(session: Session) -> str:
     hint = "; `mission resume` continues" if session.last_task_id else ""
     return (
         f"{_label('found', 'yellow')}session {clean(session.id)}{task} "
-        f"{session.ended_reason or 'ended'} after {length_words(session)}{hint}"
+        f"{end_phrase(session)} after {length_words(session)}{hint}"
     )
 
 

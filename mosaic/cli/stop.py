@@ -5,6 +5,7 @@ from typer import Argument, Option
 from mosaic.cli.options import Json, MissionPath, complete_session
 from mosaic.cli.output import answer, clean
 from mosaic.cli.sessions_view import length_words
+from mosaic.plan.ends import end_phrase
 from mosaic.sessions.stop import stop_session
 from mosaic.store.reading import locate_to_change
 
@@ -21,11 +22,10 @@ def stop_command(
     stopped = stop_session(locate_to_change(mission), session, now=now)
     task_id = stopped.last_task_id
     stays = f"; {clean(task_id)} stays as it is" if task_id else ""
-    reason = stopped.ended_reason or "unknown"
     return answer(
         "session.stopped",
         {"session": stopped},
-        [f"{stopped.id} ended {reason} after {length_words(stopped)}{stays}"],
+        [f"{stopped.id} {end_phrase(stopped)} after {length_words(stopped)}{stays}"],
         then=[f"mission resume {task_id}" if task_id else "mission status"],
         show_next=True,
         as_json=as_json,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, NotReadyError
 from mosaic.executors import executor_of
@@ -13,7 +13,8 @@ from mosaic.panels.mailbox import conversation_of, deliver
 from mosaic.panels.model import Cleanup, ExecutionState, PanelEvent, PanelState, WorkerStatus
 from mosaic.panels.record import Panel
 from mosaic.panels.refresh import keep_or_drop_changes, refresh_panel
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
+from mosaic.sessions.alarm import Need
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_until
 from mosaic.store.consent import require_consent
@@ -25,6 +26,7 @@ from mosaic.workspaces.record import find_workspace
 if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.runs.result import RunEnd
+    from mosaic.sessions.decide import Outcome
     from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
     from mosaic.workspaces.merge import Merged, MergeWay
@@ -38,15 +40,17 @@ class WorkerCarrier(RunCarrier):
         keep_or_drop_changes(self.run)
         return ()
 
-    def complete(self) -> None:
-        """Stay to the end and record it; then begin a turn with messages that came meanwhile."""
-        super().complete()
+    def conclude(self, outcome: Outcome) -> None:  # noqa: ARG002
+        """Begin a turn with messages that came meanwhile; call a person after the last answer."""
         # Whatever fails here, the next command that looks at the panel does it.
         with contextlib.suppress(MissionError):
             document = load_mission(Path(self.meta.mission_file))
             panel = Panel(dir=self.run.dir.parent)
             refresh_panel(panel, document.mission)
             deliver(document, panel, self.meta.step_id)
+            state = panel.state()
+            if not (state.is_at_work or state.is_stop_requested):
+                self.call(Need.PANEL, f"`{panel.id}` is {state.status.value}")
 
 
 class CleanedUp(NamedTuple):

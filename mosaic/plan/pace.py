@@ -67,12 +67,14 @@ class LastEnd:
     """By a person."""
     retry_at: datetime | None = None
     """When the server lets the agent work again, as far as it said."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong on the way, for people to look at."""
 
     @property
     def is_attempt(self) -> bool:
         """Whether it says anything about the task."""
         is_nobodys = self.cause in PERSON_CAUSES or self.cause in PASSING_CAUSES
-        return not (is_nobodys or self.was_stopped)
+        return not (is_nobodys or self.was_stopped or self.cause == "left")
 
 
 class Move(StrEnum):

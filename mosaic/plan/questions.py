@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.model import EndReason, Status
+from mosaic.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,8 +69,3 @@ def question_of(task: Task, sessions: Sequence[Session]) -> Question | None:
     if last is not None and is_asked and last.ended_detail:
         return parse_question(last.ended_detail, name)
     return parse_question(task.why or "", name)
-
-
-def asked_in_notes(task: Task) -> str:
-    """Return what the last note of a task says it is blocked by, with its kind; else nothing."""
-    return parse_question(task.why).words if task.why and NOTE.fullmatch(task.why) else ""

@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.model import MilestoneStatus, Status
 from mosaic.plan.graph import ARROW, LONGEST_CYCLE_SHOWN, cycle_words, find_cycles
 from mosaic.plan.progress import current_milestone
+from mosaic.records import NamedTuple
 
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Task

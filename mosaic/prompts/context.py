@@ -198,10 +198,10 @@ class PromptContext:
                          summary, patch to read, files that it changes, is_set_back to it for
                          this attempt; or none), needs_human (what earlier runs wanted a person
                          to decide), followups (steps that they suggested), failed_gates
-        decisions        what a person decided and no handoff has answered yet: number, kind
-                         (rejected, reopened, answered, remarked), date, by, words, question
-                         (that was answered); of a remark: place, quoted (the lines it is on),
-                         now_at (where they are now), around (the code there)
+        decisions        what a person decided and no handoff has answered yet, remarks last:
+                         number, kind (rejected, reopened, answered, remarked), date, by, words,
+                         question (that was answered); of a remark: place, quoted (the lines it
+                         is on), now_at (where they are now), around (the code there)
         decided_before   earlier decisions that were answered, one line each
         session_id, run_id
         command          how `mission` is called where it is not on the PATH; or none
@@ -264,7 +264,11 @@ def bounded_reports(reports: Sequence[DependencyReport]) -> tuple[DependencyRepo
 
 def prompt_values(context: PromptContext) -> dict[str, TemplateValue]:
     """Return the context as plain, bounded values for a template."""
-    fitting = replace(context, dependencies=bounded_reports(context.dependencies))
+    fitting = replace(
+        context,
+        dependencies=bounded_reports(context.dependencies),
+        decisions=tuple(sorted(context.decisions, key=lambda each: bool(each.place))),
+    )
     return _record(fitting, context.files.task)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, GitRefusedError, MissionError
 from mosaic.git.git import answer_of, current_branch, find_repository, has_object
+from mosaic.git.left_out import FILTERED, PRIVATE
 from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_worktrees
 from mosaic.model import Mode, total_usage
@@ -22,6 +23,8 @@ from mosaic.ports import CommandRan
 from mosaic.records import dataclass, field
 from mosaic.review.claims import Kind
 from mosaic.review.matching import LONGEST_COMMAND, ChangedFile, RanCommand
+from mosaic.runs.checkpoint import read_checkpoints
+from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_line
 from mosaic.runs.reading import Stream, log_of
@@ -217,7 +220,20 @@ def _pairs_of_runs(top: Path, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
             (gaps.unknown if are_lost else gaps.caveats).append(words)
         else:
             pairs.append(pair)
+        _note_left_out(run, gaps)
     return pairs
+
+
+def _note_left_out(run: Run, gaps: _Gaps) -> None:
+    """Note what the trees of a run do not hold: nobody can see there whether it changed."""
+    events = read_events(run).events
+    gaps.caveats += [e.message for e in events if e.type == EventType.BRANCH_CHANGED]
+    found = read_checkpoints([run]).found
+    for each in found[-1].checkpoint.left_out if found else ():
+        if each.reason != PRIVATE:
+            is_filtered = each.reason.startswith(FILTERED.partition("{")[0])
+            words = f"`{each.path}` is {each.reason} and is not looked into"
+            (gaps.unknown if is_filtered else gaps.caveats).append(words)
 
 
 def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) -> TreePair | None:

@@ -10,10 +10,10 @@ import re
 import shlex
 import unicodedata
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mosaic.plan.globs import parse_glob
-from mosaic.records import dataclass, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.review.claims import CD, CommandClaim, FileClaim, Kind
 
 if TYPE_CHECKING:

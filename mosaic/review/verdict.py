@@ -12,7 +12,7 @@ from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
 from mosaic.review.evidence import Evidence, attempts_apart, gather_evidence, tree_now
 from mosaic.review.matching import Judged, Standing, judge_claims
-from mosaic.runs.folders import runs_of_task
+from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.report import GATE_STEP
 from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
 from mosaic.sessions.remarks import find_again
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.model import Session, Task
+    from mosaic.runs.record import Run
     from mosaic.sessions.remarks import Found
     from mosaic.store.tasks import Snapshot
     from mosaic.text.decisions import Decision
@@ -115,6 +116,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     whole = gather_evidence(snapshot, task)
     since = last_filed_session(known)
     evidence = gather_evidence(snapshot, task, since) if since else whole
+    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     top = find_work_tree(snapshot.layout.project)
     is_own = own_files(snapshot.layout, top) if top else lambda _: False
     files = parse_file_claims(sections["files_changed"])
@@ -140,7 +142,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         gates=tuple(_gates(snapshot, task, () if whole is evidence else evidence.sessions)),
         stat=_stat(top, evidence, is_own),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
-        warnings=edits_on_record(runs_of_task(snapshot.layout.runs_dir, task.id)),
+        warnings=(*edits_on_record(runs), *_warnings_of(runs)),
         decisions=known,
         unchanged_since=_unchanged_since(known, evidence, is_own) if since else None,
         remarks=_remarks(snapshot, task, known),
@@ -169,6 +171,12 @@ def _remarks(snapshot: Snapshot, task: Task, known: Sequence[Decision]) -> dict[
     is_there = workspace is not None and workspace.is_there
     project = workspace.project if workspace and is_there else snapshot.layout.project
     return {each.number: find_again(each, project) for each in known if each.place}
+
+
+def _warnings_of(runs: Sequence[Run]) -> list[str]:
+    """Return what went wrong on the way in a task's last session."""
+    last = [run for run in runs if is_session_run(run)][-1:]
+    return [words for run in last for words in run.find_result().warnings]
 
 
 def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:

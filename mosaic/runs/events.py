@@ -14,14 +14,14 @@ import json
 import operator
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import append_next
 from mosaic.model import EndReason
-from mosaic.records import dataclass, field
+from mosaic.records import NamedTuple, dataclass, field
 from mosaic.runs.record import tail_bytes
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class EventType(StrEnum):
     RUN_RESUMED = "run_resumed"
     WORKTREE_SETTLED = "worktree_settled"
     """What a run left in its worktree was brought home, or could not be."""
+    BRANCH_CHANGED = "branch_changed"
+    """Another branch is checked out where it worked than when it began."""
 
 
 LEVELS = {
@@ -78,6 +80,7 @@ LEVELS = {
     EventType.SCOPE_VIOLATED: "warn",
     EventType.RULES_CHANGED: "warn",
     EventType.PLAN_EDITED: "warn",
+    EventType.BRANCH_CHANGED: "warn",
     EventType.SESSION_UNLISTED: "warn",
     EventType.END_KEPT: "error",
     EventType.STEP_BLOCKED: "warn",

@@ -7,6 +7,8 @@ session id is chosen here, so that the conversation can be continued after any d
 from __future__ import annotations
 
 import glob
+import json
+import shlex
 import uuid
 from typing import TYPE_CHECKING
 
@@ -43,7 +45,7 @@ class Claude(CommandRuntime):
     def _own_invocation(self, launch: Launch) -> Invocation:
         conversation = launch.conversation or self._new_id()
         which = "--resume" if launch.conversation else "--session-id"
-        options = (which, conversation, *self.options(launch, "--model"))
+        options = (which, conversation, *self._hooks(launch), *self.options(launch, "--model"))
         if launch.mode is Mode.INTERACTIVE:
             # Options that take several values would swallow a prompt behind them.
             argv = ("claude", *options, "--", argument_prompt(launch))
@@ -56,6 +58,13 @@ class Claude(CommandRuntime):
             argv = ("claude", *output, *permissions, *options, *schema)
             channel = PromptChannel.STDIN
         return Invocation(argv=argv, channel=channel, conversation=conversation)
+
+    def _hooks(self, launch: Launch) -> tuple[str, ...]:
+        """Return the stop hook as an option; a person's own `--settings` would be lost by it."""
+        if not launch.before_end or any(arg.startswith("--settings") for arg in self.spec.args):
+            return ()
+        command = {"type": "command", "command": shlex.join(launch.before_end), "timeout": 30}
+        return ("--settings", json.dumps({"hooks": {"Stop": [{"hooks": [command]}]}}))
 
     def _has_conversation(self, conversation: str) -> bool:
         """Look for the conversation's transcript, which is there once its prompt was accepted."""

@@ -106,7 +106,19 @@ class ClaudeReader(EventReader):
         return self._has_tasks
 
     def judge(self, end: ProcessEnd) -> Ending:
-        """Judge the end by the last result."""
+        """Judge the end by the last result; tools that were not allowed go with it."""
+        ending = self._judge(end)
+        names = self._refused_names()
+        return (
+            replace(ending, warnings=(f"not allowed: {names}", *ending.warnings))
+            if names
+            else ending
+        )
+
+    def _refused_names(self) -> str:
+        return ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused.values()))
+
+    def _judge(self, end: ProcessEnd) -> Ending:
         result = self._result
         if result is not None and result.get("is_error"):
             return self._judge_error(result)
@@ -116,13 +128,11 @@ class ClaudeReader(EventReader):
         has_worked = self._has_spoken or self._tokens.output_tokens > 0
         if REFUSED_BY_HOOK.match(self.answer) or not (has_worked or self.answer.strip()):
             return self.failure(EndCause.HOOK, self.answer or "there was no request at all")
-        if self._refused:
-            names = ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused.values()))
+        if names := self._refused_names():
             return Ending(
                 ok=True,
                 cause=EndCause.REFUSED,
                 message=f"`claude` ended well, but was not allowed to use {names}",
-                warnings=(f"not allowed: {names}",),
                 hint="allow it with `args` of `claude` in mission.json",
             )
         if not self.answer.strip():

@@ -87,7 +87,11 @@ class CodexReader(EventReader):
         return Usage(**{name: int(part or 0) for name, part in parts})
 
     def judge(self, end: ProcessEnd) -> Ending:
-        """Judge the end by the last turn."""
+        """Judge the end by the last turn; what it warned of on the way goes with it."""
+        ending = self._judge(end)
+        return replace(ending, warnings=(*ending.warnings, *self._warnings))
+
+    def _judge(self, end: ProcessEnd) -> Ending:
         if self._failure is not None:
             found = (cause for words, cause in CAUSES if re.search(words, self._failure or ""))
             cause = next(found, EndCause.API_ERROR)
@@ -101,13 +105,13 @@ class CodexReader(EventReader):
                     ok=True,
                     cause=EndCause.REFUSED,
                     message=f"`codex` ended well, but {refused}",
-                    warnings=(refused, *self._warnings),
+                    warnings=(refused,),
                     hint="give it another `--sandbox` with `args` of `codex` in mission.json",
                 )
         if not self._answer.strip():
             used = self._total.output_tokens if self._total else 0
             return self.empty_ending(has_worked=bool(used))
-        return replace(self.ended_well(), warnings=tuple(self._warnings))
+        return self.ended_well()
 
     def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event.get("type")

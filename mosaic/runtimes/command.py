@@ -64,10 +64,6 @@ PARENT_MARKS = (
     "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED",
 )  # fmt: skip
 """Variables by which an agent marks what it starts."""
-CLAUDE_MARK = re.compile(
-    "CLAUDE_CODE_(?:SESSION_.*|CHILD_.*|MESSAGING_.*|ENTRYPOINT|SSE_PORT|EXECPATH)"
-)
-"""More of them, of which each version adds some. A user's own settings have other names."""
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 # `-P`: a repository may hold a folder called `mosaic` or a `json.py`.
 DEMO_START = (
@@ -103,11 +99,13 @@ class CommandRuntime:
 
     def invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
+        # More of them, of which each version adds some. A user's own settings have other names.
+        claude = "CLAUDE_CODE_(?:SESSION_.*|CHILD_.*|MESSAGING_.*|ENTRYPOINT|SSE_PORT|EXECPATH)"
         made = self._own_invocation(launch) if self._is_own else self._custom_invocation(launch)
         return replace(
             made,
             env=self.spec.env,
-            unset=(*PARENT_MARKS, *filter(CLAUDE_MARK.fullmatch, os.environ)),
+            unset=(*PARENT_MARKS, *(name for name in os.environ if re.fullmatch(claude, name))),
             conversation=made.conversation or launch.conversation,
         )
 

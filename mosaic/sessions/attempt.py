@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import CheckpointNotFoundError, MissionError
 from mosaic.machine.disk import write_private
-from mosaic.model import EndReason
+from mosaic.plan.ends import end_phrase
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.store.state import find_object
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
 
 ATTEMPTS_NAME = "attempts.json"
-REASON_WORDS = {
-    EndReason.COMPLETED: "completed",
-    EndReason.FAILED: "failed",
-    EndReason.BLOCKED: "blocked",
-    EndReason.TIMEOUT: "ran out of time",
-    EndReason.STOPPED: "was stopped",
-    EndReason.CRASHED: "crashed",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,10 +63,9 @@ def plan_attempt(
         return attempt
     last = sessions[-1]
     run = run_of(snapshot.layout.runs_dir, task.id, last.run_id or "")
-    why = REASON_WORDS[last.ended_reason] if last.ended_reason else "ended"
     result = run.find_result()
     known = dict.fromkeys(filter(None, (result.summary, result.words)))
-    words = ": ".join(filter(None, (f"session {last.id} {why}", "; ".join(known))))
+    words = ": ".join(filter(None, (f"session {last.id} {end_phrase(last)}", "; ".join(known))))
     attempt = replace(attempt, last_session=last, why_last_ended=words)
     conversation = last.runtime_session_id
     if not request.resuming or request.fresh or conversation is None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, RecordError
 from mosaic.machine.disk import create_private_dir
-from mosaic.model import Usage, sum_usage
+from mosaic.model import RunStatus, Usage, sum_usage
 from mosaic.ports import Started
 from mosaic.records import replace
 from mosaic.runs.checkpoint import Trigger
@@ -25,6 +25,7 @@ from mosaic.runs.record import Run
 from mosaic.runs.report import AgentReport, read_report
 from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import Source, keep_begin_tree, take_begin_tree, take_checkpoint
+from mosaic.sessions.alarm import Alarm, Need, need_of
 from mosaic.sessions.decide import decide_step_outcome
 from mosaic.sessions.following import follow_output, usage_on_disk
 from mosaic.sessions.record_end import (
@@ -99,6 +100,9 @@ class RunCarrier:
         self.settled: Settled | None = None
         self.outcome: Outcome | None = None
         self.end: RunEnd | None = None
+        self._alarm = Alarm(document)
+        self.uncalled: str | None = None
+        """Why a person who is needed could not be called."""
 
     @property
     def begin_tree(self) -> str | None:
@@ -138,6 +142,24 @@ class RunCarrier:
                     raise
         finally:
             self._supervisor.close()
+        if self.order.calls_person:
+            self.conclude(outcome)
+
+    def conclude(self, outcome: Outcome) -> None:
+        """Call a person where one is needed, when the end is on record."""
+        if self.settled is not None:
+            need = need_of(outcome, self.settled.task_status)
+        else:  # a recorded command: who ran it sees how it went, but not what it asks
+            is_asking = outcome.run_status is RunStatus.BLOCKED
+            need = need_of(outcome, None) if is_asking else None
+        if need is not None:
+            self.call(need, outcome.summary)
+
+    def call(self, need: Need, why: str) -> None:
+        """Call a person; what comes of that never matters to the run."""
+        about = {"task_id": None if self.meta.panel_id else self.meta.task_id}
+        with contextlib.suppress(MissionError):
+            self.uncalled = self._alarm.call(need, why, session_id=self.meta.session_id, **about)
 
     def _restore_record(self, *, at_end: bool = False) -> None:
         """Put the run's own record right where the agent removed or changed it."""
@@ -161,7 +183,12 @@ class RunCarrier:
 
     def _record(self, end: RunEnd) -> Outcome:
         if self.meta.session_id is None:
-            return decide_step_outcome(ended=end.ended, words=end.ending.message, report=end.report)
+            return decide_step_outcome(
+                ended=end.ended,
+                words=end.ending.message,
+                report=end.report,
+                cause=end.ending.cause,
+            )
         end = replace(end, rules=self.rules, run=self.run)
         lock_file = Path(self.order.heartbeat_file or "")
         try:
@@ -180,7 +207,9 @@ class RunCarrier:
         data = {"path": str(kept) if kept else None}
         EventLog(self.run).append(EventType.END_KEPT, words, data=data)
         summary = f"{end.ending.message}; {words}"
-        outcome = decide_step_outcome(ended=end.ended, words=summary, report=AgentReport())
+        outcome = decide_step_outcome(
+            ended=end.ended, words=summary, report=AgentReport(), cause=end.ending.cause
+        )
         session = ended_session(None, self.meta, end, outcome)
         return Settled(session, outcome, None, problem)
 

@@ -9,13 +9,14 @@ a person made them cannot be known.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
-from mosaic.git.snapshot import PRIVATE
+from mosaic.git.left_out import PRIVATE
 from mosaic.plan.globs import outside_scope
+from mosaic.records import NamedTuple
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType, noted_lists, read_events
 from mosaic.runs.folders import is_session_run, runs_of_task

@@ -46,6 +46,8 @@ class HandOffRequest:
     """Work in a git worktree of its own; a task that has one works in it without being asked."""
     with_changes: bool = False
     """Carry the uncommitted changes here into the worktree."""
+    calls_person: bool = True
+    """Its supervisor calls a person at the end; a loop that goes on does that itself."""
 
 
 def select_from(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.model import EndReason, GatePolicy, Mode, RunStatus, Status
 from mosaic.plan.gates import parse_gates
+from mosaic.plan.questions import Question, parse_question
+from mosaic.ports import EndCause
 from mosaic.records import dataclass
 from mosaic.runs.events import EventType
 
@@ -37,6 +39,8 @@ class Outcome:
     """The task's new status; None leaves it as it is."""
     summary: str
     """One sentence, for the user and for the next prompt."""
+    cause: EndCause
+    """Why the session ended as it did: what became of its task, else what became of the agent."""
 
 
 def decide_outcome(
@@ -48,64 +52,86 @@ def decide_outcome(
     mode: Mode,
     report: AgentReport,
     lacks: Sequence[str] = (),
-    asked: str = "",
+    cause: EndCause = EndCause.OK,
+    why_blocked: str = "",
 ) -> Outcome:
     """Decide what a session's end means.
 
     An agent that is cut off after it said finished has still finished.
 
     Args:
-        ended: how the process ended; `words` say the same in one sentence.
+        ended: how the process ended; `words` say the same in one sentence, `cause` says why.
         found: the task's status as the agent left it; None when the task is gone.
         missing_sections: handoff sections that say nothing; empty for a task without file.
         mode: interactive sessions have a person at the keyboard, whose `done` stands.
         lacks: what its work lacks beside the handoff, in words: scope kept, gates green.
-        asked: what it is blocked by as its notes say, in words.
+        why_blocked: what the task's notes say of it.
     """
+    is_left = cause is EndCause.LEFT
+    done = EndCause.OK if is_left else cause
     if found is Status.DONE and mode is Mode.INTERACTIVE:
-        return _outcome(ended, RunStatus.COMPLETED, "finished, and set done")
+        return _outcome(ended, RunStatus.COMPLETED, "finished, and set done", done)
     if found in (Status.REVIEW, Status.DONE):
         missing = ", ".join(f"`{name}`" for name in missing_sections)
         if lacking := [*([f"the handoff lacks {missing}"] if missing else []), *lacks]:
             summary = f"the agent says finished, but {'; '.join(lacking)}"
-            return _outcome(ended, RunStatus.FAILED, summary, Status.IN_PROGRESS)
+            return _outcome(ended, RunStatus.FAILED, summary, done, Status.IN_PROGRESS)
         summary = "the agent says finished; the handoff is complete"
         status = Status.REVIEW if found is Status.DONE else None
-        return _outcome(ended, RunStatus.COMPLETED, summary, status)
-    reported = report_words(report)
+        return _outcome(ended, RunStatus.COMPLETED, summary, done, status)
+    asked = report_words(report)
     if found is Status.BLOCKED:
-        return _outcome(ended, RunStatus.BLOCKED, reported or asked or "the agent says blocked")
-    if found in (Status.TODO, Status.IN_PROGRESS) and reported:
-        return _outcome(ended, RunStatus.BLOCKED, reported, Status.BLOCKED)
-    if ended is EndReason.COMPLETED:
-        summary = "the agent ended without saying finished or blocked"
-        return _outcome(ended, RunStatus.COMPLETED, summary)
-    return _outcome(ended, RunStatus.FAILED, words)
+        noted = parse_question(why_blocked).words if why_blocked else ""
+        why = asked or noted or "the agent says blocked"
+        return _outcome(ended, RunStatus.BLOCKED, why, _cause_of(why, done))
+    if found in (Status.TODO, Status.IN_PROGRESS) and asked:
+        return _outcome(ended, RunStatus.BLOCKED, asked, _cause_of(asked, done), Status.BLOCKED)
+    if ended is not EndReason.COMPLETED:
+        return _outcome(ended, RunStatus.FAILED, words, cause)
+    if is_left:
+        return _outcome(ended, RunStatus.COMPLETED, words, cause)
+    summary = "the agent ended without saying finished or blocked"
+    return _outcome(ended, RunStatus.COMPLETED, summary, EndCause.INCOMPLETE)
 
 
-def decide_step_outcome(*, ended: EndReason, words: str, report: AgentReport) -> Outcome:
+def decide_step_outcome(
+    *, ended: EndReason, words: str, report: AgentReport, cause: EndCause = EndCause.OK
+) -> Outcome:
     """Decide what the end of a recorded command means; no task follows from it."""
     if asked := report_words(report):
-        return _outcome(ended, RunStatus.BLOCKED, asked)
+        return _outcome(ended, RunStatus.BLOCKED, asked, _cause_of(asked, cause))
     is_good = ended is EndReason.COMPLETED
     status = RunStatus.COMPLETED if is_good else RunStatus.FAILED
-    return _outcome(ended, status, report.summary or words)
+    return _outcome(ended, status, report.summary or words, cause)
 
 
 def _outcome(
-    ended: EndReason, run_status: RunStatus, summary: str, task_status: Status | None = None
+    ended: EndReason,
+    run_status: RunStatus,
+    summary: str,
+    cause: EndCause,
+    task_status: Status | None = None,
 ) -> Outcome:
     """An agent that ended by itself has the reason that its run's status gives it."""
     reason = EndReason(run_status.value) if ended is EndReason.COMPLETED else ended
-    return Outcome(reason=reason, run_status=run_status, task_status=task_status, summary=summary)
+    return Outcome(
+        reason=reason,
+        run_status=run_status,
+        task_status=task_status,
+        summary=summary,
+        cause=cause,
+    )
 
 
 def report_words(report: AgentReport) -> str:
     """Return what a report asks of people; nothing when it asks nothing."""
     if not (report.needs_human or report.blocked):
         return ""
-    head = "needs a human" if report.needs_human else "blocked"
-    return f"{head}: {report.summary}" if report.summary else head
+    return Question(report.summary, report.needs_human).words
+
+
+def _cause_of(words: str, otherwise: EndCause) -> EndCause:
+    return EndCause.NEEDS_HUMAN if parse_question(words).needs_human else otherwise
 
 
 def natural_reason(ending: Ending, exit_code: int) -> EndReason:

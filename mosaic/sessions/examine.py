@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
 from mosaic.executors.background import TerminalExecutor
@@ -13,6 +13,7 @@ from mosaic.model import EndReason
 from mosaic.plan.gates import Gate, parse_gates
 from mosaic.plan.globs import outside_scope
 from mosaic.plan.rules import judged_by
+from mosaic.records import NamedTuple
 from mosaic.runs.events import EventLog, EventType
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.changes import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic import __version__
 from mosaic.errors import GitRefusedError
@@ -15,7 +15,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
-from mosaic.records import dataclass, field, replace
+from mosaic.records import NamedTuple, dataclass, field, replace
 from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import is_session_run, laying_out, new_run_id, runs_of_task
 from mosaic.runs.masking import masked_argv
@@ -74,6 +74,8 @@ class RunPlan:
     """The work tree was set back to this checkpoint of the task first."""
     heartbeat_file: str | None = None
     """Touched as long as the run goes on."""
+    calls_person: bool = True
+    """Whether its supervisor calls a person at the end, where one is needed."""
 
 
 class Prepared(NamedTuple):
@@ -134,12 +136,19 @@ def prepare_run(
             words = f"the work tree was set back to checkpoint {seq}"
             log.append(EventType.RUN_RESUMED, words, data=set_back)
         run.write_state(advance(run.state(), utc_now(), last_event_seq=log.last_seq))
-    order = order_of(run, meta, plan.invocation, plan.heartbeat_file)
+    order = order_of(
+        run, meta, plan.invocation, plan.heartbeat_file, calls_person=plan.calls_person
+    )
     return Prepared(run, meta, order)
 
 
 def order_of(
-    run: Run, meta: RunMeta, invocation: Invocation, heartbeat_file: str | None = None
+    run: Run,
+    meta: RunMeta,
+    invocation: Invocation,
+    heartbeat_file: str | None = None,
+    *,
+    calls_person: bool = True,
 ) -> Order:
     """Return how a prepared run is started; what runs in it finds its record by the environment."""
     if meta.panel_id:
@@ -165,6 +174,7 @@ def order_of(
         timeout_seconds=meta.timeout_seconds,
         conversation=invocation.conversation,
         heartbeat_file=heartbeat_file,
+        calls_person=calls_person,
     )
 
 
@@ -193,7 +203,7 @@ def prepare_session(snapshot: Snapshot, chosen: Chosen, attempt: Attempt) -> Pre
         briefing = brief_agent(snapshot, task._replace(write_scope=scope), occasion)
         save_capsule(layout, briefing.capsule)
         prompt = briefing.prompt
-        launch = _launch_of(layout, chosen, attempt, run, prompt)
+        launch = _launch_of(snapshot, chosen, attempt, run, prompt)
         return RunPlan(
             step=runtime.name,
             kind=runtime.name,
@@ -212,6 +222,7 @@ def prepare_session(snapshot: Snapshot, chosen: Chosen, attempt: Attempt) -> Pre
             session_id=chosen.session_id,
             from_checkpoint=request.from_checkpoint,
             heartbeat_file=str(place.lock_file),
+            calls_person=request.calls_person,
         )
 
     return prepare_run(layout, task.id, make_plan)
@@ -238,7 +249,7 @@ def plan_launch(
     folder = layout.runs_dir / safe_segment(task.id)
     run = Run(dir=folder / new_run_id(folder, os.urandom(3).hex()))
     chosen = Chosen(task, runtime, request, session_id, place, wanted)
-    launch = _launch_of(layout, chosen, attempt, run, prompt)
+    launch = _launch_of(snapshot, chosen, attempt, run, prompt)
     return {
         "launch_command": masked_argv(runtime.invocation(launch).argv, prompt),
         "session_id": session_id,
@@ -247,8 +258,11 @@ def plan_launch(
     }
 
 
-def _launch_of(layout: Layout, chosen: Chosen, attempt: Attempt, run: Run, prompt: str) -> Launch:
-    task, request, place = chosen.task, chosen.request, chosen.place
+def _launch_of(
+    snapshot: Snapshot, chosen: Chosen, attempt: Attempt, run: Run, prompt: str
+) -> Launch:
+    layout, task, request, place = snapshot.layout, chosen.task, chosen.request, chosen.place
+    command = own_command() if snapshot.document.mission.review.ask_handoff else None
     files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file)
     folders = {layout.tasks_dir, layout.state_dir, *(file.parent for file in files)}
     inner = {one for one in folders for other in folders - {one} if one.is_relative_to(other)}
@@ -265,6 +279,7 @@ def _launch_of(layout: Layout, chosen: Chosen, attempt: Attempt, run: Run, promp
         conversation=attempt.conversation,
         # Those of the mission's files, for an agent that works elsewhere.
         folders=tuple(sorted(folders - inner)) if place.workspace else (),
+        before_end=(command, "remind") if command else (),
     )
 
 

@@ -19,20 +19,20 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Session, Status, Usage, total_usage
 from mosaic.plan.durations import format_duration
-from mosaic.plan.questions import asked_in_notes
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import advance
 from mosaic.runs.result import RunEnd, write_result
+from mosaic.sessions.collect import settled_words
 from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.rules import find_changes, note_changes, read_rules
 from mosaic.sessions.session_lock import remove_lock
@@ -130,13 +130,15 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
         mode=meta.mode,
         report=facts.report,
         lacks=lacks,
-        asked=asked_in_notes(task) if task else "",
+        cause=facts.ending.cause,
+        why_blocked=task.why if task and task.why else "",
     )
     changes = find_changes(run, rules, draft.snapshot.document, task) if rules else ()
     if changes:
         keys = ", ".join(f"`{change.key}`" for change in changes)
         words = f"{outcome.summary}; changed while it worked: {keys}"
         outcome = replace(outcome, summary=words)
+    outcome = replace(outcome, summary="; ".join((outcome.summary, *settled_words(run))))
     if later := find_later(mission, meta.session_id or "", meta.task_id):
         words = f"{outcome.summary}; `{later.id}` has taken the task over"
         outcome = replace(outcome, task_status=None, summary=words)
@@ -224,7 +226,7 @@ def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, outcome: Ou
         known,
         ended_at=end.ended_at,
         ended_reason=outcome.reason,
-        ended_cause=end.ending.cause.value,
+        ended_cause=outcome.cause.value,
         ended_detail=one_line(outcome.summary, LONGEST_DETAIL),
         duration_seconds=int(end.duration_seconds),
         runtime_session_id=end.conversation or known.runtime_session_id,

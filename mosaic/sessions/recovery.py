@@ -151,7 +151,10 @@ def _recover_step(run: Run, mission: Mission) -> bool:
             wait_until_written((run.stdout_log, run.stderr_log))
             facts = _facts(run, meta, mission)
             outcome = decide_step_outcome(
-                ended=facts.ended, words=facts.ending.message, report=facts.report
+                ended=facts.ended,
+                words=facts.ending.message,
+                report=facts.report,
+                cause=facts.ending.cause,
             )
             _finish(run, meta, facts, outcome)
     except MissionError:

@@ -5,6 +5,7 @@ Whatever is wrong becomes a `Problem` with its file and line; the rest goes on.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import (
@@ -16,9 +17,11 @@ from mosaic.errors import (
 )
 from mosaic.model import Status, Task
 from mosaic.plan.statuses import nearest_status, parse_status
+from mosaic.records import replace
 from mosaic.store.parsed import (
     FileRecord,
     RowRecord,
+    cell_words,
     find_row,
     ids_in_cell,
     last_line,
@@ -27,7 +30,7 @@ from mosaic.store.parsed import (
     plain_value,
 )
 from mosaic.store.sync import Merge, merge_sides
-from mosaic.store.tasks import TASK_ID, Entry, Problem, Snapshot, natural_key
+from mosaic.store.tasks import Entry, Problem, Snapshot, natural_key
 from mosaic.text.fields import SYNCED, unsynced_values
 
 if TYPE_CHECKING:
@@ -86,9 +89,10 @@ class _Assembly:
         self._folder = layout.shown(layout.tasks_dir / "x")[:-1]
 
     def snapshot(self, scan: Scan) -> Snapshot:
-        self._problems += scan.problems
         rows = self._unique(scan.rows)
         files = self._unique(scan.files)
+        if scan.problems:
+            self._problems[:0] = [_of_row(problem, rows) for problem in scan.problems]
         file_only = sorted((name for name in files if name not in rows), key=natural_key)
         order = [*rows, *file_only]
         self._refuse_case_twins({name: rows.get(name) or files[name] for name in order})
@@ -135,7 +139,8 @@ class _Assembly:
         self, task_id: str, row: RowRecord | None, file: FileRecord | None, position: int
     ) -> Entry:
         record = file or row
-        if record and not TASK_ID.fullmatch(task_id):
+        # It must do as a branch name, a folder and one shell word.
+        if record and not re.fullmatch(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", task_id):
             raise TaskIdError(task_id).at(*self._place(record))
         row_values = self._row_values(row) if row else {}
         file_values = self._file_values(file) if file else {}
@@ -164,7 +169,8 @@ class _Assembly:
         for field in SYNCED:
             cell = row.cells.get(field)
             if cell is not None:
-                values[field] = ids_in_cell(cell) if field == "depends_on" else plain_value(cell)
+                is_list = field == "depends_on"
+                values[field] = ids_in_cell(cell) if is_list else cell_words(field, cell)
         if values.get("status"):
             values["status"] = self._status(row.cells["status"], self._table, row.line)
         return values
@@ -229,6 +235,17 @@ class _Assembly:
             table_line=row.line if row else None,
             extra={**columns, **(file.extra if file else {})},
         )
+
+
+def _of_row(problem: Problem, rows: Iterable[str]) -> Problem:
+    """Return a file's problem as that of the row which the file belongs to."""
+    name = problem.task_id
+    if name is None or name in (rows := list(rows)):
+        return problem
+    folded = name.casefold()
+    begun = [row for row in rows if folded.startswith(row.casefold())]
+    own = [row for row in begun if not folded[len(row) : len(row) + 1].isalnum()]
+    return replace(problem, task_id=max(own, key=len)) if own else problem
 
 
 def _text(values: Mapping[str, Value], field: str) -> str | None:

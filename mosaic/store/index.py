@@ -23,12 +23,12 @@ from __future__ import annotations
 import json
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from mosaic.machine.signature import SIGNATURE
 from mosaic.model import Status, Task
-from mosaic.records import dataclass, field
+from mosaic.records import NamedTuple, dataclass, field
 from mosaic.store.parsed import FileRecord, RowRecord
 
 if TYPE_CHECKING:

@@ -126,7 +126,7 @@ def _mission(mission: JsonObject) -> Mission:
         statuses=_statuses(mission.mapping("statuses")),
         budget=mission.mapping("budget").data,
         runs=_run_settings(mission.mapping("runs")),
-        review=mission.mapping("review").record(ReviewSettings),
+        review=_review_settings(mission.mapping("review")),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
         max_parallel=mission.at_least_one("maxParallel"),
         notify=mission.strings("notify"),
@@ -202,6 +202,11 @@ def _runtime(name: str, runtime: JsonObject) -> RuntimeSpec:
         )
     env = {key: str(item) for key, item in runtime.mapping("env").data.items()}
     return runtime.record(RuntimeSpec, name=name, env=env)
+
+
+def _review_settings(review: JsonObject) -> ReviewSettings:
+    asks = review.get("askHandoff") not in (False, "off")
+    return review.record(ReviewSettings, ask_handoff=asks)
 
 
 def _run_settings(runs: JsonObject) -> RunSettings:

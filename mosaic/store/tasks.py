@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from mosaic.store.parsed import FileRecord, RowRecord
     from mosaic.store.sync import Base, Carry, Conflict
 
-TASK_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What can be a branch name, a folder and one shell word."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:

@@ -54,6 +54,16 @@ class FrontMatter:
         """Return a key's scalar as it is written; None when it is missing or empty."""
         return self.raw.get(key, "").strip() or None
 
+    def joined(self, key: str) -> str | None:
+        """Return what a key holds in one line, whatever it is; None where that is nothing."""
+        if key in self.lists:
+            return ", ".join(self.lists[key]) or None
+        if key in self.raw or not self.data.get(key):
+            return self.text(key)
+        from json import dumps  # start-up: hardly any file needs it
+
+        return dumps(self.data[key], ensure_ascii=False)
+
     def strings(self, key: str) -> tuple[str, ...]:
         """Return a list of scalars, or one scalar as a list of one (or raise FrontMatterError)."""
         if self.data.get(key) is None:

@@ -15,8 +15,10 @@ from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
 from mosaic.plan.questions import question_of
 from mosaic.plan.rules import changed_settings
+from mosaic.ports import EndCause
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.folders import run_of
+from mosaic.sessions.alarm import Need
 from mosaic.sessions.attempt import forgive_attempts, sessions_since
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
@@ -57,6 +59,8 @@ class LoopReport:
     blocked: list[str] = field(default_factory=list)
     questions: dict[str, str] = field(default_factory=dict)
     """What each of the blocked tasks waits for."""
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What went wrong on the way in its sessions."""
     worktrees: dict[str, tuple[Path, str | None]] = field(default_factory=dict)
     """Where the sessions of a pool work, with the branch."""
 
@@ -77,6 +81,7 @@ class LoopReport:
             "usage": self.usage,
             "waiting": {"review": self.in_review, "blocked": self.blocked},
             "questions": self.questions,
+            "warnings": self.warnings,
             "worktrees": {
                 session_id: {"path": path, "branch": branch}
                 for session_id, (path, branch) in sorted(self.worktrees.items())
@@ -116,12 +121,13 @@ class Ledger:
         limits: Limits,
         face: Face,
         *,
-        alert: Callable[[str, str], None],
+        alert: Callable[[Need, str, str], None],
         clock: Clock = CLOCK,
     ) -> None:
         """Begin with no sessions.
 
-        `alert` says that a person is needed: for a task or, where that is empty, for all, and why.
+        `alert` says that a person is needed: what for, for which task or, where that is empty,
+        for all, and why.
         """
         self._mission_file = mission_file
         self._request = request
@@ -178,11 +184,16 @@ class Ledger:
         session = next(s for s in snapshot.document.mission.sessions if s.id == session_id)
         self.report.sessions.append(session_id)
         last = last_end(snapshot, session)
+        if last.warnings:
+            self.report.warnings[session_id] = last.warnings
         status = self._accept_green(snapshot, task, session)
         self._note_move(task.id, before, status)
         is_blocked = status == Status.BLOCKED.value
         if is_blocked:
-            self._alert(task.id, last.summary)
+            asks = session.ended_cause == EndCause.NEEDS_HUMAN
+            self._alert(Need.QUESTION if asks else Need.BLOCKED, task.id, last.summary)
+        elif status == Status.REVIEW.value:
+            self._alert(Need.REVIEW, task.id, last.summary)
         goes_on = status in FINISHED or is_blocked
         self._failures = 0 if goes_on else self._failures + last.is_attempt
         person = None
@@ -190,11 +201,18 @@ class Ledger:
             person = why_person(last, self._failures)
         return Ended(session=session, last=last, status=status, person=person)
 
-    def end(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> None:
-        """Note why it all ends."""
+    def end(self, why: str, *, need: Need | None = None, interrupted: bool = False) -> None:
+        """Note why it all ends, and call a person where one is needed."""
+        if need is not None:
+            self._alert(need, "", why)
         self.report.why = why
-        self.report.needs_person = needs_person
+        self.report.needs_person = need is Need.FAILED
         self.report.was_interrupted = interrupted
+
+    def idle_need(self, snapshot: Snapshot) -> Need | None:
+        """Return what a person is needed for where nothing is ready."""
+        waits = any(task.status in (Status.REVIEW, Status.BLOCKED) for task in snapshot.tasks)
+        return Need.WAITING if waits else None
 
     def sum_up(self) -> LoopReport:
         """Return what was done in all."""
@@ -215,7 +233,7 @@ class Ledger:
         self._note_move(task.id, task.status.value, Status.BLOCKED.value)
         self.report.gave_up.append(task.id)
         self._face.say(f"{task.id} is blocked: {why}")
-        self._alert(task.id, why)
+        self._alert(Need.FAILED, task.id, why)
 
     def _accept_green(self, snapshot: Snapshot, task: Task, session: Session) -> str:
         """Set a task done that came to review with green gates, where the mission wants that."""
@@ -292,4 +310,5 @@ def last_end(snapshot: Snapshot, session: Session) -> LastEnd:
         words=result.words,
         was_stopped=session.ended_reason is EndReason.STOPPED,
         retry_at=result.retry_at,
+        warnings=result.warnings,
     )

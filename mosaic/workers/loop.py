@@ -8,10 +8,10 @@ from mosaic.errors import ConsentNeededError, NothingReadyError, TaskNotReadyErr
 from mosaic.executors import executor_of
 from mosaic.machine.clock import CLOCK
 from mosaic.machine.identity import host_name
-from mosaic.model import Status
 from mosaic.plan.durations import format_duration
 from mosaic.plan.ready import summarize_waiting
 from mosaic.runs.folders import run_of
+from mosaic.sessions.alarm import Need
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.liveness import Life
 from mosaic.sessions.stop import stop_session
@@ -46,7 +46,7 @@ class Loop(Ledger):
         face: Face,
         *,
         start: Callable[[HandOffRequest], str],
-        alert: Callable[[str, str], None],
+        alert: Callable[[Need, str, str], None],
         clock: Clock = CLOCK,
     ) -> None:
         """Make a loop; `start` hands off, stays to the end and returns the session's id."""
@@ -73,14 +73,12 @@ class Loop(Ledger):
         if self._face.stops_wanted():
             return self._end("stopped after the session", interrupted=True)
         if met is not None:
-            return self._end(f"limit met: {met}")
+            return self._end(f"limit met: {met}", need=Need.BUDGET)
         selection = select_from(snapshot, milestone=self._request.milestone)
         if selection.chosen is None:
             snapshot.raise_problems()
-            waiting = summarize_waiting(selection)
-            if any(task.status in (Status.REVIEW, Status.BLOCKED) for task in snapshot.tasks):
-                self._alert("", f"nothing is ready: {waiting}")
-            return self._end(f"nothing is ready: {waiting}")
+            why = f"nothing is ready: {summarize_waiting(selection)}"
+            return self._end(why, need=self.idle_need(snapshot))
         task = selection.chosen
         plan = self.plan(snapshot, task)
         if plan is None:
@@ -90,7 +88,8 @@ class Loop(Ledger):
             if wait_seconds > POLL_SECONDS * 10:
                 words = f"trying {task.id} again in {format_duration(wait_seconds)}"
                 if self.is_time_up_within(snapshot, wait_seconds):
-                    return self._end(f"limit met: the time is up before {words}")
+                    why = f"limit met: the time is up before {words}"
+                    return self._end(why, need=Need.BUDGET)
                 self._face.say(words)
             if not self._pause(wait_seconds):
                 return self._end("stopped while it waited", interrupted=True)
@@ -105,16 +104,14 @@ class Loop(Ledger):
                 raise
             return True  # the plan changed meanwhile: look again
         except ConsentNeededError as error:  # commands changed since the loop began
-            self._alert("", error.message)
-            return self._end(error.whole, needs_person=True)
+            return self._end(error.whole, need=Need.FAILED)
         self._refusals = 0
         self._last_task = task.id
         ended = self.note_end(task, task.status.value, session_id)
         if ended.was_stopped:
             return self._end("the session was stopped", interrupted=True)
         if ended.person is not None:
-            self._alert("", ended.person)
-            return self._end(ended.person, needs_person=True)
+            return self._end(ended.person, need=Need.FAILED)
         return True
 
     def _wait_for_survivor(self) -> None:
@@ -153,6 +150,6 @@ class Loop(Ledger):
             self._clock.sleep(min(POLL_SECONDS, left))
         return True
 
-    def _end(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> bool:
-        self.end(why, needs_person=needs_person, interrupted=interrupted)
+    def _end(self, why: str, *, need: Need | None = None, interrupted: bool = False) -> bool:
+        self.end(why, need=need, interrupted=interrupted)
         return False

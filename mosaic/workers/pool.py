@@ -24,6 +24,7 @@ from mosaic.plan.ready import summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import Run
+from mosaic.sessions.alarm import Need
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.output import observe_session
 from mosaic.sessions.unrecorded import live_or_unknown
@@ -70,7 +71,7 @@ class Pool(Ledger):
         face: Face,
         *,
         start: Callable[[HandOffRequest], Worker],
-        alert: Callable[[str, str], None],
+        alert: Callable[[Need, str, str], None],
         size: int,
         keeps_full: bool,
     ) -> None:
@@ -164,7 +165,7 @@ class Pool(Ledger):
                 return
             met = self.met_limit(snapshot, len(self.workers) + len(self._starting))
             if met is not None:
-                self._close(f"limit met: {met}")
+                self._close(f"limit met: {met}", need=Need.BUDGET)
                 return
             task = self._next_task(snapshot)
             if task is None:
@@ -200,7 +201,8 @@ class Pool(Ledger):
                 return verdict.task
         if not (self.workers or self._starting or self._is_waiting()):
             snapshot.raise_problems()
-            self._close(f"nothing is ready: {summarize_waiting(selection)}")
+            why = f"nothing is ready: {summarize_waiting(selection)}"
+            self._close(why, need=self.idle_need(snapshot))
         return None
 
     def _take_started(self) -> None:
@@ -229,10 +231,9 @@ class Pool(Ledger):
         self.report.not_started[name] = error.summary
         self._face.say(f"{name} could not be started: {error.summary}")
         if isinstance(error, ProgramNotFoundError):
-            self._close(error.message, needs_person=True)
+            self._close(error.message, need=Need.FAILED)
         elif isinstance(error, ConsentNeededError):  # commands changed since the pool began
-            self._alert("", error.message)
-            self._close(error.whole, needs_person=True)
+            self._close(error.whole, need=Need.FAILED)
 
     def _take_ended(self, snapshot: Snapshot) -> None:
         live = self._live(snapshot)
@@ -248,8 +249,7 @@ class Pool(Ledger):
             if ended.was_stopped:
                 self._close("a session was stopped", interrupted=True)
             elif ended.person is not None:
-                self._alert("", ended.person)
-                self._close(ended.person, needs_person=True)
+                self._close(ended.person, need=Need.FAILED)
 
     def _live(self, snapshot: Snapshot) -> dict[str, FoundLock]:
         return {found.lock.session_id: found for found in live_or_unknown(snapshot)}
@@ -267,11 +267,11 @@ class Pool(Ledger):
         is_third = self._stops_sent > 2  # noqa: PLR2004
         executor_of(Run(dir=worker.run_dir)).stop(now=is_third)
 
-    def _close(self, why: str, *, needs_person: bool = False, interrupted: bool = False) -> None:
+    def _close(self, why: str, *, need: Need | None = None, interrupted: bool = False) -> None:
         """Start no more; what works now is waited for."""
         if self._why is None:
             self._why = why
-            self.end(why, needs_person=needs_person, interrupted=interrupted)
+            self.end(why, need=need, interrupted=interrupted)
 
 
 def room_in(mission_file: Path, wanted: int) -> int:

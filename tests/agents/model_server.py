@@ -63,6 +63,12 @@ class Script:
     asked: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def wait_for_requests(self, count: int, limit_seconds: float) -> None:
+        """Wait until so many requests were made; after the limit, no longer."""
+        until = time.monotonic() + limit_seconds
+        while len(self.requests) < count and time.monotonic() < until:
+            time.sleep(0.02)
+
     def say(self, *replies: Reply) -> None:
         """Set what is said from now on."""
         with self.lock:

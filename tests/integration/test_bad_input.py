@@ -86,6 +86,29 @@ def test_a_broken_task_does_not_hold_up_the_others(repo: MissionRepo) -> None:
     assert repo.run("add", "Another").stdout.strip() == "T-010"
 
 
+@pytest.mark.parametrize(
+    ("name", "front"),
+    [
+        ("login.md", "task_id: T-001\ntitle: a: b\nstatus: done\n"),
+        ("t-001-first.md", "title: a: b\nstatus: done\n"),
+        ("t-001.md", ""),
+        ("T-001_first.md", 'id: "T-001"\nstatus: [\n'),
+    ],
+)
+def test_a_broken_file_holds_its_row_whatever_its_name(
+    repo: MissionRepo, name: str, front: str
+) -> None:
+    folder = repo.path / "coordination" / "tasks"
+    next(folder.glob("T-001*")).unlink()
+    (folder / name).write_text(f"---\n{front}---\n")
+    refused(repo, "set", "T-001", "priority=high")
+    refused(repo, "set", "T-001", "status=done")
+    verdict = next(
+        each for each in repo.run("list", "--json").json()["tasks"] if each["id"] == "T-001"
+    )
+    assert verdict["reason"] == "BROKEN"
+
+
 def test_bytes_that_are_no_utf8_are_named_with_their_line(repo: MissionRepo) -> None:
     path = repo.path / "coordination" / "tasks" / "T-009-latin.md"
     path.write_bytes(HEAD.encode() + b"\ncaf\xe9\n")

@@ -88,7 +88,7 @@ def test_every_word_of_a_person_is_in_every_prompt_where_it_belongs(repo: Missio
         assert "\x1b" not in prompt
         assert "It counts to three." not in prompt
     capsule = json.loads((repo.state / "next-task.json").read_text())
-    assert [each["kind"] for each in capsule["decisions"]] == ["remarked", "remarked", "rejected"]
+    assert [each["kind"] for each in capsule["decisions"]] == ["rejected", "remarked", "remarked"]
     assert repo.task_status("T-001") == "todo"
     assert repo.run("handoff", "T-001", "--json").json()["missing"][0] == "files_changed"
     kept = repo.run_dir() / "handoff-3.md"

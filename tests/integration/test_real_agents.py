@@ -22,6 +22,7 @@ from tests.agents.home import make_home
 from tests.agents.model_server import ModelServer, Reply, model_server
 from tests.support.endings import assert_ending
 from tests.support.mission import Answer, MissionRepo, is_running, wait_for
+from tests.support.shell_agent import change_mission
 
 pytestmark = pytest.mark.real_agent
 
@@ -99,6 +100,8 @@ def agent(program: Path, repo: MissionRepo, server: ModelServer, tmp_path: Path)
         "PATH": os.pathsep.join((str(tools), str(program.parent), repo.environ["PATH"])),
         **make_home(tmp_path / "home", server.url),
     }
+    # A test that counts requests must not be asked for a handoff; the hook has tests of its own.
+    change_mission(repo, review={"askHandoff": False})
     return Agent(program.name, MissionRepo(repo.path, environ, repo.started), server, str(command))
 
 

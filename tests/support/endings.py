@@ -79,14 +79,20 @@ def assert_ending(
     """
     repo = agent.repo
     session = repo.session()
-    assert (session["endedReason"], session["endedCause"]) == (reason, cause), session
+    own_cause = cause
+    if task == "blocked":
+        own_cause = "needs_human"
+    elif reason == "completed" and task == "in-progress" and cause != "left":
+        own_cause = "incomplete"
+    assert (session["endedReason"], session["endedCause"]) == (reason, own_cause), session
     assert session["endedAt"]
     assert session["durationSeconds"] >= 0
     told = _assert_record(agent, session, task)
+    assert told["cause"] == cause, told
     called = called or (reason if reason in ("stopped", "timeout") else cause)
     for part in (WORDS[called].format(agent=agent.name), words):
         assert part in told["words"], told
-    ended_well = reason in ("completed", "blocked")
+    ended_well = reason in ("completed", "blocked") and cause != "left"
     summary = SUMMARIES[task] if ended_well or task == "review" else told["words"]
     assert told["summary"].startswith(summary[:300]), told
     assert session["endedDetail"][:300] == " ".join(told["summary"].split())[:300]
@@ -129,7 +135,6 @@ def _assert_record(agent: Agent, session: Any, task: str) -> Any:
     assert kinds[-1] == f"step_{status}", kinds
     assert (result["outcome"], result["reason"]) == (status, reason), result
     assert result["ok"] == (ended_well and status == "completed")
-    assert result["cause"] == session["endedCause"]
     for name, key in (("run_id", "runId"), ("session_id", "sessionId")):
         assert meta[name] == result[name] == session[key]
     assert result["runtime_session_id"] == session.get("runtimeSessionId")

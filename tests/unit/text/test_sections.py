@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mosaic.errors import BrokenFileError, EditRefusedError
+from mosaic.text import blocks, sections
+from mosaic.text.blocks import Outline
 from mosaic.text.sections import (
     HANDOFF_SECTIONS,
     acceptance_criteria,
@@ -238,3 +242,55 @@ def test_hostile_texts_are_read_without_going_back_and_forth(text: str) -> None:
 def test_signs_behind_a_heading_are_none_of_its_words(heading: str) -> None:
     assert section_text(f"{heading}\n\nwords\n", "notes") is not None
     assert section_text(f"{heading}#x\n\nwords\n", "notes") is None
+
+
+@pytest.mark.parametrize("edit", [set_section, append_section])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<!-- BEGIN other -->\n", "<!-- BEGIN other -->\nok\n"),
+        ("<!-- a -->\n- TODO\n<!-- b -->\n", "<!-- a -->\nok\n\n<!-- b -->\n"),
+        ("---\n", "ok\n\n---\n"),
+        ("TBD\n\n***\n", "ok\n\n***\n"),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_comments_and_rules_of_a_section_that_says_nothing_stay(
+    edit: Callable[[str, str, str], str], before: str, after: str, newline: str
+) -> None:
+    text = f"## result\n{before}\n## notes\nn\n"
+    edited = edit(text.replace("\n", newline), "result", "ok")
+    assert edited == text.replace(before, after).replace("\n", newline)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("## a\n\n## notes\nx\n```py\nfoo\n", 5),
+        ("## notes\nx <!-- closed -->\n<!-- open\n", 3),
+        ("---\na: b\n---\n## notes\nk\n\n<pre>\nx\n", 7),
+        ("## notes\n- a\n\n~~~\n~~~\n\n~~~~\n~~~\n", 7),
+        ("## other\n```\n## notes\nx\n", 2),
+    ],
+)
+def test_nothing_is_written_behind_what_is_never_closed(text: str, line: int) -> None:
+    with pytest.raises(EditRefusedError) as caught:
+        append_section(text, "notes", "new")
+    assert caught.value.line == line
+    assert "never closed" in caught.value.message
+
+
+def test_a_missing_section_is_added_with_two_looks_at_the_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = []
+    look = blocks.outline
+
+    def counted(text: str, *, offset: int = 0) -> Outline:
+        looks.append(len(text))
+        return look(text, offset=offset)
+
+    monkeypatch.setattr(sections, "outline", counted)
+    text = "## result\nfine\n" * 100
+    append_section(text, "notes", "n")
+    assert len([size for size in looks if size >= len(text)]) == 2

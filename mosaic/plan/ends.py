@@ -1,0 +1,40 @@
+"""What the end of a session is called where a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mosaic.model import Session
+
+_BY_CAUSE = {
+    "incomplete": "incomplete",
+    "left": "left by the person",
+    "needs_human": "needs a person",
+}
+_BY_REASON = {"completed": "finished", "timeout": "timed out"}
+_PHRASES = {
+    "incomplete": "ended without finishing",
+    "left by the person": "was left by the person",
+    "needs a person": "ended with a question to a person",
+    "blocked": "ended blocked",
+    "stopped": "was stopped",
+}
+
+
+def end_words(session: Session) -> str:
+    """Return how a session ended in one or two words; nothing while it has no end.
+
+    One of: finished, incomplete, blocked, needs a person, failed, timed out, stopped, crashed,
+    left by the person.
+    """
+    reason = session.ended_reason.value if session.ended_reason else ""
+    if reason in ("completed", "blocked") and session.ended_cause in _BY_CAUSE:
+        return _BY_CAUSE[session.ended_cause]
+    return _BY_REASON.get(reason, reason)
+
+
+def end_phrase(session: Session) -> str:
+    """Return the same as the end of a sentence that begins with the session."""
+    words = end_words(session)
+    return _PHRASES.get(words, words) or "has not ended"
