@@ -67,6 +67,8 @@ class ReviewPage(NamedTuple):
                 "knows_all_commands": evidence.knows_all_commands,
                 "caveats": evidence.caveats,
                 "unknown": evidence.unknown,
+                "beside": evidence.beside,
+                "outside": [path for each in review.outside for path in each.paths],
             },
             "gates": [
                 {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}

@@ -190,6 +190,8 @@ def _lines(review: Review) -> list[str]:
     ran = [f"{'failed' if each.failed else 'ran'}  {each.command}" for each in commands]
     lines += _listed("ran without being claimed", ran)
     lines += _listed("outside of the write scope", review.out_of_scope, "red")
+    beside = "changed while it worked, not seen to be the agent's"
+    lines += _listed(beside, evidence.beside)
     lines += _listed("worth a look", review.warnings)
     if review.gates:
         lines += ["", paint("gates", "bold")]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.git.diff import compare_trees, describe_changes, read_diff
 from mosaic.git.git import answer_of, find_work_tree
+from mosaic.git.index_copy import changed_in_secret, hidden_files
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
 from mosaic.review.claimed_files import parse_file_claims
@@ -14,9 +15,16 @@ from mosaic.review.evidence import Evidence, attempts_apart, gather_evidence, tr
 from mosaic.review.matching import Judged, Standing, judge_claims
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.report import GATE_STEP
-from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
+from mosaic.sessions.changes import (
+    changes_of_pairs,
+    edits_on_record,
+    hidden_edits,
+    own_files,
+    scope_violations,
+)
 from mosaic.sessions.remarks import find_again
 from mosaic.sessions.rules import decisions_by_hand, scope_that_counts, standing_changes
+from mosaic.sessions.whose import Outside, standing_outside
 from mosaic.text.decisions import last_filed_session, read_decisions
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
 from mosaic.workspaces.record import find_workspace
@@ -59,6 +67,8 @@ class Review:
     out_of_scope: tuple[str, ...]
     gates: tuple[GateOnRecord, ...]
     stat: str
+    outside: tuple[Outside, ...] = ()
+    """What changed outside the worktrees of its agents, and still stands so."""
     rules_changed: tuple[str, ...] = ()
     """Rules that changed while its agents worked and still stand so, in words."""
     warnings: tuple[str, ...] = ()
@@ -86,6 +96,7 @@ class Review:
         if count := len(self.out_of_scope):
             files = "file" if count == 1 else "files"
             found.append(f"{count} {files} changed outside of the write scope")
+        found += [each.words for each in self.outside]
         found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
@@ -141,6 +152,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         out_of_scope=tuple(_out_of_scope(snapshot, task, whole)),
         gates=tuple(_gates(snapshot, task, () if whole is evidence else evidence.sessions)),
         stat=_stat(top, evidence, is_own),
+        outside=standing_outside(snapshot, task),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
         warnings=(*edits_on_record(runs), *_warnings_of(runs)),
         decisions=known,
@@ -196,7 +208,7 @@ def diff_text(snapshot: Snapshot, review: Review) -> str:
 def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[str]:
     """Return what was changed outside of the write scope, and has not been put back since."""
     scope = scope_that_counts(snapshot, task)
-    changed = [change.path for change in evidence.changed or ()]
+    changed = [path for c in evidence.changed or () for path in (c.path, c.old_path) if path]
     outside = scope_violations(snapshot.layout, scope, changed)
     if not outside:
         return []
@@ -205,7 +217,11 @@ def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[st
     now = tree_now(snapshot.layout, place, []) if place and place.is_dir() else None
     if now is None or place is None:
         return outside
-    left = {change.path for change in compare_trees(place, evidence.pairs[0].before, now)}
+    before = evidence.pairs[0].before
+    left = {change.path for change in compare_trees(place, before, now, find_renames=False)}
+    if passed_by := set(hidden_edits(runs_of_task(snapshot.layout.runs_dir, task.id))):
+        hidden = sorted(passed_by.intersection(hidden_files(place)))
+        left |= {*changed_in_secret(place, snapshot.layout.state_dir, hidden)}
     return [path for path in outside if path in left]
 
 

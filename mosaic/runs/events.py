@@ -56,6 +56,14 @@ class EventType(StrEnum):
     """`mission` itself changed files of the work tree while the agent worked in it."""
     PLAN_EDITED = "plan_edited"
     """Another task's file, or the table, was edited by hand while it worked."""
+    CHANGED_BESIDE = "changed_beside"
+    """Files of the work tree changed while the agent worked in it, and are not seen to be its."""
+    CHANGED_OUTSIDE = "changed_outside"
+    """Files of the mission's own work tree changed while the agent had a worktree of its own."""
+    HIDDEN_EDITS = "hidden_edits"
+    """Files changed that git is told to pass by."""
+    WORTH_A_LOOK = "worth_a_look"
+    """What git shows beside the work, such as commits on another branch."""
     SESSION_UNLISTED = "session_unlisted"
     """mission.json could not be written when the agent had been started."""
     END_KEPT = "end_kept"
@@ -80,6 +88,9 @@ LEVELS = {
     EventType.SCOPE_VIOLATED: "warn",
     EventType.RULES_CHANGED: "warn",
     EventType.PLAN_EDITED: "warn",
+    EventType.CHANGED_OUTSIDE: "warn",
+    EventType.HIDDEN_EDITS: "warn",
+    EventType.WORTH_A_LOOK: "warn",
     EventType.BRANCH_CHANGED: "warn",
     EventType.SESSION_UNLISTED: "warn",
     EventType.END_KEPT: "error",
@@ -189,9 +200,17 @@ def read_events(run: Run) -> EventRead:
     return EventRead(events, torn=torn or len(events) < len(parsed))
 
 
-def noted_lists(run: Run, kind: EventType, key: str) -> list[list[Any]]:
+def events_after_end(run: Run) -> tuple[Event, ...]:
+    """Return the events since a run's agent was gone: none of these is of its own making."""
+    events = read_events(run).events
+    exits = [at for at, event in enumerate(events) if event.type == EventType.WORKER_EXITED]
+    return events[exits[-1] :] if exits else ()
+
+
+def noted_lists(run: Run, kind: EventType, key: str, *, after_end: bool = False) -> list[list[Any]]:
     """Return the lists that a run's events of one type have under a key."""
-    values = [event.data.get(key) for event in read_events(run).events if event.type == kind]
+    events = events_after_end(run) if after_end else read_events(run).events
+    values = [event.data.get(key) for event in events if event.type == kind]
     return [value for value in values if isinstance(value, list)]
 
 

@@ -38,6 +38,7 @@ from mosaic.ports import (
     MessageSeen,
     Probe,
     PromptChannel,
+    ToolCall,
     UsageSeen,
 )
 from mosaic.records import replace
@@ -85,6 +86,7 @@ class CommandRuntime:
         self.name = spec.name
         self.program = spec.command[0] if spec.command else spec.name
         self.reports_commands = self.is_built_in or spec.tells_commands
+        self.reports_edits = self.is_built_in
         self.uses_terminal = spec.prompt != PromptChannel.STDIN or bool(spec.interactive)
         self._is_own = self.is_built_in and not spec.command
         """Whether it is the built-in command line, and no other by its name."""
@@ -262,6 +264,14 @@ class LineReader(TextReader):
     def structured(self, line: bytes) -> bool:
         """Tell whether a line is one of the JSON lines."""
         return _typed_object(line) is not None
+
+    def calls(self, line: bytes) -> Iterator[ToolCall]:
+        """Return the command or the file in a line."""
+        event = _typed_object(line) or Values()
+        if event.get("type") == "command":
+            yield ToolCall(command=event.text("command"))
+        elif event.get("type") == "file":
+            yield ToolCall(paths=(event.text("path"),))
 
     @property
     def answer(self) -> str:
