@@ -165,6 +165,9 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield Item("here", state, counts, "`mission check` names them")
     yield _repository(layout.project)
     yield from _trust_items(snapshot.document)
+    if mission.notify and find_tool(mission.notify[0]) is None:
+        words = f"`{mission.notify[0]}` is not on the PATH, so nobody is called"
+        yield Item("notify", State.MISSING, words, "name another program in mission.json")
     yield from _file_items(layout)
     yield _guarded("locks", _locks, snapshot)
     count = sum(len(runs_in(folder)) for folder in task_folders(layout.runs_dir))
