@@ -184,7 +184,7 @@ def test_a_page_says_all_that_a_review_says() -> None:
     html = render_page(make_review("word"), facts=["status review"])
     headings = re.findall(r"<h2[^>]*>(.*)</h2>", html)
     assert headings == [
-        *("State", "Verdict", "Files claimed", "Changed without being claimed"),
+        *("State", "Verdict", "Decisions", "Files claimed", "Changed without being claimed"),
         *("Commands claimed", "Ran without being claimed", "Outside of the write scope"),
         *("Worth a look", "Gates", "result", "risks", "next_handoff", "notes"),
         "What cannot be known",
