@@ -57,6 +57,7 @@ class Choice:
 
     selection: Selection
     problems: tuple[Problem, ...]
+    left_out: str | None
 
     def json_values(self) -> dict[str, Any]:
         """Return it as `--json` prints it."""
@@ -67,6 +68,7 @@ class Choice:
             "tasks": [TaskView(verdict.task, verdict) for verdict in selection.verdicts],
             "cycles": list(selection.cycles),
             "problems": self.problems,
+            "left_out": self.left_out,
         }
 
 
@@ -183,7 +185,8 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
 def explain_choice(snapshot: Snapshot, milestone: str | None) -> Choice:
     """Return which task comes next, and why."""
     selection = select_from(snapshot, milestone=milestone)
-    return Choice(selection=selection, problems=tuple(snapshot.problems))
+    problems, left_out = tuple(snapshot.problems), snapshot.left_out_words
+    return Choice(selection=selection, problems=problems, left_out=left_out)
 
 
 def hand_off_task(

@@ -36,6 +36,8 @@ class NewlyCreated(NamedTuple):
     git_command: str | None
     """What keeps checkpoints from being pushed, where git is not set up for that yet."""
     problems: Sequence[Problem]
+    left_out: Sequence[str]
+    """Lines of the table that look like tasks and are none, with why."""
 
 
 class CheckReport(NamedTuple):
@@ -109,6 +111,10 @@ def init_mission(folder: Path, new: NewMission, *, adopt: bool, agents: bool) ->
         agents_files=tuple(written),
         git_command=HIDE_COMMAND if is_exposed else None,
         problems=snapshot.problems,
+        left_out=tuple(
+            f"{layout.shown(layout.tasks_file)}:{each.line} {each.why}"
+            for each in snapshot.left_out
+        ),
     )
 
 

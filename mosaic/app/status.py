@@ -102,6 +102,8 @@ class StatusPage:
     usage: Usage | None
     sessions_total: int
     problems: tuple[Problem, ...]
+    left_out: str | None
+    """What looks like a task in the table and is none, in a line."""
 
 
 def show_status(mission_file: Path) -> StatusPage:
@@ -133,6 +135,7 @@ def show_status(mission_file: Path) -> StatusPage:
         usage=total_usage(mission.sessions),
         sessions_total=len(mission.sessions),
         problems=(*snapshot.problems, *snapshot.session_problems),
+        left_out=snapshot.left_out_words,
     )
 
 

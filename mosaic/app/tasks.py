@@ -49,6 +49,8 @@ class TaskList(NamedTuple):
     """How many others there are."""
     is_any_ready: bool
     problems: tuple[Problem, ...]
+    left_out: str | None
+    """What looks like a task in the table and is none, in a line."""
 
 
 class Dependency(NamedTuple):
@@ -142,6 +144,7 @@ def list_tasks(
         hidden=len(snapshot.tasks) - len(tasks),
         is_any_ready=bool(selection and selection.ready),
         problems=snapshot.problems,
+        left_out=snapshot.left_out_words,
     )
 
 

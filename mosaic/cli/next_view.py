@@ -70,6 +70,7 @@ def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
     code = report_problems(choice.problems, as_json=as_json)
     if choice.selection.chosen is None:
         lines.append(f"nothing is ready: {clean(summarize_waiting(choice.selection))}")
+        lines += [clean(choice.left_out)] if choice.left_out else []
         code = code or ExitCode.NOTHING_TO_DO
     return answer(
         "task.selection",

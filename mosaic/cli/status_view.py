@@ -85,6 +85,8 @@ def _lines(page: StatusPage) -> Iterator[str]:
         if rows and asks:
             yield _label("") + paint(f'`mission answer {rows[0][0]} "…"`', "dim")
     yield _label("next") + _next_words(page)
+    if page.left_out:
+        yield f"{_label('table', 'yellow')}{clean(page.left_out)}"
     if page.usage is not None:
         yield f"{_label('spend')}{usage_words(page.usage)} in {page.sessions_total} sessions"
 

@@ -22,11 +22,12 @@ def print_list(
 ) -> int:
     """Print the tasks that are wanted: see `list_tasks`."""
     from mosaic.app.tasks import list_tasks
+    from mosaic.text.fields import shown_status
 
     snapshot = read_mission(locate_mission(mission))
     found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
     rows = [
-        (task.id, task.status.value, task.milestone or "", task.priority or "", task.title)
+        (task.id, clean(shown_status(task)), task.milestone or "", task.priority or "", task.title)
         for task, _ in found.tasks
     ]
     lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
@@ -34,6 +35,8 @@ def print_list(
         lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
     if found.hidden and not any(wanted.get(name) for name in ("statuses", "ready", "milestone")):
         lines.append(paint(f"{found.hidden} done or cancelled; --all shows them", "dim"))
+    if found.left_out:
+        lines.append(paint(clean(found.left_out), "yellow"))
     return answer(
         "task.list",
         found,

@@ -92,23 +92,24 @@ def _key(word: str) -> str:
     return letters or re.sub(r"[\s\u200d\ufe0e\ufe0f]+", "", word.casefold())
 
 
-def nearest_status(word: str) -> str | None:
+def nearest_status(word: str, own: Mapping[str, Status] | None = None) -> str | None:
     """Return the canonical status word that a misspelled one is nearest to."""
     from difflib import get_close_matches  # start-up: only a wrong word needs it
 
     key = bare_word(word)
     first = re.match(r"\W*(\w+)", word)
-    words = list(STATUS_BY_WORD)
+    known = {**STATUS_BY_WORD, **{bare_word(name): status for name, status in (own or {}).items()}}
+    words = [each for each in known if each]
     close = get_close_matches(key, words, n=1, cutoff=0.5)
     close = close or get_close_matches(bare_word(first[1]) if first else "", words, n=1, cutoff=0.7)
-    return STATUS_BY_WORD[close[0]].value if close else None
+    return known[close[0]].value if close else None
 
 
 def named_status(word: str, own: Mapping[str, Status]) -> Status:
     """Return the status that a person names, or raise UsageError with the nearest word."""
     status = parse_status(word, own)
     if status is None:
-        near = nearest_status(word)
+        near = nearest_status(word, own)
         detail = f"nearest: `{near}`" if near else None
         raise UsageError(f"`{word}` is not a status", detail=detail)
     return status

@@ -17,10 +17,11 @@ from mosaic.machine.disk import find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
+from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.store.assemble import build_changed
 from mosaic.store.mission_file import load_mission, with_session, with_status
-from mosaic.store.parsed import find_row, plain_value, refuse_hidden_ids
+from mosaic.store.parsed import plain_value, refuse_hidden_ids
 from mosaic.store.reading import read_mission
 from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import ensure_state_dir
@@ -346,7 +347,8 @@ class Draft:
                 self._set_cell(entry, field, cell_text(self.snapshot, field, value))
 
     def _set_cell(self, entry: Entry, column: str, value: str) -> None:
-        from mosaic.text.table import set_cell  # start-up: only writers
+        from mosaic.store.rows import find_row  # start-up: only writers
+        from mosaic.text.table import set_cell
 
         path = self.layout.tasks_file
         text = self._existing(path)
@@ -365,8 +367,13 @@ class Draft:
     def _agree(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
         if not (entry.row and entry.file):
             return
-        self._agreed[entry.task.id] = {
+        known = self.snapshot.base().get(entry.task.id, {})
+        agreed = {
             field: wanted.get(field, file_value(entry, field, self._words))
             for field in SYNCED
             if field in entry.row.cells
         }
+        if entry.task.status is Status.UNKNOWN and "status" not in wanted:
+            agreed.pop("status", None)  # no word that is not understood was agreed on
+            agreed.update({"status": known["status"]} if "status" in known else {})
+        self._agreed[entry.task.id] = agreed

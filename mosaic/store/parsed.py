@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FrontMatterError
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.text.fields import FIELD_BY_NAME, ID_KEYS, Kind
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from mosaic.model import JsonValue
     from mosaic.text.frontmatter import FrontMatter
-    from mosaic.text.grid import Row, Table
 
 LONGEST_NOTE = 500
 NEEDED = ("title", "status")
@@ -52,11 +51,26 @@ class FileRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowRecord:
-    """One row of the tasks table: canonical column names to cell texts."""
+    """One row of a table of tasks: canonical column names to cell texts."""
 
     id: str
     line: int
     cells: Mapping[str, str]
+    table: int = 0
+    """The line that its table begins on; 0 where it is in none."""
+    headings: tuple[str, ...] = ()
+    """What it stands under, the nearest first, where its table has no milestones."""
+    why: str = ""
+    """Why it is not a task, though it looks like one; empty where it is a task."""
+
+
+class LeftOut(NamedTuple):
+    """A line of the table's file that looks like a task and is none."""
+
+    line: int
+    why: str
+    id: str = ""
+    """The id that it seems to have: no other task gets it."""
 
 
 def parse_task_file(name: str, text: str) -> FileRecord:
@@ -122,32 +136,6 @@ def _sorted_values(
         elif (found := matter.joined(key)) is not None:
             texts[key] = found
     return texts, lists, extra
-
-
-def parse_table(text: str) -> tuple[RowRecord, ...]:
-    """Read the rows of the tasks table, or raise TableError; no tasks table means no rows."""
-    from mosaic.text.grid import find_tasks_table  # start-up, as above
-
-    table = find_tasks_table(text)
-    if table is None:
-        return ()
-    rows = (parse_row(table, row) for row in table.rows)
-    return tuple(row for row in rows if row.id)
-
-
-def parse_row(table: Table, row: Row) -> RowRecord:
-    """Read one row of the tasks table; one that stands for no task has no id."""
-    cells = table.values(row)
-    return RowRecord(id=plain_id(cells.get("id", "")), line=row.line, cells=cells)
-
-
-def find_row(text: str, line: int) -> tuple[Table, Row] | None:
-    """Return the tasks table of a text and its row at a line; None where that is gone."""
-    from mosaic.text.grid import find_tasks_table  # start-up, as above
-
-    table = find_tasks_table(text)
-    row = table.rows.on_line(line) if table else None
-    return (table, row) if table and row else None
 
 
 def plain_id(cell: str) -> str:

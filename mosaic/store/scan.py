@@ -12,7 +12,7 @@ from mosaic.machine.disk import find_text, read_text
 from mosaic.machine.signature import BETWEEN_NAMES, list_task_files, pack_statuses
 from mosaic.records import NamedTuple, dataclass
 from mosaic.store.index import Index, split_signatures
-from mosaic.store.parsed import parse_table, parse_task_file
+from mosaic.store.parsed import parse_task_file
 from mosaic.store.tasks import Problem
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def _scan_table(
         now_ns = time.time_ns()
         file = read_text(layout.tasks_file)
         _refuse_conflict(file.text)
+        from mosaic.store.rows import parse_table  # start-up: the index has most tables
+
         rows = parse_table(file.text)
     except MissionError as error:
         problems.append(Problem(error=error.at(layout.shown(layout.tasks_file))))
@@ -126,6 +128,10 @@ def _scan_files(
                 _refuse_conflict(text)
                 record = parse_task_file(name, text)
             except MissionError as error:
+                from mosaic.store.aside import copied_name  # start-up: few files are broken
+
+                if copied_name(name, listing.names):
+                    continue  # `mission check` names it
                 task_id = _id_of_broken(name, text)
                 problems.append(Problem(error=error.at(layout.shown(path)), task_id=task_id))
                 continue

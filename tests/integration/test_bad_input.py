@@ -45,7 +45,6 @@ def refused(repo: MissionRepo, *arguments: str) -> str:
         ("---\ntask_id: T-009\n<<: {a: 1}\n---\n", 3, "merge"),
         ("---\ntask_id: T-009\ntitle: !!python/object:os.system x\n---\n", 3, "tag"),
         ("---\ntask_id: T-009\ntitle: x\nstatus: todo\n", 1, "never closed"),
-        ("---\ntask_id: T-009\ntitle: x\nstatus: dnoe\n---\n", 4, "`done`"),
         ("---\ntask_id: T-009\nstatus: todo\n---\n", 2, "no `title`"),
         ("---\ntask_id: T-009\ntitle: x\n---\n", 2, "no `status`"),
         ("---\ntitle: x\nstatus: todo\n---\n", 1, "no `task_id`"),
@@ -142,8 +141,7 @@ TABLE = "| id | status | title |\n| --- | --- | --- |\n"
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("| id | title |\n| --- | --- |\n| T-001 | x |\n", 1, "no `status` column"),
-        (TABLE + "| T-001 | nonsense | First |\n", 3, "not a status"),
+        ("| id | owner |\n| --- | --- |\n| T-001 | x |\n", 1, "no `status` column"),
         (TABLE + "| T-001 | todo | First |\n| T-001 | todo | First |\n", 3, "2 places"),
         (TABLE + "| a b | todo | x |\n", 3, "cannot be a task id"),
         (TABLE + "| T-001 | done | Other title |\n", 3, "disagree"),

@@ -33,7 +33,6 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.BrokenFileError("x"), "FILE_INVALID", 5),
     (errors.FrontMatterError("x", line=3), "TASK_FRONTMATTER_INVALID", 5),
     (errors.TableError("x"), "TABLE_INVALID", 5),
-    (errors.StatusUnknownError("dnoe", "done"), "STATUS_UNKNOWN", 5),
     (errors.TaskIdError("a b"), "TASK_ID_INVALID", 5),
     (errors.MissionFileError("x"), "MISSION_FILE_INVALID", 5),
     (errors.LockFileError("x"), "LOCK_UNREADABLE", 5),

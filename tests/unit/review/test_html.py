@@ -189,7 +189,7 @@ def test_a_page_says_all_that_a_review_says() -> None:
         *("Worth a look", "Gates", "result", "risks", "next_handoff", "notes"),
         "What cannot be known",
     ]
-    assert re.findall(r'<li><a href="(.*?)">', html) == [f"#s{n}" for n in range(1, 15)]
+    assert re.findall(r'<li><a href="(.*?)">', html) == [f"#s{n}" for n in range(1, 16)]
     assert "<li>status review</li>" in html
     assert "<p>Compared with word.</p>" in html
     assert '<tr class="contradicted"><td>contradicted</td><td>word</td><td>word</td></tr>' in html

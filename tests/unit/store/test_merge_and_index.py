@@ -22,7 +22,7 @@ from mosaic.store.index import (
     pack_signature,
     parse_index,
 )
-from mosaic.store.parsed import FileRecord, ids_in_cell, parse_task_file, plain_id
+from mosaic.store.parsed import FileRecord, LeftOut, ids_in_cell, parse_task_file, plain_id
 from mosaic.store.sync import Side, dump_base, merge_sides, parse_base
 
 
@@ -148,8 +148,9 @@ TASKS = st.lists(
 @given(TASKS, st.booleans())
 def test_tasks_come_back_from_the_index_as_they_were(given_tasks: list[Task], agreed: bool) -> None:
     tasks = tuple(task._replace(position=number) for number, task in enumerate(given_tasks))
-    data = dump_index(Index(), stamp=b"now", tasks=tasks, agreed=agreed)
-    assert find_tasks(data) == (tasks, agreed, b"now")
+    left = (LeftOut(7, "has no id"),)
+    data = dump_index(Index(), stamp=b"now", tasks=tasks, agreed=agreed, left_out=left)
+    assert find_tasks(data) == (tasks, agreed, b"now", left)
     assert find_tasks(dump_index(Index(), tasks=tasks)) is None
 
 
