@@ -66,7 +66,8 @@ def approve(
 
     Raises:
         UsageError: an agent asks.
-        NotReadyError: the task does not wait for a decision, or the evidence is against it.
+        NotReadyError: the task does not wait for a decision.
+        AgainstEvidenceError: there are objections, and `force` is not set.
         GitError: git made no commit; the decision is taken back.
     """
     refuse_agent(snapshot.layout, actor)

@@ -9,6 +9,7 @@ import re
 import subprocess
 from enum import StrEnum
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
@@ -165,8 +166,9 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield Item("here", state, counts, "`mission check` names them")
     yield _repository(layout.project)
     yield from _trust_items(snapshot.document)
-    if mission.notify and find_tool(mission.notify[0]) is None:
-        words = f"`{mission.notify[0]}` is not on the PATH, so nobody is called"
+    program = next(iter(mission.notify), None)
+    if program and not (which(program) or os.access(layout.project / program, os.X_OK)):
+        words = f"`{program}` is not there, so nobody is called"
         yield Item("notify", State.MISSING, words, "name another program in mission.json")
     yield from _file_items(layout)
     yield _guarded("locks", _locks, snapshot)

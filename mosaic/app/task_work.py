@@ -80,6 +80,8 @@ class ReviewPage(NamedTuple):
                 for found in [review.remarks.get(each.number)]
             ],
             "unchanged_since": review.unchanged_since,
+            "goal": review.goal,
+            "criteria": review.criteria,
             "sessions": evidence.sessions,
             "usage": evidence.usage,
         }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Status, Task
     from mosaic.plan.ready import Verdict
     from mosaic.store.tasks import Problem, Snapshot
+    from mosaic.text.criteria import Criterion
     from mosaic.text.decisions import Decision
 
 MOST_RUNS = 20
@@ -69,6 +70,7 @@ class TaskPage(NamedTuple):
     decisions: tuple[Decision, ...]
     """What people decided on it, the oldest first."""
     handoff_sections_missing: tuple[str, ...]
+    acceptance_criteria: tuple[Criterion, ...]
     dependencies: tuple[Dependency, ...]
     sessions: tuple[Session, ...]
     runs: tuple[RunView, ...]
@@ -86,6 +88,7 @@ class Handoff(NamedTuple):
     missing: tuple[str, ...]
     file: str | None
     """The task's file; None: it is in the table only and has no handoff."""
+    acceptance_criteria: tuple[Criterion, ...] = ()
 
 
 class TaskGraph(NamedTuple):
@@ -171,6 +174,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     """Return everything about one task."""
     from mosaic.runs.folders import runs_of_task
     from mosaic.sessions.choice import select_from  # start-up: a change needs none
+    from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.frontmatter import find_block
     from mosaic.text.sections import missing_sections
 
@@ -191,6 +195,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
         body=body,
         decisions=_decisions(text, task.status),
         handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
+        acceptance_criteria=acceptance_criteria(text),
         dependencies=tuple(
             Dependency(name, *((other.title, other.status) if other else ()))
             for name, other in zip(
@@ -227,12 +232,14 @@ def show_section(snapshot: Snapshot, task_id: str, section: str) -> tuple[Task, 
 
 def read_handoff(snapshot: Snapshot, task_id: str) -> Handoff:
     """Return a task's handoff as its file has it."""
+    from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.sections import handoff_texts, missing_sections
 
     task = snapshot.get_task(task_id)
     text = snapshot.task_text(task)
     missing = tuple(missing_sections(text)) if text else ()
-    return Handoff(task.id, dict(handoff_texts(text)), missing, task.file)
+    sections = dict(handoff_texts(text))
+    return Handoff(task.id, sections, missing, task.file, acceptance_criteria(text))
 
 
 def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -> TaskGraph:

@@ -10,8 +10,8 @@ from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue, Task
+    from mosaic.text.criteria import Criterion
     from mosaic.text.fields import FieldValue
-    from mosaic.text.sections import Criterion
 
 TemplateValue: TypeAlias = (
     "str | int | float | bool | list[TemplateValue] | dict[str, TemplateValue] | None"
@@ -190,7 +190,9 @@ class PromptContext:
         task             id, every field of `mosaic.text.fields` (title, status, repo, branch,
                          priority, labels, assignee, pr, …), extra (unknown keys and columns, by
                          name), body (without the handoff), missing_sections (still empty),
-                         acceptance_criteria (text, checked), notes
+                         acceptance_criteria (number, text, checked, is_dropped),
+
+    Notes:
         dependencies     list of id, title, status (none when no task has this id),
                          next_handoff, risks, file (where the whole handoff stands)
         attempt          number, conversation_continued (the agent still knows the one before),

@@ -21,7 +21,8 @@ from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass, field
 from mosaic.review.claims import Kind
-from mosaic.review.matching import LONGEST_COMMAND, ChangedFile, RanCommand
+from mosaic.review.commands import LONGEST_COMMAND
+from mosaic.review.matching import ChangedFile, RanCommand
 from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import runs_of_task

@@ -8,11 +8,21 @@ from mosaic.git.diff import compare_trees, describe_changes, read_diff
 from mosaic.git.git import answer_of, find_work_tree
 from mosaic.git.index_copy import changed_in_secret, hidden_files
 from mosaic.machine.disk import find_text
+from mosaic.model import GatePolicy
+from mosaic.plan.gates import parse_gates
+from mosaic.plan.globs import outside_scope
 from mosaic.records import dataclass
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
-from mosaic.review.evidence import Evidence, attempts_apart, gather_evidence, tree_now
-from mosaic.review.matching import Judged, Standing, judge_claims
+from mosaic.review.evidence import Evidence, gather_evidence, tree_now
+from mosaic.review.matching import (
+    ChangedFile,
+    Judged,
+    JudgedCriterion,
+    Standing,
+    judge_claims,
+    judge_criteria,
+)
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.report import GATE_STEP
 from mosaic.sessions.changes import (
@@ -25,15 +35,17 @@ from mosaic.sessions.changes import (
 from mosaic.sessions.remarks import find_again
 from mosaic.sessions.rules import decisions_by_hand, scope_that_counts, standing_changes
 from mosaic.sessions.whose import Outside, standing_outside
+from mosaic.text.criteria import acceptance_criteria, find_goal
 from mosaic.text.decisions import last_filed_session, read_decisions
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
+from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from mosaic.model import Session, Task
+    from mosaic.model import Task
     from mosaic.runs.record import Run
     from mosaic.sessions.remarks import Found
     from mosaic.store.tasks import Snapshot
@@ -79,6 +91,15 @@ class Review:
     """The decision that sent it back, where nothing was changed since."""
     remarks: Mapping[int, Found] = {}
     """Where the lines of remarks are now, by number."""
+    goal: str = ""
+    criteria: tuple[JudgedCriterion, ...] = ()
+    is_own: Callable[[str], bool] = lambda _: False
+    """Whether a path is one of the mission's own files, which stand behind the work."""
+
+    @property
+    def work(self) -> list[ChangedFile]:
+        """What was changed, without the mission's own files."""
+        return [each for each in self.evidence.changed or () if not self.is_own(each.path)]
 
     @property
     def objections(self) -> list[str]:
@@ -86,16 +107,20 @@ class Review:
         found = []
         if self.missing:
             found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
+        if count := sum(each.criterion.is_open for each in self.criteria):
+            found.append(f"acceptance criteria not ticked: {count} of {len(self.criteria)}")
+        contradicted = Standing.CONTRADICTED
+        if count := sum(each.standing is contradicted for each in self.criteria):
+            found.append(f"{_counted(count, 'tick is', 'ticks are')} contradicted")
         standings = [each.standing for each in self.judged.files]
         standings += [each.standing for each in self.judged.commands]
-        if count := standings.count(Standing.CONTRADICTED):
-            found.append(f"{count} {'claim is' if count == 1 else 'claims are'} contradicted")
+        if count := standings.count(contradicted):
+            found.append(f"{_counted(count, 'claim is', 'claims are')} contradicted")
         found += self.whole.unknown
         if self.unchanged_since:
             found.append(f"nothing was changed since decision {self.unchanged_since} sent it back")
         if count := len(self.out_of_scope):
-            files = "file" if count == 1 else "files"
-            found.append(f"{count} {files} changed outside of the write scope")
+            found.append(f"{_counted(count, 'file', 'files')} changed outside of the write scope")
         found += [each.words for each in self.outside]
         found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
@@ -115,6 +140,10 @@ class Review:
             lines.append("; ".join([line, *said, *(["open"] if each.is_open else [])]))
             lines += [f"   handed off before: {each.filed}"] if each.filed else []
         return lines
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def review_task(snapshot: Snapshot, task: Task) -> Review:
@@ -150,7 +179,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         whole=whole,
         judged=judged,
         out_of_scope=tuple(_out_of_scope(snapshot, task, whole)),
-        gates=tuple(_gates(snapshot, task, () if whole is evidence else evidence.sessions)),
+        gates=tuple(_gates(snapshot, task, evidence)),
         stat=_stat(top, evidence, is_own),
         outside=standing_outside(snapshot, task),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
@@ -158,6 +187,9 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         decisions=known,
         unchanged_since=_unchanged_since(known, evidence, is_own) if since else None,
         remarks=_remarks(snapshot, task, known),
+        goal=find_goal(text),
+        criteria=judge_criteria(acceptance_criteria(text), evidence.ran),
+        is_own=is_own,
     )
 
 
@@ -198,11 +230,18 @@ def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
 
 
 def diff_text(snapshot: Snapshot, review: Review) -> str:
-    """Return the changes as a diff, for people to read."""
+    """Return the changes as a diff, for people to read: the work, then the mission's own files."""
     top = find_work_tree(snapshot.layout.project)
     if top is None:
         return ""
-    return "\n".join(read_diff(top, pair.before, pair.after) for pair in review.evidence.pairs)
+    own = [*own_prefixes(snapshot.layout, top)]
+    work = [f":(exclude,literal){name}" for name in own]
+    pairs = review.evidence.pairs
+    parts = [read_diff(top, pair.before, pair.after, [".", *work]) for pair in pairs]
+    if own:
+        only = [f":(literal){name}" for name in own]
+        parts += [read_diff(top, pair.before, pair.after, only) for pair in pairs]
+    return "\n".join(filter(None, parts))
 
 
 def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[str]:
@@ -233,13 +272,20 @@ def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -
     return describe_changes([each for each in changes if not is_own(each.path)])
 
 
-def _gates(snapshot: Snapshot, task: Task, sessions: Sequence[Session]) -> list[GateOnRecord]:
-    """Return how each gate went last; with sessions, from the first of these on."""
+def _gates(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[GateOnRecord]:
+    """Return how each gate went since the last session began, and those that are due and did not.
+
+    Where no session runs them, how each went last.
+    """
+    mission = snapshot.document.mission
+    are_run = mission.review.gates is not GatePolicy.NEVER
     last: dict[str, GateOnRecord] = {}
-    runs = runs_of_task(snapshot.layout.runs_dir, task.id)
-    if sessions:
-        _, runs = attempts_apart(snapshot.layout, task, sessions)
-    for run in runs:
+    outdated: dict[str, str] = {}
+    for run in runs_of_task(snapshot.layout.runs_dir, task.id):
+        meta = run.find_meta()
+        if meta is not None and meta.session_id and are_run:
+            outdated |= dict.fromkeys([*outdated, *last], meta.session_id)
+            last.clear()
         done = run.find_result()
         step = done.step_id
         if not step.startswith(GATE_STEP) or done.outcome == "prepared":
@@ -255,4 +301,14 @@ def _gates(snapshot: Snapshot, task: Task, sessions: Sequence[Session]) -> list[
             run_id=run.id,
             tail="" if green else run.output_tail(),
         )
+    changed = [change.path for change in evidence.changed or ()]
+    for gate in parse_gates(mission.quality_gates) if are_run else ():
+        has_scope = bool(gate.scope) and evidence.changed is not None
+        is_due = not has_scope or outside_scope(changed, gate.scope) != changed
+        if is_due and gate.step not in last:
+            since = outdated.get(gate.step)
+            words = f"has not run since `{since}` began" if since else "never ran"
+            last[gate.step] = GateOnRecord(
+                name=gate.name, is_green=False, words=words, run_id="", tail=""
+            )
     return list(last.values())

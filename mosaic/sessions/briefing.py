@@ -177,10 +177,10 @@ def _files(layout: Layout, task: Task, occasion: Occasion) -> facts.FileFacts:
 
 
 def _task_facts(task: Task, text: str) -> facts.TaskFacts:
+    from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.frontmatter import find_block  # start-up: yaml, mistune
     from mosaic.text.sections import (
         HANDOFF_SECTIONS,
-        acceptance_criteria,
         find_sections,
         handoff_texts,
         missing_sections,

@@ -81,11 +81,9 @@ def decide_outcome(
         return _outcome(ended, RunStatus.COMPLETED, summary, done, status)
     asked = report_words(report)
     if found is Status.BLOCKED:
-        noted = parse_question(why_blocked).words if why_blocked else ""
-        why = asked or noted or "the agent says blocked"
-        return _outcome(ended, RunStatus.BLOCKED, why, _cause_of(why, done))
+        return _blocked(ended, asked or why_blocked, done)
     if found in (Status.TODO, Status.IN_PROGRESS) and asked:
-        return _outcome(ended, RunStatus.BLOCKED, asked, _cause_of(asked, done), Status.BLOCKED)
+        return _blocked(ended, asked, done, Status.BLOCKED)
     if ended is not EndReason.COMPLETED:
         return _outcome(ended, RunStatus.FAILED, words, cause)
     if is_left:
@@ -99,7 +97,7 @@ def decide_step_outcome(
 ) -> Outcome:
     """Decide what the end of a recorded command means; no task follows from it."""
     if asked := report_words(report):
-        return _outcome(ended, RunStatus.BLOCKED, asked, _cause_of(asked, cause))
+        return _blocked(ended, asked, cause)
     is_good = ended is EndReason.COMPLETED
     status = RunStatus.COMPLETED if is_good else RunStatus.FAILED
     return _outcome(ended, status, report.summary or words, cause)
@@ -130,8 +128,13 @@ def report_words(report: AgentReport) -> str:
     return Question(report.summary, report.needs_human).words
 
 
-def _cause_of(words: str, otherwise: EndCause) -> EndCause:
-    return EndCause.NEEDS_HUMAN if parse_question(words).needs_human else otherwise
+def _blocked(
+    ended: EndReason, why: str, cause: EndCause, task_status: Status | None = None
+) -> Outcome:
+    question = parse_question(why)
+    words = question.words if why else "the agent says blocked"
+    cause = EndCause.NEEDS_HUMAN if question.needs_human else cause
+    return _outcome(ended, RunStatus.BLOCKED, words, cause, task_status)
 
 
 def natural_reason(ending: Ending, exit_code: int) -> EndReason:

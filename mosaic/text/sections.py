@@ -21,8 +21,6 @@ DECISIONS = "decisions"
 PLACEHOLDERS = frozenset({"", "-", "todo", "tbd", "to be filled", "待填写"})
 BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])(?:\s+\[[ xX]\])?(?:\s+|$)")
 LIST_LINE = re.compile(r"[-*+] ")
-CRITERION = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+\[([ xX])\]\s+(\S.*)")
-FENCE = re.compile(r"\s*(?:(?:[-*+]|\d{1,9}[.)])\s+)?(`{3,}|~{3,})")
 RULE = re.compile(r"\s{0,3}(?:(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|(?:\*[ \t]*){3,})\s*")
 OPENING = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:`{3}|~{3}|<)")
 """What a line begins with that may open a block which is closed further down."""
@@ -45,15 +43,6 @@ class Section:
     end: int
     content: str
     """Its content without blank lines around it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Criterion:
-    """One acceptance criterion."""
-
-    text: str
-    checked: bool = False
-    line: int = 0
 
 
 def find_sections(text: str) -> tuple[Section, ...]:
@@ -175,30 +164,6 @@ def _around_kept(old: str, new: str, newline: str) -> str:
     parts = ["\n".join(above).rstrip(), new, "\n".join(below).strip("\n")]
     joined = "\n".join(filter(None, parts[:2])) + (f"\n\n{parts[2]}" if parts[2].strip() else "")
     return joined.replace("\r\n", "\n").replace("\n", newline)
-
-
-def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
-    """Return the `- [ ]` items of a body, outside of fences, comments and the handoff."""
-    body = body_offset(text)
-    handoff = [
-        (s.start, s.end) for s in find_sections(text) if s.name in (*HANDOFF_SECTIONS, DECISIONS)
-    ]
-    found: list[Criterion] = []
-    fence = ""
-    start = 0
-    for number, line in enumerate(without_comments(text).split("\n"), 1):
-        here, start = start, start + len(line) + 1
-        if here < body:
-            continue
-        mark = FENCE.match(line)
-        if fence:
-            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        elif mark and not (mark[1][0] == "`" and "`" in line[mark.end() :]):
-            fence = mark[1]
-        elif (item := CRITERION.match(line)) and not any(a <= here < b for a, b in handoff):
-            found.append(Criterion(text=item[2].rstrip(), checked=item[1] != " ", line=number))
-    return tuple(found)
 
 
 def _shape(text: str, offset: int) -> Outline:

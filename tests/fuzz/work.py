@@ -18,8 +18,8 @@ from mosaic.panels.answer import parse_answer
 from mosaic.plan.globs import outside_scope
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
+from mosaic.review.commands import parts_of
 from mosaic.review.html import render_html
-from mosaic.review.matching import parts_of
 from mosaic.review.terminal import render_terminal
 from mosaic.runs.masking import masked_argv
 from mosaic.store.parsed import ids_in_cell, parse_task_file, plain_id

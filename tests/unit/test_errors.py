@@ -48,6 +48,11 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.DuplicateTaskError("T-1", ["a.md:2", "b.md:2"]), "TASK_DUPLICATE", 5),
     (errors.SyncConflictError("T-1", "d"), "SYNC_CONFLICT", 5),
     (errors.FailedError("x"), "FAILED", 1),
+    (
+        errors.AgainstEvidenceError("T-1", ["1 claim is contradicted"], hint="h"),
+        "AGAINST_EVIDENCE",
+        1,
+    ),
     (errors.ProgramNotFoundError("p", problem="gone", hint="h"), "PROGRAM_NOT_FOUND", 1),
     (errors.GitError("x"), "GIT_FAILED", 1),
     (errors.DirtyTreeError("/t", ["a.py"]), "TREE_DIRTY", 1),

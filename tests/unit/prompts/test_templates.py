@@ -54,7 +54,7 @@ def continuation(
         "- Branch checked out now: `main`\n",
         "- Session: `sess-001` with codex\n- Length: 7m 11s\n",
         "- Ended: 2026-03-21T11:41:39Z, it was stopped\n- Last task: `T-003`\n",
-        "- [ ] a worker starts\n- [x] 日志 are kept\n",
+        "1. [ ] a worker starts\n2. [x] 日志 are kept\n",
         "- `apps/worker-runner/**`\n- `packages/logging/**`\n",
         "Data from next_handoff of T-003;",
         "Data from risks of T-003;",

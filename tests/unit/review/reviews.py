@@ -5,9 +5,17 @@ from __future__ import annotations
 from mosaic.model import Status, Task
 from mosaic.review.claims import CommandClaim, FileClaim, Kind
 from mosaic.review.evidence import Evidence
-from mosaic.review.matching import ChangedFile, Judged, JudgedClaim, RanCommand, Standing
+from mosaic.review.matching import (
+    ChangedFile,
+    Judged,
+    JudgedClaim,
+    JudgedCriterion,
+    RanCommand,
+    Standing,
+)
 from mosaic.review.verdict import GateOnRecord, Review
 from mosaic.text import decisions
+from mosaic.text.criteria import Criterion
 
 
 def make_review(text: str) -> Review:
@@ -27,6 +35,7 @@ def make_review(text: str) -> Review:
         sessions=(),
         usage=None,
     )
+    criterion = Criterion(number=2, text=text, checked=True)
     return Review(
         task=Task(id="T-001", title=text, status=Status.REVIEW),
         sections=dict.fromkeys(("result", "risks", "next_handoff"), text),
@@ -48,4 +57,6 @@ def make_review(text: str) -> Review:
                 kind=decisions.Kind.REMARKED, date="2026-11-26", by=text, number=1, text=text
             ),
         ),
+        goal=text,
+        criteria=(JudgedCriterion(criterion, Standing.UNSEEN, text),),
     )

@@ -9,7 +9,6 @@ from mosaic.text import blocks, sections
 from mosaic.text.blocks import Outline
 from mosaic.text.sections import (
     HANDOFF_SECTIONS,
-    acceptance_criteria,
     append_section,
     find_sections,
     handoff_texts,
@@ -151,26 +150,6 @@ def test_sections_without_a_word_are_missing() -> None:
     assert missing_sections("") == HANDOFF_SECTIONS
 
 
-def test_criteria_stand_outside_of_fences_comments_and_the_handoff() -> None:
-    assert [(c.text, c.checked, c.line) for c in acceptance_criteria(TASK)] == [
-        ("logs stream", False, 7),
-        ("exit code kept", True, 8),
-        ("numbered", True, 18),
-    ]
-    crlf = acceptance_criteria(TASK.replace("\n", "\r\n"))
-    assert crlf == acceptance_criteria(TASK)
-
-
-def test_lines_are_counted_as_editors_count_them() -> None:
-    found = acceptance_criteria("a\u2028b\x0cc\x85d\n- [ ] second line\n")
-    assert [c.line for c in found] == [2]
-
-
-def test_a_fence_in_a_list_and_a_longer_fence_hide_criteria() -> None:
-    text = "- [ ] a\n  ```\n  - [ ] no\n  ```\n````\n```\n- [ ] no\n````\n- [ ] b\n~~~\n- [ ] no\n"
-    assert [c.text for c in acceptance_criteria(text)] == ["a", "b"]
-
-
 def test_setting_a_section_touches_its_content_only() -> None:
     assert set_section(TASK, "risks", "none") == TASK.replace("TBD\n", "none\n")
     assert set_section(TASK, "result", "ok") == TASK.replace("## result\n", "## result\nok\n")
@@ -234,7 +213,6 @@ def test_a_line_beyond_all_measure_is_refused_and_blames_no_table() -> None:
 )
 def test_hostile_texts_are_read_without_going_back_and_forth(text: str) -> None:
     find_sections(text)
-    acceptance_criteria(text)
     assert isinstance(is_placeholder(text), bool)
 
 
