@@ -33,7 +33,12 @@ from mosaic.sessions.changes import (
     scope_violations,
 )
 from mosaic.sessions.remarks import find_again
-from mosaic.sessions.rules import decisions_by_hand, scope_that_counts, standing_changes
+from mosaic.sessions.rules import (
+    allowed_paths,
+    decisions_by_hand,
+    scope_that_counts,
+    standing_changes,
+)
 from mosaic.sessions.whose import Outside, standing_outside
 from mosaic.text.criteria import acceptance_criteria, find_goal
 from mosaic.text.decisions import last_filed_session, read_decisions
@@ -248,7 +253,8 @@ def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[st
     """Return what was changed outside of the write scope, and has not been put back since."""
     scope = scope_that_counts(snapshot, task)
     changed = [path for c in evidence.changed or () for path in (c.path, c.old_path) if path]
-    outside = scope_violations(snapshot.layout, scope, changed)
+    allowed = allowed_paths(snapshot, task)
+    outside = scope_violations(snapshot.layout, scope, changed, allowed)
     if not outside:
         return []
     workspace = find_workspace(snapshot.layout, task.id)
