@@ -230,6 +230,11 @@ class OutputReader(Protocol):
         return None
 
     @property
+    def leaves_out_cut_requests(self) -> bool:
+        """Whether its totals lack what earlier runs were interrupted in."""
+        return False
+
+    @property
     def answer(self) -> str:
         """The agent's final answer; empty when there is none."""
         return ""

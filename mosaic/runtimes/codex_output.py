@@ -77,6 +77,11 @@ class CodexReader(EventReader):
         """Whether its last turn has ended."""
         return self._completed or self._failure is not None
 
+    @property
+    def leaves_out_cut_requests(self) -> bool:
+        """Whether a thread's totals lack requests whose tools were interrupted: they do."""
+        return True
+
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's part of the thread's totals. Money is reported nowhere."""
         total = self._total
