@@ -45,8 +45,6 @@ LONGEST_PATH = 120
 LARGEST_NUMBER = 1 << 64
 YEARS = range(1900, 9000)
 """Of which times are taken: those at the ends of the calendar are in no other zone's."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_OBJECT = re.compile(r"[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,11 +232,19 @@ def _at(key: str, read: Reader, value: Any) -> Any:
 
 def is_line(text: object) -> bool:
     """Tell whether a text is one line that a record may have as a name, an id or a reason."""
-    return isinstance(text, str) and len(text) <= LONGEST_LINE and not _CONTROL.search(text)
+    return (
+        isinstance(text, str)
+        and len(text) <= LONGEST_LINE
+        and not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text)
+    )
 
 
 def _is_file_name(text: object) -> bool:
     return is_line(text) and text not in ("", ".", "..") and "/" not in str(text)
+
+
+def _is_object_id(text: object) -> bool:
+    return isinstance(text, str) and bool(re.fullmatch("[0-9a-f]{4,64}", text))
 
 
 def _check(words: str, fits: Callable[[Any], object]) -> Reader:
@@ -295,7 +301,9 @@ _VALUES: dict[str, Reader] = {
     "str": _check("one line of text", is_line),
     "Text": _check("text", lambda value: isinstance(value, str)),
     "FileName": _check("the name of a file", _is_file_name),
-    "ObjectId": _check("an object of git", lambda v: is_line(v) and _OBJECT.fullmatch(v)),
+    "ObjectId": _check(
+        "an object of git", lambda v: is_line(v) and re.fullmatch("[0-9a-f]{4,64}", v)
+    ),
     "Path": _convert("a path", _path),
     "datetime": _convert("a time", read_moment),
     "JsonValue": _check("one line of text", lambda v: not isinstance(v, str) or is_line(v)),

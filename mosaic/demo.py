@@ -66,7 +66,7 @@ HAND_OFFS = (
     ("Accept it, and hand off the next, where the agent needs a human:", "done T-002"),
     ("", HAND_OFF),
     ("Why nothing is ready now:", "next --explain"),
-    ("A person answers and settles it:", "done T-003 --why blue"),
+    ("A person answers and settles it:", "done T-003 --why blue --force"),
     ("Now the last task is ready:", HAND_OFF),
     ("", "done T-004"),
     ("All sessions, each with how it ended:", "sessions"),

@@ -122,6 +122,10 @@ class Player:
                 if found := empty.search(text):
                     text = f"{text[: found.end()]}{content}\n{text[found.end() :]}"
             _replace(path, text)
+        numbers = [str(each["number"]) for each in self._capsule["acceptance_criteria"]]
+        if numbers:
+            ticks = (argument for number in numbers for argument in ("--tick", number))
+            self._mission("handoff", self._task, *ticks)
         self._mission("set", self._task, "status=review")
 
     def _mission(self, *arguments: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mosaic.records import dataclass, field
+from mosaic.records import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,6 +44,7 @@ class Status(StrEnum):
     """Finished and accepted."""
     CANCELLED = "cancelled"
     """Will not be done."""
+    UNKNOWN = "unknown"  # and never handed off: `status_word` in `more` is what is written
 
     @property
     def is_closed(self) -> bool:
@@ -246,8 +247,7 @@ def total_usage(sessions: Iterable[Session]) -> Usage | None:
 
 def sum_usage(usages: Iterable[Usage | None]) -> Usage | None:
     """Return the sum of what is known; None when nothing is."""
-    known = [usage for usage in usages if usage is not None]
-    if not known:
+    if not (known := [usage for usage in usages if usage is not None]):
         return None
     costs = [usage.cost_usd for usage in known if usage.cost_usd is not None]
     names = ("input_tokens", "output_tokens", "cached_input_tokens")

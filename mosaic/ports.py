@@ -132,6 +132,20 @@ class UsageSeen:
     usage: Usage
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolCall:
+    """What an agent asked of a tool that may change files, whatever came of it."""
+
+    command: str = ""
+    """A shell command."""
+    paths: tuple[str, ...] = ()
+    """The files that an editing tool names."""
+    written: str = ""
+    """What it writes into them."""
+    words: str = ""
+    """Everything that a tool of unknown effect was given."""
+
+
 Observation: TypeAlias = (
     ConversationKnown | MessageSeen | CommandRan | FileTouched | ToolRefused | RetrySeen | UsageSeen
 )
@@ -217,6 +231,11 @@ class OutputReader(Protocol):
         del line
         return False
 
+    def calls(self, line: bytes) -> Iterable[ToolCall]:
+        """Return the calls of tools in a line that may change files, answered or not."""
+        del line
+        return ()
+
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end from everything that was fed and how the process ended."""
 
@@ -298,6 +317,10 @@ class Runtime(Protocol):
     @property
     def reports_commands(self) -> bool:
         """Whether its output names every command that it runs."""
+
+    @property
+    def reports_edits(self) -> bool:
+        """Whether its transcript also names every call by which it may change a file."""
 
     @property
     def uses_terminal(self) -> bool:

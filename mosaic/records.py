@@ -11,13 +11,15 @@ What is not here: inheritance of fields, positional fields, `InitVar`, ordering.
 
 from __future__ import annotations
 
+from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import asdict, dataclass, field, replace
+    from typing import NamedTuple
 
-__all__ = ["asdict", "dataclass", "field", "replace"]
+__all__ = ["NamedTuple", "asdict", "dataclass", "field", "replace"]
 
 COMPILED_AFTER = 6
 """Instances made before a class's `__init__` is compiled, which costs as much as thirty."""
@@ -63,6 +65,18 @@ if not TYPE_CHECKING:
         """Return a copy with other values."""
         kept = {name: getattr(record, name) for name in record.__slots__ if name not in changes}
         return type(record)(**kept, **changes)
+
+    class _MakesTuples(type):
+        def __new__(cls, name: str, _: tuple[type, ...], body: dict[str, Any]) -> type:
+            names = tuple(body.get("__annotations__", ()))
+            defaults = [body.pop(each) for each in names if each in body]
+            made = namedtuple(name, names, defaults=defaults)  # noqa: PYI024
+            for key, value in body.items():
+                setattr(made, key, value)
+            return made
+
+    # The standard one compiles every annotation.
+    NamedTuple = type.__new__(_MakesTuples, "NamedTuple", (), {})
 
     def asdict(record: object) -> dict[str, object]:
         """Return a record as a dictionary, with the records in it as dictionaries too."""

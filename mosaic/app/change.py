@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from mosaic.app.tasks import TaskView
-from mosaic.errors import UsageError
+from mosaic.errors import AgainstEvidenceError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.plan.statuses import named_status
+from mosaic.records import NamedTuple
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
+from mosaic.store.reading import read_mission
 from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
     from mosaic.store.sync import Value
+    from mosaic.store.tasks import Snapshot
     from mosaic.text.decisions import Decision
 
 WORDS = {
@@ -81,6 +85,8 @@ class ChangedTask(NamedTuple):
     """An agent asked for `done`, and the task is in review."""
     notices: tuple[str, ...] = ()
     """What an interrupted change left, or what of this one is missing."""
+    overruled: tuple[str, ...] = ()
+    """The objections that a `done` with `force` overruled."""
 
 
 @contextmanager
@@ -95,7 +101,13 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
 
 
 def change_status(
-    mission_file: Path, task_id: str, status: Status, why: str | None, actor: Actor | None = None
+    mission_file: Path,
+    task_id: str,
+    status: Status,
+    why: str | None,
+    actor: Actor | None = None,
+    *,
+    force: bool = False,
 ) -> ChangedTask:
     """Set a task's status, with the reason in its notes; some statuses need one.
 
@@ -105,7 +117,7 @@ def change_status(
     if status in NEEDS_WHY and not why:
         raise UsageError("`--why` is empty", hint="say why in a few words")
     change = Change("status", "=", status.value)
-    return change_task(mission_file, task_id, [change], why=why, actor=actor)
+    return change_task(mission_file, task_id, [change], why=why, actor=actor, force=force)
 
 
 def change_task(
@@ -115,52 +127,94 @@ def change_task(
     *,
     why: str = "",
     actor: Actor | None = None,
+    force: bool = False,
 ) -> ChangedTask:
     """Change fields of a task in its file and its row; `why` a new status is kept with it.
 
-    An agent's `done` becomes `review`: only people and evidence set a task done. What a person
+    An agent's `done` becomes `review`: only people and evidence set a task done. A person's counts
+    as an approval: of work by agents, against the evidence, it needs `force`. What a person
     sets back to `todo` is tried again as if it were new.
 
     Raises:
         UsageError: a field does not exist, or cannot have that value.
+        AgainstEvidenceError: there are objections to `done`, and `force` is not set.
         BrokenFileError: an edit cannot be made cleanly; nothing was written.
     """
     with editing(mission_file, f"changing {task_id}") as draft:
-        entry = draft.snapshot.get(task_id)
-        before = entry.task
-        values = _values(draft, before, changes)
-        asks_done = values.get("status") == Status.DONE
-        decides = values.get("status") in (Status.DONE, Status.TODO) or "write_scope" in values
-        is_person = decides and not is_agent(actor, draft.layout)
-        if asks_done and not is_person:
-            values["status"] = Status.REVIEW.value
-        now = utc_now().astimezone()
-        made = _decide(draft, before, values.get("status"), why, now) if is_person else None
-        draft.edit_task(before.id, values, now)
-        if why and made is None:
-            draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
-        changed = draft.save()
-        if made is not None:
-            from mosaic.review.filing import note_saved  # start-up: few changes are decisions
+        if not _approves(draft.snapshot, task_id, changes, actor):
+            return _change(draft, task_id, changes, why, actor)
+    from mosaic.review.verdict import review_task  # start-up: git, and what reads transcripts
 
-            note_saved(draft, before.id, [made])
-        if values.get("status") == Status.TODO and is_person:
-            forgive_attempts(draft.snapshot, before.id)
-        if "write_scope" in values and is_person:
-            from mosaic.sessions.rules import note_persons_scope  # start-up
+    snapshot = read_mission(mission_file)
+    overruled = tuple(review_task(snapshot, snapshot.get(task_id).task).objections)
+    if overruled and not force:
+        hint = f"`mission review {task_id}` shows it; `mission done {task_id} --force` overrules"
+        raise AgainstEvidenceError(task_id, overruled, hint=hint)
+    with editing(mission_file, f"changing {task_id}") as draft:
+        return _change(draft, task_id, changes, why, actor, overruled=overruled)
 
-            note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
-        task = draft.saved_task(entry)
-        return ChangedTask(
-            task=TaskView(task),
-            changed=changed,
-            fields=tuple(
-                ChangedField(name, field_value(before, name), field_value(task, name))
-                for name in values
-            ),
-            asks_review=asks_done and task.status is Status.REVIEW,
-            notices=tuple(draft.notices),
-        )
+
+def _approves(
+    snapshot: Snapshot, task_id: str, changes: Sequence[Change], actor: Actor | None
+) -> bool:
+    """Tell whether a person sets work of agents done, which counts as an approval."""
+    task, mission = snapshot.get(task_id).task, snapshot.document.mission
+    words = [change.text.strip() for change in changes if change.field.lower() == "status"]
+    is_by_agents = task.status is Status.REVIEW or bool(mission.sessions.of_task(task.id))
+    return (
+        bool(words)
+        and task.status is not Status.DONE
+        and is_by_agents
+        and named_status(words[-1], mission.statuses) is Status.DONE
+        and not is_agent(actor, snapshot.layout)
+    )
+
+
+def _change(
+    draft: Draft,
+    task_id: str,
+    changes: Sequence[Change],
+    why: str,
+    actor: Actor | None,
+    *,
+    overruled: tuple[str, ...] = (),
+) -> ChangedTask:
+    entry = draft.snapshot.get(task_id)
+    before = entry.task
+    values = _values(draft, before, changes)
+    asks_done = values.get("status") == Status.DONE
+    decides = values.get("status") in (Status.DONE, Status.TODO) or "write_scope" in values
+    is_person = decides and not is_agent(actor, draft.layout)
+    if asks_done and not is_person:
+        values["status"] = Status.REVIEW.value
+    now = utc_now().astimezone()
+    made = _decide(draft, before, values.get("status"), why, now) if is_person else None
+    draft.edit_task(before.id, values, now)
+    if why and made is None:
+        draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
+    changed = draft.save()
+    if made is not None:
+        from mosaic.review.filing import note_saved  # start-up: few changes are decisions
+
+        note_saved(draft, before.id, [made])
+    if values.get("status") == Status.TODO and is_person:
+        forgive_attempts(draft.snapshot, before.id)
+    if "write_scope" in values and is_person:
+        from mosaic.sessions.rules import note_persons_scope  # start-up
+
+        note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
+    task = draft.saved_task(entry)
+    return ChangedTask(
+        task=TaskView(task),
+        changed=changed,
+        fields=tuple(
+            ChangedField(name, field_value(before, name), field_value(task, name))
+            for name in values
+        ),
+        asks_review=asks_done and task.status is Status.REVIEW,
+        notices=tuple(draft.notices),
+        overruled=overruled,
+    )
 
 
 def _decide(draft: Draft, task: Task, status: object, why: str, now: datetime) -> Decision | None:
@@ -216,12 +270,21 @@ def find_section(name: str) -> str:
     return section
 
 
-def fill_handoff(mission_file: Path, task_id: str, fillings: Sequence[Filling]) -> tuple[str, ...]:
-    """Fill sections of a task's handoff, and return what the person is to be warned of."""
+def fill_handoff(
+    mission_file: Path, task_id: str, fillings: Sequence[Filling], ticks: Sequence[int] = ()
+) -> tuple[str, ...]:
+    """Fill sections of a task's handoff, and return what the person is to be warned of.
+
+    `ticks` are numbers of acceptance criteria that hold, counted from 1.
+    """
+    from mosaic.text.criteria import tick_criterion
+
     with editing(mission_file, f"filling the handoff of {task_id}") as draft:
         task = draft.snapshot.get_task(task_id)
         for section, content, append in fillings:
             draft.fill_section(task.id, section, content, append=append)
+        for number in ticks:
+            draft.edit_text(task.id, partial(tick_criterion, number=number))
         draft.save()
         return tuple(draft.notices)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.app.change import editing, is_agent
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
+from mosaic.records import NamedTuple
 from mosaic.review.decision import approved_before, commit_decision, decide
 from mosaic.review.filing import draft_decision, draft_remarks, note_saved
 from mosaic.sessions.attempt import forgive_attempts
@@ -64,7 +65,8 @@ def approve(
 
     Raises:
         UsageError: an agent asks.
-        NotReadyError: the task does not wait for a decision, or the evidence is against it.
+        NotReadyError: the task does not wait for a decision.
+        AgainstEvidenceError: there are objections, and `force` is not set.
         GitError: git made no commit; the decision is taken back.
     """
     refuse_agent(snapshot.layout, actor)

@@ -9,7 +9,8 @@ import re
 import subprocess
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from shutil import which
+from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
@@ -21,6 +22,7 @@ from mosaic.machine.lock import find_foreign_file_system
 from mosaic.machine.paths import is_inside
 from mosaic.machine.process import find_tool, install_path, list_marked
 from mosaic.plan.sizes import format_size
+from mosaic.records import NamedTuple
 from mosaic.runs.folders import runs_in, task_folders
 from mosaic.runs.record import Run
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
@@ -164,6 +166,10 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield Item("here", state, counts, "`mission check` names them")
     yield _repository(layout.project)
     yield from _trust_items(snapshot.document)
+    program = next(iter(mission.notify), None)
+    if program and not (which(program) or os.access(layout.project / program, os.X_OK)):
+        words = f"`{program}` is not there, so nobody is called"
+        yield Item("notify", State.MISSING, words, "name another program in mission.json")
     yield from _file_items(layout)
     yield _guarded("locks", _locks, snapshot)
     count = sum(len(runs_in(folder)) for folder in task_folders(layout.runs_dir))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
-from mosaic.errors import MissionOwnerError, StateNotOursError
+from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
 from mosaic.model import Mode, RunStatus
 from mosaic.records import dataclass
 from mosaic.sessions.attempt import plan_attempt
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from mosaic.errors import MissionError
-    from mosaic.model import Session
+    from mosaic.model import Session, Task
     from mosaic.plan.ready import Selection
     from mosaic.ports import Order
     from mosaic.runs.record import RunMeta
@@ -48,6 +48,8 @@ class HandOffPreview:
     unsaved: MissionError | None
     """Why the capsule was not written: it has no state folder to be in."""
     problems: tuple[Problem, ...]
+    notices: tuple[str, ...]
+    """What the task lacks to be worked on well."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +58,7 @@ class Choice:
 
     selection: Selection
     problems: tuple[Problem, ...]
+    left_out: str | None
 
     def json_values(self) -> dict[str, Any]:
         """Return it as `--json` prints it."""
@@ -66,6 +69,7 @@ class Choice:
             "tasks": [TaskView(verdict.task, verdict) for verdict in selection.verdicts],
             "cycles": list(selection.cycles),
             "problems": self.problems,
+            "left_out": self.left_out,
         }
 
 
@@ -86,6 +90,8 @@ class StartedSession:
     """The command that shows the agent's own screen, where that is not in view already."""
     problem: MissionError | None
     """Why mission.json does not list the session until it ends."""
+    notices: tuple[str, ...]
+    """What the task lacks to be worked on well."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +117,8 @@ class EndedSession:
     problem: MissionError | None
     """Why the end is not, or not wholly, in the mission's files."""
     warnings: Sequence[str]
+    notices: tuple[str, ...]
+    """What the task lacks to be worked on well; the face heard it when the agent began."""
     report: str
     needs_human: bool
     suggested_followup: Sequence[Followup]
@@ -171,13 +179,15 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
         capsule_file=None if unsaved else str(snapshot.layout.capsule_file),
         unsaved=unsaved,
         problems=tuple(snapshot.problems),
+        notices=_what_lacks(snapshot, task),
     )
 
 
 def explain_choice(snapshot: Snapshot, milestone: str | None) -> Choice:
     """Return which task comes next, and why."""
     selection = select_from(snapshot, milestone=milestone)
-    return Choice(selection=selection, problems=tuple(snapshot.problems))
+    problems, left_out = tuple(snapshot.problems), snapshot.left_out_words
+    return Choice(selection=selection, problems=problems, left_out=left_out)
 
 
 def hand_off_task(
@@ -190,8 +200,10 @@ def hand_off_task(
 
     carrier: RunCarrier | None = None
 
+    notices: tuple[str, ...] = ()
+
     def carry(run_dir: Path, order: Order) -> RunCarrier:
-        nonlocal carrier
+        nonlocal carrier, notices
         from mosaic.sessions.examine import SessionCarrier
 
         watch = face.watch if order.mode is Mode.HEADLESS else None
@@ -201,11 +213,14 @@ def hand_off_task(
             words = f"`{carrier.meta.runtime}` takes its prompt by stdin, so it runs headless"
             face.say(words)
         face.began(carrier.meta, order.mode)
+        notices = _notices(mission_file, carrier.meta.task_id)
+        for notice in notices:
+            face.say(f"warning: {notice}")
         return carrier
 
     executor = TerminalExecutor(carry) if place is None else get_executor(place, mission_file)
     done = hand_off(mission_file, request, executor)
-    end = _end_of(done, carrier) if carrier else None
+    end = _end_of(done, carrier, notices) if carrier else None
     if carrier and carrier.uncalled:
         face.say(f"warning: {carrier.uncalled}")
     if end is not None:
@@ -220,10 +235,28 @@ def hand_off_task(
         attach=supervised.attach(),
         screen=supervised.screen(),
         problem=done.problem,
+        notices=_notices(mission_file, done.task.id),
     )
 
 
-def _end_of(done: HandedOff, carrier: RunCarrier) -> EndedSession | None:
+def _notices(mission_file: Path, task_id: str) -> tuple[str, ...]:
+    with contextlib.suppress(MissionError):  # whatever it is, others name it
+        snapshot = read_mission(mission_file)
+        return _what_lacks(snapshot, snapshot.get(task_id).task)
+    return ()
+
+
+def _what_lacks(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
+    """Return what a task lacks to be worked on well, in words."""
+    from mosaic.text.criteria import acceptance_criteria, find_goal  # start-up: mistune
+
+    text = snapshot.task_text(task)
+    if task.notes or find_goal(text) or acceptance_criteria(text):
+        return ()
+    return (f"`{task.id}` has neither a goal nor acceptance criteria: its title alone says it",)
+
+
+def _end_of(done: HandedOff, carrier: RunCarrier, notices: tuple[str, ...]) -> EndedSession | None:
     settled = carrier.settled
     if settled is None or carrier.end is None or carrier.end.ending is None:
         return None
@@ -245,6 +278,7 @@ def _end_of(done: HandedOff, carrier: RunCarrier) -> EndedSession | None:
         recorded=settled.problem is None,
         problem=settled.problem,
         warnings=result.warnings,
+        notices=notices,
         report=result.report,
         needs_human=result.needs_human,
         suggested_followup=result.suggested_followup,

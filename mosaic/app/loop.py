@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
 from mosaic.machine.clock import CLOCK
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.sessions.alarm import Alarm
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import load_mission

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.git.git import find_work_tree
 from mosaic.git.snapshot import HIDE_COMMAND, hides_checkpoints
 from mosaic.machine.clock import utc_now
 from mosaic.plan.check import Level
+from mosaic.records import NamedTuple
 from mosaic.sessions.housekeeping import Kind, clean_runs
 from mosaic.sessions.inspect import inspect_mission, mend_mission
 from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees
@@ -35,6 +36,8 @@ class NewlyCreated(NamedTuple):
     git_command: str | None
     """What keeps checkpoints from being pushed, where git is not set up for that yet."""
     problems: Sequence[Problem]
+    left_out: Sequence[str]
+    """Lines of the table that look like tasks and are none, with why."""
 
 
 class CheckReport(NamedTuple):
@@ -108,6 +111,10 @@ def init_mission(folder: Path, new: NewMission, *, adopt: bool, agents: bool) ->
         agents_files=tuple(written),
         git_command=HIDE_COMMAND if is_exposed else None,
         problems=snapshot.problems,
+        left_out=tuple(
+            f"{layout.shown(layout.tasks_file)}:{each.line} {each.why}"
+            for each in snapshot.left_out
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import dump_record
 from mosaic.errors import UsageError
@@ -13,7 +13,7 @@ from mosaic.panels.brief import plan_workers
 from mosaic.panels.launch import start_panel
 from mosaic.panels.life import look_after
 from mosaic.panels.refresh import refresh_panel, result_of
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.runtimes import default_runtime, get_runtime
 from mosaic.text.harmless import harmless_line
 

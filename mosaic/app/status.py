@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.ready import Reason, summarize_waiting
-from mosaic.records import dataclass, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.session_lock import list_locks
@@ -97,6 +97,8 @@ class StatusPage:
     usage: Usage | None
     sessions_total: int
     problems: tuple[Problem, ...]
+    left_out: str | None
+    """What looks like a task in the table and is none, in a line."""
 
 
 def show_status(mission_file: Path) -> StatusPage:
@@ -132,6 +134,7 @@ def show_status(mission_file: Path) -> StatusPage:
         usage=total_usage(mission.sessions),
         sessions_total=len(mission.sessions),
         problems=(*snapshot.problems, *snapshot.session_problems),
+        left_out=snapshot.left_out_words,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.model import Status
 from mosaic.plan.gates import parse_gates
+from mosaic.records import NamedTuple
 from mosaic.review.verdict import diff_text, review_task
 from mosaic.sessions.attempt import find_checkpoint
 from mosaic.sessions.checkpoints import restore_checkpoint
@@ -66,11 +67,15 @@ class ReviewPage(NamedTuple):
                 "knows_all_commands": evidence.knows_all_commands,
                 "caveats": evidence.caveats,
                 "unknown": evidence.unknown,
+                "beside": evidence.beside,
+                "outside": [path for each in review.outside for path in each.paths],
             },
             "gates": [
                 {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}
                 for g in review.gates
             ],
+            "goal": review.goal,
+            "criteria": review.criteria,
             "sessions": evidence.sessions,
             "usage": evidence.usage,
         }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import UsageError
 from mosaic.plan.statuses import named_status
+from mosaic.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Status, Task
     from mosaic.plan.ready import Verdict
     from mosaic.store.tasks import Problem, Snapshot
+    from mosaic.text.criteria import Criterion
 
 MOST_RUNS = 20
 """How many of a task's runs are shown: the newest."""
@@ -47,6 +49,8 @@ class TaskList(NamedTuple):
     """How many others there are."""
     is_any_ready: bool
     problems: tuple[Problem, ...]
+    left_out: str | None
+    """What looks like a task in the table and is none, in a line."""
 
 
 class Dependency(NamedTuple):
@@ -63,6 +67,7 @@ class TaskPage(NamedTuple):
     task: TaskView
     body: str
     handoff_sections_missing: tuple[str, ...]
+    acceptance_criteria: tuple[Criterion, ...]
     dependencies: tuple[Dependency, ...]
     sessions: tuple[Session, ...]
     runs: tuple[RunView, ...]
@@ -80,6 +85,7 @@ class Handoff(NamedTuple):
     missing: tuple[str, ...]
     file: str | None
     """The task's file; None: it is in the table only and has no handoff."""
+    acceptance_criteria: tuple[Criterion, ...] = ()
 
 
 class TaskGraph(NamedTuple):
@@ -138,6 +144,7 @@ def list_tasks(
         hidden=len(snapshot.tasks) - len(tasks),
         is_any_ready=bool(selection and selection.ready),
         problems=snapshot.problems,
+        left_out=snapshot.left_out_words,
     )
 
 
@@ -164,6 +171,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     """Return everything about one task."""
     from mosaic.runs.folders import runs_of_task
     from mosaic.sessions.choice import select_from  # start-up: a change needs none
+    from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.frontmatter import find_block
     from mosaic.text.sections import missing_sections
 
@@ -183,6 +191,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
         task=TaskView(task, select_from(snapshot).of(task.id)),
         body=body,
         handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
+        acceptance_criteria=acceptance_criteria(text),
         dependencies=tuple(
             Dependency(name, *((other.title, other.status) if other else ()))
             for name, other in zip(
@@ -211,12 +220,14 @@ def show_section(snapshot: Snapshot, task_id: str, section: str) -> tuple[Task, 
 
 def read_handoff(snapshot: Snapshot, task_id: str) -> Handoff:
     """Return a task's handoff as its file has it."""
+    from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.sections import handoff_texts, missing_sections
 
     task = snapshot.get_task(task_id)
     text = snapshot.task_text(task)
     missing = tuple(missing_sections(text)) if text else ()
-    return Handoff(task.id, dict(handoff_texts(text)), missing, task.file)
+    sections = dict(handoff_texts(text))
+    return Handoff(task.id, sections, missing, task.file, acceptance_criteria(text))
 
 
 def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -> TaskGraph:

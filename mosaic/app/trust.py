@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.app.change import Actor
 from mosaic.errors import HeldError
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.store.allowance import (
     Allowance,
     find_allowance,

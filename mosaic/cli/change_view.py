@@ -34,11 +34,12 @@ def set_status(
     status: str,
     why: str | None = None,
     *,
+    force: bool = False,
     as_json: bool = False,
     mission: Path | None = None,
 ) -> int:
     """Set a task's status, and say why in its notes."""
-    changed = change_status(locate_mission(mission), task_id, Status(status), why)
+    changed = change_status(locate_mission(mission), task_id, Status(status), why, force=force)
     return _show(changed, as_json=as_json)
 
 
@@ -57,6 +58,7 @@ def _show(changed: ChangedTask, *, as_json: bool) -> int:
         f"{task.id}  {field.name}: {_words(field.before)} {arrow} {_words(field.after)}"
         for field in changed.fields
     ]
+    lines += [f"  against the evidence: {clean(each)}" for each in changed.overruled]
     if changed.asks_review:
         lines.append("an agent's `done` asks for review; a person sets it done")
     return answer(

@@ -8,7 +8,7 @@ from mosaic.app.change import Filling, fill_handoff, find_section
 from mosaic.app.tasks import read_handoff
 from mosaic.cli.options import STDIN, Json, MissionPath, TaskId, read_stdin
 from mosaic.cli.output import answer, clean_block, paint
-from mosaic.cli.tasks_view import report_notices
+from mosaic.cli.tasks_view import criteria_lines, report_notices
 from mosaic.errors import UsageError
 from mosaic.machine.disk import read_text
 from mosaic.store.reading import locate_mission, read_mission
@@ -39,20 +39,25 @@ def handoff_command(
         help="Add to what is there.",
     ),
     text: str | None = Option(None, "--text", help="The text itself, for one section."),
+    tick: list[int] | None = Option(
+        None, "--tick", metavar="N", help="Tick an acceptance criterion that holds, by its number."
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
-    """Show the six handoff sections and what is missing; fill them."""
+    """Show the six handoff sections and what is missing; fill them, and tick criteria."""
     fillings = _fillings(replace or [], append or [], text)
     path = locate_mission(mission)
-    if fillings:
-        report_notices(fill_handoff(path, task_id, fillings))
+    if fillings or tick:
+        report_notices(fill_handoff(path, task_id, fillings, tick or ()))
     handoff = read_handoff(read_mission(path), task_id)
     missing = handoff.missing
     lines: list[str] = []
     if fillings:
         lines += [f"{handoff.task_id}  filled: {', '.join(each.section for each in fillings)}"]
-    else:
+    if tick:
+        lines += [f"{handoff.task_id}  ticked: {', '.join(map(str, tick))}"]
+    if not (fillings or tick):
         for name, content in handoff.sections.items():
             lines += [paint(name, "bold"), *(f"  {line}" for line in clean_block(content.strip()))]
             if not content.strip():
@@ -60,6 +65,7 @@ def handoff_command(
     if not handoff.file:
         lines = [f"{handoff.task_id} is in the table only: it has no handoff sections"]
     else:
+        lines += criteria_lines(handoff.acceptance_criteria)
         lines.append(f"missing: {', '.join(missing)}" if missing else "the handoff is complete")
     then = f"mission set {handoff.task_id} status=review"
     if missing:

@@ -37,6 +37,7 @@ def init_command(
     lines = [f"created mission {paint(clean(new.name), 'bold')} in {created.mission_file.parent}"]
     if adopt:
         lines.append(f"adopted {created.tasks_adopted} tasks")
+    lines += [f"not read: {clean(line)}" for line in created.left_out]
     if created.agents_files:
         lines.append(f"wrote instructions for agents to {', '.join(created.agents_files)}")
     then = ['mission add "The first task"', "mission list"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from typer import Argument, Option
 
@@ -14,6 +14,7 @@ from mosaic.cli.output import clean, has_reader, warn
 from mosaic.errors import MissionError, UsageError
 from mosaic.machine.log_writer import LOST_NAME
 from mosaic.model import Mode, RunStatus
+from mosaic.records import NamedTuple
 from mosaic.store.reading import locate_mission
 
 if TYPE_CHECKING:

@@ -48,4 +48,5 @@ def show_merge(merged: Merged, next_command: str, *, as_json: bool) -> int:
     line = f"{paint(branch, 'bold')} → {into}, commit {merged.commit[:10]}"
     if merged.was_home:
         line = f"all of {branch} is in {into} already"
-    return answer("merge", merged, [line], then=[next_command], show_next=True, as_json=as_json)
+    lines = [line, *(f"  left out: {clean(each)}" for each in merged.left_out)]
+    return answer("merge", merged, lines, then=[next_command], show_next=True, as_json=as_json)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mosaic.cli.output import answer, clean, error_lines, paint, paint_status, warn
-from mosaic.cli.tasks_view import report_problems
+from mosaic.cli.tasks_view import report_notices, report_problems
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
 
@@ -45,6 +45,7 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
 
     found = preview(path, request, with_launch=as_json)
     report_problems(found.problems, as_json=as_json)
+    report_notices(() if as_json else found.notices)
     if found.unsaved and not as_json:
         warn(f"{paint('warning:', 'yellow', err=True)} the capsule was not written")
         for line in error_lines(found.unsaved)[1:]:
@@ -70,6 +71,7 @@ def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
     code = report_problems(choice.problems, as_json=as_json)
     if choice.selection.chosen is None:
         lines.append(f"nothing is ready: {clean(summarize_waiting(choice.selection))}")
+        lines += [clean(choice.left_out)] if choice.left_out else []
         code = code or ExitCode.NOTHING_TO_DO
     return answer(
         "task.selection",
@@ -167,6 +169,7 @@ def _started(done: StartedSession, *, as_json: bool) -> int:
     lines = [f"{paint(task_id, 'bold')} → {about}", *_place_lines(done)]
     if done.problem is not None:
         lines.append(f"  not listed in mission.json until it ends: {clean(done.problem.message)}")
+    report_notices(() if as_json else done.notices)
     return answer(
         "session.started",
         done,

@@ -67,7 +67,9 @@ def _names(names: Iterable[str]) -> Iterable[Word]:
     return ((name, "") for name in names)
 
 
-complete_status = _completer(lambda: _names(Status))
+complete_status = _completer(
+    lambda: _names(status for status in Status if status is not Status.UNKNOWN)
+)
 complete_runtime = _completer(lambda: _names(_runtimes()))
 complete_executor = _completer(lambda: _names(NAMES))
 complete_milestone = _completer(lambda: ((each.id, each.name) for each in _mission().milestones))

@@ -33,6 +33,7 @@ MARKS = {
     "unseen": ("??", "yellow"),
 }
 MOST_LISTED = 30
+MOST_GOAL_LINES = 12
 WIDTH = 100
 
 
@@ -172,6 +173,7 @@ def _diff_line(line: str) -> str:
 
 
 def _lines(review: Review) -> list[str]:
+    """Return a review in the order in which a person decides: first what it comes to."""
     task, judged, evidence = review.task, review.judged, review.evidence
     lines = [f"{paint(task.id, 'bold')}  {clean(task.title)}  {paint_status(task.status.value)}"]
     for session in evidence.sessions[-1:]:
@@ -179,27 +181,62 @@ def _lines(review: Review) -> list[str]:
         spent = usage_words(evidence.usage)
         facts = filter(None, (session.runtime, length_words(session), ended, spent))
         lines.append(paint(f"  {clean(session.id)}: {clean(', '.join(facts))}", "dim"))
+    lines += ["", _verdict(review)]
+    if review.goal:
+        lines += ["", paint("goal", "bold"), *_markdown(review.goal)[:MOST_GOAL_LINES]]
+    lines += _criteria(review)
+    if review.gates:
+        lines += ["", paint("gates", "bold")]
+        lines += [line for gate in review.gates for line in _gate_lines(gate)]
+    lines += ["", *_section(review, "result")]
     since = f"  since {clean(evidence.since)}" if evidence.changed is not None else ""
     head = paint("files claimed", "bold") + (paint(since, "dim") if since else "")
     lines += ["", head, *_claims(judged.files)]
+    lines += ["", paint("commands claimed", "bold"), *_claims(judged.commands)]
     unclaimed = [f"{change.kind.value}  {change.path}" for change in judged.unclaimed_files]
     lines += _listed("changed without being claimed", unclaimed)
-    lines += ["", paint("commands claimed", "bold"), *_claims(judged.commands)]
     commands = judged.unclaimed_commands
     ran = [f"{'failed' if each.failed else 'ran'}  {each.command}" for each in commands]
     lines += _listed("ran without being claimed", ran)
     lines += _listed("outside of the write scope", review.out_of_scope, "red")
+    beside = "changed while it worked, not seen to be the agent's"
+    lines += _listed(beside, evidence.beside)
     lines += _listed("worth a look", review.warnings)
-    if review.gates:
-        lines += ["", paint("gates", "bold")]
-        lines += [line for gate in review.gates for line in _gate_lines(gate)]
-    lines += ["", f"{paint('changes', 'bold')}  {clean(review.stat) or 'not known'}"]
-    for name in ("result", "risks", "next_handoff"):
-        lines += ["", *_section(review, name)]
     lines += _listed("what cannot be known", evidence.caveats)
-    if not review.objections:
-        return [*lines, "", paint("no objections", "green")]
-    return [*lines, "", paint("objections", "red"), *(f"  {clean(e)}" for e in review.objections)]
+    for name in ("risks", "next_handoff"):
+        lines += ["", *_section(review, name)]
+    lines += ["", f"{paint('changes', 'bold')}  {clean(review.stat) or 'not known'}"]
+    work = [f"{each.kind.value}  {each.path}" for each in review.work]
+    lines += [*(f"  {clean(each)}" for each in work[:MOST_LISTED]), *_rest(work)]
+    if count := len(evidence.changed or ()) - len(work):
+        files = "file" if count == 1 else "files"
+        lines.append(paint(f"  and {count} {files} of the mission's own", "dim"))
+    return lines
+
+
+def _verdict(review: Review) -> str:
+    objections = review.objections
+    if not objections:
+        return paint("no objections", "green")
+    count = f"{len(objections)} objection{'' if len(objections) == 1 else 's'}"
+    return f"{paint(count, 'red')}: {clean('; '.join(objections))}"
+
+
+def _criteria(review: Review) -> list[str]:
+    rows, colors = [], []
+    for each in review.criteria:
+        number = str(each.criterion.number)
+        if each.standing is None:
+            is_open = each.criterion.is_open
+            mark, why = ("--", "not ticked") if is_open else ("  ", "dropped")
+            colors.append("yellow" if is_open else "dim")
+        else:
+            (mark, color), why = MARKS[each.standing.value], each.why
+            colors.append(color)
+        rows.append((mark, number, each.criterion.text, why))
+    lines = zip(colors, align(rows), strict=True)
+    shown = [f"  {paint(line[:2], color)}{line[2:]}" for color, line in lines]
+    return ["", paint("acceptance criteria", "bold"), *shown] if shown else []
 
 
 def _claims(claims: Sequence[JudgedClaim[Any]]) -> list[str]:
@@ -231,14 +268,18 @@ def _gate_lines(gate: GateOnRecord) -> list[str]:
 
 
 def _section(review: Review, name: str) -> list[str]:
-    from mosaic.review.terminal import render_terminal
-
     text = review.sections.get(name, "").strip()
     if not text:
         return [f"{paint(name, 'bold')}  {paint('missing', 'yellow')}"]
+    return [paint(name, "bold"), *_markdown(text)]
+
+
+def _markdown(text: str) -> list[str]:
+    from mosaic.review.terminal import render_terminal
+
     try:
         width = os.get_terminal_size().columns
     except OSError:
         width = WIDTH
     rendered = render_terminal(text, width=max(40, min(width, WIDTH) - 2), color=has_color())
-    return [paint(name, "bold"), *(f"  {line}" for line in rendered)]
+    return [f"  {line}" for line in rendered]

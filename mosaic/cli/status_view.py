@@ -78,6 +78,8 @@ def _lines(page: StatusPage) -> Iterator[str]:
     blocked = [(task.id, f"{task.title}: {clean(task.why)}") for task in page.blocked]
     yield from _listed("blocked", blocked)
     yield _label("next") + _next_words(page)
+    if page.left_out:
+        yield f"{_label('table', 'yellow')}{clean(page.left_out)}"
     if page.usage is not None:
         yield f"{_label('spend')}{usage_words(page.usage)} in {page.sessions_total} sessions"
 

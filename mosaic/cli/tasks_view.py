@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mosaic.app.runs import RunView
     from mosaic.app.tasks import TaskPage
     from mosaic.store.tasks import Problem
+    from mosaic.text.criteria import Criterion
 
 
 def print_list(
@@ -22,11 +23,12 @@ def print_list(
 ) -> int:
     """Print the tasks that are wanted: see `list_tasks`."""
     from mosaic.app.tasks import list_tasks
+    from mosaic.text.fields import shown_status
 
     snapshot = read_mission(locate_mission(mission))
     found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
     rows = [
-        (task.id, task.status.value, task.milestone or "", task.priority or "", task.title)
+        (task.id, clean(shown_status(task)), task.milestone or "", task.priority or "", task.title)
         for task, _ in found.tasks
     ]
     lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
@@ -34,6 +36,8 @@ def print_list(
         lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
     if found.hidden and not any(wanted.get(name) for name in ("statuses", "ready", "milestone")):
         lines.append(paint(f"{found.hidden} done or cancelled; --all shows them", "dim"))
+    if found.left_out:
+        lines.append(paint(clean(found.left_out), "yellow"))
     return answer(
         "task.list",
         found,
@@ -74,6 +78,7 @@ def _task_lines(page: TaskPage) -> list[str]:
 
     lines = [*_field_lines(page), *([""] if page.body.strip() else [])]
     lines += clean_block(page.body.strip("\r\n"))
+    lines += criteria_lines(page.acceptance_criteria)
     tables = {"sessions": session_rows(page.sessions), "runs": [*map(_run_row, page.runs)]}
     for head, rows in tables.items():
         if rows:
@@ -99,6 +104,18 @@ def _field_lines(page: TaskPage) -> list[str]:
     rows.append(("now", verdict.detail if verdict else ""))
     title = f"{paint(task.id, 'bold')}  {paint(clean(task.title), 'bold')}"
     return [title, *[f"  {line}" for line in align(rows)]]
+
+
+def criteria_lines(criteria: Sequence[Criterion]) -> list[str]:
+    """Return acceptance criteria with the numbers that they are ticked by."""
+    if not criteria:
+        return []
+    signs = {"open": "[ ]", "ticked": "[x]", "dropped": "[-]"}
+    rows = [(str(each.number), signs[each.state], each.text) for each in criteria]
+    ticked = sum(each.checked for each in criteria)
+    wanted = sum(not each.is_dropped for each in criteria)
+    head = f"{paint('acceptance criteria', 'bold')}  {ticked} of {wanted} ticked"
+    return ["", head, *(f"  {line}" for line in align(rows))]
 
 
 def _run_row(run: RunView) -> tuple[str, ...]:

@@ -43,18 +43,6 @@ class TableError(BrokenFileError, code="TABLE_INVALID"):
     """The tasks table cannot be read."""
 
 
-class StatusUnknownError(BrokenFileError, code="STATUS_UNKNOWN"):
-    """A status word that means nothing here."""
-
-    def __init__(self, word: str, nearest: str | None) -> None:
-        super().__init__(
-            f"`{word}` is not a status",
-            detail=f"nearest: `{nearest}`" if nearest else None,
-            hint="use todo, in-progress, review, blocked, done or cancelled, "
-            "or add the word under `statuses` in mission.json",
-        )
-
-
 class TaskIdError(BrokenFileError, code="TASK_ID_INVALID"):
     """An id that cannot be a branch, a folder and a word on a command line at once."""
 

@@ -273,6 +273,14 @@ class FailedError(MissionError, code="FAILED"):
     """The thing asked for failed."""
 
 
+class AgainstEvidenceError(FailedError, code="AGAINST_EVIDENCE"):
+    """A task would be done against what the evidence shows."""
+
+    def __init__(self, task_id: str, objections: Sequence[str], *, hint: str) -> None:
+        detail = "\n".join(objections)
+        super().__init__(f"the evidence contradicts `{task_id}`", detail=detail, hint=hint)
+
+
 class ProgramNotFoundError(FailedError, code="PROGRAM_NOT_FOUND"):
     """A program that a runtime needs cannot be started."""
 

@@ -117,11 +117,14 @@ def write_patch(
     run_git([*command, "--", *others], top, timeout_seconds=GIT_SECONDS)
 
 
-def read_diff(top: Path, base: str, tree: str) -> str:
-    """Return the difference between two trees as text for people; binary files are named only."""
+def read_diff(top: Path, base: str, tree: str, paths: Sequence[str] = ()) -> str:
+    """Return the difference between two trees as text for people; binary files are named only.
+
+    `paths` are git's pathspecs; without any, everything.
+    """
     options = (*_PLAIN, "--find-renames", "--src-prefix=a/", "--dst-prefix=b/")
     # By setting: `--no-relative` is as young as the setting that it answers (git 2.28).
-    command = ["-c", "diff.relative=false", "diff", *options, base, tree, "--"]
+    command = ["-c", "diff.relative=false", "diff", *options, base, tree, "--", *paths]
     answer = run_git(command, top, timeout_seconds=GIT_SECONDS)
     return answer.stdout.decode("utf-8", "replace")
 

@@ -41,11 +41,14 @@ _RESHAPING = ("GIT_DIFF_OPTS", "GIT_EXTERNAL_DIFF")
 OLDEST_GIT = (2, 25)
 """The first that takes a list of paths by `--pathspec-from-file`."""
 _BRANCHES = "refs/heads/"
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LOCK_TAKEN = re.compile(
     rb"Unable to create '[^'\n]*\.lock': File exists|could not lock config file"
 )
 """What git says where another git writes the same file of the repository just now."""
+_FILTER_FAILED = re.compile(rb"(?:clean|smudge) filter '?([^'\n]+?)'? failed")
+"""What git says of a filter that a file cannot do without, such as that of Git LFS."""
+_STORING = frozenset(("update-index", "add", "hash-object"))
+"""Commands that a filter must not be left out of: they would store what it had to change."""
 _FATAL = 128
 """What git exits with where it gives up."""
 _LOCK_SECONDS = 20.0
@@ -80,15 +83,19 @@ def run_git(
 ) -> GitResult:
     """Run one git command to its end; wait where another git holds a lock of the repository.
 
+    A command that stores no file goes on without a required filter that does not run here:
+    what the filter would have changed is then on disk as git has it.
+
     Raises:
         ProgramNotFoundError: git is not installed, or `cwd` is gone.
         GitRefusedError: it failed because git does not work with the repository at all.
         GitError: it failed and `check` is set, or it took too long.
     """
     until = time.monotonic() + _LOCK_SECONDS
+    without: list[str] = []
     while True:
         try:
-            answer = _run_once(args, cwd, stdin, env, timeout_seconds)
+            answer = _run_once([*filters_off(without), *args], cwd, stdin, env, timeout_seconds)
         except ProgramNotFoundError:
             if find_tool("git", cwd) is not None:
                 raise
@@ -97,6 +104,10 @@ def run_git(
                 problem="it is not on the PATH",
                 hint="install git; without it there are no worktrees, checkpoints and evidence",
             ) from None
+        failed = failed_filter(answer) if answer.exit_code else None
+        if failed and failed not in without and _command_name(args) not in _STORING:
+            without.append(failed)
+            continue
         is_locked = answer.exit_code != 0 and _LOCK_TAKEN.search(answer.stderr)
         if not is_locked or time.monotonic() > until:
             break
@@ -110,6 +121,18 @@ def run_git(
             detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`; it printed nothing",
         )
     return answer
+
+
+def failed_filter(answer: GitResult) -> str | None:
+    """Return the filter that made a command fail; None where none did."""
+    found = _FILTER_FAILED.search(answer.stderr)
+    return os.fsdecode(found[1]) if found else None
+
+
+def filters_off(names: Sequence[str]) -> list[str]:
+    """Return the settings under which git does not ask some filters."""
+    keys = ("clean=", "smudge=", "process=", "required=false")
+    return [word for name in names for key in keys for word in ("-c", f"filter.{name}.{key}")]
 
 
 def at_once(*questions: Callable[[], GitResult]) -> list[GitResult]:
@@ -260,7 +283,7 @@ def head_commit(cwd: Path | str) -> str | None:
     shared = common_dir(cwd)
     if head and shared and head.startswith(f"ref: {_BRANCHES}"):
         said = read_small(shared / head.removeprefix("ref: ").strip())
-        if said and _COMMIT.fullmatch(said.strip()):
+        if said and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", said.strip()):
             return said.strip()
     return answer_of(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], cwd)
 

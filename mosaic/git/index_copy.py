@@ -124,3 +124,35 @@ def _put_index(kept: Path, index: Path) -> None:
     if index.exists():
         lock.chmod(stat.S_IMODE(index.stat().st_mode))
     lock.replace(index)
+
+
+def hidden_files(top: Path) -> dict[str, tuple[int, int]]:
+    """Return the files that the index has git pass by, with their time and size on disk.
+
+    They are marked `assume-unchanged` or `skip-worktree`: git shows no change of them.
+    """
+    listed = words_of(git_on(["ls-files", "-v", "-z"], top).stdout)
+    found = {}
+    for line in listed:
+        if line[0].islower() or line[0] == "S":
+            with contextlib.suppress(OSError):
+                status = os.lstat(top / line[2:])
+                found[line[2:]] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def reveal_files(top: Path, paths: Iterable[str], index: Path | None = None) -> None:
+    """Have an index of ours, or the user's own for None, pass these files by no more."""
+    for mark in ("--no-assume-unchanged", "--no-skip-worktree"):
+        git_on(["update-index", mark, "-z", "--stdin"], top, index, as_input(paths))
+
+
+def changed_in_secret(top: Path, scratch: Path, paths: Sequence[str]) -> list[str]:
+    """Return which of the files that git passes by differ from what the index has of them."""
+    if not paths:
+        return []
+    with index_in(scratch, f"index.{os.getpid()}.{threading.get_ident()}") as index:
+        copy_index(top, index)
+        reveal_files(top, paths, index)
+        answer = git_on(["diff-files", "--name-only", "-z"], top, index)
+    return sorted({*words_of(answer.stdout)}.intersection(paths))

@@ -16,7 +16,8 @@ from mosaic.errors import DirtyTreeError, GitError
 from mosaic.git.diff import ABSENT, SUBMODULE, compare_trees, empty_tree, shown_paths, tree_names
 from mosaic.git.git import answer_of, find_index, run_git
 from mosaic.git.index_copy import as_input, copy_index, git_on, index_in, words_of
-from mosaic.git.snapshot import is_repository, is_within, take_tree
+from mosaic.git.left_out import is_repository
+from mosaic.git.snapshot import is_within, take_tree
 from mosaic.machine.removing import remove_empty_folder
 from mosaic.records import dataclass
 

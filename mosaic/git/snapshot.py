@@ -2,8 +2,10 @@
 
 A tree object is made of what is tracked, changed and untracked, by way of a copy of the
 index. What .gitignore names is left out, and so is one folder of the caller's. Submodules
-and repositories within the work tree are taken by the commit that they are at. Files that
-are marked `skip-worktree` or `assume-unchanged` are taken as the index has them.
+are taken by the commit that they are at. Listed, and not taken, are repositories within the
+work tree that nobody asked git to hold, and files that git cannot take. Files that are marked
+`skip-worktree` or `assume-unchanged` are taken as the index has them, and so are those that
+hold on disk, byte for byte, what the index has, whatever line ends git would give them.
 
 Only objects are added to the repository; hidden refs keep them. Measured with git 2.39:
 `transfer.hideRefs` in this repository keeps those out of what others clone or fetch from it,
@@ -14,22 +16,45 @@ Only objects are added to the repository; hidden refs keep them. Measured with g
 from __future__ import annotations
 
 import os
-import re
 import stat
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.git.git import answer_of, at_once, common_dir, find_work_tree, head_commit, run_git
+from mosaic.git.diff import SUBMODULE
+from mosaic.git.git import (
+    answer_of,
+    at_once,
+    failed_filter,
+    filters_off,
+    head_commit,
+    run_git,
+)
 from mosaic.git.index_copy import as_input, copy_index, git_on, index_in, words_of
-from mosaic.records import dataclass, replace
+from mosaic.git.left_out import (
+    CLOSED_FOLDER,
+    FILTERED,
+    OTHERS,
+    PRIVATE,
+    LeftOut,
+    find_unfitness,
+    has_commit,
+    hidden_changes,
+    is_as_stored,
+    is_repository,
+    list_file,
+    opens_files,
+    submodule_paths,
+    unasked_links,
+    why_apart,
+)
+from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mosaic.git.git import GitResult
-    from mosaic.model import Text
 
 LARGEST_FILE_BYTES = 32 << 20
 LARGEST_TOTAL_BYTES = 1 << 30
@@ -38,13 +63,6 @@ ATTEMPTS = 3
 """An agent goes on writing while its tree is taken; files come and go under git's hands."""
 UNTRACKED = "? "
 """What `git ls-files -t` puts before a path that is not tracked."""
-PRIVATE = "private file"
-"""Why a file is left out that its owner alone may read."""
-_OTHERS = 0o077
-_READ = 0o044
-_ENTER = 0o011
-_CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
-"""All that git has to say of a folder that it may not read."""
 OUR_REFS = "refs/mosaic"
 HIDDEN_REFS = f"{OUR_REFS}/checkpoints"
 HIDE_COMMAND = f"git config --local --add transfer.hideRefs {OUR_REFS}"
@@ -58,18 +76,6 @@ PLAIN_IDENTITY = {
     "GIT_COMMITTER_EMAIL": "mosaic@localhost",
 }
 """Nobody's name stands under what nobody committed."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
-    """A file that was listed and not taken in; a tracked one is taken as the index has it."""
-
-    path: Text
-    reason: str
-    size_bytes: int = 0
-    mtime_ns: int = 0
-    sha256: str | None = None
-    """None where it could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,30 +93,34 @@ def take_tree(
     *,
     scratch: Path,
     without: str | None = None,
-    largest_bytes: int = LARGEST_FILE_BYTES,
+    largest_bytes: int | None = LARGEST_FILE_BYTES,
     known: Mapping[str, LeftOut] | None = None,
     keep_private: bool = True,
+    find_hidden: bool = False,
 ) -> TakenTree:
     """Make a tree object of a work tree.
 
     Args:
         scratch: a folder of our own that others cannot enter, for a copy of the index.
         without: a folder relative to `top` that is taken as the last commit has it.
-        largest_bytes: a larger untracked file is listed instead.
+        largest_bytes: a larger untracked file is listed instead; None: nothing is too large.
         known: files left out earlier, by path; one that is unchanged is not read again.
         keep_private: take untracked files that others may not read, though they could read
             git's objects; else they are listed.
+        find_hidden: list the changed files that a mark hides from git.
     """
     limits = _Limits(
         largest_bytes=largest_bytes,
         known=known or {},
-        without_private=not keep_private and _opens_files(top),
+        without_private=not keep_private and opens_files(top),
     )
     with index_in(scratch, f"index.{os.getpid()}.{threading.get_ident()}") as index:
         for attempt in range(1, ATTEMPTS + 1):
             copy_index(top, index)
             try:
                 left_out = _bring_up_to_date(top, index, without, limits)
+                if find_hidden:
+                    left_out += tuple(hidden_changes(top, index))
                 tree = git_on(["write-tree"], top, index).text
                 return TakenTree(tree=tree, head=head_commit(top), left_out=left_out)
             except GitError:
@@ -124,14 +134,9 @@ def is_within(path: str, folder: str | None) -> bool:
     return folder is not None and (path == folder or path.startswith(f"{folder}/"))
 
 
-def is_repository(place: Path) -> bool:
-    """Tell whether a folder is the top of a repository of its own."""
-    return find_work_tree(place) == Path(os.path.realpath(place))
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Limits:
-    largest_bytes: int
+    largest_bytes: int | None
     known: Mapping[str, LeftOut]
     without_private: bool
 
@@ -140,20 +145,46 @@ def _bring_up_to_date(
     top: Path, index: Path, without: str | None, limits: _Limits
 ) -> tuple[LeftOut, ...]:
     looked, listed = _look(top, index, without)
-    gone, changed, unfit = _tracked_changes(top, without, looked, listed)
-    untracked, left_out = _untracked(top, without, limits, listed)
+    unasked = unasked_links(top, index)
+    gone, changed, left_out = _tracked_changes(top, without, looked, listed)
+    untracked, listed_only = _untracked(top, without, limits, listed)
+    left_out += [_apart(top, path) for path in unasked]
+    gone = [*dict.fromkeys((*gone, *unasked))]
     if gone:
         # By force: what stands behind a new symlink is refused otherwise.
         git_on(["update-index", "--force-remove", "-z", "--stdin"], top, index, as_input(gone))
-    if changed or untracked:
-        command = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]
-        git_on(command, top, index, as_input([*changed, *untracked]))
-    return (*unfit, *left_out)
+    left_out += _put(top, index, [*(p for p in changed if p not in unasked), *untracked])
+    return (*left_out, *listed_only)
+
+
+def _put(top: Path, index: Path, paths: list[str]) -> list[LeftOut]:
+    """Put files into an index, and return those that a filter of git's own keeps out."""
+    command = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]
+    kept_out: list[LeftOut] = []
+    off: list[str] = []
+    while paths:
+        answer = git_on([*filters_off(off), *command], top, index, as_input(paths), check=False)
+        if answer.exit_code == 0:
+            break
+        name = failed_filter(answer)
+        if name is None or name in off:
+            said = answer.stderr.decode("utf-8", "replace").strip()
+            raise GitError("git cannot store the work tree", detail=said[-2000:])
+        # git also asks it for files that are in the index already, to be sure of their time.
+        off.append(name)
+        asked = git_on(["check-attr", "-z", "--stdin", "filter"], top, index, as_input(paths))
+        words = words_of(asked.stdout)
+        its = {path for path, _, value in zip(*[iter(words)] * 3, strict=True) if value == name}
+        reason = FILTERED.format(name)
+        kept_out += [LeftOut(path=path, reason=reason) for path in paths if path in its]
+        paths = [path for path in paths if path not in its]
+    return kept_out
 
 
 def _look(top: Path, index: Path, without: str | None) -> list[GitResult]:
     """Ask git what of the index is changed, and what is unmerged or not tracked."""
-    compare = ["diff-files", "--name-status", "--no-renames", "--ignore-submodules=dirty", "-z"]
+    compare = ["diff-files", "--raw", "--no-abbrev", "--no-renames", "-z"]
+    compare += ["--ignore-submodules=dirty"]
     # One look for both: each process costs as much as what it finds out.
     list_others = ["ls-files", "--unmerged", "--others", "--exclude-standard", "-t", "-z"]
     find_committed = ["ls-tree", "--name-only", "--full-tree", "HEAD", f"{without}/"]
@@ -181,27 +212,31 @@ def _tracked_changes(
 ) -> tuple[list[str], list[str], list[LeftOut]]:
     """Return which paths to take out of the index, which to put in, and which to leave."""
     words = iter(words_of(looked.stdout))
-    status = {}  # an unmerged path is told twice; what is wrong with its file comes last
-    for letter in words:
-        path = next(words, "")
+    status: dict[str, list[str]] = {}
+    unmerged = set()
+    for word in words:
+        path, facts = next(words, ""), word[1:].split(" ")
+        if facts[-1] == "U":  # it is listed twice, and its file comes last
+            unmerged.add(path)
         if not is_within(path, without):
-            status[path] = letter
-    # Of a path behind a symlink that leads in a circle git tells nothing; no tree may hold it.
+            status[path] = facts
+    # Of a path behind a symlink that leads in a circle git says nothing; no tree may hold it.
     for line in words_of(listed.stdout):
         if not line.startswith(UNTRACKED):
-            status.setdefault(line.partition("\t")[2], "D")
+            status.setdefault(line.partition("\t")[2], ["D"])
     gone, changed, unfit = [], [], []
-    for path, letter in status.items():
+    for path, facts in status.items():
         place = top / path
-        if letter == "D":
-            gone.append(path)
-        elif place.is_dir() and not place.is_symlink():
+        is_folder = place.is_dir() and not place.is_symlink()
+        if facts[-1] == "D" or is_folder:
             # git puts no repository in the place of a file, and no folder anywhere.
             gone.append(path)
-            changed += [path] if is_repository(place) else []
-        elif reason := _find_unfitness(place):
+            is_inner, is_module = is_folder and is_repository(place), facts[0] == SUBMODULE
+            changed += [path] if is_inner and is_module else []
+            unfit += [_apart(top, path)] if is_inner and not is_module else []
+        elif reason := find_unfitness(place):
             unfit.append(LeftOut(path=path, reason=reason))
-        else:
+        elif path in unmerged or facts[-1] != "M" or not is_as_stored(place, *facts[:3]):
             changed.append(path)
     return gone, changed, unfit
 
@@ -210,7 +245,7 @@ def _untracked(
     top: Path, without: str | None, limits: _Limits, listed: GitResult
 ) -> tuple[list[str], list[LeftOut]]:
     sizes: list[tuple[int, str, os.stat_result]] = []
-    closed = (os.fsdecode(name) for name in _CLOSED_FOLDER.findall(listed.stderr))
+    closed = (os.fsdecode(name) for name in CLOSED_FOLDER.findall(listed.stderr))
     left_out = [
         LeftOut(path=path, reason="a folder that cannot be read")
         for path in closed
@@ -228,94 +263,36 @@ def _untracked(
         if listed_only is not None:
             left_out.append(listed_only)
         else:
-            sizes.append((0 if stat.S_ISDIR(found.st_mode) else found.st_size, path, found))
+            sizes.append((found.st_size, path, found))
     taken, total = [], 0
     for size, path, found in sorted(sizes, key=lambda entry: entry[:2]):
         total += size
-        if total > LARGEST_TOTAL_BYTES:
-            left_out.append(_list_file(top, path, found, "too much in all", limits.known))
+        if limits.largest_bytes is not None and total > LARGEST_TOTAL_BYTES:
+            left_out.append(list_file(top, path, found, "too much in all", limits.known))
         else:
             taken.append(path)
     return taken, left_out
 
 
+def _apart(top: Path, path: str) -> LeftOut:
+    return LeftOut(path=path, reason=why_apart(top / path))
+
+
 def _listed_only(top: Path, path: str, found: os.stat_result, limits: _Limits) -> LeftOut | None:
     """Return what is noted of an untracked file that is not taken; None where it is."""
-    if stat.S_ISDIR(found.st_mode):  # a repository of its own
-        is_empty = not _has_commit(top / path)
-        return LeftOut(path=path, reason="a repository without a commit") if is_empty else None
+    if stat.S_ISDIR(found.st_mode):
+        is_asked_for = path in submodule_paths(top) and has_commit(top / path)
+        return None if is_asked_for else _apart(top, path)
     is_file = stat.S_ISREG(found.st_mode)
-    if limits.without_private and is_file and not found.st_mode & _OTHERS:
+    if limits.without_private and is_file and not found.st_mode & OTHERS:
         # Without a hash, by which a short secret could be guessed.
         changed = max(found.st_mtime_ns, found.st_ctime_ns)
         return LeftOut(path=path, reason=PRIVATE, size_bytes=found.st_size, mtime_ns=changed)
-    if found.st_size > limits.largest_bytes and is_file:
-        return _list_file(top, path, found, "too large", limits.known)
-    reason = _find_unfitness(top / path)
+    largest = limits.largest_bytes
+    if is_file and largest is not None and found.st_size > largest:
+        return list_file(top, path, found, "too large", limits.known)
+    reason = find_unfitness(top / path)
     return LeftOut(path=path, reason=reason) if reason else None
-
-
-def _has_commit(repository: Path) -> bool:
-    # By both names: of a submodule that was moved git would look for the place it had.
-    place = [f"--git-dir={repository / '.git'}", f"--work-tree={repository}"]
-    command = [*place, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
-    return run_git(command, repository, check=False).exit_code == 0
-
-
-def _list_file(
-    top: Path, path: str, found: os.stat_result, reason: str, known: Mapping[str, LeftOut]
-) -> LeftOut:
-    """List a file with its hash; one that is as it was known before is not read again."""
-    listed = LeftOut(path=path, reason=reason, size_bytes=found.st_size, mtime_ns=found.st_mtime_ns)
-    before = known.get(path)
-    same = before and (before.size_bytes, before.mtime_ns) == (listed.size_bytes, listed.mtime_ns)
-    sha256 = (before.sha256 if before and same else None) or _digest(top / path)
-    return replace(listed, sha256=sha256)
-
-
-def _opens_files(top: Path) -> bool:
-    """Tell whether git would store a private file so that others can read it.
-
-    git gives its objects the rights to read that the umask leaves. So a mode without rights
-    for others says something of a file only where files are made with them, and where others
-    get at all to the work tree and to the objects.
-    """
-    shared = common_dir(top)
-    if shared is None or _umask() & _READ == _READ:
-        return False
-    try:
-        return all(os.stat(folder).st_mode & _ENTER for folder in (top, shared / "objects"))
-    except OSError:
-        return False
-
-
-def _umask() -> int:
-    mask = os.umask(_OTHERS)  # the only way to learn it
-    os.umask(mask)
-    return mask
-
-
-def _find_unfitness(place: Path) -> str | None:
-    """Return why git could not take a file; None where it can, or where there is none."""
-    try:
-        mode = os.lstat(place).st_mode
-    except OSError:
-        return None
-    if stat.S_ISLNK(mode):
-        return None
-    if not stat.S_ISREG(mode):
-        return "not a file"
-    return None if os.access(place, os.R_OK) else "cannot be read"
-
-
-def _digest(path: Path) -> str | None:
-    import hashlib  # start-up: hardly ever needed
-
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:

@@ -14,8 +14,25 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
 from mosaic.git.diff import compare_trees, shown_paths, write_patch
-from mosaic.git.git import answer_of, common_dir, find_work_tree, head_commit, run_git
+from mosaic.git.git import (
+    answer_of,
+    common_dir,
+    find_index,
+    find_work_tree,
+    head_commit,
+    run_git,
+)
+from mosaic.git.index_copy import copy_index, index_in, words_of
+from mosaic.git.left_out import (
+    CLOSED_FOLDER,
+    hidden_changes,
+    is_as_stored,
+    is_repository,
+    repositories_in_index,
+    why_apart,
+)
 from mosaic.git.snapshot import take_tree
+from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import remove_folder, rename_folder
 from mosaic.records import dataclass
@@ -71,7 +88,7 @@ def has_branch(cwd: Path | str, branch: str) -> bool:
 def is_branch_name(cwd: Path | str, name: str) -> bool:
     """Tell whether git takes a name for a branch, and nothing else goes by it."""
     answer = run_git(["check-ref-format", f"{BRANCHES}{name}"], cwd, check=False)
-    return answer.exit_code == 0 and not name.startswith(("-", "refs/"))
+    return answer.exit_code == 0 and name != "HEAD" and not name.startswith(("-", "refs/"))
 
 
 def branch_or_commit(cwd: Path | str, name: str) -> str:
@@ -101,15 +118,13 @@ def add_worktree(home: Path, place: Path, *, branch: str | None, start: str, rea
     """
     with turn_of(home):
         is_new = branch is not None and not has_branch(home, branch)
-        if branch is None:
-            what = ["--detach", str(place), start]
-        elif is_new:
+        if branch is not None and is_new:
+            # First, so that the rest can be tried again without a filter that does not run.
             # `--no-track`: a branch that begins at a remote one is not to push there.
-            what = ["--no-track", "-b", branch, str(place), start]
-        else:
-            # The short name: by a full one git would detach. Of a branch and a tag it takes
-            # the branch here.
-            what = [str(place), branch]
+            run_git(["branch", "--quiet", "--no-track", branch, start], home)
+        # The short name: by a full one git would detach. Of a branch and a tag it takes the
+        # branch here.
+        what = ["--detach", str(place), start] if branch is None else [str(place), branch]
         command = ["worktree", "add", "--quiet", *what]
         run_git(command, home, timeout_seconds=GIT_SECONDS)
         run_git(["worktree", "lock", "--reason", reason, str(place)], home, check=False)
@@ -133,6 +148,10 @@ def remove_worktree(home: Path, place: Path) -> None:
         if is_known:
             run_git(["worktree", "unlock", str(real)], home, check=False)
             run_git(["worktree", "remove", "--force", str(real)], home, timeout_seconds=GIT_SECONDS)
+        for each in list_worktrees(home):  # those that others made within it
+            if real in each.path.parents and not os.path.lexists(each.path):
+                # Twice, for a locked one.
+                run_git(["worktree", "remove", "--force", "--force", str(each.path)], home)
 
 
 def refuse_strange_tree(home: Path, place: Path) -> bool:
@@ -163,19 +182,73 @@ def holds_commit(cwd: Path | str, commit: str, *, beside: str) -> bool:
 def what_would_be_lost(place: Path) -> str | None:
     """Say what removing a worktree would lose; None where it would lose nothing.
 
-    Its branch stays, so commits on a branch are safe; ignored files are not looked at.
+    Its branch stays, so commits on a branch are safe; ignored files are not looked at. Of a
+    repository within, whatever stands in no other place would be lost.
     """
-    command = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
-    lines = os.fsdecode(run_git(command, place).stdout).split("\0")[:-1]
-    if lines:
-        return f"changes that are not committed: {shown_paths([line[3:] for line in lines])}"
-    if answer_of(["symbolic-ref", "-q", "HEAD"], place) is None:
-        loose = answer_of(
-            ["rev-list", "--count", "HEAD", "--not", "--branches", "--tags", "--remotes"], place
-        )
-        if loose not in (None, "0"):
-            return f"{loose} commits that are on no branch"
+    real = Path(os.path.realpath(place))
+    command = ["status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"]
+    answer = run_git(command, place)
+    if closed := [os.fsdecode(name) for name in CLOSED_FOLDER.findall(answer.stderr)]:
+        return f"folders that cannot be read: {shown_paths(closed)}"
+    files, inner = _changes_in(place, words_of(answer.stdout))
+    if files:
+        return f"changes that are not committed: {shown_paths(files)}"
+    if loose := _loose_commits(place, ["HEAD"], ["--branches", "--tags", "--remotes"]):
+        return f"{loose} commits that are on no branch"
+    if (index := find_index(place)) is not None:
+        inner |= set(repositories_in_index(place, index))
+        with index_in(index.parent, f"index.{os.getpid()}.{threading.get_ident()}") as copy:
+            copy_index(place, copy)
+            hidden = [each.path for each in hidden_changes(place, copy)]
+        if hidden:
+            return f"changes that a mark hides from git: {shown_paths(hidden)}"
+    within = (each.path for each in list_worktrees(place))
+    inner |= {path.relative_to(real).as_posix() for path in within if real in path.parents}
+    for name in sorted(inner):
+        if is_repository(place / name) and (lost := _lost_within(place, place / name)):
+            return f"`{name}`, {why_apart(place / name)} with {lost}"
     return None
+
+
+def _changes_in(place: Path, status: list[str]) -> tuple[list[str], set[str]]:
+    """Return the changed files of a status, and repositories that are untracked or changed."""
+    files, inner = [], set()
+    for line in status:
+        kind, _, rest = line.partition(" ")
+        if kind == "?":
+            if rest.endswith("/"):
+                inner.add(rest.rstrip("/"))
+            else:
+                files.append(rest)
+            continue
+        fields = rest.split(" ", 7 if kind == "1" else 9)
+        letters, module, path = fields[0], fields[1], fields[-1]
+        if kind == "1" and letters == ".M":
+            _, _, _, index_mode, mode, _, stored = fields[:7]
+            if module.startswith("S.") or is_as_stored(place / path, index_mode, mode, stored):
+                continue
+        files.append(path)
+    return files, inner
+
+
+def _lost_within(place: Path, inner: Path) -> str | None:
+    """Say what of a repository within a worktree would be lost with that."""
+    own, git_dir = common_dir(inner), find_git_dir(place)
+    goes = [Path(os.path.realpath(place)), *([git_dir[1].resolve()] if git_dir else [])]
+    if own is not None and any(folder in own.parents for folder in goes):
+        commits = ["HEAD", "--branches", "--tags", "--reflog"]
+        if answer_of(["rev-parse", "--verify", "--quiet", "HEAD"], inner) is None:
+            commits.remove("HEAD")
+        if count := _loose_commits(inner, commits, ["--remotes"]):
+            return f"{count} commits that are nowhere else"
+    return what_would_be_lost(inner)
+
+
+def _loose_commits(place: Path, of: list[str], kept_by: list[str]) -> int:
+    """Count the commits that some refs reach, and others do not."""
+    if of == ["HEAD"] and answer_of(["symbolic-ref", "-q", "HEAD"], place) is not None:
+        return 0  # on a branch
+    return int(answer_of(["rev-list", "--count", *of, "--not", *kept_by], place) or 0)
 
 
 def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:

@@ -12,8 +12,6 @@ SEGMENT_BYTES = 100
 # Never part of an id that is kept as it is, so no id can imitate a changed one. Git
 # allows it in ref names, where run ids end up too.
 _DIGEST_MARK = "+"
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def safe_segment(text: str) -> str:
@@ -68,10 +66,10 @@ def is_inside(root: str, place: str) -> bool:
 
 def _is_plain(text: str) -> bool:
     return (
-        _PLAIN.fullmatch(text) is not None
+        re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text) is not None
         and len(text) <= SEGMENT_BYTES
         and text in (text.lower(), text.upper())
         and ".." not in text
         and not text.lower().endswith((".", ".lock"))
-        and _RESERVED.fullmatch(text) is None
+        and re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", text, re.IGNORECASE) is None
     )

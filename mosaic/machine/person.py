@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 HOME_VARIABLE = "MISSION_STATE_HOME"
 """Set for every agent, so that one with a HOME of its own finds the same folder."""
-_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 def person_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -45,7 +44,7 @@ def person_dir(environ: Mapping[str, str] = os.environ) -> Path:
 
 def find_note(kind: str, name: str) -> dict[str, Any] | None:
     """Return what is noted under a name; None where nothing is, or nothing readable."""
-    if _NAME.fullmatch(name) is None:
+    if re.fullmatch(r"[0-9a-f]{32}", name) is None:
         return None
     try:
         data = find_bytes(person_dir() / kind / name)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import parse_json
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import TemplateError, UsageError
 from mosaic.panels.model import WorkerPlan
 from mosaic.prompts.bounded import exact_line, one_line, plain_text
 from mosaic.prompts.prompt import fit_prompt, render_template
+from mosaic.records import NamedTuple
 from mosaic.store.templates import load_partials, load_template
 
 if TYPE_CHECKING:

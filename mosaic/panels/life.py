@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, NotReadyError
 from mosaic.executors import executor_of
@@ -13,7 +13,7 @@ from mosaic.panels.mailbox import conversation_of, deliver
 from mosaic.panels.model import Cleanup, ExecutionState, PanelEvent, PanelState, WorkerStatus
 from mosaic.panels.record import Panel
 from mosaic.panels.refresh import keep_or_drop_changes, refresh_panel
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.sessions.alarm import Need
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.stop import PATIENCE_SECONDS, end_without_supervisor, wait_until

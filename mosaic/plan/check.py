@@ -11,15 +11,26 @@ from mosaic.model import Status
 from mosaic.plan.globs import bad_glob
 from mosaic.plan.graph import cycle_words, dangling_dependencies, find_cycles
 from mosaic.plan.scope_index import ScopeIndex, numbers_in
-from mosaic.records import dataclass, field
+from mosaic.plan.statuses import nearest_status
+from mosaic.records import dataclass, field, replace
+from mosaic.text.fields import unknown_word
 
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Session, Task
 
-ERRORS = frozenset({"DEPENDENCY_UNKNOWN", "DEPENDENCY_CYCLE", "SCOPE_INVALID", "RUNTIME_UNKNOWN"})
+ERRORS = frozenset(
+    {
+        "DEPENDENCY_UNKNOWN", "DEPENDENCY_CYCLE", "SCOPE_INVALID", "RUNTIME_UNKNOWN",
+        "STATUS_UNKNOWN",
+    }
+)  # fmt: skip
 """Findings that are errors; the others are warnings."""
 FIXABLE = frozenset({"DRIFT", "SESSION_OPEN"})
 """Findings of which `check --fix` has the one right answer."""
+NO_ID = "has no id"
+"""Why a row is left out that `check --fix` gives an id to."""
+AGAIN = "names a task again"
+"""What begins why a row is left out that repeats another."""
 MOST_OVERLAPS = 100
 """Pairs of tasks that are named one by one: two thousand tasks make two million pairs."""
 
@@ -59,6 +70,14 @@ class Checked:
     drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What one side of a task would carry to the other, in words."""
     runtimes: Collection[str] = ()
+    left_out: Sequence[tuple[int, str, str]] = ()
+    """What looks like a task in the table and is none: line, why, and the id it seems to have."""
+    aside: Mapping[str, str] = field(default_factory=dict)
+    """Where tasks stand that are not read, in words, by their id."""
+    statuses: Mapping[str, Status] = field(default_factory=dict)
+    """The project's own status words."""
+    status_places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Path and line of each status that is not understood, by task."""
 
 
 def check_mission(checked: Checked) -> list[Finding]:
@@ -71,7 +90,43 @@ def check_dependencies(checked: Checked) -> Iterator[Finding]:
     for task, name in dangling_dependencies(checked.tasks):
         message = f"`{task.id}` depends on `{name}`, which does not exist"
         hint = f"`mission set {task.id} depends_on-={name}` drops it"
+        if where := checked.aside.get(name):
+            message = f"`{task.id}` depends on `{name}`, which is not read: {where}"
+            hint = f"mend that, and `{name}` is there again"
         yield _found("DEPENDENCY_UNKNOWN", task, checked, message, hint)
+
+
+def check_rows(checked: Checked) -> Iterator[Finding]:
+    """Lines of the table's file that look like tasks and are none."""
+    for line, why, task_id in checked.left_out:
+        yield Finding(
+            code="ROW_LEFT_OUT",
+            level=Level.WARNING if why.startswith(AGAIN) else Level.ERROR,
+            message=f"{f'the row of `{task_id}`' if task_id else 'this line'} {why}",
+            path=checked.table_path,
+            line=line,
+            hint="`mission check --fix` gives it one" if why == NO_ID else None,
+            fixable=why == NO_ID,
+        )
+
+
+def check_statuses(checked: Checked) -> Iterator[Finding]:
+    """Status words that mean nothing here."""
+    for task in checked.tasks:
+        if word := unknown_word(task):
+            near = nearest_status(word, checked.statuses)
+            message = f"`{word}` of `{task.id}` is not a status"
+            hint = (
+                "use todo, in-progress, review, blocked, done or cancelled, "
+                "or add the word under `statuses` in mission.json"
+            )
+            if "~~" in word:
+                hint = "set it to done or cancelled, or take the `~~` away"
+            elif near:
+                hint = f"the nearest is `{near}`: `mission set {task.id} status={near}`"
+            found = _found("STATUS_UNKNOWN", task, checked, message, hint)
+            path, line = checked.status_places.get(task.id, (found.path, found.line))
+            yield replace(found, path=path, line=line)
 
 
 def check_cycles(checked: Checked) -> Iterator[Finding]:
@@ -206,6 +261,8 @@ def _found(
 
 
 CHECKS: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
+    check_rows,
+    check_statuses,
     check_dependencies,
     check_cycles,
     check_cancelled_dependencies,

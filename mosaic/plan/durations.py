@@ -8,7 +8,6 @@ from operator import mul
 from mosaic.errors import UsageError
 
 UNIT_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-DURATION = re.compile(r"(?:(\d{1,12})d)?(?:(\d{1,12})h)?(?:(\d{1,12})m)?(?:(\d{1,12})s)?")
 LONGEST_SECONDS = 100 * 365 * UNIT_SECONDS["d"]
 """More than anybody waits; what the clocks and timers of every system can count."""
 MOST_DIGITS = 12
@@ -30,7 +29,9 @@ def parse_duration(text: str) -> float:
     compact = "".join(text.split()).lower()
     if compact.isascii() and compact.isdigit() and len(compact) <= MOST_DIGITS:
         compact += "s"
-    found = DURATION.fullmatch(compact)
+    found = re.fullmatch(
+        r"(?:(\d{1,12})d)?(?:(\d{1,12})h)?(?:(\d{1,12})m)?(?:(\d{1,12})s)?", compact
+    )
     amounts = found.groups("0") if found else ()
     seconds = sum(map(mul, map(int, amounts), UNIT_SECONDS.values()))
     if not seconds:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
+from mosaic.text.fields import shown_status
 from mosaic.text.harmless import harmless_line
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 MARKS = {
     Status.TODO: "○", Status.IN_PROGRESS: "◐", Status.REVIEW: "◑",
-    Status.BLOCKED: "✗", Status.DONE: "●", Status.CANCELLED: "–",
+    Status.BLOCKED: "✗", Status.DONE: "●", Status.CANCELLED: "–", Status.UNKNOWN: "?",
 }  # fmt: skip
 ARROW = " → "
 LONGEST_CYCLE_SHOWN = 6
@@ -117,6 +118,7 @@ def render_mermaid(tasks: Sequence[Task]) -> str:
         "    classDef review fill:#d1ecf1,stroke:#17a2b8",
         "    classDef blocked fill:#f8d7da,stroke:#dc3545",
         "    classDef todo fill:#ffffff,stroke:#6c757d",
+        "    classDef unknown fill:#ffffff,stroke:#dc3545,stroke-dasharray: 5 5",
         "    classDef cancelled fill:#eeeeee,stroke:#aaaaaa,color:#888888",
     ]
     return "\n".join(lines)
@@ -126,7 +128,9 @@ def render_dot(tasks: Sequence[Task]) -> str:
     """Draw the graph in Graphviz's language."""
     lines = ["digraph mission {", "  rankdir=LR;", "  node [shape=box];"]
     for task in tasks:
-        label = _dot_text(f"{task.id}\n{harmless_line(task.title)}\n{task.status}")
+        label = _dot_text(
+            f"{task.id}\n{harmless_line(task.title)}\n{harmless_line(shown_status(task))}"
+        )
         lines.append(f"  {_dot_text(task.id)} [label={label}];")
     for target, names in _edges(tasks).items():
         lines += [f"  {_dot_text(name)} -> {_dot_text(target)};" for name in names]

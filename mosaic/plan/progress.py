@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,13 @@ from mosaic.records import dataclass
 
 if TYPE_CHECKING:
     from mosaic.model import Task
+
+
+MILESTONE = re.compile(
+    r"[^\w]*((?:milestone|phase|sprint|stage|iteration|epic)\s+#?\w[\w.]*|[a-z]{1,3}\d+(?:\.\d+)*)"
+    r"(?![\w-])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +59,8 @@ def measure_progress(tasks: Iterable[Task]) -> Progress:
     for task in tasks:
         counts[task.status] += 1
     total = sum(counts.values()) - counts[Status.CANCELLED]
+    if not counts[Status.UNKNOWN]:
+        del counts[Status.UNKNOWN]
     return Progress(done=counts[Status.DONE], total=total, by_status=counts)
 
 
@@ -70,6 +80,25 @@ def milestone_progress(
         )
         for name, group in groups.items()
     ]
+
+
+def milestone_of(headings: Sequence[str], milestones: Sequence[Milestone]) -> str | None:
+    """Return the id of the milestone that the nearest of headings names; None where none does.
+
+    Where no milestone is declared, a heading that begins with `M1` or `Phase 1` names one.
+    """
+    for heading in headings:
+        folded = heading.casefold()
+        words = re.findall(r"[\w.-]+", folded)
+        by_id = [each for each in milestones if each.id.casefold() in words]
+        if by_id:
+            return min(by_id, key=lambda each: words.index(each.id.casefold())).id
+        by_name = [each for each in milestones if each.name and each.name.casefold() in folded]
+        if by_name:
+            return max(by_name, key=lambda each: len(each.name)).id
+        if not milestones and (found := MILESTONE.match(heading)):
+            return " ".join(found[1].split())
+    return None
 
 
 def current_milestone(milestones: Sequence[Milestone]) -> Milestone | None:

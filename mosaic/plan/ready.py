@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.model import MilestoneStatus, Status
 from mosaic.plan.graph import ARROW, LONGEST_CYCLE_SHOWN, cycle_words, find_cycles
 from mosaic.plan.progress import current_milestone
+from mosaic.records import NamedTuple
+from mosaic.text.fields import shown_status, unknown_word
 
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Task
@@ -47,6 +49,7 @@ class Reason(StrEnum):
     CANCELLED = "CANCELLED"
     IN_REVIEW = "IN_REVIEW"
     BLOCKED = "BLOCKED"
+    STATUS_UNKNOWN = "STATUS_UNKNOWN"
     BROKEN = "BROKEN"
     LIVE_SESSION = "LIVE_SESSION"
     IN_CYCLE = "IN_CYCLE"
@@ -101,6 +104,7 @@ SHORT_REASONS = {
     Reason.IN_REVIEW: "in review",
     Reason.BLOCKED: "blocked",
     Reason.BROKEN: "cannot be read",
+    Reason.STATUS_UNKNOWN: "with a status that is not understood",
     Reason.OTHER_MILESTONE: "of other milestones",
 }
 
@@ -220,7 +224,7 @@ class Selection:
             return Verdict(task, Reason.LIVE_SESSION, words)
         begun = task.status is Status.IN_PROGRESS
         if not begun and task.status is not Status.TODO:
-            return Verdict(task, *BY_STATUS[task.status])
+            return _by_status(task)
         if self._only is not None and task.milestone != self._only:
             return Verdict(task, Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`")
         if begun:
@@ -242,7 +246,7 @@ class Selection:
             words = f"depends on {_listed(unknown)}, unknown here"
             return Verdict(task, Reason.UNKNOWN_DEPENDENCY, words)
         open_ones = [self._by_id[name] for name in task.depends_on if name not in self._done]
-        names = _listed([f"`{other.id}` ({other.status})" for other in open_ones])
+        names = _listed([f"`{other.id}` ({shown_status(other)})" for other in open_ones])
         return Verdict(task, Reason.WAITS, f"waits on {names}")
 
     def _overlap(self, task: Task) -> str:
@@ -255,6 +259,14 @@ class Selection:
         if other is not None and self._scopes.is_exhausted:
             return "the write scopes of tasks in progress have too many globs to compare"
         return f"its write scope meets that of `{other.id}`, in progress" if other else ""
+
+
+def _by_status(task: Task) -> Verdict:
+    if task.status is not Status.UNKNOWN:
+        return Verdict(task, *BY_STATUS[task.status])
+    word = unknown_word(task)
+    words = f"its status `{word}` is not understood" if word else ""
+    return Verdict(task, Reason.STATUS_UNKNOWN, words or "has no status")
 
 
 def explain_selection(selection: Selection) -> list[str]:
@@ -313,7 +325,7 @@ def _short_reason(verdict: Verdict, known: Mapping[str, Task]) -> str:
             known[n] for n in verdict.task.depends_on if known[n].status is not Status.DONE
         ]
         other = open_ones[0] if open_ones else known[verdict.task.depends_on[0]]
-        return f"on `{other.id}` ({other.status})"
+        return f"on `{other.id}` ({shown_status(other)})"
     if verdict.reason is Reason.IN_CYCLE:
         return verdict.detail.removeprefix("is ")
     return SHORT_REASONS.get(verdict.reason, verdict.detail)

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from mosaic.plan.globs import ANY_DEPTH, parse_glob
+from mosaic.records import NamedTuple
 
 MOST_STEPS = 1_000_000
 """Branches that are made or looked at: about a second of work."""
 MOST_REMEMBERED = 4096
 _LAST = "\U0010ffff"
 _FIRST = "\0"
+_SIGNS = frozenset("*?[\\")
 
 Ends: TypeAlias = tuple[str, str]
 """What every name that a segment matches begins with, and ends with, the latter reversed."""
@@ -52,7 +54,7 @@ class ScopeIndex:
         self._known: dict[tuple[_Segment, ...], int] = {}
         for number, scope in enumerate(scopes):
             for head in scope_heads(scope):
-                self._add(_segments(head), number)
+                self._add(head, number)
 
     @property
     def is_exhausted(self) -> bool:
@@ -63,14 +65,14 @@ class ScopeIndex:
         """Return the tasks whose scope may meet this one, as a number with their bits set."""
         found = 0
         for head in scope_heads(globs):
-            found |= self._meeting(_segments(head))
+            found |= self._meeting(tuple(map(_segment, head)))
             if self.is_exhausted:
                 return self._everything
         return found
 
-    def _add(self, head: tuple[_Segment, ...], number: int) -> None:
+    def _add(self, head: tuple[str, ...], number: int) -> None:
         branch = self._root
-        for segment in head:
+        for segment in map(_segment, head):
             self.steps_left -= 1
             if self.is_exhausted:
                 return
@@ -170,23 +172,21 @@ class _Branches:
 
 def is_pattern(segment: str) -> bool:
     """Tell whether a segment may match more than one name."""
-    return any(sign in segment for sign in "*?[\\")
+    return not _SIGNS.isdisjoint(segment)
 
 
 def fixed_ends(segment: str) -> tuple[str, str]:
     """Return what every name that a segment matches begins and ends with."""
-    signs = [n for n, letter in enumerate(segment) if letter in "*?[]\\"]
     if not is_pattern(segment):
         return segment, segment
+    signs = [n for n, letter in enumerate(segment) if letter in "*?[]\\"]
     return segment[: signs[0]], segment[signs[-1] + 1 :]
 
 
-def _segments(head: tuple[str, ...]) -> tuple[_Segment, ...]:
-    ends = map(fixed_ends, head)
-    return tuple(
-        _Segment(is_pattern(segment), (first, last[::-1]))
-        for segment, (first, last) in zip(head, ends, strict=True)
-    )
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _segment(segment: str) -> _Segment:
+    first, last = fixed_ends(segment)
+    return _Segment(is_pattern(segment), (first, last[::-1]))
 
 
 def _is_beginning(one: str, other: str) -> bool:

@@ -8,7 +8,6 @@ from mosaic.errors import UsageError
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 THOUSAND = 1000
-SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*(?:([kmgt]?)i?b?)?", re.IGNORECASE)
 LONGEST_SHOWN = 80
 
 
@@ -22,7 +21,9 @@ def format_size(count: float) -> str:
 
 def parse_size(text: str) -> int:
     """Return the bytes that `500kB`, `32MB` or a plain number stands for (or raise UsageError)."""
-    found = SIZE.fullmatch(text.strip())
+    found = re.fullmatch(
+        r"(\d{1,18}(?:\.\d{1,18})?)\s*(?:([kmgt]?)i?b?)?", text.strip(), re.IGNORECASE
+    )
     if found is None:
         shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
         raise UsageError(f"`{shown}` is not a size", hint="write `500kB`, `32MB` or `1GB`")

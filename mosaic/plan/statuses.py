@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 from mosaic.errors import UsageError
 from mosaic.model import Status
@@ -19,37 +20,96 @@ ALIASES: dict[Status, tuple[str, ...]] = {
 STATUS_BY_WORD = {
     word.replace(" ", ""): status for status, words in ALIASES.items() for word in words
 }
-CHECKBOX = re.compile(r"^\s*\[[ xX]?\]\s*")
+PLAIN_SIGNS = {
+    **dict.fromkeys(("✅", "✔", "✓", "☑", "[x]"), Status.DONE),
+    **dict.fromkeys(("⬜", "☐", "🔲", "[]"), Status.TODO),
+    "🚧": Status.IN_PROGRESS,
+}
+"""Signs that mean one thing to everybody when they stand alone."""
 
 
 def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status | None:
     """Return the status that a word stands for; None for any other word.
 
-    Case, blanks, `-`, `_`, an apostrophe and a leading emoji, check mark or box do not matter.
+    Case, blanks, `-`, `_`, an apostrophe and a leading emoji, check mark or box do not matter,
+    nor does a date or a note behind the word. Signs alone are compared as signs.
     """
-    key = bare_word(word)
-    mine = (status for name, status in (own or {}).items() if bare_word(name) == key)
-    return next(mine, STATUS_BY_WORD.get(key))
+    words = {_key(name): status for name, status in (own or {}).items()}
+    found = _known(word, words)
+    if found is None and "~~" in word and (rest := re.sub(r"~~[^~]+~~", " ", word).strip()):
+        return parse_status(rest, own)
+    return found or _before_note(word, words)
+
+
+def _known(word: str, own: Mapping[str, Status]) -> Status | None:
+    key = _key(word)
+    return own.get(key) or STATUS_BY_WORD.get(key) or PLAIN_SIGNS.get(key)
+
+
+def _before_note(word: str, own: Mapping[str, Status]) -> Status | None:
+    """Return the status of a word with a date or note behind it, where that is plain."""
+    for found in re.finditer(r"(?<=\w)(?=\W)", word):
+        head, note = word[: found.start()], word[found.start() :]
+        status = _known(head, own)
+        if status is None or "~~" in head or not _is_plain_note(note):
+            continue
+        parts = re.findall(r"[^\W\d_]+", note)
+        others = (_known(other, own) for other in (*parts, *map("".join, pairwise(parts))))
+        return status if all(other in (None, status) for other in others) else None
+    return None
+
+
+def _is_plain_note(text: str) -> bool:
+    """Tell whether what stands behind a status word leaves what it says as it is."""
+    is_note = re.fullmatch(
+        r"\s*(?:[(\[{].*"  # (a note)
+        r"|[:;,|/@]\s*\S.*|\s[-–—]+\s+\S.*"  # Done: a note, Done - a note
+        r"|(?:on\s+)?\d{4}[-./]\d\d?[-./]\d\d?.*"  # Done 2026-03-21
+        r"|(?:on\s+)?\d\d?[./]\d\d?[./]\d{2,4}.*"
+        r"|(?:on\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d\d?\b.*"
+        r"|(?:on\s+)?\d\d?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\b.*"
+        r"|(?:in\s+)?\#\d+.*)",  # Done in #12
+        text,
+        re.IGNORECASE,
+    )
+    doubt = re.search(
+        r"[?%]|\b(?:not|no|never|un\w+|almost|nearly|partly|partially|half|except|but|until|when|if)\b"
+        r"|n['’]t\b",
+        text,
+        re.IGNORECASE,
+    )
+    return is_note is not None and doubt is None
 
 
 def bare_word(word: str) -> str:
     """Return a status word without anything that does not matter."""
-    return "".join(filter(str.isalnum, CHECKBOX.sub("", word).casefold()))
+    return "".join(filter(str.isalnum, re.sub(r"^\s*\[[ xX]?\]\s*", "", word).casefold()))
 
 
-def nearest_status(word: str) -> str | None:
+def _key(word: str) -> str:
+    """Return what of a status word is compared: its letters, or its signs where it has none."""
+    letters = "" if "~~" in word else bare_word(word)
+    return letters or re.sub(r"[\s\u200d\ufe0e\ufe0f]+", "", word.casefold())
+
+
+def nearest_status(word: str, own: Mapping[str, Status] | None = None) -> str | None:
     """Return the canonical status word that a misspelled one is nearest to."""
     from difflib import get_close_matches  # start-up: only a wrong word needs it
 
-    close = get_close_matches(bare_word(word), list(STATUS_BY_WORD), n=1, cutoff=0.5)
-    return STATUS_BY_WORD[close[0]].value if close else None
+    key = bare_word(word)
+    first = re.match(r"\W*(\w+)", word)
+    known = {**STATUS_BY_WORD, **{bare_word(name): status for name, status in (own or {}).items()}}
+    words = [each for each in known if each]
+    close = get_close_matches(key, words, n=1, cutoff=0.5)
+    close = close or get_close_matches(bare_word(first[1]) if first else "", words, n=1, cutoff=0.7)
+    return known[close[0]].value if close else None
 
 
 def named_status(word: str, own: Mapping[str, Status]) -> Status:
     """Return the status that a person names, or raise UsageError with the nearest word."""
     status = parse_status(word, own)
     if status is None:
-        near = nearest_status(word)
+        near = nearest_status(word, own)
         detail = f"nearest: `{near}`" if near else None
         raise UsageError(f"`{word}` is not a status", detail=detail)
     return status

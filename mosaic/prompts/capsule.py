@@ -3,7 +3,7 @@
     generated_at runtime mission_id mission_name project_path quality_gates
     current_milestone{id,name} next_task progress{tasks_done,tasks_total,pct} current_branch
     schema_version session_id run_id task{…} depends_on[{id,title,status,next_handoff}]
-    write_scope acceptance_criteria[{text,checked}]
+    write_scope acceptance_criteria[{number,text,checked,state}]
     decisions[{number,kind,date,by,text,question,place,quoted,now_at}]
     previous_session{…} checkpoint{…} prompt_file
 
@@ -76,7 +76,12 @@ def build_capsule(
         ],
         "write_scope": bounded(task.write_scope),
         "acceptance_criteria": [
-            {"text": one_line(item.text, _LONGEST_LINE), "checked": item.checked}
+            {
+                "number": item.number,
+                "text": one_line(item.text, _LONGEST_LINE),
+                "checked": item.checked,
+                "state": item.state,
+            }
             for item in context.task.acceptance_criteria[:_MOST_ITEMS]
         ],
         "decisions": [

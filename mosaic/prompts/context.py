@@ -10,8 +10,8 @@ from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue, Task
+    from mosaic.text.criteria import Criterion
     from mosaic.text.fields import FieldValue
-    from mosaic.text.sections import Criterion
 
 TemplateValue: TypeAlias = (
     "str | int | float | bool | list[TemplateValue] | dict[str, TemplateValue] | None"
@@ -190,7 +190,9 @@ class PromptContext:
         task             id, every field of `mosaic.text.fields` (title, status, repo, branch,
                          priority, labels, assignee, pr, …), extra (unknown keys and columns, by
                          name), body (without the handoff), missing_sections (still empty),
-                         acceptance_criteria (text, checked), notes
+                         acceptance_criteria (number, text, checked, is_dropped),
+
+    Notes:
         dependencies     list of id, title, status (none when no task has this id),
                          next_handoff, risks, file (where the whole handoff stands)
         attempt          number, conversation_continued (the agent still knows the one before),
@@ -198,10 +200,10 @@ class PromptContext:
                          summary, patch to read, files that it changes, is_set_back to it for
                          this attempt; or none), needs_human (what earlier runs wanted a person
                          to decide), followups (steps that they suggested), failed_gates
-        decisions        what a person decided and no handoff has answered yet: number, kind
-                         (rejected, reopened, answered, remarked), date, by, words, question
-                         (that was answered); of a remark: place, quoted (the lines it is on),
-                         now_at (where they are now), around (the code there)
+        decisions        what a person decided and no handoff has answered yet, remarks last:
+                         number, kind (rejected, reopened, answered, remarked), date, by, words,
+                         question (that was answered); of a remark: place, quoted (the lines it
+                         is on), now_at (where they are now), around (the code there)
         decided_before   earlier decisions that were answered, one line each
         session_id, run_id
         command          how `mission` is called where it is not on the PATH; or none
@@ -264,7 +266,11 @@ def bounded_reports(reports: Sequence[DependencyReport]) -> tuple[DependencyRepo
 
 def prompt_values(context: PromptContext) -> dict[str, TemplateValue]:
     """Return the context as plain, bounded values for a template."""
-    fitting = replace(context, dependencies=bounded_reports(context.dependencies))
+    fitting = replace(
+        context,
+        dependencies=bounded_reports(context.dependencies),
+        decisions=tuple(sorted(context.decisions, key=lambda each: bool(each.place))),
+    )
     return _record(fitting, context.files.task)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from mosaic.errors import TemplateError
 from mosaic.prompts.bounded import one_line, plain_text
+from mosaic.prompts.budget import Budget, OverBudgetError
+from mosaic.prompts.compiled import run_compiled
 from mosaic.prompts.context import prompt_values
 
 if TYPE_CHECKING:
-    from jinja2 import BytecodeCache
+    from types import CodeType
 
     from mosaic.prompts.context import PromptContext, TemplateValue
 
@@ -32,7 +34,7 @@ def render_prompt(
     *,
     name: str,
     partials: Mapping[str, str] | None = None,
-    compiled: BytecodeCache | None = None,
+    codes: Mapping[str, CodeType] | None = None,
 ) -> str:
     """Return the prompt that an agent is given (or raise TemplateError).
 
@@ -40,7 +42,7 @@ def render_prompt(
     option, a command or a file; and it holds no control characters but newlines and tabs.
     """
     values = prompt_values(context)
-    text = render_template(template, values, name=name, partials=partials, compiled=compiled)
+    text = render_template(template, values, name=name, partials=partials, codes=codes)
     if context.decisions and DECISIONS_PART not in template:
         # A project's own template may be older than decisions are: no word of a person is lost.
         own = (partials or {})[DECISIONS_PART]
@@ -66,33 +68,42 @@ def render_template(
     *,
     name: str,
     partials: Mapping[str, str] | None = None,
-    compiled: BytecodeCache | None = None,
+    codes: Mapping[str, CodeType] | None = None,
 ) -> str:
     """Return what a template writes, as it is: for new files (or raise TemplateError).
 
     `template` is its source and `name` its path, for errors; `partials` are the sources of
-    those that it may include, by name; `compiled` is where Jinja keeps their compiled form.
+    those that it may include, by name; `codes` are templates of ours in compiled form, by source.
     """
     sources = {**(partials or {}), name: template}
     for path, source in sources.items():
         if len(source) > LONGEST_TEMPLATE:
             limit = f"{LONGEST_TEMPLATE // 1024} KiB"
             raise TemplateError(f"a template is longer than {limit}", path=path)
-    # Jinja costs 40 ms, and only a hand-off or a new file needs it.
-    from mosaic.prompts.sandbox import BoundedEnvironment, Budget, OverBudgetError
-
-    chunks: list[str] = []
-    length = 0
     try:
-        environment = BoundedEnvironment(sources, Budget(), compiled)
-        for chunk in environment.get_template(name).generate(values):
-            chunks.append(chunk)
-            length += len(chunk)
-            if length > LONGEST_OUTPUT:
-                raise OverBudgetError  # noqa: TRY301
+        ours = {each: (codes or {})[source] for each, source in sources.items()}
+        return _collect(run_compiled(ours, name, values))
+    except Exception:  # noqa: BLE001, S110 - Jinja says what is wrong, if anything is
+        pass
+    # Jinja costs 30 ms.
+    from mosaic.prompts.sandbox import BoundedEnvironment
+
+    try:
+        environment = BoundedEnvironment(sources, Budget(), codes)
+        return _collect(environment.get_template(name).generate(values))
     except Exception as fault:  # An expression of a template may raise anything.
         raise _explained(fault, sources, name, tuple(values)) from fault
-    return "".join(chunks)
+
+
+def _collect(chunks: Iterable[str]) -> str:
+    written = []
+    length = 0
+    for chunk in chunks:
+        written.append(chunk)
+        length += len(chunk)
+        if length > LONGEST_OUTPUT:
+            raise OverBudgetError
+    return "".join(written)
 
 
 def _explained(
@@ -101,7 +112,7 @@ def _explained(
     """Return what a template's fault means for its author."""
     import jinja2
 
-    from mosaic.prompts.sandbox import OverBudgetError, UndefinedNameError
+    from mosaic.prompts.sandbox import UndefinedNameError
 
     path, line = _line_of(fault, sources) or (name, None)
     detail: str | None

@@ -8,8 +8,6 @@ and how much is compiled has a bound too. This imports Jinja: import it where it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, nodes, pass_context
@@ -19,63 +17,23 @@ from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from mosaic.prompts.bounded import fence, quote_data, yaml_text
+from mosaic.prompts.budget import (
+    COUNTED,
+    JOINED,
+    MEASURED,
+    WEIGHED,
+    Budget,
+    OverBudgetError,
+    charges_of,
+    filters_of,
+)
 
 if TYPE_CHECKING:
-    from jinja2 import BytecodeCache
+    from collections.abc import Callable, Iterator, Mapping
+    from types import CodeType
+
     from jinja2.lexer import Token
     from jinja2.runtime import Context
-
-MOST_WORK = 4 * 1024 * 1024
-"""Units that one rendering may spend: a few seconds at the very most."""
-_TURN = 16
-"""Units of a loop's turn and of a call, beside what is done in it."""
-
-
-class OverBudgetError(Exception):
-    """A template does more than a prompt can be worth."""
-
-
-class Budget:
-    """The work that is left to one rendering."""
-
-    def __init__(self, units: int = MOST_WORK) -> None:
-        self.left = units
-
-    def spend(self, units: int) -> None:
-        """Charge work (or raise OverBudgetError)."""
-        self.left -= units
-        if self.left < 0:
-            raise OverBudgetError
-
-    def turn(self, weight: int = 0) -> None:
-        """Charge one turn of a loop, or one call, that may write `weight` characters."""
-        self.spend(_TURN + weight)
-
-    def counted(self, items: Iterable[object], weight: int) -> Iterator[object]:
-        """Yield items, charging a turn for each."""
-        for item in items:
-            self.turn(weight)
-            yield item
-
-    def charge(self, value: object) -> None:
-        """Charge a value by its size, all that it holds included."""
-        todo = [value]
-        while todo:
-            self.spend(1)
-            item = todo.pop()
-            if isinstance(item, str | bytes):
-                self.spend(len(item))
-            elif isinstance(item, int):
-                self.spend(item.bit_length() // 8)
-            elif isinstance(item, dict):
-                todo.extend(item.keys())
-                todo.extend(item.values())
-                self.spend(len(item))
-            elif isinstance(item, list | tuple | set | frozenset):
-                todo.extend(item)
-                self.spend(len(item))
-
 
 _FILTERS = (
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "int", "items", "last",
@@ -98,13 +56,6 @@ MOST_PARTS = 10_000
 _LOOK = 8
 """Units of looking something up in a value, which the sandbox checks each time."""
 _MOST_BITS = 4096
-_MOST_INDENT = 40
-
-# Names of the filters that the syntax tree is given. No template can write a blank in a name.
-_COUNTED = "a turn"
-_MEASURED = "a value"
-_JOINED = "a joint"
-_WEIGHED = "a weight"
 
 
 class UndefinedNameError(Exception):
@@ -140,7 +91,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self,
         sources: Mapping[str, str],
         budget: Budget,
-        compiled: BytecodeCache | None = None,
+        compiled: Mapping[str, CodeType] | None = None,
     ) -> None:
         super().__init__(
             # A template's path is its name, so that a traceback tells which line failed.
@@ -152,28 +103,20 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             keep_trailing_newline=True,
             trim_blocks=True,
             lstrip_blocks=True,
-            finalize=self._written,
-            bytecode_cache=compiled,
+            finalize=budget.written,
         )
         self._budget = budget
+        self._compiled = compiled or {}
         self._parts = 0
         self.globals = {"range": self._range, "namespace": self.globals["namespace"]}
-        ours = {
-            "fence": fence,
-            "quote_data": quote_data,
-            "yaml": yaml_text,
-            "join": self._join,
-            "indent": self._indent,
-            "replace": self._replace,
-        }
-        allowed: dict[str, Callable[..., Any]] = {name: FILTERS[name] for name in _FILTERS} | ours
-        self.filters = {name: self._charged(filter_) for name, filter_ in allowed.items()}
-        self.filters |= {
-            _COUNTED: pass_context(lambda _, items, weight: budget.counted(items, abs(weight))),
-            _MEASURED: pass_context(lambda _, value: self._written(value)),
-            _JOINED: pass_context(lambda _, parts: self._join(parts)),
-            _WEIGHED: pass_context(lambda _, nothing, weight: self._weighed(nothing, weight)),
-        }
+        jinjas = {name: budget.charged(FILTERS[name]) for name in _FILTERS}
+        charges = {name: pass_context(charge) for name, charge in charges_of(budget).items()}
+        self.filters = {**jinjas, **filters_of(budget), **charges}
+
+    def compile(self, source: Any, *args: Any, **options: Any) -> Any:
+        """Return the code of a template: as it was kept, or made now."""
+        kept = None if options.get("raw") else self._compiled.get(source)
+        return kept or super().compile(source, *args, **options)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allow plain values, and the few methods that make nothing big."""
@@ -229,24 +172,6 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         charged.set_environment(source.environment)
         return super()._generate(charged, *args, **kwargs)
 
-    def _written(self, value: object) -> object:
-        self._budget.charge(value)
-        return value
-
-    def _weighed(self, nothing: str, weight: int) -> str:
-        self._budget.turn(abs(weight))
-        return nothing
-
-    def _charged(self, filter_: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(filter_)
-        def charged(*args: Any, **kwargs: Any) -> Any:
-            self._budget.charge([args, kwargs])
-            made = filter_(*args, **kwargs)
-            self._budget.charge(made)
-            return made
-
-        return charged
-
     def _range(self, *bounds: int) -> range:
         numbers = range(*bounds)
         # Not len(): it fails for what no index can count.
@@ -254,20 +179,11 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             self._budget.spend(abs((numbers[-1] - numbers[0]) // numbers.step) + 1)
         return numbers
 
-    def _join(self, items: Iterable[object], separator: str = "") -> str:
-        parts = [str(self._written(item)) for item in items]
-        self._budget.spend(len(separator) * len(parts))
-        return separator.join(parts)
 
-    def _replace(self, text: str, old: str, new: str) -> str:
-        self._budget.spend((text.count(old) + 1) * len(new))
-        return text.replace(old, new)
-
-    def _indent(self, text: str, width: int = 4, first: bool = False) -> str:
-        blanks = " " * max(0, min(width, _MOST_INDENT))
-        self._budget.spend(len(blanks) * (text.count("\n") + 1))
-        indented = text.replace("\n", f"\n{blanks}").replace(f"\n{blanks}\n", "\n\n")
-        return blanks + indented if first else indented
+def compile_template(name: str, source: str) -> CodeType:
+    """Return the code of a template, which may be given to further environments."""
+    code: CodeType = BoundedEnvironment({}, Budget()).compile(source, name, name)
+    return code
 
 
 class _Charges(NodeTransformer):
@@ -278,16 +194,16 @@ class _Charges(NodeTransformer):
             raise TemplateSyntaxError("a loop may not call itself", node.lineno)
         weight = _weight(node)
         self.generic_visit(node)
-        node.iter = _filtered(node.iter, _COUNTED, weight)
+        node.iter = _filtered(node.iter, COUNTED, weight)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
-        return _filtered(nodes.List(node.nodes, lineno=node.lineno), _JOINED)
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), JOINED)
 
     def _measured(self, node: nodes.Node) -> nodes.Node:
         self.generic_visit(node)
-        return _filtered(node, _MEASURED)
+        return _filtered(node, MEASURED)
 
     visit_List = visit_Dict = _measured  # noqa: N815
 
@@ -296,9 +212,9 @@ class _Charges(NodeTransformer):
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
-        node.expr = _filtered(node.expr, _MEASURED)
+        node.expr = _filtered(node.expr, MEASURED)
         for operand in node.ops:
-            operand.expr = _filtered(operand.expr, _MEASURED)
+            operand.expr = _filtered(operand.expr, MEASURED)
         return node
 
     def _weighed(
@@ -306,7 +222,7 @@ class _Charges(NodeTransformer):
     ) -> nodes.Node:
         weight = _weight(node)
         self.generic_visit(node)
-        charge = _filtered(nodes.Const("", lineno=node.lineno), _WEIGHED, weight)
+        charge = _filtered(nodes.Const("", lineno=node.lineno), WEIGHED, weight)
         node.body.insert(0, nodes.Output([charge], lineno=node.lineno))
         return node
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from mosaic.errors import GitError, NotReadyError, UsageError
+from mosaic.errors import AgainstEvidenceError, GitError, NotReadyError, UsageError
 from mosaic.git.git import find_repository, head_commit, run_git
 from mosaic.git.index_copy import index_kept
 from mosaic.machine.clock import utc_now
@@ -65,26 +65,20 @@ def decide(
 ) -> Decided:
     """Record a decision: done, or back to todo with the old handoff filed away.
 
-    Raises NotReadyError where the task does not wait for one, or there are objections to approving
-    it and `force` is not set.
+    Raises NotReadyError where the task does not wait for one; AgainstEvidenceError where there are
+    objections to approving it and `force` is not set.
     """
     why = (why or "").strip()
     if not approve and not why and not remarks:
         raise UsageError("`--reject` needs a reason", hint='`--reject --why "what is missing"`')
+    _refuse_undecidable(review.task)
     objections = review.objections if approve else []
     if objections and not force:
-        raise NotReadyError(
-            f"the evidence contradicts approving `{review.task.id}`",
-            detail="\n".join(objections),
-            hint="`--reject --why` sends it back; `--approve --force` accepts it anyway",
-        )
+        hint = "`--reject --why` sends it back; `--approve --force` accepts it anyway"
+        raise AgainstEvidenceError(review.task.id, objections, hint=hint)
     with changing(mission_file, doing=f"reviewing {review.task.id}") as draft:
         task = draft.snapshot.get(review.task.id).task
-        if task.status not in REVIEWABLE:
-            raise NotReadyError(
-                f"`{task.id}` is {task.status.value} and does not wait for a decision",
-                hint=f"`mission show {task.id}`",
-            )
+        _refuse_undecidable(task)
         now = utc_now().astimezone()
         made = draft_remarks(draft, review, remarks, now)
         if not approve and not why:
@@ -107,6 +101,14 @@ def decide(
             overruled=tuple(objections),
             notices=tuple(draft.notices),
             draft=draft,
+        )
+
+
+def _refuse_undecidable(task: Task) -> None:
+    if task.status not in REVIEWABLE:
+        raise NotReadyError(
+            f"`{task.id}` is {task.status.value} and does not wait for a decision",
+            hint=f"`mission show {task.id}`",
         )
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, GitRefusedError, MissionError
 from mosaic.git.git import answer_of, current_branch, find_repository, has_object
+from mosaic.git.left_out import FILTERED, PRIVATE
 from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_worktrees
 from mosaic.model import Mode, total_usage
@@ -21,16 +21,26 @@ from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass, field
 from mosaic.review.claims import Kind
-from mosaic.review.matching import LONGEST_COMMAND, ChangedFile, RanCommand
+from mosaic.review.commands import LONGEST_COMMAND
+from mosaic.review.matching import ChangedFile, RanCommand
+from mosaic.runs.checkpoint import read_checkpoints
+from mosaic.runs.events import EventType, read_events
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_line
-from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.report import GATE_STEP
 from mosaic.runs.snapshots import state_prefix
-from mosaic.runs.transcript import marked_lines
 from mosaic.runtimes import get_runtime
-from mosaic.sessions.changes import TreePair, changes_of_pairs, tree_pair, trees_of
+from mosaic.sessions.calls import transcript_lines
+from mosaic.sessions.changes import (
+    TreePair,
+    changes_of_pairs,
+    hidden_edits,
+    others_changes,
+    tree_pair,
+    trees_of,
+)
 from mosaic.sessions.following import reader_of
+from mosaic.sessions.whose import unseen_by
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
@@ -42,11 +52,6 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run, RunMeta
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
-
-LONGEST_LINE_BYTES = 8 << 20
-MOST_LINES = 50_000
-MOST_BYTES = 256 << 20
-"""Events of one run that are looked at for commands: a few seconds of work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +73,8 @@ class Evidence:
     roots: tuple[str, ...]
     sessions: tuple[Session, ...]
     usage: Usage | None
+    beside: tuple[str, ...] = ()
+    """Files that changed while the agents worked, and are not seen to be theirs."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -99,6 +106,7 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         key=lambda each: each[0],
     )
     roots = {str(layout.project), *(meta.cwd for _, meta in agents)}
+    known_paths = {change.path for change in changed or ()}
     return Evidence(
         changed=changed,
         pairs=tuple(pairs),
@@ -107,6 +115,9 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
         knows_all_commands=bool(agents)
         and all(_reports_all(run, meta, mission) for run, meta in agents),
         caveats=tuple(dict.fromkeys((*gaps.unknown, *gaps.caveats))),
+        beside=tuple(
+            path for path in unseen_by(run for run, _ in agents) if path not in known_paths
+        ),
         unknown=tuple(gaps.unknown),
         roots=tuple(sorted({*roots, *(os.path.realpath(root) for root in roots)})),
         sessions=sessions,
@@ -127,6 +138,9 @@ def _what_changed(
             ChangedFile(path=each.path, kind=_kind(each), old_path=each.old_path)
             for each in changes_of_pairs(top, pairs)
         ]
+        known = {change.path for change in changed}
+        hidden = (path for path in hidden_edits(run for run, _ in agents) if path not in known)
+        changed += [ChangedFile(path=path, kind=Kind.CHANGED) for path in hidden]
         return since, pairs, tuple(changed) if pairs else None
     except GitRefusedError as error:
         gaps.unknown.append(f"evidence unknown: git says: {error.reason}; {error.hint}")
@@ -149,7 +163,8 @@ def _tree_pairs(
         if found is not None:
             gaps.caveats += gaps.unknown  # the branch tells what the runs' trees do not
             gaps.unknown.clear()
-            return f"where the work left `{task.base_ref}`", [found]
+            others = others_changes(top, of_runs)
+            return f"where the work left `{task.base_ref}`", [found._replace(others=others)]
     if of_runs:
         return "when its sessions began", of_runs
     if agents:
@@ -176,7 +191,20 @@ def _pairs_of_runs(top: Path, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
             (gaps.unknown if are_lost else gaps.caveats).append(words)
         else:
             pairs.append(pair)
+        _note_left_out(run, gaps)
     return pairs
+
+
+def _note_left_out(run: Run, gaps: _Gaps) -> None:
+    """Note what the trees of a run do not hold: nobody can see there whether it changed."""
+    events = read_events(run).events
+    gaps.caveats += [e.message for e in events if e.type == EventType.BRANCH_CHANGED]
+    found = read_checkpoints([run]).found
+    for each in found[-1].checkpoint.left_out if found else ():
+        if each.reason != PRIVATE:
+            is_filtered = each.reason.startswith(FILTERED.partition("{")[0])
+            words = f"`{each.path}` is {each.reason} and is not looked into"
+            (gaps.unknown if is_filtered else gaps.caveats).append(words)
 
 
 def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) -> TreePair | None:
@@ -256,7 +284,7 @@ def _commands_of_agents(
                 f"the transcript of run `{run.id}` is not complete: {format_size(missing)} of its "
                 "output came too fast to be read"
             )
-        for line in _lines(run, reader.marks, caveats):
+        for line in transcript_lines(run, reader.marks, caveats.append):
             for seen in reader.feed(line):
                 if isinstance(seen, CommandRan):
                     command = RanCommand(
@@ -266,30 +294,6 @@ def _commands_of_agents(
                         source=f"run {run.id}",
                     )
                     yield meta.created_at.isoformat(), command
-
-
-def _lines(run: Run, marks: Sequence[bytes], caveats: list[str]) -> Iterator[bytes]:
-    """Return the lines of a transcript that may tell of a command, up to a bound on the work."""
-    count = size = 0
-    with suppress(MissionError), closing(log_of(run, Stream.TRANSCRIPT)) as log:
-        if not log.is_there():
-            return
-        for block in log.read_lines(log.size()):
-            for line in marked_lines(block, 0, len(block), marks, most=MOST_LINES + 1):
-                count, size = count + 1, size + len(line)
-                if count > MOST_LINES or size > MOST_BYTES:
-                    caveats.append(
-                        f"the transcript of run `{run.id}` is too long: what it ran after "
-                        f"{count - 1} events is not known"
-                    )
-                    return
-                if len(line) <= LONGEST_LINE_BYTES:
-                    yield line
-        if log.lines_passed_over:
-            caveats.append(
-                f"{log.lines_passed_over} lines of the transcript of run `{run.id}` are too long "
-                "to be read"
-            )
 
 
 def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:

@@ -15,7 +15,7 @@ from mistune.plugins import import_plugin
 from mosaic.machine.clock import utc_now
 from mosaic.review.terminal import LONGEST_INPUT
 from mosaic.store.templates import load_template
-from mosaic.text.blocks import PlainHeadings
+from mosaic.text.commonmark import CommonMark
 from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def render_html(markdown: str) -> str:
     return f"{body}<p>[… cut here after {LONGEST_INPUT} of {len(markdown)} characters]</p>\n"
 
 
-class _InOrder(PlainHeadings, BlockParser):
+class _InOrder(CommonMark, BlockParser):
     """Ends a quote or list before what interrupts it.
 
     mistune parses that from within, which turns round the order of quotes and lists that

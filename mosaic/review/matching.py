@@ -6,18 +6,20 @@ command that ran several times the last run decides.
 
 from __future__ import annotations
 
-import re
 import shlex
 import unicodedata
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mosaic.plan.globs import parse_glob
-from mosaic.records import dataclass, replace
-from mosaic.review.claims import CD, CommandClaim, FileClaim, Kind
+from mosaic.records import NamedTuple, dataclass, replace
+from mosaic.review.claims import CODE, CommandClaim, FileClaim, Kind
+from mosaic.review.commands import is_own_call, normal_form, parts_of, runs_all_or_stops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+
+    from mosaic.text.criteria import Criterion
 
 ANSWERING = {"test", "[", "grep", "rg", "diff", "cmp"}
 """Programs whose exit code 1 is an answer and not a failure."""
@@ -27,20 +29,6 @@ CONTRADICTING = {
     Kind.CHANGED: (Kind.DELETED,),
 }
 """What happened to a file where a claim of what happened is wrong."""
-SHELLS = {"sh", "bash", "zsh", "dash"}
-RUNNERS = (
-    ("python", "-m"), ("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("npx",),
-    ("pnpm", "exec"), ("bundle", "exec"),
-)  # fmt: skip
-"""What may stand before a program without making it another command."""
-LONGEST_COMMAND = 10_000
-# What only shows or hides output, at the end of a line. Tried once per run of blanks, not at
-# each of them: else many blanks cost the square of their number.
-_TRAIL = re.compile(
-    r"(?<!\s)\s*+(?:\d?>&\d|&?\d?>>?\s*/dev/null|\|\s*(?:tail|head|cat|tee)(?:\s+[\w./-]+)*"
-    r"|;\s*echo\s+[\"']?[^;&|]{0,40}\$\?[^;&|]{0,10}[\"']?)\s*$"
-)
-_ENV = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*=\S*$")
 
 
 class Standing(StrEnum):
@@ -87,6 +75,19 @@ class JudgedClaim(NamedTuple, Generic[Claim]):
     why: str
     matched: tuple[str, ...] = ()
     """The paths that were changed, or the commands that ran."""
+
+
+class JudgedCriterion(NamedTuple):
+    """An acceptance criterion, and for one that is ticked what shows that it holds."""
+
+    criterion: Criterion
+    standing: Standing | None = None
+    """None where it is not ticked."""
+    why: str = ""
+
+    def json_values(self) -> dict[str, object]:
+        """Return it as JSON has it."""
+        return {**self.criterion.json_values(), "standing": self.standing, "why": self.why}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +142,27 @@ def judge_claims(
         unclaimed_files=tuple(each for each in unclaimed if not ignored(each.path)),
         unclaimed_commands=_unclaimed(judged_commands, ran),
     )
+
+
+def judge_criteria(
+    criteria: Sequence[Criterion], ran: Sequence[RanCommand]
+) -> tuple[JudgedCriterion, ...]:
+    """Compare ticks with evidence: a command in backticks shows whether its criterion holds."""
+    return tuple(
+        JudgedCriterion(each, *(_judge_tick(each, ran) if each.checked else ()))
+        for each in criteria
+    )
+
+
+def _judge_tick(criterion: Criterion, ran: Sequence[RanCommand]) -> tuple[Standing, str]:
+    spans = [span[2].strip() for span in CODE.finditer(criterion.text)]
+    claims = [CommandClaim(text=criterion.text, command=span) for span in spans]
+    judged = [_judge_command(claim, ran, all_known=False) for claim in claims if claim.command]
+    shown = [each for each in judged if each.standing is not Standing.UNSEEN]
+    if not shown:
+        return Standing.UNSEEN, "claimed; no command shows it"
+    worst = min(shown, key=lambda each: WORST_FIRST.index(each.standing))
+    return worst.standing, f"`{worst.claim.command}` {worst.why}"
 
 
 def _judge_file(
@@ -307,59 +329,11 @@ def _unclaimed(
     last: dict[tuple[str, ...], RanCommand] = {}
     for command in ran:
         form = normal_form(command.command)
-        if form and form not in claimed and not command.is_gate:
+        if (
+            form
+            and form not in claimed
+            and not command.is_gate
+            and not is_own_call(command.command)
+        ):
             last[form] = command
     return tuple(sorted(last.values(), key=lambda command: not command.failed))
-
-
-def unwrapped(command: str) -> str:
-    """Return a command line without shell wrapper, leading `cd` and what trims its output."""
-    text = command.strip()[:LONGEST_COMMAND]
-    for _ in range(8):
-        before = text
-        words = _words(text)
-        if len(words) > 2 and _program(words[0]) in SHELLS and re.fullmatch(r"-\w*c", words[1]):  # noqa: PLR2004 - `sh -c x`
-            text = words[2].strip()
-        text = CD.sub("", text)
-        text = _TRAIL.sub("", text).strip()
-        if text == before:
-            break
-    return text
-
-
-def normal_form(command: str) -> tuple[str, ...]:
-    """Return the words that make a command what it is: its program by name, its arguments."""
-    words = _words(unwrapped(command))
-    while words and (_ENV.match(words[0]) or words[0] in ("time", "env", "command")):
-        words = words[1:]
-    if not words:
-        return ()
-    form = (_program(words[0]), *words[1:])
-    runner = next((each for each in RUNNERS if form[: len(each)] == each), ())
-    return form[len(runner) :] or form
-
-
-def parts_of(command: str) -> list[tuple[str, ...]]:
-    """Return the commands of a line that runs several, `a && b; c`, each in normal form."""
-    text = unwrapped(command)
-    parts = re.split(r"&&|;|\n", text)
-    forms = [normal_form(part) for part in parts if part.strip()]
-    return [form for form in forms if form]
-
-
-def runs_all_or_stops(command: str) -> bool:
-    """Tell whether a line that ended well ran all its parts well: joined by `&&` alone."""
-    return re.search(r";|\|\||\n", unwrapped(command)) is None
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
-
-
-def _program(word: str) -> str:
-    """Return a program's name: without its folder, `python3.11` and `python3` as `python`."""
-    name = word.rpartition("/")[2] or word
-    return re.sub(r"^(python|pip)\d(?:\.\d+)?$", r"\1", name)

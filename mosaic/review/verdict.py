@@ -6,17 +6,37 @@ from typing import TYPE_CHECKING
 
 from mosaic.git.diff import compare_trees, describe_changes, read_diff
 from mosaic.git.git import answer_of, find_work_tree
+from mosaic.git.index_copy import changed_in_secret, hidden_files
 from mosaic.machine.disk import find_text
+from mosaic.model import GatePolicy
+from mosaic.plan.gates import parse_gates
+from mosaic.plan.globs import outside_scope
 from mosaic.records import dataclass
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
 from mosaic.review.evidence import Evidence, gather_evidence, tree_now
-from mosaic.review.matching import Judged, Standing, judge_claims
+from mosaic.review.matching import (
+    ChangedFile,
+    Judged,
+    JudgedCriterion,
+    Standing,
+    judge_claims,
+    judge_criteria,
+)
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.report import GATE_STEP
-from mosaic.sessions.changes import changes_of_pairs, edits_on_record, own_files, scope_violations
+from mosaic.sessions.changes import (
+    changes_of_pairs,
+    edits_on_record,
+    hidden_edits,
+    own_files,
+    scope_violations,
+)
 from mosaic.sessions.rules import scope_that_counts, standing_changes
+from mosaic.sessions.whose import Outside, standing_outside
+from mosaic.text.criteria import acceptance_criteria, find_goal
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
+from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -52,10 +72,21 @@ class Review:
     out_of_scope: tuple[str, ...]
     gates: tuple[GateOnRecord, ...]
     stat: str
+    outside: tuple[Outside, ...] = ()
+    """What changed outside the worktrees of its agents, and still stands so."""
     rules_changed: tuple[str, ...] = ()
     """Rules that changed while its agents worked and still stand so, in words."""
     warnings: tuple[str, ...] = ()
     """What is worth a look without being an objection, in words."""
+    goal: str = ""
+    criteria: tuple[JudgedCriterion, ...] = ()
+    is_own: Callable[[str], bool] = lambda _: False
+    """Whether a path is one of the mission's own files, which stand behind the work."""
+
+    @property
+    def work(self) -> list[ChangedFile]:
+        """What was changed, without the mission's own files."""
+        return [each for each in self.evidence.changed or () if not self.is_own(each.path)]
 
     @property
     def objections(self) -> list[str]:
@@ -63,17 +94,26 @@ class Review:
         found = []
         if self.missing:
             found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
+        if count := sum(each.criterion.is_open for each in self.criteria):
+            found.append(f"acceptance criteria not ticked: {count} of {len(self.criteria)}")
+        contradicted = Standing.CONTRADICTED
+        if count := sum(each.standing is contradicted for each in self.criteria):
+            found.append(f"{_counted(count, 'tick is', 'ticks are')} contradicted")
         standings = [each.standing for each in self.judged.files]
         standings += [each.standing for each in self.judged.commands]
-        if count := standings.count(Standing.CONTRADICTED):
-            found.append(f"{count} {'claim is' if count == 1 else 'claims are'} contradicted")
+        if count := standings.count(contradicted):
+            found.append(f"{_counted(count, 'claim is', 'claims are')} contradicted")
         found += self.evidence.unknown
         if count := len(self.out_of_scope):
-            files = "file" if count == 1 else "files"
-            found.append(f"{count} {files} changed outside of the write scope")
+            found.append(f"{_counted(count, 'file', 'files')} changed outside of the write scope")
+        found += [each.words for each in self.outside]
         found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def review_task(snapshot: Snapshot, task: Task) -> Review:
@@ -104,10 +144,14 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         evidence=evidence,
         judged=judged,
         out_of_scope=tuple(_out_of_scope(snapshot, task, evidence)),
-        gates=tuple(_gates(snapshot, task)),
+        gates=tuple(_gates(snapshot, task, evidence)),
         stat=_stat(top, evidence, is_own),
+        outside=standing_outside(snapshot, task),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
         warnings=(*edits_on_record(runs), *_warnings_of(runs)),
+        goal=find_goal(text),
+        criteria=judge_criteria(acceptance_criteria(text), evidence.ran),
+        is_own=is_own,
     )
 
 
@@ -124,17 +168,24 @@ def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
 
 
 def diff_text(snapshot: Snapshot, review: Review) -> str:
-    """Return the changes as a diff, for people to read."""
+    """Return the changes as a diff, for people to read: the work, then the mission's own files."""
     top = find_work_tree(snapshot.layout.project)
     if top is None:
         return ""
-    return "\n".join(read_diff(top, pair.before, pair.after) for pair in review.evidence.pairs)
+    own = [*own_prefixes(snapshot.layout, top)]
+    work = [f":(exclude,literal){name}" for name in own]
+    pairs = review.evidence.pairs
+    parts = [read_diff(top, pair.before, pair.after, [".", *work]) for pair in pairs]
+    if own:
+        only = [f":(literal){name}" for name in own]
+        parts += [read_diff(top, pair.before, pair.after, only) for pair in pairs]
+    return "\n".join(filter(None, parts))
 
 
 def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[str]:
     """Return what was changed outside of the write scope, and has not been put back since."""
     scope = scope_that_counts(snapshot, task)
-    changed = [change.path for change in evidence.changed or ()]
+    changed = [path for c in evidence.changed or () for path in (c.path, c.old_path) if path]
     outside = scope_violations(snapshot.layout, scope, changed)
     if not outside:
         return []
@@ -143,7 +194,11 @@ def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[st
     now = tree_now(snapshot.layout, place, []) if place and place.is_dir() else None
     if now is None or place is None:
         return outside
-    left = {change.path for change in compare_trees(place, evidence.pairs[0].before, now)}
+    before = evidence.pairs[0].before
+    left = {change.path for change in compare_trees(place, before, now, find_renames=False)}
+    if passed_by := set(hidden_edits(runs_of_task(snapshot.layout.runs_dir, task.id))):
+        hidden = sorted(passed_by.intersection(hidden_files(place)))
+        left |= {*changed_in_secret(place, snapshot.layout.state_dir, hidden)}
     return [path for path in outside if path in left]
 
 
@@ -155,9 +210,20 @@ def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -
     return describe_changes([each for each in changes if not is_own(each.path)])
 
 
-def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
+def _gates(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[GateOnRecord]:
+    """Return how each gate went since the last session began, and those that are due and did not.
+
+    Where no session runs them, how each went last.
+    """
+    mission = snapshot.document.mission
+    are_run = mission.review.gates is not GatePolicy.NEVER
     last: dict[str, GateOnRecord] = {}
+    outdated: dict[str, str] = {}
     for run in runs_of_task(snapshot.layout.runs_dir, task.id):
+        meta = run.find_meta()
+        if meta is not None and meta.session_id and are_run:
+            outdated |= dict.fromkeys([*outdated, *last], meta.session_id)
+            last.clear()
         done = run.find_result()
         step = done.step_id
         if not step.startswith(GATE_STEP) or done.outcome == "prepared":
@@ -173,4 +239,14 @@ def _gates(snapshot: Snapshot, task: Task) -> list[GateOnRecord]:
             run_id=run.id,
             tail="" if green else run.output_tail(),
         )
+    changed = [change.path for change in evidence.changed or ()]
+    for gate in parse_gates(mission.quality_gates) if are_run else ():
+        has_scope = bool(gate.scope) and evidence.changed is not None
+        is_due = not has_scope or outside_scope(changed, gate.scope) != changed
+        if is_due and gate.step not in last:
+            since = outdated.get(gate.step)
+            words = f"has not run since `{since}` began" if since else "never ran"
+            last[gate.step] = GateOnRecord(
+                name=gate.name, is_green=False, words=words, run_id="", tail=""
+            )
     return list(last.values())

@@ -16,14 +16,14 @@ import contextlib
 import os
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_record, load_record
 from mosaic.errors import RecordError
 from mosaic.git.diff import FileChange  # noqa: TC001 - the codec looks it up
-from mosaic.git.snapshot import PRIVATE, LeftOut
+from mosaic.git.left_out import PRIVATE, LeftOut
 from mosaic.machine.disk import find_bytes
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.runs.record import LAYOUT_VERSION, Run
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ import json
 import operator
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import format_moment, parse_json
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import append_next
 from mosaic.model import EndReason
-from mosaic.records import dataclass, field
+from mosaic.records import NamedTuple, dataclass, field
 from mosaic.runs.record import tail_bytes
 
 if TYPE_CHECKING:
@@ -56,6 +56,14 @@ class EventType(StrEnum):
     """`mission` itself changed files of the work tree while the agent worked in it."""
     PLAN_EDITED = "plan_edited"
     """Another task's file, or the table, was edited by hand while it worked."""
+    CHANGED_BESIDE = "changed_beside"
+    """Files of the work tree changed while the agent worked in it, and are not seen to be its."""
+    CHANGED_OUTSIDE = "changed_outside"
+    """Files of the mission's own work tree changed while the agent had a worktree of its own."""
+    HIDDEN_EDITS = "hidden_edits"
+    """Files changed that git is told to pass by."""
+    WORTH_A_LOOK = "worth_a_look"
+    """What git shows beside the work, such as commits on another branch."""
     SESSION_UNLISTED = "session_unlisted"
     """mission.json could not be written when the agent had been started."""
     END_KEPT = "end_kept"
@@ -69,6 +77,8 @@ class EventType(StrEnum):
     RUN_RESUMED = "run_resumed"
     WORKTREE_SETTLED = "worktree_settled"
     """What a run left in its worktree was brought home, or could not be."""
+    BRANCH_CHANGED = "branch_changed"
+    """Another branch is checked out where it worked than when it began."""
 
 
 LEVELS = {
@@ -78,6 +88,10 @@ LEVELS = {
     EventType.SCOPE_VIOLATED: "warn",
     EventType.RULES_CHANGED: "warn",
     EventType.PLAN_EDITED: "warn",
+    EventType.CHANGED_OUTSIDE: "warn",
+    EventType.HIDDEN_EDITS: "warn",
+    EventType.WORTH_A_LOOK: "warn",
+    EventType.BRANCH_CHANGED: "warn",
     EventType.SESSION_UNLISTED: "warn",
     EventType.END_KEPT: "error",
     EventType.STEP_BLOCKED: "warn",
@@ -186,9 +200,17 @@ def read_events(run: Run) -> EventRead:
     return EventRead(events, torn=torn or len(events) < len(parsed))
 
 
-def noted_lists(run: Run, kind: EventType, key: str) -> list[list[Any]]:
+def events_after_end(run: Run) -> tuple[Event, ...]:
+    """Return the events since a run's agent was gone: none of these is of its own making."""
+    events = read_events(run).events
+    exits = [at for at, event in enumerate(events) if event.type == EventType.WORKER_EXITED]
+    return events[exits[-1] :] if exits else ()
+
+
+def noted_lists(run: Run, kind: EventType, key: str, *, after_end: bool = False) -> list[list[Any]]:
     """Return the lists that a run's events of one type have under a key."""
-    values = [event.data.get(key) for event in read_events(run).events if event.type == kind]
+    events = events_after_end(run) if after_end else read_events(run).events
+    values = [event.data.get(key) for event in events if event.type == kind]
     return [value for value in values if isinstance(value, list)]
 
 

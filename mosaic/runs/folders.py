@@ -30,7 +30,6 @@ NEW_PREFIX = ".new-"
 RUN_NAME = re.compile(r"r\d{3,}-[0-9a-f]{6}")
 BEGUN_NAME = re.compile(rf"{re.escape(NEW_PREFIX)}[0-9a-f]{{6}}")
 """The name of a folder that a run is prepared in, before the run has its own."""
-RUN_OR_SESSION = re.compile(r"(?i)(r\d+|sess)-.*|r\d+|sess")
 MOST_CLOSEST = 3
 GONE_NAME = re.compile(rf"{re.escape(GONE_PREFIX)}{RUN_NAME.pattern}")
 _LAID_OUT_FOLDERS = ("checkpoints", "artifacts")
@@ -183,7 +182,7 @@ def find_named_run(runs_dir: Path, sessions: Sequence[Session], name: str) -> Ru
     if of_task:
         agents = (run for run in reversed(of_task) if is_session_run(run))
         return next(agents, of_task[-1])
-    if RUN_OR_SESSION.fullmatch(name):
+    if re.fullmatch(r"(?i)(r\d+|sess)-.*|r\d+|sess", name):
         raise RunNotFoundError(
             f"no run or session matches `{name}`", _closest(name, runs_dir, sessions)
         )

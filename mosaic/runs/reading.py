@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from datetime import time as clock_time
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.codec import parse_json, read_moment
 from mosaic.errors import FileAccessError, RecordError, UsageError
@@ -29,6 +29,7 @@ from mosaic.machine.log_writer import INDEX_NAME
 from mosaic.machine.signature import access_error
 from mosaic.model import RunStatus
 from mosaic.plan.durations import parse_duration
+from mosaic.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,6 +18,7 @@ from mosaic.ports import (
     FileTouched,
     MessageSeen,
     RetrySeen,
+    ToolCall,
     ToolRefused,
     UsageSeen,
 )
@@ -29,6 +30,7 @@ from mosaic.runtimes.readers import (
     as_text,
     command_ran,
     own_part,
+    parse_object,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
     from mosaic.ports import Observation, ProcessEnd
 
 FILE_TOOLS = {"Write": "add", "Edit": "update", "MultiEdit": "update", "NotebookEdit": "update"}
+LOOKING_TOOLS = {
+    "Read", "Grep", "Glob", "LS", "NotebookRead", "WebFetch", "WebSearch", "TodoWrite", "Task",
+    "Agent", "TaskOutput", "BashOutput", "KillShell", "ToolSearch", "Skill", "ExitPlanMode",
+}  # fmt: skip
+"""Tools that change no file themselves; what a sub-agent calls stands in lines of its own."""
 REQUEST_TIMEOUT = 408
 TOO_LARGE = 413
 TOO_MANY_REQUESTS = 429
@@ -104,6 +111,26 @@ class ClaudeReader(EventReader):
     def awaits_background(self) -> bool:
         """Whether commands in the background go on."""
         return self._has_tasks
+
+    def calls(self, line: bytes) -> Iterator[ToolCall]:
+        """Return the calls of tools in a line."""
+        event = self._event_of(line)
+        message = event.object("message") if event else Values()
+        for part in message.objects("content"):
+            tool, given = part.text("name"), part.object("input")
+            if part.get("type") != "tool_use" or tool in LOOKING_TOOLS:
+                continue
+            if tool == "Bash":
+                yield ToolCall(command=given.text("command"))
+            elif tool in FILE_TOOLS:
+                path = given.text("file_path") or given.text("notebook_path")
+                texts = (given.text("content"), given.text("new_string"))
+                yield ToolCall(paths=(path,), written="\n".join(texts))
+            else:
+                yield ToolCall(words=json.dumps(given, ensure_ascii=False))
+
+    def _event_of(self, line: bytes) -> Values | None:
+        return parse_object(line)
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the last result; tools that were not allowed go with it."""

@@ -61,7 +61,7 @@ class ClaudeTranscriptReader(ClaudeReader):
 
     def structured(self, line: bytes) -> bool:
         """Tell whether a line is evidence of this session."""
-        return any(mark in line for mark in KEPT) and self._own(line) is not None
+        return any(mark in line for mark in KEPT) and self._event_of(line) is not None
 
     def usage(self, before: Usage) -> Usage | None:
         """Return the tokens of its messages, and its part of the conversation's cost."""
@@ -81,7 +81,7 @@ class ClaudeTranscriptReader(ClaudeReader):
 
     def feed(self, line: bytes) -> list[Observation]:
         """Take one whole line."""
-        event = self._own(line)
+        event = self._event_of(line)
         return list(self._observe(event)) if event else []
 
     def _observe(self, event: Values) -> Iterator[Observation]:
@@ -111,7 +111,7 @@ class ClaudeTranscriptReader(ClaudeReader):
                 self._answer = seen.text
             yield seen
 
-    def _own(self, line: bytes) -> Values | None:
+    def _event_of(self, line: bytes) -> Values | None:
         """Return a line's event if it is of this session."""
         event = parse_object(line)
         if event is None or event.get("sessionId") != self._conversation:

@@ -5,6 +5,7 @@ The thread's id is in the first line. A refused edit shows nowhere but on stderr
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -17,10 +18,18 @@ from mosaic.ports import (
     FileTouched,
     MessageSeen,
     RetrySeen,
+    ToolCall,
     UsageSeen,
 )
 from mosaic.records import replace
-from mosaic.runtimes.readers import LONGEST_WORDS, EventReader, Values, command_ran, own_part
+from mosaic.runtimes.readers import (
+    LONGEST_WORDS,
+    EventReader,
+    Values,
+    command_ran,
+    own_part,
+    parse_object,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,8 +64,10 @@ MOST_WARNINGS = 20
 class CodexReader(EventReader):
     """Reads `codex exec --json`, one event a line."""
 
-    marks: tuple[bytes, ...] = (b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"')
-    """What stands in the events of threads and turns, and in commands and edits."""
+    marks: tuple[bytes, ...] = (
+        b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"', b'"mcp_tool_call"',
+    )  # fmt: skip
+    """What stands in the events of threads and turns, and in commands, edits and other calls."""
 
     def __init__(self) -> None:
         super().__init__("codex")
@@ -90,6 +101,18 @@ class CodexReader(EventReader):
         names = ("input_tokens", "output_tokens", "cached_input_tokens")
         parts = ((name, own_part(getattr(total, name), getattr(before, name))) for name in names)
         return Usage(**{name: int(part or 0) for name, part in parts})
+
+    def calls(self, line: bytes) -> Iterator[ToolCall]:
+        """Return the call in a line, begun or done."""
+        event = parse_object(line) or Values()
+        item = event.object("item")
+        kind = item.get("type")
+        if kind == "command_execution":
+            yield ToolCall(command=inner_command(item.text("command")))
+        elif kind == "file_change":
+            yield ToolCall(paths=tuple(each.text("path") for each in item.objects("changes")))
+        elif kind == "mcp_tool_call":
+            yield ToolCall(words=json.dumps(item.get("arguments"), ensure_ascii=False))
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the last turn; what it warned of on the way goes with it."""

@@ -9,10 +9,11 @@ tokens of one request, also of one whose tools were interrupted, which no total 
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from mosaic.model import Usage, sum_usage
-from mosaic.ports import ConversationKnown, FileTouched, MessageSeen, UsageSeen
+from mosaic.ports import ConversationKnown, FileTouched, MessageSeen, ToolCall, UsageSeen
 from mosaic.runtimes.codex_output import CodexReader, inner_of
 from mosaic.runtimes.readers import EventReader, Values, as_text, command_ran, parse_object
 
@@ -28,7 +29,9 @@ KEPT = (b'"type":"event_msg"', b'"type":"session_meta"', b'"type":"token_usage_r
 class CodexRolloutReader(CodexReader):
     """Reads the lines of one thread from one moment on."""
 
-    marks: tuple[bytes, ...] = (b'"CommandExecution"', b'"FileChange"', b'"session_meta"')
+    marks: tuple[bytes, ...] = (
+        b'"CommandExecution"', b'"FileChange"', b'"McpToolCall"', b'"session_meta"',
+    )  # fmt: skip
 
     def __init__(self, since: datetime) -> None:
         super().__init__()
@@ -53,6 +56,18 @@ class CodexRolloutReader(CodexReader):
         """Take one whole line."""
         event = self._own(line)
         return list(self._observe(event)) if event else []
+
+    def calls(self, line: bytes) -> Iterator[ToolCall]:
+        """Return the call in a line."""
+        event = self._own(line) or Values()
+        item = event.object("payload").object("item")
+        kind = item.get("type")
+        if kind == "CommandExecution":
+            yield ToolCall(command=_command_of(item))
+        elif kind == "FileChange":
+            yield ToolCall(paths=tuple(map(as_text, item.object("changes"))))
+        elif kind == "McpToolCall":
+            yield ToolCall(words=json.dumps(item.get("arguments"), ensure_ascii=False))
 
     def judge(self, end: ProcessEnd) -> Ending:
         """Judge the end by the last turn's failure, else by the exit code."""
@@ -96,10 +111,9 @@ class CodexRolloutReader(CodexReader):
             self._answer = "\n".join(p.text("text") for p in item.objects("content"))
             yield MessageSeen(text=self._answer)
         elif kind == "CommandExecution":
-            given = item.get("command")
-            parts = [as_text(part) for part in given] if isinstance(given, list) else []
-            words = inner_of(parts) or " ".join(parts)
-            yield command_ran(words, item.get("exit_code"), failed=item.get("status") == "failed")
+            yield command_ran(
+                _command_of(item), item.get("exit_code"), failed=item.get("status") == "failed"
+            )
         elif kind == "FileChange":
             changes = item.object("changes")
             for path in changes:
@@ -113,3 +127,9 @@ class CodexRolloutReader(CodexReader):
         time = event.moment("timestamp")
         is_old = time is not None and time < self._since
         return None if is_old and event.get("type") != "session_meta" else event
+
+
+def _command_of(item: Values) -> str:
+    given = item.get("command")
+    parts = [as_text(part) for part in given] if isinstance(given, list) else []
+    return inner_of(parts) or " ".join(parts)

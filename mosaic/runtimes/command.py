@@ -38,6 +38,7 @@ from mosaic.ports import (
     MessageSeen,
     Probe,
     PromptChannel,
+    ToolCall,
     UsageSeen,
 )
 from mosaic.records import replace
@@ -64,10 +65,6 @@ PARENT_MARKS = (
     "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED",
 )  # fmt: skip
 """Variables by which an agent marks what it starts."""
-CLAUDE_MARK = re.compile(
-    "CLAUDE_CODE_(?:SESSION_.*|CHILD_.*|MESSAGING_.*|ENTRYPOINT|SSE_PORT|EXECPATH)"
-)
-"""More of them, of which each version adds some. A user's own settings have other names."""
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 # `-P`: a repository may hold a folder called `mosaic` or a `json.py`.
 DEMO_START = (
@@ -89,6 +86,7 @@ class CommandRuntime:
         self.name = spec.name
         self.program = spec.command[0] if spec.command else spec.name
         self.reports_commands = self.is_built_in or spec.tells_commands
+        self.reports_edits = self.is_built_in
         self.uses_terminal = spec.prompt != PromptChannel.STDIN or bool(spec.interactive)
         self._is_own = self.is_built_in and not spec.command
         """Whether it is the built-in command line, and no other by its name."""
@@ -103,11 +101,13 @@ class CommandRuntime:
 
     def invocation(self, launch: Launch) -> Invocation:
         """Say how to start it."""
+        # More of them, of which each version adds some. A user's own settings have other names.
+        claude = "CLAUDE_CODE_(?:SESSION_.*|CHILD_.*|MESSAGING_.*|ENTRYPOINT|SSE_PORT|EXECPATH)"
         made = self._own_invocation(launch) if self._is_own else self._custom_invocation(launch)
         return replace(
             made,
             env=self.spec.env,
-            unset=(*PARENT_MARKS, *filter(CLAUDE_MARK.fullmatch, os.environ)),
+            unset=(*PARENT_MARKS, *(name for name in os.environ if re.fullmatch(claude, name))),
             conversation=made.conversation or launch.conversation,
         )
 
@@ -264,6 +264,14 @@ class LineReader(TextReader):
     def structured(self, line: bytes) -> bool:
         """Tell whether a line is one of the JSON lines."""
         return _typed_object(line) is not None
+
+    def calls(self, line: bytes) -> Iterator[ToolCall]:
+        """Return the command or the file in a line."""
+        event = _typed_object(line) or Values()
+        if event.get("type") == "command":
+            yield ToolCall(command=event.text("command"))
+        elif event.get("type") == "file":
+            yield ToolCall(paths=(event.text("path"),))
 
     @property
     def answer(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.codec import dump_json, dump_record
 from mosaic.git.git import current_branch
@@ -17,7 +17,7 @@ from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.prompts import context as facts
 from mosaic.prompts.capsule import build_capsule
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 from mosaic.text.fields import field_values
@@ -75,20 +75,16 @@ class Briefing(NamedTuple):
 
 def brief_agent(snapshot: Snapshot, task: Task, occasion: Occasion) -> Briefing:
     """Render the prompt and the capsule of a hand-off. Writes nothing."""
-    from mosaic.prompts.prompt import render_prompt  # start-up: jinja2
+    from mosaic.prompts.prompt import render_prompt
 
     layout = snapshot.layout
     context = _context(snapshot, task, occasion)
     name = "resume.md.j2" if occasion.attempt.last_session else "continuation.md.j2"
     template = load_template(name, layout)
     shown = layout.shown(template.path)
-    prompt = render_prompt(
-        template.source,
-        context,
-        name=shown,
-        partials=load_partials(layout),
-        compiled=compiled_templates(),
-    )
+    partials = load_partials(layout)
+    codes = compiled_templates([template.source, *partials.values()])
+    prompt = render_prompt(template.source, context, name=shown, partials=partials, codes=codes)
     capsule = build_capsule(
         context,
         snapshot.document.mission,
@@ -181,10 +177,10 @@ def _files(layout: Layout, task: Task, occasion: Occasion) -> facts.FileFacts:
 
 
 def _task_facts(task: Task, text: str) -> facts.TaskFacts:
+    from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.frontmatter import find_block  # start-up: yaml, mistune
     from mosaic.text.sections import (
         HANDOFF_SECTIONS,
-        acceptance_criteria,
         find_sections,
         handoff_texts,
         missing_sections,
@@ -214,13 +210,13 @@ def _decisions(
 
     What was written by hand while an agent worked is not known to be a person's.
     """
-    from mosaic.text.decisions import read_decisions  # start-up: mistune
     from mosaic.text.sections import DECISIONS
 
     if DECISIONS not in text.casefold():
         return (), ()
     from mosaic.sessions.remarks import Found, find_again  # start-up: most tasks have none
     from mosaic.sessions.rules import decisions_by_hand
+    from mosaic.text.decisions import read_decisions
 
     by_hand = decisions_by_hand(snapshot, task.id)
     known = [each for each in read_decisions(text) if each.identity not in by_hand]

@@ -163,8 +163,8 @@ class RunCarrier:
 
     def _restore_record(self, *, at_end: bool = False) -> None:
         """Put the run's own record right where the agent removed or changed it."""
-        if self.meta.session_id is None:
-            return
+        if self.meta.session_id is None or not self._layout.project.is_dir():
+            return  # one that was moved goes on with its record where that is now
         with contextlib.suppress(MissionError, OSError):
             if not self.run.dir.is_dir():
                 ensure_state_dir(self._layout)

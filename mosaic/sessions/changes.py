@@ -9,15 +9,16 @@ a person made them cannot be known.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
-from mosaic.git.snapshot import PRIVATE
+from mosaic.git.left_out import PRIVATE
 from mosaic.plan.globs import outside_scope
+from mosaic.records import NamedTuple
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.events import EventLog, EventType, noted_lists, read_events
+from mosaic.runs.events import EventLog, EventType, events_after_end, noted_lists
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
 from mosaic.store.written import GONE, as_written, digest_of
@@ -36,13 +37,16 @@ if TYPE_CHECKING:
     from mosaic.store.written import Written
 
 
+_OF_OTHERS = (EventType.MERGED_BESIDE, EventType.CHANGED_BESIDE)
+
+
 class TreePair(NamedTuple):
     """What to compare: both are trees or commits."""
 
     before: str
     after: str
-    merged: frozenset[str] = frozenset()
-    """Paths that `mission` itself changed in between, beside the agent."""
+    others: frozenset[str] = frozenset()
+    """Paths that others changed in between: `mission` itself, and who worked beside the agent."""
 
 
 def tree_pair(run: Run, top: Path) -> TreePair | None:
@@ -50,8 +54,17 @@ def tree_pair(run: Run, top: Path) -> TreePair | None:
     begin, end = _begin_tree(run), _last_tree(run)
     if begin is None or end is None or not (has_object(top, begin) and has_object(top, end)):
         return None
-    noted = noted_lists(run, EventType.MERGED_BESIDE, "paths")
-    return TreePair(begin, end, frozenset(str(path) for paths in noted for path in paths))
+    return TreePair(begin, end, _noted_paths(run, *_OF_OTHERS))
+
+
+def _noted_paths(run: Run, *kinds: EventType) -> frozenset[str]:
+    noted = (noted_lists(run, kind, "paths", after_end=True) for kind in kinds)
+    return frozenset(str(path) for lists in noted for paths in lists for path in paths)
+
+
+def hidden_edits(runs: Iterable[Run]) -> list[str]:
+    """Return the files that runs changed and that git is told to pass by: no tree has them."""
+    return sorted({path for run in runs for path in _noted_paths(run, EventType.HIDDEN_EDITS)})
 
 
 def trees_of(run: Run) -> list[str]:
@@ -77,17 +90,36 @@ def changes_of_pairs(top: Path, pairs: Sequence[TreePair]) -> list[FileChange]:
         change.path
         for pair in pairs
         for change in compare_trees(top, pair.before, pair.after, find_renames=False)
-        if change.path not in pair.merged
+        if change.path not in pair.others
     }
     net = compare_trees(top, pairs[0].before, pairs[-1].after)
     return [c for c in net if c.path in touched or (c.old_path or c.path) in touched]
 
 
+def others_changes(top: Path, pairs: Sequence[TreePair]) -> frozenset[str]:
+    """Return the files that changed between trees, and in none of them by the agents."""
+    others = frozenset[str]().union(*(pair.others for pair in pairs))
+    if not others:
+        return others
+    touched = {
+        change.path
+        for pair in pairs
+        for change in compare_trees(top, pair.before, pair.after, find_renames=False)
+        if change.path not in pair.others
+    }
+    return others - touched
+
+
 def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
-    """Return the files that a task's agents changed, over all its runs; None when not known."""
+    """Return the files that a task's agents changed where the last of them worked.
+
+    None when that is not known.
+    """
     top = find_repository(snapshot.layout.project)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     agents = [run for run in runs if is_session_run(run)]
+    places = [meta.cwd if (meta := run.find_meta()) else None for run in agents]
+    agents = [run for run, cwd in zip(agents, places, strict=True) if cwd in (None, places[-1])]
     pairs = [pair for run in agents if top and (pair := tree_pair(run, top)) is not None]
     if top is None or not pairs:
         return None
@@ -96,6 +128,7 @@ def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
     except MissionError:
         return None
     paths = [path for c in changes for path in (c.path, c.old_path) if path]
+    paths += hidden_edits(agents)
     for run in agents:  # private files that changed are in no tree
         meta, found = run.find_meta(), read_checkpoints([run]).found
         begun = meta.created_at.timestamp() * 1e9 if meta else 0.0
@@ -159,13 +192,10 @@ def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
 
 
 def edits_on_record(runs: Iterable[Run]) -> tuple[str, ...]:
-    """Return the edits of the plan in the records of runs, in words."""
-    return tuple(
-        event.message
-        for run in runs
-        for event in read_events(run).events
-        if event.type == EventType.PLAN_EDITED
-    )
+    """Return what is worth a look in the records of runs, such as edits of the plan, in words."""
+    kinds = (EventType.PLAN_EDITED, EventType.HIDDEN_EDITS, EventType.WORTH_A_LOOK)
+    events = (event for run in runs for event in events_after_end(run))
+    return tuple(dict.fromkeys(event.message for event in events if event.type in kinds))
 
 
 def _edited(run: Run, snapshot: Snapshot, task: Task) -> list[str]:

@@ -97,7 +97,8 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
         return _task_to_resume(snapshot, selection)
     if selection.chosen is None:
         snapshot.raise_problems()
-        raise NothingReadyError(summarize_waiting(selection))
+        words = filter(None, (summarize_waiting(selection), snapshot.left_out_words))
+        raise NothingReadyError("\n".join(words))
     return selection.chosen
 
 

@@ -7,7 +7,7 @@ agent runs: lock with its pid, session listed, mission `active`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, SessionLiveError
 from mosaic.git.git import find_work_tree
@@ -17,7 +17,7 @@ from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import one_line
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
 from mosaic.sessions.liveness import Life

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.git.git import run_git
+from mosaic.git.git import current_branch, find_work_tree, run_git
 from mosaic.machine.disk import find_text, write_private
 from mosaic.model import Status
-from mosaic.runs.events import EventLog, EventType
+from mosaic.runs.events import EventLog, EventType, read_events
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
-from mosaic.workspaces.merge import commit_rest, set_own_files_back
+from mosaic.workspaces.merge import Committed, commit_rest, set_own_files_back
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import workspace_at
 
@@ -35,6 +35,7 @@ THEIR_COPY = "handoff-in-worktree.md"
 
 def collect_work(run: Run, meta: RunMeta) -> None:
     """Collect what a run left in its worktree; what cannot be done is noted as an event of it."""
+    _note_branch(run, meta)
     workspace = _workspace_of(meta)
     if workspace is None:
         return
@@ -52,11 +53,29 @@ def collect_work(run: Run, meta: RunMeta) -> None:
 
 def collect_in(draft: Draft, run: Run, meta: RunMeta) -> None:
     """Do the same for a run that is found dead, in a draft that has the mission lock."""
+    _note_branch(run, meta)
     workspace = _workspace_of(meta)
     if workspace is not None:
         _carry_handoff(draft, run, meta, workspace)
         draft.save()
         _finish_branch(run, meta, workspace, draft.snapshot)
+
+
+def settled_words(run: Run) -> list[str]:
+    """Return what of a run's work a person must know that no branch, or another one, holds."""
+    kinds = (EventType.WORKTREE_SETTLED, EventType.BRANCH_CHANGED)
+    events = read_events(run).events
+    return [each.message for each in events if each.type in kinds and each.level == "warn"]
+
+
+def _note_branch(run: Run, meta: RunMeta) -> None:
+    if meta.branch is None or find_work_tree(meta.cwd) is None:
+        return
+    here = current_branch(meta.cwd)
+    if here != meta.branch:
+        now = f"`{here}`" if here else "no branch"
+        words = f"it began on `{meta.branch}`, and {now} is checked out now"
+        EventLog(run).append(EventType.BRANCH_CHANGED, words, data={"branch": here})
 
 
 def _workspace_of(meta: RunMeta) -> Workspace | None:
@@ -116,19 +135,23 @@ def _carry_sections(
 
 def _finish_branch(run: Run, meta: RunMeta, workspace: Workspace, snapshot: Snapshot) -> None:
     """Set the mission's files in the worktree back, and commit work that is called finished."""
-    commit = None
+    done = Committed(None)
     try:
         set_back = set_own_files_back(workspace, own_prefixes(snapshot.layout, workspace.home))
         entry = snapshot.find(meta.task_id)
         if entry and entry.task.status in (Status.REVIEW, Status.DONE):
-            commit = commit_rest(workspace, _commit_message(entry.task, meta))
+            done = commit_rest(workspace, _commit_message(entry.task, meta))
     except MissionError as error:
-        _note(run, f"the worktree could not be settled: {error.summary}", "warn")
+        words = "; ".join(filter(None, (error.summary, error.hint)))
+        _note(run, f"the worktree could not be settled: {words}", "warn")
         return
     if set_back:
         _note(run, "the mission's own files in the worktree were set back", paths=set_back)
-    if commit:
-        _note(run, f"what was not committed is commit {commit[:12]}", commit=commit)
+    if done.left_out:
+        words = f"left out of its branch: {'; '.join(done.left_out)}"
+        _note(run, words, "warn", left_out=[*done.left_out])
+    if done.commit:
+        _note(run, f"what was not committed is commit {done.commit[:12]}", commit=done.commit)
 
 
 def _commit_message(task: Task, meta: RunMeta) -> str:

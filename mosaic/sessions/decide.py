@@ -7,7 +7,6 @@ the write scope kept and the gates green. `done` is never an agent's to set.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
@@ -16,6 +15,7 @@ from mosaic.plan.gates import parse_gates
 from mosaic.ports import EndCause
 from mosaic.records import dataclass
 from mosaic.runs.events import EventType
+from mosaic.sessions.questions import Question, parse_question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from mosaic.runs.events import Event
     from mosaic.runs.report import AgentReport
 
-NEEDS_HUMAN = "needs a human"
-"""Begins the reason of a task that waits for somebody's answer."""
-_NOTED = re.compile(r"^\s*(?:\d{4}-\d\d-\d\d )?(?:blocked: )?")
 SIGNAL_EXIT = 128
 """Above it an exit code tells the signal that ended the program."""
 
@@ -84,10 +81,9 @@ def decide_outcome(
         return _outcome(ended, RunStatus.COMPLETED, summary, done, status)
     asked = report_words(report)
     if found is Status.BLOCKED:
-        why = asked or blocked_words(why_blocked) or "the agent says blocked"
-        return _outcome(ended, RunStatus.BLOCKED, why, _cause_of(why, done))
+        return _blocked(ended, asked or why_blocked, done)
     if found in (Status.TODO, Status.IN_PROGRESS) and asked:
-        return _outcome(ended, RunStatus.BLOCKED, asked, _cause_of(asked, done), Status.BLOCKED)
+        return _blocked(ended, asked, done, Status.BLOCKED)
     if ended is not EndReason.COMPLETED:
         return _outcome(ended, RunStatus.FAILED, words, cause)
     if is_left:
@@ -101,7 +97,7 @@ def decide_step_outcome(
 ) -> Outcome:
     """Decide what the end of a recorded command means; no task follows from it."""
     if asked := report_words(report):
-        return _outcome(ended, RunStatus.BLOCKED, asked, _cause_of(asked, cause))
+        return _blocked(ended, asked, cause)
     is_good = ended is EndReason.COMPLETED
     status = RunStatus.COMPLETED if is_good else RunStatus.FAILED
     return _outcome(ended, status, report.summary or words, cause)
@@ -129,18 +125,16 @@ def report_words(report: AgentReport) -> str:
     """Return what a report asks of people; nothing when it asks nothing."""
     if not (report.needs_human or report.blocked):
         return ""
-    head = NEEDS_HUMAN if report.needs_human else "blocked"
-    return f"{head}: {report.summary}" if report.summary else head
+    return Question(report.summary, report.needs_human).words
 
 
-def blocked_words(why: str) -> str:
-    """Return why a task is blocked, as a note says it, with what it is at the front."""
-    words = _NOTED.sub("", why, count=1)
-    return words if not words or words.lower().startswith(NEEDS_HUMAN) else f"blocked: {words}"
-
-
-def _cause_of(words: str, otherwise: EndCause) -> EndCause:
-    return EndCause.NEEDS_HUMAN if words.lower().startswith(NEEDS_HUMAN) else otherwise
+def _blocked(
+    ended: EndReason, why: str, cause: EndCause, task_status: Status | None = None
+) -> Outcome:
+    question = parse_question(why)
+    words = question.words if why else "the agent says blocked"
+    cause = EndCause.NEEDS_HUMAN if question.needs_human else cause
+    return _outcome(ended, RunStatus.BLOCKED, words, cause, task_status)
 
 
 def natural_reason(ending: Ending, exit_code: int) -> EndReason:

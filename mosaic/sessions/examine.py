@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MissionError
 from mosaic.executors.background import TerminalExecutor
 from mosaic.git.diff import shown_paths
 from mosaic.git.git import find_work_tree
+from mosaic.machine.disk import find_text
 from mosaic.model import EndReason
 from mosaic.plan.gates import Gate, parse_gates
 from mosaic.plan.globs import outside_scope
 from mosaic.plan.rules import judged_by
+from mosaic.records import NamedTuple
+from mosaic.runs.checkpoint import Trigger
 from mosaic.runs.events import EventLog, EventType
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.changes import (
@@ -27,12 +30,21 @@ from mosaic.sessions.decide import are_gates_due
 from mosaic.sessions.record_end import patiently
 from mosaic.sessions.rules import rules_in_force
 from mosaic.sessions.step import StepRequest, run_step
+from mosaic.sessions.whose import (
+    Surroundings,
+    Watched,
+    look_around,
+    note_whose,
+    outside_of,
+    reveal,
+)
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mosaic.model import Mission, Task
+    from mosaic.ports import Started
     from mosaic.runs.record import Run
     from mosaic.runs.result import RunEnd
     from mosaic.store.tasks import Snapshot
@@ -69,12 +81,23 @@ class GateResult(NamedTuple):
 class SessionCarrier(RunCarrier):
     """Carries an agent's run, and examines its work."""
 
+    _before: Surroundings | None = None
+    unknown = ""
+    """Why a change cannot be said to be another's; empty where it can."""
+
+    def start(self) -> Started:
+        """Start the agent, with what is around it in mind."""
+        if self.meta.session_id is not None:
+            self._before = look_around(self.meta, self._layout)
+        return super().start()
+
     def examine(self, end: RunEnd) -> tuple[str, ...]:
         """Look at an agent's work when it has ended: write scope, and gates where they are due.
 
         Both are those that its task was claimed with, and are noted as events of the run.
         """
         run, meta = self.run, self.meta
+        self._reveal()
         collect_work(run, meta)
         try:
             snapshot = patiently(lambda: read_mission(Path(meta.mission_file)))
@@ -86,6 +109,7 @@ class SessionCarrier(RunCarrier):
         task, mission = entry.task, judged_by(snapshot.document.mission, self.rules)
         try:
             note_merged_beside(run, snapshot.layout)
+            self.unknown = self._note_whose(snapshot, task, end)
             changed = changed_by_agents(snapshot, task)
         except GitRefusedError as error:
             changed, lacks = None, [f"what it changed is not known: git says: {error.reason}"]
@@ -99,21 +123,60 @@ class SessionCarrier(RunCarrier):
                 lacks.append("its gates were not run: it was stopped")
         return tuple(lacks)
 
+    def _reveal(self) -> None:
+        """Let the last checkpoint have what the agent hid from git in its worktree."""
+        try:
+            hidden = reveal(self.meta, self._layout, self._before)
+            checkpoint = self._save(Trigger.END) if hidden else None
+        except MissionError as error:
+            words = f"what git is told to pass by cannot be known: {error.summary}"
+            EventLog(self.run).append(EventType.WORTH_A_LOOK, words)
+            return
+        if hidden and checkpoint is not None:
+            words = f"git was told to pass by {shown_paths(hidden)}; it is among its work now"
+            EventLog(self.run).append(EventType.WORTH_A_LOOK, words, data={"paths": hidden})
+
+    def _note_whose(self, snapshot: Snapshot, task: Task, end: RunEnd) -> str:
+        """Note whose the changes are; return why that cannot be known."""
+        is_whole = not (end.lost_output or end.unread.skipped_bytes)
+        handoff = find_text(snapshot.layout.project / task.file) if task.file else None
+        session = Watched(self.run, self.meta, snapshot.layout, EventLog(self.run))
+        try:
+            return note_whose(
+                session,
+                snapshot.document.mission,
+                self._before,
+                handoff=handoff.text if handoff else "",
+                gap="" if is_whole else "its transcript is not complete",
+            )
+        except GitRefusedError:
+            raise
+        except MissionError as error:
+            return error.summary
+
 
 def _scope_lacks(
-    work: RunCarrier, snapshot: Snapshot, mission: Mission, task: Task, changed: list[str] | None
+    work: SessionCarrier,
+    snapshot: Snapshot,
+    mission: Mission,
+    task: Task,
+    changed: list[str] | None,
 ) -> list[str]:
     run, layout = work.run, snapshot.layout
+    lacks = [each.words for each in outside_of(run, layout, ()) if each.is_certain]
     scope = rules_in_force(run, work.rules).write_scope if work.rules else task.write_scope
     top = find_work_tree(layout.project)
     if scope and work.begin_tree and top and tree_pair(run, top) is None:
-        return ["its write scope could not be looked at: the trees that it changed are not known"]
+        words = "its write scope could not be looked at: the trees that it changed are not known"
+        return [*lacks, words]
     outside = scope_violations(layout, scope, changed)
     if not outside:
-        return []
+        return lacks
     message = f"it changed files outside of its write scope: {shown_paths(outside)}"
+    if work.unknown:
+        message += f"; every change counts as its own, since {work.unknown}"
     EventLog(run).append(EventType.SCOPE_VIOLATED, message, data={"paths": outside})
-    return [] if mission.review.allow_out_of_scope else [message]
+    return lacks if mission.review.allow_out_of_scope else [*lacks, message]
 
 
 def _gate_lacks(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.model import Mode, Usage
 from mosaic.ports import SoughtConversation
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.runs.masking import masked_forms
 from mosaic.runs.transcript import Transcript, Unread
 from mosaic.runtimes import get_runtime

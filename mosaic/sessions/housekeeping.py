@@ -12,7 +12,7 @@ import os
 import re
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
@@ -24,7 +24,7 @@ from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.staging import Leftover, find_leftovers, is_temporary
 from mosaic.model import RunStatus
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.folders import (
     BEGUN_NAME,

@@ -12,6 +12,7 @@ from mosaic.machine.disk import find_text
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.plan.sizes import format_size
+from mosaic.plan.statuses import parse_status
 from mosaic.runs.events import read_events
 from mosaic.runs.folders import is_half_laid_out, runs_in, sweep_half_laid_out, task_folders
 from mosaic.runtimes import known_runtimes
@@ -22,11 +23,14 @@ from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
+from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import synchronize
-from mosaic.store.ids import renumber_twins
+from mosaic.store.ids import number_rows, renumber_twins
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.state import Standing, refuse_links_out
+from mosaic.text.fields import unknown_word
+from mosaic.text.frontmatter import cut_values
 from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
@@ -59,6 +63,8 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
         _repository_findings,
         _leftover_findings,
         _restore_findings,
+        _aside_findings,
+        _cut_findings,
     ):
         findings += look(snapshot)
     findings += check_mission(_checked(snapshot, live))
@@ -82,6 +88,7 @@ def mend_mission(mission_file: Path) -> list[str]:
         f"`{layout.shown(left.path)}`, left by a process that is gone, removed"
         for left in remove_leftovers(find_all_leftovers(layout))
     ]
+    mended += number_rows(mission_file)
     mended += renumber_twins(mission_file)
     carried, _ = synchronize(mission_file, [], None)
     mended += [f"`{task_id}`: {each.field} carried to the {each.to}" for task_id, each in carried]
@@ -103,7 +110,21 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
         },
         drift={task_id: _drift_words(entry) for task_id, entry in entries.items() if entry.carries},
         runtimes=known_runtimes(mission.runtimes),
+        left_out=snapshot.left_out,
+        aside=find_aside(snapshot),
+        statuses=mission.statuses,
+        status_places=dict(_odd_statuses(snapshot)),
     )
+
+
+def _odd_statuses(snapshot: Snapshot) -> Iterator[tuple[str, tuple[str, int]]]:
+    own, table = snapshot.document.mission.statuses, snapshot.layout.tasks_file
+    for task_id, entry in snapshot.entries().items():
+        file, row = entry.file, entry.row
+        if unknown_word(entry.task) and file and parse_status(file.texts["status"], own) is None:
+            yield task_id, (entry.task.file or "", file.lines["status"])
+        elif unknown_word(entry.task) and row:
+            yield task_id, (snapshot.layout.shown(table), row.line)
 
 
 def _drift_words(entry: Entry) -> list[str]:
@@ -171,6 +192,39 @@ def _restore_findings(snapshot: Snapshot) -> Iterator[Finding]:
         yield finding_of(error)
         return
     yield from (finding_of(note.error()) for note in notes if not note.is_live)
+
+
+def _aside_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Look for copies of the mission's files, and for task files that were moved into folders."""
+    for place, original in find_copies(snapshot):
+        yield warning(
+            "FILE_COPY",
+            f"`{place.name}` is a copy of `{original}`, made by an editor or a sync tool",
+            path=snapshot.layout.shown(place),
+            hint=f"it is not read: take over into `{original}` what you need, then delete it",
+        )
+    tasks = snapshot.layout.shown(snapshot.layout.tasks_dir)
+    for task_id, path in find_moved(snapshot):
+        yield warning(
+            "FILE_IN_FOLDER",
+            f"the file of `{task_id}` stands in a folder and is not read",
+            path=path,
+            hint=f"move it to `{tasks}`; a task that is done stays there",
+        )
+
+
+def _cut_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Look for values that end at a `#`, which begins a comment in YAML."""
+    for entry in snapshot.entries().values():
+        text = snapshot.task_text(entry.task) if entry.file else ""
+        for line, key, value in cut_values(text) if " #" in text else ():
+            yield warning(
+                "VALUE_CUT",
+                f"`{key}` of `{entry.task.id}` ends before ` #`, where YAML begins a comment",
+                path=entry.task.file,
+                line=line,
+                hint=f"write `{key}: {value}`, or a blank behind the `#` where it is a comment",
+            )
 
 
 def _leftover_findings(snapshot: Snapshot) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ import contextlib
 import os
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.identity import (
@@ -31,7 +31,7 @@ from mosaic.machine.identity import (
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked
-from mosaic.records import dataclass, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.session_lock import list_locks
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.codec import is_line
 from mosaic.machine.clock import utc_now
@@ -24,7 +24,7 @@ from mosaic.ports import (
     ToolRefused,
     UsageSeen,
 )
-from mosaic.records import dataclass, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.runs.transcript import (
     Transcript,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic import __version__
 from mosaic.errors import GitRefusedError
@@ -15,7 +15,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.person import HOME_VARIABLE, person_dir
 from mosaic.plan.durations import parse_duration
 from mosaic.ports import Launch, Order
-from mosaic.records import dataclass, field, replace
+from mosaic.records import NamedTuple, dataclass, field, replace
 from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import is_session_run, laying_out, new_run_id, runs_of_task
 from mosaic.runs.masking import masked_argv

@@ -19,19 +19,20 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Session, Status, Usage, total_usage
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.events import EventLog, EventType, step_data
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import advance
 from mosaic.runs.result import RunEnd, write_result
+from mosaic.sessions.collect import settled_words
 from mosaic.sessions.decide import Outcome, decide_outcome
 from mosaic.sessions.rules import find_changes, note_changes, read_rules
 from mosaic.sessions.session_lock import remove_lock
@@ -137,6 +138,7 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
         keys = ", ".join(f"`{change.key}`" for change in changes)
         words = f"{outcome.summary}; changed while it worked: {keys}"
         outcome = replace(outcome, summary=words)
+    outcome = replace(outcome, summary="; ".join((outcome.summary, *settled_words(run))))
     if later := find_later(mission, meta.session_id or "", meta.task_id):
         words = f"{outcome.summary}; `{later.id}` has taken the task over"
         outcome = replace(outcome, task_status=None, summary=words)

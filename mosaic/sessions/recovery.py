@@ -70,6 +70,8 @@ class KeptEnd:
 
 def keep_end(layout: Layout, meta: RunMeta, facts: RunEnd) -> Path | None:
     """Keep an end until it can be recorded; None where it can be kept nowhere."""
+    if not layout.project.is_dir():
+        return None  # where it was moved, or copied, its record is judged
     folders = folders_of_ends(layout)
     if not layout.state_dir.is_dir():
         folders.reverse()  # git's own folder outlives a state folder that was cleaned away

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, UsageError
 from mosaic.git.git import answer_of, find_work_tree, run_git
 from mosaic.machine.disk import find_text
 from mosaic.machine.paths import confined
+from mosaic.records import NamedTuple
 from mosaic.runs.snapshots import state_prefix
 from mosaic.text.decisions import coded, find_lines, place_parts
 

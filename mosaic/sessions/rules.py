@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import dump_json, dump_record, load_record, parse_json
 from mosaic.errors import MissionError, RecordError
@@ -34,7 +34,7 @@ from mosaic.plan.rules import (
     rule_settings,
     stands,
 )
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.runs.events import EventLog, EventType, noted_lists
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.sessions.attempt import sessions_since

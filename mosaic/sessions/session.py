@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.git.git import find_repository
 from mosaic.model import Mode, Status
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.sessions.attempt import plan_attempt
 from mosaic.sessions.checkpoints import restore_checkpoint
 from mosaic.sessions.choice import choose_runtime, choose_task

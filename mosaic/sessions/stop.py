@@ -76,7 +76,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
                 hint=f"make sure that `ps` answers, or `kill {run.state().supervisor_pid}` by hand",
             )
         end_without_supervisor(run, lock.process, now=now)
-    elif not _end_by_supervisor(run, supervisor, now=now):
+    elif not _end_by_supervisor(run, supervisor, lock.process, now=now):
         end_without_supervisor(run, lock.process, now=now)
         # It cannot act, and what it was there for has ended.
         send_signal(supervisor, signal.SIGKILL)
@@ -134,7 +134,9 @@ def _find_supervisor(run: Run, found: FoundLock) -> ProcessIdentity | None:
     return supervisor
 
 
-def _end_by_supervisor(run: Run, supervisor: ProcessIdentity, *, now: bool) -> bool:
+def _end_by_supervisor(
+    run: Run, supervisor: ProcessIdentity, agent: ProcessIdentity, *, now: bool
+) -> bool:
     """Ask a supervisor to end its run; False where it is stopped and cannot act."""
     ask_to_stop(supervisor, now=now)
     seen_stopped = time.monotonic()
@@ -144,7 +146,11 @@ def _end_by_supervisor(run: Run, supervisor: ProcessIdentity, *, now: bool) -> b
         entry = find_entry(supervisor.pid)
         if entry is None or not entry.is_stopped:
             seen_stopped = time.monotonic()
-        return not is_run_held(run.dir) or time.monotonic() > seen_stopped + STOPPED_SECONDS
+        if time.monotonic() > seen_stopped + STOPPED_SECONDS:
+            return True
+        # It holds its record where it knows it: one whose project was moved makes it anew there.
+        is_at_work = is_same_process(supervisor) and is_same_process(agent)
+        return not is_run_held(run.dir) and not is_at_work
 
     wait_until(is_over, PATIENCE_SECONDS)
     entry = find_entry(supervisor.pid)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.machine.clock import utc_now
 from mosaic.machine.identity import (
@@ -31,7 +31,7 @@ from mosaic.machine.identity import (
 )
 from mosaic.machine.process import list_marked
 from mosaic.model import Session, SessionLock, Status
-from mosaic.records import replace
+from mosaic.records import NamedTuple, replace
 from mosaic.sessions.liveness import (
     FoundLock,
     Judgement,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError, UsageError
 from mosaic.git.git import find_work_tree, local_branches
 from mosaic.plan.check import Finding, Level
+from mosaic.records import NamedTuple
 from mosaic.runs.folders import runs_in
 from mosaic.sessions.recovery import is_dead
 from mosaic.sessions.unrecorded import live_or_unknown

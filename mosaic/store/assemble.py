@@ -5,39 +5,44 @@ Whatever is wrong becomes a `Problem` with its file and line; the rest goes on.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import (
     DuplicateTaskError,
     MissionError,
-    StatusUnknownError,
     SyncConflictError,
     TaskIdError,
 )
 from mosaic.model import Status, Task
-from mosaic.plan.statuses import nearest_status, parse_status
+from mosaic.plan.progress import milestone_of
+from mosaic.plan.statuses import parse_status
+from mosaic.records import replace
 from mosaic.store.parsed import (
     FileRecord,
+    LeftOut,
     RowRecord,
-    find_row,
+    cell_words,
     ids_in_cell,
     last_line,
-    parse_row,
     parse_task_file,
     plain_value,
 )
 from mosaic.store.sync import Merge, merge_sides
-from mosaic.store.tasks import TASK_ID, Entry, Problem, Snapshot, natural_key
+from mosaic.store.tasks import Entry, Problem, Snapshot, natural_key
 from mosaic.text.fields import SYNCED, unsynced_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.scan import Scan
     from mosaic.store.sync import Base, Side, Value
 
 Record = TypeVar("Record", FileRecord, RowRecord)
+UNKNOWN = "?"
+"""What a status begins with here that is not understood."""
+CLOSED = tuple(status.value for status in Status if status.is_closed)
 KNOWN_COLUMNS = frozenset({"id", "notes", *SYNCED})
 
 
@@ -67,8 +72,10 @@ def build_changed(
     if file and file_text is not None:
         file = parse_task_file(file.name, file_text)
     if row and table_text is not None:
+        from mosaic.store.rows import find_row, parse_row  # start-up: only writers
+
         found = find_row(table_text, row.line)
-        row = parse_row(*found) if found else row
+        row = parse_row(*found, row.headings) if found else row
     return build_entry(document, entry.task, row, file, {})
 
 
@@ -79,16 +86,19 @@ class _Assembly:
         self._prefer = prefer
         self._problems: list[Problem] = []
         self._unagreed: list[str] = []
-        self._known: dict[str, Status] = {}
+        self._known: dict[str, str] = {}
+        self._milestones: dict[tuple[str, ...], str | None] = {}
         layout = document.layout
         self._table = layout.shown(layout.tasks_file)
         # Paths of thousands of files are made of texts: as path objects they would take longest.
         self._folder = layout.shown(layout.tasks_dir / "x")[:-1]
 
     def snapshot(self, scan: Scan) -> Snapshot:
-        self._problems += scan.problems
-        rows = self._unique(scan.rows)
-        files = self._unique(scan.files)
+        found, left_out = self._without_repeats(scan.rows)
+        rows = self._unique(found)
+        files = self._unique(_without_copies(scan.files))
+        if scan.problems:
+            self._problems[:0] = [_of_row(problem, rows) for problem in scan.problems]
         file_only = sorted((name for name in files if name not in rows), key=natural_key)
         order = [*rows, *file_only]
         self._refuse_case_twins({name: rows.get(name) or files[name] for name in order})
@@ -98,7 +108,43 @@ class _Assembly:
                 entries[name] = self.entry(name, rows.get(name), files.get(name), position)
             except MissionError as error:
                 self._problems.append(Problem(error=error, task_id=name))
-        return Snapshot(self._document, entries, self._base, self._unagreed, tuple(self._problems))
+        left_out = sorted([*left_out, *(row for row in scan.rows if row.why)], key=_line_of)
+        return Snapshot(
+            self._document,
+            entries,
+            self._base,
+            self._unagreed,
+            tuple(self._problems),
+            left_out=tuple(LeftOut(row.line, row.why, row.id) for row in left_out),
+        )
+
+    def _without_repeats(
+        self, rows: Iterable[RowRecord]
+    ) -> tuple[list[RowRecord], list[RowRecord]]:
+        """Return the rows that are tasks, and those that only name again a task of another table.
+
+        One that says something else of its status stays: which is true, nobody can tell.
+        """
+        first: dict[str, RowRecord] = {}
+        tasks: list[RowRecord] = []
+        repeats: list[RowRecord] = []
+        for row in rows:
+            if row.why:
+                continue
+            earlier = first.setdefault(row.id, row)
+            if earlier.table != row.table and self._same_status(earlier, row):
+                from mosaic.plan.check import AGAIN  # start-up: hardly any plan repeats a task
+
+                why = f"{AGAIN}, that of line {earlier.line}"
+                repeats.append(replace(row, why=why))
+            else:
+                tasks.append(row)
+        return tasks, repeats
+
+    def _same_status(self, first: RowRecord, other: RowRecord) -> bool:
+        words = [row.cells.get("status") for row in (first, other)]
+        said = {self._status(word) for word in words if word is not None}
+        return len(said) < len(words)
 
     def _place(self, record: FileRecord | RowRecord) -> tuple[str, int]:
         if isinstance(record, RowRecord):
@@ -135,14 +181,20 @@ class _Assembly:
         self, task_id: str, row: RowRecord | None, file: FileRecord | None, position: int
     ) -> Entry:
         record = file or row
-        if record and not TASK_ID.fullmatch(task_id):
+        # It must do as a branch name, a folder and one shell word.
+        if record and not re.fullmatch(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", task_id):
             raise TaskIdError(task_id).at(*self._place(record))
         row_values = self._row_values(row) if row else {}
         file_values = self._file_values(file) if file else {}
         if row and file:
             base = self._base.get(task_id, {})
             merge = merge_sides(row_values, file_values, base, prefer=self._prefer)
-            if not merge.carries and not merge.conflicts:
+            unknown = next(
+                (str(each["status"]) for each in (row_values, file_values) if _is_odd(each)), None
+            )
+            if unknown is not None:
+                merge = _without_status(merge, unknown)
+            if unknown is None and not merge.carries and not merge.conflicts:
                 agreed = {name: file_values[name] for name in SYNCED if name in row.cells}
                 if base != agreed:
                     self._unagreed.append(task_id)
@@ -150,7 +202,7 @@ class _Assembly:
                 error = self._conflict_error(task_id, merge, row, file)
                 self._problems.append(Problem(error=error, task_id=task_id))
         else:
-            merge = Merge(values=file_values or row_values)
+            merge = Merge(values=file_values or {"status": UNKNOWN, **row_values})
         return Entry(
             task=self._task(task_id, row, file, merge.values, position),
             row=row,
@@ -164,24 +216,34 @@ class _Assembly:
         for field in SYNCED:
             cell = row.cells.get(field)
             if cell is not None:
-                values[field] = ids_in_cell(cell) if field == "depends_on" else plain_value(cell)
+                is_list = field == "depends_on"
+                values[field] = ids_in_cell(cell) if is_list else cell_words(field, cell)
         if values.get("status"):
-            values["status"] = self._status(row.cells["status"], self._table, row.line)
+            values["status"] = self._status(row.cells["status"])
+        if row.cells.get("id", "").startswith("~~") and values.get("status") not in CLOSED:
+            # Struck through, and not closed: what is meant is not plain.
+            values["status"] = f"{UNKNOWN}~~{row.cells.get('status', '')}~~"
         return values
 
     def _file_values(self, file: FileRecord) -> dict[str, Value]:
         values: dict[str, Value] = {field: file.texts.get(field, "") for field in SYNCED}
         values["depends_on"] = file.lists.get("depends_on", ())
-        path, line = self._folder + file.name, file.lines.get("status", 1)
-        values["status"] = self._status(file.texts["status"], path, line)
+        values["status"] = self._status(file.texts["status"])
         return values
 
-    def _status(self, word: str, path: str, line: int) -> str:
-        status = self._known.get(word) or parse_status(word, self._document.mission.statuses)
-        if status is None:
-            raise StatusUnknownError(word, nearest_status(word)).at(path, line)
-        self._known[word] = status
-        return status.value
+    def _status(self, word: str) -> str:
+        """Return a status by its canonical word; one that is not understood behind a `?`."""
+        if word not in self._known:
+            status = parse_status(word, self._document.mission.statuses)
+            self._known[word] = status.value if status else f"{UNKNOWN}{word.strip()}"
+        return self._known[word]
+
+    def _milestone(self, row: RowRecord) -> str | None:
+        """Return the milestone that the headings of a row name."""
+        if row.headings not in self._milestones:
+            declared = self._document.mission.milestones
+            self._milestones[row.headings] = milestone_of(row.headings, declared)
+        return self._milestones[row.headings]
 
     def _conflict_error(
         self, task_id: str, merge: Merge, row: RowRecord, file: FileRecord
@@ -210,7 +272,13 @@ class _Assembly:
             for column, cell in (row.cells if row else {}).items()
             if column not in KNOWN_COLUMNS and plain_value(cell)
         }
-        status = Status(_text(values, "status") or "todo")
+        word = _text(values, "status") or "todo"
+        status = Status.UNKNOWN if word.startswith(UNKNOWN) else Status(word)
+        if status is Status.UNKNOWN:
+            own["more"] = {**own.get("more", {}), "status_word": word.removeprefix(UNKNOWN)}
+        milestone = _text(values, "milestone")
+        if milestone is None and row and row.headings:
+            milestone = self._milestone(row)
         notes = plain_value(row.cells.get("notes", "")) or None if row else None
         why = (file.last_note if file else "") or last_line(notes or "")
         return Task(
@@ -218,7 +286,7 @@ class _Assembly:
             id=task_id,
             title=_text(values, "title") or task_id,
             status=status,
-            milestone=_text(values, "milestone"),
+            milestone=milestone,
             depends_on=tuple(values.get("depends_on") or ()),
             pr=_text(values, "pr"),
             notes=notes,
@@ -229,6 +297,45 @@ class _Assembly:
             table_line=row.line if row else None,
             extra={**columns, **(file.extra if file else {})},
         )
+
+
+def _without_copies(files: Sequence[FileRecord]) -> Sequence[FileRecord]:
+    """Return task files without those that an editor or a sync tool made of another."""
+    if len({file.id for file in files}) == len(files):
+        return files
+    from mosaic.store.aside import copied_name  # start-up: hardly any mission has copies
+
+    by_name = {file.name: file.id for file in files}
+    originals = ((file, copied_name(file.name, by_name)) for file in files)
+    return [file for file, name in originals if name is None or by_name[name] != file.id]
+
+
+def _line_of(row: RowRecord) -> int:
+    return row.line
+
+
+def _is_odd(values: Mapping[str, Value]) -> bool:
+    return str(values.get("status", "")).startswith(UNKNOWN)
+
+
+def _without_status(merge: Merge, unknown: str) -> Merge:
+    """Return what is taken together where one side's status is not understood: that stays."""
+    return Merge(
+        values={**merge.values, "status": unknown},
+        carries=tuple(each for each in merge.carries if each.field != "status"),
+        conflicts=tuple(each for each in merge.conflicts if each.field != "status"),
+    )
+
+
+def _of_row(problem: Problem, rows: Iterable[str]) -> Problem:
+    """Return a file's problem as that of the row which the file belongs to."""
+    name = problem.task_id
+    if name is None or name in (rows := list(rows)):
+        return problem
+    folded = name.casefold()
+    begun = [row for row in rows if folded.startswith(row.casefold())]
+    own = [row for row in begun if not folded[len(row) : len(row) + 1].isalnum()]
+    return replace(problem, task_id=max(own, key=len)) if own else problem
 
 
 def _text(values: Mapping[str, Value], field: str) -> str | None:

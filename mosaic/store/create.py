@@ -14,6 +14,7 @@ from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.plan.globs import bad_glob
+from mosaic.plan.progress import milestone_of
 from mosaic.records import dataclass, replace
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mosaic.prompts.context import TemplateValue
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Snapshot
+    from mosaic.text.grid import Table
 
 LONGEST_SLUG = 48
 SHORTEST_SLUG = 3
@@ -213,12 +216,11 @@ def _task_text(
 
 
 def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
-    from mosaic.text.grid import find_tasks_table  # start-up: mistune
-    from mosaic.text.table import append_row
+    from mosaic.text.table import append_row  # start-up: mistune
 
     path = draft.layout.tasks_file
     text = draft.text(path)
-    table = find_tasks_table(text) if text is not None else None
+    table = _table_for(draft.snapshot, text, new.milestone) if text is not None else None
     if text is None or table is None:
         if new.table_only:
             raise EditRefusedError(
@@ -235,6 +237,25 @@ def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
         "depends_on": ", ".join(new.depends_on),
     }
     draft.put(path, append_row(text, table, values))
+
+
+def _table_for(snapshot: Snapshot, text: str, milestone: str | None) -> Table | None:
+    """Return the table of tasks that a new row goes to: that of its milestone, else the last."""
+    from mosaic.text.grid import find_tables, tasks_tables
+
+    tables = tasks_tables(find_tables(text))
+    found = [table for table in tables if "status" in table.columns] or list(tables)
+    declared = snapshot.document.mission.milestones
+    for table in reversed(found):
+        if milestone is None or len(found) == 1:
+            return table
+        rows = (task for task in snapshot.tasks if task.milestone == milestone)
+        lines = (task.table_line for task in rows if task.table_line is not None)
+        is_own = any(table.rows.on_line(line) is not None for line in lines)
+        if is_own or (milestone_of(table.headings, declared) == milestone):
+            return table
+    with_milestones = [table for table in found if "milestone" in table.columns]
+    return next(reversed(with_milestones or found), None)
 
 
 def slug_of(title: str) -> str:

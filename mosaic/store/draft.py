@@ -17,10 +17,11 @@ from mosaic.machine.disk import find_signed, find_text, write_private
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
+from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.store.assemble import build_changed
 from mosaic.store.mission_file import load_mission, with_session, with_status
-from mosaic.store.parsed import find_row, plain_value
+from mosaic.store.parsed import plain_value, refuse_hidden_ids
 from mosaic.store.reading import read_mission
 from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import ensure_state_dir
@@ -204,7 +205,10 @@ class Draft:
                 hint=f"make `{self.layout.shown(self.layout.tasks_dir)}/{task_id}.md` first",
             )
         path = self.layout.tasks_dir / entry.file.name
-        self._put(path, edit(self._existing(path)))
+        try:
+            self._put(path, edit(self._existing(path)))
+        except MissionError as error:
+            raise error.at(self.layout.shown(path)) from None
 
     def set_mission_status(self, status: MissionStatus) -> None:
         """Draft the mission's own status."""
@@ -301,7 +305,8 @@ class Draft:
     def _existing(self, path: Path) -> str:
         text = self.text(path)
         if text is None:
-            raise EditRefusedError("the file is gone", path=path, hint="run the command again")
+            shown = self.layout.shown(path)
+            raise EditRefusedError("the file is gone", path=shown, hint="run the command again")
         return text
 
     def _edit_file(
@@ -315,6 +320,8 @@ class Draft:
             for field, value in wanted.items():
                 if not same_value(file_value(entry, field, self._words), value):
                     text = set_front_matter(text, field, None if value == "" else value)
+                    if field == "depends_on":
+                        refuse_hidden_ids(name, text, value)
             if text != before:
                 text = set_front_matter(text, "updated_at", now.isoformat(timespec="seconds"))
         except MissionError as error:
@@ -340,14 +347,17 @@ class Draft:
                 self._set_cell(entry, field, cell_text(self.snapshot, field, value))
 
     def _set_cell(self, entry: Entry, column: str, value: str) -> None:
-        from mosaic.text.table import set_cell  # start-up: only writers
+        from mosaic.store.rows import find_row  # start-up: only writers
+        from mosaic.text.table import set_cell
 
         path = self.layout.tasks_file
         text = self._existing(path)
         found = find_row(text, entry.row.line) if entry.row else None
         if found is None:
             raise EditRefusedError(
-                f"the row of `{entry.task.id}` is gone", path=path, hint="run the command again"
+                f"the row of `{entry.task.id}` is gone",
+                path=self.layout.shown(path),
+                hint="run the command again",
             )
         try:
             self._put(path, set_cell(text, *found, column, value))
@@ -357,8 +367,13 @@ class Draft:
     def _agree(self, entry: Entry, wanted: Mapping[str, Value]) -> None:
         if not (entry.row and entry.file):
             return
-        self._agreed[entry.task.id] = {
+        known = self.snapshot.base().get(entry.task.id, {})
+        agreed = {
             field: wanted.get(field, file_value(entry, field, self._words))
             for field in SYNCED
             if field in entry.row.cells
         }
+        if entry.task.status is Status.UNKNOWN and "status" not in wanted:
+            agreed.pop("status", None)  # no word that is not understood was agreed on
+            agreed.update({"status": known["status"]} if "status" in known else {})
+        self._agreed[entry.task.id] = agreed

@@ -23,9 +23,12 @@ from mosaic.git.git import answer_of, find_work_tree
 from mosaic.git.worktrees import other_worktrees
 from mosaic.machine.disk import read_text
 from mosaic.machine.transaction import Change, write_together
+from mosaic.plan.check import NO_ID
+from mosaic.store.aside import find_moved
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
-from mosaic.store.parsed import find_row, parse_table, plain_value
+from mosaic.store.parsed import plain_value
+from mosaic.store.rows import find_row, parse_table
 from mosaic.store.scan import scan_tasks
 from mosaic.text.fields import ID_KEYS
 
@@ -55,6 +58,8 @@ def _known_texts(snapshot: Snapshot, warn: Callable[[str], None]) -> Iterator[st
     layout = snapshot.layout
     yield from snapshot.entries()
     yield from snapshot.base()
+    yield from filter(None, (each.id for each in snapshot.left_out))
+    yield from (task_id for task_id, _ in find_moved(snapshot))
     yield from filter(None, (problem.task_id for problem in snapshot.problems))
     yield from filter(None, (each.last_task_id for each in snapshot.document.mission.sessions))
     yield from _names_in(layout.tasks_dir)
@@ -108,6 +113,34 @@ def _inside(path: Path, root: Path) -> str | None:
         return Path(os.path.realpath(path)).relative_to(os.path.realpath(root)).as_posix()
     except ValueError:
         return None
+
+
+def number_rows(mission_file: Path) -> list[str]:
+    """Give rows of tasks that have no id the next free ones, and say which."""
+    from mosaic.text.table import set_cell
+
+    done = []
+    with changing(mission_file, doing="giving ids to rows") as draft:
+        path = draft.layout.tasks_file
+        lines = [each.line for each in draft.snapshot.left_out if each.why == NO_ID]
+        text = (draft.text(path) if lines else None) or ""
+        task_id = next_task_id(draft.snapshot, warn=draft.notices.append) if lines else ""
+        for line in lines:
+            found = find_row(text, line)
+            if found is None:
+                continue
+            try:
+                text = set_cell(text, *found, "id", task_id)
+            except MissionError as error:
+                done.append(f"the row of line {line} got no id: {error.message}")
+                continue
+            done.append(f"`{draft.layout.shown(path)}:{line}` is `{task_id}` now")
+            head, _, number = task_id.rpartition("-")
+            task_id = f"{head}-{int(number) + 1:0{len(number)}d}"
+        if done:
+            draft.put(path, text)
+        draft.save()
+    return done
 
 
 def renumber_twins(mission_file: Path) -> list[str]:

@@ -3,13 +3,14 @@
 `.state/index` is a cache. Deleting it loses nothing; one of another version, or with
 wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. Its lines:
 
-    {"version": 4, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
+    {"version": 5, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
                                        have, with checksums of the two and of what follows
     <the stamp>                        bytes: what all files were when the tasks were made of them
     {"id": [...], "title": [...], …}   the tasks themselves, a column for each field; and whether
-                                       sync.json says all that table and files agree on
+                                       sync.json says all that table and files agree on, and
+                                       what in the table is no task: lines with why
     {"table": signature}
-    ["row", "T-001", 7, {cells}]       a line for each row of the table
+    ["row", "T-001", 7, {cells}, 5, [headings], why]   a line for each row of the table
     ["file", "T-001-a.md", signature, …]   a line for each task file
 
 Where the stamp is the same as that of the files now, the tasks are taken as they are: nothing
@@ -23,20 +24,20 @@ from __future__ import annotations
 import json
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from mosaic.machine.signature import SIGNATURE
 from mosaic.model import Status, Task
-from mosaic.records import dataclass, field
-from mosaic.store.parsed import FileRecord, RowRecord
+from mosaic.records import NamedTuple, dataclass, field
+from mosaic.store.parsed import FileRecord, LeftOut, RowRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mosaic.machine.signature import Signature
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 SECOND_NS = 1_000_000_000
 SETTLED_NS = 100_000_000
 """How old a change time must be, when read, for the entry to be kept."""
@@ -130,7 +131,12 @@ def parse_index(data: bytes) -> Index:
 
 
 def dump_index(
-    index: Index, *, stamp: bytes = b"", tasks: Sequence[Task] = (), agreed: bool = False
+    index: Index,
+    *,
+    stamp: bytes = b"",
+    tasks: Sequence[Task] = (),
+    agreed: bool = False,
+    left_out: Sequence[LeftOut] = (),
 ) -> bytes:
     """Write an index.
 
@@ -139,8 +145,10 @@ def dump_index(
         stamp: what all files were when the tasks were made; empty where that is not certain.
         tasks: the tasks made of them, in plan order.
         agreed: whether sync.json says all that table and files agree on.
+        left_out: what in the table is no task.
     """
-    columns = compact({"agreed": agreed, **_columns(tasks)} if stamp else None)
+    beside = {"agreed": agreed, "left_out": [*map(list, left_out)]}
+    columns = compact({**beside, **_columns(tasks)} if stamp else None)
     first = b"".join([stamp, b"\n", columns, b"\n"])
     records = b"".join(line + b"\n" for line in _record_lines(index))
     head = {
@@ -161,6 +169,7 @@ class FoundTasks(NamedTuple):
     """Whether sync.json says all that table and files agree on."""
     stamp: bytes
     """What all files were when the tasks were made: to be believed they must be that now."""
+    left_out: tuple[LeftOut, ...]
 
 
 def find_tasks(data: bytes) -> FoundTasks | None:
@@ -174,6 +183,7 @@ def find_tasks(data: bytes) -> FoundTasks | None:
             str(memoryview(data)[parts.columns : parts.records], "utf-8", "surrogatepass")
         )
         is_agreed = columns.pop("agreed")
+        left_out = tuple(LeftOut(*each) for each in columns.pop("left_out"))
         count = len(columns["id"])
         columns["status"] = map(STATUSES.__getitem__, columns["status"])
         for name in ("depends_on", "write_scope", "labels"):
@@ -185,7 +195,7 @@ def find_tasks(data: bytes) -> FoundTasks | None:
         defaults = Task._field_defaults
         values = [columns.get(name) or repeat(defaults.get(name), count) for name in Task._fields]
         tasks = tuple(map(_MAKE_TASK, zip(*values, strict=True)))
-        return FoundTasks(tasks=tasks, is_agreed=is_agreed is True, stamp=stamp)
+        return FoundTasks(tasks, is_agreed is True, stamp, left_out)
     except TORN:
         return None
 
@@ -223,7 +233,8 @@ def _columns(tasks: Sequence[Task]) -> dict[str, list[Any]]:
 def _record_lines(index: Index) -> Iterator[bytes]:
     yield compact({"table": index.table[0].hex() if index.table else None})
     for row in index.table[1] if index.table else ():
-        yield compact(["row", row.id, row.line, row.cells])
+        where = (row.table, row.headings, row.why)
+        yield compact(["row", row.id, row.line, row.cells, *where])
     for name, (signature, record) in index.files.items():
         values = [getattr(record, field) for field in _OF_FILE]
         yield compact(["file", name, signature.hex(), *values])
@@ -279,5 +290,7 @@ def _file_record(values: list[Any]) -> tuple[bytes, FileRecord]:
 
 
 def _row_record(values: list[Any]) -> RowRecord:
-    task_id, line, cells = values
-    return RowRecord(id=task_id, line=line, cells=cells)
+    task_id, line, cells, table, headings, why = values
+    return RowRecord(
+        id=task_id, line=line, cells=cells, table=table, headings=tuple(headings), why=why
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from enum import StrEnum
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,12 +20,11 @@ from mosaic.text.jsondoc import Lines, parse_json_document
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
-    from enum import StrEnum
 
     FindLines = Callable[[], Lines]
 
 LARGEST_NUMBER = 1 << 53
-Word = TypeVar("Word", bound="StrEnum")
+Word = TypeVar("Word", bound=StrEnum)
 Amount = TypeVar("Amount", int, float)
 Record = TypeVar("Record")
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mosaic.errors import FrontMatterError
-from mosaic.records import dataclass
+from mosaic.errors import EditRefusedError, FrontMatterError
+from mosaic.records import NamedTuple, dataclass
 from mosaic.text.fields import FIELD_BY_NAME, ID_KEYS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mosaic.model import JsonValue
     from mosaic.text.frontmatter import FrontMatter
-    from mosaic.text.grid import Row, Table
 
 LONGEST_NOTE = 500
-EMPTY_CELLS = frozenset({"", "-", "–", "—", "none", "n/a"})
+NEEDED = ("title", "status")
+EMPTY_SIGNS = frozenset({"", "-", "–", "—"})
+EMPTY_CELLS = EMPTY_SIGNS | {"none", "n/a"}
+NO_IDS = EMPTY_SIGNS | {"none", "n/a", "nothing", "and", "&", "+"}
+"""What stands in a list of ids and is none."""
+HASH_IDS = re.compile(r"[\s,;:](#[\w.]*-?\d[\w.-]*(?:[,;\s]+#?[\w.]*-?\d[\w.-]*)*)[\s,;]*$")
+"""Ids that are numbered with a `#`, and nothing else up to the end of the line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,11 +51,26 @@ class FileRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowRecord:
-    """One row of the tasks table: canonical column names to cell texts."""
+    """One row of a table of tasks: canonical column names to cell texts."""
 
     id: str
     line: int
     cells: Mapping[str, str]
+    table: int = 0
+    """The line that its table begins on; 0 where it is in none."""
+    headings: tuple[str, ...] = ()
+    """What it stands under, the nearest first, where its table has no milestones."""
+    why: str = ""
+    """Why it is not a task, though it looks like one; empty where it is a task."""
+
+
+class LeftOut(NamedTuple):
+    """A line of the table's file that looks like a task and is none."""
+
+    line: int
+    why: str
+    id: str = ""
+    """The id that it seems to have: no other task gets it."""
 
 
 def parse_task_file(name: str, text: str) -> FileRecord:
@@ -69,13 +89,14 @@ def parse_task_file(name: str, text: str) -> FileRecord:
     id_key = next((key for key in ID_KEYS if matter.text(key)), None)
     if id_key is None:
         raise FrontMatterError(f"`{name}` has no `task_id`", line=1, hint="add `task_id:`")
-    texts, lists, extra = _sorted_values(name, matter)
-    for needed in ("title", "status"):
+    texts, lists, extra = _sorted_values(name, matter, text[: matter.body_start])
+    for needed in NEEDED:
         if needed not in texts:
+            is_there = needed in matter.data
             raise FrontMatterError(
-                f"`{name}` has no `{needed}`",
+                f"`{needed}` of `{name}` is empty" if is_there else f"`{name}` has no `{needed}`",
                 line=matter.lines.get(needed, matter.lines[id_key]),
-                hint=f"add `{needed}:`",
+                hint=f"write it behind `{needed}:`" if is_there else f"add `{needed}:`",
             )
     said = handoff_texts(text[matter.body_start :])
     return FileRecord(
@@ -91,7 +112,7 @@ def parse_task_file(name: str, text: str) -> FileRecord:
 
 
 def _sorted_values(
-    name: str, matter: FrontMatter
+    name: str, matter: FrontMatter, written: str
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]], dict[str, JsonValue]]:
     texts: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}
@@ -103,57 +124,39 @@ def _sorted_values(
         if field is None:
             extra[key] = value
         elif field.kind is Kind.LIST:
-            if items := matter.strings(key):
+            is_ids = key == "depends_on"
+            if items := _ids_of(matter, written) if is_ids else matter.strings(key):
                 lists[key] = items
-        elif isinstance(value, list | dict):
+        elif isinstance(value, list | dict) and key in NEEDED:
             raise FrontMatterError(
                 f"`{key}` of `{name}` is not a single value",
                 line=matter.lines[key],
                 hint="write text",
             )
-        elif (found := matter.text(key)) is not None:
+        elif (found := matter.joined(key)) is not None:
             texts[key] = found
     return texts, lists, extra
 
 
-def parse_table(text: str) -> tuple[RowRecord, ...]:
-    """Read the rows of the tasks table, or raise TableError; no tasks table means no rows."""
-    from mosaic.text.grid import find_tasks_table  # start-up, as above
-
-    table = find_tasks_table(text)
-    if table is None:
-        return ()
-    rows = (parse_row(table, row) for row in table.rows)
-    return tuple(row for row in rows if row.id)
-
-
-def parse_row(table: Table, row: Row) -> RowRecord:
-    """Read one row of the tasks table; one that stands for no task has no id."""
-    cells = table.values(row)
-    return RowRecord(id=plain_id(cells.get("id", "")), line=row.line, cells=cells)
-
-
-def find_row(text: str, line: int) -> tuple[Table, Row] | None:
-    """Return the tasks table of a text and its row at a line; None where that is gone."""
-    from mosaic.text.grid import find_tasks_table  # start-up, as above
-
-    table = find_tasks_table(text)
-    row = table.rows.on_line(line) if table else None
-    return (table, row) if table and row else None
-
-
 def plain_id(cell: str) -> str:
-    """Return the id in a cell that may dress it up as a link, code or bold text."""
-    text = cell.strip()
-    if link := re.fullmatch(r"\[([^\]]*)\]\([^)]*\)", text):
+    """Return the id in a cell that may dress it up as a link, code, bold text or a number."""
+    text = cell.strip().strip("`*_~ ")
+    if wiki := re.fullmatch(r"\[\[([^\]|]*)(?:\|[^\]]*)?\]\]", text):
+        text = wiki[1].rpartition("/")[2].removesuffix(".md")
+    elif link := re.fullmatch(r"\[([^\]]*)\]\([^)]*\)", text):
         text = link[1]
-    return text.strip("`*_~ ").strip()
+    return text.strip("`*_~ ").removeprefix("#").strip()
 
 
 def plain_value(cell: str) -> str:
     """Return a cell's value; a lone dash means empty."""
     text = cell.strip()
     return "" if text.lower() in EMPTY_CELLS else text
+
+
+def cell_words(field: str, cell: str) -> str:
+    """Return the words in a cell; a title may be `none`."""
+    return plain_value(cell) if field != "title" or cell.strip() in EMPTY_SIGNS else cell.strip()
 
 
 def last_line(notes: str) -> str:
@@ -163,10 +166,48 @@ def last_line(notes: str) -> str:
 
 
 def ids_in_cell(cell: str) -> tuple[str, ...]:
-    """Return the ids that a `depends_on` cell lists, separated by commas, semicolons or blanks."""
+    """Return the ids that a text lists, separated by commas, semicolons or blanks."""
     if plain_value(cell) == "":
         return ()
-    return tuple(task_id for part in _separated(cell.strip()) if (task_id := plain_id(part)))
+    found = (plain_id(part) for part in _separated(cell.strip()))
+    return tuple(dict.fromkeys(each for each in found if each.casefold() not in NO_IDS))
+
+
+def _ids_of(matter: FrontMatter, written: str) -> tuple[str, ...]:
+    """Return the ids of `depends_on` as a cell of the table would have them.
+
+    `#T-1` is one too, though YAML takes it for a comment.
+    """
+    words = _words_in(matter.data.get("depends_on"))  # unquoted, `[[T-1]]` is a list in a list
+    if words is None or "depends_on" in matter.lists:
+        words = matter.strings("depends_on")
+    if "#" in written:
+        first = matter.lines["depends_on"]
+        end = min((line for line in matter.lines.values() if line > first), default=None)
+        lines = written.split("\n")[first - 1 : end - 1 if end else -1]
+        words = [*words, *(found for line in lines for found in HASH_IDS.findall(line))]
+    return tuple(dict.fromkeys(each for word in words for each in ids_in_cell(word)))
+
+
+def refuse_hidden_ids(name: str, text: str, wanted: str | Sequence[str]) -> None:
+    """Make sure that a file lists the ids that it was set to, and none behind a `#` beside them."""
+    record = parse_task_file(name, text)
+    if record.lists.get("depends_on", ()) != tuple(wanted):
+        raise EditRefusedError(
+            "`depends_on` has ids behind a `#`, which YAML takes for a comment",
+            line=record.lines.get("depends_on"),
+            hint="write them without the `#`, then set it again",
+        )
+
+
+def _words_in(value: JsonValue) -> Sequence[str] | None:
+    """Return the words of a list, lists in it among them; None where it holds anything else."""
+    if not isinstance(value, list):
+        return None
+    parts = [_words_in(item) if isinstance(item, list) else item for item in value]
+    if not all(isinstance(part, str | int | list) for part in parts):
+        return None
+    return [word for part in parts for word in (part if isinstance(part, list) else [str(part)])]
 
 
 def _separated(cell: str) -> list[str]:

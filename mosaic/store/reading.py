@@ -158,7 +158,13 @@ def read_mission(
         if believed or index.changed:
             stamp = stamp if believed else b""
             agreed = not snapshot.unagreed()
-            data = dump_index(index, stamp=stamp, tasks=snapshot.tasks, agreed=agreed)
+            data = dump_index(
+                index,
+                stamp=stamp,
+                tasks=snapshot.tasks,
+                agreed=agreed,
+                left_out=snapshot.left_out,
+            )
             save_cache(layout, layout.index_file, data)
     return snapshot
 
@@ -176,7 +182,10 @@ def make_stamp(document: MissionDocument, listing: Listing, sync: bytes | None) 
     layout = document.layout
     said = {word: status.value for word, status in document.mission.statuses.items()}
     places = (layout.shown(layout.tasks_file), layout.shown(layout.tasks_dir))
-    texts = "\0".join((__version__, repr(said), *places)).encode("utf-8", "surrogateescape")
+    milestones = repr([(each.id, each.name) for each in document.mission.milestones])
+    texts = "\0".join((__version__, repr(said), milestones, *places)).encode(
+        "utf-8", "surrogateescape"
+    )
     own = repr((len(listing.joined_names), listing.table, sync)).encode()
     return b"\0".join((own, texts, listing.joined_names, listing.signatures))
 
@@ -194,7 +203,7 @@ class Indexed(Snapshot):
     """A snapshot whose tasks came from the index; entries are made when they are needed."""
 
     def __init__(self, document: MissionDocument, found: FoundTasks, data: bytes) -> None:
-        super().__init__(document, {}, {}, ())
+        super().__init__(document, {}, {}, (), left_out=found.left_out)
         self.tasks = found.tasks
         self._is_agreed = found.is_agreed
         self._found_data = data

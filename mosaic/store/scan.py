@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import FileAccessError, MissionError
 from mosaic.machine.disk import find_text, read_text
 from mosaic.machine.signature import BETWEEN_NAMES, list_task_files, pack_statuses
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple, dataclass
 from mosaic.store.index import Index, split_signatures
-from mosaic.store.parsed import parse_table, parse_task_file
+from mosaic.store.parsed import parse_task_file
 from mosaic.store.tasks import Problem
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mosaic.store.parsed import FileRecord, RowRecord
 
 MOST_FILES = 100_000
+ID_LINE = re.compile(r"^(?:task_)?id[ \t]*:[ \t]*([^\s#][^#\n]*)", re.MULTILINE)
+MOST_SEARCHED = 4096
+"""Characters of a broken file that are searched for its id."""
 UNKNOWN = b""
 """The signature of what cannot be looked at: like that of nothing."""
 
@@ -97,6 +100,8 @@ def _scan_table(
         now_ns = time.time_ns()
         file = read_text(layout.tasks_file)
         _refuse_conflict(file.text)
+        from mosaic.store.rows import parse_table  # start-up: the index has most tables
+
         rows = parse_table(file.text)
     except MissionError as error:
         problems.append(Problem(error=error.at(layout.shown(layout.tasks_file))))
@@ -113,24 +118,36 @@ def _scan_files(
     for name, signature in zip(listing.names, signatures, strict=True):
         record = index.file(name, signature)
         if record is None:
-            path = layout.tasks_dir / name
+            path, text = layout.tasks_dir / name, ""
             try:
                 now_ns = time.time_ns()
                 file = find_text(path)
                 if file is None:
                     continue
-                _refuse_conflict(file.text)
-                record = parse_task_file(name, file.text)
+                text = file.text
+                _refuse_conflict(text)
+                record = parse_task_file(name, text)
             except MissionError as error:
-                # The file cannot say its id; its name most likely begins with it.
-                found_id = re.match(r"[A-Za-z0-9]+-\d+", name)
-                task_id = found_id[0] if found_id else name.removesuffix(".md")
+                from mosaic.store.aside import copied_name  # start-up: few files are broken
+
+                if copied_name(name, listing.names):
+                    continue  # `mission check` names it
+                task_id = _id_of_broken(name, text)
                 problems.append(Problem(error=error.at(layout.shown(path)), task_id=task_id))
                 continue
             index.keep_file(record, file.signature, now_ns)
         found.append(record)
     index.drop_others(listing.names)
     return tuple(found)
+
+
+def _id_of_broken(name: str, text: str) -> str:
+    """Return the id that a file most likely has: what it says by itself, else its name's."""
+    said = ID_LINE.search(text[:MOST_SEARCHED])
+    if said and (task_id := said[1].strip("\"' ")):
+        return task_id
+    found = re.match(r"[A-Za-z0-9]+-\d+", name)
+    return found[0] if found else name.removesuffix(".md")
 
 
 def _refuse_conflict(text: str) -> None:

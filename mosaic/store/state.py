@@ -58,7 +58,6 @@ KEPT = frozenset(
     }
 )  # fmt: skip
 """What stands in a state folder; in the older layout it stands beside tracked files."""
-_MARK = re.compile(rb"[0-9a-f]{32}")
 _MARK_BYTES = 64
 
 
@@ -259,7 +258,7 @@ def _read_mark(place: Path) -> str | None:
         text = os.read(descriptor, _MARK_BYTES).strip() if is_file else b""
     finally:
         os.close(descriptor)
-    return text.decode() if _MARK.fullmatch(text) else None
+    return text.decode() if re.fullmatch(rb"[0-9a-f]{32}", text) else None
 
 
 def _write_mark(place: Path, mission_file: Path, mark: str) -> None:

@@ -20,7 +20,7 @@ from mosaic.codec import parse_json
 from mosaic.model import Status
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass
-from mosaic.store.parsed import ids_in_cell, plain_value
+from mosaic.store.parsed import cell_words, ids_in_cell
 from mosaic.text.fields import FIELD_BY_NAME, SYNCED, Kind
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def cell_value(field: str, cell: str, words: Mapping[str, Status]) -> Value:
     if field == "status":
         status = parse_status(cell, words)
         return status.value if status else ""
-    return plain_value(cell)
+    return cell_words(field, cell)
 
 
 def cell_text(snapshot: Snapshot, field: str, value: Value) -> str:

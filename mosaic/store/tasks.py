@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from mosaic.errors import MissionError
     from mosaic.model import Task
     from mosaic.store.mission_file import MissionDocument
-    from mosaic.store.parsed import FileRecord, RowRecord
+    from mosaic.store.parsed import FileRecord, LeftOut, RowRecord
     from mosaic.store.sync import Base, Carry, Conflict
-
-TASK_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What can be a branch name, a folder and one shell word."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,12 +58,16 @@ class Snapshot:
         base: Base,
         unagreed: Sequence[str],
         problems: tuple[Problem, ...] = (),
+        *,
+        left_out: tuple[LeftOut, ...] = (),
     ) -> None:
         self.document = document
         self.layout = document.layout
         self.tasks = tuple(entry.task for entry in entries.values())
         """All tasks that could be read, in plan order."""
         self.problems = problems
+        self.left_out = left_out
+        """What looks like a task in the table and is none."""
         self._entries = entries
         self._base = base
         self._unagreed = unagreed
@@ -99,6 +100,15 @@ class Snapshot:
         return {task.id: task for task in self.tasks}
 
     @property
+    def left_out_words(self) -> str | None:
+        """What is left out of the table, in a line; None where nothing is."""
+        if not self.left_out:
+            return None
+        table, count = self.layout.shown(self.layout.tasks_file), len(self.left_out)
+        first, beside = self.left_out[0], f" and {count - 1} more places" if count > 1 else ""
+        return f"not read: {table}:{first.line} {first.why}{beside}; `mission check` names all"
+
+    @property
     def broken_ids(self) -> frozenset[str]:
         """Ids of tasks that something is wrong with."""
         return frozenset(p.task_id for p in self.problems if p.task_id is not None)
@@ -120,7 +130,12 @@ class Snapshot:
         if task is None:
             from difflib import get_close_matches
 
-            raise TaskNotFoundError(task_id, get_close_matches(task_id, list(self.by_id), n=3))
+            from mosaic.store.aside import find_aside
+
+            error = TaskNotFoundError(task_id, get_close_matches(task_id, list(self.by_id), n=3))
+            if where := find_aside(self).get(task_id):
+                error.detail, error.hint = where, "`mission check` says more"
+            raise error
         return task
 
     def find(self, task_id: str) -> Entry | None:

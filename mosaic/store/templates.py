@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import marshal
+import os
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import TemplateError
-from mosaic.machine.disk import find_text
+from mosaic import __version__
+from mosaic.errors import MissionError, TemplateError
+from mosaic.machine.disk import find_text, write_atomic
 from mosaic.machine.paths import confined
 from mosaic.records import dataclass
 
 if TYPE_CHECKING:
-    from jinja2 import BytecodeCache
+    from collections.abc import Collection, Mapping
+    from types import CodeType
 
     from mosaic.store.layout import Layout
 
@@ -21,6 +28,8 @@ BUILT_IN_PLACES = (PACKAGE / "templates", PACKAGE.parent / "templates")
 LARGEST_FILE = 1 << 20
 """Bytes of a template's file; what it may hold is bounded by `render_template`."""
 MOST_PARTIALS = 100
+PROMPTS = ("continuation.md.j2", "resume.md.j2")
+"""Those that are kept in compiled form, with the parts that they include."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,14 +60,45 @@ def load_template(name: str, layout: Layout | None = None) -> Template:
     raise TemplateError(f"there is no template `{name}`", hint="install Mosaic again")
 
 
-def compiled_templates() -> BytecodeCache | None:
-    """Return where templates are kept in compiled form; None where they are not."""
-    from mosaic.store.compiled_templates import CompiledTemplates  # start-up: jinja2
+def compiled_templates(wanted: Collection[str]) -> Mapping[str, CodeType]:
+    """Return our own prompts in compiled form by their source, with those wanted that are ours.
 
+    Compiling takes Jinja longer than rendering, so they are kept where Python keeps compiled
+    modules: who can write there can change Mosaic itself. Nothing of a project is among them.
+    """
+    path = Path(str(__spec__.cached)).with_suffix(".templates")
+    codes: dict[str, CodeType] = {}
     try:
-        return CompiledTemplates(BUILT_IN_PLACES)
+        made_by = _compilers()
+        data = path.read_bytes() if path.is_file() else b""
     except OSError:
-        return None  # installed where modules have no files
+        return {}  # installed where modules have no files
+    with contextlib.suppress(ValueError, EOFError, TypeError):
+        maker, kept = marshal.loads(data)  # noqa: S302 - as trusted as a module
+        codes = kept if maker == made_by else {}
+    if codes.keys() >= set(wanted):
+        return codes
+    names = [*load_partials(), *PROMPTS]
+    sources = {name: load_template(name).source for name in names}
+    if codes.keys() >= set(sources.values()):
+        return codes
+    from mosaic.prompts.sandbox import compile_template  # start-up: jinja2
+
+    codes = {source: compile_template(name, source) for name, source in sources.items()}
+    if not sys.dont_write_bytecode:
+        with contextlib.suppress(OSError, MissionError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, marshal.dumps((made_by, codes)), root=path.parent)
+    return codes
+
+
+def _compilers() -> str:
+    """Return what compiled templates depend on beside their source."""
+    jinja = PathFinder.find_spec("jinja2")
+    jinja_file = jinja.origin if jinja and jinja.origin else ""
+    files = (f"{os.path.dirname(jinja_file)}/compiler.py", f"{PACKAGE}/prompts/sandbox.py")
+    made = [(found.st_mtime_ns, found.st_size) for found in map(os.stat, files)]
+    return f"{__version__} {sys.hexversion} {made}"
 
 
 def load_partials(layout: Layout | None = None) -> dict[str, str]:

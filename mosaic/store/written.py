@@ -52,7 +52,7 @@ def note_written(layout: Layout, texts: Iterable[tuple[Path, str | None, str]]) 
 
 def note_files(layout: Layout, paths: Iterable[Path]) -> None:
     """Remember files as they stand, or that they are gone, if a session is live."""
-    _note(layout, ((path, None, _digest_of_file(path)) for path in paths))
+    _note(layout, ((path, None, digest_of_file(path)) for path in paths))
 
 
 def _note(layout: Layout, digests: Iterable[tuple[Path, str | None, str]]) -> None:
@@ -89,12 +89,13 @@ def as_written(layout: Layout, paths: Iterable[Path]) -> Mapping[Path, Written]:
     for path in paths if known else ():
         with contextlib.suppress(MissionError):
             written = known.get(layout.shown(path))
-            if written is not None and written.last == _digest_of_file(path):
+            if written is not None and written.last == digest_of_file(path):
                 found[path] = written
     return found
 
 
-def _digest_of_file(path: Path) -> str:
+def digest_of_file(path: Path) -> str:
+    """Return the digest of a file's content, or `GONE`."""
     data = find_bytes(path)
     return GONE if data is None else digest_of(data)
 

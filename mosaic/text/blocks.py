@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from mosaic.errors import TableError
 from mosaic.records import dataclass
+from mosaic.text.commonmark import HTML_AFTER_LIST, HTML_BLOCK_TAGS, CommonMark
 from mosaic.text.lines import BOM
 
 _Found: TypeAlias = "tuple[int, int, int | None, str]"
@@ -26,12 +27,6 @@ DELIMITER_CELL = re.compile(r":?-+:?")
 # A line of text, then one of dashes that a pipe or colon tells from a heading's underline.
 # Every part can match in one way only: hostile lines must not make it go back and forth.
 TABLE_RULE = r"^(?= {0,3}[^ \t\n])[^\n]+\n(?= {0,3}[-:|])(?=[^\n]*[|:])[-:| \t]+(?:\n|\Z)"
-HTML_BLOCK_TAGS = (
-    "address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|"
-    "dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|"
-    "header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|option|p|"
-    "param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
-)
 OTHER_BLOCK = (
     r" {0,3}(?:#{1,6}(?:[ \t]|$)|>|(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)|`{3}[^`]*$|~{3}|"
     r"<(?:script|pre|style|textarea)(?:[ \t>]|$)|<!--|<\?|<![a-z]|<!\[CDATA\[|"
@@ -40,11 +35,6 @@ OTHER_BLOCK = (
     r"| {4}| {0,3}\t"
 )
 """What begins another block, and so can be neither a table's header nor a row of it."""
-HTML_AFTER_LIST = (
-    rf"^ {{0,3}}(?:(?i:</?(?:{HTML_BLOCK_TAGS}|script|pre|style|textarea)(?=[ \t/>\n]|\Z))|"
-    r"<!--|<\?|<![A-Z]|<!\[CDATA\[)"
-)
-"""HTML that ends a list or quote; mistune's own rule for it does not know `<div>`."""
 ODD_SIGN = re.compile(r"[\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]")
 PLAIN_TABLE = re.compile(
     r"(?:\A|(?<=\n\n))\|[^\n]*\n\|[-:| ]*(?:\n(?:\|[^\n]*(?:\n|\Z))*+|\Z)(?=\n|\Z)"
@@ -59,6 +49,10 @@ DOUBTFUL_LINE = re.compile(
 asked. In a text without them, but for plain tables, each such line is a heading."""
 HEADING = re.compile(r"\n(#+) (.*)")
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
+LONE_RETURN = re.compile(r"\r(?!\n)")
+"""A line end to CommonMark, though hardly anybody writes one."""
+LIST_DASH = re.compile(r" {0,3}-[ \t]")
+"""A row of dashes that begins so is an item of a list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +90,7 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     """Find a text's top-level headings and tables (or raise TableError)."""
     starts = _line_starts(text)
     skipped = bisect_right(starts, offset) - 1 if offset else 0
-    source = text[starts[skipped] :].replace("\r\n", "\n")
+    source = text[starts[skipped] :].replace("\r\n", "\n").replace("\r", "\n")
     plain_tables = find_plain_tables(source)
     found = _ask_mistune(source) if plain_tables is None else _plain_blocks(source, plain_tables)
     source_starts = [0, *_line_ends(source)]
@@ -163,6 +157,8 @@ def _ask_mistune(source: str) -> list[_Found]:
 
 def _line_ends(text: str) -> list[int]:
     """Return where each line ends but the last, its newline included."""
+    if "\r" in text:
+        text = LONE_RETURN.sub("\n", text)
     *ends, _ = accumulate(map((1).__add__, map(len, text.split("\n"))))
     return ends
 
@@ -228,25 +224,11 @@ def is_delimiter_row(line: str, columns: int) -> bool:
     return len(cells) == columns and all(DELIMITER_CELL.fullmatch(cell.text) for cell in cells)
 
 
-class PlainHeadings:
-    """Takes the `#` behind a heading away; mistune looks for it in time that grows squarely."""
-
-    def parse_atx_heading(self, m: re.Match[str], state: Any) -> int:
-        """Take a heading."""
-        text = m["atx_2"].strip()
-        bare = text.rstrip("#")
-        if not bare or bare[-1].isspace():
-            text = bare.rstrip()
-        attrs = {"level": len(m["atx_1"])}
-        state.append_token({"type": "heading", "text": text, "attrs": attrs, "style": "atx"})
-        return m.end() + 1
-
-
 @cache
 def _parser() -> Any:
     from mistune.block_parser import BlockParser  # start-up: only changed files are parsed
 
-    class Recorder(PlainHeadings, BlockParser):
+    class Recorder(CommonMark, BlockParser):
         """Records where top-level headings and tables stand."""
 
         def compile_sc(self, rules: list[str] | None = None) -> re.Pattern[str]:
@@ -305,7 +287,11 @@ def _end_of_table(source: str, start: int) -> int | None:
     delimiter_end = source.find("\n", header_end + 1)
     header, delimiter = source[start:header_end], source[header_end + 1 : delimiter_end]
     is_other = re.compile(OTHER_BLOCK, re.IGNORECASE).match
-    if is_other(header) or not is_delimiter_row(delimiter, len(split_row(header))):
+    if (
+        is_other(header)
+        or LIST_DASH.match(delimiter)
+        or not is_delimiter_row(delimiter, len(split_row(header)))
+    ):
         return None
     position = delimiter_end + 1
     while position < len(source):

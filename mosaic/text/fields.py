@@ -70,8 +70,20 @@ def field_value(task: Task, name: str) -> FieldValue:
     """Return what a task holds in a field of the table; None or an empty list for nothing."""
     if name in _ATTRIBUTES:
         value: FieldValue = getattr(task, _ATTRIBUTES[name])
-        return value.value if isinstance(value, Status) else value
+        return shown_status(task) if isinstance(value, Status) else value
     return task.more.get(name, () if FIELD_BY_NAME[name].kind is Kind.LIST else None)
+
+
+def shown_status(task: Task) -> str:
+    """Return a task's status as people see it: a word that is not understood behind a `?`."""
+    if task.status is not Status.UNKNOWN:
+        return task.status.value
+    return f"?{unknown_word(task)}"
+
+
+def unknown_word(task: Task) -> str:
+    """Return the word for a task's status that is not understood; empty where all is well."""
+    return str(task.more.get("status_word", ""))
 
 
 def field_values(task: Task) -> dict[str, FieldValue]:

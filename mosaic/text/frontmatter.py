@@ -6,7 +6,7 @@ The block is found by its two fences here; `mosaic.text.handler` reads what stan
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FrontMatterError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OPENING = re.compile(r"---[ \t]*(?:\r\n|\n|\Z)")
 CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
 KEY_LINE = re.compile(r"[\w\"'{][^\n]*?:(?:[ \t]|\r?$)", re.MULTILINE)
+CUT_VALUE = re.compile(r"(\w[\w-]*):[ \t]+((?![\"'|>\[{&*!#])\S[^\n]*? #[\w-][^\n]*?)[ \t]*")
 LARGEST_BLOCK = 256 << 10
 
 
@@ -53,6 +54,16 @@ class FrontMatter:
     def text(self, key: str) -> str | None:
         """Return a key's scalar as it is written; None when it is missing or empty."""
         return self.raw.get(key, "").strip() or None
+
+    def joined(self, key: str) -> str | None:
+        """Return what a key holds in one line, whatever it is; None where that is nothing."""
+        if key in self.lists:
+            return ", ".join(self.lists[key]) or None
+        if key in self.raw or not self.data.get(key):
+            return self.text(key)
+        from json import dumps  # start-up: hardly any file needs it
+
+        return dumps(self.data[key], ensure_ascii=False)
 
     def strings(self, key: str) -> tuple[str, ...]:
         """Return a list of scalars, or one scalar as a list of one (or raise FrontMatterError)."""
@@ -105,6 +116,16 @@ def body_offset(text: str) -> int:
         if line.strip() and not line.lstrip().startswith("#"):
             return block.body_start if KEY_LINE.match(line.lstrip()) else 0
     return 0 if text[block.start : block.end].strip() else block.body_start
+
+
+def cut_values(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield values that end at ` #` and a word: line, key, and the value as it may be meant."""
+    block = find_block(text)
+    lines = text[: block.end].split("\n") if block else []
+    for number, line in enumerate(lines, 1):
+        if found := CUT_VALUE.fullmatch(line.rstrip("\r")):
+            quoted = found[2].replace("\\", "\\\\").replace('"', '\\"')
+            yield number, found[1], f'"{quoted}"'
 
 
 def parse_front_matter(text: str) -> FrontMatter | None:

@@ -11,19 +11,30 @@ from functools import cached_property
 
 from mosaic.errors import TableError
 from mosaic.records import dataclass
-from mosaic.text.blocks import MOST_COLUMNS, Cell, Outline, outline, split_row
+from mosaic.text.blocks import MOST_COLUMNS, Cell, Heading, Outline, outline, split_row
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import display_width
 
 MOST_CELLS = 400_000
 SHORTEST_DASHES = 3
-COLUMN_NAMES = {
-    "id": "id", "task": "id", "taskid": "id", "#": "id",
-    "status": "status", "state": "status",
-    "title": "title", "description": "title",
-    "dependson": "depends_on", "dependencies": "depends_on",
-    "milestone": "milestone", "pr": "pr", "notes": "notes",
-}  # fmt: skip
+COLUMN_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("id", ("id", "taskid", "key", "issue", "#", "task")),
+    ("status", ("status", "state", "stage")),
+    ("title", ("title", "task", "summary", "name", "deliverable", "description")),
+    (
+        "depends_on",
+        ("dependson", "dependencies", "dependency", "depends", "deps", "blockedby", "requires"),
+    ),
+    ("milestone", ("milestone",)),
+    ("pr", ("pr",)),
+    ("notes", ("notes",)),
+)
+"""What a column is called, the surest name first: where there is an `ID`, a `Task` is a title."""
+NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9._]*-\d+[A-Za-z0-9._-]*")
+"""An id that can be nothing else."""
+MARKED = re.compile(r"\s*(?:\*\*.+\*\*|__.+__|\*[^*]+\*|_[^_]+_|<b>.*)\s*")
+DIRECTIVE = re.compile(r"\s*(?::::|\{[%{]|</?[A-Za-z!])")
+"""A line of another program right below a table."""
 
 
 class Row:
@@ -105,6 +116,13 @@ class Table:
     """Where its last line ends, the newline left out."""
     is_plain: bool
     """Whether each of its lines begins with a pipe, and nothing stands right around it."""
+    headings: tuple[str, ...]
+    """The headings that it stands under, the nearest first."""
+
+    @property
+    def end_line(self) -> int:
+        """The 1-based line that it ends on."""
+        return self.line + 1 + len(self.rows)
 
     def values(self, row: Row) -> dict[str, str]:
         """Return a row's texts by column; a short row has the other cells empty."""
@@ -116,16 +134,23 @@ class Table:
 def find_tables(text: str) -> tuple[Table, ...]:
     """Return all top-level tables of a text behind its front matter (or raise TableError)."""
     shape = outline(text, offset=body_offset(text))
-    return tuple(_table(shape, first, end) for first, end in shape.tables)
+    tables: list[Table] = []
+    above: list[Heading] = []
+    headings = iter([*shape.headings, None])
+    heading = next(headings)
+    for first, end in sorted(shape.tables):
+        while heading is not None and heading.first_line < first:
+            above = [each for each in above if each.level < heading.level] + [heading]
+            heading = next(headings)
+        titles = tuple(each.title for each in reversed(above))
+        tables.append(_table(shape, first, end, titles))
+    return tuple(tables)
 
 
-def find_tasks_table(text: str) -> Table | None:
-    """Return the tasks table; None when the text has no table of tasks (or raise TableError)."""
-    tables = find_tables(text)
-    for table in tables:
-        if "id" in table.columns and "status" in table.columns:
-            return table
-    for table in tables:
+def tasks_tables(tables: Sequence[Table]) -> tuple[Table, ...]:
+    """Return those of a text's tables that are of tasks (or raise TableError)."""
+    found = tuple(filter(_is_of_tasks, tables))
+    for table in tables if not found else ():
         if table.columns and table.columns[0] == "id" and table.headers[0].strip() != "#":
             raise TableError(
                 "the tasks table has no `status` column",
@@ -133,23 +158,53 @@ def find_tasks_table(text: str) -> Table | None:
                 detail=f"its columns are {', '.join(f'`{name}`' for name in table.headers)}",
                 hint="add a column `status`",
             )
-    return None
+    return found
+
+
+def find_tasks_table(text: str) -> Table | None:
+    """Return the first table of tasks; None where there is none (or raise TableError)."""
+    return next(iter(tasks_tables(find_tables(text))), None)
+
+
+def _is_of_tasks(table: Table) -> bool:
+    """Tell whether a table is of tasks: one without statuses needs ids that are surely ids."""
+    if "id" not in table.columns:
+        return False
+    if "status" in table.columns:
+        return True
+    column = table.columns.index("id")
+    cells = (row.get(column).strip("`*_~ []") for row in table.rows)
+    return "title" in table.columns and any(map(NUMBERED.match, cells))
+
+
+def is_heading_row(table: Table, row: Row) -> bool:
+    """Tell whether a row is a heading between rows: one cell alone, in bold or without an id."""
+    words = [cell for cell in row.texts if cell.strip()]
+    if len(words) != 1 or len(table.columns) == 1:
+        return False
+    is_first = row.get(table.columns.index("id")).strip() != ""
+    return bool(MARKED.fullmatch(words[0])) or (is_first and not re.search(r"\d", words[0]))
 
 
 def canonical_columns(headers: Sequence[str]) -> tuple[str, ...]:
-    """Return canonical names for headers; of two alike the first wins."""
+    """Return canonical names for headers; of two alike the surer wins, then the first."""
+    keys = [re.sub(r"[\s_*`-]+", "", header).casefold() for header in headers]
+    known: dict[int, str] = {}
+    for name, words in COLUMN_NAMES:
+        ranked = (keys.index(word) for word in words if word in keys)
+        number = next((each for each in ranked if each not in known), None)
+        if number is not None:
+            known[number] = name
     names: list[str] = []
-    for header in headers:
-        key = re.sub(r"[\s_*`-]+", "", header).casefold()
-        written = header.strip()
-        name = COLUMN_NAMES.get(key, written)
-        if name in names:
-            name = written if written not in names else f"{written} {len(names)}"
+    for number, header in enumerate(headers):
+        name = known.get(number, header.strip())
+        if number not in known and (name in names or name in known.values()):
+            name = f"{name} {number}"
         names.append(name)
     return tuple(names)
 
 
-def _table(shape: Outline, first: int, end: int) -> Table:
+def _table(shape: Outline, first: int, end: int, headings: tuple[str, ...]) -> Table:
     header_start, header_end = shape.span(first)
     header = shape.text[header_start:header_end]
     below_start, below_end = shape.span(first + 1)
@@ -165,6 +220,7 @@ def _table(shape: Outline, first: int, end: int) -> Table:
         header_line=(header_start, header_end),
         end=shape.span(end - 1)[1],
         is_plain=shape.is_plain,
+        headings=headings,
     )
 
 

@@ -7,9 +7,10 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import EditRefusedError, MissionFileError
+from mosaic.records import NamedTuple
 from mosaic.text.lines import BOM, line_of, newline_of, splice
 from mosaic.text.strict_json import parse_json_document, skip_blanks
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from mosaic.errors import MergeConflictError
+from mosaic.records import NamedTuple
 
 BOM = "\ufeff"
 _OPENING = "<<<<<<< "

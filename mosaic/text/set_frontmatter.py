@@ -14,6 +14,7 @@ from mosaic.text.lines import Edit, line_end, line_of, line_start, newline_of, s
 from mosaic.text.yaml_edits import (
     Placed,
     block_list_edits,
+    comments_in,
     flow_list_edits,
     is_nothing,
     quote_scalar,
@@ -119,7 +120,14 @@ class _Editor:
         head = self._text[colon + 1 : line_end(self._text, colon)].rstrip("\r\n")
         if node.id == "scalar":
             head = head.lstrip(" \t").lstrip("|>+-0123456789")
-        return splice(self._text, colon + 1, end, f" {new}{head}")
+            return splice(self._text, colon + 1, end, f" {new}{head}")
+        after = line_end(self._text, colon)
+        lines = self._comment_lines(comments_in(self._placed, node, after))
+        rest = self._text[end : line_end(self._text, end)].rstrip("\r\n")
+        return splice(self._text, colon + 1, end + len(rest), f" {new}{head}{lines}")
+
+    def _comment_lines(self, comments: Sequence[str]) -> str:
+        return "".join(f"{self._newline}{self._indent()}{comment}" for comment in comments)
 
     def _has_own_lines(self, node: YamlNode) -> bool:
         return node.style in ("|", ">") if node.id == "scalar" else not node.flow_style
@@ -192,5 +200,10 @@ class _Editor:
         return min(line_end(self._text, end), self._block.end)
 
     def _remove(self, pair: tuple[Any, Any]) -> str:
-        start = line_start(self._text, self._placed.start(pair[0]))
-        return splice(self._text, start, self._end_of_pair(*pair), "")
+        """Take a key out with its lines; what people noted beside it stays."""
+        key, value = pair
+        start = line_start(self._text, self._placed.start(key))
+        comments = comments_in(self._placed, value, self._placed.end(key))
+        lines = self._comment_lines(comments).removeprefix(self._newline)
+        kept = lines + self._newline if lines else ""
+        return splice(self._text, start, self._end_of_pair(*pair), kept)

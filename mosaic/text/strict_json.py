@@ -18,9 +18,6 @@ BLANKS = re.compile(r"[ \t\r\n]*")
 # closed would be looked through again from each of its quotes.
 STRING = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
 STRING_OR_BRACKET = re.compile(rf"{STRING}|[\[{{\]}}]", re.DOTALL)
-TRAILING_COMMA = re.compile(r",\s*[}\]]")
-HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
-HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def parse_json_document(text: str) -> dict[str, Any]:
@@ -145,7 +142,9 @@ def _places_of_twin(source: str, key: str) -> tuple[int, int]:
 
 def _half_of_a_sign(source: str, data: Any) -> int | None:
     """Return where a lone surrogate may stand, if any value holds one: it cannot be written."""
-    found = HALF_ESCAPED.search(source) or (None if source.isascii() else HALF.search(source))
+    found = re.search(r"\\u[dD][89a-fA-F]", source)
+    if found is None and not source.isascii():
+        found = re.search(r"[\ud800-\udfff]", source)
     if found is None:
         return None
     try:
@@ -159,7 +158,7 @@ def _not_json(source: str, error: json.JSONDecodeError) -> MissionFileError:
     """Return a fault of syntax; a comma too many is named, as Python does from 3.13 on."""
     place, words, hint = error.pos, error.msg, "mend it by hand, or restore it from git"
     comma = place if source.startswith(",", place) else len(source[:place].rstrip()) - 1
-    if TRAILING_COMMA.match(source, comma):
+    if re.match(r",\s*[}\]]", source[comma:]):
         place, words = comma, "a comma before the closing bracket"
         hint = "remove the comma before the closing bracket"
     elif not source.strip():

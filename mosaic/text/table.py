@@ -53,6 +53,7 @@ def set_cell(text: str, table: Table, row: Row, column: str, value: str) -> str:
 def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
     """Return a text with a row added behind the table's last one, in the table's own style.
 
+    Lines of other programs right below a table, such as `:::`, are rows to markdown and stay last.
     Columns without a value stay empty, and values for columns that are not there are left
     out. Raises EditRefusedError.
     """
@@ -64,17 +65,32 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
         for number, name in enumerate(table.columns)
     ]
     added = [values.get(name, "").strip() for name in table.columns]
-    wanted = [*(row.texts for row in table.rows), added]
+    count, end_of_rows = _last_written(text, table)
+    wanted = [row.texts for row in table.rows]
+    wanted.insert(count, added)
     inner = " | ".join(cells)
     # Without outer pipes a first cell may be empty or look like a list or heading.
     styles = [f"| {inner} |"] if header.lstrip().startswith("|") else [inner, f"| {inner} |"]
     newline = newline_at(text, end)
     for row in styles:
-        edited = splice(text, table.end, table.end, f"{newline}{indent}{row}")
+        edited = splice(text, end_of_rows, end_of_rows, f"{newline}{indent}{row}")
         if _reads_as(edited, table, wanted):
             return edited
     message = "the row cannot be added cleanly"
     raise EditRefusedError(message, line=table.line, hint="add it by hand")
+
+
+def _last_written(text: str, table: Table) -> tuple[int, int]:
+    """Return how many rows stand before those that have no pipe at the end, and where that is."""
+    if not text[table.header_line[0] :].lstrip().startswith("|"):
+        return len(table.rows), table.end
+    count = len(table.rows)
+    while count and "|" not in text[table.rows[count - 1].start : table.rows[count - 1].end]:
+        count -= 1
+    if count == len(table.rows):
+        return count, table.end
+    below = table.rows[count].start - 1
+    return count, below - (text[below - 1] == "\r")
 
 
 def _written(value: str, line: int) -> str:

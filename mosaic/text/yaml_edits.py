@@ -16,12 +16,18 @@ from typing import Any
 
 from mosaic.records import dataclass
 from mosaic.text.handler import NULL_TAG
-from mosaic.text.lines import Edit, line_end, line_start, newline_at
+from mosaic.text.lines import Edit, line_end, line_start, newline_at, newline_of
 
 PLAIN_START = re.compile(r"[^\s\-?:,\[\]{}#&*!|>'\"%@`=<~]|-(?=\S)")
 NEEDS_ESCAPES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 FLOW_SIGNS = re.compile(r"[,\[\]{}?]|:(?=[,\[\]{}]|$)")
 WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+CORE_NUMBER = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0[xX][0-9a-fA-F_]+"
+)
+"""What YAML 1.2 reads as a number, whatever 1.1 does."""
+ALIKE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|true|false", re.IGNORECASE)
+"""Numbers and truths that both read, and as the same."""
 TEXT_TAG = "tag:yaml.org,2002:str"
 TIMESTAMP_TAG = "tag:yaml.org,2002:timestamp"
 MOST_COMPARED = 1000
@@ -54,6 +60,37 @@ class Placed:
         if node.id == "scalar" and node.style in ("|", ">"):
             return len(self.text[:end].rstrip())
         return end
+
+
+def comments_in(placed: Placed, node: Any, start: int) -> list[str]:
+    """Return the comments from an offset to the end of the line on which a value ends."""
+    text, end = placed.text, placed.end(node)
+    if is_nothing(node):
+        end = start
+    gaps = []
+    for leaf in _leaves(node):
+        if not is_nothing(leaf) and placed.start(leaf) >= start:
+            gaps.append(text[start : placed.start(leaf)])
+            start = placed.end(leaf)
+            if leaf.style in ("|", ">"):
+                head = text[placed.start(leaf) : line_end(text, placed.start(leaf))]
+                gaps.append(head)
+    rest = text[start : line_end(text, max(start, end))]
+    if start < end or rest.strip().startswith(("#", ",", "]", "}")) or " #" in rest:
+        gaps.append(rest)
+    return [found.strip() for gap in gaps for found in re.findall(r"#[^\r\n]*", gap)]
+
+
+def _leaves(node: Any) -> Iterator[Any]:
+    if node.id == "scalar":
+        yield node
+    elif node.id == "sequence":
+        for item in node.value:
+            yield from _leaves(item)
+    else:
+        for pair in node.value:
+            for item in pair:
+                yield from _leaves(item)
 
 
 def is_nothing(node: Any) -> bool:
@@ -93,7 +130,9 @@ def is_plain(value: str, *, flow: bool = False, kind: str | None = None) -> bool
     if WHOLE_NUMBER.fullmatch(value):
         return True  # read as text here, and as the same digits everywhere
     tag = _tag_of(value)
-    return tag in (TEXT_TAG, TIMESTAMP_TAG) or (tag == kind and tag != NULL_TAG)
+    if tag in (TEXT_TAG, TIMESTAMP_TAG):
+        return not CORE_NUMBER.fullmatch(value)
+    return tag == kind and tag != NULL_TAG and ALIKE.fullmatch(value) is not None
 
 
 def _tag_of(value: str) -> str:
@@ -153,6 +192,8 @@ def flow_list_edits(placed: Placed, node: Any, items: Sequence[str]) -> list[Edi
             return [Edit(placed.start(node), placed.end(node), f"[{joined}]")]
         return [Edit(at, at, joined)]
     gaps = [text[placed.end(one) : placed.start(other)] for one, other in pairwise(words)]
+    if "\n" in text[placed.start(node) : placed.end(node)]:
+        return _lined_list_edits(placed, words, items)
     standard = gaps[0] if gaps and gaps[0] and "#" not in gaps[0] else ", "
     pieces: list[str] = []
     for old, new, is_same in _runs([word.value for word in words], items):
@@ -164,6 +205,72 @@ def flow_list_edits(placed: Placed, node: Any, items: Sequence[str]) -> list[Edi
             else:
                 pieces += [standard, quote_scalar(value, model, flow=True)]
     return [Edit(placed.start(words[0]), placed.end(words[-1]), "".join(pieces[1:]))]
+
+
+def _lined_list_edits(placed: Placed, words: Sequence[Any], items: Sequence[str]) -> list[Edit]:
+    """Return the same for a list over several lines, where each comment stays with its item."""
+    text = placed.text
+    newline = newline_of(text)
+    edits: list[Edit] = []
+    for old, new, is_same in _runs([word.value for word in words], items):
+        if is_same:
+            continue
+        for item, value in zip(old, new, strict=False):
+            word = words[item]
+            written = quote_scalar(value, word, flow=True)
+            edits.append(Edit(placed.start(word), placed.end(word), written))
+        gone = old[len(new) :]
+        edits += _gone_from_lines(placed, words, gone, keep_notes=not items)
+        if added := [quote_scalar(value, flow=True) for value in new[len(old) :]]:
+            model = words[max(old.stop - 1, 0)]
+            edits += _put_on_lines(placed, model, added, newline, is_first=not old.stop)
+    return edits
+
+
+def _gone_from_lines(
+    placed: Placed, words: Sequence[Any], gone: range, *, keep_notes: bool
+) -> Iterator[Edit]:
+    text = placed.text
+    lines: dict[int, list[int]] = {}
+    for item in gone:
+        lines.setdefault(line_start(text, placed.start(words[item])), []).append(item)
+    for begin, (first, *others) in lines.items():
+        last = others[-1] if others else first
+        start, end = placed.start(words[first]), placed.end(words[last])
+        line = line_end(text, end)
+        rest = text[end:line]
+        if last + 1 < len(words) and placed.start(words[last + 1]) < line:
+            yield Edit(start, placed.start(words[last + 1]), "")
+        elif first > 0 and placed.end(words[first - 1]) > begin:
+            yield Edit(placed.end(words[first - 1]), end, "")
+        elif not text[begin:start].strip() and re.match(
+            r"[ \t]*,?[ \t]*$" if keep_notes else r"[ \t]*,?[ \t]*(?:#|$)", rest.rstrip("\r\n")
+        ):
+            yield Edit(begin, line, "")
+        else:
+            comma = re.match(r"[ \t]*,", rest)
+            yield Edit(start, end + (comma.end() if comma else 0), "")
+
+
+def _put_on_lines(
+    placed: Placed, model: Any, added: Sequence[str], newline: str, *, is_first: bool
+) -> Iterator[Edit]:
+    """Yield edits that put items behind an item, or in front of the first."""
+    text = placed.text
+    start, end = placed.start(model), placed.end(model)
+    begin, line = line_start(text, start), line_end(text, end)
+    indent = text[begin:start]
+    rest = re.match(r"[ \t]*(,?)[ \t]*(?:#|$)", text[end:line].rstrip("\r\n"))
+    if indent.strip() or (rest is None and not is_first):  # it shares its line with others
+        joined = ", ".join(added)
+        yield Edit(start, start, f"{joined}, ") if is_first else Edit(end, end, f", {joined}")
+    elif is_first:
+        yield Edit(begin, begin, "".join(f"{indent}{new},{newline}" for new in added))
+    else:
+        parted = f",{newline}".join(indent + new for new in added)
+        if rest is not None and not rest[1]:
+            yield Edit(end, end, ",")
+        yield Edit(line, line, parted + ("," if rest is not None and rest[1] else "") + newline)
 
 
 def _words(node: Any) -> list[Any]:

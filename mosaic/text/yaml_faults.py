@@ -20,7 +20,11 @@ REFERENCE = re.compile(r"[&*!](?<![\w/.*+-].)")
 INDENTED = re.compile(r"[\n\r\x85\u2028\u2029][ \t\-?:]{6}")
 """What may begin a block more than a dozen levels deep."""
 FEW_BRACKETS = 8
-KEY_VALUE = re.compile(r"\s*(?:- +)?([\w-]+):[ \t]+(\S.*)")
+KEY_VALUE = re.compile(r"\s*((?:- +)*[\w-]+):[ \t]+(\S.*)")
+ODD_BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+"""Looks like a blank, and is a letter to YAML."""
+OTHER_END = re.compile(r"[\x85\u2028\u2029]")
+"""Ends a line for YAML, and hardly in any editor."""
 UNQUOTED_COLON = re.compile(r"[^\"'\[{|>&*!#%@`].*:(?:[ \t]|$)")
 APOSTROPHE = re.compile(r"'[^']*\w'\w")
 COMMENT = re.compile(r"(?<![ \t])[ \t]++#.*")
@@ -148,7 +152,8 @@ def explain(error: Any, source: str, first_line: int) -> FrontMatterError:
     opened = getattr(error, "context_mark", None)
     if opened is not None and (mark is None or "quoted scalar" in context or "flow" in context):
         mark = opened  # where it was opened says more than where the text ended
-    number = mark.line if mark is not None else 0
+    # YAML counts line ends that no editor knows.
+    number = source.count("\n", 0, mark.index) if mark is not None else 0
     lines = source.split("\n")
     for at in (number, number - 1):
         if 0 <= at < len(lines) and (found := _cause(lines[at].rstrip("\r")[:LONGEST_LINE])):
@@ -167,6 +172,12 @@ def explain(error: Any, source: str, first_line: int) -> FrontMatterError:
 def _cause(line: str) -> tuple[str, str] | None:
     if line.lstrip(" ").startswith("\t"):
         return "is indented with a tab", "indent with blanks"
+    if OTHER_END.search(line):
+        sign = f"U+{ord(OTHER_END.findall(line)[0]):04X}"
+        return f"holds {sign}, which ends a line for YAML", "put a blank in its place"
+    if ODD_BLANK.match(line.lstrip(" ")) or re.search(rf":{ODD_BLANK.pattern}", line):
+        sign = f"U+{ord(ODD_BLANK.findall(line)[0]):04X}"
+        return f"has {sign} where YAML needs a plain blank", "type the blank anew"
     pair = KEY_VALUE.match(line)
     if pair is None:
         return None

@@ -15,14 +15,16 @@ import contextlib
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitError, MissionError, NotReadyError
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import answer_of, current_branch, head_commit, run_git
+from mosaic.git.index_copy import index_kept
 from mosaic.git.snapshot import PLAIN_IDENTITY, is_within, take_tree
-from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home, what_would_be_lost
+from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home
 from mosaic.machine.signature import access_error
+from mosaic.records import NamedTuple
 from mosaic.store.mission_file import load_mission
 from mosaic.store.written import note_files
 from mosaic.workspaces.record import write_workspace
@@ -31,11 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mosaic.git.git import GitResult
+    from mosaic.git.snapshot import TakenTree
     from mosaic.workspaces.record import Workspace
 
-# No hook, no signature: both may ask a person, and none is there.
-_QUIET_COMMIT = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false",
-                 "commit", "--quiet", "--no-verify")  # fmt: skip
+COMMIT_SECONDS = 300.0
+# Of no work of anybody's: no hook has anything to say of it.
+_QUIET_COMMIT = ("-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--no-verify")
 _FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 _UNMERGED = ("diff", "--name-only", "--diff-filter=U", "-z")
 
@@ -59,6 +62,8 @@ class Merged(NamedTuple):
     """The commit that the branch is in now; for a squash, the new one."""
     was_home: bool = False
     """There was nothing to bring."""
+    left_out: tuple[str, ...] = ()
+    """What stands in the worktree and is on no branch, each with why."""
 
 
 def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
@@ -93,26 +98,65 @@ def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
         differ = ["--literal-pathspecs", "diff", "--quiet", "HEAD", "--", *paths]
         if run_git(differ, top, check=False).exit_code:
             command = [*_QUIET_COMMIT, "--only", "-m", words, *_FROM_STDIN]
-            _git_with(paths, command, top, env=PLAIN_IDENTITY, timeout_seconds=120)
+            _git_with(paths, command, top, env=own_identity(top), timeout_seconds=COMMIT_SECONDS)
     return list(changed)
 
 
-def commit_rest(workspace: Workspace, message: str) -> str | None:
-    """Commit everything that is not committed in a worktree, and return the commit, if any.
+class Committed(NamedTuple):
+    """What became of the rest of a worker's work."""
 
-    What was brought into it is ignored: by the project, or by git's `info/exclude`. A GitError
-    where conflicts wait to be resolved.
+    commit: str | None
+    """None: there was nothing to commit."""
+    left_out: tuple[str, ...] = ()
+    """What could not be committed, each with why."""
+
+
+def commit_rest(workspace: Workspace, message: str) -> Committed:
+    """Commit everything that is not committed in a worktree and that git can hold.
+
+    What was brought into it is ignored: by the project, or by git's `info/exclude`. It is made
+    as the user's own commits are: with their name, signature and hooks.
+
+    A GitError where conflicts wait to be resolved, or git makes no commit: the index is as before.
     """
     top = workspace.path
     # Adding a file calls its conflict resolved, with the marks still in it.
     if unmerged := answer_of(_UNMERGED, top):
         paths = shown_paths(unmerged.split("\0")[:-1])
         raise GitError(f"conflicts are not resolved: {paths}")
-    run_git(["add", "--all", "--", ":(top)"], top, timeout_seconds=120)
-    if run_git(["diff", "--cached", "--quiet"], top, check=False).exit_code == 0:
-        return None
-    run_git([*_QUIET_COMMIT, "-m", message], top, env=PLAIN_IDENTITY, timeout_seconds=120)
-    return answer_of(["rev-parse", "HEAD"], top)
+    taken = take_tree(top, scratch=top.parent, largest_bytes=None, find_hidden=True)
+    left_out = (*_words_of(taken), *_empty_folders(top))
+    if taken.tree == answer_of(["rev-parse", "HEAD^{tree}"], top):
+        return Committed(None, left_out)
+    try:
+        with index_kept(top, top.parent):
+            run_git(["read-tree", "--reset", taken.tree], top, timeout_seconds=COMMIT_SECONDS)
+            command = ["commit", "--quiet", "-m", message]
+            run_git(command, top, env=own_identity(top), timeout_seconds=COMMIT_SECONDS)
+    except GitError as error:
+        error.message = f"what is not committed stays so: {error.message}"
+        error.hint = f"`git -C {top} commit -a`; with `--no-verify` no hook is asked"
+        raise
+    return Committed(head_commit(top), left_out)
+
+
+def own_identity(top: Path) -> dict[str, str]:
+    """Return what git needs to commit in the user's name; ours where git knows none of theirs."""
+    asked = (["var", f"GIT_{who}_IDENT"] for who in ("AUTHOR", "COMMITTER"))
+    is_known = all(answer_of(question, top) is not None for question in asked)
+    return {} if is_known else PLAIN_IDENTITY
+
+
+def _words_of(taken: TakenTree) -> list[str]:
+    return [f"`{each.path}` is {each.reason}" for each in taken.left_out]
+
+
+def _empty_folders(top: Path) -> list[str]:
+    command = ["ls-files", "--others", "--directory", "--exclude-standard", "-z"]
+    listed = run_git(command, top).text.split("\0")[:-1]
+    folders = [Path(path) for path in listed if path.endswith("/")]
+    empty = [path for path in folders if not any((top / path).iterdir())]
+    return [f"`{path}` is an empty folder, of which git keeps none" for path in empty]
 
 
 def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged:
@@ -125,17 +169,18 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
     tip = commit_of(home, f"{BRANCHES}{branch}") if branch else None
     if branch is None or tip is None:
         raise NotReadyError(f"the worktree of `{workspace.owner}` has no branch to merge")
-    if workspace.is_there and (lost := what_would_be_lost(workspace.path)):
+    into = current_branch(home)
+    if into is None:
         raise NotReadyError(
-            f"the worktree of `{workspace.owner}` holds {lost}",
-            path=workspace.path,
-            hint=f"`git -C {workspace.path} commit -a`, then merge again",
+            "no branch is checked out here: what is merged would be on none",
+            path=home,
+            hint="`git switch BRANCH`, then merge again",
         )
-    into = current_branch(home) or "HEAD"
+    left_out = _refuse_unsaved(workspace, branch, tip) if workspace.is_there else ()
     before = head_commit(home) or ""
     if is_brought_home(home, branch, "HEAD"):
         _note(workspace, tip)
-        return Merged(branch, into, before, was_home=True)
+        return Merged(branch, into, before, was_home=True, left_out=left_out)
     if answer_of(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"], home) is not None:
         raise NotReadyError(
             "another merge is not finished here",
@@ -149,7 +194,29 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
         layout = load_mission(workspace.mission_file).layout
         merged = compare_trees(home, before, commit, find_renames=False)
         note_files(layout, [home / change.path for change in merged])
-    return Merged(branch, into, commit)
+    return Merged(branch, into, commit, left_out=left_out)
+
+
+def _refuse_unsaved(workspace: Workspace, branch: str, tip: str) -> tuple[str, ...]:
+    """Make sure that a merge brings all that git can hold; return what git cannot, with why."""
+    top = workspace.path
+    here = current_branch(top)
+    if here != branch and answer_of(["merge-base", "--is-ancestor", "HEAD", tip], top) is None:
+        raise NotReadyError(
+            f"the worktree of `{workspace.owner}` is on `{here or 'no branch'}`, which has commits "
+            f"that `{branch}` has not",
+            path=top,
+            hint=f"`git -C {top} switch {branch}` and `git -C {top} merge {here or '-'}`",
+        )
+    taken = take_tree(top, scratch=top.parent, largest_bytes=None, find_hidden=True)
+    if changes := compare_trees(top, "HEAD", taken.tree, find_renames=False):
+        paths = shown_paths([change.path for change in changes])
+        raise NotReadyError(
+            f"the worktree of `{workspace.owner}` holds changes that are not committed: {paths}",
+            path=top,
+            hint=f"`git -C {top} commit -a`, then merge again",
+        )
+    return tuple(_words_of(taken))
 
 
 def _merge(home: Path, branch: str, way: MergeWay, message: str) -> None:

@@ -116,6 +116,12 @@ def why_kept(workspace: Workspace) -> str | None:
     """
     if workspace.is_there and (lost := trees.what_would_be_lost(workspace.path)) is not None:
         return lost
+    here = current_branch(workspace.path) if workspace.is_there else None
+    if here is not None and here != workspace.branch:  # the agent went on beside it
+        tip = trees.commit_of(workspace.home, f"{trees.BRANCHES}{here}")
+        is_kept = tip is None or trees.holds_commit(workspace.home, tip, beside=here)
+        if not (is_kept or _stands_elsewhere(workspace, here)):
+            return f"branch `{here}` is not merged"
     branch, tip = _own_branch(workspace)
     if tip in (None, workspace.base_commit, workspace.merged_commit):
         return None

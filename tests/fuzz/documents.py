@@ -14,7 +14,8 @@ from mosaic.plan.globs import bad_glob, outside_scope
 from mosaic.plan.sizes import format_size, parse_size
 from mosaic.prompts.prompt import LONGEST_OUTPUT, render_template
 from mosaic.store.mission_file import load_mission, with_session
-from mosaic.store.parsed import ids_in_cell, parse_table, parse_task_file
+from mosaic.store.parsed import ids_in_cell, parse_task_file
+from mosaic.store.rows import parse_table
 from mosaic.store.session_entries import next_session_id
 from mosaic.text.frontmatter import find_block, parse_front_matter
 from mosaic.text.grid import find_tasks_table

@@ -25,7 +25,8 @@ from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.session_lock import read_lock, write_lock
 from mosaic.store.index import SETTLED_NS, Index, dump_index, parse_index
 from mosaic.store.layout import Layout, layout_of
-from mosaic.store.parsed import parse_table, parse_task_file
+from mosaic.store.parsed import parse_task_file
+from mosaic.store.rows import parse_table
 from mosaic.store.scan import list_files, scan_listed, scan_tasks
 from mosaic.store.sync import dump_base, parse_base
 from mosaic.workspaces.record import list_workspaces, read_workspace, write_workspace

@@ -18,11 +18,12 @@ from mosaic.panels.answer import parse_answer
 from mosaic.plan.globs import outside_scope
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
+from mosaic.review.commands import parts_of
 from mosaic.review.html import render_html
-from mosaic.review.matching import parts_of
 from mosaic.review.terminal import render_terminal
 from mosaic.runs.masking import masked_argv
-from mosaic.store.parsed import ids_in_cell, parse_table, parse_task_file, plain_id
+from mosaic.store.parsed import ids_in_cell, parse_task_file, plain_id
+from mosaic.store.rows import parse_table
 from mosaic.text.harmless import harmless_text
 from mosaic.text.sections import set_section
 from mosaic.text.strict_json import parse_json_document

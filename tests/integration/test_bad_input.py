@@ -45,7 +45,6 @@ def refused(repo: MissionRepo, *arguments: str) -> str:
         ("---\ntask_id: T-009\n<<: {a: 1}\n---\n", 3, "merge"),
         ("---\ntask_id: T-009\ntitle: !!python/object:os.system x\n---\n", 3, "tag"),
         ("---\ntask_id: T-009\ntitle: x\nstatus: todo\n", 1, "never closed"),
-        ("---\ntask_id: T-009\ntitle: x\nstatus: dnoe\n---\n", 4, "`done`"),
         ("---\ntask_id: T-009\nstatus: todo\n---\n", 2, "no `title`"),
         ("---\ntask_id: T-009\ntitle: x\n---\n", 2, "no `status`"),
         ("---\ntitle: x\nstatus: todo\n---\n", 1, "no `task_id`"),
@@ -86,6 +85,29 @@ def test_a_broken_task_does_not_hold_up_the_others(repo: MissionRepo) -> None:
     assert repo.run("add", "Another").stdout.strip() == "T-010"
 
 
+@pytest.mark.parametrize(
+    ("name", "front"),
+    [
+        ("login.md", "task_id: T-001\ntitle: a: b\nstatus: done\n"),
+        ("t-001-first.md", "title: a: b\nstatus: done\n"),
+        ("t-001.md", ""),
+        ("T-001_first.md", 'id: "T-001"\nstatus: [\n'),
+    ],
+)
+def test_a_broken_file_holds_its_row_whatever_its_name(
+    repo: MissionRepo, name: str, front: str
+) -> None:
+    folder = repo.path / "coordination" / "tasks"
+    next(folder.glob("T-001*")).unlink()
+    (folder / name).write_text(f"---\n{front}---\n")
+    refused(repo, "set", "T-001", "priority=high")
+    refused(repo, "set", "T-001", "status=done")
+    verdict = next(
+        each for each in repo.run("list", "--json").json()["tasks"] if each["id"] == "T-001"
+    )
+    assert verdict["reason"] == "BROKEN"
+
+
 def test_bytes_that_are_no_utf8_are_named_with_their_line(repo: MissionRepo) -> None:
     path = repo.path / "coordination" / "tasks" / "T-009-latin.md"
     path.write_bytes(HEAD.encode() + b"\ncaf\xe9\n")
@@ -119,8 +141,7 @@ TABLE = "| id | status | title |\n| --- | --- | --- |\n"
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("| id | title |\n| --- | --- |\n| T-001 | x |\n", 1, "no `status` column"),
-        (TABLE + "| T-001 | nonsense | First |\n", 3, "not a status"),
+        ("| id | owner |\n| --- | --- |\n| T-001 | x |\n", 1, "no `status` column"),
         (TABLE + "| T-001 | todo | First |\n| T-001 | todo | First |\n", 3, "2 places"),
         (TABLE + "| a b | todo | x |\n", 3, "cannot be a task id"),
         (TABLE + "| T-001 | done | Other title |\n", 3, "disagree"),

@@ -75,7 +75,7 @@ def test_an_interrupted_request_is_paid_for_once(agent: Agent) -> None:
     wait_for(agent.kept, "the conversation on disk")
     assert agent.repo.run("stop").exit_code == 0
     process.wait(timeout=60)
-    assert_ending(agent, "stopped", "cut", tokens=(400_000, 50))
+    assert_ending(agent, "stopped", "cut")  # claude never tells of an answer that was cut off
     agent.server.script.say(Reply(text="second", input_tokens=500_000))
     assert agent.repo.run("resume", "--headless").exit_code == 0
     assert_ending(agent, "completed", "ok", tokens=(500_000, 50))

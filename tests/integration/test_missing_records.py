@@ -275,5 +275,6 @@ def test_a_project_that_was_moved_keeps_its_session(
     moved = MissionRepo(tmp_path / "moved", repo.environ)
     assert [found["life"] for found in live(moved)] == ["alive"]
     assert moved.run("next", "--runtime", "quick", "--headless").exit_code == 4
-    moved.run("stop")
-    assert not is_running(agent)
+    answer = moved.run("stop")
+    assert not is_running(agent), answer
+    assert not repo.path.exists()

@@ -109,6 +109,7 @@ def test_a_call_that_fails_changes_nothing(repo: MissionRepo, asking: Path) -> N
     assert answer.exit_code == 1
     assert "`/no/such/program` could not be called" in answer.stderr
     assert repo.task_status("T-001") == "blocked"
+    assert "`/no/such/program` is not there, so nobody is called" in repo.run("doctor").stdout
 
 
 def test_a_panel_calls_after_its_last_answer(panels: Panels) -> None:

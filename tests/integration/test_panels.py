@@ -321,13 +321,13 @@ def test_a_panel_that_looks_only_reports_and_drops_what_was_changed(panels: Pane
     assert panels.worktrees() == 0
 
 
-def test_a_writable_worker_s_work_is_committed_under_a_plain_identity(panels: Panels) -> None:
+def test_a_writable_worker_s_work_is_committed_in_the_user_s_name(panels: Panels) -> None:
     panels.tell({"implementer": {"write": {"src/a.py": "1\n", "coordination/TASKS.md": "gone\n"}}})
     panels.start("--role", "implementer", "--writable", "--wait")
     worker = panels.worker("implementer")
     assert worker["branch"] == "mission/panel-001/implementer"
     author = panels.repo.git("log", "-1", "--format=%an <%ae>", worker["branch"]).strip()
-    assert author == "Mosaic <mosaic@localhost>"
+    assert author == "Somebody <somebody@example.invalid>"
     assert worker["commit"] == panels.repo.git("rev-parse", worker["branch"]).strip()
     changed = panels.repo.git("diff", "--name-only", f"main...{worker['branch']}").split()
     assert changed == ["src/a.py"]

@@ -114,7 +114,7 @@ def test_a_lie_is_contradicted_and_stands_against_approval(
     assert (judged.get("path") or judged["command"]) == claim
     assert (judged["standing"], judged["why"]) == ("contradicted", why)
     refused = repo.run("review", "T-001", "--approve")
-    assert refused.exit_code == 3
+    assert refused.exit_code == 1
     assert "1 claim is contradicted" in refused.stderr
     assert repo.task_status("T-001") == "review"
     overruled = repo.run("review", "T-001", "--approve", "--force")

@@ -214,11 +214,11 @@ def test_whatever_became_of_the_copies_the_branch_carries_nothing_of_it(
 
 
 @pytest.mark.parametrize("name", ["TASKS.md", "tasks/T-001-first.md", "tasks/sub"])
-def test_what_cannot_be_set_back_is_told_and_the_end_is_recorded(
+def test_what_git_cannot_hold_is_named_and_all_else_is_committed(
     home: MissionRepo, name: str
 ) -> None:
     does = f"place = here / 'coordination/{name}'\n"
-    if name == "tasks/sub":  # a repository of its own: git would take it for one file
+    if name == "tasks/sub":
         does += "place.mkdir()\ngit('-C', str(place), 'init', '-q')\n"
         does += "who = ('-c', 'user.name=A', '-c', 'user.email=a@b')\n"
         does += "git('-C', str(place), *who, 'commit', '-q', '--allow-empty', '-m', 'x')\n"
@@ -226,32 +226,141 @@ def test_what_cannot_be_set_back_is_told_and_the_end_is_recorded(
         does += "place.unlink()\nos.mkfifo(place)\n"
     assert work(home, does + "write('a.txt', 'x')\nfinish()\n").exit_code == 0
     assert home.task_status("T-001") == "review"
-    assert any("could not be settled" in note for note in notes(home))
-    assert changed_on_branch(home) == []
-    assert (worktree_of(home) / "a.txt").exists()
+    (note,) = [note for note in notes(home) if "left out of its branch" in note]
+    assert f"`coordination/{name}` is " in note
+    assert note in home.mission()["sessions"][0]["endedDetail"]
+    assert changed_on_branch(home) == ["a.txt"]
 
 
 # What is committed
 
 
-def test_finished_work_is_committed_under_a_plain_identity(home: MissionRepo) -> None:
+def test_finished_work_is_committed_in_the_user_s_name(home: MissionRepo) -> None:
     assert work(home, 'write("a b.txt", "x")\nfinish()').exit_code == 0
     told = home.git("log", "-1", "--format=%an|%ae|%cn|%s|%b", BRANCH)
-    assert told.startswith("Mosaic|mosaic@localhost|Mosaic|T-001: First|")
+    assert told.startswith("Somebody|somebody@example.invalid|Somebody|T-001: First|")
     assert "Mission-Task: T-001" in told
     assert "Mission-Session: " in told
     assert changed_on_branch(home) == ["a", "b.txt"]
 
 
-def test_a_hook_or_a_signature_keeps_nothing_from_being_committed(home: MissionRepo) -> None:
-    for name in ("pre-commit", "commit-msg"):
-        hook = home.path / ".git" / "hooks" / name
-        hook.write_text("#!/bin/sh\nexit 1\n")
+@pytest.mark.parametrize("stops", ["pre-commit", "commit-msg", "signature"])
+def test_what_a_hook_or_a_signature_stops_is_named_with_the_way_out(
+    home: MissionRepo, stops: str
+) -> None:
+    if stops == "signature":
+        home.git("config", "commit.gpgSign", "true")
+        home.git("config", "gpg.program", "false")
+    else:
+        hook = home.path / ".git" / "hooks" / stops
+        hook.write_text("#!/bin/sh\necho not like this >&2\nexit 1\n")
         hook.chmod(0o755)
-    home.git("config", "commit.gpgSign", "true")
-    home.git("config", "gpg.program", "false")
     assert work(home, 'write("a.txt", "x")\nfinish()').exit_code == 0
-    assert changed_on_branch(home) == ["a.txt"]
+    assert changed_on_branch(home) == []
+    place = worktree_of(home)
+    assert home.git("-C", str(place), "diff", "--cached", "--name-only") == ""
+    (note,) = [note for note in notes(home) if "could not be settled" in note]
+    assert "not like this" in note or stops == "signature"
+    assert f"git -C {place} commit -a" in note
+    assert "--no-verify" in note
+    home.run("done", "T-001")
+    refused = home.run("merge", "T-001")
+    assert refused.exit_code == 3
+    assert "`a.txt`" in refused.stderr
+    home.git("-C", str(place), "add", "a.txt")
+    home.git("-C", str(place), "-c", "commit.gpgSign=false", "commit", "-qnm", "by hand")
+    assert home.run("merge", "T-001").exit_code == 0
+    assert (home.path / "a.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_repository_that_an_agent_made_is_not_lost_and_makes_no_link(
+    home: MissionRepo, commits: int
+) -> None:
+    does = 'write("n/k", "k")\ngit("init", "-q", "n")\nwrite("b.txt", "x")\n'
+    if commits:
+        does += 'git("-C", "n", "add", "k")\n'
+        does += 'who = ("-c", "user.name=A", "-c", "user.email=a@b")\n'
+        does += 'git("-C", "n", *who, "commit", "-qm", "k")\ngit("add", "--all")\n'
+    assert work(home, does + "finish()").exit_code == 0
+    assert changed_on_branch(home) == ["b.txt"]
+    unknown = home.run("review", "T-001", "--json").json()["evidence"]["caveats"]
+    assert any("`n` is a repository of its own" in each for each in unknown)
+    home.run("done", "T-001")
+    merged = home.run("merge", "T-001", "--json")
+    assert merged.exit_code == 0, merged.stderr
+    assert merged.json()["left_out"] == ["`n` is a repository of its own"]
+    assert (home.path / "b.txt").exists()
+    (swept,) = home.run("clean", "--json").json()["worktrees"]
+    assert not swept["removed"]
+    assert "`n`, a repository of its own with " in swept["because"]
+    assert (worktree_of(home) / "n" / "k").read_text() == "k"
+    shutil.rmtree(worktree_of(home) / "n")
+    assert home.run("clean", "--json").json()["worktrees"][0]["removed"]
+
+
+def test_a_required_filter_that_does_not_run_keeps_only_its_own_file_back(
+    home: MissionRepo,
+) -> None:
+    (home.path / ".gitattributes").write_text("*.bin filter=gone\n")
+    (home.path / "m.bin").write_text("old")
+    home.git("add", ".gitattributes", "m.bin")
+    home.git("commit", "-qm", "bin")
+    for key, value in (("clean", "no-such"), ("smudge", "no-such"), ("required", "true")):
+        home.git("config", f"filter.gone.{key}", value)
+    assert work(home, 'write("m.bin", "new")\nwrite("b.txt", "x")\nfinish()').exit_code == 0
+    assert changed_on_branch(home) == ["b.txt"]
+    reviewed = home.run("review", "T-001", "--json").json()
+    assert any("`m.bin`" in e and "`gone`" in e for e in reviewed["evidence"]["unknown"])
+    home.run("done", "T-001")
+    assert home.run("merge", "T-001").exit_code == 0
+    assert (home.path / "b.txt").exists()
+    (swept,) = home.run("clean", "--json").json()["worktrees"]
+    assert swept["because"] == "it holds changes that are not committed: `m.bin`"
+
+
+def test_a_branch_that_the_agent_went_to_is_named_kept_and_not_taken_for_merged(
+    home: MissionRepo,
+) -> None:
+    does = 'git("checkout", "-q", "-b", "fix/x")\nwrite("b.txt", "x")\ncommit()\nfinish()'
+    assert work(home, does).exit_code == 0
+    words = f"it began on `{BRANCH}`, and `fix/x` is checked out now"
+    assert words in notes(home, "branch_changed")
+    assert words in home.mission()["sessions"][0]["endedDetail"]
+    assert words in home.run("review", "T-001", "--json").json()["evidence"]["caveats"]
+    home.run("done", "T-001")
+    refused = home.run("merge", "T-001")
+    assert refused.exit_code == 3
+    assert "`fix/x`" in refused.stderr
+    (swept,) = home.run("clean", "--json").json()["worktrees"]
+    assert swept["because"] == "it holds branch `fix/x` is not merged"
+    place = str(worktree_of(home))
+    home.git("-C", place, "switch", "-q", BRANCH)
+    home.git("-C", place, "merge", "-q", "fix/x")
+    assert home.run("merge", "T-001").exit_code == 0
+    assert (home.path / "b.txt").exists()
+
+
+def test_a_tag_of_the_branch_s_name_misleads_nothing(home: MissionRepo) -> None:
+    home.git("tag", "v1")
+    home.run("set", "T-001", "branch=v1")
+    assert work(home, 'write("b.txt", "x")\nfinish()').exit_code == 0
+    tip = home.git("rev-parse", "refs/heads/v1").strip()
+    home.run("done", "T-001")
+    assert home.run("merge", "T-001", "--json").json()["was_home"] is False
+    assert home.git("merge-base", "--is-ancestor", tip, "refs/heads/main") == ""
+    assert home.run("clean", "--json").json()["worktrees"][0]["branch_removed"]
+    assert (home.path / "b.txt").exists()
+
+
+def test_nothing_is_merged_where_no_branch_is_checked_out(home: MissionRepo) -> None:
+    assert work(home, 'write("b.txt", "x")\nfinish()').exit_code == 0
+    home.run("done", "T-001")
+    home.git("checkout", "-q", "--detach")
+    refused = home.run("merge", "T-001")
+    assert refused.exit_code == 3
+    assert "no branch is checked out" in refused.stderr
+    assert not (home.path / "b.txt").exists()
 
 
 def test_unfinished_work_is_left_as_it_is(home: MissionRepo) -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from mosaic.errors import EditRefusedError
 from mosaic.text.sections import (
     HANDOFF_SECTIONS,
-    acceptance_criteria,
     append_section,
     find_sections,
     handoff_texts,
@@ -138,5 +137,4 @@ def test_any_text_has_sections(text: str, name: str) -> None:
     sections = find_sections(text)
     assert all(text[s.start : s.end].strip() == s.content for s in sections)
     assert all(1 <= s.line <= text.count("\n") + 1 for s in sections)
-    acceptance_criteria(text)
     assert (name in missing_sections(text)) == is_placeholder(handoff_texts(text)[name])

@@ -77,7 +77,7 @@ def test_a_changed_rule_is_named_and_speaks_against_approval(
     assert f"`{key}` changed" in objections(repo)
     assert f"`{key}`" in (repo.path / "coordination" / "SCRATCHPAD.md").read_text()
     refused = repo.run("review", "T-001", "--approve")
-    assert refused.exit_code == 3
+    assert refused.exit_code == 1
     assert f"`{key}` changed" in refused.stderr
     assert repo.run("review", "T-001", "--approve", "--force").exit_code == 0
     assert repo.task_status("T-001") == "done"

@@ -99,3 +99,61 @@ def widening(repo: MissionRepo, scope: str, task_id: str = "T-001") -> str:
         "text = re.sub(r'write_scope:.*\\n( *- .*\\n)*', '', path.read_text())\n"
         f"path.write_text(text.replace('---\\n', '---\\nwrite_scope: [\"{scope}\"]\\n', 1))",
     )
+
+
+TELLING = """\
+import json, os, pathlib, subprocess, sys, time
+def say(**event):
+    print(json.dumps(event), flush=True)
+def call(name, **given):
+    say(type="assistant", message={"content": [
+        {"type": "tool_use", "id": "t", "name": name, "input": given}]})
+def run(command):
+    done = subprocess.run(["sh", "-c", command], stdout=2)
+    say(type="user", message={"content": [{"type": "tool_result", "tool_use_id": "t",
+        "content": f"Exit code {done.returncode}", "is_error": done.returncode != 0}]})
+def mission(*arguments):
+    subprocess.run([sys.executable, "-m", "mosaic", *arguments], stdout=2)
+sys.stdin.read()
+say(type="system", subtype="init", session_id="c1")
+said = pathlib.Path(os.environ["MISSION_RUN_DIR"]) / "artifacts" / "said"
+claims = "none"
+for tool, given in json.loads(os.environ["CALLS"]):
+    if tool == "Bash":
+        call("Bash", command=given)
+        run(given)
+    elif tool == "quiet":
+        subprocess.run(["sh", "-c", given], stdout=2)
+    elif tool == "wait":
+        pathlib.Path(given + ".waits").write_text("")
+        while not pathlib.Path(given).exists():
+            time.sleep(0.02)
+    elif tool == "claim":
+        claims = given
+    else:
+        call(tool, file_path=given, content="x")
+        pathlib.Path(given).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(given).write_text("x")
+for name in ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes"):
+    said.write_text(claims if name == "files_changed" else "none")
+    mission("handoff", os.environ["MISSION_TASK"], f"--set={name}={said}")
+mission("set", os.environ["MISSION_TASK"], "status=review")
+say(type="result", subtype="success", is_error=False, result="done", session_id="c1")
+"""
+"""Makes the calls in $CALLS, and tells of them as `claude` does; `quiet` is not told."""
+
+
+def let_agent_tell(repo: MissionRepo, **settings: Any) -> MissionRepo:
+    """Give the mission an agent that tells every call of a tool, and commit that."""
+    agent = repo.path.parent / "telling.py"
+    agent.write_text(TELLING)
+    claude = {"command": [sys.executable, str(agent)], "prompt": "stdin"}
+    runtimes = {**repo.mission()["runtimes"], "claude": claude}
+    change_mission(repo, runtime="claude", runtimes=runtimes, **settings)
+    repo.git("commit", "-qam", "An agent")
+    return repo
+
+
+def calls(*made: tuple[str, str]) -> dict[str, str]:
+    """Return what such an agent is to do."""
+    return {"CALLS": json.dumps(made)}

@@ -16,6 +16,8 @@ from tests.support.git import git
 
 STATE = ".state"
 """The folder that is left out."""
+MODULE = "160000"
+"""The mode of a submodule, or of another repository that a tree names by its commit."""
 
 
 class Edit(NamedTuple):
@@ -231,7 +233,7 @@ def true_tree(repo: Path, aside: Path) -> str:
     """Return what git itself makes of a work tree when it adds everything to a copy of it.
 
     On purpose as we do: the left-out folder is as the last commit has it, whatever is
-    staged or unmerged in there.
+    staged or unmerged in there; and no repository is in it that nobody asked for.
     """
     twin = copy(repo, aside)
     try:
@@ -239,4 +241,11 @@ def true_tree(repo: Path, aside: Path) -> str:
     except AssertionError:
         reject()  # such as a submodule that was moved by hand: git knows no truth either
     git(twin, "reset", "-q", "--", f":(literal){STATE}")
+    known = {name for name, line in tree_of(repo, "HEAD").items() if line.startswith(MODULE)}
+    paths = git(twin, "config", "-f", ".gitmodules", "--get-regexp", "path", check=False)
+    known |= {line.partition(" ")[2] for line in paths.splitlines()}
+    for line in git(twin, "ls-files", "--stage", "-z").split("\0")[:-1]:
+        name = line.partition("\t")[2]
+        if line.startswith(MODULE) and name not in known:
+            git(twin, "update-index", "--force-remove", "--", name)
     return git(twin, "write-tree")

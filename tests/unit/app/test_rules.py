@@ -12,7 +12,13 @@ from mosaic.app.decisions import approve, reject
 from mosaic.app.mission import clean_mission
 from mosaic.app.task_work import merge_task, restore, run_task_gates, settle_interrupted
 from mosaic.app.trust import forget_trust, read_trust, trust_mission
-from mosaic.errors import CheckpointNotFoundError, HeldError, NotReadyError, UsageError
+from mosaic.errors import (
+    AgainstEvidenceError,
+    CheckpointNotFoundError,
+    HeldError,
+    NotReadyError,
+    UsageError,
+)
 from mosaic.model import Status
 from mosaic.review.verdict import review_task
 from mosaic.store.reading import read_mission
@@ -37,7 +43,9 @@ def test_a_person_approves_against_the_evidence_only_by_force(mission: Path) -> 
     snapshot = read_mission(mission)
     review = review_task(snapshot, snapshot.get("T-001").task)
     assert review.objections
-    with pytest.raises(NotReadyError):
+    with pytest.raises(AgainstEvidenceError):
+        change_status(mission, "T-001", Status.DONE, None, Actor.PERSON)
+    with pytest.raises(AgainstEvidenceError):
         approve(snapshot, review, actor=Actor.PERSON)
     decided = approve(snapshot, review, force=True, actor=Actor.PERSON)
     assert decided.task.task.status is Status.DONE

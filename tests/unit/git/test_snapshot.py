@@ -12,8 +12,10 @@ import pytest
 from mosaic.git import snapshot
 from mosaic.git.diff import compare_trees, describe_changes, empty_tree, write_patch
 from mosaic.git.git import has_object, run_git
+from mosaic.git.left_out import HIDDEN, REPOSITORY, WORKTREE
 from mosaic.git.restore import apply_patch
 from mosaic.git.snapshot import HIDDEN_REFS, TakenTree, forget_trees, keep_tree, take_tree
+from mosaic.git.worktrees import add_worktree
 from tests.support.git import ENVIRONMENT, commit, git
 from tests.support.work_trees import copy, tree_of, write
 
@@ -139,14 +141,16 @@ def test_a_conflict_in_the_folder_that_is_left_out_does_no_harm(repo: Path, scra
     assert taken.tree == git(repo, "rev-parse", "HEAD^{tree}")
 
 
-def test_a_repository_in_the_place_of_a_file_is_taken_by_its_commit(
+def test_a_repository_in_the_place_of_a_file_is_listed_and_the_file_gone(
     repo: Path, take: Callable[[], TakenTree]
 ) -> None:
     (repo / "a").unlink()
     git(repo, "init", "-q", "a")
     write(repo / "a", "f", b"x")
-    inner = commit(repo / "a")
-    assert tree_of(repo, take().tree)["a"] == f"160000 commit {inner}"
+    commit(repo / "a")
+    taken = take()
+    assert set(tree_of(repo, taken.tree)) == {"d/x"}
+    assert [(left.path, left.reason) for left in taken.left_out] == [("a", REPOSITORY)]
 
 
 def test_a_folder_in_the_place_of_a_conflict_is_taken_by_its_files(
@@ -252,7 +256,7 @@ def test_modes_are_not_looked_at_where_git_is_told_so(
     assert modes == {"a": "100644", "d/x": "100644", "new": "100644"}
 
 
-def test_a_submodule_that_was_moved_by_hand_is_taken_by_its_commit(
+def test_a_submodule_that_was_moved_by_hand_is_listed(
     repo: Path, take: Callable[[], TakenTree]
 ) -> None:
     git(repo.parent, "init", "-q", "module")
@@ -261,6 +265,10 @@ def test_a_submodule_that_was_moved_by_hand_is_taken_by_its_commit(
     git(repo, *allow, "submodule", "add", "-q", str(repo.parent / "module"), "sub")
     commit(repo)
     (repo / "sub").rename(repo / "moved")
+    taken = take()
+    assert "160000" not in str(tree_of(repo, taken.tree))
+    assert [(left.path, left.reason) for left in taken.left_out] == [("moved", REPOSITORY)]
+    git(repo, "config", "-f", ".gitmodules", "submodule.sub.path", "moved")
     assert tree_of(repo, take().tree)["moved"] == f"160000 commit {inner}"
 
 
@@ -356,16 +364,75 @@ def test_a_pipe_in_the_place_of_a_file_is_listed(repo: Path, take: Callable[[], 
     assert [(left.path, left.reason) for left in taken.left_out] == [("a", "not a file")]
 
 
-def test_a_nested_repository_without_commits_is_listed(
-    repo: Path, take: Callable[[], TakenTree]
+@pytest.mark.parametrize("commits", [0, 1])
+@pytest.mark.parametrize("is_added", [False, True])
+def test_a_repository_within_is_listed_and_makes_no_link_that_nobody_asked_for(
+    repo: Path, take: Callable[[], TakenTree], commits: int, is_added: bool
 ) -> None:
     git(repo, "init", "-q", "nested")
     write(repo, "nested/f", b"x")
+    for _ in range(commits):
+        commit(repo / "nested")
+    git(repo, "worktree", "add", "-q", "side", "-b", "side")
+    if is_added:
+        git(repo, "add", "--all", check=False)
     taken = take()
     assert taken.tree == git(repo, "rev-parse", "HEAD^{tree}")
-    assert [(left.path, left.reason) for left in taken.left_out] == [
-        ("nested", "a repository without a commit")
+    assert sorted((left.path, left.reason) for left in taken.left_out) == [
+        ("nested", REPOSITORY),
+        ("side", WORKTREE),
     ]
+
+
+def test_a_required_filter_that_does_not_run_keeps_only_its_own_files_out(
+    repo: Path, take: Callable[[], TakenTree], scratch: Path, tmp_path: Path
+) -> None:
+    write(repo, ".gitattributes", b"*.bin filter=gone\n")
+    write(repo, "m.bin", b"old\n")
+    commit(repo)
+    for key, value in (("clean", "no-such -- %f"), ("smudge", "no-such"), ("required", "true")):
+        git(repo, "config", f"filter.gone.{key}", value)
+    assert take().left_out == ()
+    write(repo, "m.bin", b"new\n")
+    write(repo, "new.bin", b"new\n")
+    write(repo, "a", b"changed\n")
+    taken = take()
+    assert content(repo, taken, "a") == b"changed\n"
+    assert content(repo, taken, "m.bin") == b"old\n"
+    assert sorted(left.path for left in taken.left_out) == ["m.bin", "new.bin"]
+    assert all("`gone`" in left.reason for left in taken.left_out)
+    add_worktree(repo, tmp_path / "tree", branch="work", start="HEAD", reason="test")
+    assert (tmp_path / "tree" / "m.bin").read_bytes() == b"old\n"
+    assert take_tree(tmp_path / "tree", scratch=scratch).tree == git(
+        repo, "rev-parse", "HEAD^{tree}"
+    )
+
+
+def test_a_file_that_a_mark_hides_is_listed_where_that_is_asked(repo: Path, scratch: Path) -> None:
+    write(repo, "same", b"same\n")
+    commit(repo)
+    git(repo, "update-index", "--assume-unchanged", "a", "same")
+    git(repo, "update-index", "--skip-worktree", "d/x")
+    for path in ("a", "d/x"):
+        write(repo, path, b"hidden\n")
+    index = (repo / ".git" / "index").read_bytes()
+    taken = take_tree(repo, scratch=scratch, find_hidden=True)
+    assert taken.tree == git(repo, "rev-parse", "HEAD^{tree}")
+    assert [(left.path, left.reason) for left in taken.left_out] == [("a", HIDDEN), ("d/x", HIDDEN)]
+    assert (repo / ".git" / "index").read_bytes() == index
+
+
+def test_a_file_that_git_would_store_with_other_line_ends_is_not_a_change(
+    repo: Path, take: Callable[[], TakenTree]
+) -> None:
+    write(repo, "w.txt", b"1\r\n2\r\n")
+    commit(repo)
+    write(repo, ".gitattributes", b"*.txt text eol=lf\n")
+    tree = take().tree
+    os.utime(repo / "w.txt", ns=(1, 1))  # git compares its content now
+    assert take().tree == tree
+    write(repo, "w.txt", b"1\r\n2\r\n3\r\n")
+    assert content(repo, take(), "w.txt") == b"1\n2\n3\n"
 
 
 # What goes on at the same time

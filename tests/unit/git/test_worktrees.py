@@ -162,7 +162,11 @@ def test_a_repository_with_submodules_gets_work_trees_and_loses_them(
     assert (place / "sub" / "a").exists()
     assert what_would_be_lost(place) is None
     write(place, "sub/a", b"changed\n")
-    assert what_would_be_lost(place) == "changes that are not committed: `sub`"
+    assert what_would_be_lost(place) == (
+        "`sub`, a repository of its own with changes that are not committed: `a`"
+    )
+    commit(place / "sub")
+    assert "`sub`" in str(what_would_be_lost(place))
     remove_worktree(repo, place)
     assert not place.exists()
     assert (repo / "sub" / "a").read_bytes() == b"one\n"
@@ -230,6 +234,53 @@ def test_uncommitted_and_untracked_files_would_be_lost_and_ignored_ones_not(
     (place / "a").unlink()
     words = what_would_be_lost(place)
     assert words == "changes that are not committed: `a`, `d/new file`"
+
+
+def test_what_a_repository_within_holds_alone_would_be_lost(repo: Path, place: Path) -> None:
+    add(repo, place)
+    inner = make_repo(place / "inner", FILES)
+    words = "`inner`, a repository of its own with 1 commits that are nowhere else"
+    assert what_would_be_lost(place) == words
+    git(place, "add", "--all")
+    git(place, "commit", "-q", "-m", "a link that holds nothing")
+    assert what_would_be_lost(place) == words
+    git(inner, "update-ref", "refs/remotes/origin/main", "HEAD")
+    assert what_would_be_lost(place) is None
+
+
+def test_another_s_worktree_within_is_looked_into_and_goes_when_nothing_is_lost(
+    repo: Path, place: Path
+) -> None:
+    write(repo, ".gitignore", b"/own\n")
+    commit(repo)
+    add(repo, place)
+    git(place, "worktree", "add", "-q", "own", "-b", "own")
+    git(place, "worktree", "lock", "own")
+    commit(place / "own", {"kept": "on a branch\n"})
+    assert what_would_be_lost(place) is None
+    write(place, "own/new", b"x")
+    assert what_would_be_lost(place) == (
+        "`own`, a worktree of this repository with changes that are not committed: `new`"
+    )
+    (place / "own" / "new").unlink()
+    remove_worktree(repo, place)
+    assert len(list_worktrees(repo)) == 1
+    assert has_branch(repo, "own")
+
+
+def test_what_a_mark_hides_would_be_lost_and_other_line_ends_not(repo: Path, place: Path) -> None:
+    write(repo, "w.txt", b"1\r\n")
+    commit(repo)
+    write(repo, ".gitattributes", b"*.txt text eol=lf\n")
+    git(repo, "add", ".gitattributes")
+    git(repo, "commit", "-q", "-m", "line ends")
+    add(repo, place)
+    os.utime(place / "w.txt", ns=(1, 1))
+    assert git(place, "status", "--porcelain") == " M w.txt"
+    assert what_would_be_lost(place) is None
+    git(place, "update-index", "--assume-unchanged", "a")
+    write(place, "a", b"hidden\n")
+    assert what_would_be_lost(place) == "changes that a mark hides from git: `a`"
 
 
 def test_commits_of_no_branch_would_be_lost_and_those_of_one_not(repo: Path, place: Path) -> None:

@@ -231,6 +231,42 @@ def test_a_status_word_is_read_generously(word: str, status: Status | None) -> N
     assert parse_status(word) is status
 
 
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("✅", Status.DONE),
+        ("✔️", Status.DONE),
+        ("[x]", Status.DONE),
+        ("⬜", Status.TODO),
+        ("❌", None),
+        ("⏳", None),
+        ("???", None),
+        ("✅ Done 2026-03-21", Status.DONE),
+        ("Done (PR #12)", Status.DONE),
+        ("done - merged in #42", Status.DONE),
+        ("in progress: Ann", Status.IN_PROGRESS),
+        ("~~todo~~ done", Status.DONE),
+        ("~~done~~", None),
+        ("done (not really)", None),
+        ("done, in progress for docs", None),
+        ("todo (blocked)", None),
+        ("done when merged", None),
+        ("Done: 50 %", None),
+    ],
+)
+def test_signs_notes_and_struck_words_are_read_where_they_are_plain(
+    word: str, status: Status | None
+) -> None:
+    assert parse_status(word) is status
+
+
+def test_a_sign_is_not_every_sign() -> None:
+    own = {"✅": Status.DONE, "🔥": Status.BLOCKED}
+    assert parse_status("✅\ufe0f", own) is Status.DONE
+    assert parse_status("🔥", own) is Status.BLOCKED
+    assert [parse_status(sign, own) for sign in ("❌", "⏳", "???", "…")] == [None] * 4
+
+
 def test_own_status_words_win_and_typos_find_the_nearest() -> None:
     assert parse_status("Shipped", {"shipped": Status.DONE}) is Status.DONE
     assert nearest_status("dnoe") == "done"

@@ -19,7 +19,7 @@ from mosaic.prompts.context import (
     bounded_reports,
     dependency_report,
 )
-from mosaic.text.sections import Criterion
+from mosaic.text.criteria import Criterion
 
 KEYS = {
     "generated_at", "runtime", "mission_id", "mission_name", "project_path", "quality_gates",
@@ -63,7 +63,7 @@ def context() -> PromptContext:
         task=replace(
             BARE.task,
             missing_sections=("result",),
-            acceptance_criteria=(Criterion(text="it runs", checked=True),),
+            acceptance_criteria=(Criterion(number=1, text="it runs", checked=True),),
         ),
         dependencies=(
             DependencyReport(id="T-003", title="Logs", status="done", next_handoff="see x"),
@@ -116,7 +116,9 @@ def test_the_capsule_says_what_the_contract_names(context: PromptContext) -> Non
     assert capsule["depends_on"] == [
         {"id": "T-003", "title": "Logs", "status": "done", "next_handoff": "see x"}
     ]
-    assert capsule["acceptance_criteria"] == [{"text": "it runs", "checked": True}]
+    assert capsule["acceptance_criteria"] == [
+        {"number": 1, "text": "it runs", "checked": True, "state": "ticked"}
+    ]
     assert capsule["checkpoint"] == {"seq": 3, "files": ["a"]}
     task = capsule["task"]
     assert isinstance(task, dict)

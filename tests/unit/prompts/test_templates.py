@@ -8,17 +8,22 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mosaic.errors import TemplateError
 from mosaic.model import Status, Task
 from mosaic.prompts.bounded import yaml_text
+from mosaic.prompts.compiled import run_compiled
 from mosaic.prompts.context import (
     AttemptFacts,
     CheckpointFacts,
+    DecisionFacts,
     FileFacts,
     PromptContext,
     TaskFacts,
     TemplateValue,
+    prompt_values,
 )
 from mosaic.prompts.prompt import render_prompt, render_template
+from mosaic.prompts.sandbox import compile_template
 from mosaic.text.fields import field_values
 from mosaic.text.sections import HANDOFF_SECTIONS
 
@@ -49,7 +54,7 @@ def continuation(
         "- Branch checked out now: `main`\n",
         "- Session: `sess-001` with codex\n- Length: 7m 11s\n",
         "- Ended: 2026-03-21T11:41:39Z, it was stopped\n- Last task: `T-003`\n",
-        "- [ ] a worker starts\n- [x] 日志 are kept\n",
+        "1. [ ] a worker starts\n2. [x] 日志 are kept\n",
         "- `apps/worker-runner/**`\n- `packages/logging/**`\n",
         "Data from next_handoff of T-003;",
         "Data from risks of T-003;",
@@ -149,6 +154,72 @@ def test_a_second_attempt_from_the_start_says_what_happened_before(
     again = replace(context, attempt=AttemptFacts(number=2, why_last_ended="it timed out"))
     name = "continuation.md.j2"
     assert "it timed out" in render_prompt(templates[name], again, name=name, partials=partials)
+
+
+@pytest.mark.parametrize("name", ["continuation.md.j2", "resume.md.j2"])
+@pytest.mark.parametrize("continued", [False, True])
+def test_compiled_prompts_need_no_jinja_and_say_the_same(
+    templates: dict[str, str],
+    partials: dict[str, str],
+    context: PromptContext,
+    name: str,
+    continued: bool,
+) -> None:
+    attempt = AttemptFacts(
+        number=2,
+        conversation_continued=continued,
+        why_last_ended="it {{ timed }} out",
+        checkpoint=CheckpointFacts(seq=3, summary="4 files", patch="a.patch", files=("a", "b")),
+        needs_human=("Which one?", "Why?"),
+        followups=("lint",),
+        failed_gates=("`pytest` failed", "`ruff` failed"),
+    )
+    remark = DecisionFacts(
+        number=2,
+        kind="remarked",
+        date="2026-01-02",
+        by="Ada",
+        words="Shorter.",
+        place="a.py:3",
+        quoted=("x = 1",),
+        now_at="at line 4",
+    )
+    answer = replace(remark, kind="answered", place="", question="Which?", around="y = 2")
+    decisions = (remark, answer, replace(remark, kind="rejected", around="y = 2"))
+    whole = prompt_values(
+        replace(
+            context,
+            attempt=attempt,
+            session_id="sess-002",
+            run_id="r001",
+            decisions=decisions,
+            decided_before=("1. Sent back",),
+        )
+    )
+    sources = {**partials, name: templates[name]}
+    codes = {each: compile_template(each, source) for each, source in sources.items()}
+
+    def check(values: dict[str, TemplateValue]) -> None:
+        wanted = render_template(sources[name], values, name=name, partials=partials)
+        assert "".join(run_compiled(codes, name, values)) == wanted
+
+    def less(value: TemplateValue) -> TemplateValue:
+        return type(value)() if isinstance(value, list | str | int) else None
+
+    check(whole)
+    for key, value in whole.items():
+        if not isinstance(value, dict):
+            check({**whole, key: less(value)})
+            continue
+        for field, inner in value.items():
+            check({**whole, key: {**value, field: less(inner)}})
+
+
+def test_a_name_that_is_missing_is_reported_also_where_the_template_is_compiled() -> None:
+    source = "{{ task.id }} {{ nothing }}"
+    codes = {source: compile_template("a.md", source)}
+    with pytest.raises(TemplateError, match="`nothing`, which is not defined"):
+        render_template(source, {"task": {"id": "T-1"}}, name="a.md", codes=codes)
 
 
 def test_a_very_long_task_is_cut_and_points_to_its_file(

@@ -5,8 +5,16 @@ from __future__ import annotations
 from mosaic.model import Status, Task
 from mosaic.review.claims import CommandClaim, FileClaim, Kind
 from mosaic.review.evidence import Evidence
-from mosaic.review.matching import ChangedFile, Judged, JudgedClaim, RanCommand, Standing
+from mosaic.review.matching import (
+    ChangedFile,
+    Judged,
+    JudgedClaim,
+    JudgedCriterion,
+    RanCommand,
+    Standing,
+)
 from mosaic.review.verdict import GateOnRecord, Review
+from mosaic.text.criteria import Criterion
 
 
 def make_review(text: str) -> Review:
@@ -14,6 +22,7 @@ def make_review(text: str) -> Review:
     ran = RanCommand(command=text, exit_code=1, source="transcript", failed=True)
     file = ChangedFile(path=text, kind=Kind.ADDED)
     standing = Standing.CONTRADICTED
+    criterion = Criterion(number=2, text=text, checked=True)
     return Review(
         task=Task(id="T-001", title=text, status=Status.REVIEW),
         sections=dict.fromkeys(("result", "risks", "next_handoff"), text),
@@ -40,4 +49,6 @@ def make_review(text: str) -> Review:
         gates=(GateOnRecord(name=text, is_green=False, words=text, run_id=text, tail=text),),
         stat=text,
         warnings=(text,),
+        goal=text,
+        criteria=(JudgedCriterion(criterion, Standing.UNSEEN, text),),
     )

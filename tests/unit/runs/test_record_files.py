@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mosaic.git.diff import FileChange
-from mosaic.git.snapshot import LeftOut
+from mosaic.git.left_out import LeftOut
 from mosaic.model import (
     EndReason,
     Mode,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mosaic.errors import FrontMatterError
 from mosaic.machine.signature import Signature, pack_statuses
 from mosaic.model import Status, Task
 from mosaic.store.index import (
@@ -21,7 +22,7 @@ from mosaic.store.index import (
     pack_signature,
     parse_index,
 )
-from mosaic.store.parsed import FileRecord, ids_in_cell, parse_task_file, plain_id
+from mosaic.store.parsed import FileRecord, LeftOut, ids_in_cell, parse_task_file, plain_id
 from mosaic.store.sync import Side, dump_base, merge_sides, parse_base
 
 
@@ -147,8 +148,9 @@ TASKS = st.lists(
 @given(TASKS, st.booleans())
 def test_tasks_come_back_from_the_index_as_they_were(given_tasks: list[Task], agreed: bool) -> None:
     tasks = tuple(task._replace(position=number) for number, task in enumerate(given_tasks))
-    data = dump_index(Index(), stamp=b"now", tasks=tasks, agreed=agreed)
-    assert find_tasks(data) == (tasks, agreed, b"now")
+    left = (LeftOut(7, "has no id"),)
+    data = dump_index(Index(), stamp=b"now", tasks=tasks, agreed=agreed, left_out=left)
+    assert find_tasks(data) == (tasks, agreed, b"now", left)
     assert find_tasks(dump_index(Index(), tasks=tasks)) is None
 
 
@@ -184,6 +186,54 @@ def test_ids_in_cells_may_be_dressed_up() -> None:
 )
 def test_ids_in_cells_are_parted_outside_of_links(cell: str, ids: tuple[str, ...]) -> None:
     assert ids_in_cell(cell) == ids
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "T-001, #T-3; T-4", "T-001 T-3 T-4", "'[[T-001]], [[T-3|the third]] and [[tasks/T-4.md]]'",
+        "[T-001, '#T-3', '[[T-4]]']", "[[T-001], T-3, [T-4]]", "[none, T-001, —, T-3, T-4]",
+        "\n  - [[T-001]]\n  - T-3, T-4",
+    ],
+)  # fmt: skip
+def test_a_file_lists_ids_as_the_table_does(written: str) -> None:
+    text = f"---\nid: T-9\ntitle: x\nstatus: todo\ndepends_on: {written}\n---\n"
+    assert parse_task_file("x.md", text).lists == {"depends_on": ("T-001", "T-3", "T-4")}
+    if written[0] not in "[\n":
+        assert ids_in_cell(written.strip("'")) == ("T-001", "T-3", "T-4")
+
+
+@pytest.mark.parametrize("nothing", ["none", "—", "[]", "n/a", "[none]", "~"])
+def test_a_file_lists_no_ids_as_the_table_does(nothing: str) -> None:
+    text = f"---\nid: T-9\ntitle: x\nstatus: todo\ndepends_on: {nothing}\n---\n"
+    assert parse_task_file("x.md", text).lists == {}
+
+
+def test_a_list_where_one_value_is_expected_is_shown_joined() -> None:
+    fields = "assignee: [ann, bob]\nmilestone: [M1]\npr: []\nrepo: {a: [1]}\n"
+    record = parse_task_file("x.md", f"---\nid: T-9\ntitle: x\nstatus: todo\n{fields}---\n")
+    assert {name: record.texts.get(name) for name in ("assignee", "milestone", "pr", "repo")} == {
+        "assignee": "ann, bob", "milestone": "M1", "pr": None, "repo": '{"a": [1]}',
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("front", "line", "words"),
+    [
+        ("- date: a: b", 5, 'write `- date: "a: b"`'),
+        ("x:\n  - - date: a: b", 6, 'write `- - date: "a: b"`'),
+        ("a: x\n\xa0b:\xa0y", 6, "U+00A0"),
+        ("a: x\u2028y\nb: 'open", 6, "never closed"),
+        ("title: null", 5, "is empty"),
+        ("title:", 5, "is empty"),
+    ],
+)
+def test_the_line_and_the_cause_are_the_right_ones(front: str, line: int, words: str) -> None:
+    with pytest.raises(FrontMatterError) as caught:
+        parse_task_file("x.md", f"---\nid: T-9\nz: 1\nstatus: todo\n{front}\n---\n")
+    told = f"{caught.value.message} {caught.value.detail} {caught.value.hint}"
+    assert words in told
+    assert caught.value.line == line
 
 
 def test_values_that_yaml_would_turn_into_something_else_stay_as_written() -> None:

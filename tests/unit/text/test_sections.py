@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mosaic.errors import BrokenFileError, EditRefusedError
+from mosaic.text import blocks, sections
+from mosaic.text.blocks import Outline
 from mosaic.text.sections import (
     HANDOFF_SECTIONS,
-    acceptance_criteria,
     append_section,
     find_sections,
     handoff_texts,
@@ -147,26 +150,6 @@ def test_sections_without_a_word_are_missing() -> None:
     assert missing_sections("") == HANDOFF_SECTIONS
 
 
-def test_criteria_stand_outside_of_fences_comments_and_the_handoff() -> None:
-    assert [(c.text, c.checked, c.line) for c in acceptance_criteria(TASK)] == [
-        ("logs stream", False, 7),
-        ("exit code kept", True, 8),
-        ("numbered", True, 18),
-    ]
-    crlf = acceptance_criteria(TASK.replace("\n", "\r\n"))
-    assert crlf == acceptance_criteria(TASK)
-
-
-def test_lines_are_counted_as_editors_count_them() -> None:
-    found = acceptance_criteria("a\u2028b\x0cc\x85d\n- [ ] second line\n")
-    assert [c.line for c in found] == [2]
-
-
-def test_a_fence_in_a_list_and_a_longer_fence_hide_criteria() -> None:
-    text = "- [ ] a\n  ```\n  - [ ] no\n  ```\n````\n```\n- [ ] no\n````\n- [ ] b\n~~~\n- [ ] no\n"
-    assert [c.text for c in acceptance_criteria(text)] == ["a", "b"]
-
-
 def test_setting_a_section_touches_its_content_only() -> None:
     assert set_section(TASK, "risks", "none") == TASK.replace("TBD\n", "none\n")
     assert set_section(TASK, "result", "ok") == TASK.replace("## result\n", "## result\nok\n")
@@ -230,7 +213,6 @@ def test_a_line_beyond_all_measure_is_refused_and_blames_no_table() -> None:
 )
 def test_hostile_texts_are_read_without_going_back_and_forth(text: str) -> None:
     find_sections(text)
-    acceptance_criteria(text)
     assert isinstance(is_placeholder(text), bool)
 
 
@@ -238,3 +220,55 @@ def test_hostile_texts_are_read_without_going_back_and_forth(text: str) -> None:
 def test_signs_behind_a_heading_are_none_of_its_words(heading: str) -> None:
     assert section_text(f"{heading}\n\nwords\n", "notes") is not None
     assert section_text(f"{heading}#x\n\nwords\n", "notes") is None
+
+
+@pytest.mark.parametrize("edit", [set_section, append_section])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<!-- BEGIN other -->\n", "<!-- BEGIN other -->\nok\n"),
+        ("<!-- a -->\n- TODO\n<!-- b -->\n", "<!-- a -->\nok\n\n<!-- b -->\n"),
+        ("---\n", "ok\n\n---\n"),
+        ("TBD\n\n***\n", "ok\n\n***\n"),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_comments_and_rules_of_a_section_that_says_nothing_stay(
+    edit: Callable[[str, str, str], str], before: str, after: str, newline: str
+) -> None:
+    text = f"## result\n{before}\n## notes\nn\n"
+    edited = edit(text.replace("\n", newline), "result", "ok")
+    assert edited == text.replace(before, after).replace("\n", newline)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("## a\n\n## notes\nx\n```py\nfoo\n", 5),
+        ("## notes\nx <!-- closed -->\n<!-- open\n", 3),
+        ("---\na: b\n---\n## notes\nk\n\n<pre>\nx\n", 7),
+        ("## notes\n- a\n\n~~~\n~~~\n\n~~~~\n~~~\n", 7),
+        ("## other\n```\n## notes\nx\n", 2),
+    ],
+)
+def test_nothing_is_written_behind_what_is_never_closed(text: str, line: int) -> None:
+    with pytest.raises(EditRefusedError) as caught:
+        append_section(text, "notes", "new")
+    assert caught.value.line == line
+    assert "never closed" in caught.value.message
+
+
+def test_a_missing_section_is_added_with_two_looks_at_the_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = []
+    look = blocks.outline
+
+    def counted(text: str, *, offset: int = 0) -> Outline:
+        looks.append(len(text))
+        return look(text, offset=offset)
+
+    monkeypatch.setattr(sections, "outline", counted)
+    text = "## result\nfine\n" * 100
+    append_section(text, "notes", "n")
+    assert len([size for size in looks if size >= len(text)]) == 2

@@ -86,7 +86,7 @@ def test_quotes_are_put_only_where_they_are_needed(value: str, written: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("yes", "no"), ("007", "010"), ("1.5", "2.5"), ("3", "4")]
+    ("old", "new"), [("true", "false"), ("-7", "-10"), ("1.5", "2.5"), ("3", "4")]
 )
 def test_a_number_or_truth_may_become_another_without_quotes(old: str, new: str) -> None:
     text = f"---\na: {old}\n---\n"
@@ -144,12 +144,62 @@ def test_an_item_that_would_end_a_flow_list_is_quoted(item: str) -> None:
 
 def test_a_list_that_loses_all_items_is_an_empty_list() -> None:
     assert "labels: [ ] # flow" in set_front_matter(TASK, "labels", [])
-    assert "depends_on: []   # in order\nlabels" in set_front_matter(TASK, "depends_on", [])
+    edited = set_front_matter(TASK, "depends_on", [])
+    assert "depends_on: []   # in order\n# first\n# a note of its own\nlabels" in edited
+
+
+T23 = ("T-2", "T-3")
+LINED = """\
+---
+a: [
+  T-1,  # one
+  T-2,  # two
+  T-3   # three
+]  # end
+---
+"""
+
+
+@pytest.mark.parametrize(
+    ("items", "written"),
+    [
+        (["T-1", "T-2"], "  T-1,  # one\n  T-2,  # two\n"),
+        (["T-2", "T-3"], "  T-2,  # two\n  T-3   # three\n"),
+        (["T-1", "T-3"], "  T-1,  # one\n  T-3   # three\n"),
+        (["T-1", "T-2", "X"], "  T-1,  # one\n  T-2,  # two\n  X   # three\n"),
+        (["T-1", "X", "Y", "T-3"], "  T-1,  # one\n  X,  # two\n  Y,\n  T-3   # three\n"),
+        (["T-1", "X", "Y", *T23], "  T-1,  # one\n  X,\n  Y,\n  T-2,  # two\n  T-3   # three\n"),
+        (["X", "Y", "T-1", *T23], "  X,\n  Y,\n  T-1,  # one\n  T-2,  # two\n  T-3   # three\n"),
+        (["T-1", *T23, "X", "Y"], "  T-1,  # one\n  T-2,  # two\n  T-3,   # three\n  X,\n  Y\n"),
+        ([], "    # one\n    # two\n     # three\n"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_each_comment_of_a_list_over_several_lines_stays_with_its_item(
+    items: list[str], written: str, newline: str
+) -> None:
+    edited = set_front_matter(LINED.replace("\n", newline), "a", items)
+    assert edited == f"---\na: [\n{written}]  # end\n---\n".replace("\n", newline)
+
+
+@pytest.mark.parametrize("value", ["1e3", "0o17", "12e4567", "007", "0x1F", "1_000", "yes", ".5"])
+def test_what_yaml_1_1_and_1_2_read_differently_is_quoted(value: str) -> None:
+    for before in ("x", "5", "010", "no", "1.5"):
+        text = f"---\na: {before}\nb:\n  - {before}\nc: [{before}]\n---\n"
+        assert f"a: '{value}'\n" in set_front_matter(text, "a", value)
+        assert f"- {before}\n  - '{value}'\n" in set_front_matter(text, "b", [before, value])
+        assert f"[{before}, '{value}']" in set_front_matter(text, "c", [before, value])
+
+
+def test_comments_outlive_the_field_that_they_stand_beside() -> None:
+    assert set_front_matter("---\na: x # why\nb: y\n---\n", "a", None) == "---\n# why\nb: y\n---\n"
+    assert set_front_matter(LINED, "a", None) == "---\n# one\n# two\n# three\n# end\n---\n"
 
 
 def test_a_text_takes_the_place_of_a_list_and_the_other_way_round() -> None:
     assert "labels: one # flow\n" in set_front_matter(TASK, "labels", "one")
-    assert "depends_on: T-1   # in order\nlabels" in set_front_matter(TASK, "depends_on", "T-1")
+    edited = set_front_matter(TASK, "depends_on", "T-1")
+    assert "depends_on: T-1   # in order\n# first\n# a note of its own\nlabels" in edited
     as_list = set_front_matter(TASK, "status", ["a", "b"])
     assert "status:            # a person's comment\n  - a\n  - b\nbranch" in as_list
 
@@ -180,7 +230,8 @@ def test_a_new_list_is_written_like_the_others() -> None:
 
 def test_a_key_goes_with_all_its_lines() -> None:
     edited = set_front_matter(TASK, "note", None)
-    assert edited == TASK.replace("note: |  # kept\n  two\n  lines\n", "")
+    assert edited == TASK.replace("note: |  # kept\n  two\n  lines\n", "# kept\n")
+    assert "status" not in set_front_matter("---\nstatus: todo\n---\n", "status", None)
     assert "depends_on" not in set_front_matter(TASK, "depends_on", None)
 
 

@@ -270,3 +270,17 @@ def test_a_text_beyond_all_measure_is_refused_with_a_line(text: str) -> None:
 )
 def test_hostile_lines_are_read_without_going_back_and_forth(text: str) -> None:
     assert find_tables(text) == ()  # the suite's time-out is what this would run into
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("rows", ["", "| T-1 | todo |\n"])
+@pytest.mark.parametrize("below", [":::", "{% endif %}", "{{< /table >}}\n\nmore"])
+def test_a_new_row_comes_before_what_closes_a_block_of_another_program(
+    below: str, rows: str, newline: str
+) -> None:
+    head = f"::: table\n\n| id | status |\n|---|---|\n{rows}"
+    text = f"{head}{below}\n".replace("\n", newline)
+    table = find_tasks_table(text)
+    assert table is not None
+    edited = append_row(text, table, {"id": "T-9", "status": "todo"})
+    assert edited == f"{head}| T-9 | todo |\n{below}\n".replace("\n", newline)
