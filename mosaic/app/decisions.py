@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mosaic.app.change import editing, is_agent
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
+from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.records import NamedTuple
@@ -14,7 +16,8 @@ from mosaic.review.decision import approved_before, commit_decision, decide
 from mosaic.review.filing import draft_decision, draft_remarks, note_saved
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.questions import question_of
-from mosaic.text.decisions import Kind
+from mosaic.sessions.rules import allowed_paths
+from mosaic.text.decisions import Kind, coded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +37,7 @@ class DecidedTask(NamedTuple):
 
     task: TaskView
     decision: str
-    """`approved`, `rejected`, `answered` or `remarked`."""
+    """`approved`, `rejected`, `answered`, `remarked` or `allowed`."""
     decisions: tuple[Decision, ...]
     """The entries that were written in its file."""
     overruled: tuple[str, ...] = ()
@@ -115,6 +118,45 @@ def remark(
         note_saved(draft, review.task.id, made)
         task = TaskView(draft.snapshot.get(review.task.id).task)
         return DecidedTask(task, Kind.REMARKED.value, tuple(made), notices=tuple(draft.notices))
+
+
+def allow(
+    snapshot: Snapshot, task_id: str, paths: Sequence[str], actor: Actor | None = None
+) -> DecidedTask:
+    """Accept files or folders outside of a task's write scope, or of its worktree, for that task.
+
+    Args:
+        paths: as a review names them: relative to the top of the repository; or absolute.
+
+    Raises:
+        UsageError: an agent asks, or a path is not in the repository.
+    """
+    refuse_agent(snapshot.layout, actor)
+    names = [_in_repository(path, snapshot.layout) for path in dict.fromkeys(paths)]
+    with editing(snapshot.document.path, f"allowing {', '.join(names)}") as draft:
+        task = draft.snapshot.get(task_id).task
+        known = allowed_paths(draft.snapshot, task)
+        now = utc_now().astimezone()
+        made = [
+            draft_decision(draft, task.id, Kind.ALLOWED, coded(name), now)
+            for name in names
+            if name not in known
+        ]
+        draft.save()
+        note_saved(draft, task.id, made)
+        view = TaskView(draft.snapshot.get(task.id).task)
+        return DecidedTask(view, Kind.ALLOWED.value, tuple(made), notices=tuple(draft.notices))
+
+
+def _in_repository(path: str, layout: Layout) -> str:
+    top = find_work_tree(layout.project) or layout.project
+    place = os.path.normpath(os.path.join(os.path.realpath(top), path))
+    name = os.path.relpath(place, os.path.realpath(top))
+    if name == "." or name.startswith("..") or not path.strip():
+        raise UsageError(
+            f"`{path}` names no file of the repository", hint="write it as the review does"
+        )
+    return name
 
 
 def answer(mission_file: Path, task_id: str, words: str, actor: Actor | None = None) -> DecidedTask:

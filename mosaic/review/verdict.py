@@ -32,7 +32,7 @@ from mosaic.sessions.changes import (
     own_files,
     scope_violations,
 )
-from mosaic.sessions.rules import scope_that_counts, standing_changes
+from mosaic.sessions.rules import allowed_paths, scope_that_counts, standing_changes
 from mosaic.sessions.whose import Outside, standing_outside
 from mosaic.text.criteria import acceptance_criteria, find_goal
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
@@ -186,7 +186,8 @@ def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[st
     """Return what was changed outside of the write scope, and has not been put back since."""
     scope = scope_that_counts(snapshot, task)
     changed = [path for c in evidence.changed or () for path in (c.path, c.old_path) if path]
-    outside = scope_violations(snapshot.layout, scope, changed)
+    allowed = allowed_paths(snapshot, task)
+    outside = scope_violations(snapshot.layout, scope, changed, allowed)
     if not outside:
         return []
     workspace = find_workspace(snapshot.layout, task.id)
