@@ -64,6 +64,7 @@ MOST_WARNINGS = 20
 class CodexReader(EventReader):
     """Reads `codex exec --json`, one event a line."""
 
+    leaves_out_cut_requests = True
     marks: tuple[bytes, ...] = (
         b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"', b'"mcp_tool_call"',
     )  # fmt: skip
@@ -87,11 +88,6 @@ class CodexReader(EventReader):
     def has_result(self) -> bool:
         """Whether its last turn has ended."""
         return self._completed or self._failure is not None
-
-    @property
-    def leaves_out_cut_requests(self) -> bool:
-        """Whether a thread's totals lack requests whose tools were interrupted: they do."""
-        return True
 
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's part of the thread's totals. Money is reported nowhere."""

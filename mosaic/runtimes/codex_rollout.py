@@ -29,6 +29,7 @@ KEPT = (b'"type":"event_msg"', b'"type":"session_meta"', b'"type":"token_usage_r
 class CodexRolloutReader(CodexReader):
     """Reads the lines of one thread from one moment on."""
 
+    leaves_out_cut_requests = False  # each request is counted
     marks: tuple[bytes, ...] = (
         b'"CommandExecution"', b'"FileChange"', b'"McpToolCall"', b'"session_meta"',
     )  # fmt: skip
@@ -38,11 +39,6 @@ class CodexRolloutReader(CodexReader):
         self._since = since
         self._requests: Usage | None = None
         self.version = ""
-
-    @property
-    def leaves_out_cut_requests(self) -> bool:
-        """Whether anything is left out where each request is counted."""
-        return False
 
     def usage(self, before: Usage) -> Usage | None:
         """Return the tokens of its own requests; of older versions, its part of the totals."""
