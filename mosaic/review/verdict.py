@@ -95,7 +95,8 @@ class Review:
         if self.missing:
             found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
         if count := sum(each.criterion.is_open for each in self.criteria):
-            found.append(f"acceptance criteria not ticked: {count} of {len(self.criteria)}")
+            asked = sum(not each.criterion.is_dropped for each in self.criteria)
+            found.append(f"acceptance criteria not ticked: {count} of {asked}")
         contradicted = Standing.CONTRADICTED
         if count := sum(each.standing is contradicted for each in self.criteria):
             found.append(f"{_counted(count, 'tick is', 'ticks are')} contradicted")
