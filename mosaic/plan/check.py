@@ -14,6 +14,7 @@ from mosaic.plan.scope_index import ScopeIndex, numbers_in
 from mosaic.plan.statuses import nearest_status
 from mosaic.records import dataclass, field, replace
 from mosaic.text.fields import unknown_word
+from mosaic.text.grid import AGAIN, NO_ID
 
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Session, Task
@@ -27,10 +28,6 @@ ERRORS = frozenset(
 """Findings that are errors; the others are warnings."""
 FIXABLE = frozenset({"DRIFT", "SESSION_OPEN"})
 """Findings of which `check --fix` has the one right answer."""
-NO_ID = "has no id"
-"""Why a row is left out that `check --fix` gives an id to."""
-AGAIN = "names a task again"
-"""What begins why a row is left out that repeats another."""
 MOST_OVERLAPS = 100
 """Pairs of tasks that are named one by one: two thousand tasks make two million pairs."""
 

@@ -28,6 +28,10 @@ PLAIN_SIGNS = {
 """Signs that mean one thing to everybody when they stand alone."""
 
 
+LONGEST_WORD = 500
+"""Characters of a status with a note; what is longer is text."""
+
+
 def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status | None:
     """Return the status that a word stands for; None for any other word.
 
@@ -36,9 +40,10 @@ def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status |
     """
     words = {_key(name): status for name, status in (own or {}).items()}
     found = _known(word, words)
-    if found is None and "~~" in word and (rest := re.sub(r"~~[^~]+~~", " ", word).strip()):
-        return parse_status(rest, own)
-    return found or _before_note(word, words)
+    if found is not None or len(word) > LONGEST_WORD:
+        return found
+    rest = re.sub(r"~~[^~]+~~", " ", word).strip()  # what is struck through does not count
+    return _known(rest, words) or _before_note(rest, words)
 
 
 def _known(word: str, own: Mapping[str, Status]) -> Status | None:

@@ -133,7 +133,7 @@ class _Assembly:
                 continue
             earlier = first.setdefault(row.id, row)
             if earlier.table != row.table and self._same_status(earlier, row):
-                from mosaic.plan.check import AGAIN  # start-up: hardly any plan repeats a task
+                from mosaic.text.grid import AGAIN  # start-up: hardly any plan repeats a task
 
                 why = f"{AGAIN}, that of line {earlier.line}"
                 repeats.append(replace(row, why=why))

@@ -23,7 +23,6 @@ from mosaic.git.git import answer_of, find_work_tree
 from mosaic.git.worktrees import other_worktrees
 from mosaic.machine.disk import read_text
 from mosaic.machine.transaction import Change, write_together
-from mosaic.plan.check import NO_ID
 from mosaic.store.aside import find_moved
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
@@ -31,6 +30,7 @@ from mosaic.store.parsed import plain_value
 from mosaic.store.rows import find_row, parse_table
 from mosaic.store.scan import scan_tasks
 from mosaic.text.fields import ID_KEYS
+from mosaic.text.grid import NO_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from mosaic.text.frontmatter import FrontMatter
 
 LONGEST_NOTE = 500
+NUMBERED = re.compile(r"#?(?=[^\d]*+\d)[\w.-]++")
 NEEDED = ("title", "status")
 EMPTY_SIGNS = frozenset({"", "-", "–", "—"})
 EMPTY_CELLS = EMPTY_SIGNS | {"none", "n/a"}
 NO_IDS = EMPTY_SIGNS | {"none", "n/a", "nothing", "and", "&", "+"}
 """What stands in a list of ids and is none."""
-HASH_IDS = re.compile(r"[\s,;:](#[\w.]*-?\d[\w.-]*(?:[,;\s]+#?[\w.]*-?\d[\w.-]*)*)[\s,;]*$")
-"""Ids that are numbered with a `#`, and nothing else up to the end of the line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +140,8 @@ def _sorted_values(
 def plain_id(cell: str) -> str:
     """Return the id in a cell that may dress it up as a link, code, bold text or a number."""
     text = cell.strip().strip("`*_~ ")
+    if not text.startswith("["):
+        return text.removeprefix("#").strip()
     if wiki := re.fullmatch(r"\[\[([^\]|]*)(?:\|[^\]]*)?\]\]", text):
         text = wiki[1].rpartition("/")[2].removesuffix(".md")
     elif link := re.fullmatch(r"\[([^\]]*)\]\([^)]*\)", text):
@@ -185,8 +186,16 @@ def _ids_of(matter: FrontMatter, written: str) -> tuple[str, ...]:
         first = matter.lines["depends_on"]
         end = min((line for line in matter.lines.values() if line > first), default=None)
         lines = written.split("\n")[first - 1 : end - 1 if end else -1]
-        words = [*words, *(found for line in lines for found in HASH_IDS.findall(line))]
+        words = [*words, *(ids for line in lines if (ids := _ids_behind_hash(line)))]
     return tuple(dict.fromkeys(each for word in words for each in ids_in_cell(word)))
+
+
+def _ids_behind_hash(line: str) -> str:
+    """Return ids that are numbered with a `#` up to the end of a line; nothing where words are."""
+    begun = re.search(r"[\s,;:]#", line)
+    words = re.split(r"[\s,;]+", line[begun.start() + 1 :].strip(" \t\r,;")) if begun else []
+    is_ids = words and words[0] != "#" and all(NUMBERED.fullmatch(w) for w in words)
+    return ", ".join(words) if is_ids else ""
 
 
 def refuse_hidden_ids(name: str, text: str, wanted: str | Sequence[str]) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mosaic.plan.check import NO_ID
 from mosaic.plan.statuses import parse_status
 from mosaic.records import replace
 from mosaic.store.parsed import RowRecord, plain_id, plain_value
 from mosaic.text.commonmark import fence_behind
 from mosaic.text.frontmatter import body_offset
-from mosaic.text.grid import DIRECTIVE, find_tables, is_heading_row, row_texts, tasks_tables
+from mosaic.text.grid import DIRECTIVE, NO_ID, find_tables, is_heading_row, row_texts, tasks_tables
 from mosaic.text.lines import without_comments
 
 if TYPE_CHECKING:

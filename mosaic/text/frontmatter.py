@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OPENING = re.compile(r"---[ \t]*(?:\r\n|\n|\Z)")
 CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
 KEY_LINE = re.compile(r"[\w\"'{][^\n]*?:(?:[ \t]|\r?$)", re.MULTILINE)
-CUT_VALUE = re.compile(r"(\w[\w-]*):[ \t]+((?![\"'|>\[{&*!#])\S[^\n]*? #[\w-][^\n]*?)[ \t]*")
+CUT_VALUE = re.compile(r"(\w[\w-]*):[ \t]+((?![\"'|>\[{&*!#])\S[^\n]*? #[\w-].*)")
 LARGEST_BLOCK = 256 << 10
 
 
@@ -123,7 +123,7 @@ def cut_values(text: str) -> Iterator[tuple[int, str, str]]:
     block = find_block(text)
     lines = text[: block.end].split("\n") if block else []
     for number, line in enumerate(lines, 1):
-        if found := CUT_VALUE.fullmatch(line.rstrip("\r")):
+        if found := CUT_VALUE.fullmatch(line.rstrip()):
             quoted = found[2].replace("\\", "\\\\").replace('"', '\\"')
             yield number, found[1], f'"{quoted}"'
 

@@ -30,6 +30,10 @@ COLUMN_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("notes", ("notes",)),
 )
 """What a column is called, the surest name first: where there is an `ID`, a `Task` is a title."""
+NO_ID = "has no id"
+"""Why a row is left out that `check --fix` gives an id to."""
+AGAIN = "names a task again"
+"""What begins why a row is left out that repeats another."""
 NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9._]*-\d+[A-Za-z0-9._-]*")
 """An id that can be nothing else."""
 MARKED = re.compile(r"\s*(?:\*\*.+\*\*|__.+__|\*[^*]+\*|_[^_]+_|<b>.*)\s*")

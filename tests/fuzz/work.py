@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.panels.answer import parse_answer
 from mosaic.plan.globs import outside_scope
+from mosaic.plan.statuses import parse_status
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
 from mosaic.review.commands import parts_of
@@ -24,6 +25,7 @@ from mosaic.review.terminal import render_terminal
 from mosaic.runs.masking import masked_argv
 from mosaic.store.parsed import ids_in_cell, parse_task_file, plain_id
 from mosaic.store.rows import parse_table
+from mosaic.text.frontmatter import cut_values
 from mosaic.text.harmless import harmless_text
 from mosaic.text.sections import set_section
 from mosaic.text.strict_json import parse_json_document
@@ -40,6 +42,11 @@ ROUNDS = 2
 def task(text: str) -> object:
     """Read a task file."""
     return parse_task_file("T-1.md", text)
+
+
+def cut(text: str) -> object:
+    """Look for values that a comment cuts."""
+    return list(cut_values(text))
 
 
 def answer(text: str) -> object:
@@ -90,6 +97,8 @@ CASES: dict[str, Case] = {
     "quotes in quotes": (notes, lambda n: "> " * n + "a", 4_000),
     "lists in lists": (notes, lambda n: "- " * n + "a", 4_000),
     "lists, ever deeper": (notes, lambda n: "".join(f"{'  ' * i}- a\n" for i in range(n)), 60),
+    "items with fences": (notes, lambda n: "- ```\n" * n, 2_000),
+    "a fence and items": (notes, lambda n: "```\n```\n" + "- a\n\nb\n\n" * n, 1_000),
     "fences": (notes, lambda n: "```\n~~~\n" * n, 3_000),
     "comments": (notes, lambda n: "<!-- " * n, 4_000),
     "references": (notes, lambda n: "[a]: b '" * n, 4_000),
@@ -108,6 +117,13 @@ CASES: dict[str, Case] = {
     "a rule's dashes": (parse_table, lambda n: f"a|b\n{'-' * n}|{'- ' * n}\n", 80_000),
     "rows that are none": (parse_table, lambda n: "|id|status|\n|-|-|\n" + "- " * n, 80_000),
     "lines with pipes": (parse_table, lambda n: "a | b\n" * n, 4_000),
+    "rows in no table": (parse_table, lambda n: "| a\n\nT-1 | a |\n\n" * n, 2_000),
+    "a stray row's pipes": (parse_table, lambda n: "|" + "a-1" * n, 20_000),
+    "a status's words": (parse_status, lambda n: "done " * n, 20_000),
+    "a status's strokes": (parse_status, lambda n: "~~a" * n, 20_000),
+    "ids behind a hash": (task, lambda n: f"{HEAD}depends_on: a{' #1' * n}!\n---\n", 10_000),
+    "digits behind a hash": (task, lambda n: f"{HEAD}depends_on: a #{'1' * n}!\n---\n", 20_000),
+    "a cut value": (cut, lambda n: f"{HEAD}a: b{' #c' * n}{' ' * n}x\n---\n", 10_000),
     "a value's blanks": (task, lambda n: f"{HEAD}a:{' ' * n}b: c\n---\n", 50_000),
     "a value's colons": (task, lambda n: f"{HEAD}{'a: ' * n}\n---\n", 2_000),
     "a value's quotes": (task, lambda n: f"{HEAD}a: '{chr(39) * 2 * n}\n---\n", 20_000),

@@ -283,3 +283,23 @@ def test_a_value_that_yaml_cuts_is_named_with_its_quoted_form(repo: MissionRepo)
     told = [words for (code, _), words in findings(repo).items() if code == "VALUE_CUT"]
     assert len(told) == 1
     assert 'write `title: "Fix \\"login\\" #12"`' in told[0]
+
+
+def test_ids_behind_a_hash_are_dependencies_and_never_left_over(repo: MissionRepo) -> None:
+    path = repo.path / "coordination" / "tasks" / "T-003-third.md"
+    text = path.read_text().replace("status: todo", "status: todo\ndepends_on: T-001, #T-002")
+    path.write_text(text)
+    assert tasks(repo)["T-003"]["depends_on"] == ["T-001", "T-002"]
+    answer = run(repo, "set", "T-003", "depends_on-=T-002")
+    assert answer.exit_code == 5
+    assert "behind a `#`" in answer.stderr
+    assert path.read_text() == text
+
+
+def test_what_a_section_is_refused_for_is_named_with_file_and_line(repo: MissionRepo) -> None:
+    path = repo.path / "coordination" / "tasks" / "T-001-first.md"
+    path.write_text(path.read_text().rstrip("\n") + "\n\nx\n```sh\nnever closed\n")
+    line = path.read_text().split("\n").index("```sh") + 1
+    answer = run(repo, "block", "T-001", "--why", "no key")
+    assert answer.exit_code == 5
+    assert f"--> coordination/tasks/T-001-first.md:{line}\n" in answer.stderr
