@@ -87,6 +87,20 @@ def test_criteria_are_ticked_by_the_agent_and_what_is_open_is_an_objection(
     assert repo.run("done", "T-001").exit_code == 0
 
 
+def test_criteria_that_go_while_an_agent_works_are_named(repo: MissionRepo) -> None:
+    file = with_criteria(repo)
+    hand_off(
+        repo,
+        f"path = pathlib.Path({str(file)!r})\n"
+        "text = path.read_bytes().replace(b'1. [ ]', b'1. [-]').replace(b'* [ ] the', b'* the')\n"
+        f"path.write_bytes(text)\n{TICKS}tick(1)\nhandoff()",
+    )
+    assert review(repo)["objections"] == [
+        "2 acceptance criteria are gone or dropped since `sess-001` began: "
+        "the greeting is friendly, also on Mondays; it is documented"
+    ]
+
+
 def test_a_tick_whose_command_failed_is_contradicted(repo: MissionRepo) -> None:
     with_criteria(repo, "Say it.\n\n- [ ] `python3 -c 1/0` works\n")
     hand_off(repo, TICKS + "ran('python3 -c 1/0')\ntick(1)\nhandoff()")
@@ -161,7 +175,8 @@ def test_a_review_is_in_the_order_of_a_decision(repo: MissionRepo, tmp_path: Pat
     order = [
         "1 objection: acceptance criteria not ticked: 3 of 3", "\ngoal", "\nacceptance criteria",
         "\ngates", "\nresult", "\nfiles claimed", "\ncommands claimed",
-        "\nran without being claimed", "\nrisks", "\nnext_handoff", "\nchanges", "\ndiff", "b/z.txt", "b/coordination/",
+        "\nran without being claimed", "\nrisks", "\nnext_handoff", "\nchanges",
+        "\ndiff", "b/z.txt", "b/coordination/",
     ]  # fmt: skip
     places = [shown.find(part) for part in order]
     assert places == sorted(places), shown
