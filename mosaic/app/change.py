@@ -230,11 +230,12 @@ def _decide(draft: Draft, task: Task, status: object, why: str, now: datetime) -
         kind = "approved"
     else:
         return None
+    from mosaic.plan.questions import question_of
     from mosaic.review.filing import draft_decision  # start-up: few changes are decisions
-    from mosaic.sessions.questions import question_of
     from mosaic.text.decisions import Kind
 
-    question = question_of(draft.snapshot, task)
+    sessions = draft.snapshot.document.mission.sessions.of_task(task.id)
+    question = question_of(task, sessions)
     notes = [("question", question.line)] if question else []
     away = is_handed_off and status == Status.TODO
     return draft_decision(draft, task.id, Kind(kind), why, now, notes=notes, files_away=away)

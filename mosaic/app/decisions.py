@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mosaic.app.change import editing, is_agent
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
+from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
+from mosaic.plan.questions import question_of
 from mosaic.records import NamedTuple
 from mosaic.review.decision import approved_before, commit_decision, decide
-from mosaic.review.filing import draft_decision, draft_remarks, note_saved
+from mosaic.review.filing import draft_decision, draft_remarks, note_saved, person_name
 from mosaic.sessions.attempt import forgive_attempts
-from mosaic.sessions.questions import question_of
-from mosaic.text.decisions import Kind
+from mosaic.sessions.rules import allowed_paths
+from mosaic.text.decisions import Kind, answer_remark, coded, read_decisions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +37,7 @@ class DecidedTask(NamedTuple):
 
     task: TaskView
     decision: str
-    """`approved`, `rejected`, `answered` or `remarked`."""
+    """`approved`, `rejected`, `answered`, `remarked` or `allowed`."""
     decisions: tuple[Decision, ...]
     """The entries that were written in its file."""
     overruled: tuple[str, ...] = ()
@@ -117,6 +120,45 @@ def remark(
         return DecidedTask(task, Kind.REMARKED.value, tuple(made), notices=tuple(draft.notices))
 
 
+def allow(
+    snapshot: Snapshot, task_id: str, paths: Sequence[str], actor: Actor | None = None
+) -> DecidedTask:
+    """Accept files or folders outside of a task's write scope, or of its worktree, for that task.
+
+    Args:
+        paths: as a review names them: relative to the top of the repository; or absolute.
+
+    Raises:
+        UsageError: an agent asks, or a path is not in the repository.
+    """
+    refuse_agent(snapshot.layout, actor)
+    names = [_in_repository(path, snapshot.layout) for path in dict.fromkeys(paths)]
+    with editing(snapshot.document.path, f"allowing {', '.join(names)}") as draft:
+        task = draft.snapshot.get(task_id).task
+        known = allowed_paths(draft.snapshot, task)
+        now = utc_now().astimezone()
+        made = [
+            draft_decision(draft, task.id, Kind.ALLOWED, coded(name), now)
+            for name in names
+            if name not in known
+        ]
+        draft.save()
+        note_saved(draft, task.id, made)
+        view = TaskView(draft.snapshot.get(task.id).task)
+        return DecidedTask(view, Kind.ALLOWED.value, tuple(made), notices=tuple(draft.notices))
+
+
+def _in_repository(path: str, layout: Layout) -> str:
+    top = find_work_tree(layout.project) or layout.project
+    place = os.path.normpath(os.path.join(os.path.realpath(top), path))
+    name = os.path.relpath(place, os.path.realpath(top))
+    if name == "." or name.startswith("..") or not path.strip():
+        raise UsageError(
+            f"`{path}` names no file of the repository", hint="write it as the review does"
+        )
+    return name
+
+
 def answer(mission_file: Path, task_id: str, words: str, actor: Actor | None = None) -> DecidedTask:
     """Answer the question of a blocked task, and set it back to where it was.
 
@@ -136,18 +178,52 @@ def answer(mission_file: Path, task_id: str, words: str, actor: Actor | None = N
                 f"`{task.id}` is {task.status.value}: no question waits",
                 hint=f"`mission review {task.id}` shows what can be decided",
             )
-        question = question_of(draft.snapshot, task)
+        sessions = draft.snapshot.document.mission.sessions.of_task(task.id)
+        question = question_of(task, sessions)
         notes = [("question", question.line)] if question else []
         now = utc_now().astimezone()
         made = draft_decision(draft, task.id, Kind.ANSWERED, words, now, notes=notes)
-        begun = any(draft.snapshot.document.mission.sessions.of_task(task.id))
-        status = Status.IN_PROGRESS if begun else Status.TODO
+        status = Status.IN_PROGRESS if sessions else Status.TODO
         draft.edit_task(task.id, {"status": status.value}, now)
         draft.save()
         note_saved(draft, task.id, [made])
         forgive_attempts(draft.snapshot, task.id)
         view = TaskView(draft.snapshot.get(task.id).task)
         return DecidedTask(view, Kind.ANSWERED.value, (made,), notices=tuple(draft.notices))
+
+
+def answer_remarks(
+    mission_file: Path, task_id: str, answers: Sequence[tuple[int, str]]
+) -> tuple[str, ...]:
+    """Say how remarks were followed, by their numbers; return what the person is to be warned of.
+
+    Agents and people do.
+
+    Raises:
+        UsageError: there is no such remark, or an answer is empty.
+    """
+    with editing(mission_file, f"answering remarks on {task_id}") as draft:
+        task = draft.snapshot.get(task_id).task
+        who = os.environ.get("MISSION_SESSION") or person_name(draft.layout)
+        for number, words in answers:
+            said = " ".join(words.split())
+            if not said:
+                raise UsageError("an answer is empty", hint="say what you did")
+            line = f"{utc_now().astimezone():%Y-%m-%d} {who}: {said}"
+
+            def edit(text: str, number: int = number, line: str = line) -> str:
+                answered = answer_remark(text, number, line)
+                if answered is None:
+                    remarks = [e for e in read_decisions(text) if e.kind is Kind.REMARKED]
+                    known = ", ".join(f"{each.number} on `{each.place}`" for each in remarks)
+                    raise UsageError(
+                        f"`{task.id}` has no remark {number}", detail=f"it has {known or 'none'}"
+                    )
+                return answered
+
+            draft.edit_text(task.id, edit)
+        draft.save()
+        return tuple(draft.notices)
 
 
 def _decided(review: Review, decided: Decided, *, commit: bool) -> DecidedTask:

@@ -74,6 +74,12 @@ class ReviewPage(NamedTuple):
                 {"name": g.name, "green": g.is_green, "words": g.words, "run_id": g.run_id}
                 for g in review.gates
             ],
+            "decisions": [
+                {**each.json_values(), "now": found.words if found else ""}
+                for each in review.decisions
+                for found in [review.remarks.get(each.number)]
+            ],
+            "unchanged_since": review.unchanged_since,
             "goal": review.goal,
             "criteria": review.criteria,
             "sessions": evidence.sessions,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,12 @@ def review_command(
         metavar='PLACE "…"',
         help="Say what is to be done at `path:line`; `-` reads `path:line: text` from stdin.",
     ),
+    allow: list[str] | None = Option(
+        None,
+        "--allow",
+        metavar="PATH",
+        help="Accept a file or folder outside of the write scope, for this task.",
+    ),
     force: bool = Option(False, "--force", help="Approve against the evidence."),
     commit: bool = Option(False, "--commit", help="Commit the decision and the work it accepts."),
     diff: bool = Option(False, "--diff", help="Show the changes themselves."),
@@ -58,12 +65,11 @@ def review_command(
 ) -> int:
     """Set a handoff beside what happened, and decide; without an ID, list what waits."""
     snapshot = read_mission(locate_mission(mission))
-    if approve and (reject or remark):
-        raise UsageError("a review either approves, or rejects and remarks")
+    _refuse_mixed(approve=approve, sends_back=bool(reject or remark), allows=bool(allow))
     if commit and not (approve or reject):
         raise UsageError("`--commit` is used with a decision", hint="add `--approve` or `--reject`")
     if task_id is None:
-        if approve or reject or remark or html or diff:
+        if approve or reject or remark or allow or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
     from mosaic.app import decisions
@@ -72,6 +78,8 @@ def review_command(
     remarks = _remarks(remark or [], texts or [])
     if approve or reject or remarks:
         decisions.refuse_agent(snapshot.layout)  # before the evidence is looked at
+    if allow:
+        return show_decided(decisions.allow(snapshot, task_id, allow), as_json=as_json)
     page = show_review(snapshot, task_id, diff=diff)
     review = page.review
     if html is not None:
@@ -85,6 +93,11 @@ def review_command(
     else:
         return _show(page, html=html, as_json=as_json)
     return show_decided(done, as_json=as_json)
+
+
+def _refuse_mixed(*, approve: bool, sends_back: bool, allows: bool) -> None:
+    if approve + sends_back + allows > 1:
+        raise UsageError("a review either approves, or rejects and remarks, or allows a path")
 
 
 def _remarks(places: list[str], texts: list[str]) -> list[Remark]:
@@ -148,6 +161,8 @@ def show_decided(decided: DecidedTask, *, as_json: bool) -> int:
     then = ["mission next"]
     if decided.decision == "remarked" and task.status is Status.REVIEW:
         then = [f"mission review {task.id} --reject"]
+    elif decided.decision == "allowed":
+        then = [f"mission review {task.id}"]
     return answer("review.decided", decided, lines, then=then, as_json=as_json)
 
 
@@ -158,11 +173,13 @@ def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
     if html is not None:
         lines.append(f"written to {clean(html)}")
     command = f"mission review {page.review.task.id}"
+    outside = [*page.review.out_of_scope, *(p for each in page.review.outside for p in each.paths)]
+    allowing = [f"{command} --allow {shlex.quote(path)}" for path in outside[:1]]
     return answer(
         "review",
         page,
         lines,
-        then=[f"{command} --approve", f"{command} --reject"],
+        then=[f"{command} --approve", f"{command} --reject", *allowing],
         as_json=as_json,
     )
 
@@ -185,6 +202,7 @@ def _lines(review: Review) -> list[str]:
     if review.goal:
         lines += ["", paint("goal", "bold"), *_markdown(review.goal)[:MOST_GOAL_LINES]]
     lines += _criteria(review)
+    lines += _listed("decisions", review.decision_words(), "bold")
     if review.gates:
         lines += ["", paint("gates", "bold")]
         lines += [line for gate in review.gates for line in _gate_lines(gate)]

@@ -237,7 +237,7 @@ class Selection:
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
-        words = self._overlap(task) if task.write_scope else ""
+        words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 
     def _waiting(self, task: Task) -> Verdict:
@@ -250,11 +250,12 @@ class Selection:
         return Verdict(task, Reason.WAITS, f"waits on {names}")
 
     def _overlap(self, task: Task) -> str:
+        met = self._scopes.meeting(task.write_scope)
+        if not met:
+            return ""
         from mosaic.plan.scope_index import numbers_in
 
-        others = map(
-            self._worked_on.__getitem__, numbers_in(self._scopes.meeting(task.write_scope))
-        )
+        others = map(self._worked_on.__getitem__, numbers_in(met))
         other = next((other for other in others if other.id != task.id), None)
         if other is not None and self._scopes.is_exhausted:
             return "the write scopes of tasks in progress have too many globs to compare"

@@ -15,6 +15,7 @@ from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
 from mosaic.git.left_out import PRIVATE
+from mosaic.git.snapshot import is_within
 from mosaic.plan.globs import outside_scope
 from mosaic.records import NamedTuple
 from mosaic.runs.checkpoint import read_checkpoints
@@ -150,14 +151,18 @@ def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
 
 
 def scope_violations(
-    layout: Layout, scope: Sequence[str], changed: Sequence[str] | None
+    layout: Layout,
+    scope: Sequence[str],
+    changed: Sequence[str] | None,
+    allowed: Sequence[str] = (),
 ) -> list[str]:
-    """Return the changed files that a write scope does not allow."""
+    """Return the changed files that neither a write scope nor a person allows."""
     top = find_work_tree(layout.project)
     if not changed or top is None:
         return []
     is_own = own_files(layout, top)
-    return outside_scope([path for path in changed if not is_own(path)], scope)
+    outside = outside_scope([path for path in changed if not is_own(path)], scope)
+    return [path for path in outside if not any(is_within(path, each) for each in allowed)]
 
 
 def note_merged_beside(run: Run, layout: Layout) -> None:

@@ -28,7 +28,7 @@ from mosaic.sessions.changes import (
 from mosaic.sessions.collect import collect_work
 from mosaic.sessions.decide import are_gates_due
 from mosaic.sessions.record_end import patiently
-from mosaic.sessions.rules import rules_in_force
+from mosaic.sessions.rules import allowed_paths, rules_in_force
 from mosaic.sessions.step import StepRequest, run_step
 from mosaic.sessions.whose import (
     Surroundings,
@@ -163,13 +163,15 @@ def _scope_lacks(
     changed: list[str] | None,
 ) -> list[str]:
     run, layout = work.run, snapshot.layout
-    lacks = [each.words for each in outside_of(run, layout, ()) if each.is_certain]
-    scope = rules_in_force(run, work.rules).write_scope if work.rules else task.write_scope
+    rules = rules_in_force(run, work.rules) if work.rules else None
+    allowed = allowed_paths(snapshot, task, rules.decisions if rules else None)
+    lacks = [each.words for each in outside_of(run, layout, allowed) if each.is_certain]
+    scope = rules.write_scope if rules else task.write_scope
     top = find_work_tree(layout.project)
     if scope and work.begin_tree and top and tree_pair(run, top) is None:
         words = "its write scope could not be looked at: the trees that it changed are not known"
         return [*lacks, words]
-    outside = scope_violations(layout, scope, changed)
+    outside = scope_violations(layout, scope, changed, allowed)
     if not outside:
         return lacks
     message = f"it changed files outside of its write scope: {shown_paths(outside)}"

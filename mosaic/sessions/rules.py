@@ -111,6 +111,28 @@ def scope_that_counts(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
     return task.write_scope
 
 
+def allowed_paths(
+    snapshot: Snapshot, task: Task, known: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Return the paths outside of a task's write scope that people accepted for it.
+
+    Of the entries in its file those of `known` count, by identity; without, all that were not
+    written by hand while an agent worked.
+    """
+    file = find_text(snapshot.layout.project / task.file) if task.file else None
+    if file is None or " allowed by " not in file.text:
+        return ()
+    from mosaic.text.decisions import read_decisions  # start-up: mistune
+
+    found = [each for each in read_decisions(file.text) if each.allowed]
+    by_hand = decisions_by_hand(snapshot, task.id) if known is None else set()
+    return tuple(
+        each.allowed
+        for each in found
+        if each.identity not in by_hand and (known is None or each.identity in known)
+    )
+
+
 def write_rules(run: Run, rules: Rules) -> str:
     """Write rules.json, and return its digest."""
     data = dump_json(dump_record(rules))
@@ -246,6 +268,18 @@ def decisions_by_hand(snapshot: Snapshot, task_id: str) -> set[str]:
             if change.key == DECISIONS:
                 found |= {*change.added}
     return found
+
+
+def decision_faults(snapshot: Snapshot, task: Task) -> list[str]:
+    """Return what of a task's decisions was made by hand while its agents worked, in words."""
+    now = _decisions(snapshot.document, task)
+    by_hand = decisions_by_hand(snapshot, task.id)
+    faults = [f"`{entry}` was written by hand" for entry in now if entry in by_hand]
+    for standing in standing_changes(snapshot, task):
+        if standing.change.key == DECISIONS:
+            gone = [entry for entry in standing.change.removed if entry not in now]
+            faults += [f"`{entry}` was changed or removed by hand" for entry in gone]
+    return faults
 
 
 def _persons_scope(run: Run) -> tuple[str, ...] | None:

@@ -28,6 +28,7 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempt import sessions_since
 from mosaic.sessions.calls import Calls, calls_of, named_by, reaches
 from mosaic.sessions.changes import own_files, tree_pair
+from mosaic.sessions.rules import allowed_paths
 from mosaic.store.written import as_written, digest_of_file
 from mosaic.text.sections import handoff_texts
 from mosaic.workspaces.record import workspace_at
@@ -321,8 +322,9 @@ def standing_outside(snapshot: Snapshot, task: Task) -> tuple[Outside, ...]:
     """Return what changed outside the worktrees of a task's agents since a person's last word."""
     layout = snapshot.layout
     sessions = sessions_since(snapshot, task.id)
-    runs = (run_of(layout.runs_dir, task.id, each.run_id or "") for each in sessions)
-    return tuple(each for run in runs for each in outside_of(run, layout, ()))
+    runs = [run_of(layout.runs_dir, task.id, each.run_id or "") for each in sessions]
+    allowed = allowed_paths(snapshot, task)
+    return tuple(each for run in runs for each in outside_of(run, layout, allowed))
 
 
 def unseen_by(runs: Iterable[Run]) -> list[str]:

@@ -13,7 +13,8 @@
       - handoff: sess-003 (claude, 4m 12s, $0.31): Parser done; claimed 3 files, 2 commands; …
     - 2026-11-27 answered by Ana (3): blue
       - question: sess-005: which colour?
-    - 2026-11-28 approved by Ana (4)
+    - 2026-11-28 allowed by Ana (4): `README.md`
+    - 2026-11-28 approved by Ana (5)
 
 An entry is known by its number. Lines that are indented below it belong to it; whatever else
 stands in the section stays as it is. A line of a person's text that looks like one of the notes
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HEAD = re.compile(
-    r"- (?P<date>\d{4}-\d\d-\d\d) (?P<kind>rejected|reopened|answered|remarked|approved) by "
+    r"- (?P<date>\d{4}-\d\d-\d\d) "
+    r"(?P<kind>rejected|reopened|answered|remarked|allowed|approved) by "
     r"(?P<by>[^\n]*?)(?: \((?P<number>\d{1,9})\))?(?::(?: (?P<text>[^\n]*))?)?[ \t]*"
 )
 NOTE = re.compile(r"- (at|line|question|handoff|unfinished|answered): ?(.*)")
@@ -56,7 +58,13 @@ class Kind(StrEnum):
     REOPENED = "reopened"
     ANSWERED = "answered"
     REMARKED = "remarked"
+    ALLOWED = "allowed"
+    """A path outside of its write scope is accepted."""
     APPROVED = "approved"
+
+
+CLOSED = (Kind.ALLOWED, Kind.APPROVED)
+"""What asks nothing of the next attempt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +96,11 @@ class Decision:
     def quoted(self) -> list[str]:
         """The lines that a remark is on."""
         return [_uncoded(line) for line in self.notes_of("line")]
+
+    @property
+    def allowed(self) -> str:
+        """The path that it accepts; empty for other entries."""
+        return _uncoded(self.text) if self.kind is Kind.ALLOWED else ""
 
     @property
     def filed(self) -> str:
@@ -149,6 +162,13 @@ def open_decisions(text: str, status: Status | None = None) -> tuple[Decision, .
     return tuple(each for each in read_decisions(text, status) if each.is_open)
 
 
+def last_filed_session(decisions: Sequence[Decision]) -> str:
+    """Return the last session whose handoff was filed away; empty where there is none."""
+    filed = [each.filed for each in decisions if each.filed]
+    ids, _, facts = filed[-1].partition(" (") if filed else ("", "", "")
+    return ids.rpartition(" ")[2] if facts else ""
+
+
 def add_decision(text: str, new: Decision) -> tuple[str, Decision]:
     """Return a text with an entry added at the end of its section, and the entry as it stands.
 
@@ -161,7 +181,7 @@ def add_decision(text: str, new: Decision) -> tuple[str, Decision]:
         by=re.sub(r"[()\s:]+", " ", harmless_line(new.by)).strip() or "a person",
         text=harmless_text(new.text).replace("\t", " ").strip(),
         notes=tuple((key, harmless_line(value)) for key, value in new.notes),
-        is_open=new.kind is not Kind.APPROVED,
+        is_open=new.kind not in CLOSED,
     )
     try:
         return _with_entry(text, decision), decision
@@ -268,7 +288,7 @@ def _judged(found: Sequence[Decision], status: Status | None) -> tuple[Decision,
     is_handed_off = status in FINISHED
     judged = []
     for place, each in enumerate(found):
-        if each.kind is Kind.APPROVED or place < closes_all:
+        if each.kind in CLOSED or place < closes_all:
             is_open = False
         elif each.kind is Kind.REMARKED:
             is_open = not each.notes_of("answered")

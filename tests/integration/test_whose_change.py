@@ -260,3 +260,42 @@ def test_moving_a_file_out_of_bounds_into_the_scope_is_seen(repo: MissionRepo) -
     repo.git("commit", "-qm", "Files")
     repo.run("next", "--headless", **calls(("Bash", "mkdir src; git mv long.txt src/long.txt")))
     assert review(repo)["out_of_scope"] == ["long.txt"]
+
+
+def test_a_person_allows_a_path_for_a_task_and_that_lasts(repo: MissionRepo) -> None:
+    scoped(repo)
+    made = calls(WORK, ("Bash", "mkdir -p docs; echo y >docs/x.md; echo y >b.txt"))
+    assert repo.run("next", "--headless", **made).exit_code == 1
+    assert review(repo)["out_of_scope"] == ["b.txt", "docs/x.md"]
+    refused = repo.run("review", "T-001", "--allow", "docs", MISSION_SESSION="sess-001")
+    assert refused.exit_code == 2
+    for path in ("../x", ".", ""):
+        assert repo.run("review", "T-001", "--allow", path).exit_code == 2
+    allowed = repo.run("review", "T-001", "--allow", "docs", "--allow", "./b.txt")
+    assert allowed.exit_code == 0, allowed.stderr
+    assert review(repo)["objections"] == []
+    # For the next attempt too, which may not widen it by itself.
+    sly = ("Bash", "sed -i 's/`b.txt`/`src.txt`/' coordination/tasks/T-001*; echo z >src.txt")
+    repo.run("next", "--headless", "--task", "T-001", **made)
+    assert repo.task_status("T-001") == "review"
+    repo.run("reopen", "T-001")
+    assert repo.run("next", "--headless", "--task", "T-001", **calls(WORK, sly)).exit_code == 1
+    assert "src.txt" in review(repo)["out_of_scope"]
+    # And in a clone.
+    (file,) = (repo.path / "coordination" / "tasks").glob("T-001*")
+    assert "allowed by" in file.read_text()
+    # One is accepted for its own task alone.
+    repo.run("review", "T-001", "--approve", "--force")
+    repo.run("set", "T-002", "write_scope=src/**")
+    repo.run("next", "--headless", "--task", "T-002", **calls(("Bash", "echo z >>b.txt")))
+    assert review(repo, "T-002")["out_of_scope"] == ["b.txt"]
+
+
+def test_what_is_allowed_outside_a_worktree_is_no_objection(repo: MissionRepo) -> None:
+    scoped(repo)
+    leak = ("Bash", f"echo leak >>{repo.path}/a.txt")
+    repo.run("next", "--headless", "--worktree", "--task", "T-001", **calls(WORK, leak))
+    assert repo.run("review", "T-001", "--allow", "a.txt", "--approve").exit_code == 2
+    assert "mission review T-001 --allow a.txt" in review(repo)["next_commands"]
+    assert repo.run("review", "T-001", "--allow", "a.txt").exit_code == 0
+    assert "outside its worktree" not in "".join(review(repo)["objections"])

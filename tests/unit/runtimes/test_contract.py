@@ -8,7 +8,7 @@ import pytest
 
 from mosaic.errors import RuntimeUnknownError
 from mosaic.model import Mode, RuntimeSpec, Usage
-from mosaic.ports import AnswerSchema, EndCause, ProcessEnd, PromptChannel, Runtime
+from mosaic.ports import AnswerSchema, EndCause, ProcessEnd, PromptChannel, Runtime, ToolCall
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
 from tests.support.launches import make_launch
 
@@ -95,3 +95,29 @@ def test_it_can_be_looked_for_and_says_whether_it_reports_commands(name: str) ->
     assert not runtime.can_continue("")
     talking = RuntimeSpec(name="own", command=("run",), tells_commands=True)
     assert get_runtime("own", {"own": talking}).reports_commands
+
+
+CALLS = {
+    "claude": (
+        b'{"type":"assistant","message":{"content":[{"type":"tool_use","id":"1","name":"Write",'
+        b'"input":{"file_path":"/r/a","content":"x"}}]}}',
+        ToolCall(paths=("/r/a",), written="x\n"),
+    ),
+    "codex": (
+        b'{"type":"item.started","item":{"type":"command_execution",'
+        b'"command":"/bin/bash -lc \'touch a\'"}}',
+        ToolCall(command="touch a"),
+    ),
+    "own": (b'{"type":"file","path":"a","kind":"add"}', ToolCall(paths=("a",))),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_its_reader_finds_the_calls_that_may_change_a_file(name: str) -> None:
+    line, call = CALLS[name]
+    reader = runtime_of(name).reader(Mode.HEADLESS)
+    assert list(reader.calls(line)) == [call]
+    assert any(mark in line for mark in reader.marks)
+    for other in LINES:
+        assert list(reader.calls(other)) == []
+    assert runtime_of(name).reports_edits == (name != "own")
