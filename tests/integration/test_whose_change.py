@@ -58,6 +58,9 @@ def test_a_persons_edit_beside_an_agent_is_not_its_change(repo: MissionRepo) -> 
     assert found["evidence"]["beside"] == ["README.md"]
     assert files(found) == ["src/a"]
     assert UNSEEN in repo.run("review", "T-001").stdout
+    diff = repo.run("review", "T-001", "--diff", "--json").json()["diff"]
+    assert "src/a" in diff
+    assert "README.md" not in diff
     assert [event for event in repo.events() if f"{UNSEEN}: `README.md`" in event["message"]]
     # Nor is it committed with the work that is approved.
     approved = repo.run("review", "T-001", "--approve", "--commit", "--json").json()
@@ -178,6 +181,14 @@ def test_a_change_outside_its_worktree_is_found_and_speaks_against_it(repo: Miss
     (repo.path / "a.txt").unlink()
     (repo.path / "src.txt").unlink()
     assert "outside its worktree" not in "".join(review(repo)["objections"])
+
+
+def test_green_is_not_done_where_something_changed_outside_its_worktree(repo: MissionRepo) -> None:
+    let_agent_do(repo, qualityGates="true", review={"greenIsDone": True})
+    options = ("--loop", "-j", "2", "--max-sessions", "1")
+    answer = repo.run("next", *options, DOES=f"echo leak >>{repo.path}/a.txt; echo x >x")
+    assert repo.task_status("T-001") == "review", answer.stderr
+    assert "waits for review: changed outside its worktree: `a.txt`" in answer.stderr
 
 
 def test_a_person_may_edit_the_main_tree_while_a_worker_works(repo: MissionRepo) -> None:
