@@ -221,6 +221,9 @@ class Ending:
 class OutputReader(Protocol):
     """Reads one agent's stdout from its first line to its last, and remembers what it reports."""
 
+    leaves_out_cut_requests: bool = False
+    """Whether its totals lack what earlier runs were interrupted in."""
+
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line, without its newline; never raises, whatever it holds."""
         del line

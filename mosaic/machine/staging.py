@@ -33,11 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LEFT_AFTER_SECONDS = 3600.0
-_SCRATCH = re.compile(
-    r"(?:index\.(?P<index>\d+)\.\d+|(?:rebuilt|overlay|patched)\.(?P<copy>\d+))(?:\.lock)?"
-    r"|\.changes\.(?P<changes>\d+)\.\d+"
-)
-_NAME = re.compile(r"\.[0-9a-f]{16}(?P<set>-set)?\.mission-tmp")
 _AT_FDCWD = -100
 _NO_REPLACE = 1
 _EXCHANGE = 2
@@ -51,13 +46,12 @@ def temporary_beside(target: Path, *, in_set: bool = False) -> Path:
 
 def is_temporary(name: str) -> bool:
     """Tell whether a file name is that of a temporary file of ours."""
-    return _NAME.fullmatch(name) is not None
+    return re.fullmatch(r"\.[0-9a-f]{16}(?:-set)?\.mission-tmp", name) is not None
 
 
 def is_set_temporary(name: str) -> bool:
     """Tell whether a file name is that of a temporary file of a set."""
-    found = _NAME.fullmatch(name)
-    return found is not None and found["set"] is not None
+    return is_temporary(name) and name.endswith("-set.mission-tmp")
 
 
 def resolve_target(path: Path | str, *, root: Path | str, also: Sequence[Path] = ()) -> Path:
@@ -246,7 +240,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
     with contextlib.suppress(OSError):
         names = sorted(os.listdir(folder))
     for name in names:
-        if is_temporary(name) or _SCRATCH.fullmatch(name):
+        if is_temporary(name) or _match_scratch(name):
             with contextlib.suppress(OSError):
                 status = os.lstat(folder / name)
                 if stat.S_ISREG(status.st_mode):
@@ -254,7 +248,15 @@ def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
                     yield folder / name, status, is_old
 
 
+def _match_scratch(name: str) -> re.Match[str] | None:
+    return re.fullmatch(
+        r"(?:index\.(\d+)\.\d+|(?:rebuilt|overlay|patched)\.(\d+))(?:\.lock)?"
+        r"|\.changes\.(\d+)\.\d+",
+        name,
+    )
+
+
 def _pid_of(name: str) -> int | None:
-    found = _SCRATCH.fullmatch(name)
+    found = _match_scratch(name)
     digits = next((part for part in found.groups() if part), None) if found else None
     return int(digits) if digits and len(digits) < len(str(1 << 31)) else None

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     MILESTONE_FINISHED = "MILESTONE_FINISHED"
     OTHER_MILESTONE = "OTHER_MILESTONE"
     SCOPE_OVERLAP = "SCOPE_OVERLAP"
+    BRANCH_IN_USE = "BRANCH_IN_USE"
 
 
 class Verdict(NamedTuple):
@@ -211,6 +212,13 @@ class Selection:
         return [task for task in working if task.write_scope]
 
     @cached_property
+    def _by_branch(self) -> Mapping[str, str]:
+        """The tasks that sessions work on, by their branches: git gives one to one worktree."""
+        claimed = self._claimed
+        at_work = (task for task in self._tasks if task.id in claimed) if claimed else ()
+        return {task.branch: task.id for task in at_work if task.branch}
+
+    @cached_property
     def _scopes(self) -> ScopeIndex:
         from mosaic.plan.scope_index import ScopeIndex  # start-up: few missions have scopes
 
@@ -237,7 +245,9 @@ class Selection:
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
-        words = self._overlap(task) if task.write_scope else ""
+        if task.branch and (other := self._by_branch.get(task.branch)):
+            return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
+        words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 
     def _waiting(self, task: Task) -> Verdict:
@@ -250,11 +260,12 @@ class Selection:
         return Verdict(task, Reason.WAITS, f"waits on {names}")
 
     def _overlap(self, task: Task) -> str:
+        met = self._scopes.meeting(task.write_scope)
+        if not met:
+            return ""
         from mosaic.plan.scope_index import numbers_in
 
-        others = map(
-            self._worked_on.__getitem__, numbers_in(self._scopes.meeting(task.write_scope))
-        )
+        others = map(self._worked_on.__getitem__, numbers_in(met))
         other = next((other for other in others if other.id != task.id), None)
         if other is not None and self._scopes.is_exhausted:
             return "the write scopes of tasks in progress have too many globs to compare"

@@ -85,22 +85,29 @@ class _Gaps:
     unknown: list[str] = field(default_factory=list)
 
 
-def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
-    """Gather what git and the run records show of a task's work. Changes nothing."""
+def gather_evidence(snapshot: Snapshot, task: Task, since: str = "") -> Evidence:
+    """Gather what git and the run records show of a task's work. Changes nothing.
+
+    With `since`, the last session of earlier attempts, only of what came after it.
+    """
     layout, mission = snapshot.layout, snapshot.document.mission
-    runs = runs_of_task(layout.runs_dir, task.id)
+    sessions = tuple(mission.sessions.of_task(task.id))
+    ids = [session.id for session in sessions]
+    if since in ids:
+        sessions = sessions[ids.index(since) + 1 :]
+    earlier, runs = attempts_apart(layout, task, sessions) if since in ids else ([], None)
+    runs = runs_of_task(layout.runs_dir, task.id) if runs is None else runs
     agents = [
         (run, meta) for run in runs if (meta := run.find_meta()) is not None and meta.session_id
     ]
     gaps = _Gaps()
-    sessions = tuple(mission.sessions.of_task(task.id))
     known = {meta.session_id for _, meta in agents}
     gaps.caveats += [
         f"the record of `{session.id}` is not here: what it changed and ran is not known"
         for session in sessions
         if session.id not in known
     ]
-    since, pairs, changed = _what_changed(layout, task, agents, gaps)
+    compared, pairs, changed = _what_changed(layout, task, agents, gaps, earlier)
     ran = sorted(
         (*_commands_of_agents(agents, mission, gaps.caveats), *_commands_of_steps(runs)),
         key=lambda each: each[0],
@@ -110,7 +117,7 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
     return Evidence(
         changed=changed,
         pairs=tuple(pairs),
-        since=since,
+        since=compared,
         ran=tuple(command for _, command in ran),
         knows_all_commands=bool(agents)
         and all(_reports_all(run, meta, mission) for run, meta in agents),
@@ -125,15 +132,32 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
     )
 
 
+def attempts_apart(
+    layout: Layout, task: Task, sessions: Sequence[Session]
+) -> tuple[list[Run], list[Run]]:
+    """Return the runs before the first of these sessions, and those from it on."""
+    runs = runs_of_task(layout.runs_dir, task.id)
+    ids = {session.id for session in sessions}
+    metas = [run.find_meta() for run in runs]
+    first = next((n for n, meta in enumerate(metas) if meta and meta.session_id in ids), len(runs))
+    return runs[:first], runs[first:]
+
+
 def _what_changed(
-    layout: Layout, task: Task, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
+    layout: Layout,
+    task: Task,
+    agents: Sequence[tuple[Run, RunMeta]],
+    gaps: _Gaps,
+    earlier: Sequence[Run],
 ) -> tuple[str, list[TreePair], tuple[ChangedFile, ...] | None]:
     try:
         top = find_repository(layout.project)
         if top is None:
             gaps.caveats.append("there is no git repository: nothing is known of files")
             return "nothing", [], None
-        since, pairs = _tree_pairs(layout, top, task, agents, gaps)
+        since, pairs = _pairs_since(layout, top, agents, gaps, earlier) if earlier else ("", [])
+        if not pairs:
+            since, pairs = _tree_pairs(layout, top, task, agents, gaps)
         changed = [
             ChangedFile(path=each.path, kind=_kind(each), old_path=each.old_path)
             for each in changes_of_pairs(top, pairs)
@@ -151,6 +175,23 @@ def _what_changed(
 
 def _kind(change: FileChange) -> Kind:
     return Kind(change.kind) if change.kind in list(Kind) else Kind.CHANGED
+
+
+def _pairs_since(
+    layout: Layout,
+    top: Path,
+    agents: Sequence[tuple[Run, RunMeta]],
+    gaps: _Gaps,
+    earlier: Sequence[Run],
+) -> tuple[str, list[TreePair]]:
+    """Return what to compare of the attempt that came after those of earlier runs."""
+    if agents:
+        return "when its sessions began", _pairs_of_runs(top, agents, gaps)
+    sent_back = next((pair for run in reversed(earlier) if (pair := tree_pair(run, top))), None)
+    now = tree_now(layout, top, gaps.caveats) if sent_back else None
+    if sent_back is None or now is None:
+        return "", []
+    return "when it was sent back", [TreePair(before=sent_back.after, after=now)]
 
 
 def _tree_pairs(

@@ -275,7 +275,9 @@ class ClaudeReader(EventReader):
         self._result = event
         self._is_in_turn = False
         models = event.object("model_usage_since_last_result")
-        parts = [_model_usage(models.object(name)) for name in models] or [plain_usage(event)]
+        parts = [_model_usage(models.object(name)) for name in models]
+        if "model_usage_since_last_result" not in event:
+            parts = [plain_usage(event)]
         tokens = sum_usage((self._tokens, *parts)) or self._tokens
         self._tokens = replace(tokens, cost_usd=event.money("total_cost_usd"))
         self._costs += sum(part.cost_usd or 0.0 for part in parts)

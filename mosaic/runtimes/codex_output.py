@@ -64,6 +64,7 @@ MOST_WARNINGS = 20
 class CodexReader(EventReader):
     """Reads `codex exec --json`, one event a line."""
 
+    leaves_out_cut_requests = True
     marks: tuple[bytes, ...] = (
         b'"thread.', b'"turn.', b'"command_execution"', b'"file_change"', b'"mcp_tool_call"',
     )  # fmt: skip

@@ -3,7 +3,8 @@
 `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<time>-<thread id>.jsonl`, seen with 0.169.0. Each
 line has `timestamp`, `type` and `payload`. The first one, `session_meta`, names the thread
 and its folder; `event_msg` lines hold finished items, as the stream does in other words,
-the tokens of the thread so far, and how each turn ended.
+the tokens of the thread so far, and how each turn ended. Each `token_usage_record` has the
+tokens of one request, also of one whose tools were interrupted, which no total holds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mosaic.model import Usage, sum_usage
 from mosaic.ports import ConversationKnown, FileTouched, MessageSeen, ToolCall, UsageSeen
 from mosaic.runtimes.codex_output import CodexReader, inner_of
 from mosaic.runtimes.readers import EventReader, Values, as_text, command_ran, parse_object
@@ -21,12 +23,13 @@ if TYPE_CHECKING:
 
     from mosaic.ports import Ending, Observation, ProcessEnd
 
-KEPT = (b'"type":"event_msg"', b'"type":"session_meta"')
+KEPT = (b'"type":"event_msg"', b'"type":"session_meta"', b'"type":"token_usage_record"')
 
 
 class CodexRolloutReader(CodexReader):
     """Reads the lines of one thread from one moment on."""
 
+    leaves_out_cut_requests = False  # each request is counted
     marks: tuple[bytes, ...] = (
         b'"CommandExecution"', b'"FileChange"', b'"McpToolCall"', b'"session_meta"',
     )  # fmt: skip
@@ -34,7 +37,12 @@ class CodexRolloutReader(CodexReader):
     def __init__(self, since: datetime) -> None:
         super().__init__()
         self._since = since
+        self._requests: Usage | None = None
         self.version = ""
+
+    def usage(self, before: Usage) -> Usage | None:
+        """Return the tokens of its own requests; of older versions, its part of the totals."""
+        return self._requests or super().usage(before)
 
     def structured(self, line: bytes) -> bool:
         """Tell whether a line is evidence of this session."""
@@ -71,6 +79,9 @@ class CodexRolloutReader(CodexReader):
             self._thread = payload.text("id")
             self.version = payload.text("cli_version")
             yield ConversationKnown(conversation=self._thread)
+        elif event.get("type") == "token_usage_record":
+            used = payload.object("usage").usage()
+            self._requests = sum_usage((self._requests or Usage(), used))
         elif event.get("type") != "event_msg":
             return
         elif kind == "task_started":

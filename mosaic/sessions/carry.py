@@ -27,7 +27,7 @@ from mosaic.runs.result import lost_output_words
 from mosaic.runs.snapshots import Source, keep_begin_tree, take_begin_tree, take_checkpoint
 from mosaic.sessions.alarm import Alarm, Need, need_of
 from mosaic.sessions.decide import decide_step_outcome
-from mosaic.sessions.following import follow_output, usage_on_disk
+from mosaic.sessions.following import count_usage, follow_output
 from mosaic.sessions.record_end import (
     Settled,
     earlier_usage,
@@ -229,8 +229,14 @@ class RunCarrier:
         before = before or Usage(cost_usd=0.0)
         end = replace(
             end,
-            usage=self._reader.usage(before)
-            or usage_on_disk(self.run, self.meta, self._mission, end.conversation, before),
+            usage=count_usage(
+                self._reader,
+                self.run,
+                self.meta,
+                self._mission,
+                conversation=end.conversation,
+                before=before,
+            ),
             answer=self._reader.answer,
             lost_output=(*lost_output_words(self.run), *self._follower.unknown_words()),
             report=read_report(self.run),

@@ -163,14 +163,29 @@ def reader_of(
     return get_runtime(meta.runtime, mission.runtimes).reader(meta.mode)
 
 
-def usage_on_disk(
-    run: Run, meta: RunMeta, mission: Mission, conversation: str | None, before: Usage
+def count_usage(
+    reader: OutputReader,
+    run: Run,
+    meta: RunMeta,
+    mission: Mission,
+    *,
+    conversation: str | None,
+    before: Usage,
 ) -> Usage | None:
-    """Return what an agent that was cut off had used, as it kept count itself.
+    """Return what a run used: as it told, or as the agent kept count where that leaves out some.
 
     Args:
         before: what earlier runs of the same conversation were recorded with.
     """
+    told = reader.usage(before)
+    if told is not None and not (reader.leaves_out_cut_requests and before.input_tokens):
+        return told
+    return _usage_on_disk(run, meta, mission, conversation, before) or told
+
+
+def _usage_on_disk(
+    run: Run, meta: RunMeta, mission: Mission, conversation: str | None, before: Usage
+) -> Usage | None:
     kept = _find_kept(run, meta, mission, conversation) if conversation else None
     if kept is None:
         return None

@@ -40,7 +40,7 @@ from mosaic.runs.report import read_report
 from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.decide import decide_step_outcome, lacks_on_record, natural_reason
-from mosaic.sessions.following import follow_output, usage_on_disk
+from mosaic.sessions.following import count_usage, follow_output
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
@@ -276,8 +276,9 @@ def _facts(
     return replace(
         facts,
         conversation=follower.conversation,
-        usage=reader.usage(before)
-        or usage_on_disk(run, meta, mission, follower.conversation, before),
+        usage=count_usage(
+            reader, run, meta, mission, conversation=follower.conversation, before=before
+        ),
         answer=reader.answer,
         unread=follower.unread,
     )

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mosaic.store.parsed import FileRecord, RowRecord
 
 MOST_FILES = 100_000
-ID_LINE = re.compile(r"^(?:task_)?id[ \t]*:[ \t]*([^\s#][^#\n]*)", re.MULTILINE)
 MOST_SEARCHED = 4096
 """Characters of a broken file that are searched for its id."""
 UNKNOWN = b""
@@ -143,7 +142,8 @@ def _scan_files(
 
 def _id_of_broken(name: str, text: str) -> str:
     """Return the id that a file most likely has: what it says by itself, else its name's."""
-    said = ID_LINE.search(text[:MOST_SEARCHED])
+    head = text[:MOST_SEARCHED]
+    said = re.search(r"^(?:task_)?id[ \t]*:[ \t]*([^\s#][^#\n]*)", head, re.MULTILINE)
     if said and (task_id := said[1].strip("\"' ")):
         return task_id
     found = re.match(r"[A-Za-z0-9]+-\d+", name)

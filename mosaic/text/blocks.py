@@ -13,8 +13,7 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 from mosaic.errors import TableError
-from mosaic.records import dataclass
-from mosaic.text.commonmark import HTML_AFTER_LIST, HTML_BLOCK_TAGS, CommonMark
+from mosaic.records import NamedTuple, dataclass
 from mosaic.text.lines import BOM
 
 _Found: TypeAlias = "tuple[int, int, int | None, str]"
@@ -27,15 +26,7 @@ DELIMITER_CELL = re.compile(r":?-+:?")
 # A line of text, then one of dashes that a pipe or colon tells from a heading's underline.
 # Every part can match in one way only: hostile lines must not make it go back and forth.
 TABLE_RULE = r"^(?= {0,3}[^ \t\n])[^\n]+\n(?= {0,3}[-:|])(?=[^\n]*[|:])[-:| \t]+(?:\n|\Z)"
-OTHER_BLOCK = (
-    r" {0,3}(?:#{1,6}(?:[ \t]|$)|>|(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)|`{3}[^`]*$|~{3}|"
-    r"<(?:script|pre|style|textarea)(?:[ \t>]|$)|<!--|<\?|<![a-z]|<!\[CDATA\[|"
-    rf"</?(?:{HTML_BLOCK_TAGS})(?:[ \t]|/?>|$)|</?[a-z][a-z0-9-]*(?:[ \t][^<>|]*)?/?>[ \t]*$|"
-    r"(?:(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|(?:\*[ \t]*){3,})$)"
-    r"| {4}| {0,3}\t"
-)
 """What begins another block, and so can be neither a table's header nor a row of it."""
-ODD_SIGN = re.compile(r"[\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]")
 PLAIN_TABLE = re.compile(
     r"(?:\A|(?<=\n\n))\|[^\n]*\n\|[-:| ]*(?:\n(?:\|[^\n]*(?:\n|\Z))*+|\Z)(?=\n|\Z)"
 )
@@ -55,8 +46,7 @@ LIST_DASH = re.compile(r" {0,3}-[ \t]")
 """A row of dashes that begins so is an item of a list."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Heading:
+class Heading(NamedTuple):
     """A top-level heading: its level, text, and lines (0-based, end exclusive)."""
 
     level: int
@@ -93,18 +83,18 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     source = text[starts[skipped] :].replace("\r\n", "\n").replace("\r", "\n")
     plain_tables = find_plain_tables(source)
     found = _ask_mistune(source) if plain_tables is None else _plain_blocks(source, plain_tables)
-    source_starts = [0, *_line_ends(source)]
+    source_starts = starts if source == text else [0, *_line_ends(source)]
     headings, tables = [], []
     for start, end, level, title in found:
         first = bisect_right(source_starts, start) - 1 + skipped
-        end_line = bisect_right(source_starts, max(start, end - 1)) + skipped
+        # mistune ends the last line behind the text where that ends without a newline.
+        end_line = min(bisect_right(source_starts, max(start, end - 1)) + skipped, len(starts) - 1)
         if level is None:
             tables.append((first, end_line))
         else:
             # A heading with an underline has its lines of text above that.
             first -= title.count("\n")
-            heading = Heading(level=level, title=title.strip(), first_line=first, end_line=end_line)
-            headings.append(heading)
+            headings.append(Heading(level, title.strip(), first, end_line))
     return Outline(
         text=text,
         starts=starts,
@@ -117,7 +107,7 @@ def outline(text: str, *, offset: int = 0) -> Outline:
 def find_plain_tables(source: str) -> list[tuple[int, int]] | None:
     """Return the spans of a text's tables; None where headings or tables need a closer look."""
     found = list(PLAIN_TABLE.finditer(source)) if "|" in source else []
-    if found and (ODD_SIGN.search(source) or not all(_is_table(match[0]) for match in found)):
+    if found and (_has_odd_sign(source) or not all(_is_table(match[0]) for match in found)):
         return None
     rest = PLAIN_TABLE.sub("\n", source) if found else source
     if DOUBTFUL_SIGN.search(rest) or "```" in rest or "~~~" in rest:
@@ -128,7 +118,11 @@ def find_plain_tables(source: str) -> list[tuple[int, int]] | None:
 def is_plain_row(line: str) -> bool:
     """Tell whether a line, put in the place of a plain table's row, is one of its rows again."""
     is_row = line.startswith("|") and "\n" not in line and len(line) < LONGEST_LINE
-    return is_row and ODD_SIGN.search(line) is None
+    return is_row and not _has_odd_sign(line)
+
+
+def _has_odd_sign(text: str) -> bool:
+    return re.search(r"[\t\r\0\v\f\x1c-\x1e\x85\u2028\u2029\ufeff]", text) is not None
 
 
 def _is_table(lines: str) -> bool:
@@ -228,6 +222,8 @@ def is_delimiter_row(line: str, columns: int) -> bool:
 def _parser() -> Any:
     from mistune.block_parser import BlockParser  # start-up: only changed files are parsed
 
+    from mosaic.text.commonmark import HTML_AFTER_LIST, CommonMark
+
     class Recorder(CommonMark, BlockParser):
         """Records where top-level headings and tables stand."""
 
@@ -286,6 +282,8 @@ def _end_of_table(source: str, start: int) -> int | None:
     header_end = source.index("\n", start)
     delimiter_end = source.find("\n", header_end + 1)
     header, delimiter = source[start:header_end], source[header_end + 1 : delimiter_end]
+    from mosaic.text.commonmark import OTHER_BLOCK
+
     is_other = re.compile(OTHER_BLOCK, re.IGNORECASE).match
     if (
         is_other(header)

@@ -11,6 +11,13 @@ HTML_BLOCK_TAGS = (
     "header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|option|p|"
     "param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul"
 )
+OTHER_BLOCK = (
+    r" {0,3}(?:#{1,6}(?:[ \t]|$)|>|(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)|`{3}[^`]*$|~{3}|"
+    r"<(?:script|pre|style|textarea)(?:[ \t>]|$)|<!--|<\?|<![a-z]|<!\[CDATA\[|"
+    rf"</?(?:{HTML_BLOCK_TAGS})(?:[ \t]|/?>|$)|</?[a-z][a-z0-9-]*(?:[ \t][^<>|]*)?/?>[ \t]*$|"
+    r"(?:(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|(?:\*[ \t]*){3,})$)"
+    r"| {4}| {0,3}\t"
+)
 HTML_AFTER_LIST = (
     rf"^ {{0,3}}(?:(?i:</?(?:{HTML_BLOCK_TAGS}|script|pre|style|textarea)(?=[ \t/>\n]|\Z))|"
     r"<!--|<\?|<![A-Z]|<!\[CDATA\[)"

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from mosaic.errors import BrokenFileError, EditRefusedError, TableError
-from mosaic.records import dataclass
+from mosaic.records import NamedTuple
 from mosaic.text.blocks import Outline, outline
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import line_end, newline_of, splice, without_comments
@@ -29,8 +29,7 @@ MOST_OPENINGS = 50
 SECTION_LEVEL = 2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """One section of a text."""
 
     name: str
@@ -98,7 +97,7 @@ def is_placeholder(content: str) -> bool:
     Bullets, emphasis, brackets and comments around a placeholder do not make it a word, and a
     rule is none.
     """
-    for line in without_comments(content).split("\n"):
+    for line in without_comments(content).split("\n") if content else ():
         bare = BULLET.sub("", line).strip().strip("*_`.…。:：()（）").strip()
         if bare.casefold() not in PLACEHOLDERS and not RULE.fullmatch(line):
             return False

@@ -13,6 +13,7 @@ from mosaic.machine.clock import CLOCK
 from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
+from mosaic.plan.questions import question_of
 from mosaic.plan.rules import changed_settings
 from mosaic.ports import EndCause
 from mosaic.records import dataclass, field, replace
@@ -57,6 +58,8 @@ class LoopReport:
     usage: Usage | None = None
     in_review: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
+    questions: dict[str, str] = field(default_factory=dict)
+    """What each of the blocked tasks waits for."""
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What went wrong on the way in its sessions."""
     worktrees: dict[str, tuple[Path, str | None]] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class LoopReport:
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "usage": self.usage,
             "waiting": {"review": self.in_review, "blocked": self.blocked},
+            "questions": self.questions,
             "warnings": self.warnings,
             "worktrees": {
                 session_id: {"path": path, "branch": branch}
@@ -221,6 +225,8 @@ class Ledger:
         tasks = snapshot.tasks
         report.in_review = [task.id for task in tasks if task.status is Status.REVIEW]
         report.blocked = [task.id for task in tasks if task.status is Status.BLOCKED]
+        asked = ((task.id, question_of(task, sessions.of_task(task.id))) for task in tasks)
+        report.questions = {name: question.words for name, question in asked if question}
         return report
 
     def _give_up(self, task: Task, why: str) -> None:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from tests.agents.model_server import ModelServer, Reply, model_server
 from tests.support.launches import make_launch
 
 LIMIT_SECONDS = 120.0
+CALL_SECONDS = 30.0
 DEPTH = 3
 MAPS = ("modelUsage", "model_usage_since_last_result", "input", "tool_input", "arguments")
 """Keys of objects whose own keys are no part of the format."""
@@ -47,7 +49,9 @@ if not asked.get("stop_hook_active"):
 """
 NOTIFY = """\
 import pathlib, sys
-pathlib.Path(__file__).with_name("hook.jsonl").write_text(sys.argv[1])
+draft = pathlib.Path(__file__).with_name("draft")
+draft.write_text(sys.argv[1])
+draft.rename(draft.with_name("hook.jsonl"))
 """
 RESULT_KEYS = (
     "subtype", "is_error", "terminal_reason", "stop_reason", "api_error", "api_error_status",
@@ -77,6 +81,8 @@ class Scenario:
     """`known`: the conversation of an earlier run; `unknown`: one that never was."""
     shows_kept: bool = False
     """Whether what the agent keeps on disk counts."""
+    awaits_call: bool = False
+    """Whether it calls a program and does not stay to the end of that."""
     is_loose: bool = False
     """Whether what it writes depends on the moment, so that only its exit counts."""
 
@@ -161,7 +167,7 @@ def scenarios_of(name: str) -> dict[str, Scenario]:
         "denied": Scenario((edit, fine), args=("--sandbox", "read-only")),
         "stop hook": Scenario(args=("-c", shape_toml)),
         "stop hook, trusted": Scenario(args=("-c", shape_toml, "--dangerously-bypass-hook-trust")),
-        "notify": Scenario(args=("-c", f"notify={notify}")),
+        "notify": Scenario(args=("-c", f"notify={notify}"), awaits_call=True),
     }
 
 
@@ -270,6 +276,9 @@ class _Stage:
                 os.killpg(process.pid, scenario.number)
             prompt = None if scenario.number else launch.prompt
             out, err = process.communicate(prompt, timeout=LIMIT_SECONDS)
+            until = time.monotonic() + CALL_SECONDS * scenario.awaits_call
+            while time.monotonic() < until and not self.asked.exists():
+                time.sleep(0.02)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

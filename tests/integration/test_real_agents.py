@@ -166,7 +166,7 @@ def begin(agent: Agent) -> Any:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_an_interrupt_stops_the_agent(agent: Agent, number: int) -> None:
     process = begin(agent)
     process.send_signal(number)

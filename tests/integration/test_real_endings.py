@@ -62,6 +62,9 @@ ROWS = {
     "401": both("auth", Reply(status=401, message="bad key")),
     "403": both("auth", Reply(status=403, message="not for you")),
     "429": both("rate_limit", Reply(status=429, message="slow down")),
+    "429 for hours": both(
+        "rate_limit", Reply(status=429, message="slow down", headers={"retry-after": "7200"})
+    ),
     "500": both("overloaded", Reply(status=500)),
     "529": both("overloaded", Reply(status=529, message="Overloaded")),
     "dropped": both("connection", Reply(drop=True)),

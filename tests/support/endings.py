@@ -35,6 +35,7 @@ WORDS = {
     "limit": "`{agent}` met its limit",
     "usage": "`{agent}`",
     "cut": "before its answer was complete",
+    "ended": "`{agent}` was ended by",
     "stopped": "it was stopped",
     "timeout": "the time limit ran out",
     "gone": "its process was gone when somebody looked",
@@ -47,8 +48,8 @@ SUMMARIES = {
 }
 """What its session says of an agent that ended well, by the status that its task was left in."""
 RUN_STATUS = {"review": "completed", "done": "completed", "blocked": "blocked"}
-PASSING = ("rate_limit", "plan_limit", "overloaded", "connection", "cut")
-"""Causes after which the same may be tried again."""
+PASSING = ("rate_limit", "plan_limit", "overloaded", "connection", "cut", "ended")
+"""Ends after which the same may be tried again."""
 FILES = ("prompt.md", "rules.json")
 STREAMS = ("stdout", "stderr")
 DOLLARS = (0.000004, 0.00002)
@@ -82,6 +83,8 @@ def assert_ending(
     own_cause = cause
     if task == "blocked":
         own_cause = "needs_human"
+    elif task == "review" and cause == "left":
+        own_cause = "ok"
     elif reason == "completed" and task == "in-progress" and cause != "left":
         own_cause = "incomplete"
     assert (session["endedReason"], session["endedCause"]) == (reason, own_cause), session
@@ -96,7 +99,7 @@ def assert_ending(
     summary = SUMMARIES[task] if ended_well or task == "review" else told["words"]
     assert told["summary"].startswith(summary[:300]), told
     assert session["endedDetail"][:300] == " ".join(told["summary"].split())[:300]
-    assert told["retryable"] == (cause in PASSING and called == cause), told
+    assert told["retryable"] == (called in PASSING), told
     assert repo.task_status("T-001") == task
     assert not repo.lock.exists()
     assert repo.run("status", "--json").json()["live_sessions"] == []

@@ -276,6 +276,12 @@ def test_readers_take_anything(name: str, lines: list[bytes], exit_code: int) ->
     reader.usage(Usage(cost_usd=0.0))
 
 
+def test_an_answer_that_is_empty_was_refused_by_no_hook() -> None:
+    reader = ClaudeReader()
+    reader.feed(b'{"type": "result", "result": "", "usage": {"output_tokens": 50}}')
+    assert reader.judge(ProcessEnd(exit_code=0)).cause is EndCause.EMPTY
+
+
 def test_half_a_character_in_a_structured_answer_can_be_written() -> None:
     reader = ClaudeReader()
     reader.feed(b'{"type": "result", "structured_output": {"summary": "half \\ud800"}}')

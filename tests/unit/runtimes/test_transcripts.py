@@ -95,6 +95,15 @@ def test_an_error_that_was_claude_s_last_word_is_its_cause() -> None:
     assert (ending.ok, ending.cause) == (False, EndCause.AUTH)
 
 
+def test_each_request_of_codex_is_counted_whatever_its_totals_say() -> None:
+    reader = CodexRolloutReader(EARLY)
+    payload = {"usage": {"input_tokens": 700, "output_tokens": 7}}
+    record = {"timestamp": "2026-11-26T13:00:00Z", "type": "token_usage_record", "payload": payload}
+    for _ in range(2):
+        reader.feed(json.dumps(record, separators=(",", ":")).encode())
+    assert reader.usage(Usage(input_tokens=5)) == Usage(input_tokens=1400, output_tokens=14)
+
+
 def test_codex_s_rollout_gives_commands_files_and_tokens() -> None:
     reader = CodexRolloutReader(EARLY)
     seen = read(reader, "codex-0.169.0.jsonl")
