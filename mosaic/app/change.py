@@ -120,6 +120,19 @@ def change_status(
     return change_task(mission_file, task_id, [change], why=why, actor=actor, force=force)
 
 
+def _refuse_branch(snapshot: Snapshot, task: Task, branch: str) -> None:
+    """Make sure that git will be able to make a task's branch."""
+    from mosaic.git.branches import branch_obstacle, is_branch_name  # start-up: seldom needed
+
+    others = [t.branch for t in snapshot.tasks if t.branch and t.id != task.id]
+    others = [each for each in others if is_branch_name(each)]
+    why = f"`{branch}` is not a name that git takes for a branch"
+    if is_branch_name(branch):
+        why = branch_obstacle(snapshot.layout.project, branch, others) or ""
+    if why:
+        raise UsageError(why, hint=f"`mission set {task.id} branch=another/name`")
+
+
 def change_task(
     mission_file: Path,
     task_id: str,
@@ -182,6 +195,8 @@ def _change(
     entry = draft.snapshot.get(task_id)
     before = entry.task
     values = _values(draft, before, changes)
+    if values.get("branch"):
+        _refuse_branch(draft.snapshot, before, str(values["branch"]))
     asks_done = values.get("status") == Status.DONE
     decides = values.get("status") in (Status.DONE, Status.TODO) or "write_scope" in values
     is_person = decides and not is_agent(actor, draft.layout)
@@ -230,11 +245,12 @@ def _decide(draft: Draft, task: Task, status: object, why: str, now: datetime) -
         kind = "approved"
     else:
         return None
+    from mosaic.plan.questions import question_of
     from mosaic.review.filing import draft_decision  # start-up: few changes are decisions
-    from mosaic.sessions.questions import question_of
     from mosaic.text.decisions import Kind
 
-    question = question_of(draft.snapshot, task)
+    sessions = draft.snapshot.document.mission.sessions.of_task(task.id)
+    question = question_of(task, sessions)
     notes = [("question", question.line)] if question else []
     away = is_handed_off and status == Status.TODO
     return draft_decision(draft, task.id, Kind(kind), why, now, notes=notes, files_away=away)

@@ -11,13 +11,13 @@ from mosaic.errors import NotReadyError, UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
+from mosaic.plan.questions import question_of
 from mosaic.records import NamedTuple
 from mosaic.review.decision import approved_before, commit_decision, decide
-from mosaic.review.filing import draft_decision, draft_remarks, note_saved
+from mosaic.review.filing import draft_decision, draft_remarks, note_saved, person_name
 from mosaic.sessions.attempt import forgive_attempts
-from mosaic.sessions.questions import question_of
 from mosaic.sessions.rules import allowed_paths
-from mosaic.text.decisions import Kind, coded
+from mosaic.text.decisions import Kind, answer_remark, coded, read_decisions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,18 +178,52 @@ def answer(mission_file: Path, task_id: str, words: str, actor: Actor | None = N
                 f"`{task.id}` is {task.status.value}: no question waits",
                 hint=f"`mission review {task.id}` shows what can be decided",
             )
-        question = question_of(draft.snapshot, task)
+        sessions = draft.snapshot.document.mission.sessions.of_task(task.id)
+        question = question_of(task, sessions)
         notes = [("question", question.line)] if question else []
         now = utc_now().astimezone()
         made = draft_decision(draft, task.id, Kind.ANSWERED, words, now, notes=notes)
-        begun = any(draft.snapshot.document.mission.sessions.of_task(task.id))
-        status = Status.IN_PROGRESS if begun else Status.TODO
+        status = Status.IN_PROGRESS if sessions else Status.TODO
         draft.edit_task(task.id, {"status": status.value}, now)
         draft.save()
         note_saved(draft, task.id, [made])
         forgive_attempts(draft.snapshot, task.id)
         view = TaskView(draft.snapshot.get(task.id).task)
         return DecidedTask(view, Kind.ANSWERED.value, (made,), notices=tuple(draft.notices))
+
+
+def answer_remarks(
+    mission_file: Path, task_id: str, answers: Sequence[tuple[int, str]]
+) -> tuple[str, ...]:
+    """Say how remarks were followed, by their numbers; return what the person is to be warned of.
+
+    Agents and people do.
+
+    Raises:
+        UsageError: there is no such remark, or an answer is empty.
+    """
+    with editing(mission_file, f"answering remarks on {task_id}") as draft:
+        task = draft.snapshot.get(task_id).task
+        who = os.environ.get("MISSION_SESSION") or person_name(draft.layout)
+        for number, words in answers:
+            said = " ".join(words.split())
+            if not said:
+                raise UsageError("an answer is empty", hint="say what you did")
+            line = f"{utc_now().astimezone():%Y-%m-%d} {who}: {said}"
+
+            def edit(text: str, number: int = number, line: str = line) -> str:
+                answered = answer_remark(text, number, line)
+                if answered is None:
+                    remarks = [e for e in read_decisions(text) if e.kind is Kind.REMARKED]
+                    known = ", ".join(f"{each.number} on `{each.place}`" for each in remarks)
+                    raise UsageError(
+                        f"`{task.id}` has no remark {number}", detail=f"it has {known or 'none'}"
+                    )
+                return answered
+
+            draft.edit_text(task.id, edit)
+        draft.save()
+        return tuple(draft.notices)
 
 
 def _decided(review: Review, decided: Decided, *, commit: bool) -> DecidedTask:

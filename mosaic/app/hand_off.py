@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
 from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
-from mosaic.model import Mode, RunStatus
+from mosaic.model import Mode, RunStatus, Status
+from mosaic.plan.questions import parse_question
 from mosaic.records import dataclass
 from mosaic.sessions.attempt import plan_attempt
 from mosaic.sessions.briefing import Occasion, brief_agent, save_capsule
@@ -121,6 +122,11 @@ class EndedSession:
     """What the task lacks to be worked on well; the face heard it when the agent began."""
     report: str
     needs_human: bool
+    """The agent asks a question, or wants a decision."""
+    blocked: bool
+    """It cannot go on, for another reason."""
+    question: str | None
+    """What it asks, or why it cannot go on; None where its task is not blocked."""
     suggested_followup: Sequence[Followup]
 
 
@@ -281,6 +287,8 @@ def _end_of(done: HandedOff, carrier: RunCarrier, notices: tuple[str, ...]) -> E
         notices=notices,
         report=result.report,
         needs_human=result.needs_human,
+        blocked=result.blocked,
+        question=parse_question(outcome.summary).text if status is Status.BLOCKED else None,
         suggested_followup=result.suggested_followup,
     )
 

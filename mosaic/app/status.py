@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import MissionError
 from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
+from mosaic.plan.questions import question_of
 from mosaic.plan.ready import Reason, summarize_waiting
 from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.choice import select_from
@@ -69,6 +70,10 @@ class TaskLine(NamedTuple):
     id: str
     title: str
     why: str = ""
+    question: str = ""
+    """What it waits for where it is blocked, as far as that is known."""
+    needs_human: bool = False
+    """Whether it is blocked by a question or a decision that a person owes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,11 +128,7 @@ def show_status(mission_file: Path) -> StatusPage:
         waiting=tuple(_waiting(snapshot, selection)),
         in_review=tuple(line.id for line in review),
         review=review,
-        blocked=tuple(
-            TaskLine(task.id, task.title, task.why or "no reason is noted")
-            for task in snapshot.tasks
-            if task.status is Status.BLOCKED
-        ),
+        blocked=tuple(_blocked(snapshot)),
         next_task=selection.chosen,
         ready_total=len(selection.ready),
         why_nothing=None if selection.chosen else summarize_waiting(selection),
@@ -140,6 +141,15 @@ def show_status(mission_file: Path) -> StatusPage:
 
 def _lines(snapshot: Snapshot, status: Status) -> tuple[TaskLine, ...]:
     return tuple(TaskLine(t.id, t.title) for t in snapshot.tasks if t.status is status)
+
+
+def _blocked(snapshot: Snapshot) -> Iterator[TaskLine]:
+    sessions = snapshot.document.mission.sessions
+    for task in snapshot.tasks:
+        if task.status is Status.BLOCKED:
+            question = question_of(task, sessions.of_task(task.id))
+            text, asks = (question.text, question.needs_human) if question else ("", False)
+            yield TaskLine(task.id, task.title, task.why or "no reason is noted", text, asks)
 
 
 def _waiting(snapshot: Snapshot, selection: Selection) -> Iterator[TaskLine]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mosaic.plan.ready import Verdict
     from mosaic.store.tasks import Problem, Snapshot
     from mosaic.text.criteria import Criterion
+    from mosaic.text.decisions import Decision
 
 MOST_RUNS = 20
 """How many of a task's runs are shown: the newest."""
@@ -66,6 +67,8 @@ class TaskPage(NamedTuple):
 
     task: TaskView
     body: str
+    decisions: tuple[Decision, ...]
+    """What people decided on it, the oldest first."""
     handoff_sections_missing: tuple[str, ...]
     acceptance_criteria: tuple[Criterion, ...]
     dependencies: tuple[Dependency, ...]
@@ -190,6 +193,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     return TaskPage(
         task=TaskView(task, select_from(snapshot).of(task.id)),
         body=body,
+        decisions=_decisions(text, task.status),
         handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
         acceptance_criteria=acceptance_criteria(text),
         dependencies=tuple(
@@ -203,6 +207,14 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
         runs_total=len(runs),
         places=tuple(f"{place}:{line}" for place, line in places if place and line),
     )
+
+
+def _decisions(text: str, status: Status) -> tuple[Decision, ...]:
+    if "decisions" not in text.casefold():
+        return ()
+    from mosaic.text.decisions import read_decisions  # start-up: few tasks have any
+
+    return read_decisions(text, status)
 
 
 def show_section(snapshot: Snapshot, task_id: str, section: str) -> tuple[Task, str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from typer import Option
+from typer import Argument, Option
 
 from mosaic.app.change import Filling, fill_handoff, find_section
 from mosaic.app.tasks import read_handoff
@@ -24,6 +24,7 @@ def complete_section(incomplete: str) -> list[tuple[str, str]]:
 
 def handoff_command(
     task_id: TaskId,
+    words: list[str] | None = Argument(None, metavar="", hidden=True),
     replace: list[str] | None = Option(
         None,
         "--set",
@@ -39,6 +40,9 @@ def handoff_command(
         help="Add to what is there.",
     ),
     text: str | None = Option(None, "--text", help="The text itself, for one section."),
+    answers: list[int] | None = Option(
+        None, "--answer", metavar='N "…"', help="Say how remark N of the review was followed."
+    ),
     tick: list[int] | None = Option(
         None, "--tick", metavar="N", help="Tick an acceptance criterion that holds, by its number."
     ),
@@ -48,16 +52,17 @@ def handoff_command(
     """Show the six handoff sections and what is missing; fill them, and tick criteria."""
     fillings = _fillings(replace or [], append or [], text)
     path = locate_mission(mission)
+    answered = _answer(path, task_id, answers or [], words or [])
     if fillings or tick:
         report_notices(fill_handoff(path, task_id, fillings, tick or ()))
     handoff = read_handoff(read_mission(path), task_id)
     missing = handoff.missing
-    lines: list[str] = []
+    lines: list[str] = [f"{handoff.task_id}  remark {number} answered" for number in answered]
     if fillings:
         lines += [f"{handoff.task_id}  filled: {', '.join(each.section for each in fillings)}"]
     if tick:
         lines += [f"{handoff.task_id}  ticked: {', '.join(map(str, tick))}"]
-    if not (fillings or tick):
+    if not (fillings or tick or answered):
         for name, content in handoff.sections.items():
             lines += [paint(name, "bold"), *(f"  {line}" for line in clean_block(content.strip()))]
             if not content.strip():
@@ -90,6 +95,17 @@ def _fillings(replace: list[str], append: list[str], text: str | None) -> list[F
         )
         for name, _, source, adds in asked
     ]
+
+
+def _answer(path: Path, task_id: str, numbers: list[int], words: list[str]) -> list[int]:
+    if len(numbers) != len(words):
+        raise UsageError("each answer is a number and a text", hint='`--answer 2 "what you did"`')
+    if numbers:
+        from mosaic.app.decisions import answer_remarks  # start-up: most handoffs answer none
+
+        answers = list(zip(numbers, words, strict=True))
+        report_notices(answer_remarks(path, task_id, answers))
+    return numbers
 
 
 def _content(name: str, source: str) -> str:

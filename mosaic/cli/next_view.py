@@ -212,16 +212,19 @@ def _ended(done: EndedSession, *, as_json: bool) -> int:
         code = problem.exit_code
     commands = {
         "review": ["review", "done", "merge"] if done.worktree else ["review", "done"],
-        "blocked": ["show", "reopen"],
+        "blocked": ["reopen", "show"],
         "in-progress": ["resume", "show"],
     }.get(done.task_status, [])
+    then = [f"mission {command} {task_id}" for command in commands]
+    if done.task_status == "blocked":
+        then.insert(0, f'mission answer {task_id} "…"')
     further = [] if done.task_status == "in-progress" else ["mission next"]
     return answer(
         "session.ended",
         done,
         lines,
         exit_code=code,
-        then=[*(f"mission {command} {task_id}" for command in commands), *further],
+        then=[*then, *further],
         show_next=True,
         as_json=as_json,
     )
@@ -243,6 +246,7 @@ def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
     for label, waiting in (("review", done.in_review), ("blocked", done.blocked)):
         if waiting:
             lines.append(f"waits for you, {label}: {', '.join(waiting)}")
+    lines += [f"  {clean(name)}  {clean(words)}" for name, words in done.questions.items()]
     code = ExitCode.OK if done.sessions else ExitCode.NOTHING_TO_DO
     if done.needs_person or done.gave_up or done.not_started:
         code = ExitCode.FAILED

@@ -202,6 +202,7 @@ def _lines(review: Review) -> list[str]:
     if review.goal:
         lines += ["", paint("goal", "bold"), *_markdown(review.goal)[:MOST_GOAL_LINES]]
     lines += _criteria(review)
+    lines += _listed("decisions", review.decision_words(), "bold")
     if review.gates:
         lines += ["", paint("gates", "bold")]
         lines += [line for gate in review.gates for line in _gate_lines(gate)]

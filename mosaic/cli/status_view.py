@@ -75,8 +75,15 @@ def _lines(page: StatusPage) -> Iterator[str]:
         yield f"{_label('panel')}{clean(panel.panel_id)}  {panel.status}"
     yield from _listed("waiting", [(task.id, task.title) for task in page.waiting])
     yield from _listed("review", [(task.id, task.title) for task in page.review])
-    blocked = [(task.id, f"{task.title}: {clean(task.why)}") for task in page.blocked]
-    yield from _listed("blocked", blocked)
+    for label, asks in (("asks you", True), ("blocked", False)):
+        rows = [
+            (task.id, f"{task.title}: {clean(task.question or task.why)}")
+            for task in page.blocked
+            if task.needs_human is asks
+        ]
+        yield from _listed(label, rows)
+        if rows and asks:
+            yield _label("") + paint(f'`mission answer {rows[0][0]} "…"`', "dim")
     yield _label("next") + _next_words(page)
     if page.left_out:
         yield f"{_label('table', 'yellow')}{clean(page.left_out)}"

@@ -160,7 +160,7 @@ def _commit(review: Review, decided: Decided) -> str:
     own = (layout.tasks_file, layout.tasks_dir, layout.mission_file, layout.scratchpad_file)
     paths = {name for path in own if (name := state_prefix(path, top)) is not None}
     work: set[str] = set()
-    for change in review.evidence.changed or () if decided.approved else ():
+    for change in review.whole.changed or () if decided.approved else ():
         work |= {change.path, change.old_path or change.path}
     workspace = find_workspace(layout, decided.task.id)
     message = _message(review, decided)

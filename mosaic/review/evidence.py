@@ -16,7 +16,7 @@ from mosaic.git.git import answer_of, current_branch, find_repository, has_objec
 from mosaic.git.left_out import FILTERED, PRIVATE
 from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_worktrees
-from mosaic.model import Mode, total_usage
+from mosaic.model import Mode, RunStatus, total_usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass, field
@@ -24,7 +24,7 @@ from mosaic.review.claims import Kind
 from mosaic.review.commands import LONGEST_COMMAND
 from mosaic.review.matching import ChangedFile, RanCommand
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.events import EventType, read_events
+from mosaic.runs.events import EventType, events_after_end, read_events
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_line
 from mosaic.runs.report import GATE_STEP
@@ -85,22 +85,29 @@ class _Gaps:
     unknown: list[str] = field(default_factory=list)
 
 
-def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
-    """Gather what git and the run records show of a task's work. Changes nothing."""
+def gather_evidence(snapshot: Snapshot, task: Task, since: str = "") -> Evidence:
+    """Gather what git and the run records show of a task's work. Changes nothing.
+
+    With `since`, the last session of earlier attempts, only of what came after it.
+    """
     layout, mission = snapshot.layout, snapshot.document.mission
-    runs = runs_of_task(layout.runs_dir, task.id)
+    sessions = tuple(mission.sessions.of_task(task.id))
+    ids = [session.id for session in sessions]
+    if since in ids:
+        sessions = sessions[ids.index(since) + 1 :]
+    earlier, runs = attempts_apart(layout, task, sessions) if since in ids else ([], None)
+    runs = runs_of_task(layout.runs_dir, task.id) if runs is None else runs
     agents = [
         (run, meta) for run in runs if (meta := run.find_meta()) is not None and meta.session_id
     ]
     gaps = _Gaps()
-    sessions = tuple(mission.sessions.of_task(task.id))
     known = {meta.session_id for _, meta in agents}
     gaps.caveats += [
         f"the record of `{session.id}` is not here: what it changed and ran is not known"
         for session in sessions
         if session.id not in known
     ]
-    since, pairs, changed = _what_changed(layout, task, agents, gaps)
+    compared, pairs, changed = _what_changed(layout, task, agents, gaps, earlier)
     ran = sorted(
         (*_commands_of_agents(agents, mission, gaps.caveats), *_commands_of_steps(runs)),
         key=lambda each: each[0],
@@ -110,7 +117,7 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
     return Evidence(
         changed=changed,
         pairs=tuple(pairs),
-        since=since,
+        since=compared,
         ran=tuple(command for _, command in ran),
         knows_all_commands=bool(agents)
         and all(_reports_all(run, meta, mission) for run, meta in agents),
@@ -125,15 +132,32 @@ def gather_evidence(snapshot: Snapshot, task: Task) -> Evidence:
     )
 
 
+def attempts_apart(
+    layout: Layout, task: Task, sessions: Sequence[Session]
+) -> tuple[list[Run], list[Run]]:
+    """Return the runs before the first of these sessions, and those from it on."""
+    runs = runs_of_task(layout.runs_dir, task.id)
+    ids = {session.id for session in sessions}
+    metas = [run.find_meta() for run in runs]
+    first = next((n for n, meta in enumerate(metas) if meta and meta.session_id in ids), len(runs))
+    return runs[:first], runs[first:]
+
+
 def _what_changed(
-    layout: Layout, task: Task, agents: Sequence[tuple[Run, RunMeta]], gaps: _Gaps
+    layout: Layout,
+    task: Task,
+    agents: Sequence[tuple[Run, RunMeta]],
+    gaps: _Gaps,
+    earlier: Sequence[Run],
 ) -> tuple[str, list[TreePair], tuple[ChangedFile, ...] | None]:
     try:
         top = find_repository(layout.project)
         if top is None:
             gaps.caveats.append("there is no git repository: nothing is known of files")
             return "nothing", [], None
-        since, pairs = _tree_pairs(layout, top, task, agents, gaps)
+        since, pairs = _pairs_since(layout, top, agents, gaps, earlier) if earlier else ("", [])
+        if not pairs:
+            since, pairs = _tree_pairs(layout, top, task, agents, gaps)
         changed = [
             ChangedFile(path=each.path, kind=_kind(each), old_path=each.old_path)
             for each in changes_of_pairs(top, pairs)
@@ -151,6 +175,23 @@ def _what_changed(
 
 def _kind(change: FileChange) -> Kind:
     return Kind(change.kind) if change.kind in list(Kind) else Kind.CHANGED
+
+
+def _pairs_since(
+    layout: Layout,
+    top: Path,
+    agents: Sequence[tuple[Run, RunMeta]],
+    gaps: _Gaps,
+    earlier: Sequence[Run],
+) -> tuple[str, list[TreePair]]:
+    """Return what to compare of the attempt that came after those of earlier runs."""
+    if agents:
+        return "when its sessions began", _pairs_of_runs(top, agents, gaps)
+    sent_back = next((pair for run in reversed(earlier) if (pair := tree_pair(run, top))), None)
+    now = tree_now(layout, top, gaps.caveats) if sent_back else None
+    if sent_back is None or now is None:
+        return "", []
+    return "when it was sent back", [TreePair(before=sent_back.after, after=now)]
 
 
 def _tree_pairs(
@@ -199,12 +240,24 @@ def _note_left_out(run: Run, gaps: _Gaps) -> None:
     """Note what the trees of a run do not hold: nobody can see there whether it changed."""
     events = read_events(run).events
     gaps.caveats += [e.message for e in events if e.type == EventType.BRANCH_CHANGED]
+    if _was_left_alone(run):
+        gaps.caveats.append(
+            f"run `{run.id}` was not watched to its end: every change counts as its own, and what "
+            "it changed elsewhere is not known"
+        )
     found = read_checkpoints([run]).found
     for each in found[-1].checkpoint.left_out if found else ():
         if each.reason != PRIVATE:
             is_filtered = each.reason.startswith(FILTERED.partition("{")[0])
             words = f"`{each.path}` is {each.reason} and is not looked into"
             (gaps.unknown if is_filtered else gaps.caveats).append(words)
+
+
+def _was_left_alone(run: Run) -> bool:
+    """Tell whether a run has ended and its supervisor had gone before."""
+    state = run.find_state()
+    is_over = state is not None and state.status not in (RunStatus.PREPARED, RunStatus.RUNNING)
+    return is_over and not events_after_end(run)
 
 
 def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) -> TreePair | None:

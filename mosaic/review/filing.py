@@ -25,7 +25,14 @@ from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.sessions.remarks import quote_lines
 from mosaic.sessions.rules import note_decision
 from mosaic.store.create import add_file
-from mosaic.text.decisions import Decision, Kind, add_decision, next_number, read_decisions
+from mosaic.text.decisions import (
+    Decision,
+    Kind,
+    add_decision,
+    last_filed_session,
+    next_number,
+    read_decisions,
+)
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections, set_section
 
 if TYPE_CHECKING:
@@ -130,7 +137,7 @@ def _file_away(draft: Draft, task: Task, text: str) -> list[tuple[str, str]]:
     parts = [f"## {section}\n\n{content}\n" for section, content in sections.items() if content]
     head = f"# Handoff of {task.id}, filed away by decision {number}\n"
     _keep(folder, name, "\n".join([head, *parts]), layout)
-    sessions = sessions_since_filed(draft.snapshot, task.id, known)
+    sessions = _sessions_since_filed(draft.snapshot, task.id, known)
     files = len(parse_file_claims(sections["files_changed"]))
     commands = len(parse_command_claims(sections["commands_run"]))
     said = one_line(sections["result"] or sections["notes"], LONGEST_RESULT)
@@ -140,13 +147,11 @@ def _file_away(draft: Draft, task: Task, text: str) -> list[tuple[str, str]]:
     return [("unfinished" if missing_sections(text) else "handoff", "; ".join(words))]
 
 
-def sessions_since_filed(
+def _sessions_since_filed(
     snapshot: Snapshot, task_id: str, known: Sequence[Decision]
 ) -> list[Session]:
-    """Return the sessions of a task after the last handoff that was filed away."""
     sessions = snapshot.document.mission.sessions.of_task(task_id)
-    filed = [each.filed.partition(" (")[0].partition(":")[0] for each in known if each.filed]
-    last = filed[-1].rpartition(" ")[2] if filed else ""
+    last = last_filed_session(known)
     ids = [session.id for session in sessions]
     return sessions[ids.index(last) + 1 :] if last in ids else list(sessions)
 

@@ -110,6 +110,7 @@ def judge_claims(
     roots: Sequence[str],
     ignored: Callable[[str], bool],
     hidden: Collection[str] = (),
+    whole: Sequence[ChangedFile] = (),
 ) -> Judged:
     """Compare claims with evidence.
 
@@ -119,12 +120,24 @@ def judge_claims(
         roots: folders that absolute paths of claims may begin with.
         ignored: files that need no claim, and whose changes may stand in another tree.
         hidden: claimed paths that git ignores, so that nothing is known of them.
+        whole: what this attempt changed together with those before it.
     """
 
     def is_unseen(path: str) -> bool:
         return ignored(path) or path in hidden
 
-    every_file = (_judge_file(claim, changed, roots, is_unseen) for claim in files)
+    def judge_file(claim: FileClaim) -> JudgedClaim[FileClaim]:
+        judged = _judge_file(claim, changed, roots, is_unseen)
+        if judged.standing is not Standing.CONTRADICTED or not whole:
+            return judged
+        over_all = _judge_file(claim, whole, roots, is_unseen)
+        if over_all.standing is not Standing.CONFIRMED:
+            return judged
+        if judged.matched:
+            return over_all
+        return JudgedClaim(claim, Standing.UNSEEN, "changed by an earlier attempt, not by this one")
+
+    every_file = map(judge_file, files)
     judged_files = tuple(each for each in every_file if not _is_idle_mention(each))
     claimed = {path for each in judged_files for path in each.matched}
     every_command = (

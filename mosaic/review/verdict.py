@@ -32,9 +32,16 @@ from mosaic.sessions.changes import (
     own_files,
     scope_violations,
 )
-from mosaic.sessions.rules import allowed_paths, scope_that_counts, standing_changes
+from mosaic.sessions.remarks import find_again
+from mosaic.sessions.rules import (
+    allowed_paths,
+    decisions_by_hand,
+    scope_that_counts,
+    standing_changes,
+)
 from mosaic.sessions.whose import Outside, standing_outside
 from mosaic.text.criteria import acceptance_criteria, find_goal
+from mosaic.text.decisions import last_filed_session, read_decisions
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import find_workspace
@@ -45,7 +52,9 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
     from mosaic.runs.record import Run
+    from mosaic.sessions.remarks import Found
     from mosaic.store.tasks import Snapshot
+    from mosaic.text.decisions import Decision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +77,9 @@ class Review:
     sections: Mapping[str, str]
     missing: tuple[str, ...]
     evidence: Evidence
+    """Of this attempt: what came after the last handoff that was sent back."""
+    whole: Evidence
+    """Of all attempts together."""
     judged: Judged
     out_of_scope: tuple[str, ...]
     gates: tuple[GateOnRecord, ...]
@@ -78,6 +90,12 @@ class Review:
     """Rules that changed while its agents worked and still stand so, in words."""
     warnings: tuple[str, ...] = ()
     """What is worth a look without being an objection, in words."""
+    decisions: tuple[Decision, ...] = ()
+    """What people decided on the task, the oldest first."""
+    unchanged_since: int | None = None
+    """The decision that sent it back, where nothing was changed since."""
+    remarks: Mapping[int, Found] = {}
+    """Where the lines of remarks are now, by number."""
     goal: str = ""
     criteria: tuple[JudgedCriterion, ...] = ()
     is_own: Callable[[str], bool] = lambda _: False
@@ -103,13 +121,30 @@ class Review:
         standings += [each.standing for each in self.judged.commands]
         if count := standings.count(contradicted):
             found.append(f"{_counted(count, 'claim is', 'claims are')} contradicted")
-        found += self.evidence.unknown
+        found += self.whole.unknown
+        if self.unchanged_since:
+            found.append(f"nothing was changed since decision {self.unchanged_since} sent it back")
         if count := len(self.out_of_scope):
             found.append(f"{_counted(count, 'file', 'files')} changed outside of the write scope")
         found += [each.words for each in self.outside]
         found += self.rules_changed
         found += [f"gate `{gate.name}` {gate.words}" for gate in self.gates if not gate.is_green]
         return found
+
+    def decision_words(self) -> list[str]:
+        """Return what people decided, one line each, and whether it is answered."""
+        lines = []
+        for each in self.decisions:
+            found = self.remarks.get(each.number)
+            now = f" ({found.words})" if found and found.words else ""
+            place = f" on {each.place}{now}" if each.place else ""
+            words = " ".join(each.text.split())
+            line = f"{each.number}  {each.kind} by {each.by}, {each.date}{place}"
+            line += f": {words}" if words else ""
+            said = [f"answered: {answer}" for answer in each.notes_of("answered")]
+            lines.append("; ".join([line, *said, *(["open"] if each.is_open else [])]))
+            lines += [f"   handed off before: {each.filed}"] if each.filed else []
+        return lines
 
 
 def _counted(count: int, one: str, many: str) -> str:
@@ -122,7 +157,10 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     file = find_text(snapshot.layout.tasks_dir / entry.file.name) if entry.file else None
     text = file.text if file else ""
     sections = handoff_texts(text) if text else dict.fromkeys(HANDOFF_SECTIONS, "")
-    evidence = gather_evidence(snapshot, task)
+    known = _decisions(snapshot, task, text)
+    whole = gather_evidence(snapshot, task)
+    since = last_filed_session(known)
+    evidence = gather_evidence(snapshot, task, since) if since else whole
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     top = find_work_tree(snapshot.layout.project)
     is_own = own_files(snapshot.layout, top) if top else lambda _: False
@@ -135,6 +173,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         knows_all_commands=evidence.knows_all_commands,
         roots=evidence.roots,
         ignored=is_own,
+        whole=() if whole is evidence else whole.changed or (),
         hidden=_ignored_by_git(top, [claim.path for claim in files]) if top else (),
     )
     return Review(
@@ -142,17 +181,45 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         sections=sections,
         missing=tuple(missing_sections(text)) if text else (),
         evidence=evidence,
+        whole=whole,
         judged=judged,
-        out_of_scope=tuple(_out_of_scope(snapshot, task, evidence)),
+        out_of_scope=tuple(_out_of_scope(snapshot, task, whole)),
         gates=tuple(_gates(snapshot, task, evidence)),
         stat=_stat(top, evidence, is_own),
         outside=standing_outside(snapshot, task),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
         warnings=(*edits_on_record(runs), *_warnings_of(runs)),
+        decisions=known,
+        unchanged_since=_unchanged_since(known, evidence, is_own) if since else None,
+        remarks=_remarks(snapshot, task, known),
         goal=find_goal(text),
         criteria=judge_criteria(acceptance_criteria(text), evidence.ran),
         is_own=is_own,
     )
+
+
+def _decisions(snapshot: Snapshot, task: Task, text: str) -> tuple[Decision, ...]:
+    if not text:
+        return ()
+    by_hand = decisions_by_hand(snapshot, task.id)
+    return tuple(e for e in read_decisions(text, task.status) if e.identity not in by_hand)
+
+
+def _unchanged_since(
+    known: Sequence[Decision], evidence: Evidence, is_own: Callable[[str], bool]
+) -> int | None:
+    if evidence.changed is None or not all(is_own(each.path) for each in evidence.changed):
+        return None
+    return next((each.number for each in reversed(known) if each.filed), None)
+
+
+def _remarks(snapshot: Snapshot, task: Task, known: Sequence[Decision]) -> dict[int, Found]:
+    if not any(each.place for each in known):
+        return {}
+    workspace = find_workspace(snapshot.layout, task.id)
+    is_there = workspace is not None and workspace.is_there
+    project = workspace.project if workspace and is_there else snapshot.layout.project
+    return {each.number: find_again(each, project) for each in known if each.place}
 
 
 def _warnings_of(runs: Sequence[Run]) -> list[str]:
@@ -173,9 +240,11 @@ def diff_text(snapshot: Snapshot, review: Review) -> str:
     if top is None:
         return ""
     own = [*own_prefixes(snapshot.layout, top)]
-    work = [f":(exclude,literal){name}" for name in own]
     pairs = review.evidence.pairs
-    parts = [read_diff(top, pair.before, pair.after, [".", *work]) for pair in pairs]
+    parts = []
+    for pair in pairs:
+        others = [f":(exclude,literal){name}" for name in (*own, *sorted(pair.others))]
+        parts.append(read_diff(top, pair.before, pair.after, [".", *others]))
     if own:
         only = [f":(literal){name}" for name in own]
         parts += [read_diff(top, pair.before, pair.after, only) for pair in pairs]

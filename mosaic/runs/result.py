@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mosaic.codec import JsonForm, dump_record
 from mosaic.machine.log_pipes import find_gaps
 from mosaic.model import EndReason, RunStatus, Usage
+from mosaic.plan.questions import parse_question
 from mosaic.plan.sizes import format_size
 from mosaic.ports import Ending  # noqa: TC001 - the codec looks it up
 from mosaic.records import dataclass, field
@@ -57,7 +58,9 @@ class StepResult:
     warnings: tuple[Text, ...] = ()
     answer: Text = ""
     needs_human: bool = False
+    """It waits for an answer or a decision."""
     blocked: bool = False
+    """It cannot go on, for another reason."""
     report: Text = ""
     task_id: str = ""
     step_id: str = ""
@@ -129,6 +132,7 @@ def write_result(
     warnings += [report.problem] if report.problem else []
     is_good = status in (RunStatus.COMPLETED, RunStatus.PREPARED)
     blocked = status is RunStatus.BLOCKED
+    asks = report.needs_human or (blocked and parse_question(summary).needs_human)
     duration_ms = int(end.duration_seconds * 1000)
     result = StepResult(
         ok=is_good and end.ended is EndReason.COMPLETED,
@@ -141,8 +145,8 @@ def write_result(
         words=end.ending.message,
         warnings=tuple(warnings),
         answer=end.answer,
-        needs_human=blocked or report.needs_human,
-        blocked=blocked,
+        needs_human=asks,
+        blocked=report.blocked or (blocked and not asks),
         report=report.summary,
         **{name: getattr(meta, name) for name in OF_THE_RUN},
         worker_kind=meta.step_kind,

@@ -237,6 +237,7 @@ def _decisions(
                 around=found.around,
             )
             waiting.append(fact)
+    waiting.sort(key=lambda each: bool(each.place))  # remarks come after what was said of it all
     return tuple(waiting), tuple(each.line for each in known if not each.is_open and each.text)
 
 

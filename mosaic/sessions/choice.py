@@ -141,7 +141,7 @@ def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force:
         Status.DONE: f"{again} sets it back to todo",
         Status.CANCELLED: f"{again} sets it back to todo",
         Status.REVIEW: f"{again} sends it back",
-        Status.BLOCKED: f"{again} when nothing blocks it any more",
+        Status.BLOCKED: f'`mission answer {task.id} "…"` answers it; {again} opens it again',
     }
     forced = f"`mission next --task {task.id} --force` does it all the same"
     raise TaskNotReadyError(task.id, why, hint=hints.get(task.status, forced))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError
 from mosaic.model import EndReason, GatePolicy, Mode, RunStatus, Status
 from mosaic.plan.gates import parse_gates
+from mosaic.plan.questions import Question, parse_question
 from mosaic.ports import EndCause
 from mosaic.records import dataclass
 from mosaic.runs.events import EventType
-from mosaic.sessions.questions import Question, parse_question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,15 +14,27 @@ from mosaic.plan.check import Checked, Finding, Level, check_mission
 from mosaic.plan.sizes import format_size
 from mosaic.plan.statuses import parse_status
 from mosaic.runs.events import read_events
-from mosaic.runs.folders import is_half_laid_out, runs_in, sweep_half_laid_out, task_folders
+from mosaic.runs.folders import (
+    is_half_laid_out,
+    runs_in,
+    runs_of_task,
+    sweep_half_laid_out,
+    task_folders,
+)
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, remove_leftovers
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
+from mosaic.sessions.rules import decision_faults
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
+from mosaic.sessions.worktrees import (
+    finding_of,
+    mend_worktrees,
+    warning,
+    worktree_findings,
+)
 from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import synchronize
 from mosaic.store.ids import number_rows, renumber_twins
@@ -63,6 +75,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
         _repository_findings,
         _leftover_findings,
         _restore_findings,
+        _decision_findings,
         _aside_findings,
         _cut_findings,
     ):
@@ -88,6 +101,7 @@ def mend_mission(mission_file: Path) -> list[str]:
         f"`{layout.shown(left.path)}`, left by a process that is gone, removed"
         for left in remove_leftovers(find_all_leftovers(layout))
     ]
+    mended += mend_worktrees(snapshot)
     mended += number_rows(mission_file)
     mended += renumber_twins(mission_file)
     carried, _ = synchronize(mission_file, [], None)
@@ -146,6 +160,19 @@ def _lock_findings(snapshot: Snapshot) -> Iterator[Finding]:
             hint="`mission status` ends it",
             fixable=True,
         )
+
+
+def _decision_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Look for decisions that no person made: written by hand while an agent worked."""
+    for task in snapshot.tasks:
+        if task.file and runs_of_task(snapshot.layout.runs_dir, task.id):
+            for words in decision_faults(snapshot, task):
+                yield warning(
+                    "DECISION_BY_HAND",
+                    f"decision on `{task.id}`: {words} while an agent worked",
+                    path=task.file,
+                    hint="no prompt has it; remove it, or say it again with `mission review`",
+                )
 
 
 def _run_findings(snapshot: Snapshot) -> Iterator[Finding]:

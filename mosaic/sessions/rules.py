@@ -270,6 +270,18 @@ def decisions_by_hand(snapshot: Snapshot, task_id: str) -> set[str]:
     return found
 
 
+def decision_faults(snapshot: Snapshot, task: Task) -> list[str]:
+    """Return what of a task's decisions was made by hand while its agents worked, in words."""
+    now = _decisions(snapshot.document, task)
+    by_hand = decisions_by_hand(snapshot, task.id)
+    faults = [f"`{entry}` was written by hand" for entry in now if entry in by_hand]
+    for standing in standing_changes(snapshot, task):
+        if standing.change.key == DECISIONS:
+            gone = [entry for entry in standing.change.removed if entry not in now]
+            faults += [f"`{entry}` was changed or removed by hand" for entry in gone]
+    return faults
+
+
 def _persons_scope(run: Run) -> tuple[str, ...] | None:
     """Return the write scope that a person set last, as the run's events say; None: none."""
     scopes = noted_lists(run, EventType.SCOPE_SET, "write_scope")

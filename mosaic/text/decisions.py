@@ -162,6 +162,13 @@ def open_decisions(text: str, status: Status | None = None) -> tuple[Decision, .
     return tuple(each for each in read_decisions(text, status) if each.is_open)
 
 
+def last_filed_session(decisions: Sequence[Decision]) -> str:
+    """Return the last session whose handoff was filed away; empty where there is none."""
+    filed = [each.filed for each in decisions if each.filed]
+    ids, _, facts = filed[-1].partition(" (") if filed else ("", "", "")
+    return ids.rpartition(" ")[2] if facts else ""
+
+
 def add_decision(text: str, new: Decision) -> tuple[str, Decision]:
     """Return a text with an entry added at the end of its section, and the entry as it stands.
 

@@ -13,6 +13,7 @@ from mosaic.machine.clock import CLOCK
 from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
+from mosaic.plan.questions import question_of
 from mosaic.plan.rules import changed_settings
 from mosaic.ports import EndCause
 from mosaic.records import dataclass, field, replace
@@ -21,6 +22,7 @@ from mosaic.sessions.alarm import Need
 from mosaic.sessions.attempt import forgive_attempts, sessions_since
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
+from mosaic.sessions.whose import standing_outside
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 
@@ -56,6 +58,8 @@ class LoopReport:
     usage: Usage | None = None
     in_review: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
+    questions: dict[str, str] = field(default_factory=dict)
+    """What each of the blocked tasks waits for."""
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What went wrong on the way in its sessions."""
     worktrees: dict[str, tuple[Path, str | None]] = field(default_factory=dict)
@@ -77,6 +81,7 @@ class LoopReport:
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "usage": self.usage,
             "waiting": {"review": self.in_review, "blocked": self.blocked},
+            "questions": self.questions,
             "warnings": self.warnings,
             "worktrees": {
                 session_id: {"path": path, "branch": branch}
@@ -220,6 +225,8 @@ class Ledger:
         tasks = snapshot.tasks
         report.in_review = [task.id for task in tasks if task.status is Status.REVIEW]
         report.blocked = [task.id for task in tasks if task.status is Status.BLOCKED]
+        asked = ((task.id, question_of(task, sessions.of_task(task.id))) for task in tasks)
+        report.questions = {name: question.words for name, question in asked if question}
         return report
 
     def _give_up(self, task: Task, why: str) -> None:
@@ -260,6 +267,7 @@ class Ledger:
             return f"the record of `{session.id}` is gone"
         now = settings_of(snapshot.document)
         moved = [each.words for each in standing_changes(snapshot, snapshot.get(task.id).task)]
+        moved += [each.words for each in standing_outside(snapshot, task)]
         moved += [each.words for each in changed_since_agreed(snapshot.document)]
         moved += [each.words for each in changed_settings(self._rules, now)]
         return "; ".join(dict.fromkeys(moved)) or None

@@ -184,13 +184,14 @@ def test_a_page_says_all_that_a_review_says() -> None:
     html = render_page(make_review("word"), facts=["status review"])
     headings = re.findall(r"<h2[^>]*>(.*)</h2>", html)
     assert headings == [
-        *("Verdict", "State", "Goal", "Acceptance criteria", "Gates", "result"),
+        *("Verdict", "State", "Goal", "Acceptance criteria", "Decisions", "Gates"),
+        "result",
         *("Files claimed", "Commands claimed"),
         *("Changed without being claimed", "Ran without being claimed"),
         *("Outside of the write scope", "Worth a look", "What cannot be known"),
         *("risks", "next_handoff", "notes", "Changes"),
     ]
-    assert re.findall(r'<li><a href="(.*?)">', html) == [f"#s{n}" for n in range(1, 18)]
+    assert re.findall(r'<li><a href="(.*?)">', html) == [f"#s{n}" for n in range(1, 19)]
     assert '<tr class="unseen"><td>2</td><td>unseen</td><td>word</td><td>word</td></tr>' in html
     assert "<li>status review</li>" in html
     assert "<p>Compared with word.</p>" in html

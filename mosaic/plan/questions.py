@@ -9,8 +9,9 @@ from mosaic.model import EndReason, Status
 from mosaic.records import NamedTuple
 
 if TYPE_CHECKING:
-    from mosaic.model import Task
-    from mosaic.store.tasks import Snapshot
+    from collections.abc import Sequence
+
+    from mosaic.model import Session, Task
 
 NOTE = re.compile(
     r"(?:\d{4}-\d\d-\d\d )?(?P<head>blocked|needs a human)\b:?\s*(?P<rest>.*)", re.DOTALL
@@ -52,14 +53,15 @@ def parse_question(why: str, session_id: str | None = None) -> Question:
     return Question(text, is_question, session_id)
 
 
-def question_of(snapshot: Snapshot, task: Task) -> Question | None:
+def question_of(task: Task, sessions: Sequence[Session]) -> Question | None:
     """Return what a blocked task waits for; None for others.
 
-    It is the last of its notes, or how its last session ended where that note is not about it.
+    It is the last of its notes, or how the last of its sessions ended where that note is not
+    about it.
     """
     if task.status is not Status.BLOCKED:
         return None
-    last = next(reversed(snapshot.document.mission.sessions.of_task(task.id)), None)
+    last = sessions[-1] if sessions else None
     is_asked = last is not None and last.ended_reason is EndReason.BLOCKED
     name = last.id if last is not None and is_asked else None
     if task.why and NOTE.fullmatch(task.why):
