@@ -270,9 +270,11 @@ def diff_text(snapshot: Snapshot, review: Review) -> str:
     if top is None:
         return ""
     own = [*own_prefixes(snapshot.layout, top)]
-    work = [f":(exclude,literal){name}" for name in own]
     pairs = review.evidence.pairs
-    parts = [read_diff(top, pair.before, pair.after, [".", *work]) for pair in pairs]
+    parts = []
+    for pair in pairs:
+        others = [f":(exclude,literal){name}" for name in (*own, *sorted(pair.others))]
+        parts.append(read_diff(top, pair.before, pair.after, [".", *others]))
     if own:
         only = [f":(literal){name}" for name in own]
         parts += [read_diff(top, pair.before, pair.after, only) for pair in pairs]
