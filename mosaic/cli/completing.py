@@ -27,7 +27,7 @@ Word = tuple[str, str]
 """What is offered, with its help."""
 COMMANDS = frozenset(
     {
-        "show", "set", "done", "block", "cancel", "reopen", "resume", "sync", "exec", "handoff",
+        "show", "set", "done", "block", "cancel", "reopen", "answer", "resume", "sync", "exec", "handoff",
         "gates", "review", "merge",
     }
 )  # fmt: skip
