@@ -36,14 +36,20 @@ def parse_status(word: str, own: Mapping[str, Status] | None = None) -> Status |
     """Return the status that a word stands for; None for any other word.
 
     Case, blanks, `-`, `_`, an apostrophe and a leading emoji, check mark or box do not matter,
-    nor does a date or a note behind the word. Signs alone are compared as signs.
+    nor does a date or a note behind the word, or what is struck through before it. Signs alone
+    are compared as signs.
     """
     words = {_key(name): status for name, status in (own or {}).items()}
     found = _known(word, words)
     if found is not None or len(word) > LONGEST_WORD:
         return found
-    rest = re.sub(r"~~[^~]+~~", " ", word).strip()  # what is struck through does not count
-    return _known(rest, words) or _before_note(rest, words)
+    return _known(_alone(word, words), words)
+
+
+def status_alone(word: str, own: Mapping[str, Status]) -> str:
+    """Return what of a status is the word itself, without the date or note of its task."""
+    words = {_key(name): status for name, status in own.items()}
+    return word if _known(word, words) is not None else _alone(word, words)
 
 
 def _known(word: str, own: Mapping[str, Status]) -> Status | None:
@@ -51,17 +57,20 @@ def _known(word: str, own: Mapping[str, Status]) -> Status | None:
     return own.get(key) or STATUS_BY_WORD.get(key) or PLAIN_SIGNS.get(key)
 
 
-def _before_note(word: str, own: Mapping[str, Status]) -> Status | None:
-    """Return the status of a word with a date or note behind it, where that is plain."""
-    for found in re.finditer(r"(?<=\w)(?=\W)", word):
-        head, note = word[: found.start()], word[found.start() :]
+def _alone(word: str, own: Mapping[str, Status]) -> str:
+    """Return a status without what is struck through, or a date or note behind it, if plain."""
+    rest = re.sub(r"~~[^~]+~~", " ", word).strip()
+    if "~~" in rest or _known(rest, own) is not None:
+        return rest
+    for found in re.finditer(r"(?<=\w)(?=\W)", rest):
+        head, note = rest[: found.start()], rest[found.start() :]
         status = _known(head, own)
-        if status is None or "~~" in head or not _is_plain_note(note):
+        if status is None or not _is_plain_note(note):
             continue
         parts = re.findall(r"[^\W\d_]+", note)
         others = (_known(other, own) for other in (*parts, *map("".join, pairwise(parts))))
-        return status if all(other in (None, status) for other in others) else None
-    return None
+        return head if all(other in (None, status) for other in others) else rest
+    return rest
 
 
 def _is_plain_note(text: str) -> bool:

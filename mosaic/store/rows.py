@@ -129,7 +129,7 @@ def _hidden_lines(text: str) -> frozenset[int]:
     lines = zip(text.split("\n"), without_comments(text).split("\n"), strict=True)
     for number, (line, shown) in enumerate(lines, 1):
         was_open = fence
-        fence, is_end = fence_behind(shown.lstrip(" ").rstrip("\r"), fence)
+        fence, is_end = fence_behind(shown.lstrip(" \ufeff").rstrip("\r"), fence)
         if was_open or is_end or shown != line:
             hidden.add(number)
     return frozenset(hidden)

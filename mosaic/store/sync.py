@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mosaic.codec import parse_json
 from mosaic.model import Status
-from mosaic.plan.statuses import parse_status
+from mosaic.plan.statuses import parse_status, status_alone
 from mosaic.records import dataclass
 from mosaic.store.parsed import cell_words, ids_in_cell
 from mosaic.text.fields import FIELD_BY_NAME, SYNCED, Kind
@@ -173,5 +173,5 @@ def table_word(snapshot: Snapshot, status: str) -> str:
             entry = snapshot.find(task.id)
             word = entry.row.cells.get("status", "") if entry and entry.row else ""
             if word and parse_status(word, words) == Status(status):
-                return word
+                return status_alone(word, words)
     return status

@@ -87,7 +87,8 @@ def outline(text: str, *, offset: int = 0) -> Outline:
     headings, tables = [], []
     for start, end, level, title in found:
         first = bisect_right(source_starts, start) - 1 + skipped
-        end_line = bisect_right(source_starts, max(start, end - 1)) + skipped
+        # mistune ends the last line behind the text where that ends without a newline.
+        end_line = min(bisect_right(source_starts, max(start, end - 1)) + skipped, len(starts) - 1)
         if level is None:
             tables.append((first, end_line))
         else:

@@ -186,8 +186,11 @@ def is_heading_row(table: Table, row: Row) -> bool:
     words = [cell for cell in row.texts if cell.strip()]
     if len(words) != 1 or len(table.columns) == 1:
         return False
-    is_first = row.get(table.columns.index("id")).strip() != ""
-    return bool(MARKED.fullmatch(words[0])) or (is_first and not re.search(r"\d", words[0]))
+    if not row.get(table.columns.index("id")).strip():
+        return MARKED.fullmatch(words[0]) is not None
+    word = words[0].strip("*_`~ ")
+    is_numbered = re.search(r"\d", word) and not MARKED.fullmatch(words[0])
+    return not (is_numbered or NUMBERED.fullmatch(word))
 
 
 def canonical_columns(headers: Sequence[str]) -> tuple[str, ...]:

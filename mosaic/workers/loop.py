@@ -77,7 +77,8 @@ class Loop(Ledger):
         selection = select_from(snapshot, milestone=self._request.milestone)
         if selection.chosen is None:
             snapshot.raise_problems()
-            why = f"nothing is ready: {summarize_waiting(selection)}"
+            reasons = filter(None, (summarize_waiting(selection), snapshot.left_out_words))
+            why = f"nothing is ready: {'; '.join(reasons)}"
             return self._end(why, need=self.idle_need(snapshot))
         task = selection.chosen
         plan = self.plan(snapshot, task)

@@ -201,7 +201,8 @@ class Pool(Ledger):
                 return verdict.task
         if not (self.workers or self._starting or self._is_waiting()):
             snapshot.raise_problems()
-            why = f"nothing is ready: {summarize_waiting(selection)}"
+            reasons = filter(None, (summarize_waiting(selection), snapshot.left_out_words))
+            why = f"nothing is ready: {'; '.join(reasons)}"
             self._close(why, need=self.idle_need(snapshot))
         return None
 

@@ -90,7 +90,7 @@ def test_several_tables_are_one_plan_in_order(plan: MissionRepo) -> None:
 @pytest.mark.parametrize(
     ("arguments", "old", "new"),
     [
-        (("done", "T-103"), "T-103 | Three | [ ] |", "T-103 | Three | ✅ Done 2026-03-21 |"),
+        (("done", "T-103"), "T-103 | Three | [ ] |", "T-103 | Three | ✅ Done |"),
         (("set", "12", "title=A | b"), "| Four |", "| A \\| b |"),
         (("set", "T-104", "depends_on-=T-103"), "[[T-101]]; T-103", "T-101"),
         (("set", "T-102", "status=review"), "| Two | todo |", "| Two | review |"),
@@ -141,6 +141,7 @@ def test_what_is_no_task_is_named_with_line_and_reason(
     assert run(plan, "add", "New", "--table-only").stdout.strip() not in text
     write(plan, text.replace("todo", "done"))
     assert "not read: coordination/TASKS.md:" in run(plan, "next", "--print").stderr
+    assert "not read: coordination/TASKS.md:" in run(plan, "next", "--loop").stdout
     other = tmp_path / "other"
     (other / "coordination").mkdir(parents=True)
     (other / "coordination" / "TASKS.md").write_text(text)
@@ -170,6 +171,14 @@ def test_what_says_nothing_of_tasks_is_passed_over(plan: MissionRepo, text: str)
     assert list(tasks(plan)) == ["T-101"]
     assert findings(plan) == {}
     assert "T-101" in run(plan, "next", "--explain").stdout
+
+
+def test_an_id_in_bold_alone_is_a_task_and_other_bold_words_are_a_heading(
+    plan: MissionRepo,
+) -> None:
+    write(plan, HEAD + "| **T-102** | | |\n| **M2** | | |\n| | **Core** | |\n")
+    assert list(tasks(plan)) == ["T-101", "T-102"]
+    assert findings(plan) == {}
 
 
 def test_rows_get_ids_by_check_fix(plan: MissionRepo) -> None:

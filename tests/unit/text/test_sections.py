@@ -272,3 +272,9 @@ def test_a_missing_section_is_added_with_two_looks_at_the_text(
     text = "## result\nfine\n" * 100
     append_section(text, "notes", "n")
     assert len([size for size in looks if size >= len(text)]) == 2
+
+
+@pytest.mark.parametrize("heading", ["## notes ##", "## # a", "> q\n## notes", "notes\n---"])
+def test_a_heading_may_end_a_text_without_a_newline(heading: str) -> None:
+    assert [section.content for section in find_sections(heading)] == [""]
+    assert "words" in set_section(heading, "notes", "words")
