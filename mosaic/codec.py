@@ -301,9 +301,7 @@ _VALUES: dict[str, Reader] = {
     "str": _check("one line of text", is_line),
     "Text": _check("text", lambda value: isinstance(value, str)),
     "FileName": _check("the name of a file", _is_file_name),
-    "ObjectId": _check(
-        "an object of git", lambda v: is_line(v) and re.fullmatch("[0-9a-f]{4,64}", v)
-    ),
+    "ObjectId": _check("an object of git", _is_object_id),
     "Path": _convert("a path", _path),
     "datetime": _convert("a time", read_moment),
     "JsonValue": _check("one line of text", lambda v: not isinstance(v, str) or is_line(v)),

@@ -120,6 +120,19 @@ def change_status(
     return change_task(mission_file, task_id, [change], why=why, actor=actor, force=force)
 
 
+def _refuse_branch(snapshot: Snapshot, task: Task, branch: str) -> None:
+    """Make sure that git will be able to make a task's branch."""
+    from mosaic.git.branches import branch_obstacle, is_branch_name  # start-up: seldom needed
+
+    others = [t.branch for t in snapshot.tasks if t.branch and t.id != task.id]
+    others = [each for each in others if is_branch_name(each)]
+    why = f"`{branch}` is not a name that git takes for a branch"
+    if is_branch_name(branch):
+        why = branch_obstacle(snapshot.layout.project, branch, others) or ""
+    if why:
+        raise UsageError(why, hint=f"`mission set {task.id} branch=another/name`")
+
+
 def change_task(
     mission_file: Path,
     task_id: str,
@@ -182,6 +195,8 @@ def _change(
     entry = draft.snapshot.get(task_id)
     before = entry.task
     values = _values(draft, before, changes)
+    if values.get("branch"):
+        _refuse_branch(draft.snapshot, before, str(values["branch"]))
     asks_done = values.get("status") == Status.DONE
     decides = values.get("status") in (Status.DONE, Status.TODO) or "write_scope" in values
     is_person = decides and not is_agent(actor, draft.layout)

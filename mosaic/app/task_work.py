@@ -144,13 +144,21 @@ def merge_task(snapshot: Snapshot, task_id: str, way: MergeWay, *, force: bool =
     return merge_workspace(workspace, way, f"Merge {task.id}: {task.title}")
 
 
-def restore(snapshot: Snapshot, task_id: str, seq: int, into: Path | None) -> RestoredTree:
+def restore(
+    snapshot: Snapshot,
+    task_id: str,
+    seq: int,
+    into: Path | None,
+    *,
+    whole: bool = False,
+    force: bool = False,
+) -> RestoredTree:
     """Set a work tree to a checkpoint; where the same restore was interrupted, finish that."""
     note = _interrupted(snapshot, into)
     if note is not None and (note.task_id, note.seq) == (snapshot.get(task_id).task.id, seq):
         return settle_restore(snapshot.layout, note, back=False)
     found = find_checkpoint(snapshot, task_id, seq)
-    return restore_checkpoint(snapshot, found, into=into)
+    return restore_checkpoint(snapshot, found, into=into, whole=whole, force=force)
 
 
 def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> RestoredTree:

@@ -41,13 +41,20 @@ def checkpoint_command(
     abort: bool = Option(
         False, "--abort", help="With `restore`: take back one that was interrupted."
     ),
+    whole: bool = Option(
+        False, "--whole", help="With `restore`: all files, not only those that the task changed."
+    ),
+    force: bool = Option(
+        False, "--force", help="With `restore`: take back what others changed since, too."
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Save the work tree as it is, list what was saved, or rebuild it.
 
     `mission checkpoint T-001 --note "before the rewrite"`, `mission checkpoint list T-001`,
-    `mission checkpoint restore T-001 3 --into ../look`. A restore that was interrupted is
+    `mission checkpoint restore T-001 3 --into ../look`. Without `--into` it sets back the
+    files that the task changed, and never the mission's own. A restore that was interrupted is
     finished by `mission checkpoint restore`, and taken back with `--abort`.
     """
     named = words or []
@@ -60,10 +67,12 @@ def checkpoint_command(
             raise UsageError("`list` takes a task", hint="`mission checkpoint list T-001`")
         case _ if abort and named != ["restore"]:
             raise UsageError("`--abort` is used with `restore` only")
+        case _ if (whole or force) and named[:1] != ["restore"]:
+            raise UsageError("`--whole` and `--force` are used with `restore` only")
         case ["restore"]:
             done = settle_interrupted(snapshot, into, back=abort)
         case ["restore", task_id, seq] if seq.isdecimal():
-            done = restore(snapshot, task_id, int(seq), into)
+            done = restore(snapshot, task_id, int(seq), into, whole=whole, force=force)
         case ["restore", *_]:
             raise UsageError(
                 "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"

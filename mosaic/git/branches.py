@@ -1,4 +1,4 @@
-"""What stands in one folder and one file on every local branch.
+"""Local branches: the names that git makes them by, and what stands on all of them.
 
 For the next free id: other branches hold tasks that this work tree does not. Three git
 processes in all, however many branches there are; each object is read once.
@@ -7,9 +7,10 @@ processes in all, however many branches there are; each object is read once.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
-from mosaic.git.git import answer_of, run_git
+from mosaic.git.git import answer_of, local_branches, run_git
 from mosaic.machine.disk import SIZE_LIMIT_BYTES
 from mosaic.records import dataclass
 
@@ -17,12 +18,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+_NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
 _CHECK_FIELDS = 3
 # In a partial clone git would fetch what is missing over the network.
 _OFFLINE = {"GIT_NO_LAZY_FETCH": "1"}
 _TOTAL_LIMIT_BYTES = 64 * 1024 * 1024
 _FILE_MODES = (b"100", b"120")
 """How the modes of files and of symlinks begin; folders and submodules have others."""
+
+
+def is_branch_name(name: str) -> bool:
+    """Tell whether git takes a name for a branch, as `git check-ref-format` has it.
+
+    Names that git would take and that mean something else before most commands do not count.
+    """
+    parts = name.split("/")
+    is_plain = not _NO_BRANCH.search(name) and not name.startswith(("-", "refs/"))
+    is_ref = all(part and part[0] != "." and not part.endswith(".lock") for part in parts)
+    return is_plain and is_ref and name not in ("HEAD", "@") and name[-1] != "."
+
+
+def branch_obstacle(cwd: Path | str, name: str, planned: Sequence[str] = ()) -> str | None:
+    """Say which branch leaves no room for one of this name; None where it can be made or is there.
+
+    git keeps branches like files in folders; and two names that differ only in how a letter is
+    written, or on some disks in its case, are one file. `planned` are branches to be made.
+    """
+    same_case = answer_of(["config", "--bool", "core.ignoreCase"], cwd) == "true"
+    known = local_branches(cwd)
+    for other in (*known, *planned) if name not in known else planned:
+        if other == name:
+            continue
+        if other.startswith(f"{name}/") or name.startswith(f"{other}/"):
+            return f"branch `{name}` cannot be made beside branch `{other}`"
+        if _plain(other, same_case) == _plain(name, same_case):
+            return f"branch `{name}` would be taken for `{other}`, which is written otherwise"
+    return None
+
+
+def _plain(name: str, same_case: bool) -> str:
+    import unicodedata  # start-up: only a new branch needs it
+
+    plain = unicodedata.normalize("NFC", name)
+    return plain.casefold() if same_case else plain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.git.diff import SUBMODULE
 from mosaic.git.git import common_dir, find_work_tree, run_git
-from mosaic.git.index_copy import as_input, git_on, words_of
+from mosaic.git.index_copy import git_on, words_of
 from mosaic.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ REPOSITORY = "a repository of its own"
 WORKTREE = "a worktree of this repository"
 """Why a folder is left out."""
 FILTERED = "for git's filter `{0}`, which does not run here (see `git config filter.{0}.clean`)"
-HIDDEN = "changed, and hidden from git by a mark (see `git ls-files -v`)"
 OTHERS = 0o077
 """The rights of everybody but the owner."""
 CLOSED_FOLDER = re.compile(rb"could not open directory '(.+?)/?': ")
@@ -90,21 +89,6 @@ def why_apart(place: Path) -> str:
     """Say what kind of repository a folder within the work tree is."""
     outer, own = common_dir(place.parent), common_dir(place)
     return WORKTREE if own is not None and own == outer else REPOSITORY
-
-
-def hidden_changes(top: Path, index: Path) -> list[LeftOut]:
-    """Return the changed files that are marked so that git does not look at them."""
-    lines = words_of(git_on(["ls-files", "-v", "-z"], top, index).stdout)
-    hidden = [line[2:] for line in lines if line[0] == "S" or line[0].islower()]
-    hidden = [path for path in hidden if os.path.lexists(top / path)]
-    if not hidden:
-        return []
-    for mark in ("--no-assume-unchanged", "--no-skip-worktree"):
-        git_on(["update-index", mark, "-z", "--stdin"], top, index, as_input(hidden))
-    git_on(["update-index", "-q", "--refresh"], top, index, check=False)
-    compare = ["--literal-pathspecs", "diff-files", "--name-only", "--ignore-submodules", "-z"]
-    changed = words_of(git_on([*compare, "--", *hidden], top, index).stdout)
-    return [LeftOut(path=path, reason=HIDDEN) for path in changed]
 
 
 def is_as_stored(place: Path, old_mode: str, mode: str, content: str) -> bool:

@@ -39,7 +39,6 @@ from mosaic.git.left_out import (
     LeftOut,
     find_unfitness,
     has_commit,
-    hidden_changes,
     is_as_stored,
     is_repository,
     list_file,
@@ -96,7 +95,6 @@ def take_tree(
     largest_bytes: int | None = LARGEST_FILE_BYTES,
     known: Mapping[str, LeftOut] | None = None,
     keep_private: bool = True,
-    find_hidden: bool = False,
 ) -> TakenTree:
     """Make a tree object of a work tree.
 
@@ -107,7 +105,6 @@ def take_tree(
         known: files left out earlier, by path; one that is unchanged is not read again.
         keep_private: take untracked files that others may not read, though they could read
             git's objects; else they are listed.
-        find_hidden: list the changed files that a mark hides from git.
     """
     limits = _Limits(
         largest_bytes=largest_bytes,
@@ -119,8 +116,6 @@ def take_tree(
             copy_index(top, index)
             try:
                 left_out = _bring_up_to_date(top, index, without, limits)
-                if find_hidden:
-                    left_out += tuple(hidden_changes(top, index))
                 tree = git_on(["write-tree"], top, index).text
                 return TakenTree(tree=tree, head=head_commit(top), left_out=left_out)
             except GitError:

@@ -22,17 +22,16 @@ from mosaic.git.git import (
     head_commit,
     run_git,
 )
-from mosaic.git.index_copy import copy_index, index_in, words_of
+from mosaic.git.index_copy import changed_in_secret, hidden_files, words_of
 from mosaic.git.left_out import (
     CLOSED_FOLDER,
-    hidden_changes,
     is_as_stored,
     is_repository,
     repositories_in_index,
     why_apart,
 )
 from mosaic.git.snapshot import take_tree
-from mosaic.machine.git_dir import find_git_dir
+from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import remove_folder, rename_folder
 from mosaic.records import dataclass
@@ -83,12 +82,6 @@ def has_branch(cwd: Path | str, branch: str) -> bool:
     """Tell whether a local branch of exactly this name is there."""
     ref = f"{BRANCHES}{branch}"
     return answer_of(["show-ref", "--verify", "--quiet", ref], cwd) is not None
-
-
-def is_branch_name(cwd: Path | str, name: str) -> bool:
-    """Tell whether git takes a name for a branch, and nothing else goes by it."""
-    answer = run_git(["check-ref-format", f"{BRANCHES}{name}"], cwd, check=False)
-    return answer.exit_code == 0 and name != "HEAD" and not name.startswith(("-", "refs/"))
 
 
 def branch_or_commit(cwd: Path | str, name: str) -> str:
@@ -154,6 +147,54 @@ def remove_worktree(home: Path, place: Path) -> None:
                 run_git(["worktree", "remove", "--force", "--force", str(each.path)], home)
 
 
+def repair_worktree(home: Path, place: Path, branch: str | None) -> bool:
+    """Have git know a folder as its worktree again, with all files in it as they are.
+
+    So it is after its `.git` was lost, the repository was moved, or git's own record of it is
+    gone; then it is put on `branch` again. False: a repository of its own stands there, or there
+    is no branch to put it on.
+    """
+    real = place.parent.resolve() / place.name
+    shared, link = common_dir(home), real / ".git"
+    if shared is None or link.is_dir() or real.is_symlink() or not real.is_dir():
+        return False
+    with turn_of(home):
+        admin = _record_of_worktree(shared, real)
+        if admin is None:
+            if branch is None or not has_branch(home, branch):
+                return False
+            spare = real.with_name(f"{GONE_PREFIX}{real.name}.new")
+            command = ["worktree", "add", "--quiet", "--no-checkout", str(spare), branch]
+            run_git(command, home, timeout_seconds=GIT_SECONDS)
+            admin = find_git_dir(spare)[1]  # type: ignore[index]
+            remove_folder(spare.parent, spare)
+            (admin / "gitdir").write_text(f"{link}\n")
+        link.unlink(missing_ok=True)
+        link.write_text(f"gitdir: {admin}\n")
+        (admin / "gitdir").write_text(f"{link}\n")
+        if not (admin / "index").exists():
+            run_git(["reset", "--quiet"], real, timeout_seconds=GIT_SECONDS)
+        run_git(["worktree", "lock", str(real)], home, check=False)
+    return True
+
+
+def _record_of_worktree(shared: Path, real: Path) -> Path | None:
+    """Return the folder in which git keeps what it knows of a worktree."""
+    for admin in sorted((shared / "worktrees").glob("*")):
+        place = Path((read_small(admin / "gitdir") or "").strip()).parent
+        is_moved = place.parts[-2:] == real.parts[-2:] and not os.path.lexists(place)
+        if is_moved or os.path.realpath(place) == str(real):
+            return admin
+    return None
+
+
+def forget_worktree(home: Path, place: Path) -> None:
+    """Have git forget a worktree whose folder is gone, though it is locked."""
+    with turn_of(home):
+        if not os.path.lexists(place):
+            run_git(["worktree", "remove", "--force", "--force", str(place)], home)
+
+
 def refuse_strange_tree(home: Path, place: Path) -> bool:
     """Tell whether git knows of a worktree in a place; GitError: something else stands there."""
     real = place.parent.resolve() / place.name
@@ -197,10 +238,7 @@ def what_would_be_lost(place: Path) -> str | None:
         return f"{loose} commits that are on no branch"
     if (index := find_index(place)) is not None:
         inner |= set(repositories_in_index(place, index))
-        with index_in(index.parent, f"index.{os.getpid()}.{threading.get_ident()}") as copy:
-            copy_index(place, copy)
-            hidden = [each.path for each in hidden_changes(place, copy)]
-        if hidden:
+        if hidden := changed_in_secret(place, index.parent, [*hidden_files(place)]):
             return f"changes that a mark hides from git: {shown_paths(hidden)}"
     within = (each.path for each in list_worktrees(place))
     inner |= {path.relative_to(real).as_posix() for path in within if real in path.parents}

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     MILESTONE_FINISHED = "MILESTONE_FINISHED"
     OTHER_MILESTONE = "OTHER_MILESTONE"
     SCOPE_OVERLAP = "SCOPE_OVERLAP"
+    BRANCH_IN_USE = "BRANCH_IN_USE"
 
 
 class Verdict(NamedTuple):
@@ -211,6 +212,13 @@ class Selection:
         return [task for task in working if task.write_scope]
 
     @cached_property
+    def _by_branch(self) -> Mapping[str, str]:
+        """The tasks that sessions work on, by their branches: git gives one to one worktree."""
+        claimed = self._claimed
+        at_work = (task for task in self._tasks if task.id in claimed) if claimed else ()
+        return {task.branch: task.id for task in at_work if task.branch}
+
+    @cached_property
     def _scopes(self) -> ScopeIndex:
         from mosaic.plan.scope_index import ScopeIndex  # start-up: few missions have scopes
 
@@ -237,6 +245,8 @@ class Selection:
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
+        if task.branch and (other := self._by_branch.get(task.branch)):
+            return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 

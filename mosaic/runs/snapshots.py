@@ -83,7 +83,7 @@ def take_checkpoint(
         runs = runs_in(run.dir.parent)
         earlier = read_checkpoints(runs).found
         last = earlier[-1] if earlier else None
-        taken, problem = _take(source, last.checkpoint if last else None, trigger)
+        taken, problem = _take(source, last.checkpoint if last else None)
         if only_if_changed and (taken is None or (last and last.checkpoint.tree == taken.tree)):
             return None
         checkpoint = Checkpoint(
@@ -106,7 +106,7 @@ def take_checkpoint(
 
 def take_begin_tree(source: Source) -> TakenTree | None:
     """Return the work tree as it stands before an agent begins; None where it cannot be taken."""
-    return _take(source, None, Trigger.INTERVAL)[0]
+    return _take(source, None)[0]
 
 
 def keep_begin_tree(source: Source, taken: TakenTree) -> None:
@@ -115,9 +115,7 @@ def keep_begin_tree(source: Source, taken: TakenTree) -> None:
         keep_tree(top, taken, ref=f"{source.run.id}/0", message=f"Begin of run {source.run.id}")
 
 
-def _take(
-    source: Source, last: Checkpoint | None, trigger: Trigger
-) -> tuple[TakenTree | None, str | None]:
+def _take(source: Source, last: Checkpoint | None) -> tuple[TakenTree | None, str | None]:
     top = find_work_tree(source.meta.cwd)
     if top is None:
         return None, "there is no git repository"
@@ -130,7 +128,6 @@ def _take(
             largest_bytes=source.settings.largest_file_bytes,
             known={each.path: each for each in left_out},
             keep_private=source.settings.private_files is PrivateFiles.KEEP,
-            find_hidden=trigger is Trigger.END,
         )
     except MissionError as error:
         return None, error.summary

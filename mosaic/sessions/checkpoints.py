@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mosaic.errors import FailedError, HeldError, UsageError
+from mosaic.git.diff import compare_trees
 from mosaic.git.git import find_work_tree, has_object, run_git
-from mosaic.git.restore import apply_patch, find_changes, rebuild_tree
+from mosaic.git.restore import apply_patch, foreign_paths, rebuild_tree
 from mosaic.git.snapshot import is_within, take_tree
 from mosaic.machine.lock import hold_folder
 from mosaic.records import replace
 from mosaic.runs.checkpoint import FoundCheckpoint, Trigger, checkpoint_event, read_checkpoints
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import run_of, runs_of_task
+from mosaic.runs.folders import is_session_run, run_of, runs_in, runs_of_task, task_folders
 from mosaic.runs.snapshots import Source, state_prefix, take_checkpoint
+from mosaic.sessions.changes import tree_pair
 from mosaic.sessions.restoring import RestoredTree, noted, refuse_half_restored
 from mosaic.sessions.step import noted_step
 from mosaic.sessions.unrecorded import live_or_unknown
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
+
+MOST_NAMED = 10
+"""Files of others that an error names."""
 
 
 def checkpoint_task(
@@ -75,13 +80,19 @@ def checkpoints_of(snapshot: Snapshot, task_id: str) -> CheckpointRead:
 
 
 def restore_checkpoint(
-    snapshot: Snapshot, found: FoundCheckpoint, *, into: Path | None, keep_own: bool = False
+    snapshot: Snapshot,
+    found: FoundCheckpoint,
+    *,
+    into: Path | None,
+    whole: bool = False,
+    force: bool = False,
 ) -> RestoredTree:
-    """Rebuild a checkpoint's tree, and prove that it is that very tree.
+    """Rebuild a checkpoint's tree, and prove that it stands there.
 
-    It is rebuilt in the mission's work tree or `into` a clean one, or a folder that is not there
-    yet and becomes a worktree of the repository. With `keep_own` the mission's own files are left
-    as they are, even where they are committed.
+    In the mission's work tree only the files that the task's own runs changed are set back, or
+    with `whole` all but the mission's own, which stay as they are. What others changed since is
+    refused unless `force` is set. `into` is a clean work tree, or a folder that is not there yet
+    and becomes a worktree of the repository: it gets the whole tree.
     """
     layout, checkpoint = snapshot.layout, found.checkpoint
     if checkpoint.tree is None:
@@ -93,10 +104,17 @@ def restore_checkpoint(
     made = into is not None and _make_worktree(home, place, checkpoint)
     try:
         tree = _tree_in(place, found, layout)
-        kept: tuple[str, ...] = ()
+        own: tuple[str, ...] = ()
+        task_paths: set[str] | None = None
         if home is not None and place.resolve() == home.resolve():
-            kept = _kept_files(layout, place, always=keep_own)
+            own = tuple(own_prefixes(layout, place))
             _refuse_live(snapshot)
+            task_paths = _paths_to_set_back(layout, place, found, whole=whole, force=force)
+
+        def stays(path: str) -> bool:
+            is_own = any(is_within(path, each) for each in own)
+            return is_own or (task_paths is not None and path not in task_paths)
+
         with hold_folder(place):
             refuse_half_restored(layout, place)
             rebuilt = rebuild_tree(
@@ -104,8 +122,8 @@ def restore_checkpoint(
                 tree,
                 scratch=layout.state_dir,
                 without=state_prefix(layout.state_dir, place),
-                keep=lambda path: any(is_within(path, each) for each in kept),
-                noting=lambda *trees: noted(layout, found, place, kept, trees),
+                keep=stays,
+                noting=lambda *trees: noted(layout, found, place, own, trees),
             )
     except BaseException:
         if made and home is not None:
@@ -185,20 +203,93 @@ def _tree_in(place: Path, found: FoundCheckpoint, layout: Layout) -> str:
     return tree
 
 
-def _kept_files(layout: Layout, top: Path, *, always: bool) -> tuple[str, ...]:
-    """Return the paths a restore leaves alone: the mission's own, where they have changes.
+class _TaskChange(NamedTuple):
+    """What the runs of a task changed, as far as their trees are known."""
 
-    A checkpoint of an earlier hour holds an earlier table and an earlier list of sessions.
-    What is committed can be taken back; what is not would be lost.
-    """
-    own = tuple(own_prefixes(layout, top))
-    if always:
-        return own
-    without = state_prefix(layout.state_dir, top)
-    taken = take_tree(top, scratch=layout.state_dir, without=without)
-    changes = find_changes(top, taken, without)
-    changed = any(is_within(path, each) for path in changes for each in own)
-    return own if changed else ()
+    paths: set[str]
+    trees: tuple[str, ...]
+    """All trees that were taken of its work."""
+
+
+def _paths_to_set_back(
+    layout: Layout, top: Path, found: FoundCheckpoint, *, whole: bool, force: bool
+) -> set[str] | None:
+    """Return the files that a restore sets back, None for all; refuse what others changed since."""
+    checkpoint = found.checkpoint
+    change = _change_of_task(layout, top, found)
+    if change is None and not whole:
+        raise FailedError(
+            f"what `{checkpoint.task_id}` changed up to checkpoint {checkpoint.seq} is not known",
+            hint="`--whole` sets all files back; `--into DIR` rebuilds elsewhere",
+        )
+    paths = change.paths if change and not whole else None
+    if not force:
+        trees = change.trees if change else (checkpoint.tree or "",)
+        _refuse_others_work(layout, top, found, trees, paths)
+    return paths
+
+
+def _change_of_task(layout: Layout, top: Path, found: FoundCheckpoint) -> _TaskChange | None:
+    """Return what a task's runs changed; None where it is not known what this one began with."""
+    tree = found.checkpoint.tree or ""
+    runs = runs_of_task(layout.runs_dir, found.checkpoint.task_id)
+    state, base = found.run.find_state(), found.checkpoint.base_commit
+    begins = (state.begin_tree if state else None, base)
+    begin = next((each for each in begins if each and has_object(top, each)), None)
+    if begin is None:
+        return None
+    pairs = [pair for run in runs if is_session_run(run) and (pair := tree_pair(run, top))]
+    paths = _differing(top, begin, tree)
+    for pair in pairs:
+        paths |= _differing(top, pair.before, pair.after) - pair.others
+    taken = (each.checkpoint.tree for each in read_checkpoints(runs).found)
+    trees = (begin, base, *(pair.before for pair in pairs), *taken, tree)
+    known = (name for name in trees if name and has_object(top, name))
+    return _TaskChange(paths, tuple(dict.fromkeys(known)))
+
+
+def _refuse_others_work(
+    layout: Layout, top: Path, found: FoundCheckpoint, trees: Sequence[str], paths: set[str] | None
+) -> None:
+    """Make sure that a restore takes back only what the task's own runs had put there."""
+    checkpoint, without = found.checkpoint, state_prefix(layout.state_dir, top)
+    now = take_tree(top, scratch=layout.state_dir, without=without).tree
+    touched = _differing(top, now, checkpoint.tree or "")
+    touched = touched if paths is None else touched & paths
+    ours = (*own_prefixes(layout, top), without)
+    touched = {path for path in touched if not any(is_within(path, each) for each in ours)}
+    foreign = foreign_paths(top, now, trees, touched)
+    if not foreign:
+        return
+    who = _who_changed(layout, top, foreign, found)
+    lines = [f"`{path}`, changed since by {who.get(path, 'a person or git')}" for path in foreign]
+    more = len(lines) - MOST_NAMED
+    raise FailedError(
+        f"checkpoint {checkpoint.seq} of `{checkpoint.task_id}` would take back the work of others",
+        detail="\n".join((*lines[:MOST_NAMED], *([f"and {more} more"] if more > 0 else []))),
+        hint="`--into DIR` rebuilds elsewhere; `--force` takes that back as well",
+    )
+
+
+def _who_changed(
+    layout: Layout, top: Path, paths: Sequence[str], found: FoundCheckpoint
+) -> dict[str, str]:
+    """Return which other task's runs changed some paths since a checkpoint was taken."""
+    who: dict[str, str] = {}
+    for run in (run for folder in task_folders(layout.runs_dir) for run in runs_in(folder)):
+        meta, state = run.find_meta(), run.find_state()
+        ended = state.finished_at if state else None
+        is_later = ended is None or ended > found.checkpoint.created_at
+        if meta is None or meta.task_id == found.checkpoint.task_id or not is_later:
+            continue
+        if is_session_run(run) and (pair := tree_pair(run, top)):
+            changed = _differing(top, pair.before, pair.after) - pair.others
+            who |= dict.fromkeys(changed.intersection(paths), f"`{meta.task_id}`")
+    return who
+
+
+def _differing(top: Path, one: str, other: str) -> set[str]:
+    return {change.path for change in compare_trees(top, one, other, find_renames=False)}
 
 
 def _refuse_live(snapshot: Snapshot) -> None:

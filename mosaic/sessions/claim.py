@@ -25,7 +25,7 @@ from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import write_lock
 from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.session_entries import next_session_id
-from mosaic.workspaces.provision import WorkspaceRequest, default_branch
+from mosaic.workspaces.provision import WorkspaceRequest, default_branch, holds_work
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> Work
     A task that has one goes on in it: that is where its work is.
     """
     known = find_workspace(layout, task.id)
-    if known is None and not request.worktree:
-        return None
     home = find_work_tree(layout.project) or layout.project
+    if known is None and not request.worktree and not holds_work(home, task.id, WORKER):
+        return None
     branch = task.branch or (known.branch if known else None)
     return WorkspaceRequest(
         name=task.id,

@@ -29,7 +29,12 @@ from mosaic.sessions.recovery import is_dead, recover_steps
 from mosaic.sessions.restoring import list_restoring
 from mosaic.sessions.rules import decision_faults
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.sessions.worktrees import finding_of, warning, worktree_findings
+from mosaic.sessions.worktrees import (
+    finding_of,
+    mend_worktrees,
+    warning,
+    worktree_findings,
+)
 from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import synchronize
 from mosaic.store.ids import number_rows, renumber_twins
@@ -96,6 +101,7 @@ def mend_mission(mission_file: Path) -> list[str]:
         f"`{layout.shown(left.path)}`, left by a process that is gone, removed"
         for left in remove_leftovers(find_all_leftovers(layout))
     ]
+    mended += mend_worktrees(snapshot)
     mended += number_rows(mission_file)
     mended += renumber_twins(mission_file)
     carried, _ = synchronize(mission_file, [], None)

@@ -184,7 +184,7 @@ def _begin(
     """Start the agent. It is not on record yet, and from here on nothing is undone."""
     attempt = plan_attempt(draft.snapshot, chosen.task, chosen.runtime, chosen.request)
     if attempt.is_set_back and attempt.checkpoint:
-        restore_checkpoint(draft.snapshot, attempt.checkpoint, into=None, keep_own=True)
+        restore_checkpoint(draft.snapshot, attempt.checkpoint, into=None)
     launch = prepare_session(draft.snapshot, chosen, attempt)
     claim = claim_task(draft, chosen, launch.run.id)
     try:

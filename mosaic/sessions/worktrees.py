@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import HeldError, MissionError, UsageError
+from mosaic.git.branches import branch_obstacle, is_branch_name
 from mosaic.git.git import find_work_tree, local_branches
+from mosaic.git.worktrees import (
+    forget_worktree,
+    list_worktrees,
+)
 from mosaic.plan.check import Finding, Level
 from mosaic.records import NamedTuple
 from mosaic.runs.folders import runs_in
 from mosaic.sessions.recovery import is_dead
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.workspaces.provision import remove_workspace, why_kept
+from mosaic.workspaces.provision import mend_workspace, remove_workspace, why_kept
 from mosaic.workspaces.record import find_workspace, list_workspaces, read_workspaces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -37,6 +43,8 @@ class Standing(StrEnum):
     """Nobody works on it any more, and it holds work that is nowhere else."""
     GONE = "gone"
     """Its folder is not there."""
+    BROKEN = "broken"
+    """Its folder is there, and git does not know it as a worktree."""
     UNFINISHED = "unfinished"
     """The process that made it ended before it was set up."""
 
@@ -60,6 +68,8 @@ class Census(NamedTuple):
     """Records that cannot be read."""
     loose_branches: tuple[str, ...]
     """Branches that look like a worker's, and are no worktree's."""
+    forgotten: tuple[Path, ...] = ()
+    """Worktrees that git alone still knows of: neither a folder nor a record is there."""
 
 
 class SweptWorktree(NamedTuple):
@@ -85,7 +95,14 @@ def count_worktrees(snapshot: Snapshot) -> Census:
     home = find_work_tree(layout.project)
     branches = local_branches(home) if home is not None and not broken else ()
     own = {each.branch for each in known}
+    folder = Path(os.path.realpath(layout.worktrees_dir))
+    listed = [each.path for each in list_worktrees(home)] if home is not None else []
     return Census(
+        forgotten=tuple(
+            path
+            for path in listed
+            if path.parent == folder and path.name not in recorded and not os.path.lexists(path)
+        ),
         counted=tuple(_counted(each, needed, live) for each in known),
         unknown=tuple(path for path in _folders(layout) if path.name not in recorded),
         broken=tuple(broken),
@@ -99,6 +116,8 @@ def _counted(workspace: Workspace, needed: Collection[str], live: Collection[str
     holds = ""
     if workspace.owner in live:
         standing = Standing.IN_USE
+    elif workspace.is_broken:
+        standing, holds = Standing.BROKEN, why_kept(workspace) or ""
     elif not workspace.is_there and workspace.is_added:
         standing = Standing.GONE
     elif not workspace.is_ready:
@@ -128,11 +147,14 @@ def _folders(layout: Layout) -> list[Path]:
 def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]:
     """Remove the worktrees that are not needed; a panel's go with `mission panel shutdown`."""
     swept = []
-    for each in count_worktrees(snapshot).counted:
+    census = count_worktrees(snapshot)
+    for path in () if dry_run else census.forgotten:
+        forget_worktree(snapshot.layout.project, path)
+    for each in census.counted:
         because, goes = None, False
         if each.standing is Standing.IN_USE:
             continue
-        if each.standing is Standing.UNMERGED:
+        if each.standing in (Standing.UNMERGED, Standing.BROKEN):
             because = f"it holds {each.holds}"
         else:
             try:
@@ -143,6 +165,21 @@ def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]
                 because = ": ".join(filter(None, (error.message, error.detail)))
         swept.append(SweptWorktree(each.workspace, because, goes))
     return swept
+
+
+def mend_worktrees(snapshot: Snapshot) -> list[str]:
+    """Have git know broken worktrees again, and forget those that are gone; say what was done."""
+    census = count_worktrees(snapshot)
+    mended = []
+    for each in census.counted:
+        if each.standing is Standing.BROKEN:
+            with contextlib.suppress(MissionError):  # it stays a finding
+                mend_workspace(each.workspace)
+                mended.append(f"worktree `{each.workspace.name}` is known to git again")
+    for path in census.forgotten:
+        forget_worktree(snapshot.layout.project, path)
+        mended.append(f"worktree `{path.name}`, which is gone, is forgotten by git")
+    return mended
 
 
 def unknown_worktrees(snapshot: Snapshot) -> list[Path]:
@@ -180,6 +217,7 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
         return []  # told as what it is: a lock that cannot be read
     shown = snapshot.layout.shown
     return [
+        *_branch_findings(snapshot),
         *(found for each in census.counted for found in _findings(each, snapshot.layout)),
         *(
             warning(
@@ -193,6 +231,16 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
         *(finding_of(error, Level.WARNING) for error in census.broken),
         *(
             warning(
+                "WORKTREE_GONE",
+                f"git knows of a worktree `{path.name}` that is gone",
+                path=shown(path),
+                hint="`mission check --fix` or `mission clean` has git forget it",
+                fixable=True,
+            )
+            for path in census.forgotten
+        ),
+        *(
+            warning(
                 "BRANCH_LEFT",
                 f"branch `{name}` was a worker's, and its worktree is gone",
                 hint=f"`git merge {name}` or `git branch -D {name}`",
@@ -200,6 +248,19 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
             for name in census.loose_branches
         ),
     ]
+
+
+def _branch_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Look for branches of open tasks that git will not make."""
+    wanted = {t.branch: t for t in snapshot.tasks if t.branch and not t.status.is_closed}
+    named = [name for name in wanted if is_branch_name(name)]
+    for name, task in wanted.items():
+        why = f"`{name}` is not a name that git takes for a branch"
+        if name in named:
+            why = branch_obstacle(snapshot.layout.project, name, named) or ""
+        if why:
+            hint = f"`mission set {task.id} branch=another/name`"
+            yield warning("BRANCH_IMPOSSIBLE", f"`{task.id}`: {why}", path=task.file, hint=hint)
 
 
 def _findings(each: Counted, layout: Layout) -> list[Finding]:
@@ -216,6 +277,10 @@ def _findings(each: Counted, layout: Layout) -> list[Finding]:
         Standing.UNMERGED: (
             "WORKTREE_UNMERGED", f"holds {each.holds}", f"`{home}` brings it home"
         ),
+        Standing.BROKEN: (
+            "WORKTREE_BROKEN", "has files, and git does not know it any more",
+            f"`mission check --fix` or {again} mends it",
+        ),
         Standing.GONE: (
             "WORKTREE_GONE", "is gone", f"{again} makes it anew; `mission clean` forgets it"
         ),
@@ -225,7 +290,9 @@ def _findings(each: Counted, layout: Layout) -> list[Finding]:
         ),
     }[each.standing]  # fmt: skip
     path = layout.shown(each.workspace.path)
-    return [warning(code, f"the worktree `{name}` {words}", path=path, hint=hint)]
+    fixable = each.standing is Standing.BROKEN
+    words = f"the worktree `{name}` {words}"
+    return [warning(code, words, path=path, hint=hint, fixable=fixable)]
 
 
 def finding_of(error: MissionError, level: Level = Level.ERROR) -> Finding:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from itertools import takewhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError
-from mosaic.records import dataclass, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.text.commonmark import HTML_BLOCK_TAGS
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import splice, without_comments

@@ -124,7 +124,7 @@ def commit_rest(workspace: Workspace, message: str) -> Committed:
     if unmerged := answer_of(_UNMERGED, top):
         paths = shown_paths(unmerged.split("\0")[:-1])
         raise GitError(f"conflicts are not resolved: {paths}")
-    taken = take_tree(top, scratch=top.parent, largest_bytes=None, find_hidden=True)
+    taken = take_tree(top, scratch=top.parent, largest_bytes=None)
     left_out = (*_words_of(taken), *_empty_folders(top))
     if taken.tree == answer_of(["rev-parse", "HEAD^{tree}"], top):
         return Committed(None, left_out)
@@ -208,7 +208,7 @@ def _refuse_unsaved(workspace: Workspace, branch: str, tip: str) -> tuple[str, .
             path=top,
             hint=f"`git -C {top} switch {branch}` and `git -C {top} merge {here or '-'}`",
         )
-    taken = take_tree(top, scratch=top.parent, largest_bytes=None, find_hidden=True)
+    taken = take_tree(top, scratch=top.parent, largest_bytes=None)
     if changes := compare_trees(top, "HEAD", taken.tree, find_renames=False):
         paths = shown_paths([change.path for change in changes])
         raise NotReadyError(

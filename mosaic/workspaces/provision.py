@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, MissionError, NotReadyError, UsageError
 from mosaic.git import worktrees as trees
-from mosaic.git.git import current_branch, find_repository, head_commit
+from mosaic.git.branches import branch_obstacle, is_branch_name
+from mosaic.git.git import (
+    answer_of,
+    common_dir,
+    current_branch,
+    find_repository,
+    head_commit,
+    run_git,
+)
 from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import create_private_dir
+from mosaic.machine.disk import create_private_dir, find_bytes
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_empty_folder, remove_file
 from mosaic.records import dataclass
@@ -34,6 +42,10 @@ from mosaic.workspaces.record import (
 if TYPE_CHECKING:
     from mosaic.model import WorktreeSettings
     from mosaic.store.layout import Layout
+
+
+_OWN = "mission"
+LARGEST_REFS_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,9 +74,9 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
             path=layout.project,
             hint="`git init` and a first commit, or leave `--worktree` out",
         )
-    known = find_workspace(layout, request.name)
+    known = _mended(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
-        _refuse_other_branch(known, request.branch)
+        _take_up(home, known, request.branch)
         if request.with_changes:
             _carry_changes(layout, known, settings)
         return known
@@ -91,6 +103,33 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         raise
 
 
+def _take_up(home: Path, known: Workspace, branch: str | None) -> None:
+    """Put a worktree on its branch again, which another task's may have been given meanwhile."""
+    _refuse_other_branch(known, branch)
+    if known.branch is not None and current_branch(known.path) is None:
+        _refuse_occupied(home, known)
+        run_git(["checkout", "--quiet", known.branch], known.path)
+
+
+def _mended(layout: Layout, name: str) -> Workspace | None:
+    known = find_workspace(layout, name)
+    if known is not None and known.is_broken:
+        mend_workspace(known)
+    return known
+
+
+def mend_workspace(workspace: Workspace) -> None:
+    """Have git know the folder of a worktree again; a GitError where that cannot be done."""
+    if not trees.repair_worktree(workspace.home, workspace.path, workspace.branch):
+        raise GitError(
+            f"the worktree of `{workspace.owner}` is not one any more",
+            path=workspace.path,
+            detail="git has no record of it, or another repository stands there",
+            hint="save what you need of it, then "
+            f"`mission clean --worktree {workspace.name} --force`",
+        )
+
+
 def own_prefixes(layout: Layout, top: Path) -> list[str]:
     """Return the mission's own files as git names them: they are the leader's to change."""
     paths = (layout.mission_file, layout.tasks_file, layout.tasks_dir, layout.scratchpad_file)
@@ -102,10 +141,26 @@ def default_branch(home: Path, owner: str, worker: str) -> str:
 
     Where a branch is called `mission` git has no room for that, and dashes do it.
     """
-    parts = ("mission", safe_segment(owner), safe_segment(worker))
+    parts = (_OWN, safe_segment(owner), safe_segment(worker))
     if trees.has_branch(home, parts[0]) or trees.has_branch(home, "/".join(parts[:2])):
         return "-".join(parts)
     return "/".join(parts)
+
+
+def holds_work(home: Path, owner: str, worker: str) -> bool:
+    """Tell whether a worker's branch is there with work that was not merged, whatever its record.
+
+    Starts no process where there is no such branch.
+    """
+    branch = "/".join((_OWN, safe_segment(owner), safe_segment(worker)))
+    shared = common_dir(home)
+    if shared is None:
+        return False
+    packed = find_bytes(shared / "packed-refs", limit_bytes=LARGEST_REFS_BYTES) or b""
+    ref = f"{trees.BRANCHES}{branch}"
+    if not (shared / ref).exists() and os.fsencode(f" {ref}\n") not in packed:
+        return False
+    return trees.has_branch(home, branch) and not trees.is_brought_home(home, branch, "HEAD")
 
 
 def why_kept(workspace: Workspace) -> str | None:
@@ -114,6 +169,8 @@ def why_kept(workspace: Workspace) -> str | None:
     A branch that was made for it and is not brought home counts as work that would be
     forgotten, though removing the worktree leaves the branch.
     """
+    if workspace.is_broken:
+        return "files, and git does not know it any more: `mission check --fix` mends it"
     if workspace.is_there and (lost := trees.what_would_be_lost(workspace.path)) is not None:
         return lost
     here = current_branch(workspace.path) if workspace.is_there else None
@@ -190,8 +247,10 @@ def _stands_elsewhere(workspace: Workspace, branch: str) -> bool:
 
 def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace:
     branch, base_ref = request.branch, request.base_ref
-    if branch is not None and not trees.is_branch_name(home, branch):
+    if branch is not None and not is_branch_name(branch):
         raise UsageError(f"`{branch}` is not a branch name", hint="set another `branch`")
+    if branch is not None and (why := branch_obstacle(home, branch)):
+        raise GitError(why, path=home, hint="set another `branch` for the task")
     start = trees.commit_of(home, trees.branch_or_commit(home, base_ref) if base_ref else "HEAD")
     if start is None:
         raise GitError(
@@ -199,6 +258,12 @@ def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace
             path=home,
             hint="set `base_ref` to a branch or commit" if base_ref else "make a first commit",
         )
+    is_there = branch is not None and trees.has_branch(home, branch)
+    # Its record may be lost, and its work not.
+    is_own = branch is not None and branch.startswith(f"{_OWN}/{safe_segment(request.owner)}/")
+    if is_there:
+        ref = f"{trees.BRANCHES}{branch}"
+        start = answer_of(["merge-base", start, ref], home) or start
     path = workspace_path(layout, request.name)
     return Workspace(
         name=request.name,
@@ -208,7 +273,7 @@ def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace
         project=path / Path(os.path.realpath(layout.project)).relative_to(home),
         mission_file=layout.mission_file,
         branch=branch,
-        is_own_branch=branch is not None and not trees.has_branch(home, branch),
+        is_own_branch=branch is not None and (is_own or not is_there),
         base_commit=start,
         base_ref=base_ref,
         created_at=utc_now(),
@@ -218,13 +283,19 @@ def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace
 def _refuse_occupied(home: Path, workspace: Workspace) -> None:
     """Say in the user's words what git would say in its own."""
     place, branch = workspace.path, workspace.branch
-    if os.path.lexists(place) and (not place.is_dir() or any(place.iterdir())):
+    in_the_way = os.path.lexists(place) and (not place.is_dir() or any(place.iterdir()))
+    if in_the_way and not workspace.is_there:
         raise GitError(
             f"`{place}` is in the way of a worktree",
             hint="`mission check` tells what it is; move it away",
         )
     for each in trees.list_worktrees(home):
         if branch is not None and each.branch == branch and each.path != place:
+            is_ours = each.path.parent == place.parent and each.path.is_dir()
+            if is_ours and trees.what_would_be_lost(each.path) is None:
+                # Another task's, whose session has ended: its work is on the branch.
+                run_git(["checkout", "--quiet", "--detach"], each.path)
+                continue
             raise GitError(
                 f"branch `{branch}` is checked out in `{each.path}`",
                 detail="git gives one branch to one worktree",

@@ -22,6 +22,7 @@ from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
 from mosaic.git.git import find_work_tree
 from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.git_dir import find_git_dir
 from mosaic.machine.paths import safe_segment
 from mosaic.records import dataclass, replace
 from mosaic.store.layout import WORKTREES
@@ -81,8 +82,16 @@ class Workspace:
     @property
     def is_there(self) -> bool:
         """Whether its folder is a worktree; a symlink to one does not count."""
-        real = Path(os.path.realpath(self.path))
-        return find_work_tree(self.path) == real and not self.path.is_symlink()
+        found, real = find_git_dir(self.path), Path(os.path.realpath(self.path))
+        is_top = found is not None and found[0] == real and found[1].is_dir()
+        return is_top and not self.path.is_symlink()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether its folder has files, and git does not know it as a worktree any more."""
+        if self.is_there or not self.is_added or self.path.is_symlink():
+            return False
+        return self.path.is_dir() and any(self.path.iterdir())
 
 
 def workspace_path(layout: Layout, name: str) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.mission import MissionRepo, wait_for
+from tests.support.workers import give_agent
 
 AGENT = """\
 import os, pathlib, sys, time
@@ -305,3 +306,60 @@ def test_without_git_a_checkpoint_says_so(repo: MissionRepo) -> None:
     assert repo.run("next", "--runtime", "quick").exit_code == 0
     refused = repo.run("checkpoint", "restore", "T-001", "1")
     assert "holds no tree" in refused.stderr
+
+
+def test_a_restore_takes_back_only_what_its_task_changed(repo: MissionRepo) -> None:
+    give_agent(repo)
+    for path, text in {"a.txt": "base", "shared": "base"}.items():
+        (repo.path / path).write_text(text)
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "base")
+    does = 'write("a.txt", "first")\nwrite("shared", "first")\nfinish()'
+    assert repo.run("next", "--headless", AGENT_DOES=does).exit_code == 0
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "T-001")
+    repo.run("done", "T-001", "--force")
+    assert repo.run("next", "--headless", AGENT_DOES='write("b.txt", "second")').exit_code == 0
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "T-002")
+    (repo.path / "a.txt").write_text("spoiled by git")
+    repo.git("checkout", "-q", "HEAD~2", "--", "a.txt")
+    repo.git("commit", "-qam", "back")
+    own = {path: path.read_bytes() for path in (repo.path / "coordination").rglob("*.md")}
+    own |= {repo.path / "coordination" / "mission.json": b""}
+    mission = repo.mission()
+    answer = repo.run("checkpoint", "restore", "T-001", "1", "--json")
+    assert answer.exit_code == 0, answer.stderr
+    assert (repo.path / "a.txt").read_text() == "first"
+    assert (repo.path / "b.txt").read_text() == "second"
+    assert repo.mission() == mission
+    assert all(path.read_bytes() == data for path, data in own.items() if data)
+    assert repo.task_status("T-001") == "done"
+    assert repo.git("status", "--porcelain", "--", ":!coordination").split() == ["M", "a.txt"]
+
+
+def test_a_restore_names_whose_work_it_would_take_back(repo: MissionRepo) -> None:
+    give_agent(repo)
+    (repo.path / "shared").write_text("base")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "base")
+    for text, task in (("first", "T-001"), ("second", "T-002")):
+        does = f'write("shared", "{text}")\nwrite("{text}", "")\nfinish()'
+        assert repo.run("next", "--headless", "--task", task, AGENT_DOES=does).exit_code == 0
+        repo.run("done", task, "--force")
+        repo.git("add", "-A")
+        repo.git("commit", "-qm", text)
+    refused = repo.run("checkpoint", "restore", "T-001", "1")
+    assert refused.exit_code == 1
+    assert "`shared`, changed since by `T-002`" in refused.stderr
+    assert (repo.path / "shared").read_text() == "second"
+    refused = repo.run("checkpoint", "restore", "T-001", "1", "--whole")
+    assert "`second`, changed since by `T-002`" in refused.stderr
+    assert repo.run("checkpoint", "restore", "T-001", "1", "--force").exit_code == 0
+    assert (repo.path / "shared").read_text() == "first"
+    assert (repo.path / "second").exists()
+    repo.git("reset", "-q", "--hard")
+    answer = repo.run("checkpoint", "restore", "T-001", "1", "--whole", "--force")
+    assert answer.exit_code == 0, answer.stderr
+    assert not (repo.path / "second").exists()
+    assert repo.task_status("T-002") == "done"

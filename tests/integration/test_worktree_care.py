@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.mission import MissionRepo
 
+BRANCH = "mission/T-001/work"
 FINISHER = r"""
 import os, pathlib, subprocess, sys
 
@@ -163,3 +164,93 @@ def test_a_mission_in_any_folder_called_worktrees_is_its_own(
               "base_commit": "0", "created_at": "2026-01-01T00:00:00Z"}  # fmt: skip
     place.with_name(".trap.json").write_text(json.dumps(record))
     assert other.run("status", "--json").json()["mission"]["name"] == "Own"
+
+
+@pytest.mark.parametrize("lost", [".git", "record", "all"])
+def test_a_worktree_that_git_does_not_know_any_more_is_kept_and_mended(
+    finisher: MissionRepo, lost: str
+) -> None:
+    place = worktree(finisher)
+    (place / "late.txt").write_text("not committed\n")
+    admin = finisher.path / ".git" / "worktrees"
+    if lost == ".git":
+        (place / ".git").unlink()
+    elif lost == "record":
+        shutil.rmtree(admin)
+    else:
+        shutil.rmtree(admin)
+        (place / ".git").write_text("gitdir: /nowhere\n")
+    finisher.run("done", "T-001")
+    assert codes(finisher) == ["WORKTREE_BROKEN"]
+    assert not finisher.run("clean", "--json").json()["worktrees"][0]["removed"]
+    assert (place / "late.txt").exists()
+    mended = finisher.run("check", "--fix", "--json").json()["mended"]
+    assert "worktree `T-001` is known to git again" in mended
+    assert finisher.git("-C", str(place), "status", "--porcelain").split() == ["??", "late.txt"]
+    assert finisher.git("-C", str(place), "branch", "--show-current").strip() == BRANCH
+    assert codes(finisher) == ["WORKTREE_UNMERGED"]
+
+
+def test_a_broken_worktree_is_mended_by_the_next_session(finisher: MissionRepo) -> None:
+    (worktree(finisher) / "late.txt").write_text("not committed\n")
+    (worktree(finisher) / ".git").unlink()
+    finisher.run("reopen", "T-001", "--why", "once more")
+    done = finisher.run("next", "--headless", "--task", "T-001")
+    assert done.exit_code == 0, done.stderr
+    assert (worktree(finisher) / "late.txt").exists()
+    assert "late.txt" in finisher.git("show", "--stat", BRANCH)
+
+
+def test_after_all_is_cleaned_away_the_work_goes_on_from_its_branch(finisher: MissionRepo) -> None:
+    finisher.git("clean", "-ffdxq")
+    finisher.run("reopen", "T-001", "--why", "once more")
+    assert codes(finisher) == ["WORKTREE_GONE", "BRANCH_LEFT"]
+    tip = finisher.git("rev-parse", BRANCH)
+    done = finisher.run("next", "--headless", "--task", "T-001")
+    assert done.exit_code == 0, done.stderr
+    assert finisher.git("-C", str(worktree(finisher)), "rev-parse", "HEAD") == tip
+    finisher.run("done", "T-001", "--force")
+    assert finisher.run("merge", "T-001").exit_code == 0
+    assert finisher.run("clean", "--json").json()["worktrees"][0]["branch_removed"]
+
+
+@pytest.mark.parametrize("command", ["clean", "check --fix"])
+def test_a_worktree_that_git_alone_remembers_is_forgotten(
+    finisher: MissionRepo, command: str
+) -> None:
+    finisher.git("clean", "-ffdxq")
+    assert "locked" in finisher.git("worktree", "list")
+    finisher.run(*command.split())
+    assert len(finisher.git("worktree", "list").splitlines()) == 1
+    assert codes(finisher) == ["BRANCH_LEFT"]
+
+
+def test_two_tasks_of_one_branch_follow_each_other(finisher: MissionRepo) -> None:
+    finisher.run("add", "Third")
+    for task in ("T-002", "T-003"):
+        finisher.run("set", task, "branch=feat/x", "depends_on=")
+    pool = finisher.run("next", "-j", "2", "--loop", "--headless")
+    assert "could not be started" not in pool.stdout + pool.stderr
+    assert [finisher.task_status(task) for task in ("T-002", "T-003")] == ["review", "review"]
+    subjects = finisher.git("log", "--format=%s", "main..feat/x")
+    assert "T-002" in subjects
+
+
+def test_a_branch_that_git_will_not_make_is_refused_where_it_is_set(finisher: MissionRepo) -> None:
+    for name, words in {
+        "main/x": "branch `main`",
+        "a b": "not a name",
+        "a..b": "not a name",
+        "--force": "not a name",
+        "x.lock": "not a name",
+        "HEAD": "not a name",
+    }.items():
+        refused = finisher.run("set", "T-002", f"branch={name}")
+        assert refused.exit_code == 2, name
+        assert words in refused.stderr
+    (file,) = (finisher.path / "coordination" / "tasks").glob("T-002*")
+    file.write_text(file.read_text().replace("\nstatus:", "\nbranch: main/x\nstatus:", 1))
+    assert "BRANCH_IMPOSSIBLE" in codes(finisher)
+    refused = finisher.run("next", "--worktree", "--headless", "--task", "T-002", "--force")
+    assert refused.exit_code == 1
+    assert "`main/x` cannot be made beside branch `main`" in refused.stderr

@@ -263,7 +263,7 @@ def test_what_a_hook_or_a_signature_stops_is_named_with_the_way_out(
     assert "not like this" in note or stops == "signature"
     assert f"git -C {place} commit -a" in note
     assert "--no-verify" in note
-    home.run("done", "T-001")
+    home.run("done", "T-001", "--force")
     refused = home.run("merge", "T-001")
     assert refused.exit_code == 3
     assert "`a.txt`" in refused.stderr
@@ -286,7 +286,7 @@ def test_a_repository_that_an_agent_made_is_not_lost_and_makes_no_link(
     assert changed_on_branch(home) == ["b.txt"]
     unknown = home.run("review", "T-001", "--json").json()["evidence"]["caveats"]
     assert any("`n` is a repository of its own" in each for each in unknown)
-    home.run("done", "T-001")
+    home.run("done", "T-001", "--force")
     merged = home.run("merge", "T-001", "--json")
     assert merged.exit_code == 0, merged.stderr
     assert merged.json()["left_out"] == ["`n` is a repository of its own"]
@@ -312,7 +312,7 @@ def test_a_required_filter_that_does_not_run_keeps_only_its_own_file_back(
     assert changed_on_branch(home) == ["b.txt"]
     reviewed = home.run("review", "T-001", "--json").json()
     assert any("`m.bin`" in e and "`gone`" in e for e in reviewed["evidence"]["unknown"])
-    home.run("done", "T-001")
+    home.run("done", "T-001", "--force")
     assert home.run("merge", "T-001").exit_code == 0
     assert (home.path / "b.txt").exists()
     (swept,) = home.run("clean", "--json").json()["worktrees"]
@@ -328,7 +328,7 @@ def test_a_branch_that_the_agent_went_to_is_named_kept_and_not_taken_for_merged(
     assert words in notes(home, "branch_changed")
     assert words in home.mission()["sessions"][0]["endedDetail"]
     assert words in home.run("review", "T-001", "--json").json()["evidence"]["caveats"]
-    home.run("done", "T-001")
+    home.run("done", "T-001", "--force")
     refused = home.run("merge", "T-001")
     assert refused.exit_code == 3
     assert "`fix/x`" in refused.stderr
@@ -346,7 +346,7 @@ def test_a_tag_of_the_branch_s_name_misleads_nothing(home: MissionRepo) -> None:
     home.run("set", "T-001", "branch=v1")
     assert work(home, 'write("b.txt", "x")\nfinish()').exit_code == 0
     tip = home.git("rev-parse", "refs/heads/v1").strip()
-    home.run("done", "T-001")
+    home.run("done", "T-001", "--force")
     assert home.run("merge", "T-001", "--json").json()["was_home"] is False
     assert home.git("merge-base", "--is-ancestor", tip, "refs/heads/main") == ""
     assert home.run("clean", "--json").json()["worktrees"][0]["branch_removed"]
@@ -355,7 +355,7 @@ def test_a_tag_of_the_branch_s_name_misleads_nothing(home: MissionRepo) -> None:
 
 def test_nothing_is_merged_where_no_branch_is_checked_out(home: MissionRepo) -> None:
     assert work(home, 'write("b.txt", "x")\nfinish()').exit_code == 0
-    home.run("done", "T-001")
+    home.run("done", "T-001", "--force")
     home.git("checkout", "-q", "--detach")
     refused = home.run("merge", "T-001")
     assert refused.exit_code == 3
@@ -535,8 +535,6 @@ def test_a_new_branch_begins_at_the_tasks_base(home: MissionRepo) -> None:
     ("fields", "words"),
     [
         (["branch=main"], "branch `main` is checked out in"),
-        (["branch=a..b"], "`a..b` is not a branch name"),
-        (["branch=--force"], "`--force` is not a branch name"),
         (["base_ref=no-such"], "`no-such` is not in this repository"),
         (["base_ref=--all"], "`--all` is not in this repository"),
     ],

@@ -12,7 +12,7 @@ import pytest
 from mosaic.git import snapshot
 from mosaic.git.diff import compare_trees, describe_changes, empty_tree, write_patch
 from mosaic.git.git import has_object, run_git
-from mosaic.git.left_out import HIDDEN, REPOSITORY, WORKTREE
+from mosaic.git.left_out import REPOSITORY, WORKTREE
 from mosaic.git.restore import apply_patch
 from mosaic.git.snapshot import HIDDEN_REFS, TakenTree, forget_trees, keep_tree, take_tree
 from mosaic.git.worktrees import add_worktree
@@ -406,20 +406,6 @@ def test_a_required_filter_that_does_not_run_keeps_only_its_own_files_out(
     assert take_tree(tmp_path / "tree", scratch=scratch).tree == git(
         repo, "rev-parse", "HEAD^{tree}"
     )
-
-
-def test_a_file_that_a_mark_hides_is_listed_where_that_is_asked(repo: Path, scratch: Path) -> None:
-    write(repo, "same", b"same\n")
-    commit(repo)
-    git(repo, "update-index", "--assume-unchanged", "a", "same")
-    git(repo, "update-index", "--skip-worktree", "d/x")
-    for path in ("a", "d/x"):
-        write(repo, path, b"hidden\n")
-    index = (repo / ".git" / "index").read_bytes()
-    taken = take_tree(repo, scratch=scratch, find_hidden=True)
-    assert taken.tree == git(repo, "rev-parse", "HEAD^{tree}")
-    assert [(left.path, left.reason) for left in taken.left_out] == [("a", HIDDEN), ("d/x", HIDDEN)]
-    assert (repo / ".git" / "index").read_bytes() == index
 
 
 def test_a_file_that_git_would_store_with_other_line_ends_is_not_a_change(

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mosaic.errors import GitError
+from mosaic.git.branches import branch_obstacle, is_branch_name
 from mosaic.git.diff import shown_paths
-from mosaic.git.git import find_work_tree, head_commit
+from mosaic.git.git import find_work_tree, head_commit, run_git
 from mosaic.git.worktrees import (
     add_worktree,
     commit_of,
     copy_changes,
     delete_branch,
     has_branch,
-    is_branch_name,
     is_brought_home,
     list_worktrees,
     other_worktrees,
@@ -184,13 +185,31 @@ def test_a_branch_is_known_by_its_whole_name_only(repo: Path) -> None:
         assert not has_branch(repo, name), name
 
 
-@pytest.mark.parametrize("name", ["", "-x", "a b", "a..b", "a.lock", "/a", "a/", "@{1}", "a\nb"])
-def test_what_git_takes_for_no_branch_is_none(repo: Path, name: str) -> None:
-    assert not is_branch_name(repo, name)
+ODD_NAMES = [
+    "", "-x", "a b", "a..b", "a.lock", "/a", "a/", "@{1}", "a\nb", "a//b", ".a", "a/.b", "a.",
+    "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "a\x7f", "a.lock/b",
+]  # fmt: skip
 
 
-def test_usual_branch_names_are_names(repo: Path) -> None:
-    assert all(is_branch_name(repo, name) for name in ("work", "mission/T-1/work", "größe"))
+def test_what_git_takes_for_no_branch_is_none(repo: Path) -> None:
+    for name in (*ODD_NAMES, "work", "mission/T-1/work", "größe", "a.b", "a@b", "#1", "a.locked"):
+        of_git = run_git(["check-ref-format", "--branch", name], repo, check=False)
+        assert is_branch_name(name) is (of_git.exit_code == 0), name
+    assert not any(map(is_branch_name, ("HEAD", "@", "refs/heads/a")))
+
+
+def test_what_leaves_no_room_for_a_branch_is_named(repo: Path) -> None:
+    git(repo, "branch", "feat")
+    git(repo, "branch", unicodedata.normalize("NFC", "größe"))
+    assert branch_obstacle(repo, "feat") is None
+    assert branch_obstacle(repo, "other") is None
+    assert "branch `main`" in str(branch_obstacle(repo, "main/x"))
+    assert "branch `feat`" in str(branch_obstacle(repo, "feat/x/y"))
+    assert "branch `a/b`" in str(branch_obstacle(repo, "a", ["a/b"]))
+    assert "written otherwise" in str(branch_obstacle(repo, unicodedata.normalize("NFD", "größe")))
+    assert branch_obstacle(repo, "Feat") is None
+    git(repo, "config", "core.ignoreCase", "true")
+    assert "written otherwise" in str(branch_obstacle(repo, "Feat"))
 
 
 def test_a_name_stands_for_its_commit_and_an_option_for_none(repo: Path) -> None:

@@ -326,3 +326,14 @@ def test_nasty_globs_are_judged_at_once() -> None:
     nasty = "/".join(["**", "*a*b*c*"] * 30)
     assert scopes_overlap([nasty], [nasty])
     assert not scopes_overlap([], ["**"])
+
+
+def test_a_task_whose_branch_is_at_work_waits_with_a_reason() -> None:
+    tasks = make_tasks(*(make_task(f"T-{n}", branch="feat/x") for n in (1, 2)))
+    verdict = Selection(tasks, (), claimed={"T-1": "sess-001"}).of("T-2")
+    assert verdict is not None
+    words = "`T-1` works on branch `feat/x`"
+    assert (verdict.reason, verdict.words) == (Reason.BRANCH_IN_USE, words)
+    verdict = Selection(tasks, ()).of("T-2")
+    assert verdict is not None
+    assert verdict.is_ready
