@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 SESSION_FORM = JsonForm(times="seconds", leaves_out=("pid", "host", "milestone_id", "usage"))
 _LONGEST_TEXT = 2_000
-_LONGEST_LINE = 500
+LONGEST_LINE = 500
 _MOST_ITEMS = 50
 
 
@@ -52,12 +52,12 @@ def build_capsule(
         "generated_at": format_moment(generated_at, "seconds"),
         "runtime": context.runtime,
         "mission_id": mission.id,
-        "mission_name": one_line(mission.name, _LONGEST_LINE),
+        "mission_name": one_line(mission.name, LONGEST_LINE),
         "project_path": context.project.path,
         "quality_gates": bounded(mission.quality_gates or ""),
         "current_milestone": {
             "id": milestone.id if milestone else "",
-            "name": one_line(milestone.name, _LONGEST_LINE) if milestone else "",
+            "name": one_line(milestone.name, LONGEST_LINE) if milestone else "",
         },
         "next_task": task.id,
         "progress": {"tasks_done": state.done, "tasks_total": state.total, "pct": state.pct},
@@ -68,7 +68,7 @@ def build_capsule(
         "depends_on": [
             {
                 "id": item.id,
-                "title": one_line(item.title, _LONGEST_LINE),
+                "title": one_line(item.title, LONGEST_LINE),
                 "status": item.status,
                 "next_handoff": plain_text(item.next_handoff),
             }
@@ -78,7 +78,7 @@ def build_capsule(
         "acceptance_criteria": [
             {
                 "number": item.number,
-                "text": one_line(item.text, _LONGEST_LINE),
+                "text": one_line(item.text, LONGEST_LINE),
                 "checked": item.checked,
                 "state": item.state,
             }
@@ -89,7 +89,7 @@ def build_capsule(
                 **{name: getattr(each, name) for name in ("number", "kind", "date")},
                 "by": one_line(each.by),
                 "text": plain_text(each.words),
-                "question": one_line(each.question, _LONGEST_LINE),
+                "question": one_line(each.question, LONGEST_LINE),
                 "place": exact_line(each.place),
                 "quoted": bounded(each.quoted),
                 "now_at": one_line(each.now_at),
@@ -105,7 +105,7 @@ def build_capsule(
 def _task(task: Task, missing: tuple[str, ...]) -> dict[str, JsonValue]:
     known: dict[str, JsonValue] = {
         **{name: bounded(value) for name, value in field_values(task).items()},
-        "title": one_line(task.title, _LONGEST_LINE),
+        "title": one_line(task.title, LONGEST_LINE),
         "notes": cut_text(plain_text(task.notes), _LONGEST_TEXT) if task.notes else None,
         "file": task.file,
         "handoff_sections_missing": list(missing),

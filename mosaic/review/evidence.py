@@ -16,7 +16,7 @@ from mosaic.git.git import answer_of, current_branch, find_repository, has_objec
 from mosaic.git.left_out import FILTERED, PRIVATE
 from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_worktrees
-from mosaic.model import Mode, total_usage
+from mosaic.model import Mode, RunStatus, total_usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
 from mosaic.records import dataclass, field
@@ -24,7 +24,7 @@ from mosaic.review.claims import Kind
 from mosaic.review.commands import LONGEST_COMMAND
 from mosaic.review.matching import ChangedFile, RanCommand
 from mosaic.runs.checkpoint import read_checkpoints
-from mosaic.runs.events import EventType, read_events
+from mosaic.runs.events import EventType, events_after_end, read_events
 from mosaic.runs.folders import runs_of_task
 from mosaic.runs.masking import masked_line
 from mosaic.runs.report import GATE_STEP
@@ -240,12 +240,24 @@ def _note_left_out(run: Run, gaps: _Gaps) -> None:
     """Note what the trees of a run do not hold: nobody can see there whether it changed."""
     events = read_events(run).events
     gaps.caveats += [e.message for e in events if e.type == EventType.BRANCH_CHANGED]
+    if _was_left_alone(run):
+        gaps.caveats.append(
+            f"run `{run.id}` was not watched to its end: every change counts as its own, and what "
+            "it changed elsewhere is not known"
+        )
     found = read_checkpoints([run]).found
     for each in found[-1].checkpoint.left_out if found else ():
         if each.reason != PRIVATE:
             is_filtered = each.reason.startswith(FILTERED.partition("{")[0])
             words = f"`{each.path}` is {each.reason} and is not looked into"
             (gaps.unknown if is_filtered else gaps.caveats).append(words)
+
+
+def _was_left_alone(run: Run) -> bool:
+    """Tell whether a run has ended and its supervisor had gone before."""
+    state = run.find_state()
+    is_over = state is not None and state.status not in (RunStatus.PREPARED, RunStatus.RUNNING)
+    return is_over and not events_after_end(run)
 
 
 def _pair_since_base(layout: Layout, top: Path, task: Task, caveats: list[str]) -> TreePair | None:

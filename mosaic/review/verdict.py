@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mosaic.codec import parse_json
+from mosaic.errors import MissionError
 from mosaic.git.diff import compare_trees, describe_changes, read_diff
 from mosaic.git.git import answer_of, find_work_tree
 from mosaic.git.index_copy import changed_in_secret, hidden_files
-from mosaic.machine.disk import find_text
+from mosaic.machine.disk import find_bytes, find_text
 from mosaic.model import GatePolicy
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.globs import outside_scope
+from mosaic.prompts.bounded import one_line
+from mosaic.prompts.capsule import LONGEST_LINE as LONGEST_CRITERION
 from mosaic.records import dataclass
 from mosaic.review.claimed_files import parse_file_claims
 from mosaic.review.claims import parse_command_claims
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.sessions.remarks import Found
     from mosaic.store.tasks import Snapshot
+    from mosaic.text.criteria import Criterion
     from mosaic.text.decisions import Decision
 
 
@@ -98,6 +103,8 @@ class Review:
     """Where the lines of remarks are now, by number."""
     goal: str = ""
     criteria: tuple[JudgedCriterion, ...] = ()
+    criteria_gone: str = ""
+    """Those that the last session was asked for and that are not asked for now, in words."""
     is_own: Callable[[str], bool] = lambda _: False
     """Whether a path is one of the mission's own files, which stand behind the work."""
 
@@ -113,7 +120,9 @@ class Review:
         if self.missing:
             found.append(f"the handoff lacks {', '.join(f'`{name}`' for name in self.missing)}")
         if count := sum(each.criterion.is_open for each in self.criteria):
-            found.append(f"acceptance criteria not ticked: {count} of {len(self.criteria)}")
+            asked = sum(not each.criterion.is_dropped for each in self.criteria)
+            found.append(f"acceptance criteria not ticked: {count} of {asked}")
+        found += filter(None, [self.criteria_gone])
         contradicted = Standing.CONTRADICTED
         if count := sum(each.standing is contradicted for each in self.criteria):
             found.append(f"{_counted(count, 'tick is', 'ticks are')} contradicted")
@@ -176,6 +185,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         whole=() if whole is evidence else whole.changed or (),
         hidden=_ignored_by_git(top, [claim.path for claim in files]) if top else (),
     )
+    criteria = acceptance_criteria(text)
     return Review(
         task=task,
         sections=sections,
@@ -193,7 +203,8 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         unchanged_since=_unchanged_since(known, evidence, is_own) if since else None,
         remarks=_remarks(snapshot, task, known),
         goal=find_goal(text),
-        criteria=judge_criteria(acceptance_criteria(text), evidence.ran),
+        criteria=judge_criteria(criteria, evidence.ran),
+        criteria_gone=_criteria_gone(runs, criteria),
         is_own=is_own,
     )
 
@@ -228,6 +239,25 @@ def _warnings_of(runs: Sequence[Run]) -> list[str]:
     return [words for run in last for words in run.find_result().warnings]
 
 
+def _criteria_gone(runs: Sequence[Run], criteria: Sequence[Criterion]) -> str:
+    """Compare criteria with those that the last session was given, in its capsule."""
+    run = next((run for run in reversed(runs) if is_session_run(run)), None)
+    meta = run.find_meta() if run else None
+    if run is None or meta is None:
+        return ""
+    try:
+        capsule = parse_json(find_bytes(run.capsule_file) or b"{}")
+        given = [each["text"] for each in capsule["acceptance_criteria"]
+                 if each.get("state") != "dropped"]  # fmt: skip
+    except (MissionError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return ""
+    asked = {one_line(each.text, LONGEST_CRITERION) for each in criteria if not each.is_dropped}
+    gone = [str(text) for text in given if text not in asked]
+    count = _counted(len(gone), "acceptance criterion is", "acceptance criteria are")
+    since = f"{count} gone or dropped since `{meta.session_id}` began"
+    return f"{since}: {'; '.join(gone)}" if gone else ""
+
+
 def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
     within = [path for path in paths if not path.startswith(("/", "~", ".."))]
     found = answer_of(["check-ignore", "--", *within], top) if within else None
@@ -240,9 +270,11 @@ def diff_text(snapshot: Snapshot, review: Review) -> str:
     if top is None:
         return ""
     own = [*own_prefixes(snapshot.layout, top)]
-    work = [f":(exclude,literal){name}" for name in own]
     pairs = review.evidence.pairs
-    parts = [read_diff(top, pair.before, pair.after, [".", *work]) for pair in pairs]
+    parts = []
+    for pair in pairs:
+        others = [f":(exclude,literal){name}" for name in (*own, *sorted(pair.others))]
+        parts.append(read_diff(top, pair.before, pair.after, [".", *others]))
     if own:
         only = [f":(literal){name}" for name in own]
         parts += [read_diff(top, pair.before, pair.after, only) for pair in pairs]

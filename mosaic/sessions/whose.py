@@ -31,6 +31,7 @@ from mosaic.sessions.changes import own_files, tree_pair
 from mosaic.sessions.rules import allowed_paths
 from mosaic.store.written import as_written, digest_of_file
 from mosaic.text.sections import handoff_texts
+from mosaic.workspaces.furnish import ignored_by_others
 from mosaic.workspaces.record import workspace_at
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Surroundings:
     """The mission's own work tree, where the agent has a worktree of its own."""
     hidden: Mapping[str, tuple[int, int]]
     """Files that git passes by, with their time and size."""
+    ignored: frozenset[str]
+    """What git was told to ignore, in a file that is in no commit."""
     log_bytes: int | None
     """How long the log of HEAD was."""
 
@@ -93,6 +96,7 @@ def look_around(meta: RunMeta, layout: Layout) -> Surroundings | None:
         return Surroundings(
             home_tree=_tree_of(workspace.home, layout) if workspace else None,
             hidden=hidden_files(top),
+            ignored=ignored_by_others(top),
             log_bytes=log.stat().st_size if log and log.is_file() else None,
         )
     return None
@@ -221,9 +225,12 @@ def _note_outside(
 def _note_git(
     session: Watched, top: Path, before: Surroundings | None, made: frozenset[str] | None
 ) -> None:
-    """Note what git shows beside the trees: commits that are not in the work."""
+    """Note what stands in no tree: commits that are not in the work, files that git ignores."""
     if before is None:
         return
+    if rules := sorted(ignored_by_others(top) - before.ignored):
+        words = f"git was told to ignore {shown_paths(rules)}: what stands there cannot be known"
+        session.log.append(EventType.WORTH_A_LOOK, words)
     if made is None:
         words = "commits that are in none of its branches cannot be known: git keeps no log of HEAD"
         session.log.append(EventType.WORTH_A_LOOK, words)

@@ -22,6 +22,7 @@ from mosaic.sessions.alarm import Need
 from mosaic.sessions.attempt import forgive_attempts, sessions_since
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
+from mosaic.sessions.whose import standing_outside
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 
@@ -266,6 +267,7 @@ class Ledger:
             return f"the record of `{session.id}` is gone"
         now = settings_of(snapshot.document)
         moved = [each.words for each in standing_changes(snapshot, snapshot.get(task.id).task)]
+        moved += [each.words for each in standing_outside(snapshot, task)]
         moved += [each.words for each in changed_since_agreed(snapshot.document)]
         moved += [each.words for each in changed_settings(self._rules, now)]
         return "; ".join(dict.fromkeys(moved)) or None

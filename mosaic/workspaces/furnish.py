@@ -128,6 +128,15 @@ def forget_files(home: Path) -> None:
             write_atomic(path, before + after, root=shared)
 
 
+def ignored_by_others(top: Path) -> frozenset[str]:
+    """Return the lines of git's `info/exclude` that are not ours."""
+    shared = common_dir(top)
+    data = (find_bytes(shared / "info" / "exclude") if shared else None) or b""
+    before, _, after = _parts(data)
+    lines = os.fsdecode(before + after).splitlines()
+    return frozenset(line for line in lines if line.strip() and not line.startswith("#"))
+
+
 def matching(globs: Iterable[str], project: Path) -> list[str]:
     """Return what globs stand for in a project, relative to it."""
     found: dict[str, None] = {}

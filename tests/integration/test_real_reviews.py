@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from threading import Thread
 
 import pytest
 
 from tests.agents.model_server import Reply
 from tests.integration.test_real_agents import Agent, agent, program, server
+from tests.support.mission import wait_for
 
 __all__ = ["agent", "program", "server"]
 pytestmark = pytest.mark.real_agent
@@ -82,3 +84,40 @@ def test_a_bad_login_ends_the_loop_for_a_person(agent: Agent) -> None:
     assert "not logged in, or its key is refused" in report["why"]
     assert len(report["sessions"]) == 1
     assert agent.repo.task_status("T-001") == "in-progress"
+
+
+def test_a_persons_edit_beside_a_real_agent_is_not_its_change(agent: Agent) -> None:
+    repo = agent.repo
+    (repo.path / "README.md").write_text("read me\n")
+    repo.run("set", "T-001", "write_scope=src/**")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "Plan")
+    begun, edited = repo.path.parent / "begun", repo.path.parent / "edited"
+
+    def edit() -> None:
+        wait_for(begun.exists, "the agent's call")
+        (repo.path / "README.md").write_text("a person was here\n")
+        edited.write_text("")
+
+    agent.server.script.say(
+        agent.shell(
+            f"mkdir src; echo x > src/a; touch {begun}; until [ -e {edited} ]; do sleep 0.05; done"
+        ),
+        agent.shell("cat README.md"),
+        agent.shell(
+            "cd $MISSION_RUN_DIR/artifacts; echo none > none; "
+            "for s in files_changed commands_run result risks next_handoff notes; "
+            f"do {agent.command} handoff $MISSION_TASK --set $s=none; done; "
+            f"{agent.command} set $MISSION_TASK status=review"
+        ),
+        Reply(text="all done"),
+    )
+    person = Thread(target=edit)
+    person.start()
+    answer = agent.next("--json")
+    person.join()
+    assert answer.exit_code == 0, answer.stdout + answer.stderr
+    found = repo.run("review", "T-001", "--json").json()
+    assert found["evidence"]["beside"] == ["README.md"]
+    assert found["out_of_scope"] == []
+    assert "src/a" in [each["path"] for each in found["evidence"]["files"]]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.mission import MissionRepo, wait_for
-from tests.support.shell_agent import calls, go, let_agent_do, let_agent_tell
+from tests.support.shell_agent import calls, go, go_behind, let_agent_do, let_agent_tell
 
 WORK = ("Bash", "mkdir -p src && echo x >>src/a")
 UNSEEN = "changed while it worked, not seen to be the agent's"
@@ -58,6 +60,9 @@ def test_a_persons_edit_beside_an_agent_is_not_its_change(repo: MissionRepo) -> 
     assert found["evidence"]["beside"] == ["README.md"]
     assert files(found) == ["src/a"]
     assert UNSEEN in repo.run("review", "T-001").stdout
+    diff = repo.run("review", "T-001", "--diff", "--json").json()["diff"]
+    assert "src/a" in diff
+    assert "README.md" not in diff
     assert [event for event in repo.events() if f"{UNSEEN}: `README.md`" in event["message"]]
     # Nor is it committed with the work that is approved.
     approved = repo.run("review", "T-001", "--approve", "--commit", "--json").json()
@@ -180,6 +185,14 @@ def test_a_change_outside_its_worktree_is_found_and_speaks_against_it(repo: Miss
     assert "outside its worktree" not in "".join(review(repo)["objections"])
 
 
+def test_green_is_not_done_where_something_changed_outside_its_worktree(repo: MissionRepo) -> None:
+    let_agent_do(repo, qualityGates="true", review={"greenIsDone": True})
+    options = ("--loop", "-j", "2", "--max-sessions", "1")
+    answer = repo.run("next", *options, DOES=f"echo leak >>{repo.path}/a.txt; echo x >x")
+    assert repo.task_status("T-001") == "review", answer.stderr
+    assert "waits for review: changed outside its worktree: `a.txt`" in answer.stderr
+
+
 def test_a_person_may_edit_the_main_tree_while_a_worker_works(repo: MissionRepo) -> None:
     scoped(repo)
     session = work_beside(repo, WORK, options=("--worktree",))
@@ -251,6 +264,23 @@ def test_without_a_log_of_head_dropped_commits_are_said_to_be_unknown(repo: Miss
     (repo.path / ".git" / "logs" / "HEAD").unlink()
     assert repo.run("next", "--headless", **calls(WORK)).exit_code == 0
     assert any("git keeps no log of HEAD" in each for each in review(repo)["warnings"])
+
+
+def test_what_git_was_told_to_ignore_is_said_to_be_unknown(repo: MissionRepo) -> None:
+    scoped(repo)
+    ignore = ("Bash", "echo /secret >>.git/info/exclude; echo y >secret")
+    assert repo.run("next", "--headless", **calls(WORK, ignore)).exit_code == 0
+    assert any("told to ignore `/secret`" in each for each in review(repo)["warnings"])
+
+
+def test_where_the_supervisor_was_killed_that_is_said(repo: MissionRepo) -> None:
+    let_agent_do(repo)
+    go_behind(repo, "echo x >x")
+    os.kill(repo.run_state()["supervisor_pid"], signal.SIGKILL)
+    (repo.path.parent / "go").write_text("")
+    wait_for(lambda: repo.run("sessions", "--json") and repo.session().get("endedAt"), "the end")
+    caveats = review(repo)["evidence"]["caveats"]
+    assert any("was not watched to its end" in each for each in caveats)
 
 
 def test_moving_a_file_out_of_bounds_into_the_scope_is_seen(repo: MissionRepo) -> None:
