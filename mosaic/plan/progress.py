@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from mosaic.model import Task
 
 
-MILESTONE = re.compile(
-    r"[^\w]*((?:milestone|phase|sprint|stage|iteration|epic)\s+#?\w[\w.]*|[a-z]{1,3}\d+(?:\.\d+)*)"
-    r"(?![\w-])",
-    re.IGNORECASE,
-)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """Tasks done of all that are to be done; cancelled ones are not to be done."""
@@ -51,6 +44,15 @@ class MilestoneProgress:
         milestone = self.milestone
         names = {"id": milestone.id, "name": milestone.name, "status": milestone.status}
         return {**names, **self.progress.json_values()}
+
+
+def _milestone_in(heading: str) -> re.Match[str] | None:
+    return re.match(
+        r"[^\w]*((?:milestone|phase|sprint|stage|iteration|epic)\s+#?\w[\w.]*|[a-z]{1,3}\d+(?:\.\d+)*)"
+        r"(?![\w-])",
+        heading,
+        re.IGNORECASE,
+    )
 
 
 def measure_progress(tasks: Iterable[Task]) -> Progress:
@@ -96,7 +98,7 @@ def milestone_of(headings: Sequence[str], milestones: Sequence[Milestone]) -> st
         by_name = [each for each in milestones if each.name and each.name.casefold() in folded]
         if by_name:
             return max(by_name, key=lambda each: len(each.name)).id
-        if not milestones and (found := MILESTONE.match(heading)):
+        if not milestones and (found := _milestone_in(heading)):
             return " ".join(found[1].split())
     return None
 

@@ -244,7 +244,7 @@ def _gone_from_lines(
         elif first > 0 and placed.end(words[first - 1]) > begin:
             yield Edit(placed.end(words[first - 1]), end, "")
         elif not text[begin:start].strip() and re.match(
-            r"[ \t]*,?[ \t]*$" if keep_notes else r"[ \t]*,?[ \t]*(?:#|$)", rest.rstrip("\r\n")
+            r"[ \t]*+,?[ \t]*+$" if keep_notes else r"[ \t]*+,?[ \t]*+(?:#|$)", rest.rstrip("\r\n")
         ):
             yield Edit(begin, line, "")
         else:
@@ -260,7 +260,7 @@ def _put_on_lines(
     start, end = placed.start(model), placed.end(model)
     begin, line = line_start(text, start), line_end(text, end)
     indent = text[begin:start]
-    rest = re.match(r"[ \t]*(,?)[ \t]*(?:#|$)", text[end:line].rstrip("\r\n"))
+    rest = re.match(r"[ \t]*+(,?)[ \t]*+(?:#|$)", text[end:line].rstrip("\r\n"))
     if indent.strip() or (rest is None and not is_first):  # it shares its line with others
         joined = ", ".join(added)
         yield Edit(start, start, f"{joined}, ") if is_first else Edit(end, end, f", {joined}")
