@@ -43,7 +43,6 @@ HEAD = re.compile(
     r"(?P<by>[^\n]*?)(?: \((?P<number>\d{1,9})\))?(?::(?: (?P<text>[^\n]*))?)?[ \t]*"
 )
 NOTE = re.compile(r"- (at|line|question|handoff|unfinished|answered): ?(.*)")
-ESCAPED = re.compile(r"\\(\\*- (?:at|line|question|handoff|unfinished|answered):)")
 LIKE_NOTE = re.compile(r"\\*- (?:at|line|question|handoff|unfinished|answered):")
 PLACE = re.compile(r"(?P<path>.+?):(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?")
 BLOCK_BEGINS = re.compile(r"[-*+#>|]|\d+[.)]|`{3}|~{3}|<")
@@ -239,10 +238,11 @@ def coded(line: str) -> str:
 
 
 def _uncoded(value: str) -> str:
-    found = re.fullmatch(r"(`+)(.*?)\1", value.strip())
-    if found is None:
+    bare = value.strip()
+    ticks = len(bare) - len(bare.lstrip("`"))
+    if not ticks or len(bare) < 2 * ticks or not bare.endswith("`" * ticks):
         return value
-    inner = found[2]
+    inner = bare[ticks:-ticks]
     padded = inner.startswith((" `", "  ")) or inner.endswith("` ") or not inner.strip()
     return inner[1:-1] if padded and inner.startswith(" ") and inner.endswith(" ") else inner
 
@@ -264,7 +264,7 @@ def _entry(
         if note := NOTE.fullmatch(bare):
             notes.append((note[1], note[2].rstrip()))
         elif not notes or bare.strip():
-            words.append(ESCAPED.sub(r"\1", bare) if LIKE_NOTE.match(bare) else bare)
+            words.append(bare.removeprefix("\\") if LIKE_NOTE.match(bare) else bare)
     number = int(head["number"] or 0)
     return Decision(
         number=number or max((each.number for each in before), default=0) + 1,

@@ -121,7 +121,8 @@ def test_the_capsule_has_the_keys_of_its_contract(repo: MissionRepo) -> None:
     wanted = (
         "generated_at runtime mission_id mission_name project_path quality_gates "
         "current_milestone next_task progress current_branch schema_version session_id run_id "
-        "task depends_on write_scope acceptance_criteria previous_session checkpoint prompt_file"
+        "task depends_on write_scope acceptance_criteria previous_session checkpoint prompt_file "
+        "decisions"
     ).split()
     assert sorted(capsule) == sorted(wanted)
     assert capsule["progress"] == {"tasks_done": 0, "tasks_total": 3, "pct": 0}
@@ -203,7 +204,7 @@ def test_tasks_that_cannot_be_handed_off_are_refused_by_name(repo: MissionRepo) 
 def test_the_next_prompt_says_how_the_last_session_ended(repo: MissionRepo) -> None:
     repo.run("next", "--runtime", "fail")
     prompt = repo.run("next", "--print", "--runtime", "quick").stdout
-    assert "An earlier session began it and did not finish it" in prompt
+    assert "An earlier session worked on it, and it is not finished" in prompt
     assert "it went wrong" in prompt
     assert "session sess-001 failed" in prompt
 

@@ -271,19 +271,6 @@ def test_a_loop_that_is_killed_goes_on_where_it_was(looping: MissionRepo) -> Non
     assert costs == [0.5] * 4
 
 
-def test_a_person_is_told_by_the_notify_command(looping: MissionRepo) -> None:
-    told = looping.path / "told"
-    mission = looping.mission()
-    write = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read())"
-    mission["notify"] = [sys.executable, "-c", write, str(told)]
-    write_mission(looping, mission)
-    plan(looping, T_001=["block"])
-    looping.run("next", "--loop", "--max-sessions", "1")
-    values = json.loads(told.read_text())
-    assert (values["task_id"], values["mission"]) == ("T-001", "Sessions")
-    assert values["why"]
-
-
 def test_limits_without_a_loop_are_refused(looping: MissionRepo) -> None:
     assert looping.run("next", "--max-sessions", "2").exit_code == 2
     assert looping.run("next", "--loop", "--task", "T-001").exit_code == 2

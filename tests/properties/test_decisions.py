@@ -17,7 +17,7 @@ from mosaic.text.decisions import (
     open_decisions,
     read_decisions,
 )
-from mosaic.text.harmless import harmless_text
+from mosaic.text.harmless import harmless_line, harmless_text
 from mosaic.text.sections import find_sections, handoff_texts
 from tests.properties.test_text_sections import documents
 
@@ -92,7 +92,7 @@ def test_an_answer_stands_below_its_remark_and_closes_it_alone(
 def test_a_quoted_line_of_code_is_read_back(line: str) -> None:
     text, _ = add_decision("", made(Kind.REMARKED, "x", notes=(("line", coded(line)),)))
     (remark,) = read_decisions(text)
-    assert [quoted.strip() for quoted in remark.quoted] == [line.strip()]
+    assert [quoted.strip() for quoted in remark.quoted] == [harmless_line(line).strip()]
 
 
 H = (("handoff", "sess-001 (demo, 3s): done"),)
