@@ -13,6 +13,7 @@ from pathlib import Path
 KNOWN = {
     "add": "--all --pathspec-from-file --pathspec-file-nul",
     "apply": "--cached --binary --whitespace --check --reverse",
+    "branch": "--no-track --force -f -D -q --quiet",
     "cat-file": "--batch-check --batch -e",
     "check-ignore": "-q",
     "check-ref-format": "",
@@ -22,17 +23,17 @@ KNOWN = {
     "clean": "-fdq",
     "commit": "--quiet --no-verify --only -m --pathspec-from-file --pathspec-file-nul",
     "commit-tree": "-p",
-    "config": "--remove-section --get-regexp",
+    "config": "--remove-section --get-regexp --bool --type --get",
     "diff": "--no-color --no-ext-diff --no-textconv --ignore-submodules --submodule"
     " --find-renames --src-prefix --dst-prefix --name-only --diff-filter -z --cached --quiet",
-    "diff-files": "--name-status --no-renames --ignore-submodules -z",
+    "diff-files": "--name-status --name-only --raw --no-abbrev --no-renames --ignore-submodules -z",
     "diff-tree": "-r --no-color --no-ext-diff --no-textconv --ignore-submodules --submodule"
     " --find-renames --no-renames --raw --numstat -z --binary --full-index --unified"
     " --inter-hunk-context --src-prefix --dst-prefix --output --no-abbrev",
     "for-each-ref": "--format --contains",
     "hash-object": "-w -t --stdin",
     "log": "--no-show-signature -1 --format --walk-reflogs --all",
-    "ls-files": "--unmerged --others --exclude-standard -t -v -z",
+    "ls-files": "--directory --no-empty-directory --unmerged --others --exclude-standard -t -v -z",
     "ls-tree": "-r -z --full-tree --name-only",
     "merge": "--quiet -m --ff-only --no-ff --squash",
     "merge-base": "--is-ancestor",
@@ -45,6 +46,7 @@ KNOWN = {
     "symbolic-ref": "-q",
     "update-index": "--add --remove --replace --force-remove --index-info --refresh -q -z --stdin",
     "update-ref": "--stdin -d",
+    "var": "",
     "worktree list": "--porcelain",
     "worktree add": "--quiet --detach --no-track -b",
     "worktree lock": "--reason",
