@@ -17,6 +17,7 @@ from mosaic.plan.questions import question_of
 from mosaic.plan.rules import changed_settings
 from mosaic.ports import EndCause
 from mosaic.records import dataclass, field, replace
+from mosaic.review.verdict import review_task
 from mosaic.runs.folders import run_of
 from mosaic.sessions.alarm import Need
 from mosaic.sessions.attempt import forgive_attempts, sessions_since
@@ -246,6 +247,9 @@ class Ledger:
             return status.value if status else "gone"
         if moved := self._moved_rules(snapshot, task, session):
             self._face.say(f"{task.id} waits for review: {moved}")
+            return status.value
+        if objections := review_task(snapshot, snapshot.get(task.id).task).objections:
+            self._face.say(f"{task.id} waits for review: {'; '.join(objections)}")
             return status.value
         self._set_status(task.id, status, Status.DONE, f"green gates after {session.id}")
         return Status.DONE.value

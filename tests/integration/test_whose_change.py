@@ -329,3 +329,66 @@ def test_what_is_allowed_outside_a_worktree_is_no_objection(repo: MissionRepo) -
     assert "mission review T-001 --allow a.txt" in review(repo)["next_commands"]
     assert repo.run("review", "T-001", "--allow", "a.txt").exit_code == 0
     assert "outside its worktree" not in "".join(review(repo)["objections"])
+
+
+def test_what_a_rebase_brings_in_is_not_its_change(repo: MissionRepo) -> None:
+    scoped(repo)
+    repo.git("switch", "-qc", "other")
+    (repo.path / "theirs").write_text("x\n")
+    repo.git("add", "theirs")
+    repo.git("-c", "user.name=T", "-c", "user.email=t@x", "commit", "-qm", "theirs")
+    repo.git("switch", "-q", "main")
+    rebase = "git add src && git commit -qm mine && git rebase -q --autostash other"
+    repo.run("next", "--headless", **calls(WORK, ("Bash", rebase)))
+    found = review(repo)
+    assert (repo.path / "theirs").exists()
+    assert files(found) == ["src/a"]
+    assert found["out_of_scope"] == []
+
+
+def test_an_attempt_in_a_fresh_worktree_pays_for_no_earlier_edit_of_a_person(
+    repo: MissionRepo,
+) -> None:
+    scoped(repo)
+    work_beside(repo, WORK)
+    assert repo.run("review", "T-001", "--reject", "--why", "again").exit_code == 0
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "Mine and its work")
+    answer = repo.run("next", "--worktree", "--headless", **calls(WORK))
+    assert answer.exit_code == 0, answer.stdout + answer.stderr
+    found = review(repo)
+    assert (found["out_of_scope"], found["objections"]) == ([], [])
+
+
+def test_what_is_allowed_is_still_allowed_in_a_clone(repo: MissionRepo) -> None:
+    scoped(repo)
+    repo.run("next", "--headless", **calls(WORK, ("Bash", "echo y >outside")))
+    assert repo.run("review", "T-001", "--allow", "outside").exit_code == 0
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "Allowed")
+    clone = repo.path.parent / "clone"
+    repo.git("clone", "-q", ".", str(clone))
+    shown = MissionRepo(clone, repo.environ).run("show", "T-001", "--json").json()
+    kinds = [each["kind"] for each in shown["decisions"]]
+    assert "allowed" in kinds
+
+
+def test_green_is_not_done_where_a_criterion_is_open(repo: MissionRepo) -> None:
+    scoped(repo, qualityGates="true", review={"greenIsDone": True})
+    task = next((repo.path / "coordination" / "tasks").glob("T-001*"))
+    text = task.read_text()
+    assert "## Acceptance criteria" in text
+    task.write_text(
+        text.replace("## Acceptance criteria", "## Acceptance criteria\n\n- [ ] It flies")
+    )
+    answer = repo.run("next", "--loop", "--max-sessions", "1", **calls(WORK))
+    assert repo.task_status("T-001") == "review"
+    assert "T-001 waits for review: acceptance criteria not ticked: 1 of 1" in answer.stderr
+
+
+def test_the_page_shows_what_was_changed_beside_the_agent(repo: MissionRepo) -> None:
+    scoped(repo)
+    work_beside(repo, WORK)
+    page = repo.path.parent / "page.html"
+    assert repo.run("review", "T-001", "--html", str(page)).exit_code == 0
+    assert "not seen to be the agent" in page.read_text()
