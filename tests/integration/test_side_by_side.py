@@ -229,14 +229,14 @@ def test_a_hook_that_says_no_leaves_nothing_of_the_worktree(side: Side) -> None:
     assert len(side.repo.git("worktree", "list").splitlines()) == 1
 
 
-def test_a_worktree_whose_record_was_deleted_is_not_touched(side: Side) -> None:
+def test_a_worktree_whose_record_was_deleted_is_taken_up_with_its_work(side: Side) -> None:
     side.tell({"T-001": {"finish": False}})
     side.repo.run("next", "--worktree", "--headless")
     place = Path(side.at("T-001")["cwd"])
     place.with_name(".T-001.json").unlink()
-    refused = side.repo.run("next", "--task", "T-001", "--worktree", "--headless")
-    assert refused.exit_code == 1
-    assert "in the way" in refused.stderr
+    again = side.repo.run("next", "--task", "T-001", "--worktree", "--headless")
+    assert again.exit_code == 0, again.stderr
+    assert Path(side.at("T-001")["cwd"]) == place
     assert (place / "T-001.txt").exists()
 
 

@@ -36,7 +36,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
 
 ACTS = frozenset(
     {
-        "init", "add", "set", "done", "block", "cancel", "reopen", "sync", "check",
+        "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "demo", "clean", "migrate", "trust",
     }
