@@ -156,6 +156,7 @@ def test_a_second_attempt_from_the_start_says_what_happened_before(
     assert "it timed out" in render_prompt(templates[name], again, name=name, partials=partials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["continuation.md.j2", "resume.md.j2"])
 @pytest.mark.parametrize("continued", [False, True])
 def test_compiled_prompts_need_no_jinja_and_say_the_same(

@@ -257,6 +257,7 @@ JSON = st.recursive(
 
 
 @settings(deadline=None, max_examples=400)
+@pytest.mark.slow
 @given(
     st.sampled_from(["claude", "codex", "demo"]),
     st.lists(

@@ -168,6 +168,7 @@ def test_codex_s_file_is_the_one_whose_prompt_names_the_run(
     assert list(runtime.transcripts(sought(tmp_path, "unknown"))) == []
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
