@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
 
+LOCK_SECONDS = 30.0
+"""How long a hand-off waits for its turn: each that comes before it starts an agent."""
 RESERVED = "reserved-"
 """Begins the run id of a session whose worktree is just being made."""
 
@@ -87,7 +89,8 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         RestoreUnfinishedError: the mission's work tree is half-way to a checkpoint.
         ProgramNotFoundError: the agent cannot be started; nothing was changed.
     """
-    with changing(mission_file, doing="handing off a task") as draft:
+    doing = "handing off a task"
+    with changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS) as draft:
         require_consent(draft.snapshot.document)
         recover_in(draft)
         refuse_half_restored(draft.layout)
@@ -153,7 +156,8 @@ def _hand_off_in_worktree(mission_file: Path, chosen: Chosen, executor: Executor
         was_there = find_workspace(document.layout, chosen.worktree.name) is not None
         workspace = provision(document.layout, chosen.worktree, document.mission.worktrees)
         try:
-            with changing(mission_file, doing=f"handing off {chosen.task.id}") as draft:
+            doing = f"handing off {chosen.task.id}"
+            with changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS) as draft:
                 task = _still_open(draft.snapshot, chosen.task.id)
                 place = worktree_place(draft.layout, chosen.session_id, workspace)
                 chosen = chosen._replace(task=task, place=place)
