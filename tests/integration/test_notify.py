@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,6 +69,20 @@ def test_a_session_in_the_background_calls_too(repo: MissionRepo, asking: Path) 
     assert repo.run("next", "--detach", DOES=ASK).exit_code == 0
     wait_for(lambda: asking.exists() and heard(asking), "the call")
     assert heard(asking) == [("question", "T-001")]
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux")
+def test_a_session_in_the_terminal_calls_too(repo: MissionRepo) -> None:
+    calls = listen(repo)
+    tmux = ["tmux", "-S", str(repo.path.parent / "tmux"), "-f", "/dev/null"]
+    command = shlex.join(repo.argv("next", "--runtime", "quick"))
+    start = [*tmux, "new-session", "-d", "-c", str(repo.path), f"{command}; exec cat"]
+    try:
+        subprocess.run(start, env=repo.environ, check=True)
+        wait_for(lambda: heard(calls), "the call")
+    finally:
+        subprocess.run([*tmux, "kill-server"], env=repo.environ, capture_output=True, check=False)
+    assert heard(calls) == [("failed", "T-001")]
 
 
 def test_one_that_a_person_stopped_calls_nobody(repo: MissionRepo, asking: Path) -> None:

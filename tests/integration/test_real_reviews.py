@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from tests.agents.model_server import Reply
-from tests.integration.test_real_agents import Agent, agent, program, server
+from tests.integration.test_real_agents import HAND_OVER, Agent, agent, program, server
 from tests.support.mission import wait_for
 
 __all__ = ["agent", "program", "server"]
@@ -49,6 +49,30 @@ def test_lies_of_a_real_agent_are_told_from_what_it_did(agent: Agent) -> None:
     assert found["evidence"]["knows_all_commands"] is True
     refused = agent.repo.run("review", "T-001", "--approve")
     assert "3 claims are contradicted" in refused.stderr
+
+
+def test_what_a_person_says_reaches_a_real_agent_that_goes_on_or_begins_anew(agent: Agent) -> None:
+    finish = f"{HAND_OVER}{agent.command} set T-001 status=review"
+    agent.server.script.say(agent.shell(f"echo hi > hello.txt; {finish}"), Reply(text="done"))
+    assert agent.next().exit_code == 0
+    sent_back = ["--reject", "--why", "Greet politely.", "--remark", "hello.txt:1", "Not hi."]
+    assert agent.repo.run("review", "T-001", *sent_back).exit_code == 0
+    asking = f"{agent.command} block T-001 --why 'needs a human: in which language?'"
+    agent.server.script.say(agent.shell(asking), Reply(text="I wait."))
+    assert agent.repo.run("resume", "T-001", "--headless").exit_code == 1
+    resumed = agent.server.script.asked_for()
+    assert "Greet politely." in resumed
+    assert "Not hi." in resumed
+    assert "in which language?" in agent.repo.run("status").stdout
+    assert agent.repo.run("answer", "T-001", "In Greek.").exit_code == 0
+    agent.server.script.say(agent.shell(f"echo kalimera > hello.txt; {finish}"), Reply(text="done"))
+    before = len(agent.server.script.requests)
+    assert agent.next().exit_code == 0
+    anew = json.dumps(agent.server.script.requests[before:])
+    assert "In Greek." in anew
+    assert "Not hi." in anew
+    decided = agent.repo.run("show", "T-001", "--json").json()["decisions"]
+    assert [each["kind"] for each in decided] == ["remarked", "rejected", "answered"]
 
 
 def set_budget(agent: Agent) -> None:
