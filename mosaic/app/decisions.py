@@ -93,7 +93,7 @@ def reject(
     Its handoff is filed away, and the sections are empty.
 
     Raises:
-        UsageError: an agent asks, there is no reason, or a remark names no line.
+        UsageError: an agent asks, the reason is missing, or a remark names no line.
         NotReadyError: the task does not wait for a decision.
         GitError: git made no commit; the decision is taken back.
     """

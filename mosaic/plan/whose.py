@@ -3,7 +3,7 @@
 An editing tool names its file. A shell command names every word of it that may be a path, a
 folder or a pattern, but for commands that only look: reading a file is not changing it. A script
 that the agent wrote or had at hand, and then ran, names what stands in it. What a call names is
-the agent's, whoever else wrote there too; what none names cannot be seen to be.
+the agent's, even if others wrote there too; what none names cannot be seen to be.
 """
 
 from __future__ import annotations
