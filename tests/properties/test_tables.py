@@ -57,7 +57,8 @@ def plans(draw: st.DrawFn) -> Plan:
                 else name
             )
             lines.append(f"{ends}{' | '.join(cells)}{ends}")
-            rows[len(lines)] = name.strip("—")
+            if any(cell.strip(" —") for cell in cells):
+                rows[len(lines)] = name.strip("—")
         if is_piped and draw(st.booleans()):
             lines += ["", f"| T-9{count} | todo | behind | |"]
             rows[len(lines)] = f"T-9{count}"
