@@ -9,7 +9,6 @@ import re
 import subprocess
 from enum import StrEnum
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
@@ -167,7 +166,7 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield _repository(layout.project)
     yield from _trust_items(snapshot.document)
     program = next(iter(mission.notify), None)
-    if program and not (which(program) or os.access(layout.project / program, os.X_OK)):
+    if program and not (install_path(program) or os.access(layout.project / program, os.X_OK)):
         words = f"`{program}` is not there, so nobody is called"
         yield Item("notify", State.MISSING, words, "name another program in mission.json")
     yield from _file_items(layout)

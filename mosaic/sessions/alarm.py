@@ -119,8 +119,15 @@ def need_of(outcome: Outcome, status: Status | None) -> Need | None:
     """
     if outcome.reason is EndReason.STOPPED or outcome.cause is EndCause.LEFT:
         return None
-    if outcome.run_status is RunStatus.BLOCKED or status is Status.BLOCKED:
-        return Need.QUESTION if outcome.cause is EndCause.NEEDS_HUMAN else Need.BLOCKED
-    if status is Status.REVIEW:
-        return Need.REVIEW
-    return None if status in (Status.DONE, Status.CANCELLED) else Need.FAILED
+    if outcome.run_status is RunStatus.BLOCKED:
+        status = Status.BLOCKED
+    if status in (Status.DONE, Status.CANCELLED):
+        return None
+    return need_for(status, outcome.cause) or Need.FAILED
+
+
+def need_for(status: str | None, cause: str | None) -> Need | None:
+    """Return what a task itself waits for, after a session that ended by `cause`."""
+    if status == Status.BLOCKED:
+        return Need.QUESTION if cause == EndCause.NEEDS_HUMAN else Need.BLOCKED
+    return Need.REVIEW if status == Status.REVIEW else None

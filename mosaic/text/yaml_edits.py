@@ -158,9 +158,7 @@ def block_list_edits(placed: Placed, node: Any, items: Sequence[str]) -> list[Ed
     for old, new, is_same in _runs([word.value for word in words], items):
         if is_same:
             continue
-        for item, value in zip(old, new, strict=False):
-            word = words[item]
-            edits.append(Edit(placed.start(word), placed.end(word), quote_scalar(value, word)))
+        edits += _replaced(placed, [words[item] for item in old], new)
         for item in old[len(new) :]:
             start, end = _line_of_item(placed, words[item])
             edits.append(Edit(start, end, ""))
@@ -177,6 +175,16 @@ def block_list_edits(placed: Placed, node: Any, items: Sequence[str]) -> list[Ed
             lines = "".join(f"{lead}{quote_scalar(value, model)}{newline}" for value in added)
             edits.append(Edit(at, at, lines))
     return edits
+
+
+def _replaced(
+    placed: Placed, words: Sequence[Any], values: Sequence[str], *, flow: bool = False
+) -> list[Edit]:
+    """Return what puts each value in the place of a word; what has no partner is left."""
+    return [
+        Edit(placed.start(word), placed.end(word), quote_scalar(value, word, flow=flow))
+        for word, value in zip(words, values, strict=False)
+    ]
 
 
 def flow_list_edits(placed: Placed, node: Any, items: Sequence[str]) -> list[Edit]:
@@ -215,10 +223,7 @@ def _lined_list_edits(placed: Placed, words: Sequence[Any], items: Sequence[str]
     for old, new, is_same in _runs([word.value for word in words], items):
         if is_same:
             continue
-        for item, value in zip(old, new, strict=False):
-            word = words[item]
-            written = quote_scalar(value, word, flow=True)
-            edits.append(Edit(placed.start(word), placed.end(word), written))
+        edits += _replaced(placed, [words[item] for item in old], new, flow=True)
         gone = old[len(new) :]
         edits += _gone_from_lines(placed, words, gone, keep_notes=not items)
         if added := [quote_scalar(value, flow=True) for value in new[len(old) :]]:

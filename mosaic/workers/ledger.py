@@ -15,11 +15,10 @@ from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
 from mosaic.plan.questions import question_of
 from mosaic.plan.rules import changed_settings
-from mosaic.ports import EndCause
 from mosaic.records import dataclass, field, replace
 from mosaic.review.verdict import review_task
 from mosaic.runs.folders import run_of
-from mosaic.sessions.alarm import Need
+from mosaic.sessions.alarm import Need, need_for
 from mosaic.sessions.attempt import forgive_attempts, sessions_since
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
@@ -191,11 +190,8 @@ class Ledger:
         status = self._accept_green(snapshot, task, session)
         self._note_move(task.id, before, status)
         is_blocked = status == Status.BLOCKED.value
-        if is_blocked:
-            asks = session.ended_cause == EndCause.NEEDS_HUMAN
-            self._alert(Need.QUESTION if asks else Need.BLOCKED, task.id, last.summary)
-        elif status == Status.REVIEW.value:
-            self._alert(Need.REVIEW, task.id, last.summary)
+        if need := need_for(status, session.ended_cause):
+            self._alert(need, task.id, last.summary)
         goes_on = status in FINISHED or is_blocked
         self._failures = 0 if goes_on else self._failures + last.is_attempt
         person = None
