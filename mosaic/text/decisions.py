@@ -156,11 +156,6 @@ def read_decisions(text: str, status: Status | None = None) -> tuple[Decision, .
     return _judged(found, status)
 
 
-def open_decisions(text: str, status: Status | None = None) -> tuple[Decision, ...]:
-    """Return the entries that wait for the next handoff."""
-    return tuple(each for each in read_decisions(text, status) if each.is_open)
-
-
 def last_filed_session(decisions: Sequence[Decision]) -> str:
     """Return the last session whose handoff was filed away; empty where there is none."""
     filed = [each.filed for each in decisions if each.filed]
