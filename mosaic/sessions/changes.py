@@ -9,6 +9,7 @@ a person made them cannot be known.
 from __future__ import annotations
 
 import contextlib
+import posixpath
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
@@ -16,6 +17,7 @@ from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import find_repository, find_work_tree, has_object, run_git
 from mosaic.git.left_out import PRIVATE
 from mosaic.git.snapshot import is_within
+from mosaic.machine.staging import is_temporary
 from mosaic.plan.globs import outside_scope
 from mosaic.records import NamedTuple
 from mosaic.runs.checkpoint import read_checkpoints
@@ -142,12 +144,20 @@ def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
     """Return what tells whether a path is one of the mission's own files.
 
     Planning, reviews and ends of sessions change them beside an agent's work, so git alone
-    cannot tell who did.
+    cannot tell who did. A temporary file beside one is a write of ours that is under way.
     """
     own = (*own_prefixes(layout, top), state_prefix(layout.state_dir, top))
     names = tuple(filter(None, own))
     folders = tuple(f"{name}/" for name in names)
-    return lambda path: path in names or path.startswith(folders)
+    places = {posixpath.dirname(name) for name in names}
+
+    def is_own(path: str) -> bool:
+        if path in names or path.startswith(folders):
+            return True
+        place, name = posixpath.split(path)
+        return place in places and is_temporary(name)
+
+    return is_own
 
 
 def scope_violations(

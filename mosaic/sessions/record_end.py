@@ -155,9 +155,9 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
             problem = error  # the session's end is recorded even when its task cannot be
     status = outcome.task_status or found
     _note_session(draft, session, outcome, status)
-    draft.save()
-    if rules:
+    if rules:  # before the end is saved: what finds a saved end does not look again
         note_changes(run, rules, changes, draft.snapshot.document)
+    draft.save()
     remove_lock(lock_file, meta.run_id)
     return Settled(session, outcome, status, problem)
 

@@ -28,7 +28,7 @@ from mosaic.machine.log_pipes import wait_until_written
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_in_session, find_marked, send_signal
-from mosaic.model import EndReason, Mode, RunStatus
+from mosaic.model import EndReason, Mode, RunStatus, Status
 from mosaic.plan.rules import Rules, judged_by
 from mosaic.ports import EndCause, Ending, ProcessEnd
 from mosaic.prompts.bounded import one_line
@@ -39,11 +39,12 @@ from mosaic.runs.record import Run, RunMeta, RunState, tail_text
 from mosaic.runs.report import read_report
 from mosaic.runs.result import RunEnd, lost_output_words
 from mosaic.sessions.collect import collect_in
-from mosaic.sessions.decide import decide_step_outcome, lacks_on_record, natural_reason
+from mosaic.sessions.decide import Outcome, decide_step_outcome, lacks_on_record, natural_reason
 from mosaic.sessions.following import count_usage, follow_output
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.record_end import Settled, earlier_usage, finish_record, record_end_in
 from mosaic.sessions.rules import read_rules
+from mosaic.sessions.session_lock import remove_lock
 from mosaic.sessions.unrecorded import find_lost, is_of_another_run
 from mosaic.store.state import ensure_state_dir, folders_of_ends, list_kept_ends
 
@@ -51,11 +52,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mosaic.model import Mission, SessionLock
-    from mosaic.sessions.decide import Outcome
+    from mosaic.model import Mission, Session, SessionLock
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.draft import Draft
     from mosaic.store.layout import Layout
+    from mosaic.store.tasks import Entry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,11 +203,40 @@ def end_session(
                 _sweep(run, meta)  # first: what is left behind may keep the logs open
             wait_until_written((run.stdout_log, run.stderr_log))
             collect_in(draft, run, meta)
-        facts = _facts(run, meta, draft.snapshot.document.mission, unseen=unseen)
-        settled = record_end_in(draft, meta, facts, found.path)
+        mission = draft.snapshot.document.mission
+        facts = _facts(run, meta, mission, unseen=unseen)
+        known = mission.sessions.find(lock.session_id)
+        if known and known.ended_at:
+            # Killed after it was saved, while the lock stood still: its task may be elsewhere now.
+            remove_lock(found.path, lock.run_id)
+            settled = _as_recorded(known, draft.snapshot.find(lock.task_id))
+        else:
+            settled = record_end_in(draft, meta, facts, found.path)
         if folder is not None:
             _finish(run, meta, facts, settled.outcome)
     return settled
+
+
+def _as_recorded(session: Session, entry: Entry | None) -> Settled:
+    """Return the end of a session as the mission's files have it."""
+    reason = session.ended_reason or EndReason.CRASHED
+    status = entry.task.status if entry else None
+    run_status = RunStatus.FAILED
+    if reason is EndReason.COMPLETED or status in (Status.REVIEW, Status.DONE):
+        run_status = RunStatus.COMPLETED
+    elif reason is EndReason.BLOCKED:
+        run_status = RunStatus.BLOCKED
+    cause = EndCause.CUT
+    with contextlib.suppress(ValueError):
+        cause = EndCause(session.ended_cause or "")
+    outcome = Outcome(
+        reason=reason,
+        run_status=run_status,
+        task_status=None,
+        summary=session.ended_detail or "",
+        cause=cause,
+    )
+    return Settled(session, outcome, status)
 
 
 def _finish(run: Run, meta: RunMeta, facts: RunEnd, outcome: Outcome) -> None:

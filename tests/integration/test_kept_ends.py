@@ -169,6 +169,22 @@ def test_a_session_that_could_not_be_listed_is_named_and_listed_at_its_end(
     assert repo.task_status("T-001") == "review"
 
 
+def test_an_end_that_was_saved_before_its_supervisor_was_killed_is_not_recorded_again(
+    repo: MissionRepo,
+) -> None:
+    let_agent_do(repo)
+    ends = f'mission set "$MISSION_TASK" status=review; cp {repo.lock} ../lock'
+    assert go(repo, ends, NOFINISH="yes").exit_code == 1
+    (repo.path.parent / "lock").rename(repo.lock)  # as if killed before it took the lock away
+    session = repo.session()
+    assert session["endedReason"] == "failed"
+    assert repo.run("status").exit_code == 0
+    assert not repo.lock.exists()
+    assert repo.session() == session
+    assert repo.task_status("T-001") == "in-progress"
+    assert json.loads((repo.run_dir() / "result.json").read_text())["reason"] == "failed"
+
+
 def test_a_person_may_save_it_all_the_time(repo: MissionRepo) -> None:
     let_agent_do(repo)
     go_behind(repo, "true")

@@ -392,3 +392,11 @@ def test_the_page_shows_what_was_changed_beside_the_agent(repo: MissionRepo) -> 
     page = repo.path.parent / "page.html"
     assert repo.run("review", "T-001", "--html", str(page)).exit_code == 0
     assert "not seen to be the agent" in page.read_text()
+
+
+def test_a_write_of_missions_own_that_is_under_way_is_nobodys_change(repo: MissionRepo) -> None:
+    let_agent_do(repo)
+    name = ".0123456789abcdef-set.mission-tmp"
+    does = f"echo x >{repo.path}/coordination/{name}; echo x >{repo.path}/{name}.py"
+    assert go(repo, does, "--worktree").exit_code == 0
+    assert review(repo)["evidence"]["outside"] == [f"{name}.py"]
