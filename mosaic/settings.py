@@ -93,6 +93,11 @@ class Landing(StrEnum):
     GREEN = "green"
     """Also when a loop sets it done because its gates are green."""
 
+    @property
+    def lands_approved(self) -> bool:
+        """Whether what a person approves is merged at once."""
+        return self in (Landing.APPROVED, Landing.GREEN)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorktreeSettings:
@@ -105,3 +110,5 @@ class WorktreeSettings:
     """Globs of files, relative to the project, that are copied into it, such as `.env`."""
     link: tuple[str, ...] = ()
     """The same for what is linked to, such as `node_modules`."""
+    merge_dependencies: bool = False
+    """Whether a task may begin before those that it needs are merged, from a base with them."""

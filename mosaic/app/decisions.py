@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.app.change import editing, is_agent
 from mosaic.app.tasks import TaskView
-from mosaic.errors import NotReadyError, UsageError
+from mosaic.errors import MissionError, NotReadyError, UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
@@ -17,7 +17,9 @@ from mosaic.review.decision import approved_before, commit_decision, decide
 from mosaic.review.filing import draft_decision, draft_remarks, note_saved, person_name
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.rules import allowed_paths
+from mosaic.store.reading import read_mission
 from mosaic.text.decisions import Kind, answer_remark, coded, read_decisions
+from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.text.decisions import Decision
+    from mosaic.workspaces.merge import Merged
 
 
 class DecidedTask(NamedTuple):
@@ -44,6 +47,12 @@ class DecidedTask(NamedTuple):
     """The evidence against approving, where it was approved anyway."""
     commit: str | None = None
     notices: tuple[str, ...] = ()
+    to_merge: str | None = None
+    """The branch in which the work that was approved waits."""
+    merged: Merged | None = None
+    """What became of that branch, where it was merged with the approval."""
+    merge_problem: MissionError | None = None
+    """Why it was not merged, though that was wanted."""
 
 
 def refuse_agent(layout: Layout, actor: Actor | None = None) -> None:
@@ -59,12 +68,14 @@ def approve(
     why: str | None = None,
     force: bool = False,
     commit: bool = False,
+    merge: bool = False,
     actor: Actor | None = None,
 ) -> DecidedTask:
     """Set a reviewed task done.
 
-    With `commit`, the decision and the work that it accepts are committed; an approval that is
-    on record already is only committed.
+    With `commit`, the decision and the work that it accepts are committed. With `merge`, or where
+    the mission lands what is approved, its branch is merged. For an approval that is on record
+    already only that is done.
 
     Raises:
         UsageError: an agent asks.
@@ -74,9 +85,23 @@ def approve(
     """
     refuse_agent(snapshot.layout, actor)
     path = snapshot.document.path
-    earlier = approved_before(path, review) if commit else None
+    earlier = approved_before(path, review) if commit or merge else None
     decided = earlier or decide(path, review, approve=True, why=why, force=force)
-    return _decided(review, decided, commit=commit)
+    return _landed(path, _decided(review, decided, commit=commit), is_wanted=merge)
+
+
+def _landed(mission_file: Path, decided: DecidedTask, *, is_wanted: bool) -> DecidedTask:
+    """Merge the branch of an approved task where that is wanted, or say that it waits."""
+    snapshot, task_id = read_mission(mission_file), decided.task.task.id
+    branch = find_unlanded(snapshot.layout, snapshot.tasks).get(task_id)
+    if branch is None or not (is_wanted or snapshot.document.mission.landing.lands_approved):
+        return decided._replace(to_merge=branch)
+    from mosaic.app.task_work import land_task  # start-up: most decisions merge nothing
+
+    try:
+        return decided._replace(merged=land_task(snapshot, task_id))
+    except MissionError as error:
+        return decided._replace(to_merge=branch, merge_problem=error)
 
 
 def reject(

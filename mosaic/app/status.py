@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from mosaic.app.tasks import list_to_merge
 from mosaic.errors import MissionError
 from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from mosaic.app.tasks import ToMerge
     from mosaic.model import MissionStatus, Session, Task, Usage
     from mosaic.plan.progress import MilestoneProgress, Progress
     from mosaic.plan.ready import Selection
@@ -94,6 +96,7 @@ class StatusPage:
     in_review: tuple[str, ...]
     review: tuple[TaskLine, ...]
     """The same with their titles."""
+    to_merge: tuple[ToMerge, ...]
     blocked: tuple[TaskLine, ...]
     next_task: Task | None
     ready_total: int
@@ -112,11 +115,11 @@ def show_status(mission_file: Path) -> StatusPage:
     mission = snapshot.document.mission
     live = live_or_unknown(snapshot)
     selection = select_from(snapshot, live=live)
-    review = _lines(snapshot, Status.REVIEW)
+    review, unlanded = _lines(snapshot, Status.REVIEW), selection.unlanded
     return StatusPage(
         mission=Named(mission.id, mission.name, mission.status),
-        progress=measure_progress(snapshot.tasks),
-        milestones=tuple(milestone_progress(snapshot.tasks, mission.milestones)),
+        progress=measure_progress(snapshot.tasks, unlanded),
+        milestones=tuple(milestone_progress(snapshot.tasks, mission.milestones, unlanded)),
         live_sessions=tuple(live),
         sessions_elsewhere=tuple(
             SessionElsewhere(lock.session_id, lock.task_id, lock.project_path)
@@ -128,6 +131,7 @@ def show_status(mission_file: Path) -> StatusPage:
         waiting=tuple(_waiting(snapshot, selection)),
         in_review=tuple(line.id for line in review),
         review=review,
+        to_merge=list_to_merge(snapshot, unlanded),
         blocked=tuple(_blocked(snapshot)),
         next_task=selection.chosen,
         ready_total=len(selection.ready),

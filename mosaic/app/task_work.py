@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
-from mosaic.git.git import find_work_tree
+from mosaic.git.git import answer_of, find_work_tree, run_git
 from mosaic.model import Status
 from mosaic.plan.gates import parse_gates
 from mosaic.records import NamedTuple
@@ -18,7 +18,7 @@ from mosaic.sessions.examine import run_gates
 from mosaic.sessions.restoring import find_restoring, settle_restore
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.consent import require_consent
-from mosaic.workspaces.merge import merge_workspace
+from mosaic.workspaces.merge import MergeWay, merge_workspace
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.examine import GateResult
     from mosaic.sessions.restoring import RestoredTree, Restoring
     from mosaic.store.tasks import Snapshot
-    from mosaic.workspaces.merge import Merged, MergeWay
+    from mosaic.workspaces.merge import Merged
 
 
 class Gates(NamedTuple):
@@ -142,6 +142,29 @@ def merge_task(snapshot: Snapshot, task_id: str, way: MergeWay, *, force: bool =
             hint="its work is where it was done; `mission show` names the branch",
         )
     return merge_workspace(workspace, way, f"Merge {task.id}: {task.title}")
+
+
+def land_task(snapshot: Snapshot, task_id: str) -> Merged:
+    """Merge the branch of a task, or leave everything as it was.
+
+    Raises:
+        NotReadyError: as `merge_task`, or the branch conflicts with what is checked out.
+        GitError: git refused.
+    """
+    home = find_work_tree(snapshot.layout.project) or snapshot.layout.project
+    was_merging = _is_merging(home)
+    try:
+        return merge_task(snapshot, task_id, MergeWay.AUTO)
+    except NotReadyError as error:
+        if not was_merging and _is_merging(home):
+            run_git(["merge", "--abort"], home)
+            error.detail = "the merge was taken back"
+            error.hint = f"`mission merge {task_id}` begins it again, for you to mend"
+        raise
+
+
+def _is_merging(home: Path) -> bool:
+    return answer_of(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"], home) is not None
 
 
 def restore(

@@ -42,6 +42,14 @@ class TaskView(NamedTuple):
         return values
 
 
+class ToMerge(NamedTuple):
+    """A done task whose work waits in a branch."""
+
+    id: str
+    title: str
+    branch: str
+
+
 class TaskList(NamedTuple):
     """Tasks in the order that was asked for."""
 
@@ -52,6 +60,8 @@ class TaskList(NamedTuple):
     problems: tuple[Problem, ...]
     left_out: str | None
     """What looks like a task in the table and is none, in a line."""
+    to_merge: tuple[ToMerge, ...]
+    """All whose work waits, also where they do not match."""
 
 
 class Dependency(NamedTuple):
@@ -60,6 +70,8 @@ class Dependency(NamedTuple):
     id: str
     title: str | None = None
     status: Status | None = None
+    to_merge: str | None = None
+    """The branch in which its work waits."""
 
 
 class TaskPage(NamedTuple):
@@ -94,7 +106,7 @@ class Handoff(NamedTuple):
 class TaskGraph(NamedTuple):
     """What depends on what."""
 
-    nodes: tuple[Mapping[str, str], ...]
+    nodes: tuple[Mapping[str, str | None], ...]
     edges: tuple[Mapping[str, str], ...]
     cycles: tuple[tuple[str, ...], ...]
     unknown: tuple[Mapping[str, str], ...]
@@ -124,6 +136,8 @@ def list_tasks(
         every: done and cancelled ones too.
         is_judged: whether to say of each why it is ready or not, and whether any is.
     """
+    from mosaic.workspaces.landed import find_unlanded  # start-up: other commands need none
+
     own_words = snapshot.document.mission.statuses
     wanted = {named_status(word, own_words) for word in statuses}
     selection = None
@@ -131,6 +145,7 @@ def list_tasks(
         from mosaic.sessions.choice import select_from  # start-up: a plain list needs none
 
         selection = select_from(snapshot)
+    unlanded = selection.unlanded if selection else find_unlanded(snapshot.layout, snapshot.tasks)
     tasks = [v.task for v in selection.ready] if selection and ready else list(snapshot.tasks)
     if wanted:
         tasks = [task for task in tasks if task.status in wanted]
@@ -148,7 +163,14 @@ def list_tasks(
         is_any_ready=bool(selection and selection.ready),
         problems=snapshot.problems,
         left_out=snapshot.left_out_words,
+        to_merge=list_to_merge(snapshot, unlanded),
     )
+
+
+def list_to_merge(snapshot: Snapshot, unlanded: Mapping[str, str]) -> tuple[ToMerge, ...]:
+    """Return the done tasks whose work waits in branches, in plan order."""
+    by_id = snapshot.by_id
+    return tuple(ToMerge(name, by_id[name].title, branch) for name, branch in unlanded.items())
 
 
 def _sorted(tasks: list[Task], by: str) -> list[Task]:
@@ -179,6 +201,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     from mosaic.text.sections import missing_sections
 
     task = snapshot.get_task(task_id)
+    selection = select_from(snapshot)
     text = snapshot.task_text(task)
     block = find_block(text)
     body = text[block.body_start :] if block else text
@@ -191,13 +214,15 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     table = snapshot.layout.shown(snapshot.layout.tasks_file)
     places = ((task.file, task.file_line), (table, task.table_line))
     return TaskPage(
-        task=TaskView(task, select_from(snapshot).of(task.id)),
+        task=TaskView(task, selection.of(task.id)),
         body=body,
         decisions=_decisions(text, task.status),
         handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
         acceptance_criteria=acceptance_criteria(text),
         dependencies=tuple(
-            Dependency(name, *((other.title, other.status) if other else ()))
+            Dependency(name, other.title, other.status, selection.unlanded.get(other.id))
+            if other
+            else Dependency(name)
             for name, other in zip(
                 task.depends_on, map(snapshot.find_task, task.depends_on), strict=True
             )
@@ -248,15 +273,25 @@ def graph_tasks(snapshot: Snapshot, *, form: str = "text", every: bool = True) -
     With `every`, done and cancelled ones too.
     """
     from mosaic.plan import graph
+    from mosaic.workspaces.landed import find_unlanded
 
     draw = getattr(graph, f"render_{form}")
-    tasks = [task for task in snapshot.tasks if every or not task.status.is_closed]
+    unlanded = find_unlanded(snapshot.layout, snapshot.tasks)
+    tasks = [t for t in snapshot.tasks if every or t.id in unlanded or not t.status.is_closed]
     dangling = graph.dangling_dependencies(snapshot.tasks)
     return TaskGraph(
-        nodes=tuple({"id": t.id, "title": t.title, "status": t.status.value} for t in tasks),
+        nodes=tuple(
+            {
+                "id": task.id,
+                "title": task.title,
+                "status": task.status.value,
+                "to_merge": unlanded.get(task.id),
+            }
+            for task in tasks
+        ),
         edges=tuple({"from": name, "to": t.id} for t in tasks for name in t.depends_on),
         cycles=tuple(map(tuple, graph.find_cycles(tasks))),
         unknown=tuple({"task": task.id, "depends_on": name} for task, name in dangling),
-        drawing=draw(tasks),
+        drawing=draw(tasks, unlanded),
         problems=snapshot.problems,
     )

@@ -67,6 +67,7 @@ def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
     from mosaic.plan.ready import explain_selection, summarize_waiting
 
     choice = explain_choice(read_mission(path), milestone)
+    merges = [f"mission merge {name}" for name in [*choice.selection.unlanded][:1]]
     lines = [clean(line) for line in explain_selection(choice.selection)]
     code = report_problems(choice.problems, as_json=as_json)
     if choice.selection.chosen is None:
@@ -78,7 +79,8 @@ def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
         choice,
         lines,
         exit_code=code,
-        then=["mission next"],
+        then=["mission next"] if choice.selection.chosen else [*merges, "mission next"],
+        show_next=bool(merges) and choice.selection.chosen is None,
         as_json=as_json,
     )
 
@@ -243,7 +245,10 @@ def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
     ]
     lines += [f"  {name}  could not be started" for name in done.not_started]
     lines.append(paint(f"  {', '.join(facts)}", "dim"))
-    for label, waiting in (("review", done.in_review), ("blocked", done.blocked)):
+    lines += [f"  {name}  merged, commit {commit[:10]}" for name, commit in done.landed.items()]
+    lines += [f"  {name}  not merged: {clean(why)}" for name, why in done.not_landed.items()]
+    waits = (("review", done.in_review), ("to merge", done.to_merge), ("blocked", done.blocked))
+    for label, waiting in waits:
         if waiting:
             lines.append(f"waits for you, {label}: {', '.join(waiting)}")
     lines += [f"  {clean(name)}  {clean(words)}" for name, words in done.questions.items()]
@@ -251,6 +256,7 @@ def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
     if done.needs_person or done.gave_up or done.not_started:
         code = ExitCode.FAILED
     reviews = [f"mission review {task_id}" for task_id in done.in_review[:1]]
+    reviews += [f"mission merge {task_id}" for task_id in done.to_merge[:1]]
     return answer(
         f"{what}.ended",
         done,

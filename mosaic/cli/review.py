@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 from typer import Argument, Option
 
 from mosaic.cli.options import STDIN, Json, MaybeTaskId, MissionPath, read_stdin
-from mosaic.cli.output import align, answer, clean, clean_block, has_color, paint, paint_status
+from mosaic.cli.output import (
+    align,
+    answer,
+    clean,
+    clean_block,
+    error_lines,
+    has_color,
+    paint,
+    paint_status,
+    warn,
+)
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_notices
-from mosaic.errors import UsageError
+from mosaic.errors import ExitCode, UsageError
 from mosaic.model import Status
 from mosaic.plan.ends import end_phrase
 from mosaic.store.reading import locate_mission, read_mission
@@ -58,6 +68,7 @@ def review_command(
     ),
     force: bool = Option(False, "--force", help="Approve against the evidence."),
     commit: bool = Option(False, "--commit", help="Commit the decision and the work it accepts."),
+    merge: bool = Option(False, "--merge", help="Merge the branch of the work it accepts."),
     diff: bool = Option(False, "--diff", help="Show the changes themselves."),
     html: Path | None = Option(None, "--html", metavar="FILE", help="Write one page to share."),
     as_json: Json = False,
@@ -66,8 +77,7 @@ def review_command(
     """Set a handoff beside what happened, and decide; without an ID, list what waits."""
     snapshot = read_mission(locate_mission(mission))
     _refuse_mixed(approve=approve, sends_back=bool(reject or remark), allows=bool(allow))
-    if commit and not (approve or reject):
-        raise UsageError("`--commit` is used with a decision", hint="add `--approve` or `--reject`")
+    _refuse_extra(commit=commit and not (approve or reject), merge=merge and not approve)
     if task_id is None:
         if approve or reject or remark or allow or html or diff:
             raise UsageError("no task is named", hint="`mission review T-001`")
@@ -89,7 +99,7 @@ def review_command(
     elif remarks:
         done = decisions.remark(snapshot, review, remarks)
     elif approve:
-        done = decisions.approve(snapshot, review, why=why, force=force, commit=commit)
+        done = decisions.approve(snapshot, review, why=why, force=force, commit=commit, merge=merge)
     else:
         return _show(page, html=html, as_json=as_json)
     return show_decided(done, as_json=as_json)
@@ -98,6 +108,13 @@ def review_command(
 def _refuse_mixed(*, approve: bool, sends_back: bool, allows: bool) -> None:
     if approve + sends_back + allows > 1:
         raise UsageError("a review either approves, or rejects and remarks, or allows a path")
+
+
+def _refuse_extra(*, commit: bool, merge: bool) -> None:
+    if commit:
+        raise UsageError("`--commit` is used with a decision", hint="add `--approve` or `--reject`")
+    if merge:
+        raise UsageError("`--merge` is used with `--approve`", hint="or `mission merge ID`")
 
 
 def _remarks(places: list[str], texts: list[str]) -> list[Remark]:
@@ -158,12 +175,29 @@ def show_decided(decided: DecidedTask, *, as_json: bool) -> int:
     lines += [f"  against the evidence: {clean(each)}" for each in decided.overruled]
     if decided.commit:
         lines.append(f"  commit {decided.commit[:10]}")
+    if merged := decided.merged:
+        branch, into = clean(merged.branch), clean(merged.into)
+        lines.append(f"  merged {branch} → {into}, commit {merged.commit[:10]}")
+    problem = decided.merge_problem
+    if problem is not None and not as_json:
+        for line in error_lines(problem):
+            warn(line)
     then = ["mission next"]
+    if decided.to_merge:
+        then.insert(0, f"mission merge {task.id}")
     if decided.decision == "remarked" and task.status is Status.REVIEW:
         then = [f"mission review {task.id} --reject"]
     elif decided.decision == "allowed":
         then = [f"mission review {task.id}"]
-    return answer("review.decided", decided, lines, then=then, as_json=as_json)
+    return answer(
+        "review.decided",
+        decided,
+        lines,
+        exit_code=problem.exit_code if problem else ExitCode.OK,
+        then=then,
+        show_next=bool(decided.to_merge),
+        as_json=as_json,
+    )
 
 
 def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:

@@ -43,7 +43,7 @@ def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | 
             page,
             [] if as_json else list(_lines(page)),
             exit_code=report_problems(page.problems, as_json=as_json),
-            then=["mission next"] if page.next_task else ["mission next --explain"],
+            then=_then(page),
             goes_on=watch,
             as_json=as_json,
         )
@@ -56,9 +56,10 @@ def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | 
 
 def _lines(page: StatusPage) -> Iterator[str]:
     done = page.progress
+    to_merge = f", {done.to_merge} to merge" if done.to_merge else ""
     yield (
         f"{paint(clean(page.mission.name), 'bold')}  {page.mission.status}  "
-        f"{done.done}/{done.total} done  {done.pct} %"
+        f"{done.done}/{done.total} done{to_merge}  {done.pct} %"
     )
     yield from _milestone_lines(page.milestones)
     yield from map(_recovered_line, page.recovered_sessions)
@@ -75,6 +76,9 @@ def _lines(page: StatusPage) -> Iterator[str]:
         yield f"{_label('panel')}{clean(panel.panel_id)}  {panel.status}"
     yield from _listed("waiting", [(task.id, task.title) for task in page.waiting])
     yield from _listed("review", [(task.id, task.title) for task in page.review])
+    yield from _listed("to merge", [(each.id, each.title) for each in page.to_merge])
+    if page.to_merge:
+        yield _label("") + paint(f"`mission merge {page.to_merge[0].id}`", "dim")
     for label, asks in (("asks you", True), ("blocked", False)):
         rows = [
             (task.id, f"{task.title}: {clean(task.question or task.why)}")
@@ -89,6 +93,11 @@ def _lines(page: StatusPage) -> Iterator[str]:
         yield f"{_label('table', 'yellow')}{clean(page.left_out)}"
     if page.usage is not None:
         yield f"{_label('spend')}{usage_words(page.usage)} in {page.sessions_total} sessions"
+
+
+def _then(page: StatusPage) -> list[str]:
+    merges = [f"mission merge {each.id}" for each in page.to_merge[:1]]
+    return ["mission next", *merges] if page.next_task else [*merges, "mission next --explain"]
 
 
 def _label(word: str, color: str = "") -> str:

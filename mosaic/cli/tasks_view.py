@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.app.runs import RunView
-    from mosaic.app.tasks import TaskPage
+    from mosaic.app.tasks import Dependency, TaskPage
     from mosaic.store.tasks import Problem
     from mosaic.text.criteria import Criterion
 
@@ -27,15 +27,25 @@ def print_list(
 
     snapshot = read_mission(locate_mission(mission))
     found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
+    waiting = [each.id for each in found.to_merge]
+    is_whole = not any(wanted.get(name) for name in ("statuses", "ready", "milestone"))
     rows = [
-        (task.id, clean(shown_status(task)), task.milestone or "", task.priority or "", task.title)
+        (
+            task.id,
+            clean(shown_status(task)) + (", to merge" if task.id in waiting else ""),
+            task.milestone or "",
+            task.priority or "",
+            task.title,
+        )
         for task, _ in found.tasks
     ]
     lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
     if not rows:
         lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
-    if found.hidden and not any(wanted.get(name) for name in ("statuses", "ready", "milestone")):
+    if found.hidden and is_whole:
         lines.append(paint(f"{found.hidden} done or cancelled; --all shows them", "dim"))
+    if waiting and is_whole:
+        lines.append(f"to merge: {', '.join(waiting)}")
     if found.left_out:
         lines.append(paint(clean(found.left_out), "yellow"))
     return answer(
@@ -100,10 +110,14 @@ def _field_lines(page: TaskPage) -> list[str]:
     if task.notes:
         rows.append(("notes", task.notes))
     rows += [("at", place) for place in page.places]
-    rows += [("depends_on", f"{d.id}  {d.status or 'unknown'}") for d in page.dependencies]
+    rows += [("depends_on", f"{d.id}  {_standing(d)}") for d in page.dependencies]
     rows.append(("now", verdict.detail if verdict else ""))
     title = f"{paint(task.id, 'bold')}  {paint(clean(task.title), 'bold')}"
     return [title, *[f"  {line}" for line in align(rows)]]
+
+
+def _standing(other: Dependency) -> str:
+    return f"{other.status or 'unknown'}{', to merge' if other.to_merge else ''}"
 
 
 def criteria_lines(criteria: Sequence[Criterion]) -> list[str]:

@@ -6,7 +6,7 @@ Nothing here is recursive: a chain of ten thousand tasks is a plan too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
@@ -20,6 +20,8 @@ MARKS = {
     Status.TODO: "○", Status.IN_PROGRESS: "◐", Status.REVIEW: "◑",
     Status.BLOCKED: "✗", Status.DONE: "●", Status.CANCELLED: "–", Status.UNKNOWN: "?",
 }  # fmt: skip
+TO_MERGE = "◉"
+"""The mark of a done task whose work waits in a branch."""
 ARROW = " → "
 LONGEST_CYCLE_SHOWN = 6
 """Tasks of a cycle that are named wherever one of them is spoken of."""
@@ -65,6 +67,17 @@ def dangling_dependencies(tasks: Sequence[Task]) -> list[tuple[Task, str]]:
     return [(task, name) for task in tasks for name in task.depends_on if name not in known]
 
 
+def needs_of(tasks: Sequence[Task], task: Task) -> set[str]:
+    """Return the ids of all that a task depends on, directly and by others."""
+    edges = _edges(tasks)
+    found = dict.fromkeys(edges.get(task.id, ()))
+    waiting = list(found)
+    for name in waiting:  # grows while it is gone through
+        waiting += [other for other in edges[name] if other not in found]
+        found |= dict.fromkeys(edges[name])
+    return set(found)
+
+
 def levels(tasks: Sequence[Task]) -> dict[str, int]:
     """Return how many steps each task is away from tasks that wait for nothing.
 
@@ -84,7 +97,7 @@ def levels(tasks: Sequence[Task]) -> dict[str, int]:
     return {name: found[name] for name in ready}
 
 
-def render_text(tasks: Sequence[Task]) -> str:
+def render_text(tasks: Sequence[Task], unlanded: Collection[str] = ()) -> str:
     """Draw the graph for a terminal: tasks by level, each with what it waits for."""
     depth = levels(tasks)
     cycles = find_cycles(tasks)
@@ -95,18 +108,22 @@ def render_text(tasks: Sequence[Task]) -> str:
         indent = "  " * min(depth.get(task.id, 0), 20)
         waits = f"  ← {', '.join(map(harmless_line, task.depends_on))}" if task.depends_on else ""
         title = " ".join(harmless_line(task.title).split())
-        lines.append(f"{indent}{MARKS[task.status]} {task.id:<{width}}  {title}{waits}")
+        mark, to_merge = MARKS[task.status], ""
+        if task.id in unlanded:
+            mark, to_merge = TO_MERGE, "  (to merge)"
+        lines.append(f"{indent}{mark} {task.id:<{width}}  {title}{to_merge}{waits}")
     lines += [f"cycle: {ARROW.join(cycle)}" for cycle in cycles]
     return "\n".join(lines)
 
 
-def render_mermaid(tasks: Sequence[Task]) -> str:
+def render_mermaid(tasks: Sequence[Task], unlanded: Collection[str] = ()) -> str:
     """Draw the graph as a mermaid flowchart."""
     nodes = {task.id: f"t{n}" for n, task in enumerate(tasks)}
     lines = ["flowchart TD"]
     for task in tasks:
         label = _mermaid_text(harmless_line(f"{task.id}: {task.title}"))
-        lines.append(f'    {nodes[task.id]}["{label}"]:::{task.status.replace("-", "")}')
+        kind = "tomerge" if task.id in unlanded else task.status.replace("-", "")
+        lines.append(f'    {nodes[task.id]}["{label}"]:::{kind}')
     lines += [
         f"    {nodes[name]} --> {nodes[target]}"
         for target, names in _edges(tasks).items()
@@ -121,16 +138,17 @@ def render_mermaid(tasks: Sequence[Task]) -> str:
         "    classDef unknown fill:#ffffff,stroke:#dc3545,stroke-dasharray: 5 5",
         "    classDef cancelled fill:#eeeeee,stroke:#aaaaaa,color:#888888",
     ]
+    if unlanded:
+        lines.append("    classDef tomerge fill:#d4edda,stroke:#d39e00,stroke-dasharray: 5 5")
     return "\n".join(lines)
 
 
-def render_dot(tasks: Sequence[Task]) -> str:
+def render_dot(tasks: Sequence[Task], unlanded: Collection[str] = ()) -> str:
     """Draw the graph in Graphviz's language."""
     lines = ["digraph mission {", "  rankdir=LR;", "  node [shape=box];"]
     for task in tasks:
-        label = _dot_text(
-            f"{task.id}\n{harmless_line(task.title)}\n{harmless_line(shown_status(task))}"
-        )
+        status = shown_status(task) + (", to merge" if task.id in unlanded else "")
+        label = _dot_text(f"{task.id}\n{harmless_line(task.title)}\n{harmless_line(status)}")
         lines.append(f"  {_dot_text(task.id)} [label={label}];")
     for target, names in _edges(tasks).items():
         lines += [f"  {_dot_text(name)} -> {_dot_text(target)};" for name in names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mosaic.model import Milestone, MilestoneStatus, Status
@@ -18,8 +18,10 @@ class Progress:
     """Tasks done of all that are to be done; cancelled ones are not to be done."""
 
     done: int
+    """Those whose work waits to be merged are not among them."""
     total: int
     by_status: Mapping[Status, int]
+    to_merge: int = 0
 
     @property
     def pct(self) -> int:
@@ -29,7 +31,7 @@ class Progress:
     def json_values(self) -> dict[str, object]:
         """Return it as JSON has it."""
         counts = {"tasks_done": self.done, "tasks_total": self.total, "pct": self.pct}
-        return {**counts, "by_status": self.by_status}
+        return {**counts, "tasks_to_merge": self.to_merge, "by_status": self.by_status}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,19 +57,22 @@ def _milestone_in(heading: str) -> re.Match[str] | None:
     )
 
 
-def measure_progress(tasks: Iterable[Task]) -> Progress:
-    """Count tasks."""
+def measure_progress(tasks: Iterable[Task], unlanded: Collection[str] = ()) -> Progress:
+    """Count tasks; `unlanded` are the done ones whose work waits to be merged."""
     counts = dict.fromkeys(Status, 0)
+    to_merge = 0
     for task in tasks:
         counts[task.status] += 1
+        to_merge += task.id in unlanded
     total = sum(counts.values()) - counts[Status.CANCELLED]
     if not counts[Status.UNKNOWN]:
         del counts[Status.UNKNOWN]
-    return Progress(done=counts[Status.DONE], total=total, by_status=counts)
+    done = counts[Status.DONE] - to_merge
+    return Progress(done=done, total=total, by_status=counts, to_merge=to_merge)
 
 
 def milestone_progress(
-    tasks: Sequence[Task], milestones: Sequence[Milestone]
+    tasks: Sequence[Task], milestones: Sequence[Milestone], unlanded: Collection[str] = ()
 ) -> list[MilestoneProgress]:
     """Return every milestone with its progress: declared ones first, then those tasks name."""
     groups: dict[str, list[Task]] = {milestone.id: [] for milestone in milestones}
@@ -78,7 +83,7 @@ def milestone_progress(
     return [
         MilestoneProgress(
             milestone=declared.get(name) or Milestone(id=name, name=name),
-            progress=measure_progress(group),
+            progress=measure_progress(group, unlanded),
         )
         for name, group in groups.items()
     ]

@@ -1,7 +1,8 @@
 """The one selector: what may be handed off, what comes next, and why nothing else does.
 
-Ready is a task that is todo, whose dependencies are all done, that no live session works on,
-whose milestone is not finished, and whose write scope does not meet that of a task in progress.
+Ready is a task that is todo, whose dependencies are all done and landed, that no live session
+works on, whose milestone is not finished, and whose write scope does not meet that of a task in
+progress.
 A task in progress without a live session comes before any new one; then the current
 milestone, then priority, then plan order.
 """
@@ -46,6 +47,7 @@ class Reason(StrEnum):
     RESUMABLE = "RESUMABLE"
     READY = "READY"
     DONE = "DONE"
+    TO_MERGE = "TO_MERGE"
     CANCELLED = "CANCELLED"
     IN_REVIEW = "IN_REVIEW"
     BLOCKED = "BLOCKED"
@@ -107,6 +109,7 @@ SHORT_REASONS = {
     Reason.BROKEN: "cannot be read",
     Reason.STATUS_UNKNOWN: "with a status that is not understood",
     Reason.OTHER_MILESTONE: "of other milestones",
+    Reason.TO_MERGE: "to merge",
 }
 
 
@@ -121,6 +124,8 @@ class Selection:
         claimed: Mapping[str, str] | None = None,
         broken: Collection[str] = (),
         only_milestone: str | None = None,
+        unlanded: Mapping[str, str] | None = None,
+        merges_dependencies: bool = False,
     ) -> None:
         """Judge tasks, given in plan order.
 
@@ -130,6 +135,8 @@ class Selection:
             claimed: ids of live sessions by the id of the task that each works on.
             broken: ids of tasks that cannot be trusted.
             only_milestone: the one milestone to choose from.
+            unlanded: branches in which the work of done tasks waits, by the task's id.
+            merges_dependencies: whether a task begins from a base that merges those that it needs.
         """
         self._tasks = tasks
         self._current = current_milestone(milestones)
@@ -138,6 +145,9 @@ class Selection:
         self._broken = broken
         self._doubtful = {*self._claimed, *broken}
         self._only = only_milestone
+        self.unlanded = unlanded or {}
+        """Branches in which the work of done tasks waits, by the task's id."""
+        self._merges = merges_dependencies
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -180,10 +190,10 @@ class Selection:
 
     def _candidates(self) -> Iterator[Task]:
         """Yield the tasks that may be ready: no other is."""
-        todo, progress, done = Status.TODO, Status.IN_PROGRESS, self._done
+        todo, progress, done = Status.TODO, Status.IN_PROGRESS, self._landed
         for task in self._tasks:
             if task.status is todo:
-                if done.issuperset(task.depends_on):
+                if done.issuperset(task.depends_on) or not self._missing(task):
                     yield task
             elif task.status is progress:
                 yield task
@@ -193,9 +203,27 @@ class Selection:
         return {task.id: task for task in self._tasks}
 
     @cached_property
-    def _done(self) -> set[str]:
+    def _landed(self) -> set[str]:
         done = Status.DONE
-        return {task.id for task in self._tasks if task.status is done}.difference(self._broken)
+        found = {task.id for task in self._tasks if task.status is done}
+        return found.difference(self._broken, () if self._merges else self.unlanded)
+
+    def _missing(self, task: Task) -> list[str]:
+        """Return the dependencies whose work is not where a task would begin."""
+        missing = [name for name in task.depends_on if name not in self._landed]
+        if missing and task.branch and self.unlanded:  # what waits on its own branch is there
+            missing = [name for name in missing if self.unlanded.get(name) != task.branch]
+        return missing
+
+    def first_missing(self, task: Task) -> str:
+        """Return the first task that a task waits on, with where that stands."""
+        other = self._by_id[self._missing(task)[0]]
+        return f"`{other.id}` ({self.state_of(other)})"
+
+    def state_of(self, task: Task) -> str:
+        """Return where a task stands, in words: its status, and whether its work waits."""
+        words = shown_status(task)
+        return f"{words}, to merge" if task.id in self.unlanded else words
 
     @cached_property
     def _cycle_words(self) -> Mapping[str, str]:
@@ -232,7 +260,7 @@ class Selection:
             return Verdict(task, Reason.LIVE_SESSION, words)
         begun = task.status is Status.IN_PROGRESS
         if not begun and task.status is not Status.TODO:
-            return _by_status(task)
+            return self._by_status(task)
         if self._only is not None and task.milestone != self._only:
             return Verdict(task, Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`")
         if begun:
@@ -240,8 +268,8 @@ class Selection:
             return Verdict(task, Reason.RESUMABLE, words)
         if task.id in self._cycle_words:
             return Verdict(task, Reason.IN_CYCLE, self._cycle_words[task.id])
-        if not self._done.issuperset(task.depends_on):
-            return self._waiting(task)
+        if not self._landed.issuperset(task.depends_on) and (missing := self._missing(task)):
+            return self._waiting(task, missing)
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
@@ -250,14 +278,24 @@ class Selection:
         words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 
-    def _waiting(self, task: Task) -> Verdict:
+    def _waiting(self, task: Task, missing: Sequence[str]) -> Verdict:
         unknown = [f"`{name}`" for name in task.depends_on if name not in self._by_id]
         if unknown:
             words = f"depends on {_listed(unknown)}, unknown here"
             return Verdict(task, Reason.UNKNOWN_DEPENDENCY, words)
-        open_ones = [self._by_id[name] for name in task.depends_on if name not in self._done]
-        names = _listed([f"`{other.id}` ({shown_status(other)})" for other in open_ones])
+        open_ones = map(self._by_id.__getitem__, missing)
+        names = _listed([f"`{other.id}` ({self.state_of(other)})" for other in open_ones])
         return Verdict(task, Reason.WAITS, f"waits on {names}")
+
+    def _by_status(self, task: Task) -> Verdict:
+        if branch := self.unlanded.get(task.id):
+            words = f"is done, and its work waits in branch `{branch}`: `mission merge {task.id}`"
+            return Verdict(task, Reason.TO_MERGE, words)
+        if task.status is not Status.UNKNOWN:
+            return Verdict(task, *BY_STATUS[task.status])
+        word = unknown_word(task)
+        words = f"its status `{word}` is not understood" if word else ""
+        return Verdict(task, Reason.STATUS_UNKNOWN, words or "has no status")
 
     def _overlap(self, task: Task) -> str:
         met = self._scopes.meeting(task.write_scope)
@@ -272,14 +310,6 @@ class Selection:
         return f"its write scope meets that of `{other.id}`, in progress" if other else ""
 
 
-def _by_status(task: Task) -> Verdict:
-    if task.status is not Status.UNKNOWN:
-        return Verdict(task, *BY_STATUS[task.status])
-    word = unknown_word(task)
-    words = f"its status `{word}` is not understood" if word else ""
-    return Verdict(task, Reason.STATUS_UNKNOWN, words or "has no status")
-
-
 def explain_selection(selection: Selection) -> list[str]:
     """Say of each task why it was chosen or not, the chosen one first."""
     lines = []
@@ -289,7 +319,7 @@ def explain_selection(selection: Selection) -> list[str]:
     lines += [
         f"    -  {verdict.task.id}  {verdict.detail}"
         for verdict in selection.verdicts
-        if not verdict.is_ready and not verdict.task.status.is_closed
+        if not verdict.is_ready and _is_unfinished(verdict)
     ]
     long = [cycle for cycle in selection.cycles if len(cycle) > LONGEST_CYCLE_SHOWN + 1]
     return lines + [f"cycle: {ARROW.join(cycle)}" for cycle in long]
@@ -297,11 +327,10 @@ def explain_selection(selection: Selection) -> list[str]:
 
 def summarize_waiting(selection: Selection) -> str:
     """Say in a sentence why nothing is ready."""
-    waiting = [verdict for verdict in selection.verdicts if not verdict.task.status.is_closed]
+    waiting = [verdict for verdict in selection.verdicts if _is_unfinished(verdict)]
     if not waiting:
         return "every task is done or cancelled" if selection.verdicts else "there are no tasks"
-    known = {verdict.task.id: verdict.task for verdict in selection.verdicts}
-    counts = Counter(_short_reason(verdict, known) for verdict in waiting).most_common()
+    counts = Counter(_short_reason(verdict, selection) for verdict in waiting).most_common()
     parts = ", ".join(f"{count} {words}" for words, count in counts[:MOST_REASONS])
     if others := sum(count for _, count in counts[MOST_REASONS:]):
         parts += f", {others} for other reasons (`mission next --explain` names them)"
@@ -330,13 +359,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _short_reason(verdict: Verdict, known: Mapping[str, Task]) -> str:
+def _is_unfinished(verdict: Verdict) -> bool:
+    return not verdict.task.status.is_closed or verdict.reason is Reason.TO_MERGE
+
+
+def _short_reason(verdict: Verdict, selection: Selection) -> str:
     if verdict.reason is Reason.WAITS:
-        open_ones = [
-            known[n] for n in verdict.task.depends_on if known[n].status is not Status.DONE
-        ]
-        other = open_ones[0] if open_ones else known[verdict.task.depends_on[0]]
-        return f"on `{other.id}` ({shown_status(other)})"
+        return f"on {selection.first_missing(verdict.task)}"
     if verdict.reason is Reason.IN_CYCLE:
         return verdict.detail.removeprefix("is ")
     return SHORT_REASONS.get(verdict.reason, verdict.detail)

@@ -21,6 +21,7 @@ from mosaic.records import NamedTuple, dataclass
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 from mosaic.text.fields import field_values
+from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +105,8 @@ def save_capsule(layout: Layout, capsule: str) -> None:
 
 def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.PromptContext:
     mission, run, workspace = snapshot.document.mission, occasion.run, occasion.workspace
-    progress = measure_progress(snapshot.tasks)
+    unlanded = find_unlanded(snapshot.layout, snapshot.tasks)
+    progress = measure_progress(snapshot.tasks, unlanded)
     milestones = mission.milestones
     milestone = next((each for each in milestones if each.id == task.milestone), None)
     milestone = milestone or current_milestone(milestones)

@@ -15,6 +15,7 @@ from mosaic.model import EndReason, MissionStatus, Mode, Status
 from mosaic.plan.ready import Reason, Selection, refusal_of, summarize_waiting
 from mosaic.records import dataclass
 from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +71,8 @@ def select_from(
         claimed=taken,
         broken=snapshot.broken_ids,
         only_milestone=milestone,
+        unlanded=find_unlanded(snapshot.layout, snapshot.tasks),
+        merges_dependencies=snapshot.document.mission.worktrees.merge_dependencies,
     )
 
 
@@ -144,6 +147,9 @@ def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force:
         Status.BLOCKED: f'`mission answer {task.id} "…"` answers it; {again} opens it again',
     }
     forced = f"`mission next --task {task.id} --force` does it all the same"
+    waiting = [name for name in task.depends_on if name in selection.unlanded]
+    if verdict is not None and verdict.reason is Reason.WAITS and waiting:
+        forced = f"`mission merge {waiting[0]}` first; {forced}"
     raise TaskNotReadyError(task.id, why, hint=hints.get(task.status, forced))
 
 

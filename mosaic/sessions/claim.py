@@ -16,6 +16,7 @@ from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
+from mosaic.plan.graph import needs_of
 from mosaic.prompts.bounded import one_line
 from mosaic.records import NamedTuple, replace
 from mosaic.runs.events import EventLog, EventType
@@ -25,7 +26,7 @@ from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import write_lock
 from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.session_entries import next_session_id
-from mosaic.workspaces.landed import WORKER
+from mosaic.workspaces.landed import WORKER, find_unlanded
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, holds_work
 from mosaic.workspaces.record import find_workspace
 
@@ -74,14 +75,20 @@ def worktree_place(layout: Layout, session_id: str, workspace: Workspace | None)
     return Place(cwd, layout.session_locks_dir / f"{session_id}.lock", workspace)
 
 
-def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> WorkspaceRequest | None:
+def wanted_worktree(
+    snapshot: Snapshot, task: Task, request: HandOffRequest
+) -> WorkspaceRequest | None:
     """Return the worktree that a task is worked on in; None: the mission's own work tree.
 
-    A task that has one goes on in it: that is where its work is.
+    A task that has one goes on in it: that is where its work is. One that begins before those
+    that it needs are merged gets one, from a base with them.
     """
+    layout = snapshot.layout
     known = find_workspace(layout, task.id)
     home = find_work_tree(layout.project) or layout.project
-    if known is None and not request.worktree and not holds_work(home, task.id, WORKER):
+    merges = () if known else _unlanded_needs(snapshot, task)
+    is_elsewhere = known or request.worktree or merges
+    if not is_elsewhere and not holds_work(home, task.id, WORKER):
         return None
     branch = task.branch or (known.branch if known else None)
     return WorkspaceRequest(
@@ -90,7 +97,18 @@ def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> Work
         branch=branch or default_branch(home, task.id, WORKER),
         base_ref=task.base_ref,
         with_changes=request.with_changes,
+        merges=merges,
     )
+
+
+def _unlanded_needs(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
+    """Return the branches that a task's base is to merge, where the mission wants that."""
+    if not task.depends_on or not snapshot.document.mission.worktrees.merge_dependencies:
+        return ()
+    needs = needs_of(snapshot.tasks, task)
+    unlanded = find_unlanded(snapshot.layout, snapshot.tasks)
+    branches = [branch for name, branch in unlanded.items() if name in needs]
+    return tuple(name for name in dict.fromkeys(branches) if name != task.branch)
 
 
 def refuse_live(found: FoundLock) -> SessionLiveError:

@@ -243,7 +243,7 @@ def plan_launch(
     """
     layout = snapshot.layout
     session_id = new_session_id(snapshot)
-    wanted = wanted_worktree(layout, task, request)
+    wanted = wanted_worktree(snapshot, task, request)
     workspace = find_workspace(layout, wanted.name) if wanted else None
     place = worktree_place(layout, session_id, workspace) if wanted else home_place(layout)
     folder = layout.runs_dir / safe_segment(task.id)

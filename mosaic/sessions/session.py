@@ -112,7 +112,7 @@ def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
         if not request.worktree:
             _refuse_second_session(snapshot)
         raise
-    worktree = wanted_worktree(layout, task, request)
+    worktree = wanted_worktree(snapshot, task, request)
     if worktree is None:
         _refuse_second_session(snapshot)
     elif request.from_checkpoint is not None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from mosaic.errors import MissionError
+from mosaic.git.git import head_commit
 from mosaic.machine.clock import CLOCK
 from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.gates import parse_gates
@@ -23,8 +25,10 @@ from mosaic.sessions.attempt import forgive_attempts, sessions_since
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
 from mosaic.sessions.whose import standing_outside
+from mosaic.settings import Landing
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
+from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
     from mosaic.workers import Face
+    from mosaic.workspaces.merge import Merged
 
 LONGEST_JITTER_SECONDS = 30.0
 FINISHED = (Status.REVIEW.value, Status.DONE.value, Status.CANCELLED.value)
@@ -54,9 +59,14 @@ class LoopReport:
     """Tasks that were set blocked because nothing finished them."""
     not_started: dict[str, str] = field(default_factory=dict)
     """Tasks whose worker could not be started, with why."""
+    landed: dict[str, str] = field(default_factory=dict)
+    """Tasks whose branches were merged, with the commit that they are in."""
+    not_landed: dict[str, str] = field(default_factory=dict)
+    """Tasks whose branches could not be merged, with why."""
     elapsed_seconds: float = 0.0
     usage: Usage | None = None
     in_review: list[str] = field(default_factory=list)
+    to_merge: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
     questions: dict[str, str] = field(default_factory=dict)
     """What each of the blocked tasks waits for."""
@@ -78,9 +88,15 @@ class LoopReport:
             },
             "gave_up": self.gave_up,
             "not_started": self.not_started,
+            "landed": self.landed,
+            "not_landed": self.not_landed,
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "usage": self.usage,
-            "waiting": {"review": self.in_review, "blocked": self.blocked},
+            "waiting": {
+                "review": self.in_review,
+                "to_merge": self.to_merge,
+                "blocked": self.blocked,
+            },
             "questions": self.questions,
             "warnings": self.warnings,
             "worktrees": {
@@ -123,12 +139,13 @@ class Ledger:
         face: Face,
         *,
         alert: Callable[[Need, str, str], None],
+        land: Callable[[Snapshot, str], Merged],
         clock: Clock = CLOCK,
     ) -> None:
         """Begin with no sessions.
 
         `alert` says that a person is needed: what for, for which task or, where that is empty,
-        for all, and why.
+        for all, and why. `land` merges the branch of a task.
         """
         self._mission_file = mission_file
         self._request = request
@@ -138,12 +155,40 @@ class Ledger:
         self._clock = clock
         self._began = clock.seconds()
         self._failures = 0
-        self._rules = settings_of(read_mission(mission_file).document)
+        document = read_mission(mission_file).document
+        self._rules = settings_of(document)
+        self._land = land
+        self._lands = document.mission.landing is Landing.GREEN
+        self._landed_on: dict[str, str | None] = {}
+        """What was checked out when a task was to be landed last."""
         self.report = LoopReport()
 
     def read_mission(self) -> Snapshot:
         """Return the mission as it stands, with the end of every dead session recorded."""
         return read_recovered(self._mission_file)[0]
+
+    def land_done(self, snapshot: Snapshot) -> None:
+        """Merge the branches of done tasks, where the mission wants that; say what cannot be.
+
+        What could not be merged is tried again when something else is checked out. An agent that
+        turns this on while the loop runs does not reach it; a person may turn it off.
+        """
+        mission, layout = snapshot.document.mission, snapshot.layout
+        if not self._lands or mission.landing is not Landing.GREEN:
+            return
+        for name in find_unlanded(layout, snapshot.tasks):
+            if self._landed_on.get(name, "") == (head := head_commit(layout.project)):
+                continue
+            self._landed_on[name] = head
+            try:
+                merged = self._land(snapshot, name)
+            except MissionError as error:
+                self.report.not_landed[name] = error.summary
+                self._face.say(f"{name} is not merged: {error.summary}")
+                continue
+            self.report.not_landed.pop(name, None)
+            self.report.landed[name] = merged.commit
+            self._face.say(f"{name} is merged into {merged.into}")
 
     def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
         """Return which limit is met; `running` sessions of this loop have not ended yet."""
@@ -210,6 +255,7 @@ class Ledger:
     def idle_need(self, snapshot: Snapshot) -> Need | None:
         """Return what a person is needed for where nothing is ready."""
         waits = any(task.status in (Status.REVIEW, Status.BLOCKED) for task in snapshot.tasks)
+        waits = waits or bool(find_unlanded(snapshot.layout, snapshot.tasks))
         return Need.WAITING if waits else None
 
     def sum_up(self) -> LoopReport:
@@ -221,6 +267,7 @@ class Ledger:
         report.usage = total_usage(s for s in sessions if s.id in report.sessions)
         tasks = snapshot.tasks
         report.in_review = [task.id for task in tasks if task.status is Status.REVIEW]
+        report.to_merge = [*find_unlanded(snapshot.layout, tasks)]
         report.blocked = [task.id for task in tasks if task.status is Status.BLOCKED]
         asked = ((task.id, question_of(task, sessions.of_task(task.id))) for task in tasks)
         report.questions = {name: question.words for name, question in asked if question}

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from mosaic.plan.pace import Limits
     from mosaic.runs.record import Run
     from mosaic.sessions.choice import HandOffRequest
+    from mosaic.store.tasks import Snapshot
     from mosaic.workers import Face
     from mosaic.workers.ledger import LoopReport
+    from mosaic.workspaces.merge import Merged
 
 POLL_SECONDS = 0.2
 MOST_REFUSALS = 3
@@ -47,10 +49,11 @@ class Loop(Ledger):
         *,
         start: Callable[[HandOffRequest], str],
         alert: Callable[[Need, str, str], None],
+        land: Callable[[Snapshot, str], Merged],
         clock: Clock = CLOCK,
     ) -> None:
         """Make a loop; `start` hands off, stays to the end and returns the session's id."""
-        super().__init__(mission_file, request, limits, face, alert=alert, clock=clock)
+        super().__init__(mission_file, request, limits, face, alert=alert, land=land, clock=clock)
         self._start = start
         self._refusals = 0
         self._last_task: str | None = None
@@ -69,6 +72,7 @@ class Loop(Ledger):
     def _turn(self) -> bool:
         self._wait_for_survivor()
         snapshot = self.read_mission()
+        self.land_done(snapshot)
         met = self.met_limit(snapshot)
         if self._face.stops_wanted():
             return self._end("stopped after the session", interrupted=True)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
     from mosaic.workers import Face
     from mosaic.workers.ledger import LoopReport
+    from mosaic.workspaces.merge import Merged
 
 POLL_SECONDS = 0.25
 MOST_REFUSALS = 20
@@ -72,6 +73,7 @@ class Pool(Ledger):
         *,
         start: Callable[[HandOffRequest], Worker],
         alert: Callable[[Need, str, str], None],
+        land: Callable[[Snapshot, str], Merged],
         size: int,
         keeps_full: bool,
     ) -> None:
@@ -80,7 +82,8 @@ class Pool(Ledger):
         `start` hands off to a supervisor that lives on by itself, and is called from several
         threads. With `keeps_full` a task that is ready takes the place of one that ended.
         """
-        super().__init__(mission_file, replace(request, worktree=True), limits, face, alert=alert)
+        asked = replace(request, worktree=True)
+        super().__init__(mission_file, asked, limits, face, alert=alert, land=land)
         self._start = start
         self._size = size
         self._keeps_full = keeps_full
@@ -142,6 +145,7 @@ class Pool(Ledger):
         self._take_started()
         snapshot = self.read_mission()
         self._take_ended(snapshot)
+        self.land_done(self.read_mission())
         self._obey_stops()
         self._fill(threads)
         live = self._live(snapshot)

@@ -32,6 +32,7 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.furnish import bring_files, end_left_setup, forget_files, matching, run_setup
 from mosaic.workspaces.landed import LARGEST_REFS_BYTES, OWN
+from mosaic.workspaces.merge import own_identity
 from mosaic.workspaces.record import (
     Workspace,
     find_workspace,
@@ -41,6 +42,8 @@ from mosaic.workspaces.record import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mosaic.settings import WorktreeSettings
     from mosaic.store.layout import Layout
 
@@ -57,6 +60,8 @@ class WorkspaceRequest:
     """Where a new branch begins; None: at what is checked out in the mission's work tree."""
     with_changes: bool = False
     """Carry the uncommitted changes of the mission's work tree over."""
+    merges: tuple[str, ...] = ()
+    """Branches that a new worktree begins with beside that: work that has not landed."""
 
 
 def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSettings) -> Workspace:
@@ -87,7 +92,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     create_private_dir(layout.worktrees_dir)
     try:
         if not (workspace.is_added and workspace.is_there):
-            workspace = _added(home, workspace)
+            workspace = _added(home, workspace, request.merges)
         if request.with_changes:
             _carry_changes(layout, workspace, settings)
         brought = bring_files(workspace, layout.project, settings)
@@ -310,7 +315,7 @@ def _refuse_other_branch(known: Workspace, branch: str | None) -> None:
         )
 
 
-def _added(home: Path, workspace: Workspace) -> Workspace:
+def _added(home: Path, workspace: Workspace, merges: Sequence[str]) -> Workspace:
     """Have git make a worktree; what an earlier crash left of it goes first."""
     _remove_if_known(home, workspace)
     write_workspace(workspace, is_added=False, is_ready=False)
@@ -322,11 +327,33 @@ def _added(home: Path, workspace: Workspace) -> Workspace:
         start=workspace.base_commit,
         reason=f"mosaic: {workspace.owner}",
     )
+    _merge_into_base(workspace, merges)
     base = workspace.base_commit
-    if not workspace.is_own_branch:
+    if merges or not workspace.is_own_branch:
         base = head_commit(workspace.path) or base
-    is_own = is_new or workspace.is_own_branch
-    return write_workspace(workspace, is_added=True, is_own_branch=is_own, base_commit=base)
+    facts = {"is_own_branch": is_new or workspace.is_own_branch, "base_commit": base}
+    return write_workspace(workspace, is_added=True, base_branches=tuple(merges), **facts)
+
+
+def _merge_into_base(workspace: Workspace, branches: Sequence[str]) -> None:
+    """Merge work that has not landed into a new worktree, or say which branches conflict."""
+    top = workspace.path
+    for branch in branches:
+        words = f"Begin {workspace.owner} with {branch}"
+        command = ["merge", "--quiet", "--ff", "-m", words, f"{trees.BRANCHES}{branch}"]
+        settings = ["-c", "core.hooksPath=/dev/null"]  # as of no work of anybody's
+        answer = run_git(
+            [*settings, *command], top, check=False, env=own_identity(top), timeout_seconds=300
+        )
+        if answer.exit_code:
+            said = (answer.stdout + answer.stderr).decode("utf-8", "replace").strip()
+            run_git(["reset", "--quiet", "--hard", workspace.base_commit], top)
+            raise GitError(
+                f"what `{workspace.owner}` needs has not landed, and `{branch}` does not merge",
+                path=workspace.home,
+                detail=said[:2000] or None,
+                hint="`mission status` lists what is to be merged first",
+            )
 
 
 def _remove_if_known(home: Path, workspace: Workspace) -> None:

@@ -66,6 +66,8 @@ class Workspace:
     """Whether it was furnished to the end."""
     furnished: tuple[Text, ...] = ()
     """What was copied and linked into it, relative to its top."""
+    base_branches: tuple[Text, ...] = ()
+    """The branches that were merged into what it began from, since they had not landed."""
     merged_commit: ObjectId | None = None
     """The commit of its branch that was brought home last."""
 
