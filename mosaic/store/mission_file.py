@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
 from mosaic.model import (
+    LandingUpdate,
     Milestone,
     Mission,
     MissionStatus,
@@ -128,6 +129,7 @@ def _mission(mission: JsonObject) -> Mission:
         runs=_run_settings(mission.mapping("runs")),
         review=_review_settings(mission.mapping("review")),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
+        landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
         notify=mission.strings("notify"),
     )
