@@ -20,6 +20,7 @@ from mosaic.sessions.restoring import find_restoring, settle_restore
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.consent import require_consent
 from mosaic.workers.queue import land_all
+from mosaic.workspaces.landed import find_unlanded
 from mosaic.workspaces.merge import merge_workspace
 from mosaic.workspaces.record import find_workspace
 
@@ -141,10 +142,10 @@ def merge_task(snapshot: Snapshot, task_id: str, way: MergeWay, *, force: bool =
         )
     workspace = find_workspace(snapshot.layout, task.id)
     if workspace is None:
-        raise NotReadyError(
-            f"`{task.id}` has no worktree",
-            hint="its work is where it was done; `mission show` names the branch",
-        )
+        hint = "its work is where it was done; `mission show` names the branch"
+        if branch := find_unlanded(snapshot.layout, [task]).get(task.id):
+            hint = f"`mission merge` makes one of `{branch}`, and lands it"
+        raise NotReadyError(f"`{task.id}` has no worktree", hint=hint)
     return merge_workspace(workspace, way, f"Merge {task.id}: {task.title}")
 
 

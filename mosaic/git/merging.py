@@ -32,7 +32,7 @@ _PLAINLY = (
 
 
 def find_unfinished(top: Path) -> str | None:
-    """Return which command of git waits to be finished in a work tree: `merge`, `rebase`, …"""
+    """Return which command of git waits to be finished in a work tree, such as `merge`."""
     found = find_git_dir(top)
     states = _UNFINISHED.items() if found is not None else ()
     return next((name for state, name in states if found and (found[1] / state).exists()), None)
@@ -51,7 +51,9 @@ def take_back(top: Path) -> None:
         run_git([unfinished, "--abort"], top, timeout_seconds=MERGE_SECONDS)
 
 
-def try_git(args: Sequence[str], top: Path, *, makes_commit: bool = True) -> GitResult:
+def try_git(
+    args: Sequence[str], top: Path, *, makes_commit: bool = True, stdin: bytes | None = None
+) -> GitResult:
     """Run a merge or a rebase, whatever comes of it; one that takes too long is a GitError.
 
     One that makes a commit is taken back where it is interrupted: git begins none beside staged
@@ -59,7 +61,9 @@ def try_git(args: Sequence[str], top: Path, *, makes_commit: bool = True) -> Git
     """
     settings = [word for setting in _PLAINLY for word in ("-c", setting)]
     try:
-        return run_git([*settings, *args], top, check=False, timeout_seconds=MERGE_SECONDS)
+        return run_git(
+            [*settings, *args], top, stdin=stdin, check=False, timeout_seconds=MERGE_SECONDS
+        )
     except BaseException:
         take_back(top)
         if makes_commit:  # while a hook runs, nothing but the index says that it was begun

@@ -251,7 +251,7 @@ def _try_to_land(
     said: list[str] = []
     for _ in range(MOST_TRIES):
         onto = head_commit(home) or ""
-        message = f"Bring {name} up to date with {into}"
+        message = f"Merge {name}: {task.title}"
         update = update_branch(workspace, onto, mission.landing_update, message)
         if update.conflicts:
             why = f"it conflicts with `{into}`: {shown_paths(update.conflicts)}"

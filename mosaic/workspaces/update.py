@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
-from mosaic.git.git import answer_of, head_commit
+from mosaic.git.git import answer_of, head_commit, run_git
 from mosaic.git.merging import take_back, try_git, unmerged_paths, way_on, words_of
-from mosaic.settings import LandingUpdate
 from mosaic.records import NamedTuple
+from mosaic.settings import LandingUpdate
 from mosaic.workspaces.record import write_workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mosaic.workspaces.record import Workspace
 
 LONGEST_CONFLICT = 4000
@@ -34,9 +36,7 @@ class Updated(NamedTuple):
     """What git and the repository's hooks wrote."""
 
 
-def update_branch(
-    workspace: Workspace, onto: str, way: LandingUpdate, message: str
-) -> Updated:
+def update_branch(workspace: Workspace, onto: str, way: LandingUpdate, message: str) -> Updated:
     """Bring a branch up to date with a commit; its worktree is on it, and holds no other change.
 
     GitError: git or a hook refuses, and the worktree is as it was.
@@ -65,7 +65,22 @@ def update_branch(
             detail=words or None,
             hint=way_on(words),
         )
+    if way is LandingUpdate.MERGE:
+        _turn_around(top, onto, tip)
     return Updated(head_commit(top) or "", said=words)
+
+
+def _turn_around(top: Path, onto: str, tip: str) -> None:
+    """Make a merge that was just made one of the branch into the mission's, not the reverse.
+
+    Else the first parents of the mission's branch would be the worker's commits once it lands.
+    """
+    message = run_git(["log", "-1", "--format=%B", "HEAD"], top).stdout
+    signs = answer_of(["config", "--bool", "commit.gpgSign"], top) == "true"
+    command = ["commit-tree", *(["-S"] if signs else []), "HEAD^{tree}", "-p", onto, "-p", tip]
+    turned = try_git(command, top, makes_commit=False, stdin=message)
+    if turned.exit_code == 0:
+        run_git(["reset", "--quiet", "--soft", turned.text], top)
 
 
 def settle_update(workspace: Workspace) -> Workspace:
