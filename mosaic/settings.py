@@ -94,6 +94,13 @@ class Landing(StrEnum):
     """Also when a loop sets it done because its gates are green."""
 
 
+class LandingUpdate(StrEnum):
+    """How a branch is brought up to date with the mission's before it lands."""
+
+    MERGE = "merge"
+    REBASE = "rebase"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorktreeSettings:
     """What a new worktree needs beside what git checks out: `worktrees` in mission.json."""
