@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.records import NamedTuple, dataclass, field
-from mosaic.settings import Landing, ReviewSettings, RunSettings, WorktreeSettings
+from mosaic.settings import Landing, LandingUpdate, ReviewSettings, RunSettings, WorktreeSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -281,6 +281,8 @@ class Mission:
     review: ReviewSettings = ReviewSettings()
     worktrees: WorktreeSettings = WorktreeSettings()
     landing: Landing = Landing.MANUAL
+    landing_update: LandingUpdate = LandingUpdate.MERGE
+    """How they are brought up to date first."""
     max_parallel: int | None = None
     """How many sessions may be live at once; None: as many as are asked for."""
     notify: tuple[str, ...] = ()

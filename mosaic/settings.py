@@ -99,6 +99,13 @@ class Landing(StrEnum):
         return self in (Landing.APPROVED, Landing.GREEN)
 
 
+class LandingUpdate(StrEnum):
+    """How a branch is brought up to date with the mission's before it lands."""
+
+    MERGE = "merge"
+    REBASE = "rebase"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorktreeSettings:
     """What a new worktree needs beside what git checks out: `worktrees` in mission.json."""

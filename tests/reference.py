@@ -41,6 +41,7 @@ MEANINGS = {
     "`retryDelay`",
     "landing": "When branches of done tasks are merged by themselves: `manual`, `approved` or "
     "`green`",
+    "landingUpdate": "How a branch is brought up to date before it lands: `merge` or `rebase`",
     "runs.privateFiles": "`leave-out` or `keep`: untracked files that only their owner may read",
     "review.gates": "When gates run by themselves: `finished`, `always` or `never`",
     "worktrees.setupTimeout": "How long the setup may take",

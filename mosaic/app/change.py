@@ -58,6 +58,12 @@ def is_agent(actor: Actor | None, layout: Layout) -> bool:
     return is_agent_calling(layout)
 
 
+def refuse_agent(layout: Layout, actor: Actor | None = None) -> None:
+    """Make sure that a person decides."""
+    if is_agent(actor, layout):
+        raise UsageError("an agent cannot review", hint="a person decides")
+
+
 class Change(NamedTuple):
     """What to do with one field."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
-from mosaic.app.task_work import land_task
 from mosaic.machine.clock import CLOCK
 from mosaic.records import NamedTuple, replace
 from mosaic.sessions.alarm import Alarm
@@ -70,17 +69,7 @@ def run_loop(
 
     alert = _alarm(mission_file, face)
     request = replace(request, calls_person=False)
-    loop = Loop(
-        mission_file,
-        request,
-        limits,
-        face,
-        start=start,
-        alert=alert,
-        land=land_task,
-        clock=clock,
-    )
-    return loop.run()
+    return Loop(mission_file, request, limits, face, start=start, alert=alert, clock=clock).run()
 
 
 def run_pool(
@@ -130,7 +119,6 @@ def run_pool(
         face,
         start=start,
         alert=alert,
-        land=land_task,
         size=room,
         keeps_full=keeps_full,
     )

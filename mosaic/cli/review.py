@@ -83,11 +83,12 @@ def review_command(
             raise UsageError("no task is named", hint="`mission review T-001`")
         return _list(snapshot, as_json=as_json)
     from mosaic.app import decisions
+    from mosaic.app.change import refuse_agent
     from mosaic.app.task_work import show_review
 
     remarks = _remarks(remark or [], texts or [])
     if approve or reject or remarks:
-        decisions.refuse_agent(snapshot.layout)  # before the evidence is looked at
+        refuse_agent(snapshot.layout)  # before the evidence is looked at
     if allow:
         return show_decided(decisions.allow(snapshot, task_id, allow), as_json=as_json)
     page = show_review(snapshot, task_id, diff=diff)

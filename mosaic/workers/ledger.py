@@ -28,6 +28,7 @@ from mosaic.sessions.whose import standing_outside
 from mosaic.settings import Landing
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
+from mosaic.workers.queue import Outcome, land_apart
 from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
     from mosaic.workers import Face
-    from mosaic.workspaces.merge import Merged
+    from mosaic.workers.queue import Queued
 
 LONGEST_JITTER_SECONDS = 30.0
 FINISHED = (Status.REVIEW.value, Status.DONE.value, Status.CANCELLED.value)
@@ -62,7 +63,7 @@ class LoopReport:
     landed: dict[str, str] = field(default_factory=dict)
     """Tasks whose branches were merged, with the commit that they are in."""
     not_landed: dict[str, str] = field(default_factory=dict)
-    """Tasks whose branches could not be merged, with why."""
+    """Tasks whose branches did not land, with why."""
     elapsed_seconds: float = 0.0
     usage: Usage | None = None
     in_review: list[str] = field(default_factory=list)
@@ -139,13 +140,12 @@ class Ledger:
         face: Face,
         *,
         alert: Callable[[Need, str, str], None],
-        land: Callable[[Snapshot, str], Merged],
         clock: Clock = CLOCK,
     ) -> None:
         """Begin with no sessions.
 
         `alert` says that a person is needed: what for, for which task or, where that is empty,
-        for all, and why. `land` merges the branch of a task.
+        for all, and why.
         """
         self._mission_file = mission_file
         self._request = request
@@ -157,10 +157,9 @@ class Ledger:
         self._failures = 0
         document = read_mission(mission_file).document
         self._rules = settings_of(document)
-        self._land = land
         self._lands = document.mission.landing is Landing.GREEN
-        self._landed_on: dict[str, str | None] = {}
-        """What was checked out when a task was to be landed last."""
+        self._tried_on: tuple[str | None, ...] = ()
+        """What was to be landed, and on what, when that was tried last."""
         self.report = LoopReport()
 
     def read_mission(self) -> Snapshot:
@@ -168,27 +167,41 @@ class Ledger:
         return read_recovered(self._mission_file)[0]
 
     def land_done(self, snapshot: Snapshot) -> None:
-        """Merge the branches of done tasks, where the mission wants that; say what cannot be.
+        """Land the branches of done tasks, where the mission wants that; say what does not.
 
-        What could not be merged is tried again when something else is checked out. An agent that
+        It is tried again when other work waits, or something else is checked out. An agent that
         turns this on while the loop runs does not reach it; a person may turn it off.
         """
-        mission, layout = snapshot.document.mission, snapshot.layout
-        if not self._lands or mission.landing is not Landing.GREEN:
+        if not self._lands or snapshot.document.mission.landing is not Landing.GREEN:
             return
-        for name in find_unlanded(layout, snapshot.tasks):
-            if self._landed_on.get(name, "") == (head := head_commit(layout.project)):
-                continue
-            self._landed_on[name] = head
-            try:
-                merged = self._land(snapshot, name)
-            except MissionError as error:
-                self.report.not_landed[name] = error.summary
-                self._face.say(f"{name} is not merged: {error.summary}")
-                continue
-            self.report.not_landed.pop(name, None)
-            self.report.landed[name] = merged.commit
-            self._face.say(f"{name} is merged into {merged.into}")
+        if not find_unlanded(snapshot.layout, snapshot.tasks):
+            return
+        if self._tried_on == self._standing(snapshot):
+            return
+        try:
+            land_apart(self._mission_file, self._note_landing)
+        except MissionError as error:
+            self._face.say(f"nothing is merged: {error.summary}")
+        self._tried_on = self._standing(self.read_mission())
+
+    def _standing(self, snapshot: Snapshot) -> tuple[str | None, ...]:
+        layout = snapshot.layout
+        return (*find_unlanded(layout, snapshot.tasks), head_commit(layout.project))
+
+    def _note_landing(self, found: Queued) -> None:
+        name, report = found.task_id, self.report
+        if found.outcome is Outcome.NOTHING:
+            return
+        report.not_landed.pop(name, None)
+        if found.commit is not None:
+            report.landed[name] = found.commit
+            self._face.say(f"{name} is merged")
+            return
+        report.not_landed[name] = found.why
+        back = ", and goes back to its agent" if found.handed_back else ""
+        self._face.say(f"{name} is not merged: {found.why}{back}")
+        if found.handed_back:
+            self._note_move(name, Status.DONE.value, Status.IN_PROGRESS.value)
 
     def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
         """Return which limit is met; `running` sessions of this loop have not ended yet."""

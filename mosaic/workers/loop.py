@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from mosaic.plan.pace import Limits
     from mosaic.runs.record import Run
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.store.tasks import Snapshot
     from mosaic.workers import Face
     from mosaic.workers.ledger import LoopReport
-    from mosaic.workspaces.merge import Merged
 
 POLL_SECONDS = 0.2
 MOST_REFUSALS = 3
@@ -49,11 +47,10 @@ class Loop(Ledger):
         *,
         start: Callable[[HandOffRequest], str],
         alert: Callable[[Need, str, str], None],
-        land: Callable[[Snapshot, str], Merged],
         clock: Clock = CLOCK,
     ) -> None:
         """Make a loop; `start` hands off, stays to the end and returns the session's id."""
-        super().__init__(mission_file, request, limits, face, alert=alert, land=land, clock=clock)
+        super().__init__(mission_file, request, limits, face, alert=alert, clock=clock)
         self._start = start
         self._refusals = 0
         self._last_task: str | None = None

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
     from mosaic.workers import Face
     from mosaic.workers.ledger import LoopReport
-    from mosaic.workspaces.merge import Merged
 
 POLL_SECONDS = 0.25
 MOST_REFUSALS = 20
@@ -73,7 +72,6 @@ class Pool(Ledger):
         *,
         start: Callable[[HandOffRequest], Worker],
         alert: Callable[[Need, str, str], None],
-        land: Callable[[Snapshot, str], Merged],
         size: int,
         keeps_full: bool,
     ) -> None:
@@ -82,8 +80,7 @@ class Pool(Ledger):
         `start` hands off to a supervisor that lives on by itself, and is called from several
         threads. With `keeps_full` a task that is ready takes the place of one that ended.
         """
-        asked = replace(request, worktree=True)
-        super().__init__(mission_file, asked, limits, face, alert=alert, land=land)
+        super().__init__(mission_file, replace(request, worktree=True), limits, face, alert=alert)
         self._start = start
         self._size = size
         self._keeps_full = keeps_full

@@ -40,6 +40,7 @@ from mosaic.workspaces.record import (
     workspace_path,
     write_workspace,
 )
+from mosaic.workspaces.update import settle_update
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,11 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
 
 
 def _take_up(home: Path, known: Workspace, branch: str | None) -> None:
-    """Put a worktree on its branch again, which another task's may have been given meanwhile."""
+    """Put a worktree on its branch again, which another task's may have been given meanwhile.
+
+    What a landing that was cut off left in it is taken back first.
+    """
+    known = settle_update(known)
     _refuse_other_branch(known, branch)
     if known.branch is not None and current_branch(known.path) is None:
         _refuse_occupied(home, known)

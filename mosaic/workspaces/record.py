@@ -70,6 +70,8 @@ class Workspace:
     """The branches that were merged into what it began from, since they had not landed."""
     merged_commit: ObjectId | None = None
     """The commit of its branch that was brought home last."""
+    update_from: ObjectId | None = None
+    """The commit that its branch had before an update that has begun."""
 
     @property
     def record(self) -> Path:
@@ -163,7 +165,7 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
     if data is None:
         return None
     found = load_record(Workspace, data, path, what="the record of a worktree", hint=HINT)
-    commits = (found.base_commit, found.merged_commit)
+    commits = (found.base_commit, found.merged_commit, found.update_from)
     if not all(_COMMIT.fullmatch(commit) for commit in commits if commit is not None):
         raise _unreadable(path, "it names what is not a commit")
     # A mission that was moved: the record stands beside its worktree, wherever that is.

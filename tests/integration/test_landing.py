@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.mission import Answer, MissionRepo, wait_for
-from tests.support.workers import begun, give_agent, worktree_of, write_mission
+from tests.support.mission import Answer, MissionRepo
+from tests.support.workers import give_agent, worktree_of, write_mission
 
 BRANCH = "mission/T-001/work"
 
@@ -358,7 +358,7 @@ def test_twelve_tasks_in_diamonds_all_land(home: MissionRepo) -> None:
     assert "12/12 done  100 %" in home.run("status").stdout
     runs = list((home.state / "runs").glob("*/*/meta.json"))
     kinds = [json.loads(run.read_text())["step_kind"] for run in runs]
-    assert kinds.count("shell") == 12  # the gate, of each
+    assert kinds.count("shell") == 24  # the gate of each, for its work and for what landed
 
 
 def test_a_loop_goes_on_with_what_another_left_unlanded(home: MissionRepo) -> None:
@@ -385,24 +385,35 @@ def test_a_loop_that_may_set_done_does_not_land_otherwise(home: MissionRepo, lan
     assert [each["lastTaskId"] for each in home.mission()["sessions"]] == ["T-001"]
 
 
-def test_a_conflict_stops_that_one_and_what_needs_it(home: MissionRepo) -> None:
+def test_a_loop_hands_a_conflict_back_and_goes_on_until_all_has_landed(home: MissionRepo) -> None:
     set_landing(home, "green", review={"greenIsDone": True}, qualityGates="true")
-    home.run("set", "T-002", "depends_on=T-001")
-    does = (
-        'wait_for(here.parent / "go")\nwrite("same" if task == "T-001" else task, task)\nfinish()'
-    )
-    home.environ["AGENT_DOES"] = does
-    loop = home.start("next", "-j", "2", "--loop", "--json")
-    wait_for(lambda: begun(home, "T-001") and begun(home, "T-003"), "the start of both")
-    commit(home, "same", "ours")
-    (home.state / "worktrees" / "go").touch()
-    out, err = loop.communicate(timeout=300)
+    home.run("set", "T-002", "depends_on=T-001,T-003")
+    home.environ["AGENT_DOES"] = """\
+if task == "T-002":
+    assert (here / "T-001").exists() and (here / "T-003").exists()
+elif len([*run_dir.parent.glob("*/artifacts/begun")]) > 1:
+    git("merge", "--quiet", "-X", "ours", "main")
+else:
+    (run_dir / "artifacts" / "in").touch()
+    for other in ("T-001", "T-003"):
+        while not [*run_dir.parent.parent.glob(other + "/*/artifacts/in")]:
+            time.sleep(0.02)
+    write("same", task)
+write(task, task)
+finish()
+"""
+    out, err = home.start("next", "-j", "2", "--loop", "--json").communicate(timeout=300)
     told = json.loads(out)
-    assert [*told["landed"]] == ["T-003"], err
-    assert "conflicts with what is here: `same`" in told["not_landed"]["T-001"]
-    assert home.task_status("T-002") == "todo"
+    assert sorted(told["landed"]) == ["T-001", "T-002", "T-003"], err
+    assert told["not_landed"] == {}
+    sessions = [each["lastTaskId"] for each in home.mission()["sessions"]]
+    (twice,) = (name for name in ("T-001", "T-003") if sessions.count(name) == 2)
+    assert len(sessions) == 4
+    (said,) = (each["text"] for each in home.run("show", twice, "--json").json()["decisions"])
+    assert said.startswith("It did not land: it conflicts with `main`: `same`")
+    assert (home.path / "same").read_text() == twice
+    assert all((home.path / name).exists() for name in ("T-001", "T-002", "T-003"))
     assert home.git("status", "--porcelain", "--", ":!coordination") == ""
-    assert (home.path / "T-003").exists()
 
 
 # The setting
