@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import (
     DuplicateTaskError,
+    MergeConflictError,
     MissionError,
     SyncConflictError,
     TaskIdError,
@@ -88,6 +89,8 @@ class _Assembly:
         self._unagreed: list[str] = []
         self._known: dict[str, str] = {}
         self._milestones: dict[tuple[str, ...], str | None] = {}
+        self._merging: set[str | None] = set()
+        """Tasks of which git left a side in conflict: that is what is wrong with them."""
         layout = document.layout
         self._table = layout.shown(layout.tasks_file)
         # Paths of thousands of files are made of texts: as path objects they would take longest.
@@ -101,6 +104,11 @@ class _Assembly:
             self._problems[:0] = [_of_row(problem, rows) for problem in scan.problems]
         file_only = sorted((name for name in files if name not in rows), key=natural_key)
         order = [*rows, *file_only]
+        self._merging = {
+            each.task_id for each in scan.problems if isinstance(each.error, MergeConflictError)
+        }
+        if self._document.conflict is not None:
+            self._problems.insert(0, Problem(error=self._document.conflict))
         self._refuse_case_twins({name: rows.get(name) or files[name] for name in order})
         entries: dict[str, Entry] = {}
         for position, name in enumerate(order):
@@ -198,7 +206,7 @@ class _Assembly:
                 agreed = {name: file_values[name] for name in SYNCED if name in row.cells}
                 if base != agreed:
                     self._unagreed.append(task_id)
-            elif merge.conflicts:
+            elif merge.conflicts and task_id not in self._merging:
                 error = self._conflict_error(task_id, merge, row, file)
                 self._problems.append(Problem(error=error, task_id=task_id))
         else:
