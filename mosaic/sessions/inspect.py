@@ -39,6 +39,7 @@ from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import synchronize
 from mosaic.store.ids import number_rows, renumber_twins
 from mosaic.store.mission_file import load_mission
+from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.state import Standing, refuse_links_out
 from mosaic.text.fields import unknown_word
@@ -127,6 +128,7 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
         left_out=snapshot.left_out,
         aside=find_aside(snapshot),
         statuses=mission.statuses,
+        depth=project_paths(snapshot.layout).depth,
         status_places=dict(_odd_statuses(snapshot)),
     )
 

@@ -32,6 +32,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "import": ("checklist coordination/TASKS.md", "taskmd coordination/tasks --json"),
     "export": ("checklist", "backlog --json"),
     "migrate": ("--dry-run",),
+    "merge": ("--dry-run",),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
 `logs --follow`) and what writes where it was told to (`review --html`) is not among them."""
