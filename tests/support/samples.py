@@ -365,8 +365,8 @@ SAMPLES: dict[str, Sample] = {
             "001-first.md": "---\nid: '001'\ntitle: First\nstatus: completed\n---\n\n"
             "# First\n\nHi\n",
             "cli/002-second.md": "---\nid: '002'\ntitle: Second\nstatus: in-review\n"
-            "priority: high\ndependencies: ['001']\ntags: [a]\nowner: ann\ntouches: [src/cli/**]\nphase: One\n"
-            "effort: small\nverify:\n  - type: bash\n    run: make\n---\n\nText\n",
+            "priority: high\ndependencies: ['001']\ntags: [a]\nowner: ann\n"
+            "touches: [src/cli/**]\nphase: One\neffort: small\nverify:\n  - type: bash\n    run: make\n---\n\nText\n",
             "notes.md": "Nothing of it\n",
         },
         tasks={
