@@ -366,7 +366,8 @@ SAMPLES: dict[str, Sample] = {
             "# First\n\nHi\n",
             "cli/002-second.md": "---\nid: '002'\ntitle: Second\nstatus: in-review\n"
             "priority: high\ndependencies: ['001']\ntags: [a]\nowner: ann\n"
-            "touches: [src/cli/**]\nphase: One\neffort: small\nverify:\n  - type: bash\n    run: make\n---\n\nText\n",
+            "touches: [src/cli/**]\nphase: One\neffort: small\n"
+            "verify:\n  - type: bash\n    run: make\n---\n\nText\n",
             "notes.md": "Nothing of it\n",
         },
         tasks={
