@@ -14,9 +14,10 @@ from mosaic.machine.paths import confined
 from mosaic.records import NamedTuple
 from mosaic.sources import PLACES, load_source
 from mosaic.sources.claude_tasks import usual_place
-from mosaic.sources.incoming import digests_of, plan_import, source_of, text_here
+from mosaic.sources.incoming import plan_import
 from mosaic.sources.item import LARGEST_BYTES, Fault, Place
 from mosaic.sources.outgoing import items_of, losses, pushes
+from mosaic.sources.values import digests_of, source_of, text_here
 from mosaic.store.adding import Row, add_rows, imported_text, new_file
 from mosaic.store.ids import free_ids
 from mosaic.store.reading import read_mission

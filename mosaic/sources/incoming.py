@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.model import Status, Task
@@ -18,9 +18,19 @@ from mosaic.plan.graph import find_cycles
 from mosaic.plan.statuses import parse_status
 from mosaic.records import NamedTuple, replace
 from mosaic.sources.item import Fault, Item, digest_of, with_kept
-from mosaic.text.frontmatter import body_offset
-from mosaic.text.harmless import harmless_line, harmless_text
-from mosaic.text.sections import DECISIONS, HANDOFF_SECTIONS, find_sections, section_text
+from mosaic.sources.values import (
+    PARENT,
+    Value,
+    dump_digests,
+    embedded,
+    has_words,
+    one_line,
+    read_digests,
+    source_of,
+    value_text,
+    values_here,
+)
+from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,15 +38,9 @@ if TYPE_CHECKING:
     from mosaic.sources.item import Reading
     from mosaic.store.tasks import Snapshot
 
-Value: TypeAlias = "str | tuple[str, ...]"
-
 LONGEST_TITLE = 500
 LONGEST_TEXT = 1 << 20
 VALID_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-OWN = (*HANDOFF_SECTIONS, DECISIONS)
-EMPTY_HANDOFF = "\n\n" + "\n".join(f"## {name}\n" for name in HANDOFF_SECTIONS)
-PARENT = "parent:"
-"""What a label begins with that names the task which another is a part of."""
 
 
 class Arriving(NamedTuple):
@@ -319,13 +323,13 @@ class _Comparison:
         conflicts = []
         for name, there in arriving.values.items():
             mine, then = here[name], last.get(name, "")
-            is_new_there = digest_of(_text(there)) != then
-            is_new_here = digest_of(_text(mine)) != then if then else bool(mine)
+            is_new_there = digest_of(value_text(there)) != then
+            is_new_here = digest_of(value_text(mine)) != then if then else bool(mine)
             if mine == there:
-                last.update({name: digest_of(_text(there))} if then or there else {})
+                last.update({name: digest_of(value_text(there))} if then or there else {})
             elif not is_linked and name != "status":
                 # It was here before the source had it: only what is missing is taken.
-                last.update({name: digest_of(_text(there))} if there else {})
+                last.update({name: digest_of(value_text(there))} if there else {})
                 is_missing = not has_words(mine) if name == "text" else not mine
                 if there and is_missing and name != "depends_on":
                     changed[name] = there
@@ -333,7 +337,7 @@ class _Comparison:
                 if is_new_here and not prefer:
                     conflicts.append(ImportConflict(task.id, name, mine, there))
                     continue
-                last[name] = digest_of(_text(there))
+                last[name] = digest_of(value_text(there))
                 if not is_new_here or prefer == "source":
                     changed[name] = there
         digests = dump_digests(last)
@@ -344,94 +348,5 @@ class _Comparison:
         return Update(task.id, changed, digests), conflicts
 
 
-def source_of(source: str, item: Item) -> str:
-    """Return what a task's `source` says of an item."""
-    return f"{source}:{one_line(item.key)}"
-
-
 def _scope(source: str) -> str:
     return source.rpartition("#")[0]
-
-
-def one_line(text: str) -> str:
-    """Return a text on one line, without anything that a terminal would obey."""
-    return " ".join(harmless_line(text).split())
-
-
-def embedded(text: str, *, is_section: bool) -> str:
-    """Return a text that stands in front of a handoff, or in a section of it, and ends there.
-
-    A heading that a section of the handoff has becomes one of level 3; where that is not enough,
-    the text is shown as it is.
-    """
-    if not text:
-        return ""
-    for section in reversed(find_sections(f"# x\n\n{text}")):
-        if is_section or section.name in OWN:
-            at = section.heading_start - len("# x\n\n")
-            text = f"{text[:at]}#{text[at:]}" if text.startswith("## ", at) else text
-    names = [section.name for section in find_sections(f"# x\n\n{text}{EMPTY_HANDOFF}")]
-    own = [name for name in names if name in OWN or is_section]
-    if own == list(HANDOFF_SECTIONS) and not (
-        is_section and re.search(r"^#[ \t]", text, re.MULTILINE)
-    ):
-        return text
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
-
-
-def text_here(file_text: str) -> tuple[int, int]:
-    """Return where in a task's file its own text stands: between its title and the handoff."""
-    start = body_offset(file_text)
-    title = re.compile(r"\s*# [^\n]*\n?").match(file_text, start)
-    start = title.end() if title else start
-    own = (s.heading_start for s in find_sections(file_text) if s.name in OWN)
-    end = next(own, len(file_text))
-    stripped = file_text[start:end]
-    lead = len(stripped) - len(stripped.lstrip())
-    return start + lead, max(start + lead, start + len(stripped.rstrip()))
-
-
-def values_here(task: Task, file_text: str) -> dict[str, Value]:
-    """Return what a task holds in the fields that imports bring."""
-    start, end = text_here(file_text)
-    word = task.more.get("status_word")
-    return {
-        "title": task.title,
-        "status": str(word) if word is not None else task.status.value,
-        "milestone": task.milestone or "",
-        "depends_on": task.depends_on,
-        "labels": task.labels,
-        "priority": task.priority or "",
-        "assignee": task.assignee or "",
-        "write_scope": task.write_scope,
-        "text": file_text[start:end].replace("\r\n", "\n"),
-        "result": (section_text(file_text, "result") or "").replace("\r\n", "\n"),
-        "notes": (section_text(file_text, "notes") or "").replace("\r\n", "\n"),
-    }
-
-
-def digests_of(values: Mapping[str, Value]) -> str:
-    """Return what a task keeps of the values that it was imported with."""
-    return dump_digests({name: digest_of(_text(value)) for name, value in values.items() if value})
-
-
-def dump_digests(digests: Mapping[str, str]) -> str:
-    """Return digests as `imported` has them."""
-    return " ".join(f"{name}={digest}" for name, digest in digests.items())
-
-
-def read_digests(text: str) -> dict[str, str]:
-    """Return the digests that `imported` has."""
-    return dict(re.findall(r"(\w+)=([0-9a-f]{8})", text))
-
-
-def has_words(text: Value) -> bool:
-    """Tell whether a task's text says more than an empty template."""
-    lines = (line.strip() for line in str(text).split("\n"))
-    return any(line and not line.startswith("#") and line != "- [ ]" for line in lines)
-
-
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else "\n".join(value)

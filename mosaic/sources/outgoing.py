@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.plan.statuses import parse_status
 from mosaic.records import NamedTuple
-from mosaic.sources.incoming import PARENT, has_words, read_digests, values_here
 from mosaic.sources.item import Item, Place, digest_of, is_closed, without_kept
+from mosaic.sources.values import PARENT, has_words, read_digests, values_here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
