@@ -31,7 +31,7 @@ PANELS = {
     "Review": ("handoff", "gates", "review", "answer", "status"),
     "Parallel": ("panel", "merge"),
     "In git": ("resolve", "renumber", "setup"),
-    "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
+    "Around it": ("demo", "doctor", "clean", "trust", "import", "export", "migrate"),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
 HIDDEN = ("remind", "merge-file")

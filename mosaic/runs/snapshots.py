@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
+from mosaic.git.checkpoint_store import HIDDEN_REFS, keep_tree
 from mosaic.git.diff import compare_trees, describe_changes, empty_tree, patch_bytes, write_patch
 from mosaic.git.git import answer_of, current_branch, find_work_tree
-from mosaic.git.snapshot import keep_tree, take_tree
+from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import branch_or_commit, commit_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.machine.lock import hold_folder
-from mosaic.model import PrivateFiles
 from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import (
@@ -29,14 +29,15 @@ from mosaic.runs.checkpoint import (
 from mosaic.runs.folders import runs_in
 from mosaic.runs.record import tail_bytes
 from mosaic.runs.report import GATE_STEP
+from mosaic.settings import PrivateFiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mosaic.git.snapshot import TakenTree
-    from mosaic.model import RunSettings
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run, RunMeta
+    from mosaic.settings import RunSettings
 
 LARGEST_PATCH_BYTES = 8 << 20
 """A larger patch is left out of a checkpoint: its commit holds the same, each content once."""
@@ -163,7 +164,7 @@ def _with_tree(
         head=taken.head,
         branch=current_branch(top),
         tree=taken.tree,
-        ref=f"refs/mosaic/checkpoints/{ref}",
+        ref=f"{HIDDEN_REFS}/{ref}",
         left_out=taken.left_out,
     )
     try:

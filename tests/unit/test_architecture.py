@@ -12,13 +12,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
-    ("model", "ports", "errors", "records", "codec"),
+    ("model", "settings", "ports", "errors", "records", "codec"),
     ("machine",),
     ("git",),
     ("text",),
     ("plan",),
     ("prompts",),
-    ("store", "runs", "runtimes", "executors", "workspaces"),
+    ("store", "runs", "runtimes", "executors", "workspaces", "sources"),
     ("sessions",),
     ("review", "workers", "panels"),
     ("app",),
