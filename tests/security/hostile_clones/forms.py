@@ -39,7 +39,7 @@ ACTS = frozenset(
     {
         "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
-        "merge", "demo", "clean", "migrate", "trust",
+        "merge", "pr", "demo", "clean", "migrate", "trust",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""
