@@ -235,9 +235,8 @@ class Selection:
             return _by_status(task)
         if self._only is not None and task.milestone != self._only:
             return Verdict(task, Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`")
-        if task.branch and (other := self._by_branch.get(task.branch)) and (
-            begun or self._done.issuperset(task.depends_on)
-        ):
+        other = self._by_branch.get(task.branch) if task.branch else None
+        if other and (begun or self._done.issuperset(task.depends_on)):
             return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         if begun:
             words = "is in progress, and no session works on it"

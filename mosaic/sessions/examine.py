@@ -265,5 +265,5 @@ def _run_gate(
     tail = run.output_tail()
     own = snapshot.layout.shown(snapshot.layout.state_dir)
     if outcome == "failed" and f"{own}/" in tail:
-        words += f"; its output names files in `{own}`, which is Mosaic's own: leave that folder out"
+        words += f"; its output names files in `{own}`, Mosaic's own: have it leave that out"
     return GateResult(gate, outcome, words, run, tail)

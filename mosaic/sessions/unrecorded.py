@@ -216,7 +216,7 @@ def _found_by_mark(
     if is_stopped:
         because += f"; it is stopped, `kill -CONT {pid}` lets it go on"
     folders = [find_folder(each.identity.pid) or "" for each in processes]
-    in_worktree = any(_is_in_worktree(each.removesuffix(DELETED), layout) for each in folders)
+    in_worktree = any(is_in_worktree(each.removesuffix(DELETED), layout) for each in folders)
     known = session or Session(id=session_id, runtime="", started_at=utc_now())
     task_id = agent.environ.get("MISSION_TASK", "")
     lock = replace(_lock_of(known, agent.identity, layout), task_id=task_id, run_id=agent.run_id)

@@ -198,12 +198,12 @@ class Pool(Ledger):
     def _next_task(self, snapshot: Snapshot) -> Task | None:
         reserved = dict.fromkeys(self._starting, "a new session")
         selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
+        self._tell_waiting(selection)
         now = self._clock.seconds()
         for verdict in selection.ready:
             name = verdict.task.id
             if name not in self._left_out and self._not_before.get(name, 0.0) <= now:
                 return verdict.task
-        self._tell_waiting(selection)
         if not (self.workers or self._starting or self._is_waiting()):
             snapshot.raise_problems()
             reasons = filter(None, (summarize_waiting(selection), snapshot.left_out_words))
@@ -213,9 +213,10 @@ class Pool(Ledger):
 
     def _tell_waiting(self, selection: Selection) -> None:
         """Say once of each task that waits only for another's end what it waits for."""
-        if self._told_beside == self.workers.keys():
+        beside = {*self.workers, *self._starting}
+        if self._told_beside == beside:
             return  # as at the last look
-        self._told_beside = set(self.workers)
+        self._told_beside = beside
         for verdict in selection.verdicts:
             name = verdict.task.id
             if verdict.reason in WAITS_FOR_A_WORKER and name not in self._told_waiting:

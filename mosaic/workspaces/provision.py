@@ -88,7 +88,8 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         end_left_setup(known)
     workspace = known or _planned(layout, home, request)
     if known is None:
-        _refuse_occupied(home, workspace, request.in_use)  # what nobody knows of may hold anybody's work
+        # What nobody knows of may hold anybody's work.
+        _refuse_occupied(home, workspace, request.in_use)
     ensure_state_dir(layout)
     confined(layout.state_dir, layout.worktrees_dir)
     create_private_dir(layout.worktrees_dir)
@@ -295,12 +296,13 @@ def _refuse_occupied(home: Path, workspace: Workspace, in_use: Sequence[str]) ->
         )
     for each in trees.list_worktrees(home):
         if branch is not None and each.branch == branch and each.path != place:
-            if any(Path(cwd).is_relative_to(each.path) for cwd in map(os.path.realpath, in_use)):
+            is_ours = each.path.parent == place.parent and each.path.is_dir()
+            cwds = [Path(os.path.realpath(cwd)) for cwd in in_use]
+            if is_ours and any(cwd.is_relative_to(each.path) for cwd in cwds):
                 raise GitError(
                     f"a session works on branch `{branch}` in `{each.path}`",
                     hint="wait for its end, or set another `branch` for the task",
                 )
-            is_ours = each.path.parent == place.parent and each.path.is_dir()
             if is_ours and trees.what_would_be_lost(each.path) is None:
                 # Another task's, whose session has ended: its work is on the branch.
                 run_git(["checkout", "--quiet", "--detach"], each.path)
