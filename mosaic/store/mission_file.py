@@ -132,6 +132,7 @@ def _mission(mission: JsonObject) -> Mission:
         pull_request=mission.mapping("pullRequest").record(PullRequestSettings),
         landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
+        imports=mission.mapping("imports").data,
         notify=mission.strings("notify"),
     )
 
