@@ -29,7 +29,7 @@ PANELS = {
     ),
     "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
     "Review": ("handoff", "gates", "review", "answer", "status"),
-    "Parallel": ("panel", "merge"),
+    "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),
     "Around it": ("demo", "doctor", "clean", "trust", "import", "export", "migrate"),
 }  # fmt: skip

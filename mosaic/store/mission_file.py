@@ -20,6 +20,7 @@ from mosaic.records import dataclass, replace
 from mosaic.settings import (
     Landing,
     LandingUpdate,
+    PullRequestSettings,
     ReviewSettings,
     RunSettings,
     RuntimeSpec,
@@ -154,6 +155,7 @@ def _mission(mission: JsonObject) -> Mission:
         review=_review_settings(mission.mapping("review")),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
         landing=mission.word("landing", Landing) or Landing.MANUAL,
+        pull_request=mission.mapping("pullRequest").record(PullRequestSettings),
         landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
         imports=mission.mapping("imports").data,

@@ -15,6 +15,8 @@
       - question: sess-005: which colour?
     - 2026-11-28 allowed by Ana (4): `README.md`
     - 2026-11-28 approved by Ana (5)
+    - 2026-11-29 commented by bob (6): The name says too little.
+      - from: l:17 https://github.com/acme/rocket/pull/7#discussion_r17
 
 An entry is known by its number. Lines that are indented below it belong to it; whatever else
 stands in the section stays as it is. A line of a person's text that looks like one of the notes
@@ -39,11 +41,11 @@ if TYPE_CHECKING:
 
 HEAD = re.compile(
     r"- (?P<date>\d{4}-\d\d-\d\d) "
-    r"(?P<kind>rejected|reopened|answered|remarked|allowed|approved) by "
+    r"(?P<kind>rejected|reopened|answered|remarked|allowed|approved|commented) by "
     r"(?P<by>[^\n]*?)(?: \((?P<number>\d{1,9})\))?(?::(?: (?P<text>[^\n]*))?)?[ \t]*"
 )
-NOTE = re.compile(r"- (at|line|question|handoff|unfinished|answered): ?(.*)")
-LIKE_NOTE = re.compile(r"\\*- (?:at|line|question|handoff|unfinished|answered):")
+NOTE = re.compile(r"- (at|line|question|handoff|unfinished|answered|from): ?(.*)")
+LIKE_NOTE = re.compile(r"\\*- (?:at|line|question|handoff|unfinished|answered|from):")
 PLACE = re.compile(r"(?P<path>.+?):(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?")
 BLOCK_BEGINS = re.compile(r"[-*+#>|]|\d+[.)]|`{3}|~{3}|<")
 INDENT = "  "
@@ -60,6 +62,8 @@ class Kind(StrEnum):
     ALLOWED = "allowed"
     """A path outside of its write scope is accepted."""
     APPROVED = "approved"
+    COMMENTED = "commented"
+    """Said on its pull request, by people or by its checks: data for the next attempt."""
 
 
 CLOSED = (Kind.ALLOWED, Kind.APPROVED)

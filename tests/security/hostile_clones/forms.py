@@ -43,8 +43,8 @@ ACTS = frozenset(
     {
         "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
-        "merge", "demo", "clean", "migrate", "trust", "import", "export", "resolve", "renumber",
-        "setup",
+        "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
+        "renumber", "setup",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""
