@@ -147,8 +147,7 @@ def land_all(
             snapshot = read_mission(mission_file)
             why = "the queue was stopped" if stopped else _why_waits(snapshot, name, waiting, done)
             if why:
-                hint = None if stopped else f"`mission merge {name}` lands it all the same"
-                found = Queued(name, Outcome.WAITS, waiting[name], why, hint)
+                found = Queued(name, Outcome.WAITS, waiting[name], why)
             elif dry_run:
                 found = Queued(name, Outcome.NEXT, waiting[name])
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.mission import Answer, MissionRepo
+from tests.support.mission import PATIENCE_SECONDS, Answer, MissionRepo, wait_for
 from tests.support.workers import give_agent, write_mission
 
 Files = dict[str, str]
@@ -408,7 +409,26 @@ def test_a_worktree_with_changes_waits_and_says_how_to_go_on(home: MissionRepo) 
     assert (work_tree(home, "T-001") / "late").exists()
 
 
-# Killed
+# Interrupted and killed
+
+
+@pytest.mark.parametrize("call", [("merge", "T-002"), ("merge", "T-002", "--squash"), ("merge",)])
+def test_ctrl_c_while_a_hook_runs_leaves_all_as_it_was(
+    apart: MissionRepo, tmp_path: Path, call: tuple[str, ...]
+) -> None:
+    runs = tmp_path / "runs"
+    name = "commit-msg" if "--squash" in call else "pre-merge-commit"
+    mend = hook(name, f"touch '{runs}'; exec sleep 600")(apart)
+    before = state_of(apart)
+    process = apart.start(*call)
+    wait_for(runs.exists, "the hook")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130
+    assert state_of(apart) == before
+    mend()
+    assert land(apart).exit_code == 0
+    assert (apart.path / "T-002").exists()
 
 
 KILLS = {
