@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
+from mosaic.git.checkpoint_store import PLAIN_IDENTITY
 from mosaic.git.diff import compare_trees, shown_paths, write_patch
 from mosaic.git.git import (
     answer_of,
@@ -30,7 +31,7 @@ from mosaic.git.left_out import (
     repositories_in_index,
     why_apart,
 )
-from mosaic.git.snapshot import PLAIN_IDENTITY, take_tree
+from mosaic.git.snapshot import take_tree
 from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import remove_folder, rename_folder

@@ -73,6 +73,8 @@ class Checked:
     """Where tasks stand that are not read, in words, by their id."""
     statuses: Mapping[str, Status] = field(default_factory=dict)
     """The project's own status words."""
+    depth: int = 0
+    """How many folders the project lies below the top of its repository."""
     status_places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Path and line of each status that is not understood, by task."""
 
@@ -150,7 +152,7 @@ def check_scopes(checked: Checked) -> Iterator[Finding]:
     """Globs that cannot be, and tasks in progress that may get in each other's way."""
     for task in checked.tasks:
         for glob in task.write_scope:
-            if problem := bad_glob(glob):
+            if problem := bad_glob(glob, checked.depth):
                 message = f"`{glob}` of `{task.id}`: {problem}"
                 yield _found("SCOPE_INVALID", task, checked, message)
     working = [t for t in checked.tasks if t.status is Status.IN_PROGRESS and t.write_scope]

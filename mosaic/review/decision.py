@@ -16,6 +16,7 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.rules import agree_to_rules
 from mosaic.store.draft import changing
+from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.text.decisions import Kind
@@ -179,8 +180,9 @@ def _commit(review: Review, decided: Decided) -> str:
     own = (layout.tasks_file, layout.tasks_dir, layout.mission_file, layout.scratchpad_file)
     paths = {name for path in own if (name := state_prefix(path, top)) is not None}
     work: set[str] = set()
+    in_tree = project_paths(layout).in_tree
     for change in review.whole.changed or () if decided.approved else ():
-        work |= {change.path, change.old_path or change.path}
+        work |= {in_tree(change.path), in_tree(change.old_path or change.path)}
     workspace = find_workspace(layout, decided.task.id)
     message = _message(review, decided)
     ensure_state_dir(layout)

@@ -138,7 +138,7 @@ def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.Prompt
             number=attempt.number,
             conversation_continued=attempt.conversation is not None,
             why_last_ended=attempt.why_last_ended or None,
-            checkpoint=_checkpoint_facts(attempt),
+            checkpoint=_checkpoint_facts(attempt, snapshot.layout),
             needs_human=attempt.asked.needs_human,
             followups=attempt.asked.followups,
             failed_gates=attempt.asked.failed_gates,
@@ -270,16 +270,18 @@ def _task_text(snapshot: Snapshot, task: Task) -> str:
     return snapshot.task_text(task).replace("\r\n", "\n")
 
 
-def _checkpoint_facts(attempt: Attempt) -> facts.CheckpointFacts | None:
+def _checkpoint_facts(attempt: Attempt, layout: Layout) -> facts.CheckpointFacts | None:
     found = attempt.checkpoint
     if found is None:
         return None
-    checkpoint = found.checkpoint
+    from mosaic.store.project_paths import project_paths  # start-up: most tasks have none
+
+    checkpoint, named = found.checkpoint, project_paths(layout).named
     return facts.CheckpointFacts(
         seq=checkpoint.seq,
         summary="; ".join(filter(None, (checkpoint.summary, checkpoint.note))),
         patch=str(found.patch) if found.patch else None,
-        files=tuple(f"{each.path} ({each.kind})" for each in checkpoint.files),
+        files=tuple(f"{named(each.path)} ({each.kind})" for each in checkpoint.files),
         is_set_back=attempt.is_set_back,
     )
 

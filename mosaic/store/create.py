@@ -18,6 +18,7 @@ from mosaic.plan.progress import milestone_of
 from mosaic.records import dataclass, replace
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
+from mosaic.store.project_paths import project_paths
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import table_word
 from mosaic.store.templates import load_template
@@ -174,8 +175,9 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
     title = " ".join(new.title.split())
     if not title or len(title) > LONGEST_TITLE:
         raise UsageError("a title is 1 to 500 characters", hint="put the rest into `--body`")
+    depth = project_paths(draft.layout).depth if new.write_scope else 0
     for glob in new.write_scope:
-        if problem := bad_glob(glob):
+        if problem := bad_glob(glob, depth):
             raise UsageError(f"`{glob}` is not a write scope", detail=problem)
     depends_on = tuple(draft.snapshot.get(name).task.id for name in new.depends_on)
     new = replace(new, depends_on=depends_on)
