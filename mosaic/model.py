@@ -285,6 +285,8 @@ class Mission:
     """How they are brought up to date first."""
     max_parallel: int | None = None
     """How many sessions may be live at once; None: as many as are asked for."""
+    imports: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What imports take the words of other tools for: `githubLabels`."""
     notify: tuple[str, ...] = ()
     """A command that gets JSON on its stdin when a person is needed."""
 

@@ -130,6 +130,7 @@ def _mission(mission: JsonObject) -> Mission:
         landing=mission.word("landing", Landing) or Landing.MANUAL,
         landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
+        imports=mission.mapping("imports").data,
         notify=mission.strings("notify"),
     )
 
