@@ -24,6 +24,7 @@ from mosaic.review.decision import hand_back
 from mosaic.sessions.examine import run_gates
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.consent import require_consent
+from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.landed import find_unlanded
@@ -247,24 +248,26 @@ def _try_to_land(
     workspace = provision(snapshot.layout, request, mission.worktrees)
     home, top = workspace.home, workspace.path
     left_out = refuse_unsaved(workspace, *branch_and_tip(workspace))
+    named = project_paths(snapshot.layout).named
     said: list[str] = []
     for _ in range(MOST_TRIES):
         onto = head_commit(home) or ""
         message = f"Merge {name}: {task.title}"
         update = update_branch(workspace, onto, mission.landing_update, message)
         if update.conflicts:
-            why = f"it conflicts with `{into}`: {shown_paths(update.conflicts)}"
+            conflicts = tuple(map(named, update.conflicts))
+            why = f"it conflicts with `{into}`: {shown_paths(conflicts)}"
             found = Queued(name, Outcome.CONFLICT, branch, why, detail=update.detail)
             hint = f"`git -C {top} {mission.landing_update.value} {into}` shows it"
-            return found._replace(conflicts=update.conflicts, hint=hint)
+            return found._replace(conflicts=conflicts, hint=hint)
         said.append(update.said)
-        changed = [c.path for c in compare_trees(top, onto, update.tip, find_renames=False)]
+        changes = compare_trees(top, onto, update.tip, find_renames=False)
         results = tuple(
             run_gates(
                 snapshot,
                 name,
                 cwd=workspace.project,
-                changed=changed,
+                changed=[named(change.path) for change in changes],
                 tell=lambda result: watch(name, result),
             )
         )
