@@ -29,10 +29,13 @@ def print_list(
     found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
     waiting = [each.id for each in found.to_merge]
     is_whole = not any(wanted.get(name) for name in ("statuses", "ready", "milestone"))
+    merging = {each.task_id for each in found.problems if each.error.code == "MERGE_CONFLICT"}
+    marks: dict[str | None, str] = dict.fromkeys(waiting, ", to merge")
+    marks |= dict.fromkeys(merging, " (conflict)")
     rows = [
         (
             task.id,
-            clean(shown_status(task)) + (", to merge" if task.id in waiting else ""),
+            clean(shown_status(task)) + marks.get(task.id, ""),
             task.milestone or "",
             task.priority or "",
             task.title,
@@ -73,11 +76,14 @@ def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = No
     """Print everything about one task."""
     from mosaic.app.tasks import show_task
 
-    page = show_task(read_mission(locate_mission(mission)), task_id)
+    snapshot = read_mission(locate_mission(mission))
+    page = show_task(snapshot, task_id)
+    problems = [each for each in snapshot.problems if each.task_id == page.task.task.id]
     return answer(
         "task",
         page,
         [] if as_json else _task_lines(page),
+        exit_code=report_problems(problems, as_json=as_json),
         then=[f"mission next --task {page.task.task.id}"],
         as_json=as_json,
     )
@@ -148,8 +154,8 @@ def _run_row(run: RunView) -> tuple[str, ...]:
 
 def report_problems(problems: Sequence[Problem], *, as_json: bool) -> ExitCode:
     """Print on stderr what could not be read, and return the exit code that it makes."""
-    for problem in () if as_json else problems:
-        for line in error_lines(problem.error):
+    for error in () if as_json else dict.fromkeys(each.error for each in problems):
+        for line in error_lines(error):
             warn(line)
     return ExitCode.BROKEN if problems else ExitCode.OK
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, SessionLiveError
 from mosaic.git.git import find_work_tree
+from mosaic.git.worktrees import has_branch
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import own_identity
@@ -20,11 +21,11 @@ from mosaic.plan.graph import needs_of
 from mosaic.prompts.bounded import one_line
 from mosaic.records import NamedTuple, replace
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import run_of
+from mosaic.runs.folders import is_session_run, run_of, runs_of_task
 from mosaic.sessions.liveness import Life
 from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import write_lock
-from mosaic.sessions.unrecorded import find_sessions
+from mosaic.sessions.unrecorded import find_sessions, is_in_worktree
 from mosaic.store.session_entries import next_session_id
 from mosaic.workspaces.landed import WORKER, find_unlanded
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, holds_work
@@ -86,11 +87,12 @@ def wanted_worktree(
     layout = snapshot.layout
     known = find_workspace(layout, task.id)
     home = find_work_tree(layout.project) or layout.project
-    merges = () if known else _unlanded_needs(snapshot, task)
-    is_elsewhere = known or request.worktree or merges
-    if not is_elsewhere and not holds_work(home, task.id, WORKER):
+    branch = known.branch if known else _branch_of_last(layout, home, task)
+    is_begun = known is not None or branch is not None or holds_work(home, task.id, WORKER)
+    merges = () if is_begun else _unlanded_needs(snapshot, task)
+    if not (is_begun or request.worktree or merges):
         return None
-    branch = task.branch or (known.branch if known else None)
+    branch = task.branch or branch
     return WorkspaceRequest(
         name=task.id,
         owner=task.id,
@@ -109,6 +111,16 @@ def _unlanded_needs(snapshot: Snapshot, task: Task) -> tuple[str, ...]:
     unlanded = find_unlanded(snapshot.layout, snapshot.tasks)
     branches = [branch for name, branch in unlanded.items() if name in needs]
     return tuple(name for name in dict.fromkeys(branches) if name != task.branch)
+
+
+def _branch_of_last(layout: Layout, home: Path, task: Task) -> str | None:
+    """Return the branch of a task's last session, where it had a worktree that is gone now."""
+    runs = reversed(runs_of_task(layout.runs_dir, task.id))
+    run = next((each for each in runs if is_session_run(each)), None)
+    meta = run.find_meta() if run is not None else None
+    if meta is None or meta.branch is None or not is_in_worktree(meta.cwd, layout):
+        return None
+    return meta.branch if has_branch(home, meta.branch) else None
 
 
 def refuse_live(found: FoundLock) -> SessionLiveError:

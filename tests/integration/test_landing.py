@@ -393,6 +393,7 @@ if task == "T-002":
     assert (here / "T-001").exists() and (here / "T-003").exists()
 elif len([*run_dir.parent.glob("*/artifacts/begun")]) > 1:
     git("merge", "--quiet", "-X", "ours", "main")
+    write("same", "both")
 else:
     (run_dir / "artifacts" / "in").touch()
     for other in ("T-001", "T-003"):
@@ -411,7 +412,7 @@ finish()
     assert len(sessions) == 4
     (said,) = (each["text"] for each in home.run("show", twice, "--json").json()["decisions"])
     assert said.startswith("It did not land: it conflicts with `main`: `same`")
-    assert (home.path / "same").read_text() == twice
+    assert (home.path / "same").read_text() == "both"
     assert all((home.path / name).exists() for name in ("T-001", "T-002", "T-003"))
     assert home.git("status", "--porcelain", "--", ":!coordination") == ""
 
@@ -424,4 +425,4 @@ def test_an_unknown_landing_is_named_with_its_line(home: MissionRepo) -> None:
     answer = home.run("status")
     assert answer.exit_code == 5
     assert "`landing` is 'sometimes'" in answer.stderr
-    assert "use one of `manual`, `approved`, `green`" in answer.stderr
+    assert "use one of `manual`, `approved`, `green`, `pull-request`" in answer.stderr
