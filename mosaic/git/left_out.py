@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.git.diff import SUBMODULE
-from mosaic.git.git import common_dir, find_work_tree, run_git
+from mosaic.git.git import answer_of, common_dir, find_work_tree, run_git
 from mosaic.git.index_copy import git_on, words_of
 from mosaic.records import dataclass, replace
 
@@ -23,6 +23,9 @@ PRIVATE = "private file"
 REPOSITORY = "a repository of its own"
 WORKTREE = "a worktree of this repository"
 """Why a folder is left out."""
+MODULE = "a submodule"
+CHANGED_MODULE = "a submodule with changes that are not committed in it"
+"""Why it is listed, though it is taken by its commit."""
 FILTERED = "for git's filter `{0}`, which does not run here (see `git config filter.{0}.clean`)"
 OTHERS = 0o077
 """The rights of everybody but the owner."""
@@ -89,6 +92,13 @@ def why_apart(place: Path) -> str:
     """Say what kind of repository a folder within the work tree is."""
     outer, own = common_dir(place.parent), common_dir(place)
     return WORKTREE if own is not None and own == outer else REPOSITORY
+
+
+def changed_modules(top: Path, index: Path) -> list[str]:
+    """Return the submodules in an index that hold changes, which no tree of `top` can hold."""
+    places = [path for path in repositories_in_index(top, index) if is_repository(top / path)]
+    status = ["status", "--porcelain", "-z", "--untracked-files=normal"]
+    return [path for path in places if answer_of(status, top / path)]
 
 
 def is_as_stored(place: Path, old_mode: str, mode: str, content: str) -> bool:
