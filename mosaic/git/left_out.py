@@ -98,7 +98,7 @@ def changed_modules(top: Path, index: Path) -> list[str]:
     """Return the submodules in an index that hold changes, which no tree of `top` can hold."""
     places = [path for path in repositories_in_index(top, index) if is_repository(top / path)]
     status = ["status", "--porcelain", "-z", "--untracked-files=normal"]
-    return [path for path in places if answer_of(status, top / path)]
+    return [path for path in places if answer_of([*_names_of(top / path), *status], top / path)]
 
 
 def is_as_stored(place: Path, old_mode: str, mode: str, content: str) -> bool:
@@ -121,10 +121,13 @@ def is_as_stored(place: Path, old_mode: str, mode: str, content: str) -> bool:
 
 def has_commit(repository: Path) -> bool:
     """Tell whether a repository within has a commit checked out."""
-    # By both names: of a submodule that was moved git would look for the place it had.
-    place = [f"--git-dir={repository / '.git'}", f"--work-tree={repository}"]
-    command = [*place, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
+    command = [*_names_of(repository), "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
     return run_git(command, repository, check=False).exit_code == 0
+
+
+def _names_of(repository: Path) -> list[str]:
+    # By both names: of a submodule that was moved git would look for the place it had.
+    return [f"--git-dir={repository / '.git'}", f"--work-tree={repository}"]
 
 
 def list_file(
