@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mosaic.errors import UsageError
+from mosaic.app.merge_driver import find_driver
+from mosaic.errors import MissionError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.plan.check import Level
 from mosaic.records import NamedTuple, replace
@@ -44,6 +45,8 @@ class NewlyCreated(NamedTuple):
     """For rows that had none."""
     sources: Sequence[tuple[str, str]] = ()
     """Other tools whose tasks the project holds, each with one of the files."""
+    setup_command: str | None = None
+    """What has git merge the mission's files by task and field; None where it does."""
     git_command: None = None
     """Nothing is to be set in git any more: no ref of the repository names a checkpoint."""
 
@@ -145,12 +148,22 @@ def init_mission(
         rows_made=made[0],
         files_made=made[1],
         sources=[each for each in sources_in(folder) if each[1] not in _own(layout)],
+        setup_command=_setup_command(layout),
     )
 
 
 def _own(layout: Layout) -> set[str]:
     paths = [layout.tasks_file, *layout.tasks_dir.glob("*.md")]
     return {layout.shown(path) for path in paths}
+
+
+def _setup_command(layout: Layout) -> str | None:
+    try:
+        driver = find_driver(layout)
+    except MissionError:
+        return None  # git refuses the repository, which the first hand-off says
+    is_needed = driver is not None and not (driver.is_named and driver.is_registered)
+    return "mission setup git" if is_needed else None
 
 
 def check(mission_file: Path, *, fix: bool = False) -> CheckReport:
