@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mosaic.model import Mode
     from mosaic.plan.pace import Limits
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.workers.ledger import LoopReport
+    from mosaic.workers.report import LoopReport
 
 
 def launch_mode(*, headless: bool) -> Mode:

@@ -7,7 +7,7 @@ again: sessions that died are ended first, and nothing finished or paid for is c
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.git.git import head_commit
@@ -17,7 +17,7 @@ from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
 from mosaic.plan.questions import question_of
 from mosaic.plan.rules import changed_settings
-from mosaic.records import dataclass, field, replace
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.review.verdict import review_task
 from mosaic.runs.folders import run_of
 from mosaic.sessions.alarm import Need, need_for
@@ -29,6 +29,7 @@ from mosaic.settings import Landing
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 from mosaic.workers.queue import Outcome, land_apart
+from mosaic.workers.report import LoopReport
 from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.machine.clock import Clock
-    from mosaic.model import Session, Task, Usage
+    from mosaic.model import Session, Task
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
     from mosaic.workers import Face
@@ -44,67 +45,6 @@ if TYPE_CHECKING:
 
 LONGEST_JITTER_SECONDS = 30.0
 FINISHED = (Status.REVIEW.value, Status.DONE.value, Status.CANCELLED.value)
-
-
-@dataclass(kw_only=True, slots=True)
-class LoopReport:
-    """What a loop or pool did, and why it ended."""
-
-    why: str = ""
-    needs_person: bool = False
-    was_interrupted: bool = False
-    sessions: list[str] = field(default_factory=list)
-    moved: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Tasks whose status changed: from what to what."""
-    gave_up: list[str] = field(default_factory=list)
-    """Tasks that were set blocked because nothing finished them."""
-    not_started: dict[str, str] = field(default_factory=dict)
-    """Tasks whose worker could not be started, with why."""
-    landed: dict[str, str] = field(default_factory=dict)
-    """Tasks whose branches were merged, with the commit that they are in."""
-    not_landed: dict[str, str] = field(default_factory=dict)
-    """Tasks whose branches did not land, with why."""
-    elapsed_seconds: float = 0.0
-    usage: Usage | None = None
-    in_review: list[str] = field(default_factory=list)
-    to_merge: list[str] = field(default_factory=list)
-    blocked: list[str] = field(default_factory=list)
-    questions: dict[str, str] = field(default_factory=dict)
-    """What each of the blocked tasks waits for."""
-    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What went wrong on the way in its sessions."""
-    worktrees: dict[str, tuple[Path, str | None]] = field(default_factory=dict)
-    """Where the sessions of a pool work, with the branch."""
-
-    def json_values(self) -> dict[str, Any]:
-        """Return it as `--json` prints it."""
-        return {
-            "why": self.why,
-            "needs_person": self.needs_person,
-            "interrupted": self.was_interrupted,
-            "sessions": self.sessions,
-            "moved": {
-                task_id: {"from": before, "to": after}
-                for task_id, (before, after) in self.moved.items()
-            },
-            "gave_up": self.gave_up,
-            "not_started": self.not_started,
-            "landed": self.landed,
-            "not_landed": self.not_landed,
-            "elapsed_seconds": round(self.elapsed_seconds, 3),
-            "usage": self.usage,
-            "waiting": {
-                "review": self.in_review,
-                "to_merge": self.to_merge,
-                "blocked": self.blocked,
-            },
-            "questions": self.questions,
-            "warnings": self.warnings,
-            "worktrees": {
-                session_id: {"path": path, "branch": branch}
-                for session_id, (path, branch) in sorted(self.worktrees.items())
-            },
-        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +69,14 @@ class Ended:
         return self.session.ended_reason is EndReason.STOPPED and not self.is_finished
 
 
+class Looked(NamedTuple):
+    """What a look at pull requests came to."""
+
+    said: tuple[str, ...]
+    pending: tuple[str, ...]
+    """Tasks of which checks still run."""
+
+
 class Ledger:
     """Keeps account of the sessions of one loop or pool, which are made of it."""
 
@@ -140,12 +88,13 @@ class Ledger:
         face: Face,
         *,
         alert: Callable[[Need, str, str], None],
+        follow: Callable[[], Looked],
         clock: Clock = CLOCK,
     ) -> None:
         """Begin with no sessions.
 
         `alert` says that a person is needed: what for, for which task or, where that is empty,
-        for all, and why.
+        for all, and why. `follow` opens pull requests, and looks at those that are open.
         """
         self._mission_file = mission_file
         self._request = request
@@ -160,6 +109,12 @@ class Ledger:
         self._lands = document.mission.landing is Landing.GREEN
         self._tried_on: tuple[str | None, ...] = ()
         """What was to be landed, and on what, when that was tried last."""
+        self._by_requests = document.mission.landing is Landing.PULL_REQUEST
+        self._follow = follow
+        self._looked = Looked((), ())
+        self._looked_at: tuple[str, ...] = ()
+        """The tasks whose work waited in a branch then."""
+        self._look_after = self._pending_since = clock.seconds()
         self.report = LoopReport()
 
     def read_mission(self) -> Snapshot:
@@ -202,6 +157,34 @@ class Ledger:
         self._face.say(f"{name} is not merged: {found.why}{back}")
         if found.handed_back:
             self._note_move(name, Status.DONE.value, Status.IN_PROGRESS.value)
+
+    def follow_requests(self) -> bool:
+        """Open and look at pull requests, where the mission wants that and it is time.
+
+        True while checks run that are waited for.
+        """
+        if not self._by_requests:
+            return False
+        snapshot, now = self.read_mission(), self._clock.seconds()
+        mission = snapshot.document.mission
+        if mission.landing is not Landing.PULL_REQUEST:
+            return False  # a person turned it off
+        settings = mission.pull_request
+        waiting = tuple(find_unlanded(snapshot.layout, snapshot.tasks))
+        if now >= self._look_after or waiting != self._looked_at:
+            before = self._looked
+            try:
+                self._looked = self._follow()
+            except MissionError as error:
+                self._looked = Looked((f"pull requests: {error.summary}",), before.pending)
+            for words in self._looked.said:
+                if words not in before.said:
+                    self._face.say(words)
+            if self._looked.pending != before.pending:
+                self._pending_since = now
+            self._looked_at, self._look_after = waiting, now + settings.every_seconds
+        is_late = now - self._pending_since > settings.wait_seconds
+        return bool(self._looked.pending) and not is_late
 
     def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
         """Return which limit is met; `running` sessions of this loop have not ended yet."""

@@ -23,6 +23,7 @@ from mosaic.git.git import (
     head_commit,
     run_git,
 )
+from mosaic.git.submodules import check_out_submodules, forget_submodules
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes
 from mosaic.machine.paths import confined, safe_segment
@@ -32,7 +33,6 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.furnish import bring_files, end_left_setup, forget_files, matching, run_setup
 from mosaic.workspaces.landed import LARGEST_REFS_BYTES, OWN
-from mosaic.workspaces.merge import own_identity
 from mosaic.workspaces.record import (
     Workspace,
     find_workspace,
@@ -40,7 +40,7 @@ from mosaic.workspaces.record import (
     workspace_path,
     write_workspace,
 )
-from mosaic.workspaces.update import settle_update
+from mosaic.workspaces.update import merge_into_base, settle_update
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +82,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     known = _mended(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
         _take_up(home, known, request)
-        if request.with_changes:
-            _carry_changes(layout, known, settings)
+        _fill(layout, known, request, settings)
         return known
     if known is not None:
         end_left_setup(known)
@@ -97,8 +96,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     try:
         if not (workspace.is_added and workspace.is_there):
             workspace = _added(home, workspace, request)
-        if request.with_changes:
-            _carry_changes(layout, workspace, settings)
+        _fill(layout, workspace, request, settings)
         brought = bring_files(workspace, layout.project, settings)
         workspace = write_workspace(workspace, furnished=brought)
         run_setup(workspace, settings)
@@ -219,6 +217,7 @@ def remove_workspace(
     if dry_run:
         return branch_goes
     trees.remove_worktree(home, workspace.path)
+    forget_submodules(home, workspace.path)
     if tip is not None and branch_goes:
         trees.delete_branch(home, branch, expected=tip)
     remove_file(folder, workspace.record)
@@ -341,7 +340,7 @@ def _added(home: Path, workspace: Workspace, request: WorkspaceRequest) -> Works
         start=workspace.base_commit,
         reason=f"mosaic: {workspace.owner}",
     )
-    _merge_into_base(workspace, request.merges)
+    merge_into_base(workspace, request.merges)
     base = workspace.base_commit
     if request.merges or not workspace.is_own_branch:
         base = head_commit(workspace.path) or base
@@ -349,31 +348,20 @@ def _added(home: Path, workspace: Workspace, request: WorkspaceRequest) -> Works
     return write_workspace(workspace, is_added=True, base_branches=request.merges, **facts)
 
 
-def _merge_into_base(workspace: Workspace, branches: Sequence[str]) -> None:
-    """Merge work that has not landed into a new worktree, or say which branches conflict."""
-    top = workspace.path
-    for branch in branches:
-        words = f"Begin {workspace.owner} with {branch}"
-        command = ["merge", "--quiet", "--ff", "-m", words, f"{trees.BRANCHES}{branch}"]
-        settings = ["-c", "core.hooksPath=/dev/null"]  # as of no work of anybody's
-        answer = run_git(
-            [*settings, *command], top, check=False, env=own_identity(top), timeout_seconds=300
-        )
-        if answer.exit_code:
-            said = (answer.stdout + answer.stderr).decode("utf-8", "replace").strip()
-            run_git(["reset", "--quiet", "--hard", workspace.base_commit], top)
-            raise GitError(
-                f"what `{workspace.owner}` needs has not landed, and `{branch}` does not merge",
-                path=workspace.home,
-                detail=said[:2000] or None,
-                hint="`mission status` lists what is to be merged first",
-            )
-
-
 def _remove_if_known(home: Path, workspace: Workspace) -> None:
     place = Path(os.path.realpath(workspace.path))
     if any(each.path == place for each in trees.list_worktrees(home)):
         trees.remove_worktree(home, workspace.path)
+        forget_submodules(home, workspace.path)
+
+
+def _fill(
+    layout: Layout, workspace: Workspace, request: WorkspaceRequest, settings: WorktreeSettings
+) -> None:
+    if settings.submodules:
+        check_out_submodules(workspace.home, workspace.path)
+    if request.with_changes:
+        _carry_changes(layout, workspace, settings)
 
 
 def _carry_changes(layout: Layout, workspace: Workspace, settings: WorktreeSettings) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitError, NotReadyError
 from mosaic.git.git import answer_of, head_commit, run_git
 from mosaic.git.merging import take_back, try_git, unmerged_paths, way_on, words_of
+from mosaic.git.worktrees import BRANCHES
 from mosaic.records import NamedTuple
 from mosaic.settings import LandingUpdate
+from mosaic.workspaces.merge import own_identity
 from mosaic.workspaces.record import write_workspace
 
 if TYPE_CHECKING:
@@ -105,3 +107,24 @@ def settle_update(workspace: Workspace) -> Workspace:
                 hint=f"`git -C {top} reset --merge` takes its half back",
             )
     return write_workspace(workspace, update_from=None)
+
+
+def merge_into_base(workspace: Workspace, branches: Sequence[str]) -> None:
+    """Merge work that has not landed into a new worktree, or say which branches conflict."""
+    top = workspace.path
+    for branch in branches:
+        words = f"Begin {workspace.owner} with {branch}"
+        command = ["merge", "--quiet", "--ff", "-m", words, f"{BRANCHES}{branch}"]
+        settings = ["-c", "core.hooksPath=/dev/null"]  # as of no work of anybody's
+        answer = run_git(
+            [*settings, *command], top, check=False, env=own_identity(top), timeout_seconds=300
+        )
+        if answer.exit_code:
+            said = (answer.stdout + answer.stderr).decode("utf-8", "replace").strip()
+            run_git(["reset", "--quiet", "--hard", workspace.base_commit], top)
+            raise GitError(
+                f"what `{workspace.owner}` needs has not landed, and `{branch}` does not merge",
+                path=workspace.home,
+                detail=said[:2000] or None,
+                hint="`mission status` lists what is to be merged first",
+            )
