@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
-from mosaic.git.checkpoint_store import forget_trees, tidy_store
+from mosaic.git.checkpoint_store import forget_trees, has_old, tidy_store
 from mosaic.git.git import find_work_tree
 from mosaic.machine import removing
 from mosaic.machine.disk import find_bytes
@@ -127,7 +127,8 @@ def clean_runs(
     if not dry_run:
         top = find_work_tree(layout.project)
         found = [each if each.kept_because else _remove(each, layout, top) for each in found]
-        if top is not None:
+        is_less = any(each.kind is Kind.RECORD and each.kept_because is None for each in found)
+        if top is not None and (is_less or has_old(top)):
             tidy_store(top)
     removed = tuple(each for each in found if each.kept_because is None)
     kept = tuple(each for each in found if each.kept_because is not None)
