@@ -368,6 +368,8 @@ class Mission:
     worktrees: WorktreeSettings = WorktreeSettings()
     max_parallel: int | None = None
     """How many sessions may be live at once; None: as many as are asked for."""
+    parallel_without_scope: bool = False
+    """Whether `-j` works on tasks that name no write scope beside others."""
     notify: tuple[str, ...] = ()
     """A command that gets JSON on its stdin when a person is needed."""
 

@@ -23,6 +23,7 @@ from mosaic.runs.folders import (
 )
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.dead_sessions import recover_if_needed
+from mosaic.sessions.ground import ground_of
 from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, remove_leftovers
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import is_dead, recover_steps
@@ -39,7 +40,6 @@ from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import synchronize
 from mosaic.store.ids import number_rows, renumber_twins
 from mosaic.store.mission_file import load_mission
-from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.state import Standing, refuse_links_out
 from mosaic.text.fields import unknown_word
@@ -128,7 +128,7 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
         left_out=snapshot.left_out,
         aside=find_aside(snapshot),
         statuses=mission.statuses,
-        depth=project_paths(snapshot.layout).depth,
+        ground=ground_of(snapshot),
         status_places=dict(_odd_statuses(snapshot)),
     )
 

@@ -129,6 +129,7 @@ def _mission(mission: JsonObject) -> Mission:
         review=_review_settings(mission.mapping("review")),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
         max_parallel=mission.at_least_one("maxParallel"),
+        parallel_without_scope=mission.truth("parallelWithoutScope") or False,
         notify=mission.strings("notify"),
     )
 
