@@ -10,7 +10,7 @@ from mosaic.git.git import answer_of, find_repository
 from mosaic.git.snapshot import carrying_remotes, has_checkpoints
 from mosaic.machine.disk import find_text
 from mosaic.model import RunStatus
-from mosaic.plan.check import Checked, Finding, Level, check_mission
+from mosaic.plan.check import Checked, Finding, Level, check_mission, check_names_in_scopes
 from mosaic.plan.sizes import format_size
 from mosaic.plan.statuses import parse_status
 from mosaic.runs.events import read_events
@@ -83,6 +83,12 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
         findings += look(snapshot)
     findings += check_mission(_checked(snapshot, live))
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
+
+
+def scopes_elsewhere(mission_file: Path) -> list[Finding]:
+    """Return the globs of write scopes that meant another place in earlier versions."""
+    snapshot = read_mission(mission_file, use_index=False)
+    return [*check_names_in_scopes(_checked(snapshot, set()))]
 
 
 def mend_mission(mission_file: Path) -> list[str]:
