@@ -13,6 +13,7 @@ from typing import Any
 import typer.main
 
 from mosaic import errors, model
+from mosaic import settings as kinds
 from mosaic.cli.app import PANELS, build_app
 from mosaic.errors import ExitCode, MissionError
 from mosaic.text.fields import FIELDS
@@ -22,10 +23,10 @@ PAGE = ROOT / "docs" / "reference.md"
 GOLDEN = ROOT / "tests" / "golden" / "kept"
 SETTINGS = (
     ("", model.Mission),
-    ("runs", model.RunSettings),
-    ("review", model.ReviewSettings),
-    ("worktrees", model.WorktreeSettings),
-    ("runtimes.NAME", model.RuntimeSpec),
+    ("runs", kinds.RunSettings),
+    ("review", kinds.ReviewSettings),
+    ("worktrees", kinds.WorktreeSettings),
+    ("runtimes.NAME", kinds.RuntimeSpec),
 )
 SECTIONS = {prefix for prefix, _ in SETTINGS}
 NOT_SET_BY_HAND = {"id", "created_at", "sessions"}
@@ -38,6 +39,9 @@ MEANINGS = {
     "runtimes": "Agents by name: a command, or changes to a built-in one",
     "budget": "What a loop may use: `maxSessions`, `maxCostUsd`, `maxTime`, `maxAttempts`, "
     "`retryDelay`",
+    "landing": "When branches of done tasks are merged by themselves: `manual`, `approved` or "
+    "`green`",
+    "landingUpdate": "How a branch is brought up to date before it lands: `merge` or `rebase`",
     "runs.privateFiles": "`leave-out` or `keep`: untracked files that only their owner may read",
     "review.gates": "When gates run by themselves: `finished`, `always` or `never`",
     "worktrees.setupTimeout": "How long the setup may take",

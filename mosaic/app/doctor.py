@@ -37,7 +37,7 @@ from mosaic.text.frontmatter import has_libyaml
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from mosaic.model import RuntimeSpec
+    from mosaic.settings import RuntimeSpec
     from mosaic.store.consent import Command
     from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument

@@ -147,6 +147,23 @@ def _read_all(cwd: Path | str, wanted: Sequence[_Object]) -> BranchFiles:
     return BranchFiles(names=frozenset(names), tables=tuple(tables), skipped=skipped)
 
 
+def contents_of(cwd: Path | str, names: Sequence[str]) -> list[bytes | None]:
+    """Return what names such as `HEAD:path` stand for; None for nothing, or what is too large."""
+    usable = [name for name in dict.fromkeys(names) if "\n" not in name]
+    found = dict(zip(usable, _look_up(cwd, usable), strict=True)) if usable else {}
+    wanted = [
+        each
+        for each in dict.fromkeys(found.values())
+        if each and each.kind == b"blob" and each.size <= SIZE_LIMIT_BYTES
+    ]
+    asked = "".join(f"{each.id}\n" for each in wanted)
+    answer = run_git(["cat-file", "--batch"], cwd, stdin=asked.encode(), env=_OFFLINE)
+    texts: dict[_Object | None, bytes | None] = dict(
+        zip(wanted, _contents(answer.stdout), strict=True)
+    )
+    return [texts.get(found.get(name)) for name in names]
+
+
 def _contents(output: bytes) -> Iterator[bytes | None]:
     at = 0
     while at < len(output):

@@ -30,7 +30,7 @@ from mosaic.git.left_out import (
     repositories_in_index,
     why_apart,
 )
-from mosaic.git.snapshot import take_tree
+from mosaic.git.snapshot import PLAIN_IDENTITY, take_tree
 from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import remove_folder, rename_folder
@@ -44,6 +44,7 @@ TURN_SECONDS = 300.0
 """How long to wait for another worktree of the repository that is just being made."""
 BRANCHES = "refs/heads/"
 """Before every name that is meant to be a branch's: a tag may have the same."""
+NO_DATE = {"GIT_AUTHOR_DATE": "@0 +0000", "GIT_COMMITTER_DATE": "@0 +0000"}
 GONE_PREFIX = ".gone-"
 """Begins the name of a worktree that is being removed."""
 
@@ -294,8 +295,11 @@ def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:
 
     So it does when it was merged, rebased or squashed. GitError: one of them is not there.
     """
-    ref = f"{BRANCHES}{branch}"
-    target = into if into == "HEAD" else f"{BRANCHES}{into}"
+    return has_content(cwd, f"{BRANCHES}{branch}", into if into == "HEAD" else f"{BRANCHES}{into}")
+
+
+def has_content(cwd: Path | str, ref: str, target: str) -> bool:
+    """Tell whether all files that a commit changed stand in another as it left them."""
     fork = answer_of(["merge-base", target, ref], cwd)
     if fork is None:
         return False
@@ -305,6 +309,24 @@ def is_brought_home(cwd: Path | str, branch: str, into: str) -> bool:
     touched = {change.path for change in compare_trees(top, fork, ref, find_renames=False)}
     differing = compare_trees(top, target, ref, find_renames=False)
     return not any(change.path in touched for change in differing)
+
+
+def has_patch(cwd: Path | str, ref: str, target: str) -> bool:
+    """Tell whether commits before another make the changes of a commit: each one's, or all in one.
+
+    So it is after a rebase or squash, also where the same files were changed again since.
+    """
+    fork = answer_of(["merge-base", target, ref], cwd)
+    if fork is None:
+        return False
+    # Always the same commit: it is made again each time, and git keeps it once.
+    command = ["commit-tree", f"{ref}^{{tree}}", "-p", fork, "-m", "squashed"]
+    squashed = run_git(command, cwd, env=PLAIN_IDENTITY | NO_DATE).text
+    for commit in (ref, squashed):
+        listed = answer_of(["cherry", target, commit], cwd)
+        if listed and all(line.startswith("-") for line in listed.splitlines()):
+            return True
+    return False
 
 
 def delete_branch(home: Path, branch: str, *, expected: str) -> None:

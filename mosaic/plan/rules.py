@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_record
-from mosaic.model import GatePolicy, ReviewSettings
 from mosaic.records import dataclass, replace
+from mosaic.settings import GatePolicy, Landing, ReviewSettings
 
 if TYPE_CHECKING:
-    from mosaic.model import FreeJson, JsonValue, Mission, RuntimeSpec, Text
+    from mosaic.model import FreeJson, JsonValue, Mission, Text
+    from mosaic.settings import RuntimeSpec
 
 LONGEST_VALUE = 120
 DECISIONS = "decisions"
@@ -85,6 +86,8 @@ def rule_settings(mission: Mission) -> dict[str, JsonValue]:
     return {
         "qualityGates": mission.quality_gates,
         "review": dump_record(mission.review, CAMEL),
+        # Runs from before there was this setting began without it.
+        "landing": None if mission.landing is Landing.MANUAL else mission.landing.value,
         "notify": list(mission.notify),
         "runtime": mission.runtime,
         "runtimes": {name: _runtime(spec) for name, spec in mission.runtimes.items()},

@@ -105,6 +105,25 @@ def decide(
         )
 
 
+def hand_back(mission_file: Path, task_id: str, why: str, *, goes_on: bool) -> None:
+    """Send a done task whose work does not land back to its agent, with why as a person's word.
+
+    With `goes_on` it is in progress, and its attempts count on; else it is todo, and they begin
+    anew, as where a person rejects it.
+    """
+    with changing(mission_file, doing=f"handing {task_id} back") as draft:
+        if draft.snapshot.get(task_id).task.status is not Status.DONE:
+            return
+        now = utc_now().astimezone()
+        made = draft_decision(draft, task_id, Kind.REJECTED, why, now, files_away=True)
+        status = Status.IN_PROGRESS if goes_on else Status.TODO
+        draft.edit_task(task_id, {"status": status.value}, now)
+        draft.save()
+        note_saved(draft, task_id, [made])
+        if not goes_on:
+            forgive_attempts(draft.snapshot, task_id)
+
+
 def _refuse_undecidable(task: Task) -> None:
     if task.status not in REVIEWABLE:
         raise NotReadyError(

@@ -10,7 +10,6 @@ from mosaic.git.diff import compare_trees, describe_changes, read_diff
 from mosaic.git.git import answer_of, find_work_tree
 from mosaic.git.index_copy import changed_in_secret, hidden_files
 from mosaic.machine.disk import find_bytes, find_text
-from mosaic.model import GatePolicy
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.globs import outside_scope
 from mosaic.prompts.bounded import one_line
@@ -44,6 +43,7 @@ from mosaic.sessions.rules import (
     standing_changes,
 )
 from mosaic.sessions.whose import Outside, standing_outside
+from mosaic.settings import GatePolicy
 from mosaic.store.project_paths import project_paths
 from mosaic.text.criteria import acceptance_criteria, find_goal
 from mosaic.text.decisions import last_filed_session, read_decisions

@@ -14,7 +14,6 @@ from mosaic.git.worktrees import branch_or_commit, commit_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
 from mosaic.machine.lock import hold_folder
-from mosaic.model import PrivateFiles
 from mosaic.plan.sizes import format_size
 from mosaic.records import dataclass, replace
 from mosaic.runs.checkpoint import (
@@ -29,14 +28,15 @@ from mosaic.runs.checkpoint import (
 from mosaic.runs.folders import runs_in
 from mosaic.runs.record import tail_bytes
 from mosaic.runs.report import GATE_STEP
+from mosaic.settings import PrivateFiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mosaic.git.snapshot import TakenTree
-    from mosaic.model import RunSettings
     from mosaic.runs.checkpoint import FoundCheckpoint
     from mosaic.runs.record import Run, RunMeta
+    from mosaic.settings import RunSettings
 
 LARGEST_PATCH_BYTES = 8 << 20
 """A larger patch is left out of a checkpoint: its commit holds the same, each content once."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from mosaic.errors import ProgramNotFoundError, RuntimeUnknownError
 from mosaic.machine.process import install_path
-from mosaic.model import RuntimeSpec
+from mosaic.settings import RuntimeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

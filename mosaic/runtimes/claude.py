@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from mosaic.model import RuntimeSpec
     from mosaic.ports import Launch, OutputReader, SoughtConversation, TranscriptReader
+    from mosaic.settings import RuntimeSpec
 
 PERMISSIONS = ("--permission-mode", "acceptEdits", "--allowedTools", "Bash")
 LOOK_ONLY = ("--permission-mode", "plan")

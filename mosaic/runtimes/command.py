@@ -47,7 +47,6 @@ from mosaic.runtimes.readers import ExitCodeReader, TextReader, Values, command_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mosaic.model import RuntimeSpec
     from mosaic.ports import (
         Launch,
         Observation,
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
         SoughtConversation,
         TranscriptReader,
     )
+    from mosaic.settings import RuntimeSpec
 
 LONGEST_ARGUMENT_BYTES = 100_000
 """The kernel refuses one argument of 131,072 bytes; this leaves room for others."""

@@ -25,6 +25,7 @@ from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import write_lock
 from mosaic.sessions.unrecorded import find_sessions
 from mosaic.store.session_entries import next_session_id
+from mosaic.workspaces.landed import WORKER
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, holds_work
 from mosaic.workspaces.record import find_workspace
 
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
-
-WORKER = "work"
-"""The worker in the name of a branch that is made for a task."""
 
 
 class Place(NamedTuple):

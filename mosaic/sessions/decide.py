@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.model import EndReason, GatePolicy, Mode, RunStatus, Status
+from mosaic.model import EndReason, Mode, RunStatus, Status
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.questions import Question, parse_question
 from mosaic.ports import EndCause
 from mosaic.records import dataclass
 from mosaic.runs.events import EventType
+from mosaic.settings import GatePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

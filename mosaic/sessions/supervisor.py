@@ -41,11 +41,12 @@ from mosaic.sessions.session_lock import HEARTBEAT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mosaic.model import JsonValue, RunSettings
+    from mosaic.model import JsonValue
     from mosaic.ports import Order
     from mosaic.runs.checkpoint import Checkpoint
     from mosaic.sessions.following import TranscriptFollower
     from mosaic.sessions.output import OutputFollower, Progress
+    from mosaic.settings import RunSettings
 
 INTERRUPT_GRACE_SECONDS = 3.0
 TERMINATE_GRACE_SECONDS = 5.0

@@ -35,6 +35,7 @@ from mosaic.text.fields import SYNCED, unsynced_values
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from mosaic.store.history import Judged
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.scan import Scan
     from mosaic.store.sync import Base, Side, Value
@@ -86,6 +87,7 @@ class _Assembly:
         self._prefer = prefer
         self._problems: list[Problem] = []
         self._unagreed: list[str] = []
+        self._judged: Mapping[str, Judged] = {}
         self._known: dict[str, str] = {}
         self._milestones: dict[tuple[str, ...], str | None] = {}
         layout = document.layout
@@ -108,6 +110,10 @@ class _Assembly:
                 entries[name] = self.entry(name, rows.get(name), files.get(name), position)
             except MissionError as error:
                 self._problems.append(Problem(error=error, task_id=name))
+        asks_git = self._judge_by_git(entries)
+        for name, entry in entries.items():
+            if entry.conflicts:
+                self._problems.append(Problem(error=self._conflict_error(entry), task_id=name))
         left_out = sorted([*left_out, *(row for row in scan.rows if row.why)], key=_line_of)
         return Snapshot(
             self._document,
@@ -116,7 +122,28 @@ class _Assembly:
             self._unagreed,
             tuple(self._problems),
             left_out=tuple(LeftOut(row.line, row.why, row.id) for row in left_out),
+            asks_git=asks_git,
         )
+
+    def _judge_by_git(self, entries: dict[str, Entry]) -> bool:
+        """Merge again, by what git knows, where row and file differ; tell whether any did."""
+        pairs = {
+            name: (entry.row, entry.file)
+            for name, entry in entries.items()
+            if (entry.carries or entry.conflicts) and entry.row and entry.file
+        }
+        if not pairs:
+            return False
+        from mosaic.store.history import Reader, judge_by_git  # start-up: they hardly ever differ
+
+        reader = Reader(self._row_values, self._file_values)
+        judged = judge_by_git(self._document.layout, reader, pairs, self._base)
+        if judged is None:
+            return False
+        self._judged = judged
+        for name in self._judged:
+            entries[name] = self.entry(name, *pairs[name], entries[name].task.position)
+        return True
 
     def _without_repeats(
         self, rows: Iterable[RowRecord]
@@ -188,7 +215,8 @@ class _Assembly:
         file_values = self._file_values(file) if file else {}
         if row and file:
             base = self._base.get(task_id, {})
-            merge = merge_sides(row_values, file_values, base, prefer=self._prefer)
+            by, unclear = self._judged.get(task_id, (base, ()))
+            merge = merge_sides(row_values, file_values, by, prefer=self._prefer, unclear=unclear)
             unknown = next(
                 (str(each["status"]) for each in (row_values, file_values) if _is_odd(each)), None
             )
@@ -198,9 +226,6 @@ class _Assembly:
                 agreed = {name: file_values[name] for name in SYNCED if name in row.cells}
                 if base != agreed:
                     self._unagreed.append(task_id)
-            elif merge.conflicts:
-                error = self._conflict_error(task_id, merge, row, file)
-                self._problems.append(Problem(error=error, task_id=task_id))
         else:
             merge = Merge(values=file_values or {"status": UNKNOWN, **row_values})
         return Entry(
@@ -245,12 +270,13 @@ class _Assembly:
             self._milestones[row.headings] = milestone_of(row.headings, declared)
         return self._milestones[row.headings]
 
-    def _conflict_error(
-        self, task_id: str, merge: Merge, row: RowRecord, file: FileRecord
-    ) -> SyncConflictError:
+    def _conflict_error(self, entry: Entry) -> SyncConflictError:
+        row, file, task_id = entry.row, entry.file, entry.task.id
+        assert row is not None
+        assert file is not None
         path = self._folder + file.name
         lines = []
-        for conflict in merge.conflicts:
+        for conflict in entry.conflicts:
             line = file.lines.get(conflict.field, file.lines.get("task_id", 1))
             lines.append(
                 f"{conflict.field}: `{_shown(conflict.table)}` at {self._table}:{row.line}, "

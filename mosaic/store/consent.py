@@ -28,7 +28,8 @@ from mosaic.store.allowance import find_allowance, save_allowance
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mosaic.model import Mission, RuntimeSpec
+    from mosaic.model import Mission
+    from mosaic.settings import RuntimeSpec
     from mosaic.store.mission_file import MissionDocument
 
 VARIABLE = "MISSION_TRUST"

@@ -75,6 +75,8 @@ class Layout:
     """What table and task files last agreed on."""
     intent_file = _InState("intent.json")
     """Note of a change of several files that has begun."""
+    landed_file = _InState("landed.json")
+    """Derived cache of branches that were compared with what is checked out."""
     runs_dir = _InState("runs")
     """Durable run records."""
     worktrees_dir = _InState(WORKTREES)

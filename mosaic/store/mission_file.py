@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
-from mosaic.model import (
-    Milestone,
-    Mission,
-    MissionStatus,
-    ReviewSettings,
-    RunSettings,
-    RuntimeSpec,
-    Status,
-    WorktreeSettings,
-)
+from mosaic.model import Milestone, Mission, MissionStatus, Status
 from mosaic.plan.durations import parse_duration
 from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass
+from mosaic.settings import (
+    Landing,
+    LandingUpdate,
+    ReviewSettings,
+    RunSettings,
+    RuntimeSpec,
+    WorktreeSettings,
+)
 from mosaic.store.json_object import JsonObject, get_key, snake_case
 from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
 from mosaic.store.session_entries import ListedSessions, session_values
@@ -128,6 +127,8 @@ def _mission(mission: JsonObject) -> Mission:
         runs=_run_settings(mission.mapping("runs")),
         review=_review_settings(mission.mapping("review")),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
+        landing=mission.word("landing", Landing) or Landing.MANUAL,
+        landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
         parallel_without_scope=mission.truth("parallelWithoutScope") or False,
         notify=mission.strings("notify"),

@@ -154,7 +154,8 @@ def read_mission(
     if use_index and keep and prefer is None:
         is_same_base = (pack_signature(base[1]) if base else None) == sync
         settled = is_same_base and (base is None or is_settled(base[1].ctime_ns, now_ns))
-        believed = settled and not snapshot.problems and _holds(index, listing)
+        is_clear = not snapshot.problems and not snapshot.asks_git
+        believed = settled and is_clear and _holds(index, listing)
         if believed or index.changed:
             stamp = stamp if believed else b""
             agreed = not snapshot.unagreed()

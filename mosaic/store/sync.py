@@ -8,6 +8,7 @@
 A value changed on one side is carried to the other. Changed on both alike: agreed. Changed
 on both differently, or different with nothing known to have been agreed on: a conflict.
 A side that holds nothing, where nothing was ever agreed on, takes what the other holds.
+Where the two differ, git is asked too: see `mosaic.store.history`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mosaic.store.parsed import cell_words, ids_in_cell
 from mosaic.text.fields import FIELD_BY_NAME, SYNCED, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mosaic.store.tasks import Entry, Snapshot
 
@@ -75,8 +76,12 @@ def merge_sides(
     base: Mapping[str, Value],
     *,
     prefer: Side | None = None,
+    unclear: Collection[str] = (),
 ) -> Merge:
-    """Take a row and a file together; a row has only the fields that the table has columns for."""
+    """Take a row and a file together; a row has only the fields that the table has columns for.
+
+    Neither side counts as the newer in the `unclear` fields.
+    """
     values: dict[str, Value] = {}
     carries: list[Carry] = []
     conflicts: list[Conflict] = []
@@ -85,7 +90,8 @@ def merge_sides(
         if left is None or same_value(left, right):
             values[field] = right
             continue
-        winner = _newer(left, right, base.get(field)) or prefer
+        newer = None if field in unclear else _newer(left, right, base.get(field))
+        winner = newer or prefer
         if winner is None:
             conflicts.append(Conflict(field=field, table=left, file=right))
             values[field] = right

@@ -60,6 +60,7 @@ class Snapshot:
         problems: tuple[Problem, ...] = (),
         *,
         left_out: tuple[LeftOut, ...] = (),
+        asks_git: bool = False,
     ) -> None:
         self.document = document
         self.layout = document.layout
@@ -68,6 +69,8 @@ class Snapshot:
         self.problems = problems
         self.left_out = left_out
         """What looks like a task in the table and is none."""
+        self.asks_git = asks_git
+        """Whether a task's row and file differ: what is newer depends on what git knows."""
         self._entries = entries
         self._base = base
         self._unagreed = unagreed

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from mosaic.model import WorktreeSettings
+    from mosaic.settings import WorktreeSettings
     from mosaic.workspaces.record import Workspace
 
 BEGIN_MARK = b"# mosaic: linked into worktrees\n"

@@ -31,6 +31,7 @@ from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
 from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.furnish import bring_files, end_left_setup, forget_files, matching, run_setup
+from mosaic.workspaces.landed import LARGEST_REFS_BYTES, OWN
 from mosaic.workspaces.record import (
     Workspace,
     find_workspace,
@@ -38,14 +39,11 @@ from mosaic.workspaces.record import (
     workspace_path,
     write_workspace,
 )
+from mosaic.workspaces.update import settle_update
 
 if TYPE_CHECKING:
-    from mosaic.model import WorktreeSettings
+    from mosaic.settings import WorktreeSettings
     from mosaic.store.layout import Layout
-
-
-_OWN = "mission"
-LARGEST_REFS_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +102,11 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
 
 
 def _take_up(home: Path, known: Workspace, branch: str | None) -> None:
-    """Put a worktree on its branch again, which another task's may have been given meanwhile."""
+    """Put a worktree on its branch again, which another task's may have been given meanwhile.
+
+    What a landing that was cut off left in it is taken back first.
+    """
+    known = settle_update(known)
     _refuse_other_branch(known, branch)
     if known.branch is not None and current_branch(known.path) is None:
         _refuse_occupied(home, known)
@@ -141,7 +143,7 @@ def default_branch(home: Path, owner: str, worker: str) -> str:
 
     Where a branch is called `mission` git has no room for that, and dashes do it.
     """
-    parts = (_OWN, safe_segment(owner), safe_segment(worker))
+    parts = (OWN, safe_segment(owner), safe_segment(worker))
     if trees.has_branch(home, parts[0]) or trees.has_branch(home, "/".join(parts[:2])):
         return "-".join(parts)
     return "/".join(parts)
@@ -152,7 +154,7 @@ def holds_work(home: Path, owner: str, worker: str) -> bool:
 
     Starts no process where there is no such branch.
     """
-    branch = "/".join((_OWN, safe_segment(owner), safe_segment(worker)))
+    branch = "/".join((OWN, safe_segment(owner), safe_segment(worker)))
     shared = common_dir(home)
     if shared is None:
         return False
@@ -260,7 +262,7 @@ def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace
         )
     is_there = branch is not None and trees.has_branch(home, branch)
     # Its record may be lost, and its work not.
-    is_own = branch is not None and branch.startswith(f"{_OWN}/{safe_segment(request.owner)}/")
+    is_own = branch is not None and branch.startswith(f"{OWN}/{safe_segment(request.owner)}/")
     if is_there:
         ref = f"{trees.BRANCHES}{branch}"
         start = answer_of(["merge-base", start, ref], home) or start

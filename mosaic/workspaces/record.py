@@ -68,6 +68,8 @@ class Workspace:
     """What was copied and linked into it, relative to its top."""
     merged_commit: ObjectId | None = None
     """The commit of its branch that was brought home last."""
+    update_from: ObjectId | None = None
+    """The commit that its branch had before an update that has begun."""
 
     @property
     def record(self) -> Path:
@@ -161,7 +163,7 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
     if data is None:
         return None
     found = load_record(Workspace, data, path, what="the record of a worktree", hint=HINT)
-    commits = (found.base_commit, found.merged_commit)
+    commits = (found.base_commit, found.merged_commit, found.update_from)
     if not all(_COMMIT.fullmatch(commit) for commit in commits if commit is not None):
         raise _unreadable(path, "it names what is not a commit")
     # A mission that was moved: the record stands beside its worktree, wherever that is.

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mosaic.model import RuntimeSpec
 from mosaic.runtimes import get_runtime
+from mosaic.settings import RuntimeSpec
 from tests.agents.home import make_home
 from tests.agents.model_server import ModelServer, Reply, model_server
 from tests.support.launches import make_launch

@@ -156,6 +156,7 @@ def lead_a_symlink_elsewhere(repo: MissionRepo) -> None:
 
 def forget_what_was_agreed_on(repo: MissionRepo) -> None:
     edit_the_table(repo)
+    (repo.path / ".git").rename(repo.path.parent / "git")  # git would know it all the same
     believe(repo)
     (repo.state / "sync.json").unlink()
 

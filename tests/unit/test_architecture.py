@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
-    ("model", "ports", "errors", "records", "codec"),
+    ("model", "settings", "ports", "errors", "records", "codec"),
     ("machine",),
     ("git",),
     ("text",),

@@ -30,6 +30,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "doctor": ("",),
     "clean": ("--dry-run", "--dry-run --older-than 0s"),
     "migrate": ("--dry-run",),
+    "merge": ("--dry-run",),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
 `logs --follow`) and what writes where it was told to (`review --html`) is not among them."""

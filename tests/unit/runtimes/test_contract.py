@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from mosaic.errors import RuntimeUnknownError
-from mosaic.model import Mode, RuntimeSpec, Usage
+from mosaic.model import Mode, Usage
 from mosaic.ports import AnswerSchema, EndCause, ProcessEnd, PromptChannel, Runtime, ToolCall
 from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
+from mosaic.settings import RuntimeSpec
 from tests.support.launches import make_launch
 
 OWN = RuntimeSpec(

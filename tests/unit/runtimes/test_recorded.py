@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mosaic.model import Mode, RuntimeSpec, Usage
+from mosaic.model import Mode, Usage
 from mosaic.ports import (
     CommandRan,
     ConversationKnown,
@@ -30,6 +30,7 @@ from mosaic.runtimes.claude_output import ClaudeReader
 from mosaic.runtimes.codex import Codex
 from mosaic.runtimes.codex_output import inner_command
 from mosaic.runtimes.command import CommandRuntime, replace_placeholders
+from mosaic.settings import RuntimeSpec
 from tests.support.launches import make_launch
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "runtimes"

@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mosaic.model import (
-    EndReason,
-    GatePolicy,
-    Mission,
-    Mode,
-    ReviewSettings,
-    RunStatus,
-    Status,
-)
+from mosaic.model import EndReason, Mission, Mode, RunStatus, Status
 from mosaic.ports import EndCause, Ending
 from mosaic.runs.events import Event, EventType
 from mosaic.runs.report import AgentReport
@@ -25,6 +17,7 @@ from mosaic.sessions.decide import (
     lacks_on_record,
     natural_reason,
 )
+from mosaic.settings import GatePolicy, ReviewSettings
 
 if TYPE_CHECKING:
     from mosaic.sessions.decide import Outcome
