@@ -89,7 +89,7 @@ taken.rmdir()
 def test_tasks_are_worked_on_at_once_each_in_a_worktree(home: MissionRepo) -> None:
     both = 'wait_for(here.parent / "T-001" / "in")\nwait_for(here.parent / "T-002" / "in")\n'
     does = 'write("in", task)\n' + both + "finish()\n"
-    code, _, err = ended(pool(home, does, "2", "--json"))
+    code, out, err = ended(pool(home, does, "2", "--json"))
     assert code == 0, err
     told = json.loads(out)
     assert statuses(home) == {"T-001": "review", "T-002": "review", "T-003": "todo"}
