@@ -24,6 +24,7 @@ from mosaic.review.decision import hand_back
 from mosaic.sessions.examine import run_gates
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.consent import require_consent
+from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.landed import find_unlanded
@@ -259,7 +260,9 @@ def _try_to_land(
             hint = f"`git -C {top} {mission.landing_update.value} {into}` shows it"
             return found._replace(conflicts=update.conflicts, hint=hint)
         said.append(update.said)
-        changed = [c.path for c in compare_trees(top, onto, update.tip, find_renames=False)]
+        changes = compare_trees(top, onto, update.tip, find_renames=False)
+        named = project_paths(snapshot.layout).named
+        changed = [named(change.path) for change in changes]
         results = tuple(
             run_gates(
                 snapshot,

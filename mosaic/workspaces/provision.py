@@ -75,6 +75,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     known = _mended(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
         _take_up(home, known, request.branch)
+        _make_project(known)
         if request.with_changes:
             _carry_changes(layout, known, settings)
         return known
@@ -89,6 +90,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     try:
         if not (workspace.is_added and workspace.is_there):
             workspace = _added(home, workspace)
+        _make_project(workspace)
         if request.with_changes:
             _carry_changes(layout, workspace, settings)
         brought = bring_files(workspace, layout.project, settings)
@@ -111,6 +113,11 @@ def _take_up(home: Path, known: Workspace, branch: str | None) -> None:
     if known.branch is not None and current_branch(known.path) is None:
         _refuse_occupied(home, known)
         run_git(["checkout", "--quiet", known.branch], known.path)
+
+
+def _make_project(workspace: Workspace) -> None:
+    """Make the project's folder, which a branch has not where nothing in it was committed."""
+    confined(workspace.path, workspace.project).mkdir(parents=True, exist_ok=True)
 
 
 def _mended(layout: Layout, name: str) -> Workspace | None:
