@@ -42,7 +42,7 @@ def test_a_path_that_both_allow_implies_that_they_meet(
     known = [path for path in paths if all(scopes)
              and not any(outside_scope([ups + path], each, folder) for each in scopes)]  # fmt: skip
     if known:
-        assert meeting(*scopes, *paths, folder=folder)
+        assert meeting(scopes[0], scopes[1], *paths, folder=folder)
 
 
 @pytest.mark.parametrize(
