@@ -287,6 +287,8 @@ class Mission:
     """How many sessions may be live at once; None: as many as are asked for."""
     parallel_without_scope: bool = False
     """Whether `-j` works on tasks that name no write scope beside others."""
+    imports: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What imports take the words of other tools for: `githubLabels`."""
     notify: tuple[str, ...] = ()
     """A command that gets JSON on its stdin when a person is needed."""
 

@@ -30,7 +30,7 @@ PANELS = {
     "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
     "Review": ("handoff", "gates", "review", "answer", "status"),
     "Parallel": ("panel", "merge"),
-    "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
+    "Around it": ("demo", "doctor", "clean", "trust", "import", "export", "migrate"),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
 HIDDEN = ("remind",)

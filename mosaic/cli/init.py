@@ -46,7 +46,7 @@ def init_command(
         created,
         lines,
         exit_code=report_problems(created.problems, as_json=as_json),
-        then=[*then, created.git_command] if created.git_command else then,
+        then=then,
         show_next=True,
         as_json=as_json,
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError, GitRefusedError, ProgramNotFoundError
+from mosaic.git.objects import bring_back
 from mosaic.machine.environment import child_environment
 from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.process import find_tool, spawn
@@ -47,6 +48,7 @@ _LOCK_TAKEN = re.compile(
 """What git says where another git writes the same file of the repository just now."""
 _FILTER_FAILED = re.compile(rb"(?:clean|smudge) filter '?([^'\n]+?)'? failed")
 """What git says of a filter that a file cannot do without, such as that of Git LFS."""
+_OBJECT_ID = re.compile(rb"\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b")
 _STORING = frozenset(("update-index", "add", "hash-object"))
 """Commands that a filter must not be left out of: they would store what it had to change."""
 _FATAL = 128
@@ -84,7 +86,8 @@ def run_git(
     """Run one git command to its end; wait where another git holds a lock of the repository.
 
     A command that stores no file goes on without a required filter that does not run here:
-    what the filter would have changed is then on disk as git has it.
+    what the filter would have changed is then on disk as git has it. Objects of checkpoints that
+    were removed from the repository are brought back from their store where git misses them.
 
     Raises:
         ProgramNotFoundError: git is not installed, or `cwd` is gone.
@@ -93,6 +96,7 @@ def run_git(
     """
     until = time.monotonic() + _LOCK_SECONDS
     without: list[str] = []
+    is_whole = False
     while True:
         try:
             answer = _run_once([*filters_off(without), *args], cwd, stdin, env, timeout_seconds)
@@ -108,6 +112,10 @@ def run_git(
         if failed and failed not in without and _command_name(args) not in _STORING:
             without.append(failed)
             continue
+        if answer.exit_code and not is_whole and _misses_object(args, answer):
+            is_whole, shared = True, common_dir(cwd)
+            if shared is not None and bring_back(shared):
+                continue
         is_locked = answer.exit_code != 0 and _LOCK_TAKEN.search(answer.stderr)
         if not is_locked or time.monotonic() > until:
             break
@@ -121,6 +129,13 @@ def run_git(
             detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`; it printed nothing",
         )
     return answer
+
+
+def _misses_object(args: Sequence[str], answer: GitResult) -> bool:
+    """Tell whether a command may have failed because an object is not there."""
+    is_probe = _command_name(args) == "cat-file"
+    said = b" ".join((*map(os.fsencode, args), answer.stderr))
+    return (is_probe or answer.exit_code >= _FATAL) and _OBJECT_ID.search(said) is not None
 
 
 def failed_filter(answer: GitResult) -> str | None:

@@ -15,6 +15,7 @@ from mosaic.plan.statuses import nearest_status
 from mosaic.records import dataclass, field, replace
 from mosaic.text.fields import unknown_word
 from mosaic.text.grid import AGAIN, NO_ID
+from mosaic.text.sections import HANDOFF_SECTIONS
 
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Session, Task
@@ -232,6 +233,8 @@ def check_handoffs(checked: Checked) -> Iterator[Finding]:
     """Tasks that say they are finished, with a handoff that says nothing."""
     for task in checked.tasks:
         missing = checked.missing_sections.get(task.id, ())
+        if task.more.get("source") and len(missing) == len(HANDOFF_SECTIONS):
+            continue  # it was done elsewhere, before it was imported
         if missing and task.status in (Status.REVIEW, Status.DONE):
             names = ", ".join(f"`{name}`" for name in missing)
             message = f"`{task.id}` is {task.status}, and its handoff lacks {names}"

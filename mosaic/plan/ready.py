@@ -259,9 +259,11 @@ class Selection:
             return _by_status(task)
         if self._only is not None and task.milestone != self._only:
             return Verdict(task, Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`")
+        other = self._by_branch.get(task.branch) if task.branch else None
+        if other and (begun or self._done.issuperset(task.depends_on)):
+            return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         if begun:
-            words = "is in progress, and no session works on it"
-            return Verdict(task, Reason.RESUMABLE, words)
+            return self._judge_begun(task)
         if task.id in self._cycle_words:
             return Verdict(task, Reason.IN_CYCLE, self._cycle_words[task.id])
         if not self._done.issuperset(task.depends_on):
@@ -269,13 +271,16 @@ class Selection:
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
-        if task.branch and (other := self._by_branch.get(task.branch)):
-            return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         return self._judge_scope(task)
 
+    def _judge_begun(self, task: Task) -> Verdict:
+        if words := self._beside_unscoped(task):
+            return Verdict(task, Reason.NO_SCOPE, words)
+        words = "is in progress, and no session works on it"
+        return Verdict(task, Reason.RESUMABLE, words)
+
     def _judge_scope(self, task: Task) -> Verdict:
-        is_strict = self._at_once and not self._unscoped_together
-        if is_strict and (words := self._beside_unscoped(task)):
+        if words := self._beside_unscoped(task):
             return Verdict(task, Reason.NO_SCOPE, words)
         words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
@@ -306,6 +311,8 @@ class Selection:
         return ""
 
     def _beside_unscoped(self, task: Task) -> str:
+        if self._unscoped_together or not self._at_once:
+            return ""
         others = (name for name in self._claimed if name != task.id and name in self._by_id)
         if not task.write_scope:
             other = next(others, None)

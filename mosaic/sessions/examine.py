@@ -269,4 +269,8 @@ def _run_gate(
         "stopped": ("stopped", "was stopped"),
         "timeout": ("failed", "took too long"),
     }.get(done.reason or "", ("failed", f"failed with exit code {done.exit_code}"))
-    return GateResult(gate, outcome, words, run, run.output_tail())
+    tail = run.output_tail()
+    own = snapshot.layout.shown(snapshot.layout.state_dir)
+    if outcome == "failed" and f"{own}/" in tail:
+        words += f"; its output names files in `{own}`, Mosaic's own: have it leave that out"
+    return GateResult(gate, outcome, words, run, tail)

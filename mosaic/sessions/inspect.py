@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MergeConflictError, MissionError
+from mosaic.git.checkpoint_store import carrying_remotes
 from mosaic.git.git import answer_of, find_repository
-from mosaic.git.snapshot import carrying_remotes, has_checkpoints
 from mosaic.machine.disk import find_text
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission, check_names_in_scopes
@@ -314,13 +314,12 @@ def _unmerged_findings(layout: Layout) -> Iterator[Finding]:
 
 
 def _exposure_findings(layout: Layout) -> Iterator[Finding]:
-    """Look for remotes that every checkpoint is pushed to."""
-    for name in carrying_remotes(layout.project) if has_checkpoints(layout.project) else ():
+    """Look for remotes that checkpoints of older versions are pushed to."""
+    for name in carrying_remotes(layout.project):
         yield warning(
             "CHECKPOINTS_PUSHED",
-            f"`git push {name}` carries all refs, and the checkpoints with them",
-            hint=f"`git config --unset remote.{name}.mirror` where that is not meant; "
-            "`git push --all` and `--tags` carry branches and tags alone",
+            f"`git push {name}` carries all refs, and checkpoints of an older version with them",
+            hint="`mission clean` moves them to a store that git does not push",
         )
 
 

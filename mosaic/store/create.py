@@ -185,7 +185,7 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
     if not new.table_only:
         name = f"{task_id}-{slug}" if (slug := slug_of(title)) else task_id
         path = draft.layout.tasks_dir / f"{name}.md"
-        draft.put(path, _task_text(draft.layout, task_id, replace(new, title=title), now))
+        draft.put(path, task_text(draft.layout, task_id, replace(new, title=title), now))
     _add_row(draft, task_id, title, new)
     return task_id
 
@@ -193,14 +193,15 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
 def add_file(draft: Draft, task: Task, now: datetime) -> None:
     """Give a task that stands in the table alone a file, and save that."""
     new = NewTask(title=task.title, milestone=task.milestone, depends_on=task.depends_on)
-    text = _task_text(draft.layout, task.id, new, now, task.status)
+    text = task_text(draft.layout, task.id, new, now, task.status)
     draft.put(draft.layout.tasks_dir / f"{task.id}.md", text)
     draft.save()
 
 
-def _task_text(
+def task_text(
     layout: Layout, task_id: str, new: NewTask, now: datetime, status: str = "todo"
 ) -> str:
+    """Return the text of a new task's file, made from the template."""
     values: dict[str, TemplateValue] = {
         **{field.name: [] if field.kind is Kind.LIST else None for field in FIELDS},
         "task_id": task_id,
@@ -222,7 +223,7 @@ def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
 
     path = draft.layout.tasks_file
     text = draft.text(path)
-    table = _table_for(draft.snapshot, text, new.milestone) if text is not None else None
+    table = table_for(draft.snapshot, text, new.milestone) if text is not None else None
     if text is None or table is None:
         if new.table_only:
             raise EditRefusedError(
@@ -241,7 +242,7 @@ def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
     draft.put(path, append_row(text, table, values))
 
 
-def _table_for(snapshot: Snapshot, text: str, milestone: str | None) -> Table | None:
+def table_for(snapshot: Snapshot, text: str, milestone: str | None) -> Table | None:
     """Return the table of tasks that a new row goes to: that of its milestone, else the last."""
     from mosaic.text.grid import find_tables, tasks_tables
 

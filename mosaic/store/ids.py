@@ -53,6 +53,15 @@ def next_task_id(snapshot: Snapshot, *, warn: Callable[[str], None]) -> str:
     return f"{prefix}-{int(highest) + 1:0{len(highest)}d}"
 
 
+def free_ids(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Iterator[str]:
+    """Yield ids that no place knows, one after the other; places are asked for the first."""
+    task_id = next_task_id(snapshot, warn=warn)
+    while True:
+        yield task_id
+        head, _, number = task_id.rpartition("-")
+        task_id = f"{head}-{int(number) + 1:0{len(number)}d}"
+
+
 def _known_texts(snapshot: Snapshot, warn: Callable[[str], None]) -> Iterator[str]:
     """Yield ids, and file names that begin with one, from every place that may know any."""
     layout = snapshot.layout
@@ -124,19 +133,18 @@ def number_rows(mission_file: Path) -> list[str]:
         path = draft.layout.tasks_file
         lines = [each.line for each in draft.snapshot.left_out if each.why == NO_ID]
         text = (draft.text(path) if lines else None) or ""
-        task_id = next_task_id(draft.snapshot, warn=draft.notices.append) if lines else ""
+        ids = free_ids(draft.snapshot, warn=draft.notices.append)
         for line in lines:
             found = find_row(text, line)
             if found is None:
                 continue
+            task_id = next(ids)
             try:
                 text = set_cell(text, *found, "id", task_id)
             except MissionError as error:
                 done.append(f"the row of line {line} got no id: {error.message}")
                 continue
             done.append(f"`{draft.layout.shown(path)}:{line}` is `{task_id}` now")
-            head, _, number = task_id.rpartition("-")
-            task_id = f"{head}-{int(number) + 1:0{len(number)}d}"
         if done:
             draft.put(path, text)
         draft.save()

@@ -131,6 +131,7 @@ def _mission(mission: JsonObject) -> Mission:
         landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
         parallel_without_scope=mission.truth("parallelWithoutScope") or False,
+        imports=mission.mapping("imports").data,
         notify=mission.strings("notify"),
     )
 

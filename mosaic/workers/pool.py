@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mosaic.workers.ledger import LoopReport
 
 POLL_SECONDS = 0.25
+WAITS_FOR_A_WORKER = (Reason.BRANCH_IN_USE, Reason.SCOPE_OVERLAP)
 MOST_REFUSALS = 20
 """How often a start may be refused because the plan changed, one after the other."""
 
@@ -90,6 +91,8 @@ class Pool(Ledger):
         self._starting: dict[str, Future[Worker]] = {}
         self._left_out: set[str] = set()
         """Tasks that this pool does not try again."""
+        self._told_waiting: set[str] = set()
+        self._told_beside: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._started = 0
         self._refusals = 0
@@ -198,6 +201,7 @@ class Pool(Ledger):
         selection = select_from(
             snapshot, milestone=self._request.milestone, reserved=reserved, at_once=True
         )
+        self._tell_waiting(selection)
         now = self._clock.seconds()
         for verdict in selection.ready:
             name = verdict.task.id
@@ -218,6 +222,18 @@ class Pool(Ledger):
             self._has_said_unscoped = True
             hint = "`parallelWithoutScope` in mission.json lets such tasks run at once"
             self._face.say(f"{verdict.task.id} {verdict.detail} ({hint})")
+
+    def _tell_waiting(self, selection: Selection) -> None:
+        """Say once of each task that waits only for another's end what it waits for."""
+        beside = {*self.workers, *self._starting}
+        if self._told_beside == beside:
+            return  # as at the last look
+        self._told_beside = beside
+        for verdict in selection.verdicts:
+            name = verdict.task.id
+            if verdict.reason in WAITS_FOR_A_WORKER and name not in self._told_waiting:
+                self._told_waiting.add(name)
+                self._face.say(f"{name} waits: {verdict.detail}")
 
     def _take_started(self) -> None:
         for name, future in list(self._starting.items()):

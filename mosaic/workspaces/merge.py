@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitError, MissionError, NotReadyError
+from mosaic.git.checkpoint_store import PLAIN_IDENTITY
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import answer_of, current_branch, head_commit, run_git
 from mosaic.git.index_copy import index_kept
@@ -30,7 +31,7 @@ from mosaic.git.merging import (
     way_on,
     words_of,
 )
-from mosaic.git.snapshot import PLAIN_IDENTITY, is_within, take_tree
+from mosaic.git.snapshot import is_within, take_tree
 from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home
 from mosaic.machine.signature import access_error
 from mosaic.records import NamedTuple

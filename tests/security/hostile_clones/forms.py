@@ -29,6 +29,8 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "panel": ("list", "show last", "result last"),
     "doctor": ("",),
     "clean": ("--dry-run", "--dry-run --older-than 0s"),
+    "import": ("checklist coordination/TASKS.md", "taskmd coordination/tasks --json"),
+    "export": ("checklist", "backlog --json"),
     "migrate": ("--dry-run",),
     "merge": ("--dry-run",),
 }
@@ -39,7 +41,7 @@ ACTS = frozenset(
     {
         "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
-        "merge", "demo", "clean", "migrate", "trust",
+        "merge", "demo", "clean", "migrate", "trust", "import", "export",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""
@@ -52,6 +54,7 @@ CHANGES = (
     "handoff T-001 --append notes --text x", "review T-001 --reject --why no",
     "sync --prefer file", "check --fix", "stop", "clean", "clean --older-than 0s",
     "init new --name New",
+    "import taskmd coordination/tasks --write", "export checklist TODO.md --write --force",
 )  # fmt: skip
 """Called one after the other. None may start a program but git."""
 

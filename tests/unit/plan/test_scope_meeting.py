@@ -115,6 +115,9 @@ def test_a_task_without_a_scope_meets_every_other_at_once() -> None:
     assert reasons({}) == [ready] * 4
     assert reasons(busy) == [live, ready, alone, alone]
     assert reasons({"C": "S1"}) == [alone, alone, live, alone]
+    tasks[3] = task("D", status=Status.IN_PROGRESS)  # to be resumed: the same holds for it
+    assert reasons({"C": "S1"}) == [alone, alone, live, alone]
+    tasks[3] = task("D")
     assert reasons({"C": "S1"}, together=True) == [ready, ready, live, ready]
     one_by_one = Selection(tasks, (), claimed={"C": "S1"})
     assert [verdict.task.id for verdict in one_by_one.ready] == ["A", "B", "D"]
