@@ -219,7 +219,8 @@ def test_from_a_scope_to_what_is_merged(mono: MissionRepo) -> None:
     capsule = json.loads((mono.state / "next-task.json").read_text())
     assert capsule["next_task"] == "T-002"
     assert capsule["write_scope"] == ["docs/**"]
-    assert mono.run("clean", "--worktrees").exit_code == 0
+    assert mono.run("clean", "--worktree", "T-001").exit_code == 0
+    assert len(git(top_of(mono), "worktree", "list").splitlines()) == 1
 
 
 def test_a_checkpoint_of_the_projects_tree_is_restored(mono: MissionRepo) -> None:
