@@ -223,6 +223,33 @@ def test_from_a_scope_to_what_is_merged(mono: MissionRepo) -> None:
     assert len(git(top_of(mono), "worktree", "list").splitlines()) == 1
 
 
+def test_several_at_once_work_beside_each_other_and_come_home(mono: MissionRepo) -> None:
+    let_agent_do(mono)
+    for title, scope in (("Web", "../web/**"), ("Shared", "../../libs"), ("Any", "**/Dockerfile")):
+        assert mono.run("add", title, "-m", "M1", "--scope", scope).exit_code == 0
+    git(top_of(mono), "add", "--all")
+    git(top_of(mono), "commit", "-qm", "Plan")
+    assert mono.run("next", "-j", "4", "--explain", "--json").json()["ready"] == [
+        f"T-00{n}" for n in range(1, 5)
+    ]
+    does = (
+        "case $MISSION_TASK in T-001) echo x >>src/app.py;; T-002) echo x >>../web/Dockerfile;; "
+        "T-003) echo x >>../../libs/shared.py;; *) echo x >>deploy/Dockerfile;; esac"
+    )
+    done = mono.run("next", "-j", "4", "--loop", "--json", DOES=does)
+    assert done.exit_code == 0, done.stderr
+    assert {each["to"] for each in done.json()["moved"].values()} == {"review"}
+    for number in range(1, 5):
+        task = f"T-00{number}"
+        assert mono.run("review", task, "--approve", "--force").exit_code == 0
+        merged = mono.run("merge", task)
+        assert merged.exit_code == 0, merged.stderr
+    top = top_of(mono)
+    for path in ("services/api/src/app.py", "services/web/Dockerfile", "libs/shared.py",
+                 "services/api/deploy/Dockerfile"):  # fmt: skip
+        assert (top / path).read_text().endswith("x\n")
+
+
 def test_a_checkpoint_of_the_projects_tree_is_restored(mono: MissionRepo) -> None:
     let_agent_do(mono)
     done = go(mono, "echo three >>src/app.py; echo x >../web/extra; mission checkpoint")
