@@ -195,7 +195,7 @@ def _run_once(
     try:
         stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
     except BaseException as error:
-        _kill_group(process)
+        kill_group(process)
         if isinstance(error, subprocess.TimeoutExpired):
             raise GitError(
                 f"`git {_command_name(args)}` took longer than {timeout_seconds:g} s",
@@ -333,8 +333,9 @@ def _command_name(args: Sequence[str]) -> str:
     return ""
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    # Others may hold its pipes: only git itself is waited for.
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program that has a group of its own, with all it started, and close its pipes."""
+    # Others may hold its pipes: only the program itself is waited for.
     if process.poll() is None:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
