@@ -107,7 +107,7 @@ def _task(task: Task, context: PromptContext) -> dict[str, JsonValue]:
         **{name: bounded(value) for name, value in field_values(task).items()},
         "title": one_line(task.title, LONGEST_LINE),
         "notes": cut_text(plain_text(task.notes), _LONGEST_TEXT) if task.notes else None,
-        "file": context.files.task,
+        "file": context.files.task or task.file,
         "handoff_sections_missing": list(context.task.missing_sections),
     }
     extra = bounded(task.extra)
