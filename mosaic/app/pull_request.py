@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from mosaic.app.change import editing
 from mosaic.app.decisions import refuse_agent
 from mosaic.app.tasks import TaskView
-from mosaic.errors import GitError, MissionError, NotReadyError, PullRequestError
+from mosaic.errors import MissionError, NotReadyError, PullRequestError
 from mosaic.git.diff import compare_trees
-from mosaic.git.git import answer_of, current_branch, find_work_tree, head_commit, run_git
+from mosaic.git.git import answer_of, find_work_tree, head_commit
 from mosaic.git.github import GitHub
 from mosaic.git.gitlab import GitLab
-from mosaic.git.hosting import PUSH_SECONDS, find_place, push_branch
+from mosaic.git.hosting import find_place, push_branch
+from mosaic.git.pulling import bring_merge, take_commits
 from mosaic.git.worktrees import BRANCHES, commit_of
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.app.change import Actor
-    from mosaic.git.hosting import Comment, Place, PullRequest
+    from mosaic.git.hosting import Check, Comment, Place, PullRequest
     from mosaic.model import Task
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
@@ -153,7 +154,10 @@ def open_request(
             detail=known[0].url,
             hint=f"open it again there, or another one: `mission pr {task.id} --new`",
         )
-    did = []
+    did = list[str]()
+    if found is not None and found.state == "open":
+        did += _take_theirs(workspace, found, place)
+        tip = commit_of(workspace.home, f"{BRANCHES}{workspace.branch}") or tip
     if (found is None or found.state == "open") and push_branch(
         place, workspace.home, workspace.branch, tip
     ):
@@ -209,6 +213,19 @@ def follow_requests(
             snapshot = read_mission(mission_file)
             pages.append(follow_request(snapshot, task_id, takes=takes, actor=actor))
         except PullRequestError as error:
+            problems[task_id] = error.summary
+    return RequestList(tuple(pages), problems)
+
+
+def land_by_requests(
+    mission_file: Path, task_ids: Sequence[str], *, actor: Actor | None = None
+) -> RequestList:
+    """Open the requests of done tasks whose work waits in a branch, and look at all of these."""
+    pages, problems = [], {}
+    for task_id in task_ids:
+        try:
+            pages.append(look_at_request(read_mission(mission_file), task_id, actor=actor))
+        except (PullRequestError, NotReadyError) as error:
             problems[task_id] = error.summary
     return RequestList(tuple(pages), problems)
 
@@ -270,30 +287,32 @@ def _look(
     found = requests.view(number)
     did, notices, handed = list[str](), list[str](), list[Decision]()
     if found.state == "merged":
-        words, is_home = _bring_home(snapshot, found, requests.place)
+        home = find_work_tree(snapshot.layout.project) or snapshot.layout.project
+        before = head_commit(home) or ""
+        words, is_home = bring_merge(home, found, requests.place)
         (did if is_home else notices).append(words)
+        with contextlib.suppress(MissionError):  # at worst it counts as a live agent's change
+            changes = compare_trees(home, before, "HEAD", find_renames=False)
+            note_files(snapshot.layout, [home / change.path for change in changes])
     elif found.state == "closed":
         notices.append(f"#{number} was closed without a merge: {found.url}")
+    elif workspace is not None and not _is_live(snapshot, task):
+        did += _take_theirs(workspace, found, requests.place)
+    logs = {}
+    for check in _news(snapshot, task, found, takes)[1]:  # before the mission is locked
+        with contextlib.suppress(PullRequestError):
+            logs[check] = requests.log(check)
     with editing(snapshot.document.path, f"looking at the pull request of {task.id}") as draft:
         task = draft.snapshot.get(task.id).task
-        known = handed_on_before(draft, task)
-        fresh = [each for each in found.comments if each.id not in known]
-        given = [each for each in fresh if each.asks and (each.may_write or each.author in takes)]
-        failed = [each for each in found.checks if each.state == "failed"]
-        is_settled = all(each.state != "pending" for each in found.checks)
-        failed = [each for each in failed if is_settled and check_name(found, each) not in known]
-        if found.state != "open":
-            given, failed = [], []
-        elif (given or failed) and _is_live(draft.snapshot, task):
+        given, failed, fresh = _news(draft.snapshot, task, found, takes)
+        if (given or failed) and _is_live(draft.snapshot, task):
             notices.append(f"a session works on {task.id}: what is new is handed on after it")
             given, failed = [], []
         now = utc_now().astimezone()
         if task.pr != found.url and found.url:
             draft.edit_task(task.id, {"pr": one_line(found.url)}, now)
         if given or failed:
-            handed = draft_handing_on(
-                draft, task, found, comments=given, failed=failed, read_log=requests.log
-            )
+            handed = draft_handing_on(draft, task, found, comments=given, failed=failed, logs=logs)
         draft.save()
         note_saved(draft, task.id, handed)
         if any(not source_of(each).startswith(CHECK) for each in handed):
@@ -308,6 +327,29 @@ def _look(
         merged = tip if is_all_home else workspace.merged_commit
         write_workspace(workspace, request=seen, merged_commit=merged)
     return RequestPage(TaskView(task), seen, tuple(did), tuple(handed), shown, tuple(notices))
+
+
+def _take_theirs(workspace: Workspace, found: PullRequest, place: Place) -> list[str]:
+    if not workspace.is_there or workspace.branch is None:
+        return []
+    words = take_commits(workspace.home, workspace.path, workspace.branch, place, found.head)
+    return [words] if words else []
+
+
+def _news(
+    snapshot: Snapshot, task: Task, found: PullRequest, takes: Sequence[str]
+) -> tuple[list[Comment], list[Check], list[Comment]]:
+    """Return which comments and failed checks are to be handed on, and all that are new."""
+    known = handed_on_before(snapshot, task)
+    fresh = [each for each in found.comments if each.id not in known]
+    given = [each for each in fresh if each.asks and (each.may_write or each.author in takes)]
+    failed = [each for each in found.checks if each.state == "failed"]
+    failed = [each for each in failed if check_name(found, each) not in known]
+    if found.state != "open":
+        return [], [], fresh
+    if any(each.state == "pending" for each in found.checks):
+        failed = []  # all at once, when all have ended
+    return given, failed, fresh
 
 
 def _seen(found: PullRequest, *, unread: int) -> SeenRequest:
@@ -327,43 +369,3 @@ def _seen(found: PullRequest, *, unread: int) -> SeenRequest:
         unread=unread,
         merge_commit=found.merge_commit or None,
     )
-
-
-def _bring_home(snapshot: Snapshot, found: PullRequest, place: Place) -> tuple[str, bool]:
-    """Bring a merge into what is checked out here; say what came of it, and whether it is here.
-
-    Where git refuses, all is as it was.
-    """
-    home = find_work_tree(snapshot.layout.project) or snapshot.layout.project
-    by_hand = f"`git pull {place.remote} {found.base}` brings it here"
-    into = current_branch(home) or "HEAD"
-    unfinished = ["rev-parse", "--verify", "--quiet", "MERGE_HEAD"]
-
-    def has(commit: str) -> bool:
-        return answer_of(["merge-base", "--is-ancestor", commit, "HEAD"], home) is not None
-
-    if found.merge_commit and has(found.merge_commit):
-        return f"#{found.number} is merged, and its work is in {into}", True
-    there = f"#{found.number} is merged into `{found.base}` of {place.remote}"
-    if place.base != found.base:
-        return f"{there}, and another branch is checked out here", False
-    if answer_of(unfinished, home) is not None:
-        return f"{there}, and another merge is not finished here", False
-    before = head_commit(home) or ""
-    try:
-        fetch = ["fetch", "--quiet", place.remote, f"{BRANCHES}{found.base}"]
-        run_git(fetch, home, timeout_seconds=PUSH_SECONDS)
-        theirs = answer_of(["rev-parse", "--verify", "FETCH_HEAD"], home) or ""
-        words = f"Merge {place.remote}/{found.base}"
-        merge = ["merge", "--quiet", "--no-edit", "-m", words, theirs]
-        run_git(merge, home, timeout_seconds=PUSH_SECONDS)
-    except GitError as error:
-        if answer_of(unfinished, home) is not None:
-            run_git(["merge", "--abort"], home, check=False)
-        return f"{there}, not here: {error.summary}; {by_hand}", False
-    if found.merge_commit and not has(found.merge_commit):
-        return f"{there}, and what is checked out here has it not", False
-    with contextlib.suppress(MissionError):  # at worst it counts as a live agent's change
-        merged = compare_trees(home, before, "HEAD", find_renames=False)
-        note_files(snapshot.layout, [home / change.path for change in merged])
-    return f"#{found.number} is merged, and its work came into {into}", True

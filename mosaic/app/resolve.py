@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.app.change import is_agent
 from mosaic.errors import BrokenFileError, MissionError, UsageError
 from mosaic.git.git import find_work_tree
 from mosaic.git.stages import command_to_go_on, find_unmerged, read_stage, stage_resolved
 from mosaic.machine.disk import find_text
 from mosaic.machine.transaction import Change, write_together
+from mosaic.model import Status
 from mosaic.plan.statuses import named_status
 from mosaic.records import NamedTuple
 from mosaic.store.draft import holding
@@ -106,11 +108,11 @@ def resolve_conflicts(
     _refuse_unknown(given, planned)
     if ask is not None and (still_open := _open(planned)):
         given |= ask(still_open)
-    for name, value in given.items():
-        if name.endswith(".status") and value not in (OURS, THEIRS):
-            named_status(value, {})
+    given = {name: _checked(layout, name, value) for name, value in given.items()}
     with holding(layout, doing="resolving a merge") as notices:
-        done = _write(layout, _merge_all(layout, names, given, side))
+        done = _merge_all(layout, names, given, side)
+        _refuse_unused(given, done)
+        _write(layout, done)
     top = find_work_tree(layout.project)
     still_open = _open(done)
     is_whole = not still_open and all(_left_because(each) is None for each in done)
@@ -230,7 +232,25 @@ def _refuse_unknown(answers: Mapping[str, str], merged: Sequence[_Merged]) -> No
             )
 
 
-def _write(layout: Layout, merged: list[_Merged]) -> list[_Merged]:
+def _checked(layout: Layout, name: str, value: str) -> str:
+    """Return an answer as it counts: an agent's `done` is `review`, as everywhere."""
+    if not name.endswith(".status") or value in (OURS, THEIRS):
+        return value
+    status = named_status(value, {})
+    is_asking = status is Status.DONE and is_agent(None, layout)
+    return Status.REVIEW.value if is_asking else value
+
+
+def _refuse_unused(answers: Mapping[str, str], merged: Sequence[_Merged]) -> None:
+    for each in _open(merged):
+        if each.name in answers:
+            raise UsageError(
+                f"`{each.name}` takes no value of its own",
+                hint=f"`{each.name}={OURS}` or `{each.name}={THEIRS}`; or write it in an editor",
+            )
+
+
+def _write(layout: Layout, merged: Sequence[_Merged]) -> None:
     """Write and stage what is wholly merged."""
     whole = [each for each in merged if not each.merger.open and _left_because(each) is None]
     changes = [
@@ -250,7 +270,6 @@ def _write(layout: Layout, merged: list[_Merged]) -> list[_Merged]:
     top = find_work_tree(layout.project)
     if top is not None and whole:
         stage_resolved(top, [each.file.path for each in whole])
-    return merged
 
 
 def _result(layout: Layout, merged: _Merged) -> ResolvedFile:

@@ -16,7 +16,7 @@ from mosaic.store.reading import locate_to_change, read_mission
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mosaic.app.pull_request import RequestPage
+    from mosaic.app.pull_request import RequestList, RequestPage
 
 LONGEST_SHOWN = 300
 
@@ -40,7 +40,11 @@ def pr_command(
         return show_request(page, as_json=as_json)
     if anew or force:
         raise UsageError("no task is named", hint="`mission pr T-001`")
-    found = follow_requests(path, takes=takes or ())
+    return show_requests(follow_requests(path, takes=takes or ()), as_json=as_json)
+
+
+def show_requests(found: RequestList, *, as_json: bool) -> int:
+    """Print what a look at several pull requests came to."""
     lines = [line for each in found.requests for line in request_lines(each)]
     for name, words in found.problems.items():
         warn(f"{paint('warning:', 'yellow', err=True)} {clean(name)}: {clean(words)}")

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mosaic.errors import MissionError, PullRequestError
+from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.plan.pace import parse_budget
@@ -24,12 +24,13 @@ from mosaic.sessions.remarks import Remark, quote_lines
 from mosaic.text.decisions import Decision, Kind, read_decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mosaic.git.hosting import Check, Comment, PullRequest
     from mosaic.model import Task
     from mosaic.review.verdict import Review
     from mosaic.store.draft import Draft
+    from mosaic.store.tasks import Snapshot
 
 LONGEST_BODY = 60_000
 """GitHub takes 65,536 characters."""
@@ -68,9 +69,9 @@ def _cell(text: str) -> str:
     return one_line(text, 500).replace("|", "\\|")
 
 
-def handed_on_before(draft: Draft, task: Task) -> set[str]:
+def handed_on_before(snapshot: Snapshot, task: Task) -> set[str]:
     """Return by name what of its request a task was given already."""
-    return {source_of(each) for each in _entries(draft, task)} - {""}
+    return {source_of(each) for each in _entries(snapshot, task)} - {""}
 
 
 def source_of(entry: Decision) -> str:
@@ -90,7 +91,7 @@ def draft_handing_on(
     *,
     comments: Sequence[Comment],
     failed: Sequence[Check],
-    read_log: Callable[[Check], str],
+    logs: Mapping[Check, str],
 ) -> list[Decision]:
     """Draft an entry for each comment and failed check, and have the task worked on again.
 
@@ -99,7 +100,7 @@ def draft_handing_on(
     """
     now, made = utc_now().astimezone(), list[Decision]()
     is_handed_off = task.status in (Status.REVIEW, Status.DONE)
-    rounds = _failed_rounds(_entries(draft, task))
+    rounds = _failed_rounds(_entries(draft.snapshot, task))
 
     def add(words: str, by: str, notes: Sequence[tuple[str, str]]) -> None:
         text = cut_text(plain_text(words).strip(), LONGEST_COMMENT)
@@ -121,9 +122,7 @@ def draft_handing_on(
         name = ("from", one_line(f"{comment.id} {comment.url}"))
         add(words if comment.place else comment.text, by, [*at, name])
     for check in failed[: MOST_HANDED_ON - len(made)]:
-        log = ""
-        with contextlib.suppress(PullRequestError):
-            log = plain_text(read_log(check)).strip()[-LONGEST_LOG:]
+        log = plain_text(logs.get(check, "")).strip()[-LONGEST_LOG:]
         words = f"It failed ({check.words}): {check.url}\n\n{log}"
         name = ("from", one_line(f"{check_name(request, check)} {check.url}"))
         add(words, one_line(f"the check {check.name}", 80), [name])
@@ -137,8 +136,8 @@ def draft_handing_on(
     return made
 
 
-def _entries(draft: Draft, task: Task) -> tuple[Decision, ...]:
-    return read_decisions(draft.snapshot.task_text(task), task.status)
+def _entries(snapshot: Snapshot, task: Task) -> tuple[Decision, ...]:
+    return read_decisions(snapshot.task_text(task), task.status)
 
 
 def _failed_rounds(entries: Sequence[Decision]) -> int:

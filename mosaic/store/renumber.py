@@ -20,12 +20,13 @@ from mosaic.records import NamedTuple
 from mosaic.store.draft import changing
 from mosaic.store.ids import next_task_id
 from mosaic.store.mission_file import load_mission
-from mosaic.store.parsed import plain_id, plain_value
+from mosaic.store.parsed import ids_in_cell, plain_id, plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.rows import find_row, parse_table
 from mosaic.store.scan import scan_tasks
 from mosaic.store.written import note_files
 from mosaic.text.fields import ID_KEYS
+from mosaic.text.grid import NUMBERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -329,14 +330,20 @@ def _table(plan: _Plan, text: str) -> str:
         is_own = plan.row is not None and row.line == plan.row.line
         is_same = row.id == plan.old and not plan.is_twin  # it stands in more than one table
         for column, cell in row.cells.items():
-            if column == "id" and not (is_own or is_same):
-                continue
-            if column not in ("id", "depends_on") or (plan.is_twin and not is_own):
+            is_id = column == "id" and (is_own or is_same)
+            if not is_id and (plan.is_twin or not _is_list_of_ids(column, cell)):
                 continue
             new = _word(plan, cell)
             if new != cell and (found := find_row(text, row.line)) is not None:
                 text = set_cell(text, *found, column, new)
     return text
+
+
+def _is_list_of_ids(column: str, cell: str) -> bool:
+    """Tell whether a cell holds ids and nothing else, in whatever column."""
+    if column in ("id", "title", "notes", "status"):
+        return False
+    return column == "depends_on" or all(map(NUMBERED.fullmatch, ids_in_cell(cell)))
 
 
 def _with_sessions(plan: _Plan, text: str) -> str:

@@ -35,7 +35,8 @@ def _merge(merger: Merger, name: str, base: Any, ours: Any, theirs: Any) -> Any:
     if lists[1] is not None and lists[2] is not None and (lists[1] or lists[2]):
         known = lists[0] or {}
         return list(_merge_objects(merger, "", known, lists[1], lists[2]).values())
-    return merger.pick(name, base, ours, theirs)
+    is_text = isinstance(ours, str) and isinstance(theirs, str)
+    return merger.pick(name, base, ours, theirs, read=str if is_text else None)
 
 
 def _merge_objects(

@@ -70,6 +70,19 @@ def test_a_request_is_opened_once_with_the_handoff_and_the_evidence(home: Missio
     assert len(hosted.calls("pr", "create")) == 1
 
 
+def test_merge_opens_the_requests_of_all_that_waits_and_merges_nothing(home: MissionRepo) -> None:
+    hosted = Hosted(home)
+    work(home)
+    before = home.git("rev-parse", "main")
+    assert home.run("merge", "--squash", "T-001").exit_code == 2
+    answer = home.run("merge", "--json")
+    assert answer.exit_code == 0, answer.stderr
+    assert [each["task"]["id"] for each in answer.json()["requests"]] == ["T-001"]
+    assert home.run("merge", "T-001").exit_code == 0
+    assert [each["number"] for each in hosted.state["requests"]] == [7]
+    assert home.git("rev-parse", "main") == before
+
+
 def test_a_request_that_is_there_already_is_taken(home: MissionRepo) -> None:
     hosted = opened(home)
     record = worktree_of(home).with_name(".T-001.json")
@@ -223,6 +236,19 @@ def tools_without(home: MissionRepo) -> Path:
     folder.mkdir()
     (folder / "git").symlink_to(shutil.which("git") or "")
     return folder
+
+
+def test_commits_that_others_made_on_the_branch_are_taken(home: MissionRepo) -> None:
+    hosted = opened(home)
+    (worktree_of(home) / "theirs").write_text("theirs\n")
+    home.git("-C", str(worktree_of(home)), "add", "theirs")
+    tree = home.git("-C", str(worktree_of(home)), "write-tree").strip()
+    home.git("-C", str(worktree_of(home)), "rm", "-qf", "theirs")
+    theirs = home.git("commit-tree", tree, "-p", BRANCH, "-m", "Suggested").strip()
+    home.git("push", "-q", "origin", f"{theirs}:refs/heads/{BRANCH}")
+    assert look(home)["did"] == [f"took 1 commits that others made on {BRANCH}"]
+    assert (worktree_of(home) / "theirs").exists()
+    assert hosted.tip(BRANCH) == home.git("rev-parse", BRANCH).strip() == theirs
 
 
 def test_a_push_that_the_remote_refuses_is_said_and_never_forced(home: MissionRepo) -> None:

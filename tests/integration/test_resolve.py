@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -337,3 +338,62 @@ def test_a_driver_that_is_named_and_not_registered_runs_nothing_and_is_told(
     items = {each["name"]: each for each in other.run("doctor", "--json").json()["items"]}
     assert items["merges"]["state"] == "ok"
     assert json.loads(ok(other, "setup", "git", "--json"))["done"] == []
+
+
+def test_a_person_is_asked_on_a_terminal(repo: MissionRepo) -> None:
+    on_two_branches(repo)
+    git_may_fail(repo, "merge", "-q", "right")
+    said = on_a_terminal(repo, ["resolve"], "t\n")
+    assert "T-003.status" in said
+    assert "theirs  in-progress" in said
+    assert statuses(repo)["T-003"][0] == "in-progress"
+
+
+def test_init_offers_to_set_git_up(tmp_path: Path, repo: MissionRepo) -> None:
+    folder = tmp_path / "new"
+    repo.git("init", "-q", str(folder))
+    other = MissionRepo(folder, repo.environ)
+    made = other.run("init", "--name", "New", "--json").json()
+    assert "mission setup git" in made["next_commands"]
+    assert not (folder / ".gitattributes").exists()
+    assert "merge" not in (folder / ".git/config").read_text()
+    assert "Set it up?" in on_a_terminal(other, ["setup", "git"], "n\n")
+    assert not (folder / ".gitattributes").exists()
+    on_a_terminal(other, ["setup", "git"], "y\n")
+    assert "/coordination/TASKS.md merge=mission\n" in (folder / ".gitattributes").read_text()
+    assert "[merge" in (folder / ".git/config").read_text()
+
+
+def test_text_of_both_sides_takes_a_side_and_no_value(repo: MissionRepo) -> None:
+    for branch in ("right", "left"):
+        repo.git("checkout", "-q", "-B", branch, "main")
+        ok(repo, "handoff", "T-002", "--set", "result", "--text", f"- by {branch}")
+        commit(repo, branch)
+    git_may_fail(repo, "merge", "-q", "right")
+    (asked,) = repo.run("resolve", "--json").json()["open"]
+    assert (asked["name"], asked["ours"]) == ("T-002.result", "- by left")
+    assert repo.run("resolve", "T-002.result=another").exit_code == 2
+    ok(repo, "resolve", "T-002.result=theirs")
+    assert repo.run("handoff", "T-002", "--json").json()["sections"]["result"] == "- by right"
+
+
+def on_a_terminal(repo: MissionRepo, words: list[str], typed: str) -> str:
+    """Run a command whose keyboard and screen are a terminal; return what it showed."""
+    leader, follower = os.openpty()
+    os.write(leader, typed.encode())
+    process = subprocess.Popen(
+        repo.argv(*words),
+        cwd=repo.path,
+        env={**repo.environ, "NO_COLOR": "1"},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone with its last process
+        while data := os.read(leader, 65536):
+            shown += data
+    os.close(leader)
+    assert process.wait() == 0, shown
+    return shown.decode().replace("\r\n", "\n")
