@@ -263,7 +263,7 @@ class Selection:
         if other and (begun or self._done.issuperset(task.depends_on)):
             return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         if begun:
-            return self._judge_begun(task)
+            return self._judge_beside(task)
         if task.id in self._cycle_words:
             return Verdict(task, Reason.IN_CYCLE, self._cycle_words[task.id])
         if not self._done.issuperset(task.depends_on):
@@ -271,17 +271,14 @@ class Selection:
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
-        return self._judge_scope(task)
+        return self._judge_beside(task)
 
-    def _judge_begun(self, task: Task) -> Verdict:
+    def _judge_beside(self, task: Task) -> Verdict:
         if words := self._beside_unscoped(task):
             return Verdict(task, Reason.NO_SCOPE, words)
-        words = "is in progress, and no session works on it"
-        return Verdict(task, Reason.RESUMABLE, words)
-
-    def _judge_scope(self, task: Task) -> Verdict:
-        if words := self._beside_unscoped(task):
-            return Verdict(task, Reason.NO_SCOPE, words)
+        if task.status is Status.IN_PROGRESS:
+            words = "is in progress, and no session works on it"
+            return Verdict(task, Reason.RESUMABLE, words)
         words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 
