@@ -7,7 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.records import NamedTuple, dataclass, field
-from mosaic.settings import Landing, LandingUpdate, ReviewSettings, RunSettings, WorktreeSettings
+from mosaic.settings import (
+    Landing,
+    LandingUpdate,
+    PullRequestSettings,
+    ReviewSettings,
+    RunSettings,
+    WorktreeSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -280,6 +287,7 @@ class Mission:
     runs: RunSettings = RunSettings()
     review: ReviewSettings = ReviewSettings()
     worktrees: WorktreeSettings = WorktreeSettings()
+    pull_request: PullRequestSettings = PullRequestSettings()
     landing: Landing = Landing.MANUAL
     landing_update: LandingUpdate = LandingUpdate.MERGE
     """How they are brought up to date first."""

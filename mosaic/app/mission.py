@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mosaic.app.merge_driver import find_driver
+from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.plan.check import Level
 from mosaic.records import NamedTuple
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.housekeeping import Cleaned, Found
     from mosaic.sessions.worktrees import SweptWorktree
     from mosaic.store.create import NewMission
+    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Problem, Snapshot
 
 
@@ -34,6 +37,8 @@ class NewlyCreated(NamedTuple):
     problems: Sequence[Problem]
     left_out: Sequence[str]
     """Lines of the table that look like tasks and are none, with why."""
+    setup_command: str | None = None
+    """What has git merge the mission's files by task and field; None where it does."""
     git_command: None = None
     """Nothing is to be set in git any more: no ref of the repository names a checkpoint."""
 
@@ -111,7 +116,17 @@ def init_mission(folder: Path, new: NewMission, *, adopt: bool, agents: bool) ->
             f"{layout.shown(layout.tasks_file)}:{each.line} {each.why}"
             for each in snapshot.left_out
         ),
+        setup_command=_setup_command(layout),
     )
+
+
+def _setup_command(layout: Layout) -> str | None:
+    try:
+        driver = find_driver(layout)
+    except MissionError:
+        return None  # git refuses the repository, which the first hand-off says
+    is_needed = driver is not None and not (driver.is_named and driver.is_registered)
+    return "mission setup git" if is_needed else None
 
 
 def check(mission_file: Path, *, fix: bool = False) -> CheckReport:

@@ -5,14 +5,17 @@ from typing import Annotated
 from typer import Option
 
 from mosaic.app.task_work import land_tasks, merge_task
-from mosaic.cli.consent import with_consent
+from mosaic.cli.consent import require_settled, with_consent
 from mosaic.cli.gates import show_gate
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import answer, clean, clean_block, paint
 from mosaic.errors import UsageError
 from mosaic.sessions.examine import GateResult
+from mosaic.settings import Landing
 from mosaic.store.reading import locate_to_change, read_mission
+from mosaic.store.tasks import Snapshot
 from mosaic.workers.queue import Outcome, Queue, Queued
+from mosaic.workspaces.landed import find_unlanded
 from mosaic.workspaces.merge import Merged, MergeWay
 
 FastForward = Annotated[bool, Option("--ff-only", help="Only where no merge commit is needed.")]
@@ -40,10 +43,18 @@ def merge_command(
     """Merge a task's branch into what is checked out; without an ID, land all that are done.
 
     The branches of done tasks land in dependency, then plan order: each is brought up to date in
-    its worktree, and its gates run there, before the branch here is moved forward.
+    its worktree, and its gates run there, before the branch here is moved forward. Where `landing`
+    is `pull-request`, their requests are opened or looked at instead.
     """
     way = merge_way(ff_only=ff_only, no_ff=no_ff, squash=squash)
     snapshot = read_mission(locate_to_change(mission))
+    if snapshot.document.mission.landing is Landing.PULL_REQUEST:
+        if hand_back or dry_run or way is not MergeWay.AUTO:
+            raise UsageError(
+                "pull requests bring the work home here, and are merged where they are",
+                hint="leave the options out; `landing` in mission.json says how work lands",
+            )
+        return _open_requests(snapshot, task_id, force=force, as_json=as_json)
     if task_id is not None:
         if hand_back or dry_run:
             option = "--hand-back" if hand_back else "--dry-run"
@@ -63,6 +74,18 @@ def merge_command(
         as_json=as_json,
     )
     return _show_queue(done, as_json=as_json)
+
+
+def _open_requests(snapshot: Snapshot, task_id: str | None, *, force: bool, as_json: bool) -> int:
+    from mosaic.app.pull_request import land_by_requests, look_at_request
+    from mosaic.cli.pr import show_request, show_requests
+
+    path = snapshot.document.path
+    require_settled(path, as_json=as_json)
+    if task_id is not None:
+        return show_request(look_at_request(snapshot, task_id, force=force), as_json=as_json)
+    waiting = list(find_unlanded(snapshot.layout, snapshot.tasks))
+    return show_requests(land_by_requests(path, waiting), as_json=as_json)
 
 
 def _show_queue(queue: Queue, *, as_json: bool) -> int:

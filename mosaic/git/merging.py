@@ -52,17 +52,28 @@ def take_back(top: Path) -> None:
 
 
 def try_git(
-    args: Sequence[str], top: Path, *, makes_commit: bool = True, stdin: bytes | None = None
+    args: Sequence[str],
+    top: Path,
+    *,
+    makes_commit: bool = True,
+    stdin: bytes | None = None,
+    held: Sequence[int] = (),
 ) -> GitResult:
     """Run a merge or a rebase, whatever comes of it; one that takes too long is a GitError.
 
+    Where this process is killed, git goes on to its end, and has the descriptors of a lock `held`.
     One that makes a commit is taken back where it is interrupted: git begins none beside staged
     changes, so nothing of the user's is among what is reset.
     """
     settings = [word for setting in _PLAINLY for word in ("-c", setting)]
     try:
         return run_git(
-            [*settings, *args], top, stdin=stdin, check=False, timeout_seconds=MERGE_SECONDS
+            [*settings, *args],
+            top,
+            stdin=stdin,
+            check=False,
+            timeout_seconds=MERGE_SECONDS,
+            outlives=held,
         )
     except BaseException:
         take_back(top)

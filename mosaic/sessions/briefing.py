@@ -216,7 +216,7 @@ def _decisions(
         return (), ()
     from mosaic.sessions.remarks import Found, find_again  # start-up: most tasks have none
     from mosaic.sessions.rules import decisions_by_hand
-    from mosaic.text.decisions import read_decisions
+    from mosaic.text.decisions import Kind, read_decisions
 
     by_hand = decisions_by_hand(snapshot, task.id)
     known = [each for each in read_decisions(text) if each.identity not in by_hand]
@@ -238,7 +238,8 @@ def _decisions(
             )
             waiting.append(fact)
     waiting.sort(key=lambda each: bool(each.place))  # remarks come after what was said of it all
-    return tuple(waiting), tuple(each.line for each in known if not each.is_open and each.text)
+    before = [each for each in known if not each.is_open and each.kind is not Kind.COMMENTED]
+    return tuple(waiting), tuple(each.line for each in before if each.text)
 
 
 def _dependencies(snapshot: Snapshot, task: Task) -> tuple[facts.DependencyReport, ...]:

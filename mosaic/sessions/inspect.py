@@ -37,10 +37,11 @@ from mosaic.sessions.worktrees import (
 )
 from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import synchronize
-from mosaic.store.ids import number_rows, renumber_twins
+from mosaic.store.ids import number_rows
 from mosaic.store.mission_file import load_mission
 from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
+from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import Standing, refuse_links_out
 from mosaic.text.fields import unknown_word
 from mosaic.text.frontmatter import cut_values
@@ -67,7 +68,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     except MissionError:  # a lock that cannot be read, which is a finding below: any may live
         live = {each.id for each in snapshot.document.mission.sessions.without_end()}
     problems = (*snapshot.problems, *snapshot.session_problems)
-    findings = [finding_of(problem.error) for problem in problems]
+    findings = list(map(finding_of, dict.fromkeys(problem.error for problem in problems)))
     for look in (
         _lock_findings,
         _conflict_findings,

@@ -10,16 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosaic.errors import MissionError
+from mosaic.errors import MergeConflictError, MissionError
 from mosaic.machine.disk import read_text
 from mosaic.model import Milestone, Mission, MissionStatus, Status
 from mosaic.plan.durations import parse_duration
 from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import parse_status
-from mosaic.records import dataclass
+from mosaic.records import dataclass, replace
 from mosaic.settings import (
     Landing,
     LandingUpdate,
+    PullRequestSettings,
     ReviewSettings,
     RunSettings,
     RuntimeSpec,
@@ -53,6 +54,8 @@ class MissionDocument:
     path: Path
     mission: Mission
     layout: Layout
+    conflict: MergeConflictError | None = None
+    """The merge that is not resolved in it; what both sides have is taken together then."""
 
 
 def load_mission(path: Path) -> MissionDocument:
@@ -60,7 +63,31 @@ def load_mission(path: Path) -> MissionDocument:
 
     Raises FileAccessError, or MissionFileError, which names the line of the key.
     """
+    return _load(path, read_text(path).text)
+
+
+def look_at_mission(path: Path) -> MissionDocument:
+    """Read a mission file to look at it, also one that git left in conflict.
+
+    Then sessions of both sides are there, and where they disagree our side counts.
+    """
     text = read_text(path).text
+    try:
+        return _load(path, text)
+    except MergeConflictError as error:
+        from mosaic.text.lines import conflict_sides
+        from mosaic.text.merge3 import Merger
+        from mosaic.text.merge_json import merge_json
+
+        ours, theirs = conflict_sides(text)
+        try:
+            document = _load(path, merge_json(Merger(), None, ours.text, theirs.text))
+        except MissionError:
+            raise error from None
+        return replace(document, conflict=error)
+
+
+def _load(path: Path, text: str) -> MissionDocument:
     try:
         values = JsonObject.parse(text)
         mission = _mission(values)
@@ -136,6 +163,7 @@ def _mission(mission: JsonObject) -> Mission:
         review=_review_settings(mission.mapping("review")),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
         landing=mission.word("landing", Landing) or Landing.MANUAL,
+        pull_request=mission.mapping("pullRequest").record(PullRequestSettings),
         landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
         imports=mission.mapping("imports").data,

@@ -17,7 +17,7 @@ from mosaic.text.strict_json import parse_json_document, skip_blanks
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
-__all__ = ["append_json", "parse_json_document", "set_json"]
+__all__ = ["append_json", "insert_json", "parse_json_document", "remove_json", "set_json"]
 
 DECODER = json.JSONDecoder()
 
@@ -67,6 +67,46 @@ def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     span = _span(text, path)
     edited = _add_member(text, span, _members(text, span[0]), value, "")
     return _verified(before, edited, path, [*old, value])
+
+
+def insert_json(text: str, path: Sequence[str | int], at: int, value: JsonValue) -> str:
+    """Return a document with an item put into an array, written as its neighbour is."""
+    before: Any = parse_json_document(text)
+    items = reduce(lambda owner, key: owner[key], path, before)
+    members = _members(text, _span(text, path)[0])
+    if not members:
+        return append_json(text, path, value)
+    at = min(at, len(members))
+    beside = members[max(0, at - 1)]
+    indent = _indent_at(text, beside.start)
+    is_inline = "\n" not in text[beside.value_start : beside.value_end]
+    new = _dump(text, value, None if is_inline else indent)
+    has_own_line = not text[text.rfind("\n", 0, beside.start) + 1 : beside.start].strip(" \t")
+    gap = newline_of(text) + indent if has_own_line else " "
+    if at < len(members):
+        edited = splice(text, members[at].start, members[at].start, f"{new},{gap}")
+    else:
+        edited = splice(text, beside.value_end, beside.value_end, f",{gap}{new}")
+    return _verified(before, edited, path, [*items[:at], value, *items[at:]])
+
+
+def remove_json(text: str, path: Sequence[str | int]) -> str:
+    """Return a document without a member of an object or an item of an array that it has."""
+    wanted: Any = parse_json_document(text)
+    owner = reduce(lambda each, key: each[key], path[:-1], wanted)
+    start, end = _span(text, path[:-1])
+    members = _members(text, start)
+    at = next(number for number, member in enumerate(members) if member.key == path[-1])
+    if len(members) == 1:
+        edited = splice(text, start + 1, end - 1, "")
+    elif at + 1 < len(members):
+        edited = splice(text, members[at].start, members[at + 1].start, "")
+    else:
+        edited = splice(text, members[at - 1].value_end, members[at].value_end, "")
+    del owner[path[-1]]
+    if parse_json_document(edited) != wanted:
+        raise EditRefusedError(f"`{path[-1]}` cannot be removed without changing anything else")
+    return edited
 
 
 def _beginning(text: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, NotReadyError
 from mosaic.git.diff import compare_trees, shown_paths
@@ -24,6 +24,7 @@ from mosaic.review.decision import hand_back
 from mosaic.sessions.examine import run_gates
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.consent import require_consent
+from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.workspaces.landed import find_unlanded
@@ -39,9 +40,10 @@ from mosaic.workspaces.record import find_workspace, list_workspaces
 from mosaic.workspaces.update import update_branch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from mosaic.machine.lock import FolderLock
     from mosaic.model import Task
     from mosaic.sessions.examine import GateResult
     from mosaic.store.tasks import Snapshot
@@ -142,17 +144,17 @@ def land_all(
     depth = levels(snapshot.tasks)
     order = sorted(waiting, key=lambda name: depth.get(name, len(depth)))
     stopped = False
-    with contextlib.nullcontext() if dry_run else _turn(snapshot):
+    with contextlib.nullcontext() if dry_run else _turn(snapshot) as lock:
+        held = lock.descriptors if lock else ()
         for name in order:
             snapshot = read_mission(mission_file)
             why = "the queue was stopped" if stopped else _why_waits(snapshot, name, waiting, done)
             if why:
-                hint = None if stopped else f"`mission merge {name}` lands it all the same"
-                found = Queued(name, Outcome.WAITS, waiting[name], why, hint)
+                found = Queued(name, Outcome.WAITS, waiting[name], why)
             elif dry_run:
                 found = Queued(name, Outcome.NEXT, waiting[name])
             else:
-                found = _land(snapshot, name, waiting[name], into, watch)
+                found = _land(snapshot, name, waiting[name], into, watch, held=held)
                 if sends_back and found.outcome in (Outcome.CONFLICT, Outcome.RED):
                     hand_back(mission_file, name, _words(found, into), goes_on=in_loop)
                     found = found._replace(handed_back=True)
@@ -172,7 +174,7 @@ def _with_nothing(snapshot: Snapshot, waiting: dict[str, str]) -> list[Queued]:
     ]
 
 
-def _turn(snapshot: Snapshot) -> Any:
+def _turn(snapshot: Snapshot) -> FolderLock:
     ensure_state_dir(snapshot.layout)
     try:
         return hold_folder(snapshot.layout.state_dir)
@@ -226,9 +228,11 @@ def _land(
     branch: str,
     into: str,
     watch: Callable[[str, GateResult], None],
+    *,
+    held: Sequence[int],
 ) -> Queued:
     try:
-        return _try_to_land(snapshot, name, branch, into, watch)
+        return _try_to_land(snapshot, name, branch, into, watch, held=held)
     except MissionError as error:
         return Queued(
             name, Outcome.WAITS, branch, error.message, error.hint, detail=error.detail or ""
@@ -241,6 +245,8 @@ def _try_to_land(
     branch: str,
     into: str,
     watch: Callable[[str, GateResult], None],
+    *,
+    held: Sequence[int],
 ) -> Queued:
     task, mission = snapshot.get(name).task, snapshot.document.mission
     known = find_workspace(snapshot.layout, name)
@@ -248,24 +254,26 @@ def _try_to_land(
     workspace = provision(snapshot.layout, request, mission.worktrees)
     home, top = workspace.home, workspace.path
     left_out = refuse_unsaved(workspace, *branch_and_tip(workspace))
+    named = project_paths(snapshot.layout).named
     said: list[str] = []
     for _ in range(MOST_TRIES):
         onto = head_commit(home) or ""
         message = f"Merge {name}: {task.title}"
-        update = update_branch(workspace, onto, mission.landing_update, message)
+        update = update_branch(workspace, onto, mission.landing_update, message, held=held)
         if update.conflicts:
-            why = f"it conflicts with `{into}`: {shown_paths(update.conflicts)}"
+            conflicts = tuple(map(named, update.conflicts))
+            why = f"it conflicts with `{into}`: {shown_paths(conflicts)}"
             found = Queued(name, Outcome.CONFLICT, branch, why, detail=update.detail)
             hint = f"`git -C {top} {mission.landing_update.value} {into}` shows it"
-            return found._replace(conflicts=update.conflicts, hint=hint)
+            return found._replace(conflicts=conflicts, hint=hint)
         said.append(update.said)
-        changed = [c.path for c in compare_trees(top, onto, update.tip, find_renames=False)]
+        changes = compare_trees(top, onto, update.tip, find_renames=False)
         results = tuple(
             run_gates(
                 snapshot,
                 name,
                 cwd=workspace.project,
-                changed=changed,
+                changed=[named(change.path) for change in changes],
                 tell=lambda result: watch(name, result),
             )
         )

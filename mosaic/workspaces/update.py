@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.errors import GitError
+from mosaic.errors import GitError, NotReadyError
 from mosaic.git.git import answer_of, head_commit, run_git
 from mosaic.git.merging import take_back, try_git, unmerged_paths, way_on, words_of
 from mosaic.records import NamedTuple
@@ -16,6 +16,7 @@ from mosaic.settings import LandingUpdate
 from mosaic.workspaces.record import write_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mosaic.workspaces.record import Workspace
@@ -36,9 +37,12 @@ class Updated(NamedTuple):
     """What git and the repository's hooks wrote."""
 
 
-def update_branch(workspace: Workspace, onto: str, way: LandingUpdate, message: str) -> Updated:
+def update_branch(
+    workspace: Workspace, onto: str, way: LandingUpdate, message: str, *, held: Sequence[int] = ()
+) -> Updated:
     """Bring a branch up to date with a commit; its worktree is on it, and holds no other change.
 
+    `held` are descriptors of a lock that git holds on when this process is killed.
     GitError: git or a hook refuses, and the worktree is as it was.
     """
     top = workspace.path
@@ -50,7 +54,7 @@ def update_branch(workspace: Workspace, onto: str, way: LandingUpdate, message: 
         command = ["rebase", "--quiet", onto]
     workspace = write_workspace(workspace, update_from=tip)
     try:
-        answer = try_git(command, top)
+        answer = try_git(command, top, held=held)
         conflicts = unmerged_paths(top) if answer.exit_code else []
         shown = answer_of(["diff", "--diff-filter=U"], top) if conflicts else None
     finally:
@@ -84,9 +88,20 @@ def _turn_around(top: Path, onto: str, tip: str) -> None:
 
 
 def settle_update(workspace: Workspace) -> Workspace:
-    """Take back what an update of a branch that was cut off left in its worktree, if one was."""
+    """Take back what an update of a branch that was cut off left in its worktree, if one was.
+
+    NotReadyError: its half cannot be told from what a person staged there since.
+    """
     if workspace.update_from is None:
         return workspace
+    top = workspace.path
     if workspace.is_there:
-        take_back(workspace.path)
+        take_back(top)
+        is_where_it_was = head_commit(top) == workspace.update_from
+        if is_where_it_was and answer_of(["diff", "--cached", "--quiet"], top) is None:
+            raise NotReadyError(
+                f"an update of the worktree of `{workspace.owner}` was cut off",
+                path=top,
+                hint=f"`git -C {top} reset --merge` takes its half back",
+            )
     return write_workspace(workspace, update_from=None)

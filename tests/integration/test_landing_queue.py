@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.mission import Answer, MissionRepo
-from tests.support.workers import give_agent, write_mission
+from tests.support.mission import PATIENCE_SECONDS, Answer, MissionRepo, wait_for
+from tests.support.workers import begun, give_agent, write_mission
 
 Files = dict[str, str]
 
@@ -408,11 +409,31 @@ def test_a_worktree_with_changes_waits_and_says_how_to_go_on(home: MissionRepo) 
     assert (work_tree(home, "T-001") / "late").exists()
 
 
-# Killed
+# Interrupted and killed
+
+
+@pytest.mark.parametrize("call", [("merge", "T-002"), ("merge", "T-002", "--squash"), ("merge",)])
+def test_ctrl_c_while_a_hook_runs_leaves_all_as_it_was(
+    apart: MissionRepo, tmp_path: Path, call: tuple[str, ...]
+) -> None:
+    runs = tmp_path / "runs"
+    name = "commit-msg" if "--squash" in call else "pre-merge-commit"
+    mend = hook(name, f"touch '{runs}'; exec sleep 600")(apart)
+    before = state_of(apart)
+    process = apart.start(*call)
+    wait_for(runs.exists, "the hook")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130
+    assert state_of(apart) == before
+    mend()
+    assert land(apart).exit_code == 0
+    assert (apart.path / "T-002").exists()
 
 
 KILLS = {
     "update": ("pre-merge-commit", 'kill -9 "$(ps -o ppid= -p $PPID)"; exit 1'),
+    "long hook": ("pre-merge-commit", 'kill -9 "$(ps -o ppid= -p $PPID)"; sleep 2; exit 1'),
     "updated": ("commit-msg", 'kill -9 "$(ps -o ppid= -p $PPID)"'),
     "home": ("post-merge", 'kill -9 "$(ps -o ppid= -p $PPID)"'),
     "gate": ("", ""),
@@ -441,11 +462,74 @@ def test_a_queue_that_is_killed_leaves_no_half_and_the_next_call_goes_on(
     if way == "merge" or not name or name == "post-merge":
         assert done.returncode == -9, done
     mend()
-    answer = land(home)
-    assert answer.exit_code == 0, answer
+    # What git still does of its own accord holds the queue.
+    answer = wait_for(lambda: (got := land(home)).exit_code != 4 and got, "the end of git")
+    assert answer.exit_code == 0, answer.stdout
     assert {"T-001", "T-002"} <= {path.name for path in home.path.glob("T-*")}
     assert home.git("status", "--porcelain") == " M shared\n"
     assert home.git("rev-list", "--count", "--merges", "HEAD") == (
         "2\n" if way == "merge" else "0\n"
     )
     assert is_clean(home)
+
+
+# In a loop
+
+CLASHES = """\
+said = pathlib.Path(sys.argv[1]).read_text()
+if "It did not land" in said:
+    (run_dir.parent / "heard").write_text(said)
+    RESOLVES
+else:
+    wait_for({other!r}.replace("OTHER", "T-002" if task == "T-001" else "T-001"))
+    write("shared", task + "\\n")
+    write(task, "x")
+    commit()
+finish()
+"""
+RESOLVES = """subprocess.run(["git", "merge", "main"], stdout=2)
+    write("shared", "both\\n")
+    commit()"""
+
+
+def loop(repo: MissionRepo, resolves: str, **settings: Any) -> Any:
+    """Have two tasks worked on at once that change the same line, by a loop that lands."""
+    review = {"gates": "finished", "greenIsDone": True}
+    settings = {"review": review, "landing": "green", "qualityGates": "true", **settings}
+    write_mission(repo, repo.mission() | settings)
+    assert repo.run("cancel", "T-003", "--why", "two are enough").exit_code == 0
+    repo.git("commit", "-qam", "A loop")
+    other = str(repo.state / "runs" / "OTHER" / "*" / "artifacts" / "begun")
+    does = "import glob\nos.path.lexists = lambda path: bool(glob.glob(path))\n"
+    does += CLASHES.replace("{other!r}", repr(other)).replace("RESOLVES", resolves)
+    process = subprocess.run(
+        repo.argv("next", "-j", "2", "--loop", "--json"),
+        cwd=repo.path,
+        env={**repo.environ, "AGENT_DOES": does},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in process.stderr, process.stderr
+    return json.loads(process.stdout)
+
+
+def test_a_loop_hands_a_conflict_back_and_lands_what_the_agent_makes_of_it(
+    home: MissionRepo,
+) -> None:
+    report = loop(home, RESOLVES)
+    assert sorted(report["landed"]) == ["T-001", "T-002"]
+    assert (home.path / "shared").read_text() == "both\n"
+    assert [home.task_status(name) for name in ("T-001", "T-002")] == ["done", "done"]
+    (heard,) = (home.state / "runs").glob("T-*/heard")
+    assert "it conflicts with `main`: `shared`" in " ".join(heard.read_text().split())
+
+
+def test_a_loop_gives_up_on_what_never_lands(home: MissionRepo) -> None:
+    report = loop(home, 'write("shared", "mine\\n")', budget={"maxAttempts": 2})
+    assert len(report["landed"]) == 1
+    (name,) = report["gave_up"]
+    assert home.task_status(name) == "blocked"
+    assert "it did not land: it conflicts with `main`: `shared`" in report["questions"][name]
+    assert len(begun(home, name)) == 2

@@ -220,6 +220,24 @@ def test_from_a_scope_to_what_is_merged(mono: MissionRepo) -> None:
     assert mono.run("clean", "--worktrees").exit_code == 0
 
 
+def test_the_landing_queue_runs_the_gates_in_the_project(mono: MissionRepo) -> None:
+    gates = [
+        {"name": "src", "command": "grep -q three src/app.py", "scope": ["src/**"]},
+        {"name": "docs", "command": "false", "scope": ["docs/**"]},
+    ]
+    let_agent_do(mono, qualityGates=gates, review={"gates": "never"})
+    assert go(mono, "echo three >>src/app.py", "--worktree").exit_code == 0
+    assert mono.run("review", "T-001", "--approve", "--force").exit_code == 0
+    (top_of(mono) / "libs" / "shared.py").write_text("changed meanwhile\n")
+    git(top_of(mono), "commit", "-qam", "Approved")
+    landed = mono.run("merge", "--json")
+    assert landed.exit_code == 0, landed
+    (task,) = landed.json()["tasks"]
+    outcomes = {each["name"]: each["outcome"] for each in task["gates"]}
+    assert outcomes == {"src": "passed", "docs": "skipped"}
+    assert (mono.path / "src" / "app.py").read_text() == "one\ntwo\nthree\n"
+
+
 def test_a_checkpoint_of_the_projects_tree_is_restored(mono: MissionRepo) -> None:
     let_agent_do(mono)
     done = go(mono, "echo three >>src/app.py; echo x >../web/extra; mission checkpoint")
