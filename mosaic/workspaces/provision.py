@@ -89,7 +89,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         # What nobody knows of may hold anybody's work.
         _refuse_occupied(home, workspace, request.in_use)
     ensure_state_dir(layout)
-    confined(layout.state_dir, layout.worktrees_dir)
+    confined(layout.worktrees_dir.parent, layout.worktrees_dir)
     create_private_dir(layout.worktrees_dir)
     try:
         if not (workspace.is_added and workspace.is_there):
@@ -222,7 +222,7 @@ def remove_workspace(
     remove_file(folder, workspace.setup_log)
     if not list_workspaces(layout):
         forget_files(home)
-        remove_empty_folder(layout.state_dir, folder)
+        remove_empty_folder(folder.parent, folder)
     return branch_goes
 
 
