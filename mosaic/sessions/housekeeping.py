@@ -178,7 +178,8 @@ def remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
 
 def link_to_state(layout: Layout, folder: Path) -> Path | None:
     """Return the symlink on the way to a folder; itself where it is elsewhere; None: no link."""
-    for root in (layout.project, layout.state_dir.parent):
+    outside = [place.parent for place in layout.outside.values()]
+    for root in (layout.project, layout.state_dir.parent, *outside):
         if folder.is_relative_to(root) and ".." not in folder.relative_to(root).parts:
             return removing.find_symlink(root, folder)
     return folder
@@ -343,7 +344,7 @@ def _stats_in(folder: Path) -> Iterator[os.stat_result]:
 
 
 def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
-    root, path = layout.state_dir, found.path
+    root, path = layout.runs_dir.parent, found.path
     try:
         if found.kind in (Kind.FOLDER, Kind.PANEL):
             for file in _panel_files(path):
