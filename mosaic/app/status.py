@@ -11,7 +11,8 @@ from mosaic.machine.clock import utc_now
 from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.questions import question_of
-from mosaic.plan.ready import Reason, summarize_waiting
+from mosaic.plan.ready import Reason
+from mosaic.plan.waiting import summarize_waiting
 from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.choice import select_from
 from mosaic.sessions.dead_sessions import read_recovered

@@ -61,7 +61,7 @@ class GitLab(Program):
         talks = self._api(f"merge_requests/{number}/discussions?per_page=100", "--paginate")
         notes = [each for talk in objects_of(talks) for each in objects_of(talk.get("notes"))]
         notes = [each for each in notes if each.get("system") is not True]
-        levels = self._levels({author_of(each).get("id") for each in notes})
+        levels = self._levels({number_of(author_of(each), "id") for each in notes})
         pipeline = object_of(seen.get("head_pipeline"))
         jobs: Any = []
         if pipeline.get("id"):
@@ -77,13 +77,15 @@ class GitLab(Program):
             return ""
         return self.run(["api", *self.host, f"{self._project}/jobs/{check.job}/trace"])
 
-    def _levels(self, users: Iterable[object]) -> dict[object, int]:
+    def _levels(self, users: Iterable[int]) -> dict[int, int]:
         """Return the access levels of some users, as far as they are members."""
-        wanted = "&".join(f"user_ids[]={each}" for each in users if isinstance(each, int))
+        wanted = "&".join(f"user_ids[]={each}" for each in users if each)
         if not wanted:
             return {}
         members = self._api(f"members/all?per_page=100&{wanted}", "--paginate")
-        return {each.get("id"): number_of(each, "access_level") for each in objects_of(members)}
+        return {
+            number_of(each, "id"): number_of(each, "access_level") for each in objects_of(members)
+        }
 
     def _api(self, path: str, *options: str) -> Any:
         return self.json(["api", *self.host, *options, f"{self._project}/{path}"])
@@ -113,9 +115,9 @@ def _check(each: Mapping[str, Any]) -> Check:
     return Check(name, state, words, text_of(each, "web_url"), str(number_of(each, "id") or ""))
 
 
-def _comment(each: Mapping[str, Any], request_url: str, levels: Mapping[object, int]) -> Comment:
+def _comment(each: Mapping[str, Any], request_url: str, levels: Mapping[int, int]) -> Comment:
     author, where = author_of(each), object_of(each.get("position"))
-    level = levels.get(author.get("id"), 0)
+    level = levels.get(number_of(author, "id"), 0)
     line = number_of(where, "new_line")
     ends = object_of(where.get("line_range"))
     first = number_of(object_of(ends.get("start")), "new_line") or line

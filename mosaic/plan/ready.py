@@ -3,6 +3,7 @@
 Ready is a task that is todo, whose dependencies are all done and landed, that no live session
 works on, whose milestone is not finished, and whose write scope does not meet that of a task in
 progress.
+Where several are worked on at once, a task without a write scope meets every other one.
 A task in progress without a live session comes before any new one; then the current
 milestone, then priority, then plan order.
 """
@@ -10,14 +11,13 @@ milestone, then priority, then plan order.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from mosaic.model import MilestoneStatus, Status
-from mosaic.plan.graph import ARROW, LONGEST_CYCLE_SHOWN, cycle_words, find_cycles
+from mosaic.plan.graph import cycle_words, find_cycles
 from mosaic.plan.progress import current_milestone
 from mosaic.records import NamedTuple
 from mosaic.text.fields import shown_status, unknown_word
@@ -25,6 +25,7 @@ from mosaic.text.fields import shown_status, unknown_word
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Task
     from mosaic.plan.scope_index import ScopeIndex
+    from mosaic.plan.scope_meeting import Ground, ScopeComparison
 
 PRIORITY_WORDS = {
     **dict.fromkeys(("blocker", "critical", "urgent", "highest"), -2.0),
@@ -37,8 +38,6 @@ FIRST_NUMBER = -1000.0
 """Numbers and `P0` come before words: who counts means it."""
 MOST_NAMED = 20
 """Dependencies of one task that are named in its reason."""
-MOST_REASONS = 8
-"""Reasons that are named when nothing is ready."""
 
 
 class Reason(StrEnum):
@@ -60,6 +59,7 @@ class Reason(StrEnum):
     MILESTONE_FINISHED = "MILESTONE_FINISHED"
     OTHER_MILESTONE = "OTHER_MILESTONE"
     SCOPE_OVERLAP = "SCOPE_OVERLAP"
+    NO_SCOPE = "NO_SCOPE"
     BRANCH_IN_USE = "BRANCH_IN_USE"
 
 
@@ -92,7 +92,7 @@ class Verdict(NamedTuple):
 
 FORCIBLE = (
     Reason.WAITS, Reason.UNKNOWN_DEPENDENCY, Reason.IN_CYCLE, Reason.MILESTONE_FINISHED,
-    Reason.OTHER_MILESTONE, Reason.SCOPE_OVERLAP,
+    Reason.OTHER_MILESTONE, Reason.SCOPE_OVERLAP, Reason.NO_SCOPE,
 )  # fmt: skip
 """Why a task waits that a person may hand off all the same."""
 BY_STATUS = {
@@ -102,15 +102,6 @@ BY_STATUS = {
     Status.BLOCKED: (Reason.BLOCKED, "is blocked"),
 }
 """What a task's status says by itself."""
-SHORT_REASONS = {
-    Reason.LIVE_SESSION: "claimed",
-    Reason.IN_REVIEW: "in review",
-    Reason.BLOCKED: "blocked",
-    Reason.BROKEN: "cannot be read",
-    Reason.STATUS_UNKNOWN: "with a status that is not understood",
-    Reason.OTHER_MILESTONE: "of other milestones",
-    Reason.TO_MERGE: "to merge",
-}
 
 
 class Selection:
@@ -126,6 +117,9 @@ class Selection:
         only_milestone: str | None = None,
         unlanded: Mapping[str, str] | None = None,
         merges_dependencies: bool = False,
+        look: Callable[[], Ground] | None = None,
+        at_once: bool = False,
+        unscoped_together: bool = False,
     ) -> None:
         """Judge tasks, given in plan order.
 
@@ -137,6 +131,9 @@ class Selection:
             only_milestone: the one milestone to choose from.
             unlanded: branches in which the work of done tasks waits, by the task's id.
             merges_dependencies: whether a task begins from a base that merges those that it needs.
+            look: returns what scopes are compared on, where that is needed.
+            at_once: they are to be worked on at once, by `-j`.
+            unscoped_together: then also those that name no write scope.
         """
         self._tasks = tasks
         self._current = current_milestone(milestones)
@@ -148,6 +145,9 @@ class Selection:
         self.unlanded = unlanded or {}
         """Branches in which the work of done tasks waits, by the task's id."""
         self._merges = merges_dependencies
+        self._look = look
+        self._at_once = at_once
+        self._unscoped_together = unscoped_together
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -250,7 +250,19 @@ class Selection:
     def _scopes(self) -> ScopeIndex:
         from mosaic.plan.scope_index import ScopeIndex  # start-up: few missions have scopes
 
-        return ScopeIndex([task.write_scope for task in self._worked_on])
+        return ScopeIndex([task.write_scope for task in self._worked_on], self._ground.folder)
+
+    @cached_property
+    def _ground(self) -> Ground:
+        from mosaic.plan.scope_meeting import Ground  # start-up
+
+        return self._look() if self._look else Ground()
+
+    @cached_property
+    def _comparison(self) -> ScopeComparison:
+        from mosaic.plan.scope_meeting import ScopeComparison  # start-up
+
+        return ScopeComparison(self._ground)
 
     def _judge(self, task: Task) -> Verdict:
         if task.id in self._doubtful:
@@ -267,8 +279,7 @@ class Selection:
         if other and (begun or not self._missing(task)):
             return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         if begun:
-            words = "is in progress, and no session works on it"
-            return Verdict(task, Reason.RESUMABLE, words)
+            return self._judge_beside(task)
         if task.id in self._cycle_words:
             return Verdict(task, Reason.IN_CYCLE, self._cycle_words[task.id])
         if not self._landed.issuperset(task.depends_on) and (missing := self._missing(task)):
@@ -276,16 +287,24 @@ class Selection:
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
+        return self._judge_beside(task)
+
+    def _judge_beside(self, task: Task) -> Verdict:
+        if words := self._beside_unscoped(task):
+            return Verdict(task, Reason.NO_SCOPE, words)
+        if task.status is Status.IN_PROGRESS:
+            words = "is in progress, and no session works on it"
+            return Verdict(task, Reason.RESUMABLE, words)
         words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 
     def _waiting(self, task: Task, missing: Sequence[str]) -> Verdict:
         unknown = [f"`{name}`" for name in task.depends_on if name not in self._by_id]
         if unknown:
-            words = f"depends on {_listed(unknown)}, unknown here"
+            words = f"depends on {list_names(unknown)}, unknown here"
             return Verdict(task, Reason.UNKNOWN_DEPENDENCY, words)
         open_ones = map(self._by_id.__getitem__, missing)
-        names = _listed([f"`{other.id}` ({self.state_of(other)})" for other in open_ones])
+        names = list_names([f"`{other.id}` ({self.state_of(other)})" for other in open_ones])
         return Verdict(task, Reason.WAITS, f"waits on {names}")
 
     def _by_status(self, task: Task) -> Verdict:
@@ -304,38 +323,32 @@ class Selection:
             return ""
         from mosaic.plan.scope_index import numbers_in
 
-        others = map(self._worked_on.__getitem__, numbers_in(met))
-        other = next((other for other in others if other.id != task.id), None)
-        if other is not None and self._scopes.is_exhausted:
-            return "the write scopes of tasks in progress have too many globs to compare"
-        return f"its write scope meets that of `{other.id}`, in progress" if other else ""
+        for other in map(self._worked_on.__getitem__, numbers_in(met)):
+            if other.id == task.id:
+                continue
+            if self._scopes.is_exhausted or self._comparison.is_exhausted:
+                return "the write scopes of tasks in progress have too many globs to compare"
+            if found := self._comparison.meeting(task.write_scope, other.write_scope):
+                own, theirs = found
+                return f"its `{own}` meets `{theirs}` of `{other.id}`, in progress"
+        return ""
 
+    def _beside_unscoped(self, task: Task) -> str:
+        if self._unscoped_together or not self._at_once:
+            return ""
+        others = (name for name in self._claimed if name != task.id and name in self._by_id)
+        if not task.write_scope:
+            other = next(others, None)
+            words = f"names no write scope, so it waits until no session works: `{other}` has one"
+            return words if other else ""
+        other = next((name for name in others if not self._by_id[name].write_scope), None)
+        return f"waits for `{other}`, which names no write scope" if other else ""
 
-def explain_selection(selection: Selection) -> list[str]:
-    """Say of each task why it was chosen or not, the chosen one first."""
-    lines = []
-    for rank, verdict in enumerate(selection.ready, 1):
-        mark = "next" if rank == 1 else f"#{rank}"
-        lines.append(f"{mark:>5}  {verdict.task.id}  {verdict.detail}")
-    lines += [
-        f"    -  {verdict.task.id}  {verdict.detail}"
-        for verdict in selection.verdicts
-        if not verdict.is_ready and _is_unfinished(verdict)
-    ]
-    long = [cycle for cycle in selection.cycles if len(cycle) > LONGEST_CYCLE_SHOWN + 1]
-    return lines + [f"cycle: {ARROW.join(cycle)}" for cycle in long]
-
-
-def summarize_waiting(selection: Selection) -> str:
-    """Say in a sentence why nothing is ready."""
-    waiting = [verdict for verdict in selection.verdicts if _is_unfinished(verdict)]
-    if not waiting:
-        return "every task is done or cancelled" if selection.verdicts else "there are no tasks"
-    counts = Counter(_short_reason(verdict, selection) for verdict in waiting).most_common()
-    parts = ", ".join(f"{count} {words}" for words, count in counts[:MOST_REASONS])
-    if others := sum(count for _, count in counts[MOST_REASONS:]):
-        parts += f", {others} for other reasons (`mission next --explain` names them)"
-    return f"{len(waiting)} {'task waits' if len(waiting) == 1 else 'tasks wait'}: {parts}"
+    @cached_property
+    def runs_alone(self) -> tuple[str, ...]:
+        """The tasks that are ready and that `-j` runs beside no other: they name no write scope."""
+        ready = () if self._unscoped_together else self.ready
+        return tuple(verdict.task.id for verdict in ready if not verdict.task.write_scope)
 
 
 def refusal_of(verdict: Verdict, *, force: bool = False) -> str | None:
@@ -355,18 +368,7 @@ def priority_rank(priority: str | None) -> float:
     return PRIORITY_WORDS.get(word, 0.0)
 
 
-def _listed(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
+    """Return names in one line, and how many more there are."""
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _is_unfinished(verdict: Verdict) -> bool:
-    return not verdict.task.status.is_closed or verdict.reason is Reason.TO_MERGE
-
-
-def _short_reason(verdict: Verdict, selection: Selection) -> str:
-    if verdict.reason is Reason.WAITS:
-        return f"on {selection.first_missing(verdict.task)}"
-    if verdict.reason is Reason.IN_CYCLE:
-        return verdict.detail.removeprefix("is ")
-    return SHORT_REASONS.get(verdict.reason, verdict.detail)

@@ -9,7 +9,7 @@ from mosaic.executors import executor_of
 from mosaic.machine.clock import CLOCK
 from mosaic.machine.identity import host_name
 from mosaic.plan.durations import format_duration
-from mosaic.plan.ready import summarize_waiting
+from mosaic.plan.waiting import summarize_waiting
 from mosaic.runs.folders import run_of
 from mosaic.sessions.alarm import Need
 from mosaic.sessions.choice import select_from

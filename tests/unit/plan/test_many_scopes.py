@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from mosaic.model import Status, Task
 from mosaic.plan.check import MOST_OVERLAPS, Checked, check_mission
 from mosaic.plan.graph import cycle_words, render_text
-from mosaic.plan.ready import Reason, Selection, explain_selection, summarize_waiting
+from mosaic.plan.ready import Reason, Selection
 from mosaic.plan.scope_index import MOST_STEPS, ScopeIndex, numbers_in
+from mosaic.plan.waiting import explain_selection, summarize_waiting
 from tests.support.overlap import scopes_overlap
 
 pytestmark = pytest.mark.slow
@@ -89,8 +90,8 @@ def test_a_few_overlaps_are_named_each() -> None:
     tasks = [task(0, "src/**"), task(1, "lib/**"), task(2, "src/a.py", "lib/b.py")]
     found = check_mission(Checked(tasks=tasks, milestones=()))
     assert [finding.message for finding in found] == [
-        "`T-0` and `T-2` are in progress on the same files",
-        "`T-1` and `T-2` are in progress on the same files",
+        "`T-0` and `T-2` are in progress on the same files: `src/**` meets `src/a.py`",
+        "`T-1` and `T-2` are in progress on the same files: `lib/**` meets `lib/b.py`",
     ]
 
 

@@ -13,9 +13,10 @@ from mosaic.model import Milestone, MilestoneStatus, Status, Task
 from mosaic.plan.durations import format_duration, parse_duration
 from mosaic.plan.graph import find_cycles, levels, render_dot, render_mermaid
 from mosaic.plan.progress import current_milestone, measure_progress
-from mosaic.plan.ready import Reason, Selection, priority_rank, refusal_of, summarize_waiting
+from mosaic.plan.ready import Reason, Selection, priority_rank, refusal_of
 from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import nearest_status, parse_status
+from mosaic.plan.waiting import summarize_waiting
 from tests.support.overlap import scopes_overlap
 
 
