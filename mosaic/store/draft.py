@@ -20,6 +20,7 @@ from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.store.assemble import build_changed
+from mosaic.store.journal import forget_sessions, note_sessions
 from mosaic.store.mission_file import load_mission, with_session, with_status
 from mosaic.store.parsed import plain_value, refuse_hidden_ids
 from mosaic.store.reading import read_mission
@@ -98,7 +99,10 @@ def changing(
         snapshot = read_mission(mission_file, prefer=prefer, keep=False)
         if fenced:
             refuse_ended_session(mission_file, snapshot.document.mission)
-        yield Draft(snapshot, notices)
+        draft = Draft(snapshot, notices)
+        for session in snapshot.document.mission.sessions.lost():
+            draft.put_session(session)
+        yield draft
 
 
 def synchronize(
@@ -132,6 +136,9 @@ class Draft:
         self._edited: dict[Path, _Edited] = {}
         self._agreed: dict[str, Mapping[str, Value]] = {}
         """What table and file of a task agree on by these edits."""
+        self._sessions: dict[str, Session] = {}
+        """Sessions that were put, for the journal."""
+        self._noted: set[str] = set()
         self._is_free = False
         """Whether a text was drafted that may hold tasks nobody has seen yet."""
         self._saved: list[tuple[Path, str | None, str]] = []
@@ -220,6 +227,7 @@ class Draft:
         """Draft a session's entry in mission.json: added, or brought up to date."""
         path = self.snapshot.document.path
         self._put(path, with_session(self._existing(path), session))
+        self._sessions[session.id] = session
 
     def agree_everywhere(self) -> None:
         """Draft the sync base for every task whose row and file agree."""
@@ -258,9 +266,12 @@ class Draft:
             written = [(path, each.before, each.after) for path, each in edited.items()]
             self._saved += written
             note_written(self.layout, written)
+            note_sessions(self.layout, self._document.mission, self._sessions.values())
+            self._noted |= self._sessions.keys()
             self._snapshot = None
         self._edited.clear()
         self._agreed.clear()
+        self._sessions.clear()
         if self._is_free:
             self._is_free = False
             self._record_agreement()
@@ -281,6 +292,7 @@ class Draft:
     def start_over(self) -> None:
         """Forget what was drafted since the last save, and read the mission again when needed."""
         self._edited.clear()
+        self._sessions.clear()
         self._agreed.clear()
         self._is_free = False
         self._snapshot = None
@@ -301,6 +313,10 @@ class Draft:
                 self._put(path, before)
         self._saved.clear()
         self.save()
+        mission = self._document.mission
+        forget_sessions(self.layout, mission, self._noted)
+        as_before = (mission.sessions.find(each) for each in self._noted)
+        note_sessions(self.layout, mission, filter(None, as_before))
 
     def _existing(self, path: Path) -> str:
         text = self.text(path)

@@ -18,9 +18,10 @@ from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass
 from mosaic.settings import Landing, ReviewSettings, RunSettings, RuntimeSpec, WorktreeSettings
+from mosaic.store.journal import read_journal
 from mosaic.store.json_object import JsonObject, get_key, snake_case
 from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
-from mosaic.store.session_entries import ListedSessions, session_values
+from mosaic.store.session_entries import ListedSessions, session_values, started_later
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def load_mission(path: Path) -> MissionDocument:
     except MissionError as error:
         raise error.at(path) from None
     layout = layout_of(path, _project_path(path, values.get("projectPath")), settings)
+    if isinstance(mission.sessions, ListedSessions):
+        mission.sessions.put_back(read_journal(layout, mission))
     return MissionDocument(path=path, mission=mission, layout=layout)
 
 
@@ -80,7 +83,8 @@ def with_session(text: str, session: Session) -> str:
             return text
     if data.get("sessions", []) is None:
         text = set_json(text, ("sessions",), [])
-    return append_json(text, ("sessions",), values)
+    later = (n for n, entry in enumerate(listed) if started_later(entry, session))
+    return append_json(text, ("sessions",), values, before_item=next(later, None), one_line=True)
 
 
 def _set(

@@ -53,20 +53,41 @@ def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     return _verified(before, edited, path, value)
 
 
-def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
-    """Return a document with an item added to an array, which may be new (or EditRefusedError)."""
+def append_json(
+    text: str,
+    path: Sequence[str | int],
+    value: JsonValue,
+    *,
+    before_item: int | None = None,
+    one_line: bool = False,
+) -> str:
+    """Return a document with an item added to an array, which may be new (or EditRefusedError).
+
+    Args:
+        before_item: the item that it is put before; None: at the end.
+        one_line: whether it is written on one line, also where others take several.
+    """
     before: Any = parse_json_document(text)
     try:
         old: Any = reduce(lambda owner, key: owner[key], path, before)
     except (LookupError, TypeError):
         old = None
     if old is None:
-        return set_json(text, path, [value])
+        text, old = set_json(text, path, []), []
+        before = parse_json_document(text)
     if not isinstance(old, list):
         raise EditRefusedError(f"`{path[-1] if path else '{'}` is not a list")
     span = _span(text, path)
-    edited = _add_member(text, span, _members(text, span[0]), value, "")
-    return _verified(before, edited, path, [*old, value])
+    members = _members(text, span[0])
+    if before_item is None or before_item >= len(members):
+        edited = _add_member(text, span, members, value, "", one_line=one_line)
+        return _verified(before, edited, path, [*old, value])
+    at = members[before_item].start
+    head = text[text.rfind("\n", 0, at) + 1 : at]
+    is_alone = not head.strip(" \t")
+    new = _dump(text, value, head if is_alone and not one_line else None)
+    edited = splice(text, at, at, f"{new},{newline_of(text) + head if is_alone else ' '}")
+    return _verified(before, edited, path, [*old[:before_item], value, *old[before_item:]])
 
 
 def _beginning(text: str) -> int:
@@ -105,8 +126,9 @@ def _members(text: str, start: int) -> list[_Member]:
 
 
 def _add_member(
-    text: str, span: tuple[int, int], members: list[_Member], value: JsonValue, prefix: str
-) -> str:
+    text: str, span: tuple[int, int], members: list[_Member], value: JsonValue, prefix: str,
+    *, one_line: bool = False,
+) -> str:  # fmt: skip
     start, end = span
     if members:
         between = text[start + 1 : members[0].start]
@@ -115,7 +137,7 @@ def _add_member(
         is_inline = "\n" not in text.strip()
         indent = None if is_inline else _indent_at(text, start) + _indent_unit(text)
     lead = "" if indent is None else newline_of(text) + indent
-    new = f"{lead}{prefix}{_dump(text, value, indent)}"
+    new = f"{lead}{prefix}{_dump(text, value, None if one_line else indent)}"
     if members:
         at = members[-1].value_end
         return splice(text, at, at, f",{new}" if lead else f", {new}")
