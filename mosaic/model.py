@@ -7,7 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mosaic.records import NamedTuple, dataclass, field
-from mosaic.settings import Landing, ReviewSettings, RunSettings, WorktreeSettings
+from mosaic.settings import (
+    Landing,
+    LandingUpdate,
+    PullRequestSettings,
+    ReviewSettings,
+    RunSettings,
+    WorktreeSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -284,9 +291,14 @@ class Mission:
     runs: RunSettings = RunSettings()
     review: ReviewSettings = ReviewSettings()
     worktrees: WorktreeSettings = WorktreeSettings()
+    pull_request: PullRequestSettings = PullRequestSettings()
     landing: Landing = Landing.MANUAL
+    landing_update: LandingUpdate = LandingUpdate.MERGE
+    """How they are brought up to date first."""
     max_parallel: int | None = None
     """How many sessions may be live at once; None: as many as are asked for."""
+    imports: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What imports take the words of other tools for: `githubLabels`."""
     notify: tuple[str, ...] = ()
     """A command that gets JSON on its stdin when a person is needed."""
 

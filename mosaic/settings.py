@@ -84,7 +84,7 @@ class ReviewSettings:
 
 
 class Landing(StrEnum):
-    """When the branch that a task was worked on is merged; each way has what those before it do."""
+    """When the branch that a task was worked on is merged, and how."""
 
     MANUAL = "manual"
     """When a person says so."""
@@ -92,6 +92,34 @@ class Landing(StrEnum):
     """When a person approves the task."""
     GREEN = "green"
     """Also when a loop sets it done because its gates are green."""
+    PULL_REQUEST = "pull-request"
+    """By a pull request, which is opened where the others would merge it."""
+
+
+class Hosting(StrEnum):
+    """The program that opens pull requests."""
+
+    GH = "gh"
+    """GitHub's."""
+    GLAB = "glab"
+    """GitLab's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullRequestSettings:
+    """Where pull requests are opened: `pullRequest` in mission.json."""
+
+    program: Hosting | None = None
+    """`gh` or `glab`; without it the remote's host says which."""
+    remote: str | None = None
+    """The remote that branches are pushed to; without it the one of the mission's branch."""
+
+
+class LandingUpdate(StrEnum):
+    """How a branch is brought up to date with the mission's before it lands."""
+
+    MERGE = "merge"
+    REBASE = "rebase"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,7 @@ SETTINGS = (
     ("runs", kinds.RunSettings),
     ("review", kinds.ReviewSettings),
     ("worktrees", kinds.WorktreeSettings),
+    ("pullRequest", kinds.PullRequestSettings),
     ("runtimes.NAME", kinds.RuntimeSpec),
 )
 SECTIONS = {prefix for prefix, _ in SETTINGS}
@@ -40,7 +41,8 @@ MEANINGS = {
     "budget": "What a loop may use: `maxSessions`, `maxCostUsd`, `maxTime`, `maxAttempts`, "
     "`retryDelay`",
     "landing": "When branches of done tasks are merged by themselves: `manual`, `approved` or "
-    "`green`",
+    "`green`; or `pull-request`",
+    "landingUpdate": "How a branch is brought up to date before it lands: `merge` or `rebase`",
     "runs.privateFiles": "`leave-out` or `keep`: untracked files that only their owner may read",
     "review.gates": "When gates run by themselves: `finished`, `always` or `never`",
     "worktrees.setupTimeout": "How long the setup may take",
@@ -177,7 +179,7 @@ def settings() -> Iterator[str]:
 def settings_of(prefix: str, kind: type) -> Iterator[tuple[str, str, str]]:
     defaults = {name: each.default for name, each in kind.__dataclass_fields__.items()}  # type: ignore[attr-defined]
     for name, meaning in docs_of(kind).items():
-        if name in NOT_SET_BY_HAND or (not prefix and name in SECTIONS):
+        if name in NOT_SET_BY_HAND or (not prefix and camel(name) in SECTIONS):
             continue
         if prefix == "runtimes.NAME" and name == "name":
             continue

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from mosaic.app.change import editing, is_agent
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
-from mosaic.git.git import find_work_tree
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.plan.questions import question_of
@@ -17,6 +16,7 @@ from mosaic.review.decision import approved_before, commit_decision, decide
 from mosaic.review.filing import draft_decision, draft_remarks, note_saved, person_name
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.rules import allowed_paths
+from mosaic.store.project_paths import project_paths
 from mosaic.text.decisions import Kind, answer_remark, coded, read_decisions
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def allow(
     """Accept files or folders outside of a task's write scope, or of its worktree, for that task.
 
     Args:
-        paths: as a review names them: relative to the top of the repository; or absolute.
+        paths: as a review names them: relative to the project; or absolute.
 
     Raises:
         UsageError: an agent asks, or a path is not in the repository.
@@ -149,13 +149,16 @@ def allow(
 
 
 def _in_repository(path: str, layout: Layout) -> str:
-    top = find_work_tree(layout.project) or layout.project
-    place = os.path.normpath(os.path.join(os.path.realpath(top), path))
-    name = os.path.relpath(place, os.path.realpath(top))
-    if name == "." or name.startswith("..") or not path.strip():
+    project = os.path.realpath(layout.project)
+    place = os.path.normpath(os.path.join(project, path))
+    name = os.path.relpath(place, project)
+    paths = project_paths(layout)
+    if not path.strip() or paths.leads_out(name) or paths.in_tree(name) in (".", ""):
         raise UsageError(
             f"`{path}` names no file of the repository", hint="write it as the review does"
         )
+    if name == ".":
+        raise UsageError(f"`{path}` is the whole project", hint="name a file or a folder in it")
     return name
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
+from mosaic.app.merge_driver import find_driver
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
 from mosaic.executors import PROGRAMS, executor_of, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
@@ -164,6 +165,7 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     state = State.BAD if snapshot.problems else State.OK
     yield Item("here", state, counts, "`mission check` names them")
     yield _repository(layout.project)
+    yield from _driver_items(layout)
     yield from _trust_items(snapshot.document)
     program = next(iter(mission.notify), None)
     if program and not (install_path(program) or os.access(layout.project / program, os.X_OK)):
@@ -242,6 +244,18 @@ def _repository(project: Path) -> Item:
         return Item("repository", State.BAD, f"`{error.path}`, and {error.detail}", error.hint)
     hint = "`git init`: plans and handoffs are read in git"
     return Item("repository", State.OK if top else State.MISSING, str(top or "none"), hint)
+
+
+def _driver_items(layout: Layout) -> Iterator[Item]:
+    """Look at whether git merges the mission's files by task and field, where it is meant to."""
+    driver = None
+    with contextlib.suppress(GitRefusedError):  # an item of its own
+        driver = find_driver(layout)
+    if driver is not None and driver.is_named and driver.is_registered:
+        yield Item("merges", State.OK, "git merges the mission's files by task and field")
+    elif driver is not None and driver.is_named:
+        found = "`.gitattributes` names the merge driver, and this clone does not register it"
+        yield Item("merges", State.MISSING, found, "`mission setup git`")
 
 
 def _parallel_items(snapshot: Snapshot) -> Iterator[Item]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mosaic.git.git import find_work_tree
-from mosaic.git.snapshot import HIDE_COMMAND, hides_checkpoints
+from mosaic.app.merge_driver import find_driver
+from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.plan.check import Level
 from mosaic.records import NamedTuple
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.housekeeping import Cleaned, Found
     from mosaic.sessions.worktrees import SweptWorktree
     from mosaic.store.create import NewMission
+    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Problem, Snapshot
 
 
@@ -33,11 +34,13 @@ class NewlyCreated(NamedTuple):
     tasks_adopted: int
     agents_files: tuple[str, ...]
     """Files that now tell agents how to work here."""
-    git_command: str | None
-    """What keeps checkpoints from being pushed, where git is not set up for that yet."""
     problems: Sequence[Problem]
     left_out: Sequence[str]
     """Lines of the table that look like tasks and are none, with why."""
+    setup_command: str | None = None
+    """What has git merge the mission's files by task and field; None where it does."""
+    git_command: None = None
+    """Nothing is to be set in git any more: no ref of the repository names a checkpoint."""
 
 
 class CheckReport(NamedTuple):
@@ -103,19 +106,27 @@ def init_mission(folder: Path, new: NewMission, *, adopt: bool, agents: bool) ->
     """Create a mission's files in a folder; `adopt` keeps a table and tasks that are there."""
     layout = lay_mission(folder, new, utc_now(), adopt=adopt)
     written = write_agents_section(layout) if agents else []
-    is_exposed = find_work_tree(folder) is not None and not hides_checkpoints(folder)
     snapshot = read_mission(layout.mission_file)
     return NewlyCreated(
         mission_file=layout.mission_file,
         tasks_adopted=len(snapshot.tasks) if adopt else 0,
         agents_files=tuple(written),
-        git_command=HIDE_COMMAND if is_exposed else None,
         problems=snapshot.problems,
         left_out=tuple(
             f"{layout.shown(layout.tasks_file)}:{each.line} {each.why}"
             for each in snapshot.left_out
         ),
+        setup_command=_setup_command(layout),
     )
+
+
+def _setup_command(layout: Layout) -> str | None:
+    try:
+        driver = find_driver(layout)
+    except MissionError:
+        return None  # git refuses the repository, which the first hand-off says
+    is_needed = driver is not None and not (driver.is_named and driver.is_registered)
+    return "mission setup git" if is_needed else None
 
 
 def check(mission_file: Path, *, fix: bool = False) -> CheckReport:

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
+from mosaic.machine.clock import utc_now
 from mosaic.model import Status, total_usage
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.questions import question_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.restoring import Restoring
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Problem, Snapshot
+    from mosaic.workspaces.record import SeenRequest
 
 
 class Named(NamedTuple):
@@ -51,6 +53,14 @@ class LivePanel(NamedTuple):
 
     panel_id: str
     status: str
+
+
+class SeenPullRequest(NamedTuple):
+    """A task's pull request as it was seen last; nothing is asked of its host."""
+
+    task_id: str
+    request: SeenRequest
+    age_seconds: float
 
 
 class UnfinishedRestore(NamedTuple):
@@ -86,6 +96,8 @@ class StatusPage:
     live_sessions: tuple[FoundLock, ...]
     sessions_elsewhere: tuple[SessionElsewhere, ...]
     panels: tuple[LivePanel, ...]
+    pull_requests: tuple[SeenPullRequest, ...]
+    """Those that were not seen merged."""
     unfinished_restores: tuple[UnfinishedRestore, ...]
     recovered_sessions: tuple[Session, ...]
     """Sessions whose end was found just now."""
@@ -123,6 +135,7 @@ def show_status(mission_file: Path) -> StatusPage:
             for _, lock in list_locks(snapshot.layout, copied=True)
         ),
         panels=tuple(_live_panels(snapshot)),
+        pull_requests=tuple(_pull_requests(snapshot)),
         unfinished_restores=tuple(_restores(snapshot.layout)),
         recovered_sessions=tuple(settled.session for settled in recovered),
         waiting=tuple(_waiting(snapshot, selection)),
@@ -173,6 +186,17 @@ def _live_panels(snapshot: Snapshot) -> Iterator[LivePanel]:
                 panel = find_panel(snapshot.layout, owner)
                 state = refresh_panel(panel, snapshot.document.mission)
                 yield LivePanel(panel.id, state.status.value)
+
+
+def _pull_requests(snapshot: Snapshot) -> Iterator[SeenPullRequest]:
+    if not snapshot.layout.worktrees_dir.is_dir():
+        return
+    from mosaic.workspaces.record import list_workspaces  # start-up: few missions have any
+
+    for each in list_workspaces(snapshot.layout):
+        if each.request is not None and each.request.state != "merged":
+            age = (utc_now() - each.request.seen_at).total_seconds()
+            yield SeenPullRequest(each.owner, each.request, round(max(0.0, age), 3))
 
 
 def _restores(layout: Layout) -> Iterator[UnfinishedRestore]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from mosaic.app.decisions import refuse_agent
 from mosaic.app.tasks import TaskView
 from mosaic.errors import NotReadyError, UsageError
 from mosaic.git.git import find_work_tree
@@ -18,6 +19,8 @@ from mosaic.sessions.examine import run_gates
 from mosaic.sessions.restoring import find_restoring, settle_restore
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.consent import require_consent
+from mosaic.workers.queue import land_all
+from mosaic.workspaces.landed import find_unlanded
 from mosaic.workspaces.merge import merge_workspace
 from mosaic.workspaces.record import find_workspace
 
@@ -25,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mosaic.app.change import Actor
     from mosaic.review.matching import JudgedClaim
     from mosaic.review.verdict import Review
     from mosaic.sessions.examine import GateResult
     from mosaic.sessions.restoring import RestoredTree, Restoring
     from mosaic.store.tasks import Snapshot
+    from mosaic.workers.queue import Queue
     from mosaic.workspaces.merge import Merged, MergeWay
 
 
@@ -137,11 +142,33 @@ def merge_task(snapshot: Snapshot, task_id: str, way: MergeWay, *, force: bool =
         )
     workspace = find_workspace(snapshot.layout, task.id)
     if workspace is None:
-        raise NotReadyError(
-            f"`{task.id}` has no worktree",
-            hint="its work is where it was done; `mission show` names the branch",
-        )
+        hint = "its work is where it was done; `mission show` names the branch"
+        if branch := find_unlanded(snapshot.layout, [task]).get(task.id):
+            hint = f"`mission merge` makes one of `{branch}`, and lands it"
+        raise NotReadyError(f"`{task.id}` has no worktree", hint=hint)
     return merge_workspace(workspace, way, f"Merge {task.id}: {task.title}")
+
+
+def land_tasks(
+    snapshot: Snapshot,
+    *,
+    hand_back: bool = False,
+    dry_run: bool = False,
+    watch: Callable[[str, GateResult], None] = lambda *_: None,
+    actor: Actor | None = None,
+) -> Queue:
+    """Land the branches of all done tasks: see `mosaic.workers.queue.land_all`.
+
+    UsageError: an agent asks to hand tasks back.
+    """
+    if hand_back:
+        refuse_agent(snapshot.layout, actor)
+    return land_all(
+        snapshot.document.path,
+        sends_back=hand_back,
+        dry_run=dry_run,
+        watch=watch,
+    )
 
 
 def restore(

@@ -171,14 +171,16 @@ def _sorted(tasks: list[Task], by: str) -> list[Task]:
 
 
 def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
-    """Return everything about one task."""
+    """Return everything about one task, also one that git left in conflict, as ours has it."""
     from mosaic.runs.folders import runs_of_task
     from mosaic.sessions.choice import select_from  # start-up: a change needs none
     from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.frontmatter import find_block
     from mosaic.text.sections import missing_sections
 
-    task = snapshot.get_task(task_id)
+    merging = {each.task_id for each in snapshot.problems if each.error.code == "MERGE_CONFLICT"}
+    found = snapshot.find_task(task_id)
+    task = found if found and found.id in merging else snapshot.get_task(task_id)
     text = snapshot.task_text(task)
     block = find_block(text)
     body = text[block.body_start :] if block else text

@@ -29,12 +29,13 @@ PANELS = {
     ),
     "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
     "Review": ("handoff", "gates", "review", "answer", "status"),
-    "Parallel": ("panel", "merge"),
-    "Around it": ("demo", "doctor", "clean", "trust", "migrate"),
+    "Parallel": ("panel", "merge", "pr"),
+    "In git": ("resolve", "renumber", "setup"),
+    "Around it": ("demo", "doctor", "clean", "trust", "import", "export", "migrate"),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
-HIDDEN = ("remind",)
-"""What agents call by themselves."""
+HIDDEN = ("remind", "merge-file")
+"""What agents and git call by themselves."""
 COMMANDS = {name: panel for panel, names in PANELS.items() for name in names}
 COMMANDS |= dict.fromkeys(HIDDEN, "")
 HELP = """Plan in markdown, hand tasks to coding agents, keep the thread between sessions.
@@ -84,11 +85,12 @@ def build_app(wanted: str | None) -> typer.Typer:
     )
     app.callback()(_root)
     for name in [wanted] if wanted else COMMANDS:
-        module = import_module(f"mosaic.cli.{name}")
-        if group := getattr(module, f"{name}_app", None):
+        own = name.replace("-", "_")
+        module = import_module(f"mosaic.cli.{own}")
+        if group := getattr(module, f"{own}_app", None):
             app.add_typer(group, name=name, rich_help_panel=COMMANDS[name])
         else:
-            function = getattr(module, f"{name}_command")
+            function = getattr(module, f"{own}_command")
             hidden = name in HIDDEN
             app.command(name, rich_help_panel=COMMANDS[name], hidden=hidden)(function)
     return app

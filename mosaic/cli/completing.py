@@ -28,7 +28,7 @@ Word = tuple[str, str]
 COMMANDS = frozenset(
     {
         "show", "set", "done", "block", "cancel", "reopen", "answer", "resume", "sync", "exec",
-        "handoff", "gates", "review", "merge",
+        "handoff", "gates", "review", "merge", "pr",
     }
 )  # fmt: skip
 """Those whose first operand is a task's id."""

@@ -17,7 +17,7 @@ def gates_command(
 ) -> int:
     """Run the mission's quality gates, each as a recorded step."""
     snapshot = read_mission(locate_to_change(mission))
-    watch = (lambda _: None) if as_json else _show
+    watch = (lambda _: None) if as_json else show_gate
     done = with_consent(
         snapshot.document.path,
         lambda: run_task_gates(snapshot, task_id, Path.cwd(), watch),
@@ -34,11 +34,12 @@ def gates_command(
     )
 
 
-def _show(result: GateResult) -> None:
+def show_gate(result: GateResult, *, task_id: str = "") -> None:
     """Print how a gate went; of a failure also the end of what it wrote."""
     color = {"passed": "green", "skipped": "dim"}.get(result.outcome, "red")
     run = f"  run {result.run.id}" if result.run else ""
     words = paint(result.words, color, err=True)
-    warn(f"gate {result.gate.name}: {words}  {clean(result.gate.shown)}{run}")
+    whose = f"{task_id}: " if task_id else ""
+    warn(f"{whose}gate {result.gate.name}: {words}  {clean(result.gate.shown)}{run}")
     for line in clean_block(result.tail)[-SHOWN_LINES:]:
         warn(f"  {line}")

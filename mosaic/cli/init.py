@@ -4,11 +4,15 @@ from pathlib import Path
 
 from typer import Argument, Option
 
+from mosaic.app.merge_driver import set_up_git
 from mosaic.app.mission import init_mission
+from mosaic.cli.consent import is_somebody_there
 from mosaic.cli.options import Json
 from mosaic.cli.output import answer, clean, paint
+from mosaic.cli.setup import ask_to_set_up
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.create import NewMission, parse_milestone
+from mosaic.store.mission_file import look_at_mission
 
 
 def init_command(
@@ -41,12 +45,18 @@ def init_command(
     if created.agents_files:
         lines.append(f"wrote instructions for agents to {', '.join(created.agents_files)}")
     then = ['mission add "The first task"', "mission list"]
+    if created.setup_command is not None:
+        if is_somebody_there() and not as_json and ask_to_set_up(created.mission_file):
+            layout = look_at_mission(created.mission_file).layout
+            lines += [f"did: {clean(line)}" for line in set_up_git(layout, write=True).done]
+        else:
+            then.append(created.setup_command)
     return answer(
         "mission.init",
         created,
         lines,
         exit_code=report_problems(created.problems, as_json=as_json),
-        then=[*then, created.git_command] if created.git_command else then,
+        then=then,
         show_next=True,
         as_json=as_json,
     )

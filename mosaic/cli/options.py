@@ -63,6 +63,12 @@ def _runtimes() -> list[str]:
     return known_runtimes(_mission().runtimes)
 
 
+def _sources() -> Iterable[str]:
+    from mosaic.sources import PLACES  # start-up
+
+    return PLACES
+
+
 def _names(names: Iterable[str]) -> Iterable[Word]:
     return ((name, "") for name in names)
 
@@ -73,6 +79,7 @@ complete_status = _completer(
 complete_runtime = _completer(lambda: _names(_runtimes()))
 complete_executor = _completer(lambda: _names(NAMES))
 complete_milestone = _completer(lambda: ((each.id, each.name) for each in _mission().milestones))
+complete_source = _completer(lambda: _names(_sources()))
 complete_session = _completer(
     lambda: ((each.id, each.last_task_id or "") for each in reversed(_mission().sessions))
 )

@@ -73,6 +73,14 @@ def _lines(page: StatusPage) -> Iterator[str]:
         yield f"{_label('elsewhere')}{what} {where}"
     for panel in page.panels:
         yield f"{_label('panel')}{clean(panel.panel_id)}  {panel.status}"
+    requests = [
+        (
+            each.task_id,
+            f"{each.request.words}, seen {format_duration(each.age_seconds)} ago; `mission pr`",
+        )
+        for each in page.pull_requests
+    ]
+    yield from _listed("request", requests)
     yield from _listed("waiting", [(task.id, task.title) for task in page.waiting])
     yield from _listed("review", [(task.id, task.title) for task in page.review])
     for label, asks in (("asks you", True), ("blocked", False)):

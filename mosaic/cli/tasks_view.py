@@ -27,8 +27,15 @@ def print_list(
 
     snapshot = read_mission(locate_mission(mission))
     found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
+    merging = {each.task_id for each in found.problems if each.error.code == "MERGE_CONFLICT"}
     rows = [
-        (task.id, clean(shown_status(task)), task.milestone or "", task.priority or "", task.title)
+        (
+            task.id,
+            clean(shown_status(task)) + (" (conflict)" if task.id in merging else ""),
+            task.milestone or "",
+            task.priority or "",
+            task.title,
+        )
         for task, _ in found.tasks
     ]
     lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
@@ -63,11 +70,14 @@ def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = No
     """Print everything about one task."""
     from mosaic.app.tasks import show_task
 
-    page = show_task(read_mission(locate_mission(mission)), task_id)
+    snapshot = read_mission(locate_mission(mission))
+    page = show_task(snapshot, task_id)
+    problems = [each for each in snapshot.problems if each.task_id == page.task.task.id]
     return answer(
         "task",
         page,
         [] if as_json else _task_lines(page),
+        exit_code=report_problems(problems, as_json=as_json),
         then=[f"mission next --task {page.task.task.id}"],
         as_json=as_json,
     )
@@ -134,8 +144,8 @@ def _run_row(run: RunView) -> tuple[str, ...]:
 
 def report_problems(problems: Sequence[Problem], *, as_json: bool) -> ExitCode:
     """Print on stderr what could not be read, and return the exit code that it makes."""
-    for problem in () if as_json else problems:
-        for line in error_lines(problem.error):
+    for error in () if as_json else dict.fromkeys(each.error for each in problems):
+        for line in error_lines(error):
             warn(line)
     return ExitCode.BROKEN if problems else ExitCode.OK
 

@@ -104,7 +104,7 @@ class MergeConflictError(BrokenFileError, code="MERGE_CONFLICT"):
             line=first,
             detail=f"git's conflict marks stand in lines {first} to {last}; "
             f"the other side is `{other.strip()[:_NAME_CHARACTERS]}`",
-            hint="resolve it in an editor, `git add` it and finish the merge, "
+            hint="`mission resolve` merges it by task and field; or edit it and `git add` it, "
             "or take the merge back: `git merge --abort`",
         )
 

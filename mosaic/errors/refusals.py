@@ -293,6 +293,10 @@ class GitError(FailedError, code="GIT_FAILED"):
     """A git command failed."""
 
 
+class PullRequestError(FailedError, code="PULL_REQUEST_FAILED"):
+    """`gh`, `glab` or the remote did not do what a pull request needs."""
+
+
 class DirtyTreeError(FailedError, code="TREE_DIRTY"):
     """A work tree holds changes that would be overwritten."""
 

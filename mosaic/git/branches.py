@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+LONGEST_PART_BYTES = 255 - len(".lock")
+"""git makes a file of each part of a name, and a lock beside it."""
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
 _CHECK_FIELDS = 3
 # In a partial clone git would fetch what is missing over the network.
@@ -35,7 +37,8 @@ def is_branch_name(name: str) -> bool:
     parts = name.split("/")
     is_plain = not _NO_BRANCH.search(name) and not name.startswith(("-", "refs/"))
     is_ref = all(part and part[0] != "." and not part.endswith(".lock") for part in parts)
-    return is_plain and is_ref and name not in ("HEAD", "@") and name[-1] != "."
+    is_short = all(len(os.fsencode(part)) <= LONGEST_PART_BYTES for part in parts)
+    return is_plain and is_ref and is_short and name not in ("HEAD", "@") and name[-1] != "."
 
 
 def branch_obstacle(cwd: Path | str, name: str, planned: Sequence[str] = ()) -> str | None:

@@ -16,9 +16,10 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from mosaic.errors import GitError, GitRefusedError, ProgramNotFoundError
+from mosaic.git.objects import bring_back
 from mosaic.machine.environment import child_environment
 from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.process import find_tool, spawn
@@ -47,6 +48,7 @@ _LOCK_TAKEN = re.compile(
 """What git says where another git writes the same file of the repository just now."""
 _FILTER_FAILED = re.compile(rb"(?:clean|smudge) filter '?([^'\n]+?)'? failed")
 """What git says of a filter that a file cannot do without, such as that of Git LFS."""
+_OBJECT_ID = re.compile(rb"\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b")
 _STORING = frozenset(("update-index", "add", "hash-object"))
 """Commands that a filter must not be left out of: they would store what it had to change."""
 _FATAL = 128
@@ -80,11 +82,15 @@ def run_git(
     env: Mapping[str, str] | None = None,
     timeout_seconds: float = 30,
     check: bool = True,
+    outlives: Sequence[int] | None = None,
 ) -> GitResult:
     """Run one git command to its end; wait where another git holds a lock of the repository.
 
     A command that stores no file goes on without a required filter that does not run here:
-    what the filter would have changed is then on disk as git has it.
+    what the filter would have changed is then on disk as git has it. Objects of checkpoints that
+    were removed from the repository are brought back from their store where git misses them.
+    Where this process is killed, git goes on to its end if `outlives` is given: descriptors that
+    it keeps open meanwhile, such as a lock's.
 
     Raises:
         ProgramNotFoundError: git is not installed, or `cwd` is gone.
@@ -93,9 +99,11 @@ def run_git(
     """
     until = time.monotonic() + _LOCK_SECONDS
     without: list[str] = []
+    is_whole = False
     while True:
         try:
-            answer = _run_once([*filters_off(without), *args], cwd, stdin, env, timeout_seconds)
+            command = [*filters_off(without), *args]
+            answer = _run_once(command, cwd, stdin, env, timeout_seconds, outlives=outlives)
         except ProgramNotFoundError:
             if find_tool("git", cwd) is not None:
                 raise
@@ -108,6 +116,10 @@ def run_git(
         if failed and failed not in without and _command_name(args) not in _STORING:
             without.append(failed)
             continue
+        if answer.exit_code and not is_whole and _misses_object(args, answer):
+            is_whole, shared = True, common_dir(cwd)
+            if shared is not None and bring_back(shared):
+                continue
         is_locked = answer.exit_code != 0 and _LOCK_TAKEN.search(answer.stderr)
         if not is_locked or time.monotonic() > until:
             break
@@ -121,6 +133,13 @@ def run_git(
             detail=told[-_DETAIL_CHARACTERS:] or f"in `{cwd}`; it printed nothing",
         )
     return answer
+
+
+def _misses_object(args: Sequence[str], answer: GitResult) -> bool:
+    """Tell whether a command may have failed because an object is not there."""
+    is_probe = _command_name(args) == "cat-file"
+    said = b" ".join((*map(os.fsencode, args), answer.stderr))
+    return (is_probe or answer.exit_code >= _FATAL) and _OBJECT_ID.search(said) is not None
 
 
 def failed_filter(answer: GitResult) -> str | None:
@@ -163,24 +182,33 @@ def _run_once(
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     timeout_seconds: float = _PROBE_SECONDS,
+    *,
+    outlives: Sequence[int] | None = None,
 ) -> GitResult:
     import subprocess  # here: it costs 12 ms that most commands need not pay
 
+    files: list[IO[bytes]] = []
+    if outlives is not None:
+        from tempfile import TemporaryFile
+
+        # Into a pipe that nobody reads it could not write, and would end half-way.
+        files = [TemporaryFile(), TemporaryFile()]  # noqa: SIM115 - closed below
     settings = [part for setting in _SETTINGS for part in ("-c", setting)]
     process = spawn(
         [find_tool("git", cwd) or "", "--no-pager", *settings, *args],
         cwd=cwd,
         env=git_environment(os.environ, env or {}),
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=files[0] if files else subprocess.PIPE,
+        stderr=files[1] if files else subprocess.PIPE,
         # No terminal to ask on, and a group that can be killed with all it started.
         new_session=True,
+        inherits=outlives or (),
     )
     try:
         stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
     except BaseException as error:
-        _kill_group(process)
+        kill_group(process)
         if isinstance(error, subprocess.TimeoutExpired):
             raise GitError(
                 f"`git {_command_name(args)}` took longer than {timeout_seconds:g} s",
@@ -188,7 +216,16 @@ def _run_once(
                 hint="look whether the disk or a git hook is slow",
             ) from None
         raise
+    finally:
+        written = [_content_of(file) for file in files]
+    stdout, stderr = written or (stdout, stderr)
     return GitResult(exit_code=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def _content_of(file: IO[bytes]) -> bytes:
+    with file:
+        file.seek(0)
+        return file.read()
 
 
 def _refuse_refused(cwd: Path | str) -> None:
@@ -318,8 +355,9 @@ def _command_name(args: Sequence[str]) -> str:
     return ""
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    # Others may hold its pipes: only git itself is waited for.
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program that has a group of its own, with all it started, and close its pipes."""
+    # Others may hold its pipes: only the program itself is waited for.
     if process.poll() is None:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -7,10 +7,7 @@ work tree that nobody asked git to hold, and files that git cannot take. Files t
 `skip-worktree` or `assume-unchanged` are taken as the index has them, and so are those that
 hold on disk, byte for byte, what the index has, whatever line ends git would give them.
 
-Only objects are added to the repository; hidden refs keep them. Measured with git 2.39:
-`transfer.hideRefs` in this repository keeps those out of what others clone or fetch from it,
-`--mirror` included. It does not keep them from `git push --mirror`, from a remote with
-`mirror = true`, nor from `git bundle create --all`: those read the refs here.
+Only objects are added to the repository; `checkpoint_store` keeps them.
 """
 
 from __future__ import annotations
@@ -23,12 +20,10 @@ from typing import TYPE_CHECKING
 from mosaic.errors import GitError
 from mosaic.git.diff import SUBMODULE
 from mosaic.git.git import (
-    answer_of,
     at_once,
     failed_filter,
     filters_off,
     head_commit,
-    run_git,
 )
 from mosaic.git.index_copy import as_input, copy_index, git_on, index_in, words_of
 from mosaic.git.left_out import (
@@ -62,19 +57,6 @@ ATTEMPTS = 3
 """An agent goes on writing while its tree is taken; files come and go under git's hands."""
 UNTRACKED = "? "
 """What `git ls-files -t` puts before a path that is not tracked."""
-OUR_REFS = "refs/mosaic"
-HIDDEN_REFS = f"{OUR_REFS}/checkpoints"
-HIDE_COMMAND = f"git config --local --add transfer.hideRefs {OUR_REFS}"
-"""What keeps checkpoints out of clones and fetches."""
-_HIDING = ("transfer.hideRefs", "uploadpack.hideRefs")
-_EVERYTHING = "refs/*:refs/*"
-PLAIN_IDENTITY = {
-    "GIT_AUTHOR_NAME": "Mosaic",
-    "GIT_AUTHOR_EMAIL": "mosaic@localhost",
-    "GIT_COMMITTER_NAME": "Mosaic",
-    "GIT_COMMITTER_EMAIL": "mosaic@localhost",
-}
-"""Nobody's name stands under what nobody committed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -288,46 +270,3 @@ def _listed_only(top: Path, path: str, found: os.stat_result, limits: _Limits) -
         return list_file(top, path, found, "too large", limits.known)
     reason = find_unfitness(top / path)
     return LeftOut(path=path, reason=reason) if reason else None
-
-
-def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
-    """Give a tree a commit, and the commit a hidden ref below `HIDDEN_REFS`; return the commit."""
-    parent = ["-p", taken.head] if taken.head else []
-    text = message.encode("utf-8", "replace")
-    answer = run_git(["commit-tree", taken.tree, *parent], top, stdin=text, env=PLAIN_IDENTITY)
-    commit = answer.text.strip()
-    git_on(["update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
-    return commit
-
-
-def forget_trees(top: Path, prefix: str) -> int:
-    """Remove the hidden refs whose name begins with `prefix/`; return how many there were."""
-    found = run_git(["for-each-ref", "--format=%(refname)", f"{HIDDEN_REFS}/{prefix}/"], top)
-    names = [name for name in found.text.split("\n") if name]
-    if names:
-        commands = "".join(f"delete {name}\n" for name in names)
-        git_on(["update-ref", "--stdin"], top, stdin=os.fsencode(commands))
-    return len(names)
-
-
-def has_checkpoints(cwd: Path | str) -> bool:
-    """Tell whether a repository holds hidden refs of ours."""
-    return bool(answer_of(["for-each-ref", "--count=1", f"{OUR_REFS}/"], cwd))
-
-
-def hides_checkpoints(cwd: Path | str) -> bool:
-    """Tell whether a repository keeps our refs out of clones and fetches."""
-    told = (answer_of(["config", "--get-all", name], cwd) or "" for name in _HIDING)
-    return any(line.strip() == OUR_REFS for lines in told for line in lines.split("\n"))
-
-
-def carrying_remotes(cwd: Path | str) -> list[str]:
-    """Return the remotes that a plain `git push` carries every ref to."""
-    found = []
-    for line in (answer_of(["config", "--get-regexp", r"^remote\..*"], cwd) or "").split("\n"):
-        key, _, value = line.partition(" ")
-        name, _, setting = key.removeprefix("remote.").rpartition(".")
-        is_mirror = setting == "mirror" and value.strip().lower() in ("true", "yes", "on", "1", "")
-        if is_mirror or (setting == "push" and value.strip().lstrip("+") == _EVERYTHING):
-            found.append(name)
-    return list(dict.fromkeys(found))

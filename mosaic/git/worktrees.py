@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitError
+from mosaic.git.branches import branch_obstacle
+from mosaic.git.checkpoint_store import PLAIN_IDENTITY
 from mosaic.git.diff import compare_trees, shown_paths, write_patch
 from mosaic.git.git import (
     answer_of,
@@ -30,7 +32,7 @@ from mosaic.git.left_out import (
     repositories_in_index,
     why_apart,
 )
-from mosaic.git.snapshot import PLAIN_IDENTITY, take_tree
+from mosaic.git.snapshot import take_tree
 from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import remove_folder, rename_folder
@@ -112,6 +114,9 @@ def add_worktree(home: Path, place: Path, *, branch: str | None, start: str, rea
     """
     with turn_of(home):
         is_new = branch is not None and not has_branch(home, branch)
+        # Looked at in our turn: another worker's branch may have been made just now.
+        if branch is not None and (why := branch_obstacle(home, branch)):
+            raise GitError(why, path=home, hint="set another `branch` for the task")
         if branch is not None and is_new:
             # First, so that the rest can be tried again without a filter that does not run.
             # `--no-track`: a branch that begins at a remote one is not to push there.

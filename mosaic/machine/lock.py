@@ -101,6 +101,11 @@ class FolderLock:
         self.path = path
         self._descriptor: int | None = descriptor
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What holds it: a child that inherits that holds it on, should this process be killed."""
+        return () if self._descriptor is None else (self._descriptor,)
+
     def release(self) -> None:
         """Let go of the folder; a second call does nothing."""
         if self._descriptor is None:

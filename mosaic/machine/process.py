@@ -57,8 +57,9 @@ def spawn(
     stdout: Stream,
     stderr: Stream,
     new_session: bool,
+    inherits: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program; no shell, and nothing inherited but the three streams.
+    """Start a program; no shell, and nothing inherited but the three streams and `inherits`.
 
     Args:
         argv: the program, looked up on the PATH of `env` or relative to `cwd`, and its arguments.
@@ -83,6 +84,7 @@ def spawn(
             stdout=stdout,
             stderr=stderr,
             start_new_session=new_session,
+            pass_fds=inherits,
         )
     except (OSError, ValueError) as error:
         raise _start_error(argv, cwd, env, error) from error

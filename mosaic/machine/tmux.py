@@ -10,7 +10,6 @@ Written for tmux 3.0 and newer.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
+from mosaic.machine.environment import child_environment
 from mosaic.machine.process import find_tool, spawn
 from mosaic.records import dataclass
 
@@ -32,7 +32,7 @@ PLACEHOLDER = ("sleep", "600")
 WIDTH, HEIGHT = "200", "50"
 MARK = "@mosaic"
 """The pane option that holds the run of each pane of ours."""
-_FACTS = "#{pane_id} #{pid} #{session_name}"
+_FACTS = "#{exit-unattached} #{pane_id} #{pid} #{session_name}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,8 +146,13 @@ class Tmux:
         own = self.own_pane
         if own is None:
             create = ["new-session", "-d", "-s", session, "-x", WIDTH, "-y", HEIGHT]
-            with contextlib.suppress(FailedError):  # it is there already
-                return self._pane(create)
+            # In the same call: a user's setting would end the session with the call that made it.
+            stays = [";", "set-option", "destroy-unattached", "off"]
+            try:
+                return self._pane(create, stays)
+            except FailedError:
+                if not self._has(session):
+                    raise
         try:
             pane = self._pane(["split-window", "-d", "-t", own or f"={session}:"])
         except FailedError:  # no room in the window
@@ -158,10 +163,20 @@ class Tmux:
         self._run(["select-layout", "-t", pane.id, "tiled"], check=False)
         return pane
 
-    def _pane(self, command: Sequence[str]) -> Pane:
-        answer = self._run([*command, "-P", "-F", _FACTS, "--", *PLACEHOLDER])
-        pane, server, session = answer.strip().split(" ", 2)
+    def _pane(self, command: Sequence[str], then: Sequence[str] = ()) -> Pane:
+        answer = self._run([*command, "-P", "-F", _FACTS, "--", *PLACEHOLDER, *then])
+        ends, pane, server, session = answer.strip().split(" ", 3)
+        if ends == "1" and self.own_pane is None:
+            raise FailedError(
+                "tmux would end the agents as soon as nobody looks at them",
+                detail="the option `exit-unattached` is on",
+                hint="`set -g exit-unattached off` in your tmux.conf, or `--executor process`",
+            )
         return Pane(id=pane, server_pid=int(server), session=session)
+
+    def _has(self, session: str) -> bool:
+        names = self._run(["list-sessions", "-F", "#{session_name}"], check=False)
+        return session in names.splitlines()
 
     def _server(self) -> tuple[str, ...]:
         if self._socket is None:
@@ -174,10 +189,13 @@ class Tmux:
             raise ProgramNotFoundError(
                 "tmux", problem="it is not on the PATH", hint="install tmux, or use the background"
             )
+        environ = child_environment()
+        if self.own_pane is None:
+            environ.pop("TMUX_PANE", None)  # another server's: tmux would act beside that one
         process = spawn(
             [path, *self._server(), *args],
             cwd="/",
-            env=None,
+            env=environ,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

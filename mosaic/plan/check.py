@@ -15,6 +15,7 @@ from mosaic.plan.statuses import nearest_status
 from mosaic.records import dataclass, field, replace
 from mosaic.text.fields import unknown_word
 from mosaic.text.grid import AGAIN, NO_ID
+from mosaic.text.sections import HANDOFF_SECTIONS
 
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Session, Task
@@ -73,6 +74,8 @@ class Checked:
     """Where tasks stand that are not read, in words, by their id."""
     statuses: Mapping[str, Status] = field(default_factory=dict)
     """The project's own status words."""
+    depth: int = 0
+    """How many folders the project lies below the top of its repository."""
     status_places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Path and line of each status that is not understood, by task."""
 
@@ -150,7 +153,7 @@ def check_scopes(checked: Checked) -> Iterator[Finding]:
     """Globs that cannot be, and tasks in progress that may get in each other's way."""
     for task in checked.tasks:
         for glob in task.write_scope:
-            if problem := bad_glob(glob):
+            if problem := bad_glob(glob, checked.depth):
                 message = f"`{glob}` of `{task.id}`: {problem}"
                 yield _found("SCOPE_INVALID", task, checked, message)
     working = [t for t in checked.tasks if t.status is Status.IN_PROGRESS and t.write_scope]
@@ -189,6 +192,8 @@ def check_handoffs(checked: Checked) -> Iterator[Finding]:
     """Tasks that say they are finished, with a handoff that says nothing."""
     for task in checked.tasks:
         missing = checked.missing_sections.get(task.id, ())
+        if task.more.get("source") and len(missing) == len(HANDOFF_SECTIONS):
+            continue  # it was done elsewhere, before it was imported
         if missing and task.status in (Status.REVIEW, Status.DONE):
             names = ", ".join(f"`{name}`" for name in missing)
             message = f"`{task.id}` is {task.status}, and its handoff lacks {names}"

@@ -1,4 +1,8 @@
-"""Globs as .gitignore has them, matched in time that grows with glob times path.
+"""Globs of a project's files, nearly as .gitignore has them.
+
+A plain name without a slash is that file or folder at the project's root, `**/name` is any; a
+leading `../` goes up from the project. Else they mean what they mean to git, and are matched in
+time that grows with glob times path.
 
 A task file may be somebody else's, so no glob may cost more than it is long: `**` is a set of
 places that may be reached, and each `*` takes the first place that fits.
@@ -6,6 +10,7 @@ places that may be reached, and each `*` takes the first place that fits.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -28,11 +33,16 @@ class Glob:
     """A glob taken apart."""
 
     parts: tuple[str, ...]
-    """Its segments from the repository's root; none for a glob that matches nothing."""
+    """Its segments from the project's root, or above it; none for one that matches nothing."""
     is_negated: bool
+    ups: int = 0
+    """How many folders above the project it begins."""
 
     def matches(self, path: str) -> bool:
-        """Tell whether a path, or a folder that it lies in, is matched; `!` is left aside."""
+        """Tell whether a path, or a folder that it lies in, is matched; `!` is left aside.
+
+        The path is relative to where the glob begins.
+        """
         end = len(self.parts)
         reached = self._skipped({0}) if end else set()
         for segment in path.split("/"):
@@ -63,8 +73,11 @@ def matches_segment(segment: str, name: str) -> bool:
     return _pattern(segment).fullmatch(name) is not None
 
 
-def bad_glob(glob: str) -> str | None:
-    """Return what is wrong with a glob of a write scope; None when nothing is."""
+def bad_glob(glob: str, depth: int | None = 0) -> str | None:
+    """Return what is wrong with a glob of a write scope; None when nothing is.
+
+    `depth` is how many folders the project lies below the top of the repository; None: not known.
+    """
     text = glob.removeprefix("!")
     if not text.strip():
         return "it is empty"
@@ -73,8 +86,12 @@ def bad_glob(glob: str) -> str | None:
     if "\0" in text or "\n" in text:
         return "it holds a control character"
     if re.match(r"[A-Za-z]:[\\/]", text) or text.startswith("~"):
-        return "it is not relative to the repository"
-    if ".." in text.split("/"):
+        return "it is not relative to the project"
+    parts = [part for part in text.strip().split("/") if part not in ("", ".")]
+    ups = parts.count("..")
+    if ups and (text.startswith("/") or parts[:ups] != [".."] * ups):
+        return "`..` stands elsewhere than before a path"
+    if depth is not None and ups > depth:
         return "it leads out of the repository"
     if _ends_open(_trimmed(text)):
         return "it ends with a backslash"
@@ -87,13 +104,17 @@ def parse_glob(glob: str) -> Glob:
     text = _trimmed(glob)
     is_negated = text.startswith("!")
     text = text.removeprefix("!")
-    if bad_glob(glob) is not None or (text.startswith("#") and not is_negated):
+    if bad_glob(glob, None) is not None or (text.startswith("#") and not is_negated):
         return Glob(parts=(), is_negated=is_negated)
     anchored = "/" in text.rstrip("/")
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if not parts:
         return Glob(parts=(ANY_DEPTH,), is_negated=is_negated)
-    if not anchored and parts[0] != ANY_DEPTH:
+    ups = parts.count("..")
+    parts = parts[ups:]
+    if not parts:
+        return Glob(parts=(ANY_DEPTH,), is_negated=is_negated, ups=ups)
+    if not anchored and parts[0] != ANY_DEPTH and not is_plain(parts[0]):
         parts.insert(0, ANY_DEPTH)
     # What is below a matched folder is matched as well; of a folder, nothing else is.
     if text.endswith("/"):
@@ -105,20 +126,39 @@ def parse_glob(glob: str) -> Glob:
     squeezed = [
         part for n, part in enumerate(parts) if part != ANY_DEPTH or n == 0 or parts[n - 1] != part
     ]
-    return Glob(parts=tuple(squeezed), is_negated=is_negated)
+    return Glob(parts=tuple(squeezed), is_negated=is_negated, ups=ups)
 
 
-def outside_scope(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
-    """Return the paths that a write scope does not allow; an empty scope allows all."""
+def outside_scope(paths: Sequence[str], globs: Sequence[str], folder: str = "") -> list[str]:
+    """Return the paths that a write scope does not allow; an empty scope allows all.
+
+    Both are relative to the project, which lies in `folder` of the repository.
+    """
     if not any(glob.strip() for glob in globs):
         return []
     known = [parse_glob(glob) for glob in reversed(globs)]
     outside = []
     for path in paths:
-        last = next((glob for glob in known if glob.matches(path)), None)
+        last = next((glob for glob in known if _matches(glob, path, folder)), None)
         if last is None or last.is_negated:
             outside.append(path)
     return outside
+
+
+def _matches(glob: Glob, path: str, folder: str) -> bool:
+    if not glob.ups:
+        return not path.startswith("../") and glob.matches(path)
+    above = folder.split("/") if folder else []
+    whole = posixpath.normpath("/".join((*above, path)))
+    begin = "/".join(above[: len(above) - glob.ups])
+    if glob.ups > len(above) or (begin and not whole.startswith(f"{begin}/")):
+        return False
+    return glob.matches(whole.removeprefix(f"{begin}/") if begin else whole)
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a segment of a glob can be one name only."""
+    return re.fullmatch(r"(?:[^\\*?\[]|\\.)*", name) is not None
 
 
 def _trimmed(text: str) -> str:

@@ -235,6 +235,9 @@ class Selection:
             return _by_status(task)
         if self._only is not None and task.milestone != self._only:
             return Verdict(task, Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`")
+        other = self._by_branch.get(task.branch) if task.branch else None
+        if other and (begun or self._done.issuperset(task.depends_on)):
+            return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         if begun:
             words = "is in progress, and no session works on it"
             return Verdict(task, Reason.RESUMABLE, words)
@@ -245,8 +248,6 @@ class Selection:
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
-        if task.branch and (other := self._by_branch.get(task.branch)):
-            return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 

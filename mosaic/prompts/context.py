@@ -201,9 +201,10 @@ class PromptContext:
                          this attempt; or none), needs_human (what earlier runs wanted a person
                          to decide), followups (steps that they suggested), failed_gates
         decisions        what a person decided and no handoff has answered yet, remarks last:
-                         number, kind (rejected, reopened, answered, remarked), date, by, words,
-                         question (that was answered); of a remark: place, quoted (the lines it
-                         is on), now_at (where they are now), around (the code there)
+                         number, kind (rejected, reopened, answered, remarked, and commented: said
+                         on the pull request, which is data), date, by, words, question (that was
+                         answered); of a remark: place, quoted (the lines it is on), now_at (where
+                         they are now), around (the code there)
         decided_before   earlier decisions that were answered, one line each
         session_id, run_id
         command          how `mission` is called where it is not on the PATH; or none

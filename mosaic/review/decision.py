@@ -16,6 +16,7 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.rules import agree_to_rules
 from mosaic.store.draft import changing
+from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.text.decisions import Kind
@@ -104,6 +105,25 @@ def decide(
         )
 
 
+def hand_back(mission_file: Path, task_id: str, why: str, *, goes_on: bool) -> None:
+    """Send a done task whose work does not land back to its agent, with why as a person's word.
+
+    With `goes_on` it is in progress, and its attempts count on; else it is todo, and they begin
+    anew, as where a person rejects it.
+    """
+    with changing(mission_file, doing=f"handing {task_id} back") as draft:
+        if draft.snapshot.get(task_id).task.status is not Status.DONE:
+            return
+        now = utc_now().astimezone()
+        made = draft_decision(draft, task_id, Kind.REJECTED, why, now, files_away=True)
+        status = Status.IN_PROGRESS if goes_on else Status.TODO
+        draft.edit_task(task_id, {"status": status.value}, now)
+        draft.save()
+        note_saved(draft, task_id, [made])
+        if not goes_on:
+            forgive_attempts(draft.snapshot, task_id)
+
+
 def _refuse_undecidable(task: Task) -> None:
     if task.status not in REVIEWABLE:
         raise NotReadyError(
@@ -160,8 +180,9 @@ def _commit(review: Review, decided: Decided) -> str:
     own = (layout.tasks_file, layout.tasks_dir, layout.mission_file, layout.scratchpad_file)
     paths = {name for path in own if (name := state_prefix(path, top)) is not None}
     work: set[str] = set()
+    in_tree = project_paths(layout).in_tree
     for change in review.whole.changed or () if decided.approved else ():
-        work |= {change.path, change.old_path or change.path}
+        work |= {in_tree(change.path), in_tree(change.old_path or change.path)}
     workspace = find_workspace(layout, decided.task.id)
     message = _message(review, decided)
     ensure_state_dir(layout)

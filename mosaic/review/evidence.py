@@ -19,7 +19,7 @@ from mosaic.git.worktrees import BRANCHES, branch_or_commit, list_worktrees
 from mosaic.model import Mode, RunStatus, total_usage
 from mosaic.plan.sizes import format_size
 from mosaic.ports import CommandRan
-from mosaic.records import dataclass, field
+from mosaic.records import dataclass, field, replace
 from mosaic.review.claims import Kind
 from mosaic.review.commands import LONGEST_COMMAND
 from mosaic.review.matching import ChangedFile, RanCommand
@@ -41,10 +41,11 @@ from mosaic.sessions.changes import (
 )
 from mosaic.sessions.following import reader_of
 from mosaic.sessions.whose import unseen_by
+from mosaic.store.project_paths import project_paths
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.git.diff import FileChange
@@ -70,7 +71,8 @@ class Evidence:
     """What cannot be known, and why."""
     unknown: tuple[str, ...]
     """Those that leave open what the agents changed: objections to an approval."""
-    roots: tuple[str, ...]
+    roots: Mapping[str, str]
+    """What absolute paths may begin with, and how the project names that folder."""
     sessions: tuple[Session, ...]
     usage: Usage | None
     beside: tuple[str, ...] = ()
@@ -112,7 +114,8 @@ def gather_evidence(snapshot: Snapshot, task: Task, since: str = "") -> Evidence
         (*_commands_of_agents(agents, mission, gaps.caveats), *_commands_of_steps(runs)),
         key=lambda each: each[0],
     )
-    roots = {str(layout.project), *(meta.cwd for _, meta in agents)}
+    places = {str(layout.project), *(meta.cwd for _, meta in agents)}
+    paths = project_paths(layout)
     known_paths = {change.path for change in changed or ()}
     return Evidence(
         changed=changed,
@@ -123,10 +126,16 @@ def gather_evidence(snapshot: Snapshot, task: Task, since: str = "") -> Evidence
         and all(_reports_all(run, meta, mission) for run, meta in agents),
         caveats=tuple(dict.fromkeys((*gaps.unknown, *gaps.caveats))),
         beside=tuple(
-            path for path in unseen_by(run for run, _ in agents) if path not in known_paths
+            path
+            for path in map(paths.named, unseen_by(run for run, _ in agents))
+            if path not in known_paths
         ),
         unknown=tuple(gaps.unknown),
-        roots=tuple(sorted({*roots, *(os.path.realpath(root) for root in roots)})),
+        roots={
+            root: name
+            for place in sorted({*places, *map(os.path.realpath, places)})
+            for root, name in paths.roots_of(place).items()
+        },
         sessions=sessions,
         usage=total_usage(sessions),
     )
@@ -165,6 +174,11 @@ def _what_changed(
         known = {change.path for change in changed}
         hidden = (path for path in hidden_edits(run for run, _ in agents) if path not in known)
         changed += [ChangedFile(path=path, kind=Kind.CHANGED) for path in hidden]
+        named = project_paths(layout).named
+        changed = [
+            replace(each, path=named(each.path), old_path=each.old_path and named(each.old_path))
+            for each in changed
+        ]
         return since, pairs, tuple(changed) if pairs else None
     except GitRefusedError as error:
         gaps.unknown.append(f"evidence unknown: git says: {error.reason}; {error.hint}")

@@ -72,8 +72,9 @@ def draft_decision(
     *,
     notes: Sequence[tuple[str, str]] = (),
     files_away: bool = False,
+    by: str = "",
 ) -> Decision:
-    """Draft an entry in a task's decisions; a task that has no file is given one.
+    """Draft an entry in a task's decisions, of this person; a task without a file is given one.
 
     With `files_away` the task's handoff is filed away below the entry, and its sections are empty.
     After `Draft.save`, call `note_saved`.
@@ -81,7 +82,7 @@ def draft_decision(
     if draft.snapshot.get(task_id).file is None:
         add_file(draft, draft.snapshot.get(task_id).task, now)
     task = draft.snapshot.get(task_id).task
-    by = person_name(draft.layout)
+    by = by or person_name(draft.layout)
     made: list[Decision] = []
 
     def edit(text: str) -> str:

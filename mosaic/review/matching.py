@@ -6,6 +6,7 @@ command that ran several times the last run decides.
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 import unicodedata
 from enum import StrEnum
@@ -17,7 +18,7 @@ from mosaic.review.claims import CODE, CommandClaim, FileClaim, Kind
 from mosaic.review.commands import is_own_call, normal_form, parts_of, runs_all_or_stops
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from mosaic.text.criteria import Criterion
 
@@ -46,7 +47,7 @@ WORST_FIRST = (Standing.CONTRADICTED, Standing.UNSEEN, Standing.CONFIRMED)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChangedFile:
-    """A file that was changed, relative to the repository's root."""
+    """A file that was changed, as the project names it."""
 
     path: str
     kind: Kind
@@ -107,7 +108,7 @@ def judge_claims(
     changed: Sequence[ChangedFile] | None,
     ran: Sequence[RanCommand],
     knows_all_commands: bool,
-    roots: Sequence[str],
+    roots: Mapping[str, str],
     ignored: Callable[[str], bool],
     hidden: Collection[str] = (),
     whole: Sequence[ChangedFile] = (),
@@ -117,7 +118,7 @@ def judge_claims(
     Args:
         changed: None where nothing can be known.
         ran: in the order in which they ran; `knows_all_commands`, whether it is everything.
-        roots: folders that absolute paths of claims may begin with.
+        roots: what absolute paths of claims may begin with, and how the project names that.
         ignored: files that need no claim, and whose changes may stand in another tree.
         hidden: claimed paths that git ignores, so that nothing is known of them.
         whole: what this attempt changed together with those before it.
@@ -181,7 +182,7 @@ def _judge_tick(criterion: Criterion, ran: Sequence[RanCommand]) -> tuple[Standi
 def _judge_file(
     claim: FileClaim,
     changed: Sequence[ChangedFile] | None,
-    roots: Sequence[str],
+    roots: Mapping[str, str],
     is_unseen: Callable[[str], bool],
 ) -> JudgedClaim[FileClaim]:
     path = _relative(claim.path, roots)
@@ -189,7 +190,8 @@ def _judge_file(
         return JudgedClaim(claim, Standing.UNSEEN, "outside of the repository")
     if changed is None:
         return JudgedClaim(claim, Standing.UNSEEN, "no evidence of files")
-    found = _matching(path, changed) or _spelt_out(claim, changed)
+    found = _matching(path, changed)
+    found = found or _matching(_from_top(path, roots), changed) or _spelt_out(claim, changed)
     if not found:
         return _judge_untouched(claim, path, changed, is_unseen)
     first = found[0]
@@ -244,16 +246,25 @@ def _is_idle_mention(judged: JudgedClaim[FileClaim]) -> bool:
     return claim.is_mention and not judged.matched and not ("/" in claim.path and "." in claim.path)
 
 
-def _relative(path: str, roots: Sequence[str]) -> str | None:
-    """Return a claimed path relative to the root; None for one that lies elsewhere."""
-    for root in sorted(roots, key=len, reverse=True):
+def _relative(path: str, roots: Mapping[str, str]) -> str | None:
+    """Return a claimed path as the project names it; None for one outside of the repository."""
+    if path.startswith("../") or path == "..":
+        project = next((root for root, name in roots.items() if not name), "")
+        folder = "/" if path.endswith("/") else ""
+        path = posixpath.normpath(f"{project}/{path}") + folder
+        return _relative(path, roots) if project else None
+    for root, name in sorted(roots.items(), key=lambda each: len(each[0]), reverse=True):
         if path.startswith(root.rstrip("/") + "/"):
-            return path[len(root.rstrip("/")) + 1 :]
+            return "/".join(filter(None, (name, path[len(root.rstrip("/")) + 1 :]))) or "./"
         if path.rstrip("/") == root.rstrip("/"):
-            return "./"
-    if path.startswith(("/", "~", "../")) or path == "..":
-        return None
-    return path
+            return f"{name or '.'}/"
+    return None if path.startswith(("/", "~")) else path
+
+
+def _from_top(path: str, roots: Mapping[str, str]) -> str:
+    """Return a path that is written from the top of the repository on, as git names files."""
+    top = max(roots, key=lambda root: roots[root].count(".."), default="")
+    return _relative(f"{top}/{path}", roots) or path if top else path
 
 
 def _matching(path: str, changed: Sequence[ChangedFile]) -> list[ChangedFile]:
@@ -263,6 +274,7 @@ def _matching(path: str, changed: Sequence[ChangedFile]) -> list[ChangedFile]:
         return exact
     folder = "" if wanted in (".", "./") else wanted.rstrip("/") + "/"
     below = [change for change in changed if _composed(change.path).startswith(folder)]
+    below = [change for change in below if folder or not change.path.startswith("../")]
     if below:
         return below
     if any(sign in wanted for sign in "*?["):

@@ -44,6 +44,7 @@ from mosaic.sessions.rules import (
 )
 from mosaic.sessions.whose import Outside, standing_outside
 from mosaic.settings import GatePolicy
+from mosaic.store.project_paths import project_paths
 from mosaic.text.criteria import acceptance_criteria, find_goal
 from mosaic.text.decisions import last_filed_session, read_decisions
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from mosaic.model import Task
     from mosaic.runs.record import Run
     from mosaic.sessions.remarks import Found
+    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.text.criteria import Criterion
     from mosaic.text.decisions import Decision
@@ -172,7 +174,12 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     evidence = gather_evidence(snapshot, task, since) if since else whole
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
     top = find_work_tree(snapshot.layout.project)
-    is_own = own_files(snapshot.layout, top) if top else lambda _: False
+    in_tree = project_paths(snapshot.layout).in_tree
+    is_git_own = own_files(snapshot.layout, top) if top else lambda _: False
+
+    def is_own(path: str) -> bool:
+        return is_git_own(in_tree(path))
+
     files = parse_file_claims(sections["files_changed"])
     judged = judge_claims(
         files,
@@ -183,7 +190,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         roots=evidence.roots,
         ignored=is_own,
         whole=() if whole is evidence else whole.changed or (),
-        hidden=_ignored_by_git(top, [claim.path for claim in files]) if top else (),
+        hidden=_ignored_by_git(snapshot.layout, [claim.path for claim in files]) if top else (),
     )
     criteria = acceptance_criteria(text)
     return Review(
@@ -195,7 +202,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
         judged=judged,
         out_of_scope=tuple(_out_of_scope(snapshot, task, whole)),
         gates=tuple(_gates(snapshot, task, evidence)),
-        stat=_stat(top, evidence, is_own),
+        stat=_stat(top, evidence, is_git_own),
         outside=standing_outside(snapshot, task),
         rules_changed=tuple(each.words for each in standing_changes(snapshot, task)),
         warnings=(*edits_on_record(runs), *_warnings_of(runs)),
@@ -258,9 +265,10 @@ def _criteria_gone(runs: Sequence[Run], criteria: Sequence[Criterion]) -> str:
     return f"{since}: {'; '.join(gone)}" if gone else ""
 
 
-def _ignored_by_git(top: Path, paths: Sequence[str]) -> Sequence[str]:
-    within = [path for path in paths if not path.startswith(("/", "~", ".."))]
-    found = answer_of(["check-ignore", "--", *within], top) if within else None
+def _ignored_by_git(layout: Layout, paths: Sequence[str]) -> Sequence[str]:
+    leads_out = project_paths(layout).leads_out
+    within = [path for path in paths if not leads_out(path)]
+    found = answer_of(["check-ignore", "--", *within], layout.project) if within else None
     return found.split("\n") if found else ()
 
 
@@ -299,7 +307,8 @@ def _out_of_scope(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[st
     if passed_by := set(hidden_edits(runs_of_task(snapshot.layout.runs_dir, task.id))):
         hidden = sorted(passed_by.intersection(hidden_files(place)))
         left |= {*changed_in_secret(place, snapshot.layout.state_dir, hidden)}
-    return [path for path in outside if path in left]
+    in_tree = project_paths(snapshot.layout).in_tree
+    return [path for path in outside if in_tree(path) in left]
 
 
 def _stat(top: Path | None, evidence: Evidence, is_own: Callable[[str], bool]) -> str:
@@ -340,9 +349,10 @@ def _gates(snapshot: Snapshot, task: Task, evidence: Evidence) -> list[GateOnRec
             tail="" if green else run.output_tail(),
         )
     changed = [change.path for change in evidence.changed or ()]
+    folder = project_paths(snapshot.layout).folder
     for gate in parse_gates(mission.quality_gates) if are_run else ():
         has_scope = bool(gate.scope) and evidence.changed is not None
-        is_due = not has_scope or outside_scope(changed, gate.scope) != changed
+        is_due = not has_scope or outside_scope(changed, gate.scope, folder) != changed
         if is_due and gate.step not in last:
             since = outdated.get(gate.step)
             words = f"has not run since `{since}` began" if since else "never ran"

@@ -7,7 +7,7 @@
     checkpoints/0001.gate    the end of the last gate's output
 
 The JSON is written last: without it there is no checkpoint. Numbers go on over all runs
-of a task. The tree is kept alive by `refs/mosaic/checkpoints/<run>/<seq>`.
+of a task. The tree is kept in the store beside the repository, under `ref`.
 """
 
 from __future__ import annotations

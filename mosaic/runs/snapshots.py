@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MissionError
+from mosaic.git.checkpoint_store import HIDDEN_REFS, keep_tree
 from mosaic.git.diff import compare_trees, describe_changes, empty_tree, patch_bytes, write_patch
 from mosaic.git.git import answer_of, current_branch, find_work_tree
-from mosaic.git.snapshot import keep_tree, take_tree
+from mosaic.git.snapshot import take_tree
 from mosaic.git.worktrees import branch_or_commit, commit_of
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
@@ -163,7 +164,7 @@ def _with_tree(
         head=taken.head,
         branch=current_branch(top),
         tree=taken.tree,
-        ref=f"refs/mosaic/checkpoints/{ref}",
+        ref=f"{HIDDEN_REFS}/{ref}",
         left_out=taken.left_out,
     )
     try:

@@ -138,7 +138,7 @@ def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.Prompt
             number=attempt.number,
             conversation_continued=attempt.conversation is not None,
             why_last_ended=attempt.why_last_ended or None,
-            checkpoint=_checkpoint_facts(attempt),
+            checkpoint=_checkpoint_facts(attempt, snapshot.layout),
             needs_human=attempt.asked.needs_human,
             followups=attempt.asked.followups,
             failed_gates=attempt.asked.failed_gates,
@@ -216,7 +216,7 @@ def _decisions(
         return (), ()
     from mosaic.sessions.remarks import Found, find_again  # start-up: most tasks have none
     from mosaic.sessions.rules import decisions_by_hand
-    from mosaic.text.decisions import read_decisions
+    from mosaic.text.decisions import Kind, read_decisions
 
     by_hand = decisions_by_hand(snapshot, task.id)
     known = [each for each in read_decisions(text) if each.identity not in by_hand]
@@ -238,7 +238,8 @@ def _decisions(
             )
             waiting.append(fact)
     waiting.sort(key=lambda each: bool(each.place))  # remarks come after what was said of it all
-    return tuple(waiting), tuple(each.line for each in known if not each.is_open and each.text)
+    before = [each for each in known if not each.is_open and each.kind is not Kind.COMMENTED]
+    return tuple(waiting), tuple(each.line for each in before if each.text)
 
 
 def _dependencies(snapshot: Snapshot, task: Task) -> tuple[facts.DependencyReport, ...]:
@@ -270,16 +271,18 @@ def _task_text(snapshot: Snapshot, task: Task) -> str:
     return snapshot.task_text(task).replace("\r\n", "\n")
 
 
-def _checkpoint_facts(attempt: Attempt) -> facts.CheckpointFacts | None:
+def _checkpoint_facts(attempt: Attempt, layout: Layout) -> facts.CheckpointFacts | None:
     found = attempt.checkpoint
     if found is None:
         return None
-    checkpoint = found.checkpoint
+    from mosaic.store.project_paths import project_paths  # start-up: most tasks have none
+
+    checkpoint, named = found.checkpoint, project_paths(layout).named
     return facts.CheckpointFacts(
         seq=checkpoint.seq,
         summary="; ".join(filter(None, (checkpoint.summary, checkpoint.note))),
         patch=str(found.patch) if found.patch else None,
-        files=tuple(f"{each.path} ({each.kind})" for each in checkpoint.files),
+        files=tuple(f"{named(each.path)} ({each.kind})" for each in checkpoint.files),
         is_set_back=attempt.is_set_back,
     )
 

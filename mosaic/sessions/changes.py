@@ -24,6 +24,7 @@ from mosaic.runs.checkpoint import read_checkpoints
 from mosaic.runs.events import EventLog, EventType, events_after_end, noted_lists
 from mosaic.runs.folders import is_session_run, runs_of_task
 from mosaic.runs.snapshots import state_prefix
+from mosaic.store.project_paths import project_paths
 from mosaic.store.written import GONE, as_written, digest_of
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import workspace_at
@@ -116,7 +117,7 @@ def others_changes(top: Path, pairs: Sequence[TreePair]) -> frozenset[str]:
 def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
     """Return the files that a task's agents changed where the last of them worked.
 
-    None when that is not known.
+    As the project names them. None when that is not known.
     """
     top = find_repository(snapshot.layout.project)
     runs = runs_of_task(snapshot.layout.runs_dir, task.id)
@@ -137,7 +138,8 @@ def changed_by_agents(snapshot: Snapshot, task: Task) -> list[str] | None:
         begun = meta.created_at.timestamp() * 1e9 if meta else 0.0
         private = [e for e in found[-1].checkpoint.left_out if e.reason == PRIVATE] if found else []
         paths += [each.path for each in private if meta and each.mtime_ns >= begun]
-    return list(dict.fromkeys(paths))
+    named = project_paths(snapshot.layout).named
+    return list(dict.fromkeys(map(named, paths)))
 
 
 def own_files(layout: Layout, top: Path) -> Callable[[str], bool]:
@@ -170,8 +172,9 @@ def scope_violations(
     top = find_work_tree(layout.project)
     if not changed or top is None:
         return []
-    is_own = own_files(layout, top)
-    outside = outside_scope([path for path in changed if not is_own(path)], scope)
+    is_own, paths = own_files(layout, top), project_paths(layout)
+    others = [path for path in changed if not is_own(paths.in_tree(path))]
+    outside = outside_scope(others, scope, paths.folder)
     return [path for path in outside if not any(is_within(path, each) for each in allowed)]
 
 
@@ -189,7 +192,8 @@ def note_merged_beside(run: Run, layout: Layout) -> None:
         return
     if ours:
         paths = sorted(path.relative_to(top).as_posix() for path in ours)
-        words = f"merged by `mission` while it worked: {shown_paths(paths)}"
+        shown = shown_paths([*map(project_paths(layout).named, paths)])
+        words = f"merged by `mission` while it worked: {shown}"
         EventLog(run).append(EventType.MERGED_BESIDE, words, data={"paths": paths})
 
 
@@ -202,7 +206,8 @@ def note_plan_edits(run: Run, snapshot: Snapshot, task: Task) -> None:
     with contextlib.suppress(MissionError):
         edited = [] if workspace_at(run.meta().cwd) else _edited(run, snapshot, task)
     if edited:
-        words = f"edited by hand while it worked: {', '.join(f'`{path}`' for path in edited)}"
+        named = map(project_paths(snapshot.layout).named, edited)
+        words = f"edited by hand while it worked: {', '.join(f'`{path}`' for path in named)}"
         EventLog(run).append(EventType.PLAN_EDITED, words, data={"paths": edited})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import (
+    MergeConflictError,
     NothingReadyError,
     NotReadyError,
     ProgramNotFoundError,
@@ -89,7 +90,11 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
             raise UsageError(message, detail=f"known: {names}")
     selection = select_from(snapshot, milestone=request.milestone)
     for problem in snapshot.problems:
-        if problem.task_id is None:  # a table that cannot be read may say anything of any task
+        is_of_table = problem.error.path == snapshot.layout.shown(snapshot.layout.tasks_file)
+        is_merging = is_of_table and isinstance(problem.error, MergeConflictError)
+        if (
+            problem.task_id is None or is_merging
+        ):  # a table that cannot be read may say anything of any task
             raise problem.error
     if request.task_id is not None:
         return _asked_for(snapshot, selection, request.task_id, force=request.force)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError, SessionLiveError
 from mosaic.git.git import find_work_tree
+from mosaic.git.worktrees import has_branch
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import own_identity
@@ -19,11 +20,11 @@ from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import one_line
 from mosaic.records import NamedTuple, replace
 from mosaic.runs.events import EventLog, EventType
-from mosaic.runs.folders import run_of
+from mosaic.runs.folders import is_session_run, run_of, runs_of_task
 from mosaic.sessions.liveness import Life
 from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import write_lock
-from mosaic.sessions.unrecorded import find_sessions
+from mosaic.sessions.unrecorded import find_sessions, is_in_worktree
 from mosaic.store.session_entries import next_session_id
 from mosaic.workspaces.landed import WORKER
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, holds_work
@@ -81,9 +82,11 @@ def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> Work
     """
     known = find_workspace(layout, task.id)
     home = find_work_tree(layout.project) or layout.project
-    if known is None and not request.worktree and not holds_work(home, task.id, WORKER):
+    branch = known.branch if known else _branch_of_last(layout, home, task)
+    is_begun = known is not None or branch is not None or holds_work(home, task.id, WORKER)
+    if not is_begun and not request.worktree:
         return None
-    branch = task.branch or (known.branch if known else None)
+    branch = task.branch or branch
     return WorkspaceRequest(
         name=task.id,
         owner=task.id,
@@ -91,6 +94,16 @@ def wanted_worktree(layout: Layout, task: Task, request: HandOffRequest) -> Work
         base_ref=task.base_ref,
         with_changes=request.with_changes,
     )
+
+
+def _branch_of_last(layout: Layout, home: Path, task: Task) -> str | None:
+    """Return the branch of a task's last session, where it had a worktree that is gone now."""
+    runs = reversed(runs_of_task(layout.runs_dir, task.id))
+    run = next((each for each in runs if is_session_run(each)), None)
+    meta = run.find_meta() if run is not None else None
+    if meta is None or meta.branch is None or not is_in_worktree(meta.cwd, layout):
+        return None
+    return meta.branch if has_branch(home, meta.branch) else None
 
 
 def refuse_live(found: FoundLock) -> SessionLiveError:

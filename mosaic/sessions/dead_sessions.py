@@ -34,7 +34,8 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled] | None:
     from mosaic.store.state import Standing, list_kept_ends
 
     layout = snapshot.layout
-    if layout.state.standing in (Standing.DOUBTED, Standing.CLOSED):
+    is_unusable = layout.state.standing in (Standing.DOUBTED, Standing.CLOSED)
+    if is_unusable or snapshot.document.conflict is not None:
         return None  # nothing could be recorded
     dead = any(found.is_dead for found in find_locks(layout)) or find_lost(snapshot)
     if not (dead or list_kept_ends(layout) or was_killed(layout.mission_lock)):

@@ -38,6 +38,7 @@ from mosaic.sessions.whose import (
     outside_of,
     reveal,
 )
+from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ class SessionCarrier(RunCarrier):
             EventLog(self.run).append(EventType.WORTH_A_LOOK, words)
             return
         if hidden and checkpoint is not None:
-            words = f"git was told to pass by {shown_paths(hidden)}; it is among its work now"
+            named = [*map(project_paths(self._layout).named, hidden)]
+            words = f"git was told to pass by {shown_paths(named)}; it is among its work now"
             EventLog(self.run).append(EventType.WORTH_A_LOOK, words, data={"paths": hidden})
 
     def _note_whose(self, snapshot: Snapshot, task: Task, end: RunEnd) -> str:
@@ -227,8 +229,9 @@ def run_gates(
     """
     results = []
     configured = snapshot.document.mission.quality_gates
+    folder = project_paths(snapshot.layout).folder
     for gate in parse_gates(configured) if gates is None else gates:
-        if changed is not None and gate.scope and outside_scope(changed, gate.scope) == [*changed]:
+        if gate.scope and changed is not None and _is_untouched(gate, changed, folder):
             result = GateResult(gate, "skipped", "its scope was not touched")
         else:
             result = _run_gate(snapshot, task_id, gate, cwd, heartbeat_file)
@@ -237,6 +240,10 @@ def run_gates(
         if result.outcome == "stopped":
             break
     return results
+
+
+def _is_untouched(gate: Gate, changed: Sequence[str], folder: str) -> bool:
+    return outside_scope(changed, gate.scope, folder) == [*changed]
 
 
 def _run_gate(
@@ -262,4 +269,8 @@ def _run_gate(
         "stopped": ("stopped", "was stopped"),
         "timeout": ("failed", "took too long"),
     }.get(done.reason or "", ("failed", f"failed with exit code {done.exit_code}"))
-    return GateResult(gate, outcome, words, run, run.output_tail())
+    tail = run.output_tail()
+    own = snapshot.layout.shown(snapshot.layout.state_dir)
+    if outcome == "failed" and f"{own}/" in tail:
+        words += f"; its output names files in `{own}`, Mosaic's own: have it leave that out"
+    return GateResult(gate, outcome, words, run, tail)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
+from mosaic.git.checkpoint_store import forget_trees, tidy_store
 from mosaic.git.git import find_work_tree
-from mosaic.git.snapshot import forget_trees
 from mosaic.machine import removing
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.lock import hold_folder, is_folder_held
@@ -127,6 +127,8 @@ def clean_runs(
     if not dry_run:
         top = find_work_tree(layout.project)
         found = [each if each.kept_because else _remove(each, layout, top) for each in found]
+        if top is not None:
+            tidy_store(top)
     removed = tuple(each for each in found if each.kept_because is None)
     kept = tuple(each for each in found if each.kept_because is not None)
     left = find_all_leftovers(layout)

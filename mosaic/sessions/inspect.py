@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.errors import GitRefusedError, MergeConflictError, MissionError
+from mosaic.git.checkpoint_store import carrying_remotes
 from mosaic.git.git import answer_of, find_repository
-from mosaic.git.snapshot import carrying_remotes, has_checkpoints
 from mosaic.machine.disk import find_text
 from mosaic.model import RunStatus
 from mosaic.plan.check import Checked, Finding, Level, check_mission
@@ -37,9 +37,11 @@ from mosaic.sessions.worktrees import (
 )
 from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import synchronize
-from mosaic.store.ids import number_rows, renumber_twins
+from mosaic.store.ids import number_rows
 from mosaic.store.mission_file import load_mission
+from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
+from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import Standing, refuse_links_out
 from mosaic.text.fields import unknown_word
 from mosaic.text.frontmatter import cut_values
@@ -66,7 +68,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     except MissionError:  # a lock that cannot be read, which is a finding below: any may live
         live = {each.id for each in snapshot.document.mission.sessions.without_end()}
     problems = (*snapshot.problems, *snapshot.session_problems)
-    findings = [finding_of(problem.error) for problem in problems]
+    findings = list(map(finding_of, dict.fromkeys(problem.error for problem in problems)))
     for look in (
         _lock_findings,
         _conflict_findings,
@@ -127,6 +129,7 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
         left_out=snapshot.left_out,
         aside=find_aside(snapshot),
         statuses=mission.statuses,
+        depth=project_paths(snapshot.layout).depth,
         status_places=dict(_odd_statuses(snapshot)),
     )
 
@@ -306,13 +309,12 @@ def _unmerged_findings(layout: Layout) -> Iterator[Finding]:
 
 
 def _exposure_findings(layout: Layout) -> Iterator[Finding]:
-    """Look for remotes that every checkpoint is pushed to."""
-    for name in carrying_remotes(layout.project) if has_checkpoints(layout.project) else ():
+    """Look for remotes that checkpoints of older versions are pushed to."""
+    for name in carrying_remotes(layout.project):
         yield warning(
             "CHECKPOINTS_PUSHED",
-            f"`git push {name}` carries all refs, and the checkpoints with them",
-            hint=f"`git config --unset remote.{name}.mirror` where that is not meant; "
-            "`git push --all` and `--tags` carry branches and tags alone",
+            f"`git push {name}` carries all refs, and checkpoints of an older version with them",
+            hint="`mission clean` moves them to a store that git does not push",
         )
 
 

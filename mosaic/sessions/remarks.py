@@ -7,7 +7,7 @@ src/a.py:41-43: text        in a batch, one a line; what follows without a place
 from __future__ import annotations
 
 import contextlib
-import posixpath
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from mosaic.git.git import answer_of, find_work_tree, run_git
 from mosaic.machine.disk import find_text
 from mosaic.machine.paths import confined
 from mosaic.records import NamedTuple
-from mosaic.runs.snapshots import state_prefix
+from mosaic.store.project_paths import project_paths
 from mosaic.text.decisions import coded, find_lines, place_parts
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Remark(NamedTuple):
     """What a person says of lines of a change."""
 
     place: str
-    """`path:line` or `path:line-line`, the path from the top of the repository."""
+    """`path:line` or `path:line-line`, the path as the project names it."""
     text: str
 
 
@@ -82,27 +82,29 @@ def quote_lines(
     path, first, last = place_parts(remark.place)
     if not remark.text.strip():
         raise UsageError(f"the remark on `{remark.place}` is empty", hint="say what is to be done")
-    top = find_work_tree(layout.project) or layout.project
-    folder = state_prefix(layout.project, top)
-    for name in dict.fromkeys((path, posixpath.normpath(f"{folder}/{path}"))):
+    top, paths = find_work_tree(layout.project) or layout.project, project_paths(layout)
+    for name in dict.fromkeys((paths.in_tree(path), path)):  # the latter as git names it
         for tree, words in trees:
             answer = run_git(["cat-file", "blob", f"{tree}:{name}"], top, check=False)
             if answer.exit_code == 0:
                 known = answer_of(["rev-parse", "--verify", tree], top) or tree
                 lines = _split(answer.stdout.decode("utf-8", "replace"))
-                return _kept(name, (first, last), lines, f"{known[:LONGEST_HASH]}{words}")
+                state = f"{known[:LONGEST_HASH]}{words}"
+                return _kept(paths.named(name), (first, last), lines, state)
         if (found := _lines_of(top, name)) is not None:
-            return _kept(name, (first, last), found, "the work tree")
+            return _kept(paths.named(name), (first, last), found, "the work tree")
     raise UsageError(
         f"there is no file `{path}` in the change or in the work tree",
-        hint="name it from the top of the repository",
+        hint="name it from the project on",
     )
 
 
 def find_again(remark: Decision, project: Path) -> Found:
     """Return where the lines of a remark are in a work tree now, with the code around them."""
     path, first, last = place_parts(remark.place)
-    lines = _lines_of(find_work_tree(project) or project, path)
+    top = find_work_tree(project) or project
+    place = os.path.relpath(os.path.realpath(project / path), os.path.realpath(top))
+    lines = _lines_of(top, place) or _lines_of(top, path)  # once it was named from the top on
     if lines is None:
         return Found(f"`{path}` is gone")
     at = find_lines(lines, remark.quoted, first)

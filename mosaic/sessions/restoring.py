@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import GitError, MissionError, RestoreUnfinishedError
+from mosaic.git.checkpoint_store import forget_trees, keep_tree
 from mosaic.git.diff import compare_trees
 from mosaic.git.git import find_work_tree, head_commit
 from mosaic.git.restore import carry_on, foreign_paths
-from mosaic.git.snapshot import TakenTree, forget_trees, is_within, keep_tree, take_tree
+from mosaic.git.snapshot import TakenTree, is_within, take_tree
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.process import find_marked, send_signal

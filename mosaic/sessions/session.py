@@ -120,7 +120,10 @@ def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
             f"`{task.id}` is worked on in a worktree, and `--from` sets back the mission's own",
             hint=f"`mission checkpoint restore {task.id} SEQ --into DIR` rebuilds it elsewhere",
         )
-    live = [found.lock.session_id for found in live_or_unknown(snapshot)]
+    found = live_or_unknown(snapshot)
+    live = [each.lock.session_id for each in found]
+    if worktree is not None:
+        worktree = replace(worktree, in_use=tuple(each.lock.project_path for each in found))
     if mission.max_parallel is not None and len(live) >= mission.max_parallel:
         raise HeldError(
             f"`maxParallel` of mission.json allows {mission.max_parallel} at once",

@@ -216,7 +216,7 @@ def _found_by_mark(
     if is_stopped:
         because += f"; it is stopped, `kill -CONT {pid}` lets it go on"
     folders = [find_folder(each.identity.pid) or "" for each in processes]
-    in_worktree = any(_is_in_worktree(each.removesuffix(DELETED), layout) for each in folders)
+    in_worktree = any(is_in_worktree(each.removesuffix(DELETED), layout) for each in folders)
     known = session or Session(id=session_id, runtime="", started_at=utc_now())
     task_id = agent.environ.get("MISSION_TASK", "")
     lock = replace(_lock_of(known, agent.identity, layout), task_id=task_id, run_id=agent.run_id)
@@ -245,7 +245,7 @@ def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> Fo
     if is_away:
         process = replace(process, boot_id="", namespace="")
     meta = _run_of(session, layout).find_meta()
-    in_worktree = is_away or (meta is not None and _is_in_worktree(meta.cwd, layout))
+    in_worktree = is_away or (meta is not None and is_in_worktree(meta.cwd, layout))
     lock = _lock_of(session, process, layout)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
 
@@ -271,5 +271,6 @@ def _found(
     return FoundLock(path, lock, judgement, is_on_record=False)
 
 
-def _is_in_worktree(folder: str, layout: Layout) -> bool:
+def is_in_worktree(folder: str, layout: Layout) -> bool:
+    """Tell whether a folder lies in a worktree of the mission, whether it is there or not."""
     return os.path.realpath(folder).startswith(f"{os.path.realpath(layout.worktrees_dir)}{os.sep}")

@@ -29,6 +29,7 @@ from mosaic.sessions.attempt import sessions_since
 from mosaic.sessions.calls import Calls, calls_of, named_by, reaches
 from mosaic.sessions.changes import own_files, tree_pair
 from mosaic.sessions.rules import allowed_paths
+from mosaic.store.project_paths import project_paths
 from mosaic.store.written import as_written, digest_of_file
 from mosaic.text.sections import handoff_texts
 from mosaic.workspaces.furnish import ignored_by_others
@@ -163,7 +164,8 @@ def _note_committed(
     changes = compare_trees(top, pair.before, pair.after, find_renames=False)
     paths = [c.path for c in changes if c.path not in differ and c.path not in pair.others]
     if paths:
-        words = f"committed by others, and brought in while it worked: {shown_paths(paths)}"
+        shown = _shown(paths, session.layout)
+        words = f"committed by others, and brought in while it worked: {shown}"
         session.log.append(EventType.CHANGED_BESIDE, words, data={"paths": paths, "by": "commits"})
 
 
@@ -181,10 +183,11 @@ def _note_beside(
         named = named_by(calls, session.meta, top)
         beside = [path for path in (*paths, *hidden) if not named.names(path)]
     if beside:
-        words = f"{UNSEEN}: {shown_paths(beside)}"
+        words = f"{UNSEEN}: {_shown(beside, session.layout)}"
         session.log.append(EventType.CHANGED_BESIDE, words, data={"paths": beside, "by": "unseen"})
     if edits := [path for path in hidden if path not in beside]:
-        words = f"changed in files that git is told to pass by: {shown_paths(edits)}"
+        shown = _shown(edits, session.layout)
+        words = f"changed in files that git is told to pass by: {shown}"
         session.log.append(EventType.HIDDEN_EDITS, words, data={"paths": edits})
 
 
@@ -209,7 +212,7 @@ def _note_outside(
         named = named_by(reaching, session.meta, home)
         paths = [path for path in paths if named.names(path)]
     if paths:
-        words = f"changed outside its worktree: {shown_paths(paths)}"
+        words = f"changed outside its worktree: {_shown(paths, layout)}"
         if found.unknown:
             words += f"; whose change it is cannot be known: {found.unknown}"
         files = {path: digest_of_file(home / path) for path in paths}
@@ -247,16 +250,20 @@ def _note_git(
             session.log.append(
                 EventType.WORTH_A_LOOK,
                 f"commit {commit[:12]} was made while it worked, and is on {names} only: "
-                f"{_files_of(top, commit)}",
+                f"{_files_of(top, commit, session.layout)}",
                 data={"commit": commit},
             )
 
 
-def _files_of(top: Path, commit: str) -> str:
+def _shown(paths: Sequence[str], layout: Layout) -> str:
+    return shown_paths([*map(project_paths(layout).named, paths)])
+
+
+def _files_of(top: Path, commit: str, layout: Layout) -> str:
     listed = answer_of(
         ["diff-tree", "-r", "--root", "--no-commit-id", "--name-only", "-z", commit], top
     )
-    return shown_paths([path for path in (listed or "").split("\0") if path]) or "no file"
+    return _shown([path for path in (listed or "").split("\0") if path], layout) or "no file"
 
 
 def _hidden_edits(top: Path, layout: Layout, before: Surroundings | None) -> list[str]:
@@ -310,13 +317,14 @@ def outside_of(run: Run, layout: Layout, allowed: Sequence[str]) -> list[Outside
 
     A person who changes it, takes it back or allows it has settled it.
     """
-    home = find_work_tree(layout.project)
+    home, named = find_work_tree(layout.project), project_paths(layout).named
     found = []
     for event in events_after_end(run) if home else ():
         files = event.data.get("files")
         if home is None or event.type != EventType.CHANGED_OUTSIDE or not isinstance(files, dict):
             continue
         left = [path for path, digest in files.items() if digest_of_file(home / path) == digest]
+        left = [*map(named, left)]
         left = [path for path in left if not any(is_within(path, each) for each in allowed)]
         if left:
             why = event.message.partition("; ")[2]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import (
     DuplicateTaskError,
+    MergeConflictError,
     MissionError,
     SyncConflictError,
     TaskIdError,
@@ -103,6 +104,10 @@ class _Assembly:
             self._problems[:0] = [_of_row(problem, rows) for problem in scan.problems]
         file_only = sorted((name for name in files if name not in rows), key=natural_key)
         order = [*rows, *file_only]
+        # Of these git left a side in conflict: that is what is wrong with them.
+        merging = {e.task_id for e in scan.problems if isinstance(e.error, MergeConflictError)}
+        if self._document.conflict is not None:
+            self._problems.insert(0, Problem(error=self._document.conflict))
         self._refuse_case_twins({name: rows.get(name) or files[name] for name in order})
         entries: dict[str, Entry] = {}
         for position, name in enumerate(order):
@@ -112,7 +117,7 @@ class _Assembly:
                 self._problems.append(Problem(error=error, task_id=name))
         asks_git = self._judge_by_git(entries)
         for name, entry in entries.items():
-            if entry.conflicts:
+            if entry.conflicts and name not in merging:
                 self._problems.append(Problem(error=self._conflict_error(entry), task_id=name))
         left_out = sorted([*left_out, *(row for row in scan.rows if row.why)], key=_line_of)
         return Snapshot(

@@ -1,8 +1,9 @@
 """Commands that mission.json names run only after the person has said so.
 
 Gates, `notify`, a worktree's `setup` and the `runtimes` are command lines, and a clone brings
-them along. The first action that would run any of them asks; what was allowed is remembered
-by its content in the person's own folder, so a pull that changes a gate asks again.
+them along; `landing` may push branches in the person's name. The first action that would run any
+of them asks; what was allowed is remembered by its content in the person's own folder, so a pull
+that changes a gate asks again.
 
 A mission that this person made with `mission init` does not ask for what they write into it
 themselves. It does ask where the commands were committed by somebody else (the commit was not
@@ -23,6 +24,7 @@ from mosaic.errors import ConsentNeededError, GitRefusedError, MissionError
 from mosaic.git.git import answer_of
 from mosaic.plan.gates import parse_gates
 from mosaic.records import dataclass, replace
+from mosaic.settings import Landing
 from mosaic.store.allowance import find_allowance, save_allowance
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ def commands_of(mission: Mission) -> tuple[Command, ...]:
         found.append(Command(where="notify", text=shlex.join(mission.notify)))
     if mission.worktrees.setup:
         found.append(Command(where="worktrees.setup", text=shlex.join(mission.worktrees.setup)))
+    if mission.landing is Landing.PULL_REQUEST:
+        found.append(Command(where="landing", text="push branches and open pull requests"))
     found += [
         Command(where=f"runtimes.{name}", text=text)
         for name, spec in sorted(mission.runtimes.items())

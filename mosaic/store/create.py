@@ -18,6 +18,7 @@ from mosaic.plan.progress import milestone_of
 from mosaic.records import dataclass, replace
 from mosaic.store.ids import next_task_id
 from mosaic.store.layout import MISSION_PLACES, default_layout
+from mosaic.store.project_paths import project_paths
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import table_word
 from mosaic.store.templates import load_template
@@ -174,8 +175,9 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
     title = " ".join(new.title.split())
     if not title or len(title) > LONGEST_TITLE:
         raise UsageError("a title is 1 to 500 characters", hint="put the rest into `--body`")
+    depth = project_paths(draft.layout).depth if new.write_scope else 0
     for glob in new.write_scope:
-        if problem := bad_glob(glob):
+        if problem := bad_glob(glob, depth):
             raise UsageError(f"`{glob}` is not a write scope", detail=problem)
     depends_on = tuple(draft.snapshot.get(name).task.id for name in new.depends_on)
     new = replace(new, depends_on=depends_on)
@@ -183,7 +185,7 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
     if not new.table_only:
         name = f"{task_id}-{slug}" if (slug := slug_of(title)) else task_id
         path = draft.layout.tasks_dir / f"{name}.md"
-        draft.put(path, _task_text(draft.layout, task_id, replace(new, title=title), now))
+        draft.put(path, task_text(draft.layout, task_id, replace(new, title=title), now))
     _add_row(draft, task_id, title, new)
     return task_id
 
@@ -191,14 +193,15 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
 def add_file(draft: Draft, task: Task, now: datetime) -> None:
     """Give a task that stands in the table alone a file, and save that."""
     new = NewTask(title=task.title, milestone=task.milestone, depends_on=task.depends_on)
-    text = _task_text(draft.layout, task.id, new, now, task.status)
+    text = task_text(draft.layout, task.id, new, now, task.status)
     draft.put(draft.layout.tasks_dir / f"{task.id}.md", text)
     draft.save()
 
 
-def _task_text(
+def task_text(
     layout: Layout, task_id: str, new: NewTask, now: datetime, status: str = "todo"
 ) -> str:
+    """Return the text of a new task's file, made from the template."""
     values: dict[str, TemplateValue] = {
         **{field.name: [] if field.kind is Kind.LIST else None for field in FIELDS},
         "task_id": task_id,
@@ -220,7 +223,7 @@ def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
 
     path = draft.layout.tasks_file
     text = draft.text(path)
-    table = _table_for(draft.snapshot, text, new.milestone) if text is not None else None
+    table = table_for(draft.snapshot, text, new.milestone) if text is not None else None
     if text is None or table is None:
         if new.table_only:
             raise EditRefusedError(
@@ -239,7 +242,7 @@ def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
     draft.put(path, append_row(text, table, values))
 
 
-def _table_for(snapshot: Snapshot, text: str, milestone: str | None) -> Table | None:
+def table_for(snapshot: Snapshot, text: str, milestone: str | None) -> Table | None:
     """Return the table of tasks that a new row goes to: that of its milestone, else the last."""
     from mosaic.text.grid import find_tables, tasks_tables
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from mosaic.machine.disk import TextFile
     from mosaic.model import MissionStatus, Session, Task
+    from mosaic.store.layout import Layout
     from mosaic.store.sync import Carry, Side, Value
     from mosaic.store.tasks import Entry, Snapshot
 
@@ -52,6 +53,36 @@ class _Edited:
     @property
     def before(self) -> str | None:
         return self.file.text if self.file else None
+
+
+@contextmanager
+def holding(
+    layout: Layout, *, doing: str, timeout_seconds: float = 10.0
+) -> Iterator[tuple[str, ...]]:
+    """Hold the mission lock, with an unfinished change of an earlier process settled.
+
+    Gives what a person should know of that change. Raises LockTimeoutError.
+    """
+    ensure_state_dir(layout)
+    with mission_lock(
+        layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing
+    ) as was_killed:
+        finished = finish_intent(
+            layout.intent_file,
+            root=layout.project,
+            also=layout.other_folders,
+            is_own_file=layout.is_own_file,
+        )
+        if was_killed:
+            folders = {path.parent for path in layout.own_files}
+            for folder in {layout.tasks_dir, layout.state_dir, *folders}:
+                sweep_temporaries(folder, intent=layout.intent_file)
+        yield tuple(
+            f"an interrupted change left `{layout.shown(path)}` {outcome.value}; "
+            "look at it with `git diff`"
+            for path, outcome in finished.items()
+            if outcome.needs_a_look
+        )
 
 
 @contextmanager
@@ -76,26 +107,7 @@ def changing(
     BrokenFileError where mission.json cannot be read.
     """
     layout = load_mission(mission_file).layout
-    ensure_state_dir(layout)
-    with mission_lock(
-        layout.mission_lock, timeout_seconds=timeout_seconds, holder=doing
-    ) as was_killed:
-        finished = finish_intent(
-            layout.intent_file,
-            root=layout.project,
-            also=layout.other_folders,
-            is_own_file=layout.is_own_file,
-        )
-        if was_killed:
-            folders = {path.parent for path in layout.own_files}
-            for folder in {layout.tasks_dir, layout.state_dir, *folders}:
-                sweep_temporaries(folder, intent=layout.intent_file)
-        notices = tuple(
-            f"an interrupted change left `{layout.shown(path)}` {outcome.value}; "
-            "look at it with `git diff`"
-            for path, outcome in finished.items()
-            if outcome.needs_a_look
-        )
+    with holding(layout, doing=doing, timeout_seconds=timeout_seconds) as notices:
         snapshot = read_mission(mission_file, prefer=prefer, keep=False)
         if fenced:
             refuse_ended_session(mission_file, snapshot.document.mission)

@@ -10,19 +10,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosaic.errors import MissionError
+from mosaic.errors import MergeConflictError, MissionError
 from mosaic.machine.disk import read_text
 from mosaic.model import Milestone, Mission, MissionStatus, Status
 from mosaic.plan.durations import parse_duration
 from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import parse_status
-from mosaic.records import dataclass
-from mosaic.settings import Landing, ReviewSettings, RunSettings, RuntimeSpec, WorktreeSettings
+from mosaic.records import dataclass, replace
+from mosaic.settings import (
+    Landing,
+    LandingUpdate,
+    PullRequestSettings,
+    ReviewSettings,
+    RunSettings,
+    RuntimeSpec,
+    WorktreeSettings,
+)
 from mosaic.store.journal import read_journal
 from mosaic.store.json_object import JsonObject, get_key, snake_case
 from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
 from mosaic.store.session_entries import ListedSessions, session_values, started_later
-from mosaic.text.jsondoc import append_json, parse_json_document, set_json
+from mosaic.text.jsondoc import append_json, insert_json, parse_json_document, set_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +47,8 @@ class MissionDocument:
     path: Path
     mission: Mission
     layout: Layout
+    conflict: MergeConflictError | None = None
+    """The merge that is not resolved in it; what both sides have is taken together then."""
 
 
 def load_mission(path: Path) -> MissionDocument:
@@ -46,7 +56,31 @@ def load_mission(path: Path) -> MissionDocument:
 
     Raises FileAccessError, or MissionFileError, which names the line of the key.
     """
+    return _load(path, read_text(path).text)
+
+
+def look_at_mission(path: Path) -> MissionDocument:
+    """Read a mission file to look at it, also one that git left in conflict.
+
+    Then sessions of both sides are there, and where they disagree our side counts.
+    """
     text = read_text(path).text
+    try:
+        return _load(path, text)
+    except MergeConflictError as error:
+        from mosaic.text.lines import conflict_sides
+        from mosaic.text.merge3 import Merger
+        from mosaic.text.merge_json import merge_json
+
+        ours, theirs = conflict_sides(text)
+        try:
+            document = _load(path, merge_json(Merger(), None, ours.text, theirs.text))
+        except MissionError:
+            raise error from None
+        return replace(document, conflict=error)
+
+
+def _load(path: Path, text: str) -> MissionDocument:
     try:
         values = JsonObject.parse(text)
         mission = _mission(values)
@@ -84,7 +118,9 @@ def with_session(text: str, session: Session) -> str:
     if data.get("sessions", []) is None:
         text = set_json(text, ("sessions",), [])
     later = (n for n, entry in enumerate(listed) if started_later(entry, session))
-    return append_json(text, ("sessions",), values, before_item=next(later, None), one_line=True)
+    if (at := next(later, None)) is not None:
+        return insert_json(text, ("sessions",), at, values, one_line=True)
+    return append_json(text, ("sessions",), values, one_line=True)
 
 
 def _set(
@@ -125,7 +161,10 @@ def _mission(mission: JsonObject) -> Mission:
         review=_review_settings(mission.mapping("review")),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
         landing=mission.word("landing", Landing) or Landing.MANUAL,
+        pull_request=mission.mapping("pullRequest").record(PullRequestSettings),
+        landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
+        imports=mission.mapping("imports").data,
         notify=mission.strings("notify"),
     )
 

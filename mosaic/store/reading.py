@@ -24,7 +24,7 @@ from mosaic.store.index import (
     split_signatures,
 )
 from mosaic.store.layout import MISSION_PLACES, WORKTREES
-from mosaic.store.mission_file import load_mission
+from mosaic.store.mission_file import load_mission, look_at_mission
 from mosaic.store.scan import Scan, list_files, look_at, scan_listed
 from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import is_marked, save_cache
@@ -62,7 +62,7 @@ def locate_to_change(named: Path | None) -> Path:
     """Return the mission.json that a command changes something of."""
     path = locate_mission(named)
     if os.environ.get("MISSION_SESSION"):
-        refuse_ended_session(path, load_mission(path).mission)
+        refuse_ended_session(path, look_at_mission(path).mission)
     return path
 
 
@@ -136,8 +136,9 @@ def read_mission(
 
     Raises FileAccessError, or MissionFileError. (Broken tasks become problems instead.)
     """
-    document = load_mission(mission_file)
+    document = look_at_mission(mission_file)
     layout = document.layout
+    use_index = use_index and document.conflict is None
     known = _read_index(layout) if use_index else b""
     found = find_tasks(known) if prefer is None else None
     now_ns = time.time_ns()

@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from mosaic.errors import FileAccessError, MissionError
+from mosaic.errors import FileAccessError, MergeConflictError, MissionError
 from mosaic.machine.disk import find_text, read_text
 from mosaic.machine.signature import BETWEEN_NAMES, list_task_files, pack_statuses
 from mosaic.records import NamedTuple, dataclass
@@ -102,6 +102,12 @@ def _scan_table(
         from mosaic.store.rows import parse_table  # start-up: the index has most tables
 
         rows = parse_table(file.text)
+    except MergeConflictError as error:
+        from mosaic.store.both_sides import read_both_tables  # start-up: few merges conflict
+
+        rows, found = read_both_tables(file.text, error.at(layout.shown(layout.tasks_file)))
+        problems += found
+        return rows
     except MissionError as error:
         problems.append(Problem(error=error.at(layout.shown(layout.tasks_file))))
         return ()
@@ -133,6 +139,10 @@ def _scan_files(
                     continue  # `mission check` names it
                 task_id = _id_of_broken(name, text)
                 problems.append(Problem(error=error.at(layout.shown(path)), task_id=task_id))
+                if isinstance(error, MergeConflictError):
+                    from mosaic.store.both_sides import read_our_file
+
+                    found += read_our_file(name, text)
                 continue
             index.keep_file(record, file.signature, now_ns)
         found.append(record)

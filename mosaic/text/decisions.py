@@ -15,6 +15,8 @@
       - question: sess-005: which colour?
     - 2026-11-28 allowed by Ana (4): `README.md`
     - 2026-11-28 approved by Ana (5)
+    - 2026-11-29 commented by bob (6): The name says too little.
+      - from: l:17 https://github.com/acme/rocket/pull/7#discussion_r17
 
 An entry is known by its number. Lines that are indented below it belong to it; whatever else
 stands in the section stays as it is. A line of a person's text that looks like one of the notes
@@ -31,7 +33,7 @@ from mosaic.errors import EditRefusedError, UsageError
 from mosaic.model import Status
 from mosaic.records import dataclass, replace
 from mosaic.text.harmless import harmless_line, harmless_text
-from mosaic.text.lines import newline_of, splice
+from mosaic.text.lines import Edit, newline_of, splice, splice_all, split_lines
 from mosaic.text.sections import DECISIONS, find_section, set_section, verified, written_span
 
 if TYPE_CHECKING:
@@ -39,11 +41,11 @@ if TYPE_CHECKING:
 
 HEAD = re.compile(
     r"- (?P<date>\d{4}-\d\d-\d\d) "
-    r"(?P<kind>rejected|reopened|answered|remarked|allowed|approved) by "
+    r"(?P<kind>rejected|reopened|answered|remarked|allowed|approved|commented) by "
     r"(?P<by>[^\n]*?)(?: \((?P<number>\d{1,9})\))?(?::(?: (?P<text>[^\n]*))?)?[ \t]*"
 )
-NOTE = re.compile(r"- (at|line|question|handoff|unfinished|answered): ?(.*)")
-LIKE_NOTE = re.compile(r"\\*- (?:at|line|question|handoff|unfinished|answered):")
+NOTE = re.compile(r"- (at|line|question|handoff|unfinished|answered|from): ?(.*)")
+LIKE_NOTE = re.compile(r"\\*- (?:at|line|question|handoff|unfinished|answered|from):")
 PLACE = re.compile(r"(?P<path>.+?):(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?")
 BLOCK_BEGINS = re.compile(r"[-*+#>|]|\d+[.)]|`{3}|~{3}|<")
 INDENT = "  "
@@ -60,6 +62,8 @@ class Kind(StrEnum):
     ALLOWED = "allowed"
     """A path outside of its write scope is accepted."""
     APPROVED = "approved"
+    COMMENTED = "commented"
+    """Said on its pull request, by people or by its checks: data for the next attempt."""
 
 
 CLOSED = (Kind.ALLOWED, Kind.APPROVED)
@@ -138,7 +142,7 @@ def read_decisions(text: str, status: Status | None = None) -> tuple[Decision, .
     found: list[Decision] = []
     at, lines, head = section.start, list[str](), None
     end = at
-    for line in re.findall(r"[^\n]*\n|[^\n]+", text[section.start : section.end]):
+    for line in split_lines(text[section.start : section.end]):
         bare = line.rstrip("\r\n")
         begun = HEAD.fullmatch(bare)
         if head is not None and (begun or not _goes_on(bare, lines)):
@@ -187,6 +191,27 @@ def add_decision(text: str, new: Decision) -> tuple[str, Decision]:
 def next_number(text: str) -> int:
     """Return the number of a task file's next entry."""
     return 1 + max((each.number for each in read_decisions(text)), default=0)
+
+
+def unique_numbers(text: str) -> str:
+    """Return a text in which of two entries with one number the later has the next free one."""
+    section = find_section(text, DECISIONS)
+    numbers = [each.number for each in read_decisions(text)] if section else []
+    if section is None or len(set(numbers)) == len(numbers):
+        return text
+    seen: set[int] = set()
+    free = max(numbers) + 1
+    edits = []
+    at = section.start
+    for line in split_lines(text[section.start : section.end]):
+        head = HEAD.fullmatch(line.rstrip("\r\n"))
+        if head is not None and head["number"]:
+            if (number := int(head["number"])) in seen:
+                edits.append(Edit(at + head.start("number"), at + head.end("number"), str(free)))
+                number, free = free, free + 1
+            seen.add(number)
+        at += len(line)
+    return splice_all(text, edits)
 
 
 def answer_remark(text: str, number: int, words: str) -> str | None:

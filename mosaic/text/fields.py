@@ -55,6 +55,8 @@ FIELDS = (
     Field(name="write_scope", kind=Kind.LIST, meaning="Globs of the files that it may change"),
     Field(name="pr", synced=True, meaning="Its pull request"),
     Field(name="attempts", meaning="How often it was handed off"),
+    Field(name="source", meaning="Where it was imported from"),
+    Field(name="imported", settable=False, meaning="Digests of what its source had last"),
     Field(name="updated_at", meaning="When it was changed last"),
 )
 """In the order in which they are written."""
@@ -63,7 +65,7 @@ FIELD_BY_NAME = {field.name: field for field in FIELDS}
 SYNCED = tuple(field.name for field in FIELDS if field.synced)
 ID_KEYS = ("task_id", "id")
 _ATTRIBUTES = {**{name: name for name in Task._fields}, "task_id": "id"}
-_UNSYNCED = [field for field in FIELDS if field.settable and not field.synced]
+_UNSYNCED = [field for field in FIELDS if field.name not in ID_KEYS and not field.synced]
 
 
 def field_value(task: Task, name: str) -> FieldValue:

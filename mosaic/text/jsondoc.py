@@ -17,7 +17,7 @@ from mosaic.text.strict_json import parse_json_document, skip_blanks
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
-__all__ = ["append_json", "parse_json_document", "set_json"]
+__all__ = ["append_json", "insert_json", "parse_json_document", "remove_json", "set_json"]
 
 DECODER = json.JSONDecoder()
 
@@ -54,18 +54,11 @@ def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
 
 
 def append_json(
-    text: str,
-    path: Sequence[str | int],
-    value: JsonValue,
-    *,
-    before_item: int | None = None,
-    one_line: bool = False,
+    text: str, path: Sequence[str | int], value: JsonValue, *, one_line: bool = False
 ) -> str:
     """Return a document with an item added to an array, which may be new (or EditRefusedError).
 
-    Args:
-        before_item: the item that it is put before; None: at the end.
-        one_line: whether it is written on one line, also where others take several.
+    `one_line` keeps it on one line, also where others take several.
     """
     before: Any = parse_json_document(text)
     try:
@@ -78,16 +71,53 @@ def append_json(
     if not isinstance(old, list):
         raise EditRefusedError(f"`{path[-1] if path else '{'}` is not a list")
     span = _span(text, path)
-    members = _members(text, span[0])
-    if before_item is None or before_item >= len(members):
-        edited = _add_member(text, span, members, value, "", one_line=one_line)
-        return _verified(before, edited, path, [*old, value])
-    at = members[before_item].start
-    head = text[text.rfind("\n", 0, at) + 1 : at]
-    is_alone = not head.strip(" \t")
-    new = _dump(text, value, head if is_alone and not one_line else None)
-    edited = splice(text, at, at, f"{new},{newline_of(text) + head if is_alone else ' '}")
-    return _verified(before, edited, path, [*old[:before_item], value, *old[before_item:]])
+    edited = _add_member(text, span, _members(text, span[0]), value, "", one_line=one_line)
+    return _verified(before, edited, path, [*old, value])
+
+
+def insert_json(
+    text: str, path: Sequence[str | int], at: int, value: JsonValue, *, one_line: bool = False
+) -> str:
+    """Return a document with an item put into an array, written as its neighbour is.
+
+    `one_line` keeps it on one line, also where its neighbour takes several.
+    """
+    before: Any = parse_json_document(text)
+    items = reduce(lambda owner, key: owner[key], path, before)
+    members = _members(text, _span(text, path)[0])
+    if not members:
+        return append_json(text, path, value)
+    at = min(at, len(members))
+    beside = members[max(0, at - 1)]
+    indent = _indent_at(text, beside.start)
+    is_inline = "\n" not in text[beside.value_start : beside.value_end]
+    new = _dump(text, value, None if is_inline or one_line else indent)
+    has_own_line = not text[text.rfind("\n", 0, beside.start) + 1 : beside.start].strip(" \t")
+    gap = newline_of(text) + indent if has_own_line else " "
+    if at < len(members):
+        edited = splice(text, members[at].start, members[at].start, f"{new},{gap}")
+    else:
+        edited = splice(text, beside.value_end, beside.value_end, f",{gap}{new}")
+    return _verified(before, edited, path, [*items[:at], value, *items[at:]])
+
+
+def remove_json(text: str, path: Sequence[str | int]) -> str:
+    """Return a document without a member of an object or an item of an array that it has."""
+    wanted: Any = parse_json_document(text)
+    owner = reduce(lambda each, key: each[key], path[:-1], wanted)
+    start, end = _span(text, path[:-1])
+    members = _members(text, start)
+    at = next(number for number, member in enumerate(members) if member.key == path[-1])
+    if len(members) == 1:
+        edited = splice(text, start + 1, end - 1, "")
+    elif at + 1 < len(members):
+        edited = splice(text, members[at].start, members[at + 1].start, "")
+    else:
+        edited = splice(text, members[at - 1].value_end, members[at].value_end, "")
+    del owner[path[-1]]
+    if parse_json_document(edited) != wanted:
+        raise EditRefusedError(f"`{path[-1]}` cannot be removed without changing anything else")
+    return edited
 
 
 def _beginning(text: str) -> int:

@@ -10,6 +10,7 @@ from mosaic.records import NamedTuple
 
 BOM = "\ufeff"
 _OPENING = "<<<<<<< "
+_BASE = "||||||| "
 _SEPARATOR = "======="
 _CLOSING = ">>>>>>> "
 _FENCE = r" {0,3}(`{3,}|~{3,})"
@@ -47,6 +48,11 @@ def line_end(text: str, offset: int) -> int:
     """Return where the line after that of an offset begins, or the end of the text."""
     end = text.find("\n", offset)
     return len(text) if end < 0 else end + 1
+
+
+def split_lines(text: str) -> list[str]:
+    """Return a text's lines with their ends; nothing but a newline ends one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def display_width(text: str) -> int:
@@ -88,28 +94,81 @@ def without_comments(text: str) -> str:
     return "".join((*pieces, text[at:]))
 
 
-def refuse_conflict(text: str, path: str | None = None) -> None:
-    """Make sure that a file holds no merge that is not resolved.
+class Marks(NamedTuple):
+    """Where the marks of one conflict stand, by 1-based line; `base` is 0 where there is none."""
+
+    first: int
+    base: int
+    middle: int
+    last: int
+    other: str
+    """What git calls the other side."""
+
+
+def find_conflicts(text: str) -> list[Marks]:
+    """Return the merges in a text that are not resolved.
 
     Only all three marks in their order are one: a line of `=` alone underlines a heading, and
     what stands in a fenced block shows how such marks look.
     """
+    found: list[Marks] = []
     if _OPENING not in text or _CLOSING not in text:
-        return
-    opened = separated = 0
+        return found
+    opened = base = separated = 0
     fence = ""
     for number, end_and_all in enumerate(text.split("\n"), 1):
         line = end_and_all.rstrip("\r")
         if opened:
-            if line == _SEPARATOR:
+            if line.startswith(_BASE) and not separated:
+                base = number
+            elif line == _SEPARATOR:
                 separated = number
             elif line.startswith(_CLOSING) and separated:
-                error = MergeConflictError(opened, number, line.removeprefix(_CLOSING))
-                raise error if path is None else error.at(path)
-        elif found := re.match(_FENCE, line):
-            if not fence:
-                fence = found[1]
-            elif line.strip().startswith(fence) and not line.strip(" " + fence[0]):
-                fence = ""
+                other = line.removeprefix(_CLOSING)
+                found.append(Marks(opened, base, separated, number, other))
+                opened = 0
+                continue
+        else:
+            fence = _fence_behind(line, fence)
         if line.startswith(_OPENING) and not fence:
-            opened, separated = number, 0
+            opened, base, separated = number, 0, 0
+    return found
+
+
+def _fence_behind(line: str, fence: str) -> str:
+    """Return the fence that is open behind a line."""
+    found = re.match(_FENCE, line)
+    if found is None:
+        return fence
+    if not fence:
+        return found[1]
+    return "" if line.strip().startswith(fence) and not line.strip(" " + fence[0]) else fence
+
+
+class Side(NamedTuple):
+    """One side of a text that holds a merge which is not resolved."""
+
+    text: str
+    lines: tuple[int, ...]
+    """For each of its lines, the 1-based line of the whole text."""
+
+
+def conflict_sides(text: str) -> tuple[Side, Side]:
+    """Return what our side and theirs are, as far as git has left both in a text."""
+    every = split_lines(text)
+    ours, theirs = set[int](), set[int]()
+    for marks in find_conflicts(text):
+        ours |= {marks.first, *range(marks.base or marks.middle, marks.last + 1)}
+        theirs |= {*range(marks.first, marks.middle + 1), marks.last}
+    kept = [[n for n in range(1, len(every) + 1) if n not in gone] for gone in (ours, theirs)]
+    first, second = (
+        Side("".join(every[n - 1] for n in numbers), tuple(numbers)) for numbers in kept
+    )
+    return first, second
+
+
+def refuse_conflict(text: str, path: str | None = None) -> None:
+    """Make sure that a file holds no merge that is not resolved: see `find_conflicts`."""
+    for marks in find_conflicts(text):
+        error = MergeConflictError(marks.first, marks.last, marks.other)
+        raise error if path is None else error.at(path)

@@ -51,7 +51,12 @@ def set_cell(text: str, table: Table, row: Row, column: str, value: str) -> str:
 
 
 def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
-    """Return a text with a row added behind the table's last one, in the table's own style.
+    """Return a text with one row added; see `append_rows`."""
+    return append_rows(text, table, [values])
+
+
+def append_rows(text: str, table: Table, new: Sequence[Mapping[str, str]]) -> str:
+    """Return a text with rows added behind the table's last one, in the table's own style.
 
     Lines of other programs right below a table, such as `:::`, are rows to markdown and stay last.
     Columns without a value stay empty, and values for columns that are not there are left
@@ -60,20 +65,25 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
     start, end = table.header_line
     header = text[start:end]
     indent = header[: len(header) - len(header.lstrip(" "))]
-    cells = [
-        _padded(_written(values.get(name, ""), table.line), _kept_width(table, number))
-        for number, name in enumerate(table.columns)
+    widths = [_kept_width(table, number) for number in range(len(table.columns))]
+    inner = [
+        " | ".join(
+            _padded(_written(values.get(name, ""), table.line), width)
+            for name, width in zip(table.columns, widths, strict=True)
+        )
+        for values in new
     ]
-    added = [values.get(name, "").strip() for name in table.columns]
     count, end_of_rows = _last_written(text, table)
     wanted = [row.texts for row in table.rows]
-    wanted.insert(count, added)
-    inner = " | ".join(cells)
+    wanted[count:count] = [
+        [values.get(name, "").strip() for name in table.columns] for values in new
+    ]
     # Without outer pipes a first cell may be empty or look like a list or heading.
-    styles = [f"| {inner} |"] if header.lstrip().startswith("|") else [inner, f"| {inner} |"]
+    styles = ("| {} |",) if header.lstrip().startswith("|") else ("{}", "| {} |")
     newline = newline_at(text, end)
-    for row in styles:
-        edited = splice(text, end_of_rows, end_of_rows, f"{newline}{indent}{row}")
+    for style in styles:
+        lines = "".join(f"{newline}{indent}{style.format(row)}" for row in inner)
+        edited = splice(text, end_of_rows, end_of_rows, lines)
         if _reads_as(edited, table, wanted):
             return edited
     message = "the row cannot be added cleanly"

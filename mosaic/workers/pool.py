@@ -20,7 +20,7 @@ from mosaic.executors import executor_of
 from mosaic.git.git import find_repository
 from mosaic.machine.identity import host_name
 from mosaic.plan.durations import format_duration
-from mosaic.plan.ready import summarize_waiting
+from mosaic.plan.ready import Reason, summarize_waiting
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of
 from mosaic.runs.record import Run
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from mosaic.model import Task
     from mosaic.plan.pace import Limits
+    from mosaic.plan.ready import Selection
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Snapshot
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from mosaic.workers.ledger import LoopReport
 
 POLL_SECONDS = 0.25
+WAITS_FOR_A_WORKER = (Reason.BRANCH_IN_USE, Reason.SCOPE_OVERLAP)
 MOST_REFUSALS = 20
 """How often a start may be refused because the plan changed, one after the other."""
 
@@ -89,6 +91,8 @@ class Pool(Ledger):
         self._starting: dict[str, Future[Worker]] = {}
         self._left_out: set[str] = set()
         """Tasks that this pool does not try again."""
+        self._told_waiting: set[str] = set()
+        self._told_beside: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._started = 0
         self._refusals = 0
@@ -194,6 +198,7 @@ class Pool(Ledger):
     def _next_task(self, snapshot: Snapshot) -> Task | None:
         reserved = dict.fromkeys(self._starting, "a new session")
         selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
+        self._tell_waiting(selection)
         now = self._clock.seconds()
         for verdict in selection.ready:
             name = verdict.task.id
@@ -205,6 +210,18 @@ class Pool(Ledger):
             why = f"nothing is ready: {'; '.join(reasons)}"
             self._close(why, need=self.idle_need(snapshot))
         return None
+
+    def _tell_waiting(self, selection: Selection) -> None:
+        """Say once of each task that waits only for another's end what it waits for."""
+        beside = {*self.workers, *self._starting}
+        if self._told_beside == beside:
+            return  # as at the last look
+        self._told_beside = beside
+        for verdict in selection.verdicts:
+            name = verdict.task.id
+            if verdict.reason in WAITS_FOR_A_WORKER and name not in self._told_waiting:
+                self._told_waiting.add(name)
+                self._face.say(f"{name} waits: {verdict.detail}")
 
     def _take_started(self) -> None:
         for name, future in list(self._starting.items()):

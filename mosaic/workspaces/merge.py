@@ -6,7 +6,7 @@ back to what they were where the branch began, or, where the leader's history wa
 since, to what they are there.
 
 A conflict is left to the user, in the mission's work tree, with the commands to go on; whatever git
-refuses before it begins leaves everything as it was.
+or a hook refuses leaves everything as it was.
 """
 
 from __future__ import annotations
@@ -18,10 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import GitError, MissionError, NotReadyError
+from mosaic.git.checkpoint_store import PLAIN_IDENTITY
 from mosaic.git.diff import compare_trees, shown_paths
 from mosaic.git.git import answer_of, current_branch, head_commit, run_git
 from mosaic.git.index_copy import index_kept
-from mosaic.git.snapshot import PLAIN_IDENTITY, is_within, take_tree
+from mosaic.git.merging import (
+    MERGE_SECONDS,
+    find_unfinished,
+    take_back,
+    try_git,
+    unmerged_paths,
+    way_on,
+    words_of,
+)
+from mosaic.git.snapshot import is_within, take_tree
 from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home
 from mosaic.machine.signature import access_error
 from mosaic.records import NamedTuple
@@ -40,7 +50,6 @@ COMMIT_SECONDS = 300.0
 # Of no work of anybody's: no hook has anything to say of it.
 _QUIET_COMMIT = ("-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--no-verify")
 _FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
-_UNMERGED = ("diff", "--name-only", "--diff-filter=U", "-z")
 
 
 class MergeWay(StrEnum):
@@ -64,6 +73,8 @@ class Merged(NamedTuple):
     """There was nothing to bring."""
     left_out: tuple[str, ...] = ()
     """What stands in the worktree and is on no branch, each with why."""
+    said: str = ""
+    """What git and the repository's hooks wrote."""
 
 
 def set_own_files_back(workspace: Workspace, own: Sequence[str]) -> list[str]:
@@ -121,9 +132,8 @@ def commit_rest(workspace: Workspace, message: str) -> Committed:
     """
     top = workspace.path
     # Adding a file calls its conflict resolved, with the marks still in it.
-    if unmerged := answer_of(_UNMERGED, top):
-        paths = shown_paths(unmerged.split("\0")[:-1])
-        raise GitError(f"conflicts are not resolved: {paths}")
+    if unmerged := unmerged_paths(top):
+        raise GitError(f"conflicts are not resolved: {shown_paths(unmerged)}")
     taken = take_tree(top, scratch=top.parent, largest_bytes=None)
     left_out = (*_words_of(taken), *_empty_folders(top))
     if taken.tree == answer_of(["rev-parse", "HEAD^{tree}"], top):
@@ -165,10 +175,45 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
     A NotReadyError says how to go on, as where a conflict waits for a person; with a GitError
     git refused, and nothing was changed.
     """
-    home, branch = workspace.home, workspace.branch
-    tip = commit_of(home, f"{BRANCHES}{branch}") if branch else None
+    home = workspace.home
+    branch, tip = branch_and_tip(workspace)
+    into = target_branch(home)
+    left_out = refuse_unsaved(workspace, branch, tip) if workspace.is_there else ()
+    before = head_commit(home) or ""
+    if is_brought_home(home, branch, "HEAD"):
+        _note(workspace, tip)
+        return Merged(branch, into, before, was_home=True, left_out=left_out)
+    refuse_unfinished(home)
+    said = _merge(home, branch, way, message)
+    return _brought(workspace, branch, tip, before)._replace(left_out=left_out, said=said)
+
+
+def fast_forward(workspace: Workspace, commit: str) -> Merged:
+    """Move what is checked out in the mission's work tree forward to a commit of a branch.
+
+    GitError: git refuses, as where a file that changes has changes of the user's; nothing changed.
+    """
+    home, branch = workspace.home, workspace.branch or ""
+    before = head_commit(home) or ""
+    command = ["merge", "--quiet", "--no-squash", "--ff-only", commit]
+    answer = try_git(command, home, makes_commit=False)
+    if answer.exit_code:
+        words = words_of(answer)
+        raise _refused(home, branch, words)
+    return _brought(workspace, branch, commit, before)._replace(said=words_of(answer))
+
+
+def branch_and_tip(workspace: Workspace) -> tuple[str, str]:
+    """Return the branch of a worktree and its last commit; NotReadyError where there is none."""
+    branch = workspace.branch
+    tip = commit_of(workspace.home, f"{BRANCHES}{branch}") if branch else None
     if branch is None or tip is None:
         raise NotReadyError(f"the worktree of `{workspace.owner}` has no branch to merge")
+    return branch, tip
+
+
+def target_branch(home: Path) -> str:
+    """Return the branch that is checked out in a work tree; NotReadyError where none is."""
     into = current_branch(home)
     if into is None:
         raise NotReadyError(
@@ -176,28 +221,27 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
             path=home,
             hint="`git switch BRANCH`, then merge again",
         )
-    left_out = _refuse_unsaved(workspace, branch, tip) if workspace.is_there else ()
-    before = head_commit(home) or ""
-    if is_brought_home(home, branch, "HEAD"):
-        _note(workspace, tip)
-        return Merged(branch, into, before, was_home=True, left_out=left_out)
-    if answer_of(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"], home) is not None:
+    return into
+
+
+def refuse_unfinished(home: Path) -> None:
+    """Make sure that nothing of the user's waits to be finished in the mission's work tree."""
+    unfinished = find_unfinished(home)
+    if unfinished is not None:
         raise NotReadyError(
-            "another merge is not finished here",
+            f"another {unfinished} is not finished here",
             path=home,
-            hint="`git merge --continue` or `git merge --abort` first",
+            hint=f"`git {unfinished} --continue` or `git {unfinished} --abort` first",
         )
-    _merge(home, branch, way, message)
-    _note(workspace, tip)
-    commit = head_commit(home) or ""
-    with contextlib.suppress(MissionError):  # at worst it counts as a live agent's change
-        layout = load_mission(workspace.mission_file).layout
-        merged = compare_trees(home, before, commit, find_renames=False)
-        note_files(layout, [home / change.path for change in merged])
-    return Merged(branch, into, commit, left_out=left_out)
+    if unmerged := unmerged_paths(home):
+        raise NotReadyError(
+            f"conflicts are not resolved here: {shown_paths(unmerged)}",
+            path=home,
+            hint="mend them, `git add` them and commit; `git reset --merge` goes back",
+        )
 
 
-def _refuse_unsaved(workspace: Workspace, branch: str, tip: str) -> tuple[str, ...]:
+def refuse_unsaved(workspace: Workspace, branch: str, tip: str) -> tuple[str, ...]:
     """Make sure that a merge brings all that git can hold; return what git cannot, with why."""
     top = workspace.path
     here = current_branch(top)
@@ -219,37 +263,64 @@ def _refuse_unsaved(workspace: Workspace, branch: str, tip: str) -> tuple[str, .
     return tuple(_words_of(taken))
 
 
-def _merge(home: Path, branch: str, way: MergeWay, message: str) -> None:
+def _merge(home: Path, branch: str, way: MergeWay, message: str) -> str:
+    """Merge, and return what was written meanwhile."""
     options = {
         MergeWay.AUTO: ["-m", message],
         MergeWay.FAST_FORWARD: ["--ff-only"],
         MergeWay.MERGE: ["--no-ff", "-m", message],
         MergeWay.SQUASH: ["--squash"],
     }[way]
-    command = ["merge", "--quiet", *options, f"{BRANCHES}{branch}"]
-    answer = run_git(command, home, check=False, timeout_seconds=300)
-    if answer.exit_code:
-        conflicts = answer_of(_UNMERGED, home)
-        if not conflicts:
-            words = (answer.stdout + answer.stderr).decode("utf-8", "replace").strip()
-            raise GitError(
-                f"git does not merge `{branch}`",
-                path=home,
-                detail=words[:2000] or None,
-                hint="commit or stash what is changed here, then merge again",
-            )
-        go_on, back = "git merge --continue", "git merge --abort"
-        if way is MergeWay.SQUASH:
-            go_on, back = "git commit", "git reset --merge"
-        paths = shown_paths([path for path in conflicts.split("\0") if path])
+    is_squash = way is MergeWay.SQUASH
+    if is_squash and answer_of(["diff", "--cached", "--quiet"], home) is None:
         raise NotReadyError(
-            f"`{branch}` conflicts with what is here: {paths}",
+            "changes are staged here, and a squash would commit them too",
+            path=home,
+            hint="commit them, or `git restore --staged .`, then merge again",
+        )
+    ref = f"{BRANCHES}{branch}"
+    goes_forward = answer_of(["merge-base", "--is-ancestor", "HEAD", ref], home) is not None
+    makes_commit = is_squash or way is MergeWay.MERGE or not goes_forward
+    answer = try_git(["merge", "--quiet", *options, ref], home, makes_commit=makes_commit)
+    if answer.exit_code:
+        conflicts = unmerged_paths(home)
+        if not conflicts:  # a hook or a missing signature leaves all of it but the commit
+            take_back(home)
+            raise _refused(home, branch, words_of(answer))
+        go_on, back = "git merge --continue", "git merge --abort"
+        if is_squash:
+            go_on, back = "git commit", "git reset --merge"
+        raise NotReadyError(
+            f"`{branch}` conflicts with what is here: {shown_paths(conflicts)}",
             path=home,
             detail="the conflicts stand in these files",
             hint=f"mend them, `git add` them, then `{go_on}`; `{back}` goes back",
         )
-    if way is MergeWay.SQUASH:
-        run_git(["commit", "--quiet", "-m", message], home, timeout_seconds=300)
+    said = [words_of(answer)]
+    if is_squash:
+        answer = try_git(["commit", "--quiet", "-m", message], home)
+        said.append(words_of(answer))
+        if answer.exit_code:
+            run_git(["reset", "--quiet", "--merge"], home, timeout_seconds=MERGE_SECONDS)
+            raise _refused(home, branch, said[-1])
+    return "\n".join(filter(None, said))
+
+
+def _refused(home: Path, branch: str, words: str) -> GitError:
+    message = f"git does not merge `{branch}`, and all is as it was"
+    return GitError(message, path=home, detail=words or None, hint=way_on(words))
+
+
+def _brought(workspace: Workspace, branch: str, tip: str, before: str) -> Merged:
+    """Note what was brought home, and return it."""
+    home = workspace.home
+    _note(workspace, tip)
+    commit = head_commit(home) or ""
+    with contextlib.suppress(MissionError):  # at worst it counts as a live agent's change
+        layout = load_mission(workspace.mission_file).layout
+        merged = compare_trees(home, before, commit, find_renames=False)
+        note_files(layout, [home / change.path for change in merged])
+    return Merged(branch, current_branch(home) or "", commit)
 
 
 def _note(workspace: Workspace, tip: str) -> None:

@@ -39,8 +39,11 @@ from mosaic.workspaces.record import (
     workspace_path,
     write_workspace,
 )
+from mosaic.workspaces.update import settle_update
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mosaic.settings import WorktreeSettings
     from mosaic.store.layout import Layout
 
@@ -57,6 +60,8 @@ class WorkspaceRequest:
     """Where a new branch begins; None: at what is checked out in the mission's work tree."""
     with_changes: bool = False
     """Carry the uncommitted changes of the mission's work tree over."""
+    in_use: tuple[str, ...] = ()
+    """Where sessions work now: none of these worktrees is taken off its branch."""
 
 
 def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSettings) -> Workspace:
@@ -73,7 +78,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         )
     known = _mended(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
-        _take_up(home, known, request.branch)
+        _take_up(home, known, request)
         if request.with_changes:
             _carry_changes(layout, known, settings)
         return known
@@ -81,13 +86,14 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         end_left_setup(known)
     workspace = known or _planned(layout, home, request)
     if known is None:
-        _refuse_occupied(home, workspace)  # what nobody knows of may hold anybody's work
+        # What nobody knows of may hold anybody's work.
+        _refuse_occupied(home, workspace, request.in_use)
     ensure_state_dir(layout)
     confined(layout.state_dir, layout.worktrees_dir)
     create_private_dir(layout.worktrees_dir)
     try:
         if not (workspace.is_added and workspace.is_there):
-            workspace = _added(home, workspace)
+            workspace = _added(home, workspace, request.in_use)
         if request.with_changes:
             _carry_changes(layout, workspace, settings)
         brought = bring_files(workspace, layout.project, settings)
@@ -100,11 +106,15 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         raise
 
 
-def _take_up(home: Path, known: Workspace, branch: str | None) -> None:
-    """Put a worktree on its branch again, which another task's may have been given meanwhile."""
-    _refuse_other_branch(known, branch)
+def _take_up(home: Path, known: Workspace, request: WorkspaceRequest) -> None:
+    """Put a worktree on its branch again, which another task's may have been given meanwhile.
+
+    What a landing that was cut off left in it is taken back first.
+    """
+    known = settle_update(known)
+    _refuse_other_branch(known, request.branch)
     if known.branch is not None and current_branch(known.path) is None:
-        _refuse_occupied(home, known)
+        _refuse_occupied(home, known, request.in_use)
         run_git(["checkout", "--quiet", known.branch], known.path)
 
 
@@ -277,7 +287,7 @@ def _planned(layout: Layout, home: Path, request: WorkspaceRequest) -> Workspace
     )
 
 
-def _refuse_occupied(home: Path, workspace: Workspace) -> None:
+def _refuse_occupied(home: Path, workspace: Workspace, in_use: Sequence[str]) -> None:
     """Say in the user's words what git would say in its own."""
     place, branch = workspace.path, workspace.branch
     in_the_way = os.path.lexists(place) and (not place.is_dir() or any(place.iterdir()))
@@ -289,6 +299,12 @@ def _refuse_occupied(home: Path, workspace: Workspace) -> None:
     for each in trees.list_worktrees(home):
         if branch is not None and each.branch == branch and each.path != place:
             is_ours = each.path.parent == place.parent and each.path.is_dir()
+            cwds = [Path(os.path.realpath(cwd)) for cwd in in_use]
+            if is_ours and any(cwd.is_relative_to(each.path) for cwd in cwds):
+                raise GitError(
+                    f"a session works on branch `{branch}` in `{each.path}`",
+                    hint="wait for its end, or set another `branch` for the task",
+                )
             if is_ours and trees.what_would_be_lost(each.path) is None:
                 # Another task's, whose session has ended: its work is on the branch.
                 run_git(["checkout", "--quiet", "--detach"], each.path)
@@ -310,11 +326,11 @@ def _refuse_other_branch(known: Workspace, branch: str | None) -> None:
         )
 
 
-def _added(home: Path, workspace: Workspace) -> Workspace:
+def _added(home: Path, workspace: Workspace, in_use: Sequence[str]) -> Workspace:
     """Have git make a worktree; what an earlier crash left of it goes first."""
     _remove_if_known(home, workspace)
     write_workspace(workspace, is_added=False, is_ready=False)
-    _refuse_occupied(home, workspace)
+    _refuse_occupied(home, workspace, in_use)
     is_new = trees.add_worktree(
         home,
         workspace.path,

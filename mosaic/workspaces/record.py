@@ -38,6 +38,44 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SeenRequest:
+    """The pull request of a worktree's branch, as it was seen last."""
+
+    number: int
+    url: Text
+    state: Text
+    """`open`, `merged` or `closed`."""
+    seen_at: datetime
+    base: Text = ""
+    """The branch of the remote that it goes to."""
+    decision: Text = ""
+    """What its reviews came to, in the host's words."""
+    passed: int = 0
+    failed: tuple[Text, ...] = ()
+    pending: tuple[Text, ...] = ()
+    """Checks of its last commit: how many passed, and the names of others."""
+    unread: int = 0
+    """Comments that were not handed on to an agent."""
+    merge_commit: ObjectId | None = None
+    """The commit that it was merged by."""
+
+    @property
+    def words(self) -> str:
+        """Its number, state and checks on one line."""
+        parts = [f"#{self.number} {self.state}"]
+        if self.state == "open":
+            names = ("failed", self.failed), ("pending", self.pending)
+            checks = [f"{self.passed} passed"] if self.passed else []
+            checks += [
+                f"{len(found)} {word} ({', '.join(found)})" for word, found in names if found
+            ]
+            parts.append(f"checks: {', '.join(checks)}" if checks else "no checks")
+            parts += filter(None, [self.decision])
+            parts += [f"{self.unread} comments not handed on"] if self.unread else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:
     """A worker's worktree."""
 
@@ -68,6 +106,10 @@ class Workspace:
     """What was copied and linked into it, relative to its top."""
     merged_commit: ObjectId | None = None
     """The commit of its branch that was brought home last."""
+    request: SeenRequest | None = None
+    """Its pull request, where it has one."""
+    update_from: ObjectId | None = None
+    """The commit that its branch had before an update that has begun."""
 
     @property
     def record(self) -> Path:
@@ -161,7 +203,7 @@ def read_workspace(path: Path, layout: Layout | None = None) -> Workspace | None
     if data is None:
         return None
     found = load_record(Workspace, data, path, what="the record of a worktree", hint=HINT)
-    commits = (found.base_commit, found.merged_commit)
+    commits = (found.base_commit, found.merged_commit, found.update_from)
     if not all(_COMMIT.fullmatch(commit) for commit in commits if commit is not None):
         raise _unreadable(path, "it names what is not a commit")
     # A mission that was moved: the record stands beside its worktree, wherever that is.

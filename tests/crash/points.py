@@ -389,6 +389,16 @@ def _conflict(folder: Path) -> None:
     table.write_text(table.read_text().replace("| T-001 | todo", "| T-001 | blocked"))
 
 
+def _merging(folder: Path) -> None:
+    """Leave table and file as git leaves a conflict."""
+    for path in (folder / "coordination" / "TASKS.md", *folder.glob("coordination/tasks/T-001-*")):
+        lines = path.read_text().split("\n")
+        at = next(n for n, line in enumerate(lines) if "todo" in line and "T-00" not in line[7:])
+        theirs = lines[at].replace("todo", "blocked")
+        lines[at : at + 1] = ["<<<<<<< HEAD", lines[at], "=======", theirs, ">>>>>>> other"]
+        path.write_text("\n".join(lines))
+
+
 def _in_review(folder: Path) -> None:
     must(("set", "T-001", "status=review"), folder)
 
@@ -430,6 +440,8 @@ CASES = (
     Case("sync", ("sync",), prepare=_drift),
     Case("sync --prefer", ("sync", "--prefer", "file"), prepare=_conflict),
     Case("check --fix", ("check", "--fix"), prepare=_drift),
+    Case("renumber", ("renumber", "T-001", "T-050", "--write"), own_refusals=(2,)),
+    Case("resolve", ("resolve", "--theirs"), prepare=_merging),
     Case("handoff", ("handoff", "T-001", "--set", "result", "--text", "it works")),
     Case("approve", ("review", "T-001", "--approve", "--force"), prepare=_in_review,
          own_refusals=(3,)),

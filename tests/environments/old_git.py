@@ -30,14 +30,17 @@ KNOWN = {
     "diff-tree": "-r --no-color --no-ext-diff --no-textconv --ignore-submodules --submodule"
     " --find-renames --no-renames --raw --numstat -z --binary --full-index --unified"
     " --inter-hunk-context --src-prefix --dst-prefix --output --no-abbrev",
-    "for-each-ref": "--format --contains",
+    "for-each-ref": "--format --contains --count",
     "hash-object": "-w -t --stdin",
+    "init": "--quiet --bare --template",
     "log": "--no-show-signature -1 --format --walk-reflogs --all",
     "ls-files": "--directory --no-empty-directory --unmerged --others --exclude-standard -t -v -z",
     "ls-tree": "-r -z --full-tree --name-only",
     "merge": "--quiet -m --ff-only --no-ff --squash",
     "merge-base": "--is-ancestor",
+    "prune": "--expire",
     "read-tree": "--reset -m -u --no-sparse-checkout --dry-run",
+    "repack": "-a -d -q --keep-pack",
     "reset": "--quiet",
     "rev-list": "--count --not --branches --tags --remotes",
     "rev-parse": "--verify --quiet --show-toplevel --is-shallow-repository --absolute-git-dir",

@@ -131,8 +131,10 @@ def test_a_private_file_is_left_out_and_named(secretive: MissionRepo) -> None:
 
 def test_a_private_file_is_left_out_of_what_an_agent_s_run_keeps(secretive: MissionRepo) -> None:
     assert secretive.run("next", "--runtime", "quick").exit_code == 0
-    for ref in secretive.git("for-each-ref", "--format=%(refname)", "refs/mosaic").splitlines():
-        assert ".env.local" not in secretive.git("ls-tree", "-r", "--name-only", ref)
+    store = f"--git-dir={secretive.path / '.git' / 'mosaic' / 'checkpoints.git'}"
+    assert secretive.kept_refs()
+    for ref in secretive.kept_refs():
+        assert ".env.local" not in secretive.git(store, "ls-tree", "-r", "--name-only", ref)
 
 
 def test_a_setting_keeps_private_files(secretive: MissionRepo) -> None:

@@ -71,7 +71,9 @@ def test_a_checkpoint_is_taken_at_the_end_of_every_run(repo: MissionRepo) -> Non
     folder = Path(found["dir"])
     assert b"begun" in (folder / found["log_tail"]).read_bytes()
     assert "+new\n" in (folder / found["patch"]).read_text()
-    assert repo.git("rev-parse", f"{found['ref']}^{{tree}}").strip() == found["tree"]
+    assert found["ref"] in repo.kept_refs()
+    assert repo.git("rev-parse", f"{found['commit']}^{{tree}}").strip() == found["tree"]
+    assert repo.git("for-each-ref", "refs/mosaic") == ""
     event = next(e for e in repo.events() if e["type"] == "checkpoint_captured")
     assert event["data"]["seq"] == 1
     assert repo.run_state()["checkpoint_seq"] == 1
@@ -363,3 +365,19 @@ def test_a_restore_names_whose_work_it_would_take_back(repo: MissionRepo) -> Non
     assert answer.exit_code == 0, answer.stderr
     assert not (repo.path / "second").exists()
     assert repo.task_status("T-002") == "done"
+
+
+def test_a_checkpoint_is_restored_after_all_of_it_was_collected_from_the_repository(
+    repo: MissionRepo, tmp_path: Path
+) -> None:
+    (repo.path / "new.txt").write_text("of the checkpoint\n")
+    assert repo.run("checkpoint", "T-001").exit_code == 0
+    (patch,) = repo.state.glob("runs/*/*/checkpoints/0001.patch")
+    patch.unlink()
+    (repo.path / "new.txt").unlink()
+    for words in (["reflog", "expire", "--expire=now", "--all"], ["gc", "-q", "--prune=now"]):
+        repo.git(*words)
+    place = tmp_path / "look"
+    done = repo.run("checkpoint", "restore", "T-001", "1", "--into", str(place))
+    assert done.exit_code == 0, done.stderr
+    assert (place / "new.txt").read_text() == "of the checkpoint\n"

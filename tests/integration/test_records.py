@@ -194,7 +194,7 @@ def test_old_records_are_removed_and_no_needed_one(repo: MissionRepo) -> None:
         "it waits to be started",
         "its task is open, and goes on from it",
     }
-    refs = repo.git("for-each-ref", "--format=%(refname)", "refs/mosaic").splitlines()
+    refs = repo.kept_refs()
     assert {ref.split("/")[3] for ref in refs} == {
         next(k["run_id"] for k in cleaned["kept"] if "its task" in k["because"]),
         repo.session()["runId"],

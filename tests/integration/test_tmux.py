@@ -314,6 +314,42 @@ def test_without_tmux_it_is_refused_in_words(
     assert list((home.state / "runs").glob("*/*")) == []
 
 
+# What a person has set in tmux.conf
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "set -g destroy-unattached on",
+        "set -g destroy-unattached on\n"
+        'set-hook -g after-new-session "rename-session mine#{s,.,,:session_id}"',
+        'set -g default-command "exit 3"\nset -g default-shell /nowhere/sh',
+        "set -g exit-empty off\nset -g remain-on-exit off\nno-such-command",
+    ],
+)
+def test_settings_of_the_user_do_not_end_the_panes(
+    home: MissionRepo, server: Server, setting: str
+) -> None:
+    Path(home.environ["HOME"], ".tmux.conf").write_text(f"{setting}\n")
+    home.run("set", "T-002", "depends_on=")
+    answer = home.run("next", "-j", "2", "--executor", "tmux", AGENT_DOES="finish()")
+    assert answer.exit_code == 0, answer.stdout + answer.stderr
+    assert [home.task_status(task) for task in ("T-001", "T-002")] == ["review", "review"]
+    assert len(server.panes()) == 2
+
+
+def test_a_setting_that_ends_tmux_with_the_last_look_is_named(
+    home: MissionRepo, server: Server
+) -> None:
+    Path(home.environ["HOME"], ".tmux.conf").write_text("set -g exit-unattached on\n")
+    answer = home.run("next", "--executor", "tmux", "--worktree")
+    assert answer.exit_code == 1
+    assert "`exit-unattached` is on" in answer.stderr
+    assert "`set -g exit-unattached off`" in answer.stderr
+    assert server.panes() == []
+    assert home.task_status("T-001") == "todo"
+
+
 # The door itself
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.mission import MissionRepo
+from tests.support.shell_agent import change_mission
 
 BRANCH = "mission/T-001/work"
 FINISHER = r"""
@@ -225,15 +227,55 @@ def test_a_worktree_that_git_alone_remembers_is_forgotten(
     assert codes(finisher) == ["BRANCH_LEFT"]
 
 
-def test_two_tasks_of_one_branch_follow_each_other(finisher: MissionRepo) -> None:
+@pytest.mark.parametrize("status", ["todo", "in-progress"])
+def test_two_tasks_of_one_branch_follow_each_other(finisher: MissionRepo, status: str) -> None:
     finisher.run("add", "Third")
     for task in ("T-002", "T-003"):
-        finisher.run("set", task, "branch=feat/x", "depends_on=")
+        finisher.run("set", task, "branch=feat/x", "depends_on=", f"status={status}")
     pool = finisher.run("next", "-j", "2", "--loop", "--headless")
     assert "could not be started" not in pool.stdout + pool.stderr
+    assert "T-003 waits: `T-002` works on branch `feat/x`" in pool.stdout + pool.stderr
     assert [finisher.task_status(task) for task in ("T-002", "T-003")] == ["review", "review"]
     subjects = finisher.git("log", "--format=%s", "main..feat/x")
     assert "T-002" in subjects
+
+
+@pytest.mark.parametrize("branch", [None, "feat/x"])
+@pytest.mark.parametrize("lost", ["the worktree", "all worktrees"])
+def test_a_task_that_began_in_a_worktree_never_goes_on_in_the_tree_of_the_person(
+    finisher: MissionRepo, branch: str | None, lost: str
+) -> None:
+    finisher.run("set", "T-002", "depends_on=", *([f"branch={branch}"] if branch else []))
+    ends = {**finisher.mission()["runtimes"], "ends": {"command": ["true"]}}
+    change_mission(finisher, runtimes=ends)
+    finisher.run("next", "--headless", "--worktree", "--task", "T-002", "--runtime", "ends")
+    assert finisher.task_status("T-002") == "in-progress"
+    place = worktree(finisher).with_name("T-002")
+    shutil.rmtree(place if lost == "the worktree" else place.parent)
+    again = finisher.run("next", "--headless", "--task", "T-002", "--json")
+    assert again.exit_code == 0, again.stderr
+    assert again.json()["worktree"] == str(place)
+    assert again.json()["branch"] == (branch or "mission/T-002/work")
+    assert (place / "work.txt").exists()
+    assert not (finisher.path / "work.txt").exists()
+
+
+def test_a_pool_goes_on_beside_branches_that_git_will_not_make(finisher: MissionRepo) -> None:
+    for number, branch in enumerate(("feat", "feat/b", "x.lock", "e\u0301", "\u00e9"), 2):
+        if number > 2:
+            finisher.run("add", f"Task {number}")
+        (file,) = (finisher.path / "coordination" / "tasks").glob(f"T-{number:03}*")
+        text = re.sub(r"depends_on:.*(\n- .*)*", "", file.read_text())
+        file.write_text(text.replace("\nstatus:", f"\nbranch: {branch}\nstatus:", 1))
+    finisher.run("sync", "--prefer", "files")
+    pool = finisher.run("next", "-j", "5", "--loop", "--headless", "--json")
+    unstarted = pool.json()["not_started"]
+    assert "fatal" not in str(unstarted)
+    one_of_each = sorted(["T-004", *({"T-002", "T-003"} & {*unstarted}),
+                          *({"T-005", "T-006"} & {*unstarted})])  # fmt: skip
+    assert sorted(unstarted) == one_of_each
+    assert len(one_of_each) == 3
+    assert codes(finisher).count("BRANCH_IMPOSSIBLE") == 5
 
 
 def test_a_branch_that_git_will_not_make_is_refused_where_it_is_set(finisher: MissionRepo) -> None:
@@ -243,6 +285,7 @@ def test_a_branch_that_git_will_not_make_is_refused_where_it_is_set(finisher: Mi
         "a..b": "not a name",
         "--force": "not a name",
         "x.lock": "not a name",
+        f"x/{'y' * 251}": "not a name",
         "HEAD": "not a name",
     }.items():
         refused = finisher.run("set", "T-002", f"branch={name}")

@@ -1,4 +1,4 @@
-"""Write scopes match as git matches a .gitignore: git itself is asked."""
+"""Write scopes match as git matches a .gitignore, but for plain names: git itself is asked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mosaic.plan.globs import bad_glob, outside_scope
+from mosaic.plan.globs import bad_glob, is_plain, outside_scope
 from tests.support.git import make_repo
 from tests.support.overlap import scopes_overlap
 
@@ -96,7 +96,9 @@ def is_said_alike(glob: str) -> bool:
 @example("**a")
 def test_a_glob_allows_what_git_would_ignore(repo: Path, glob: str) -> None:
     outside = set(outside_scope(PATHS, [glob]))
-    assert {path for path in PATHS if path not in outside} == git_ignores(repo, glob)
+    is_plain_name = "/" not in glob.rstrip("/") and is_plain(glob.rstrip("/"))
+    asked = f"/{glob}" if is_plain_name else glob  # a name alone is that file at the root
+    assert {path for path in PATHS if path not in outside} == git_ignores(repo, asked)
 
 
 @settings(max_examples=200)
@@ -125,3 +127,33 @@ def test_scopes_that_allow_one_path_are_known_to_meet(first: list[str], second: 
 )
 def test_what_git_has_no_word_for(globs: list[str], path: str, allowed: bool) -> None:
     assert (outside_scope([path], globs) == []) is allowed
+
+
+@pytest.mark.parametrize(
+    ("glob", "path", "allowed"),
+    [
+        ("Dockerfile", "Dockerfile", True),
+        ("Dockerfile", "web/Dockerfile", False),
+        ("**/Dockerfile", "web/Dockerfile", True),
+        ("*.md", "docs/a.md", True),
+        ("src", "src/a", True),
+        ("src/", "lib/src/a", False),
+        ("**", "../web/a", False),
+        ("*/a", "../a", False),
+        ("../web/**", "../web/a/b", True),
+        ("../web/**", "web/a/b", False),
+        ("../w*", "../web/a", True),
+        ("../../libs", "../../libs/a", True),
+        ("../../libs", "../libs/a", False),
+        ("../**", "a", True),
+        ("../api/a", "a", True),
+        ("../../**", "../../libs/a", True),
+        ("..", "../web/a", True),
+        ("..", "../../libs/a", False),
+        ("../../../**", "a", False),
+        ("src/../lib", "lib/a", False),
+        ("/../web", "../web/a", False),
+    ],
+)
+def test_a_project_in_a_folder_of_its_repository(glob: str, path: str, allowed: bool) -> None:
+    assert (outside_scope([path], [glob], "services/api") == []) is allowed

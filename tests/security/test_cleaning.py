@@ -138,12 +138,13 @@ def test_a_folder_whose_record_is_not_ours_is_named_and_kept(repo: MissionRepo, 
     repo.run("done", "T-001")
     broken_metas(run)[how]()
     before = look_of(run)
-    refs = repo.git("for-each-ref", "refs/mosaic")
+    refs = repo.kept_refs()
+    assert refs
     answer = repo.run("clean", *OLD)
     assert answer.exit_code == 0, answer.stderr
     assert f"kept coordination/.state/runs/T-001/{run.name}: not a run record" in answer.stdout
     assert look_of(run) == before
-    assert repo.git("for-each-ref", "refs/mosaic") == refs
+    assert repo.kept_refs() == refs
 
 
 @pytest.mark.parametrize(
@@ -284,11 +285,11 @@ def test_a_dry_run_with_a_worktree_keeps_it(repo: MissionRepo) -> None:
     assert repo.run("next", "--worktree", "--runtime", "quick").exit_code == 0
     place = repo.state / "worktrees" / "T-001"
     repo.git("-C", str(place), "clean", "-fdq")
-    refs = repo.git("for-each-ref")
+    refs = repo.git("for-each-ref"), repo.kept_refs()
     answer = repo.run("clean", "--worktree", "T-001", "--dry-run")
     assert answer.stdout.startswith("would remove worktree T-001")
     assert place.is_dir()
-    assert repo.git("for-each-ref") == refs
+    assert (repo.git("for-each-ref"), repo.kept_refs()) == refs
     assert repo.run("clean", "--worktree", "T-001").exit_code == 0
     assert not place.exists()
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mosaic.git.checkpoint_store import keep_tree
 from mosaic.git.diff import compare_trees, read_diff, write_patch
 from mosaic.git.git import head_commit, run_git
-from mosaic.git.snapshot import keep_tree, take_tree
+from mosaic.git.snapshot import take_tree
 from tests.support.git import git, make_repo
 
 if TYPE_CHECKING:

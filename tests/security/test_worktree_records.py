@@ -210,24 +210,22 @@ def test_a_removal_that_was_interrupted_is_gone_on_with(worker: MissionRepo) -> 
 # What leaves the machine
 
 
-def test_a_remote_that_mirrors_is_named_and_init_offers_to_hide(
-    repo: MissionRepo, other: MissionRepo, tmp_path: Path
+def test_a_remote_that_mirrors_gets_no_checkpoint_and_one_of_an_older_version_is_named(
+    repo: MissionRepo, tmp_path: Path
 ) -> None:
-    offered = other.run("init", "--name", "Other", "--json").json()["next_commands"]
-    command = "git config --local --add transfer.hideRefs refs/mosaic"
-    assert command in offered
-    repo.git("remote", "add", "--mirror=push", "backup", str(tmp_path / "backup.git"))
+    backup = tmp_path / "backup.git"
+    repo.git("init", "-q", "--bare", str(backup))
+    repo.git("remote", "add", "--mirror=push", "backup", str(backup))
 
     def codes() -> list[str]:
         return [each["code"] for each in repo.run("check", "--json").json()["findings"]]
 
-    assert "CHECKPOINTS_PUSHED" not in codes()
     repo.run("checkpoint", "T-001")
+    assert "CHECKPOINTS_PUSHED" not in codes()
+    repo.git("push", "-q", "backup")
+    assert "mosaic" not in repo.git("--git-dir", str(backup), "for-each-ref")
+    repo.git("update-ref", "refs/mosaic/checkpoints/r001-abcdef/1", "HEAD")
     assert "CHECKPOINTS_PUSHED" in codes()
-    repo.git(*command.split()[1:])
-    repo.git("clone", "-q", "--mirror", "--no-local", str(repo.path), str(tmp_path / "copy.git"))
-    copied = repo.git("--git-dir", str(tmp_path / "copy.git"), "for-each-ref")
-    assert "refs/mosaic" not in copied
-    shutil.rmtree(other.path / "coordination")
-    other.git(*command.split()[1:])
-    assert command not in other.run("init", "--name", "Other", "--json").json()["next_commands"]
+    repo.run("clean")
+    assert "CHECKPOINTS_PUSHED" not in codes()
+    assert repo.git("for-each-ref", "refs/mosaic") == ""

@@ -104,6 +104,12 @@ class MissionRepo:
         )
         return done.stdout
 
+    def kept_refs(self) -> list[str]:
+        """Return the refs of the checkpoints that are kept beside the repository."""
+        store = self.path / ".git" / "mosaic" / "checkpoints.git"
+        asked = (f"--git-dir={store}", "for-each-ref", "--format=%(refname)")
+        return self.git(*asked).splitlines() if store.exists() else []
+
 
 def wait_for(done: Callable[[], Any], what: str = "it") -> Any:
     """Wait until something is true, and return it; fail when it never is."""

@@ -18,7 +18,7 @@ FLOORS = (
     ("text",),
     ("plan",),
     ("prompts",),
-    ("store", "runs", "runtimes", "executors", "workspaces"),
+    ("store", "runs", "runtimes", "executors", "workspaces", "sources"),
     ("sessions",),
     ("review", "workers", "panels"),
     ("app",),

@@ -29,7 +29,12 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "panel": ("list", "show last", "result last"),
     "doctor": ("",),
     "clean": ("--dry-run", "--dry-run --older-than 0s"),
+    "import": ("checklist coordination/TASKS.md", "taskmd coordination/tasks --json"),
+    "export": ("checklist", "backlog --json"),
     "migrate": ("--dry-run",),
+    "renumber": ("T-001", "T-002 T-900 --json"),
+    "setup": ("git --dry-run",),
+    "merge": ("--dry-run",),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
 `logs --follow`) and what writes where it was told to (`review --html`) is not among them."""
@@ -38,7 +43,8 @@ ACTS = frozenset(
     {
         "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
-        "merge", "demo", "clean", "migrate", "trust",
+        "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
+        "renumber", "setup",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""
@@ -49,8 +55,9 @@ PANEL_ACTS = frozenset({"start", "refresh", "send", "stop", "resume", "shutdown"
 CHANGES = (
     "set T-004 labels+=x", "add Another", "block T-004 --why later", "done T-002",
     "handoff T-001 --append notes --text x", "review T-001 --reject --why no",
-    "sync --prefer file", "check --fix", "stop", "clean", "clean --older-than 0s",
-    "init new --name New",
+    "sync --prefer file", "check --fix", "resolve --ours", "renumber T-002 T-900 --write", "stop",
+    "clean", "clean --older-than 0s", "init new --name New",
+    "import taskmd coordination/tasks --write", "export checklist TODO.md --write --force",
 )  # fmt: skip
 """Called one after the other. None may start a program but git."""
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mosaic.git import snapshot
+from mosaic.git.checkpoint_store import forget_trees, keep_tree
 from mosaic.git.diff import compare_trees, describe_changes, empty_tree, write_patch
-from mosaic.git.git import has_object, run_git
+from mosaic.git.git import run_git
 from mosaic.git.left_out import REPOSITORY, WORKTREE
 from mosaic.git.restore import apply_patch
-from mosaic.git.snapshot import HIDDEN_REFS, TakenTree, forget_trees, keep_tree, take_tree
+from mosaic.git.snapshot import TakenTree, take_tree
 from mosaic.git.worktrees import add_worktree
 from tests.support.git import ENVIRONMENT, commit, git
 from tests.support.work_trees import copy, tree_of, write
@@ -467,32 +468,6 @@ def test_hooks_of_the_user_are_not_run(repo: Path, take: Callable[[], TakenTree]
 
 
 # Keeping and telling
-
-
-def test_what_is_kept_outlives_the_garbage_collection_until_it_is_forgotten(
-    repo: Path, take: Callable[[], TakenTree]
-) -> None:
-    commits = []
-    for number in range(3):
-        write(repo, "new", b"%d" % number)
-        run = "run-1" if number < 2 else "run-10"
-        commits.append(keep_tree(repo, take(), ref=f"{run}/{number}", message="kept\n\nü"))
-    loose = take_tree_of(repo, b"nobody keeps me", take)
-    git(repo, "gc", "-q", "--prune=now")
-    assert all(has_object(repo, f"{commit}:new") for commit in commits)
-    assert not has_object(repo, loose)
-    assert git(repo, "rev-parse", f"{commits[0]}^") == git(repo, "rev-parse", "HEAD")
-    assert git(repo, "branch", "-a", "--format=%(refname)") == "refs/heads/main"
-    assert forget_trees(repo, "run-1") == 2
-    assert forget_trees(repo, "run-1") == 0
-    assert git(repo, "for-each-ref", "--format=%(refname)", HIDDEN_REFS).endswith("/run-10/2")
-    git(repo, "gc", "-q", "--prune=now")
-    assert [has_object(repo, commit) for commit in commits] == [False, False, True]
-
-
-def take_tree_of(repo: Path, data: bytes, take: Callable[[], TakenTree]) -> str:
-    write(repo, "new", data)
-    return take().tree
 
 
 SPOILING = {

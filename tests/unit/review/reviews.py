@@ -31,7 +31,7 @@ def make_review(text: str) -> Review:
         knows_all_commands=True,
         caveats=(text,),
         unknown=(),
-        roots=(),
+        roots={},
         sessions=(),
         usage=None,
     )

@@ -28,7 +28,7 @@ def judge(files: str = "", commands: str = "", *ran: RanCommand, known: bool = T
         changed=CHANGED,
         ran=ran,
         knows_all_commands=known,
-        roots=("/home/me/project",),
+        roots={"/home/me/project": ""},
         ignored=lambda path: path == "coordination/TASKS.md",
     )
 
@@ -91,7 +91,7 @@ def test_a_rename_is_confirmed_by_its_old_name_or_its_new_one() -> None:
 def test_without_git_no_file_can_be_judged() -> None:
     judged = judge_claims(
         parse_file_claims("- a.py"), (), changed=None, ran=(), knows_all_commands=False,
-        roots=(), ignored=lambda _: False,
+        roots={}, ignored=lambda _: False,
     )  # fmt: skip
     assert judged.files[0].standing is Standing.UNSEEN
 

@@ -20,7 +20,7 @@ def judge(files: str = "", commands: str = "") -> Judged:
         changed=CHANGED,
         ran=RAN,
         knows_all_commands=True,
-        roots=("/home/me/project",),
+        roots={"/home/me/project": ""},
         ignored=lambda path: path.startswith("coordination/"),
         hidden=(".env",),
     )
@@ -116,7 +116,7 @@ def test_a_name_that_several_files_have_is_neither_true_nor_false() -> None:
     judged = judge_claims(
         parse_file_claims("- __init__.py"), (),
         changed=[ChangedFile(path=f"{name}/__init__.py", kind=Kind.ADDED) for name in "ab"],
-        ran=(), knows_all_commands=False, roots=(), ignored=lambda _: False,
+        ran=(), knows_all_commands=False, roots={}, ignored=lambda _: False,
     )  # fmt: skip
     assert judged.files[0].why == "2 files of this name were changed"
     assert len(judged.unclaimed_files) == 2

@@ -97,7 +97,8 @@ def attributes_that_name_what_the_person_has_set_up(repo: Repository) -> None:
     with (repo.lab.home / ".gitconfig").open("a") as file:
         file.write(f'[filter "own"]\nclean = {allowed}\nsmudge = {allowed}\n')
         file.write(f'[diff "own"]\ntextconv = {repo.payload}\ncommand = {repo.payload}\n')
-    repo.write(".gitattributes", "*.txt filter=own\n*.md diff=own\n")
+        file.write(f'[merge "own"]\ndriver = {repo.payload}\n')
+    repo.write(".gitattributes", "*.txt filter=own\n*.md diff=own merge=own\n*.json merge=own\n")
 
 
 @hostile(ways=("copy",))

@@ -1,0 +1,46 @@
+"""Where tasks come from and go to: other tools' files, each read and written by one module.
+
+A source is a module that has what `mosaic.sources.item.Source` names, and one line here. It is
+imported when it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from mosaic.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mosaic.sources.item import Source
+
+PLACES: dict[str, tuple[str, ...]] = {
+    "spec-kit": ("specs/*/tasks.md", "openspec/changes/*/tasks.md"),
+    "task-master": (".taskmaster/tasks/tasks.json", "tasks/tasks.json"),
+    "checklist": ("TASKS.md", "TODO.md"),
+    "backlog": ("backlog/tasks/*.md",),
+    "github": (),
+    "beads": (".beads/issues.jsonl", ".beads/beads.jsonl"),
+    "claude-tasks": (),
+    "taskmd": ("tasks/**/*.md",),
+    "taskwarrior": (),
+}
+"""Every source, and where in a project its files usually are."""
+
+
+def load_source(name: str) -> Source:
+    """Return a source by its name (or raise UsageError)."""
+    if name not in PLACES:
+        raise UsageError(f"`{name}` is not a source of tasks", detail=f"known: {', '.join(PLACES)}")
+    return cast("Source", import_module(f"mosaic.sources.{name.replace('-', '_')}"))
+
+
+def sources_in(project: Path) -> Iterator[tuple[str, str]]:
+    """Yield the sources that a project holds files of, each with the first of them."""
+    for name, patterns in PLACES.items():
+        found = (path for pattern in patterns for path in sorted(project.glob(pattern)))
+        if (first := next((path for path in found if path.is_file()), None)) is not None:
+            yield name, first.relative_to(project).as_posix()

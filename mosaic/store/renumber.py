@@ -1,0 +1,369 @@
+"""Another id for a task: its row, its file and the file's name, and whatever speaks of it.
+
+Of two tasks of one id, which two clones added, the younger gets the other id. What else speaks of
+the id may mean either then, so it stays and is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mosaic.errors import GitRefusedError, HeldError, MissionError, TaskIdError, UsageError
+from mosaic.git.git import answer_of, find_work_tree
+from mosaic.git.stages import command_to_go_on, stage_resolved
+from mosaic.machine.disk import find_text
+from mosaic.machine.transaction import Change, write_together
+from mosaic.records import NamedTuple
+from mosaic.store.draft import changing
+from mosaic.store.ids import next_task_id
+from mosaic.store.mission_file import load_mission
+from mosaic.store.parsed import ids_in_cell, plain_id, plain_value
+from mosaic.store.reading import read_mission
+from mosaic.store.rows import find_row, parse_table
+from mosaic.store.scan import scan_tasks
+from mosaic.store.written import note_files
+from mosaic.text.fields import ID_KEYS
+from mosaic.text.grid import NUMBERED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mosaic.machine.disk import TextFile
+    from mosaic.store.layout import Layout
+    from mosaic.store.parsed import FileRecord, RowRecord
+    from mosaic.store.scan import Scan
+    from mosaic.store.tasks import Snapshot
+
+ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Renumbered(NamedTuple):
+    """What another id changes, or would change."""
+
+    old: str
+    new: str
+    file: str | None
+    """The task's file by its new name; None where it has none."""
+    changed: tuple[str, ...]
+    """`path:line` of every line that speaks of the task."""
+    left: tuple[str, ...]
+    """What speaks of the old id and stays, with why."""
+    written: bool
+
+
+class _Plan(NamedTuple):
+    old: str
+    new: str
+    file: FileRecord | None
+    row: RowRecord | None
+    is_twin: bool
+
+
+def find_twins(mission_file: Path) -> tuple[str, ...]:
+    """Return the ids that more than one file, or more than one row of a table, has."""
+    return _twins(scan_tasks(load_mission(mission_file).layout))
+
+
+def _twins(scan: Scan) -> tuple[str, ...]:
+    rows = Counter((row.id, row.table) for row in scan.rows if row.id and not row.why)
+    found = {task_id for (task_id, _), count in rows.items() if count > 1}
+    files = Counter(file.id for file in scan.files)
+    return tuple(sorted(found | {task_id for task_id, count in files.items() if count > 1}))
+
+
+def renumber_task(
+    mission_file: Path, old: str, new: str | None = None, *, write: bool = False
+) -> Renumbered:
+    """Give a task another id, as one change; without `write` only say what that changes.
+
+    Args:
+        mission_file: path of mission.json.
+        old: its id, or its file; of two tasks of one id the younger is meant.
+        new: the other id; None takes the next free one.
+        write: whether to do it.
+
+    Raises UsageError, TaskNotFoundError, or HeldError while a session works on it.
+    """
+    if not write:
+        snapshot = read_mission(mission_file)
+        return _carry_out(snapshot, _meant(snapshot, old, new), write=False)
+    with changing(mission_file, doing=f"renumbering {old}") as draft:
+        return _carry_out(draft.snapshot, _meant(draft.snapshot, old, new), write=True)
+
+
+def _meant(snapshot: Snapshot, old: str, new: str | None) -> _Plan:
+    try:
+        return _plan(snapshot, scan_tasks(snapshot.layout), old, new)
+    except _UncertainError as error:
+        raise UsageError(
+            f"it is not certain what becomes of `{old}`: {error}",
+            hint="name its file: `mission renumber TASK-FILE.md NEW`",
+        ) from None
+
+
+def renumber_twins(mission_file: Path) -> list[str]:
+    """Give the younger of two tasks of one id the next free id; say what was done or why not.
+
+    Only where it is certain which is the younger, which row is whose, and that nothing else speaks
+    of the id: a session or a task that depends on it may mean either.
+    """
+    done = []
+    for task_id in find_twins(mission_file):
+        with changing(mission_file, doing=f"renumbering {task_id}") as draft:
+            snapshot = draft.snapshot
+            try:
+                plan = _plan(snapshot, scan_tasks(draft.layout), task_id, None)
+                _refuse_mentions(snapshot, task_id)
+                file = plan.file.name if plan.file else ""
+                _carry_out(snapshot, plan, write=True)
+            except (_UncertainError, GitRefusedError, UsageError) as error:
+                done.append(f"nothing was done about the two tasks `{task_id}`: {error}")
+                continue
+            place = draft.layout.tasks_dir / file if file else draft.layout.tasks_file
+            shown = draft.layout.shown(place)
+            done.append(f"`{shown}`, the younger of two `{task_id}`, is `{plan.new}` now")
+    return done
+
+
+class _UncertainError(Exception):
+    """Which of two tasks should be renumbered, or how, has more than one answer."""
+
+
+def _plan(snapshot: Snapshot, scan: Scan, old: str, new: str | None) -> _Plan:
+    name = Path(old).name
+    named = next((each for each in scan.files if each.name == name), None)
+    task_id = named.id if named else old
+    files = [each for each in scan.files if each.id == task_id]
+    rows = [each for each in scan.rows if each.id == task_id and not each.why]
+    is_twin = len(files) > 1 or len({row.table for row in rows}) < len(rows)
+    if not is_twin and not (files or rows):
+        task_id = snapshot.get_task(task_id).id  # says which there are; case may differ
+        files = [each for each in scan.files if each.id == task_id]
+        rows = [each for each in scan.rows if each.id == task_id and not each.why]
+    if not is_twin:
+        snapshot.get_task(task_id)
+    file = named or _younger(snapshot.layout, files)
+    row = rows[-1] if rows else None
+    if is_twin and file is not None and len(files) > 1:
+        row = _row_of(rows, file, files)
+    _refuse_live(snapshot, task_id)
+    return _Plan(task_id, _new_id(snapshot, new), file, row, is_twin)
+
+
+def _new_id(snapshot: Snapshot, new: str | None) -> str:
+    if new is None:
+        return next_task_id(snapshot, warn=_refuse)
+    if not ID.fullmatch(new):
+        raise TaskIdError(new)
+    names = [each.name for each in snapshot.layout.tasks_dir.glob(f"{new}*.md")]
+    taken = [each for each in names if re.match(rf"{re.escape(new)}(?![A-Za-z0-9])", each)]
+    if taken or snapshot.find_task(new) is not None:
+        raise UsageError(f"`{new}` is in use", hint="without a new id the next free one is taken")
+    return new
+
+
+def _refuse(why: str) -> None:
+    raise _UncertainError(why)
+
+
+def _refuse_live(snapshot: Snapshot, task_id: str) -> None:
+    for session in snapshot.document.mission.sessions.without_end():
+        if session.last_task_id == task_id:
+            raise HeldError(
+                f"session `{session.id}` works on `{task_id}`",
+                hint=f"`mission stop {session.id}`, or wait for its end",
+            )
+
+
+def _refuse_mentions(snapshot: Snapshot, task_id: str) -> None:
+    if any(snapshot.document.mission.sessions.of_task(task_id)):
+        raise _UncertainError("sessions worked on that id")
+    dependents = [task.id for task in snapshot.tasks if task_id in task.depends_on]
+    if dependents:
+        raise _UncertainError(f"`{dependents[0]}` depends on that id, and may mean either")
+
+
+def _younger(layout: Layout, files: Sequence[FileRecord]) -> FileRecord | None:
+    if len(files) < 2:  # noqa: PLR2004 - one alone is meant
+        return files[0] if files else None
+    ages: list[float] = []
+    for file in files:
+        command = ["log", "--no-show-signature", "--diff-filter=A", "--format=%ct", "--"]
+        found = answer_of([*command, str(layout.tasks_dir / file.name)], layout.project)
+        ages.append(float(found.split()[-1]) if found else float("inf"))
+    if ages.count(max(ages)) > 1:
+        raise _UncertainError("git does not tell which of them is older")
+    return files[ages.index(max(ages))]
+
+
+def _row_of(
+    rows: Sequence[RowRecord], file: FileRecord, files: Sequence[FileRecord]
+) -> RowRecord | None:
+    titles = [each.texts["title"] for each in files]
+    named = [plain_value(row.cells.get("title", "")) for row in rows]
+    if not rows:
+        return None
+    if len(set(titles)) < len(titles) or sorted(named) != sorted(titles):
+        raise _UncertainError("the titles do not tell which row goes with which file")
+    return rows[named.index(file.texts["title"])]
+
+
+def _carry_out(snapshot: Snapshot, plan: _Plan, *, write: bool) -> Renumbered:
+    layout = snapshot.layout
+    changed: list[str] = []
+    changes: list[Change] = []
+    left: list[str] = []
+    new_name = None
+    for path in _texts(layout):
+        file = find_text(path)
+        if file is None or plan.old not in file.text:
+            continue
+        is_own = plan.file is not None and path == layout.tasks_dir / plan.file.name
+        text = _edited(plan, layout, path, file.text, is_own=is_own)
+        lines = _changed_lines(file.text, text)
+        changed += [f"{layout.shown(path)}:{line}" for line in lines]
+        if plan.is_twin and not is_own:
+            left += _mentions(plan, layout.shown(path), text, lines)
+        target = path
+        if is_own:
+            target = layout.tasks_dir / _new_name(plan, path.name)
+            new_name = layout.shown(target)
+        changes += _changes(path, target, file, text)
+    if any((layout.runs_dir / plan.old).glob("*")):
+        left.append(f"records of runs stay under `{plan.old}`")
+    if write and changes:
+        write_together(
+            changes, intent=layout.intent_file, root=layout.project, also=layout.other_folders
+        )
+        note_files(layout, [change.path for change in changes])
+        top = find_work_tree(layout.project)
+        if top is not None and command_to_go_on(top):
+            # It belongs to the merge that is under way, and is to be committed with it.
+            stage_resolved(top, [change.path for change in changes])
+    return Renumbered(plan.old, plan.new, new_name, tuple(changed), tuple(left), write)
+
+
+def _texts(layout: Layout) -> Iterator[Path]:
+    yield from layout.own_files
+    yield from sorted(each for each in layout.tasks_dir.glob("*.md") if each.is_file())
+
+
+def _changes(path: Path, target: Path, file: TextFile, text: str) -> Iterator[Change]:
+    if target != path:
+        yield Change(path=target, data=text.encode(), expect=None)
+        yield Change(path=path, data=None, expect=file.signature)
+    elif text != file.text:
+        yield Change(path=path, data=text.encode(), expect=file.signature)
+
+
+def _new_name(plan: _Plan, name: str) -> str:
+    rest = name.removeprefix(plan.old)
+    if rest == name or rest[:1].isalnum():
+        return name  # it is not named after its id
+    return plan.new + rest
+
+
+def _edited(plan: _Plan, layout: Layout, path: Path, text: str, *, is_own: bool) -> str:
+    """Return a file's text with what speaks of the task changed."""
+    try:
+        if path == layout.mission_file:
+            return text if plan.is_twin else _with_sessions(plan, text)
+        if is_own:
+            text = _own_file(plan, text)
+        elif path.parent == layout.tasks_dir and not plan.is_twin:
+            text = _front_matter(plan, text)
+        if path == layout.tasks_file:
+            text = _table(plan, text)
+        if not plan.is_twin or is_own:
+            text = text.replace(f"`{plan.old}`", f"`{plan.new}`")
+        if plan.file is not None:
+            text = text.replace(plan.file.name, _new_name(plan, plan.file.name))
+    except MissionError as error:
+        raise error.at(layout.shown(path)) from None
+    return text
+
+
+def _own_file(plan: _Plan, text: str) -> str:
+    from mosaic.text.frontmatter import parse_front_matter
+    from mosaic.text.set_frontmatter import set_front_matter
+
+    matter = parse_front_matter(text)
+    key = next((key for key in ID_KEYS if matter and matter.text(key)), ID_KEYS[0])
+    edited = set_front_matter(text, key, plan.new)
+    return edited.replace(f"\n# {plan.old} ", f"\n# {plan.new} ", 1)
+
+
+def _front_matter(plan: _Plan, text: str) -> str:
+    from mosaic.text.frontmatter import parse_front_matter
+    from mosaic.text.set_frontmatter import set_front_matter
+
+    matter = parse_front_matter(text)
+    for key in matter.data if matter else ():
+        value = matter.lists.get(key) or matter.raw.get(key, "") if matter else ""
+        is_text = isinstance(value, str)
+        words = [value] if isinstance(value, str) else list(value)
+        news = [
+            _word(plan, word) if key == "depends_on" or _is(plan, word) else word for word in words
+        ]
+        if news != words:
+            text = set_front_matter(text, key, news[0] if is_text else news)
+    return text
+
+
+def _is(plan: _Plan, word: str) -> bool:
+    return plain_id(word) == plan.old
+
+
+def _word(plan: _Plan, text: str) -> str:
+    """Return a text with the id changed wherever it stands as a word of its own."""
+    pattern = rf"(?<![A-Za-z0-9_.-]){re.escape(plan.old)}(?![A-Za-z0-9_]|[.-]\d)"
+    return re.sub(pattern, plan.new, text)
+
+
+def _table(plan: _Plan, text: str) -> str:
+    from mosaic.text.table import set_cell
+
+    for row in parse_table(text):
+        is_own = plan.row is not None and row.line == plan.row.line
+        is_same = row.id == plan.old and not plan.is_twin  # it stands in more than one table
+        for column, cell in row.cells.items():
+            is_id = column == "id" and (is_own or is_same)
+            if not is_id and (plan.is_twin or not _is_list_of_ids(column, cell)):
+                continue
+            new = _word(plan, cell)
+            if new != cell and (found := find_row(text, row.line)) is not None:
+                text = set_cell(text, *found, column, new)
+    return text
+
+
+def _is_list_of_ids(column: str, cell: str) -> bool:
+    """Tell whether a cell holds ids and nothing else, in whatever column."""
+    if column in ("id", "title", "notes", "status"):
+        return False
+    return column == "depends_on" or all(map(NUMBERED.fullmatch, ids_in_cell(cell)))
+
+
+def _with_sessions(plan: _Plan, text: str) -> str:
+    from mosaic.text.jsondoc import parse_json_document, set_json
+
+    for number, entry in enumerate(parse_json_document(text).get("sessions") or ()):
+        for key in ("lastTaskId", "last_task_id"):
+            if isinstance(entry, dict) and entry.get(key) == plan.old:
+                text = set_json(text, ("sessions", number, key), plan.new)
+    return text
+
+
+def _changed_lines(before: str, after: str) -> list[int]:
+    pairs = zip(before.split("\n"), after.split("\n"), strict=False)
+    return [number for number, (one, other) in enumerate(pairs, 1) if one != other]
+
+
+def _mentions(plan: _Plan, shown: str, text: str, changed: Sequence[int]) -> Iterator[str]:
+    """Yield lines that speak of an id which two tasks have."""
+    own = re.compile(rf"\s*(?:task_)?id\s*:|.*\|\s*{re.escape(plan.old)}\s*\|")
+    for number, line in enumerate(text.split("\n"), 1):
+        if number not in changed and _word(plan, line) != line and not own.match(line):
+            yield f"{shown}:{number} may mean either"
