@@ -133,3 +133,5 @@ class WorktreeSettings:
     """Globs of files, relative to the project, that are copied into it, such as `.env`."""
     link: tuple[str, ...] = ()
     """The same for what is linked to, such as `node_modules`."""
+    submodules: bool = False
+    """Check out in it the submodules that are checked out in the mission's own work tree."""

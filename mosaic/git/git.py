@@ -193,7 +193,7 @@ def _run_once(
 
         # Into a pipe that nobody reads it could not write, and would end half-way.
         files = [TemporaryFile(), TemporaryFile()]  # noqa: SIM115 - closed below
-    settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+    settings = [part for setting in (*_SETTINGS, *_case_of(cwd)) for part in ("-c", setting)]
     process = spawn(
         [find_tool("git", cwd) or "", "--no-pager", *settings, *args],
         cwd=cwd,
@@ -220,6 +220,16 @@ def _run_once(
         written = [_content_of(file) for file in files]
     stdout, stderr = written or (stdout, stderr)
     return GitResult(exit_code=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def _case_of(cwd: Path | str) -> tuple[str, ...]:
+    """Have git tell names apart as the disk does, whatever was true where the setting was made.
+
+    With `core.ignorecase` on a disk that tells `a` from `A`, git shows only one of them.
+    """
+    found = find_git_dir(cwd)
+    is_exact = found is not None and not os.path.lexists(found[0] / ".GIT")
+    return ("core.ignorecase=false",) if is_exact else ()
 
 
 def _content_of(file: IO[bytes]) -> bytes:

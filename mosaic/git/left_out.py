@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.git.diff import SUBMODULE
-from mosaic.git.git import common_dir, find_work_tree, run_git
+from mosaic.git.git import answer_of, common_dir, find_work_tree, run_git
 from mosaic.git.index_copy import git_on, words_of
 from mosaic.records import dataclass, replace
 
@@ -23,6 +23,9 @@ PRIVATE = "private file"
 REPOSITORY = "a repository of its own"
 WORKTREE = "a worktree of this repository"
 """Why a folder is left out."""
+MODULE = "a submodule"
+CHANGED_MODULE = "a submodule with changes that are not committed in it"
+"""Why it is listed, though it is taken by its commit."""
 FILTERED = "for git's filter `{0}`, which does not run here (see `git config filter.{0}.clean`)"
 OTHERS = 0o077
 """The rights of everybody but the owner."""
@@ -91,6 +94,13 @@ def why_apart(place: Path) -> str:
     return WORKTREE if own is not None and own == outer else REPOSITORY
 
 
+def changed_modules(top: Path, index: Path) -> list[str]:
+    """Return the submodules in an index that hold changes, which no tree of `top` can hold."""
+    places = [path for path in repositories_in_index(top, index) if is_repository(top / path)]
+    status = ["status", "--porcelain", "-z", "--untracked-files=normal"]
+    return [path for path in places if answer_of([*_names_of(top / path), *status], top / path)]
+
+
 def is_as_stored(place: Path, old_mode: str, mode: str, content: str) -> bool:
     """Tell whether a file has the very bytes of a content that git has, and the same mode."""
     if old_mode != mode or place.is_symlink():
@@ -111,10 +121,13 @@ def is_as_stored(place: Path, old_mode: str, mode: str, content: str) -> bool:
 
 def has_commit(repository: Path) -> bool:
     """Tell whether a repository within has a commit checked out."""
-    # By both names: of a submodule that was moved git would look for the place it had.
-    place = [f"--git-dir={repository / '.git'}", f"--work-tree={repository}"]
-    command = [*place, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
+    command = [*_names_of(repository), "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
     return run_git(command, repository, check=False).exit_code == 0
+
+
+def _names_of(repository: Path) -> list[str]:
+    # By both names: of a submodule that was moved git would look for the place it had.
+    return [f"--git-dir={repository / '.git'}", f"--work-tree={repository}"]
 
 
 def list_file(

@@ -27,11 +27,13 @@ from mosaic.git.git import (
 )
 from mosaic.git.index_copy import as_input, copy_index, git_on, index_in, words_of
 from mosaic.git.left_out import (
+    CHANGED_MODULE,
     CLOSED_FOLDER,
     FILTERED,
     OTHERS,
     PRIVATE,
     LeftOut,
+    changed_modules,
     find_unfitness,
     has_commit,
     is_as_stored,
@@ -131,6 +133,7 @@ def _bring_up_to_date(
         # By force: what stands behind a new symlink is refused otherwise.
         git_on(["update-index", "--force-remove", "-z", "--stdin"], top, index, as_input(gone))
     left_out += _put(top, index, [*(p for p in changed if p not in unasked), *untracked])
+    left_out += [LeftOut(path=p, reason=CHANGED_MODULE) for p in changed_modules(top, index)]
     return (*left_out, *listed_only)
 
 

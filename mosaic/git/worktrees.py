@@ -27,9 +27,11 @@ from mosaic.git.git import (
 from mosaic.git.index_copy import changed_in_secret, hidden_files, words_of
 from mosaic.git.left_out import (
     CLOSED_FOLDER,
+    MODULE,
     is_as_stored,
     is_repository,
     repositories_in_index,
+    submodule_paths,
     why_apart,
 )
 from mosaic.git.snapshot import take_tree
@@ -250,7 +252,8 @@ def what_would_be_lost(place: Path) -> str | None:
     inner |= {path.relative_to(real).as_posix() for path in within if real in path.parents}
     for name in sorted(inner):
         if is_repository(place / name) and (lost := _lost_within(place, place / name)):
-            return f"`{name}`, {why_apart(place / name)} with {lost}"
+            kind = MODULE if name in submodule_paths(place) else why_apart(place / name)
+            return f"`{name}`, {kind} with {lost}"
     return None
 
 

@@ -97,6 +97,7 @@ def rule_settings(mission: Mission) -> dict[str, JsonValue]:
             "setupTimeout": trees.setup_timeout_seconds,
             "copy": list(trees.copy),
             "link": list(trees.link),
+            "submodules": trees.submodules,
         },
         "runs": {
             "checkpointBase": mission.runs.checkpoint_base,

@@ -165,7 +165,7 @@ def _empty_folders(top: Path) -> list[str]:
     command = ["ls-files", "--others", "--directory", "--exclude-standard", "-z"]
     listed = run_git(command, top).text.split("\0")[:-1]
     folders = [Path(path) for path in listed if path.endswith("/")]
-    empty = [path for path in folders if not any((top / path).iterdir())]
+    empty = [path for path in folders if not any(files for *_, files in os.walk(top / path))]
     return [f"`{path}` is an empty folder, of which git keeps none" for path in empty]
 
 

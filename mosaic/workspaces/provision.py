@@ -23,6 +23,7 @@ from mosaic.git.git import (
     head_commit,
     run_git,
 )
+from mosaic.git.submodules import check_out_submodules, forget_submodules
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir, find_bytes
 from mosaic.machine.paths import confined, safe_segment
@@ -79,8 +80,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     known = _mended(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
         _take_up(home, known, request)
-        if request.with_changes:
-            _carry_changes(layout, known, settings)
+        _fill(layout, known, request, settings)
         return known
     if known is not None:
         end_left_setup(known)
@@ -94,8 +94,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     try:
         if not (workspace.is_added and workspace.is_there):
             workspace = _added(home, workspace, request.in_use)
-        if request.with_changes:
-            _carry_changes(layout, workspace, settings)
+        _fill(layout, workspace, request, settings)
         brought = bring_files(workspace, layout.project, settings)
         workspace = write_workspace(workspace, furnished=brought)
         run_setup(workspace, settings)
@@ -216,6 +215,7 @@ def remove_workspace(
     if dry_run:
         return branch_goes
     trees.remove_worktree(home, workspace.path)
+    forget_submodules(home, workspace.path)
     if tip is not None and branch_goes:
         trees.delete_branch(home, branch, expected=tip)
     remove_file(folder, workspace.record)
@@ -349,6 +349,16 @@ def _remove_if_known(home: Path, workspace: Workspace) -> None:
     place = Path(os.path.realpath(workspace.path))
     if any(each.path == place for each in trees.list_worktrees(home)):
         trees.remove_worktree(home, workspace.path)
+        forget_submodules(home, workspace.path)
+
+
+def _fill(
+    layout: Layout, workspace: Workspace, request: WorkspaceRequest, settings: WorktreeSettings
+) -> None:
+    if settings.submodules:
+        check_out_submodules(workspace.home, workspace.path)
+    if request.with_changes:
+        _carry_changes(layout, workspace, settings)
 
 
 def _carry_changes(layout: Layout, workspace: Workspace, settings: WorktreeSettings) -> None:
