@@ -77,13 +77,14 @@ class GitLab(Program):
             return ""
         return self.run(["api", *self.host, f"{self._project}/jobs/{check.job}/trace"])
 
-    def _levels(self, users: Iterable[object]) -> dict[object, int]:
+    def _levels(self, users: Iterable[object]) -> dict[int, int]:
         """Return the access levels of some users, as far as they are members."""
         wanted = "&".join(f"user_ids[]={each}" for each in users if isinstance(each, int))
         if not wanted:
             return {}
         members = self._api(f"members/all?per_page=100&{wanted}", "--paginate")
-        return {each.get("id"): number_of(each, "access_level") for each in objects_of(members)}
+        numbers = ((number_of(each, "id"), each) for each in objects_of(members))
+        return {number: number_of(each, "access_level") for number, each in numbers if number}
 
     def _api(self, path: str, *options: str) -> Any:
         return self.json(["api", *self.host, *options, f"{self._project}/{path}"])
@@ -113,9 +114,9 @@ def _check(each: Mapping[str, Any]) -> Check:
     return Check(name, state, words, text_of(each, "web_url"), str(number_of(each, "id") or ""))
 
 
-def _comment(each: Mapping[str, Any], request_url: str, levels: Mapping[object, int]) -> Comment:
+def _comment(each: Mapping[str, Any], request_url: str, levels: Mapping[int, int]) -> Comment:
     author, where = author_of(each), object_of(each.get("position"))
-    level = levels.get(author.get("id"), 0)
+    level = levels.get(number_of(author, "id"), 0)
     line = number_of(where, "new_line")
     ends = object_of(where.get("line_range"))
     first = number_of(object_of(ends.get("start")), "new_line") or line
