@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.merge_driver import find_driver
-from mosaic.errors import MissionError
+from mosaic.errors import MissionError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.plan.check import Level
-from mosaic.records import NamedTuple
+from mosaic.records import NamedTuple, replace
 from mosaic.sessions.housekeeping import Kind, clean_runs
 from mosaic.sessions.inspect import inspect_mission, mend_mission
 from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees
+from mosaic.sources import sources_in
+from mosaic.store.adding import complete_pairs, find_plan
 from mosaic.store.create import lay_mission, write_agents_section
 from mosaic.store.reading import read_mission
 
@@ -37,6 +39,12 @@ class NewlyCreated(NamedTuple):
     problems: Sequence[Problem]
     left_out: Sequence[str]
     """Lines of the table that look like tasks and are none, with why."""
+    rows_made: int = 0
+    """For task files that had none."""
+    files_made: int = 0
+    """For rows that had none."""
+    sources: Sequence[tuple[str, str]] = ()
+    """Other tools whose tasks the project holds, each with one of the files."""
     setup_command: str | None = None
     """What has git merge the mission's files by task and field; None where it does."""
     git_command: None = None
@@ -102,9 +110,30 @@ class CleanedMission(NamedTuple):
         }
 
 
-def init_mission(folder: Path, new: NewMission, *, adopt: bool, agents: bool) -> NewlyCreated:
-    """Create a mission's files in a folder; `adopt` keeps a table and tasks that are there."""
-    layout = lay_mission(folder, new, utc_now(), adopt=adopt)
+def init_mission(
+    folder: Path, new: NewMission, *, adopt: bool | None, agents: bool, files: bool = False
+) -> NewlyCreated:
+    """Create a mission's files in a folder.
+
+    Args:
+        folder: the project.
+        new: what the mission is.
+        adopt: whether a plan that is there is used; None refuses where there is one.
+        agents: whether to tell agents how to work here.
+        files: whether adopted rows without a file get one.
+    """
+    if files and not adopt:
+        raise UsageError("`--files` is for rows that are adopted", hint="add `--adopt`")
+    places = find_plan(folder) if adopt is not False else {}
+    if places and adopt is None:
+        raise UsageError(
+            f"there is a plan already: {', '.join(f'`{place}`' for place in places.values())}",
+            hint="`mission init --adopt` uses it where it is, "
+            "`mission init --no-adopt` begins an empty one",
+        )
+    new = replace(new, places=places)
+    layout = lay_mission(folder, new, utc_now(), adopt=bool(adopt))
+    made = complete_pairs(layout.mission_file, files=files) if adopt else (0, 0)
     written = write_agents_section(layout) if agents else []
     snapshot = read_mission(layout.mission_file)
     return NewlyCreated(
@@ -116,8 +145,16 @@ def init_mission(folder: Path, new: NewMission, *, adopt: bool, agents: bool) ->
             f"{layout.shown(layout.tasks_file)}:{each.line} {each.why}"
             for each in snapshot.left_out
         ),
+        rows_made=made[0],
+        files_made=made[1],
+        sources=[each for each in sources_in(folder) if each[1] not in _own(layout)],
         setup_command=_setup_command(layout),
     )
+
+
+def _own(layout: Layout) -> set[str]:
+    paths = [layout.tasks_file, *layout.tasks_dir.glob("*.md")]
+    return {layout.shown(path) for path in paths}
 
 
 def _setup_command(layout: Layout) -> str | None:

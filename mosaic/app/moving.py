@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from mosaic.sources.incoming import plan_import
 from mosaic.sources.item import LARGEST_BYTES, Fault, Place
 from mosaic.sources.outgoing import items_of, losses, pushes
 from mosaic.sources.values import digests_of, source_of, text_here
-from mosaic.store.adding import Row, add_rows, imported_text, new_file
+from mosaic.store.adding import Row, add_rows, blank_task, imported_text, new_file
 from mosaic.store.ids import free_ids
 from mosaic.store.reading import read_mission
 from mosaic.text.fields import SYNCED
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from mosaic.sources.incoming import Arriving, ImportPlan, Update
     from mosaic.sources.outgoing import Push
+    from mosaic.store.adding import Blank
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
 
@@ -98,7 +100,7 @@ def find_place(snapshot: Snapshot, source: str, path: str | None) -> Place:
     if path is not None:
         return Place(Path(path).absolute(), path, mission)
     for pattern in PLACES[source]:
-        folder = pattern.partition("*")[0].rstrip("/")
+        folder = re.split(r"[*\[]", pattern)[0].rstrip("/")
         if any(project.glob(pattern)):
             return Place(project / folder, folder, mission)
     raise UsageError(
@@ -112,46 +114,37 @@ def _carry_out(draft: Draft, source: str, plan: ImportPlan) -> ImportPlan:
     """Draft all of a plan; return it with what could not be drafted among its faults."""
     now = utc_now().astimezone()
     faults: list[Fault] = []
-    refused: set[str] = set()
     _add_milestones(draft, plan)
     for update in plan.updates:
-        try:
-            _follow(draft, update, now)
-        except MissionError as error:
-            raise error.at(error.path or update.task_id) from None
+        _follow(draft, update, now)
     new = []
+    blank = blank_task(draft, now)
     for arriving in plan.new:
         path = new_file(draft, arriving.id, str(arriving.values["title"]))
         try:
-            text = _text_of(draft, source, arriving, now)
+            text = _text_of(blank, source, arriving)
             if draft.text(path) is not None:
                 raise UsageError(f"`{draft.layout.shown(path)}` is there already")
         except MissionError as error:
             faults.append(Fault(arriving.item.where, f"is not imported: {error.message}"))
-            refused.add(arriving.id)
             continue
         draft.put(path, text)
         new.append(arriving)
-    add_rows(
-        draft,
-        (
-            Row(
-                each.id,
-                str(each.values["milestone"]),
-                {n: each.values[n] for n in SYNCED if n in each.values},
-            )
-            for each in new
-        ),
-    )
+    add_rows(draft, map(_row, new))
     return plan._replace(new=new, faults=[*plan.faults, *faults])
 
 
-def _text_of(draft: Draft, source: str, arriving: Arriving, now: datetime) -> str:
+def _row(arriving: Arriving) -> Row:
+    cells = {name: arriving.values[name] for name in SYNCED if name in arriving.values}
+    return Row(arriving.id, str(arriving.values["milestone"]), cells)
+
+
+def _text_of(blank: Blank, source: str, arriving: Arriving) -> str:
     values = {name: value for name, value in arriving.values.items() if name not in SECTIONS}
     values["source"] = source_of(source, arriving.item)
     values["imported"] = digests_of(arriving.values)
     sections = {name: str(arriving.values[name]) for name in SECTIONS}
-    return imported_text(draft, arriving.id, values, sections, now)
+    return imported_text(blank, arriving.id, values, sections)
 
 
 def _add_milestones(draft: Draft, plan: ImportPlan) -> None:

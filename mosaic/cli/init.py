@@ -5,7 +5,7 @@ from pathlib import Path
 from typer import Argument, Option
 
 from mosaic.app.merge_driver import set_up_git
-from mosaic.app.mission import init_mission
+from mosaic.app.mission import NewlyCreated, init_mission
 from mosaic.cli.consent import is_somebody_there
 from mosaic.cli.options import Json
 from mosaic.cli.output import answer, clean, paint
@@ -24,7 +24,10 @@ def init_command(
     milestone: list[str] | None = Option(
         None, metavar='"M1: NAME"', help="Repeat for more, in order."
     ),
-    adopt: bool = Option(False, "--adopt", help="Keep a TASKS.md and task files that are there."),
+    adopt: bool | None = Option(
+        None, "--adopt/--no-adopt", help="Use a TASKS.md and task files that are there, or not."
+    ),
+    files: bool = Option(False, "--files", help="With --adopt: a file for each row without one."),
     agents: bool = Option(False, "--agents", help="Tell agents how to work here, in AGENTS.md."),
     as_json: Json = False,
 ) -> int:
@@ -37,14 +40,18 @@ def init_command(
         gates=gates,
         milestones=tuple(map(parse_milestone, milestone or ())),
     )
-    created = init_mission(folder, new, adopt=adopt, agents=agents)
+    created = init_mission(folder, new, adopt=adopt, agents=agents, files=files)
     lines = [f"created mission {paint(clean(new.name), 'bold')} in {created.mission_file.parent}"]
     if adopt:
-        lines.append(f"adopted {created.tasks_adopted} tasks")
+        lines.append(f"adopted {created.tasks_adopted} tasks{_made(created)}")
     lines += [f"not read: {clean(line)}" for line in created.left_out]
     if created.agents_files:
         lines.append(f"wrote instructions for agents to {', '.join(created.agents_files)}")
-    then = ['mission add "The first task"', "mission list"]
+    for source, place in created.sources:
+        command = f"mission import {source}"
+        lines.append(f"found {clean(place)}: `{command}` shows what it would bring")
+    then = [f"mission import {source}" for source, _ in created.sources[:1]]
+    then += ['mission add "The first task"', "mission list"]
     if created.setup_command is not None:
         if is_somebody_there() and not as_json and ask_to_set_up(created.mission_file):
             layout = look_at_mission(created.mission_file).layout
@@ -60,3 +67,9 @@ def init_command(
         show_next=True,
         as_json=as_json,
     )
+
+
+def _made(created: NewlyCreated) -> str:
+    parts = [(created.rows_made, "row"), (created.files_made, "file")]
+    words = [f"{count} {name}{'s' * (count != 1)}" for count, name in parts if count]
+    return f"; made {' and '.join(words)} for them" if words else ""

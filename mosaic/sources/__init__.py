@@ -6,10 +6,12 @@ imported when it is used.
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from mosaic.errors import UsageError
+from mosaic.errors import MissionError, UsageError
+from mosaic.machine.disk import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +23,11 @@ PLACES: dict[str, tuple[str, ...]] = {
     "spec-kit": ("specs/*/tasks.md", "openspec/changes/*/tasks.md"),
     "task-master": (".taskmaster/tasks/tasks.json", "tasks/tasks.json"),
     "checklist": ("TASKS.md", "TODO.md"),
-    "backlog": ("backlog/tasks/*.md",),
+    "backlog": ("backlog/*/*.md",),
     "github": (),
     "beads": (".beads/issues.jsonl", ".beads/beads.jsonl"),
     "claude-tasks": (),
-    "taskmd": ("tasks/**/*.md",),
+    "taskmd": ("tasks/[0-9]*.md", "tasks/*/[0-9]*.md"),
     "taskwarrior": (),
 }
 """Every source, and where in a project its files usually are."""
@@ -42,5 +44,13 @@ def sources_in(project: Path) -> Iterator[tuple[str, str]]:
     """Yield the sources that a project holds files of, each with the first of them."""
     for name, patterns in PLACES.items():
         found = (path for pattern in patterns for path in sorted(project.glob(pattern)))
-        if (first := next((path for path in found if path.is_file()), None)) is not None:
+        fitting = (path for path in found if name != "checklist" or _has_boxes(path))
+        if (first := next((path for path in fitting if path.is_file()), None)) is not None:
             yield name, first.relative_to(project).as_posix()
+
+
+def _has_boxes(path: Path) -> bool:
+    try:
+        return bool(re.search(rb"^\s*(?:[-*+]|\d+[.)]) \[.\] ", read_bytes(path), re.MULTILINE))
+    except MissionError:
+        return False

@@ -162,7 +162,8 @@ def _read(path: Path, shown: str) -> str:
     try:
         return read_text(path, limit_bytes=LARGEST_BYTES).text
     except MissionError as error:
-        raise error.at(shown, error.line) from None
+        error.path = shown
+        raise
 
 
 def _lines(text: str) -> str:

@@ -15,9 +15,9 @@ from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.plan.globs import bad_glob
 from mosaic.plan.progress import milestone_of
-from mosaic.records import dataclass, replace
+from mosaic.records import dataclass, field, replace
 from mosaic.store.ids import next_task_id
-from mosaic.store.layout import MISSION_PLACES, default_layout
+from mosaic.store.layout import MISSION_PLACES, layout_of
 from mosaic.store.project_paths import project_paths
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.sync import table_word
@@ -54,6 +54,8 @@ class NewMission:
     gates: str | None = None
     milestones: tuple[tuple[str, str], ...] = ()
     """Id and name of each."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where some of its files are, as mission.json names them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,12 +88,13 @@ def lay_mission(folder: Path, new: NewMission, now: datetime, *, adopt: bool) ->
         )
     for parts in MISSION_PLACES:
         _refuse_mission(folder.joinpath(*parts))
-    layout = default_layout(folder)
+    layout = layout_of(folder.joinpath(*MISSION_PLACES[0]), folder, new.places)
     texts = _mission_texts(layout, new, now)
     is_interrupted = layout.intent_file.exists()
     if not is_interrupted:
         _refuse_present(layout, texts, adopt=adopt)
-    layout.tasks_dir.mkdir(parents=True, exist_ok=True)
+    for place in (layout.mission_file.parent, layout.tasks_dir):
+        place.mkdir(parents=True, exist_ok=True)
     ensure_state_dir(layout, is_made_here=True)
     with mission_lock(layout.mission_lock, holder="creating a mission"):
         # An earlier `init` that was killed in between is carried through first.
@@ -155,6 +158,7 @@ def _mission_json(new: NewMission, now: datetime) -> str:
         "name": new.name,
         "description": new.description,
         "projectPath": ".",
+        **new.places,
         "status": "inactive",
         "createdAt": format_moment(now, "seconds"),
         "taskPrefix": new.prefix,
