@@ -61,7 +61,7 @@ class GitLab(Program):
         talks = self._api(f"merge_requests/{number}/discussions?per_page=100", "--paginate")
         notes = [each for talk in objects_of(talks) for each in objects_of(talk.get("notes"))]
         notes = [each for each in notes if each.get("system") is not True]
-        levels = self._levels({author_of(each).get("id") for each in notes})
+        levels = self._levels({number_of(author_of(each), "id") for each in notes})
         pipeline = object_of(seen.get("head_pipeline"))
         jobs: Any = []
         if pipeline.get("id"):

@@ -20,7 +20,7 @@ from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.store.assemble import build_changed
-from mosaic.store.journal import forget_sessions, note_sessions
+from mosaic.store.journal import note_sessions, take_back_notes
 from mosaic.store.mission_file import load_mission, with_session, with_status
 from mosaic.store.parsed import plain_value, refuse_hidden_ids
 from mosaic.store.reading import read_mission
@@ -111,10 +111,7 @@ def changing(
         snapshot = read_mission(mission_file, prefer=prefer, keep=False)
         if fenced:
             refuse_ended_session(mission_file, snapshot.document.mission)
-        draft = Draft(snapshot, notices)
-        for session in snapshot.document.mission.sessions.lost():
-            draft.put_session(session)
-        yield draft
+        yield Draft(snapshot, notices)
 
 
 def synchronize(
@@ -149,12 +146,13 @@ class Draft:
         self._agreed: dict[str, Mapping[str, Value]] = {}
         """What table and file of a task agree on by these edits."""
         self._sessions: dict[str, Session] = {}
-        """Sessions that were put, for the journal."""
-        self._noted: set[str] = set()
+        self._noted: set[str] = set()  # of those, what the journal has by these edits
         self._is_free = False
         """Whether a text was drafted that may hold tasks nobody has seen yet."""
         self._saved: list[tuple[Path, str | None, str]] = []
         self._words = snapshot.document.mission.statuses
+        for session in snapshot.document.mission.sessions.lost():
+            self.put_session(session)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -237,8 +235,7 @@ class Draft:
 
     def put_session(self, session: Session) -> None:
         """Draft a session's entry in mission.json: added, or brought up to date."""
-        path = self.snapshot.document.path
-        self._put(path, with_session(self._existing(path), session))
+        self._put(self._document.path, with_session(self._existing(self._document.path), session))
         self._sessions[session.id] = session
 
     def agree_everywhere(self) -> None:
@@ -275,9 +272,8 @@ class Draft:
                 root=self.layout.project,
                 also=self.layout.other_folders,
             )
-            written = [(path, each.before, each.after) for path, each in edited.items()]
-            self._saved += written
-            note_written(self.layout, written)
+            self._saved += (made := [(path, e.before, e.after) for path, e in edited.items()])
+            note_written(self.layout, made)
             note_sessions(self.layout, self._document.mission, self._sessions.values())
             self._noted |= self._sessions.keys()
             self._snapshot = None
@@ -325,10 +321,7 @@ class Draft:
                 self._put(path, before)
         self._saved.clear()
         self.save()
-        mission = self._document.mission
-        forget_sessions(self.layout, mission, self._noted)
-        as_before = (mission.sessions.find(each) for each in self._noted)
-        note_sessions(self.layout, mission, filter(None, as_before))
+        take_back_notes(self.layout, self._document.mission, self._noted)
 
     def _existing(self, path: Path) -> str:
         text = self.text(path)

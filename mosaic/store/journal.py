@@ -76,15 +76,16 @@ def note_sessions(layout: Layout, mission: Mission, sessions: Iterable[Session])
             os.close(descriptor)
 
 
-def forget_sessions(layout: Layout, mission: Mission, session_ids: Collection[str]) -> None:
-    """Take sessions out again that were not to be after all; the mission lock is held."""
-    path = _journal_of(layout, mission, for_writing=False)
+def take_back_notes(layout: Layout, before: Mission, session_ids: Collection[str]) -> None:
+    """Let sessions be in the journal as a mission had them before; the mission lock is held."""
+    path = _journal_of(layout, before, for_writing=False)
     if path is None or not session_ids:
         return
     with contextlib.suppress(MissionError):
         data = find_bytes(path, limit_bytes=LARGEST_JOURNAL) or b""
         kept = [entry for entry in _entries(data) if entry["sessionId"] not in session_ids]
         write_private(path, _lines(kept), root=path.parent)
+    note_sessions(layout, before, filter(None, map(before.sessions.find, session_ids)))
 
 
 def _journal_of(layout: Layout, mission: Mission, *, for_writing: bool) -> Path | None:
