@@ -113,6 +113,10 @@ class PullRequestSettings:
     """`gh` or `glab`; without it the remote's host says which."""
     remote: str | None = None
     """The remote that branches are pushed to; without it the one of the mission's branch."""
+    every_seconds: float = 60.0
+    """How often a loop looks at the requests that are open."""
+    wait_seconds: float = 1800.0
+    """How long a loop that has nothing else to do waits for checks that run."""
 
 
 class LandingUpdate(StrEnum):

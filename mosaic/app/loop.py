@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mosaic.plan.pace import Limits
     from mosaic.sessions.alarm import Need
     from mosaic.sessions.choice import HandOffRequest
-    from mosaic.workers.ledger import LoopReport
+    from mosaic.workers.ledger import Looked, LoopReport
     from mosaic.workers.pool import Worker
 
 
@@ -49,6 +49,17 @@ def _alarm(mission_file: Path, face: Face) -> Callable[[Need, str, str], None]:
     return alert
 
 
+def _follower(mission_file: Path) -> Callable[[], Looked]:
+    """Return what opens the pull requests of done tasks, and looks at those that are open."""
+
+    def follow() -> Looked:
+        from mosaic.app.pull_request import follow_all  # start-up: few missions land so
+
+        return follow_all(mission_file)
+
+    return follow
+
+
 def run_loop(
     mission_file: Path,
     request: HandOffRequest,
@@ -69,7 +80,16 @@ def run_loop(
 
     alert = _alarm(mission_file, face)
     request = replace(request, calls_person=False)
-    return Loop(mission_file, request, limits, face, start=start, alert=alert, clock=clock).run()
+    return Loop(
+        mission_file,
+        request,
+        limits,
+        face,
+        start=start,
+        alert=alert,
+        follow=_follower(mission_file),
+        clock=clock,
+    ).run()
 
 
 def run_pool(
@@ -119,6 +139,7 @@ def run_pool(
         face,
         start=start,
         alert=alert,
+        follow=_follower(mission_file),
         size=room,
         keeps_full=keeps_full,
     )

@@ -41,6 +41,8 @@ from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.reading import read_mission
 from mosaic.store.written import note_files
 from mosaic.text.decisions import Decision
+from mosaic.workers.ledger import Looked
+from mosaic.workspaces.landed import find_unlanded
 from mosaic.workspaces.merge import refuse_unsaved
 from mosaic.workspaces.record import SeenRequest, find_workspace, write_workspace
 
@@ -228,6 +230,22 @@ def land_by_requests(
         except (PullRequestError, NotReadyError) as error:
             problems[task_id] = error.summary
     return RequestList(tuple(pages), problems)
+
+
+def follow_all(mission_file: Path) -> Looked:
+    """Open the requests that done tasks need, and look at all that are open, for a loop."""
+    snapshot = read_mission(mission_file)
+    waiting = find_unlanded(snapshot.layout, snapshot.tasks)
+    names = dict.fromkeys([*waiting, *open_requests(snapshot)])
+    found = land_by_requests(mission_file, list(names))
+    said = [f"{name}: {words}" for name, words in found.problems.items()]
+    for page in found.requests:
+        words = [*page.did, *page.notices]
+        if count := len(page.handed_on):
+            words.append(f"{count} things said on #{page.request.number} go to the next attempt")
+        said += [f"{page.task.task.id}: {each}" for each in words]
+    pending = [each.task.task.id for each in found.requests if each.request.pending]
+    return Looked(tuple(said), tuple(pending))
 
 
 def open_requests(snapshot: Snapshot) -> list[str]:

@@ -72,7 +72,7 @@ def logs_command(
     from mosaic.app.runs import find_logged_run
     from mosaic.machine.clock import utc_now
     from mosaic.runs.reading import Stream, log_of, parse_moment
-    from mosaic.store.mission_file import load_mission
+    from mosaic.store.mission_file import look_at_mission
 
     logs = {Stream.STDERR: stderr, Stream.EVENTS: events, Stream.TRANSCRIPT: transcript}
     chosen = [stream for stream, is_chosen in logs.items() if is_chosen]
@@ -87,7 +87,7 @@ def logs_command(
             hint="leave out `--json`, `--events` and `--transcript`",
         )
     # Without the tasks: reading them all may write their index.
-    document = load_mission(locate_mission(mission))
+    document = look_at_mission(locate_mission(mission))
     run = find_logged_run(document, name)
     is_plain = not (chosen or raw or as_json) and since is None
     if is_plain and sys.stdout.isatty() and run.transcript.exists():

@@ -22,7 +22,7 @@ from mosaic.panels.life import look_after, merge_worker, resume_panel, shut_down
 from mosaic.panels.model import PanelPlan, WorkerState
 from mosaic.panels.record import Panel, find_panel, list_panels
 from mosaic.panels.refresh import refresh_panel
-from mosaic.store.mission_file import MissionDocument, load_mission
+from mosaic.store.mission_file import MissionDocument, load_mission, look_at_mission
 from mosaic.store.reading import locate_mission, locate_to_change
 
 panel_app = Typer(
@@ -237,7 +237,9 @@ def merge_command(
 
 
 def _document(mission: Path | None, *, to_change: bool = False) -> MissionDocument:
-    return load_mission((locate_to_change if to_change else locate_mission)(mission))
+    if to_change:
+        return load_mission(locate_to_change(mission))
+    return look_at_mission(locate_mission(mission))
 
 
 def _open(

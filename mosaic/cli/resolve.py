@@ -41,7 +41,7 @@ def resolve_command(
     )
     is_asked = is_somebody_there() and not as_json
     done = resolve_conflicts(
-        locate_to_change(mission),
+        locate_to_change(mission, in_conflict=True),
         files,
         answers,
         side=OURS if ours else THEIRS if theirs else None,

@@ -23,7 +23,7 @@ def git_command(
     mission: MissionPath = None,
 ) -> int:
     """Have git merge the mission's files by task and field in this clone."""
-    path = locate_to_change(mission)
+    path = locate_to_change(mission, in_conflict=True)
     is_asked = is_somebody_there() and not (yes or dry_run or as_json)
     is_meant = ask_to_set_up(path) if is_asked else not dry_run
     return _answer(path, write=is_meant, as_json=as_json)

@@ -88,7 +88,10 @@ def rule_settings(mission: Mission) -> dict[str, JsonValue]:
         "review": dump_record(mission.review, CAMEL),
         # Runs from before there was this setting began without it.
         "landing": None if mission.landing is Landing.MANUAL else mission.landing.value,
-        "pullRequest": dump_record(mission.pull_request, CAMEL),
+        "pullRequest": {
+            "program": mission.pull_request.program,
+            "remote": mission.pull_request.remote,
+        },
         "notify": list(mission.notify),
         "runtime": mission.runtime,
         "runtimes": {name: _runtime(spec) for name, spec in mission.runtimes.items()},

@@ -80,7 +80,9 @@ def merge_table(merger: Merger, name: str, base: str | None, ours: str, theirs: 
 
 def _part_twins(base: _Side, ours: _Side, theirs: _Side) -> None:
     for key in [key for key in theirs.rows if key in ours.rows and key not in base.rows]:
-        titles = [_words("title", side.rows[key].cells.get("title", "")) for side in (ours, theirs)]
+        titles = [
+            cell_words("title", side.rows[key].cells.get("title", "")) for side in (ours, theirs)
+        ]
         if titles[0] != titles[1]:
             theirs.rename(key, f"{key}\0{THEIRS}")
 
@@ -264,13 +266,9 @@ def _plain(row: RowRecord) -> str:
     return " | ".join(row.cells.values())
 
 
-def _words(column: str, cell: str) -> str:
-    return cell_words(column, cell)
-
-
 def _same_cell(column: str, left: str, right: str) -> bool:
     if column == "status" and (status := parse_status(left)) is not None:
         return status is parse_status(right)
     if column == "depends_on":
         return ids_in_cell(left) == ids_in_cell(right)
-    return _words(column, left) == _words(column, right)
+    return cell_words(column, left) == cell_words(column, right)

@@ -161,7 +161,7 @@ def _mission(mission: JsonObject) -> Mission:
         review=_review_settings(mission.mapping("review")),
         worktrees=_worktree_settings(mission.mapping("worktrees")),
         landing=mission.word("landing", Landing) or Landing.MANUAL,
-        pull_request=mission.mapping("pullRequest").record(PullRequestSettings),
+        pull_request=_pull_request_settings(mission.mapping("pullRequest")),
         landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
         imports=mission.mapping("imports").data,
@@ -266,6 +266,17 @@ def _pause(runs: JsonObject, key: str, usual: float | None) -> float | None:
         return None
     found = runs.measure(key, parse_duration)
     return usual if found is None else found
+
+
+def _pull_request_settings(requests: JsonObject) -> PullRequestSettings:
+    usual = PullRequestSettings()
+    every = requests.measure("every", parse_duration)
+    wait = requests.measure("wait", parse_duration)
+    return requests.record(
+        PullRequestSettings,
+        every_seconds=usual.every_seconds if every is None else every,
+        wait_seconds=usual.wait_seconds if wait is None else wait,
+    )
 
 
 def _worktree_settings(worktrees: JsonObject) -> WorktreeSettings:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__
 from mosaic.errors import MissionError, MissionNotFoundError, TaskNotFoundError, UsageError
-from mosaic.machine.disk import find_bytes, find_signed
+from mosaic.machine.disk import find_bytes, find_signed, read_text
 from mosaic.store.allowance import note_named, refuse_other_owner
 from mosaic.store.assemble import build_entry, build_snapshot
 from mosaic.store.index import (
@@ -30,6 +30,7 @@ from mosaic.store.session_entries import refuse_ended_session
 from mosaic.store.state import is_marked, save_cache
 from mosaic.store.sync import parse_base
 from mosaic.store.tasks import Snapshot
+from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,9 +59,14 @@ def locate_mission(named: Path | None) -> Path:
     return finish_migration(found)
 
 
-def locate_to_change(named: Path | None) -> Path:
-    """Return the mission.json that a command changes something of."""
+def locate_to_change(named: Path | None, *, in_conflict: bool = False) -> Path:
+    """Return the mission.json that a command changes something of.
+
+    Raises MergeConflictError where git left it in conflict, unless that is what is changed.
+    """
     path = locate_mission(named)
+    if not in_conflict:
+        refuse_conflict(read_text(path).text, path=str(path))
     if os.environ.get("MISSION_SESSION"):
         refuse_ended_session(path, look_at_mission(path).mission)
     return path

@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from mosaic.errors import MissionError
 from mosaic.machine.clock import CLOCK
 from mosaic.model import EndReason, Status, total_usage
 from mosaic.plan.gates import parse_gates
 from mosaic.plan.pace import LastEnd, Limits, Move, decide_move, limit_met, parse_budget, why_person
 from mosaic.plan.questions import question_of
 from mosaic.plan.rules import changed_settings
-from mosaic.records import dataclass, field, replace
+from mosaic.records import NamedTuple, dataclass, field, replace
 from mosaic.review.verdict import review_task
 from mosaic.runs.folders import run_of
 from mosaic.sessions.alarm import Need, need_for
@@ -23,8 +24,10 @@ from mosaic.sessions.attempt import forgive_attempts, sessions_since
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import changed_since_agreed, settings_of, standing_changes
 from mosaic.sessions.whose import standing_outside
+from mosaic.settings import Landing
 from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
+from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +115,14 @@ class Ended:
         return self.session.ended_reason is EndReason.STOPPED and not self.is_finished
 
 
+class Looked(NamedTuple):
+    """What a look at pull requests came to."""
+
+    said: tuple[str, ...]
+    pending: tuple[str, ...]
+    """Tasks of which checks still run."""
+
+
 class Ledger:
     """Keeps account of the sessions of one loop or pool, which are made of it."""
 
@@ -123,12 +134,13 @@ class Ledger:
         face: Face,
         *,
         alert: Callable[[Need, str, str], None],
+        follow: Callable[[], Looked],
         clock: Clock = CLOCK,
     ) -> None:
         """Begin with no sessions.
 
         `alert` says that a person is needed: what for, for which task or, where that is empty,
-        for all, and why.
+        for all, and why. `follow` opens pull requests, and looks at those that are open.
         """
         self._mission_file = mission_file
         self._request = request
@@ -138,12 +150,47 @@ class Ledger:
         self._clock = clock
         self._began = clock.seconds()
         self._failures = 0
-        self._rules = settings_of(read_mission(mission_file).document)
+        document = read_mission(mission_file).document
+        self._rules = settings_of(document)
+        self._by_requests = document.mission.landing is Landing.PULL_REQUEST
+        self._follow = follow
+        self._looked = Looked((), ())
+        self._looked_at: tuple[str, ...] = ()
+        """The tasks whose work waited in a branch then."""
+        self._look_after = self._pending_since = clock.seconds()
         self.report = LoopReport()
 
     def read_mission(self) -> Snapshot:
         """Return the mission as it stands, with the end of every dead session recorded."""
         return read_recovered(self._mission_file)[0]
+
+    def follow_requests(self) -> bool:
+        """Open and look at pull requests, where the mission wants that and it is time.
+
+        True while checks run that are waited for.
+        """
+        if not self._by_requests:
+            return False
+        snapshot, now = self.read_mission(), self._clock.seconds()
+        mission = snapshot.document.mission
+        if mission.landing is not Landing.PULL_REQUEST:
+            return False  # a person turned it off
+        settings = mission.pull_request
+        waiting = tuple(find_unlanded(snapshot.layout, snapshot.tasks))
+        if now >= self._look_after or waiting != self._looked_at:
+            before = self._looked
+            try:
+                self._looked = self._follow()
+            except MissionError as error:
+                self._looked = Looked((f"pull requests: {error.summary}",), before.pending)
+            for words in self._looked.said:
+                if words not in before.said:
+                    self._face.say(words)
+            if self._looked.pending != before.pending:
+                self._pending_since = now
+            self._looked_at, self._look_after = waiting, now + settings.every_seconds
+        is_late = now - self._pending_since > settings.wait_seconds
+        return bool(self._looked.pending) and not is_late
 
     def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
         """Return which limit is met; `running` sessions of this loop have not ended yet."""

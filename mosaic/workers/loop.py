@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.workers import Face
-    from mosaic.workers.ledger import LoopReport
+    from mosaic.workers.ledger import Looked, LoopReport
 
 POLL_SECONDS = 0.2
 MOST_REFUSALS = 3
@@ -47,10 +47,13 @@ class Loop(Ledger):
         *,
         start: Callable[[HandOffRequest], str],
         alert: Callable[[Need, str, str], None],
+        follow: Callable[[], Looked],
         clock: Clock = CLOCK,
     ) -> None:
         """Make a loop; `start` hands off, stays to the end and returns the session's id."""
-        super().__init__(mission_file, request, limits, face, alert=alert, clock=clock)
+        super().__init__(
+            mission_file, request, limits, face, alert=alert, follow=follow, clock=clock
+        )
         self._start = start
         self._refusals = 0
         self._last_task: str | None = None
@@ -68,13 +71,17 @@ class Loop(Ledger):
 
     def _turn(self) -> bool:
         self._wait_for_survivor()
-        snapshot = self.read_mission()
+        waits = self.follow_requests()
+        snapshot = self.read_mission()  # what was said on a request may have opened a task again
         met = self.met_limit(snapshot)
         if self._face.stops_wanted():
             return self._end("stopped after the session", interrupted=True)
         if met is not None:
             return self._end(f"limit met: {met}", need=Need.BUDGET)
         selection = select_from(snapshot, milestone=self._request.milestone)
+        if selection.chosen is None and waits:
+            self._clock.sleep(POLL_SECONDS)
+            return True
         if selection.chosen is None:
             snapshot.raise_problems()
             reasons = filter(None, (summarize_waiting(selection), snapshot.left_out_words))

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Snapshot
     from mosaic.workers import Face
-    from mosaic.workers.ledger import LoopReport
+    from mosaic.workers.ledger import Looked, LoopReport
 
 POLL_SECONDS = 0.25
 WAITS_FOR_A_WORKER = (Reason.BRANCH_IN_USE, Reason.SCOPE_OVERLAP)
@@ -74,6 +74,7 @@ class Pool(Ledger):
         *,
         start: Callable[[HandOffRequest], Worker],
         alert: Callable[[Need, str, str], None],
+        follow: Callable[[], Looked],
         size: int,
         keeps_full: bool,
     ) -> None:
@@ -82,7 +83,9 @@ class Pool(Ledger):
         `start` hands off to a supervisor that lives on by itself, and is called from several
         threads. With `keeps_full` a task that is ready takes the place of one that ended.
         """
-        super().__init__(mission_file, replace(request, worktree=True), limits, face, alert=alert)
+        request = replace(request, worktree=True)
+        super().__init__(mission_file, request, limits, face, alert=alert, follow=follow)
+        self._waits = False
         self._start = start
         self._size = size
         self._keeps_full = keeps_full
@@ -146,6 +149,7 @@ class Pool(Ledger):
         self._take_started()
         snapshot = self.read_mission()
         self._take_ended(snapshot)
+        self._waits = self.follow_requests()
         self._obey_stops()
         self._fill(threads)
         live = self._live(snapshot)
@@ -158,7 +162,8 @@ class Pool(Ledger):
         return False
 
     def _is_waiting(self) -> bool:
-        return any(until > self._clock.seconds() for until in self._not_before.values())
+        is_later = any(until > self._clock.seconds() for until in self._not_before.values())
+        return self._waits or is_later
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
         while self._why is None and len(self.workers) + len(self._starting) < self._size:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.hosting import Hosted
+from tests.support.hosting import Hosted, check_of
 from tests.support.mission import MissionRepo, wait_for
 from tests.support.workers import give_agent, worktree_of
 
@@ -304,6 +304,43 @@ def test_gitlab_is_asked_by_its_own_program(home: MissionRepo) -> None:
     commit = hosted.merge()
     assert look(home)["request"]["merge_commit"] == commit
     assert (home.path / "src" / "b.py").exists()
+
+
+LOOP = """
+seen = pathlib.Path(sys.argv[-1]).read_text()
+write(f"src/{task}.py", "mended" if "assert 1 == 2" in seen else "first")
+finish()
+"""
+
+
+@pytest.mark.parametrize("how", ["-j", "alone"])
+def test_a_loop_opens_follows_and_hands_on(repo: MissionRepo, how: str) -> None:
+    home = give_agent(
+        repo,
+        landing="pull-request",
+        pullRequest={"every": "1s"},
+        qualityGates="true",
+        review={"greenIsDone": True},
+    )
+    hosted = Hosted(home)
+    hosted.set(
+        logs={"31": "assert 1 == 2"},
+        views=[
+            check_of("test", ""),
+            check_of("test", "FAILURE", job="31"),
+            check_of("test", "SUCCESS"),
+        ],
+    )
+    for other in ("T-002", "T-003"):
+        assert home.run("cancel", other, "--why", "not now").exit_code == 0
+    options = ["-j", "2", "--loop"] if how == "-j" else ["--loop", "--worktree", "--headless"]
+    answer = home.run("next", *options, "--json", "--milestone", "M1", AGENT_DOES=LOOP)
+    assert answer.exit_code == 0, answer.stderr
+    (request,) = hosted.state["requests"]
+    assert request["headRefName"] == BRANCH
+    assert home.git("show", f"{BRANCH}:src/T-001.py") == "mended"
+    assert hosted.tip(BRANCH) == home.git("rev-parse", BRANCH).strip()
+    assert [each["lastTaskId"] for each in home.mission()["sessions"]] == ["T-001", "T-001"]
 
 
 def test_an_agent_opens_no_request(home: MissionRepo) -> None:

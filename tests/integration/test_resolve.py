@@ -156,13 +156,19 @@ def test_a_mission_json_in_conflict_is_shown_and_not_written(repo: MissionRepo) 
     git_may_fail(repo, "merge", "-q", "right")
     before = text_of(repo, "coordination/mission.json")
     assert "<<<<<<<" in before
-    for command in ("list", "status", "show T-001", "sessions"):
+    for command in ("list", "status", "show T-001", "sessions", "logs T-001"):
         answer = repo.run(*command.split())
         assert answer.stdout, command
-        assert "mission resolve" in answer.stderr or command == "sessions"
+        assert "mission resolve" in answer.stderr or command in ("sessions", "logs T-001")
     assert len(repo.run("sessions", "--json").json()["sessions"]) == 2
-    for command in ("set T-002 status=done", "next --headless --runtime quick --task T-002"):
-        assert repo.run(*command.split()).exit_code == 5
+    for command in (
+        "set T-002 status=done",
+        "next --headless --runtime quick --task T-002",
+        "exec T-001 --step try -- true",
+        "clean",
+        "check --fix",
+    ):
+        assert repo.run(*command.split()).exit_code == 5, command
     assert text_of(repo, "coordination/mission.json") == before
     asked = repo.run("resolve", "--json").json()["open"]
     assert [each["name"] for each in asked] == ["mission.name"]

@@ -92,6 +92,9 @@ elif argv[:2] == ["pr", "create"]:
 elif argv[:2] == ["pr", "view"]:
     given, (number,) = options(["-R", "--json"])
     (found,) = [r for r in state["requests"] if r["number"] == int(number)]
+    if state["views"]:
+        found.update(state["views"].pop(0))
+        save()
     print(json.dumps(shown(found, given["--json"].split(","))))
 elif argv[0] == "api":
     argv.insert(1, "")
@@ -162,6 +165,17 @@ else:
 """
 
 
+def check_of(name: str, conclusion: str, *, job: str = "") -> dict[str, Any]:
+    """Return what a request of GitHub has of one check; without a conclusion it still runs."""
+    url = f"https://github.com/acme/rocket/actions/runs/1/job/{job}" if job else ""
+    run = {
+        "__typename": "CheckRun", "name": name, "workflowName": "CI", "detailsUrl": url,
+        "status": "COMPLETED" if conclusion else "IN_PROGRESS", "conclusion": conclusion,
+        "startedAt": "2026-11-26T10:00:00Z", "completedAt": "2026-11-26T10:01:00Z",
+    }  # fmt: skip
+    return {"statusCheckRollup": [run]}
+
+
 class Hosted:
     """A remote on a host, as the repository of a mission has it, and the host's program."""
 
@@ -177,6 +191,7 @@ class Hosted:
         repo.git("config", f"url.{self.bare}.insteadOf", f"https://{host}/{REPOSITORY}.git")
         repo.git("push", "-q", "-u", "origin", "main")
         start = {"logged_in": True, "requests": [], "calls": [], "logs": {}, "members": []}
+        start["views"] = []
         self._place.write_text(json.dumps(start))
         tools = repo.path.parent / "tools"
         tools.mkdir()
@@ -249,14 +264,8 @@ class Hosted:
         self.change(on_lines=[*found, comment])
 
     def check(self, name: str, conclusion: str, *, job: str = "") -> None:
-        """Have one check of the newest request of GitHub, of its branch's tip."""
-        url = f"https://github.com/acme/rocket/actions/runs/1/job/{job}" if job else ""
-        run = {
-            "__typename": "CheckRun", "name": name, "workflowName": "CI", "detailsUrl": url,
-            "status": "COMPLETED" if conclusion else "IN_PROGRESS", "conclusion": conclusion,
-            "startedAt": "2026-11-26T10:00:00Z", "completedAt": "2026-11-26T10:01:00Z",
-        }  # fmt: skip
-        self.change(statusCheckRollup=[run])
+        """Have one check of the newest request of GitHub."""
+        self.change(**check_of(name, conclusion, job=job))
 
     def merge(self, *, squash: bool = False) -> str:
         """Merge the newest request's branch into the remote's `main`, and return the commit."""
