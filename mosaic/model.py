@@ -297,6 +297,8 @@ class Mission:
     """How they are brought up to date first."""
     max_parallel: int | None = None
     """How many sessions may be live at once; None: as many as are asked for."""
+    parallel_without_scope: bool = False
+    """Whether `-j` works on tasks that name no write scope beside others."""
     imports: Mapping[str, JsonValue] = field(default_factory=dict)
     """What imports take the words of other tools for: `githubLabels`."""
     notify: tuple[str, ...] = ()

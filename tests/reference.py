@@ -57,6 +57,9 @@ PATHS = {
     "scratchpadFile": "the scratchpad",
     "orchestratorDir": "the state folder",
 }
+OUTSIDE = (
+    "`inside` the state folder or `outside`, in your own folder: where runs and worktrees are kept"
+)
 UNITS = ("_seconds", "_bytes")
 
 
@@ -172,6 +175,7 @@ def settings() -> Iterator[str]:
     rows = [
         *(row for prefix, kind in SETTINGS for row in settings_of(prefix, kind)),
         *((f"`{key}`", "", f"Another place for {words}") for key, words in PATHS.items()),
+        ("`stateFolders`", "`inside`", OUTSIDE),
     ]
     yield table(("key", "default", "meaning"), iter(rows))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.app.change import editing, is_agent
 from mosaic.app.tasks import TaskView
-from mosaic.errors import NotReadyError, UsageError
+from mosaic.errors import MissionError, NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
 from mosaic.plan.questions import question_of
@@ -16,7 +16,11 @@ from mosaic.review.decision import approved_before, commit_decision, decide
 from mosaic.review.filing import draft_decision, draft_remarks, note_saved, person_name
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.rules import allowed_paths
+from mosaic.settings import Landing
+from mosaic.store.consent import require_consent
+from mosaic.store.mission_file import load_mission
 from mosaic.store.project_paths import project_paths
+from mosaic.store.reading import read_mission
 from mosaic.text.decisions import Kind, answer_remark, coded, read_decisions
 
 if TYPE_CHECKING:
@@ -236,5 +240,20 @@ def _decided(review: Review, decided: Decided, *, commit: bool) -> DecidedTask:
         decisions=decided.made,
         overruled=decided.overruled,
         commit=commit_decision(review, decided) if commit else None,
-        notices=decided.notices,
+        notices=(*decided.notices, *(_requested(decided) if decided.approved else ())),
     )
+
+
+def _requested(decided: Decided) -> tuple[str, ...]:
+    """Open the pull request of an approved task, where work lands so; say what came of it."""
+    document = load_mission(decided.layout.mission_file)
+    if document.mission.landing is not Landing.PULL_REQUEST:
+        return ()
+    from mosaic.app.pull_request import look_at_request  # start-up: few missions land so
+
+    try:
+        require_consent(document)
+        page = look_at_request(read_mission(document.path), decided.task.id)
+    except MissionError as error:
+        return (f"its pull request: {error.summary}; `mission pr {decided.task.id}` tries again",)
+    return (*page.did, f"its pull request is {page.request.url}", *page.notices)

@@ -191,7 +191,8 @@ def _locks(snapshot: Snapshot) -> Item:
 
 
 def _file_items(layout: Layout) -> Iterator[Item]:
-    if (kind := find_foreign_file_system(layout.state_dir)) is not None:
+    kinds = map(find_foreign_file_system, (layout.state_dir, layout.runs_dir))
+    if (kind := next(filter(None, kinds), None)) is not None:
         yield Item(
             "files",
             State.MISSING,

@@ -69,6 +69,7 @@ class Choice:
             "ready": [verdict.task.id for verdict in selection.ready],
             "tasks": [TaskView(verdict.task, verdict) for verdict in selection.verdicts],
             "cycles": list(selection.cycles),
+            "runs_alone": list(selection.runs_alone),
             "problems": self.problems,
             "left_out": self.left_out,
         }
@@ -189,9 +190,9 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
     )
 
 
-def explain_choice(snapshot: Snapshot, milestone: str | None) -> Choice:
-    """Return which task comes next, and why."""
-    selection = select_from(snapshot, milestone=milestone)
+def explain_choice(snapshot: Snapshot, milestone: str | None, *, at_once: bool = False) -> Choice:
+    """Return which task comes next, or next to those that are worked on `at_once`, and why."""
+    selection = select_from(snapshot, milestone=milestone, at_once=at_once)
     problems, left_out = tuple(snapshot.problems), snapshot.left_out_words
     return Choice(selection=selection, problems=problems, left_out=left_out)
 

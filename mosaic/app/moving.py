@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.app.change import editing
 from mosaic.errors import MissionError, UsageError
 from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import find_bytes, write_atomic
+from mosaic.machine.disk import find_bytes, find_text, write_atomic
 from mosaic.machine.paths import confined
 from mosaic.records import NamedTuple
 from mosaic.sources import PLACES, load_source
 from mosaic.sources.claude_tasks import usual_place
 from mosaic.sources.incoming import plan_import
-from mosaic.sources.item import LARGEST_BYTES, Fault, Place
+from mosaic.sources.item import LARGEST_BYTES, Fault, Place, Reading
 from mosaic.sources.outgoing import items_of, losses, pushes
 from mosaic.sources.values import digests_of, source_of, text_here
 from mosaic.store.adding import Row, add_rows, blank_task, imported_text, new_file
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
 
+SOURCE_LINE = re.compile(r"^source:[ \t]*['\"]?(.*?)['\"]?[ \t]*\r?$", re.MULTILINE)
 SECTIONS = ("result", "notes")
 """Sections of the handoff that imports fill."""
 
@@ -72,7 +74,7 @@ def import_tasks(
     snapshot = read_mission(mission_file)
     module = load_source(source)
     place = find_place(snapshot, source, path)
-    reading = module.read(place)
+    reading = _without_broken(source, module.read(place), snapshot)
     notices: list[str] = []
     if not write:
         ids = free_ids(snapshot, warn=notices.append)
@@ -83,6 +85,24 @@ def import_tasks(
         plan = _carry_out(draft, source, plan_import(source, reading, draft.snapshot, ids, prefer))
         draft.save()
         return Imported(source, place.shown, write, plan, tuple(draft.notices))
+
+
+def _without_broken(source: str, reading: Reading, snapshot: Snapshot) -> Reading:
+    """Return what a source holds without the tasks whose files here cannot be read."""
+    files: dict[str, str] = {}
+    known = {task.file for task in snapshot.tasks}
+    for path in {problem.error.path for problem in snapshot.problems} - known:
+        with suppress(MissionError):
+            file = find_text(snapshot.layout.project / path) if path else None
+            found = SOURCE_LINE.findall(file.text) if file else []
+            files.update(dict.fromkeys(found, str(path)))
+    kept, faults = [], list(reading.faults)
+    for item in reading.items:
+        if (path := files.get(source_of(source, item))) is None:
+            kept.append(item)
+        else:
+            faults.append(Fault(item.where, f"is here already, in `{path}`, which is broken"))
+    return Reading(tuple(kept), tuple(faults))
 
 
 def find_place(snapshot: Snapshot, source: str, path: str | None) -> Place:

@@ -11,10 +11,9 @@ import contextlib
 import re
 from typing import TYPE_CHECKING
 
-from mosaic.app.change import editing
-from mosaic.app.decisions import refuse_agent
+from mosaic.app.change import editing, is_agent
 from mosaic.app.tasks import TaskView
-from mosaic.errors import MissionError, NotReadyError, PullRequestError
+from mosaic.errors import MissionError, NotReadyError, PullRequestError, UsageError
 from mosaic.git.diff import compare_trees
 from mosaic.git.git import answer_of, find_work_tree, head_commit
 from mosaic.git.github import GitHub
@@ -126,7 +125,7 @@ def open_request(
         PullRequestError: the remote refused the push, or the program failed.
         ProgramNotFoundError: `gh` or `glab` is not installed.
     """
-    refuse_agent(snapshot.layout, actor)
+    _refuse_agent(snapshot, actor)
     task = snapshot.get(task_id).task
     refuse_live(snapshot, task)
     if task.status is not Status.DONE and not force:
@@ -191,7 +190,7 @@ def follow_request(
         PullRequestError: the program failed.
         ProgramNotFoundError: `gh` or `glab` is not installed.
     """
-    refuse_agent(snapshot.layout, actor)
+    _refuse_agent(snapshot, actor)
     task = snapshot.get(task_id).task
     workspace = find_workspace(snapshot.layout, task.id)
     number = number_of(task, workspace)
@@ -264,6 +263,11 @@ def number_of(task: Task, workspace: Workspace | None) -> int | None:
         return workspace.request.number
     found = NUMBER.search(task.pr or "")
     return int(found[1]) if found else None
+
+
+def _refuse_agent(snapshot: Snapshot, actor: Actor | None) -> None:
+    if is_agent(actor, snapshot.layout):
+        raise UsageError("an agent opens no pull request", hint="a person does")
 
 
 def refuse_live(snapshot: Snapshot, task: Task) -> None:

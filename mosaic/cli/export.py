@@ -7,7 +7,7 @@ from typer import Argument, Option
 from mosaic.app.moving import export_tasks, push_states
 from mosaic.cli.options import Json, MissionPath, complete_source
 from mosaic.cli.output import answer, clean, clean_block, paint, warn
-from mosaic.errors import ExitCode
+from mosaic.errors import ExitCode, UsageError
 from mosaic.sources import PLACES
 from mosaic.store.reading import locate_mission
 
@@ -33,7 +33,9 @@ def export_command(
     With `github --push`, PATH is `OWNER/REPO`, and issues are closed whose tasks were.
     """
     place = locate_mission(mission)
-    if push and form == "github":
+    if push and form != "github":
+        raise UsageError("`--push` is for `github` alone", hint=f"`mission export {form} PATH`")
+    if push:
         done = push_states(place, path, write=write)
     else:
         done = export_tasks(place, form, path, write=write, force=force)

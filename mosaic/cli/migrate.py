@@ -4,6 +4,7 @@ from typer import Option
 
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint, plain
+from mosaic.sessions.inspect import scopes_elsewhere
 from mosaic.store.migrate import migrate_mission
 from mosaic.store.reading import locate_to_change
 
@@ -14,7 +15,10 @@ def migrate_command(
     mission: MissionPath = None,
 ) -> int:
     """Bring an older mission into today's layout and key names."""
-    done = migrate_mission(locate_to_change(mission), dry_run=dry_run)
+    path = locate_to_change(mission)
+    done = migrate_mission(path, dry_run=dry_run)
     lines = [clean(line) for line in done.actions] or [paint("nothing to migrate", "dim")]
-    data = {**plain(done), "dry_run": dry_run}
+    found = scopes_elsewhere(path if dry_run else done.mission_file)
+    lines += [clean(f"{each.path}:{each.line}  {each.message}; {each.hint}") for each in found]
+    data = {**plain(done), "dry_run": dry_run, "scopes": found}
     return answer("mission.migrate", data, lines, then=["mission check"], as_json=as_json)

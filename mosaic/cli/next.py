@@ -78,7 +78,7 @@ def next_command(
         with_changes=with_changes,
     )
     if explain:
-        return explain_next(path, milestone, as_json=as_json)
+        return explain_next(path, milestone, at_once=bool(jobs), as_json=as_json)
     if print_only:
         return print_hand_off(path, request, as_json=as_json)
     if not (loop or jobs):

@@ -61,12 +61,12 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
     )
 
 
-def explain_next(path: Path, milestone: str | None, *, as_json: bool) -> int:
-    """Print why a task comes next, and why each other one does not."""
+def explain_next(path: Path, milestone: str | None, *, at_once: bool = False, as_json: bool) -> int:
+    """Print why a task comes next, and why each other one does not; `at_once`: to `-j`."""
     from mosaic.app.hand_off import explain_choice
     from mosaic.plan.ready import explain_selection, summarize_waiting
 
-    choice = explain_choice(read_mission(path), milestone)
+    choice = explain_choice(read_mission(path), milestone, at_once=at_once)
     lines = [clean(line) for line in explain_selection(choice.selection)]
     code = report_problems(choice.problems, as_json=as_json)
     if choice.selection.chosen is None:

@@ -64,7 +64,7 @@ def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
             _lay(top, store, digits=len(commit))
         _fill(shared, store)
         _on(store, ["update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
-        _take_over(top, shared, store)
+        _take_over(top, store)
     return commit
 
 
@@ -76,7 +76,7 @@ def forget_trees(top: Path, prefix: str) -> int:
     shared, count = _shared(top), 0
     if has_store(top):
         count += _forget(shared / STORE, top, f"{HIDDEN_REFS}/{prefix}/")
-    if _has_old(top, shared):
+    if has_old(top):
         count += _forget(None, top, f"{HIDDEN_REFS}/{prefix}/")
     return count
 
@@ -88,7 +88,7 @@ def tidy_store(top: Path) -> None:
     """
     shared = _shared(top)
     store = shared / STORE
-    if _has_old(top, shared):
+    if has_old(top):
         create_private_dir(store)
     if not store.is_dir():
         return
@@ -96,9 +96,9 @@ def tidy_store(top: Path) -> None:
         if not (store / "HEAD").exists():
             format_ = answer_of(["config", "extensions.objectformat"], top)
             _lay(top, store, digits=_SHA256_DIGITS if format_ == "sha256" else 0)
-        if _has_old(top, shared):
+        if has_old(top):
             _fill(shared, store)
-            _take_over(top, shared, store)
+            _take_over(top, store)
         if not _on(store, ["for-each-ref", "--count=1"], top).stdout:
             remove_folder(shared, store)
             return
@@ -120,8 +120,7 @@ def has_store(top: Path) -> bool:
 
 def carrying_remotes(cwd: Path) -> list[str]:
     """Return the remotes that a plain `git push` carries checkpoints of older versions to."""
-    shared = common_dir(cwd)
-    if shared is None or not _has_old(cwd, shared):
+    if not has_old(cwd):
         return []
     found = []
     for line in (answer_of(["config", "--get-regexp", r"^remote\..*"], cwd) or "").split("\n"):
@@ -172,8 +171,11 @@ def _fill(shared: Path, store: Path) -> None:
         ) from None
 
 
-def _has_old(top: Path, shared: Path) -> bool:
-    """Tell whether the user's repository may hold refs of ours."""
+def has_old(top: Path) -> bool:
+    """Tell whether the user's repository holds checkpoints of older versions."""
+    shared = common_dir(top)
+    if shared is None:
+        return False
     if (shared / "reftable").exists():
         return bool(answer_of(["for-each-ref", "--count=1", f"{HIDDEN_REFS}/"], top))
     packed = find_bytes(shared / "packed-refs", limit_bytes=LARGEST_REFS_BYTES) or b""
@@ -181,9 +183,9 @@ def _has_old(top: Path, shared: Path) -> bool:
     return os.fsencode(f" {HIDDEN_REFS}/") in packed or any(path.is_file() for path in loose)
 
 
-def _take_over(top: Path, shared: Path, store: Path) -> None:
+def _take_over(top: Path, store: Path) -> None:
     """Move the refs of older versions out of the user's repository."""
-    if not _has_old(top, shared):
+    if not has_old(top):
         return
     command = ["for-each-ref", "--format=%(refname) %(objectname)", f"{HIDDEN_REFS}/"]
     lines = _on(None, command, top).text.splitlines()

@@ -77,14 +77,15 @@ class GitLab(Program):
             return ""
         return self.run(["api", *self.host, f"{self._project}/jobs/{check.job}/trace"])
 
-    def _levels(self, users: Iterable[object]) -> dict[int, int]:
+    def _levels(self, users: Iterable[int]) -> dict[int, int]:
         """Return the access levels of some users, as far as they are members."""
-        wanted = "&".join(f"user_ids[]={each}" for each in users if isinstance(each, int))
+        wanted = "&".join(f"user_ids[]={each}" for each in users if each)
         if not wanted:
             return {}
         members = self._api(f"members/all?per_page=100&{wanted}", "--paginate")
-        numbers = ((number_of(each, "id"), each) for each in objects_of(members))
-        return {number: number_of(each, "access_level") for number, each in numbers if number}
+        return {
+            number_of(each, "id"): number_of(each, "access_level") for each in objects_of(members)
+        }
 
     def _api(self, path: str, *options: str) -> Any:
         return self.json(["api", *self.host, *options, f"{self._project}/{path}"])

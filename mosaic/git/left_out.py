@@ -173,7 +173,7 @@ def find_unfitness(place: Path) -> str | None:
         return None
     if not stat.S_ISREG(mode):
         return "not a file"
-    return None if os.access(place, os.R_OK) else "cannot be read"
+    return None if os.access(place, os.R_OK) else "a file that cannot be read"
 
 
 def _digest(path: Path) -> str | None:

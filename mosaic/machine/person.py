@@ -3,6 +3,7 @@
     $MISSION_STATE_HOME, else $XDG_STATE_HOME/mosaic, else ~/.local/state/mosaic
       states/<mark>       one note for each state folder that was made here
       missions/<digest>   one for each mission that the person allowed something
+      work/<digest>       runs and worktrees of a mission that keeps them outside
 
 A note is a JSON object, for its owner's eyes alone. A clone, a pull or an archive can bring
 any file into a project, but none into this folder: that is why what it says is believed.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
-from mosaic.plan.globs import bad_glob
+from mosaic.plan.globs import bad_glob, is_plain
 from mosaic.plan.graph import cycle_words, dangling_dependencies, find_cycles
 from mosaic.plan.scope_index import ScopeIndex, numbers_in
+from mosaic.plan.scope_meeting import Ground, ScopeComparison
 from mosaic.plan.statuses import nearest_status
 from mosaic.records import dataclass, field, replace
 from mosaic.text.fields import unknown_word
@@ -74,8 +74,8 @@ class Checked:
     """Where tasks stand that are not read, in words, by their id."""
     statuses: Mapping[str, Status] = field(default_factory=dict)
     """The project's own status words."""
-    depth: int = 0
-    """How many folders the project lies below the top of its repository."""
+    ground: Ground = Ground()
+    """What write scopes are compared on."""
     status_places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Path and line of each status that is not understood, by task."""
 
@@ -151,17 +151,20 @@ def check_cancelled_dependencies(checked: Checked) -> Iterator[Finding]:
 
 def check_scopes(checked: Checked) -> Iterator[Finding]:
     """Globs that cannot be, and tasks in progress that may get in each other's way."""
+    folder = checked.ground.folder
+    depth = folder.count("/") + 1 if folder else 0
     for task in checked.tasks:
         for glob in task.write_scope:
-            if problem := bad_glob(glob, checked.depth):
+            if problem := bad_glob(glob, depth):
                 message = f"`{glob}` of `{task.id}`: {problem}"
                 yield _found("SCOPE_INVALID", task, checked, message)
     working = [t for t in checked.tasks if t.status is Status.IN_PROGRESS and t.write_scope]
-    index = ScopeIndex([task.write_scope for task in working])
+    index = ScopeIndex([task.write_scope for task in working], folder)
+    comparison = ScopeComparison(checked.ground)
     count = 0
     for number, task in enumerate(working, 1):
         later = index.meeting(task.write_scope) >> number
-        if index.is_exhausted:
+        if index.is_exhausted or comparison.is_exhausted:
             message = (
                 f"the write scopes of `{task.id}` and of the tasks after it were not compared: "
                 "those in progress have too many globs"
@@ -169,14 +172,52 @@ def check_scopes(checked: Checked) -> Iterator[Finding]:
             hint = "name folders instead of many patterns, or close tasks that nobody works on"
             yield _found("SCOPES_NOT_COMPARED", task, checked, message, hint)
             break
-        for place in islice(numbers_in(later), max(0, MOST_OVERLAPS - count)):
+        for place in numbers_in(later):
             other = working[number + place]
-            message = f"`{task.id}` and `{other.id}` are in progress on the same files"
-            yield _found("SCOPE_OVERLAP", other, checked, message)
-        count += later.bit_count()
+            found = comparison.meeting(task.write_scope, other.write_scope)
+            count += found is not None
+            if found and count <= MOST_OVERLAPS:
+                words = f"`{found[0]}` meets `{found[1]}`"
+                message = f"`{task.id}` and `{other.id}` are in progress on the same files: {words}"
+                yield _found("SCOPE_OVERLAP", other, checked, message)
     if more := max(0, count - MOST_OVERLAPS):
         message = f"and {more} more pairs of tasks are in progress on the same files"
         yield _found("SCOPE_OVERLAP", None, checked, message)
+
+
+def check_names_in_scopes(checked: Checked) -> Iterator[Finding]:
+    """Globs that meant something else once: any file of that name, or one from git's root on."""
+    folder = checked.ground.folder
+    globs = [
+        (task, glob, glob.strip().lstrip("!").rstrip("/"))
+        for task in checked.tasks
+        if not task.status.is_closed
+        for glob in task.write_scope
+    ]
+    plain = {name for *_, name in globs if "/" not in name and is_plain(name)}
+    deeper = _only_deeper(plain, checked.ground) if plain else {}
+    for task, glob, name in globs:
+        hint = None
+        if name in deeper:
+            hint = f"`{deeper[name]}` is that one, and `**/{name}` is any"
+        elif folder and name.startswith(f"{folder}/"):
+            hint = f"from the project on it is `{name.removeprefix(f'{folder}/')}`"
+        if hint:
+            message = f"`{glob}` of `{task.id}` begins at the project's root, and is not there"
+            yield _found("SCOPE_ELSEWHERE", task, checked, message, hint)
+
+
+def _only_deeper(names: set[str], ground: Ground) -> dict[str, str]:
+    """Return where names are that are not at the project's root: a path of the project each."""
+    begin = f"{ground.folder}/" if ground.folder else ""
+    deeper: dict[str, str] = {}
+    at_root: set[str] = set()
+    for path in sorted(ground.find_paths() or ()):
+        parts = path.removeprefix(begin).split("/") if path.startswith(begin) else [""]
+        at_root.add(parts[0])
+        for name in names.intersection(parts[1:]):
+            deeper.setdefault(name, "/".join(parts[: parts.index(name, 1) + 1]))
+    return {name: path for name, path in deeper.items() if name not in at_root}
 
 
 def check_drift(checked: Checked) -> Iterator[Finding]:
@@ -269,6 +310,7 @@ CHECKS: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
     check_cycles,
     check_cancelled_dependencies,
     check_scopes,
+    check_names_in_scopes,
     check_drift,
     check_handoffs,
     check_milestones,

@@ -39,10 +39,7 @@ class Glob:
     """How many folders above the project it begins."""
 
     def matches(self, path: str) -> bool:
-        """Tell whether a path, or a folder that it lies in, is matched; `!` is left aside.
-
-        The path is relative to where the glob begins.
-        """
+        """Tell whether a path, or a folder that it lies in, is matched; `!` is left aside."""
         end = len(self.parts)
         reached = self._skipped({0}) if end else set()
         for segment in path.split("/"):
@@ -129,6 +126,20 @@ def parse_glob(glob: str) -> Glob:
     return Glob(parts=tuple(squeezed), is_negated=is_negated, ups=ups)
 
 
+@lru_cache(maxsize=4096)
+def rooted_glob(glob: str, folder: str) -> Glob:
+    """Return a glob of a project taken apart from the repository's root on.
+
+    The project lies in `folder` of it; one that leads out of the repository matches nothing.
+    """
+    found = parse_glob(glob)
+    above = folder.split("/") if folder else []
+    if not found.parts or found.ups > len(above):
+        return Glob(parts=(), is_negated=found.is_negated)
+    kept = [re.sub(r"([\\*?\[])", r"\\\1", name) for name in above[: len(above) - found.ups]]
+    return Glob(parts=(*kept, *found.parts), is_negated=found.is_negated)
+
+
 def outside_scope(paths: Sequence[str], globs: Sequence[str], folder: str = "") -> list[str]:
     """Return the paths that a write scope does not allow; an empty scope allows all.
 
@@ -136,24 +147,14 @@ def outside_scope(paths: Sequence[str], globs: Sequence[str], folder: str = "") 
     """
     if not any(glob.strip() for glob in globs):
         return []
-    known = [parse_glob(glob) for glob in reversed(globs)]
+    known = [rooted_glob(glob, folder) for glob in reversed(globs)]
     outside = []
     for path in paths:
-        last = next((glob for glob in known if _matches(glob, path, folder)), None)
+        place = posixpath.normpath(f"{folder}/{path}") if folder else path
+        last = next((glob for glob in known if glob.matches(place)), None)
         if last is None or last.is_negated:
             outside.append(path)
     return outside
-
-
-def _matches(glob: Glob, path: str, folder: str) -> bool:
-    if not glob.ups:
-        return not path.startswith("../") and glob.matches(path)
-    above = folder.split("/") if folder else []
-    whole = posixpath.normpath("/".join((*above, path)))
-    begin = "/".join(above[: len(above) - glob.ups])
-    if glob.ups > len(above) or (begin and not whole.startswith(f"{begin}/")):
-        return False
-    return glob.matches(whole.removeprefix(f"{begin}/") if begin else whole)
 
 
 def is_plain(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 Ready is a task that is todo, whose dependencies are all done, that no live session works on,
 whose milestone is not finished, and whose write scope does not meet that of a task in progress.
+Where several are worked on at once, a task without a write scope meets every other one.
 A task in progress without a live session comes before any new one; then the current
 milestone, then priority, then plan order.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from mosaic.text.fields import shown_status, unknown_word
 if TYPE_CHECKING:
     from mosaic.model import Milestone, Task
     from mosaic.plan.scope_index import ScopeIndex
+    from mosaic.plan.scope_meeting import Ground, ScopeComparison
 
 PRIORITY_WORDS = {
     **dict.fromkeys(("blocker", "critical", "urgent", "highest"), -2.0),
@@ -58,6 +60,7 @@ class Reason(StrEnum):
     MILESTONE_FINISHED = "MILESTONE_FINISHED"
     OTHER_MILESTONE = "OTHER_MILESTONE"
     SCOPE_OVERLAP = "SCOPE_OVERLAP"
+    NO_SCOPE = "NO_SCOPE"
     BRANCH_IN_USE = "BRANCH_IN_USE"
 
 
@@ -90,7 +93,7 @@ class Verdict(NamedTuple):
 
 FORCIBLE = (
     Reason.WAITS, Reason.UNKNOWN_DEPENDENCY, Reason.IN_CYCLE, Reason.MILESTONE_FINISHED,
-    Reason.OTHER_MILESTONE, Reason.SCOPE_OVERLAP,
+    Reason.OTHER_MILESTONE, Reason.SCOPE_OVERLAP, Reason.NO_SCOPE,
 )  # fmt: skip
 """Why a task waits that a person may hand off all the same."""
 BY_STATUS = {
@@ -121,6 +124,9 @@ class Selection:
         claimed: Mapping[str, str] | None = None,
         broken: Collection[str] = (),
         only_milestone: str | None = None,
+        look: Callable[[], Ground] | None = None,
+        at_once: bool = False,
+        unscoped_together: bool = False,
     ) -> None:
         """Judge tasks, given in plan order.
 
@@ -130,6 +136,9 @@ class Selection:
             claimed: ids of live sessions by the id of the task that each works on.
             broken: ids of tasks that cannot be trusted.
             only_milestone: the one milestone to choose from.
+            look: returns what scopes are compared on, where that is needed.
+            at_once: they are to be worked on at once, by `-j`.
+            unscoped_together: then also those that name no write scope.
         """
         self._tasks = tasks
         self._current = current_milestone(milestones)
@@ -138,6 +147,9 @@ class Selection:
         self._broken = broken
         self._doubtful = {*self._claimed, *broken}
         self._only = only_milestone
+        self._look = look
+        self._at_once = at_once
+        self._unscoped_together = unscoped_together
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -222,7 +234,19 @@ class Selection:
     def _scopes(self) -> ScopeIndex:
         from mosaic.plan.scope_index import ScopeIndex  # start-up: few missions have scopes
 
-        return ScopeIndex([task.write_scope for task in self._worked_on])
+        return ScopeIndex([task.write_scope for task in self._worked_on], self._ground.folder)
+
+    @cached_property
+    def _ground(self) -> Ground:
+        from mosaic.plan.scope_meeting import Ground  # start-up
+
+        return self._look() if self._look else Ground()
+
+    @cached_property
+    def _comparison(self) -> ScopeComparison:
+        from mosaic.plan.scope_meeting import ScopeComparison  # start-up
+
+        return ScopeComparison(self._ground)
 
     def _judge(self, task: Task) -> Verdict:
         if task.id in self._doubtful:
@@ -239,8 +263,7 @@ class Selection:
         if other and (begun or self._done.issuperset(task.depends_on)):
             return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
         if begun:
-            words = "is in progress, and no session works on it"
-            return Verdict(task, Reason.RESUMABLE, words)
+            return self._judge_beside(task)
         if task.id in self._cycle_words:
             return Verdict(task, Reason.IN_CYCLE, self._cycle_words[task.id])
         if not self._done.issuperset(task.depends_on):
@@ -248,6 +271,14 @@ class Selection:
         if task.milestone in self._finished:
             words = f"its milestone `{task.milestone}` is completed"
             return Verdict(task, Reason.MILESTONE_FINISHED, words)
+        return self._judge_beside(task)
+
+    def _judge_beside(self, task: Task) -> Verdict:
+        if words := self._beside_unscoped(task):
+            return Verdict(task, Reason.NO_SCOPE, words)
+        if task.status is Status.IN_PROGRESS:
+            words = "is in progress, and no session works on it"
+            return Verdict(task, Reason.RESUMABLE, words)
         words = self._overlap(task) if task.write_scope and self._worked_on else ""
         return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
 
@@ -266,11 +297,32 @@ class Selection:
             return ""
         from mosaic.plan.scope_index import numbers_in
 
-        others = map(self._worked_on.__getitem__, numbers_in(met))
-        other = next((other for other in others if other.id != task.id), None)
-        if other is not None and self._scopes.is_exhausted:
-            return "the write scopes of tasks in progress have too many globs to compare"
-        return f"its write scope meets that of `{other.id}`, in progress" if other else ""
+        for other in map(self._worked_on.__getitem__, numbers_in(met)):
+            if other.id == task.id:
+                continue
+            if self._scopes.is_exhausted or self._comparison.is_exhausted:
+                return "the write scopes of tasks in progress have too many globs to compare"
+            if found := self._comparison.meeting(task.write_scope, other.write_scope):
+                own, theirs = found
+                return f"its `{own}` meets `{theirs}` of `{other.id}`, in progress"
+        return ""
+
+    def _beside_unscoped(self, task: Task) -> str:
+        if self._unscoped_together or not self._at_once:
+            return ""
+        others = (name for name in self._claimed if name != task.id and name in self._by_id)
+        if not task.write_scope:
+            other = next(others, None)
+            words = f"names no write scope, so it waits until no session works: `{other}` has one"
+            return words if other else ""
+        other = next((name for name in others if not self._by_id[name].write_scope), None)
+        return f"waits for `{other}`, which names no write scope" if other else ""
+
+    @cached_property
+    def runs_alone(self) -> tuple[str, ...]:
+        """The tasks that are ready and that `-j` runs beside no other: they name no write scope."""
+        ready = () if self._unscoped_together else self.ready
+        return tuple(verdict.task.id for verdict in ready if not verdict.task.write_scope)
 
 
 def _by_status(task: Task) -> Verdict:
@@ -292,6 +344,11 @@ def explain_selection(selection: Selection) -> list[str]:
         for verdict in selection.verdicts
         if not verdict.is_ready and not verdict.task.status.is_closed
     ]
+    if alone := selection.runs_alone:
+        names = _listed([f"`{name}`" for name in alone])
+        lines.append(
+            f"`-j` runs each of these beside no other, as it names no write scope: {names}"
+        )
     long = [cycle for cycle in selection.cycles if len(cycle) > LONGEST_CYCLE_SHOWN + 1]
     return lines + [f"cycle: {ARROW.join(cycle)}" for cycle in long]
 

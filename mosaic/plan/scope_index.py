@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from operator import itemgetter
 from typing import TypeAlias
 
-from mosaic.plan.globs import ANY_DEPTH, parse_glob
+from mosaic.plan.globs import ANY_DEPTH, rooted_glob
 from mosaic.records import NamedTuple
 
 MOST_STEPS = 1_000_000
@@ -32,28 +32,32 @@ class _Segment(NamedTuple):
     ends: Ends
 
 
-def scope_heads(globs: Sequence[str]) -> list[tuple[str, ...]]:
+def scope_heads(globs: Sequence[str], folder: str = "") -> list[tuple[str, ...]]:
     """Return the segments before the first `**` of every glob that allows something.
+
+    They begin at the repository's root, of which `folder` holds the project.
 
     Every glob ends with `**`, because what is below a matched folder is matched as well. So
     two globs have a path in common exactly when their heads agree as far as both go: the `**`
     of each takes up what the other has left.
     """
-    parsed = [glob for glob in map(parse_glob, globs) if glob.parts and not glob.is_negated]
+    rooted = (rooted_glob(glob, folder) for glob in globs)
+    parsed = [glob for glob in rooted if glob.parts and not glob.is_negated]
     return [glob.parts[: glob.parts.index(ANY_DEPTH)] for glob in parsed]
 
 
 class ScopeIndex:
     """The write scopes of some tasks, by the number of the task; an empty scope meets none."""
 
-    def __init__(self, scopes: Sequence[Sequence[str]]) -> None:
+    def __init__(self, scopes: Sequence[Sequence[str]], folder: str = "") -> None:
+        self._folder = folder
         self._everything = (1 << len(scopes)) - 1
         self.steps_left = MOST_STEPS
         """How much work may still be done; negative when answers say too much."""
         self._root = _Branch()
         self._known: dict[tuple[_Segment, ...], int] = {}
         for number, scope in enumerate(scopes):
-            for head in scope_heads(scope):
+            for head in scope_heads(scope, folder):
                 self._add(head, number)
 
     @property
@@ -64,7 +68,7 @@ class ScopeIndex:
     def meeting(self, globs: Sequence[str]) -> int:
         """Return the tasks whose scope may meet this one, as a number with their bits set."""
         found = 0
-        for head in scope_heads(globs):
+        for head in scope_heads(globs, self._folder):
             found |= self._meeting(tuple(map(_segment, head)))
             if self.is_exhausted:
                 return self._everything
@@ -168,6 +172,17 @@ class _Branches:
         order, key = self._sorted[side], itemgetter(side)
         places = [[bisect_left(order, bound, key=key) for bound in each] for each in ranges]
         return [(start, stop) for start, stop in places if start < stop]
+
+
+def may_agree(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether two heads may lead to one path."""
+    pairs = zip(map(_segment, one), map(_segment, other), strict=False)
+    return all(
+        a == b
+        if not (a.is_pattern or b.is_pattern)
+        else _is_beginning(a.ends[0], b.ends[0]) and _is_beginning(a.ends[1], b.ends[1])
+        for a, b in pairs
+    )
 
 
 def is_pattern(segment: str) -> bool:

@@ -64,7 +64,7 @@ def build_capsule(
         "current_branch": context.branch or "",
         "session_id": context.session_id or "",
         "run_id": context.run_id or "",
-        "task": _task(task, context.task.missing_sections),
+        "task": _task(task, context),
         "depends_on": [
             {
                 "id": item.id,
@@ -102,13 +102,13 @@ def build_capsule(
     }
 
 
-def _task(task: Task, missing: tuple[str, ...]) -> dict[str, JsonValue]:
+def _task(task: Task, context: PromptContext) -> dict[str, JsonValue]:
     known: dict[str, JsonValue] = {
         **{name: bounded(value) for name, value in field_values(task).items()},
         "title": one_line(task.title, LONGEST_LINE),
         "notes": cut_text(plain_text(task.notes), _LONGEST_TEXT) if task.notes else None,
-        "file": task.file,
-        "handoff_sections_missing": list(missing),
+        "file": context.files.task or task.file,
+        "handoff_sections_missing": list(context.task.missing_sections),
     }
     extra = bounded(task.extra)
     others = extra if isinstance(extra, dict) else {}

@@ -45,7 +45,7 @@ from mosaic.store.project_paths import project_paths
 from mosaic.store.state import ensure_state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.git.diff import FileChange
@@ -83,6 +83,8 @@ class Evidence:
 class _Gaps:
     """What cannot be known, as it is found."""
 
+    named: Callable[[str], str]
+    """Turns git's name of a file into the project's."""
     caveats: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
@@ -102,7 +104,7 @@ def gather_evidence(snapshot: Snapshot, task: Task, since: str = "") -> Evidence
     agents = [
         (run, meta) for run in runs if (meta := run.find_meta()) is not None and meta.session_id
     ]
-    gaps = _Gaps()
+    gaps = _Gaps(named=project_paths(layout).named)
     known = {meta.session_id for _, meta in agents}
     gaps.caveats += [
         f"the record of `{session.id}` is not here: what it changed and ran is not known"
@@ -263,7 +265,7 @@ def _note_left_out(run: Run, gaps: _Gaps) -> None:
     for each in found[-1].checkpoint.left_out if found else ():
         if each.reason != PRIVATE:
             is_filtered = each.reason.startswith(FILTERED.partition("{")[0])
-            words = f"`{each.path}` is {each.reason} and is not looked into"
+            words = f"`{gaps.named(each.path)}` is {each.reason} and is not looked into"
             (gaps.unknown if is_filtered else gaps.caveats).append(words)
 
 
@@ -313,7 +315,10 @@ def tree_now(layout: Layout, top: Path, caveats: list[str]) -> str | None:
     except MissionError as error:
         caveats.append(f"the work tree cannot be read by git: {error.message}")
         return None
-    caveats += [f"`{each.path}` is {each.reason} and is not looked into" for each in taken.left_out]
+    named = project_paths(layout).named
+    caveats += [
+        f"`{named(each.path)}` is {each.reason} and is not looked into" for each in taken.left_out
+    ]
     return taken.tree
 
 

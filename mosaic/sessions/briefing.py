@@ -10,6 +10,7 @@ from mosaic.codec import dump_json, dump_record
 from mosaic.git.git import current_branch
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
+from mosaic.machine.paths import is_inside
 from mosaic.model import Mode
 from mosaic.plan.durations import format_duration
 from mosaic.plan.ends import end_phrase
@@ -17,12 +18,13 @@ from mosaic.plan.gates import parse_gates
 from mosaic.plan.progress import current_milestone, measure_progress
 from mosaic.prompts import context as facts
 from mosaic.prompts.capsule import build_capsule
-from mosaic.records import NamedTuple, dataclass
+from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.store.state import ensure_state_dir
 from mosaic.store.templates import compiled_templates, load_partials, load_template
 from mosaic.text.fields import field_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mosaic.model import JsonValue, Session, Task
@@ -133,7 +135,7 @@ def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.Prompt
         milestone=facts.NameFacts(id=milestone.id, name=milestone.name) if milestone else None,
         branch=current_branch(project),
         previous_session=_previous_session(last) if last is not None else None,
-        dependencies=_dependencies(snapshot, task),
+        dependencies=_dependencies(snapshot, task, occasion),
         attempt=facts.AttemptFacts(
             number=attempt.number,
             conversation_continued=attempt.conversation is not None,
@@ -147,7 +149,7 @@ def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.Prompt
         decided_before=decided_before,
         session_id=occasion.session_id,
         run_id=run.id if run else None,
-        command=own_command(),
+        command=_shown_command(workspace),
     )
 
 
@@ -161,10 +163,21 @@ def own_command() -> str | None:
     return which("mission")
 
 
+def _shown_command(workspace: Workspace | None) -> str | None:
+    """Return the path of `mission` as an agent is told it: nothing that stands in the main tree.
+
+    There it would lead an agent out of its worktree; its PATH has it.
+    """
+    command = own_command()
+    if command is None or workspace is None:
+        return command
+    home, real = str(workspace.home), os.path.realpath(command)
+    return None if is_inside(home, command) or is_inside(home, real) else command
+
+
 def _files(layout: Layout, task: Task, occasion: Occasion) -> facts.FileFacts:
     """Return where the mission's files are; from a worktree, whose copies do not count, whole."""
-    shown = str if occasion.workspace is not None else layout.shown
-    run = occasion.run
+    shown, run = _shown_as(layout, occasion), occasion.run
     return facts.FileFacts(
         manifest=shown(layout.manifest_file),
         scratchpad=shown(layout.scratchpad_file),
@@ -174,6 +187,10 @@ def _files(layout: Layout, task: Task, occasion: Occasion) -> facts.FileFacts:
         capsule=str(run.capsule_file) if run else shown(layout.capsule_file),
         run_dir=str(run.dir) if run else None,
     )
+
+
+def _shown_as(layout: Layout, occasion: Occasion) -> Callable[[Path], str]:
+    return str if occasion.workspace is not None else layout.shown
 
 
 def _task_facts(task: Task, text: str) -> facts.TaskFacts:
@@ -242,16 +259,19 @@ def _decisions(
     return tuple(waiting), tuple(each.line for each in before if each.text)
 
 
-def _dependencies(snapshot: Snapshot, task: Task) -> tuple[facts.DependencyReport, ...]:
+def _dependencies(
+    snapshot: Snapshot, task: Task, occasion: Occasion
+) -> tuple[facts.DependencyReport, ...]:
     from mosaic.text.sections import handoff_texts
 
-    reports = []
+    reports, shown = [], _shown_as(snapshot.layout, occasion)
     for name in task.depends_on:
         other = snapshot.find_task(name)
         known = handoff_texts(_task_text(snapshot, other)) if other else {}
-        reports.append(
-            facts.dependency_report(other, known) if other else facts.DependencyReport(id=name)
-        )
+        report = facts.dependency_report(other, known) if other else None
+        if report and report.file:
+            report = replace(report, file=shown(snapshot.layout.project / report.file))
+        reports.append(report or facts.DependencyReport(id=name))
     return tuple(reports)
 
 

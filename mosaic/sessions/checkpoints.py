@@ -20,6 +20,7 @@ from mosaic.sessions.changes import tree_pair
 from mosaic.sessions.restoring import RestoredTree, noted, refuse_half_restored
 from mosaic.sessions.step import noted_step
 from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.store.project_paths import project_paths
 from mosaic.workspaces.provision import own_prefixes
 
 if TYPE_CHECKING:
@@ -130,14 +131,15 @@ def restore_checkpoint(
             run_git(["worktree", "remove", "--force", str(place)], home, check=False)
             shutil.rmtree(place, ignore_errors=True)
         raise
+    named = project_paths(layout).named
     return RestoredTree(
         task_id=checkpoint.task_id,
         seq=checkpoint.seq,
         place=str(place),
         tree=rebuilt.tree,
         found=found,
-        kept=rebuilt.kept,
-        extra=rebuilt.extra,
+        kept=tuple(map(named, rebuilt.kept)),
+        extra=tuple(map(named, rebuilt.extra)),
     )
 
 
@@ -262,7 +264,10 @@ def _refuse_others_work(
     if not foreign:
         return
     who = _who_changed(layout, top, foreign, found)
-    lines = [f"`{path}`, changed since by {who.get(path, 'a person or git')}" for path in foreign]
+    named = project_paths(layout).named
+    lines = [
+        f"`{named(path)}`, changed since by {who.get(path, 'a person or git')}" for path in foreign
+    ]
     more = len(lines) - MOST_NAMED
     raise FailedError(
         f"checkpoint {checkpoint.seq} of `{checkpoint.task_id}` would take back the work of others",

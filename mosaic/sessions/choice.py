@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mosaic.model import Task
+    from mosaic.plan.scope_meeting import Ground
     from mosaic.ports import Runtime
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Snapshot
@@ -57,11 +58,12 @@ def select_from(
     milestone: str | None = None,
     reserved: Mapping[str, str] | None = None,
     live: Sequence[FoundLock] | None = None,
+    at_once: bool = False,
 ) -> Selection:
     """Return which tasks are ready in a mission as it stands, live sessions included.
 
     Tasks may be `reserved` though no lock says so yet, with by whom; `live` are the sessions that
-    live, where the caller has looked already.
+    live, where the caller has looked already. `at_once`: they are to be worked on at once, by `-j`.
     """
     found = live_or_unknown(snapshot) if live is None else live
     taken = {**(reserved or {}), **{each.lock.task_id: each.lock.session_id for each in found}}
@@ -71,7 +73,16 @@ def select_from(
         claimed=taken,
         broken=snapshot.broken_ids,
         only_milestone=milestone,
+        look=lambda: _ground_of(snapshot),
+        at_once=at_once,
+        unscoped_together=snapshot.document.mission.parallel_without_scope,
     )
+
+
+def _ground_of(snapshot: Snapshot) -> Ground:
+    from mosaic.sessions.ground import ground_of  # start-up: few missions compare scopes
+
+    return ground_of(snapshot)
 
 
 def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:

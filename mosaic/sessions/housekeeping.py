@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import parse_json
 from mosaic.errors import HeldError, MissionError
-from mosaic.git.checkpoint_store import forget_trees, tidy_store
+from mosaic.git.checkpoint_store import forget_trees, has_old, tidy_store
 from mosaic.git.git import find_work_tree
 from mosaic.machine import removing
 from mosaic.machine.disk import find_bytes
@@ -127,7 +127,8 @@ def clean_runs(
     if not dry_run:
         top = find_work_tree(layout.project)
         found = [each if each.kept_because else _remove(each, layout, top) for each in found]
-        if top is not None:
+        is_less = any(each.kind is Kind.RECORD and each.kept_because is None for each in found)
+        if top is not None and (is_less or has_old(top)):
             tidy_store(top)
     removed = tuple(each for each in found if each.kept_because is None)
     kept = tuple(each for each in found if each.kept_because is not None)
@@ -177,7 +178,8 @@ def remove_leftovers(left: Collection[Leftover]) -> list[Leftover]:
 
 def link_to_state(layout: Layout, folder: Path) -> Path | None:
     """Return the symlink on the way to a folder; itself where it is elsewhere; None: no link."""
-    for root in (layout.project, layout.state_dir.parent):
+    outside = [place.parent for place in layout.outside.values()]
+    for root in (layout.project, layout.state_dir.parent, *outside):
         if folder.is_relative_to(root) and ".." not in folder.relative_to(root).parts:
             return removing.find_symlink(root, folder)
     return folder
@@ -342,7 +344,7 @@ def _stats_in(folder: Path) -> Iterator[os.stat_result]:
 
 
 def _remove(found: Found, layout: Layout, top: Path | None) -> Found:
-    root, path = layout.state_dir, found.path
+    root, path = layout.runs_dir.parent, found.path
     try:
         if found.kind in (Kind.FOLDER, Kind.PANEL):
             for file in _panel_files(path):

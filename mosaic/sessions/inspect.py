@@ -10,7 +10,7 @@ from mosaic.git.checkpoint_store import carrying_remotes
 from mosaic.git.git import answer_of, find_repository
 from mosaic.machine.disk import find_text
 from mosaic.model import RunStatus
-from mosaic.plan.check import Checked, Finding, Level, check_mission
+from mosaic.plan.check import Checked, Finding, Level, check_mission, check_names_in_scopes
 from mosaic.plan.sizes import format_size
 from mosaic.plan.statuses import parse_status
 from mosaic.runs.events import read_events
@@ -23,6 +23,7 @@ from mosaic.runs.folders import (
 )
 from mosaic.runtimes import known_runtimes
 from mosaic.sessions.dead_sessions import recover_if_needed
+from mosaic.sessions.ground import ground_of
 from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, remove_leftovers
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.recovery import is_dead, recover_steps
@@ -39,7 +40,6 @@ from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import synchronize
 from mosaic.store.ids import number_rows
 from mosaic.store.mission_file import load_mission
-from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import Standing, refuse_links_out
@@ -86,6 +86,12 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
 
+def scopes_elsewhere(mission_file: Path) -> list[Finding]:
+    """Return the globs of write scopes that meant another place in earlier versions."""
+    snapshot = read_mission(mission_file, use_index=False)
+    return [*check_names_in_scopes(_checked(snapshot, set()))]
+
+
 def mend_mission(mission_file: Path) -> list[str]:
     """Mend what has only one right answer, and say what was mended."""
     snapshot = read_mission(mission_file, use_index=False)
@@ -129,7 +135,7 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
         left_out=snapshot.left_out,
         aside=find_aside(snapshot),
         statuses=mission.statuses,
-        depth=project_paths(snapshot.layout).depth,
+        ground=ground_of(snapshot),
         status_places=dict(_odd_statuses(snapshot)),
     )
 

@@ -30,6 +30,7 @@ from mosaic.sessions.claim import (
     worktree_place,
 )
 from mosaic.sessions.rules import rules_of, scope_that_counts, write_rules
+from mosaic.store.layout import RUNS
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
@@ -264,7 +265,8 @@ def _launch_of(
     layout, task, request, place = snapshot.layout, chosen.task, chosen.request, chosen.place
     command = own_command() if snapshot.document.mission.review.ask_handoff else None
     files = (layout.mission_file, layout.tasks_file, layout.scratchpad_file)
-    folders = {layout.tasks_dir, layout.state_dir, *(file.parent for file in files)}
+    outside = (layout.runs_dir,) if RUNS in layout.outside else ()
+    folders = {layout.tasks_dir, layout.state_dir, *outside, *(file.parent for file in files)}
     inner = {one for one in folders for other in folders - {one} if one.is_relative_to(other)}
     return Launch(
         mode=request.mode,
@@ -278,7 +280,7 @@ def _launch_of(
         model=request.model,
         conversation=attempt.conversation,
         # Those of the mission's files, for an agent that works elsewhere.
-        folders=tuple(sorted(folders - inner)) if place.workspace else (),
+        folders=tuple(sorted(folders - inner)) if place.workspace else outside,
         before_end=(command, "remind") if command else (),
     )
 

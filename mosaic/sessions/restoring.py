@@ -36,6 +36,7 @@ from mosaic.machine.removing import remove_file
 from mosaic.machine.staging import scratch_of
 from mosaic.records import dataclass, replace
 from mosaic.runs.snapshots import state_prefix
+from mosaic.store.project_paths import project_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,13 +178,14 @@ def settle_restore(layout: Layout, note: Restoring, *, back: bool) -> RestoredTr
         rebuilt = carry_on(top, goal, touched, scratch=layout.state_dir, without=without)
         _forget(layout, note)
     left = [path for path in rebuilt.kept if not any(is_within(path, own) for own in note.kept)]
+    named = project_paths(layout).named
     return RestoredTree(
         task_id=note.task_id,
         seq=note.seq,
         place=note.place,
         tree=rebuilt.tree,
         is_aborted=back,
-        left=tuple(left),
+        left=tuple(map(named, left)),
         replaced=tuple(foreign),
         saved_commit=saved,
     )

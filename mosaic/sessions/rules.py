@@ -38,6 +38,7 @@ from mosaic.records import NamedTuple, replace
 from mosaic.runs.events import EventLog, EventType, noted_lists
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.sessions.attempt import sessions_since
+from mosaic.store.layout import OUTSIDE, OUTSIDE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +78,8 @@ def settings_of(document: MissionDocument) -> dict[str, JsonValue]:
     # From mission.json on: a project that is moved as a whole is the same.
     here = layout.mission_file.parent
     relative = {key: os.path.relpath(path, here) for key, path in places.items()}
-    return {**rule_settings(document.mission), **relative}
+    outside: dict[str, JsonValue] = {OUTSIDE_KEY: OUTSIDE} if layout.keeps_outside else {}
+    return {**rule_settings(document.mission), **relative, **outside}
 
 
 def rules_of(document: MissionDocument, task: Task) -> Rules:

@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING, Any
 from mosaic.errors import HeldError, MissionError, UsageError
 from mosaic.git.branches import branch_obstacle, is_branch_name
 from mosaic.git.git import find_work_tree, local_branches
-from mosaic.git.worktrees import (
-    forget_worktree,
-    list_worktrees,
-)
+from mosaic.git.worktrees import forget_worktree, list_worktrees
+from mosaic.machine.disk import find_bytes
+from mosaic.machine.removing import rename_folder
 from mosaic.plan.check import Finding, Level
 from mosaic.records import NamedTuple
 from mosaic.runs.folders import runs_in
 from mosaic.sessions.recovery import is_dead
 from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.store.layout import OUTSIDE, OUTSIDE_KEY, RUNS, WORKTREES, work_dir
+from mosaic.store.state import OF_MISSION
 from mosaic.workspaces.provision import mend_workspace, remove_workspace, why_kept
-from mosaic.workspaces.record import find_workspace, list_workspaces, read_workspaces
+from mosaic.workspaces.record import (
+    find_workspace,
+    list_workspaces,
+    place_before_move,
+    read_workspaces,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -56,6 +62,8 @@ class Counted(NamedTuple):
     standing: Standing
     holds: str = ""
     """What would be lost with it, in words."""
+    moved_to: Path | None = None
+    """Where the folder of one that is gone is now, if that is known."""
 
 
 class Census(NamedTuple):
@@ -96,15 +104,30 @@ def count_worktrees(snapshot: Snapshot) -> Census:
     branches = local_branches(home) if home is not None and not broken else ()
     own = {each.branch for each in known}
     folder = Path(os.path.realpath(layout.worktrees_dir))
-    listed = [each.path for each in list_worktrees(home)] if home is not None else []
+    trees = list_worktrees(home) if home is not None else []
+    listed = [each.path for each in trees]
+    strays = [path for path in _folders(layout) if path.name not in recorded]
+    moved = {place: path for path in strays if (place := place_before_move(path)) is not None}
+    by_git = {each.branch: each.path for each in trees if each.path not in (home, *moved)}
+
+    def count(each: Workspace) -> Counted:
+        counted = _counted(each, needed, live)
+        if counted.standing is not Standing.GONE:
+            return counted
+        place = moved.get(folder / each.path.name) or by_git.get(each.branch)
+        is_there = place is not None and place.is_dir()
+        return counted._replace(moved_to=place) if is_there else counted
+
+    counted = tuple(map(count, known))
+    found_again = {each.moved_to for each in counted}
     return Census(
         forgotten=tuple(
             path
             for path in listed
             if path.parent == folder and path.name not in recorded and not os.path.lexists(path)
         ),
-        counted=tuple(_counted(each, needed, live) for each in known),
-        unknown=tuple(path for path in _folders(layout) if path.name not in recorded),
+        counted=counted,
+        unknown=tuple(path for path in strays if path not in found_again),
         broken=tuple(broken),
         loose_branches=tuple(
             name for name in branches if name.startswith(OWN_BRANCHES) and name not in own
@@ -156,6 +179,8 @@ def sweep_worktrees(snapshot: Snapshot, *, dry_run: bool) -> list[SweptWorktree]
             continue
         if each.standing in (Standing.UNMERGED, Standing.BROKEN):
             because = f"it holds {each.holds}"
+        elif each.moved_to is not None:
+            because = f"it was moved to `{snapshot.layout.shown(each.moved_to)}`"
         else:
             try:
                 goes = remove_workspace(
@@ -171,7 +196,11 @@ def mend_worktrees(snapshot: Snapshot) -> list[str]:
     """Have git know broken worktrees again, and forget those that are gone; say what was done."""
     census = count_worktrees(snapshot)
     mended = []
+    folder = snapshot.layout.worktrees_dir
     for each in census.counted:
+        if each.moved_to is not None and each.moved_to.parent == folder:
+            rename_folder(folder, each.moved_to, each.workspace.path.name)
+            mended.append(f"worktree `{each.workspace.name}` is in its place again")
         if each.standing is Standing.BROKEN:
             with contextlib.suppress(MissionError):  # it stays a finding
                 mend_workspace(each.workspace)
@@ -218,6 +247,7 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
     shown = snapshot.layout.shown
     return [
         *_branch_findings(snapshot),
+        *_outside_findings(snapshot.layout),
         *(found for each in census.counted for found in _findings(each, snapshot.layout)),
         *(
             warning(
@@ -248,6 +278,26 @@ def worktree_findings(snapshot: Snapshot) -> list[Finding]:
             for name in census.loose_branches
         ),
     ]
+
+
+def _outside_findings(layout: Layout) -> Iterator[Finding]:
+    """Look for runs and worktrees outside that this mission does not find there any more."""
+    own = work_dir(layout.mission_file)
+    for name in (RUNS, WORKTREES):
+        if name not in layout.outside and os.path.lexists(own / name):
+            inside = layout.state.place / name
+            hint = f'`"{OUTSIDE_KEY}": "{OUTSIDE}"` in mission.json has them seen'
+            if os.path.lexists(inside):
+                hint += f", once `{layout.shown(inside)}` is moved away"
+            words = f"`{name}` of this mission are also kept outside, and not seen there"
+            yield warning("FOLDERS_OUTSIDE", words, path=str(own / name), hint=hint)
+    for note in sorted(own.parent.glob(f"*/{OF_MISSION}")):
+        mark, _, place = (find_bytes(note) or b"").strip().partition(b"\n")
+        is_ours = layout.state.mark and mark == layout.state.mark.encode()
+        if is_ours and note.parent != own and not os.path.lexists(place):
+            words = "runs and worktrees of this mission were kept outside before it was moved"
+            hint = f"`mv {note.parent} {own}`, then `mission check --fix`"
+            yield warning("FOLDERS_OUTSIDE", words, path=str(note.parent), hint=hint)
 
 
 def _branch_findings(snapshot: Snapshot) -> Iterator[Finding]:
@@ -290,6 +340,12 @@ def _findings(each: Counted, layout: Layout) -> list[Finding]:
         ),
     }[each.standing]  # fmt: skip
     path = layout.shown(each.workspace.path)
+    if each.moved_to is not None:
+        is_beside = each.moved_to.parent == layout.worktrees_dir
+        words = f"the worktree `{name}` was moved to `{layout.shown(each.moved_to)}`"
+        hint = f"`git worktree move {each.moved_to} {each.workspace.path}` brings it back"
+        hint = "`mission check --fix` moves it back" if is_beside else hint
+        return [warning("WORKTREE_MOVED", words, path=path, hint=hint, fixable=is_beside)]
     fixable = each.standing is Standing.BROKEN
     words = f"the worktree `{name}` {words}"
     return [warning(code, words, path=path, hint=hint, fixable=fixable)]

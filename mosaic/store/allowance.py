@@ -56,7 +56,7 @@ class Allowance:
 def find_allowance(mission_file: Path) -> Allowance:
     """Return what a mission is allowed; nothing where nobody said anything."""
     try:
-        return load_record(Allowance, find_note(KIND, _name_of(mission_file)) or {}, mission_file)
+        return load_record(Allowance, find_note(KIND, digest_of(mission_file)) or {}, mission_file)
     except RecordError:
         return Allowance(must_ask=True)
 
@@ -65,10 +65,11 @@ def save_allowance(mission_file: Path, allowance: Allowance) -> None:
     """Write down what a mission is allowed."""
     values = {"mission": os.path.realpath(mission_file), **asdict(allowance)}
     values["commands"] = allowance.commands[-MOST_COMMANDS:]
-    write_note(KIND, _name_of(mission_file), values)
+    write_note(KIND, digest_of(mission_file), values)
 
 
-def _name_of(mission_file: Path) -> str:
+def digest_of(mission_file: Path) -> str:
+    """Return what a mission is called in the person's own folder: it follows from its place."""
     from hashlib import sha256  # start-up: hardly any command asks
 
     path = os.path.realpath(mission_file)

@@ -7,6 +7,15 @@ The keys `tasksFile`, `tasksDir`, `manifestFile`, `scratchpadFile` and `orchestr
 of mission.json may move the rest; relative ones are relative to `projectPath`. Where they may
 lead is decided by `mosaic.store.allowance`, whether the state folder is believed by
 `mosaic.store.state`.
+
+With `"stateFolders": "outside"` what tools of the project would find in the state folder, its
+runs and worktrees, is kept in the person's own folder instead, under the digest of
+mission.json's real path, and the locks stay:
+
+    ~/.local/state/mosaic/work/<digest>/runs
+    ~/.local/state/mosaic/work/<digest>/worktrees
+
+One of them that is in the state folder already stays there as long as it does.
 """
 
 from __future__ import annotations
@@ -14,8 +23,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.records import dataclass
-from mosaic.store.allowance import refuse_outside
+from mosaic.machine.person import person_dir
+from mosaic.records import dataclass, field
+from mosaic.store.allowance import digest_of, refuse_outside
 from mosaic.store.state import StateFolder, look_at_state
 
 if TYPE_CHECKING:
@@ -27,8 +37,13 @@ MISSION_PLACES = (
     (".mosaic", "orchestrator", "mission.json"),
 )
 """Where mission.json may be below a project, the first that is there wins."""
+RUNS = "runs"
 WORKTREES = "worktrees"
 """The folder of workers' worktrees; beside each stands what is known of it."""
+WORK = "work"
+"""The folder in the person's own for the runs and worktrees that are kept outside."""
+OUTSIDE_KEY = "stateFolders"
+INSIDE, OUTSIDE = "inside", "outside"
 DEFAULT_PATHS = {
     "tasksFile": "coordination/TASKS.md",
     "tasksDir": "coordination/tasks",
@@ -45,7 +60,10 @@ class _InState:
         self._name = name
 
     def __get__(self, layout: Layout, kind: type[Layout]) -> Path:
-        return layout.state_dir / self._name
+        outside = layout.outside.get(self._name)
+        # What is not ours leads nowhere, wherever the rest is kept.
+        is_usable = outside is not None and layout.state_dir == layout.state.place
+        return outside if outside is not None and is_usable else layout.state_dir / self._name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +79,10 @@ class Layout:
     scratchpad_file: Path
     state: StateFolder
     """Where this machine's own state is kept, and whether it is believed."""
+    keeps_outside: bool = False
+    """Whether mission.json says that runs and worktrees are to be kept outside."""
+    outside: Mapping[str, Path] = field(default_factory=dict)
+    """The folders that are kept outside of the state folder, by name."""
     mission_lock = _InState("mission.lock")
     """Lock file around every change of the mission's files."""
     session_lock = _InState("session.lock")
@@ -77,7 +99,7 @@ class Layout:
     """Note of a change of several files that has begun."""
     landed_file = _InState("landed.json")
     """Derived cache of branches that were compared with what is checked out."""
-    runs_dir = _InState("runs")
+    runs_dir = _InState(RUNS)
     """Durable run records."""
     worktrees_dir = _InState(WORKTREES)
     """Work trees of parallel workers, and beside each what is known of it."""
@@ -129,6 +151,7 @@ def layout_of(mission_file: Path, project: Path, settings: Mapping[str, str]) ->
     """Return the layout that mission.json's own path settings give."""
     paths = {key: project / settings.get(key, default) for key, default in DEFAULT_PATHS.items()}
     refuse_outside(mission_file, project_above(mission_file), {"projectPath": project, **paths})
+    state, is_outside = paths["orchestratorDir"], settings.get(OUTSIDE_KEY) == OUTSIDE
     return Layout(
         project=project,
         mission_file=mission_file,
@@ -136,8 +159,21 @@ def layout_of(mission_file: Path, project: Path, settings: Mapping[str, str]) ->
         tasks_dir=paths["tasksDir"],
         manifest_file=paths["manifestFile"],
         scratchpad_file=paths["scratchpadFile"],
-        state=look_at_state(paths["orchestratorDir"], mission_file),
+        state=look_at_state(state, mission_file),
+        keeps_outside=is_outside,
+        outside=_outside(mission_file, state) if is_outside else {},
     )
+
+
+def work_dir(mission_file: Path) -> Path:
+    """Return where a mission's runs and worktrees are that are kept outside."""
+    return person_dir() / WORK / digest_of(mission_file)
+
+
+def _outside(mission_file: Path, state: Path) -> dict[str, Path]:
+    folder = work_dir(mission_file)
+    names = (name for name in (RUNS, WORKTREES) if not os.path.lexists(state / name))
+    return {name: folder / name for name in names}
 
 
 def project_above(mission_file: Path) -> Path:

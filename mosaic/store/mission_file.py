@@ -28,7 +28,15 @@ from mosaic.settings import (
 )
 from mosaic.store.journal import read_journal
 from mosaic.store.json_object import JsonObject, get_key, snake_case
-from mosaic.store.layout import DEFAULT_PATHS, Layout, layout_of, project_above
+from mosaic.store.layout import (
+    DEFAULT_PATHS,
+    INSIDE,
+    OUTSIDE,
+    OUTSIDE_KEY,
+    Layout,
+    layout_of,
+    project_above,
+)
 from mosaic.store.session_entries import ListedSessions, session_values, started_later
 from mosaic.text.jsondoc import append_json, insert_json, parse_json_document, set_json
 
@@ -164,6 +172,7 @@ def _mission(mission: JsonObject) -> Mission:
         pull_request=_pull_request_settings(mission.mapping("pullRequest")),
         landing_update=mission.word("landingUpdate", LandingUpdate) or LandingUpdate.MERGE,
         max_parallel=mission.at_least_one("maxParallel"),
+        parallel_without_scope=mission.truth("parallelWithoutScope") or False,
         imports=mission.mapping("imports").data,
         notify=mission.strings("notify"),
     )
@@ -171,6 +180,11 @@ def _mission(mission: JsonObject) -> Mission:
 
 def _path_settings(mission: JsonObject) -> dict[str, str]:
     named = {key: value for key in DEFAULT_PATHS if isinstance(value := mission.get(key), str)}
+    if (place := mission.get(OUTSIDE_KEY)) not in (None, INSIDE, OUTSIDE):
+        words = f"`{OUTSIDE_KEY}` is {place!r}"
+        raise mission.fault(OUTSIDE_KEY, words, f"use `{OUTSIDE}` or `{INSIDE}`")
+    if place == OUTSIDE:
+        named[OUTSIDE_KEY] = OUTSIDE
     for key, value in named.items():
         if "\0" in value:
             raise mission.fault(key, f"`{key}` holds a control character", "write a path")

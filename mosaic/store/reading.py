@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mosaic import __version__
 from mosaic.errors import MissionError, MissionNotFoundError, TaskNotFoundError, UsageError
 from mosaic.machine.disk import find_bytes, find_signed, read_text
+from mosaic.machine.person import person_dir
 from mosaic.store.allowance import note_named, refuse_other_owner
 from mosaic.store.assemble import build_entry, build_snapshot
 from mosaic.store.index import (
@@ -23,7 +24,7 @@ from mosaic.store.index import (
     parse_index,
     split_signatures,
 )
-from mosaic.store.layout import MISSION_PLACES, WORKTREES
+from mosaic.store.layout import MISSION_PLACES, WORK, WORKTREES
 from mosaic.store.mission_file import load_mission, look_at_mission
 from mosaic.store.scan import Scan, list_files, look_at, scan_listed
 from mosaic.store.session_entries import refuse_ended_session
@@ -98,7 +99,9 @@ def _leader_of(place: Path) -> Path | None:
     from mosaic.workspaces.record import workspace_at  # start-up: hardly any command is in one
 
     try:
-        workspace = workspace_at(place) if is_marked(place.parent.parent) else None
+        folder = place.parent.parent
+        is_ours = is_marked(folder) or folder.parent == person_dir() / WORK
+        workspace = workspace_at(place) if is_ours else None
         if workspace is None:
             return None
         refuse_other_owner(workspace.mission_file)

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 MARK = "mark"
 ENDS = "ends"
+OF_MISSION = "mission"
+"""Beside what a mission keeps outside: the mark of its state folder, and where it was."""
 IGNORE_FILE = ".gitignore"
 IGNORE = b"# This machine's own: locks, runs, caches. Never tracked.\n*\n"
 NOWHERE = Path("/proc/no/state")
@@ -192,6 +194,12 @@ def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
         refuse_other_owner(layout.mission_file)
         mark_state(folder, layout.mission_file, is_made_here=is_made_here)
     refuse_links_out(layout)
+    for place in layout.outside.values():
+        note = place.parent / OF_MISSION
+        if find_bytes(note) is None:
+            create_private_dir(place.parent)
+            text = f"{look_at_state(folder, layout.mission_file).mark}\n{layout.mission_file}\n"
+            write_private(note, os.fsencode(text), root=place.parent)
     ignore = folder / IGNORE_FILE
     if not layout.mission_file.is_relative_to(folder) and find_bytes(ignore) is None:
         write_atomic(ignore, IGNORE, root=folder)
@@ -200,7 +208,7 @@ def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
 def refuse_links_out(layout: Layout) -> None:
     """Refuse a folder in the state folder that a symlink leads out of it with."""
     for folder in (layout.runs_dir, layout.worktrees_dir, layout.session_locks_dir):
-        confined(layout.state_dir, folder)
+        confined(folder.parent if folder in layout.outside.values() else layout.state_dir, folder)
 
 
 def save_cache(layout: Layout, path: Path, data: bytes) -> None:

@@ -100,6 +100,7 @@ class Pool(Ledger):
         self._started = 0
         self._refusals = 0
         self._stops_sent = 1
+        self._has_said_unscoped = False
         self._why: str | None = None
         """Why no more are started."""
 
@@ -202,7 +203,9 @@ class Pool(Ledger):
 
     def _next_task(self, snapshot: Snapshot) -> Task | None:
         reserved = dict.fromkeys(self._starting, "a new session")
-        selection = select_from(snapshot, milestone=self._request.milestone, reserved=reserved)
+        selection = select_from(
+            snapshot, milestone=self._request.milestone, reserved=reserved, at_once=True
+        )
         self._tell_waiting(selection)
         now = self._clock.seconds()
         for verdict in selection.ready:
@@ -214,7 +217,16 @@ class Pool(Ledger):
             reasons = filter(None, (summarize_waiting(selection), snapshot.left_out_words))
             why = f"nothing is ready: {'; '.join(reasons)}"
             self._close(why, need=self.idle_need(snapshot))
+        self._say_unscoped(selection)
         return None
+
+    def _say_unscoped(self, selection: Selection) -> None:
+        """Say once why there are fewer workers than were asked for."""
+        waits = (each for each in selection.verdicts if each.reason is Reason.NO_SCOPE)
+        if not self._has_said_unscoped and (verdict := next(waits, None)):
+            self._has_said_unscoped = True
+            hint = "`parallelWithoutScope` in mission.json lets such tasks run at once"
+            self._face.say(f"{verdict.task.id} {verdict.detail} ({hint})")
 
     def _tell_waiting(self, selection: Selection) -> None:
         """Say once of each task that waits only for another's end what it waits for."""

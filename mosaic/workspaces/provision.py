@@ -80,6 +80,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
     known = _mended(layout, request.name)
     if known is not None and known.is_there and known.is_ready:
         _take_up(home, known, request)
+        _make_project(known)
         _fill(layout, known, request, settings)
         return known
     if known is not None:
@@ -89,11 +90,12 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         # What nobody knows of may hold anybody's work.
         _refuse_occupied(home, workspace, request.in_use)
     ensure_state_dir(layout)
-    confined(layout.state_dir, layout.worktrees_dir)
+    confined(layout.worktrees_dir.parent, layout.worktrees_dir)
     create_private_dir(layout.worktrees_dir)
     try:
         if not (workspace.is_added and workspace.is_there):
             workspace = _added(home, workspace, request.in_use)
+        _make_project(workspace)
         _fill(layout, workspace, request, settings)
         brought = bring_files(workspace, layout.project, settings)
         workspace = write_workspace(workspace, furnished=brought)
@@ -115,6 +117,11 @@ def _take_up(home: Path, known: Workspace, request: WorkspaceRequest) -> None:
     if known.branch is not None and current_branch(known.path) is None:
         _refuse_occupied(home, known, request.in_use)
         run_git(["checkout", "--quiet", known.branch], known.path)
+
+
+def _make_project(workspace: Workspace) -> None:
+    """Make the project's folder, which a branch has not where nothing in it was committed."""
+    confined(workspace.path, workspace.project).mkdir(parents=True, exist_ok=True)
 
 
 def _mended(layout: Layout, name: str) -> Workspace | None:
@@ -222,7 +229,7 @@ def remove_workspace(
     remove_file(folder, workspace.setup_log)
     if not list_workspaces(layout):
         forget_files(home)
-        remove_empty_folder(layout.state_dir, folder)
+        remove_empty_folder(folder.parent, folder)
     return branch_goes
 
 

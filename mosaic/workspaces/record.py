@@ -22,7 +22,7 @@ from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import MissionError, RecordError
 from mosaic.git.git import find_work_tree
 from mosaic.machine.disk import find_bytes, write_private
-from mosaic.machine.git_dir import find_git_dir
+from mosaic.machine.git_dir import find_git_dir, read_small
 from mosaic.machine.paths import safe_segment
 from mosaic.records import dataclass, replace
 from mosaic.store.layout import WORKTREES
@@ -189,6 +189,19 @@ def read_workspaces(layout: Layout) -> tuple[list[Workspace], list[MissionError]
         else:
             found += [workspace] if workspace is not None else []
     return found, broken
+
+
+def place_before_move(folder: Path) -> Path | None:
+    """Return where git believes the worktree in a folder to be, which was moved by hand.
+
+    None where the folder is not a worktree, or something stands in that place.
+    """
+    found = find_git_dir(folder)
+    if found is None or found[0] != Path(os.path.realpath(folder)):
+        return None
+    noted = (read_small(found[1] / "gitdir") or "").strip()
+    place = Path(os.path.realpath(Path(noted).parent)) if noted else None
+    return None if place is None or os.path.lexists(place) else place
 
 
 def _is_elsewhere(layout: Layout) -> bool:

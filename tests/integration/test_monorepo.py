@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -217,7 +219,35 @@ def test_from_a_scope_to_what_is_merged(mono: MissionRepo) -> None:
     capsule = json.loads((mono.state / "next-task.json").read_text())
     assert capsule["next_task"] == "T-002"
     assert capsule["write_scope"] == ["docs/**"]
-    assert mono.run("clean", "--worktrees").exit_code == 0
+    assert mono.run("clean", "--worktree", "T-001").exit_code == 0
+    assert len(git(top_of(mono), "worktree", "list").splitlines()) == 1
+
+
+def test_several_at_once_work_beside_each_other_and_come_home(mono: MissionRepo) -> None:
+    let_agent_do(mono)
+    for title, scope in (("Web", "../web/**"), ("Shared", "../../libs"), ("Any", "**/Dockerfile")):
+        assert mono.run("add", title, "-m", "M1", "--scope", scope).exit_code == 0
+    git(top_of(mono), "add", "--all")
+    git(top_of(mono), "commit", "-qm", "Plan")
+    assert mono.run("next", "-j", "4", "--explain", "--json").json()["ready"] == [
+        f"T-00{n}" for n in range(1, 5)
+    ]
+    does = (
+        "case $MISSION_TASK in T-001) echo x >>src/app.py;; T-002) echo x >>../web/Dockerfile;; "
+        "T-003) echo x >>../../libs/shared.py;; *) echo x >>deploy/Dockerfile;; esac"
+    )
+    done = mono.run("next", "-j", "4", "--loop", "--json", DOES=does)
+    assert done.exit_code == 0, done.stderr
+    assert {each["to"] for each in done.json()["moved"].values()} == {"review"}
+    for number in range(1, 5):
+        task = f"T-00{number}"
+        assert mono.run("review", task, "--approve", "--force").exit_code == 0
+        merged = mono.run("merge", task)
+        assert merged.exit_code == 0, merged.stderr
+    top = top_of(mono)
+    for path in ("services/api/src/app.py", "services/web/Dockerfile", "libs/shared.py",
+                 "services/api/deploy/Dockerfile"):  # fmt: skip
+        assert (top / path).read_text().endswith("x\n")
 
 
 def test_the_landing_queue_runs_the_gates_in_the_project(mono: MissionRepo) -> None:
@@ -252,3 +282,66 @@ def test_a_checkpoint_of_the_projects_tree_is_restored(mono: MissionRepo) -> Non
     assert "src/app.py (changed)" in prompt
     assert "../web/extra (added)" in prompt
     assert "services/api/src/app.py" not in prompt
+
+
+# What an agent in a worktree is given
+
+
+def paths_in(prompt: str, base: str) -> set[str]:
+    """Return the absolute paths below a folder, and the mission's own, that a prompt names."""
+    words = {word.rstrip(".,;:/") for word in re.split(r"[\s`'\"()]+", prompt)}
+    return {word for word in words if word.startswith((base, "coordination/"))}
+
+
+@pytest.mark.parametrize("where", ["mono", "repo"])
+def test_every_path_that_an_agent_in_a_worktree_is_given_leads_somewhere(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    repo: MissionRepo = request.getfixturevalue(where)
+    let_agent_do(repo)
+    last = {"mono": "T-002", "repo": "T-004"}[where]
+    repo.run("set", "T-001", "status=done")  # without a handoff: its file is to be looked at
+    assert repo.run("add", "Not committed", "-d", "T-001").stdout.strip() == last
+    does = (
+        'cp "$MISSION_RUN_DIR/prompt.md" "$MISSION_RUN_DIR/capsule.json" .; pwd >cwd; '
+        f"mission show {last} >shown; mission handoff {last} >handoff; "
+        "grep -o '[^ `]*tasks/T-001[^ ,;`]*' prompt.md | xargs cat >of-dependency"
+    )
+    for _ in range(2):  # the second one goes on where a checkpoint is
+        repo.run("set", last, "status=todo")
+        done = go(repo, does, "--worktree", "--task", last)
+        assert done.exit_code == 0, done.stderr
+        (cwd_file,) = repo.state.glob(f"worktrees/{last}/**/cwd")
+        cwd = cwd_file.parent
+        assert cwd_file.read_text().strip() == str(cwd)
+        assert "Not committed" in (cwd / "shown").read_text()
+        assert "result" in (cwd / "handoff").read_text()
+        assert "First" in (cwd / "of-dependency").read_text()
+        prompt, capsule = (
+            (cwd / "prompt.md").read_text(),
+            json.loads((cwd / "capsule.json").read_text()),
+        )
+        named = paths_in(prompt, str(repo.path.parent))
+        assert any(f"tasks/{last}" in path for path in named)
+        assert [path for path in named if not (cwd / path).exists()] == []
+        own = (str(repo.path / "coordination"), str(cwd))
+        assert [path for path in named if not str(cwd / path).startswith(own)] == []
+        assert Path(capsule["project_path"]) == cwd
+        for path in (capsule["task"]["file"], capsule["prompt_file"]):
+            assert (cwd / path).is_file()
+        if patch := (capsule["checkpoint"] or {}).get("patch"):
+            assert (cwd / patch).is_file()
+
+
+def test_a_program_in_the_main_tree_is_not_named_to_an_agent_beside_it(mono: MissionRepo) -> None:
+    let_agent_do(mono)
+    venv = mono.path / ".venv" / "bin"
+    venv.mkdir(parents=True)
+    program = venv / "mission"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m mosaic "$@"\n')
+    program.chmod(0o755)
+    mono.environ["PATH"] = f"{venv}:{mono.environ['PATH']}"
+    (top_of(mono) / ".git" / "info" / "exclude").write_text(".venv\n/services/agent.sh\n")
+    done = go(mono, "command -v mission >/dev/null", "--worktree")
+    assert done.exit_code == 0, done.stderr
+    assert str(venv) not in (mono.run_dir() / "prompt.md").read_text()

@@ -152,6 +152,20 @@ def test_an_update_follows_the_source_and_leaves_what_people_changed(repo: Missi
     assert (found["b"]["status"], found["c"]["title"]) == ("cancelled", "Other")
 
 
+def test_a_task_whose_file_is_broken_here_is_not_imported_twice(repo: MissionRepo) -> None:
+    (repo.path / "TODO.md").write_text("- [ ] One\n- [ ] Two\n")
+    moved(repo, "checklist", "--write")
+    path = repo.path / tasks(repo)["T-004"]["file"]
+    path.write_text(path.read_text().replace("title: One", "title: a: b"))
+    (repo.path / "TODO.md").write_text("- [x] One\n- [x] Two\n- [ ] Three\n")
+    before = path.read_bytes()
+    done = json.loads(moved(repo, "checklist", "--write", "--json").stdout)
+    assert [each["id"] for each in done["new"]] == ["T-006"]
+    assert [each["id"] for each in done["updates"]] == ["T-005"]
+    assert done["faults"][0]["what"].startswith("is here already, in `coordination/tasks/T-004")
+    assert path.read_bytes() == before
+
+
 def test_what_a_source_has_no_more_is_named_and_stays(repo: MissionRepo) -> None:
     todo = repo.path / "TODO.md"
     todo.write_text("- [ ] One 🆔 a\n- [ ] Two 🆔 b\n")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.mission import MissionRepo, is_running, wait_for
+from tests.support.shell_agent import change_mission
 from tests.support.workers import begun, give_agent, worktree_of
 
 POOL_SECONDS = 300.0
@@ -61,6 +62,28 @@ def is_at_work(repo: MissionRepo, *tasks: str) -> bool:
 
 
 # All of it
+
+
+def test_tasks_without_a_write_scope_are_worked_on_alone(home: MissionRepo, tmp_path: Path) -> None:
+    change_mission(home, parallelWithoutScope=False)
+    home.run("set", "T-001", "write_scope=src/**")
+    does = f"""\
+taken = pathlib.Path({str(tmp_path)!r}) / "taken"
+taken.mkdir()
+write("src/" + task, task)
+finish()
+taken.rmdir()
+"""
+    code, _, err = ended(pool(home, does, "3", "--loop", "--json"))
+    assert code == 0, err
+    assert statuses(home) == {"T-001": "review", "T-002": "review", "T-003": "review"}
+    code, _, _ = ended(pool(home, does, "3", "--explain"))
+    assert code == NONE_LEFT
+    home.run("reopen", "T-002")
+    told = home.run("next", "-j", "3", "--explain").stdout
+    assert "`-j` runs each of these beside no other, as it names no write scope: `T-002`" in told
+    change_mission(home, parallelWithoutScope=True)
+    assert "beside no other" not in home.run("next", "--explain").stdout
 
 
 def test_tasks_are_worked_on_at_once_each_in_a_worktree(home: MissionRepo) -> None:

@@ -193,6 +193,25 @@ def test_a_worktree_that_git_does_not_know_any_more_is_kept_and_mended(
     assert codes(finisher) == ["WORKTREE_UNMERGED"]
 
 
+def test_a_worktree_that_was_moved_is_named_and_moved_back(finisher: MissionRepo) -> None:
+    place = worktree(finisher)
+    (place / "late.txt").write_text("not committed\n")
+    place.rename(place.with_name("moved"))
+    assert codes(finisher) == ["WORKTREE_MOVED"]
+    finisher.run("clean")
+    mended = finisher.run("check", "--fix", "--json").json()["mended"]
+    assert "worktree `T-001` is in its place again" in mended
+    assert (place / "late.txt").exists()
+    assert codes(finisher) == []
+    finisher.git("worktree", "unlock", str(place))
+    finisher.git("worktree", "move", str(place), str(finisher.path.with_name("away")))
+    (finding,) = finisher.run("check", "--json").json()["findings"]
+    assert finding["code"] == "WORKTREE_MOVED"
+    finisher.git(*finding["hint"].split("`")[1].split()[1:])
+    assert codes(finisher) == []
+    assert (place / "late.txt").exists()
+
+
 def test_a_broken_worktree_is_mended_by_the_next_session(finisher: MissionRepo) -> None:
     (worktree(finisher) / "late.txt").write_text("not committed\n")
     (worktree(finisher) / ".git").unlink()

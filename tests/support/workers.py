@@ -77,7 +77,7 @@ def give_agent(repo: MissionRepo, **settings: Any) -> MissionRepo:
         "resume": [*call, "{prompt_file}"],
     }
     mission["runtime"] = "told"
-    mission |= settings
+    mission |= {"parallelWithoutScope": True, **settings}
     write_mission(repo, mission)
     repo.git("add", "--all")
     repo.git("commit", "-qm", "Settings")

@@ -338,8 +338,8 @@ def test_a_file_that_cannot_be_read_is_listed(repo: Path, take: Callable[[], Tak
     assert content(repo, taken, "a") == b"one\n"
     assert "new" not in tree_of(repo, taken.tree)
     assert {(left.path, left.reason) for left in taken.left_out} == {
-        ("a", "cannot be read"),
-        ("new", "cannot be read"),
+        ("a", "a file that cannot be read"),
+        ("new", "a file that cannot be read"),
     }
 
 

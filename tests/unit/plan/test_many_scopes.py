@@ -89,8 +89,8 @@ def test_a_few_overlaps_are_named_each() -> None:
     tasks = [task(0, "src/**"), task(1, "lib/**"), task(2, "src/a.py", "lib/b.py")]
     found = check_mission(Checked(tasks=tasks, milestones=()))
     assert [finding.message for finding in found] == [
-        "`T-0` and `T-2` are in progress on the same files",
-        "`T-1` and `T-2` are in progress on the same files",
+        "`T-0` and `T-2` are in progress on the same files: `src/**` meets `src/a.py`",
+        "`T-1` and `T-2` are in progress on the same files: `lib/**` meets `lib/b.py`",
     ]
 
 
