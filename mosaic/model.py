@@ -213,6 +213,10 @@ class Sessions(Sequence[Session]):
         """Return why some that are listed are not among them."""
         return ()
 
+    def lost(self) -> Sequence[Session]:
+        """Return those that mission.json has lost, and this machine's journal knows."""
+        return ()
+
     def ids(self) -> list[str]:
         """Return the ids that are taken."""
         return [session.id for session in self]

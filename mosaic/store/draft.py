@@ -20,6 +20,7 @@ from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.model import Status
 from mosaic.records import dataclass
 from mosaic.store.assemble import build_changed
+from mosaic.store.journal import note_sessions, take_back_notes
 from mosaic.store.mission_file import load_mission, with_session, with_status
 from mosaic.store.parsed import plain_value, refuse_hidden_ids
 from mosaic.store.reading import read_mission
@@ -144,10 +145,14 @@ class Draft:
         self._edited: dict[Path, _Edited] = {}
         self._agreed: dict[str, Mapping[str, Value]] = {}
         """What table and file of a task agree on by these edits."""
+        self._sessions: dict[str, Session] = {}
+        self._noted: set[str] = set()  # of those, what the journal has by these edits
         self._is_free = False
         """Whether a text was drafted that may hold tasks nobody has seen yet."""
         self._saved: list[tuple[Path, str | None, str]] = []
         self._words = snapshot.document.mission.statuses
+        for session in snapshot.document.mission.sessions.lost():
+            self.put_session(session)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -230,8 +235,8 @@ class Draft:
 
     def put_session(self, session: Session) -> None:
         """Draft a session's entry in mission.json: added, or brought up to date."""
-        path = self.snapshot.document.path
-        self._put(path, with_session(self._existing(path), session))
+        self._put(self._document.path, with_session(self._existing(self._document.path), session))
+        self._sessions[session.id] = session
 
     def agree_everywhere(self) -> None:
         """Draft the sync base for every task whose row and file agree."""
@@ -267,12 +272,14 @@ class Draft:
                 root=self.layout.project,
                 also=self.layout.other_folders,
             )
-            written = [(path, each.before, each.after) for path, each in edited.items()]
-            self._saved += written
-            note_written(self.layout, written)
+            self._saved += (made := [(path, e.before, e.after) for path, e in edited.items()])
+            note_written(self.layout, made)
+            note_sessions(self.layout, self._document.mission, self._sessions.values())
+            self._noted |= self._sessions.keys()
             self._snapshot = None
         self._edited.clear()
         self._agreed.clear()
+        self._sessions.clear()
         if self._is_free:
             self._is_free = False
             self._record_agreement()
@@ -293,6 +300,7 @@ class Draft:
     def start_over(self) -> None:
         """Forget what was drafted since the last save, and read the mission again when needed."""
         self._edited.clear()
+        self._sessions.clear()
         self._agreed.clear()
         self._is_free = False
         self._snapshot = None
@@ -313,6 +321,7 @@ class Draft:
                 self._put(path, before)
         self._saved.clear()
         self.save()
+        take_back_notes(self.layout, self._document.mission, self._noted)
 
     def _existing(self, path: Path) -> str:
         text = self.text(path)

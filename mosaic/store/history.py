@@ -125,16 +125,23 @@ class _History:
         texts = contents_of(self._top, names)
         pairs = [self._values(task_id, *pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
         for field in fields:
-            since: list[tuple[Value, Value]] = []
+            since: list[Values] = []
             for pair in filter(None, pairs):
-                row, file = pair[0].get(field, ""), pair[1].get(field) or ""
-                if same_value(row, file):
-                    found[field] = row
-                    moved = [any(not same_value(each[n], row) for each in since) for n in (0, 1)]
-                    if all(moved):
-                        unclear.add(field)
-                    break
-                since.append((row, file))
+                agreed = pair[0].get(field, "")
+                if not same_value(agreed, pair[1].get(field) or ""):
+                    since.append(pair)
+                    continue
+                found[field] = agreed
+                row_moved = any(not same_value(row.get(field, ""), agreed) for row, _ in since)
+                # A file that we wrote since was edited since, whatever its value is now.
+                file_moved = any(
+                    not same_value(file.get(field) or "", agreed)
+                    or file[_WRITTEN] != pair[1][_WRITTEN]
+                    for _, file in since
+                )
+                if row_moved and file_moved:
+                    unclear.add(field)
+                break
 
     def _values(self, task_id: str, table: bytes | None, text: bytes | None) -> Values | None:
         row = self._rows(table or b"").get(task_id)

@@ -26,6 +26,7 @@ from mosaic.settings import (
     RuntimeSpec,
     WorktreeSettings,
 )
+from mosaic.store.journal import read_journal
 from mosaic.store.json_object import JsonObject, get_key, snake_case
 from mosaic.store.layout import (
     DEFAULT_PATHS,
@@ -36,8 +37,8 @@ from mosaic.store.layout import (
     layout_of,
     project_above,
 )
-from mosaic.store.session_entries import ListedSessions, session_values
-from mosaic.text.jsondoc import append_json, parse_json_document, set_json
+from mosaic.store.session_entries import ListedSessions, session_values, started_later
+from mosaic.text.jsondoc import append_json, insert_json, parse_json_document, set_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +96,8 @@ def _load(path: Path, text: str) -> MissionDocument:
     except MissionError as error:
         raise error.at(path) from None
     layout = layout_of(path, _project_path(path, values.get("projectPath")), settings)
+    if isinstance(mission.sessions, ListedSessions):
+        mission.sessions.put_back(read_journal(layout, mission))
     return MissionDocument(path=path, mission=mission, layout=layout)
 
 
@@ -122,7 +125,10 @@ def with_session(text: str, session: Session) -> str:
             return text
     if data.get("sessions", []) is None:
         text = set_json(text, ("sessions",), [])
-    return append_json(text, ("sessions",), values)
+    later = (n for n, entry in enumerate(listed) if started_later(entry, session))
+    if (at := next(later, None)) is not None:
+        return insert_json(text, ("sessions",), at, values, one_line=True)
+    return append_json(text, ("sessions",), values, one_line=True)
 
 
 def _set(

@@ -11,34 +11,54 @@ machine's own state as well.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mosaic.codec import JsonForm, dump_record
+from mosaic.codec import JsonForm, dump_record, read_moment
 from mosaic.errors import MissionFileError, SessionOverError
 from mosaic.model import Session, Sessions, Usage
-from mosaic.store.json_object import get_key
+from mosaic.store.json_object import JsonObject, get_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.model import Mission
-    from mosaic.store.json_object import JsonObject
 
 FORM = JsonForm(is_camel=True, omits_none=True, times="seconds")
 FIRST_KEYS = ("runtime", "pid", "host")
 
 
 class ListedSessions(Sessions):
-    """The sessions of a mission.json."""
+    """The sessions of a mission.json, and those that git took out of it: see `put_back`."""
 
     def __init__(self, mission: JsonObject) -> None:
         super().__init__()
         self._mission = mission
         self._entries = mission.items("sessions")
+        self._lost: dict[str, Session] = {}
+
+    def put_back(self, journal: Mapping[str, JsonObject]) -> None:
+        """Add what a journal knows of sessions of this machine, and the list does not."""
+        listed = {_id_of(entry): entry for entry in self._entries}
+        for session_id, noted in journal.items():
+            entry = listed.get(session_id)
+            if entry is None or _is_unfinished(entry, noted):
+                with contextlib.suppress(MissionFileError):
+                    self._lost[session_id] = _session(noted)
+        if self._lost:
+            kept = [entry for entry in self._entries if _id_of(entry) not in self._lost]
+            for session in self._lost.values():
+                later = (n for n, entry in enumerate(kept) if started_later(entry, session))
+                kept.insert(next(later, len(kept)), session_values(session))
+            self._entries = kept
+
+    def lost(self) -> Sequence[Session]:
+        """Return the sessions that only the journal has, or only it has the end of."""
+        return list(self._lost.values())
 
     def every(self) -> tuple[Session, ...]:
         """Return them all."""
@@ -76,7 +96,11 @@ class ListedSessions(Sessions):
 
     def _make(self, number: int) -> Session | MissionFileError:
         try:
-            return _session(self._mission.item("sessions", self._entries, number))
+            entry = self._entries[number]
+            if isinstance(entry, dict):
+                return _session(JsonObject(entry, self._mission.find_lines))
+            listed = self._mission.items("sessions")
+            return _session(self._mission.item("sessions", listed, listed.index(entry)))
         except MissionFileError as error:
             return error
 
@@ -85,6 +109,20 @@ class ListedSessions(Sessions):
         made = [self._make(number) for number in range(len(self._entries))]
         sessions = (each for each in made if isinstance(each, Session))
         return tuple(sessions), tuple(e for e in made if isinstance(e, MissionFileError))
+
+
+def started_later(entry: Any, session: Session) -> bool:
+    """Tell whether an entry is of a session that began after another."""
+    with contextlib.suppress(ValueError):
+        started = _value(entry, "startedAt")
+        return isinstance(started, str) and read_moment(started) > session.started_at
+    return False
+
+
+def _is_unfinished(entry: Any, noted: JsonObject) -> bool:
+    """Tell whether git has set an entry back to where its session had not ended yet."""
+    is_same = _value(entry, "runId") == noted.get("runId")
+    return is_same and not _value(entry, "endedAt") and bool(noted.get("endedAt"))
 
 
 def _value(entry: Any, key: str) -> Any:

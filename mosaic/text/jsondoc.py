@@ -53,24 +53,35 @@ def set_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
     return _verified(before, edited, path, value)
 
 
-def append_json(text: str, path: Sequence[str | int], value: JsonValue) -> str:
-    """Return a document with an item added to an array, which may be new (or EditRefusedError)."""
+def append_json(
+    text: str, path: Sequence[str | int], value: JsonValue, *, one_line: bool = False
+) -> str:
+    """Return a document with an item added to an array, which may be new (or EditRefusedError).
+
+    `one_line` keeps it on one line, also where others take several.
+    """
     before: Any = parse_json_document(text)
     try:
         old: Any = reduce(lambda owner, key: owner[key], path, before)
     except (LookupError, TypeError):
         old = None
     if old is None:
-        return set_json(text, path, [value])
+        text, old = set_json(text, path, []), []
+        before = parse_json_document(text)
     if not isinstance(old, list):
         raise EditRefusedError(f"`{path[-1] if path else '{'}` is not a list")
     span = _span(text, path)
-    edited = _add_member(text, span, _members(text, span[0]), value, "")
+    edited = _add_member(text, span, _members(text, span[0]), value, "", one_line=one_line)
     return _verified(before, edited, path, [*old, value])
 
 
-def insert_json(text: str, path: Sequence[str | int], at: int, value: JsonValue) -> str:
-    """Return a document with an item put into an array, written as its neighbour is."""
+def insert_json(
+    text: str, path: Sequence[str | int], at: int, value: JsonValue, *, one_line: bool = False
+) -> str:
+    """Return a document with an item put into an array, written as its neighbour is.
+
+    `one_line` keeps it on one line, also where its neighbour takes several.
+    """
     before: Any = parse_json_document(text)
     items = reduce(lambda owner, key: owner[key], path, before)
     members = _members(text, _span(text, path)[0])
@@ -80,7 +91,7 @@ def insert_json(text: str, path: Sequence[str | int], at: int, value: JsonValue)
     beside = members[max(0, at - 1)]
     indent = _indent_at(text, beside.start)
     is_inline = "\n" not in text[beside.value_start : beside.value_end]
-    new = _dump(text, value, None if is_inline else indent)
+    new = _dump(text, value, None if is_inline or one_line else indent)
     has_own_line = not text[text.rfind("\n", 0, beside.start) + 1 : beside.start].strip(" \t")
     gap = newline_of(text) + indent if has_own_line else " "
     if at < len(members):
@@ -145,8 +156,9 @@ def _members(text: str, start: int) -> list[_Member]:
 
 
 def _add_member(
-    text: str, span: tuple[int, int], members: list[_Member], value: JsonValue, prefix: str
-) -> str:
+    text: str, span: tuple[int, int], members: list[_Member], value: JsonValue, prefix: str,
+    *, one_line: bool = False,
+) -> str:  # fmt: skip
     start, end = span
     if members:
         between = text[start + 1 : members[0].start]
@@ -155,7 +167,7 @@ def _add_member(
         is_inline = "\n" not in text.strip()
         indent = None if is_inline else _indent_at(text, start) + _indent_unit(text)
     lead = "" if indent is None else newline_of(text) + indent
-    new = f"{lead}{prefix}{_dump(text, value, indent)}"
+    new = f"{lead}{prefix}{_dump(text, value, None if one_line else indent)}"
     if members:
         at = members[-1].value_end
         return splice(text, at, at, f",{new}" if lead else f", {new}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from tests.support.shell_agent import change_mission, go, let_agent_do
 
 
 @pytest.fixture
-def outside(repo: MissionRepo) -> MissionRepo:
+def outside(repo: MissionRepo) -> Iterator[MissionRepo]:
     """Return a mission that keeps its runs and worktrees outside."""
-    return let_agent_do(repo, stateFolders="outside")
+    yield let_agent_do(repo, stateFolders="outside")
+    # All missions of the tests are copies of one: a later one would be taken for this, moved.
+    shutil.rmtree(person_dir(repo.environ) / "work", ignore_errors=True)
 
 
 def folder_of(repo: MissionRepo) -> Path:

@@ -11,6 +11,7 @@ import random
 import re
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ class Life:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.chance = folder, random.Random(seed)
         self.now = "todo"
+        self.seconds = 1_780_000_000
         self.decided: dict[str, str] = {}
         """What was decided last when a commit or a stash was made."""
         self.split: set[str] = set()
@@ -65,8 +67,16 @@ class Life:
         return answer.stdout.strip() if answer.returncode == 0 else "refused"
 
     def do(self, *words: str) -> None:
+        files = self.folder / "coordination" / "tasks"
+        before = [path.read_text() for path in files.glob("*.md")]
         answer = call(self.folder, *words)
         assert answer.exit_code == 0, (words, answer, self.log)
+        for path in files.glob("*.md"):
+            if (text := path.read_text()) not in before:
+                # As if each command took its second, which is the unit of `updated_at`.
+                self.seconds += 1
+                at = datetime.fromtimestamp(self.seconds, tz=UTC).isoformat()
+                path.write_text(re.sub(r"(?m)^updated_at:.*$", f'updated_at: "{at}"', text))
 
     @property
     def file(self) -> Path:
@@ -109,7 +119,8 @@ class Life:
         self.now = self.decided[self.git("rev-parse", "HEAD")]
 
     def stash(self) -> None:
-        if self.git("stash", "-q") != "refused" and self.git("stash", "list"):
+        if self.git("status", "--porcelain"):
+            self.git("stash", "-q")
             self.decided[self.git("rev-parse", "stash@{0}")] = self.now
             self.now = self.decided[self.git("rev-parse", "HEAD")]
 
