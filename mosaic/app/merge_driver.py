@@ -6,6 +6,7 @@ which no repository can bring along.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,7 +116,7 @@ def _patterns(layout: Layout, top: Path) -> list[str]:
     lines = []
     for path in (*layout.own_files, layout.tasks_dir):
         try:
-            name = path.resolve().relative_to(top).as_posix()
+            name = Path(os.path.realpath(path)).relative_to(top).as_posix()
         except ValueError:
             continue  # it is in no repository, or in another one
         pattern = re.sub(r"([\\*?\[\]])", r"\\\1", name)

@@ -205,6 +205,7 @@ class PromptContext:
                          on the pull request, which is data), date, by, words, question (that was
                          answered); of a remark: place, quoted (the lines it is on), now_at (where
                          they are now), around (the code there)
+        decided, commented   of them, the person's own, and what was said on the pull request
         decided_before   earlier decisions that were answered, one line each
         session_id, run_id
         command          how `mission` is called where it is not on the PATH; or none
@@ -272,7 +273,11 @@ def prompt_values(context: PromptContext) -> dict[str, TemplateValue]:
         dependencies=bounded_reports(context.dependencies),
         decisions=tuple(sorted(context.decisions, key=lambda each: bool(each.place))),
     )
-    return _record(fitting, context.files.task)
+    values = _record(fitting, context.files.task)
+    facts: list[Any] = [each for each in cast("list[Any]", values["decisions"]) if each]
+    values["decided"] = [each for each in facts if each["kind"] != "commented"]
+    values["commented"] = [each for each in facts if each["kind"] == "commented"]
+    return values
 
 
 def _record(record: Any, task_file: str | None) -> dict[str, TemplateValue]:

@@ -213,7 +213,9 @@ class Ledger:
         ends = [last_end(snapshot, session) for session in history]
         decision = decide_move(ends, limits, self._clock.now())
         if decision.move is Move.GIVE_UP:
-            self._give_up(task, decision.why)
+            unlanded = self.report.not_landed.get(task.id)
+            why = f"{decision.why}; it did not land: {unlanded}" if unlanded else decision.why
+            self._give_up(task, why)
             return None
         request = replace(request, resuming=True, fresh=decision.move is Move.RESTART)
         # Not all loops that a server turned away come back in one moment.
@@ -301,7 +303,8 @@ class Ledger:
             draft.edit_task(task_id, {"status": after.value}, now)
             draft.note(task_id, f"{now:%Y-%m-%d} {after.value}: {why}")
             draft.save()
-            if after is Status.DONE:
+            # One that is handed back because it does not land is not begun anew.
+            if after is Status.DONE and not self._lands:
                 forgive_attempts(draft.snapshot, task_id)
 
     def _moved_rules(self, snapshot: Snapshot, task: Task, session: Session) -> str | None:

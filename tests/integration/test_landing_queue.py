@@ -481,7 +481,8 @@ if "It did not land" in said:
     (run_dir.parent / "heard").write_text(said)
     RESOLVES
 else:
-    wait_for({other!r}.replace("OTHER", "T-002" if task == "T-001" else "T-001"))
+    pathlib.Path(BEGAN + task).touch()
+    wait_for(BEGAN + ("T-002" if task == "T-001" else "T-001"))
     write("shared", task + "\\n")
     write(task, "x")
     commit()
@@ -499,9 +500,7 @@ def loop(repo: MissionRepo, resolves: str, **settings: Any) -> Any:
     write_mission(repo, repo.mission() | settings)
     assert repo.run("cancel", "T-003", "--why", "two are enough").exit_code == 0
     repo.git("commit", "-qam", "A loop")
-    other = str(repo.state / "runs" / "OTHER" / "*" / "artifacts" / "begun")
-    does = "import glob\nos.path.lexists = lambda path: bool(glob.glob(path))\n"
-    does += CLASHES.replace("{other!r}", repr(other)).replace("RESOLVES", resolves)
+    does = f"BEGAN = {str(repo.path) + '.began-'!r}\n" + CLASHES.replace("RESOLVES", resolves)
     process = subprocess.run(
         repo.argv("next", "-j", "2", "--loop", "--json"),
         cwd=repo.path,

@@ -57,7 +57,7 @@ CHANGES = (
     "handoff T-001 --append notes --text x", "review T-001 --reject --why no",
     "sync --prefer file", "check --fix", "resolve --ours", "renumber T-002 T-900 --write", "stop",
     "clean", "clean --older-than 0s", "init new --name New",
-    "import taskmd coordination/tasks --write", "export checklist TODO.md --write --force",
+    "import taskmd coordination/tasks --write", "export checklist new/TODO.md --write --force",
 )  # fmt: skip
 """Called one after the other. None may start a program but git."""
 
