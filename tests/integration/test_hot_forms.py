@@ -78,6 +78,7 @@ def test_both_ways_launch_alike(repo: MissionRepo, arguments: tuple[str, ...]) -
         repo.run("set", "T-001", "status=todo")
         mission.write_text(before)
         shutil.rmtree(repo.state / "runs")
+        shutil.rmtree(repo.path / ".git" / "mosaic" / "sessions")
     assert told[0] == told[1]
     assert told[0].startswith("0 ")
     assert "RUN" in told[0]
