@@ -57,7 +57,7 @@ class _Edited:
 
 @contextmanager
 def holding(
-    layout: Layout, *, doing: str, timeout_seconds: float = 10.0
+    layout: Layout, *, doing: str, timeout_seconds: float = 30.0
 ) -> Iterator[tuple[str, ...]]:
     """Hold the mission lock, with an unfinished change of an earlier process settled.
 
@@ -91,7 +91,7 @@ def changing(
     *,
     doing: str,
     prefer: Side | None = None,
-    timeout_seconds: float = 10.0,
+    timeout_seconds: float = 30.0,
     fenced: bool = True,
 ) -> Iterator[Draft]:
     """Hold the mission lock and draft changes; nothing is written before `Draft.save`.
