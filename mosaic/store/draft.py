@@ -146,13 +146,13 @@ class Draft:
         self._agreed: dict[str, Mapping[str, Value]] = {}
         """What table and file of a task agree on by these edits."""
         self._sessions: dict[str, Session] = {}
-        self._noted: set[str] = set()  # of those, what the journal has by these edits
+        self._noted: set[str] = set()
         self._is_free = False
         """Whether a text was drafted that may hold tasks nobody has seen yet."""
         self._saved: list[tuple[Path, str | None, str]] = []
         self._words = snapshot.document.mission.statuses
         for session in snapshot.document.mission.sessions.lost():
-            self.put_session(session)
+            self.put_session(session, in_order=True)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -229,13 +229,14 @@ class Draft:
 
     def set_mission_status(self, status: MissionStatus) -> None:
         """Draft the mission's own status."""
-        document = self.snapshot.document
-        if document.mission.status is not status:
-            self._put(document.path, with_status(self._existing(document.path), status))
+        path = self._document.path
+        if self.snapshot.document.mission.status is not status:
+            self._put(path, with_status(self._existing(path), status))
 
-    def put_session(self, session: Session) -> None:
+    def put_session(self, session: Session, *, in_order: bool = False) -> None:
         """Draft a session's entry in mission.json: added, or brought up to date."""
-        self._put(self._document.path, with_session(self._existing(self._document.path), session))
+        path = self._document.path
+        self._put(path, with_session(self._existing(path), session, in_order=in_order))
         self._sessions[session.id] = session
 
     def agree_everywhere(self) -> None:

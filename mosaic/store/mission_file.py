@@ -111,8 +111,11 @@ def with_status(text: str, status: MissionStatus) -> str:
     return _set(text, (), parse_json_document(text), "status", status.value)
 
 
-def with_session(text: str, session: Session) -> str:
-    """Return the text with a session added, or brought up to date if it is listed already."""
+def with_session(text: str, session: Session, *, in_order: bool = False) -> str:
+    """Return the text with a session added, or brought up to date if it is listed already.
+
+    A new one comes last, whatever the clock says; `in_order` puts it where its time is.
+    """
     data = parse_json_document(text)
     values = session_values(session)
     listed = data.get("sessions") or []
@@ -125,7 +128,7 @@ def with_session(text: str, session: Session) -> str:
             return text
     if data.get("sessions", []) is None:
         text = set_json(text, ("sessions",), [])
-    later = (n for n, entry in enumerate(listed) if started_later(entry, session))
+    later = (n for n, entry in enumerate(listed) if in_order and started_later(entry, session))
     if (at := next(later, None)) is not None:
         return insert_json(text, ("sessions",), at, values, one_line=True)
     return append_json(text, ("sessions",), values, one_line=True)
