@@ -229,14 +229,13 @@ class Draft:
 
     def set_mission_status(self, status: MissionStatus) -> None:
         """Draft the mission's own status."""
-        path = self._document.path
         if self.snapshot.document.mission.status is not status:
-            self._put(path, with_status(self._existing(path), status))
+            self._put(self._document.path, with_status(self._existing(self._document.path), status))
 
     def put_session(self, session: Session, *, in_order: bool = False) -> None:
         """Draft a session's entry in mission.json: added, or brought up to date."""
-        path = self._document.path
-        self._put(path, with_session(self._existing(path), session, in_order=in_order))
+        text = with_session(self._existing(self._document.path), session, in_order=in_order)
+        self._put(self._document.path, text)
         self._sessions[session.id] = session
 
     def agree_everywhere(self) -> None:

@@ -15,6 +15,7 @@ KNOWN = {
     "apply": "--cached --binary --whitespace --check --reverse",
     "branch": "--no-track --force -f -D -q --quiet",
     "cat-file": "--batch-check --batch -e",
+    "check-attr": "-z --stdin",
     "check-ignore": "-q",
     "check-ref-format": "",
     "checkout": "--quiet --no-overwrite-ignore --detach --force"
@@ -23,17 +24,18 @@ KNOWN = {
     "clean": "-fdq",
     "commit": "--quiet --no-verify --only -m --pathspec-from-file --pathspec-file-nul",
     "commit-tree": "-p",
-    "config": "--remove-section --get-regexp --bool --type --get",
+    "config": "--remove-section --get-regexp --bool --type --get --local",
     "diff": "--no-color --no-ext-diff --no-textconv --ignore-submodules --submodule"
     " --find-renames --src-prefix --dst-prefix --name-only --diff-filter -z --cached --quiet",
     "diff-files": "--name-status --name-only --raw --no-abbrev --no-renames --ignore-submodules -z",
     "diff-tree": "-r --no-color --no-ext-diff --no-textconv --ignore-submodules --submodule"
     " --find-renames --no-renames --raw --numstat -z --binary --full-index --unified"
     " --inter-hunk-context --src-prefix --dst-prefix --output --no-abbrev",
-    "for-each-ref": "--format --contains --count",
+    "for-each-ref": "--format --contains --count --no-merged",
     "hash-object": "-w -t --stdin",
     "init": "--quiet --bare --template",
-    "log": "--no-show-signature -1 --format --walk-reflogs --all",
+    "log": "--no-show-signature -1 --format --walk-reflogs --all --max-count --find-object"
+    " --branches --remotes --tags",
     "ls-files": "--directory --no-empty-directory --unmerged --others --exclude-standard -t -v -z",
     "ls-tree": "-r -z --full-tree --name-only",
     "merge": "--quiet -m --ff-only --no-ff --squash",
