@@ -23,7 +23,7 @@ KNOWN = {
     "checkout-index": "-f -q -z --stdin",
     "clean": "-fdq",
     "commit": "--quiet --no-verify --only -m --pathspec-from-file --pathspec-file-nul",
-    "commit-tree": "-p",
+    "commit-tree": "-p -m",
     "config": "--remove-section --get-regexp --bool --type --get --local",
     "diff": "--no-color --no-ext-diff --no-textconv --ignore-submodules --submodule"
     " --find-renames --src-prefix --dst-prefix --name-only --diff-filter -z --cached --quiet",
