@@ -18,6 +18,7 @@ KNOWN = {
     "check-attr": "-z --stdin",
     "check-ignore": "-q",
     "check-ref-format": "",
+    "cherry": "",
     "checkout": "--quiet --no-overwrite-ignore --detach --force"
     " --pathspec-from-file --pathspec-file-nul",
     "checkout-index": "-f -q -z --stdin",
