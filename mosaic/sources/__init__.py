@@ -51,6 +51,6 @@ def sources_in(project: Path) -> Iterator[tuple[str, str]]:
 
 def _has_boxes(path: Path) -> bool:
     try:
-        return bool(re.search(rb"^\s*(?:[-*+]|\d+[.)]) \[.\] ", read_bytes(path), re.MULTILINE))
+        return bool(re.search(rb"^[ \t]*(?:[-*+]|\d+[.)]) \[.\] ", read_bytes(path), re.MULTILINE))
     except MissionError:
         return False

@@ -52,7 +52,7 @@ SECTIONS = {
 }
 """What the program calls its sections, and their headings here and there."""
 IN_TEXT = ("AC", "DOD", "PLAN", "COMMENTS")
-NUMBERED = re.compile(r"^(\s*- \[[^\]]\]) #\d+ ", re.MULTILINE)
+NUMBERED = re.compile(r"^([ \t]*- \[[^\]\r\n]\]) #\d+ ", re.MULTILINE)
 
 
 def read(place: Place) -> Reading:

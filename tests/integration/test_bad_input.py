@@ -152,6 +152,8 @@ TABLE = "| id | status | title |\n| --- | --- | --- |\n"
 def test_a_broken_table_is_named(repo: MissionRepo, text: str, line: int, words: str) -> None:
     (repo.state / "sync.json").unlink()
     (repo.path / "coordination" / "TASKS.md").write_text(text)
+    (file,) = (repo.path / "coordination" / "tasks").glob("T-001*")  # git sees both edited
+    file.write_text(file.read_text().replace("title: First", "title: Yet another"))
     before = digests(repo.path)
     answer = repo.run("list")
     assert answer.exit_code == 5
