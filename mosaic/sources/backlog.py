@@ -52,7 +52,7 @@ SECTIONS = {
 }
 """What the program calls its sections, and their headings here and there."""
 IN_TEXT = ("AC", "DOD", "PLAN", "COMMENTS")
-NUMBERED = re.compile(r"^([ \t]*- \[[^\]\r\n]\]) #\d+ ", re.MULTILINE)
+BOX_NUMBER = re.compile(r"^([ \t]*- \[[^\]\r\n]\]) #\d+ ", re.MULTILINE)
 
 
 def read(place: Place) -> Reading:
@@ -146,7 +146,7 @@ def _sections(body: str) -> tuple[str, dict[str, str]]:
             body = body[: plain.start()] + body[plain.end() :]
         else:
             continue
-        found[key] = NUMBERED.sub(r"\1 ", said.strip())
+        found[key] = BOX_NUMBER.sub(r"\1 ", said.strip())
     rest = re.sub(r"\n{3,}", "\n\n", body).strip()
     return "\n\n".join(filter(None, (found.pop("DESCRIPTION", ""), rest))), found
 

@@ -30,11 +30,11 @@ DATES = {
     "✅": "done",
     "❌": "cancelled",
 }
-DATE = re.compile(rf"\s*([{''.join(DATES)}])\ufe0f? ?(\d{{4}}-\d\d-\d\d)")
-NAMED = re.compile(r"\s*🆔\ufe0f? ?([\w.-]*[\w-])")
-NEEDS = re.compile(r"\s*⛔\ufe0f? ?([\w.-]*[\w-](?: ?, ?[\w.-]*[\w-])*)")
-AGAIN = re.compile(r"\s*🔁\ufe0f? ?([\w ]*\w)")
-FIELD = re.compile(r"\s*[\[(]([\w-]+)::\s*([^\])]*)[\])]")
+DATE = re.compile(rf"\s{{0,9}}([{''.join(DATES)}])\ufe0f? ?(\d{{4}}-\d\d-\d\d)")
+NAMED = re.compile(r"\s{0,9}🆔\ufe0f? ?([\w.-]*[\w-])")
+NEEDS = re.compile(r"\s{0,9}⛔\ufe0f? ?([\w.-]*[\w-](?: ?, ?[\w.-]*[\w-])*)")
+AGAIN = re.compile(r"\s{0,9}🔁\ufe0f? ?([\w ]*\w)")
+FIELD = re.compile(r"\s{0,9}[\[(]([\w-]+)::\s*([^\])]*)[\])]")
 LABEL = re.compile(r"(?:^|\s)#([^\s#,.;:!?()\[\]]*[^\W\d][^\s#,.;:!?()\[\]]*)")
 
 

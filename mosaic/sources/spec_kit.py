@@ -27,7 +27,7 @@ ENTRY = re.compile(r"\s*[-*+] \[([ xX])\] (?:(T\d+\w*|\d+(?:\.\d+)+)\b\s*)?(.*)"
 MARK = re.compile(r"\[([^\]\s]+)\]\s*")
 OF_PHASE = re.compile(r"\s*\*\*(Purpose|Goal|Independent Test|Checkpoint)\*\*:")
 NEEDS = re.compile(r"\bdepends? on ([^.;)]*)", re.IGNORECASE)
-TASK = re.compile(r"T\d+\w*|\d+(?:\.\d+)+")
+TASK = re.compile(r"T\d{1,9}\w{0,9}|(?<!\d)\d{1,9}(?:\.\d{1,9})+")
 
 
 @dataclass(kw_only=True, slots=True)

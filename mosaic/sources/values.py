@@ -100,7 +100,7 @@ def dump_digests(digests: Mapping[str, str]) -> str:
 
 def read_digests(text: str) -> dict[str, str]:
     """Return the digests that `imported` has."""
-    return dict(re.findall(r"(\w+)=([0-9a-f]{8})", text))
+    return dict(re.findall(r"\b(\w+)=([0-9a-f]{8})", text))
 
 
 def has_words(text: Value) -> bool:
