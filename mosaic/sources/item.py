@@ -255,7 +255,8 @@ def digest_of(text: str) -> str:
 
 def unboxed(text: str) -> list[str]:
     """Return the lines of a text that stand below an item of a checklist and are none."""
-    return re.sub(r"^([ \t]*(?:[-*+]|\d+[.)])) \[.\] ", r"\1 ", text, flags=re.MULTILINE).split("\n")
+    bare = re.sub(r"^([ \t]*(?:[-*+]|\d+[.)])) \[.\] ", r"\1 ", text, flags=re.MULTILINE)
+    return bare.split("\n")
 
 
 def is_closed(status: str) -> bool:
