@@ -121,7 +121,7 @@ def started_later(entry: Any, session: Session) -> bool:
 
 def _is_unfinished(entry: Any, noted: JsonObject) -> bool:
     """Tell whether git has set an entry back to where its session had not ended yet."""
-    is_same = _value(entry, "runId") == noted.get("runId")
+    is_same = all(_value(entry, key) == noted.get(key) for key in ("runId", "host"))
     return is_same and not _value(entry, "endedAt") and bool(noted.get("endedAt"))
 
 
