@@ -91,7 +91,11 @@ def make_side(repo: MissionRepo, tmp_path: Path) -> Side:
     script.write_text(AGENT)
     side = Side(repo, signs)
     runtimes = {"side": {"command": [sys.executable, str(script), str(signs)], "prompt": "file"}}
-    side.set_mission(runtimes={**repo.mission()["runtimes"], **runtimes}, runtime="side")
+    side.set_mission(
+        runtimes={**repo.mission()["runtimes"], **runtimes},
+        runtime="side",
+        parallelWithoutScope=True,
+    )
     repo.git("commit", "-qam", "Name the agent")
     return side
 

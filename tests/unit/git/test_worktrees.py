@@ -164,7 +164,7 @@ def test_a_repository_with_submodules_gets_work_trees_and_loses_them(
     assert what_would_be_lost(place) is None
     write(place, "sub/a", b"changed\n")
     assert what_would_be_lost(place) == (
-        "`sub`, a repository of its own with changes that are not committed: `a`"
+        "`sub`, a submodule with changes that are not committed: `a`"
     )
     commit(place / "sub")
     assert "`sub`" in str(what_would_be_lost(place))
@@ -209,6 +209,8 @@ def test_what_leaves_no_room_for_a_branch_is_named(repo: Path) -> None:
     assert "written otherwise" in str(branch_obstacle(repo, unicodedata.normalize("NFD", "größe")))
     assert branch_obstacle(repo, "Feat") is None
     git(repo, "config", "core.ignoreCase", "true")
+    assert branch_obstacle(repo, "Feat") is None  # this disk tells them apart all the same
+    (repo / ".GIT").symlink_to(".git")  # as on a disk that does not
     assert "written otherwise" in str(branch_obstacle(repo, "Feat"))
 
 
