@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_INDEX = 1 << 30
+MOST_TRIES = 5
 
 
 def locate_mission(named: Path | None) -> Path:
@@ -134,6 +135,7 @@ def read_mission(
     prefer: Side | None = None,
     use_index: bool = True,
     keep: bool = True,
+    tries_left: int = MOST_TRIES,
 ) -> Snapshot:
     """Read a mission with all its tasks. Takes no lock and writes nothing but the index.
 
@@ -142,6 +144,7 @@ def read_mission(
         prefer: the side that wins where table and file disagree.
         use_index: False parses everything, whatever the index says.
         keep: False leaves the index as it is, for those who change right away what it holds.
+        tries_left: how often to read again where somebody saves meanwhile.
 
     Raises FileAccessError, or MissionFileError. (Broken tasks become problems instead.)
     """
@@ -161,6 +164,11 @@ def read_mission(
     base = find_signed(layout.sync_file)
     agreed_on = parse_base(base[0]) if base else {}
     snapshot = build_snapshot(document, scan, agreed_on, prefer=prefer)
+    if snapshot.asks_git and tries_left and list_files(layout) != listing:
+        # Read while a command saved both: what differed is the same by now.
+        return read_mission(
+            mission_file, prefer=prefer, use_index=use_index, keep=keep, tries_left=tries_left - 1
+        )
     if use_index and keep and prefer is None:
         is_same_base = (pack_signature(base[1]) if base else None) == sync
         settled = is_same_base and (base is None or is_settled(base[1].ctime_ns, now_ns))

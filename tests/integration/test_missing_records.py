@@ -95,6 +95,8 @@ def reasons(repo: MissionRepo) -> list[str | None]:
 
 
 def edit_session(repo: MissionRepo, **changes: Any) -> None:
+    """Let a session be another than the one that ran here, of which the journal knows."""
+    shutil.rmtree(repo.path / ".git" / "mosaic" / "sessions")
     mission = repo.mission()
     mission["sessions"][-1].update(changes)
     for name in [name for name, value in changes.items() if value is None]:
