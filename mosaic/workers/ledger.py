@@ -170,7 +170,8 @@ class Ledger:
         if mission.landing is not Landing.PULL_REQUEST:
             return False  # a person turned it off
         settings = mission.pull_request
-        waiting = tuple(find_unlanded(snapshot.layout, snapshot.tasks))
+        # A new attempt of the same task has something new to push.
+        waiting = (*find_unlanded(snapshot.layout, snapshot.tasks), str(len(mission.sessions)))
         if now >= self._look_after or waiting != self._looked_at:
             before = self._looked
             try:
