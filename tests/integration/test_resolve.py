@@ -159,7 +159,8 @@ def test_a_mission_json_in_conflict_is_shown_and_not_written(repo: MissionRepo) 
     for command in ("list", "status", "show T-001", "sessions", "logs T-001"):
         answer = repo.run(*command.split())
         assert answer.stdout, command
-        assert "mission resolve" in answer.stderr or command in ("sessions", "logs T-001")
+        # The others are of one task or of sessions, which both sides may have alike.
+        assert "mission resolve" in answer.stderr or command not in ("list", "status")
     assert len(repo.run("sessions", "--json").json()["sessions"]) == 2
     for command in (
         "set T-002 status=done",
