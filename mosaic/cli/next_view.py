@@ -7,7 +7,15 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from mosaic.cli.output import answer, clean, error_lines, paint, paint_status, warn
+from mosaic.cli.output import (
+    answer,
+    clean,
+    error_lines,
+    merge_commands,
+    paint,
+    paint_status,
+    warn,
+)
 from mosaic.cli.tasks_view import report_notices, report_problems
 from mosaic.errors import ExitCode
 from mosaic.store.reading import locate_mission, read_mission
@@ -67,7 +75,7 @@ def explain_next(path: Path, milestone: str | None, *, at_once: bool = False, as
     from mosaic.plan.waiting import explain_selection, summarize_waiting
 
     choice = explain_choice(read_mission(path), milestone, at_once=at_once)
-    merges = [f"mission merge {name}" for name in [*choice.selection.unlanded][:1]]
+    merges = merge_commands([*choice.selection.unlanded])
     lines = [clean(line) for line in explain_selection(choice.selection)]
     code = report_problems(choice.problems, as_json=as_json)
     if choice.selection.chosen is None:
@@ -256,7 +264,7 @@ def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
     if done.needs_person or done.gave_up or done.not_started:
         code = ExitCode.FAILED
     reviews = [f"mission review {task_id}" for task_id in done.in_review[:1]]
-    reviews += [f"mission merge {task_id}" for task_id in done.to_merge[:1]]
+    reviews += merge_commands(done.to_merge)
     return answer(
         f"{what}.ended",
         done,

@@ -259,3 +259,10 @@ def plain(value: Any) -> Any:
     from mosaic.codec import JsonForm, dump_value  # start-up: people need none of it
 
     return dump_value(value, JsonForm(times="iso"))
+
+
+def merge_commands(task_ids: Sequence[str]) -> list[str]:
+    """Return the command that brings home what waits in branches, if anything does."""
+    if not task_ids:
+        return []
+    return [f"mission merge {task_ids[0]}" if len(task_ids) == 1 else "mission merge"]

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.app.status import show_status
-from mosaic.cli.output import align, answer, bar, clean, has_reader, paint
+from mosaic.cli.output import align, answer, bar, clean, has_reader, merge_commands, paint
 from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_problems
 from mosaic.machine.clock import utc_now
@@ -85,8 +85,8 @@ def _lines(page: StatusPage) -> Iterator[str]:
     yield from _listed("waiting", [(task.id, task.title) for task in page.waiting])
     yield from _listed("review", [(task.id, task.title) for task in page.review])
     yield from _listed("to merge", [(each.id, each.title) for each in page.to_merge])
-    if page.to_merge:
-        yield _label("") + paint(f"`mission merge {page.to_merge[0].id}`", "dim")
+    for command in merge_commands([each.id for each in page.to_merge]):
+        yield _label("") + paint(f"`{command}`", "dim")
     for label, asks in (("asks you", True), ("blocked", False)):
         rows = [
             (task.id, f"{task.title}: {clean(task.question or task.why)}")
@@ -104,7 +104,7 @@ def _lines(page: StatusPage) -> Iterator[str]:
 
 
 def _then(page: StatusPage) -> list[str]:
-    merges = [f"mission merge {each.id}" for each in page.to_merge[:1]]
+    merges = merge_commands([each.id for each in page.to_merge])
     return ["mission next", *merges] if page.next_task else [*merges, "mission next --explain"]
 
 
