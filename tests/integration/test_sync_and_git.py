@@ -27,7 +27,7 @@ STEP_NAMES = (
 STATUSES = ("todo", "in-progress", "review", "blocked", "cancelled")
 TASK = "T-001"
 UNKNOWN = "unknown"
-"""Decided by a rebase, half-way: only that it is shown can be said."""
+"""Decided by nobody who is known: only that something is shown can be said."""
 TABLE = "coordination/TASKS.md"
 
 
@@ -111,10 +111,13 @@ class Life:
         self.git("commit", "-qm", "w", check=False)
         head = self.git("rev-parse", "HEAD")
         self.decided[head] = self.now
-        if not re.search(rf"(?m)^\| T-001 \| {self.now} ", (self.folder / TABLE).read_text()) or (
-            f"status: {self.now}\n" not in self.file.read_text()
-        ):
+        if self.is_split():
             self.split.add(head)
+
+    def is_split(self) -> bool:
+        """Tell whether the row and the file differ."""
+        row = re.search(r"(?m)^\| T-001 \| ([\w-]+)", (self.folder / TABLE).read_text())
+        return row is None or f"status: {row[1]}\n" not in self.file.read_text()
 
     def take_back(self) -> None:
         """Put both files back as they are in HEAD."""
@@ -123,8 +126,12 @@ class Life:
 
     def stash(self) -> None:
         if self.git("status", "--porcelain"):
+            is_split = self.is_split()
             self.git("stash", "-q")
-            self.decided[self.git("rev-parse", "stash@{0}")] = self.now
+            stashed = self.git("rev-parse", "stash@{0}")
+            self.decided[stashed] = self.now
+            if is_split:
+                self.split.add(stashed)
             self.now = self.decided[self.git("rev-parse", "HEAD")]
 
     def pop(self) -> None:
@@ -135,7 +142,8 @@ class Life:
                 self.git("stash", "drop", "-q")
                 self.now = self.decided[self.git("rev-parse", "HEAD")]
             elif self.git("status", "--porcelain"):
-                self.now = self.decided[stashed]
+                # They were agreed on something else since: which came last, git does not know.
+                self.now = UNKNOWN if stashed in self.split else self.decided[stashed]
 
     def step(self) -> None:
         name = self.chance.choice(STEP_NAMES)
