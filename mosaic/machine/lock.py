@@ -46,7 +46,7 @@ _MOUNT_POINT = 4
 
 
 @contextlib.contextmanager
-def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 10.0) -> Iterator[bool]:
+def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 30.0) -> Iterator[bool]:
     """Hold the mission lock for the length of a `with` block.
 
     A thread that has it already may take it again: the inner block joins the outer

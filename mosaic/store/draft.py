@@ -59,7 +59,7 @@ def changing(
     *,
     doing: str,
     prefer: Side | None = None,
-    timeout_seconds: float = 10.0,
+    timeout_seconds: float = 30.0,
     fenced: bool = True,
 ) -> Iterator[Draft]:
     """Hold the mission lock and draft changes; nothing is written before `Draft.save`.
