@@ -68,9 +68,11 @@ def repositories_in_index(top: Path, index: Path) -> list[str]:
 def unasked_links(top: Path, index: Path) -> list[str]:
     """Return the repositories that an index holds, and neither a commit nor .gitmodules names.
 
-    `git add --all` puts them there, and nobody who clones gets what is in them.
+    `git add --all` puts them there, and nobody who clones gets what is in them. One that a
+    file has replaced since is an ordinary change.
     """
-    links = repositories_in_index(top, index)
+    places = repositories_in_index(top, index)
+    links = [path for path in places if (top / path).is_dir() and not (top / path).is_symlink()]
     if not links:
         return []
     tree = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", "HEAD", "--", *links]

@@ -31,6 +31,8 @@ from mosaic.records import asdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+PATIENCE_SECONDS = 30.0
+"""How long a command waits for the lock, as a rule: several may work on a loaded machine."""
 _POLL_SECONDS = 0.03
 _SHORTEST_POLL_SECONDS = 0.001
 _NAME_CHARACTERS = 300
@@ -46,7 +48,9 @@ _MOUNT_POINT = 4
 
 
 @contextlib.contextmanager
-def mission_lock(path: Path | str, *, holder: str, timeout_seconds: float = 30.0) -> Iterator[bool]:
+def mission_lock(
+    path: Path | str, *, holder: str, timeout_seconds: float = PATIENCE_SECONDS
+) -> Iterator[bool]:
     """Hold the mission lock for the length of a `with` block.
 
     A thread that has it already may take it again: the inner block joins the outer

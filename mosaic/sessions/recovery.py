@@ -206,7 +206,7 @@ def end_session(
         mission = draft.snapshot.document.mission
         facts = _facts(run, meta, mission, unseen=unseen)
         known = mission.sessions.find(lock.session_id)
-        if known and known.ended_at:
+        if known and known.ended_at and known.run_id == lock.run_id:
             # Killed after it was saved, while the lock stood still: its task may be elsewhere now.
             remove_lock(found.path, lock.run_id)
             settled = _as_recorded(known, draft.snapshot.find(lock.task_id))

@@ -59,8 +59,6 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
 
-LOCK_SECONDS = 30.0
-"""How long a hand-off waits for its turn: each that comes before it starts an agent."""
 RESERVED = "reserved-"
 """Begins the run id of a session whose worktree is just being made."""
 
@@ -90,7 +88,7 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         ProgramNotFoundError: the agent cannot be started; nothing was changed.
     """
     doing = "handing off a task"
-    with changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS) as draft:
+    with changing(mission_file, doing=doing) as draft:
         require_consent(draft.snapshot.document)
         recover_in(draft)
         refuse_half_restored(draft.layout)
@@ -160,7 +158,7 @@ def _hand_off_in_worktree(mission_file: Path, chosen: Chosen, executor: Executor
         workspace = provision(document.layout, chosen.worktree, document.mission.worktrees)
         try:
             doing = f"handing off {chosen.task.id}"
-            with changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS) as draft:
+            with changing(mission_file, doing=doing) as draft:
                 task = _still_open(draft.snapshot, chosen.task.id)
                 place = worktree_place(draft.layout, chosen.session_id, workspace)
                 chosen = chosen._replace(task=task, place=place)

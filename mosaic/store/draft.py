@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_signed, find_text, write_private
-from mosaic.machine.lock import mission_lock
+from mosaic.machine.lock import PATIENCE_SECONDS, mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.model import Status
@@ -91,7 +91,7 @@ def changing(
     *,
     doing: str,
     prefer: Side | None = None,
-    timeout_seconds: float = 30.0,
+    timeout_seconds: float = PATIENCE_SECONDS,
     fenced: bool = True,
 ) -> Iterator[Draft]:
     """Hold the mission lock and draft changes; nothing is written before `Draft.save`.

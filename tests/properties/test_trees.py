@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mosaic.errors import DirtyTreeError
@@ -99,6 +99,7 @@ def test_taking_a_tree_leaves_no_trace(template: Path, history: list[Edit]) -> N
 
 @work
 @given(histories)
+@example([Edit("nested"), Edit("add -A"), Edit("write", "nested")])
 def test_a_tree_is_what_git_would_add_and_its_patch_makes_it_again(
     template: Path, history: list[Edit]
 ) -> None:
