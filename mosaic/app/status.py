@@ -239,12 +239,16 @@ class SessionList(NamedTuple):
     sessions: tuple[SessionView, ...]
     problems: tuple[Problem, ...]
     """What is wrong with their entries in mission.json."""
+    hidden: int = 0
+    """How many older ones there are."""
 
 
-def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
+def list_sessions(
+    mission_file: Path, *, live: bool = False, last: int | None = None
+) -> SessionList:
     """Return all sessions, those that are in no list too; ended ones are recorded first.
 
-    With `live`, only those that are live, or may be.
+    With `live`, only those that are live, or may be; with `last`, so many of them.
     """
     from mosaic.sessions.claim import session_of
     from mosaic.sessions.output import observe_session
@@ -254,14 +258,17 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
     listed = [*snapshot.document.mission.sessions]
     known = {session.id for session in listed}
     listed += [session_of(found.lock) for name, found in alive.items() if name not in known]
+    if live:
+        listed = [session for session in listed if session.id in alive]
+    hidden = max(0, len(listed) - last) if last else 0
     views = []
-    for session in listed:
+    for session in listed[hidden:]:
         found = alive.get(session.id)
         if found is not None:
             seen = observe_session(found, snapshot.layout).progress
             elapsed, silent = round(seen.elapsed_seconds, 3), round(seen.silent_seconds, 3)
             progress = replace(seen, elapsed_seconds=elapsed, silent_seconds=silent)
             views.append(SessionView(session, found, progress))
-        elif not live:
+        else:
             views.append(SessionView(session, None, None))
-    return SessionList(tuple(views), snapshot.session_problems)
+    return SessionList(tuple(views), snapshot.session_problems, hidden)

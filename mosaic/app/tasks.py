@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mosaic.app.runs import RunView
     from mosaic.model import Session, Status, Task
     from mosaic.plan.ready import Verdict
+    from mosaic.plan.wanted import Condition
     from mosaic.store.tasks import Problem, Snapshot
     from mosaic.text.criteria import Criterion
     from mosaic.text.decisions import Decision
@@ -121,6 +122,9 @@ def list_tasks(
     statuses: Sequence[str] = (),
     milestone: str | None = None,
     ready: bool = False,
+    blocked: bool = False,
+    where: Sequence[str] = (),
+    search: str = "",
     sort: str = "plan",
     every: bool = False,
     is_judged: bool = True,
@@ -132,16 +136,25 @@ def list_tasks(
         statuses: status words; none: all that are open.
         milestone: only of this one.
         ready: only what may be handed off now.
+        blocked: only what is blocked, or todo and not ready.
+        where: conditions: see `parse_condition`.
+        search: words that all stand in a task's fields or in its file.
         sort: `plan`, `id`, `status`, `priority`, `milestone` or `updated`.
-        every: done and cancelled ones too.
+        every: done and cancelled ones too; so does a condition on the status.
         is_judged: whether to say of each why it is ready or not, and whether any is.
     """
     from mosaic.workspaces.landed import find_unlanded  # start-up: other commands need none
 
     own_words = snapshot.document.mission.statuses
     wanted = {named_status(word, own_words) for word in statuses}
+    conditions: Sequence[Condition] = ()
+    if where:
+        from mosaic.plan.wanted import parse_condition  # start-up: few lists are filtered
+
+        conditions = [parse_condition(text, snapshot.tasks, own_words) for text in where]
+        every = every or any(each.field == "status" for each in conditions)
     selection = None
-    if is_judged or ready:
+    if is_judged or ready or blocked:
         from mosaic.sessions.choice import select_from  # start-up: a plain list needs none
 
         selection = select_from(snapshot)
@@ -153,6 +166,11 @@ def list_tasks(
         tasks = [task for task in tasks if not task.status.is_closed]
     if milestone is not None:
         tasks = [task for task in tasks if task.milestone == milestone]
+    if selection and blocked:
+        tasks = [task for task in tasks if _is_held_up(selection.of(task.id))]
+    tasks = [task for task in tasks if all(each.is_met_by(task) for each in conditions)]
+    if words := search.casefold().split():
+        tasks = [task for task in tasks if _holds(snapshot, task, words)]
     tasks = _sorted(tasks, sort)
     return TaskList(
         tasks=tuple(
@@ -171,6 +189,22 @@ def list_to_merge(snapshot: Snapshot, unlanded: Mapping[str, str]) -> tuple[ToMe
     """Return the done tasks whose work waits in branches, in plan order."""
     by_id = snapshot.by_id
     return tuple(ToMerge(name, by_id[name].title, branch) for name, branch in unlanded.items())
+
+
+def _is_held_up(verdict: Verdict | None) -> bool:
+    from mosaic.model import Status
+
+    waiting = (Status.TODO, Status.BLOCKED, Status.UNKNOWN)
+    return verdict is not None and not verdict.is_ready and verdict.task.status in waiting
+
+
+def _holds(snapshot: Snapshot, task: Task, words: Sequence[str]) -> bool:
+    from mosaic.plan.wanted import holds_words
+
+    if holds_words(task, words):
+        return True
+    text = snapshot.task_text(task).casefold()
+    return all(word in text for word in words)
 
 
 def _sorted(tasks: list[Task], by: str) -> list[Task]:

@@ -9,6 +9,7 @@ from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, clean_block, paint
 from mosaic.plan.check import Finding
 from mosaic.store.reading import locate_mission
+from mosaic.text.lines import counted
 
 
 def check_command(
@@ -23,7 +24,7 @@ def check_command(
         lines += _finding_lines(finding)
     count = len(report.findings)
     lines.append(
-        f"{report.errors} errors, {count - report.errors} warnings"
+        f"{counted(report.errors, 'error')}, {counted(count - report.errors, 'warning')}"
         if count
         else paint("nothing is wrong", "green")
     )

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mosaic.cli.output import align, answer, clean, clean_block, error_lines, paint, plain, warn
+from mosaic.cli.output import answer, clean, clean_block, error_lines, paint, plain, warn
+from mosaic.cli.table import ID, STATUS, TITLE, Column, table
 from mosaic.errors import ExitCode
+from mosaic.machine.clock import utc_now
+from mosaic.plan.durations import format_moment
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from mosaic.app.runs import RunView
     from mosaic.app.tasks import Dependency, TaskPage
     from mosaic.store.tasks import Problem
     from mosaic.text.criteria import Criterion
+
+
+LIST_COLUMNS = (
+    ID, STATUS, Column("milestone", leaves=1), Column("priority", leaves=2), TITLE,
+)  # fmt: skip
+RUN_COLUMNS = (
+    Column("run", leaves=1), Column("step", lines=1), Column("attempt", leaves=3), Column("status"),
+    Column("started", leaves=2), Column("checkpoint", leaves=4), TITLE,
+)  # fmt: skip
+WHOLE = Column(lines=20)
 
 
 def print_list(
@@ -28,7 +42,7 @@ def print_list(
     snapshot = read_mission(locate_mission(mission))
     found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
     waiting = [each.id for each in found.to_merge]
-    is_whole = not any(wanted.get(name) for name in ("statuses", "ready", "milestone"))
+    is_whole = not any(value for name, value in wanted.items() if name != "sort")
     merging = {each.task_id for each in found.problems if each.error.code == "MERGE_CONFLICT"}
     marks: dict[str | None, str] = dict.fromkeys(waiting, ", to merge")
     marks |= dict.fromkeys(merging, " (conflict)")
@@ -42,7 +56,7 @@ def print_list(
         )
         for task, _ in found.tasks
     ]
-    lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
+    lines = table(rows, LIST_COLUMNS, headed=True)
     if not rows:
         lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
     if found.hidden and is_whole:
@@ -90,15 +104,18 @@ def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = No
 
 
 def _task_lines(page: TaskPage) -> list[str]:
-    from mosaic.cli.sessions_view import session_rows
+    from mosaic.cli.sessions_view import SESSION_COLUMNS, session_rows
 
     lines = [*_field_lines(page), *([""] if page.body.strip() else [])]
     lines += clean_block(page.body.strip("\r\n"))
     lines += criteria_lines(page.acceptance_criteria)
-    tables = {"sessions": session_rows(page.sessions), "runs": [*map(_run_row, page.runs)]}
-    for head, rows in tables.items():
-        if rows:
-            lines += ["", paint(head, "bold"), *(f"  {line}" for line in align(rows))]
+    if page.sessions:
+        lines += ["", paint("sessions", "bold")]
+        lines += table(session_rows(page.sessions), SESSION_COLUMNS, indent=2)
+    if page.runs:
+        now = utc_now()
+        lines += ["", paint("runs", "bold")]
+        lines += table([_run_row(run, now) for run in page.runs], RUN_COLUMNS, indent=2)
     if page.runs_total > len(page.runs):
         lines.append(f"  and {page.runs_total - len(page.runs)} before")
     return lines
@@ -119,7 +136,7 @@ def _field_lines(page: TaskPage) -> list[str]:
     rows += [("depends_on", f"{d.id}  {_standing(d)}") for d in page.dependencies]
     rows.append(("now", verdict.detail if verdict else ""))
     title = f"{paint(task.id, 'bold')}  {paint(clean(task.title), 'bold')}"
-    return [title, *[f"  {line}" for line in align(rows)]]
+    return [title, *table(rows, (Column(), WHOLE), indent=2)]
 
 
 def _standing(other: Dependency) -> str:
@@ -135,10 +152,10 @@ def criteria_lines(criteria: Sequence[Criterion]) -> list[str]:
     ticked = sum(each.checked for each in criteria)
     wanted = sum(not each.is_dropped for each in criteria)
     head = f"{paint('acceptance criteria', 'bold')}  {ticked} of {wanted} ticked"
-    return ["", head, *(f"  {line}" for line in align(rows))]
+    return ["", head, *table(rows, (Column(is_number=True), Column(), WHOLE), indent=2)]
 
 
-def _run_row(run: RunView) -> tuple[str, ...]:
+def _run_row(run: RunView, now: datetime) -> tuple[str, ...]:
     if run.created_at is None:
         return (run.run_id, "", "", run.status, "", "", "")
     return (
@@ -146,7 +163,7 @@ def _run_row(run: RunView) -> tuple[str, ...]:
         run.step_id if run.step_id == run.step_kind else f"{run.step_id} {run.step_kind}",
         f"#{run.attempt}",
         run.status,
-        f"{(run.started_at or run.created_at).astimezone():%Y-%m-%d %H:%M}",
+        format_moment(run.started_at or run.created_at, now),
         f"checkpoint {run.last_checkpoint}" if run.last_checkpoint else "",
         run.summary,
     )

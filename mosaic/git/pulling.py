@@ -12,6 +12,7 @@ from mosaic.git.git import answer_of, current_branch, run_git
 from mosaic.git.hosting import PUSH_SECONDS
 from mosaic.git.merging import find_unfinished, take_back, try_git, words_of
 from mosaic.git.worktrees import BRANCHES, commit_of
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,5 +73,5 @@ def take_commits(home: Path, worktree: Path, branch: str, place: Place, head: st
         run_git(["merge", "--quiet", "--ff-only", theirs], worktree)
     except GitError as error:
         return f"commits of others on {branch} are not here: {error.summary}"
-    count = answer_of(["rev-list", "--count", f"{tip}..{theirs}"], home)
-    return f"took {count} commits that others made on {branch}"
+    count = int(answer_of(["rev-list", "--count", f"{tip}..{theirs}"], home) or 0)
+    return f"took {counted(count, 'commit')} that others made on {branch}"

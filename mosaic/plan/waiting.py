@@ -24,17 +24,22 @@ SHORT_REASONS = {
 }
 
 
-def explain_selection(selection: Selection) -> list[str]:
-    """Say of each task why it was chosen or not, the chosen one first."""
-    lines = []
-    for rank, verdict in enumerate(selection.ready, 1):
-        mark = "next" if rank == 1 else f"#{rank}"
-        lines.append(f"{mark:>5}  {verdict.task.id}  {verdict.detail}")
-    lines += [
-        f"    -  {verdict.task.id}  {verdict.detail}"
+def explain_selection(selection: Selection) -> list[tuple[str, str, str]]:
+    """Return of each task its rank, its id and why it was chosen or not, the chosen one first."""
+    rows = [
+        ("next" if rank == 1 else f"#{rank}", verdict.task.id, verdict.detail)
+        for rank, verdict in enumerate(selection.ready, 1)
+    ]
+    return rows + [
+        ("-", verdict.task.id, verdict.detail)
         for verdict in selection.verdicts
         if not verdict.is_ready and _is_unfinished(verdict)
     ]
+
+
+def explain_notes(selection: Selection) -> list[str]:
+    """Return what else is to be known of a choice: what runs alone, and long cycles."""
+    lines = []
     if alone := selection.runs_alone:
         names = list_names([f"`{name}`" for name in alone])
         lines.append(
