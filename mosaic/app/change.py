@@ -20,7 +20,7 @@ from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -93,6 +93,8 @@ class ChangedTask(NamedTuple):
     """What an interrupted change left, or what of this one is missing."""
     overruled: tuple[str, ...] = ()
     """The objections that a `done` with `force` overruled."""
+    is_renamed: bool | None = None
+    """Whether heading and file follow a new title; None where they say nothing else."""
 
 
 @contextmanager
@@ -147,12 +149,14 @@ def change_task(
     why: str = "",
     actor: Actor | None = None,
     force: bool = False,
+    rename: bool = False,
 ) -> ChangedTask:
     """Change fields of a task in its file and its row; `why` a new status is kept with it.
 
     An agent's `done` becomes `review`: only people and evidence set a task done. A person's counts
     as an approval: of work by agents, against the evidence, it needs `force`. What a person
-    sets back to `todo` is tried again as if it were new.
+    sets back to `todo` is tried again as if it were new. With `rename` the heading and the name of
+    the task's file follow its title, and what links to the file.
 
     Raises:
         UsageError: a field does not exist, or cannot have that value.
@@ -161,7 +165,7 @@ def change_task(
     """
     with editing(mission_file, f"changing {task_id}") as draft:
         if not _approves(draft.snapshot, task_id, changes, actor):
-            return _change(draft, task_id, changes, why, actor)
+            return _change(draft, task_id, changes, why, actor, rename=rename)
     from mosaic.review.verdict import review_task  # start-up: git, and what reads transcripts
 
     snapshot = read_mission(mission_file)
@@ -170,7 +174,7 @@ def change_task(
         hint = f"`mission review {task_id}` shows it; `mission done {task_id} --force` overrules"
         raise AgainstEvidenceError(task_id, overruled, hint=hint)
     with editing(mission_file, f"changing {task_id}") as draft:
-        return _change(draft, task_id, changes, why, actor, overruled=overruled)
+        return _change(draft, task_id, changes, why, actor, overruled=overruled, rename=rename)
 
 
 def _approves(
@@ -197,6 +201,7 @@ def _change(
     actor: Actor | None,
     *,
     overruled: tuple[str, ...] = (),
+    rename: bool = False,
 ) -> ChangedTask:
     entry = draft.snapshot.get(task_id)
     before = entry.task
@@ -211,6 +216,8 @@ def _change(
     now = utc_now().astimezone()
     made = _decide(draft, before, values.get("status"), why, now) if is_person else None
     draft.edit_task(before.id, values, now)
+    if rename:
+        _draft_heading(draft, before, values)
     if why and made is None:
         draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
     changed = draft.save()
@@ -225,9 +232,12 @@ def _change(
 
         note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
     task = draft.saved_task(entry)
+    is_renamed = _rename(draft, before, task, asked=rename)
+    if is_renamed:
+        task = draft.snapshot.get(task.id).task
     return ChangedTask(
         task=TaskView(task),
-        changed=changed,
+        changed=changed or bool(is_renamed),
         fields=tuple(
             ChangedField(name, field_value(before, name), field_value(task, name))
             for name in values
@@ -235,7 +245,28 @@ def _change(
         asks_review=asks_done and task.status is Status.REVIEW,
         notices=tuple(draft.notices),
         overruled=overruled,
+        is_renamed=is_renamed,
     )
+
+
+def _draft_heading(draft: Draft, task: Task, values: Mapping[str, Value]) -> None:
+    from mosaic.store.retitle import draft_heading  # start-up: titles seldom change
+
+    if "title" not in values:
+        raise UsageError("`--rename` needs a title", hint='`title="…"` gives it one')
+    draft_heading(draft, task, str(values["title"]))
+
+
+def _rename(draft: Draft, before: Task, task: Task, *, asked: bool) -> bool | None:
+    """Name a task's file after its title if a person asks; None where nothing was to be done."""
+    if not task.file or (task.title == before.title and not asked):
+        return None
+    from mosaic.store.retitle import follows_title, rename_file  # start-up: titles seldom change
+
+    if asked:
+        rename_file(draft, task)
+        return True
+    return None if follows_title(draft, before, task) else False
 
 
 def _decide(draft: Draft, task: Task, status: object, why: str, now: datetime) -> Decision | None:

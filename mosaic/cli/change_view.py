@@ -22,11 +22,17 @@ ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*?)\s*(\+=|-=|=)(.*)", re.DOTALL)
 
 
 def set_fields(
-    task_id: str, changes: Sequence[str], *, as_json: bool = False, mission: Path | None = None
+    task_id: str,
+    changes: Sequence[str],
+    *,
+    rename: bool = False,
+    as_json: bool = False,
+    mission: Path | None = None,
 ) -> int:
     """Make changes written as `field=value`, `field+=value` or `field-=value`."""
     path = locate_mission(mission)
-    return _show(change_task(path, task_id, [*map(_parse, changes)]), as_json=as_json)
+    changed = change_task(path, task_id, [*map(_parse, changes)], rename=rename)
+    return _show(changed, as_json=as_json)
 
 
 def set_status(
@@ -59,6 +65,10 @@ def _show(changed: ChangedTask, *, as_json: bool) -> int:
         for field in changed.fields
     ]
     lines += [f"  against the evidence: {clean(each)}" for each in changed.overruled]
+    if changed.is_renamed:
+        lines.append(f"  its file is {clean(task.file)}")
+    elif changed.is_renamed is False:
+        lines.append(paint("  heading and file keep their names; `--rename` changes them", "dim"))
     if changed.asks_review:
         lines.append("an agent's `done` asks for review; a person sets it done")
     return answer(

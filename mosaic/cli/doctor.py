@@ -3,11 +3,11 @@
 from mosaic.app.doctor import State, examine
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer
-from mosaic.cli.table import Column, table
+from mosaic.cli.table import WHOLE, Column, table
 
 MARKS = {State.OK: "ok", State.MISSING: "--", State.BAD: "!!"}
 COLUMNS = (
-    Column(colors={"ok": "green", "--": "dim", "!!": "red"}), Column("name"), Column(lines=20),
+    Column(colors={"ok": "green", "--": "dim", "!!": "red"}), Column("name"), WHOLE,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from mosaic.cli.consent import require_settled, with_consent
 from mosaic.cli.gates import show_gate
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import answer, clean, clean_block, paint
-from mosaic.cli.table import ID, Column, table_blocks
+from mosaic.cli.table import ID, WHOLE, Column, table_blocks
 from mosaic.errors import UsageError
 from mosaic.sessions.examine import GateResult
 from mosaic.settings import Landing
@@ -25,7 +25,7 @@ Squash = Annotated[bool, Option("--squash", help="As one new commit.")]
 OUTCOME_COLORS: dict[str, str] = {
     Outcome.LANDED: "green", Outcome.CONFLICT: "red", Outcome.RED: "red", Outcome.WAITS: "yellow",
 }  # fmt: skip
-COLUMNS = (ID, Column("outcome", colors=OUTCOME_COLORS), Column("why", lines=20))
+COLUMNS = (ID, Column("outcome", colors=OUTCOME_COLORS), WHOLE)
 SHOWN_LINES = 20
 
 

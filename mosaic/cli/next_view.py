@@ -73,12 +73,12 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
 def explain_next(path: Path, milestone: str | None, *, at_once: bool = False, as_json: bool) -> int:
     """Print why a task comes next, and why each other one does not; `at_once`: to `-j`."""
     from mosaic.app.hand_off import explain_choice
-    from mosaic.cli.table import ID, Column, table
+    from mosaic.cli.table import ID, WHOLE, Column, table
     from mosaic.plan.waiting import explain_notes, explain_selection, summarize_waiting
 
     choice = explain_choice(read_mission(path), milestone, at_once=at_once)
     merges = merge_commands([*choice.selection.unlanded])
-    columns = (Column(is_number=True), ID, Column(lines=20))
+    columns = (Column(is_number=True), ID, WHOLE)
     lines = table(explain_selection(choice.selection), columns)
     lines += [clean(line) for line in explain_notes(choice.selection)]
     code = report_problems(choice.problems, as_json=as_json)

@@ -22,7 +22,7 @@ from mosaic.cli.output import (
     warn,
 )
 from mosaic.cli.sessions_view import length_words, usage_words
-from mosaic.cli.table import ID, TITLE, Column, table
+from mosaic.cli.table import ID, TITLE, WHOLE, Column, table
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import ExitCode, UsageError
 from mosaic.model import Status
@@ -46,8 +46,6 @@ MARKS = {
     "unseen": ("??", "yellow"),
 }
 MARK = Column(colors={**dict(MARKS.values()), "--": "yellow"})
-WHOLE = Column(lines=20)
-"""Of what a person decides about, nothing is left out."""
 MOST_LISTED = 30
 MOST_GOAL_LINES = 12
 WIDTH = 100

@@ -37,6 +37,8 @@ TEXT_LINES = 3
 ID = Column("id")
 STATUS = Column("status", colors=STATUS_COLORS)
 TITLE = Column("title", lines=TEXT_LINES)
+WHOLE = Column(lines=1000)
+"""Text of which nothing is left out: a person decides by it."""
 
 
 def table(

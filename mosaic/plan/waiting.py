@@ -22,6 +22,23 @@ SHORT_REASONS = {
     Reason.OTHER_MILESTONE: "of other milestones",
     Reason.TO_MERGE: "to merge",
 }
+WAITS_FOR = {
+    Reason.READY: "ready",
+    Reason.RESUMABLE: "ready to go on",
+    Reason.DONE: "",
+    Reason.CANCELLED: "",
+    Reason.TO_MERGE: "a merge",
+    Reason.IN_REVIEW: "a review",
+    Reason.BLOCKED: "a person",
+    Reason.STATUS_UNKNOWN: "a status that is understood",
+    Reason.BROKEN: "`mission check`",
+    Reason.LIVE_SESSION: "its session",
+    Reason.SCOPE_OVERLAP: "{}, on the same files",
+    Reason.BRANCH_IN_USE: "{}, on the same branch",
+    Reason.WAITS: "{}",
+}
+"""What tasks wait for, in few words; `{}` stands for other tasks."""
+MOST_WAITED_FOR = 3
 
 
 def explain_selection(selection: Selection) -> list[tuple[str, str, str]]:
@@ -59,6 +76,18 @@ def summarize_waiting(selection: Selection) -> str:
     if others := sum(count for _, count in counts[MOST_REASONS:]):
         parts += f", {others} for other reasons (`mission next --explain` names them)"
     return f"{len(waiting)} {'task waits' if len(waiting) == 1 else 'tasks wait'}: {parts}"
+
+
+def waits_for(verdict: Verdict) -> str:
+    """Return what a task waits for in few words, or that it is ready."""
+    words = WAITS_FOR.get(verdict.reason)
+    if words is None or (not verdict.on and "{}" in words):
+        return verdict.detail.removeprefix("is ")
+    if not verdict.on:
+        return words
+    more = len(verdict.on) - MOST_WAITED_FOR
+    names = ", ".join(verdict.on[:MOST_WAITED_FOR]) + (f" and {more} more" if more > 0 else "")
+    return words.format(names)
 
 
 def _is_unfinished(verdict: Verdict) -> bool:

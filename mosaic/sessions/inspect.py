@@ -42,6 +42,7 @@ from mosaic.store.ids import number_rows
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
+from mosaic.store.retitle import other_headings
 from mosaic.store.state import Standing, refuse_links_out
 from mosaic.text.fields import unknown_word
 from mosaic.text.frontmatter import cut_values
@@ -136,6 +137,7 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
         aside=find_aside(snapshot),
         statuses=mission.statuses,
         ground=ground_of(snapshot),
+        headings=[(e.task_id, e.heading, e.line) for e in other_headings(snapshot)],
         status_places=dict(_odd_statuses(snapshot)),
     )
 

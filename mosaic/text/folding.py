@@ -24,14 +24,15 @@ def fold(text: str, width: int, *, hang: int = 0, is_whole: bool = True) -> list
         text: one line; it may hold our colours, and keeps the blanks that it begins with.
         width: cells of a line.
         hang: how far further lines are indented.
-        is_whole: whether a word that is too long stays, beyond the width. Else it is broken
-            behind a sign such as `/`, and what has none is cut.
+        is_whole: whether a word that is too long stays, beyond the width, but for signs as wide
+            as two, which each stand alone. Else it is broken behind a sign such as `/`, and
+            where it has none, anywhere.
     """
     if _cells(text) <= width:
         return [text]
     lines, used = [""], 0
     for gap, word in _words(text, width - hang):
-        parts = [word] if is_whole else _parts(word, max(1, width - hang))
+        parts = _parts(word, max(1, width - hang), is_whole=is_whole)
         for number, part in enumerate(parts):
             before = "" if number else gap
             size = len(before) + _cells(part)
@@ -73,8 +74,8 @@ def _words(text: str, width: int) -> Iterator[tuple[str, str]]:
             yield blanks, word
 
 
-def _parts(word: str, width: int) -> list[str]:
-    """Return a word as parts that fit; what can be broken nowhere is cut."""
+def _parts(word: str, width: int, *, is_whole: bool) -> list[str]:
+    """Return a word as parts that fit, as far as it can be broken."""
     if _cells(word) <= width:
         return [word]
     smallest = [""]
@@ -83,11 +84,14 @@ def _parts(word: str, width: int) -> list[str]:
         if is_wide and smallest[-1]:
             smallest.append("")
         smallest[-1] += sign
-        if is_wide or sign in _BREAKS:
+        if is_wide or (sign in _BREAKS and not is_whole):
             smallest.append("")
     parts = [""]
     for each in smallest:
         if parts[-1] and _cells(parts[-1] + each) > width:
             parts.append("")
+        while not is_whole and _cells(each) > width:
+            parts[-1:] = [each[:width], ""]
+            each = each[width:]
         parts[-1] += each
-    return [shorten(part, width) for part in parts if part]
+    return [part for part in parts if part]
