@@ -86,12 +86,12 @@ def _parts(word: str, width: int, *, is_whole: bool) -> list[str]:
         smallest[-1] += sign
         if is_wide or (sign in _BREAKS and not is_whole):
             smallest.append("")
+    if not is_whole:
+        # Where there is no such sign, anywhere: of one as wide as two there is a part each.
+        smallest = [each[at : at + width] for each in smallest for at in range(0, len(each), width)]
     parts = [""]
     for each in smallest:
         if parts[-1] and _cells(parts[-1] + each) > width:
             parts.append("")
-        while not is_whole and _cells(each) > width:
-            parts[-1:] = [each[:width], ""]
-            each = each[width:]
         parts[-1] += each
     return [part for part in parts if part]
