@@ -130,7 +130,10 @@ def _pad(column: Column, text: str, size: int, color: str) -> str:
 
 def _fit(columns: Sequence[Column], widths: list[int], limit: int) -> tuple[list[int], list[int]]:
     """Return which columns stay within a limit, and how wide they are then."""
-    bends = [column.lines > 0 or size > LONGEST_FIXED for column, size in zip(columns, widths)]  # noqa: B905
+    bends = [
+        column.lines > 0 or size > LONGEST_FIXED
+        for column, size in zip(columns, widths, strict=True)
+    ]
     least = [min(size, NARROWEST) if bends[at] else size for at, size in enumerate(widths)]
     kept = list(range(len(columns)))
     while sum(least[at] + len(GAP) for at in kept) - len(GAP) > limit:

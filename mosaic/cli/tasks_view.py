@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Problem
     from mosaic.text.criteria import Criterion
 
-
+LONGEST_QUESTION = 60
+"""Cells of a question in a list; `show` has all of it."""
 LIST_COLUMNS = (
     ID,
     STATUS,
@@ -66,7 +67,7 @@ def print_list(
             _who(task, session),
             task.title,
         )
-        for task, verdict, session in found.tasks
+        for task, verdict, session in (() if as_json else found.tasks)
     ]
     lines = table(rows, LIST_COLUMNS, headed=True)
     if not rows:
@@ -94,12 +95,19 @@ def _waits_for(verdict: Verdict, sessions: Sessions) -> str:
 
     task = verdict.task
     question = question_of(task, () if is_noted(task) else sessions.of_task(task.id))
-    return (question.text if question else "") or waits_for(verdict)
+    words = (question.text if question else "") or waits_for(verdict)
+    if len(words) > LONGEST_QUESTION:
+        from mosaic.text.folding import shorten  # start-up: most are short
+
+        words = shorten(words, LONGEST_QUESTION)
+    return words
 
 
 def _who(task: Task, session: SessionLock | None) -> str:
-    works = f"{session.runtime} {session.session_id}" if session else ""
-    return ", ".join(filter(None, (task.assignee, works))) if works else task.assignee or ""
+    if session is None:
+        return task.assignee or ""
+    works = f"{session.runtime} {session.session_id}"
+    return f"{task.assignee}, {works}" if task.assignee else works
 
 
 def print_section(
