@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 GAP = "  "
-NARROWEST = 30
-"""Cells below which text is not squeezed while another column can leave."""
+NARROWEST = 10
+"""Cells that are left of text however little room there is."""
 LONGEST_FIXED = 40
 """A wider column is made narrower, whatever it holds."""
 
@@ -28,6 +28,8 @@ class Column(NamedTuple):
     """How many lines a cell may take where the table is too wide; 0: it keeps its width."""
     leaves: int = 0
     """Where the table is still too wide the columns that have the most leave; 0: it stays."""
+    least: int = 26
+    """Cells below which it is not squeezed while another column can leave."""
     is_number: bool = False
     colors: Mapping[str, str] = {}
     """Colours of cells, by what they hold."""
@@ -134,7 +136,10 @@ def _fit(columns: Sequence[Column], widths: list[int], limit: int) -> tuple[list
         column.lines > 0 or size > LONGEST_FIXED
         for column, size in zip(columns, widths, strict=True)
     ]
-    least = [min(size, NARROWEST) if bends[at] else size for at, size in enumerate(widths)]
+    least = [
+        min(size, column.least) if is_bent else size
+        for column, size, is_bent in zip(columns, widths, bends, strict=True)
+    ]
     kept = list(range(len(columns)))
     while sum(least[at] + len(GAP) for at in kept) - len(GAP) > limit:
         leaving = max(kept, key=lambda at: columns[at].leaves)
@@ -145,7 +150,7 @@ def _fit(columns: Sequence[Column], widths: list[int], limit: int) -> tuple[list
     free = limit - fixed - len(GAP) * (len(kept) - 1)
     bending = sorted((at for at in kept if bends[at]), key=widths.__getitem__)
     for number, at in enumerate(bending):
-        share = max(free // (len(bending) - number), NARROWEST // 2)
+        share = max(free // (len(bending) - number), NARROWEST)
         widths[at] = min(widths[at], share)
         free -= widths[at]
     return kept, [widths[at] for at in kept]

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 LONGEST_QUESTION = 60
 """Cells of a question in a list; `show` has all of it."""
+READY_COLORS = dict.fromkeys(("ready", "ready to go on"), "green")
 LIST_COLUMNS = (
     ID,
     STATUS,
-    Column("waits for", lines=2, colors=dict.fromkeys(("ready", "ready to go on"), "green")),
+    Column("waits for", lines=3, least=16, colors=READY_COLORS),
     Column("milestone", leaves=2),
     Column("priority", leaves=4),
     Column("criteria", leaves=3, is_number=True),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mosaic.git.git import run_git
 from mosaic.records import dataclass, replace
-from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +142,8 @@ def describe_changes(changes: list[FileChange]) -> str:
         return "no change"
     added = sum(change.added_lines or 0 for change in changes)
     deleted = sum(change.deleted_lines or 0 for change in changes)
-    return f"{counted(len(changes), 'file')} changed, +{added} -{deleted}"
+    files = "1 file" if len(changes) == 1 else f"{len(changes)} files"
+    return f"{files} changed, +{added} -{deleted}"
 
 
 def _parse_changes(output: bytes) -> list[FileChange]:

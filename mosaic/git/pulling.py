@@ -12,7 +12,6 @@ from mosaic.git.git import answer_of, current_branch, run_git
 from mosaic.git.hosting import PUSH_SECONDS
 from mosaic.git.merging import find_unfinished, take_back, try_git, words_of
 from mosaic.git.worktrees import BRANCHES, commit_of
-from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,4 +73,5 @@ def take_commits(home: Path, worktree: Path, branch: str, place: Place, head: st
     except GitError as error:
         return f"commits of others on {branch} are not here: {error.summary}"
     count = int(answer_of(["rev-list", "--count", f"{tip}..{theirs}"], home) or 0)
-    return f"took {counted(count, 'commit')} that others made on {branch}"
+    commits = "1 commit" if count == 1 else f"{count} commits"
+    return f"took {commits} that others made on {branch}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _COLOR_CODE = r"\x1b\[[0-9;]*m"
 _WORD_OR_CODE = r"( *)([^ `]*`[^`]*`[^ ]*|[^ ]+)"
 """A span of code is one word: a command that is broken cannot be copied."""
-_BREAKS = frozenset("/\\_-.,:;=&?|")
+_BREAKS = frozenset("/\\_-,:;=&?|")
 """Signs behind which a word that is too long is broken: it is a path or an address."""
 
 

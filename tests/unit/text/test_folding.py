@@ -43,7 +43,11 @@ def test_a_text_that_is_cut_fits_and_says_so(text: str, width: int) -> None:
     ("text", "width", "expected"),
     [
         ("  label     some words here", 20, ["  label     some", "    words here"]),
-        ("run `mission set T-001 a=b` now", 28, ["run", "    `mission set T-001 a=b`", "    now"]),
+        (
+            "do this: `mission show T-001` now",
+            26,
+            ["do this:", "    `mission show T-001`", "    now"],
+        ),
         ("see https://example.org/a/long/path", 20, ["see", "    https://example.org/a/long/path"]),
         ("\x1b[31merror:\x1b[0m twelve cells", 16, ["\x1b[31merror:\x1b[0m twelve", "    cells"]),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from mosaic.text.heading import find_heading, with_heading
 
-HEAD = "---\ntask_id: T-001\ntitle: x\n---\n\n"
+HEAD = "---\ntask_id: T-001\ntitle: 1\n---\n\n"
 
 
 @pytest.mark.parametrize(
