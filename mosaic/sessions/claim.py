@@ -18,6 +18,7 @@ from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.plan.graph import needs_of
+from mosaic.plan.session_ids import TAIL_LENGTH, next_session_id
 from mosaic.prompts.bounded import one_line
 from mosaic.records import NamedTuple, replace
 from mosaic.runs.events import EventLog, EventType
@@ -26,7 +27,6 @@ from mosaic.sessions.liveness import Life
 from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import write_lock
 from mosaic.sessions.unrecorded import find_sessions, is_in_worktree
-from mosaic.store.session_entries import next_session_id
 from mosaic.workspaces.landed import WORKER, find_unlanded
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, holds_work
 from mosaic.workspaces.record import find_workspace
@@ -140,7 +140,8 @@ def refuse_live(found: FoundLock) -> SessionLiveError:
 def new_session_id(snapshot: Snapshot) -> str:
     """Return the next free session id; one that is only reserved is not free."""
     reserved = [found.lock.session_id for found in find_sessions(snapshot)]
-    return next_session_id([*snapshot.document.mission.sessions.ids(), *reserved])
+    known = [*snapshot.document.mission.sessions.ids(), *reserved]
+    return next_session_id(known, os.urandom(TAIL_LENGTH))
 
 
 def reserve_task(layout: Layout, chosen: Chosen, run_id: str) -> SessionLock:

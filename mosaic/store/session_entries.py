@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from mosaic.model import Session, Sessions, Usage
 from mosaic.store.json_object import JsonObject, get_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.model import Mission
@@ -165,16 +164,6 @@ def session_values(session: Session) -> dict[str, Any]:
     return {**first, **values}
 
 
-def next_session_id(known: Iterable[str]) -> str:
-    """Return one more than the highest `sess-NNN` among the ids that are known."""
-    return f"sess-{max(map(_numbered, known), default=0) + 1:03d}"
-
-
-def _numbered(session_id: str) -> int:
-    found = re.fullmatch(r"sess-(\d+)", session_id)
-    return int(found[1]) if found else 0
-
-
 def refuse_ended_session(mission_file: Path, mission: Mission) -> None:
     """Refuse a change that is asked for by an agent whose session is over."""
     own, own_file = os.environ.get("MISSION_SESSION"), os.environ.get("MISSION_FILE")
@@ -194,10 +183,15 @@ def refuse_ended_session(mission_file: Path, mission: Mission) -> None:
 
 def find_later(mission: Mission, session_id: str, task_id: str | None) -> Session | None:
     """Return the newest session that took a task over from another one; None: there is none."""
+    from mosaic.plan.session_ids import session_number  # start-up: only agents ask
+
     of_task = mission.sessions.of_task(task_id) if task_id else []
     ids = [session.id for session in of_task]
+    number = session_number(session_id)
     if session_id in ids:
-        later = of_task[ids.index(session_id) + 1 :]
+        # One of the same number is of another clone: neither knew of the other.
+        behind = of_task[ids.index(session_id) + 1 :]
+        later = [each for each in behind if not number or session_number(each.id) != number]
     else:  # it is not listed any more, or not yet
-        later = [each for each in of_task if _numbered(each.id) > _numbered(session_id)]
+        later = [each for each in of_task if session_number(each.id) > number]
     return later[-1] if later else None
