@@ -37,8 +37,8 @@ from mosaic.sessions.worktrees import (
     worktree_findings,
 )
 from mosaic.store.aside import find_aside, find_copies, find_moved
-from mosaic.store.draft import synchronize
-from mosaic.store.ids import number_rows
+from mosaic.store.draft import changing
+from mosaic.store.in_step import number_rows, synchronize
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
@@ -110,9 +110,11 @@ def mend_mission(mission_file: Path) -> list[str]:
         for left in remove_leftovers(find_all_leftovers(layout))
     ]
     mended += mend_worktrees(snapshot)
-    mended += number_rows(mission_file)
+    with changing(mission_file, doing="giving ids to rows") as draft:
+        numbered, refused = number_rows(draft)
+    mended += [*numbered, *refused]
     mended += renumber_twins(mission_file)
-    carried, _ = synchronize(mission_file, [], None)
+    carried, _, _ = synchronize(mission_file, [], None)
     mended += [f"`{task_id}`: {each.field} carried to the {each.to}" for task_id, each in carried]
     return mended
 
