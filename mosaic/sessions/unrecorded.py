@@ -127,9 +127,11 @@ def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
 
 def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     """Judge a listed session without end, lock and marked processes; None: it lives elsewhere."""
-    if session.host != host_name():
-        return unknown(f"it ran on `{session.host}`, and has no lock here")
     run = _run_of(session, layout)
+    host = _host_of(session, run)
+    if host != host_name():
+        where = f"`{host}`" if host else "another machine"
+        return unknown(f"it ran on {where}, and has no lock here")
     if session.run_id and is_run_held(run.dir):
         return alive("its supervisor still runs; its lock is gone")
     if not sees_every_process() and find_environment(1, "MISSION_SESSION="):
@@ -240,14 +242,22 @@ def _lock_of(session: Session, process: ProcessIdentity, layout: Layout) -> Sess
 
 
 def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> FoundLock:
-    process = replace(unseen_identity(session.pid), host=session.host)
-    is_away = session.host != host_name()
+    run = _run_of(session, layout)
+    host = _host_of(session, run)
+    process = replace(unseen_identity(session.pid), host=host)
+    is_away = host != host_name()
     if is_away:
         process = replace(process, boot_id="", namespace="")
-    meta = _run_of(session, layout).find_meta()
+    meta = run.find_meta()
     in_worktree = is_away or (meta is not None and is_in_worktree(meta.cwd, layout))
     lock = _lock_of(session, process, layout)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
+
+
+def _host_of(session: Session, run: Run) -> str:
+    """Return the machine that a session ran on; empty where nothing here tells."""
+    state = run.find_state() if not session.host else None
+    return state.agent.host if state and state.agent else session.host
 
 
 def _run_of(session: Session, layout: Layout) -> Run:

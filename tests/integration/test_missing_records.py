@@ -95,9 +95,13 @@ def reasons(repo: MissionRepo) -> list[str | None]:
 
 
 def edit_session(repo: MissionRepo, **changes: Any) -> None:
-    """Let a session be another than the one that ran here, of which the journal knows."""
+    """Let a session be another than the one that ran here, of which the journal knows.
+
+    Older missions list the machine as well.
+    """
     shutil.rmtree(repo.path / ".git" / "mosaic" / "sessions")
     mission = repo.mission()
+    mission["sessions"][-1]["host"] = os.uname().nodename
     mission["sessions"][-1].update(changes)
     for name in [name for name, value in changes.items() if value is None]:
         del mission["sessions"][-1][name]
