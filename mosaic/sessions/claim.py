@@ -129,10 +129,11 @@ def refuse_live(found: FoundLock) -> SessionLiveError:
     age = format_duration(max(0.0, (utc_now() - lock.started_at).total_seconds()))
     pid = f"pid {lock.process.pid}" if lock.process.pid else "not yet started"
     verb = "may still work here" if found.judgement.life is Life.UNKNOWN else "works here"
+    on_task = f" on `{lock.task_id}`" if lock.task_id else ""
+    on_host = f" on `{lock.process.host}`" if lock.process.host else ""
     return SessionLiveError(
-        f"session `{lock.session_id}` {verb} on `{lock.task_id}`",
-        detail=f"{lock.runtime}, {pid} on `{lock.process.host}`, for {age}: "
-        f"{found.judgement.because}",
+        f"session `{lock.session_id}` {verb}{on_task}",
+        detail=f"{lock.runtime}, {pid}{on_host}, for {age}: {found.judgement.because}",
         hint=found.way_out,
     )
 

@@ -58,7 +58,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
     snapshot = read_mission(mission_file)
     found = _when_started(snapshot, _find_live(snapshot, session_id))
     lock = found.lock
-    if found.judgement.life is Life.UNKNOWN:
+    if found.judgement.life is Life.UNKNOWN or lock.is_older:
         raise FailedError(
             f"session `{lock.session_id}` cannot be stopped from here",
             detail=found.judgement.because,

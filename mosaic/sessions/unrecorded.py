@@ -33,6 +33,8 @@ from mosaic.machine.process import list_marked
 from mosaic.model import Session, SessionLock, Status
 from mosaic.records import NamedTuple, replace
 from mosaic.sessions.liveness import (
+    EARLY_SECONDS,
+    LATE_SECONDS,
     FoundLock,
     Judgement,
     Life,
@@ -51,11 +53,6 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
-
-EARLY_SECONDS = 2.0
-LATE_SECONDS = 120.0
-"""A session's agent starts so soon after the moment that is listed; what starts later is another
-process that was given its pid."""
 
 
 class Marked(NamedTuple):

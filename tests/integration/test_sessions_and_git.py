@@ -141,5 +141,4 @@ def test_the_machine_of_a_session_is_known_here_and_not_to_a_clone(repo: Mission
 
     assert tell(repo, 1)["endedReason"] == "completed"
     repo.git("checkout", "-q", "--", MISSION)
-    (repo.state / "session.lock").unlink(missing_ok=True)
     assert hosts(repo) == [os.uname().nodename] * 2
