@@ -366,6 +366,8 @@ def _renamed(value: Any, actions: list[str], where: str = "") -> Any:
     new: dict[str, Any] = {}
     for key, item in value.items():
         name = _camel(key)
+        if name == "missionId" and not where and "id" not in value:
+            name = "id"
         if name != key and name not in value:
             actions.append(f"`{where}{key}` becomes `{where}{name}`")
         else:

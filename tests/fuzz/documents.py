@@ -11,8 +11,8 @@ from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
 from mosaic.plan.durations import format_duration, parse_duration
 from mosaic.plan.globs import bad_glob, outside_scope
-from mosaic.plan.sizes import format_size, parse_size
 from mosaic.plan.session_ids import next_session_id
+from mosaic.plan.sizes import format_size, parse_size
 from mosaic.prompts.prompt import LONGEST_OUTPUT, render_template
 from mosaic.store.mission_file import load_mission, with_session
 from mosaic.store.parsed import ids_in_cell, parse_task_file
