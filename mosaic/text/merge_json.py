@@ -82,17 +82,21 @@ def _edited(text: str, path: Path, ours: JsonValue, merged: JsonValue) -> str:
     """Write what differs into our text; the rest of it stays as it is."""
     if ours == merged:
         return text
-    if isinstance(ours, dict) and isinstance(merged, dict):
-        for key in [key for key in ours if key not in merged]:
-            text = remove_json(text, (*path, key))
-        for key, value in merged.items():
-            if key in ours:
-                text = _edited(text, (*path, key), ours[key], value)
-            elif (*path, key) == LINE_EACH:
-                text = _edited(set_json(text, LINE_EACH, []), LINE_EACH, [], value)
-            else:
-                text = set_json(text, (*path, key), value)
-        return text
+    if not isinstance(ours, dict) or not isinstance(merged, dict):
+        return _edited_list(text, path, ours, merged)
+    for key in [key for key in ours if key not in merged]:
+        text = remove_json(text, (*path, key))
+    for key, value in merged.items():
+        if key in ours:
+            text = _edited(text, (*path, key), ours[key], value)
+        elif (*path, key) == LINE_EACH:
+            text = _edited_list(set_json(text, LINE_EACH, []), LINE_EACH, [], value)
+        else:
+            text = set_json(text, (*path, key), value)
+    return text
+
+
+def _edited_list(text: str, path: Path, ours: JsonValue, merged: JsonValue) -> str:
     listed, wanted = _by_id(ours), _by_id(merged)
     if listed is None or not wanted:
         return set_json(text, path, merged)
