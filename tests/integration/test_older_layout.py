@@ -35,6 +35,7 @@ def older(repo: MissionRepo) -> MissionRepo:
     write(repo, mission)
     repo.git("add", "--all")
     repo.git("commit", "-qm", "As it was")
+    assert repo.run("trust").exit_code == 0
     return repo
 
 
@@ -180,12 +181,9 @@ def test_a_migration_moves_all_and_can_be_undone_until_it_is_committed(
     status = older.git("status", "--porcelain", "-uall")
     assert ".state" not in status
     assert older.run("check").exit_code == 0, older.run("check").stdout
-    assert older.run("worktree", "list").exit_code in (0, 2)
     listed = older.git("worktree", "list", "--porcelain")
     assert str(older.state / "worktrees" / "T-002") in listed
     assert "prunable" not in listed
-    older.git("checkout", "-q", "HEAD", "--", ".")  # git's own way back, half done
-    (older.path / OLD / "mission.json").unlink()
 
     # What ran since is kept; what was edited by hand since is not thrown away.
     assert go(older, "true", "--task", "T-003").exit_code == 0
