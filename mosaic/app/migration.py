@@ -11,8 +11,9 @@ from mosaic.sessions.claim import refuse_live
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.liveness import Life
 from mosaic.sessions.unrecorded import find_sessions
-from mosaic.store.migrate import migrate_mission, undo_migration
+from mosaic.store.migrate import migrate_mission
 from mosaic.store.reading import read_mission
+from mosaic.store.unmigrate import undo_migration
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""`mission migrate`: older missions in today's words and today's place, and back again.
+"""`mission migrate`: older missions in today's words and today's place.
 
 Keys of mission.json in snake_case become camelCase, and an absolute `projectPath` of another
 place becomes `.`. A mission in `.mosaic/orchestrator/` gets a mission.json in `coordination/` that
@@ -10,8 +10,8 @@ What is done is noted first, in the state folder that the mission has afterwards
     migration.json   {"layout_version": 1, "mission_file": "…", "state_dir": "…", "original": "…",
                       "written": "…", "is_done": false}
 
-One that was killed is carried through by the next command; one that is done is undone from the
-note, until git has it.
+One that was killed is carried through by the next command; `mosaic.store.unmigrate` takes one that
+is done back by the note, until git has it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
-from mosaic.errors import MissionError, MissionExistsError, UsageError
+from mosaic.errors import MissionError, MissionExistsError
 from mosaic.machine.disk import find_bytes, read_bytes, read_text, write_private
 from mosaic.machine.identity import host_name
 from mosaic.machine.lock import mission_lock
@@ -32,16 +32,16 @@ from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.store.allowance import find_allowance, save_allowance
 from mosaic.store.journal import note_sessions
 from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout, work_dir
-from mosaic.store.mission_file import load_mission, parse_mission, with_session, with_status
+from mosaic.store.mission_file import load_mission, with_session
 from mosaic.store.moving_state import leave_state, move_state, names_to_move
-from mosaic.store.state import MIGRATION, Standing, ensure_state_dir, is_older_place, mark_state
+from mosaic.store.state import MIGRATION, Standing, ensure_state_dir, is_older_place
 from mosaic.text.jsondoc import parse_json_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mosaic.model import Session, Text
+    from mosaic.model import Text
     from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
 
@@ -49,8 +49,6 @@ TODAY, OLDER = MISSION_PLACES
 KEPT_KEYS = frozenset({"statuses", "runtimes", "budget", "imports"})
 """Objects whose keys are a user's own words."""
 KEPT_SUFFIX = ".json.migrated"
-FOLLOWED = frozenset({"sessions", "status"})
-"""Keys that commands write: what they are now is taken back as well."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +72,8 @@ class Note:
     """What mission.json held."""
     written: Text
     """What it holds now."""
+    committed: Text = ""
+    """What git had in the place of the new one before."""
     is_done: bool = False
 
 
@@ -100,7 +100,7 @@ def migrate_mission(
     with mission_lock(layout.mission_lock, holder="migrating the mission"):
         for known in (layout, default_layout(layout.project)):
             finish_intent(
-                known.intent_file, root=layout.project, is_own_file=_own_files(layout.project)
+                known.intent_file, root=layout.project, is_own_file=own_files(layout.project)
             )
             sweep_temporaries(known.mission_file.parent, intent=known.intent_file)
         plan = _plan(load_mission(mission_file))
@@ -119,7 +119,7 @@ def finish_migration(mission_file: Path) -> Path:
         return mission_file
     project = mission_file.parents[len(OLDER) - 1]
     today = default_layout(project)
-    note = _find_note(today.state_dir)
+    note = find_note(today.state_dir)
     if not (note and not note.is_done) and not today.intent_file.exists():
         return mission_file
     doing = "finishing the mission's move"
@@ -129,98 +129,23 @@ def finish_migration(mission_file: Path) -> Path:
             if layout.state.standing is Standing.OURS and layout.state_dir != today.state_dir:
                 locks.enter_context(mission_lock(layout.mission_lock, holder=doing))
         locks.enter_context(mission_lock(today.mission_lock, holder=doing))
-        finish_intent(today.intent_file, root=project, is_own_file=_own_files(project))
-        note = _find_note(today.state_dir)
+        finish_intent(today.intent_file, root=project, is_own_file=own_files(project))
+        note = find_note(today.state_dir)
         if note and not note.is_done and mission_file.exists():
             _carry_out(load_mission(mission_file).layout, today.mission_file, note)
     return today.mission_file if today.mission_file.exists() else mission_file
 
 
-def undo_migration(
-    mission_file: Path, *, dry_run: bool = False, refuse: Callable[[], None] = lambda: None
-) -> Migration:
-    """Take a migration back that git does not have yet; sessions since then are kept.
+def committed_text(project: Path, path: Path) -> str:
+    """Return what git has of a file in its last commit; empty where it has none."""
+    from mosaic.git.git import answer_of  # start-up: hardly ever needed
 
-    Raises:
-        UsageError: there is none, git has it, or mission.json was edited since.
-    """
-    layout = load_mission(mission_file).layout
-    project = layout.project
-    with mission_lock(layout.mission_lock, holder="undoing a migration"):
-        own = _own_files(project)
-        finish_intent(layout.intent_file, root=project, is_own_file=own)
-        note = _find_note(layout.state_dir)
-        if note is None or not _is_migrated(layout, note):
-            raise UsageError(
-                "there is no migration to undo", hint="what is committed, `git revert` takes back"
-            )
-        document = load_mission(mission_file)
-        text = _text_before(document, note)
-        old = project / note.mission_file
-        actions = [f"`{note.mission_file}` is as it was before"]
-        if note.state_dir:
-            actions.append(f"this machine's state moves back to `{note.state_dir}`")
-        if not dry_run:
-            refuse()
-            changes = [Change(path=old, data=text.encode())]
-            if old != mission_file:
-                kept = old.with_suffix(KEPT_SUFFIX)
-                changes += [Change(path=p, data=None) for p in (mission_file, kept) if p.exists()]
-            old.parent.mkdir(parents=True, exist_ok=True)
-            if note.state_dir:
-                state_dir = project / note.state_dir
-                mark_state(state_dir, old, is_made_here=layout.state.is_made_here)
-                move_state(layout.state_dir, state_dir, project)
-            write_together(changes, intent=layout.intent_file, root=project)
-            (layout.state_dir / MIGRATION).unlink(missing_ok=True)
-            if old != mission_file:
-                _follow(document, old)
-                leave_state(layout.state_dir if note.state_dir else None, mission_file.parent)
-        return Migration(actions=tuple(actions), mission_file=old)
-
-
-def _is_migrated(layout: Layout, note: Note) -> bool:
-    old = layout.project / note.mission_file
-    if old != layout.mission_file:
-        return not old.exists()
-    return read_text(old).text != note.original
-
-
-def _text_before(document: MissionDocument, note: Note) -> str:
-    """Return what mission.json held, with the sessions since (or raise UsageError)."""
-    project, path = document.layout.project, document.path
-    from mosaic.git.git import answer_of  # start-up: only this asks git
-
-    committed = None
     with contextlib.suppress(MissionError):
-        committed = answer_of(["show", f"HEAD:./{path.relative_to(project)}"], project)
-    if committed is not None and not _has_older_keys(parse_json_document(committed)):
-        raise UsageError(
-            "the migration is committed", hint="`git revert` takes the commit back instead"
-        )
-    now, then = (parse_json_document(each) for each in (read_text(path).text, note.written))
-    changed = [
-        key for key in (*now, *then) if key not in FOLLOWED and now.get(key) != then.get(key)
-    ]
-    if changed:
-        raise UsageError(
-            f"`{changed[0]}` of mission.json was edited since the migration",
-            hint="set it back first, or stay with the migrated mission",
-        )
-    text, known = note.original, {*map(_anywhere, parse_mission(note.written).sessions)}
-    for session in document.mission.sessions:
-        if _anywhere(session) not in known:
-            text = with_session(text, session)
-    if now.get("status") != then.get("status"):
-        text = with_status(text, document.mission.status)
-    return text
+        return answer_of(["show", f"HEAD:./{path.relative_to(project)}"], project) or ""
+    return ""
 
 
-def _anywhere(session: Session) -> Session:
-    return replace(session, host="")
-
-
-def _own_files(project: Path) -> Callable[[Path], bool]:
+def own_files(project: Path) -> Callable[[Path], bool]:
     """Return what tells of a real path whether a move of the mission writes it."""
     places = [project.joinpath(*parts) for parts in MISSION_PLACES]
     own = {os.path.realpath(place) for place in places}
@@ -273,6 +198,7 @@ def _begin(layout: Layout, plan: _Plan) -> None:
         state_dir=layout.shown(plan.state_dir) if plan.state_dir else "",
         original=read_text(layout.mission_file).text,
         written=plan.text,
+        committed=committed_text(layout.project, plan.target),
     )
     is_same = home.mission_lock == layout.mission_lock
     holding = mission_lock(home.mission_lock, holder="migrating the mission")
@@ -299,11 +225,11 @@ def _carry_out(layout: Layout, target: Path, note: Note) -> None:
     write_together(changes, intent=intent, root=project)
     _write_note(home.state_dir, replace(note, is_done=True))
     if target != old:
-        _follow(document, target)
+        follow(document, target)
         leave_state(project / note.state_dir if note.state_dir else None, old.parent)
 
 
-def _follow(before: MissionDocument, target: Path) -> None:
+def follow(before: MissionDocument, target: Path) -> None:
     """Let what is known of a mission by its place be known of its new place."""
     with contextlib.suppress(MissionError):
         if os.path.lexists(work_dir(before.path)) and not os.path.lexists(work_dir(target)):
@@ -317,7 +243,8 @@ def _follow(before: MissionDocument, target: Path) -> None:
         note_sessions(after.layout, after.mission, own)
 
 
-def _find_note(state_dir: Path) -> Note | None:
+def find_note(state_dir: Path) -> Note | None:
+    """Return what is noted of a migration; None where none is, or it cannot be read."""
     try:
         data = find_bytes(state_dir / MIGRATION)
         return load_record(Note, data, state_dir / MIGRATION) if data is not None else None
@@ -375,12 +302,6 @@ def _renamed(value: Any, actions: list[str], where: str = "") -> Any:
         kept = name in KEPT_KEYS
         new[name] = item if kept else _renamed(item, actions, f"{where}{name}.")
     return new
-
-
-def _has_older_keys(data: dict[str, Any]) -> bool:
-    actions: list[str] = []
-    _renamed(data, actions)
-    return bool(actions)
 
 
 def _camel(key: str) -> str:

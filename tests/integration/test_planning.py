@@ -291,7 +291,9 @@ def test_the_older_layout_is_read_and_migrated(repo: MissionRepo, tmp_path: Path
     assert old.run("list", "--json").json()["tasks"][0]["title"] == "Old task"
     assert "sess-001" in old.run("sessions").stdout
     assert old.run("next", "--print", "--runtime", "demo").exit_code == 0
-    assert not (folder / ".mosaic" / "orchestrator" / ".gitignore").exists()
+    ignored = (folder / ".mosaic" / "orchestrator" / ".gitignore").read_text().splitlines()
+    assert {"/runs", "/session.lock", "/.gitignore"} < set(ignored)
+    assert "/mission.json" not in ignored
     assert old.run("migrate", "--dry-run").exit_code == 0
     assert place.exists()
     assert old.run("migrate").exit_code == 0

@@ -151,7 +151,7 @@ def test_a_large_document_is_edited() -> None:
 
 
 @pytest.mark.parametrize(
-    "ours", ['"sessions": []', '"name": "x"', '"sessions": [\n    {"id": "a"}]']
+    "ours", ['"sessions": []', '"name": "x"', '"sessions": [\n    {"id": "a"}\n  ]']
 )
 def test_sessions_that_a_merge_brings_take_a_line_each(ours: str) -> None:
     listed = [{"id": "b", "startedAt": "2026-01-01T00:00:00Z"}, {"id": "c"}]
