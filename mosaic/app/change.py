@@ -108,6 +108,15 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
         yield draft
 
 
+def save_change(draft: Draft) -> bool:
+    """Save a person's change; see `save_and_number`."""
+    if not draft.snapshot.rows_without_id:
+        return draft.save()
+    from mosaic.store.in_step import save_and_number  # start-up: hardly ever needed
+
+    return save_and_number(draft)
+
+
 def change_status(
     mission_file: Path,
     task_id: str,
@@ -220,7 +229,7 @@ def _change(
         _draft_heading(draft, before, values)
     if why and made is None:
         draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
-    changed = draft.save()
+    changed = save_change(draft)
     if made is not None:
         from mosaic.review.filing import note_saved  # start-up: few changes are decisions
 
@@ -299,7 +308,7 @@ def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
 
     with editing(mission_file, "adding a task") as draft:
         task_id = add_to(draft, new, utc_now())
-        draft.save()
+        save_change(draft)
         task = TaskView(draft.snapshot.get(task_id).task)
         return ChangedTask(task=task, changed=True, fields=(), notices=tuple(draft.notices))
 
@@ -338,7 +347,7 @@ def fill_handoff(
             draft.fill_section(task.id, section, content, append=append)
         for number in ticks:
             draft.edit_text(task.id, partial(tick_criterion, number=number))
-        draft.save()
+        save_change(draft)
         return tuple(draft.notices)
 
 

@@ -46,6 +46,7 @@ def export_command(
         "mission.export",
         done,
         list(_lines(done)),
+        as_is=True,
         exit_code=ExitCode.FAILED if any(e.conflict for e in done.pushes) else ExitCode.OK,
         as_json=as_json,
     )

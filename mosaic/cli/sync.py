@@ -5,9 +5,9 @@ from typer import Argument, Option
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint, plain
-from mosaic.cli.tasks_view import report_problems
+from mosaic.cli.tasks_view import report_notices, report_problems
 from mosaic.errors import UsageError
-from mosaic.store.draft import synchronize
+from mosaic.store.in_step import synchronize
 from mosaic.store.reading import locate_mission
 from mosaic.store.retitle import OtherHeading, other_headings, take_headings
 from mosaic.store.sync import Side
@@ -28,7 +28,8 @@ def sync_command(
     if prefer not in (None, *Side):
         raise UsageError(f"`{prefer}` is not a side", hint="use `table` or `file`")
     path = locate_mission(mission)
-    carried, snapshot = synchronize(path, task_ids or [], Side(prefer) if prefer else None)
+    carried, snapshot, notices = synchronize(path, task_ids or [], Side(prefer) if prefer else None)
+    report_notices(notices)
     problems = snapshot.problems
     found = [*other_headings(snapshot)]
     if task_ids:
@@ -45,7 +46,7 @@ def sync_command(
             f"{each.task_id}  title: {clean(each.title)} {paint('→', 'dim')} {clean(each.heading)}"
             for each in found
         ]
-    if not (lines or problems):
+    if not (lines or problems or notices):
         lines = [paint("table and files are in step", "dim")]
     if not titles:
         lines += [_offer(each) for each in found]

@@ -148,7 +148,7 @@ def _task_lines(page: TaskPage) -> list[str]:
     lines += criteria_lines(page.acceptance_criteria)
     if page.sessions:
         lines += ["", paint("sessions", "bold")]
-        lines += table(session_rows(page.sessions), SESSION_COLUMNS, indent=2)
+        lines += table(session_rows(page.sessions), SESSION_COLUMNS, headed=True, indent=2)
     if page.runs:
         from mosaic.machine.clock import utc_now  # start-up: for lists
 
