@@ -31,7 +31,7 @@ def sync_command(
     carried, snapshot, notices = synchronize(path, task_ids or [], Side(prefer) if prefer else None)
     report_notices(notices)
     problems = snapshot.problems
-    found = [*other_headings(snapshot)]
+    found = other_headings(snapshot)
     if task_ids:
         named = {snapshot.get(task_id).task.id for task_id in task_ids}
         found = [each for each in found if each.task_id in named]

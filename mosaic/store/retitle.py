@@ -7,9 +7,12 @@ differs is offered, and is changed where a person asks for it.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from mosaic.errors import UsageError
+from mosaic.errors import GitRefusedError, UsageError
+from mosaic.git.git import answer_of
 from mosaic.machine.clock import utc_now
 from mosaic.records import NamedTuple
 from mosaic.store.adding import new_file
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from mosaic.store.draft import Draft
     from mosaic.store.tasks import Snapshot
 
+LAST_TOUCHED = ("log", "-1", "--no-show-signature", "--no-textconv", "--format=%H")
+MOST_ASKED = 20
+"""Tasks of which git is asked whether the heading or the title came last."""
+
 
 class OtherHeading(NamedTuple):
     """A heading that gives its task another title than the task has."""
@@ -35,13 +42,42 @@ class OtherHeading(NamedTuple):
     line: int
 
 
-def other_headings(snapshot: Snapshot) -> Iterator[OtherHeading]:
-    """Yield the headings of open tasks that say something else than the titles."""
+def other_headings(snapshot: Snapshot) -> list[OtherHeading]:
+    """Return the headings of open tasks that were changed after the titles, and say otherwise."""
+    found = islice(_differing(snapshot), MOST_ASKED)
+    with suppress(GitRefusedError):  # `check` says what git has against the repository
+        return [each for each in found if _is_newer(snapshot, each)]
+    return []
+
+
+def _differing(snapshot: Snapshot) -> Iterator[OtherHeading]:
     for task in snapshot.tasks:
         if task.file and not task.status.is_closed and task.id not in snapshot.broken_ids:
             found = find_heading(snapshot.task_text(task), task.id)
             if found is not None and found.title.split() != task.title.split():
                 yield OtherHeading(task.id, task.title, found.title, found.line)
+
+
+def _is_newer(snapshot: Snapshot, each: OtherHeading) -> bool:
+    """Tell whether a heading came after the title, as far as git knows; else it may have."""
+    task, folder = snapshot.by_id[each.task_id], snapshot.layout.tasks_dir
+    name = _name_of(task)
+    before = answer_of(["cat-file", "blob", f"HEAD:./{name}"], folder)
+    if before is None:
+        return True
+    lines = snapshot.task_text(task).split("\n")
+    heading = lines[each.line - 1].rstrip("\r")
+    title = next((line.rstrip("\r") for line in lines if line.startswith("title:")), "")
+    there = {line.rstrip("\r") for line in before.split("\n")}
+    if heading not in there or title not in there:
+        return heading not in there
+    commits = [
+        answer_of([*LAST_TOUCHED, f"-S{line}", "--", name], folder) for line in (title, heading)
+    ]
+    first, second = (found.strip() if found else "" for found in commits)
+    if not (first and second) or first == second:
+        return False
+    return answer_of(["merge-base", "--is-ancestor", first, second], folder) is not None
 
 
 def take_headings(mission_file: Path, found: Iterable[OtherHeading]) -> None:

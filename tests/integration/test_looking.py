@@ -207,6 +207,22 @@ class TestTitles:
         assert "A better title" in (repo.path / "coordination" / "TASKS.md").read_text()
         assert "in step" in call(repo.path, "sync").stdout
 
+    @pytest.mark.parametrize(("line", "offered"), [("# T-002 ", ["T-002"]), ("title: ", [])])
+    def test_what_was_changed_last_is_followed_after_a_commit(
+        self, repo: MissionRepo, line: str, offered: list[str]
+    ) -> None:
+        file = next((repo.path / "coordination" / "tasks").glob("T-002*"))
+        lines = file.read_text().splitlines(keepends=True)
+        changed = [f"{line}Changed\n" if each.startswith(line) else each for each in lines]
+        repo.git("add", "--all")
+        repo.git("commit", "-qm", "Before", "--allow-empty")
+        for _ in range(2):  # in the work tree, then committed
+            file.write_text("".join(changed))
+            repo.git("add", "--all")
+            found = call(repo.path, "sync", "--json").json()["other_headings"]
+            assert [each["task_id"] for each in found] == offered
+            repo.git("commit", "-qam", "Change", "--allow-empty")
+
     def test_heading_file_and_links_follow_a_title_on_request(self, repo: MissionRepo) -> None:
         tasks = repo.path / "coordination" / "tasks"
         table = repo.path / "coordination" / "TASKS.md"
