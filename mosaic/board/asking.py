@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
+MOST_LINES = 12
+"""So many are seen at once; the others are scrolled to."""
+
 
 class Field(TextArea):
     """Where a person writes: Enter sends, Ctrl-J begins a line, and a paste keeps its lines."""
@@ -58,7 +61,7 @@ class Question(ModalScreen[str | None]):
         border: round $primary; background: $surface; padding: 0 1;
     }
     Question Static { height: auto; }
-    Question TextRows { height: auto; max-height: 12; margin: 1 0 0 0; }
+    Question TextRows { height: auto; margin: 1 0 0 0; }
     Question Field { height: 5; margin: 1 0 0 0; border: none; background: $boost; }
     Question .keys { color: $text-muted; margin: 1 0 0 0; }
     """
@@ -93,8 +96,8 @@ class Question(ModalScreen[str | None]):
         """Show what it is about, and let the person write."""
         for rows in self.query(TextRows):
             rows.set_lines([(line, None) for line in self._lines])
-            rows.styles.height = min(12, len(rows.entries) or 1)
-            rows.can_focus = len(rows.entries) > 12
+            rows.styles.height = min(MOST_LINES, len(rows.entries) or 1)
+            rows.can_focus = len(rows.entries) > MOST_LINES
         for field in self.query(Field):
             field.focus()
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mosaic.app.board import Wait
 from mosaic.board.words import STATUS_STYLES, joined, plain, wrapped
-from mosaic.cli.sessions_view import progress_words, usage_words
+from mosaic.cli.sessions_view import SILENT_SECONDS, progress_words, usage_words
 from mosaic.model import Status
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ WAIT_STYLES = {
 WIDE, WIDER = 76, 100
 """From these widths on a row of the plan has more columns."""
 BAR_WIDTH = 10
-STALLED_SECONDS = 300.0
 
 
 def card_lines(card: Card, width: int) -> Sequence[Text]:
@@ -49,10 +48,9 @@ def card_lines(card: Card, width: int) -> Sequence[Text]:
     task = card.task
     head = Text.assemble(plain(task.id, "bold"), " ", plain(task.title))
     first, *rest = wrapped(head, width)
-    criteria = f"{task.criteria_done}/{task.criteria_total}" if task.criteria_total else ""
     facts = [
         plain(task.milestone or "", "blue"),
-        plain(criteria, "dim"),
+        _criteria(card),
         plain(usage_words(card.usage).partition(",")[0], "dim"),
         who(card),
     ]
@@ -82,23 +80,28 @@ def why(card: Card) -> Text:
     return plain(card.words, "dim")
 
 
-def plan_line(card: Card, width: int, id_width: int) -> Text:
+def plan_lines(card: Card, id_width: int, width: int) -> Sequence[Text]:
     """Return a task in one line."""
     task = card.task
-    words = task.status.value
-    cells: list[tuple[Text, int]] = [
+    status = task.status.value
+    cells = [
         (plain(task.id, "bold"), id_width),
-        (plain(words, STATUS_STYLES.get(words, "")), len("in-progress")),
+        (plain(status, STATUS_STYLES.get(status, "")), len("in-progress")),
     ]
     after: list[tuple[Text, int]] = []
     if width >= WIDE:
-        criteria = f"{task.criteria_done}/{task.criteria_total}" if task.criteria_total else ""
-        after += [(plain(task.milestone or "", "blue"), 8), (plain(criteria, "dim"), 5)]
+        after += [(plain(task.milestone or "", "blue"), 8), (_criteria(card), 5)]
     if width >= WIDER:
         working = who(card) if card.session is not None else Text()
         after.append((working if working.plain else why(card), width * 3 // 10))
     room = width - sum(size + 2 for _, size in (*cells, *after))
-    return Text("  ").join(_fitted(text, size) for text, size in [*cells, (plain(task.title), room), *after])
+    shown = [*cells, (plain(task.title), room), *after]
+    return (Text("  ").join(_fitted(text, size) for text, size in shown),)
+
+
+def _criteria(card: Card) -> Text:
+    done, total = card.task.criteria_done, card.task.criteria_total
+    return plain(f"{done}/{total}" if total else "", "dim")
 
 
 def _fitted(text: Text, width: int) -> Text:
@@ -110,7 +113,7 @@ def _fitted(text: Text, width: int) -> Text:
 def waiting_lines(waiting: Waiting, _: int) -> Sequence[Text]:
     """Return what waits for the person, and why."""
     head = [
-        plain(f"{waiting.kind.value:<8}", WAIT_STYLES[waiting.kind]),
+        plain(f"{waiting.kind.value:<8}", WAIT_STYLES.get(waiting.kind, "bold")),
         plain(waiting.task_id or "", "bold"),
         plain(waiting.title),
     ]
@@ -130,7 +133,7 @@ def live_lines(view: SessionView, title: str, _: int) -> Sequence[Text]:
         plain(title),
     ]
     style = "dim"
-    if progress is not None and progress.silent_seconds >= STALLED_SECONDS:
+    if progress is not None and progress.silent_seconds >= SILENT_SECONDS:
         style = "bold yellow"
     if found is not None and (found.judgement.life == "unknown" or found.judgement.is_stopped):
         last, style = f"{found.judgement.life.value}: {found.judgement.because}", "bold yellow"
@@ -177,5 +180,3 @@ def _has(card: Card, word: str) -> bool:
         return card.is_ready
     texts = (task.id, task.title, task.milestone, task.assignee, *task.labels)
     return any(word in text.casefold() for text in texts if text)
-
-

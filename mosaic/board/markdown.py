@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from mosaic.board.words import plain
 from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.text import Text
 
 LONGEST_TEXT = 262_144
 MARK_LINE = re.compile(r"(?P<indent> *)(?P<mark>#{1,6}|[-*+]|\d{1,9}[.)]|>)(?P<rest> .*)")
@@ -58,9 +58,8 @@ def _drawn(line: str) -> Text:
     if mark == ">":
         return plain(f"{found['indent']}▌{rest}", "italic")
     if (box := BOX.match(rest)) is not None:
-        sign = "☐" if box["tick"] == " " else "☑"
-        rest = f" {sign}{rest[box.end() :]}"
-    shown = mark if mark[0].isdigit() else "•"
+        mark, rest = "☐" if box["tick"] == " " else "☑", rest[box.end() :]
+    shown = "•" if mark in "-*+" else mark
     return _with_inline(plain(f"{found['indent']}{shown}{rest}"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment
@@ -32,14 +33,16 @@ class Row(NamedTuple):
     """What it shows."""
 
 
-class Rows(ScrollView, can_focus=True):
+class Rows(ScrollView, can_focus=True, inherit_bindings=False):
     """A list with a cursor that stays on its entry, and at its place, when the list changes.
 
     Args:
         height: how many lines each entry has.
         empty: what is shown where there is none.
+        name: its id in the screen.
     """
 
+    ALLOW_SELECT = False  # a drag would mark what is drawn, not what is meant
     BINDINGS: ClassVar[list[Any]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
@@ -55,6 +58,7 @@ class Rows(ScrollView, can_focus=True):
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         & > .rows--cursor { background: $foreground 10%; }
         & > .rows--faded { color: $text-muted; }
         &:focus > .rows--cursor { background: $primary 40%; }
@@ -72,14 +76,14 @@ class Rows(ScrollView, can_focus=True):
     class Moved(Message):
         """The cursor stands on another entry, or the list has changed."""
 
-    def __init__(
-        self, *, height: int = 1, empty: str = "", id: str | None = None, classes: str = ""
-    ) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, height: int = 1, empty: str = "", name: str | None = None) -> None:
+        super().__init__(id=name)
         self.entries: Sequence[Row] = ()
         self.cursor = 0
         self._height = height
         self._empty = empty
+        self._was_focused = False
+        self._drawn: tuple[Row, int, Sequence[Text]] | None = None
 
     @property
     def current(self) -> Row | None:
@@ -95,7 +99,7 @@ class Rows(ScrollView, can_focus=True):
         if before is not None and (now := self.find(before.key)) is not None:
             self.cursor = now
         self.virtual_size = Size(self.size.width, len(entries) * self._height)
-        self._scroll_to(y=self.cursor * self._height - seen_at, animate=False)
+        self.scroll_to(y=self.cursor * self._height - seen_at, animate=False)
         self.refresh()
         self.post_message(self.Moved())
 
@@ -114,7 +118,7 @@ class Rows(ScrollView, can_focus=True):
             first = top
         elif room:
             first = max(first, top + self._height - room)
-        self._scroll_to(y=first, animate=False)
+        self.scroll_to(y=first, animate=False)
         self.refresh()
         self.post_message(self.Moved())
 
@@ -146,8 +150,6 @@ class Rows(ScrollView, can_focus=True):
         """Note whether a click only brings the focus here."""
         self._was_focused = self.has_focus
 
-    _was_focused = False
-
     def render_line(self, y: int) -> Strip:
         """Return one line of what is seen."""
         width = self.scrollable_content_region.width
@@ -159,8 +161,14 @@ class Rows(ScrollView, can_focus=True):
             return self._strip(Text(words), width, faded if words else style)
         if at == self.cursor:
             style = self.get_component_rich_style("rows--cursor")
-        drawn = self.entries[at].draw(width)
-        return self._strip(drawn[part] if part < len(drawn) else Text(), width, style)
+        lines = self._draw(self.entries[at], width)
+        return self._strip(lines[part] if part < len(lines) else Text(), width, style)
+
+    def _draw(self, row: Row, width: int) -> Sequence[Text]:
+        """Draw an entry once for all of its lines."""
+        if self._drawn is None or self._drawn[0] is not row or self._drawn[1] != width:
+            self._drawn = (row, width, row.draw(width))
+        return self._drawn[2]
 
     def _strip(self, text: Text, width: int, style: Any) -> Strip:
         line = text.copy()
@@ -170,11 +178,15 @@ class Rows(ScrollView, can_focus=True):
         return Strip(segments).crop_extend(0, width, style)
 
 
+def _as_it_is(text: Text, _: int) -> Sequence[Text]:
+    return (text,)
+
+
 class TextRows(Rows):
     """The lines of a text; long ones go on in the next line."""
 
-    def __init__(self, *, empty: str = "", id: str | None = None, classes: str = "") -> None:
-        super().__init__(empty=empty, id=id, classes=classes)
+    def __init__(self, *, empty: str = "", name: str | None = None) -> None:
+        super().__init__(empty=empty, name=name)
         self._lines: list[tuple[Text, Any]] = []
         self._wrapped_at = 0
 
@@ -206,7 +218,7 @@ class TextRows(Rows):
     def _wrapped(self, lines: Sequence[tuple[Text, Any]], first: int) -> list[Row]:
         width = self._wrapped_at
         return [
-            Row(f"{number}.{part}", lambda _, text=text: (text,), about)
+            Row(f"{number}.{part}", partial(_as_it_is, text), about)
             for number, (line, about) in enumerate(lines, first)
             for part, text in enumerate(wrapped(line, width) if width > 0 else [line])
         ]

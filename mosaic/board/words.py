@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich import get_console
 from rich.text import Text
 
 from mosaic.text.harmless import harmless_line, harmless_text
@@ -21,18 +22,24 @@ STATUS_STYLES = {
     "cancelled": "dim",
 }
 TAB_WIDTH = 4
+LONGEST_LINE = 10_000
 
 
 def plain(text: object, style: str = "") -> Text:
-    """Return a text on one line, without anything that a terminal would obey or hide."""
-    shown = str(text).expandtabs(TAB_WIDTH)
-    return Text(harmless_line(shown), style, no_wrap=True, end="")
+    """Return a text on one line, without anything that a terminal would obey or hide.
+
+    Of a very long one the end is cut off, and it says so.
+    """
+    words = str(text)
+    if len(words) > LONGEST_LINE:
+        more = len(words) - LONGEST_LINE
+        words = f"{words[:LONGEST_LINE]} [… {more} more characters]"
+    return Text(harmless_line(words.expandtabs(TAB_WIDTH)), style, no_wrap=True, end="")
 
 
 def joined(parts: Iterable[Text], between: str = "  ") -> Text:
     """Return those that are not empty, on one line."""
-    line = Text(between, no_wrap=True, end="").join([part for part in parts if part.plain])
-    return line
+    return Text(between, no_wrap=True, end="").join([part for part in parts if part.plain])
 
 
 def lines_of(text: str, style: str = "") -> list[Text]:
@@ -52,19 +59,9 @@ def wrapped(line: Text, width: int) -> Sequence[Text]:
     """Return a line in as many as it takes; what goes on is indented as the line is."""
     if line.cell_len <= width:
         return [line]
-    from rich.cells import chop_cells
-
-    plain_text = line.plain
-    indent = " " * min(len(plain_text) - len(plain_text.lstrip()), width // 3)
-    parts: list[Text] = []
-    rest, room = line, width
-    while rest.cell_len > room:
-        head = chop_cells(rest.plain, room)[0]
-        cut = head.rstrip().rfind(" ") + 1
-        at = cut if cut > len(indent) + 1 else len(head)
-        first, rest = rest.divide([at])
-        first.rstrip()
-        parts.append(first if not parts else Text(indent) + first)
-        room = width - len(indent)
-    parts.append(Text(indent) + rest if parts else rest)
-    return parts
+    indent = min(len(line.plain) - len(line.plain.lstrip()), width // 3)
+    parts = line.wrap(get_console(), width - indent, overflow="fold", no_wrap=False)
+    return [
+        Text(" " * (indent if number else 0), no_wrap=True, end="").append_text(part)
+        for number, part in enumerate(parts)
+    ]

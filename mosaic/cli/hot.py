@@ -49,6 +49,7 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
         Form("next_view", "print_next", JSON, needed="--print"),
         Form("next_view", "launch_next", LAUNCH),
     ),
+    "board": (Form("board_view", "open_board", {}),),
 }
 
 

@@ -43,7 +43,7 @@ ACTS = frozenset(
     {
         "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
-        "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
+        "merge", "pr", "demo", "board", "clean", "migrate", "trust", "import", "export", "resolve",
         "renumber", "setup",
     }
 )  # fmt: skip
