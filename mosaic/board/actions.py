@@ -152,7 +152,9 @@ class Actions:
             done = await in_thread(launch)
         except ConsentNeededError:
             if not await self._consent():
-                raise
+                words = f"{task_id} was not handed off: the mission's commands are not allowed"
+                self.tell(words, is_wrong=True)
+                return
             done = await in_thread(launch)
         assert isinstance(done, StartedSession)
         branch = f" on {done.branch}" if done.branch else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import Binding
-from textual.containers import Container, HorizontalScroll, Vertical
+from textual.containers import Container
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static
 
@@ -19,22 +20,23 @@ from mosaic.app.board import Board, Waiting
 from mosaic.app.status import SessionView
 from mosaic.board import cards
 from mosaic.board.actions import Actions
+from mosaic.board.columns import Columns
 from mosaic.board.rows import Row, Rows
 from mosaic.board.tabs import Tabs
-from mosaic.board.words import STATUS_STYLES, error_words, plain
+from mosaic.board.words import error_words, plain
 from mosaic.errors import MissionError
 from mosaic.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from textual import events
     from textual.app import ComposeResult
 
     from mosaic.app.board import BoardPage, Card
 
 LOOK_SECONDS = 1.0
-NARROWEST_COLUMN = 24
 VIEWS = ("inbox", "board", "plan", "live")
 DECIDABLE = (Status.REVIEW, Status.IN_PROGRESS, Status.BLOCKED)
 APPLIES: dict[str, Callable[[Card], bool]] = {
@@ -52,28 +54,6 @@ ON_THE_BOARD = ("view", "column", "search", "clear")
 """What a key does only where no page is open above the board."""
 
 
-class Column(Vertical):
-    """The cards of one status."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(id=f"column-{status.value}", classes="column")
-        self.status = status
-
-    def compose(self) -> ComposeResult:
-        """Return its head and its cards."""
-        yield Static(classes="head")
-        yield Rows(height=cards.CARD_HEIGHT)
-
-    def show(self, found: Sequence[Card]) -> None:
-        """Show its cards; where it is seldom used and has none, it is not there."""
-        self.display = bool(found) or self.status not in (Status.CANCELLED, Status.UNKNOWN)
-        style = STATUS_STYLES.get(self.status.value, "")
-        self.query_one(Static).update(plain(f"{self.status.value} {len(found)}", f"bold {style}"))
-        self.query_one(Rows).show(
-            [Row(card.task.id, partial(cards.card_lines, card), card) for card in found]
-        )
-
-
 class BoardApp(App[None]):
     """The board of one mission."""
 
@@ -85,10 +65,6 @@ class BoardApp(App[None]):
     #views { height: 1fr; }
     #views > * { display: none; }
     #views > .open { display: block; }
-    #board { layout: horizontal; }
-    #board { scrollbar-size-horizontal: 1; }
-    .column { height: 100%; padding: 0 1 0 0; }
-    .column .head { height: 1; }
     #search { height: 1; border: none; padding: 0 1; display: none; background: $boost; }
     #search.open { display: block; }
     """
@@ -133,9 +109,7 @@ class BoardApp(App[None]):
         yield Tabs(VIEWS)
         with Container(id="views"):
             yield Rows(height=cards.WAITING_HEIGHT, empty="nothing waits for you", name="inbox")
-            with HorizontalScroll(id="board", can_focus=False):
-                for status in cards.COLUMNS:
-                    yield Column(status)
+            yield Columns()
             yield Rows(empty="no task", name="plan")
             yield Rows(height=cards.LIVE_HEIGHT, empty="nobody works now", name="live")
         yield Input(placeholder="words, status=review, milestone=M1, ready", id="search")
@@ -203,9 +177,7 @@ class BoardApp(App[None]):
                 for each in inbox
             ]
         )
-        for column in self.query(Column):
-            column.show([card for card in found if card.task.status is column.status])
-        self._fit_columns()
+        self.query_one(Columns).show(found)
         id_width = max((len(card.task.id) for card in found), default=0)
         self.query_one("#plan", Rows).show(
             [
@@ -244,12 +216,6 @@ class BoardApp(App[None]):
     def _is_shown(self, task_id: str | None) -> bool:
         return self._found is None or task_id in self._found
 
-    def _fit_columns(self) -> None:
-        shown = [column for column in self.query(Column) if column.display]
-        at_once = max(1, min(len(shown), self.size.width // NARROWEST_COLUMN))
-        for column in shown:
-            column.styles.width = self.size.width // at_once
-
     def _mark(self) -> None:
         page = self._page
         counts = {"inbox": len(page.inbox), "live": len(page.live)} if page else {}
@@ -272,12 +238,11 @@ class BoardApp(App[None]):
         if self.screen_stack:  # it has none while it ends
             self.refresh_bindings()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Draw what depends on the width."""
         if self._page is not None:
-            line = cards.mission_line(self._page, self.size.width)
+            line = cards.mission_line(self._page, event.size.width)
             self.query_one("#mission", Static).update(line)
-            self._fit_columns()
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Open a task."""
@@ -330,10 +295,7 @@ class BoardApp(App[None]):
 
     def action_column(self, by: int) -> None:
         """Go to the column on the left or on the right."""
-        lists = [column.query_one(Rows) for column in self.query(Column) if column.display]
-        if self.focused in lists:
-            at = lists.index(self.focused) + by
-            lists[max(0, min(at, len(lists) - 1))].focus()
+        self.query_one(Columns).move(by)
 
     def action_search(self) -> None:
         """Write what is looked for."""
@@ -426,6 +388,8 @@ class BoardApp(App[None]):
 
 def run_board(mission_file: Path) -> None:
     """Show the board until the person leaves it."""
+    for name in ("COLUMNS", "LINES"):  # what they say holds no longer where a window is resized
+        os.environ.pop(name, None)
     app = BoardApp(mission_file)
     # Else the terminal would be left as a board needs it, not as a shell does.
     signal.signal(signal.SIGTERM, lambda *_: app.exit())

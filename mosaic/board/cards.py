@@ -147,7 +147,10 @@ def mission_line(page: BoardPage, width: int) -> Text:
     filled = round(BAR_WIDTH * done.pct / 100)
     parts = [
         plain(status.mission.name, "bold"),
-        plain(status.mission.status.value, "dim" if status.mission.status == "active" else "red"),
+        plain(
+            status.mission.status.value,
+            "bold yellow" if status.mission.status == "paused" else "dim",
+        ),
         Text.assemble(("━" * filled, "green"), ("━" * (BAR_WIDTH - filled), "dim")),
         plain(f"{done.done}/{done.total} done"),
     ]
