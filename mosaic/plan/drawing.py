@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, TypeAlias
@@ -24,7 +24,7 @@ from mosaic.text.harmless import harmless_line
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
-    from mosaic.plan.ready import Selection
+    from mosaic.model import Task
 
 WIDTH, HEIGHT = 196, 46
 """Of a task, in pixels."""
@@ -111,17 +111,17 @@ class Graph(NamedTuple):
     """Links that are not drawn because there are too many."""
 
 
-def nodes_of(selection: Selection, href: Callable[[str], str] = lambda _: "") -> list[Node]:
-    """Return all tasks of a mission as they are drawn, and then those that are named only.
+def nodes_of(
+    judged: Iterable[tuple[Task, Reason, str]], href: Callable[[str], str] = lambda _: ""
+) -> list[Node]:
+    """Return tasks as they are drawn, and then those that they name and that are not there.
 
     Args:
-        selection: what the selector says of them.
+        judged: tasks with why each is ready, or is not, and the same in words.
         href: where a task leads, by its id.
     """
     nodes = []
-    known = {verdict.task.id for verdict in selection.verdicts}
-    for verdict in selection.verdicts:
-        task, reason = verdict.task, verdict.reason
+    for task, reason, words in judged:
         state, mark = task.status.value, MARKS[task.status]
         if reason is Reason.TO_MERGE:
             state, mark = "to-merge", TO_MERGE
@@ -129,8 +129,9 @@ def nodes_of(selection: Selection, href: Callable[[str], str] = lambda _: "") ->
             state = "live"
         elif reason is Reason.READY:
             state = "ready"
-        needs, words = task.depends_on, verdict.detail
+        needs = task.depends_on
         nodes.append(Node(task.id, task.title, state, needs, words, mark, href(task.id)))
+    known = {node.id for node in nodes}
     named = dict.fromkeys(name for node in nodes for name in node.needs if name not in known)
     return nodes + [Node(name, "", "missing", words="there is no such task") for name in named]
 

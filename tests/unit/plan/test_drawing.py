@@ -85,7 +85,8 @@ def test_a_task_is_drawn_as_the_selector_sees_it() -> None:
         Task(id="T-5", title="five", status=Status.TODO, depends_on=("T-1",), position=4),
     ]
     selection = Selection(tasks, [], claimed={"T-3": "sess-1"}, unlanded={"T-4": "mission/T-4"})
-    nodes = nodes_of(selection, lambda task_id: f"#{task_id}")
+    judged = [(each.task, each.reason, each.detail) for each in selection.verdicts]
+    nodes = nodes_of(judged, lambda task_id: f"#{task_id}")
     states = {node.id: node.state for node in nodes}
     assert states == {
         "T-1": "done", "T-2": "todo", "T-3": "live", "T-4": "to-merge", "T-5": "ready",
