@@ -112,11 +112,14 @@ class Report:
         return {**values, "tasks": tasks, "inbox": self.board.inbox, **own}
 
 
-def make_report(mission_file: Path, since: str | None = None) -> Report:
+def make_report(
+    mission_file: Path, since: str | None = None, *, most_handoffs: int = MOST_HANDOFFS
+) -> Report:
     """Return a mission as a record to send; ends of sessions nobody recorded are recorded.
 
     With `since`, the sessions, handoffs and decisions are those since then: see
-    `mosaic.app.since.find_since`. Where the mission stands is always of now.
+    `mosaic.app.since.find_since`. Where the mission stands is always of now. Fewer handoffs
+    take less time: their claims are compared with what git knows.
 
     Raises:
         UsageError: `since` is not understood.
@@ -137,7 +140,7 @@ def make_report(mission_file: Path, since: str | None = None) -> Report:
         wanted = {each.last_task_id or "" for each in sessions}
         wanted |= {each.task_id for each in decisions}
         wanted |= {each.task_id for each in moves or ()}
-    handoffs, handoffs_left_out = _handoffs(snapshot, wanted)
+    handoffs, handoffs_left_out = _handoffs(snapshot, wanted, most_handoffs)
     return Report(
         board=board,
         description=snapshot.document.mission.description,
@@ -154,7 +157,9 @@ def make_report(mission_file: Path, since: str | None = None) -> Report:
     )
 
 
-def _handoffs(snapshot: Snapshot, wanted: Collection[str] | None) -> tuple[list[TaskHandoff], int]:
+def _handoffs(
+    snapshot: Snapshot, wanted: Collection[str] | None, most: int
+) -> tuple[list[TaskHandoff], int]:
     """Return handoffs in plan order, and how many more there are.
 
     Those that wait for review come first to be shown, then those of the newest work.
@@ -162,7 +167,7 @@ def _handoffs(snapshot: Snapshot, wanted: Collection[str] | None) -> tuple[list[
     found = [entry for entry in snapshot.entries().values() if _has_handoff(entry, wanted)]
     found.sort(key=lambda entry: entry.task.updated_at or "", reverse=True)
     found.sort(key=lambda entry: entry.task.status is not Status.REVIEW)
-    shown = found[:MOST_HANDOFFS]
+    shown = found[:most]
     compared = {entry.task.id for entry in shown[:MOST_COMPARED]}
     room = LONGEST_HANDOFFS
     handoffs = []

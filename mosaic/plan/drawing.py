@@ -45,11 +45,13 @@ svg.drawing text { fill: var(--ink); } svg.drawing a { text-decoration: none; }
 .drawing .tips { fill: var(--faint); } .drawing .cycle { stroke: var(--bad);
   stroke-dasharray: 5 3; stroke-opacity: 1; } .drawing .tips.cycle { fill: var(--bad); }
 .drawing .node rect { fill: var(--paper); stroke: var(--line); }
-.drawing .node .mark { fill: var(--faint); stroke: none; }
+.drawing .mark { fill: var(--faint); stroke: none; }
 .drawing .done .mark, .drawing .finished .mark { fill: var(--good); }
 .drawing .in-progress .mark, .drawing .review .mark, .drawing .to-merge .mark,
-.drawing .stopped .mark, .drawing .ready .mark { fill: var(--open); }
-.drawing .blocked .mark, .drawing .failed .mark, .drawing .unknown .mark { fill: var(--bad); }
+.drawing .ready .mark, .drawing .incomplete .mark, .drawing .needs-a-person .mark {
+  fill: var(--open); }
+.drawing .blocked .mark, .drawing .failed .mark, .drawing .unknown .mark,
+.drawing .crashed .mark, .drawing .timed-out .mark { fill: var(--bad); }
 .drawing .live .mark { fill: var(--live); } .drawing .live rect { stroke: var(--live); }
 .drawing .cancelled text { fill: var(--faint); } .drawing .missing rect { stroke-dasharray: 4 3; }
 .drawing a:focus-visible rect, .drawing a:hover rect { stroke: var(--ink); stroke-width: 2; }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mosaic.app.board import Wait
+from mosaic.model import Status
 from mosaic.plan.ends import usage_words
 from mosaic.prompts.bounded import cut_text, one_line
 from mosaic.report.words import (
@@ -30,9 +32,15 @@ MOST_LISTED = 10
 MOST_HANDOFFS = 8
 MOST_DECISIONS = 5
 BAR_CELLS = 10
-ACTED_ON = re.compile(r"\w+://[^\s`<>]+|www\.[^\s`<>]+|[\w./-]*[@#!][\w./-]+|\bGH-\d+")
-"""What hosts of code make links and calls of: addresses, `@name`, `#12`."""
-SIGNS = "\\`*_{}[]()<>#|~!$&"
+AS_CODE = re.compile(
+    r"`[^`]+`|(?<!\w)\w++://[^\s`<>]+|(?<!\w)www\.[^\s`<>]+"
+    r"|(?<![\w./-])[\w./-]*+[@#!][\w./-]+|\bGH-\d+"
+)
+"""Code, and what hosts of code make links and calls of: addresses, `@name`, `#12`."""
+SIGNS = re.compile(r"[\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w)")
+"""What would be markup; a `_` within a word is none."""
+SAY_IT = (Wait.REVIEW, Wait.MERGE, Wait.FAILED)
+"""What waits whose words say by themselves of what kind it is."""
 
 
 def render_markdown(report: Report) -> str:
@@ -48,32 +56,30 @@ def render_markdown(report: Report) -> str:
 def inline(text: str, limit: int = LONGEST_WORDS) -> str:
     """Return a text that nobody has checked as markdown that shows it, on one line."""
     parts, at, line = [], 0, one_line(text, limit)
-    for found in ACTED_ON.finditer(line):
-        parts += [_escaped(line[at : found.start()]), code(found[0])]
+    for found in AS_CODE.finditer(line):
+        parts += [SIGNS.sub(r"\\\g<0>", line[at : found.start()]), code(found[0].strip("`"))]
         at = found.end()
-    return "".join([*parts, _escaped(line[at:])])
+    return "".join([*parts, SIGNS.sub(r"\\\g<0>", line[at:])])
 
 
 def code(text: str) -> str:
     """Return a name as code."""
-    return f"`{one_line(text, LONGEST_TITLE).replace('`', chr(39)).replace('|', '/')}`"
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{sign}" if sign in SIGNS else sign for sign in text)
+    return f"`{one_line(text, LONGEST_TITLE).replace('`', chr(39)) or ' '}`"
 
 
 def _parts(report: Report) -> Iterator[list[str]]:
     status = report.board.status
     head, when = inline(status.mission.name, LONGEST_TITLE), moment_words(report.made_at)
-    told = f", told {inline(since_words(report))}" if report.since else ""
     yield [f"## {head}"]
-    yield [f"{', '.join(standing_words(report))}. As of {when}{told}."]
+    yield [f"{', '.join(standing_words(report))}. As of {when}."]
+    if report.since is not None:
+        yield [f"Sessions, handoffs and decisions are those {inline(since_words(report))}."]
     yield _milestones(report)
     yield _listed(
         "Waits for a person",
         [
-            f"{_task(each.task_id, each.title)}{each.kind}: {inline(each.words)}"
+            f"{_task(each.task_id, each.title)}"
+            f"{'' if each.kind in SAY_IT else f'{each.kind}: '}{inline(each.words)}"
             for each in report.board.inbox
         ],
     )
@@ -81,11 +87,14 @@ def _parts(report: Report) -> Iterator[list[str]]:
     yield [f"**Next:** {inline(next_words(report))}"]
     if report.since is not None:
         yield _listed("Moved", list(_moves(report)))
-        yield _listed("Handed off", list(map(_handoff, report.handoffs)), MOST_HANDOFFS)
+    handed_off = [
+        each for each in report.handoffs if report.since or each.task.status is Status.REVIEW
+    ]
+    yield _listed("Handed off", list(map(_handoff, handed_off)), MOST_HANDOFFS)
     yield _listed("Decided", list(_decided(report)), MOST_DECISIONS)
     if report.spend.total.sessions:
         _, sessions, took, used = share_cells(report.spend.total)
-        words = filter(None, (used, f"in {counted(int(sessions), 'session')}", took))
+        words = filter(None, (used, f"{counted(int(sessions), 'session')}", took))
         yield [f"**Spent:** {', '.join(words)}{_by_runtime(report)}"]
 
 
@@ -100,7 +109,7 @@ def _milestones(report: Report) -> list[str]:
         bar = "▓" * full + "░" * (BAR_CELLS - full)
         title = name.name if name.name != name.id else ""
         rows.append(
-            f"| {inline(f'{name.id} {title}'.strip(), LONGEST_TITLE)} "
+            f"| {inline(f'{name.id} {title}'.strip().replace('|', '/'), LONGEST_TITLE)} "
             f"| {done.done}/{done.total} | {bar} {done.pct} % |"
         )
     more = len(found) - MOST_MILESTONES

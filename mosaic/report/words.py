@@ -63,16 +63,16 @@ def claim_words(handoff: TaskHandoff) -> str:
     review = handoff.review
     if review is None:
         return ""
-    claims = (*review.judged.files, *review.judged.commands)
-    counts = Counter(each.standing.value for each in claims)
+    standings = [each.standing.value for each in review.judged.files]
+    counts = Counter([*standings, *(each.standing.value for each in review.judged.commands)])
     words = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-    return f"{words} of {counted(len(claims), 'claim')}" if claims else ""
+    return f"{words} of {counted(counts.total(), 'claim')}" if counts else ""
 
 
 def share_cells(share: Share) -> tuple[str, ...]:
     """Return what some sessions took, as cells of a table."""
-    took = format_duration(share.seconds) if share.seconds else ""
-    return share.name, str(share.sessions), took, usage_words(share.usage)
+    took, used = format_duration(share.seconds), usage_words(share.usage)
+    return share.name, str(share.sessions), took, used
 
 
 def cut_words(report: Report) -> Iterator[str]:

@@ -28,6 +28,7 @@ DEEPEST = 12
 
 _REL = "noopener noreferrer nofollow"
 _SAFE_URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"'`\\]+", re.IGNORECASE)
+_CODE = re.compile(r"`([^`\n]+)`")
 _BOXES = {True: "☑ ", False: "☐ "}
 
 
@@ -49,7 +50,8 @@ def render_document(name: str, **values: Any) -> str:
     """Return a template of ours as a page, with every text of the values escaped and harmless.
 
     It is not a project's own: a cloned repository must not write the page that judges its work.
-    `markdown` turns a text that nobody has checked into safe HTML.
+    `markdown` turns a text that nobody has checked into safe HTML, and the filter `words` shows
+    what stands between backticks as code.
     """
     environment = Environment(
         autoescape=True,
@@ -60,7 +62,15 @@ def render_document(name: str, **values: Any) -> str:
         finalize=lambda value: harmless_text(value) if type(value) is str else value,
     )
     environment.globals["markdown"] = lambda text: Markup(render_html(text))  # noqa: S704 - escaped
+    environment.filters["words"] = _words
     return environment.get_template(name).render(values).lstrip()
+
+
+def _words(value: object) -> Markup:
+    if isinstance(value, Markup):
+        return value
+    text = html.escape(harmless_text(str(value)))
+    return Markup(_CODE.sub(r"<code>\1</code>", text))  # noqa: S704 - escaped
 
 
 def render_html(markdown: str) -> str:

@@ -140,7 +140,7 @@ def test_a_long_rest_is_squeezed_and_work_is_to_scale() -> None:
     assert round(third.width / first.width, 3) == 1
     assert len(picture.gaps) == 1
     assert third.x - (second.x + second.width) == timeline.GAP
-    assert third.x + third.width <= picture.width - timeline.MARGIN + 0.01
+    assert third.x + third.width <= picture.width - drawing.MARGIN + 0.01
     assert [tick.words for tick in picture.ticks][:1] == ["Nov 20, 09:00"]
 
 
