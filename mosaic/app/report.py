@@ -181,15 +181,19 @@ def _handoffs(
 def _has_handoff(entry: Entry, wanted: Collection[str] | None) -> bool:
     if entry.file is None or (wanted is not None and entry.task.id not in wanted):
         return False
-    is_there = len(entry.file.missing_sections) < len(HANDOFF_SECTIONS)
-    return is_there or entry.task.status is Status.REVIEW
+    said = {*HANDOFF_SECTIONS} - {*entry.file.missing_sections, "notes"}
+    return bool(said) or entry.task.status is Status.REVIEW
 
 
 def _handoff(snapshot: Snapshot, task: Task, room: int, *, is_compared: bool) -> TaskHandoff:
     text = snapshot.task_text(task)
+    try:
+        said = handoff_texts(text)
+    except MissionError as error:
+        return TaskHandoff(task, {}, (), None, error.summary)
     sections = {
         name: cut_text(content, max(0, min(LONGEST_SECTION, room)))
-        for name, content in handoff_texts(text).items()
+        for name, content in said.items()
         if content
     }
     review, why_not = None, f"`mission review {task.id}` compares its claims with the evidence"

@@ -11,7 +11,7 @@ from mosaic.errors import MissionError, UsageError
 from mosaic.git.branches import contents_of
 from mosaic.git.git import answer_of, find_work_tree
 from mosaic.model import Status
-from mosaic.plan.durations import format_duration, parse_duration
+from mosaic.plan.durations import parse_duration
 from mosaic.plan.statuses import parse_status
 from mosaic.records import NamedTuple
 from mosaic.store.parsed import parse_task_file
@@ -33,6 +33,7 @@ class Since(NamedTuple):
 
     moment: datetime
     words: str
+    """What happened then, or how long ago it is; empty where a date was named."""
     commit: str | None = None
     """The last commit until then: the plan that today's is compared with."""
 
@@ -60,13 +61,13 @@ def find_since(snapshot: Snapshot, text: str, now: datetime) -> Since:
     session = snapshot.document.mission.sessions.find(named)
     commit = None
     if session is not None:
-        moment, words = session.started_at, f"session {session.id} began"
+        moment, words = session.started_at, f"{session.id} began"
     elif LENGTH.fullmatch(named):
         seconds = parse_duration(named)
         moment = datetime.fromtimestamp(now.timestamp() - seconds, now.tzinfo)
-        words = f"{format_duration(seconds)} ago"
+        words = f"{''.join(named.split())} ago"
     elif DATE.fullmatch(named):
-        moment, words = _moment(named), named
+        moment, words = _moment(named), ""
     elif top is not None and (commit := _commit(named, top)) is not None:
         shown = answer_of(["show", "--no-patch", "--format=%cI", commit], top) or ""
         moment, words = read_moment(shown), f"commit {commit[:10]}"

@@ -33,6 +33,7 @@ COLUMN, ROW, TRACK = 252, 62, 22
 MARGIN = 12
 CELLS = 27
 """Letters of a title that fit into a task."""
+LONGEST_TITLE = 200
 SWEEPS = 9
 MOST_LINKS = 5_000
 MOST_TRACKS = 4_000
@@ -335,7 +336,7 @@ def _curve(line: Line) -> str:
 
 def _drawn(place: Place) -> str:
     node, x, y = place
-    title = " ".join(harmless_line(node.title).split())
+    title = fitting(" ".join(harmless_line(node.title).split()), LONGEST_TITLE)
     words = ": ".join(filter(None, (f"{node.id} {title}", harmless_line(node.words))))
     tag = f'a href="{escape(harmless_line(node.href))}"' if node.href else "g"
     head = fitting(" ".join(filter(None, (node.mark, harmless_line(node.id)))), CELLS)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from mosaic.app.board import Card
     from mosaic.app.report import Report
-    from mosaic.errors import MissionError
     from mosaic.model import Session
 
 MOST_DRAWN = 300
@@ -80,7 +79,7 @@ def render_report_page(report: Report) -> str:
         ],
         "handoffs": [show_handoff(each, f"h{each.task.position}") for each in report.handoffs],
         "decisions": list(_decisions(report)),
-        "problems": [_problem(each.error) for each in status.problems[:MOST_LISTED]],
+        "problems": _problems(report),
         "cut": [*cut_words(report), *_cut(report)],
         "style": STYLE,
     }
@@ -119,15 +118,14 @@ def _graph(report: Report, places: dict[str, str]) -> Picture | None:
             f"{len(drawn)} of {counted(len(cards), 'task')}: those that are open, and what they "
             "wait for"
         )
+
+    def href(task_id: str) -> str:
+        return f"#{places[task_id]}" if task_id in places else ""
+
     judged = [(card.task, card.reason, card.words) for card in drawn]
     known = {card.task.id for card in cards}
-    nodes = [
-        node
-        for node in nodes_of(
-            judged, lambda task_id: f"#{places[task_id]}" if task_id in places else ""
-        )
-        if node.state != "missing" or node.id not in known
-    ]
+    found = nodes_of(judged, href)
+    nodes = [node for node in found if node.state != "missing" or node.id not in known]
     graph = lay_out(nodes)
     if graph.left_out:
         notes.append(f"{counted(graph.left_out, 'link')} not drawn: there are too many")
@@ -223,9 +221,13 @@ def _decisions(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield each.kind.value, tuple(one_line(cell, 2 * LONGEST_CELL) for cell in cells)
 
 
-def _problem(error: MissionError) -> str:
-    place = f"{error.path}:{error.line}: " if error.line is not None else ""
-    return one_line(f"{place}{error.message}", LONGEST_CELL)
+def _problems(report: Report) -> list[str]:
+    status = report.board.status
+    errors = [each.error for each in status.problems[:MOST_LISTED]]
+    found = [
+        f"{each.path}:{each.line}: {each.message}" if each.line else each.message for each in errors
+    ]
+    return [one_line(words, LONGEST_CELL) for words in (*found, status.left_out or "") if words]
 
 
 def _cut(report: Report) -> Iterator[str]:

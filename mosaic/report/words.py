@@ -32,8 +32,8 @@ def since_words(report: Report) -> str:
     since = report.since
     if since is None:
         return ""
-    at = moment_words(since.moment)
-    return f"since {since.words} ({at})"
+    named = f" ({since.words})" if since.words else ""
+    return f"since {moment_words(since.moment)}{named}"
 
 
 def standing_words(report: Report) -> list[str]:
