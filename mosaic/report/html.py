@@ -232,12 +232,12 @@ def _problems(report: Report) -> list[str]:
 
 def _cut(report: Report) -> Iterator[str]:
     status = report.board.status
-    for count, most, one in (
-        (len(report.board.cards), MOST_ROWS, "task"),
-        (len(report.board.inbox), MOST_LISTED, "thing that waits"),
-        (len(report.moves or ()), MOST_LISTED, "task that moved"),
-        (len(status.milestones), MOST_LISTED, "milestone"),
-        (len(status.problems), MOST_LISTED, "problem"),
+    for count, most, words in (
+        (len(report.board.cards), MOST_ROWS, "tasks"),
+        (len(report.board.inbox), MOST_LISTED, "things that wait"),
+        (len(report.moves or ()), MOST_LISTED, "tasks that moved"),
+        (len(status.milestones), MOST_LISTED, "milestones"),
+        (len(status.problems), MOST_LISTED, "problems"),
     ):
         if count > most:
-            yield f"{counted(count, one, f'{one}s')}, of which {most} are here"
+            yield f"{count} {words}, of which {most} are here"
