@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosaic.model import Status, Task
@@ -33,6 +33,7 @@ def plans(draw: st.DrawFn) -> list[Node]:
 
 
 @given(plans())
+@settings(deadline=None)
 def test_every_task_has_a_place_of_its_own_and_every_link_a_line(nodes: list[Node]) -> None:
     graph = lay_out(nodes)
     assert sorted(place.node.id for place in graph.places) == [node.id for node in nodes]
@@ -52,6 +53,7 @@ def test_every_task_has_a_place_of_its_own_and_every_link_a_line(nodes: list[Nod
 
 
 @given(plans())
+@settings(deadline=None)
 def test_a_picture_is_well_formed_and_the_same_each_time(nodes: list[Node]) -> None:
     picture = draw_graph(lay_out(nodes), "a plan")
     root = ET.fromstring(picture)
@@ -151,6 +153,7 @@ def test_sessions_at_once_stand_below_each_other() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.floats(0, 1e6), st.floats(-5, 1e4))))
+@settings(deadline=None)
 def test_every_session_is_within_the_picture(sessions: list[tuple[str, float, float]]) -> None:
     picture = lay_out_timeline([span(*each) for each in sessions])
     assert len(picture.bars) == len(sessions)
