@@ -14,7 +14,8 @@ from mosaic.model import Status
 from mosaic.plan.statuses import named_status
 from mosaic.records import NamedTuple
 from mosaic.sessions.attempt import forgive_attempts
-from mosaic.store.draft import changing
+from mosaic.store.draft import changing, holding
+from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
@@ -104,6 +105,25 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
 
             record_kept_ends(draft)
         yield draft
+
+
+@contextmanager
+def unmoved(mission_file: Path, task_id: str, version: str) -> Iterator[None]:
+    """Let a task be changed only as it was seen: nobody else changes it within the block.
+
+    `version` is that of `versions_of`. Raises FileChangedError where it moved since.
+    """
+    layout = load_mission(mission_file).layout
+    with holding(layout, doing=f"changing {task_id}"):
+        read_mission(mission_file).refuse_moved(task_id, version)
+        yield
+
+
+def versions_of(mission_file: Path, task_ids: Sequence[str]) -> dict[str, str]:
+    """Return what tells one state of tasks from another, by their ids; those that are there."""
+    snapshot = read_mission(mission_file)
+    found = {task_id: snapshot.find_task(task_id) for task_id in task_ids}
+    return {name: snapshot.version(task) for name, task in found.items() if task}
 
 
 def change_status(

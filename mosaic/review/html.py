@@ -21,6 +21,8 @@ from mosaic.text.harmless import harmless_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jinja2 import BaseLoader
+
     from mosaic.review.verdict import Review
 
 DEEPEST = 12
@@ -36,22 +38,30 @@ def render_page(review: Review, facts: Sequence[str]) -> str:
 
     `facts` say where the task stands, a line each.
     """
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: harmless_text(value) if type(value) is str else value,
-    )
+    environment = page_environment()
     # Not a project's own: a cloned repository must not write the page that judges its work.
     template = environment.from_string(load_template("review.html.j2").source)
     return template.render(
         review=review,
         title=f"{review.task.id} {review.task.title}",
         facts=facts,
-        markdown=lambda text: Markup(render_html(text)),  # noqa: S704 - escaped by the renderer
         generated=f"{utc_now():%Y-%m-%d %H:%M} UTC",
     ).lstrip()
+
+
+def page_environment(loader: BaseLoader | None = None) -> Environment:
+    """Return what makes pages: all text is escaped, and `markdown` makes safe HTML of a text."""
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: harmless_text(value) if type(value) is str else value,
+    )
+    escaped = lambda text: Markup(render_html(text))  # noqa: E731, S704 - by the renderer
+    environment.globals["markdown"] = escaped
+    return environment
 
 
 def render_html(markdown: str) -> str:

@@ -30,17 +30,9 @@ if TYPE_CHECKING:
 
 ENTER = "/enter"
 STATIC = "/static/"
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "content-security-policy": POLICY,
@@ -129,10 +121,12 @@ class Guard:
     Args:
         app: what makes the pages.
         access: who may do what.
-        refuse: makes the page of a refusal, of its status and words.
+        refuse: makes the page of a refusal, of its status and words, and the path asked for.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, refuse: Callable[[int, str], Response]) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, refuse: Callable[[int, str, str], Response]
+    ) -> None:
         self._app = app
         self._access = access
         self._refuse = refuse
@@ -162,13 +156,13 @@ class Guard:
         if method not in (*LOOKS, "POST"):
             return PlainTextResponse("only GET and POST are answered\n", 405)
         if method == "POST" and not self._is_ours(headers):
-            return self._refuse(403, "a change must come from a page of this board itself")
+            return self._refuse(403, "a change must come from a page of this board itself", path)
         if path == ENTER or path.startswith(STATIC):
             return None
         if not self._access.has_entered(scope):
-            return self._refuse(401, "")
+            return self._refuse(401, "", path)
         if method == "POST" and self._access.read_only:
-            return self._refuse(403, "this board only shows: it was started with `--read-only`")
+            return self._refuse(403, "this board was started with `--read-only`", path)
         return None
 
     def _is_ours(self, headers: Headers) -> bool:

@@ -22,22 +22,24 @@ from typing import TYPE_CHECKING
 from mosaic.app.board import Board
 from mosaic.app.change import versions_of
 from mosaic.errors import MissionError
-from mosaic.web.views import View, Views
+from mosaic.web.views import FRAME
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
-    from typing import TypeVar
 
     from mosaic.app.board import BoardPage
-
-    T = TypeVar("T")
+    from mosaic.app.status import SessionView
+    from mosaic.web.views import View, Views
 
 LOOK_SECONDS = 0.5
 PING_SECONDS = 15.0
 """A stream that is silent for longer is taken for a dead one by what lies between."""
 MOST_WAITING = 8
 """Events that wait for a slow browser; then it fetches its page again."""
+KEPT_SECONDS = 2.0
+MOST_KEPT = 100
+"""How long, and how many, pages are kept for those who ask for the same at once."""
 WHOLE = b"event: whole\ndata: {}\n\n"
 OVER = b"event: over\ndata: {}\n\n"
 TASK = "task/"
@@ -89,7 +91,7 @@ class Reader:
         self._page: BoardPage | None = None
         self._trouble: MissionError | None = None
         self._drawn: dict[str, View] = {}
-        self._made: dict[str, asyncio.Future[str]] = {}
+        self._made: dict[str, tuple[asyncio.Future[str], float]] = {}
         self._task_versions: Mapping[str, str] = {}
         self._viewers: defaultdict[str, set[Viewer]] = defaultdict(set)
         self._reading = asyncio.Lock()
@@ -115,32 +117,37 @@ class Reader:
             for viewer in viewers:
                 viewer.send(None)
 
-    async def look(self) -> None:
-        """See what changed, and send it to every page that is open."""
+    @property
+    def page(self) -> BoardPage:
+        """What was read last, once `view` has answered."""
+        assert self._page is not None
+        return self._page
+
+    async def look(self, *, is_changed: bool = False) -> None:
+        """See what changed, and send it to every page that is open.
+
+        With `is_changed` what was made for others a moment ago is not shown again.
+        """
+        if is_changed:
+            self._made.clear()
         async with self._reading:
-            page, trouble = self._page, self._trouble
+            page, trouble = self._page, None
             try:
-                page, trouble = await asyncio.to_thread(self._board.look), None
+                page = await asyncio.to_thread(self._board.look)
             except MissionError as error:
                 trouble = error  # what was read last stays in view
-            is_same = page is self._page or page == self._page
-            if is_same and str(trouble) == str(self._trouble):
-                await self._look_at_tasks()
-                return
-            self._page, self._trouble = page, trouble
-            self._count += 1
-            self._made.clear()
-            open_keys = [key for key, viewers in self._viewers.items() if viewers]
-            before = self._drawn
-            self._drawn = {}
-            for key in open_keys:
-                if key in self._views.names:
-                    view = await self._draw(key)
-                    self._send(key, _event(self.version, before.get(key), view))
+            if not _is_same(page, self._page) or str(trouble) != str(self._trouble):
+                self._page, self._trouble = page, trouble
+                self._count += 1
+                before, self._drawn = self._drawn, {}
+                for name, viewers in self._open().items():
+                    event = _event(self.version, before.get(name), await self._draw(name))
+                    for viewer in viewers if event else ():
+                        viewer.send(event)
             await self._look_at_tasks()
 
     async def view(self, name: str) -> View:
-        """Return a page's pieces as they are now.
+        """Return a page's pieces, looked at now where no page is open that is kept up to date.
 
         Raises:
             MissionError: the mission could not be read yet.
@@ -151,33 +158,53 @@ class Reader:
             return self._drawn.get(name) or await self._draw(name)
 
     async def once(self, key: str, make: Callable[[], str]) -> str:
-        """Return what is made by a function that takes long, made once for each version."""
-        made = self._made.get(key)
-        if made is None:
-            made = self._made[key] = asyncio.ensure_future(asyncio.to_thread(make))
+        """Return what is made by a function that takes long, made once for all who ask now."""
+        made, since = self._made.get(key, (None, 0.0))
+        now = asyncio.get_running_loop().time()
+        if made is None or (made.done() and now - since > KEPT_SECONDS):
+            made = asyncio.ensure_future(asyncio.to_thread(make))
+            self._made[key] = (made, now)
+            if len(self._made) > MOST_KEPT:
+                del self._made[next(iter(self._made))]
         try:
             return await asyncio.shield(made)
-        except BaseException:
+        except Exception:
             self._made.pop(key, None)
             raise
 
     async def stream(self, key: str, since: str) -> AsyncIterator[bytes]:
         """Yield what a page has to know, from a version on that it shows."""
         viewer = Viewer(key)
-        self._viewers[key].add(viewer)
+        self.admit(viewer)
         if key.startswith(TASK):
             await self._look_at_tasks()
         if since != self.version:
             viewer.send(WHOLE)
-        if self.is_over.is_set():
-            viewer.send(None)
         try:
             async for event in viewer.events():
                 yield event
         finally:
-            self._viewers[key].discard(viewer)
-            if not self._viewers[key]:
-                del self._viewers[key]
+            self.dismiss(viewer)
+
+    def admit(self, viewer: Viewer) -> None:
+        """Keep the page of a browser up to date from now on."""
+        self._viewers[viewer.key].add(viewer)
+        if self.is_over.is_set():
+            viewer.send(None)
+
+    def dismiss(self, viewer: Viewer) -> None:
+        """Leave a browser alone that has gone."""
+        viewers = self._viewers[viewer.key]
+        viewers.discard(viewer)
+        if not viewers:
+            del self._viewers[viewer.key]
+
+    def _open(self) -> Mapping[str, Sequence[Viewer]]:
+        """Return who has which page open; of others what stands around them is drawn in pieces."""
+        found: defaultdict[str, list[Viewer]] = defaultdict(list)
+        for key, viewers in self._viewers.items():
+            found[key if key in self._views.names else FRAME] += viewers
+        return found
 
     async def _draw(self, name: str) -> View:
         if self._page is None:
@@ -202,12 +229,26 @@ class Reader:
         self._task_versions = now
         for task_id in ids:
             if task_id in before and before[task_id] != now.get(task_id):
-                self._made.pop(f"{TASK}{task_id}", None)
-                self._send(f"{TASK}{task_id}", WHOLE)
+                self._made.clear()
+                for viewer in self._viewers[f"{TASK}{task_id}"]:
+                    viewer.send(WHOLE)
 
-    def _send(self, key: str, event: bytes) -> None:
-        for viewer in self._viewers[key] if event else ():
-            viewer.send(event)
+
+def _is_same(page: BoardPage | None, before: BoardPage | None) -> bool:
+    """Tell whether two looks show the same; how long a session works changes all the time."""
+    if page is before or page is None or before is None:
+        return page is before
+    if page.status is not before.status or page.cards is not before.cards:
+        return page == before
+    return _steady(page.live) == _steady(before.live)
+
+
+def _steady(live: Sequence[SessionView]) -> list[object]:
+    return [
+        (view.session, view.found, seen and (seen.last, seen.usage, int(seen.silent_seconds) // 60))
+        for view in live
+        for seen in [view.progress]
+    ]
 
 
 def _event(version: str, before: View | None, after: View) -> bytes:

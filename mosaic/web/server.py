@@ -13,12 +13,13 @@ import uvicorn
 from mosaic.errors import FailedError, UsageError
 from mosaic.records import NamedTuple
 from mosaic.web.guard import Access, bracketed, is_loopback
-from mosaic.web.reader import Reader
 from mosaic.web.site import build_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from mosaic.web.reader import Reader
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 7470
@@ -80,9 +81,9 @@ def serve(
     with listening:
         port = listening.getsockname()[1]
         access = Access(host=host, port=port, token=token, read_only=read_only)
-        reader = Reader(mission_file)
+        site, reader = build_site(mission_file, access)
         config = uvicorn.Config(
-            build_site(mission_file, access, reader),
+            site,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -12,8 +12,10 @@
   const isTyped = (field) => {
     if (!field.name || field.type === "hidden" || field.type === "submit") return false;
     if (field.type === "checkbox") return field.checked !== field.defaultChecked;
-    if (field.tagName === "SELECT")
-      return [...field.options].some((one) => one.selected !== one.defaultSelected);
+    if (field.tagName === "SELECT") {
+      const options = [...field.options];
+      return field.selectedIndex !== Math.max(0, options.findIndex((one) => one.defaultSelected));
+    }
     return field.value !== undefined && field.value !== field.defaultValue;
   };
   const isDirty = (root) =>
@@ -36,7 +38,8 @@
   }
 
   function noteMoved(element) {
-    if (element.querySelector(":scope > .moved")) return;
+    // What is being sent right now is the change itself; the page follows when it is answered.
+    if (element.querySelector(":scope > .moved, form[aria-busy=true]")) return;
     const note = document.createElement("p");
     note.className = "note moved";
     note.append("This has changed since. What you typed is kept. ");
@@ -50,6 +53,7 @@
 
   function apply(change) {
     const made = new Map();
+    let isStale = false;
     for (const [id, html] of Object.entries(change.parts)) {
       const there = document.getElementById(id);
       if (there && isDirty(there)) noteMoved(there);
@@ -67,7 +71,7 @@
     }
     for (const [id, names] of Object.entries(change.lists)) {
       const list = document.getElementById(id);
-      if (!list) continue;
+      if (!list) { isStale = isStale || names.length > 0; continue; }
       const wanted = new Set(names);
       for (const child of [...list.children])
         if (!wanted.has(child.id)) {
@@ -86,6 +90,7 @@
     body.dataset.version = change.version;
     filter();
     title();
+    if (isStale) refresh(false);
   }
 
   function keepOpen(before, after) {
@@ -138,14 +143,20 @@
     if (source || document.hidden || !body.dataset.stream) return;
     const url = new URL(body.dataset.stream, location.href);
     url.searchParams.set("since", body.dataset.version);
-    const log = document.getElementById("log");
-    if (log) url.searchParams.set("offset", log.dataset.offset);
     source = new EventSource(url);
     source.addEventListener("open", () => { offline.hidden = true; wait = 500; });
     source.addEventListener("change", (event) => apply(JSON.parse(event.data)));
     source.addEventListener("whole", () => refresh(false));
-    source.addEventListener("lines", (event) => addLines(JSON.parse(event.data)));
-    source.addEventListener("over", () => { body.removeAttribute("data-stream"); disconnect(); });
+    source.addEventListener("log", (event) => {
+      document.getElementById("log")?.replaceChildren();
+      addLines(JSON.parse(event.data).text);
+    });
+    source.addEventListener("lines", (event) => addLines(JSON.parse(event.data).text));
+    source.addEventListener("over", () => {
+      body.removeAttribute("data-stream");
+      disconnect();
+      for (const one of document.querySelectorAll(".goes-on")) one.textContent = "It has ended.";
+    });
     source.addEventListener("error", () => {
       disconnect();
       lost();
@@ -167,12 +178,11 @@
   window.addEventListener("pagehide", disconnect);
   window.addEventListener("pageshow", connect);
 
-  function addLines(part) {
+  function addLines(text) {
     const log = document.getElementById("log");
-    if (!log) return;
+    if (!log || !text) return;
     const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    log.append(part.text);
-    log.dataset.offset = part.offset;
+    log.append(text);
     while (log.childNodes.length > 2000) log.firstChild.remove();
     if (isAtEnd) log.scrollTop = log.scrollHeight;
   }
