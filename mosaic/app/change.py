@@ -14,8 +14,7 @@ from mosaic.model import Status
 from mosaic.plan.statuses import named_status
 from mosaic.records import NamedTuple
 from mosaic.sessions.attempt import forgive_attempts
-from mosaic.store.draft import changing, holding
-from mosaic.store.mission_file import load_mission
+from mosaic.store.draft import changing
 from mosaic.store.reading import read_mission
 from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
@@ -107,23 +106,13 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
         yield draft
 
 
-@contextmanager
-def unmoved(mission_file: Path, task_id: str, version: str) -> Iterator[None]:
-    """Let a task be changed only as it was seen: nobody else changes it within the block.
+def save_change(draft: Draft) -> bool:
+    """Save a person's change; see `save_and_number`."""
+    if not draft.snapshot.rows_without_id:
+        return draft.save()
+    from mosaic.store.in_step import save_and_number  # start-up: hardly ever needed
 
-    `version` is that of `versions_of`. Raises FileChangedError where it moved since.
-    """
-    layout = load_mission(mission_file).layout
-    with holding(layout, doing=f"changing {task_id}"):
-        read_mission(mission_file).refuse_moved(task_id, version)
-        yield
-
-
-def versions_of(mission_file: Path, task_ids: Sequence[str]) -> dict[str, str]:
-    """Return what tells one state of tasks from another, by their ids; those that are there."""
-    snapshot = read_mission(mission_file)
-    found = {task_id: snapshot.find_task(task_id) for task_id in task_ids}
-    return {name: snapshot.version(task) for name, task in found.items() if task}
+    return save_and_number(draft)
 
 
 def change_status(
@@ -233,7 +222,7 @@ def _change(
     draft.edit_task(before.id, values, now)
     if why and made is None:
         draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
-    changed = draft.save()
+    changed = save_change(draft)
     if made is not None:
         from mosaic.review.filing import note_saved  # start-up: few changes are decisions
 
@@ -288,7 +277,7 @@ def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
 
     with editing(mission_file, "adding a task") as draft:
         task_id = add_to(draft, new, utc_now())
-        draft.save()
+        save_change(draft)
         task = TaskView(draft.snapshot.get(task_id).task)
         return ChangedTask(task=task, changed=True, fields=(), notices=tuple(draft.notices))
 
@@ -327,7 +316,7 @@ def fill_handoff(
             draft.fill_section(task.id, section, content, append=append)
         for number in ticks:
             draft.edit_text(task.id, partial(tick_criterion, number=number))
-        draft.save()
+        save_change(draft)
         return tuple(draft.notices)
 
 

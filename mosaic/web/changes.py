@@ -15,16 +15,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from mosaic.app import decisions
-from mosaic.app.change import (
-    Change,
-    add_task,
-    change_status,
-    change_task,
-    unmoved,
-    versions_of,
-)
+from mosaic.app.change import Change, add_task, change_status, change_task
 from mosaic.app.hand_off import Face, StartedSession, hand_off_task
 from mosaic.app.task_work import land_task, show_review
+from mosaic.app.versions import unmoved, versions_of
 from mosaic.errors import ExitCode, FileChangedError, MissionError, UsageError
 from mosaic.model import Status
 from mosaic.records import NamedTuple

@@ -20,7 +20,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from mosaic.app.board import Board
-from mosaic.app.change import versions_of
+from mosaic.app.versions import versions_of
 from mosaic.errors import MissionError
 from mosaic.web.views import FRAME
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mosaic.app.change import versions_of
 from mosaic.app.task_work import show_review
 from mosaic.app.tasks import show_task
+from mosaic.app.versions import versions_of
 from mosaic.errors import MissionError, UsageError
 from mosaic.model import Status
 from mosaic.records import NamedTuple

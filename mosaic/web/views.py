@@ -12,7 +12,7 @@ from jinja2 import FileSystemLoader
 from markupsafe import Markup, escape
 
 from mosaic.app.board import Wait
-from mosaic.app.change import versions_of
+from mosaic.app.versions import versions_of
 from mosaic.model import Status
 from mosaic.plan.ends import end_phrase, end_words, length_words, usage_words
 from mosaic.records import NamedTuple
