@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse as Streaming
 from starlette.routing import Route
 
 from mosaic.errors import MissionError
+from mosaic.plan.drawing import STYLE
 from mosaic.web.changes import Changes, read_form
 from mosaic.web.guard import ENTER, Guard, same_secret
 from mosaic.web.logs import Logs
@@ -87,6 +88,7 @@ class _Site:
         self._wrong = asyncio.Lock()
         folder = files("mosaic.web").joinpath("static")
         self._static = {name: folder.joinpath(name).read_bytes() for name in KINDS}
+        self._static["board.css"] += STYLE.encode()
 
     def routes(self) -> list[Route]:
         return [

@@ -19,6 +19,7 @@ from mosaic.records import NamedTuple
 from mosaic.review.html import page_environment
 from mosaic.text.fields import shown_status
 from mosaic.text.harmless import harmless_text
+from mosaic.web.pictures import picture_graph, picture_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,8 @@ COLUMNS = (
     (Status.UNKNOWN, "Not understood"),
 )  # fmt: skip
 ALWAYS = (Status.TODO, Status.IN_PROGRESS, Status.REVIEW, Status.BLOCKED, Status.DONE)
-TABS = (("board", "Board"), ("inbox", "Inbox"), ("live", "Live"), ("plan", "Plan"))
+TABS = (("board", "Board"), ("inbox", "Inbox"), ("live", "Live"), ("plan", "Plan"),
+        ("graph", "Graph"), ("timeline", "Timeline"))  # fmt: skip
 FRAME = "frame"
 """What stands around pages that are not drawn in pieces."""
 MOST_CLOSED = 50
@@ -83,6 +85,10 @@ class Views:
             "plan": self._plan,
             "inbox": self._inbox,
             "live": self._live,
+            "graph": lambda page, pieces: pieces.put("", "picture", picture_graph(page)),
+            "timeline": lambda page, pieces: pieces.put(
+                "", "picture", picture_timeline(self._mission_file, page)
+            ),
             FRAME: lambda page, pieces: None,  # noqa: ARG005
         }
 

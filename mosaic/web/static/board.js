@@ -63,6 +63,7 @@
           keepOpen(there, element);
           const focused = there.contains(document.activeElement);
           there.replaceWith(element);
+          if (id === "picture") prepareAll();
           if (focused) (element.querySelector("a, button") || element).focus();
         }
         else element.classList.add("fresh");
@@ -368,6 +369,10 @@
 
   // ---- pictures -------------------------------------------------------------------------
 
+  function prepareAll() {
+    for (const tools of document.querySelectorAll("[data-for]")) prepareZoom(tools);
+  }
+
   function prepareZoom(tools) {
     const picture = document.getElementById(tools.dataset.for);
     const svg = picture?.querySelector("svg");
@@ -375,13 +380,13 @@
     tools.hidden = false;
     const width = Number(svg.viewBox.baseVal.width);
     const height = Number(svg.viewBox.baseVal.height);
-    let scale = Number(picture.dataset.scale) || 1;
+    let scale = Number(tools.dataset.scale) || 1;
     const zoom = (to, x, y) => {
       const next = Math.min(4, Math.max(0.05, to));
       const left = (picture.scrollLeft + x) * next / scale - x;
       const top = (picture.scrollTop + y) * next / scale - y;
       scale = next;
-      picture.dataset.scale = scale;
+      tools.dataset.scale = scale;
       svg.setAttribute("width", width * scale);
       svg.setAttribute("height", height * scale);
       picture.scrollTo(left, top);
@@ -419,7 +424,7 @@
       from = null;
       picture.classList.remove("held");
     };
-    if (picture.dataset.scale) middle(scale);
+    if (tools.dataset.scale) middle(scale);
   }
 
   // ---- at the beginning, and after a page was made anew ---------------------------------
@@ -429,7 +434,7 @@
       [...table.querySelectorAll("a[data-place]")].forEach((link, number) => {
         link.tabIndex = number ? -1 : 0;
       });
-    for (const tools of document.querySelectorAll("[data-for]")) prepareZoom(tools);
+    prepareAll();
     const log = document.getElementById("log");
     if (log) log.scrollTop = log.scrollHeight;
     for (const one of document.querySelectorAll(".needs-script")) one.hidden = false;
