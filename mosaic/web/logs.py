@@ -59,8 +59,9 @@ class _Feed:
 
     def end(self) -> None:
         self._send(OVER)
+        self._send(None)
 
-    def _send(self, event: bytes) -> None:
+    def _send(self, event: bytes | None) -> None:
         for viewer in self.viewers:
             viewer.send(event)
 

@@ -1,6 +1,6 @@
 """One reader for all browsers: it looks at what changed, and sends each page what is new.
 
-However many people look, the mission is looked at twice a second, read once for each change,
+However many people look, the mission is looked at a few times a second, read once for each change,
 and drawn once for each kind of page that somebody has open. What is sent is only what differs:
 
     event: change
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mosaic.app.status import SessionView
     from mosaic.web.views import View, Views
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.4
 PING_SECONDS = 15.0
 """A stream that is silent for longer is taken for a dead one by what lies between."""
 MOST_WAITING = 8

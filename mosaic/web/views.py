@@ -112,7 +112,7 @@ class Views:
         asking = sum(each.kind is Wait.QUESTION for each in page.inbox)
         pieces.put("", "head", (page.status.mission, page.status.progress))
         pieces.put("", "nav", (name, len(page.inbox), len(page.live), asking))
-        pieces.put("", "trouble", trouble and (trouble.summary, trouble.hint))
+        pieces.put("", "trouble", trouble and (_place_of(trouble), trouble.summary, trouble.hint))
         self._by_name[name](page, pieces)
         return View(pieces.parts, {key: tuple(ids) for key, ids in pieces.lists.items()})
 
@@ -206,6 +206,10 @@ def searched_text(card: Card) -> str:
     task = card.task
     parts = (task.id, task.title, task.milestone, task.priority, *task.labels, task.assignee)
     return " ".join(filter(None, parts))
+
+
+def _place_of(error: MissionError) -> str:
+    return f"{error.path}:{error.line}" if error.line is not None else error.path or ""
 
 
 def newest(cards: Sequence[Card]) -> Sequence[Card]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -18,7 +19,18 @@ for needed in ("starlette", "uvicorn"):
     pytest.importorskip(needed, reason=f"`mission web` needs {needed}: the extra `web`")
 
 TOKEN = "a-token-of-this-test"
-PAGES = ("/", "/plan", "/inbox", "/live", "/task/T-001", "/task/T-002", "/task/T-004")
+PAGES = (
+    "/",
+    "/plan",
+    "/inbox",
+    "/live",
+    "/graph",
+    "/timeline",
+    "/log/T-001",
+    "/task/T-001",
+    "/task/T-002",
+    "/task/T-004",
+)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +190,11 @@ def test_others_can_come_only_with_a_token_and_that_is_explained(scene: MissionR
         assert local.ask("/", headers={"host": "evil.example"}).status == 403
     process = scene.start("web", "--host", "0.0.0.0", "--token", TOKEN)
     assert process.stderr
-    said = process.stderr.readline() + process.stderr.readline()
+    said = ""
+    for line in process.stderr:
+        said += line
+        if "TLS" in line:
+            break
     process.kill()
     process.communicate()
     assert "decides and hands off as you" in said
@@ -277,7 +293,7 @@ def test_a_task_is_handed_off_and_its_session_stopped(repo: MissionRepo) -> None
         "prompt": "stdin",
     }
     path.write_text(json.dumps(mission))
-    assert repo.run("trust", "--yes").exit_code == 0
+    assert repo.run("trust").exit_code == 0
     with serving(repo) as server:
         done = server.send("/task/T-004", "/task/T-004/hand-off", runtime="sleeper", model="")
         assert done.status == 303, done.text
@@ -311,3 +327,36 @@ def test_a_broken_mission_is_said_and_what_was_there_stays_in_view(repo: Mission
         path.write_text(whole)
         _, change = next(events)
         assert "mission.json" not in change["parts"]["trouble"]
+
+
+def test_without_the_extra_only_this_command_misses_it(scene: MissionRepo) -> None:
+    blocked = "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None; "
+    call = "from mosaic.cli import main; main(sys.argv[1:])"
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-c", blocked + call, *arguments]
+        return subprocess.run(
+            argv, cwd=scene.path, env=scene.environ, capture_output=True, text=True, check=False
+        )
+
+    refused = run("web")
+    assert refused.returncode == 1
+    assert "pip install 'mosaic-mission[web]'" in refused.stderr
+    for arguments in (("--help",), ("list",), ("review", "T-001")):
+        assert run(*arguments).returncode == 0
+
+
+def test_a_log_is_shown_and_followed_to_its_end(shown: Server) -> None:
+    page = shown.ask("/log/T-001")
+    assert "add: src/greeting.txt" in page.text
+    assert HOSTILE not in page.text
+    events = dict(shown.events("/log/T-001"))
+    assert "add: src/greeting.txt" in events["lines"]["text"]
+    assert "over" in events
+    assert shown.ask("/log/nothing").status == 404
+
+
+def test_the_graph_leads_to_tasks_and_the_timeline_shows_sessions(shown: Server) -> None:
+    graph = shown.ask("/graph").text
+    assert '<a href="/task/T-003" class="node' in graph
+    assert "sess-001" in shown.ask("/timeline").text
