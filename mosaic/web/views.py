@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import FileSystemLoader
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from mosaic.app.board import Wait
 from mosaic.app.versions import versions_of
@@ -18,7 +18,6 @@ from mosaic.plan.ends import end_phrase, end_words, length_words, usage_words
 from mosaic.records import NamedTuple
 from mosaic.review.html import page_environment
 from mosaic.text.fields import shown_status
-from mosaic.text.harmless import harmless_text
 from mosaic.web.pictures import picture_graph, picture_timeline
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Views:
         self.environment.filters |= {
             "clock": clock, "usage": usage_words, "took": length_words,
             "searched": searched_text, "ended": end_words, "end_phrase": end_phrase,
-            "status": shown_status, "words": coded_words,
+            "status": shown_status,
         }  # fmt: skip
         self._macros: Any = self.environment.get_template("parts.html.j2").module
         self._drawn: dict[tuple[str, str], tuple[object, Markup]] = {}
@@ -216,15 +215,6 @@ def newest(cards: Sequence[Card]) -> Sequence[Card]:
     """Return cards of closed tasks, those that were changed last first, as many as are shown."""
     ordered = sorted(cards, key=lambda card: card.task.updated_at or "", reverse=True)
     return ordered[:MOST_CLOSED]
-
-
-def coded_words(text: str) -> Markup:
-    """Return words of ours with what stands in backticks as code."""
-    parts = harmless_text(text).split("`")
-    if len(parts) % 2 == 0:
-        return escape(harmless_text(text))
-    code = Markup("<code>{}</code>")
-    return Markup().join(code.format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def clock(moment: datetime | None) -> Markup:
