@@ -8,8 +8,9 @@ from rich.text import Text
 
 from mosaic.app.board import Wait
 from mosaic.board.words import STATUS_STYLES, joined, plain, wrapped
-from mosaic.cli.sessions_view import SILENT_SECONDS, progress_words, usage_words
 from mosaic.model import Status
+from mosaic.plan.durations import format_duration
+from mosaic.plan.ends import usage_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +42,8 @@ WAIT_STYLES = {
 WIDE, WIDER = 76, 100
 """From these widths on a row of the plan has more columns."""
 BAR_WIDTH = 10
+SILENT_SECONDS = 60.0
+"""A shorter silence is not worth a word."""
 
 
 def card_lines(card: Card, width: int) -> Sequence[Text]:
@@ -123,7 +126,15 @@ def waiting_lines(waiting: Waiting, _: int) -> Sequence[Text]:
 def live_lines(view: SessionView, title: str, _: int) -> Sequence[Text]:
     """Return a live session: on what it works, for how long, for how much, what it does."""
     session, found, progress = view
-    elapsed, used, last = progress_words(progress) if progress else ("", "", "")
+    elapsed, used, last, style = "", "", "", "dim"
+    if progress is not None:
+        elapsed, used = format_duration(progress.elapsed_seconds), usage_words(progress.usage)
+        last = progress.last or "working"
+        if progress.silent_seconds >= SILENT_SECONDS:
+            last = f"silent for {format_duration(progress.silent_seconds)}; before: {last}"
+            style = "bold yellow"
+    if found is not None and (found.judgement.life == "unknown" or found.judgement.is_stopped):
+        last, style = f"{found.judgement.life.value}: {found.judgement.because}", "bold yellow"
     head = [
         plain(session.last_task_id or "", "bold"),
         plain(session.id),
@@ -132,11 +143,6 @@ def live_lines(view: SessionView, title: str, _: int) -> Sequence[Text]:
         plain(used, "dim"),
         plain(title),
     ]
-    style = "dim"
-    if progress is not None and progress.silent_seconds >= SILENT_SECONDS:
-        style = "bold yellow"
-    if found is not None and (found.judgement.life == "unknown" or found.judgement.is_stopped):
-        last, style = f"{found.judgement.life.value}: {found.judgement.because}", "bold yellow"
     return (joined(head), plain(f"  {last}", style))
 
 

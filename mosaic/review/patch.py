@@ -135,7 +135,7 @@ def _unquoted(name: str) -> str:
     if len(name) < len('""') or not (name[0] == name[-1] == '"'):
         return name
     try:
-        raw, _ = codecs.escape_decode(name[1:-1].encode())  # type: ignore[attr-defined]
+        raw, _ = codecs.escape_decode(name[1:-1].encode())
     except ValueError:
         return name
     return bytes(raw).decode("utf-8", "replace")

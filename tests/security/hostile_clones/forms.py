@@ -44,8 +44,8 @@ ACTS = frozenset(
     {
         "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
-        "merge", "pr", "demo", "board", "clean", "migrate", "trust", "import", "export", "resolve",
-        "renumber", "setup",
+        "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
+        "renumber", "setup", "web", "board",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""
