@@ -6,9 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import list_to_merge
-from mosaic.errors import MissionError
+from mosaic.errors import MissionError, SessionNotFoundError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status, total_usage
+from mosaic.plan.names import closest_names
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.questions import question_of
 from mosaic.plan.ready import Reason
@@ -241,10 +242,13 @@ class SessionList(NamedTuple):
     """What is wrong with their entries in mission.json."""
 
 
-def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
+def list_sessions(
+    mission_file: Path, *, live: bool = False, named: str | None = None
+) -> SessionList:
     """Return all sessions, those that are in no list too; ended ones are recorded first.
 
-    With `live`, only those that are live, or may be.
+    With `live`, only those that are live, or may be; `named` is a session, or the task that they
+    worked on.
     """
     from mosaic.sessions.claim import session_of
     from mosaic.sessions.output import observe_session
@@ -254,6 +258,8 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
     listed = [*snapshot.document.mission.sessions]
     known = {session.id for session in listed}
     listed += [session_of(found.lock) for name, found in alive.items() if name not in known]
+    if named is not None:
+        listed = _named_sessions(snapshot, listed, named)
     views = []
     for session in listed:
         found = alive.get(session.id)
@@ -265,3 +271,17 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
         elif not live:
             views.append(SessionView(session, None, None))
     return SessionList(tuple(views), snapshot.session_problems)
+
+
+def _named_sessions(snapshot: Snapshot, listed: Sequence[Session], named: str) -> list[Session]:
+    """Return the sessions of a task, or the one of this id."""
+    folded = named.casefold()
+    if found := [each for each in listed if each.id.casefold() == folded]:
+        return found
+    if begun := [each for each in listed if each.id.casefold().startswith(f"{folded}-")]:
+        return begun
+    if not folded.startswith("sess"):
+        task_id = snapshot.get_task(named).id
+        return [each for each in listed if each.last_task_id == task_id]
+    closest = closest_names(named, [each.id for each in reversed(listed)])
+    raise SessionNotFoundError(f"no session is called `{named}`", closest)

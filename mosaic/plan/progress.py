@@ -108,7 +108,14 @@ def milestone_of(headings: Sequence[str], milestones: Sequence[Milestone]) -> st
     return None
 
 
-def current_milestone(milestones: Sequence[Milestone]) -> Milestone | None:
-    """Return the first milestone in progress, else the first pending one."""
-    wanted = (MilestoneStatus.IN_PROGRESS, MilestoneStatus.PENDING)
-    return next((each for status in wanted for each in milestones if each.status is status), None)
+def current_milestone(milestones: Sequence[Milestone], tasks: Iterable[Task]) -> Milestone | None:
+    """Return the first milestone that has open tasks, in the order in which they are declared.
+
+    One that a person calls completed or blocked is passed over.
+    """
+    passed = (MilestoneStatus.COMPLETED, MilestoneStatus.BLOCKED)
+    waiting = [each for each in milestones if each.status not in passed]
+    if not waiting:
+        return None
+    with_open = {task.milestone for task in tasks if not task.status.is_closed}
+    return next((each for each in waiting if each.id in with_open), None)

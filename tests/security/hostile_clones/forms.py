@@ -41,7 +41,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
 
 ACTS = frozenset(
     {
-        "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
+        "init", "add", "set", "done", "block", "cancel", "reopen", "mv", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
         "renumber", "setup",
@@ -53,7 +53,8 @@ PANEL_LOOKS = frozenset({"list", "show", "result"})
 PANEL_ACTS = frozenset({"start", "refresh", "send", "stop", "resume", "shutdown", "merge"})
 
 CHANGES = (
-    "set T-004 labels+=x", "add Another", "block T-004 --why later", "done T-002",
+    "set T-004 labels+=x", "mv T-003 --before T-001", "add Another", "block T-004 --why later",
+    "done T-002",
     "handoff T-001 --append notes --text x", "review T-001 --reject --why no",
     "sync --prefer file", "check --fix", "resolve --ours", "renumber T-002 T-900 --write", "stop",
     "clean", "clean --older-than 0s", "init new --name New",
