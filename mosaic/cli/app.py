@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 PANELS = {
     "Plan": (
         "init", "add", "list", "show", "set", "done", "block", "cancel", "reopen", "mv", "graph",
-        "sync", "check",
+        "milestone", "sync", "check",
     ),
-    "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
+    "Hand off": (
+        "next", "resume", "pause", "unpause", "sessions", "stop", "logs", "exec", "checkpoint",
+    ),
     "Review": ("handoff", "gates", "review", "answer", "status"),
     "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),

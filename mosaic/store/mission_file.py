@@ -111,6 +111,12 @@ def with_status(text: str, status: MissionStatus) -> str:
     return _set(text, (), parse_json_document(text), "status", status.value)
 
 
+def with_milestone(text: str, number: int, key: str, value: JsonValue) -> str:
+    """Return the text with another value of a declared milestone, counted from 0."""
+    entry = (parse_json_document(text).get("milestones") or [])[number]
+    return _set(text, ("milestones", number), entry, key, value)
+
+
 def with_session(text: str, session: Session, *, in_order: bool = False) -> str:
     """Return the text with a session added, or brought up to date if it is listed already.
 

@@ -16,6 +16,7 @@ SHELLS: tuple[Shell, ...] = ("bash", "zsh", "fish")
 
 LOOKS: Mapping[str, tuple[str, ...]] = {
     "list": ("", "--all --json"),
+    "milestone": ("list",),
     "show": ("T-001", "T-003 --json"),
     "graph": ("", "--dot --open"),
     "check": ("",),
@@ -41,7 +42,8 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
 
 ACTS = frozenset(
     {
-        "init", "add", "set", "done", "block", "cancel", "reopen", "mv", "answer", "sync", "check",
+        "init", "add", "set", "done", "block", "cancel", "reopen", "mv", "milestone", "pause",
+        "unpause", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
         "renumber", "setup",
@@ -54,7 +56,7 @@ PANEL_ACTS = frozenset({"start", "refresh", "send", "stop", "resume", "shutdown"
 
 CHANGES = (
     "set T-004 labels+=x", "mv T-003 --before T-001", "add Another", "block T-004 --why later",
-    "done T-002",
+    "done T-002", "milestone add New", "milestone rename M1 Other", "pause", "unpause",
     "handoff T-001 --append notes --text x", "review T-001 --reject --why no",
     "sync --prefer file", "check --fix", "resolve --ours", "renumber T-002 T-900 --write", "stop",
     "clean", "clean --older-than 0s", "init new --name New",
