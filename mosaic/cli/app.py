@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 PANELS = {
     "Plan": (
-        "init", "add", "list", "show", "set", "done", "block", "cancel", "reopen", "mv", "graph",
-        "milestone", "sync", "check",
+        "init", "add", "list", "show", "edit", "set", "done", "block", "cancel", "reopen", "mv",
+        "split", "rm", "milestone", "graph", "sync", "check",
     ),
     "Hand off": (
         "next", "resume", "pause", "unpause", "sessions", "stop", "logs", "exec", "checkpoint",

@@ -7,7 +7,7 @@ from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import UsageError
-from mosaic.store.draft import synchronize
+from mosaic.store.in_step import synchronize
 from mosaic.store.reading import locate_mission
 from mosaic.store.sync import Side
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
-from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_signed, find_text, write_private
 from mosaic.machine.lock import PATIENCE_SECONDS, mission_lock
 from mosaic.machine.staging import sweep_temporaries
@@ -32,23 +31,23 @@ from mosaic.text.fields import SYNCED
 from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from mosaic.machine.disk import TextFile
     from mosaic.model import MissionStatus, Session, Task
     from mosaic.store.layout import Layout
-    from mosaic.store.sync import Carry, Side, Value
+    from mosaic.store.sync import Side, Value
     from mosaic.store.tasks import Entry, Snapshot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Edited:
-    """A file with a drafted text; `file` is None where it is new."""
+    """A file with a drafted text; `file` is None where it is new, `after` where it goes."""
 
     file: TextFile | None
-    after: str
+    after: str | None
 
     @property
     def before(self) -> str | None:
@@ -114,24 +113,6 @@ def changing(
         yield Draft(snapshot, notices)
 
 
-def synchronize(
-    mission_file: Path, task_ids: Sequence[str], prefer: Side | None
-) -> tuple[list[tuple[str, Carry]], Snapshot]:
-    """Carry to the other side what only one has changed; return that, and the mission after it."""
-    with changing(mission_file, doing="bringing table and files in step", prefer=prefer) as draft:
-        chosen = [draft.snapshot.get(name).task.id for name in task_ids]
-        broken = draft.snapshot.broken_ids
-        carried: list[tuple[str, Carry]] = []
-        for task_id, entry in draft.snapshot.entries().items():
-            if task_id in broken or (chosen and task_id not in chosen) or not entry.carries:
-                continue
-            draft.edit_task(task_id, {}, utc_now())
-            carried += [(task_id, carry) for carry in entry.carries]
-        draft.agree_everywhere()
-        draft.save()
-        return carried, draft.snapshot
-
-
 class Draft:
     """Edits of a mission's files that are saved together, under the mission lock."""
 
@@ -145,11 +126,12 @@ class Draft:
         self._edited: dict[Path, _Edited] = {}
         self._agreed: dict[str, Mapping[str, Value]] = {}
         """What table and file of a task agree on by these edits."""
+        self._forgotten: set[str] = set()
         self._sessions: dict[str, Session] = {}
         self._noted: set[str] = set()
         self._is_free = False
         """Whether a text was drafted that may hold tasks nobody has seen yet."""
-        self._saved: list[tuple[Path, str | None, str]] = []
+        self._saved: list[tuple[Path, str | None, str | None]] = []
         self._words = snapshot.document.mission.statuses
         for session in snapshot.document.mission.sessions.lost():
             self.put_session(session, in_order=True)
@@ -176,6 +158,15 @@ class Draft:
         """Draft a file's whole text."""
         self._is_free = True
         self._put(path, text)
+
+    def remove(self, path: Path) -> None:
+        """Draft that a file goes."""
+        if self.text(path) is not None:
+            self._edited[path] = _Edited(file=self._edited[path].file, after=None)
+
+    def forget(self, task_id: str) -> None:
+        """Draft that row and file of a task, which goes, agree on nothing any more."""
+        self._forgotten.add(task_id)
 
     def _put(self, path: Path, text: str) -> None:
         is_there = self.text(path) is not None
@@ -254,15 +245,15 @@ class Draft:
         changes = [
             Change(
                 path=path,
-                data=each.after.encode(),
+                data=None if each.after is None else each.after.encode(),
                 expect=each.file.signature if each.file else None,
             )
             for path, each in edited.items()
         ]
         self.agree_everywhere()
-        if self._agreed:
+        if self._agreed or self._forgotten:
             before, expect = find_signed(self.layout.sync_file) or (b"", None)
-            base = dump_base({**self.snapshot.base(), **self._agreed})
+            base = dump_base(self._base())
             if base != before:
                 changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
@@ -277,19 +268,23 @@ class Draft:
             note_sessions(self.layout, self._document.mission, self._sessions.values())
             self._noted |= self._sessions.keys()
             self._snapshot = None
-        self._edited.clear()
-        self._agreed.clear()
-        self._sessions.clear()
+        for drafted in (self._edited, self._agreed, self._forgotten, self._sessions):
+            drafted.clear()
         if self._is_free:
             self._is_free = False
             self._record_agreement()
         return bool(changes)
 
+    def _base(self) -> dict[str, Mapping[str, Value]]:
+        """Return what tables and files agree on by what is drafted."""
+        known = {**self.snapshot.base(), **self._agreed}
+        return {name: values for name, values in known.items() if name not in self._forgotten}
+
     def _record_agreement(self) -> None:
         """Bring sync.json up to date with tasks that agree and were not known to, as new ones."""
         self.agree_everywhere()
         if self._agreed:
-            base = dump_base({**self.snapshot.base(), **self._agreed})
+            base = dump_base(self._base())
             try:
                 write_private(self.layout.sync_file, base, root=self.layout.state_dir)
             except FileAccessError as error:  # the next change records it
@@ -299,9 +294,8 @@ class Draft:
 
     def start_over(self) -> None:
         """Forget what was drafted since the last save, and read the mission again when needed."""
-        self._edited.clear()
-        self._sessions.clear()
-        self._agreed.clear()
+        for drafted in (self._edited, self._agreed, self._forgotten, self._sessions):
+            drafted.clear()
         self._is_free = False
         self._snapshot = None
 

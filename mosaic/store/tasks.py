@@ -136,8 +136,15 @@ class Snapshot:
             from mosaic.store.aside import find_aside
 
             error = TaskNotFoundError(task_id, closest_names(task_id, self.by_id))
+            removed = self.document.mission.removed_tasks
             if where := find_aside(self).get(task_id):
                 error.detail, error.hint = where, "`mission check` says more"
+            elif task_id in removed:
+                error.detail = " ".join((f"`{task_id}` was removed:", removed[task_id])).rstrip(
+                    ": "
+                )
+                folder = self.layout.shown(self.layout.tasks_dir)
+                error.hint = f"`git log -- '{folder}/{task_id}*'` shows what it was"
             raise error
         return task
 

@@ -63,8 +63,12 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
     return append_rows(text, table, [values])
 
 
-def append_rows(text: str, table: Table, new: Sequence[Mapping[str, str]]) -> str:
-    """Return a text with rows added behind the table's last one, in the table's own style.
+def append_rows(
+    text: str, table: Table, new: Sequence[Mapping[str, str]], *, after: Row | None = None
+) -> str:
+    """Return a text with rows added behind the table's last one, or `after` another one.
+
+    They are written in the table's own style.
 
     Lines of other programs right below a table, such as `:::`, are rows to markdown and stay last.
     Columns without a value stay empty, and values for columns that are not there are left
@@ -82,6 +86,8 @@ def append_rows(text: str, table: Table, new: Sequence[Mapping[str, str]]) -> st
         for values in new
     ]
     count, end_of_rows = _last_written(text, table)
+    if after is not None:
+        count, end_of_rows = after.line - table.rows[0].line + 1, after.end
     wanted = [row.texts for row in table.rows]
     wanted[count:count] = [
         [values.get(name, "").strip() for name in table.columns] for values in new
