@@ -56,7 +56,8 @@ def _open_streams() -> None:
 
 def command_first(arguments: Sequence[str]) -> list[str]:
     """Return a call with the options that stand before the command behind it."""
-    rest, moved = [*arguments], list[str]()
+    rest = [*arguments]
+    moved: list[str] = []  # `list`, once imported, is a command here
     while rest and rest[0].partition("=")[0] in LEADING:
         takes_next = LEADING[rest[0].partition("=")[0]] and "=" not in rest[0]
         count = 2 if takes_next else 1

@@ -52,7 +52,7 @@ def summarize_waiting(selection: Selection) -> str:
         return "every task is done or cancelled" if selection.verdicts else "there are no tasks"
     counts = Counter(_short_reason(verdict, selection) for verdict in waiting).most_common()
     if selection.is_paused:
-        return "the mission is paused: `mission unpause` goes on"
+        return "the mission is paused; `mission unpause` goes on"
     parts = ", ".join(f"{count} {words}" for words, count in counts[:MOST_REASONS])
     if others := sum(count for _, count in counts[MOST_REASONS:]):
         parts += f", {others} for other reasons (`mission next --explain` names them)"

@@ -68,7 +68,7 @@ def test_a_short_id_is_taken_wherever_a_task_is(repo: MissionRepo) -> None:
         "T-001", "T-002", "T-003",
     ]  # fmt: skip
     ok(repo, "handoff", "1", "--append", "notes", "--text", "said")
-    assert "- said" in ok(repo, "show", "T1", "--section", "notes").stdout
+    assert "said" in ok(repo, "show", "T1", "--section", "notes").stdout
     for command in (("review", "1"), ("sync", "1"), ("checkpoint", "list", "1"), ("gates", "404")):
         assert "no task matches `1`" not in call(repo.path, *command).stderr
     assert "closest: `T-004`" in refused(repo, "show", "T-0044")
