@@ -109,6 +109,15 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
         yield draft
 
 
+def save_change(draft: Draft) -> bool:
+    """Save a person's change; see `save_and_number`."""
+    if not draft.snapshot.rows_without_id:
+        return draft.save()
+    from mosaic.store.in_step import save_and_number  # start-up: hardly ever needed
+
+    return save_and_number(draft)
+
+
 def change_status(
     mission_file: Path,
     task_id: str,
@@ -264,7 +273,7 @@ def _change(
         if why and not each.decision:
             word = WORDS[Status(str(each.values["status"]))]
             draft.note(each.task.id, f"{now:%Y-%m-%d} {word}: {why}")
-    changed = draft.save()
+    changed = save_change(draft)
     for each in every:
         _note_changed(draft, each, made.get(each.task.id))
     done = []
@@ -341,7 +350,7 @@ def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
         needed = [name for each in new.depends_on for name in ids_in_cell(each)]
         new = replace(new, depends_on=tuple(dict.fromkeys(needed)))
         task_id = add_to(draft, new, utc_now())
-        draft.save()
+        save_change(draft)
         task = TaskView(draft.snapshot.get(task_id).task)
         return ChangedTask(task=task, changed=True, fields=(), notices=tuple(draft.notices))
 
@@ -380,5 +389,5 @@ def fill_handoff(
             draft.fill_section(task.id, section, content, append=append)
         for number in ticks:
             draft.edit_text(task.id, partial(tick_criterion, number=number))
-        draft.save()
+        save_change(draft)
         return tuple(draft.notices)

@@ -84,7 +84,7 @@ def settle_edit(mission_file: Path, begun: Editing) -> EditedTask:
     text = file.text if file else None
     problem = _problem(snapshot, name, shown) or _other_task(snapshot, begun, text)
     if problem is None:
-        carried, snapshot = synchronize(mission_file, [name], None)
+        carried, snapshot, _ = synchronize(mission_file, [name], None)
         task = TaskView(snapshot.get_task(name))
         changes = tuple(carry for _, carry in carried)
         return EditedTask(name, shown, changed=True, task=task, carried=changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mosaic.app.change import editing, refuse_agent
+from mosaic.app.change import editing, refuse_agent, save_change
 from mosaic.errors import EditRefusedError, NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import MilestoneStatus, Status
@@ -214,7 +214,7 @@ def _put(draft: Draft, number: int, key: str, value: str) -> None:
 
 
 def _saved(draft: Draft, key: str) -> ChangedMilestone:
-    changed = draft.save()
+    changed = save_change(draft)
     found = _progress(draft.snapshot)
     place = next(number for number, each in enumerate(found) if each.milestone.id == key)
     return ChangedMilestone(found[place], place + 1, changed, tuple(draft.notices))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.app.change import editing, refuse_agent
+from mosaic.app.change import editing, refuse_agent, save_change
 from mosaic.app.tasks import TaskView
 from mosaic.errors import EditRefusedError, HeldError, MissionError, NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
@@ -91,7 +91,7 @@ def move_task(
             draft.put(path, _moved(draft, name, other, before=after is None))
         except MissionError as error:
             raise error.at(draft.layout.shown(path)) from None
-        changed = draft.save()
+        changed = save_change(draft)
         task = draft.snapshot.get_task(name)
         return MovedTask(
             task=TaskView(task),
@@ -142,7 +142,7 @@ def split_task(mission_file: Path, task_id: str, titles: Sequence[str]) -> Split
         for name, title in new.items() if entry.file else ():
             draft.put(new_file(draft, name, title), _part_text(draft, task, name, title, now))
         _add_parts(draft, entry, new)
-        draft.save()
+        save_change(draft)
         every = [TaskView(draft.snapshot.get_task(name)) for name in (task.id, *new)]
         return SplitTask(every[0], tuple(every[1:]), tuple(draft.notices))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.app.change import editing, refuse_agent
+from mosaic.app.change import editing, refuse_agent, save_change
 from mosaic.errors import EditRefusedError, HeldError, MissionError, NotReadyError
 from mosaic.git.branches import contents_of
 from mosaic.git.git import find_work_tree
@@ -12,7 +12,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import create_private_dir
 from mosaic.records import NamedTuple
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.store.in_step import find_gone, path_in
+from mosaic.store.gone import find_gone, path_in
 from mosaic.store.mission_file import with_removed
 from mosaic.store.reading import read_mission
 from mosaic.store.rows import find_row, parse_table
@@ -80,7 +80,7 @@ def remove_tasks(
         refuse_agent(draft.layout, actor, "remove tasks")
         removals = _planned(draft.snapshot, task_ids, force=force)
         _draft(draft, removals)
-        draft.save()
+        save_change(draft)
         return RemovedTasks(removals, written=True, notices=tuple(draft.notices))
 
 

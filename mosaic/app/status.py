@@ -13,6 +13,7 @@ from mosaic.plan.names import closest_names
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.questions import question_of
 from mosaic.plan.ready import Reason
+from mosaic.plan.session_ids import sessions_called
 from mosaic.plan.waiting import summarize_waiting
 from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.choice import select_from
@@ -281,17 +282,14 @@ def list_sessions(
 
 
 def _named_sessions(snapshot: Snapshot, listed: Sequence[Session], named: str) -> list[Session]:
-    """Return the sessions of a task, or the one of this id."""
-    folded = named.casefold()
-    if found := [each for each in listed if each.id.casefold() == folded]:
-        return found
-    if begun := [each for each in listed if each.id.casefold().startswith(f"{folded}-")]:
-        return begun
-    if not folded.startswith("sess"):
+    """Return the sessions of a task, or those that a name means."""
+    ids = [each.id for each in listed]
+    if called := sessions_called(named, ids):
+        return [each for each in listed if each.id in called]
+    if not named.casefold().startswith("sess"):
         task_id = snapshot.get_task(named).id
         return [each for each in listed if each.last_task_id == task_id]
-    closest = closest_names(named, [each.id for each in reversed(listed)])
-    raise SessionNotFoundError(f"no session is called `{named}`", closest)
+    raise SessionNotFoundError(f"no session is called `{named}`", closest_names(named, ids[::-1]))
 
 
 def view_live(found: FoundLock, sessions: Sessions, layout: Layout) -> SessionView:

@@ -8,7 +8,7 @@ the lock (an editor) is noticed right before it would be replaced, and nothing i
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
@@ -120,7 +120,7 @@ class Draft:
         self._document = snapshot.document
         self.layout = snapshot.layout
         """Where the mission's files are."""
-        self.notices = list(notices)
+        self.notices = [*filter(None, [snapshot.document.stray_words]), *notices]
         """What a person should know: of an interrupted change before, or of this one."""
         self._snapshot: Snapshot | None = snapshot
         self._edited: dict[Path, _Edited] = {}
@@ -257,6 +257,9 @@ class Draft:
             if base != before:
                 changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
+            for path in [path for path, each in edited.items() if each.file is None]:
+                with suppress(OSError):  # git keeps no empty folder; why it fails, writing says
+                    path.parent.mkdir(parents=True, exist_ok=True)
             write_together(
                 changes,
                 intent=self.layout.intent_file,
