@@ -62,7 +62,7 @@ def find_gone(snapshot: Snapshot) -> list[Gone]:
             back = past.way_back_of_file(path) if path else back
             back += f"; `mission rm {name}` lets it be gone, and nothing else gets its id"
             found.append(Gone("task", name, path or table, back))
-        elif not task.file and (name in base or path):
+        elif not task.file and (name in base or name in past.files):
             back = past.way_back_of_file(path) if path else f"write `{name}.md` again"
             back += f"; `mission sync {name}` lets it be in the table alone"
             found.append(Gone("file", name, path or table, back))

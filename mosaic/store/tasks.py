@@ -149,9 +149,7 @@ class Snapshot:
             if where := find_aside(self).get(task_id):
                 error.detail, error.hint = where, "`mission check` says more"
             elif task_id in removed:
-                error.detail = " ".join((f"`{task_id}` was removed:", removed[task_id])).rstrip(
-                    ": "
-                )
+                error.detail = f"`{task_id}` is gone: {removed[task_id]}".removesuffix(": ")
                 folder = self.layout.shown(self.layout.tasks_dir)
                 error.hint = f"`git log -- '{folder}/{task_id}*'` shows what it was"
             raise error

@@ -77,7 +77,7 @@ def test_a_short_id_is_taken_wherever_a_task_is(repo: MissionRepo) -> None:
     assert "`T-001`, `A-1`" in refused(repo, "done", "1")
     ok(repo, "show", "a1")
     path.write_text("---\ntask_id: A-7\n---\n")
-    assert "A-1.md:1" in refused(repo, "done", "7", code=5)
+    assert "A-1.md:2" in refused(repo, "done", "7", code=5)
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_a_new_task_gets_goal_and_criteria_and_says_its_file(repo: MissionRepo) 
     assert added.stderr == "coordination/tasks/T-004-new-one.md\n"
     criteria = ok(repo, "show", "4", "--json").json()["acceptance_criteria"]
     assert [each["text"] for each in criteria] == ["a b", "`x` | y"]
-    assert "It works." in ok(repo, "show", "4", "--section", "goal").stdout
+    assert "It works." in ok(repo, "show", "4", "--section", "Goal").stdout
     refused(repo, "add", "x", "--ac", "a", "--table-only")
     refused(repo, "add", "x", "--ac", "a", "--body", "-")
 
@@ -260,16 +260,12 @@ def test_an_agent_neither_removes_nor_reorders_nor_pauses(repo: MissionRepo) -> 
 
 def test_what_was_deleted_is_found_with_the_way_back(repo: MissionRepo) -> None:
     ok(repo, "sync")
-    text = table(repo).read_text()
-    lines = text.splitlines(keepends=True)
+    lines = table(repo).read_text().splitlines(keepends=True)
     table(repo).write_text(
         "".join(line for line in lines if not {"T-001", "T-003"} & {*line.split()})
     )
     file_of(repo, "T-002").unlink()
     file_of(repo, "T-003").unlink()
-    table(repo).write_text(
-        "".join(line for line in lines if not {"T-001", "T-003"} & {*line.split()})
-    )
     found = findings(repo)
     assert [*found] == [
         "ROW_GONE the row of `T-001` is gone from the table",
