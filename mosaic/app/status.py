@@ -6,12 +6,14 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import list_to_merge
-from mosaic.errors import MissionError
+from mosaic.errors import MissionError, SessionNotFoundError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status, total_usage
+from mosaic.plan.names import closest_names
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.questions import question_of
 from mosaic.plan.ready import Reason
+from mosaic.plan.session_ids import sessions_called
 from mosaic.plan.waiting import summarize_waiting
 from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.choice import select_from
@@ -255,11 +257,12 @@ class SessionList(NamedTuple):
 
 
 def list_sessions(
-    mission_file: Path, *, live: bool = False, last: int | None = None
+    mission_file: Path, *, live: bool = False, named: str | None = None, last: int | None = None
 ) -> SessionList:
     """Return all sessions, those that are in no list too; ended ones are recorded first.
 
-    With `live`, only those that are live, or may be; with `last`, so many of them.
+    With `live`, only those that are live, or may be; `named` is a session, or the task that they
+    worked on; with `last`, so many of them.
     """
     from mosaic.sessions.claim import session_of
 
@@ -268,6 +271,8 @@ def list_sessions(
     listed = [*snapshot.document.mission.sessions]
     known = {session.id for session in listed}
     listed += [session_of(found.lock) for name, found in alive.items() if name not in known]
+    if named is not None:
+        listed = _named_sessions(snapshot, listed, named)
     if live:
         listed = [session for session in listed if session.id in alive]
     hidden = max(0, len(listed) - last) if last else 0
@@ -279,6 +284,17 @@ def list_sessions(
         else:
             views.append(SessionView(session, None, None))
     return SessionList(tuple(views), snapshot.session_problems, hidden)
+
+
+def _named_sessions(snapshot: Snapshot, listed: Sequence[Session], named: str) -> list[Session]:
+    """Return the sessions of a task, or those that a name means."""
+    ids = [each.id for each in listed]
+    if called := sessions_called(named, ids):
+        return [each for each in listed if each.id in called]
+    if not named.casefold().startswith("sess"):
+        task_id = snapshot.get_task(named).id
+        return [each for each in listed if each.last_task_id == task_id]
+    raise SessionNotFoundError(f"no session is called `{named}`", closest_names(named, ids[::-1]))
 
 
 def view_live(found: FoundLock, sessions: Sessions, layout: Layout) -> SessionView:

@@ -167,6 +167,10 @@ def list_tasks(
     elif not every and not ready:
         tasks = [task for task in tasks if not task.status.is_closed]
     if milestone is not None:
+        from mosaic.plan.names import named_milestone  # start-up: few lists are of one
+
+        declared = snapshot.document.mission.milestones
+        milestone = named_milestone(milestone, declared, snapshot.tasks)
         tasks = [task for task in tasks if task.milestone == milestone]
     if blocked:
         tasks = [task for task in tasks if _is_held_up(selection.of(task.id))]
@@ -238,7 +242,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     from mosaic.text.sections import missing_sections
 
     merging = {each.task_id for each in snapshot.problems if each.error.code == "MERGE_CONFLICT"}
-    found = snapshot.find_task(task_id)
+    found = snapshot.find_task(snapshot.meant(task_id))
     task = found if found and found.id in merging else snapshot.get_task(task_id)
     live = sessions_at_work(snapshot)
     selection = select_from(snapshot, live=live)
@@ -281,7 +285,12 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
         next_command=(
             "mission resolve"
             if task.id in merging
-            else next_command(verdict, selection, sessions.of_task)
+            else next_command(
+                verdict,
+                selection,
+                sessions.of_task,
+                is_paused=snapshot.document.mission.status == "paused",
+            )
         ),
     )
 

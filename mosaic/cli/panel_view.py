@@ -4,12 +4,12 @@ import shlex
 
 from mosaic.app.panel import SECTIONS, PanelResult, PanelView
 from mosaic.cli.output import answer, clean, clean_block, paint
-from mosaic.cli.sessions_view import usage_words
 from mosaic.cli.table import Column, table
 from mosaic.executors import executor_of
 from mosaic.machine.clock import utc_now
 from mosaic.panels.model import WorkerState
 from mosaic.plan.durations import format_duration, format_moment
+from mosaic.plan.ends import usage_words
 from mosaic.runs.record import Run
 
 COLORS = {

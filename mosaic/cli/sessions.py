@@ -1,8 +1,8 @@
 """`mission sessions`."""
 
-from typer import Option
+from typer import Argument, Option
 
-from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.options import Json, MissionPath, complete_session_or_task
 from mosaic.cli.output import answer, paint
 from mosaic.cli.sessions_view import LIVE_COLUMNS, SESSION_COLUMNS, live_row, session_row
 from mosaic.cli.table import table
@@ -11,6 +11,12 @@ from mosaic.store.reading import locate_mission
 
 
 def sessions_command(
+    named: str | None = Argument(
+        None,
+        metavar="[ID]",
+        autocompletion=complete_session_or_task,
+        help="Only this one, or those of this task.",
+    ),
     live: bool = Option(False, "--live", help="Only those that are live."),
     last: int | None = Option(None, "--last", "-n", min=1, metavar="N", help="Only the newest N."),
     as_json: Json = False,
@@ -22,7 +28,7 @@ def sessions_command(
     """
     from mosaic.app.status import list_sessions
 
-    found = list_sessions(locate_mission(mission), live=live, last=last)
+    found = list_sessions(locate_mission(mission), live=live, named=named, last=last)
     columns = LIVE_COLUMNS if live else SESSION_COLUMNS
     rows = map(live_row if live else session_row, found.sessions)
     lines = table(rows, columns, headed=True) or [paint("no sessions", "dim")]

@@ -8,7 +8,7 @@ from mosaic.cli.output import clean, paint
 from mosaic.cli.table import Column
 from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration, format_moment
-from mosaic.plan.ends import end_words
+from mosaic.plan.ends import end_words, length_words, token_count, usage_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mosaic.runs.result import StepResult
     from mosaic.sessions.output import Progress
 
-THOUSAND = 1000
 SILENT_SECONDS = 60.0
 """A shorter silence is not worth a word."""
 _RUNTIME, _TASK = Column("runtime", leaves=3), Column("task")
@@ -83,34 +82,12 @@ def progress_words(progress: Progress) -> tuple[str, str, str]:
     return format_duration(progress.elapsed_seconds), usage_words(progress.usage), last
 
 
-def length_words(session: Session) -> str:
-    """Return how long a session took; nothing while it has no end."""
-    seconds = session.duration_seconds
-    if seconds is None and session.ended_at is not None:
-        seconds = int((session.ended_at - session.started_at).total_seconds())
-    return format_duration(seconds) if seconds is not None else ""
-
-
 def _used(usage: Usage | None) -> tuple[str, str]:
     """Return what was consumed as two numbers: money where it is known, and tokens."""
     if usage is None:
         return "", ""
     cost = f"${usage.cost_usd:.2f}" if usage.cost_usd is not None else ""
-    return cost, _tokens(usage)
-
-
-def _tokens(usage: Usage) -> str:
-    tokens = usage.input_tokens + usage.output_tokens
-    return f"{tokens / THOUSAND:.1f}k" if tokens >= THOUSAND else str(tokens)
-
-
-def usage_words(usage: Usage | None) -> str:
-    """Return what was consumed: money where it is told, and tokens."""
-    if usage is None:
-        return ""
-    tokens = _tokens(usage)
-    words = f"{tokens} {'token' if tokens == '1' else 'tokens'}"
-    return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words
+    return cost, token_count(usage)
 
 
 def asked_lines(result: EndedSession | StepResult) -> list[str]:

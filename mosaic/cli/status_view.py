@@ -16,12 +16,11 @@ from mosaic.cli.output import (
     merge_commands,
     paint,
 )
-from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.table import ID, TITLE, Column, table
 from mosaic.cli.tasks_view import report_problems
 from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration
-from mosaic.plan.ends import end_phrase
+from mosaic.plan.ends import end_phrase, length_words, usage_words
 from mosaic.store.reading import locate_mission
 from mosaic.text.lines import counted
 
@@ -129,6 +128,7 @@ def _milestone_lines(milestones: Sequence[MilestoneProgress]) -> Iterator[str]:
             bar(each.progress.pct),
             f"{each.progress.done}/{each.progress.total}",
             f"{each.progress.pct} %",
+            each.words,
         )
         for each in milestones
     ]
@@ -137,6 +137,7 @@ def _milestone_lines(milestones: Sequence[MilestoneProgress]) -> Iterator[str]:
         Column("progress", leaves=1, colors=dict.fromkeys((row[1] for row in rows), "green")),
         Column("done", is_number=True),
         Column("percent", is_number=True),
+        Column("standing"),
     )
     yield from table(rows, columns, indent=2)
 

@@ -17,19 +17,22 @@ if TYPE_CHECKING:
     from mosaic.plan.ready import Selection, Verdict
 
 PLAIN = {
-    Reason.READY: "mission next --task {id}",
+    Reason.READY: "mission next {id}",
     Reason.LIVE_SESSION: "mission logs {id} --follow",
     Reason.IN_REVIEW: "mission review {id}",
     Reason.TO_MERGE: "mission merge {id}",
     Reason.CANCELLED: "mission reopen {id}",
-    Reason.MILESTONE_FINISHED: "mission next --task {id} --force",
     Reason.DONE: "mission next",
 }
 """By why a task is ready or not; `mission check` explains what is not here."""
 
 
 def next_command(
-    verdict: Verdict, selection: Selection, sessions_of: Callable[[str], Sequence[Session]]
+    verdict: Verdict,
+    selection: Selection,
+    sessions_of: Callable[[str], Sequence[Session]],
+    *,
+    is_paused: bool = False,
 ) -> str:
     """Return the command; where a task waits on others, that of the first that waits on none."""
     seen = {verdict.task.id}
@@ -40,12 +43,18 @@ def next_command(
         verdict = further
         seen.add(verdict.task.id)
     task, reason = verdict.task, verdict.reason
+    if is_paused and verdict.is_ready:
+        return "mission unpause"
     if reason is Reason.BLOCKED:
         question = question_of(task, sessions_of(task.id))
         asks = question is not None and question.needs_human
         return f'mission {f"answer {task.id}" if asks else f"reopen {task.id} --why"} "…"'
     if reason is Reason.RESUMABLE:
-        return f"mission {'resume' if sessions_of(task.id) else 'next --task'} {task.id}"
+        return f"mission {'resume' if sessions_of(task.id) else 'next'} {task.id}"
+    if reason is Reason.MILESTONE_FINISHED:
+        from shlex import quote  # start-up: seldom needed
+
+        return f"mission milestone reopen {quote(task.milestone or '')}"
     if reason is Reason.STATUS_UNKNOWN:
         word = unknown_word(task)
         return f"mission set {task.id} status={(word and nearest_status(word)) or Status.TODO}"

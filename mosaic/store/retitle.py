@@ -88,11 +88,8 @@ def take_headings(mission_file: Path, found: Iterable[OtherHeading]) -> None:
         draft.save()
 
 
-def draft_heading(draft: Draft, task: Task, title: str) -> None:
-    """Draft a title in the heading of a task's file, which is to be named after it.
-
-    Raises HeldError while a session works on the task, UsageError where the name is taken.
-    """
+def refuse_rename(draft: Draft, task: Task, title: str) -> None:
+    """Make sure that a task's file can be named after a title: no session works from it."""
     if task.file is None:
         raise UsageError(
             f"`{task.id}` has no file that could be renamed", hint="leave `--rename` out"
@@ -101,27 +98,22 @@ def draft_heading(draft: Draft, task: Task, title: str) -> None:
     place = new_file(draft, task.id, title)
     if place.name != _name_of(task) and place.exists():
         raise UsageError(f"`{draft.layout.shown(place)}` is there already")
+
+
+def draft_heading(draft: Draft, task: Task, title: str) -> None:
+    """Draft a title in the heading of a task's file."""
     draft.edit_text(task.id, lambda text: with_heading(text, task.id, title))
 
 
-def follows_title(draft: Draft, before: Task, task: Task) -> bool:
-    """Tell whether nothing in a task's file still says the title that it had before."""
-    found = find_heading(draft.snapshot.task_text(task), task.id)
-    if found is not None and found.title.split() != task.title.split():
-        return False
-    named = new_file(draft, before.id, before.title).name
-    return _name_of(task) != named or named == new_file(draft, task.id, task.title).name
-
-
-def rename_file(draft: Draft, task: Task) -> None:
+def rename_file(draft: Draft, task: Task) -> bool:
     """Name a task's file after its title, and have what links to it follow, as one change.
 
-    All other drafts must have been saved.
+    All other drafts must have been saved. Tells whether it had another name.
     """
     layout, old = draft.layout, _name_of(task)
     new = new_file(draft, task.id, task.title).name
     if new == old:
-        return
+        return False
     link = re.compile(rf"(?<![\w.-]){re.escape(old)}(?![\w-]|\.\w)")
     write_moved(
         layout,
@@ -132,6 +124,13 @@ def rename_file(draft: Draft, task: Task) -> None:
         ),
     )
     draft.start_over()
+    return True
+
+
+def keeps_old_title(snapshot: Snapshot, task: Task, before: str) -> bool:
+    """Tell whether the heading of a task's file still gives the title that it had before."""
+    found = find_heading(snapshot.task_text(task), task.id) if task.file else None
+    return found is not None and found.title.split() == before.split() != task.title.split()
 
 
 def _name_of(task: Task) -> str:

@@ -116,8 +116,8 @@ def test_one_look_at_a_list_tells_where_each_task_stands(many: Path) -> None:
 @pytest.mark.parametrize(
     ("task_id", "command"),
     [
-        ("T-001", "mission next --task T-001"),
-        ("T-002", "mission next --task T-001"),
+        ("T-001", "mission next T-001"),
+        ("T-002", "mission next T-001"),
         ("T-003", "mission review T-003"),
         ("T-004", "mission next"),
         ("T-005", 'mission answer T-005 "…"'),
@@ -132,9 +132,9 @@ def test_show_ends_with_what_is_to_be_done_next(many: Path, task_id: str, comman
 @pytest.mark.parametrize(
     ("change", "command", "takes"),
     [
-        ("status=in-progress", "mission next --task T-002", False),
+        ("status=in-progress", "mission next T-002", False),
         ("status=cancelled", "mission reopen T-002", True),
-        ("depends_on=", "mission next --task T-002", False),
+        ("depends_on=", "mission next T-002", False),
     ],
 )
 def test_the_next_command_is_that_of_the_state(
@@ -152,7 +152,7 @@ def test_the_next_command_mends_what_keeps_a_task_waiting(repo: MissionRepo) -> 
     call(repo.path, "block", "T-003", "--why", "the disk is full")
     assert next_of(repo, "T-002") == 'mission reopen T-003 --why "…"'
     assert call(repo.path, "reopen", "T-003", "--why", "there is room").exit_code == 0
-    assert next_of(repo, "T-002") == "mission next --task T-003"
+    assert next_of(repo, "T-002") == "mission next T-003"
     file = next((repo.path / "coordination" / "tasks").glob("T-003*"))
     file.write_text(file.read_text().replace("status: todo", "status: dnoe"))
     assert next_of(repo, "T-002") == "mission set T-003 status=done"
