@@ -6,15 +6,17 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mosaic.text.folding import fold, shorten
 from mosaic.text.lines import display_width
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WORDS = st.lists(st.text("abcxyzöß—日本`/", min_size=1, max_size=12), max_size=30)
 
 
+@patient
 @given(WORDS, st.integers(24, 60), st.integers(0, 8), st.booleans())
 def test_every_line_fits_and_nothing_is_lost(
     words: list[str], width: int, hang: int, is_whole: bool
@@ -24,6 +26,7 @@ def test_every_line_fits_and_nothing_is_lost(
     assert re.sub(r"\s", "", "".join(lines)) == "".join(words)
 
 
+@patient
 @given(st.lists(st.text("abcxyz", min_size=1, max_size=12), max_size=30), st.integers(20, 60))
 def test_no_word_is_torn_and_no_line_could_take_another(words: list[str], width: int) -> None:
     lines = fold(" ".join(words), width)
@@ -32,6 +35,7 @@ def test_no_word_is_torn_and_no_line_could_take_another(words: list[str], width:
         assert len(line) + 1 + len(further.split()[0]) > width
 
 
+@patient
 @given(st.text("abc 日ö", max_size=60), st.integers(3, 50))
 def test_a_text_that_is_cut_fits_and_says_so(text: str, width: int) -> None:
     cut = shorten(text, width)
