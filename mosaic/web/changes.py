@@ -129,6 +129,7 @@ class Changes:
             is_part=is_part(request),
             is_moved=is_moved,
             message=f"{error.message[:1].upper()}{error.message[1:]}",
+            place=f"{error.path}:{error.line}" if error.line else error.path,
             detail=error.detail,
             hint=HINTS.get(error.code, error.hint),
             action=request.url.path if form else "",
@@ -154,8 +155,6 @@ class Changes:
             commit=form.has("commit"),
             merge=form.has("merge"),
         )
-        if done.merge_problem is not None:
-            raise done.merge_problem
         return _decided(done)
 
     def _reject(self, task_id: str, form: Form) -> Done:
@@ -308,8 +307,10 @@ def _decided(done: DecidedTask) -> Done:
         words += f"; {done.merged.branch} is in {done.merged.into}"
     elif done.to_merge:
         words += f"; its work waits in {done.to_merge}"
-    against = [f"against the evidence: {each}" for each in done.overruled]
-    return Done(words, [*done.notices, *against])
+    notices = [*done.notices, *(f"against the evidence: {each}" for each in done.overruled)]
+    if done.merge_problem is not None:
+        notices.append(f"it was not merged: {done.merge_problem.summary}")
+    return Done(words, notices)
 
 
 def _listed(text: str) -> tuple[str, ...]:
