@@ -12,6 +12,7 @@ from mosaic.plan.drawing import draw_graph, lay_out, nodes_of
 from mosaic.plan.ends import end_words, length_words, usage_words
 from mosaic.plan.timeline import Span, draw_timeline, lay_out_timeline
 from mosaic.records import NamedTuple
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ def picture_graph(page: BoardPage) -> Picture:
         notes.append(f"{len(drawn)} of {len(page.cards)} tasks: open ones, and what they wait for.")
     if graph.left_out:
         notes.append(f"{graph.left_out} links are not drawn: there are too many.")
-    label = f"{len(nodes)} tasks, each to the right of what it waits for"
+    label = f"{counted(len(nodes), 'task')}, each to the right of what it waits for"
     return Picture(Markup(draw_graph(graph, label)), " ".join(notes))  # noqa: S704 - escaped
 
 
@@ -67,7 +68,7 @@ def picture_timeline(mission_file: Path, page: BoardPage) -> Picture:
     note = "Times are in UTC; long rests are squeezed."
     if len(shown) < len(views):
         note += f" The newest {len(shown)} of {len(views)} sessions are shown."
-    label = f"{len(spans)} sessions by time, a row for each task"
+    label = f"{counted(len(spans), 'session')} by time, a row for each task"
     svg = draw_timeline(lay_out_timeline(spans), label)
     return Picture(Markup(svg), note)  # noqa: S704 - escaped
 
