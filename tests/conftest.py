@@ -18,7 +18,7 @@ if os.environ.get("CI"):
 
 TESTS = Path(__file__).parent
 UNIT = TESTS / "unit"
-STATE_HOME = "XDG_STATE_HOME"
+OWN_FOLDERS = ("XDG_STATE_HOME", "XDG_CONFIG_HOME")
 MARKS = ("MISSION_", "CLAUDE", "CODEX", "ANTHROPIC_", "OPENAI_")
 
 
@@ -47,14 +47,15 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_state_home() -> Iterator[None]:
-    """Keep what the tests allow and mark away from the person who runs them."""
-    before = os.environ.get(STATE_HOME)
+def own_folders() -> Iterator[None]:
+    """Keep what the tests allow and mark away from the person who runs them, and their settings."""
+    before = {name: os.environ.get(name) for name in OWN_FOLDERS}
     folder = Path(tempfile.mkdtemp(prefix="mission-tests-"))
-    os.environ[STATE_HOME] = str(folder)
+    os.environ |= {name: str(folder / name) for name in OWN_FOLDERS}
     yield
     shutil.rmtree(folder, ignore_errors=True)
-    if before is None:
-        del os.environ[STATE_HOME]
-    else:
-        os.environ[STATE_HOME] = before
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value

@@ -35,6 +35,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "renumber": ("T-001", "T-002 T-900 --json"),
     "setup": ("git --dry-run",),
     "merge": ("--dry-run",),
+    "config": ("", "--json"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
 `logs --follow`) and what writes where it was told to (`review --html`) is not among them."""
@@ -44,7 +45,7 @@ ACTS = frozenset(
         "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
-        "renumber", "setup",
+        "renumber", "setup", "config",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""
