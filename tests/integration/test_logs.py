@@ -16,7 +16,13 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.support.mission import PATIENCE_SECONDS, MissionRepo, is_running, wait_for
+from tests.support.mission import (
+    PATIENCE_SECONDS,
+    MissionRepo,
+    hear_signals,
+    is_running,
+    wait_for,
+)
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 Process: TypeAlias = subprocess.Popen[bytes]
@@ -93,6 +99,7 @@ def logs_process(repo: MissionRepo, *arguments: str) -> Process:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=hear_signals,  # noqa: PLW1509 - there are no threads
     )
     repo.started.append(process)  # type: ignore[arg-type]
     return process
@@ -109,6 +116,7 @@ def following(repo: MissionRepo, name: str, *arguments: str) -> tuple[Process, P
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.PIPE,
+            preexec_fn=hear_signals,  # noqa: PLW1509 - there are no threads
         )
     repo.started.append(process)  # type: ignore[arg-type]
     return process, place
