@@ -102,11 +102,10 @@ def _call(arguments: list[str]) -> int:
 
 
 def _look_at_own_settings() -> None:
-    """Read a person's settings anew, and say on stderr what is wrong with them."""
+    """Say on stderr what is wrong with a person's settings."""
     from mosaic.cli.output import error_lines, warn
     from mosaic.store.own_settings import own_settings
 
-    own_settings.cache_clear()  # a process may run more than one command
     for error in own_settings().faults.values():
         for line in error_lines(error, stops=False):
             warn(line)

@@ -117,6 +117,11 @@ def leave_pager() -> None:
         _pagers.pop().finish()
 
 
+def drawable(lines: Iterable[str]) -> list[str]:
+    """Return lines as `write` prints them, for those who draw them in places of their own."""
+    return [_encodable(_shown(line, err=False), sys.stdout)[:-1] for line in lines]
+
+
 def warn(text: str) -> None:
     """Print text to stderr."""
     draw(_encodable(_shown(text, err=True), sys.stderr))
@@ -219,6 +224,11 @@ def clean_block(text: str) -> list[str]:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     return [clean(line.replace("\t", "    ")) for line in lines] if text else []
+
+
+def is_screen() -> bool:
+    """Tell whether stdout is a terminal that can be drawn on."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def has_color(*, err: bool = False) -> bool:

@@ -14,6 +14,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from mosaic.cli.output import is_screen
 from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ def is_paged(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     forms = ONE_FORM.get(arguments[0])
     if forms is not None and not (set(forms) & set(arguments) if forms else len(arguments) == 1):
         return False
-    is_plain = environ.get("TERM", "dumb") == "dumb" or "MISSION_SESSION" in environ
-    return not is_plain and sys.stdout.isatty()
+    return is_screen() and "MISSION_SESSION" not in environ
 
 
 class Pager:
