@@ -19,6 +19,7 @@ if os.environ.get("CI"):
 TESTS = Path(__file__).parent
 UNIT = TESTS / "unit"
 OWN_FOLDERS = ("XDG_STATE_HOME", "XDG_CONFIG_HOME")
+OF_A_PERSON = ("NO_COLOR", "FORCE_COLOR", "PAGER", "VISUAL", "EDITOR")
 MARKS = ("MISSION_", "CLAUDE", "CODEX", "ANTHROPIC_", "OPENAI_")
 
 
@@ -40,9 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what an agent or a mission around the tests would tell them."""
+    """Take away what an agent, a mission or a person around the tests would tell them."""
     for name in list(os.environ):
-        if name.startswith(MARKS) and name != "MISSION_TEST_AGENTS":
+        is_mark = name.startswith(MARKS) and name != "MISSION_TEST_AGENTS"
+        if is_mark or name in OF_A_PERSON:
             monkeypatch.delenv(name)
 
 

@@ -42,7 +42,7 @@ def watch_page(page: Callable[[], Sequence[str]], seconds: float) -> int:
     try:
         with screen:
             while True:
-                screen.show(page(), f"looked at {time.strftime('%H:%M:%S')}; `q` leaves")
+                screen.show(page(), f"looked at {time.strftime('%H:%M:%S')}; {screen.way_out}")
                 if screen.is_left(seconds):
                     return 0
     except _SignalledError as end:
@@ -60,6 +60,7 @@ class Screen:
         self._size = os.terminal_size((0, 0))
         self._handlers: dict[int, Any] = {}
         self._keys = sys.stdin.fileno() if sys.stdin.isatty() else None
+        self.way_out = "Ctrl-C leaves" if self._keys is None else "`q` leaves"
         self._woken, self._wakes = os.pipe()
 
     def __enter__(self) -> None:

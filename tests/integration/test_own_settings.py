@@ -17,7 +17,6 @@ from tests.support.mission import MissionRepo
 from tests.support.shell_agent import change_mission, let_agent_do
 
 WRITE = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + '\\n')"
-OWN = ("NO_COLOR", "FORCE_COLOR", "PAGER", "MISSION_PAGER", "EDITOR", "VISUAL", "MISSION_EDITOR")
 
 
 @pytest.fixture
@@ -25,8 +24,6 @@ def place(repo: MissionRepo, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a person who has none yet."""
     home = Path(repo.environ["HOME"])
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
-    for name in OWN:
-        monkeypatch.delenv(name, raising=False)
     return home / ".config" / "mosaic" / "config.toml"
 
 
@@ -246,8 +243,8 @@ def test_a_pipe_has_colours_where_they_are_asked_for(
         assert ("\x1b[" in call(repo.path, *command).stdout) is is_colored
     missing = call(repo.path, "show", "T-404")
     assert ("\x1b[31m" in missing.stderr) is is_colored
-    for command in ("status", "list", "sessions", "doctor", "config", "trust", "check", "graph"):
-        document = call(repo.path, command, "--json")
+    for name in ("status", "list", "sessions", "doctor", "config", "trust", "check", "graph"):
+        document = call(repo.path, name, "--json")
         assert "\x1b" not in document.stdout + document.stderr
         assert "u001b" not in document.stdout
         document.json()
