@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> int:
     try:
         if not (as_json or "_MISSION_COMPLETE" in os.environ):
             _look_at_own_settings()
-            if not is_refused and is_paged(arguments, os.environ):
+            if not is_refused and is_paged(arguments):
                 use_pager()
         code = _call(arguments)
         leave_pager()

@@ -5,8 +5,10 @@ import shlex
 from typer import Argument, Context, Typer
 
 from mosaic.app.config import OwnConfig, Setting, read_config, set_config, unset_config
-from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.options import Json, MissionPath, complete_runtime
 from mosaic.cli.output import align, answer, clean, paint
+from mosaic.executors import NAMES
+from mosaic.store.own_settings import COLOURS
 
 config_app = Typer(
     help="Your own settings, for every mission: each value, and what says so.",
@@ -21,6 +23,14 @@ def complete_key(incomplete: str) -> list[tuple[str, str]]:
     return [word for word in found if word[0].startswith(incomplete)]
 
 
+def complete_value(context: Context, incomplete: str) -> list[tuple[str, str]]:
+    """Complete a value of the key that stands before it."""
+    if context.params.get("key") == "runtime":
+        return complete_runtime(incomplete)
+    found = {"executor": NAMES, "colour": COLOURS}.get(str(context.params.get("key")), ())
+    return [(word, "") for word in found if word.startswith(incomplete)]
+
+
 @config_app.callback()
 def show_command(context: Context, as_json: Json = False, mission: MissionPath = None) -> int:
     """Show each of your own settings as it counts here, and what says so."""
@@ -32,7 +42,9 @@ def show_command(context: Context, as_json: Json = False, mission: MissionPath =
 @config_app.command("set")
 def set_command(
     key: str = Argument(metavar="KEY", autocompletion=complete_key, help="As `config` lists it."),
-    value: str = Argument(metavar="VALUE", help="A command is one word: quote it."),
+    value: str = Argument(
+        metavar="VALUE", autocompletion=complete_value, help="A command is one word: quote it."
+    ),
     as_json: Json = False,
 ) -> int:
     """Set a value in your own file: `mission config set models.claude opus`."""

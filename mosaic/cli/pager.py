@@ -19,7 +19,7 @@ from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 LOOKS = frozenset(
     {
@@ -58,7 +58,7 @@ def take_no_pager(arguments: Sequence[str]) -> tuple[list[str], bool]:
     return [*kept, *arguments[end:]], len(kept) < end
 
 
-def is_paged(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+def is_paged(arguments: Sequence[str]) -> bool:
     """Tell whether a call's output goes through a pager where it is long."""
     if not arguments or arguments[0] not in LOOKS:
         return False
@@ -68,7 +68,7 @@ def is_paged(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     forms = ONE_FORM.get(arguments[0])
     if forms is not None and not (set(forms) & set(arguments) if forms else len(arguments) == 1):
         return False
-    return is_screen() and "MISSION_SESSION" not in environ
+    return is_screen() and "MISSION_SESSION" not in os.environ
 
 
 class Pager:
