@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -44,7 +42,7 @@ BEFORE_ITS_COMMAND = frozenset({"exec"})
 QUIET = ("", "cat")
 """What a pager is set to by who wants none."""
 USUAL_OPTIONS = {"LESS": "FRX", "LV": "-c"}
-SEQUENCE = re.compile(r"\x1b\[[\d;]*m")
+COLOR_SEQUENCE = r"\x1b\[[\d;]*m"
 
 
 def take_no_pager(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -97,6 +95,8 @@ class Pager:
 
     def finish(self) -> None:
         """Print what is kept, or wait until the person leaves the pager; Ctrl-C is its own then."""
+        import signal  # start-up, as above
+
         if self._process is None:
             sys.stdout.buffer.write(b"".join(self._kept))
             sys.stdout.flush()
@@ -124,8 +124,10 @@ class Pager:
             os.kill(os.getpid(), ended[0])
 
     def _rows_of(self, data: bytes) -> int:
+        import re  # start-up: most output is not paged
+
         lines = data.decode("utf-8", "replace").removesuffix("\n").split("\n")
-        widths = (display_width(SEQUENCE.sub("", line)) for line in lines)
+        widths = (display_width(re.sub(COLOR_SEQUENCE, "", line)) for line in lines)
         return sum(max(1, -(-width // self._width)) for width in widths)
 
     def _start(self) -> None:
