@@ -53,7 +53,7 @@ def _open_streams() -> None:
 
 def _run(arguments: list[str]) -> int:
     from mosaic.cli.output import READER_GONE, emit_error, leave_pager, mute, use_pager
-    from mosaic.cli.pager import is_paged, take_no_pager
+    from mosaic.cli.pager import Pager, is_paged, take_no_pager
 
     arguments, is_refused = take_no_pager(arguments)
     as_json = "--json" in arguments
@@ -62,7 +62,7 @@ def _run(arguments: list[str]) -> int:
         if not (as_json or "_MISSION_COMPLETE" in os.environ):
             _look_at_own_settings()
             if not is_refused and is_paged(arguments):
-                use_pager()
+                use_pager(Pager())
         code = _call(arguments)
         leave_pager()
         sys.stdout.flush()

@@ -104,11 +104,9 @@ def write_bytes(data: bytes) -> None:
         sys.stdout.buffer.write(data)
 
 
-def use_pager() -> None:
-    """Let what is printed from now on go through a pager, where it is more than a screenful."""
-    from mosaic.cli.pager import Pager  # start-up: nobody pages in a pipe
-
-    _pagers.append(Pager())
+def use_pager(pager: Pager) -> None:
+    """Let what is printed from now on go through a pager."""
+    _pagers.append(pager)
 
 
 def leave_pager() -> None:

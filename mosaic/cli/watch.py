@@ -30,6 +30,8 @@ CLEAR = "\x1b[0m\x1b[K"
 LEAVES = frozenset(b"qQ\x04")
 """Keys that end it; the last is Ctrl-D."""
 LOCAL_MODES, SIGNS = 3, 6
+UNKNOWN = os.terminal_size((80, 24))
+"""What is taken where a terminal does not say how large it is."""
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -82,6 +84,7 @@ class Screen:
     def show(self, lines: Sequence[str], note: str) -> None:
         """Draw lines from the top, and a note below them, which also counts what does not fit."""
         size = os.get_terminal_size(sys.stdout.fileno())
+        size = size if size.lines else UNKNOWN
         if size != self._size:
             self._rows, self._size = [], size
         room = max(0, size.lines - 2)

@@ -62,13 +62,14 @@ def test_a_value_comes_from_the_nearest_place(
     write(place, 'runtime = "codex"\npager = "most"\n[models]\ncodex = "big"\nclaude = "opus"\n')
     codex = launched(repo)
     assert codex[0] == "codex"
-    assert codex[codex.index("--model") + 1] == "big"
+    assert "big" in codex
     assert "opus" in launched(repo, "--runtime", "claude")
     assert "own" in launched(repo, "--model", "own")
     change_mission(repo, runtime="claude", runtimes={"claude": {"model": "sonnet"}})
     claude = launched(repo)
     assert claude[0] == "claude"
-    assert claude[claude.index("--model") + 1] == "sonnet"
+    assert "sonnet" in claude
+    assert "opus" not in claude
     assert counted(repo, "runtime") == ("claude", "mission")
     assert counted(repo, "models.claude") == ("sonnet", "mission")
     assert counted(repo, "models.codex") == ("big", "own")
@@ -132,7 +133,7 @@ def test_an_executor_of_ones_own_is_where_detached_agents_run(
     for detached in (("-d",), ("--detach", "--headless"), ("-j", "2")):
         answer = call(repo.path, "next", *detached, "--json")
         assert answer.exit_code != 0
-        assert "tmux" in answer.stderr
+        assert "`tmux` cannot be started" in answer.stdout + answer.stderr
     assert repo.mission()["sessions"] == []
 
 

@@ -18,6 +18,7 @@ class Screen:
     def __init__(self, repo: MissionRepo, socket: Path, *, columns: int = 80, lines: int = 24):
         self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
         self.mission = shlex.join(repo.argv())
+        self._count = 0
         shell = ["env", f"PS1={PROMPT}", "bash", "--norc", "--noprofile", "-i"]
         size = ["-x", str(columns), "-y", str(lines), "-c", str(repo.path)]
         subprocess.run(
@@ -46,12 +47,26 @@ class Screen:
         wait_for(lambda: words in self.text(), f"`{words}` on the screen")
         return self.text()
 
-    def run(self, line: str) -> str:
-        """Run a line that ends by itself, and return what is seen at its end."""
-        self.type("-l", f"clear; {line}; echo code=$?")
+    def begin(self, line: str, words: str = "") -> None:
+        """Run a line, and wait until some words are seen."""
+        self._count += 1
+        self.type("-l", f"clear; {line}; echo ended={self._count}.$?")
         self.type("Enter")
-        wait_for(lambda: re.search(r"code=\d", self.text()), "the end of the command")
-        return self.text()
+        self.sees(words)
+
+    def end(self, *keys: str) -> int:
+        """Press keys that end what was begun, and return its exit code."""
+        if keys:
+            self.type(*keys)
+        ended = re.compile(rf"ended={self._count}\.(\d+)")
+        found = wait_for(lambda: ended.search(self.text()), "the end of the command")
+        assert "Traceback" not in self.text()
+        return int(found[1])
+
+    def run(self, line: str) -> tuple[int, str]:
+        """Run a line that ends by itself; return its exit code and what is seen then."""
+        self.begin(line)
+        return self.end(), self.text()
 
     def resize(self, columns: int, lines: int) -> None:
         self.ask("resize-window", "-x", str(columns), "-y", str(lines))
