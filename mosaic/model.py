@@ -335,3 +335,8 @@ class SessionLock:
     task_id: str
     run_id: str
     milestone_id: str | None = None
+
+    @property
+    def is_older(self) -> bool:
+        """Whether the older coordinator wrote it, which notes little more than a pid."""
+        return not (self.process.host or self.process.boot_id or self.run_id)

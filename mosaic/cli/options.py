@@ -76,6 +76,7 @@ def _names(names: Iterable[str]) -> Iterable[Word]:
 complete_status = _completer(
     lambda: _names(status for status in Status if status is not Status.UNKNOWN)
 )
+complete_format = _completer(lambda: _names(("text", "lines", "github", "sarif")))
 complete_runtime = _completer(lambda: _names(_runtimes()))
 complete_executor = _completer(lambda: _names(NAMES))
 complete_milestone = _completer(lambda: ((each.id, each.name) for each in _mission().milestones))

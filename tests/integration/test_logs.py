@@ -160,7 +160,8 @@ def finish(repo: MissionRepo, first: int = 0) -> None:
 
 def test_a_log_is_shown_whole_by_whatever_names_its_run(repo: MissionRepo) -> None:
     run = ran(repo, "print('one'); print('two'); import sys; print('bad', file=sys.stderr)")
-    for name in ([], [run.name], ["T-001"], ["t-001"], ["sess-001"]):
+    whole = repo.session_id()
+    for name in ([], [run.name], ["T-001"], ["t-001"], ["sess-001"], [whole], [whole.upper()]):
         assert logs(repo, *name) == b"one\ntwo\n"
         assert logs(repo, *name, "-f") == b"one\ntwo\n"
     assert logs(repo, "--stderr") == b"bad\n"
@@ -410,7 +411,7 @@ def test_what_is_not_known_is_told_with_what_is_closest(repo: MissionRepo) -> No
     run = ran(repo, "pass")
     for name, words in (
         (run.name[:4], f"closest: `{run.name}`"),
-        ("sess-002", "closest: `sess-001`"),
+        ("sess-002", f"closest: `{repo.session_id()}`"),
         ("T-01", "closest: `T-001`"),
         ("T-002", "task `T-002` has no run"),
         ("../../etc", "no task matches"),
