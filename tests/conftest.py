@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what an agent, a mission or a person around the tests would tell them."""
     for name in list(os.environ):
-        is_mark = name.startswith(MARKS) and name != "MISSION_TEST_AGENTS"
+        is_mark = name.startswith(MARKS) and not name.startswith("MISSION_TEST_")
         if is_mark or name in OF_A_PERSON:
             monkeypatch.delenv(name)
 
