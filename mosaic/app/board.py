@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session, Task
     from mosaic.plan.ready import Reason, Selection
     from mosaic.sessions.liveness import FoundLock
+    from mosaic.sessions.record_end import Settled
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
@@ -101,7 +102,11 @@ def show_board(mission_file: Path) -> BoardPage:
     Raises:
         MissionError: mission.json cannot be read.
     """
-    snapshot, recovered = read_recovered(mission_file)
+    return board_of(*read_recovered(mission_file))
+
+
+def board_of(snapshot: Snapshot, recovered: Sequence[Settled] = ()) -> BoardPage:
+    """Return what a board shows of a mission that was read, with ends that were recorded then."""
     live = live_or_unknown(snapshot)
     selection = select_from(snapshot, live=live)
     sessions = snapshot.document.mission.sessions

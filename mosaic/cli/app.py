@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 PANELS = {
     "Plan": (
-        "init", "add", "list", "show", "set", "done", "block", "cancel", "reopen", "graph", "sync",
-        "check",
+        "init", "add", "list", "show", "edit", "set", "done", "block", "cancel", "reopen", "mv",
+        "split", "rm", "milestone", "graph", "sync", "check",
     ),
-    "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
-    "Review": ("handoff", "gates", "review", "answer", "status"),
+    "Hand off": (
+        "next", "resume", "pause", "unpause", "sessions", "stop", "logs", "exec", "checkpoint",
+    ),
+    "Review": ("handoff", "gates", "review", "answer", "status", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),
     "Around it": ("demo", "doctor", "clean", "config", "trust", "import", "export", "migrate"),
@@ -73,6 +75,11 @@ def _root(
         bool,
         typer.Option("--no-pager", help="Print long output without a pager."),
     ] = False,
+    _mission: Annotated[
+        # Put behind the command before this is called: see `mosaic.cli.command_first`.
+        str | None,
+        typer.Option("--mission", metavar="PATH", help="mission.json, or its project."),
+    ] = None,
 ) -> None:
     return None
 

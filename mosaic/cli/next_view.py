@@ -46,11 +46,11 @@ def launch_mode(*, headless: bool) -> Mode:
     return Mode.INTERACTIVE if interactive else Mode.HEADLESS
 
 
-def print_next(*, as_json: bool = False) -> int:
-    """Print the prompt of the next agent, as `mission next --print` does by itself."""
+def print_next(*, task_id: str | None = None, as_json: bool = False) -> int:
+    """Print the prompt of the next agent, as `mission next --print [ID]` does by itself."""
     from mosaic.sessions.choice import HandOffRequest
 
-    request = HandOffRequest(mode=launch_mode(headless=as_json))
+    request = HandOffRequest(task_id=task_id, mode=launch_mode(headless=as_json))
     return print_hand_off(locate_mission(None), request, as_json=as_json)
 
 
@@ -100,13 +100,19 @@ def explain_next(path: Path, milestone: str | None, *, at_once: bool = False, as
     )
 
 
-def launch_next(*, headless: bool = False, detach: bool = False, as_json: bool = False) -> int:
-    """Hand the next ready task to an agent, as `mission next` does by itself."""
+def launch_next(
+    *,
+    task_id: str | None = None,
+    headless: bool = False,
+    detach: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Hand a task to an agent, else the next ready one, as `mission next [ID]` does by itself."""
     from mosaic.sessions.choice import HandOffRequest
 
     place = usual_executor() if detach else None
     mode = launch_mode(headless=headless or as_json or place == "process")
-    request = HandOffRequest(mode=mode)
+    request = HandOffRequest(task_id=task_id, mode=mode)
     return launch(locate_mission(None), request, place, as_json=as_json)
 
 
@@ -209,8 +215,8 @@ def _place_lines(done: StartedSession | EndedSession) -> list[str]:
 
 def _ended(done: EndedSession, *, as_json: bool) -> int:
     from mosaic.cli.live import task_words
-    from mosaic.cli.sessions_view import asked_lines, length_words, usage_words
-    from mosaic.plan.ends import end_words
+    from mosaic.cli.sessions_view import asked_lines
+    from mosaic.plan.ends import end_words, length_words, usage_words
 
     session, task_id, problem = done.session, done.task.task.id, done.problem
     facts = [end_words(session), length_words(session), usage_words(session.usage)]
@@ -250,8 +256,8 @@ def _ended(done: EndedSession, *, as_json: bool) -> int:
 
 
 def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
-    from mosaic.cli.sessions_view import usage_words
     from mosaic.plan.durations import format_duration
+    from mosaic.plan.ends import usage_words
 
     spent = [format_duration(done.elapsed_seconds), usage_words(done.usage)]
     facts = [f"{len(done.sessions)} sessions", *filter(None, spent)]

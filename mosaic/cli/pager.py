@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 LOOKS = frozenset(
     {
         "list", "show", "status", "sessions", "graph", "check", "doctor", "logs", "review",
-        "handoff", "panel", "checkpoint", "next", "config", "trust", "export", "import", "help",
+        "handoff", "panel", "milestone", "checkpoint", "next", "config", "trust", "export",
+        "import", "help",
     }
 )  # fmt: skip
 """Commands that can print much."""
-ONE_FORM = {"next": ("--print", "--explain"), "panel": ("list", "show", "result"),
-            "checkpoint": ("list",), "trust": ("--list",), "config": ()}  # fmt: skip
+ONE_FORM = {
+    "next": ("--print", "--explain"),
+    "panel": ("list", "show", "result"),
+    "milestone": ("list",),
+    "checkpoint": ("list",),
+    "trust": ("--list",),
+    "config": (),
+}
 """Those of them that also act, with a word of the calls that only look; nothing: no other word."""
 ACTING = frozenset(
     {

@@ -18,12 +18,11 @@ from mosaic.cli.output import (
     merge_commands,
     paint,
 )
-from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration
-from mosaic.plan.ends import end_phrase
+from mosaic.plan.ends import end_phrase, length_words, usage_words
 from mosaic.store.reading import locate_mission
 from mosaic.text.lines import display_width
 
@@ -146,7 +145,8 @@ def _milestone_lines(milestones: Sequence[MilestoneProgress]) -> Iterator[str]:
     width = max(map(display_width, names), default=0)
     for name, each in zip(names, milestones, strict=True):
         padded, count = name + " " * (width - display_width(name)), each.progress
-        yield f"  {padded}  {bar(count.pct)}  {count.done}/{count.total}  {count.pct} %"
+        words = f"  {each.words}" if each.words else ""
+        yield f"  {padded}  {bar(count.pct)}  {count.done}/{count.total}  {count.pct} %{words}"
 
 
 def _recovered_line(session: Session) -> str:

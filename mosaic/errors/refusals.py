@@ -137,8 +137,9 @@ class TaskNotFoundError(UsageError, code="TASK_NOT_FOUND"):
 class SessionNotFoundError(UsageError, code="SESSION_NOT_FOUND"):
     """No session or run has this id, or none is live."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hint="`mission sessions` lists them all")
+    def __init__(self, message: str, closest: Sequence[str] = ()) -> None:
+        detail = f"closest: {_listed(closest)}" if closest else None
+        super().__init__(message, detail=detail, hint="`mission sessions` lists them all")
 
 
 class CheckpointNotFoundError(UsageError, code="CHECKPOINT_NOT_FOUND"):
@@ -287,6 +288,16 @@ class ProgramNotFoundError(FailedError, code="PROGRAM_NOT_FOUND"):
     def __init__(self, program: str, *, problem: str, hint: str) -> None:
         super().__init__(f"`{program}` cannot be started", detail=problem, hint=hint)
         self.program = program
+
+
+class ExtraMissingError(FailedError, code="EXTRA_MISSING"):
+    """A command needs packages that are installed with an extra of ours."""
+
+    def __init__(self, command: str, extra: str, package: str) -> None:
+        super().__init__(
+            f"`{command}` needs the package `{package}`, which is not installed",
+            hint=f"`pip install 'mosaic-mission[{extra}]'` installs it",
+        )
 
 
 class GitError(FailedError, code="GIT_FAILED"):

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from mosaic.machine import staging
+from tests.support.programs import NEEDS_EXTRA
 
 KILLED = "killed"
 LONGEST_SECONDS = 120
@@ -433,7 +434,9 @@ CASES = (
     Case("set both", ("set", "T-001", "status=in-progress", "priority=high")),
     Case("set with CRLF", ("set", "T-002", "title=Anders", "labels+=x")),
     Case("set in the table", ("set", "T-004", "title=Other")),
-    Case("done", ("done", "T-002")),
+    Case("done", ("done", "T-002", "T-003")),
+    Case("rm", ("rm", "T-001", "--yes"), own_refusals=(2,)),
+    Case("split", ("split", "T-002", "One part", "Another part")),
     Case("block", ("block", "T-001", "--why", "stuck")),
     Case("cancel", ("cancel", "T-003", "--why", "no")),
     Case("reopen", ("reopen", "T-001"), prepare=_is_done),
@@ -476,7 +479,8 @@ def load_everything() -> None:
     import mosaic
 
     for module in pkgutil.walk_packages(mosaic.__path__, "mosaic."):
-        if not module.name.endswith(("__main__", "log_writer", "demo_agent")):
+        needs_extra = module.name.startswith(NEEDS_EXTRA)
+        if not (needs_extra or module.name.endswith(("__main__", "log_writer", "demo_agent"))):
             import_module(module.name)
     for name in ("ctypes", "jinja2", "mistune", "yaml", "subprocess"):
         import_module(name)
