@@ -7,13 +7,14 @@ import re
 import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from mosaic.app.board import Wait, show_board
+from mosaic.app.board import BoardPage, Wait, show_board
 from mosaic.app.report import make_report
 from mosaic.machine.identity import own_identity
 from mosaic.model import SessionLock
@@ -269,6 +270,7 @@ def test_every_face_says_the_same_of_every_task(
     assert broken <= {*waits[Wait.BROKEN]}
 
     agree_in_words(repo, report, status, known)
+    agree_in_browser(repo, page, known)
 
 
 def agree_in_words(
@@ -293,3 +295,24 @@ def agree_in_words(
             assert f">{task['criteria_done']}/{task['criteria_total']}<" in told[0]
         if task["status"] not in ("done", "cancelled"):
             assert task["reason_detail"] in explained
+
+
+def agree_in_browser(repo: MissionRepo, page: BoardPage, known: dict[str, dict[str, Any]]) -> None:
+    """Hold the rows and columns of the board in the browser against the record."""
+    if find_spec("starlette") is None:
+        return
+    from mosaic.web.guard import Access
+    from mosaic.web.views import Views
+
+    views = Views(repo.path / "coordination" / "mission.json", Access(host="127.0.0.1", port=1))
+    rows, columns = views.draw("plan", page, None), views.draw("board", page, None)
+    assert rows.lists["rows"] == tuple(f"row-{name}" for name in known)
+    for name, task in known.items():
+        row = str(rows.parts[f"row-{name}"])
+        word = "?who knows" if task["status"] == "unknown" else task["status"]
+        assert f">{word}</span>" in row
+        assert (">ready</span>" in row) is task["ready"]
+        assert (f">{task['criteria_done']}/{task['criteria_total']}<" in row) is bool(
+            task["criteria_total"]
+        )
+        assert f"card-{name}" in columns.lists[f"column-{task['status']}"]
