@@ -3,12 +3,16 @@
 from typer import Argument
 
 from mosaic.cli.change_view import set_fields
-from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
+from mosaic.cli.options import Json, MissionPath, TaskId, complete_change
 
 
 def set_command(
     task_id: TaskId,
-    changes: list[str] = Argument(metavar="FIELD=VALUE...", autocompletion=complete_field),
+    changes: list[str] = Argument(
+        metavar="[ID...] FIELD=VALUE...",
+        autocompletion=complete_change,
+        help="More tasks, then what they all get.",
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
