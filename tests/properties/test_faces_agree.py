@@ -110,10 +110,8 @@ def lay(repo: MissionRepo, plan: list[Made], milestones: list[str]) -> None:
             for name, status in zip(MILESTONES, milestones, strict=False)
         ],
     }
-    rows, sessions = (
-        ["| id | title | status | milestone | depends_on |", "|---|---|---|---|---|"],
-        [],
-    )
+    rows = ["| id | title | status | milestone | depends_on |", "|---|---|---|---|---|"]
+    sessions: list[dict[str, Any]] = []
     layout = load_mission(folder / "mission.json").layout
     for task_id, task in zip(IDS, plan, strict=False):
         needs = ", ".join(task.needs)
