@@ -6,7 +6,8 @@ from typer import Argument, Context, Typer
 
 from mosaic.app.config import OwnConfig, Setting, read_config, set_config, unset_config
 from mosaic.cli.options import Json, MissionPath, complete_runtime
-from mosaic.cli.output import align, answer, clean, paint
+from mosaic.cli.output import answer, clean, paint
+from mosaic.cli.table import Column, table
 from mosaic.executors import NAMES
 from mosaic.store.own_settings import COLOURS
 
@@ -62,7 +63,8 @@ def unset_command(
 
 def _show(config: OwnConfig, *, as_json: bool) -> int:
     rows = [(each.key, _shown(each), _place(each)) for each in config.settings]
-    lines = align(rows, headers=("setting", "value", "from"))
+    columns = (Column("setting"), Column("value", lines=2), Column("from", lines=2))
+    lines = table(rows, columns, headed=True)
     if config.path:
         state = "" if config.exists else "; not there yet, `mission config set` makes it"
         lines.append(paint(f"your file: {clean(config.path)}{state}", "dim"))
