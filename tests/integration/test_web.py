@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from mosaic.app.change import Actor
+from mosaic.app.decisions import approve
+from mosaic.app.task_work import show_review
+from mosaic.errors import FileChangedError
+from mosaic.store.reading import read_mission
 from tests.support.browsing import HOSTILE, Server, copy_scene, serving
 from tests.support.mission import MissionRepo
 
@@ -359,3 +364,12 @@ def test_the_graph_leads_to_tasks_and_the_timeline_shows_sessions(shown: Server)
     graph = shown.ask("/graph").text
     assert '<a href="/task/T-003" class="node' in graph
     assert "sess-001" in shown.ask("/timeline").text
+
+
+def test_an_approval_is_of_the_handoff_that_was_reviewed(repo: MissionRepo) -> None:
+    snapshot = read_mission(repo.path / "coordination" / "mission.json")
+    review = show_review(snapshot, "T-001").review
+    repo.run("handoff", "T-001", "--append", "notes", "--text", "one more thing")
+    with pytest.raises(FileChangedError):
+        approve(snapshot, review, actor=Actor.PERSON)
+    assert repo.task_status("T-001") == "review"
