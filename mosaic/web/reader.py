@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import secrets
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -107,8 +108,11 @@ class Reader:
         while not self.is_over.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.is_over.wait(), LOOK_SECONDS)
-            if any(self._viewers.values()):
-                await self.look()
+            try:
+                if any(self._viewers.values()):
+                    await self.look()
+            except Exception:  # one look that fails must not be the last one
+                logging.getLogger(__name__).exception("the mission could not be looked at")
 
     def end(self) -> None:
         """End the streams of all pages."""
@@ -140,7 +144,7 @@ class Reader:
                 self._page, self._trouble = page, trouble
                 self._count += 1
                 before, self._drawn = self._drawn, {}
-                for name, viewers in self._open().items():
+                for name, viewers in self._open().items() if page else ():
                     event = _event(self.version, before.get(name), await self._draw(name))
                     for viewer in viewers if event else ():
                         viewer.send(event)
@@ -172,13 +176,21 @@ class Reader:
             self._made.pop(key, None)
             raise
 
-    async def stream(self, key: str, since: str) -> AsyncIterator[bytes]:
-        """Yield what a page has to know, from a version on that it shows."""
+    async def stream(self, key: str, since: str, of_task: str = "") -> AsyncIterator[bytes]:
+        """Yield what a page has to know.
+
+        Args:
+            key: the page's name; of a task's page `task/` and its id.
+            since: the version of the mission that it shows.
+            of_task: the version of the task that it shows.
+        """
         viewer = Viewer(key)
         self.admit(viewer)
+        is_old = since != self.version
         if key.startswith(TASK):
             await self._look_at_tasks()
-        if since != self.version:
+            is_old = is_old or self._task_versions.get(key.removeprefix(TASK)) != of_task
+        if is_old:
             viewer.send(WHOLE)
         try:
             async for event in viewer.events():
