@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import tempfile
@@ -48,6 +49,7 @@ TASKS = (
 def main() -> None:
     """Make a mission, and take the pictures."""
     with tempfile.TemporaryDirectory(prefix="pictures-") as place:
+        os.environ["XDG_STATE_HOME"] = place  # for the commands, and for the board in here
         repo = make_mission(Path(place) / "runner")
         asyncio.run(take(repo))
 
