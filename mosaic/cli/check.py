@@ -10,6 +10,11 @@ from mosaic.cli.output import answer, clean, clean_block, paint
 from mosaic.plan.check import Finding
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    ("mission check", "everything that is wrong, each with file and line"),
+    ("mission check --fix", "mend what has one right answer"),
+)
+
 
 def check_command(
     fix: bool = Option(False, "--fix", help="Mend what has one right answer."),

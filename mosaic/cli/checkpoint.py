@@ -6,7 +6,7 @@ from typing import Any
 from typer import Argument, Option
 
 from mosaic.app.task_work import restore, settle_interrupted
-from mosaic.cli.completing import complete_task
+from mosaic.cli.completers import complete_checkpoint
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import align, answer, clean, paint, plain, warn
 from mosaic.errors import UsageError
@@ -19,6 +19,14 @@ from mosaic.sessions.restoring import RestoredTree
 from mosaic.store.reading import locate_mission, locate_to_change, read_mission
 from mosaic.store.tasks import Snapshot
 
+EXAMPLES = (
+    ('mission checkpoint T-001 --note "before the rewrite"', "save the work tree as it is"),
+    ("mission checkpoint list T-001", "what was saved, with numbers"),
+    (
+        "mission checkpoint restore T-001 3 --into ../look",
+        "rebuild number 3 in a folder of its own",
+    ),
+)
 SHORT = 10
 
 
@@ -26,11 +34,11 @@ def checkpoint_command(
     words: list[str] | None = Argument(
         None,
         metavar="[ID] | list ID | restore [ID SEQ]",
-        autocompletion=complete_task,
+        autocompletion=complete_checkpoint,
         help="Take one now; list a task's; rebuild one.",
         show_default=False,
     ),
-    note: str = Option("", "--note", "-n", help="A note for it."),
+    note: str = Option("", "--note", "-n", metavar="TEXT", help="A note for it."),
     base: str | None = Option(None, "--base", metavar="REF", help="What to compare with."),
     into: Path | None = Option(
         None,

@@ -4,6 +4,11 @@ from mosaic.app.doctor import State, examine
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint
 
+EXAMPLES = (
+    ("mission doctor", "what is there, what is missing, and what to do about it"),
+    ("mission doctor --json", "the same for a bug report or a program"),
+)
+
 
 def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """Look at what Mosaic needs: git, tmux, agents and their versions, locks, disk."""

@@ -2,17 +2,31 @@
 
 from typer import Option
 
-from mosaic.cli.options import Json, MilestoneId, MissionPath, complete_status
+from mosaic.cli.options import Json, MilestoneId, MissionPath, complete_status, one_of
 from mosaic.cli.tasks_view import print_list
+
+EXAMPLES = (
+    ("mission list --ready", "what can be handed off now"),
+    ("mission list --all --status done --milestone M1", "what is done in M1"),
+)
 
 
 def list_command(
     status: list[str] | None = Option(
-        None, "--status", "-s", autocompletion=complete_status, help="May be given more than once."
+        None,
+        "--status",
+        "-s",
+        metavar="STATUS",
+        autocompletion=complete_status,
+        help="Of this status; repeat for more.",
     ),
     milestone: MilestoneId = None,
     ready: bool = Option(False, "--ready", help="Only what can be handed off now."),
-    sort: str = Option("plan", help="plan, id, status, priority, milestone or updated."),
+    sort: str = Option(
+        "plan",
+        **one_of("plan", "id", "status", "priority", "milestone", "updated"),
+        help="In which order.",
+    ),
     every: bool = Option(False, "--all", "-a", help="Also those that are done or cancelled."),
     as_json: Json = False,
     mission: MissionPath = None,

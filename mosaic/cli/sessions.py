@@ -8,6 +8,11 @@ from mosaic.cli.sessions_view import live_row, session_row
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    ("mission sessions", "every session, how it ended and what it cost"),
+    ("mission sessions --live", "what agents do now"),
+)
+
 
 def sessions_command(
     live: bool = Option(False, "--live", help="Only those that are live."),

@@ -5,10 +5,19 @@ from typer import Argument
 from mosaic.cli.change_view import set_fields
 from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
 
+EXAMPLES = (
+    ("mission set T-002 status=todo priority=high", "change two fields at once"),
+    ("mission set T-002 depends_on+=T-001 labels-=docs", "add to a list, and take from one"),
+)
+
 
 def set_command(
     task_id: TaskId,
-    changes: list[str] = Argument(metavar="FIELD=VALUE...", autocompletion=complete_field),
+    changes: list[str] = Argument(
+        metavar="FIELD=VALUE...",
+        autocompletion=complete_field,
+        help="A field and its value; of a list, `+=` adds and `-=` takes away.",
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:

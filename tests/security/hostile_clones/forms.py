@@ -35,6 +35,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "renumber": ("T-001", "T-002 T-900 --json"),
     "setup": ("git --dry-run",),
     "merge": ("--dry-run",),
+    "help": ("", "statuses"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
 `logs --follow`) and what writes where it was told to (`review --html`) is not among them."""
