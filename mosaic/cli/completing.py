@@ -47,7 +47,7 @@ BASH_SCRIPT = """
                    %(autocomplete_var)s=complete_bash $1 ) )
     code=$?
     if [[ $code == 1 ]]; then compopt -o default; fi
-    if [[ ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; fi
+    if [[ ${COMPREPLY[0]-} == *= ]]; then compopt -o nospace; fi
     return 0
 }
 
@@ -100,8 +100,8 @@ def read_line(shell: str, environ: Mapping[str, str]) -> Line | None:
 
 
 def _read_bash(environ: Mapping[str, str]) -> Line | None:
-    # One word a line; the last one may be empty, and then it is not there.
-    found = environ.get("COMP_WORDS", "").split("\n")
+    text = environ.get("COMP_WORDS", "")
+    found = text.split("\n" if "\n" in text else " ")
     place = environ.get("COMP_CWORD", "")
     if not place.isdecimal() or not 0 < int(place) <= len(found):
         return None
