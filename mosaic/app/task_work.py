@@ -218,7 +218,7 @@ def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> 
         raise UsageError("no restore was interrupted here", hint="`mission status` shows any")
     if note is None:
         raise UsageError(
-            "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
+            "`restore` takes a task and a number", hint="`mission checkpoint restore ID SEQ`"
         )
     return settle_restore(snapshot.layout, note, back=back)
 

@@ -81,9 +81,10 @@ def checkpoint_command(
             done = settle_interrupted(snapshot, into, back=abort)
         case ["restore", task_id, seq] if seq.isdecimal():
             done = restore(snapshot, task_id, int(seq), into, whole=whole, force=force)
-        case ["restore", *_]:
+        case ["restore", task_id, *_]:
             raise UsageError(
-                "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
+                "`restore` takes a task and a number",
+                hint=f"`mission checkpoint list {task_id}` shows the numbers",
             )
         case [] | [_] if into is None:
             return _take(snapshot, named[0] if named else None, note, base, as_json=as_json)

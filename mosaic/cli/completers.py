@@ -33,6 +33,9 @@ def offer(command: Any, line: Line) -> Offer:
     words = list(line.words)
     context = _resolve_context(command, {}, "mission", words)
     thing, begun = _resolve_incomplete(context, words, line.begun)
+    if line.words and line.words[-1] in getattr(thing, "opts", ()):
+        # An option without its value ends the parsing: the operands would not be known.
+        context = _resolve_context(command, {}, "mission", list(line.words[:-1]))
     head = line.begun.removesuffix(begun)  # `--runtime=` of `--runtime=cl`
     found = thing.shell_complete(context, begun)
     # Files are the shell's own to complete.

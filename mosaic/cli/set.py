@@ -7,7 +7,7 @@ from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
 
 EXAMPLES = (
     ("mission set T-002 status=todo priority=high", "change two fields at once"),
-    ("mission set T-002 depends_on+=T-001 labels-=docs", "add to a list, and take from one"),
+    ("mission set T-002 depends_on+=T-001 labels+=docs", "add to lists; `-=` takes away"),
 )
 
 

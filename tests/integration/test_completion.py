@@ -16,7 +16,7 @@ LINES = (
     ("mission set T-001 status=rev", ("status=review",), ()),
     ("mission set T-002 depends_on+=T-00", ("T-001", "T-003"), ()),
     ("mission set T-002 depends_on=T-001,T-00", ("T-003",), ()),
-    ("mission set T-001 milest\tM", ("milestone=M1",), ()),
+    ("mission set T-001 milest\tM", ("M1",), ()),
     ("mission checkpoint restore T-001 ", ("1", "2"), ("T-002", "notes.md")),
     ("mission resume T-001 --from ", ("1", "2"), ("notes.md",)),
     ("mission show T-001 --section next", ("next_handoff",), ()),
@@ -101,6 +101,7 @@ def test_what_the_rest_of_the_line_decides(
     text = task.read_text()
     boxes = "\n## Acceptance criteria\n\n- [ ] one\n- [x] two\n\n## files_changed"
     task.write_text(text.replace("\n## files_changed", boxes, 1))
+    (repo.path / "a.py").write_text("x = 1\n")
     assert repo.run("review", "T-001", "--remark", "a.py:1", "say more").exit_code == 0
     assert repo.run("checkpoint", "T-001").exit_code == 0
     for line, words in IN_PROCESS:

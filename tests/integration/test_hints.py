@@ -26,7 +26,7 @@ CALLS = (
     "--mission nowhere list", "list --mission nowhere",
 )  # fmt: skip
 HINTS = re.compile(r"^hint: (.*)$", re.MULTILINE)
-FOR_A_PERSON = re.compile(r"…|\b[A-Z]{3,}\b(?!-)")
+FOR_A_PERSON = re.compile(r"…|\b[A-Z]{2,}\b(?!-)")
 """What a person has to fill in."""
 STARTS = ("next", "resume", "panel start", "demo", "init")
 """What would start something; where they lead is not looked at."""

@@ -246,7 +246,7 @@ def test_a_real_shell_is_offered_the_plain_words(shell: Shell) -> None:
         ("mission show T-00", "T-002"),
         ("mission next --runtime rt", PLAIN["runtime"]),
         ("mission next --milestone ", PLAIN["letters"]),
-        ("mission stop sess-77", PLAIN["session"]),
+        ("mission logs sess-77", PLAIN["session"]),
         ("mission sto", "stop"),
     ):
         assert word in shell.type(f"{line}\t"), line

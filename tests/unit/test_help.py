@@ -105,7 +105,10 @@ def test_the_man_page_can_be_read() -> None:
     if groff is None:
         pytest.skip("groff is not installed")
     done = subprocess.run(
-        [groff, "-man", "-ww", "-Tascii", str(MANUAL)], capture_output=True, text=True, check=True
+        [groff, "-man", "-ww", "-Tutf8", str(MANUAL)],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     assert done.stderr == ""
     shown = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
