@@ -31,14 +31,26 @@ def every_command() -> Iterator[tuple[str, Any]]:
 
 def refusal(words: Sequence[str]) -> str | None:
     """Return why the command line does not take the words behind `mission`; None if it does."""
-    command, context, rest = root(), None, list(words)
+    command, rest = root(), list(words)
+    options = {name: each for each in command.params for name in each.opts}
+    if rest[:1] and rest[0].startswith("-"):
+        # Never parsed: `--install-completion` would install, whoever asks.
+        if rest[0] in ("-h", "--help"):
+            return None
+        if (option := options.get(rest[0])) is None:
+            return f"No such option: {rest[0]}"
+        if option.is_flag:
+            return None
+        rest = rest[2:]
     try:
-        context = command.make_context("mission", rest)
+        context = command.make_context("mission", rest, resilient_parsing=True)
         while hasattr(command, "commands"):
             rest = [*context._protected_args, *context.args]
             if not rest:
                 return None
             name, command, rest = command.resolve_command(context, rest)
+            if command is None:
+                return f"No such command: {context.args}"
             context = command.make_context(name, rest, parent=context)
     except Exit:
         return None  # `--help` and `--version` have answered

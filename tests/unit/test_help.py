@@ -48,7 +48,15 @@ def test_the_command_line_is_asked_in_earnest() -> None:
     ]
     assert refusal(["list", "--all"]) is None
     assert refusal(["panel", "start", "x"]) is None
-    for words in (["show"], ["list", "--red"], ["nonsense"], ["panel", "nonsense"], ["next", "-j"]):
+    assert refusal(["--install-completion"]) is None
+    for words in (
+        ["--red"],
+        ["show"],
+        ["list", "--red"],
+        ["nonsense"],
+        ["panel", "nonsense"],
+        ["next", "-j"],
+    ):
         assert refusal(words), words
 
 
