@@ -142,6 +142,10 @@ class Task(NamedTuple):
     """Line of the row in the tasks table; None when it is in a file alone."""
     extra: Mapping[str, JsonValue] = {}
     """Unknown front matter keys and table columns, as they stand."""
+    criteria_done: int = 0
+    """Acceptance criteria that are ticked."""
+    criteria_total: int = 0
+    """Acceptance criteria that are asked for."""
     more: Mapping[str, str | tuple[str, ...]] = {}
     """What it holds in fields of `mosaic.text.fields` that have no attribute here."""
 
@@ -331,3 +335,8 @@ class SessionLock:
     task_id: str
     run_id: str
     milestone_id: str | None = None
+
+    @property
+    def is_older(self) -> bool:
+        """Whether the older coordinator wrote it, which notes little more than a pid."""
+        return not (self.process.host or self.process.boot_id or self.run_id)

@@ -106,6 +106,15 @@ def editing(mission_file: Path, doing: str) -> Iterator[Draft]:
         yield draft
 
 
+def save_change(draft: Draft) -> bool:
+    """Save a person's change; see `save_and_number`."""
+    if not draft.snapshot.rows_without_id:
+        return draft.save()
+    from mosaic.store.in_step import save_and_number  # start-up: hardly ever needed
+
+    return save_and_number(draft)
+
+
 def change_status(
     mission_file: Path,
     task_id: str,
@@ -213,7 +222,7 @@ def _change(
     draft.edit_task(before.id, values, now)
     if why and made is None:
         draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
-    changed = draft.save()
+    changed = save_change(draft)
     if made is not None:
         from mosaic.review.filing import note_saved  # start-up: few changes are decisions
 
@@ -268,7 +277,7 @@ def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
 
     with editing(mission_file, "adding a task") as draft:
         task_id = add_to(draft, new, utc_now())
-        draft.save()
+        save_change(draft)
         task = TaskView(draft.snapshot.get(task_id).task)
         return ChangedTask(task=task, changed=True, fields=(), notices=tuple(draft.notices))
 
@@ -307,7 +316,7 @@ def fill_handoff(
             draft.fill_section(task.id, section, content, append=append)
         for number in ticks:
             draft.edit_text(task.id, partial(tick_criterion, number=number))
-        draft.save()
+        save_change(draft)
         return tuple(draft.notices)
 
 

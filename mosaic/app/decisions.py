@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.app.change import editing, refuse_agent
+from mosaic.app.change import editing, refuse_agent, save_change
 from mosaic.app.tasks import TaskView
 from mosaic.errors import MissionError, NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
@@ -136,7 +136,7 @@ def remark(
     refuse_agent(snapshot.layout, actor)
     with editing(snapshot.document.path, f"remarking on {review.task.id}") as draft:
         made = draft_remarks(draft, review, remarks, utc_now().astimezone())
-        draft.save()
+        save_change(draft)
         note_saved(draft, review.task.id, made)
         task = TaskView(draft.snapshot.get(review.task.id).task)
         return DecidedTask(task, Kind.REMARKED.value, tuple(made), notices=tuple(draft.notices))
@@ -164,7 +164,7 @@ def allow(
             for name in names
             if name not in known
         ]
-        draft.save()
+        save_change(draft)
         note_saved(draft, task.id, made)
         view = TaskView(draft.snapshot.get(task.id).task)
         return DecidedTask(view, Kind.ALLOWED.value, tuple(made), notices=tuple(draft.notices))
@@ -210,7 +210,7 @@ def answer(mission_file: Path, task_id: str, words: str, actor: Actor | None = N
         made = draft_decision(draft, task.id, Kind.ANSWERED, words, now, notes=notes)
         status = Status.IN_PROGRESS if sessions else Status.TODO
         draft.edit_task(task.id, {"status": status.value}, now)
-        draft.save()
+        save_change(draft)
         note_saved(draft, task.id, [made])
         forgive_attempts(draft.snapshot, task.id)
         view = TaskView(draft.snapshot.get(task.id).task)
@@ -247,7 +247,7 @@ def answer_remarks(
                 return answered
 
             draft.edit_text(task.id, edit)
-        draft.save()
+        save_change(draft)
         return tuple(draft.notices)
 
 

@@ -249,7 +249,8 @@ def hand_off_task(
 def _notices(mission_file: Path, task_id: str) -> tuple[str, ...]:
     with contextlib.suppress(MissionError):  # whatever it is, others name it
         snapshot = read_mission(mission_file)
-        return _what_lacks(snapshot, snapshot.get(task_id).task)
+        stray = filter(None, [snapshot.document.stray_words])
+        return (*stray, *_what_lacks(snapshot, snapshot.get(task_id).task))
     return ()
 
 

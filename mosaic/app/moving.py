@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.app.change import editing
+from mosaic.app.change import editing, save_change
 from mosaic.errors import MissionError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes, find_text, write_atomic
@@ -83,7 +83,7 @@ def import_tasks(
     with editing(mission_file, f"importing from {source}") as draft:
         ids = free_ids(draft.snapshot, warn=draft.notices.append)
         plan = _carry_out(draft, source, plan_import(source, reading, draft.snapshot, ids, prefer))
-        draft.save()
+        save_change(draft)
         return Imported(source, place.shown, write, plan, tuple(draft.notices))
 
 

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.app.tasks import ToMerge
-    from mosaic.model import MissionStatus, Session, Task, Usage
+    from mosaic.model import MissionStatus, Session, Sessions, Task, Usage
     from mosaic.plan.progress import MilestoneProgress, Progress
     from mosaic.plan.ready import Selection
     from mosaic.sessions.liveness import FoundLock
     from mosaic.sessions.output import Progress as RunProgress
+    from mosaic.sessions.record_end import Settled
     from mosaic.sessions.restoring import Restoring
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Problem, Snapshot
@@ -125,9 +126,19 @@ class StatusPage:
 def show_status(mission_file: Path) -> StatusPage:
     """Return where a mission stands; ends of sessions that nobody recorded are recorded."""
     snapshot, recovered = read_recovered(mission_file)
-    mission = snapshot.document.mission
     live = live_or_unknown(snapshot)
-    selection = select_from(snapshot, live=live)
+    return status_of(snapshot, recovered, live=live, selection=select_from(snapshot, live=live))
+
+
+def status_of(
+    snapshot: Snapshot,
+    recovered: Sequence[Settled],
+    *,
+    live: Sequence[FoundLock],
+    selection: Selection,
+) -> StatusPage:
+    """Return where a mission stands that was read, with sessions that live and what is ready."""
+    mission = snapshot.document.mission
     review, unlanded = _lines(snapshot, Status.REVIEW), selection.unlanded
     return StatusPage(
         mission=Named(mission.id, mission.name, mission.status),
@@ -247,7 +258,6 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
     With `live`, only those that are live, or may be.
     """
     from mosaic.sessions.claim import session_of
-    from mosaic.sessions.output import observe_session
 
     snapshot, _ = read_recovered(mission_file)
     alive = {found.lock.session_id: found for found in live_or_unknown(snapshot)}
@@ -258,10 +268,24 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
     for session in listed:
         found = alive.get(session.id)
         if found is not None:
-            seen = observe_session(found, snapshot.layout).progress
-            elapsed, silent = round(seen.elapsed_seconds, 3), round(seen.silent_seconds, 3)
-            progress = replace(seen, elapsed_seconds=elapsed, silent_seconds=silent)
-            views.append(SessionView(session, found, progress))
+            views.append(SessionView(session, found, progress_of(found, snapshot.layout)))
         elif not live:
             views.append(SessionView(session, None, None))
     return SessionList(tuple(views), snapshot.session_problems)
+
+
+def view_live(found: FoundLock, sessions: Sessions, layout: Layout) -> SessionView:
+    """Return a session that lives, or may, and how it gets on."""
+    from mosaic.sessions.claim import session_of
+
+    session = sessions.find(found.lock.session_id) or session_of(found.lock)
+    return SessionView(session, found, progress_of(found, layout))
+
+
+def progress_of(found: FoundLock, layout: Layout) -> RunProgress:
+    """Return how a live session gets on, in whole milliseconds."""
+    from mosaic.sessions.output import observe_session
+
+    seen = observe_session(found, layout).progress
+    elapsed, silent = round(seen.elapsed_seconds, 3), round(seen.silent_seconds, 3)
+    return replace(seen, elapsed_seconds=elapsed, silent_seconds=silent)

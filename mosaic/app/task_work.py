@@ -244,11 +244,16 @@ def show_review(snapshot: Snapshot, task_id: str, *, diff: bool = False) -> Revi
 
 def write_review_page(review: Review, facts: list[str], place: Path) -> None:
     """Write a review as one HTML page to share."""
-    from mosaic.machine.disk import write_atomic
     from mosaic.review.html import render_page
 
+    write_page(render_page(review, facts), place)
+
+
+def write_page(page: str, place: Path) -> None:
+    """Write a page to share, as a whole."""
+    from mosaic.machine.disk import write_atomic
+
     target = place.absolute()
-    page = render_page(review, facts)
     write_atomic(target, page.encode("utf-8", "replace"), root=target.parent)
 
 

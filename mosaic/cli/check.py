@@ -5,24 +5,42 @@ from collections.abc import Iterator
 from typer import Option
 
 from mosaic.app.mission import check
-from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.finding_formats import FORMATS
+from mosaic.cli.options import Json, MissionPath, complete_format
 from mosaic.cli.output import answer, clean, clean_block, paint
+from mosaic.errors import UsageError
 from mosaic.plan.check import Finding
 from mosaic.store.reading import locate_mission
 
 EXAMPLES = (
     ("mission check", "everything that is wrong, each with file and line"),
     ("mission check --fix", "mend what has one right answer"),
+    ("mission check --format github", "the same as annotations of a pull request"),
 )
+JSON_AND_FORMAT = "`--json` and `--format` are two ways to say the same"
 
 
 def check_command(
     fix: bool = Option(False, "--fix", help="Mend what has one right answer."),
+    form: str = Option(
+        "text",
+        "--format",
+        metavar="text|lines|github|sarif",
+        autocompletion=complete_format,
+        help="For people; a line each, for editors; GitHub's annotations; SARIF.",
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Look for everything that is wrong, each with file and line."""
-    report = check(locate_mission(mission), fix=fix)
+    if form != "text" and (form not in FORMATS or as_json):
+        message = f"there is no format `{form}`" if form not in FORMATS else JSON_AND_FORMAT
+        raise UsageError(message, hint=f"use one of text, {', '.join(FORMATS)}")
+    path = locate_mission(mission)
+    report = check(path, fix=fix)
+    if form != "text":
+        lines = FORMATS[form](report.findings, path)
+        return answer("mission.check", report, lines, ok=not report.errors, as_json=False)
     lines = [f"mended: {clean(line)}" for line in report.mended]
     for finding in report.findings:
         lines += _finding_lines(finding)

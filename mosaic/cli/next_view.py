@@ -200,8 +200,8 @@ def _place_lines(done: StartedSession | EndedSession) -> list[str]:
 
 def _ended(done: EndedSession, *, as_json: bool) -> int:
     from mosaic.cli.live import task_words
-    from mosaic.cli.sessions_view import asked_lines, length_words, usage_words
-    from mosaic.plan.ends import end_words
+    from mosaic.cli.sessions_view import asked_lines
+    from mosaic.plan.ends import end_words, length_words, usage_words
 
     session, task_id, problem = done.session, done.task.task.id, done.problem
     facts = [end_words(session), length_words(session), usage_words(session.usage)]
@@ -241,8 +241,8 @@ def _ended(done: EndedSession, *, as_json: bool) -> int:
 
 
 def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
-    from mosaic.cli.sessions_view import usage_words
     from mosaic.plan.durations import format_duration
+    from mosaic.plan.ends import usage_words
 
     spent = [format_duration(done.elapsed_seconds), usage_words(done.usage)]
     facts = [f"{len(done.sessions)} sessions", *filter(None, spent)]

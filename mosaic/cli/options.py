@@ -88,6 +88,7 @@ def one_of(*words: str) -> dict[str, Any]:
 complete_status = _completer(
     lambda: _names(status for status in Status if status is not Status.UNKNOWN)
 )
+complete_format = _completer(lambda: _names(("text", "lines", "github", "sarif")))
 complete_runtime = _completer(lambda: _names(_runtimes()))
 complete_milestone = _completer(lambda: ((each.id, each.name) for each in _mission().milestones))
 complete_source = _completer(lambda: _names(_sources()))

@@ -4,10 +4,10 @@ import shlex
 
 from mosaic.app.panel import SECTIONS, PanelResult, PanelView
 from mosaic.cli.output import align, answer, clean, clean_block, paint
-from mosaic.cli.sessions_view import usage_words
 from mosaic.executors import executor_of
 from mosaic.panels.model import WorkerState
 from mosaic.plan.durations import format_duration
+from mosaic.plan.ends import usage_words
 from mosaic.runs.record import Run
 
 COLORS = {

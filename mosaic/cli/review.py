@@ -21,11 +21,10 @@ from mosaic.cli.output import (
     paint_status,
     warn,
 )
-from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import ExitCode, UsageError
 from mosaic.model import Status
-from mosaic.plan.ends import end_phrase
+from mosaic.plan.ends import end_phrase, length_words, usage_words
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:

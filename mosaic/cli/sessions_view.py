@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli.output import clean, paint
 from mosaic.plan.durations import format_duration
-from mosaic.plan.ends import end_words
+from mosaic.plan.ends import end_words, length_words, usage_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mosaic.app.hand_off import EndedSession
     from mosaic.app.status import SessionView
-    from mosaic.model import Session, Usage
+    from mosaic.model import Session
     from mosaic.runs.result import StepResult
     from mosaic.sessions.output import Progress
 
-THOUSAND = 1000
 SILENT_SECONDS = 60.0
 """A shorter silence is not worth a word."""
 
@@ -64,23 +63,6 @@ def progress_words(progress: Progress) -> tuple[str, str, str]:
     if progress.silent_seconds >= SILENT_SECONDS:
         last = f"silent for {format_duration(progress.silent_seconds)}; before: {last}"
     return format_duration(progress.elapsed_seconds), usage_words(progress.usage), last
-
-
-def length_words(session: Session) -> str:
-    """Return how long a session took; nothing while it has no end."""
-    seconds = session.duration_seconds
-    if seconds is None and session.ended_at is not None:
-        seconds = int((session.ended_at - session.started_at).total_seconds())
-    return format_duration(seconds) if seconds is not None else ""
-
-
-def usage_words(usage: Usage | None) -> str:
-    """Return what was consumed: money where it is told, and tokens."""
-    if usage is None:
-        return ""
-    tokens = usage.input_tokens + usage.output_tokens
-    words = f"{tokens / THOUSAND:.1f}k tokens" if tokens >= THOUSAND else f"{tokens} tokens"
-    return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words
 
 
 def asked_lines(result: EndedSession | StepResult) -> list[str]:

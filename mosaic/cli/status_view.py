@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from mosaic.app.status import show_status
 from mosaic.cli.output import align, answer, bar, clean, has_reader, merge_commands, paint
-from mosaic.cli.sessions_view import length_words, usage_words
 from mosaic.cli.tasks_view import report_problems
 from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration
-from mosaic.plan.ends import end_phrase
+from mosaic.plan.ends import end_phrase, length_words, usage_words
 from mosaic.store.reading import locate_mission
 from mosaic.text.lines import display_width
 

@@ -5,8 +5,7 @@ from typer import Argument, Option
 from mosaic.cli.completers import complete_live_session
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean
-from mosaic.cli.sessions_view import length_words
-from mosaic.plan.ends import end_phrase
+from mosaic.plan.ends import end_phrase, length_words
 from mosaic.sessions.stop import stop_session
 from mosaic.store.reading import locate_to_change
 

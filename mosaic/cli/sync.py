@@ -5,9 +5,9 @@ from typer import Argument, Option
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MissionPath, one_of
 from mosaic.cli.output import answer, clean, paint, plain
-from mosaic.cli.tasks_view import report_problems
+from mosaic.cli.tasks_view import report_notices, report_problems
 from mosaic.errors import UsageError
-from mosaic.store.draft import synchronize
+from mosaic.store.in_step import synchronize
 from mosaic.store.reading import locate_mission
 from mosaic.store.sync import Side
 
@@ -30,15 +30,16 @@ def sync_command(
     """Bring table and files in step, and show what was copied where."""
     if prefer not in (None, *Side):
         raise UsageError(f"`{prefer}` is not a side", hint="use `table` or `file`")
-    carried, snapshot = synchronize(
+    carried, snapshot, notices = synchronize(
         locate_mission(mission), task_ids or [], Side(prefer) if prefer else None
     )
+    report_notices(notices)
     problems = snapshot.problems
     lines = [
         f"{task_id}  {each.field}: {_words(each.value)} {paint('→', 'dim')} {each.to}"
         for task_id, each in carried
     ]
-    if not (lines or problems):
+    if not (lines or problems or notices):
         lines = [paint("table and files are in step", "dim")]
     values = [{"task_id": task_id, **plain(each)} for task_id, each in carried]
     return answer(

@@ -105,7 +105,9 @@ def check_rows(checked: Checked) -> Iterator[Finding]:
             message=f"{f'the row of `{task_id}`' if task_id else 'this line'} {why}",
             path=checked.table_path,
             line=line,
-            hint="`mission check --fix` gives it one" if why == NO_ID else None,
+            hint="`mission check --fix` gives it one, and so does your next change"
+            if why == NO_ID
+            else None,
             fixable=why == NO_ID,
         )
 

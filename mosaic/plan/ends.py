@@ -1,11 +1,15 @@
-"""What the end of a session is called where a person reads it."""
+"""What the end of a session, its length and its cost are called where a person reads them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mosaic.plan.durations import format_duration
+
 if TYPE_CHECKING:
-    from mosaic.model import Session
+    from mosaic.model import Session, Usage
+
+THOUSAND = 1000
 
 _BY_CAUSE = {
     "incomplete": "incomplete",
@@ -38,3 +42,20 @@ def end_phrase(session: Session) -> str:
     """Return the same as the end of a sentence that begins with the session."""
     words = end_words(session)
     return _PHRASES.get(words, words) or "has not ended"
+
+
+def length_words(session: Session) -> str:
+    """Return how long a session took; nothing while it has no end."""
+    seconds = session.duration_seconds
+    if seconds is None and session.ended_at is not None:
+        seconds = int((session.ended_at - session.started_at).total_seconds())
+    return format_duration(seconds) if seconds is not None else ""
+
+
+def usage_words(usage: Usage | None) -> str:
+    """Return what was consumed: money where it is told, and tokens."""
+    if usage is None:
+        return ""
+    tokens = usage.input_tokens + usage.output_tokens
+    words = f"{tokens / THOUSAND:.1f}k tokens" if tokens >= THOUSAND else f"{tokens} tokens"
+    return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words

@@ -16,6 +16,7 @@ from mosaic.runs.snapshots import state_prefix
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.rules import agree_to_rules
 from mosaic.store.draft import changing
+from mosaic.store.in_step import save_and_number
 from mosaic.store.project_paths import project_paths
 from mosaic.store.reading import read_mission
 from mosaic.store.state import ensure_state_dir
@@ -88,7 +89,7 @@ def decide(
         made += [draft_decision(draft, task.id, kind, why, now, files_away=not approve)]
         status = Status.DONE if approve else Status.TODO
         draft.edit_task(task.id, {"status": status.value}, now)
-        draft.save()
+        save_and_number(draft)
         note_saved(draft, task.id, made)
         forgive_attempts(draft.snapshot, task.id)
         if review.rules_changed:

@@ -7,7 +7,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from mistune import BlockParser, HTMLRenderer, InlineParser, Markdown
 from mistune.plugins import import_plugin
@@ -28,6 +28,7 @@ DEEPEST = 12
 
 _REL = "noopener noreferrer nofollow"
 _SAFE_URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"'`\\]+", re.IGNORECASE)
+_CODE = re.compile(r"`([^`\n]+)`")
 _BOXES = {True: "☑ ", False: "☐ "}
 
 
@@ -36,22 +37,40 @@ def render_page(review: Review, facts: Sequence[str]) -> str:
 
     `facts` say where the task stands, a line each.
     """
+    return render_document(
+        "review.html.j2",
+        review=review,
+        title=f"{review.task.id} {review.task.title}",
+        facts=facts,
+        generated=f"{utc_now():%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def render_document(name: str, **values: Any) -> str:
+    """Return a template of ours as a page, with every text of the values escaped and harmless.
+
+    It is not a project's own: a cloned repository must not write the page that judges its work.
+    `markdown` turns a text that nobody has checked into safe HTML, and the filter `words` shows
+    what stands between backticks as code.
+    """
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: load_template(name).source),
         finalize=lambda value: harmless_text(value) if type(value) is str else value,
     )
-    # Not a project's own: a cloned repository must not write the page that judges its work.
-    template = environment.from_string(load_template("review.html.j2").source)
-    return template.render(
-        review=review,
-        title=f"{review.task.id} {review.task.title}",
-        facts=facts,
-        markdown=lambda text: Markup(render_html(text)),  # noqa: S704 - escaped by the renderer
-        generated=f"{utc_now():%Y-%m-%d %H:%M} UTC",
-    ).lstrip()
+    environment.globals["markdown"] = lambda text: Markup(render_html(text))  # noqa: S704 - escaped
+    environment.filters["words"] = _words
+    return environment.get_template(name).render(values).lstrip()
+
+
+def _words(value: object) -> Markup:
+    if isinstance(value, Markup):
+        return value
+    text = html.escape(harmless_text(str(value)))
+    return Markup(_CODE.sub(r"<code>\1</code>", text))  # noqa: S704 - escaped
 
 
 def render_html(markdown: str) -> str:

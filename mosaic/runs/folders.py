@@ -172,11 +172,16 @@ def find_named_run(runs_dir: Path, sessions: Sequence[Session], name: str) -> Ru
     A task that no agent worked on has its newest step; None where it names none of these. Raises
     RunNotFoundError where a session's record is gone, or it looks like an id and is none.
     """
+    from mosaic.plan.session_ids import sessions_called  # start-up: only a name needs it
+
     run = find_run(runs_dir, name)
     if run is not None:
         return run
+    ids = sessions_called(name, [session.id for session in sessions])
+    if len(ids) > 1:
+        raise RunNotFoundError(f"several sessions are called `{name}`", ids)
     for session in sessions:
-        if session.id.casefold() == name.casefold():
+        if session.id in ids:
             return run_of_session(runs_dir, session)
     of_task = runs_of_task(runs_dir, name) if name else []
     if of_task:

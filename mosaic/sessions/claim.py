@@ -18,6 +18,7 @@ from mosaic.machine.identity import own_identity
 from mosaic.model import MissionStatus, Session, SessionLock, Status
 from mosaic.plan.durations import format_duration
 from mosaic.plan.graph import needs_of
+from mosaic.plan.session_ids import TAIL_LENGTH, next_session_id
 from mosaic.prompts.bounded import one_line
 from mosaic.records import NamedTuple, replace
 from mosaic.runs.events import EventLog, EventType
@@ -26,7 +27,6 @@ from mosaic.sessions.liveness import Life
 from mosaic.sessions.record_end import patiently
 from mosaic.sessions.session_lock import write_lock
 from mosaic.sessions.unrecorded import find_sessions, is_in_worktree
-from mosaic.store.session_entries import next_session_id
 from mosaic.workspaces.landed import WORKER, find_unlanded
 from mosaic.workspaces.provision import WorkspaceRequest, default_branch, holds_work
 from mosaic.workspaces.record import find_workspace
@@ -129,10 +129,11 @@ def refuse_live(found: FoundLock) -> SessionLiveError:
     age = format_duration(max(0.0, (utc_now() - lock.started_at).total_seconds()))
     pid = f"pid {lock.process.pid}" if lock.process.pid else "not yet started"
     verb = "may still work here" if found.judgement.life is Life.UNKNOWN else "works here"
+    on_task = f" on `{lock.task_id}`" if lock.task_id else ""
+    on_host = f" on `{lock.process.host}`" if lock.process.host else ""
     return SessionLiveError(
-        f"session `{lock.session_id}` {verb} on `{lock.task_id}`",
-        detail=f"{lock.runtime}, {pid} on `{lock.process.host}`, for {age}: "
-        f"{found.judgement.because}",
+        f"session `{lock.session_id}` {verb}{on_task}",
+        detail=f"{lock.runtime}, {pid}{on_host}, for {age}: {found.judgement.because}",
         hint=found.way_out,
     )
 
@@ -140,7 +141,8 @@ def refuse_live(found: FoundLock) -> SessionLiveError:
 def new_session_id(snapshot: Snapshot) -> str:
     """Return the next free session id; one that is only reserved is not free."""
     reserved = [found.lock.session_id for found in find_sessions(snapshot)]
-    return next_session_id([*snapshot.document.mission.sessions.ids(), *reserved])
+    known = [*snapshot.document.mission.sessions.ids(), *reserved]
+    return next_session_id(known, os.urandom(TAIL_LENGTH))
 
 
 def reserve_task(layout: Layout, chosen: Chosen, run_id: str) -> SessionLock:

@@ -37,9 +37,9 @@ from mosaic.sessions.worktrees import (
     worktree_findings,
 )
 from mosaic.store.aside import find_aside, find_copies, find_moved
-from mosaic.store.draft import synchronize
-from mosaic.store.ids import number_rows
-from mosaic.store.mission_file import load_mission
+from mosaic.store.draft import changing
+from mosaic.store.in_step import number_rows, synchronize
+from mosaic.store.mission_file import line_of, load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
 from mosaic.store.state import Standing, refuse_links_out
@@ -70,6 +70,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
     problems = (*snapshot.problems, *snapshot.session_problems)
     findings = list(map(finding_of, dict.fromkeys(problem.error for problem in problems)))
     for look in (
+        _project_findings,
         _lock_findings,
         _conflict_findings,
         _state_findings,
@@ -110,9 +111,11 @@ def mend_mission(mission_file: Path) -> list[str]:
         for left in remove_leftovers(find_all_leftovers(layout))
     ]
     mended += mend_worktrees(snapshot)
-    mended += number_rows(mission_file)
+    with changing(mission_file, doing="giving ids to rows") as draft:
+        numbered, refused = number_rows(draft)
+    mended += [*numbered, *refused]
     mended += renumber_twins(mission_file)
-    carried, _ = synchronize(mission_file, [], None)
+    carried, _, _ = synchronize(mission_file, [], None)
     mended += [f"`{task_id}`: {each.field} carried to the {each.to}" for task_id, each in carried]
     return mended
 
@@ -153,6 +156,19 @@ def _odd_statuses(snapshot: Snapshot) -> Iterator[tuple[str, tuple[str, int]]]:
 def _drift_words(entry: Entry) -> list[str]:
     other = {"file": "table", "table": "file"}
     return [f"{carry.field} is newer in the {other[carry.to]}" for carry in entry.carries]
+
+
+def _project_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Look for a `projectPath` that another clone or machine wrote."""
+    document = snapshot.document
+    if document.stray_words:
+        yield warning(
+            "PROJECT_PATH_ELSEWHERE",
+            document.stray_words,
+            path=snapshot.layout.shown(document.path),
+            line=line_of(document.path, "projectPath"),
+            hint="`mission migrate` writes `.`, which is right in every clone",
+        )
 
 
 def _lock_findings(snapshot: Snapshot) -> Iterator[Finding]:

@@ -8,6 +8,8 @@
    counts as ended after that. That can be wrong for one kind only: an agent whose supervisor
    was killed, in a namespace that is hidden from here.
 4. On another host, the heartbeat.
+
+The older coordinator's lock has only a pid: where such a process is seen it lives, or may.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from mosaic.machine.identity import (
     host_name,
     is_elsewhere,
     is_same_process,
+    started_moment,
+    unseen_identity,
 )
 from mosaic.machine.lock import is_folder_held
 from mosaic.machine.paths import safe_segment
@@ -44,6 +48,10 @@ if TYPE_CHECKING:
 STALE_HEARTBEAT_SECONDS = 600.0
 """How old the heartbeat of another machine's session must be to call it dead."""
 STARTING = "it is just being started"
+EARLY_SECONDS = 2.0
+LATE_SECONDS = 120.0
+"""A session's agent starts so soon after the moment that is listed; what starts later is another
+process that was given its pid."""
 
 
 class Life(StrEnum):
@@ -118,6 +126,10 @@ class FoundLock(NamedTuple):
     def way_out(self) -> str:
         """What a person can do where it stands in the way."""
         lock = self.lock
+        if lock.is_older:
+            return (
+                f"end pid {lock.process.pid}; when you know that it has ended, remove `{self.path}`"
+            )
         if self.judgement.life is not Life.UNKNOWN:
             stop = f"`mission stop {lock.session_id}` ends it"
             return f"{stop}; `mission status` shows what it is doing"
@@ -197,8 +209,28 @@ def unknown(because: str) -> Judgement:
 
 def find_locks(layout: Layout) -> list[FoundLock]:
     """Read every session lock of a mission and judge it; copies of another's are left out."""
-    locks = list_locks(layout)
-    return [FoundLock(p, lock, judge_session(lock, _observe(lock, p, layout))) for p, lock in locks]
+    return [FoundLock(p, lock, _judge(lock, p, layout)) for p, lock in list_locks(layout)]
+
+
+def _judge(lock: SessionLock, path: Path, layout: Layout) -> Judgement:
+    return (
+        _judge_older(lock) if lock.is_older else judge_session(lock, _observe(lock, path, layout))
+    )
+
+
+def _judge_older(lock: SessionLock) -> Judgement:
+    """Judge a session of the older coordinator by its pid."""
+    pid = lock.process.pid
+    entry = find_entry(pid)
+    if entry is None and (pid <= 0 or is_same_process(unseen_identity(pid)) is None):
+        return unknown("its process cannot be looked at from here")
+    if entry is None or entry.is_zombie:
+        return dead("its process is gone")
+    began = started_moment(entry)
+    if began is not None and began > lock.started_at.timestamp() + LATE_SECONDS:
+        return unknown(f"pid {pid} began after it, and may be another process's by now")
+    stopped = pid if entry.is_stopped else None
+    return alive(f"the older coordinator started it, and it runs as pid {pid}", stopped)
 
 
 def _observe(lock: SessionLock, path: Path, layout: Layout) -> Signs:

@@ -219,8 +219,8 @@ def ended_session(known: Session | None, meta: RunMeta, end: RunEnd, outcome: Ou
         id=meta.session_id or "",
         runtime=meta.runtime,
         started_at=meta.created_at,
-        last_task_id=meta.task_id,
-        run_id=meta.run_id,
+        last_task_id=meta.task_id or None,
+        run_id=meta.run_id or None,
     )
     return replace(
         known,

@@ -190,6 +190,8 @@ def end_session(
     It ended as `unseen` where its record does not tell.
     """
     lock, runs_dir = found.lock, draft.layout.runs_dir
+    if lock.is_older and (listed := draft.snapshot.document.mission.sessions.find(lock.session_id)):
+        lock = replace(lock, task_id=listed.last_task_id or "")
     run = run_of(runs_dir, lock.task_id, lock.run_id)
     if not run.dir.is_dir():
         run = find_run(runs_dir, lock.run_id) or run
@@ -206,7 +208,7 @@ def end_session(
         mission = draft.snapshot.document.mission
         facts = _facts(run, meta, mission, unseen=unseen)
         known = mission.sessions.find(lock.session_id)
-        if known and known.ended_at and known.run_id == lock.run_id:
+        if known and known.ended_at and (known.run_id or "") == lock.run_id:
             # Killed after it was saved, while the lock stood still: its task may be elsewhere now.
             remove_lock(found.path, lock.run_id)
             settled = _as_recorded(known, draft.snapshot.find(lock.task_id))

@@ -5,6 +5,9 @@ started_at, project_path, task_id, run_id, milestone_id. Between claim and spawn
 and `pid_started_at` is the start of the claiming process, whose pid is `supervisor_pid`.
 The supervisor touches the file as it works: its modification time is the heartbeat.
 
+The older coordinator's lock has six of these: session_id, runtime, pid, started_at,
+project_path, milestone_id. It is read, and never written.
+
 A lock that was copied together with its project (`cp -r`) names the other project as its
 `project_path`. It is not this project's: it blocks nothing here, nothing is recorded as its
 end, and nobody is signalled because of it.
@@ -36,6 +39,9 @@ PROCESS_KEYS = {
     "namespace": "namespace",
 }
 """Keys of the file, with the fields of `ProcessIdentity` that they are."""
+OLDER_KEYS = {
+    "session_id", "runtime", "pid", "started_at", "project_path", "milestone_id"
+}  # fmt: skip
 
 
 def list_locks(layout: Layout, *, copied: bool = False) -> list[tuple[Path, SessionLock]]:
@@ -52,6 +58,7 @@ def _is_copied(lock: SessionLock, layout: Layout) -> bool:
     """
     process = lock.process
     is_of_here = process.host == host_name() and process.boot_id == boot_id()
+    is_of_here = is_of_here or lock.is_older
     if not lock.project_path or not is_of_here or is_elsewhere(process):
         return False  # what a path means there is not known here
     real = os.path.realpath(lock.project_path)
@@ -71,12 +78,14 @@ def read_lock(path: Path) -> SessionLock | None:
         return None
     try:
         values = parse_json(data)
+        if values.keys() <= OLDER_KEYS:
+            values = {**values, "task_id": "", "run_id": "", "pid": values["pid"] or 0}
         process = {name: values.get(key, "") for key, name in PROCESS_KEYS.items()}
         given = {"supervisor_pid": 0, "project_path": "", **values, "process": process}
         lock = load_record(SessionLock, given, path)
         if lock.process.pid in PIDS and lock.supervisor_pid in PIDS:
             return lock
-    except (RecordError, ValueError, AttributeError):
+    except (RecordError, ValueError, AttributeError, KeyError):
         pass
     raise LockFileError(
         "the session lock cannot be read",

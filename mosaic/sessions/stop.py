@@ -22,6 +22,7 @@ from mosaic.machine.identity import (
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.process import find_marked, send_signal
 from mosaic.model import EndReason, Mode
+from mosaic.plan.session_ids import sessions_called
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
 from mosaic.sessions.dead_sessions import recover_if_needed
@@ -57,7 +58,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
     snapshot = read_mission(mission_file)
     found = _when_started(snapshot, _find_live(snapshot, session_id))
     lock = found.lock
-    if found.judgement.life is Life.UNKNOWN:
+    if found.judgement.life is Life.UNKNOWN or lock.is_older:
         raise FailedError(
             f"session `{lock.session_id}` cannot be stopped from here",
             detail=found.judgement.because,
@@ -167,7 +168,14 @@ def _find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:
             f"several sessions are live: {names}; name one" if live else "no session is live"
         )
     for found in live:
-        if session_id in (found.lock.session_id, found.lock.run_id, found.lock.task_id):
+        if session_id in (found.lock.run_id, found.lock.task_id):
+            return found
+    ids = sessions_called(session_id, [found.lock.session_id for found in live])
+    if len(ids) > 1:
+        names = ", ".join(f"`{each}`" for each in ids)
+        raise SessionNotFoundError(f"several live sessions have that number: {names}; name one")
+    for found in live:
+        if found.lock.session_id in ids:
             return found
     raise SessionNotFoundError(f"no live session is called `{session_id}`")
 

@@ -33,6 +33,8 @@ from mosaic.machine.process import list_marked
 from mosaic.model import Session, SessionLock, Status
 from mosaic.records import NamedTuple, replace
 from mosaic.sessions.liveness import (
+    EARLY_SECONDS,
+    LATE_SECONDS,
     FoundLock,
     Judgement,
     Life,
@@ -51,11 +53,6 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
-
-EARLY_SECONDS = 2.0
-LATE_SECONDS = 120.0
-"""A session's agent starts so soon after the moment that is listed; what starts later is another
-process that was given its pid."""
 
 
 class Marked(NamedTuple):
@@ -127,9 +124,11 @@ def _find_marked_sessions(layout: Layout) -> dict[str, list[Marked]]:
 
 def _judge_unlocked(session: Session, layout: Layout) -> Judgement | None:
     """Judge a listed session without end, lock and marked processes; None: it lives elsewhere."""
-    if session.host != host_name():
-        return unknown(f"it ran on `{session.host}`, and has no lock here")
     run = _run_of(session, layout)
+    host = _host_of(session, run)
+    if host != host_name():
+        where = f"`{host}`" if host else "another machine"
+        return unknown(f"it ran on {where}, and has no lock here")
     if session.run_id and is_run_held(run.dir):
         return alive("its supervisor still runs; its lock is gone")
     if not sees_every_process() and find_environment(1, "MISSION_SESSION="):
@@ -240,14 +239,22 @@ def _lock_of(session: Session, process: ProcessIdentity, layout: Layout) -> Sess
 
 
 def _found_by_list(session: Session, judgement: Judgement, layout: Layout) -> FoundLock:
-    process = replace(unseen_identity(session.pid), host=session.host)
-    is_away = session.host != host_name()
+    run = _run_of(session, layout)
+    host = _host_of(session, run)
+    process = replace(unseen_identity(session.pid), host=host)
+    is_away = host != host_name()
     if is_away:
         process = replace(process, boot_id="", namespace="")
-    meta = _run_of(session, layout).find_meta()
+    meta = run.find_meta()
     in_worktree = is_away or (meta is not None and is_in_worktree(meta.cwd, layout))
     lock = _lock_of(session, process, layout)
     return _found(lock, judgement, layout, in_worktree=in_worktree)
+
+
+def _host_of(session: Session, run: Run) -> str:
+    """Return the machine that a session ran on; empty where nothing here tells."""
+    state = run.find_state() if not session.host else None
+    return state.agent.host if state and state.agent else session.host
 
 
 def _run_of(session: Session, layout: Layout) -> Run:

@@ -140,6 +140,12 @@ def refuse_outside(mission_file: Path, project: Path, places: Mapping[str, Path]
         raise PathOutsideError(message, path=mission_file, detail=detail, hint=hint)
 
 
+def may_lead_to(mission_file: Path, project: Path, place: Path) -> bool:
+    """Tell whether a place lies in the work tree of a mission, or a person allowed it."""
+    real = os.path.realpath(place)
+    return is_inside(_work_tree_of(mission_file, project), real) or _is_allowed(mission_file, real)
+
+
 def _work_tree_of(mission_file: Path, project: Path) -> str:
     real = os.path.realpath(mission_file)
     # As git finds it: the sandbox of an agent may lay an empty `.git` over any folder.

@@ -330,6 +330,8 @@ class _Assembly:
             file_line=file.lines.get("task_id", 1) if file else None,
             table_line=row.line if row else None,
             extra={**columns, **(file.extra if file else {})},
+            criteria_done=file.criteria[0] if file else 0,
+            criteria_total=file.criteria[1] if file else 0,
         )
 
 

@@ -8,11 +8,10 @@ the lock (an editor) is noticed right before it would be replaced, and nothing i
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
-from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_signed, find_text, write_private
 from mosaic.machine.lock import PATIENCE_SECONDS, mission_lock
 from mosaic.machine.staging import sweep_temporaries
@@ -32,14 +31,14 @@ from mosaic.text.fields import SYNCED
 from mosaic.text.lines import refuse_conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from mosaic.machine.disk import TextFile
     from mosaic.model import MissionStatus, Session, Task
     from mosaic.store.layout import Layout
-    from mosaic.store.sync import Carry, Side, Value
+    from mosaic.store.sync import Side, Value
     from mosaic.store.tasks import Entry, Snapshot
 
 
@@ -114,24 +113,6 @@ def changing(
         yield Draft(snapshot, notices)
 
 
-def synchronize(
-    mission_file: Path, task_ids: Sequence[str], prefer: Side | None
-) -> tuple[list[tuple[str, Carry]], Snapshot]:
-    """Carry to the other side what only one has changed; return that, and the mission after it."""
-    with changing(mission_file, doing="bringing table and files in step", prefer=prefer) as draft:
-        chosen = [draft.snapshot.get(name).task.id for name in task_ids]
-        broken = draft.snapshot.broken_ids
-        carried: list[tuple[str, Carry]] = []
-        for task_id, entry in draft.snapshot.entries().items():
-            if task_id in broken or (chosen and task_id not in chosen) or not entry.carries:
-                continue
-            draft.edit_task(task_id, {}, utc_now())
-            carried += [(task_id, carry) for carry in entry.carries]
-        draft.agree_everywhere()
-        draft.save()
-        return carried, draft.snapshot
-
-
 class Draft:
     """Edits of a mission's files that are saved together, under the mission lock."""
 
@@ -139,7 +120,7 @@ class Draft:
         self._document = snapshot.document
         self.layout = snapshot.layout
         """Where the mission's files are."""
-        self.notices = list(notices)
+        self.notices = [*filter(None, [snapshot.document.stray_words]), *notices]
         """What a person should know: of an interrupted change before, or of this one."""
         self._snapshot: Snapshot | None = snapshot
         self._edited: dict[Path, _Edited] = {}
@@ -266,6 +247,9 @@ class Draft:
             if base != before:
                 changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
+            for path in [path for path, each in edited.items() if each.file is None]:
+                with suppress(OSError):  # git keeps no empty folder; why it fails, writing says
+                    path.parent.mkdir(parents=True, exist_ok=True)
             write_together(
                 changes,
                 intent=self.layout.intent_file,

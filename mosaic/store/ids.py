@@ -1,4 +1,4 @@
-"""Ids of tasks: the next free one, also for rows that have none.
+"""Ids of tasks: the next free one.
 
 The highest number plus one is not enough: other branches and work trees have tasks that
 are not here yet, and the id of a removed task must not mean another one later. So every
@@ -17,9 +17,7 @@ from mosaic.git.branches import files_on_branches
 from mosaic.git.git import find_work_tree
 from mosaic.git.worktrees import other_worktrees
 from mosaic.store.aside import find_moved
-from mosaic.store.draft import changing
-from mosaic.store.rows import find_row, parse_table
-from mosaic.text.grid import NO_ID
+from mosaic.store.rows import parse_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,30 +107,3 @@ def _inside(path: Path, root: Path) -> str | None:
         return Path(os.path.realpath(path)).relative_to(os.path.realpath(root)).as_posix()
     except ValueError:
         return None
-
-
-def number_rows(mission_file: Path) -> list[str]:
-    """Give rows of tasks that have no id the next free ones, and say which."""
-    from mosaic.text.table import set_cell
-
-    done = []
-    with changing(mission_file, doing="giving ids to rows") as draft:
-        path = draft.layout.tasks_file
-        lines = [each.line for each in draft.snapshot.left_out if each.why == NO_ID]
-        text = (draft.text(path) if lines else None) or ""
-        ids = free_ids(draft.snapshot, warn=draft.notices.append)
-        for line in lines:
-            found = find_row(text, line)
-            if found is None:
-                continue
-            task_id = next(ids)
-            try:
-                text = set_cell(text, *found, "id", task_id)
-            except MissionError as error:
-                done.append(f"the row of line {line} got no id: {error.message}")
-                continue
-            done.append(f"`{draft.layout.shown(path)}:{line}` is `{task_id}` now")
-        if done:
-            draft.put(path, text)
-        draft.save()
-    return done

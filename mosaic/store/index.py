@@ -3,7 +3,7 @@
 `.state/index` is a cache. Deleting it loses nothing; one of another version, or with
 wrong bytes, is ignored: checksums tell, as a damaged one may well be JSON and wrong. Its lines:
 
-    {"version": 5, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
+    {"version": 6, "stamp": 431, "tasks": 9120, "sums": [...]}   how many bytes the next two lines
                                        have, with checksums of the two and of what follows
     <the stamp>                        bytes: what all files were when the tasks were made of them
     {"id": [...], "title": [...], …}   the tasks themselves, a column for each field; and whether
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mosaic.machine.signature import Signature
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 SECOND_NS = 1_000_000_000
 SETTLED_NS = 100_000_000
 """How old a change time must be, when read, for the entry to be kept."""
@@ -46,7 +46,9 @@ TORN = (
 )  # fmt: skip
 """What reading an index that may hold anything raises."""
 STATUSES = {status.value: status for status in Status}
-_OF_FILE = ("id", "texts", "lists", "extra", "lines", "missing_sections", "last_note")
+_OF_FILE = (
+    "id", "texts", "lists", "extra", "lines", "missing_sections", "last_note", "criteria",
+)  # fmt: skip
 """What the line of a file has after its name and signature."""
 _MAKE_TASK = partial(tuple.__new__, Task)
 """As `Task._make`, which counts the values first: it takes twice as long."""
@@ -287,6 +289,7 @@ def _file_record(values: list[Any]) -> tuple[bytes, FileRecord]:
     given = dict(zip(_OF_FILE, values, strict=True))
     given["lists"] = _with_tuples(given["lists"])
     given["missing_sections"] = tuple(given["missing_sections"])
+    given["criteria"] = tuple(given["criteria"])
     return bytes.fromhex(signature), FileRecord(name=name, **given)
 
 

@@ -5,7 +5,8 @@ there is a repository, each session that is recorded here is noted in git's fold
 tree too, where they do not reach:
 
     .git/mosaic/sessions/<16 hex>.jsonl   a line for each change of a session, as mission.json has
-                                          it; the last counts, a torn line is passed over
+                                          it, and `host`; the last counts, a torn line is passed
+                                          over
 
 The name stands for one mission: its place in the work tree, its id and when it was made.
 """
@@ -22,7 +23,7 @@ from mosaic.errors import MissionError
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.git_dir import find_git_dir
 from mosaic.store.json_object import JsonObject
-from mosaic.store.session_entries import session_values
+from mosaic.store.session_entries import journal_values
 from mosaic.text.jsondoc import Lines
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def note_sessions(layout: Layout, mission: Mission, sessions: Iterable[Session])
     A journal that cannot be written is let be: mission.json has them.
     """
     path = _journal_of(layout, mission, for_writing=True)
-    new = [session_values(session) for session in sessions]
+    new = [journal_values(session) for session in sessions]
     if path is None or not new:
         return
     with contextlib.suppress(MissionError, OSError):

@@ -7,7 +7,7 @@ changes are spliced by `mosaic.text.jsondoc`.
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import MergeConflictError, MissionError
@@ -26,6 +26,7 @@ from mosaic.settings import (
     RuntimeSpec,
     WorktreeSettings,
 )
+from mosaic.store.allowance import may_lead_to
 from mosaic.store.journal import read_journal
 from mosaic.store.json_object import JsonObject, get_key, snake_case
 from mosaic.store.layout import (
@@ -42,6 +43,7 @@ from mosaic.text.jsondoc import append_json, insert_json, parse_json_document, s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mosaic.model import JsonValue, Session
 
@@ -57,6 +59,16 @@ class MissionDocument:
     layout: Layout
     conflict: MergeConflictError | None = None
     """The merge that is not resolved in it; what both sides have is taken together then."""
+    stray_project: str | None = None
+    """An absolute `projectPath` that is of another place, and so is not followed."""
+
+    @property
+    def stray_words(self) -> str | None:
+        """What a person should know of it."""
+        if self.stray_project is None:
+            return None
+        project, named = self.layout.project, self.stray_project
+        return f"`projectPath` names another place, `{named}`; `{project}` is used"
 
 
 def load_mission(path: Path) -> MissionDocument:
@@ -95,10 +107,16 @@ def _load(path: Path, text: str) -> MissionDocument:
         settings = _path_settings(values)
     except MissionError as error:
         raise error.at(path) from None
-    layout = layout_of(path, _project_path(path, values.get("projectPath")), settings)
+    project, stray = _project_path(path, values.get("projectPath"))
+    layout = layout_of(path, project, settings)
     if isinstance(mission.sessions, ListedSessions):
         mission.sessions.put_back(read_journal(layout, mission))
-    return MissionDocument(path=path, mission=mission, layout=layout)
+    return MissionDocument(path=path, mission=mission, layout=layout, stray_project=stray)
+
+
+def line_of(path: Path, key: str) -> int | None:
+    """Return the line of a key in a mission file that can be read."""
+    return JsonObject.parse(read_text(path).text).fault(key, "", None).line
 
 
 def parse_mission(text: str) -> Mission:
@@ -142,14 +160,20 @@ def _set(
     return set_json(text, (*path, name), value)
 
 
-def _project_path(mission_file: Path, setting: object) -> Path:
+def _project_path(mission_file: Path, setting: object) -> tuple[Path, str | None]:
+    """Return the project's folder, and the setting where it is an absolute path elsewhere.
+
+    Such a path is of another clone, or of another machine: this file's own place counts then.
+    """
     above = project_above(mission_file)
     if not isinstance(setting, str) or not setting:
-        return above
-    # Written by another machine, an absolute path may lead nowhere here; the place of
-    # the file itself then says where the project is.
+        return above, None
     named = above / setting
-    return Path(named) if named.is_dir() else above
+    if not os.path.isabs(setting):
+        return (named if named.is_dir() else above), None
+    if named.is_dir() and may_lead_to(mission_file, above, named):
+        return named, None
+    return above, setting
 
 
 def _mission(mission: JsonObject) -> Mission:

@@ -46,6 +46,8 @@ class FileRecord:
     """Handoff sections that say nothing yet."""
     last_note: str = ""
     """The last line of its notes."""
+    criteria: tuple[int, int] = (0, 0)
+    """How many of its acceptance criteria are ticked, and how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,8 +77,9 @@ class LeftOut(NamedTuple):
 def parse_task_file(name: str, text: str) -> FileRecord:
     """Read one task file, or raise FrontMatterError: a task has an id, a title and a status."""
     # Start-up: the YAML and markdown parsers are loaded only for files not in the index.
+    from mosaic.text.criteria import acceptance_criteria, count_criteria
     from mosaic.text.frontmatter import parse_front_matter
-    from mosaic.text.sections import handoff_texts
+    from mosaic.text.sections import find_sections, handoff_of
 
     matter = parse_front_matter(text)
     if matter is None:
@@ -97,7 +100,9 @@ def parse_task_file(name: str, text: str) -> FileRecord:
                 line=matter.lines.get(needed, matter.lines[id_key]),
                 hint=f"write it behind `{needed}:`" if is_there else f"add `{needed}:`",
             )
-    said = handoff_texts(text[matter.body_start :])
+    body = text[matter.body_start :]
+    sections = find_sections(body)
+    said = handoff_of(sections)
     return FileRecord(
         name=name,
         id=matter.text(id_key) or "",
@@ -107,6 +112,7 @@ def parse_task_file(name: str, text: str) -> FileRecord:
         lines={("task_id" if key == id_key else key): line for key, line in matter.lines.items()},
         missing_sections=tuple(section for section, content in said.items() if not content),
         last_note=last_line(said["notes"]),
+        criteria=count_criteria(acceptance_criteria(body, sections)),
     )
 
 

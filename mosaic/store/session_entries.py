@@ -13,23 +13,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_record, read_moment
 from mosaic.errors import MissionFileError, SessionOverError
 from mosaic.model import Session, Sessions, Usage
+from mosaic.records import replace
 from mosaic.store.json_object import JsonObject, get_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mosaic.model import Mission
 
 FORM = JsonForm(is_camel=True, omits_none=True, times="seconds")
-FIRST_KEYS = ("runtime", "pid", "host")
+FIRST_KEYS = ("runtime", "pid")
 
 
 class ListedSessions(Sessions):
@@ -40,9 +40,11 @@ class ListedSessions(Sessions):
         self._mission = mission
         self._entries = mission.items("sessions")
         self._lost: dict[str, Session] = {}
+        self._journal: Mapping[str, JsonObject] = {}
 
     def put_back(self, journal: Mapping[str, JsonObject]) -> None:
         """Add what a journal knows of sessions of this machine, and the list does not."""
+        self._journal = journal
         listed = {_id_of(entry): entry for entry in self._entries}
         for session_id, noted in journal.items():
             entry = listed.get(session_id)
@@ -53,7 +55,7 @@ class ListedSessions(Sessions):
             kept = [entry for entry in self._entries if _id_of(entry) not in self._lost]
             for session in self._lost.values():
                 later = (n for n, entry in enumerate(kept) if started_later(entry, session))
-                kept.insert(next(later, len(kept)), session_values(session))
+                kept.insert(next(later, len(kept)), journal_values(session))
             self._entries = kept
 
     def lost(self) -> Sequence[Session]:
@@ -98,11 +100,21 @@ class ListedSessions(Sessions):
         try:
             entry = self._entries[number]
             if isinstance(entry, dict):
-                return _session(JsonObject(entry, self._mission.find_lines))
+                session = _session(JsonObject(entry, self._mission.find_lines))
+                return session if session.host else self._with_host(session)
             listed = self._mission.items("sessions")
             return _session(self._mission.item("sessions", listed, listed.index(entry)))
         except MissionFileError as error:
             return error
+
+    def _with_host(self, session: Session) -> Session:
+        """Return a session with the machine that it ran on, where that was this one."""
+        noted = self._journal.get(session.id)
+        if noted is None or not session.run_id or noted.get("runId") != session.run_id:
+            return session
+        with contextlib.suppress(MissionFileError):
+            return replace(session, host=noted.text("host") or "")
+        return session
 
     @cached_property
     def _read(self) -> tuple[tuple[Session, ...], tuple[MissionFileError, ...]]:
@@ -121,7 +133,7 @@ def started_later(entry: Any, session: Session) -> bool:
 
 def _is_unfinished(entry: Any, noted: JsonObject) -> bool:
     """Tell whether git has set an entry back to where its session had not ended yet."""
-    is_same = all(_value(entry, key) == noted.get(key) for key in ("runId", "host"))
+    is_same = _value(entry, "runId") == noted.get("runId")
     return is_same and not _value(entry, "endedAt") and bool(noted.get("endedAt"))
 
 
@@ -154,8 +166,12 @@ def _usage(entry: JsonObject) -> Usage | None:
 
 
 def session_values(session: Session) -> dict[str, Any]:
-    """Return a session as an entry of `sessions`; what is not known yet is left out."""
+    """Return a session as an entry of `sessions`; what is not known yet is left out.
+
+    So is the machine that it ran on, which is nobody else's business: see `journal_values`.
+    """
     values = dump_record(session, FORM)
+    values.pop("host")
     if usage := values.get("usage"):
         if not usage["cachedInputTokens"]:
             del usage["cachedInputTokens"]
@@ -165,14 +181,9 @@ def session_values(session: Session) -> dict[str, Any]:
     return {**first, **values}
 
 
-def next_session_id(known: Iterable[str]) -> str:
-    """Return one more than the highest `sess-NNN` among the ids that are known."""
-    return f"sess-{max(map(_numbered, known), default=0) + 1:03d}"
-
-
-def _numbered(session_id: str) -> int:
-    found = re.fullmatch(r"sess-(\d+)", session_id)
-    return int(found[1]) if found else 0
+def journal_values(session: Session) -> dict[str, Any]:
+    """Return a session as this machine's journal has it: with the machine."""
+    return {**session_values(session), "host": session.host}
 
 
 def refuse_ended_session(mission_file: Path, mission: Mission) -> None:
@@ -194,10 +205,15 @@ def refuse_ended_session(mission_file: Path, mission: Mission) -> None:
 
 def find_later(mission: Mission, session_id: str, task_id: str | None) -> Session | None:
     """Return the newest session that took a task over from another one; None: there is none."""
+    from mosaic.plan.session_ids import session_number  # start-up: only agents ask
+
     of_task = mission.sessions.of_task(task_id) if task_id else []
     ids = [session.id for session in of_task]
+    number = session_number(session_id)
     if session_id in ids:
-        later = of_task[ids.index(session_id) + 1 :]
+        # One of the same number is of another clone: neither knew of the other.
+        behind = of_task[ids.index(session_id) + 1 :]
+        later = [each for each in behind if not number or session_number(each.id) != number]
     else:  # it is not listed any more, or not yet
-        later = [each for each in of_task if _numbered(each.id) > _numbered(session_id)]
+        later = [each for each in of_task if session_number(each.id) > number]
     return later[-1] if later else None

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 MARK = "mark"
 ENDS = "ends"
+MIGRATION = "migration.json"
 OF_MISSION = "mission"
 """Beside what a mission keeps outside: the mark of its state folder, and where it was."""
 IGNORE_FILE = ".gitignore"
@@ -57,10 +58,23 @@ KEPT = frozenset(
         MARK, "mission.lock", "session.lock", "sessions", "next-task.json", "index",
         "mission.index", "preview", "sync.json", "intent.json", "versions.json", "runs",
         "worktrees", ENDS, "restore.json", "attempts.json", "changed-rules.json", "written.json",
+        MIGRATION,
     }
 )  # fmt: skip
 """What stands in a state folder; in the older layout it stands beside tracked files."""
+IGNORE_KEPT = "".join(
+    [
+        "# This machine's own: locks, runs, caches. Never tracked.\n",
+        *(f"/{name}\n" for name in sorted({IGNORE_FILE, *KEPT})),
+        "/.*.mission-tmp\n",
+    ]
+).encode()
+"""The same for the older layout, where mission.json stands there too."""
+OF_COORDINATOR = frozenset({"session.lock", "next-task.json"})
+"""What the older coordinator leaves beside mission.json, which is read and has no mark."""
 _MARK_BYTES = 64
+_OBEYED = KEPT - {"next-task.json"}
+"""What of it is read again, and so must not come with a clone."""
 
 
 class Standing(Enum):
@@ -142,7 +156,7 @@ def look_at_state(place: Path, mission_file: Path) -> StateFolder:
         return StateFolder(
             place=place,
             because=f"is tracked by git (`{tracked}`), so it may be somebody else's",
-            way_out=f"`git rm -r --cached {place}`, then move it away",
+            way_out=_untracking(place, mission_file, tracked),
         )
     is_made_here = note.get("made_here") is True
     return StateFolder(place=place, standing=Standing.OURS, mark=mark, is_made_here=is_made_here)
@@ -176,9 +190,9 @@ def adopt_state(state: StateFolder, mission_file: Path) -> None:
 def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
     """Make the state folder, mark it as ours, and have git leave it alone.
 
-    In the older layout it may hold tracked files too, mission.json among them; there git is
-    left to the user. Raises StateNotOursError, MissionOwnerError, FileAccessError, or
-    PathOutsideError where a folder in it leads out of it.
+    In the older layout it may hold tracked files too, mission.json among them; there git leaves
+    our own names alone, unless somebody wrote another `.gitignore`. Raises StateNotOursError,
+    MissionOwnerError, FileAccessError, or PathOutsideError where a folder in it leads out of it.
     """
     folder = layout.state.place
     # Looked at once more: another process may have made it meanwhile.
@@ -201,8 +215,14 @@ def ensure_state_dir(layout: Layout, *, is_made_here: bool = False) -> None:
             text = f"{look_at_state(folder, layout.mission_file).mark}\n{layout.mission_file}\n"
             write_private(note, os.fsencode(text), root=place.parent)
     ignore = folder / IGNORE_FILE
-    if not layout.mission_file.is_relative_to(folder) and find_bytes(ignore) is None:
-        write_atomic(ignore, IGNORE, root=folder)
+    is_beside = layout.mission_file.is_relative_to(folder)
+    if (not is_beside or is_older_place(layout.mission_file)) and find_bytes(ignore) is None:
+        write_atomic(ignore, IGNORE_KEPT if is_beside else IGNORE, root=folder)
+
+
+def is_older_place(mission_file: Path) -> bool:
+    """Tell whether a mission is in the older layout."""
+    return mission_file.parts[-3:-1] == (".mosaic", "orchestrator")
 
 
 def refuse_links_out(layout: Layout) -> None:
@@ -279,12 +299,24 @@ def _judge_unmarked(place: Path, names: list[str], mission_file: Path) -> StateF
     if mission_file.parent == place:
         # The older layout: the mission's own files stand there too.
         in_the_way = [name for name in names if name in KEPT]
+        if is_older_place(mission_file) and OF_COORDINATOR.issuperset(in_the_way):
+            # What git tracks came with a clone, and says nothing of this machine.
+            tracked = _ask_tracked(place) if in_the_way and find_git_dir(place) else []
+            if tracked is not None:
+                known = {name.rpartition("/")[2] for name in tracked}
+                in_the_way = [name for name in in_the_way if name in known & _OBEYED]
     else:
         # A process that was killed while making it leaves a temporary file.
         in_the_way = [n for n in names if n != IGNORE_FILE and not is_temporary(n)]
     if not in_the_way:
         return StateFolder(place=place, standing=Standing.NEW)
     return _foreign(place, "was not made by you on this machine", lacks_mark=True)
+
+
+def _untracking(place: Path, mission_file: Path, tracked: str) -> str:
+    if mission_file.parent == place:  # mission.json is there too, and stays tracked
+        return f"`git rm -r --cached {place.parent / tracked}`"
+    return f"`git rm -r --cached {place}`, then move it away"
 
 
 def _foreign(place: Path, because: str, *, lacks_mark: bool = False) -> StateFolder:
@@ -316,18 +348,24 @@ def _find_tracked(place: Path, mission_file: Path, mark: str, note: dict[str, An
     seen = [str(index), signature.size, signature.mtime_ns, signature.ctime_ns, signature.inode]
     if note.get("untracked_at") == seen:
         return None
-    from mosaic.git.git import answer_of  # start-up: the index has hardly ever changed
-
-    try:
-        answer = answer_of(["ls-files", "-z", "--", f":(literal){place.name}"], place.parent)
-    except GitRefusedError:
-        answer = None
-    if answer is None:
+    names = _ask_tracked(place)
+    if names is None:
         return None
-    for name in filter(None, answer.split("\0")):
+    for name in names:
         first = name.removeprefix(f"{place.name}/").partition("/")[0]
-        if first != IGNORE_FILE and (mission_file.parent != place or first in KEPT):
+        if first != IGNORE_FILE and (mission_file.parent != place or first in _OBEYED):
             return name
     with contextlib.suppress(MissionError):  # asked again next time
         write_note("states", mark, {**note, "untracked_at": seen})
     return None
+
+
+def _ask_tracked(place: Path) -> list[str] | None:
+    """Return what git tracks in a folder, relative to the folder above it; None: it cannot say."""
+    from mosaic.git.git import answer_of  # start-up: hardly ever needed
+
+    try:
+        answer = answer_of(["ls-files", "-z", "--", f":(literal){place.name}"], place.parent)
+    except GitRefusedError:
+        return None
+    return None if answer is None else [name for name in answer.split("\0") if name]

@@ -103,6 +103,15 @@ class Snapshot:
         return {task.id: task for task in self.tasks}
 
     @property
+    def rows_without_id(self) -> list[int]:
+        """The lines of rows that are tasks but for an id."""
+        if not self.left_out:
+            return []
+        from mosaic.text.grid import NO_ID  # start-up: hardly ever needed
+
+        return [each.line for each in self.left_out if each.why == NO_ID]
+
+    @property
     def left_out_words(self) -> str | None:
         """What is left out of the table, in a line; None where nothing is."""
         if not self.left_out:

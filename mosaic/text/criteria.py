@@ -19,7 +19,9 @@ from mosaic.text.lines import splice, without_comments
 from mosaic.text.sections import DECISIONS, HANDOFF_SECTIONS, find_sections, is_placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mosaic.text.sections import Section
 
 GOAL_NAMES = ("goal", "goals", "what", "目标")
 DEEPEST = 32
@@ -100,16 +102,34 @@ def _before_boxes(text: str) -> Iterator[str]:
     return takewhile(lambda paragraph: _BOX.search(paragraph) is None, paragraphs)
 
 
-def acceptance_criteria(text: str) -> tuple[Criterion, ...]:
-    """Return the criteria of a task file, in order; those of the handoff are none."""
+def acceptance_criteria(
+    text: str, sections: Sequence[Section] | None = None
+) -> tuple[Criterion, ...]:
+    """Return the criteria of a task file, in order; those of the handoff are none.
+
+    `sections` are those of the text, where the caller has found them already.
+    """
     if _BOX.search(text) is None:
         return ()
-    without = [
-        (s.start, s.end) for s in find_sections(text) if s.name in (*HANDOFF_SECTIONS, DECISIONS)
-    ]
-    found = _Reader().read(text, body_offset(text))
-    asked = (each for each in found if not any(a <= each.box < b for a, b in without))
-    return tuple(replace(each, number=number) for number, each in enumerate(asked, 1))
+    found: list[Criterion] = []
+    start = body_offset(text)
+    # A heading ends every block before it, so that what is between can be read by itself.
+    for section in find_sections(text) if sections is None else sections:
+        if section.name in (*HANDOFF_SECTIONS, DECISIONS):
+            found += _criteria_between(text, start, section.heading_start)
+            start = section.end
+    found += _criteria_between(text, start, len(text))
+    return tuple(replace(each, number=number) for number, each in enumerate(found, 1))
+
+
+def count_criteria(criteria: Sequence[Criterion]) -> tuple[int, int]:
+    """Return how many are ticked, and how many are asked for."""
+    asked = [each for each in criteria if not each.is_dropped]
+    return sum(each.checked for each in asked), len(asked)
+
+
+def _criteria_between(text: str, start: int, end: int) -> Iterable[Criterion]:
+    return _Reader().read(text, start, end) if _BOX.search(text, start, end) else ()
 
 
 def tick_criterion(text: str, number: int) -> str:
@@ -160,10 +180,10 @@ class _Reader:
         self.is_criterion = False
         """Whether the paragraph that goes on is that of the last criterion."""
 
-    def read(self, text: str, start: int) -> Iterator[Criterion]:
-        """Yield the criteria from an offset on."""
+    def read(self, text: str, start: int, end: int) -> Iterator[Criterion]:
+        """Yield the criteria between two offsets."""
         number = text.count("\n", 0, start)
-        for line in text[start:].split("\n"):
+        for line in text[start:end].split("\n"):
             number += 1
             self._take(line.removesuffix("\r"), number, start)
             start += len(line) + 1

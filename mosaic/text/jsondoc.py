@@ -86,7 +86,7 @@ def insert_json(
     items = reduce(lambda owner, key: owner[key], path, before)
     members = _members(text, _span(text, path)[0])
     if not members:
-        return append_json(text, path, value)
+        return append_json(text, path, value, one_line=one_line)
     at = min(at, len(members))
     beside = members[max(0, at - 1)]
     indent = _indent_at(text, beside.start)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ID_KEYS = ("sessionId", "session_id", "id")
 BEGAN = ("startedAt", "started_at")
+LINE_EACH = ("sessions",)
+"""The list whose entries take a line each, so that git compares them one by one."""
 Path = tuple["str | int", ...]
 
 
@@ -80,21 +82,29 @@ def _edited(text: str, path: Path, ours: JsonValue, merged: JsonValue) -> str:
     """Write what differs into our text; the rest of it stays as it is."""
     if ours == merged:
         return text
-    if isinstance(ours, dict) and isinstance(merged, dict):
-        for key in [key for key in ours if key not in merged]:
-            text = remove_json(text, (*path, key))
-        for key, value in merged.items():
-            if key in ours:
-                text = _edited(text, (*path, key), ours[key], value)
-            else:
-                text = set_json(text, (*path, key), value)
-        return text
+    if not isinstance(ours, dict) or not isinstance(merged, dict):
+        return _edited_list(text, path, ours, merged)
+    for key in [key for key in ours if key not in merged]:
+        text = remove_json(text, (*path, key))
+    for key, value in merged.items():
+        if key in ours:
+            text = _edited(text, (*path, key), ours[key], value)
+        elif (*path, key) == LINE_EACH:
+            text = _edited_list(set_json(text, LINE_EACH, []), LINE_EACH, [], value)
+        else:
+            text = set_json(text, (*path, key), value)
+    return text
+
+
+def _edited_list(text: str, path: Path, ours: JsonValue, merged: JsonValue) -> str:
     listed, wanted = _by_id(ours), _by_id(merged)
-    if not listed or not wanted or not isinstance(ours, list):
+    if listed is None or not wanted:
         return set_json(text, path, merged)
     kept = [key for key in wanted if key in listed]
-    if kept != [key for key in listed if key in wanted]:
-        return set_json(text, path, merged)
+    if not listed or kept != [key for key in listed if key in wanted]:
+        if path != LINE_EACH:
+            return set_json(text, path, merged)
+        text, listed = set_json(text, path, []), {}
     for at in range(len(listed) - 1, -1, -1):
         if (key := list(listed)[at]) not in wanted:
             text = remove_json(text, (*path, at))
@@ -108,5 +118,5 @@ def _with_items(text: str, path: Path, listed: dict[str, Any], wanted: dict[str,
         if key in there:
             text = _edited(text, (*path, at), listed[key], value)
         else:
-            text = insert_json(text, path, at, value)
+            text = insert_json(text, path, at, value, one_line=path == LINE_EACH)
     return text

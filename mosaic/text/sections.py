@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mosaic.errors import BrokenFileError, EditRefusedError, TableError
 from mosaic.records import NamedTuple
 from mosaic.text.blocks import Outline, outline
 from mosaic.text.frontmatter import body_offset
 from mosaic.text.lines import line_end, newline_of, splice, without_comments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HANDOFF_SECTIONS = ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes")
 DECISIONS = "decisions"
@@ -79,8 +83,13 @@ def section_text(text: str, name: str) -> str | None:
 
 def handoff_texts(text: str) -> dict[str, str]:
     """Return the six handoff sections; one that says nothing is empty."""
+    return handoff_of(find_sections(text))
+
+
+def handoff_of(sections: Sequence[Section]) -> dict[str, str]:
+    """Return the same of sections that were found already."""
     found: dict[str, str] = dict.fromkeys(HANDOFF_SECTIONS, "")
-    for section in find_sections(text):
+    for section in sections:
         if found.get(section.name) == "" and not is_placeholder(section.content):
             found[section.name] = section.content
     return found

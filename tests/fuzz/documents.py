@@ -11,12 +11,12 @@ from mosaic.errors import MissionError
 from mosaic.machine.disk import read_text
 from mosaic.plan.durations import format_duration, parse_duration
 from mosaic.plan.globs import bad_glob, outside_scope
+from mosaic.plan.session_ids import next_session_id
 from mosaic.plan.sizes import format_size, parse_size
 from mosaic.prompts.prompt import LONGEST_OUTPUT, render_template
 from mosaic.store.mission_file import load_mission, with_session
 from mosaic.store.parsed import ids_in_cell, parse_task_file
 from mosaic.store.rows import parse_table
-from mosaic.store.session_entries import next_session_id
 from mosaic.text.frontmatter import find_block, parse_front_matter
 from mosaic.text.grid import find_tasks_table
 from mosaic.text.sections import section_text, set_section
@@ -132,7 +132,7 @@ def mission_file(data: bytes) -> None:
     again = load_mission(path).mission
     known = [session.id for session in again.sessions]
     assert SESSION.id in known
-    assert next_session_id(known) not in known
+    assert next_session_id(known, b"\0\1\2\3") not in known
 
 
 def template(data: bytes) -> None:

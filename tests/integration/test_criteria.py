@@ -96,7 +96,7 @@ def test_criteria_that_go_while_an_agent_works_are_named(repo: MissionRepo) -> N
         f"path.write_bytes(text)\n{TICKS}tick(1)\nhandoff()",
     )
     assert review(repo)["objections"] == [
-        "2 acceptance criteria are gone or dropped since `sess-001` began: "
+        f"2 acceptance criteria are gone or dropped since `{repo.session_id()}` began: "
         "the greeting is friendly, also on Mondays; it is documented"
     ]
 
@@ -158,7 +158,8 @@ def test_gates_that_never_ran_are_an_objection(repo: MissionRepo) -> None:
     assert repo.run("gates", "T-001").exit_code == 0
     assert "gate `unit` never ran" not in review(repo)["objections"]
     hand_off(repo, "sys.exit(1)", qualityGates=gates)
-    assert "gate `unit` has not run since `sess-003` began" in review(repo)["objections"]
+    words = f"gate `unit` has not run since `{repo.session_id()}` began"
+    assert words in review(repo)["objections"]
 
 
 def test_a_review_is_in_the_order_of_a_decision(repo: MissionRepo, tmp_path: Path) -> None:

@@ -155,7 +155,10 @@ def test_the_attempt_after_a_rejection_is_judged_by_itself(repo: MissionRepo) ->
     (claim,) = found["claims"]["files"]
     assert claim["standing"] == "unseen"
     assert claim["why"] == "changed by an earlier attempt, not by this one"
-    assert [session["id"] for session in found["sessions"]] == ["sess-002", "sess-003"]
+    assert [session["id"] for session in found["sessions"]] == [
+        repo.session_id(1),
+        repo.session_id(2),
+    ]
     assert "sess-001" in found["decisions"][0]["filed"]
 
     assert repo.run("review", "T-001", "--reject", "--why", "do it").exit_code == 0

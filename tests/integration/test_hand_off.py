@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ def test_a_finished_session_is_recorded_and_its_lock_is_gone(repo: MissionRepo) 
     assert answer.exit_code == 0, answer.stderr
     assert answer.json()["outcome"] == "completed"
     session = repo.session()
-    assert session["sessionId"] == "sess-001"
+    assert re.fullmatch("sess-001-[b-z2-9]{4}", session["sessionId"])
     assert session["lastTaskId"] == "T-001"
     assert session["endedReason"] == "completed"
     assert session["endedAt"]
@@ -137,7 +138,7 @@ def test_the_agent_is_told_where_it_is_and_not_who_called(repo: MissionRepo) -> 
     result = json.loads((repo.run_dir() / "result.json").read_text())
     environ = json.loads(result["answer"])
     assert environ["MISSION_TASK"] == "T-001"
-    assert environ["MISSION_SESSION"] == "sess-001"
+    assert environ["MISSION_SESSION"] == repo.session_id()
     assert environ["MISSION_RUN_DIR"] == str(repo.run_dir())
     assert environ["MISSION_FILE"] == str(repo.path / "coordination" / "mission.json")
     assert "CLAUDECODE" not in environ
@@ -206,7 +207,7 @@ def test_the_next_prompt_says_how_the_last_session_ended(repo: MissionRepo) -> N
     prompt = repo.run("next", "--print", "--runtime", "quick").stdout
     assert "An earlier session worked on it, and it is not finished" in prompt
     assert "it went wrong" in prompt
-    assert "session sess-001 failed" in prompt
+    assert f"session {repo.session_id()} failed" in prompt
 
 
 def test_resume_continues_the_runtimes_own_conversation(repo: MissionRepo) -> None:

@@ -203,3 +203,20 @@ def test_a_worktree_of_an_agent_that_runs_is_kept(repo: MissionRepo) -> None:
     repo.git("checkout", "-q", MISSION)
     repo.run("status")
     assert repo.session()["endedReason"] == "timeout"
+
+
+def test_a_branch_without_the_mission_gets_nothing_of_it_and_the_end_waits(
+    repo: MissionRepo,
+) -> None:
+    let_agent_do(repo)
+    tree = repo.git("hash-object", "-w", "-t", "tree", "/dev/null").strip()
+    repo.git("branch", "bare", repo.git("commit-tree", tree, "-m", "No mission").strip())
+    go(repo, "git checkout -q -f bare", NOFINISH="1")
+    assert repo.git("status", "--porcelain", "--untracked-files=all") == ""
+    assert [path.name for path in (repo.path / "coordination").iterdir()] == [".state"]
+    assert len(kept(repo)) == 1
+    repo.git("checkout", "-q", "main")
+    assert repo.run("set", "T-002", "priority=high").exit_code == 0
+    session = repo.session()
+    assert (session["lastTaskId"], session["endedReason"]) == ("T-001", "completed")
+    assert kept(repo) == []

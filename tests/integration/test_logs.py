@@ -16,7 +16,13 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.support.mission import PATIENCE_SECONDS, MissionRepo, is_running, wait_for
+from tests.support.mission import (
+    PATIENCE_SECONDS,
+    MissionRepo,
+    hear_signals,
+    is_running,
+    wait_for,
+)
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 Process: TypeAlias = subprocess.Popen[bytes]
@@ -93,6 +99,7 @@ def logs_process(repo: MissionRepo, *arguments: str) -> Process:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=hear_signals,  # noqa: PLW1509 - there are no threads
     )
     repo.started.append(process)  # type: ignore[arg-type]
     return process
@@ -109,6 +116,7 @@ def following(repo: MissionRepo, name: str, *arguments: str) -> tuple[Process, P
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.PIPE,
+            preexec_fn=hear_signals,  # noqa: PLW1509 - there are no threads
         )
     repo.started.append(process)  # type: ignore[arg-type]
     return process, place
@@ -152,7 +160,8 @@ def finish(repo: MissionRepo, first: int = 0) -> None:
 
 def test_a_log_is_shown_whole_by_whatever_names_its_run(repo: MissionRepo) -> None:
     run = ran(repo, "print('one'); print('two'); import sys; print('bad', file=sys.stderr)")
-    for name in ([], [run.name], ["T-001"], ["t-001"], ["sess-001"]):
+    whole = repo.session_id()
+    for name in ([], [run.name], ["T-001"], ["t-001"], ["sess-001"], [whole], [whole.upper()]):
         assert logs(repo, *name) == b"one\ntwo\n"
         assert logs(repo, *name, "-f") == b"one\ntwo\n"
     assert logs(repo, "--stderr") == b"bad\n"
@@ -402,7 +411,7 @@ def test_what_is_not_known_is_told_with_what_is_closest(repo: MissionRepo) -> No
     run = ran(repo, "pass")
     for name, words in (
         (run.name[:4], f"closest: `{run.name}`"),
-        ("sess-002", "closest: `sess-001`"),
+        ("sess-002", f"closest: `{repo.session_id()}`"),
         ("T-01", "closest: `T-001`"),
         ("T-002", "task `T-002` has no run"),
         ("../../etc", "no task matches"),

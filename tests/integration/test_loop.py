@@ -222,8 +222,8 @@ def test_each_session_leaves_one_block_in_the_scratchpad(looping: MissionRepo) -
     assert after.startswith(before)
     heads = [line for line in after.splitlines() if line.startswith("## ")]
     assert [" ".join(head.split()[3:]) for head in heads] == [
-        "sess-001 T-001 review",
-        "sess-002 T-002 review",
+        f"{looping.session_id(0)} T-001 review",
+        f"{looping.session_id(1)} T-002 review",
     ]
 
 

@@ -95,9 +95,13 @@ def reasons(repo: MissionRepo) -> list[str | None]:
 
 
 def edit_session(repo: MissionRepo, **changes: Any) -> None:
-    """Let a session be another than the one that ran here, of which the journal knows."""
+    """Let a session be another than the one that ran here, of which the journal knows.
+
+    Older missions list the machine as well.
+    """
     shutil.rmtree(repo.path / ".git" / "mosaic" / "sessions")
     mission = repo.mission()
+    mission["sessions"][-1]["host"] = os.uname().nodename
     mission["sessions"][-1].update(changes)
     for name in [name for name, value in changes.items() if value is None]:
         del mission["sessions"][-1][name]
@@ -111,7 +115,8 @@ def test_an_agent_whose_record_is_gone_is_alive_and_can_be_stopped(
     agent = hand_off(repo, pids)
     lose(repo)
     (found,) = live(repo)
-    assert (found["session_id"], found["task_id"], found["life"]) == ("sess-001", "T-001", "alive")
+    assert found["session_id"].startswith("sess-001-")
+    assert (found["task_id"], found["life"]) == ("T-001", "alive")
     assert "sess-001" in repo.run("sessions", "--live").stdout
     for again in (["next"], ["resume"], ["next", "--task", "T-001", "--worktree"]):
         refused = repo.run(*again, "--runtime", "quick", "--headless")
@@ -241,7 +246,7 @@ def test_a_copy_never_ends_the_agent_of_the_original(
     copy = copied(repo, tmp_path / "copy")
     status = copy.run("status", "--json").json()
     assert status["live_sessions"] == status["recovered_sessions"] == []
-    assert [each["session_id"] for each in status["sessions_elsewhere"]] == ["sess-001"]
+    assert [each["session_id"] for each in status["sessions_elsewhere"]] == [repo.session_id()]
     assert str(repo.path) in copy.run("status").stdout
     assert copy.run("stop").exit_code == 2
     assert copy.run("stop", "sess-001").exit_code == 2

@@ -61,7 +61,7 @@ def test_the_end_of_a_session_calls_a_person(
     answer = go(repo, does)
     (call,) = whole(asking)
     assert (call["kind"], call["why"].partition("\n")[0]) == expected, call
-    assert (call["task_id"], call["session_id"]) == ("T-001", "sess-001")
+    assert (call["task_id"], call["session_id"]) == ("T-001", repo.session_id())
     assert expected[1] in answer.stdout
 
 

@@ -233,6 +233,24 @@ def test_init_refuses_to_overwrite_and_adopts_what_is_there(
     assert (folder / "coordination" / "TASKS.md").read_bytes().startswith(text.encode())
 
 
+def test_init_adds_nothing_unasked_to_a_repository_with_ci(
+    repo: MissionRepo, tmp_path: Path
+) -> None:
+    other = MissionRepo(tmp_path / "with-ci", repo.environ)
+    (other.path / ".github" / "workflows").mkdir(parents=True)
+    for name in (".github/workflows/ci.yml", ".gitlab-ci.yml", ".pre-commit-config.yaml"):
+        (other.path / name).write_text("jobs: {}\n")
+    other.git("init", "-q")
+    other.git("add", "--all")
+    kept = [(other.path / ".git" / name).read_bytes() for name in ("config", "info/exclude")]
+    hooks = sorted((other.path / ".git" / "hooks").iterdir())
+    assert other.run("init", "--name", "X").exit_code == 0
+    changed = other.git("status", "--porcelain", "--untracked-files=normal").splitlines()
+    assert [line for line in changed if not line.startswith("A  ")] == ["?? coordination/"]
+    assert [(other.path / ".git" / n).read_bytes() for n in ("config", "info/exclude")] == kept
+    assert sorted((other.path / ".git" / "hooks").iterdir()) == hooks
+
+
 def test_agents_are_told_between_markers_once(repo: MissionRepo, tmp_path: Path) -> None:
     folder = tmp_path / "told"
     folder.mkdir()
@@ -273,7 +291,9 @@ def test_the_older_layout_is_read_and_migrated(repo: MissionRepo, tmp_path: Path
     assert old.run("list", "--json").json()["tasks"][0]["title"] == "Old task"
     assert "sess-001" in old.run("sessions").stdout
     assert old.run("next", "--print", "--runtime", "demo").exit_code == 0
-    assert not (folder / ".mosaic" / "orchestrator" / ".gitignore").exists()
+    ignored = (folder / ".mosaic" / "orchestrator" / ".gitignore").read_text().splitlines()
+    assert {"/runs", "/session.lock", "/.gitignore"} < set(ignored)
+    assert "/mission.json" not in ignored
     assert old.run("migrate", "--dry-run").exit_code == 0
     assert place.exists()
     assert old.run("migrate").exit_code == 0

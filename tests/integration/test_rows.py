@@ -192,6 +192,33 @@ def test_rows_get_ids_by_check_fix(plan: MissionRepo) -> None:
     assert list(tasks(plan)) == ["T-101", "T-105", "T-104", "T-106"]
 
 
+def test_rows_get_ids_at_a_persons_next_change_and_a_notice_says_so(plan: MissionRepo) -> None:
+    text = HEAD + "|  | todo | A |\n| T-104 | todo | B |\n"
+    write(plan, text)
+    for refused in (("done", "T-999"), ("set", "T-101", "status=todo"), ("list",)):
+        run(plan, *refused)
+        assert table_of(plan).read_text() == text, refused
+    agents = plan.run("set", "T-101", "title=By an agent", MISSION_SESSION="sess-001-k7mp")
+    assert (agents.exit_code, "now" in agents.stderr) == (0, False)
+
+    answer = run(plan, "done", "T-104")
+    assert "warning: `coordination/TASKS.md:4` is `T-105` now" in answer.stderr
+    assert list(tasks(plan)) == ["T-101", "T-105", "T-104"]
+
+    write(plan, table_of(plan).read_text() + "| | todo | C |\n" * 8)
+    answer = run(plan, "add", "New", "--table-only")
+    assert (answer.stdout, answer.stderr.count("` now")) == ("T-106\n", 5)
+    assert "3 more rows got ids" in answer.stderr
+    assert len(tasks(plan)) == 12
+    assert findings(plan) == {}
+
+
+def test_sync_gives_ids_to_rows_whatever_else_it_finds(plan: MissionRepo) -> None:
+    write(plan, HEAD + "| | todo | A |\n")
+    assert "TASKS.md:4` is `T-102` now" in run(plan, "sync").stderr
+    assert list(tasks(plan)) == ["T-101", "T-102"]
+
+
 @pytest.mark.parametrize(
     ("word", "near"), [("dnoe", "done"), ("❌", "use todo"), ("~~todo~~", "use todo")]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_no_id_is_given_twice_and_the_order_is_that_of_time(repo: MissionRepo) -
     assert go(repo, "true", "--task", "T-003").exit_code == 0
     both = listed(repo)
     assert both[:1] == first
-    assert len(set(both)) == 2
+    assert [each[:9] for each in both] == ["sess-001-", "sess-002-"]
 
 
 def test_the_end_of_a_session_that_was_committed_while_it_ran_is_kept(repo: MissionRepo) -> None:
@@ -113,3 +114,31 @@ def test_a_hand_off_that_was_undone_leaves_no_session(repo: MissionRepo) -> None
     before = shown(repo)
     repo.git("checkout", "-q", "--", ".")
     assert shown(repo) == before
+
+
+def test_the_machine_of_a_session_is_known_here_and_not_to_a_clone(repo: MissionRepo) -> None:
+    let_agent_do(repo)
+    assert go(repo, "true").exit_code == 0
+    go_behind(repo, "true", "--task", "T-002")
+    assert os.uname().nodename not in (repo.path / MISSION).read_text()
+    assert "host" not in repo.session()
+    repo.git("commit", "-qam", "while it works")
+    clone = MissionRepo(repo.path.parent / "clone", repo.environ)
+    repo.git("clone", "-q", str(repo.path), str(clone.path))
+
+    def hosts(where: MissionRepo) -> list[str]:
+        return [each["host"] for each in where.run("sessions", "--json").json()["sessions"]]
+
+    assert hosts(repo) == [os.uname().nodename] * 2
+    assert json.loads((repo.run_dir() / "state.json").read_text())["agent"]["host"] == (
+        os.uname().nodename
+    )
+    assert hosts(clone) == ["", ""]
+    (elsewhere,) = clone.run("status", "--json").json()["live_sessions"]
+    assert (elsewhere["life"], elsewhere["task_id"]) == ("unknown", "T-002")
+    assert "it ran on another machine" in elsewhere["because"]
+    assert "endedAt" not in clone.session()
+
+    assert tell(repo, 1)["endedReason"] == "completed"
+    repo.git("checkout", "-q", "--", MISSION)
+    assert hosts(repo) == [os.uname().nodename] * 2

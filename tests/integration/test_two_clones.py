@@ -133,6 +133,9 @@ def test_nothing_is_lost_between_two_clones_and_three_branches(
     assert listed["Paint it"]["depends_on"] == ["T-003"]
     kept = [each["sessionId"] for each in ben.mission()["sessions"]]
     assert sorted(kept) == sorted(sessions)
+    assert len(set(sessions)) == len(sessions)
+    lines = (ben.path / FOLDER / "mission.json").read_text().splitlines()
+    assert len([line for line in lines if '"sessionId"' in line]) == len(sessions)
     text = next((ben.path / FOLDER / "tasks").glob("T-001-*.md")).read_text()
     assert "The last line is lost" in text
     scratchpad = (ben.path / FOLDER / "SCRATCHPAD.md").read_text()

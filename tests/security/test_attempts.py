@@ -56,20 +56,20 @@ LOOKS = (
 def test_a_command_of_a_session_that_is_over_changes_nothing(
     over: MissionRepo, has_state: bool
 ) -> None:
-    before = over.git("diff", "--", "coordination")
+    own, before = over.session_id(), over.git("diff", "--", "coordination")
     for command in CHANGES:
         if not has_state:
             shutil.rmtree(over.state, ignore_errors=True)
-        answer = over.run(*command, MISSION_SESSION="sess-001", MISSION_TASK="T-001")
+        answer = over.run(*command, MISSION_SESSION=own, MISSION_TASK="T-001")
         assert answer.exit_code == 4, command
-        assert "session `sess-001` has ended; its work is no longer accepted" in answer.stderr
+        assert f"session `{own}` has ended; its work is no longer accepted" in answer.stderr
         assert "unset MISSION_SESSION" in answer.stderr
         assert over.git("diff", "--", "coordination") == before, command
 
 
 def test_it_may_look(over: MissionRepo) -> None:
     for command in LOOKS:
-        assert over.run(*command, MISSION_SESSION="sess-001").exit_code == 0, command
+        assert over.run(*command, MISSION_SESSION=over.session_id()).exit_code == 0, command
 
 
 def test_a_resumed_session_is_another_one_and_the_earlier_agent_is_refused(
@@ -84,22 +84,26 @@ def test_a_resumed_session_is_another_one_and_the_earlier_agent_is_refused(
         dict(line.split("=", 1) for line in (repo.path.parent / name).read_text().splitlines())
         for name in ("old", "new")
     )
-    assert (old["MISSION_SESSION"], new["MISSION_SESSION"]) == ("sess-001", "sess-002")
+    assert (old["MISSION_SESSION"], new["MISSION_SESSION"]) == (
+        repo.session_id(0),
+        repo.session_id(1),
+    )
     assert new["MISSION_RUN"] == repo.session()["runId"]
     answer = repo.run("set", "T-001", "status=review", **old)
     assert answer.exit_code == 4
-    assert "`T-001` was handed to `sess-002` since" in answer.stderr
+    assert f"`T-001` was handed to `{repo.session_id()}` since" in answer.stderr
     assert repo.task_status("T-001") == "in-progress"
 
 
 def test_a_session_of_the_same_name_is_another_one(over: MissionRepo) -> None:
-    answer = over.run("add", "x", MISSION_SESSION="sess-001", MISSION_RUN="r001-000000")
+    answer = over.run("add", "x", MISSION_SESSION=over.session_id(), MISSION_RUN="r001-000000")
     assert answer.exit_code == 4
 
 
 def test_a_session_of_another_mission_is_not_meant(over: MissionRepo) -> None:
+    own = over.session_id()
     answer = over.run(
-        "add", "x", "--mission", str(over.path), MISSION_SESSION="sess-001", MISSION_FILE="/away"
+        "add", "x", "--mission", str(over.path), MISSION_SESSION=own, MISSION_FILE="/away"
     )
     assert answer.exit_code == 0
 
@@ -108,6 +112,7 @@ def test_a_live_session_may_change_and_a_look_of_one_that_is_over_still_recovers
     over: MissionRepo,
 ) -> None:
     assert go(over, "mission set T-001 priority=high", "--task", "T-001").exit_code == 0
+    ended = over.session_id()
     process = over.start("next", "--headless", "--task", "T-003", "--runtime", "wait")
     wait_for(lambda: over.session(-1)["lastTaskId"] == "T-003" and over.run_state()["agent"])
     agent = over.run_state()["agent"]["pid"]
@@ -116,7 +121,7 @@ def test_a_live_session_may_change_and_a_look_of_one_that_is_over_still_recovers
     os.kill(agent, signal.SIGKILL)
     wait_for(
         lambda: (
-            over.run("status", MISSION_SESSION="sess-001").exit_code == 0
+            over.run("status", MISSION_SESSION=ended).exit_code == 0
             and over.session(-1).get("endedReason") == "crashed"
         )
     )
@@ -125,5 +130,5 @@ def test_a_live_session_may_change_and_a_look_of_one_that_is_over_still_recovers
 def test_a_person_with_the_variable_left_in_the_shell_is_told_what_to_do(
     over: MissionRepo,
 ) -> None:
-    answer = over.run("add", "x", "--json", MISSION_SESSION="sess-001")
+    answer = over.run("add", "x", "--json", MISSION_SESSION=over.session_id())
     assert json.loads(answer.stderr)["code"] == "SESSION_OVER"

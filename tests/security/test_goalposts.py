@@ -44,9 +44,8 @@ def test_the_gates_of_the_claim_are_run_and_the_agents_own_are_not(repo: Mission
     assert "changed while it worked: `qualityGates`" in answer.stderr
     assert not (repo.path / "pwned").exists()
     assert repo.task_status("T-001") == "in-progress"
-    assert "`qualityGates` changed from `exit 1` to `touch pwned` while `sess-001` worked" in (
-        objections(repo)
-    )
+    words = f"changed from `exit 1` to `touch pwned` while `{repo.session_id()}` worked"
+    assert f"`qualityGates` {words}" in objections(repo)
     (log,) = (repo.state / "runs" / "T-001").glob("r001*/worker.log")
     events = [json.loads(line) for line in log.read_text().splitlines()]
     event = next(each for each in events if each["type"] == "rules_changed")
@@ -90,7 +89,7 @@ def test_moving_the_missions_own_files_is_named_too(repo: MissionRepo) -> None:
     assert answer.exit_code == 1
     assert "gate `exit` failed" in answer.stdout
     assert "`orchestratorDir`" in answer.stdout
-    assert "the record of `sess-001` is not here" in repo.run("review", "T-001").stdout
+    assert f"the record of `{repo.session_id()}` is not here" in repo.run("review", "T-001").stdout
     change_mission(repo, orchestratorDir="coordination/.state")
     assert "`qualityGates` changed from `exit 1` to `true`" in objections(repo)
 

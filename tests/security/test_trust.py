@@ -176,9 +176,17 @@ class TestFence:
         named = {"up": "../outside", "absolute": str(outside), "link": "link", "git": ".git"}[how]
         edit(repo, **{key: named if key.endswith(("Dir", "Path")) else f"{named}/file.md"})
         git = sorted(os.listdir(repo.path / ".git"))
+        is_stray = (key, how) == ("projectPath", "absolute")  # of another clone: not followed
         for arguments in (*LOOKS, ("add", "More"), ("check",), ("check", "--fix"), ("clean",)):
-            refused(repo.run(*arguments, "--json"), "PATH_OUTSIDE")
+            answer = repo.run(*arguments, "--json")
+            if is_stray:
+                assert answer.exit_code == 0, answer.stderr
+            else:
+                refused(answer, "PATH_OUTSIDE")
         assert list(outside.iterdir()) == []
+        if is_stray:
+            assert "names another place" in repo.run("check").stdout
+            return
         assert sorted(os.listdir(repo.path / ".git")) == git
         assert "leads" in repo.run("doctor").stdout
 

@@ -82,6 +82,9 @@ class MissionRepo:
     def session(self, number: int = -1) -> Any:
         return self.mission()["sessions"][number]
 
+    def session_id(self, number: int = -1) -> str:
+        return str(self.session(number)["sessionId"])
+
     def task_status(self, task_id: str) -> str:
         return str(self.run("show", task_id, "--json").json()["task"]["status"])
 

@@ -22,7 +22,7 @@ FLOORS = (
     ("sessions",),
     ("review", "workers", "panels"),
     ("app",),
-    ("cli", "supervise", "demo", "demo_agent", "doctor", "__main__"),
+    ("cli", "report", "supervise", "demo", "demo_agent", "doctor", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PURE_ROOMS = ("text", "plan", "prompts")
@@ -206,3 +206,33 @@ def test_records_are_made_by_our_own_decorator() -> None:
         if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
     ]
     assert using == []
+
+
+EXTRAS = {"board": ("textual",), "web": ("starlette", "uvicorn"), "mcp": ("mcp",)}
+"""Rooms that need an extra of pyproject.toml, and what only they may import."""
+
+
+def find_strays(sources: Mapping[str, str]) -> list[str]:
+    """Return imports of an extra's packages outside its room, and of such a room by others."""
+    strays = []
+    for name, source in sources.items():
+        room = name.split(".")[1] if "." in name else ""
+        for extra, packages in EXTRAS.items():
+            own = find_forbidden(source, (f"mosaic.{extra}",)) if room != extra else set()
+            if room != extra and find_forbidden(source, packages):
+                strays.append(f"{name} imports {', '.join(packages)}")
+            if own and name != f"mosaic.cli.{extra}":
+                strays.append(f"{name} imports mosaic.{extra}")
+    return strays
+
+
+def test_only_the_face_that_needs_an_extra_imports_it() -> None:
+    assert find_strays(SOURCES) == []
+
+
+@pytest.mark.parametrize(
+    "planted", ["import textual", "def late():\n    from mosaic.web import server"]
+)
+def test_a_planted_import_of_an_extra_is_found(planted: str) -> None:
+    status = "mosaic.cli.status_view"
+    assert find_strays({**SOURCES, status: f"{SOURCES[status]}\n{planted}\n"})

@@ -26,6 +26,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "handoff": ("T-001",),
     "review": ("", "T-001 --diff", "T-003 --json"),
     "status": ("", "--json"),
+    "report": ("", "--html -", "--json --since 2d"),
     "panel": ("list", "show last", "result last"),
     "doctor": ("",),
     "clean": ("--dry-run", "--dry-run --older-than 0s"),

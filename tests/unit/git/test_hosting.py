@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mosaic.errors import PullRequestError, UsageError
@@ -34,6 +34,7 @@ objects = st.dictionaries(st.sampled_from(KEYS), answers, max_size=20)
 
 
 @pytest.mark.fast
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(objects)
 def test_any_object_is_read(values: dict[str, Any]) -> None:
     for read in (github._comment, github._review, github._line_comment):

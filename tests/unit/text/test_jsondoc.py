@@ -6,6 +6,8 @@ import pytest
 
 from mosaic.errors import EditRefusedError, MissionFileError
 from mosaic.text.jsondoc import append_json, parse_json_document, set_json
+from mosaic.text.merge3 import Merger
+from mosaic.text.merge_json import merge_json
 
 MISSION = """\
 {
@@ -146,3 +148,16 @@ def test_a_large_document_is_edited() -> None:
     text = json.dumps({"sessions": sessions, "z": 1}, indent=2)
     edited = set_json(text, ("sessions", 7_999, "host"), "x")
     assert len(edited) == len(text) - 199
+
+
+@pytest.mark.parametrize(
+    "ours", ['"sessions": []', '"name": "x"', '"sessions": [\n    {"id": "a"}\n  ]']
+)
+def test_sessions_that_a_merge_brings_take_a_line_each(ours: str) -> None:
+    listed = [{"id": "b", "startedAt": "2026-01-01T00:00:00Z"}, {"id": "c"}]
+    merged = merge_json(
+        Merger(), "{}", f"{{\n  {ours}\n}}\n", json.dumps({"sessions": listed}, indent=2)
+    )
+    lines = [line.strip().rstrip(",") for line in merged.splitlines()]
+    for each in listed:
+        assert json.dumps(each) in lines, merged

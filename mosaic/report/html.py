@@ -1,0 +1,243 @@
+"""A report as one page that needs nothing else: no script, no font, no picture from elsewhere.
+
+Everything that files and agents say is escaped; markdown goes through the renderer of reviews.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from mosaic.plan.drawing import STYLE, draw_graph, lay_out, nodes_of
+from mosaic.plan.durations import format_duration
+from mosaic.plan.ends import end_words, length_words, usage_words
+from mosaic.plan.graph import ARROW
+from mosaic.plan.ready import Reason
+from mosaic.plan.timeline import Span, draw_timeline, lay_out_timeline
+from mosaic.prompts.bounded import one_line
+from mosaic.records import NamedTuple
+from mosaic.report.handoffs import LONGEST_CELL, LONGEST_TITLE, Table, show_handoff
+from mosaic.report.words import (
+    counted,
+    cut_words,
+    moment_words,
+    next_words,
+    share_cells,
+    since_words,
+    standing_words,
+)
+from mosaic.review.html import render_document
+from mosaic.text.fields import shown_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mosaic.app.board import Card
+    from mosaic.app.report import Report
+    from mosaic.model import Session
+
+MOST_DRAWN = 300
+"""Tasks of the graph; where there are more, those that are open and what they wait for."""
+MOST_ROWS = 1_000
+MOST_LISTED = 200
+MOST_SHARES = 40
+
+
+class Picture(NamedTuple):
+    """A drawing, and what is to be known of it."""
+
+    svg: Markup
+    notes: tuple[str, ...] = ()
+
+
+def render_report_page(report: Report) -> str:
+    """Return a report as one HTML document, of a few megabytes at most."""
+    status = report.board.status
+    places = {card.task.id: f"t{n}" for n, card in enumerate(report.board.cards[:MOST_ROWS])}
+    places |= {each.task.id: f"h{each.task.position}" for each in report.handoffs}
+    page = {
+        "title": one_line(status.mission.name, LONGEST_TITLE),
+        "description": report.description,
+        "made": moment_words(report.made_at),
+        "since": since_words(report),
+        "facts": standing_words(report),
+        "statuses": [(word.value, count) for word, count in status.progress.by_status.items()],
+        "progress": status.progress,
+        "inbox": report.board.inbox[:MOST_LISTED],
+        "moves": _moves(report),
+        "live": list(_live(report)),
+        "next": next_words(report),
+        "milestones": [(each.milestone, each.progress) for each in status.milestones[:MOST_LISTED]],
+        "graph": _graph(report, places),
+        "timeline": _timeline(report),
+        "sessions": [(end_words(each) or "live", _session(each)) for each in report.sessions[::-1]],
+        "spend": _spend(report),
+        "tasks": [
+            (places[card.task.id], _state(card), _task(card))
+            for card in report.board.cards[:MOST_ROWS]
+        ],
+        "handoffs": [show_handoff(each, f"h{each.task.position}") for each in report.handoffs],
+        "decisions": list(_decisions(report)),
+        "problems": _problems(report),
+        "cut": [*cut_words(report), *_cut(report)],
+        "style": STYLE,
+    }
+    return render_document("report.html.j2", **page)
+
+
+def _state(card: Card) -> str:
+    if card.reason is Reason.LIVE_SESSION:
+        return "live"
+    if card.reason is Reason.TO_MERGE:
+        return "to-merge"
+    return "ready" if card.is_ready else card.task.status.value
+
+
+def _task(card: Card) -> tuple[str, ...]:
+    task = card.task
+    criteria = f"{task.criteria_done}/{task.criteria_total}" if task.criteria_total else ""
+    words = card.words if not task.status.is_closed or card.branch else ""
+    status = shown_status(task) + (", to merge" if card.branch else "")
+    cells = (task.id, status, criteria, task.milestone or "", task.title, words)
+    return tuple(one_line(cell, LONGEST_CELL) for cell in (*cells, usage_words(card.usage)))
+
+
+def _graph(report: Report, places: dict[str, str]) -> Picture | None:
+    cards = report.board.cards
+    if not any(card.task.depends_on for card in cards):
+        return None
+    notes = []
+    drawn: Sequence[Card] = cards
+    if len(cards) > MOST_DRAWN:
+        is_open = [card for card in cards if not card.task.status.is_closed or card.branch]
+        needed = {name for card in is_open for name in card.task.depends_on}
+        wanted = {card.task.id for card in is_open} | needed
+        drawn = [card for card in cards if card.task.id in wanted][:MOST_DRAWN]
+        notes.append(
+            f"{len(drawn)} of {counted(len(cards), 'task')}: those that are open, and what they "
+            "wait for"
+        )
+
+    def href(task_id: str) -> str:
+        return f"#{places[task_id]}" if task_id in places else ""
+
+    judged = [(card.task, card.reason, card.words) for card in drawn]
+    known = {card.task.id for card in cards}
+    found = nodes_of(judged, href)
+    nodes = [node for node in found if node.state != "missing" or node.id not in known]
+    graph = lay_out(nodes)
+    if graph.left_out:
+        notes.append(f"{counted(graph.left_out, 'link')} not drawn: there are too many")
+    cycles = _cycles(report)
+    label = f"{counted(len(nodes), 'task')}, each to the right of what it waits for"
+    return Picture(Markup(draw_graph(graph, label)), (*notes, *cycles))  # noqa: S704 - escaped
+
+
+def _cycles(report: Report) -> Iterator[str]:
+    from mosaic.plan.graph import find_cycles
+
+    for cycle in find_cycles([card.task for card in report.board.cards])[:MOST_SHARES]:
+        yield one_line(f"cycle: {ARROW.join(cycle)}", LONGEST_CELL)
+
+
+def _timeline(report: Report) -> Picture | None:
+    if not report.sessions:
+        return None
+    live = {view.session.id for view in report.board.live}
+    spans = [_span(each, live, report) for each in report.sessions]
+    label = f"{counted(len(spans), 'session')} by time, a row for each task"
+    svg = draw_timeline(lay_out_timeline(spans), label)
+    return Picture(Markup(svg), ("Times are in UTC, and long rests are squeezed.",))  # noqa: S704 - escaped
+
+
+def _span(session: Session, live: set[str], report: Report) -> Span:
+    ended = end_words(session)
+    is_live = session.id in live
+    if session.ended_at is None and not is_live:
+        ended = "open"
+    end = session.ended_at or (report.made_at if is_live else session.started_at)
+    words = (session.id, session.runtime, ended or "live", length_words(session))
+    used = usage_words(session.usage)
+    row = session.last_task_id or session.id
+    shown = ", ".join(filter(None, (*words, used)))
+    return Span(row, session.started_at, end, ended or "live", f"{row}: {shown}")
+
+
+def _session(session: Session) -> tuple[str, ...]:
+    cells = (
+        session.id,
+        session.last_task_id or "",
+        session.runtime,
+        moment_words(session.started_at).removesuffix(" UTC"),
+        length_words(session),
+        end_words(session) or "has not ended",
+        usage_words(session.usage),
+        session.ended_detail or "",
+    )
+    return tuple(one_line(cell, LONGEST_CELL) for cell in cells)
+
+
+def _spend(report: Report) -> list[Table]:
+    spend = report.spend
+    if not spend.total.sessions:
+        return []
+    found = []
+    for by, shares in (
+        ("runtime", spend.runtimes),
+        ("model", spend.models),
+        ("milestone", spend.milestones),
+    ):
+        rows = [("", share_cells(each)) for each in shares[:MOST_SHARES]]
+        rows += [("sum", share_cells(spend.total))] if len(rows) > 1 else []
+        found.append(Table(f"By {by}", (by, "sessions", "time", "spent"), tuple(rows)))
+    return found
+
+
+def _moves(report: Report) -> list[tuple[str, str, str, str]]:
+    moves = (report.moves or ())[:MOST_LISTED]
+    return [
+        (m.task_id, one_line(m.title, LONGEST_TITLE), m.before or "new", m.after) for m in moves
+    ]
+
+
+def _live(report: Report) -> Iterator[str]:
+    for view in report.board.live:
+        session, progress, found = view.session, view.progress, view.found
+        parts = [session.last_task_id or "", session.id, session.runtime]
+        if progress is not None:
+            parts += [format_duration(progress.elapsed_seconds), usage_words(progress.usage)]
+            parts.append(progress.last)
+        if found is not None and found.judgement.life == "unknown":
+            parts.append(f"unknown: {found.judgement.because}")
+        yield one_line(", ".join(filter(None, parts)), LONGEST_CELL)
+
+
+def _decisions(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for task_id, each in reversed(report.decisions):
+        place = f" on {each.place}" if each.place else ""
+        words = f"{each.text}{' (open)' if each.is_open else ''}"
+        cells = (each.date, task_id, f"{each.kind}{place}", each.by, words)
+        yield each.kind.value, tuple(one_line(cell, 2 * LONGEST_CELL) for cell in cells)
+
+
+def _problems(report: Report) -> list[str]:
+    status = report.board.status
+    errors = [each.error for each in status.problems[:MOST_LISTED]]
+    found = [
+        f"{each.path}:{each.line}: {each.message}" if each.line else each.message for each in errors
+    ]
+    return [one_line(words, LONGEST_CELL) for words in (*found, status.left_out or "") if words]
+
+
+def _cut(report: Report) -> Iterator[str]:
+    status = report.board.status
+    for count, most, words in (
+        (len(report.board.cards), MOST_ROWS, "tasks"),
+        (len(report.board.inbox), MOST_LISTED, "things that wait"),
+        (len(report.moves or ()), MOST_LISTED, "tasks that moved"),
+        (len(status.milestones), MOST_LISTED, "milestones"),
+        (len(status.problems), MOST_LISTED, "problems"),
+    ):
+        if count > most:
+            yield f"{count} {words}, of which {most} are here"
