@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what an agent or a mission around the tests would tell them."""
     for name in list(os.environ):
-        if name.startswith(MARKS) and name != "MISSION_TEST_AGENTS":
+        if name.startswith(MARKS) and not name.startswith("MISSION_TEST_"):
             monkeypatch.delenv(name)
 
 

@@ -28,7 +28,7 @@ PANELS = {
         "check",
     ),
     "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
-    "Review": ("handoff", "gates", "review", "answer", "status", "report"),
+    "Review": ("handoff", "gates", "review", "answer", "status", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),
     "Around it": ("demo", "help", "doctor", "clean", "trust", "import", "export", "migrate"),

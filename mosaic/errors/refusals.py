@@ -289,6 +289,16 @@ class ProgramNotFoundError(FailedError, code="PROGRAM_NOT_FOUND"):
         self.program = program
 
 
+class ExtraMissingError(FailedError, code="EXTRA_MISSING"):
+    """A command needs packages that are installed with an extra of ours."""
+
+    def __init__(self, command: str, extra: str, package: str) -> None:
+        super().__init__(
+            f"`{command}` needs the package `{package}`, which is not installed",
+            hint=f"`pip install 'mosaic-mission[{extra}]'` installs it",
+        )
+
+
 class GitError(FailedError, code="GIT_FAILED"):
     """A git command failed."""
 

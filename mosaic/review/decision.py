@@ -68,7 +68,8 @@ def decide(
     """Record a decision: done, or back to todo with the old handoff filed away.
 
     Raises NotReadyError where the task does not wait for one; AgainstEvidenceError where there are
-    objections to approving it and `force` is not set.
+    objections to approving it and `force` is not set; FileChangedError where its row or file
+    changed since the review was made.
     """
     why = (why or "").strip()
     if not approve and not why and not remarks:
@@ -81,6 +82,8 @@ def decide(
     with changing(mission_file, doing=f"reviewing {review.task.id}") as draft:
         task = draft.snapshot.get(review.task.id).task
         _refuse_undecidable(task)
+        if review.version:
+            draft.snapshot.refuse_moved(task.id, review.version)
         now = utc_now().astimezone()
         made = draft_remarks(draft, review, remarks, now)
         if not approve and not why:

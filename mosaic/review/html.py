@@ -21,6 +21,8 @@ from mosaic.text.harmless import harmless_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jinja2 import BaseLoader
+
     from mosaic.review.verdict import Review
 
 DEEPEST = 12
@@ -50,6 +52,14 @@ def render_document(name: str, **values: Any) -> str:
     """Return a template of ours as a page, with every text of the values escaped and harmless.
 
     It is not a project's own: a cloned repository must not write the page that judges its work.
+    """
+    environment = page_environment(FunctionLoader(lambda name: load_template(name).source))
+    return environment.get_template(name).render(values).lstrip()
+
+
+def page_environment(loader: BaseLoader) -> Environment:
+    """Return what makes pages: every text of the values is escaped and harmless.
+
     `markdown` turns a text that nobody has checked into safe HTML, and the filter `words` shows
     what stands between backticks as code.
     """
@@ -58,12 +68,12 @@ def render_document(name: str, **values: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(lambda name: load_template(name).source),
+        loader=loader,
         finalize=lambda value: harmless_text(value) if type(value) is str else value,
     )
     environment.globals["markdown"] = lambda text: Markup(render_html(text))  # noqa: S704 - escaped
     environment.filters["words"] = _words
-    return environment.get_template(name).render(values).lstrip()
+    return environment
 
 
 def _words(value: object) -> Markup:

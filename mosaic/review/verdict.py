@@ -107,6 +107,8 @@ class Review:
     criteria: tuple[JudgedCriterion, ...] = ()
     criteria_gone: str = ""
     """Those that the last session was asked for and that are not asked for now, in words."""
+    version: str = ""
+    """Of the task's row and file as they were read; empty where nobody asks later."""
     is_own: Callable[[str], bool] = lambda _: False
     """Whether a path is one of the mission's own files, which stand behind the work."""
 
@@ -164,7 +166,7 @@ def _counted(count: int, one: str, many: str) -> str:
 
 def review_task(snapshot: Snapshot, task: Task) -> Review:
     """Compare what a task's handoff claims with what git, transcripts and records show."""
-    entry = snapshot.get(task.id)
+    entry, version = snapshot.get(task.id), snapshot.version(task)
     file = find_text(snapshot.layout.tasks_dir / entry.file.name) if entry.file else None
     text = file.text if file else ""
     sections = handoff_texts(text) if text else dict.fromkeys(HANDOFF_SECTIONS, "")
@@ -195,6 +197,7 @@ def review_task(snapshot: Snapshot, task: Task) -> Review:
     criteria = acceptance_criteria(text)
     return Review(
         task=task,
+        version=version,
         sections=sections,
         missing=tuple(missing_sections(text)) if text else (),
         evidence=evidence,

@@ -10,7 +10,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mosaic.errors import TaskNotFoundError
+from mosaic.errors import FileChangedError, TaskNotFoundError
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mosaic.store.mission_file import MissionDocument
     from mosaic.store.parsed import FileRecord, LeftOut, RowRecord
     from mosaic.store.sync import Base, Carry, Conflict
+
+VERSION_DIGITS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,6 +171,22 @@ class Snapshot:
             return ""
         file = find_text(self.layout.tasks_dir / task.file.rpartition("/")[2])
         return file.text if file else ""
+
+    def version(self, task: Task) -> str:
+        """Return what tells one state of a task's row and file, as they are now, from another."""
+        from hashlib import sha256  # start-up: only boards and decisions ask
+
+        row = ""
+        if task.table_line is not None and (table := find_text(self.layout.tasks_file)):
+            row = "".join(table.text.split("\n")[task.table_line - 1 : task.table_line])
+        whole = f"{row}\n{self.task_text(task)}"
+        return sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:VERSION_DIGITS]
+
+    def refuse_moved(self, task_id: str, version: str) -> None:
+        """Make sure that a task's row and file are as they were seen (or FileChangedError)."""
+        task = self.get_task(task_id)
+        if self.version(task) != version:
+            raise FileChangedError(task.file or self.layout.shown(self.layout.tasks_file))
 
     def raise_problems(self) -> None:
         """Raise the first problem, if there is one."""

@@ -10,4 +10,5 @@ naive.py      the baseline of a first call: what one would write in an hour
 peers.py      other programs at the same work, where they are installed
 report.py     the table, the JSON, and the comparison with an earlier one
 output.py     a program of its own: how much a recorded run slows down what it records
+web.py        another: how soon a change is on every screen of the board in the browser
 """

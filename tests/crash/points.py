@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from mosaic.machine import staging
+from tests.support.programs import NEEDS_EXTRA
 
 KILLED = "killed"
 LONGEST_SECONDS = 120
@@ -476,7 +477,8 @@ def load_everything() -> None:
     import mosaic
 
     for module in pkgutil.walk_packages(mosaic.__path__, "mosaic."):
-        if not module.name.endswith(("__main__", "log_writer", "demo_agent")):
+        needs_extra = module.name.startswith(NEEDS_EXTRA)
+        if not (needs_extra or module.name.endswith(("__main__", "log_writer", "demo_agent"))):
             import_module(module.name)
     for name in ("ctypes", "jinja2", "mistune", "yaml", "subprocess"):
         import_module(name)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mosaic
+from tests.support.programs import NEEDS_EXTRA
 
 PACKAGE = Path(mosaic.__file__).parent
 SIZE = 1_000
@@ -79,6 +80,8 @@ def expressions() -> dict[str, Expression]:
             continue
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         module = ".".join(part for part in parts if part != "__init__")
+        if module.startswith(NEEDS_EXTRA):
+            continue
         for key, value in vars(importlib.import_module(module)).items():
             if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
                 names.setdefault(value, key)

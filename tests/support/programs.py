@@ -14,6 +14,9 @@ import mosaic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NEEDS_EXTRA = ("mosaic.board", "mosaic.web")
+"""Modules that import packages of an extra, which may not be installed."""
+
 
 def environment(**added: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(mosaic.__file__).parents[1]), **added}

@@ -22,6 +22,8 @@ from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
+NEEDS_EXTRA = ("mosaic.board", "mosaic.web")
+
 
 def main() -> None:
     """Run all calls of the order."""
@@ -44,7 +46,7 @@ def _import_all() -> None:
     names += ["jinja2.sandbox", "mistune", "yaml", "frontmatter"]
     names += ["typer.rich_utils", "rich._emoji_codes"]
     for name in names:
-        if not name.endswith("__main__"):
+        if not name.endswith("__main__") and not name.startswith(NEEDS_EXTRA):
             import_module(name)
 
 

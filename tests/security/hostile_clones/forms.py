@@ -46,7 +46,7 @@ ACTS = frozenset(
         "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
-        "renumber", "setup",
+        "renumber", "setup", "web",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""
