@@ -40,6 +40,7 @@ ENVIRONMENT = (
         "your own state folder; else `$XDG_STATE_HOME/mosaic`, else `~/.local/state/mosaic`",
     ),
     ("MISSION_DEBUG", "`1` shows tracebacks"),
+    ("MISSION_WEB_TOKEN", "what `mission web` asks for before a look, as `--token`"),
     ("NO_COLOR", "turns colour off"),
     (
         "MISSION_TASK, MISSION_SESSION, MISSION_RUN_DIR",

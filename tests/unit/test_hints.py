@@ -21,7 +21,7 @@ HOLE = "\0"
 """Where a value is put in."""
 VALUES = ("T-001", "1", "", "status=done")
 """What may stand there; one of them must do."""
-WORDS = {"SEQ": "1", "N": "4", "…": "x"}
+WORDS = {"COMMAND": "list", "TOPIC": "files", "SEQ": "1", "N": "4", "…": "x"}
 """What stands for a number or a text in what people read."""
 IN_BACKTICKS = re.compile(r"`(mission(?: [^`]*)?)`")
 FENCED = re.compile(r"^```(?:sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
