@@ -305,6 +305,8 @@ class Mission:
     """Whether `-j` works on tasks that name no write scope beside others."""
     imports: Mapping[str, JsonValue] = field(default_factory=dict)
     """What imports take the words of other tools for: `githubLabels`."""
+    removed_tasks: Mapping[str, str] = field(default_factory=dict)
+    """Titles of tasks that were removed, by the ids, which no other task gets."""
     notify: tuple[str, ...] = ()
     """A command that gets JSON on its stdin when a person is needed."""
 

@@ -31,7 +31,7 @@ SETTINGS = (
     ("runtimes.NAME", kinds.RuntimeSpec),
 )
 SECTIONS = {prefix for prefix, _ in SETTINGS}
-NOT_SET_BY_HAND = {"id", "created_at", "sessions"}
+NOT_SET_BY_HAND = {"id", "created_at", "sessions", "removed_tasks"}
 MEANINGS = {
     "name": "What the mission is called",
     "description": "The same in a sentence",

@@ -7,20 +7,23 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mosaic.app.field_changes import read_changes
 from mosaic.app.tasks import TaskView
 from mosaic.errors import AgainstEvidenceError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
+from mosaic.plan.names import named_milestone
 from mosaic.plan.statuses import named_status
-from mosaic.records import NamedTuple
+from mosaic.records import NamedTuple, replace
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.store.draft import changing
+from mosaic.store.parsed import ids_in_cell
 from mosaic.store.reading import read_mission
 from mosaic.store.state import list_kept_ends
-from mosaic.text.fields import FIELD_BY_NAME, Kind, field_value
+from mosaic.text.fields import field_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -58,10 +61,10 @@ def is_agent(actor: Actor | None, layout: Layout) -> bool:
     return is_agent_calling(layout)
 
 
-def refuse_agent(layout: Layout, actor: Actor | None = None) -> None:
+def refuse_agent(layout: Layout, actor: Actor | None = None, doing: str = "review") -> None:
     """Make sure that a person decides."""
     if is_agent(actor, layout):
-        raise UsageError("an agent cannot review", hint="a person decides")
+        raise UsageError(f"an agent cannot {doing}", hint="a person decides")
 
 
 class Change(NamedTuple):
@@ -124,7 +127,20 @@ def change_status(
     *,
     force: bool = False,
 ) -> ChangedTask:
-    """Set a task's status, with the reason in its notes; some statuses need one.
+    """Set the status of a task: see `change_statuses`."""
+    return change_statuses(mission_file, [task_id], status, why, actor, force=force)[0]
+
+
+def change_statuses(
+    mission_file: Path,
+    task_ids: Sequence[str],
+    status: Status,
+    why: str | None,
+    actor: Actor | None = None,
+    *,
+    force: bool = False,
+) -> tuple[ChangedTask, ...]:
+    """Set the status of tasks, with the reason in their notes; some statuses need one.
 
     What a person says of a task that they open again, or accept, is kept among its decisions.
     """
@@ -132,20 +148,7 @@ def change_status(
     if status in NEEDS_WHY and not why:
         raise UsageError("`--why` is empty", hint="say why in a few words")
     change = Change("status", "=", status.value)
-    return change_task(mission_file, task_id, [change], why=why, actor=actor, force=force)
-
-
-def _refuse_branch(snapshot: Snapshot, task: Task, branch: str) -> None:
-    """Make sure that git will be able to make a task's branch."""
-    from mosaic.git.branches import branch_obstacle, is_branch_name  # start-up: seldom needed
-
-    others = [t.branch for t in snapshot.tasks if t.branch and t.id != task.id]
-    others = [each for each in others if is_branch_name(each)]
-    why = f"`{branch}` is not a name that git takes for a branch"
-    if is_branch_name(branch):
-        why = branch_obstacle(snapshot.layout.project, branch, others) or ""
-    if why:
-        raise UsageError(why, hint=f"`mission set {task.id} branch=another/name`")
+    return change_tasks(mission_file, task_ids, [change], why=why, actor=actor, force=force)
 
 
 def change_task(
@@ -157,7 +160,20 @@ def change_task(
     actor: Actor | None = None,
     force: bool = False,
 ) -> ChangedTask:
-    """Change fields of a task in its file and its row; `why` a new status is kept with it.
+    """Change fields of a task: see `change_tasks`."""
+    return change_tasks(mission_file, [task_id], changes, why=why, actor=actor, force=force)[0]
+
+
+def change_tasks(
+    mission_file: Path,
+    task_ids: Sequence[str],
+    changes: Sequence[Change],
+    *,
+    why: str = "",
+    actor: Actor | None = None,
+    force: bool = False,
+) -> tuple[ChangedTask, ...]:
+    """Change fields of tasks, files and rows, as one; `why` a new status is kept with them.
 
     An agent's `done` becomes `review`: only people and evidence set a task done. A person's counts
     as an approval: of work by agents, against the evidence, it needs `force`. What a person
@@ -168,18 +184,24 @@ def change_task(
         AgainstEvidenceError: there are objections to `done`, and `force` is not set.
         BrokenFileError: an edit cannot be made cleanly; nothing was written.
     """
-    with editing(mission_file, f"changing {task_id}") as draft:
-        if not _approves(draft.snapshot, task_id, changes, actor):
-            return _change(draft, task_id, changes, why, actor)
+    doing = f"changing {', '.join(task_ids)}"
+    with editing(mission_file, doing) as draft:
+        names = [*dict.fromkeys(draft.snapshot.get_task(name).id for name in task_ids)]
+        approved = [name for name in names if _approves(draft.snapshot, name, changes, actor)]
+        if not approved:
+            return _change(draft, names, changes, why, actor, overruled={})
     from mosaic.review.verdict import review_task  # start-up: git, and what reads transcripts
 
     snapshot = read_mission(mission_file)
-    overruled = tuple(review_task(snapshot, snapshot.get(task_id).task).objections)
-    if overruled and not force:
-        hint = f"`mission review {task_id}` shows it; `mission done {task_id} --force` overrules"
-        raise AgainstEvidenceError(task_id, overruled, hint=hint)
-    with editing(mission_file, f"changing {task_id}") as draft:
-        return _change(draft, task_id, changes, why, actor, overruled=overruled)
+    overruled: dict[str, tuple[str, ...]] = {}
+    for name in approved:
+        overruled[name] = tuple(review_task(snapshot, snapshot.get_task(name)).objections)
+        if overruled[name] and not force:
+            again = f"`mission done {' '.join(names)} --force` overrules"
+            hint = f"`mission review {name}` shows it; {again}"
+            raise AgainstEvidenceError(name, overruled[name], hint=hint)
+    with editing(mission_file, doing) as draft:
+        return _change(draft, names, changes, why, actor, overruled=overruled)
 
 
 def _approves(
@@ -198,77 +220,121 @@ def _approves(
     )
 
 
-def _change(
-    draft: Draft,
-    task_id: str,
-    changes: Sequence[Change],
-    why: str,
-    actor: Actor | None,
-    *,
-    overruled: tuple[str, ...] = (),
-) -> ChangedTask:
-    entry = draft.snapshot.get(task_id)
-    before = entry.task
-    values = _values(draft, before, changes)
-    if values.get("branch"):
-        _refuse_branch(draft.snapshot, before, str(values["branch"]))
+class _Wanted(NamedTuple):
+    """What becomes of one task by a change."""
+
+    task: Task
+    values: Mapping[str, Value]
+    is_person: bool
+    """Whether a person changes what an agent may not decide."""
+    decision: str
+    """The kind of decision that it is; empty where it is none."""
+    asks_review: bool
+
+
+def _wanted(
+    draft: Draft, task: Task, changes: Sequence[Change], why: str, actor: Actor | None
+) -> _Wanted:
+    values = read_changes(draft, task, changes)
     asks_done = values.get("status") == Status.DONE
     decides = values.get("status") in (Status.DONE, Status.TODO) or "write_scope" in values
     is_person = decides and not is_agent(actor, draft.layout)
     if asks_done and not is_person:
         values["status"] = Status.REVIEW.value
+    decision = _decision_kind(task, values.get("status"), why) if is_person else ""
+    return _Wanted(task, values, is_person, decision, asks_done and not is_person)
+
+
+def _change(
+    draft: Draft,
+    names: Sequence[str],
+    changes: Sequence[Change],
+    why: str,
+    actor: Actor | None,
+    *,
+    overruled: Mapping[str, tuple[str, ...]],
+) -> tuple[ChangedTask, ...]:
+    tasks = [draft.snapshot.get_task(name) for name in names]
+    if len(names) > 1 and any(
+        change.field.lower() in ("title", "description") for change in changes
+    ):
+        raise UsageError("several tasks cannot have one title", hint="set it for one task")
+    every = [_wanted(draft, task, changes, why, actor) for task in tasks]
     now = utc_now().astimezone()
-    made = _decide(draft, before, values.get("status"), why, now) if is_person else None
-    draft.edit_task(before.id, values, now)
-    if why and made is None:
-        draft.note(before.id, f"{now:%Y-%m-%d} {WORDS[Status(str(values['status']))]}: {why}")
+    for each in every:
+        if each.decision and not each.task.file:  # decisions are in files; this saves one
+            from mosaic.store.create import add_file
+
+            add_file(draft, each.task, now)
+    entries = [draft.snapshot.get(name) for name in names]
+    made = {each.task.id: _decide(draft, each, why, now) for each in every if each.decision}
+    for each in every:
+        draft.edit_task(each.task.id, each.values, now)
+        if why and not each.decision:
+            word = WORDS[Status(str(each.values["status"]))]
+            draft.note(each.task.id, f"{now:%Y-%m-%d} {word}: {why}")
     changed = save_change(draft)
+    for each in every:
+        _note_changed(draft, each, made.get(each.task.id))
+    done = []
+    for each, entry in zip(every, entries, strict=True):
+        task = draft.saved_task(entry)
+        fields = tuple(
+            ChangedField(name, field_value(each.task, name), field_value(task, name))
+            for name in each.values
+        )
+        is_other = len(every) == 1 or bool(why) or any(f.before != f.after for f in fields)
+        done.append(
+            ChangedTask(
+                task=TaskView(task),
+                changed=changed and is_other,
+                fields=fields,
+                asks_review=each.asks_review and task.status is Status.REVIEW,
+                notices=tuple(draft.notices),
+                overruled=overruled.get(task.id, ()),
+            )
+        )
+    return tuple(done)
+
+
+def _note_changed(draft: Draft, done: _Wanted, made: Decision | None) -> None:
+    """Remember what a person decided by a change that was saved."""
+    name = done.task.id
     if made is not None:
         from mosaic.review.filing import note_saved  # start-up: few changes are decisions
 
-        note_saved(draft, before.id, [made])
-    if values.get("status") == Status.TODO and is_person:
-        forgive_attempts(draft.snapshot, before.id)
-    if "write_scope" in values and is_person:
+        note_saved(draft, name, [made])
+    if done.values.get("status") == Status.TODO and done.is_person:
+        forgive_attempts(draft.snapshot, name)
+    if "write_scope" in done.values and done.is_person:
         from mosaic.sessions.rules import note_persons_scope  # start-up
 
-        note_persons_scope(draft.snapshot, draft.snapshot.get(before.id).task)
-    task = draft.saved_task(entry)
-    return ChangedTask(
-        task=TaskView(task),
-        changed=changed,
-        fields=tuple(
-            ChangedField(name, field_value(before, name), field_value(task, name))
-            for name in values
-        ),
-        asks_review=asks_done and task.status is Status.REVIEW,
-        notices=tuple(draft.notices),
-        overruled=overruled,
-    )
+        note_persons_scope(draft.snapshot, draft.snapshot.get(name).task)
 
 
-def _decide(draft: Draft, task: Task, status: object, why: str, now: datetime) -> Decision | None:
-    """Draft what a person decides by a new status; None where that is not a decision.
+def _decision_kind(task: Task, status: object, why: str) -> str:
+    """Return what a person decides by a new status; nothing where that is not a decision.
 
     Work that was handed off and is opened again with a reason is sent back: its handoff is filed
     away. A reason to go on with a blocked task is the answer to its question.
     """
-    is_handed_off = task.status in (Status.REVIEW, Status.DONE)
     if status == Status.TODO and why:
-        kind = "answered" if task.status is Status.BLOCKED else "reopened"
-    elif status == Status.DONE and task.status is Status.REVIEW:
-        kind = "approved"
-    else:
-        return None
+        return "answered" if task.status is Status.BLOCKED else "reopened"
+    return "approved" if status == Status.DONE and task.status is Status.REVIEW else ""
+
+
+def _decide(draft: Draft, wanted: _Wanted, why: str, now: datetime) -> Decision:
     from mosaic.plan.questions import question_of
     from mosaic.review.filing import draft_decision  # start-up: few changes are decisions
     from mosaic.text.decisions import Kind
 
+    task, status = wanted.task, wanted.values["status"]
     sessions = draft.snapshot.document.mission.sessions.of_task(task.id)
     question = question_of(task, sessions)
     notes = [("question", question.line)] if question else []
-    away = is_handed_off and status == Status.TODO
-    return draft_decision(draft, task.id, Kind(kind), why, now, notes=notes, files_away=away)
+    away = task.status in (Status.REVIEW, Status.DONE) and status == Status.TODO
+    kind = Kind(wanted.decision)
+    return draft_decision(draft, task.id, kind, why, now, notes=notes, files_away=away)
 
 
 def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
@@ -276,6 +342,13 @@ def add_task(mission_file: Path, new: NewTask) -> ChangedTask:
     from mosaic.store.create import add_task as add_to
 
     with editing(mission_file, "adding a task") as draft:
+        snapshot = draft.snapshot
+        if new.milestone:
+            declared = snapshot.document.mission.milestones
+            milestone = named_milestone(new.milestone, declared, snapshot.tasks)
+            new = replace(new, milestone=milestone)
+        needed = [name for each in new.depends_on for name in ids_in_cell(each)]
+        new = replace(new, depends_on=tuple(dict.fromkeys(needed)))
         task_id = add_to(draft, new, utc_now())
         save_change(draft)
         task = TaskView(draft.snapshot.get(task_id).task)
@@ -318,49 +391,3 @@ def fill_handoff(
             draft.edit_text(task.id, partial(tick_criterion, number=number))
         save_change(draft)
         return tuple(draft.notices)
-
-
-def _values(draft: Draft, task: Task, changes: Sequence[Change]) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for change in changes:
-        name = change.field.replace("-", "_").lower()
-        field = FIELD_BY_NAME.get("title" if name == "description" else name)
-        if field is None or not field.settable:
-            known = ", ".join(f.name for f in FIELD_BY_NAME.values() if f.settable)
-            raise UsageError(f"`{name}` is not a field that can be set", detail=f"known: {known}")
-        text = change.text.strip()
-        if field.kind is Kind.LIST:
-            old = values.get(field.name, field_value(task, field.name))
-            values[field.name] = _new_list(draft, task, field.name, change, old)
-        elif change.operator != "=":
-            raise UsageError(f"`{field.name}` is not a list", hint=f"write `{field.name}={text}`")
-        elif field.kind is Kind.STATUS:
-            own = draft.snapshot.document.mission.statuses
-            values[field.name] = named_status(text, own).value
-        elif field.name == "title" and not text:
-            raise UsageError("a title cannot be empty")
-        elif "\n" in text or "\r" in text:
-            raise UsageError(
-                f"`{field.name}` is one line", hint="put long text into the task's file"
-            )
-        else:
-            values[field.name] = text
-    return values
-
-
-def _new_list(draft: Draft, task: Task, name: str, change: Change, old: object) -> tuple[str, ...]:
-    operator = change.operator
-    present = tuple(old) if isinstance(old, tuple) else ()
-    items = [item.strip() for item in change.text.split(",") if item.strip()]
-    if name == "depends_on" and operator != "-=":
-        items = [draft.snapshot.get(item).task.id for item in items]
-        if task.id in items:
-            raise UsageError(f"`{task.id}` cannot depend on itself")
-    if operator == "=":
-        return tuple(dict.fromkeys(items))
-    if operator == "+=":
-        return tuple(dict.fromkeys((*present, *items)))
-    unknown = [item for item in items if item not in present]
-    if unknown:
-        raise UsageError(f"`{name}` of `{task.id}` does not contain `{unknown[0]}`")
-    return tuple(item for item in present if item not in items)

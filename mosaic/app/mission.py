@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mosaic.app.change import editing, refuse_agent
 from mosaic.app.merge_driver import find_driver
 from mosaic.errors import MissionError, UsageError
 from mosaic.machine.clock import utc_now
+from mosaic.model import MissionStatus
 from mosaic.plan.check import Level
 from mosaic.records import NamedTuple, replace
 from mosaic.sessions.housekeeping import Kind, clean_runs
 from mosaic.sessions.inspect import inspect_mission, mend_mission
+from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees
 from mosaic.sources import sources_in
 from mosaic.store.adding import complete_pairs, find_plan
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from mosaic.app.change import Actor
     from mosaic.plan.check import Finding
     from mosaic.sessions.housekeeping import Cleaned, Found
     from mosaic.sessions.worktrees import SweptWorktree
@@ -164,6 +168,45 @@ def _setup_command(layout: Layout) -> str | None:
         return None  # git refuses the repository, which the first hand-off says
     is_needed = driver is not None and not (driver.is_named and driver.is_registered)
     return "mission setup git" if is_needed else None
+
+
+class ChangedMission(NamedTuple):
+    """A mission that was paused, or goes on."""
+
+    name: str
+    status: MissionStatus
+    changed: bool
+    live: tuple[str, ...]
+    """Ids of sessions that go on to their end."""
+    notices: tuple[str, ...] = ()
+
+
+def pause_mission(mission_file: Path, actor: Actor | None = None) -> ChangedMission:
+    """Hand nothing off until `unpause_mission`; sessions that live go on to their end.
+
+    Raises UsageError where an agent asks.
+    """
+    return _set_paused(mission_file, MissionStatus.PAUSED, actor)
+
+
+def unpause_mission(mission_file: Path, actor: Actor | None = None) -> ChangedMission:
+    """Hand off again; without effect where the mission is not paused.
+
+    Raises UsageError where an agent asks.
+    """
+    return _set_paused(mission_file, MissionStatus.ACTIVE, actor)
+
+
+def _set_paused(mission_file: Path, status: MissionStatus, actor: Actor | None) -> ChangedMission:
+    with editing(mission_file, f"setting the mission {status}") as draft:
+        refuse_agent(draft.layout, actor, "pause a mission")
+        is_paused = draft.snapshot.document.mission.status is MissionStatus.PAUSED
+        if is_paused is not (status is MissionStatus.PAUSED):
+            draft.set_mission_status(status)
+        changed = draft.save()
+        mission = draft.snapshot.document.mission
+        live = tuple(found.lock.session_id for found in live_or_unknown(draft.snapshot))
+        return ChangedMission(mission.name, mission.status, changed, live, tuple(draft.notices))
 
 
 def check(mission_file: Path, *, fix: bool = False) -> CheckReport:

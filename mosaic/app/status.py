@@ -6,12 +6,14 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import list_to_merge
-from mosaic.errors import MissionError
+from mosaic.errors import MissionError, SessionNotFoundError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status, total_usage
+from mosaic.plan.names import closest_names
 from mosaic.plan.progress import measure_progress, milestone_progress
 from mosaic.plan.questions import question_of
 from mosaic.plan.ready import Reason
+from mosaic.plan.session_ids import sessions_called
 from mosaic.plan.waiting import summarize_waiting
 from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.choice import select_from
@@ -252,10 +254,13 @@ class SessionList(NamedTuple):
     """What is wrong with their entries in mission.json."""
 
 
-def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
+def list_sessions(
+    mission_file: Path, *, live: bool = False, named: str | None = None
+) -> SessionList:
     """Return all sessions, those that are in no list too; ended ones are recorded first.
 
-    With `live`, only those that are live, or may be.
+    With `live`, only those that are live, or may be; `named` is a session, or the task that they
+    worked on.
     """
     from mosaic.sessions.claim import session_of
 
@@ -264,6 +269,8 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
     listed = [*snapshot.document.mission.sessions]
     known = {session.id for session in listed}
     listed += [session_of(found.lock) for name, found in alive.items() if name not in known]
+    if named is not None:
+        listed = _named_sessions(snapshot, listed, named)
     views = []
     for session in listed:
         found = alive.get(session.id)
@@ -272,6 +279,17 @@ def list_sessions(mission_file: Path, *, live: bool = False) -> SessionList:
         elif not live:
             views.append(SessionView(session, None, None))
     return SessionList(tuple(views), snapshot.session_problems)
+
+
+def _named_sessions(snapshot: Snapshot, listed: Sequence[Session], named: str) -> list[Session]:
+    """Return the sessions of a task, or those that a name means."""
+    ids = [each.id for each in listed]
+    if called := sessions_called(named, ids):
+        return [each for each in listed if each.id in called]
+    if not named.casefold().startswith("sess"):
+        task_id = snapshot.get_task(named).id
+        return [each for each in listed if each.last_task_id == task_id]
+    raise SessionNotFoundError(f"no session is called `{named}`", closest_names(named, ids[::-1]))
 
 
 def view_live(found: FoundLock, sessions: Sessions, layout: Layout) -> SessionView:

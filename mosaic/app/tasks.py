@@ -152,6 +152,10 @@ def list_tasks(
     elif not every and not ready:
         tasks = [task for task in tasks if not task.status.is_closed]
     if milestone is not None:
+        from mosaic.plan.names import named_milestone  # start-up: few lists are of one
+
+        declared = snapshot.document.mission.milestones
+        milestone = named_milestone(milestone, declared, snapshot.tasks)
         tasks = [task for task in tasks if task.milestone == milestone]
     tasks = _sorted(tasks, sort)
     return TaskList(
@@ -201,7 +205,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     from mosaic.text.sections import missing_sections
 
     merging = {each.task_id for each in snapshot.problems if each.error.code == "MERGE_CONFLICT"}
-    found = snapshot.find_task(task_id)
+    found = snapshot.find_task(snapshot.meant(task_id))
     task = found if found and found.id in merging else snapshot.get_task(task_id)
     selection = select_from(snapshot)
     text = snapshot.task_text(task)

@@ -16,6 +16,9 @@ from mosaic.errors import ExitCode, MissionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LEADING = {"--mission": True, "--json": False}
+"""Options of every command that may stand before it, and whether a value follows them."""
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code.
@@ -51,10 +54,26 @@ def _open_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
+def command_first(arguments: Sequence[str]) -> list[str]:
+    """Return a call with the options that stand before the command behind it."""
+    rest = [*arguments]
+    moved: list[str] = []  # `list`, once imported, is a command here
+    while rest and rest[0].partition("=")[0] in LEADING:
+        takes_next = LEADING[rest[0].partition("=")[0]] and "=" not in rest[0]
+        count = 2 if takes_next else 1
+        moved += rest[:count]
+        del rest[:count]
+    if not rest:
+        return [*arguments]
+    at = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:at], *moved, *rest[at:]]
+
+
 def _run(arguments: list[str]) -> int:
     from mosaic.cli.hot import find_hot
     from mosaic.cli.output import READER_GONE, emit_error, mute
 
+    arguments = command_first(arguments)
     as_json = "--json" in arguments
     code = int(ExitCode.OK)
     try:

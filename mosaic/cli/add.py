@@ -1,5 +1,6 @@
 """`mission add`."""
 
+import sys
 from pathlib import Path
 
 from typer import Argument, Option
@@ -14,7 +15,7 @@ from mosaic.cli.options import (
     complete_priority,
     read_stdin,
 )
-from mosaic.cli.output import answer
+from mosaic.cli.output import answer, clean, warn, write
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.store.create import NewTask
@@ -39,9 +40,9 @@ def add_command(
         None,
         "--depends-on",
         "-d",
-        metavar="ID",
+        metavar="ID,...",
         autocompletion=complete_tasks,
-        help="A task to be done before; repeat for more.",
+        help="Tasks to be done before; repeat for more.",
     ),
     scope: list[str] | None = Option(
         None, "--scope", "-s", metavar="GLOB", help="Files that it may change; repeat for more."
@@ -53,12 +54,21 @@ def add_command(
         help="`high`, `low`, `P1` or a number.",
     ),
     runtime: RuntimeName = None,
-    body: str | None = Option(None, metavar="FILE|-", help="Its text: goal, acceptance criteria."),
+    body: str | None = Option(None, metavar="FILE|-", help="Its whole text."),
+    goal: str | None = Option(None, "--goal", metavar="TEXT", help="What it is to reach."),
+    ac: list[str] | None = Option(
+        None, "--ac", metavar="TEXT", help="An acceptance criterion. Repeat for more."
+    ),
+    edit: bool = Option(False, "--edit", "-e", help="Open it in an editor afterwards."),
     table_only: bool = Option(False, "--table-only", help="Write no task file."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Add a task: the next free id, a file from the template, a row at the table's end."""
+    if table_only and (goal or ac or edit):
+        raise UsageError("`--table-only` makes no file: a goal and criteria have no place")
+    if body and (goal or ac):
+        raise UsageError("`--body` is the whole text: write goal and criteria into it")
     new = NewTask(
         title=title,
         milestone=milestone,
@@ -68,12 +78,25 @@ def add_command(
         runtime=runtime,
         body=_read_body(body) if body else None,
         table_only=table_only,
+        goal=(goal or "").strip(),
+        criteria=tuple(filter(None, (" ".join(each.split()) for each in ac or ()))),
     )
-    added = add_task(locate_mission(mission), new)
+    path = locate_mission(mission)
+    added = add_task(path, new)
     report_notices(added.notices)
-    task_id = added.task.task.id
-    then = [f"mission show {task_id}", "mission next"]
-    return answer("task.added", added, [task_id], then=then, as_json=as_json)
+    task = added.task.task
+    is_alone = sys.stdout.isatty()
+    if task.file and not (as_json or is_alone):
+        warn(clean(task.file))  # what reads stdout takes the id
+    if edit:
+        from mosaic.cli.edit import edit_task  # start-up
+
+        if not as_json:
+            write(task.id)
+        return edit_task(path, task.id, as_json=as_json)
+    line = f"{task.id}  {clean(task.file)}" if is_alone and task.file else task.id
+    then = [f"mission show {task.id}", "mission next"]
+    return answer("task.added", added, [line], then=then, as_json=as_json)
 
 
 def _read_body(source: str) -> str:

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 PANELS = {
     "Plan": (
-        "init", "add", "list", "show", "set", "done", "block", "cancel", "reopen", "graph", "sync",
-        "check",
+        "init", "add", "list", "show", "edit", "set", "done", "block", "cancel", "reopen", "mv",
+        "split", "rm", "milestone", "graph", "sync", "check",
     ),
-    "Hand off": ("next", "resume", "sessions", "stop", "logs", "exec", "checkpoint"),
+    "Hand off": (
+        "next", "resume", "pause", "unpause", "sessions", "stop", "logs", "exec", "checkpoint",
+    ),
     "Review": ("handoff", "gates", "review", "answer", "status", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),
@@ -69,6 +71,11 @@ def _root(
         # By a callback of its own: this function is not reached where no command is named.
         typer.Option("--version", "-V", callback=_tell_version, help="Print the version."),
     ] = False,
+    _mission: Annotated[
+        # Put behind the command before this is called: see `mosaic.cli.command_first`.
+        str | None,
+        typer.Option("--mission", metavar="PATH", help="mission.json, or its project."),
+    ] = None,
 ) -> None:
     return None
 

@@ -1,7 +1,7 @@
 """`mission block`."""
 
 from mosaic.cli.change_view import set_status
-from mosaic.cli.options import Json, MissionPath, TaskId, Why
+from mosaic.cli.options import Json, MissionPath, TaskIds, Why
 
 EXAMPLES = (
     (
@@ -13,7 +13,7 @@ EXAMPLES = (
 
 
 def block_command(
-    task_id: TaskId, why: Why, as_json: Json = False, mission: MissionPath = None
+    task_ids: TaskIds, why: Why, as_json: Json = False, mission: MissionPath = None
 ) -> int:
-    """Set a task blocked, and say why."""
-    return set_status(task_id, "blocked", why, as_json=as_json, mission=mission)
+    """Set tasks blocked, and say why."""
+    return set_status(task_ids, "blocked", why, as_json=as_json, mission=mission)

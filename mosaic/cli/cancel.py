@@ -1,7 +1,7 @@
 """`mission cancel`."""
 
 from mosaic.cli.change_view import set_status
-from mosaic.cli.options import Json, MissionPath, TaskId, Why
+from mosaic.cli.options import Json, MissionPath, TaskIds, Why
 
 EXAMPLES = (
     (
@@ -13,7 +13,7 @@ EXAMPLES = (
 
 
 def cancel_command(
-    task_id: TaskId, why: Why, as_json: Json = False, mission: MissionPath = None
+    task_ids: TaskIds, why: Why, as_json: Json = False, mission: MissionPath = None
 ) -> int:
-    """Set a task cancelled, and say why."""
-    return set_status(task_id, "cancelled", why, as_json=as_json, mission=mission)
+    """Set tasks cancelled, and say why."""
+    return set_status(task_ids, "cancelled", why, as_json=as_json, mission=mission)

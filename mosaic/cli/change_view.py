@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mosaic.app.change import Change, change_status, change_task
+from mosaic.app.change import Change, change_statuses, change_tasks
 from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
@@ -24,13 +24,18 @@ ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*?)\s*(\+=|-=|=)(.*)", re.DOTALL)
 def set_fields(
     task_id: str, changes: Sequence[str], *, as_json: bool = False, mission: Path | None = None
 ) -> int:
-    """Make changes written as `field=value`, `field+=value` or `field-=value`."""
+    """Make changes written as `field=value`, `field+=value` or `field-=value`.
+
+    Words before the first of them are ids of more tasks.
+    """
     path = locate_mission(mission)
-    return _show(change_task(path, task_id, [*map(_parse, changes)]), as_json=as_json)
+    at = next((n for n, word in enumerate(changes) if ASSIGNMENT.fullmatch(word)), 0)
+    made = [*map(_parse, changes[at:])]
+    return _show(change_tasks(path, [task_id, *changes[:at]], made), as_json=as_json)
 
 
 def set_status(
-    task_id: str,
+    task_ids: Sequence[str],
     status: str,
     why: str | None = None,
     *,
@@ -38,8 +43,9 @@ def set_status(
     as_json: bool = False,
     mission: Path | None = None,
 ) -> int:
-    """Set a task's status, and say why in its notes."""
-    changed = change_status(locate_mission(mission), task_id, Status(status), why, force=force)
+    """Set the status of tasks, and say why in their notes."""
+    path, wanted = locate_mission(mission), Status(status)
+    changed = change_statuses(path, task_ids, wanted, why, force=force)
     return _show(changed, as_json=as_json)
 
 
@@ -50,10 +56,23 @@ def _parse(change: str) -> Change:
     return Change(*found.groups())
 
 
-def _show(changed: ChangedTask, *, as_json: bool) -> int:
-    report_notices(changed.notices)
-    task = changed.task.task
-    arrow = paint("→", "dim")
+def _show(changed: Sequence[ChangedTask], *, as_json: bool) -> int:
+    first = changed[0]
+    report_notices(first.notices)
+    then = ["mission next"] if first.task.task.status.is_closed else []
+    return answer(
+        "task.changed" if len(changed) == 1 else "tasks.changed",
+        first if len(changed) == 1 else {"tasks": changed},
+        [line for each in changed for line in _lines(each)],
+        then=then or [f"mission show {first.task.task.id}"],
+        as_json=as_json,
+    )
+
+
+def _lines(changed: ChangedTask) -> list[str]:
+    task, arrow = changed.task.task, paint("→", "dim")
+    if not changed.changed:
+        return [f"{task.id}  already so"]
     lines = [
         f"{task.id}  {field.name}: {_words(field.before)} {arrow} {_words(field.after)}"
         for field in changed.fields
@@ -61,13 +80,7 @@ def _show(changed: ChangedTask, *, as_json: bool) -> int:
     lines += [f"  against the evidence: {clean(each)}" for each in changed.overruled]
     if changed.asks_review:
         lines.append("an agent's `done` asks for review; a person sets it done")
-    return answer(
-        "task.changed",
-        changed,
-        lines if changed.changed else [f"{task.id}  already so"],
-        then=["mission next"] if task.status.is_closed else [f"mission show {task.id}"],
-        as_json=as_json,
-    )
+    return lines
 
 
 def _words(value: object) -> str:

@@ -28,8 +28,8 @@ Word = tuple[str, str]
 """What is offered, with its help."""
 COMMANDS = frozenset(
     {
-        "show", "set", "done", "block", "cancel", "reopen", "renumber", "answer", "resume", "sync",
-        "exec", "handoff", "gates", "review", "merge", "pr",
+        "show", "edit", "set", "done", "block", "cancel", "reopen", "rm", "mv", "split", "renumber",
+        "answer", "next", "resume", "sync", "exec", "handoff", "gates", "review", "merge", "pr",
     }
 )  # fmt: skip
 """Those whose first operand is a task's id."""

@@ -3,7 +3,7 @@
 from typer import Option
 
 from mosaic.cli.change_view import set_status
-from mosaic.cli.options import Json, MaybeWhy, MissionPath, TaskId
+from mosaic.cli.options import Json, MaybeWhy, MissionPath, TaskIds
 
 EXAMPLES = (
     ("mission done T-001", "what a person finished"),
@@ -15,11 +15,11 @@ EXAMPLES = (
 
 
 def done_command(
-    task_id: TaskId,
+    task_ids: TaskIds,
     why: MaybeWhy = None,
     force: bool = Option(False, "--force", help="Also against the evidence, as a review has it."),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
-    """Set a task done. Called by an agent in its session, it asks for review instead."""
-    return set_status(task_id, "done", why, force=force, as_json=as_json, mission=mission)
+    """Set tasks done. Called by an agent in its session, it asks for review instead."""
+    return set_status(task_ids, "done", why, force=force, as_json=as_json, mission=mission)

@@ -42,12 +42,12 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     "status": (Form("status_view", "print_status", JSON),),
     "show": (Form("tasks_view", "print_task", JSON, operands=("task_id",)),),
     "set": (Form("change_view", "set_fields", JSON, operands=("task_id",), rest="changes"),),
-    "done": (
-        Form("change_view", "set_status", JSON, operands=("task_id",), fixed={"status": "done"}),
-    ),
+    "done": (Form("change_view", "set_status", JSON, rest="task_ids", fixed={"status": "done"}),),
     "next": (
         Form("next_view", "print_next", JSON, needed="--print"),
+        Form("next_view", "print_next", JSON, needed="--print", operands=("task_id",)),
         Form("next_view", "launch_next", LAUNCH),
+        Form("next_view", "launch_next", LAUNCH, operands=("task_id",)),
     ),
 }
 

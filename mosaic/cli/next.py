@@ -1,6 +1,6 @@
 """`mission next`."""
 
-from typer import Option
+from typer import Argument, Option
 
 from mosaic.cli.completing import complete_task
 from mosaic.cli.next_view import explain_next, launch, launch_mode, print_hand_off, run_many
@@ -27,7 +27,7 @@ EXAMPLES = (
         "mission next --headless --timeout 45m",
         "hand off the next ready task; the agent runs by itself",
     ),
-    ("mission next --task T-001 --runtime codex", "this task, to this agent, in this terminal"),
+    ("mission next T-001 --runtime codex", "this task, to this agent, in this terminal"),
     (
         "mission next -j 4 --loop --max-cost 10",
         "four at a time in worktrees, until 10 USD are spent",
@@ -36,13 +36,16 @@ EXAMPLES = (
 
 
 def next_command(
+    named: str | None = Argument(
+        None, metavar="[ID]", autocompletion=complete_task, help="This task, not the next."
+    ),
     task: str | None = Option(
         None,
         "--task",
         "-t",
         metavar="ID",
         autocompletion=complete_task,
-        help="This task, not the next.",
+        help="The same as `ID`.",
     ),
     milestone: MilestoneId = None,
     runtime: RuntimeName = None,
@@ -70,10 +73,12 @@ def next_command(
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
-    """Hand the next ready task to an agent, and stay with it to its end."""
+    """Hand the next ready task, or the one that is named, to an agent, and stay with it."""
     from mosaic.sessions.choice import HandOffRequest
 
-    path = locate_mission(mission)
+    if named and task and named != task:
+        raise UsageError(f"two tasks are named: `{named}` and `{task}`", hint="name one")
+    path, task = locate_mission(mission), named or task
     limits = (max_sessions, max_cost, max_time)
     if (loop and (task or detach or print_only)) or (jobs and (task or print_only)):
         raise UsageError(

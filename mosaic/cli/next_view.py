@@ -39,11 +39,11 @@ def launch_mode(*, headless: bool) -> Mode:
     return Mode.INTERACTIVE if interactive else Mode.HEADLESS
 
 
-def print_next(*, as_json: bool = False) -> int:
-    """Print the prompt of the next agent, as `mission next --print` does by itself."""
+def print_next(*, task_id: str | None = None, as_json: bool = False) -> int:
+    """Print the prompt of the next agent, as `mission next --print [ID]` does by itself."""
     from mosaic.sessions.choice import HandOffRequest
 
-    request = HandOffRequest(mode=launch_mode(headless=as_json))
+    request = HandOffRequest(task_id=task_id, mode=launch_mode(headless=as_json))
     return print_hand_off(locate_mission(None), request, as_json=as_json)
 
 
@@ -93,11 +93,18 @@ def explain_next(path: Path, milestone: str | None, *, at_once: bool = False, as
     )
 
 
-def launch_next(*, headless: bool = False, detach: bool = False, as_json: bool = False) -> int:
-    """Hand the next ready task to an agent, as `mission next` does by itself."""
+def launch_next(
+    *,
+    task_id: str | None = None,
+    headless: bool = False,
+    detach: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Hand a task to an agent, else the next ready one, as `mission next [ID]` does by itself."""
     from mosaic.sessions.choice import HandOffRequest
 
-    request = HandOffRequest(mode=launch_mode(headless=headless or detach or as_json))
+    mode = launch_mode(headless=headless or detach or as_json)
+    request = HandOffRequest(task_id=task_id, mode=mode)
     return launch(locate_mission(None), request, "process" if detach else None, as_json=as_json)
 
 

@@ -110,6 +110,11 @@ def _complete_field_name(incomplete: str) -> list[Word]:
     ]
 
 
+def complete_session_or_task(incomplete: str) -> list[Word]:
+    """Complete what names sessions: a task, or one of them."""
+    return complete_task(incomplete) + complete_session(incomplete)
+
+
 def complete_logged(incomplete: str) -> list[Word]:
     """Complete what names a run: its id, a session's, a task's."""
     completers = (_complete_run, complete_session, complete_task)
@@ -132,12 +137,20 @@ def complete_field(incomplete: str) -> list[Word]:
     return [(f"{name}={word}", help_) for word, help_ in complete(begun)] if complete else []
 
 
+def complete_change(incomplete: str) -> list[Word]:
+    """Complete what stands behind the first task of `set`: a field and its value, or a task."""
+    return complete_field(incomplete) or complete_task(incomplete)
+
+
 Json = Annotated[bool, Option("--json", help="Print one JSON document and nothing else.")]
 MissionPath = Annotated[
     Path | None,
     Option("--mission", metavar="PATH", help="mission.json, or its project; else searched."),
 ]
 TaskId = Annotated[str, Argument(metavar="ID", autocompletion=complete_task, help="A task.")]
+TaskIds = Annotated[
+    list[str], Argument(metavar="ID...", autocompletion=complete_task, help="One task or more.")
+]
 MaybeTaskId = Annotated[
     str | None, Argument(metavar="[ID]", autocompletion=complete_task, help="A task.")
 ]

@@ -1,7 +1,7 @@
 """`mission reopen`."""
 
 from mosaic.cli.change_view import set_status
-from mosaic.cli.options import Json, MaybeWhy, MissionPath, TaskId
+from mosaic.cli.options import Json, MaybeWhy, MissionPath, TaskIds
 
 EXAMPLES = (
     ("mission reopen T-001", "back to todo"),
@@ -13,7 +13,7 @@ EXAMPLES = (
 
 
 def reopen_command(
-    task_id: TaskId, why: MaybeWhy = None, as_json: Json = False, mission: MissionPath = None
+    task_ids: TaskIds, why: MaybeWhy = None, as_json: Json = False, mission: MissionPath = None
 ) -> int:
-    """Set a task back to todo."""
-    return set_status(task_id, "todo", why, as_json=as_json, mission=mission)
+    """Set tasks back to todo."""
+    return set_status(task_ids, "todo", why, as_json=as_json, mission=mission)

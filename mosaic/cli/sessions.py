@@ -1,8 +1,8 @@
 """`mission sessions`."""
 
-from typer import Option
+from typer import Argument, Option
 
-from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.options import Json, MissionPath, complete_session_or_task
 from mosaic.cli.output import align, answer, paint
 from mosaic.cli.sessions_view import live_row, session_row
 from mosaic.cli.tasks_view import report_problems
@@ -15,6 +15,12 @@ EXAMPLES = (
 
 
 def sessions_command(
+    named: str | None = Argument(
+        None,
+        metavar="[ID]",
+        autocompletion=complete_session_or_task,
+        help="Only this one, or those of this task.",
+    ),
     live: bool = Option(False, "--live", help="Only those that are live."),
     as_json: Json = False,
     mission: MissionPath = None,
@@ -22,7 +28,7 @@ def sessions_command(
     """List all sessions: runtime, task, start, length, how they ended, cost."""
     from mosaic.app.status import list_sessions
 
-    found = list_sessions(locate_mission(mission), live=live)
+    found = list_sessions(locate_mission(mission), live=live, named=named)
     columns = ("for", "used", "now") if live else ("started", "length", "ended", "used")
     headers = ("session", "runtime", "task", *columns)
     rows = map(live_row if live else session_row, found.sessions)

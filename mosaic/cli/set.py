@@ -3,7 +3,7 @@
 from typer import Argument
 
 from mosaic.cli.change_view import set_fields
-from mosaic.cli.options import Json, MissionPath, TaskId, complete_field
+from mosaic.cli.options import Json, MissionPath, TaskId, complete_change
 
 EXAMPLES = (
     ("mission set T-002 status=todo priority=high", "change two fields at once"),
@@ -14,9 +14,9 @@ EXAMPLES = (
 def set_command(
     task_id: TaskId,
     changes: list[str] = Argument(
-        metavar="FIELD=VALUE...",
-        autocompletion=complete_field,
-        help="A field and its value; of a list, `+=` adds and `-=` takes away.",
+        metavar="[ID...] FIELD=VALUE...",
+        autocompletion=complete_change,
+        help="More tasks, then what they all get; of a list, `+=` adds and `-=` takes away.",
     ),
     as_json: Json = False,
     mission: MissionPath = None,

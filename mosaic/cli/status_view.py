@@ -116,7 +116,8 @@ def _milestone_lines(milestones: Sequence[MilestoneProgress]) -> Iterator[str]:
     width = max(map(display_width, names), default=0)
     for name, each in zip(names, milestones, strict=True):
         padded, count = name + " " * (width - display_width(name)), each.progress
-        yield f"  {padded}  {bar(count.pct)}  {count.done}/{count.total}  {count.pct} %"
+        words = f"  {each.words}" if each.words else ""
+        yield f"  {padded}  {bar(count.pct)}  {count.done}/{count.total}  {count.pct} %{words}"
 
 
 def _recovered_line(session: Session) -> str:

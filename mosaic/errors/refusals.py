@@ -137,8 +137,9 @@ class TaskNotFoundError(UsageError, code="TASK_NOT_FOUND"):
 class SessionNotFoundError(UsageError, code="SESSION_NOT_FOUND"):
     """No session or run has this id, or none is live."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hint="`mission sessions` lists them all")
+    def __init__(self, message: str, closest: Sequence[str] = ()) -> None:
+        detail = f"closest: {_listed(closest)}" if closest else None
+        super().__init__(message, detail=detail, hint="`mission sessions` lists them all")
 
 
 class CheckpointNotFoundError(UsageError, code="CHECKPOINT_NOT_FOUND"):

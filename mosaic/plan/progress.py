@@ -40,12 +40,38 @@ class MilestoneProgress:
 
     milestone: Milestone
     progress: Progress
+    is_current: bool = False
+    """Whether what is handed off next comes from it first."""
+
+    @property
+    def open_total(self) -> int:
+        """How many of its tasks are not closed."""
+        counts = self.progress.by_status.items()
+        return sum(count for status, count in counts if not status.is_closed)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all its tasks are closed and none waits to be merged, or a person says so."""
+        is_over = not (self.open_total or self.progress.to_merge)
+        has_any = any(self.progress.by_status.values())
+        return self.milestone.status is MilestoneStatus.COMPLETED or (is_over and has_any)
+
+    @property
+    def words(self) -> str:
+        """Where it stands, in a word; nothing where its progress says it all."""
+        if self.is_finished:
+            is_early = self.open_total > 0
+            return f"finished, with {self.open_total} open" if is_early else "finished"
+        if self.milestone.status is MilestoneStatus.BLOCKED:
+            return "blocked"
+        return "current" if self.is_current else ""
 
     def json_values(self) -> dict[str, object]:
         """Return the milestone's fields and its progress side by side."""
         milestone = self.milestone
         names = {"id": milestone.id, "name": milestone.name, "status": milestone.status}
-        return {**names, **self.progress.json_values()}
+        states = {"current": self.is_current, "finished": self.is_finished}
+        return {**names, **self.progress.json_values(), **states}
 
 
 def _milestone_in(heading: str) -> re.Match[str] | None:
@@ -80,10 +106,12 @@ def milestone_progress(
         if task.milestone:
             groups.setdefault(task.milestone, []).append(task)
     declared = {milestone.id: milestone for milestone in milestones}
+    current = current_milestone(milestones, tasks)
     return [
         MilestoneProgress(
             milestone=declared.get(name) or Milestone(id=name, name=name),
             progress=measure_progress(group, unlanded),
+            is_current=current is not None and current.id == name,
         )
         for name, group in groups.items()
     ]
@@ -108,7 +136,14 @@ def milestone_of(headings: Sequence[str], milestones: Sequence[Milestone]) -> st
     return None
 
 
-def current_milestone(milestones: Sequence[Milestone]) -> Milestone | None:
-    """Return the first milestone in progress, else the first pending one."""
-    wanted = (MilestoneStatus.IN_PROGRESS, MilestoneStatus.PENDING)
-    return next((each for status in wanted for each in milestones if each.status is status), None)
+def current_milestone(milestones: Sequence[Milestone], tasks: Iterable[Task]) -> Milestone | None:
+    """Return the first milestone that has open tasks, in the order in which they are declared.
+
+    One that a person calls completed or blocked is passed over.
+    """
+    passed = (MilestoneStatus.COMPLETED, MilestoneStatus.BLOCKED)
+    waiting = [each for each in milestones if each.status not in passed]
+    if not waiting:
+        return None
+    with_open = {task.milestone for task in tasks if not task.status.is_closed}
+    return next((each for each in waiting if each.id in with_open), None)

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     SCOPE_OVERLAP = "SCOPE_OVERLAP"
     NO_SCOPE = "NO_SCOPE"
     BRANCH_IN_USE = "BRANCH_IN_USE"
+    MISSION_PAUSED = "MISSION_PAUSED"
 
 
 class Verdict(NamedTuple):
@@ -120,6 +121,7 @@ class Selection:
         look: Callable[[], Ground] | None = None,
         at_once: bool = False,
         unscoped_together: bool = False,
+        paused: bool = False,
     ) -> None:
         """Judge tasks, given in plan order.
 
@@ -134,9 +136,10 @@ class Selection:
             look: returns what scopes are compared on, where that is needed.
             at_once: they are to be worked on at once, by `-j`.
             unscoped_together: then also those that name no write scope.
+            paused: nothing is handed off, whatever is ready.
         """
         self._tasks = tasks
-        self._current = current_milestone(milestones)
+        self._milestones = milestones
         self._finished = {m.id for m in milestones if m.status is MilestoneStatus.COMPLETED}
         self._claimed = claimed or {}
         self._broken = broken
@@ -148,6 +151,8 @@ class Selection:
         self._look = look
         self._at_once = at_once
         self._unscoped_together = unscoped_together
+        self.is_paused = paused
+        """Whether the mission is paused: then no task is ready."""
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -177,7 +182,7 @@ class Selection:
 
     @cached_property
     def _in_order(self) -> list[Task]:
-        current = self._current
+        current = current_milestone(self._milestones, self._tasks)
         # Those that are alike stay in plan order, in which they come.
         return sorted(
             self._candidates(),
@@ -265,6 +270,12 @@ class Selection:
         return ScopeComparison(self._ground)
 
     def _judge(self, task: Task) -> Verdict:
+        verdict = self._judge_alone(task)
+        if self.is_paused and verdict.is_ready:
+            return Verdict(task, Reason.MISSION_PAUSED, "waits: the mission is paused")
+        return verdict
+
+    def _judge_alone(self, task: Task) -> Verdict:
         if task.id in self._doubtful:
             if task.id in self._broken:
                 return Verdict(task, Reason.BROKEN, "cannot be trusted; `mission check` says why")

@@ -21,6 +21,7 @@ SHORT_REASONS = {
     Reason.STATUS_UNKNOWN: "with a status that is not understood",
     Reason.OTHER_MILESTONE: "of other milestones",
     Reason.TO_MERGE: "to merge",
+    Reason.MISSION_PAUSED: "for a mission that is paused",
 }
 
 
@@ -50,6 +51,8 @@ def summarize_waiting(selection: Selection) -> str:
     if not waiting:
         return "every task is done or cancelled" if selection.verdicts else "there are no tasks"
     counts = Counter(_short_reason(verdict, selection) for verdict in waiting).most_common()
+    if selection.is_paused:
+        return "the mission is paused; `mission unpause` goes on"
     parts = ", ".join(f"{count} {words}" for words, count in counts[:MOST_REASONS])
     if others := sum(count for _, count in counts[MOST_REASONS:]):
         parts += f", {others} for other reasons (`mission next --explain` names them)"

@@ -111,7 +111,7 @@ def _context(snapshot: Snapshot, task: Task, occasion: Occasion) -> facts.Prompt
     progress = measure_progress(snapshot.tasks, unlanded)
     milestones = mission.milestones
     milestone = next((each for each in milestones if each.id == task.milestone), None)
-    milestone = milestone or current_milestone(milestones)
+    milestone = milestone or current_milestone(milestones, snapshot.tasks)
     attempt = occasion.attempt
     last = mission.sessions.last()
     project = workspace.project if workspace else snapshot.layout.project

@@ -10,9 +10,9 @@ from mosaic.errors import (
     NotReadyError,
     ProgramNotFoundError,
     TaskNotReadyError,
-    UsageError,
 )
 from mosaic.model import EndReason, MissionStatus, Mode, Status
+from mosaic.plan.names import named_milestone
 from mosaic.plan.ready import Reason, Selection, refusal_of
 from mosaic.plan.waiting import summarize_waiting
 from mosaic.records import dataclass
@@ -66,20 +66,25 @@ def select_from(
 
     Tasks may be `reserved` though no lock says so yet, with by whom; `live` are the sessions that
     live, where the caller has looked already. `at_once`: they are to be worked on at once, by `-j`.
+    Raises UsageError where no milestone is called so.
     """
+    mission = snapshot.document.mission
+    if milestone is not None:
+        milestone = named_milestone(milestone, mission.milestones, snapshot.tasks)
     found = live_or_unknown(snapshot) if live is None else live
     taken = {**(reserved or {}), **{each.lock.task_id: each.lock.session_id for each in found}}
     return Selection(
         snapshot.tasks,
-        snapshot.document.mission.milestones,
+        mission.milestones,
         claimed=taken,
         broken=snapshot.broken_ids,
         only_milestone=milestone,
         unlanded=find_unlanded(snapshot.layout, snapshot.tasks),
-        merges_dependencies=snapshot.document.mission.worktrees.merge_dependencies,
+        merges_dependencies=mission.worktrees.merge_dependencies,
         look=lambda: _ground_of(snapshot),
         at_once=at_once,
-        unscoped_together=snapshot.document.mission.parallel_without_scope,
+        unscoped_together=mission.parallel_without_scope,
+        paused=mission.status is MissionStatus.PAUSED,
     )
 
 
@@ -91,18 +96,7 @@ def _ground_of(snapshot: Snapshot) -> Ground:
 
 def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
     """Return the task to hand off, or raise NothingReadyError."""
-    mission = snapshot.document.mission
-    if mission.status is MissionStatus.PAUSED:
-        raise NotReadyError(
-            "the mission is paused", hint='set `"status": "active"` in mission.json to go on'
-        )
-    if request.milestone is not None:
-        known = {milestone.id for milestone in mission.milestones}
-        known |= {task.milestone for task in snapshot.tasks if task.milestone}
-        if request.milestone not in known:
-            names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
-            message = f"no milestone is called `{request.milestone}`"
-            raise UsageError(message, detail=f"known: {names}")
+    refuse_paused(snapshot)
     selection = select_from(snapshot, milestone=request.milestone)
     for problem in snapshot.problems:
         is_of_table = problem.error.path == snapshot.layout.shown(snapshot.layout.tasks_file)
@@ -120,6 +114,14 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
         words = filter(None, (summarize_waiting(selection), snapshot.left_out_words))
         raise NothingReadyError("\n".join(words))
     return selection.chosen
+
+
+def refuse_paused(snapshot: Snapshot) -> None:
+    """Make sure that the mission is not paused."""
+    if snapshot.document.mission.status is MissionStatus.PAUSED:
+        raise NotReadyError(
+            "the mission is paused: nothing is handed off", hint="`mission unpause` goes on"
+        )
 
 
 def choose_runtime(

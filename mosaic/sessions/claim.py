@@ -195,7 +195,8 @@ def confirm_claim(
     def put_on_record() -> None:
         draft.start_over()
         draft.put_session(session)
-        draft.set_mission_status(MissionStatus.ACTIVE)
+        if draft.snapshot.document.mission.status is not MissionStatus.PAUSED:
+            draft.set_mission_status(MissionStatus.ACTIVE)
         draft.save()
 
     try:

@@ -38,6 +38,7 @@ from mosaic.sessions.worktrees import (
 )
 from mosaic.store.aside import find_aside, find_copies, find_moved
 from mosaic.store.draft import changing
+from mosaic.store.gone import find_gone
 from mosaic.store.in_step import number_rows, synchronize
 from mosaic.store.mission_file import line_of, load_mission
 from mosaic.store.reading import read_mission
@@ -80,6 +81,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
         _restore_findings,
         _decision_findings,
         _aside_findings,
+        _gone_findings,
         _cut_findings,
     ):
         findings += look(snapshot)
@@ -262,6 +264,23 @@ def _aside_findings(snapshot: Snapshot) -> Iterator[Finding]:
             f"the file of `{task_id}` stands in a folder and is not read",
             path=path,
             hint=f"move it to `{tasks}`; a task that is done stays there",
+        )
+
+
+def _gone_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Look for rows and files that were deleted by hand, or by git."""
+    words = {
+        "table": "the tasks table is gone",
+        "row": "the row of `{}` is gone from the table",
+        "file": "the file of `{}` is gone",
+        "task": "`{}` is gone",
+    }
+    for gone in find_gone(snapshot):
+        yield warning(
+            f"{gone.what.upper()}_GONE",
+            words[gone.what].format(gone.task_id),
+            path=gone.path,
+            hint=gone.way_back,
         )
 
 

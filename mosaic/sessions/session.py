@@ -24,7 +24,7 @@ from mosaic.model import Mode, Status
 from mosaic.records import NamedTuple, replace
 from mosaic.sessions.attempt import plan_attempt
 from mosaic.sessions.checkpoints import restore_checkpoint
-from mosaic.sessions.choice import choose_runtime, choose_task
+from mosaic.sessions.choice import choose_runtime, choose_task, refuse_paused
 from mosaic.sessions.claim import (
     Chosen,
     claim_task,
@@ -177,6 +177,7 @@ def _hand_off_in_worktree(mission_file: Path, chosen: Chosen, executor: Executor
 
 
 def _still_open(snapshot: Snapshot, task_id: str) -> Task:
+    refuse_paused(snapshot)
     task = snapshot.get(task_id).task
     if task.status not in (Status.TODO, Status.IN_PROGRESS):
         raise TaskNotReadyError(task.id, f"is {task.status.value} by now")

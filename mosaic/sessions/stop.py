@@ -22,6 +22,7 @@ from mosaic.machine.identity import (
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.process import find_marked, send_signal
 from mosaic.model import EndReason, Mode
+from mosaic.plan.names import closest_names
 from mosaic.plan.session_ids import sessions_called
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.folders import run_of
@@ -167,8 +168,9 @@ def _find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:
         raise SessionNotFoundError(
             f"several sessions are live: {names}; name one" if live else "no session is live"
         )
+    task_id = snapshot.meant(session_id)
     for found in live:
-        if session_id in (found.lock.run_id, found.lock.task_id):
+        if session_id == found.lock.run_id or task_id == found.lock.task_id:
             return found
     ids = sessions_called(session_id, [found.lock.session_id for found in live])
     if len(ids) > 1:
@@ -177,7 +179,8 @@ def _find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:
     for found in live:
         if found.lock.session_id in ids:
             return found
-    raise SessionNotFoundError(f"no live session is called `{session_id}`")
+    closest = closest_names(session_id, [found.lock.session_id for found in live])
+    raise SessionNotFoundError(f"no live session is called `{session_id}`", closest)
 
 
 def _when_started(snapshot: Snapshot, found: FoundLock) -> FoundLock:

@@ -92,6 +92,10 @@ class _Assembly:
         self._judged: Mapping[str, Judged] = {}
         self._known: dict[str, str] = {}
         self._milestones: dict[tuple[str, ...], str | None] = {}
+        declared = document.mission.milestones
+        self._ids_by_name = {each.name: each.id for each in declared if each.name != each.id}
+        for each in declared:
+            self._ids_by_name.pop(each.id, None)
         layout = document.layout
         self._table = layout.shown(layout.tasks_file)
         # Paths of thousands of files are made of texts: as path objects they would take longest.
@@ -313,6 +317,7 @@ class _Assembly:
         milestone = _text(values, "milestone")
         if milestone is None and row and row.headings:
             milestone = self._milestone(row)
+        milestone = self._ids_by_name.get(milestone or "", milestone)
         notes = plain_value(row.cells.get("notes", "")) or None if row else None
         why = (file.last_note if file else "") or last_line(notes or "")
         return Task(

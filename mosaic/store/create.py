@@ -70,6 +70,8 @@ class NewTask:
     runtime: str | None = None
     body: str | None = None
     table_only: bool = False
+    goal: str = ""
+    criteria: tuple[str, ...] = ()
 
 
 def parse_milestone(text: str) -> tuple[str, str]:
@@ -176,9 +178,7 @@ def _mission_json(new: NewMission, now: datetime) -> str:
 
 def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
     """Draft a new task and return its id: a file from the template, and a row in the table."""
-    title = " ".join(new.title.split())
-    if not title or len(title) > LONGEST_TITLE:
-        raise UsageError("a title is 1 to 500 characters", hint="put the rest into `--body`")
+    title = check_title(new.title)
     depth = project_paths(draft.layout).depth if new.write_scope else 0
     for glob in new.write_scope:
         if problem := bad_glob(glob, depth):
@@ -192,6 +192,14 @@ def add_task(draft: Draft, new: NewTask, now: datetime) -> str:
         draft.put(path, task_text(draft.layout, task_id, replace(new, title=title), now))
     _add_row(draft, task_id, title, new)
     return task_id
+
+
+def check_title(text: str) -> str:
+    """Return a title on one line (or raise UsageError)."""
+    title = " ".join(text.split())
+    if not title or len(title) > LONGEST_TITLE:
+        raise UsageError("a title is 1 to 500 characters", hint="put the rest into `--body`")
+    return title
 
 
 def add_file(draft: Draft, task: Task, now: datetime) -> None:
@@ -217,9 +225,17 @@ def task_text(
         "depends_on": list(new.depends_on),
         "write_scope": list(new.write_scope),
         "updated_at": now.astimezone().isoformat(timespec="seconds"),
-        "body": new.body or "",
+        "body": new.body or _body(new),
     }
     return _rendered("task.md.j2", values, layout)
+
+
+def _body(new: NewTask) -> str:
+    """Return the text of a task that is added with a goal or criteria."""
+    if not (new.goal or new.criteria):
+        return ""
+    boxes = "\n".join(f"- [ ] {each}" for each in new.criteria) or "- [ ]"
+    return f"## Goal\n\n{new.goal}\n\n## Acceptance criteria\n\n{boxes}"
 
 
 def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Edited:
-    """A file with a drafted text; `file` is None where it is new."""
+    """A file with a drafted text; `file` is None where it is new, `after` where it goes."""
 
     file: TextFile | None
-    after: str
+    after: str | None
 
     @property
     def before(self) -> str | None:
@@ -126,11 +126,12 @@ class Draft:
         self._edited: dict[Path, _Edited] = {}
         self._agreed: dict[str, Mapping[str, Value]] = {}
         """What table and file of a task agree on by these edits."""
+        self._forgotten: set[str] = set()
         self._sessions: dict[str, Session] = {}
         self._noted: set[str] = set()
         self._is_free = False
         """Whether a text was drafted that may hold tasks nobody has seen yet."""
-        self._saved: list[tuple[Path, str | None, str]] = []
+        self._saved: list[tuple[Path, str | None, str | None]] = []
         self._words = snapshot.document.mission.statuses
         for session in snapshot.document.mission.sessions.lost():
             self.put_session(session, in_order=True)
@@ -157,6 +158,15 @@ class Draft:
         """Draft a file's whole text."""
         self._is_free = True
         self._put(path, text)
+
+    def remove(self, path: Path) -> None:
+        """Draft that a file goes."""
+        if self.text(path) is not None:
+            self._edited[path] = _Edited(file=self._edited[path].file, after=None)
+
+    def forget(self, task_id: str) -> None:
+        """Draft that row and file of a task, which goes, agree on nothing any more."""
+        self._forgotten.add(task_id)
 
     def _put(self, path: Path, text: str) -> None:
         is_there = self.text(path) is not None
@@ -235,15 +245,15 @@ class Draft:
         changes = [
             Change(
                 path=path,
-                data=each.after.encode(),
+                data=None if each.after is None else each.after.encode(),
                 expect=each.file.signature if each.file else None,
             )
             for path, each in edited.items()
         ]
         self.agree_everywhere()
-        if self._agreed:
+        if self._agreed or self._forgotten:
             before, expect = find_signed(self.layout.sync_file) or (b"", None)
-            base = dump_base({**self.snapshot.base(), **self._agreed})
+            base = dump_base(self._base())
             if base != before:
                 changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
         if changes:
@@ -261,19 +271,23 @@ class Draft:
             note_sessions(self.layout, self._document.mission, self._sessions.values())
             self._noted |= self._sessions.keys()
             self._snapshot = None
-        self._edited.clear()
-        self._agreed.clear()
-        self._sessions.clear()
+        for drafted in (self._edited, self._agreed, self._forgotten, self._sessions):
+            drafted.clear()
         if self._is_free:
             self._is_free = False
             self._record_agreement()
         return bool(changes)
 
+    def _base(self) -> dict[str, Mapping[str, Value]]:
+        """Return what tables and files agree on by what is drafted."""
+        known = {**self.snapshot.base(), **self._agreed}
+        return {name: values for name, values in known.items() if name not in self._forgotten}
+
     def _record_agreement(self) -> None:
         """Bring sync.json up to date with tasks that agree and were not known to, as new ones."""
         self.agree_everywhere()
         if self._agreed:
-            base = dump_base({**self.snapshot.base(), **self._agreed})
+            base = dump_base(self._base())
             try:
                 write_private(self.layout.sync_file, base, root=self.layout.state_dir)
             except FileAccessError as error:  # the next change records it
@@ -283,9 +297,8 @@ class Draft:
 
     def start_over(self) -> None:
         """Forget what was drafted since the last save, and read the mission again when needed."""
-        self._edited.clear()
-        self._sessions.clear()
-        self._agreed.clear()
+        for drafted in (self._edited, self._agreed, self._forgotten, self._sessions):
+            drafted.clear()
         self._is_free = False
         self._snapshot = None
 

@@ -55,6 +55,7 @@ def _known_texts(snapshot: Snapshot, warn: Callable[[str], None]) -> Iterator[st
     yield from filter(None, (each.id for each in snapshot.left_out))
     yield from (task_id for task_id, _ in find_moved(snapshot))
     yield from filter(None, (problem.task_id for problem in snapshot.problems))
+    yield from snapshot.document.mission.removed_tasks
     yield from filter(None, (each.last_task_id for each in snapshot.document.mission.sessions))
     yield from _names_in(layout.tasks_dir)
     yield from _names_in(layout.runs_dir)

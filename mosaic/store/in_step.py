@@ -35,7 +35,11 @@ def synchronize(
         broken = draft.snapshot.broken_ids
         carried: list[tuple[str, Carry]] = []
         for task_id, entry in draft.snapshot.entries().items():
-            if task_id in broken or (chosen and task_id not in chosen) or not entry.carries:
+            if task_id in broken or (chosen and task_id not in chosen):
+                continue
+            if chosen and not (entry.row and entry.file):
+                draft.forget(task_id)  # that it is in one place is as it should be
+            if not entry.carries:
                 continue
             draft.edit_task(task_id, {}, utc_now())
             carried += [(task_id, carry) for carry in entry.carries]

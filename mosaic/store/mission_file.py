@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from mosaic.model import JsonValue, Session
 
 SCHEMA_VERSION = 1
+REMOVED = "removedTasks"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +130,17 @@ def with_status(text: str, status: MissionStatus) -> str:
     return _set(text, (), parse_json_document(text), "status", status.value)
 
 
+def with_milestone(text: str, number: int, key: str, value: JsonValue) -> str:
+    """Return the text with another value of a declared milestone, counted from 0."""
+    entry = (parse_json_document(text).get("milestones") or [])[number]
+    return _set(text, ("milestones", number), entry, key, value)
+
+
+def with_removed(text: str, task_id: str, title: str) -> str:
+    """Return the text with the id of a task that is removed: no other one gets it."""
+    return append_json(text, (REMOVED,), {"id": task_id, "title": title}, one_line=True)
+
+
 def with_session(text: str, session: Session, *, in_order: bool = False) -> str:
     """Return the text with a session added, or brought up to date if it is listed already.
 
@@ -201,6 +213,11 @@ def _mission(mission: JsonObject) -> Mission:
         max_parallel=mission.at_least_one("maxParallel"),
         parallel_without_scope=mission.truth("parallelWithoutScope") or False,
         imports=mission.mapping("imports").data,
+        removed_tasks={
+            name: item.text("title") or ""
+            for item in mission.objects(REMOVED)
+            if (name := item.text("id"))
+        },
         notify=mission.strings("notify"),
     )
 

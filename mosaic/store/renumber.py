@@ -19,7 +19,7 @@ from mosaic.machine.transaction import Change, write_together
 from mosaic.records import NamedTuple
 from mosaic.store.draft import changing
 from mosaic.store.ids import next_task_id
-from mosaic.store.mission_file import load_mission
+from mosaic.store.mission_file import load_mission, with_removed
 from mosaic.store.parsed import ids_in_cell, plain_id, plain_value
 from mosaic.store.reading import read_mission
 from mosaic.store.rows import find_row, parse_table
@@ -219,7 +219,7 @@ def _carry_out(snapshot: Snapshot, plan: _Plan, *, write: bool) -> Renumbered:
     new_name = None
     for path in _texts(layout):
         file = find_text(path)
-        if file is None or plan.old not in file.text:
+        if file is None or (plan.old not in file.text and path != layout.mission_file):
             continue
         is_own = plan.file is not None and path == layout.tasks_dir / plan.file.name
         text = _edited(plan, layout, path, file.text, is_own=is_own)
@@ -353,7 +353,7 @@ def _with_sessions(plan: _Plan, text: str) -> str:
         for key in ("lastTaskId", "last_task_id"):
             if isinstance(entry, dict) and entry.get(key) == plan.old:
                 text = set_json(text, ("sessions", number, key), plan.new)
-    return text
+    return with_removed(text, plan.old, f"now `{plan.new}`")
 
 
 def _changed_lines(before: str, after: str) -> list[int]:

@@ -58,7 +58,7 @@ KEPT = frozenset(
         MARK, "mission.lock", "session.lock", "sessions", "next-task.json", "index",
         "mission.index", "preview", "sync.json", "intent.json", "versions.json", "runs",
         "worktrees", ENDS, "restore.json", "attempts.json", "changed-rules.json", "written.json",
-        MIGRATION,
+        MIGRATION, "removed", "before-edit.json",
     }
 )  # fmt: skip
 """What stands in a state folder; in the older layout it stands beside tracked files."""

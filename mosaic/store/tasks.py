@@ -10,7 +10,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mosaic.errors import FileChangedError, TaskNotFoundError
+from mosaic.errors import FileChangedError, TaskNotFoundError, UsageError
 from mosaic.machine.disk import find_text
 from mosaic.records import dataclass
 
@@ -132,25 +132,48 @@ class Snapshot:
         return self.entry(self.get_task(task_id))
 
     def get_task(self, task_id: str) -> Task:
-        """Return a task; case may differ where that leaves no doubt.
+        """Return the task that a person names: see `meant`.
 
-        Raises TaskNotFoundError, or BrokenFileError where the task cannot be trusted.
+        Raises TaskNotFoundError, UsageError where a short id may be several, or BrokenFileError
+        where the task cannot be trusted.
         """
-        task = self.find_task(task_id)
-        name = task.id if task else task_id
+        name = self.meant(task_id)
+        task = self.find_task(name)
         for problem in self.problems:
             if problem.task_id == name:
                 raise problem.error
         if task is None:
-            from difflib import get_close_matches
-
+            from mosaic.plan.names import closest_names
             from mosaic.store.aside import find_aside
 
-            error = TaskNotFoundError(task_id, get_close_matches(task_id, list(self.by_id), n=3))
+            error = TaskNotFoundError(task_id, closest_names(task_id, self.by_id))
+            removed = self.document.mission.removed_tasks
             if where := find_aside(self).get(task_id):
                 error.detail, error.hint = where, "`mission check` says more"
+            elif task_id in removed:
+                error.detail = f"`{task_id}` is gone: {removed[task_id]}".removesuffix(": ")
+                folder = self.layout.shown(self.layout.tasks_dir)
+                error.hint = f"`git log -- '{folder}/{task_id}*'` shows what it was"
             raise error
         return task
+
+    def meant(self, word: str) -> str:
+        """Return the id that a word stands for, short (`1`, `t1`, `T-1`) or whole.
+
+        A word that stands for none is returned as it is. Raises UsageError where it may be several.
+        """
+        if (task := self.find_task(word)) is not None:
+            return task.id
+        from mosaic.plan.names import meant_ids  # start-up: most ids are whole
+
+        found = meant_ids(word, dict.fromkeys([*self.by_id, *self.broken_ids]))
+        if len(found) > 1:
+            raise UsageError(
+                f"`{word}` may be any of {len(found)} tasks",
+                detail=", ".join(f"`{each}`" for each in found),
+                hint="write the whole id",
+            )
+        return found[0] if found else word
 
     def find(self, task_id: str) -> Entry | None:
         """Return the entry of a task, trusted or not."""

@@ -41,13 +41,16 @@ class Written:
     """Digests of what others had put there before a write."""
 
 
-def note_written(layout: Layout, texts: Iterable[tuple[Path, str | None, str]]) -> None:
-    """Remember texts that were just written, if a session is live; the mission lock is held."""
-    digests = (
-        (path, GONE if before is None else digest_of(before.encode()), digest_of(after.encode()))
-        for path, before, after in texts
-    )
-    _note(layout, digests)
+def note_written(layout: Layout, texts: Iterable[tuple[Path, str | None, str | None]]) -> None:
+    """Remember texts that were just written, if a session is live; the mission lock is held.
+
+    None stands for no file.
+    """
+    _note(layout, ((path, _digest(before), _digest(after)) for path, before, after in texts))
+
+
+def _digest(text: str | None) -> str:
+    return GONE if text is None else digest_of(text.encode())
 
 
 def note_files(layout: Layout, paths: Iterable[Path]) -> None:

@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import EditRefusedError, MissionFileError
 from mosaic.records import NamedTuple
-from mosaic.text.lines import BOM, line_of, newline_of, splice
+from mosaic.text.lines import BOM, Edit, line_of, newline_of, splice, splice_all
 from mosaic.text.strict_json import parse_json_document, skip_blanks
 
 if TYPE_CHECKING:
     from mosaic.model import JsonValue
 
-__all__ = ["append_json", "insert_json", "parse_json_document", "remove_json", "set_json"]
+__all__ = [
+    "append_json",
+    "insert_json",
+    "move_json",
+    "parse_json_document",
+    "remove_json",
+    "set_json",
+]
 
 DECODER = json.JSONDecoder()
 
@@ -99,6 +106,21 @@ def insert_json(
     else:
         edited = splice(text, beside.value_end, beside.value_end, f",{gap}{new}")
     return _verified(before, edited, path, [*items[:at], value, *items[at:]])
+
+
+def move_json(text: str, path: Sequence[str | int], number: int, to: int) -> str:
+    """Return a document with an item of an array at another place of it, written as it is."""
+    wanted: Any = parse_json_document(text)
+    items = reduce(lambda owner, key: owner[key], path, wanted)
+    items.insert(to, items.pop(number))
+    members = _members(text, _span(text, path)[0])
+    texts = [text[each.start : each.value_end] for each in members]
+    texts.insert(to, texts.pop(number))
+    edits = [Edit(m.start, m.value_end, new) for m, new in zip(members, texts, strict=True)]
+    edited = splice_all(text, edits)
+    if parse_json_document(edited) != wanted:
+        raise EditRefusedError(f"an item of `{path[-1]}` cannot be moved cleanly")
+    return edited
 
 
 def remove_json(text: str, path: Sequence[str | int]) -> str:

@@ -1,4 +1,4 @@
-"""The tasks table: set a cell, add a row; every other byte stays.
+"""The tasks table: set a cell, add a row, move one, take one out; every other byte stays.
 
 After every edit the text is read again and compared.
 """
@@ -14,7 +14,15 @@ from mosaic.errors import EditRefusedError, MissionError
 from mosaic.records import replace
 from mosaic.text.blocks import LARGEST_TEXT, is_plain_row
 from mosaic.text.grid import Row, find_tables
-from mosaic.text.lines import display_width, newline_at, splice
+from mosaic.text.lines import (
+    display_width,
+    line_end,
+    line_start,
+    newline_at,
+    newline_of,
+    splice,
+    split_lines,
+)
 
 if TYPE_CHECKING:
     from mosaic.text.blocks import Cell
@@ -55,8 +63,12 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
     return append_rows(text, table, [values])
 
 
-def append_rows(text: str, table: Table, new: Sequence[Mapping[str, str]]) -> str:
-    """Return a text with rows added behind the table's last one, in the table's own style.
+def append_rows(
+    text: str, table: Table, new: Sequence[Mapping[str, str]], *, after: Row | None = None
+) -> str:
+    """Return a text with rows added behind the table's last one, or `after` another one.
+
+    They are written in the table's own style.
 
     Lines of other programs right below a table, such as `:::`, are rows to markdown and stay last.
     Columns without a value stay empty, and values for columns that are not there are left
@@ -74,6 +86,8 @@ def append_rows(text: str, table: Table, new: Sequence[Mapping[str, str]]) -> st
         for values in new
     ]
     count, end_of_rows = _last_written(text, table)
+    if after is not None:
+        count, end_of_rows = after.line - table.rows[0].line + 1, after.end
     wanted = [row.texts for row in table.rows]
     wanted[count:count] = [
         [values.get(name, "").strip() for name in table.columns] for values in new
@@ -88,6 +102,67 @@ def append_rows(text: str, table: Table, new: Sequence[Mapping[str, str]]) -> st
             return edited
     message = "the row cannot be added cleanly"
     raise EditRefusedError(message, line=table.line, hint="add it by hand")
+
+
+def move_row(text: str, row: Row, beside: Row, *, before: bool) -> str:
+    """Return a text with a row's line above or below that of another row, of any table alike.
+
+    Where the last line has no end, it has none afterwards. Raises EditRefusedError.
+    """
+    lines = split_lines(text)
+    number, at = row.line - 1, beside.line - 1 + (not before)
+    if at in (number, number + 1):
+        return text
+    at -= at > number
+    first, last = min(number, at), max(number, at) + 1
+    part = lines[first:last]
+    end = lines[last - 1].rstrip("\r\n")
+    part.insert(at - first, part.pop(number - first))
+    if len(end) == len(lines[last - 1]):  # the text ends there, without a newline
+        newline = newline_of(text)
+        part = [line if line.endswith("\n") else line + newline for line in part]
+        part[-1] = part[-1].removesuffix(newline)
+    edited = "".join((*lines[:first], *part, *lines[last:]))
+    return _verified(text, edited, row, beside, before=before)
+
+
+def remove_row(text: str, row: Row) -> str:
+    """Return a text without a row's line (or raise EditRefusedError)."""
+    start, end = line_start(text, row.start), line_end(text, row.end)
+    if end == len(text) and not text.endswith("\n"):
+        start = len(text[:start].rstrip("\r\n"))  # the line above is the last one now
+    return _verified(text, splice(text, start, end, ""), row)
+
+
+def _verified(
+    text: str, edited: str, row: Row, beside: Row | None = None, *, before: bool = False
+) -> str:
+    """Return the edited text if a row is gone from it, or stands beside another, and no more."""
+    tables = find_tables(text)
+    wanted = [[other for other in table.rows if other.line != row.line] for table in tables]
+    for rows in wanted:
+        lines = [other.line for other in rows]
+        if beside is not None and beside.line in lines:
+            rows.insert(lines.index(beside.line) + (not before), row)
+    try:
+        found = find_tables(edited)
+    except MissionError:
+        found = ()
+    is_same = len(found) == len(tables) and all(
+        new.headers == old.headers
+        and len(new.rows) == len(rows)
+        and all(map(_alike, new.rows, rows))
+        for new, old, rows in zip(found, tables, wanted, strict=True)
+    )
+    if not is_same:
+        message = "the row cannot be moved" if beside else "the row cannot be taken out"
+        hint = "edit the table by hand"
+        raise EditRefusedError(f"{message} cleanly", line=row.line, hint=hint)
+    return edited
+
+
+def _alike(row: Row, other: Row) -> bool:
+    return _same(row, other.texts)
 
 
 def _last_written(text: str, table: Table) -> tuple[int, int]:

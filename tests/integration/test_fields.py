@@ -96,7 +96,6 @@ def test_a_template_of_the_project_uses_every_field(repo: MissionRepo) -> None:
 
 
 def test_the_capsule_names_the_milestone_of_the_prompt(repo: MissionRepo) -> None:
-    repo.run("set", "T-001", "milestone=M2")
     mission = repo.path / "coordination" / "mission.json"
     data = json.loads(mission.read_text())
     data["milestones"] = [
@@ -104,6 +103,7 @@ def test_the_capsule_names_the_milestone_of_the_prompt(repo: MissionRepo) -> Non
         {"id": "M2", "name": "Second", "status": "pending"},
     ]
     mission.write_text(json.dumps(data, indent=2))
+    assert repo.run("set", "T-001", "milestone=M2").exit_code == 0
     assert "Second" in repo.run("next", "--print", "--task", "T-001", "--runtime", "quick").stdout
     assert capsule_of(repo)["current_milestone"] == {"id": "M2", "name": "Second"}
 

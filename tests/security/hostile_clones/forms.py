@@ -16,6 +16,7 @@ SHELLS: tuple[Shell, ...] = ("bash", "zsh", "fish")
 
 LOOKS: Mapping[str, tuple[str, ...]] = {
     "list": ("", "--all --json"),
+    "milestone": ("list",),
     "show": ("T-001", "T-003 --json"),
     "graph": ("", "--dot --open"),
     "check": ("",),
@@ -43,7 +44,9 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
 
 ACTS = frozenset(
     {
-        "init", "add", "set", "done", "block", "cancel", "reopen", "answer", "sync", "check",
+        "init", "add", "set", "done", "block", "cancel", "reopen", "edit", "rm", "mv", "split",
+        "milestone", "pause",
+        "unpause", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
         "renumber", "setup", "web",
@@ -55,7 +58,9 @@ PANEL_LOOKS = frozenset({"list", "show", "result"})
 PANEL_ACTS = frozenset({"start", "refresh", "send", "stop", "resume", "shutdown", "merge"})
 
 CHANGES = (
-    "set T-004 labels+=x", "add Another", "block T-004 --why later", "done T-002",
+    "set T-004 labels+=x", "mv T-003 --before T-001", "add Another", "block T-004 --why later",
+    "done T-002", "split T-004 One Two", "rm T-005 --yes", "milestone add New",
+    "milestone rename M1 Other", "pause", "unpause",
     "handoff T-001 --append notes --text x", "review T-001 --reject --why no",
     "sync --prefer file", "check --fix", "resolve --ours", "renumber T-002 T-900 --write", "stop",
     "clean", "clean --older-than 0s", "init new --name New",

@@ -55,7 +55,7 @@ def test_the_current_milestone_comes_before_priority() -> None:
         Milestone(id="M1", name="", status=MilestoneStatus.PENDING),
         Milestone(id="M2", name="", status=MilestoneStatus.IN_PROGRESS),
     )
-    tasks = (make_task("A", milestone="M1", priority="high"), make_task("B", milestone="M2"))
+    tasks = (make_task("A", milestone="M2", priority="high"), make_task("B", milestone="M1"))
     assert chosen(*tasks, milestones=milestones) == "B"
 
 
@@ -209,12 +209,32 @@ def test_percentages_floor_and_nothing_is_zero() -> None:
     assert measure_progress([make_task("A", status=Status.CANCELLED)]).total == 0
 
 
-def test_the_current_milestone_is_the_first_in_progress_else_the_first_pending() -> None:
-    pending = Milestone(id="1", name="", status=MilestoneStatus.PENDING)
-    working = Milestone(id="2", name="", status=MilestoneStatus.IN_PROGRESS)
-    assert current_milestone([pending, working]) is working
-    assert current_milestone([pending]) is pending
-    assert current_milestone([]) is None
+def test_the_current_milestone_is_the_first_that_has_open_tasks() -> None:
+    first, called_done, second, working = (
+        Milestone(id=str(number), name="", status=status)
+        for number, status in enumerate(
+            (
+                MilestoneStatus.PENDING, MilestoneStatus.COMPLETED,
+                MilestoneStatus.PENDING, MilestoneStatus.IN_PROGRESS,
+            )
+        )
+    )  # fmt: skip
+    declared = (first, called_done, second, working)
+    over = [make_task("A", milestone="0", status=Status.DONE), make_task("B", milestone="1")]
+    later = [make_task("C", milestone="3"), make_task("D", milestone="2")]
+    assert current_milestone(declared, [*over, *later]) is second
+    assert current_milestone(declared, [*over, later[0]]) is working
+    assert current_milestone(declared, over) is None
+    assert current_milestone((), over) is None
+
+
+def test_a_paused_mission_hands_nothing_off_and_says_so() -> None:
+    tasks = (make_task("A"), make_task("B", depends_on=("A",)))
+    selection = Selection(make_tasks(*tasks), (), paused=True)
+    assert selection.chosen is None
+    assert not selection.ready
+    assert [each.reason for each in selection.verdicts] == [Reason.MISSION_PAUSED, Reason.WAITS]
+    assert "paused" in summarize_waiting(selection)
 
 
 @pytest.mark.parametrize(
