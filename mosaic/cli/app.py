@@ -30,7 +30,7 @@ PANELS = {
     "Hand off": (
         "next", "resume", "pause", "unpause", "sessions", "stop", "logs", "exec", "checkpoint",
     ),
-    "Review": ("handoff", "gates", "review", "answer", "status", "report", "web"),
+    "Review": ("handoff", "gates", "review", "answer", "status", "board", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),
     "Around it": ("demo", "help", "doctor", "clean", "trust", "import", "export", "migrate"),

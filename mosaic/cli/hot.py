@@ -49,6 +49,7 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
         Form("next_view", "launch_next", LAUNCH),
         Form("next_view", "launch_next", LAUNCH, operands=("task_id",)),
     ),
+    "board": (Form("board_view", "open_board", {}),),
 }
 
 

@@ -221,7 +221,7 @@ def find_strays(sources: Mapping[str, str]) -> list[str]:
             own = find_forbidden(source, (f"mosaic.{extra}",)) if room != extra else set()
             if room != extra and find_forbidden(source, packages):
                 strays.append(f"{name} imports {', '.join(packages)}")
-            if own and name != f"mosaic.cli.{extra}":
+            if own and name not in (f"mosaic.cli.{extra}", f"mosaic.cli.{extra}_view"):
                 strays.append(f"{name} imports mosaic.{extra}")
     return strays
 

@@ -1,0 +1,67 @@
+"""Texts for the screen: harmless, without markup, and a little colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import get_console
+from rich.text import Text
+
+from mosaic.text.harmless import harmless_line, harmless_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mosaic.errors import MissionError
+
+STATUS_STYLES = {
+    "in-progress": "yellow",
+    "review": "cyan",
+    "blocked": "red",
+    "done": "green",
+    "cancelled": "dim",
+}
+TAB_WIDTH = 4
+LONGEST_LINE = 10_000
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Return a text on one line, without anything that a terminal would obey or hide.
+
+    Of a very long one the end is cut off, and it says so.
+    """
+    words = str(text)
+    if len(words) > LONGEST_LINE:
+        more = len(words) - LONGEST_LINE
+        words = f"{words[:LONGEST_LINE]} [… {more} more characters]"
+    return Text(harmless_line(words.expandtabs(TAB_WIDTH)), style, no_wrap=True, end="")
+
+
+def joined(parts: Iterable[Text], between: str = "  ") -> Text:
+    """Return those that are not empty, on one line."""
+    return Text(between, no_wrap=True, end="").join([part for part in parts if part.plain])
+
+
+def lines_of(text: str, style: str = "") -> list[Text]:
+    """Return the lines of a text."""
+    return [plain(line, style) for line in harmless_text(text).split("\n")] if text else []
+
+
+def error_words(error: MissionError) -> str:
+    """Return an error as a notice shows it: what is wrong, where, and what to do next."""
+    place = f"{error.path}:{error.line}" if error.line is not None else error.path
+    hint = f"hint: {error.hint}" if error.hint else None
+    parts = filter(None, (error.message, place, error.detail, hint))
+    return "\n".join(harmless_text(part) for part in parts)
+
+
+def wrapped(line: Text, width: int) -> Sequence[Text]:
+    """Return a line in as many as it takes; what goes on is indented as the line is."""
+    if line.cell_len <= width:
+        return [line]
+    indent = min(len(line.plain) - len(line.plain.lstrip()), width // 3)
+    parts = line.wrap(get_console(), width - indent, overflow="fold", no_wrap=False)
+    return [
+        Text(" " * (indent if number else 0), no_wrap=True, end="").append_text(part)
+        for number, part in enumerate(parts)
+    ]
