@@ -37,6 +37,8 @@ MISSION_PLACES = (
     (".mosaic", "orchestrator", "mission.json"),
 )
 """Where mission.json may be below a project, the first that is there wins."""
+KEPT_SUFFIX = ".json.migrated"
+"""What mission.json is called where it was, once it was moved to today's place."""
 RUNS = "runs"
 WORKTREES = "worktrees"
 """The folder of workers' worktrees; beside each stands what is known of it."""
@@ -132,7 +134,9 @@ class Layout:
         """Tell of a real path whether it is one of the files that are changed together."""
         if os.path.dirname(path) == os.path.realpath(self.tasks_dir):
             return path.suffix == ".md"
-        return str(path) in map(os.path.realpath, (*self.own_files, self.sync_file))
+        older = self.project.joinpath(*MISSION_PLACES[1])  # a migration writes both
+        others = (self.sync_file, older, older.with_suffix(KEPT_SUFFIX))
+        return str(path) in map(os.path.realpath, (*self.own_files, *others))
 
     def shown(self, path: Path) -> str:
         """Return a path as people read it: relative to the project where it lies inside."""

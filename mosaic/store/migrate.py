@@ -31,7 +31,13 @@ from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.store.allowance import find_allowance, save_allowance
 from mosaic.store.journal import note_sessions
-from mosaic.store.layout import DEFAULT_PATHS, MISSION_PLACES, default_layout, work_dir
+from mosaic.store.layout import (
+    DEFAULT_PATHS,
+    KEPT_SUFFIX,
+    MISSION_PLACES,
+    default_layout,
+    work_dir,
+)
 from mosaic.store.mission_file import load_mission, with_session
 from mosaic.store.moving_state import leave_state, move_state, names_to_move
 from mosaic.store.state import MIGRATION, Standing, ensure_state_dir, is_older_place
@@ -48,7 +54,6 @@ if TYPE_CHECKING:
 TODAY, OLDER = MISSION_PLACES
 KEPT_KEYS = frozenset({"statuses", "runtimes", "budget", "imports"})
 """Objects whose keys are a user's own words."""
-KEPT_SUFFIX = ".json.migrated"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,9 +104,7 @@ def migrate_mission(
     ensure_state_dir(layout)
     with mission_lock(layout.mission_lock, holder="migrating the mission"):
         for known in (layout, default_layout(layout.project)):
-            finish_intent(
-                known.intent_file, root=layout.project, is_own_file=own_files(layout.project)
-            )
+            finish_intent(known.intent_file, root=layout.project, is_own_file=known.is_own_file)
             sweep_temporaries(known.mission_file.parent, intent=known.intent_file)
         plan = _plan(load_mission(mission_file))
         if plan.actions and not dry_run:
@@ -129,7 +132,9 @@ def finish_migration(mission_file: Path) -> Path:
             if layout.state.standing is Standing.OURS and layout.state_dir != today.state_dir:
                 locks.enter_context(mission_lock(layout.mission_lock, holder=doing))
         locks.enter_context(mission_lock(today.mission_lock, holder=doing))
-        finish_intent(today.intent_file, root=project, is_own_file=own_files(project))
+        finish_intent(today.intent_file, root=project, is_own_file=today.is_own_file)
+        for folder in (mission_file.parent, today.mission_file.parent):
+            sweep_temporaries(folder, intent=today.intent_file)
         note = find_note(today.state_dir)
         if note and not note.is_done and mission_file.exists():
             _carry_out(load_mission(mission_file).layout, today.mission_file, note)
@@ -143,15 +148,6 @@ def committed_text(project: Path, path: Path) -> str:
     with contextlib.suppress(MissionError):
         return answer_of(["show", f"HEAD:./{path.relative_to(project)}"], project) or ""
     return ""
-
-
-def own_files(project: Path) -> Callable[[Path], bool]:
-    """Return what tells of a real path whether a move of the mission writes it."""
-    places = [project.joinpath(*parts) for parts in MISSION_PLACES]
-    own = {os.path.realpath(place) for place in places}
-    own |= {os.path.realpath(place.with_suffix(KEPT_SUFFIX)) for place in places}
-    today = default_layout(project)
-    return lambda path: str(path) in own or today.is_own_file(path)
 
 
 def _plan(document: MissionDocument) -> _Plan:
@@ -220,27 +216,27 @@ def _carry_out(layout: Layout, target: Path, note: Note) -> None:
         changes += [Change(path=kept, data=read_bytes(old)), Change(path=old, data=None)]
     if note.state_dir:
         move_state(project / note.state_dir, home.state_dir, project)
+    if target != old:
+        follow(document, target)
     # Where the next command looks: it finds the new file first.
     intent = layout.intent_file if target == old else today.intent_file
     write_together(changes, intent=intent, root=project)
     _write_note(home.state_dir, replace(note, is_done=True))
     if target != old:
-        follow(document, target)
         leave_state(project / note.state_dir if note.state_dir else None, old.parent)
 
 
 def follow(before: MissionDocument, target: Path) -> None:
     """Let what is known of a mission by its place be known of its new place."""
-    with contextlib.suppress(MissionError):
+    with contextlib.suppress(MissionError, OSError):
         if os.path.lexists(work_dir(before.path)) and not os.path.lexists(work_dir(target)):
             os.rename(work_dir(before.path), work_dir(target))
         allowance = find_allowance(before.path)
         if allowance != type(allowance)():
             save_allowance(target, allowance)
-        after = load_mission(target)
-        ensure_state_dir(after.layout)
+        layout = replace(before.layout, mission_file=target)
         own = [each for each in before.mission.sessions if each.host == host_name()]
-        note_sessions(after.layout, after.mission, own)
+        note_sessions(layout, before.mission, own)
 
 
 def find_note(state_dir: Path) -> Note | None:

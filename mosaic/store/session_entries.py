@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_record, read_moment
 from mosaic.errors import MissionFileError, SessionOverError
-from mosaic.model import Session, Sessions, Usage
+from mosaic.model import EndReason, Session, Sessions, Usage
 from mosaic.records import replace
 from mosaic.store.json_object import JsonObject, get_key
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FORM = JsonForm(is_camel=True, omits_none=True, times="seconds")
 FIRST_KEYS = ("runtime", "pid")
+OLDER_REASONS = {"paused": "stopped", "killed": "stopped", "unknown": "crashed"}
+"""Words of the older coordinator for how a session ended."""
 
 
 class ListedSessions(Sessions):
@@ -152,9 +154,11 @@ def _session(entry: JsonObject) -> Session:
     started = entry.time("startedAt")
     if started is None:
         raise entry.fault("startedAt", f"session `{session_id}` has no `startedAt`", "add it")
-    runtime = entry.text("runtime") or ""
-    usage = _usage(entry)
-    return entry.record(Session, id=session_id, runtime=runtime, started_at=started, usage=usage)
+    given: dict[str, Any] = {"runtime": entry.text("runtime") or "", "usage": _usage(entry)}
+    word = entry.get("endedReason")
+    if isinstance(word, str) and word in OLDER_REASONS:
+        given["ended_reason"] = EndReason(OLDER_REASONS[word])
+    return entry.record(Session, id=session_id, started_at=started, **given)
 
 
 def _usage(entry: JsonObject) -> Usage | None:

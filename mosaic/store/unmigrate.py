@@ -9,17 +9,16 @@ from mosaic.machine.disk import read_text
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.records import replace
+from mosaic.store.layout import KEPT_SUFFIX
 from mosaic.store.migrate import (
-    KEPT_SUFFIX,
     Migration,
     committed_text,
     find_note,
     follow,
-    own_files,
 )
 from mosaic.store.mission_file import load_mission, parse_mission, with_session, with_status
 from mosaic.store.moving_state import leave_state, move_state
-from mosaic.store.state import MIGRATION, mark_state
+from mosaic.store.state import MIGRATION, ensure_state_dir, mark_state
 from mosaic.text.jsondoc import parse_json_document
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from mosaic.model import Session
     from mosaic.store.layout import Layout
     from mosaic.store.migrate import Note
-    from mosaic.store.mission_file import MissionDocument
+from mosaic.store.mission_file import MissionDocument
 
 FOLLOWED = frozenset({"sessions", "status"})
 """Keys that commands write: what they are now is taken back as well."""
@@ -46,8 +45,7 @@ def undo_migration(
     layout = load_mission(mission_file).layout
     project = layout.project
     with mission_lock(layout.mission_lock, holder="undoing a migration"):
-        own = own_files(project)
-        finish_intent(layout.intent_file, root=project, is_own_file=own)
+        finish_intent(layout.intent_file, root=project, is_own_file=layout.is_own_file)
         note = find_note(layout.state_dir)
         if note is None or not _is_migrated(layout, note):
             raise UsageError(
@@ -70,10 +68,11 @@ def undo_migration(
                 state_dir = project / note.state_dir
                 mark_state(state_dir, old, is_made_here=layout.state.is_made_here)
                 move_state(layout.state_dir, state_dir, project)
-            write_together(changes, intent=layout.intent_file, root=project)
-            (layout.state_dir / MIGRATION).unlink(missing_ok=True)
             if old != mission_file:
                 follow(document, old)
+            write_together(changes, intent=layout.intent_file, root=project)
+            (layout.state_dir / MIGRATION).unlink(missing_ok=True)
+            ensure_state_dir(load_mission(old).layout)
     if not dry_run and old != mission_file:  # now that its lock is free
         leave_state(layout.state_dir if note.state_dir else None, mission_file.parent)
     return Migration(actions=tuple(actions), mission_file=old)

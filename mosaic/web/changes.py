@@ -17,6 +17,7 @@ from starlette.routing import Route
 from mosaic.app import decisions
 from mosaic.app.change import Change, add_task, change_status, change_task
 from mosaic.app.hand_off import Face, StartedSession, hand_off_task
+from mosaic.app.order import move_task
 from mosaic.app.task_work import land_task, show_review
 from mosaic.app.versions import unmoved, versions_of
 from mosaic.errors import ExitCode, FileChangedError, MissionError, UsageError
@@ -47,7 +48,6 @@ CARRIED = ("token", "version")
 EDITED = ("title", "milestone", "priority", "assignee", "labels", "depends_on", "write_scope",
           "runtime")  # fmt: skip
 """The fields that a task's page has a form for."""
-STATUS_OF = {409: (FileChangedError.code, "HELD", "SESSION_LIVE", "LOCK_TIMEOUT")}
 OLD_PAGE = "this page is of a server that has ended: reload it, and send this again"
 
 
@@ -77,7 +77,8 @@ class Changes:
         of_tasks: Mapping[str, Callable[[str, Form], Done]] = {
             "answer": self._answer, "approve": self._approve, "reject": self._reject,
             "remark": self._remark, "allow": self._allow, "status": self._status,
-            "edit": self._edit, "hand-off": self._hand_off, "merge": self._merge,
+            "edit": self._edit, "move": self._move, "merge": self._merge,
+            "hand-off": self._hand_off,
         }  # fmt: skip
         routes = [
             Route(f"/task/{{name}}/{word}", partial(self._take, act), methods=["POST"])
@@ -129,6 +130,7 @@ class Changes:
             is_part=is_part(request),
             is_moved=is_moved,
             message=f"{error.message[:1].upper()}{error.message[1:]}",
+            place=f"{error.path}:{error.line}" if error.line else error.path,
             detail=error.detail,
             hint=HINTS.get(error.code, error.hint),
             action=request.url.path if form else "",
@@ -154,8 +156,6 @@ class Changes:
             commit=form.has("commit"),
             merge=form.has("merge"),
         )
-        if done.merge_problem is not None:
-            raise done.merge_problem
         return _decided(done)
 
     def _reject(self, task_id: str, form: Form) -> Done:
@@ -202,6 +202,17 @@ class Changes:
         names = ", ".join(each.name for each in done.fields)
         return Done(f"{task_id}: {names} changed", done.notices)
 
+    def _move(self, task_id: str, form: Form) -> Done:
+        beside = form.of("beside")
+        before, after = (beside, None) if form.of("where") == "before" else (None, beside)
+        with unmoved(self._path, task_id, form.of("version")):
+            moved = move_task(self._path, task_id, before=before, after=after)
+        notices = list(moved.notices)
+        if moved.milestone_before is not None:
+            notices.append(f"its milestone is {moved.task.task.milestone or 'none'} now")
+        side = "before" if moved.is_before else "behind"
+        return Done(f"{task_id} stands {side} {moved.beside}", notices)
+
     def _hand_off(self, task_id: str, form: Form) -> Done:
         read_mission(self._path).refuse_moved(task_id, form.of("version"))
         request = HandOffRequest(
@@ -240,6 +251,8 @@ class Changes:
             milestone=form.of("milestone") or None,
             depends_on=_listed(form.of("depends_on")),
             write_scope=_listed(form.of("write_scope")),
+            goal=form.of("goal"),
+            criteria=tuple(filter(None, map(str.strip, form.of("criteria").split("\n")))),
         )
         done = add_task(self._path, new)
         return Done(f"{done.task.task.id} was added: {done.task.task.title}", done.notices)
@@ -294,7 +307,7 @@ def page_before(request: Request) -> str:
 
 def status_of(error: MissionError) -> int:
     """Return the status of the answer to what was not done."""
-    if error.code in (FileChangedError.code, "LOCK_TIMEOUT") or error.exit_code is ExitCode.REFUSED:
+    if error.code == FileChangedError.code or error.exit_code is ExitCode.REFUSED:
         return 409
     if error.code.endswith("_NOT_FOUND"):
         return 404
@@ -308,8 +321,10 @@ def _decided(done: DecidedTask) -> Done:
         words += f"; {done.merged.branch} is in {done.merged.into}"
     elif done.to_merge:
         words += f"; its work waits in {done.to_merge}"
-    against = [f"against the evidence: {each}" for each in done.overruled]
-    return Done(words, [*done.notices, *against])
+    notices = [*done.notices, *(f"against the evidence: {each}" for each in done.overruled)]
+    if done.merge_problem is not None:
+        notices.append(f"it was not merged: {done.merge_problem.summary}")
+    return Done(words, notices)
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import secrets
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -107,8 +108,11 @@ class Reader:
         while not self.is_over.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.is_over.wait(), LOOK_SECONDS)
-            if any(self._viewers.values()):
-                await self.look()
+            try:
+                if any(self._viewers.values()):
+                    await self.look()
+            except Exception:  # one look that fails must not be the last one
+                logging.getLogger(__name__).exception("the mission could not be looked at")
 
     def end(self) -> None:
         """End the streams of all pages."""

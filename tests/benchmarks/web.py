@@ -85,7 +85,7 @@ async def measure(
     dice = random.Random(1)
     latest: list[float] = []
     every: list[float] = []
-    start_kb = memory_kb(pid)
+    start_kb, begin = memory_kb(pid), cpu_seconds(pid)
     for number in range(asked.changes):
         title = f"changed-{number}"
         change(title)
@@ -97,6 +97,7 @@ async def measure(
         latest.append(max(took))
         await asyncio.sleep(dice.uniform(0.1, 1.2))
     end_kb = memory_kb(pid)
+    each_takes = (cpu_seconds(pid) - begin) / asked.changes
     before = cpu_seconds(pid)
     await asyncio.sleep(IDLE_SECONDS)
     idle = 100 * (cpu_seconds(pid) - before) / IDLE_SECONDS
@@ -106,6 +107,7 @@ async def measure(
     print(f"on all of them: p95 {statistics.quantiles(latest, n=20)[18]:.3f} s, "
           f"most {max(latest):.3f} s")  # fmt: skip
     print(f"memory: {start_kb / 1024:.1f} MB at the start, {end_kb / 1024:.1f} MB at the end")
+    print(f"processor time of the server for a change and the wait before it: {each_takes:.3f} s")
     print(f"idle with all of them: {idle:.1f} % of a core")
     for stream in streams:
         stream.cancel()

@@ -91,6 +91,20 @@ def test_the_end_of_a_listed_session_keeps_its_task(older: MissionRepo) -> None:
     assert "sess-003 T-002 todo" in (older.path / "coordination" / "SCRATCHPAD.md").read_text()
 
 
+def test_words_of_the_older_coordinator_for_an_end_are_read(older: MissionRepo) -> None:
+    ends = {"sess-001": "killed", "sess-002": "paused", "sess-003": "unknown"}
+    listed = [
+        {"session_id": name, "runtime": "codex", "started_at": "2026-01-01T00:00:00Z",
+         "ended_at": "2026-01-01T00:01:00Z", "ended_reason": word}
+        for name, word in ends.items()
+    ]  # fmt: skip
+    write(older, {**read(older), "sessions": listed})
+    found = older.run("sessions", "--json").json()["sessions"]
+    assert [each["ended_reason"] for each in found] == ["stopped", "stopped", "crashed"]
+    assert older.run("add", "More").exit_code == 0
+    assert read(older)["sessions"] == listed
+
+
 def test_a_living_session_of_an_old_lock_is_left_alone(
     older: MissionRepo, sleeper: subprocess.Popen[bytes]
 ) -> None:

@@ -261,6 +261,7 @@ def test_all_that_a_person_decides_can_be_decided_here(repo: MissionRepo) -> Non
             ("reject", {"why": "not yet"}),
             ("status", {"status": "blocked", "why": "wait"}),
             ("status", {"status": "todo", "why": "go on"}),
+            ("move", {"where": "after", "beside": "T-003"}),
         ):
             form = server.form_of(page, f"{page}/edit")
             done = server.ask(f"{page}/{action}", {**form, **fields}, headers={"x-part": "1"})
@@ -270,15 +271,14 @@ def test_all_that_a_person_decides_can_be_decided_here(repo: MissionRepo) -> Non
         assert kinds == ["remarked", "rejected", "answered"]
         assert task["task"]["labels"] == ["a", "b"]
         assert (task["task"]["title"], task["task"]["status"]) == ("Greet", "todo")
-        wrong = server.send(
-            "/", "/add", title="Next", depends_on="T-900", milestone="", write_scope=""
-        )
-        assert wrong.status == 404
-        added = server.send(
-            "/", "/add", title="Next", depends_on="T-001", milestone="M1", write_scope=""
-        )
-        assert added.status == 303
-        assert repo.task_status("T-005") == "todo"
+        new = {"title": "Next", "milestone": "M1", "write_scope": "", "goal": "It is next.",
+               "criteria": "one\r\ntwo"}  # fmt: skip
+        assert server.send("/", "/add", **new, depends_on="T-900").status == 404
+        assert server.send("/", "/add", **new, depends_on="T-001").status == 303
+        added = repo.run("show", "T-005", "--json").json()
+        assert [each["text"] for each in added["acceptance_criteria"]] == ["one", "two"]
+        listed = repo.run("list", "--all", "--json").json()["tasks"]
+        assert [each["id"] for each in listed][:3] == ["T-002", "T-003", "T-001"]
 
 
 def test_a_task_is_handed_off_and_its_session_stopped(repo: MissionRepo) -> None:

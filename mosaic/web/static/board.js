@@ -6,6 +6,7 @@
   const offline = document.getElementById("offline");
   const said = document.getElementById("said");
   const LONGEST_WAIT = 10000;
+  const SEARCH = ["search", "milestone"];
 
   // ---- what was typed -------------------------------------------------------------------
 
@@ -116,7 +117,12 @@
     if (!fresh) return;
     keepOpen(main, fresh);
     const at = document.activeElement && document.activeElement.id;
+    const sought = SEARCH.map((id) => document.getElementById(id)?.value);
     main.replaceWith(fresh);
+    SEARCH.forEach((id, number) => {
+      const field = document.getElementById(id);
+      if (field && sought[number] !== undefined) field.value = sought[number];
+    });
     const top = found.querySelector("header.top");
     if (top) document.querySelector("header.top").replaceWith(top);
     body.dataset.version = found.body.dataset.version;
@@ -444,4 +450,9 @@
 
   prepare();
   connect();
+  // A page that was asked for with a search holds only what fits; scripts hide it instead.
+  if (document.getElementById("search") && location.search) {
+    history.replaceState(null, "", location.pathname);
+    refresh(true);
+  }
 })();
