@@ -16,7 +16,6 @@ RUN = (
     "mv", "split", "milestone", "pause", "unpause", "sessions", "handoff", "status", "renumber",
     "trust", "migrate", "export", "report", "help",
 )  # fmt: skip
-EXAMPLE_OF_RM = ("rm", "T-002", "T-003", "--yes")
 CRITERIA = "\n## Acceptance criteria\n\n- [ ] one\n- [ ] two\n\n## files_changed"
 
 
@@ -33,7 +32,6 @@ def test_the_examples_of_planning_do_what_they_say(repo: MissionRepo) -> None:
     assert "A note." in task.read_text()
     assert "- [x] two" in task.read_text()
     assert call(repo.path, "show", "T-012").exit_code == 0
-    assert call(repo.path, *EXAMPLE_OF_RM).exit_code == 0
 
 
 def test_the_examples_of_init_make_a_mission(tmp_path: Path) -> None:
