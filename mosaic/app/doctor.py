@@ -34,6 +34,7 @@ from mosaic.store.consent import find_unallowed
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.store.state import Standing
 from mosaic.text.frontmatter import has_libyaml
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -159,8 +160,8 @@ def _program(name: str, hint: str, flag: str = "--version") -> Item:
 def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     layout, mission = snapshot.layout, snapshot.document.mission
     counts = (
-        f"`{mission.name}`, {len(snapshot.tasks)} tasks, {len(mission.sessions)} sessions, "
-        f"{len(snapshot.problems)} problems"
+        f"`{mission.name}`, {counted(len(snapshot.tasks), 'task')}, "
+        f"{counted(len(mission.sessions), 'session')}, {counted(len(snapshot.problems), 'problem')}"
     )
     state = State.BAD if snapshot.problems else State.OK
     yield Item("here", state, counts, "`mission check` names them")
@@ -178,7 +179,7 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield Item(
         "runs",
         State.OK if size < MUCH_BYTES else State.MISSING,
-        f"{count} records, {format_size(size)}",
+        f"{counted(count, 'record')}, {format_size(size)}",
         "`mission clean --older-than 30d` removes old ones",
     )
     yield from _parallel_items(snapshot)

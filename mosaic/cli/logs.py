@@ -16,6 +16,7 @@ from mosaic.machine.log_writer import LOST_NAME
 from mosaic.model import Mode, RunStatus
 from mosaic.records import NamedTuple
 from mosaic.store.reading import locate_mission
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -209,8 +210,7 @@ def _note_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> 
     name = log.path.name
     damaged = log.lines_passed_over + view.damaged
     if damaged:
-        lines = "1 line" if damaged == 1 else f"{damaged} lines"
-        _note(f"{lines} of {name} could not be read: left out")
+        _note(f"{counted(damaged, 'line')} of {name} could not be read: left out")
     if asked.stream.has_json_lines:
         if is_over and log.has_rest:
             _note(f"the last line of {name} is torn and left out")

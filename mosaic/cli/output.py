@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
 from mosaic.text.harmless import escaped_signs, harmless_line, harmless_text, is_harmless_line
-from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 READER_GONE = (errno.EPIPE, errno.EIO)
 """What a write says when the pipe's reader, or the terminal, has gone."""
-NARROWEST = 12
-"""A narrower last column is not cut: too little would be left of it."""
 COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 OUR_COLORS = r"(\x1b\[(?:[0-2]|3[1-6])m)"
 STATUS_COLORS = {
@@ -54,6 +51,7 @@ def answer(
     then: Sequence[str] = (),
     show_next: bool = False,
     goes_on: bool = False,
+    as_is: bool = False,
 ) -> int:
     """Print what a command found or did, as far as anybody reads it, and return its exit code.
 
@@ -67,6 +65,7 @@ def answer(
         then: commands that a user is likely to run next.
         show_next: whether people are shown the first of them too.
         goes_on: whether more follows; then a reader that has gone is an OSError.
+        as_is: whether lines that are too long for the terminal stay whole.
     """
     try:
         if as_json:
@@ -74,7 +73,7 @@ def answer(
             document = {**head, **plain(data), "next_commands": list(then)}
             sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
         elif lines:
-            write("\n".join(lines))
+            write("\n".join(lines if as_is else folded(lines)))
         if show_next and then and not as_json:
             write(paint(f"next: {then[0]}", "dim"))
     except OSError as error:
@@ -91,6 +90,7 @@ def write(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print text to stderr."""
+    text = "\n".join(folded(text.split("\n"), err=True))
     draw(_encodable(_shown(text, err=True), sys.stderr))
 
 
@@ -201,56 +201,43 @@ def paint(text: str, color: str, *, err: bool = False) -> str:
     return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if color and has_color(err=err) else text
 
 
-def paint_status(status: str, width: int = 0) -> str:
-    """Return a status word in its colour, padded."""
-    return paint(status, STATUS_COLORS.get(status, "")) + " " * (width - len(status))
+def paint_status(status: str) -> str:
+    """Return a status word in its colour."""
+    return paint(status, STATUS_COLORS.get(status, ""))
 
 
-def align(rows: Iterable[Sequence[str]], *, headers: Sequence[str] = ()) -> list[str]:
-    """Return rows as aligned columns; the last one is cut to the terminal's width."""
-    columns = [
-        cells if is_harmless_line("".join(cells)) else tuple(map(clean, cells))
-        for cells in zip(*rows, strict=True)
-    ]
-    if not columns:
-        return []
-    if headers:
-        columns = [(head, *cells) for head, cells in zip(headers, columns, strict=True)]
-    limit = 0
+def room(*, err: bool = False) -> int:
+    """Return how many cells a line of a stream has; 0 where it is not a terminal: any number."""
+    stream = sys.stderr if err else sys.stdout
     with suppress(OSError):
-        limit = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
-    padded: list[Sequence[str]] = []
-    for cells in columns[:-1]:
-        measure = len if "".join(cells).isascii() else display_width
-        most = max(map(measure, cells))
-        limit -= most + 2
-        padded.append([cell + " " * (most - measure(cell)) for cell in cells])
-    last = columns[-1]
-    padded.append([_cut(cell, limit) for cell in last] if limit > 0 else last)
-    if has_color():
-        padded = [[paint_status(cell.rstrip(" "), len(cell)) for cell in cells] for cells in padded]
-    lines = [line.rstrip() for line in map("  ".join, zip(*padded, strict=True))]
-    if headers:
-        lines[0] = paint(lines[0], "dim")
-    return lines
+        return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    return 0
 
 
-def _cut(text: str, width: int) -> str:
-    if width < NARROWEST or display_width(text) <= width:
-        return text
-    kept = ""
-    for letter in text:
-        if display_width(kept + letter) > width - 1:
-            break
-        kept += letter
-    return f"{kept}…"
+def folded(lines: Iterable[str], *, hang: int | None = None, err: bool = False) -> list[str]:
+    """Return lines broken at words where the terminal is too narrow for them.
+
+    Further lines are indented by `hang`, else two more than the line that they belong to.
+    """
+    width = room(err=err)
+    if not width:
+        return [*lines]
+    from mosaic.text.folding import fold  # start-up: in a pipe nothing is folded
+
+    return [
+        part
+        for line in lines
+        for part in fold(
+            line, width, hang=len(line) - len(line.lstrip(" ")) + 2 if hang is None else hang
+        )
+    ]
 
 
 def bar(pct: int, width: int = 20) -> str:
     """Return a progress bar; of plain signs where it is not printed to a terminal."""
     full = width * pct // 100
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        return paint("█" * full, "green") + paint("░" * (width - full), "dim")
+        return "█" * full + "░" * (width - full)
     return f"[{'#' * full}{'-' * (width - full)}]"
 
 

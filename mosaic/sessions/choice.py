@@ -16,7 +16,7 @@ from mosaic.plan.names import named_milestone
 from mosaic.plan.ready import Reason, Selection, refusal_of
 from mosaic.plan.waiting import summarize_waiting
 from mosaic.records import dataclass
-from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.sessions.at_work import sessions_at_work
 from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def select_from(
     mission = snapshot.document.mission
     if milestone is not None:
         milestone = named_milestone(milestone, mission.milestones, snapshot.tasks)
-    found = live_or_unknown(snapshot) if live is None else live
+    found = sessions_at_work(snapshot) if live is None else live
     taken = {**(reserved or {}), **{each.lock.task_id: each.lock.session_id for each in found}}
     return Selection(
         snapshot.tasks,
@@ -174,7 +174,7 @@ def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force:
 
 def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
     """Name the session that has a task already."""
-    for found in live_or_unknown(snapshot):
+    for found in sessions_at_work(snapshot):
         # One that is just being started may still give the task back.
         if found.lock.task_id == task.id and not found.is_starting:
             from mosaic.sessions.claim import refuse_live  # start-up: a preview claims nothing

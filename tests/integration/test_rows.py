@@ -283,7 +283,7 @@ def test_a_copy_of_an_editor_or_sync_tool_is_named_and_changes_nothing(
     assert run(repo, "list", "--json").stdout == before
     said = run(repo, "check").stdout
     assert f"`{name}` is a copy of `T-001-first.md`" in said
-    assert "0 errors, 1 warnings" in said
+    assert "0 errors, 1 warning" in said
     assert run(repo, "set", "T-001", "title=New").exit_code == 0
     assert path.with_name(name).read_text() == text
 
