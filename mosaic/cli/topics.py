@@ -41,7 +41,18 @@ ENVIRONMENT = (
     ),
     ("MISSION_DEBUG", "`1` shows tracebacks"),
     ("MISSION_WEB_TOKEN", "what `mission web` asks for before a look, as `--token`"),
+    ("XDG_CONFIG_HOME", "holds `mosaic/config.toml`, your own settings; else `~/.config`"),
+    (
+        "MISSION_PAGER",
+        "the pager of long output, else `pager` of your own settings, `PAGER` or `less`; `cat` is "
+        "none",
+    ),
+    (
+        "MISSION_EDITOR",
+        "the editor, else `editor` of your own settings, `VISUAL`, `EDITOR` or `vi`",
+    ),
     ("NO_COLOR", "turns colour off"),
+    ("FORCE_COLOR", "turns colour on, also in a pipe; `0` turns it off"),
     (
         "MISSION_TASK, MISSION_SESSION, MISSION_RUN_DIR",
         "set for an agent: what it works on",
