@@ -31,6 +31,7 @@ from mosaic.sessions.unrecorded import find_sessions, live_or_unknown
 from mosaic.sessions.worktrees import count_worktrees
 from mosaic.store.allowance import find_allowance, name_of
 from mosaic.store.consent import find_unallowed
+from mosaic.store.own_settings import own_settings
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.store.state import Standing
 from mosaic.text.frontmatter import has_libyaml
@@ -168,10 +169,12 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield _repository(layout.project)
     yield from _driver_items(layout)
     yield from _trust_items(snapshot.document)
-    program = next(iter(mission.notify), None)
+    own = () if mission.notify else own_settings().notify
+    program = next(iter(mission.notify or own), None)
     if program and not (install_path(program) or os.access(layout.project / program, os.X_OK)):
         words = f"`{program}` is not there, so nobody is called"
-        yield Item("notify", State.MISSING, words, "name another program in mission.json")
+        hint = "name another program in mission.json"
+        yield Item("notify", State.MISSING, words, "`mission config set notify …`" if own else hint)
     yield from _file_items(layout)
     yield _guarded("locks", _locks, snapshot)
     count = sum(len(runs_in(folder)) for folder in task_folders(layout.runs_dir))

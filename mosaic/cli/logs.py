@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from typer import Argument, Option
 
 from mosaic.cli.options import MissionPath, complete_logged
-from mosaic.cli.output import clean, has_reader, warn
+from mosaic.cli.output import clean, has_reader, warn, write_bytes
 from mosaic.errors import MissionError, UsageError
 from mosaic.machine.log_writer import LOST_NAME
 from mosaic.model import Mode, RunStatus
@@ -183,7 +183,7 @@ def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
 
 
 def _write(data: bytes, *, flush: bool) -> None:
-    sys.stdout.buffer.write(data)
+    write_bytes(data)
     if flush:
         sys.stdout.buffer.flush()
 

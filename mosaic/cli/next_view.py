@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from mosaic.workers.report import LoopReport
 
 
+def usual_executor() -> str:
+    """Return where agents run that outlive the command, when no option says so."""
+    from mosaic.store.own_settings import own_settings  # start-up
+
+    return own_settings().needed("executor").executor or "process"
+
+
 def launch_mode(*, headless: bool) -> Mode:
     """Return how an agent is launched: interactive where there is a terminal."""
     from mosaic.model import Mode
@@ -107,9 +114,10 @@ def launch_next(
     """Hand a task to an agent, else the next ready one, as `mission next [ID]` does by itself."""
     from mosaic.sessions.choice import HandOffRequest
 
-    mode = launch_mode(headless=headless or detach or as_json)
+    place = usual_executor() if detach else None
+    mode = launch_mode(headless=headless or as_json or place == "process")
     request = HandOffRequest(task_id=task_id, mode=mode)
-    return launch(locate_mission(None), request, "process" if detach else None, as_json=as_json)
+    return launch(locate_mission(None), request, place, as_json=as_json)
 
 
 def launch(path: Path, request: HandOffRequest, place: str | None, *, as_json: bool) -> int:

@@ -23,6 +23,7 @@ from mosaic.text.harmless import escaped_signs, harmless_line, harmless_text, is
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from mosaic.cli.pager import Pager
     from mosaic.errors import MissionError
     from mosaic.model import JsonValue
 
@@ -31,6 +32,8 @@ READER_GONE = (errno.EPIPE, errno.EIO)
 """What a write says when the pipe's reader, or the terminal, has gone."""
 COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 OUR_COLORS = r"(\x1b\[(?:[0-2]|3[1-6])m)"
+_pagers: list[Pager] = []
+"""The one that takes what is printed to the terminal, while a command uses one."""
 STATUS_COLORS = {
     "in-progress": "yellow",
     "review": "cyan",
@@ -85,7 +88,35 @@ def answer(
 
 def write(text: str) -> None:
     """Print text to stdout, whatever the locale can show."""
-    sys.stdout.write(_encodable(_shown(text, err=False), sys.stdout))
+    line = _encodable(_shown(text, err=False), sys.stdout)
+    if _pagers:
+        write_bytes(line.encode(sys.stdout.encoding or "utf-8"))
+    else:
+        sys.stdout.write(line)
+
+
+def write_bytes(data: bytes) -> None:
+    """Print bytes to stdout as they are."""
+    if _pagers:
+        _pagers[-1].write(data)
+    else:
+        sys.stdout.buffer.write(data)
+
+
+def use_pager(pager: Pager) -> None:
+    """Let what is printed from now on go through a pager."""
+    _pagers.append(pager)
+
+
+def leave_pager() -> None:
+    """Print what a pager has not shown yet, or wait for the person who reads in it."""
+    while _pagers:
+        _pagers.pop().finish()
+
+
+def drawable(lines: Iterable[str]) -> list[str]:
+    """Return lines as `write` prints them, for those who draw them in places of their own."""
+    return [_encodable(_shown(line, err=False), sys.stdout)[:-1] for line in lines]
 
 
 def warn(text: str) -> None:
@@ -117,6 +148,8 @@ def _shown(text: str, *, err: bool) -> str:
 def draw(text: str) -> None:
     """Write to stderr as it is; nothing depends on anybody reading it."""
     try:
+        if _pagers and sys.stderr.isatty():
+            return _pagers[-1].write(text.encode(sys.stderr.encoding or "utf-8"))
         sys.stderr.write(text)
         sys.stderr.flush()
     except OSError as error:
@@ -164,9 +197,10 @@ def emit_error(error: MissionError, *, as_json: bool) -> int:
     return int(error.exit_code)
 
 
-def error_lines(error: MissionError) -> list[str]:
-    """Return an error as people read it."""
-    lines = [f"{paint('error:', 'red', err=True)} {clean(error.message)}"]
+def error_lines(error: MissionError, *, stops: bool = True) -> list[str]:
+    """Return an error as people read it, or a warning where the command goes on."""
+    word, color = ("error:", "red") if stops else ("warning:", "yellow")
+    lines = [f"{paint(word, color, err=True)} {clean(error.message)}"]
     if error.path is not None:
         place = f"{error.path}:{error.line}" if error.line is not None else error.path
         lines.append(f"  --> {clean(place)}")
@@ -190,10 +224,23 @@ def clean_block(text: str) -> list[str]:
     return [clean(line.replace("\t", "    ")) for line in lines] if text else []
 
 
+def is_screen() -> bool:
+    """Tell whether stdout is a terminal that can be drawn on."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def has_color(*, err: bool = False) -> bool:
-    """Tell whether a stream takes colour: a terminal, and not refused by `NO_COLOR`."""
+    """Tell whether a stream takes colour: as a person says, else where it is a terminal."""
+    from mosaic.store.own_settings import NOT_FORCED, own_settings  # start-up: not for programs
+
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced not in NOT_FORCED
+    if (wanted := own_settings().colour) in ("always", "never"):
+        return wanted == "always"
     stream = sys.stderr if err else sys.stdout
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, color: str, *, err: bool = False) -> str:

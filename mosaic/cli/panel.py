@@ -10,6 +10,7 @@ from mosaic.cli import options
 from mosaic.cli.completing import find_snapshot
 from mosaic.cli.consent import with_consent
 from mosaic.cli.merge import FastForward, NoFastForward, Squash, merge_way, show_merge
+from mosaic.cli.next_view import usual_executor
 from mosaic.cli.options import Json, MissionPath, read_stdin, seconds_of
 from mosaic.cli.output import answer, clean, paint, warn
 from mosaic.cli.panel_view import (
@@ -94,7 +95,7 @@ def start_command(
         created_at=utc_now(),
         workers=(),
         mission_file=str(document.path),
-        executor=executor or "process",
+        executor=executor or usual_executor(),
         is_writable=writable,
         is_interactive=interactive,
         base_ref=base,

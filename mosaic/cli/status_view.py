@@ -11,13 +11,16 @@ from mosaic.cli.output import (
     answer,
     bar,
     clean,
+    error_lines,
     folded,
     has_reader,
+    is_screen,
     merge_commands,
     paint,
 )
 from mosaic.cli.table import ID, TITLE, Column, table
 from mosaic.cli.tasks_view import report_problems
+from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration
 from mosaic.plan.ends import end_phrase, length_words, usage_words
@@ -36,16 +39,15 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 2.0
 MOST_LISTED = 10
 LABEL_WIDTH = 10
-CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | None = None) -> int:
     """Print where the mission stands, once or again and again."""
     path = locate_mission(mission)
+    if watch and not as_json and is_screen():
+        return _watch(path)
     while not watch or has_reader(sys.stdout):
         page = show_status(path)
-        if watch and sys.stdout.isatty() and not as_json:
-            print(CLEAR_SCREEN, end="", flush=True)
         code = answer(
             "mission.status",
             page,
@@ -60,6 +62,26 @@ def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | 
         sys.stdout.flush()
         time.sleep(WATCH_SECONDS)
     return 0
+
+
+def _watch(path: Path) -> int:
+    from mosaic.app.board import Board
+    from mosaic.cli.watch import watch_page
+
+    board = Board(path)
+    seen: list[str] = []
+
+    def look() -> list[str]:
+        try:
+            page = board.look().status
+        except MissionError as error:  # whatever stands there now may be mended soon
+            return [*folded(error_lines(error)), "", *seen]
+        wrong = dict.fromkeys(each.error for each in page.problems)
+        seen[:] = folded(_lines(page), hang=LABEL_WIDTH)
+        seen.extend(folded(line for error in wrong for line in error_lines(error)))
+        return seen
+
+    return watch_page(look, WATCH_SECONDS)
 
 
 def _lines(page: StatusPage) -> Iterator[str]:

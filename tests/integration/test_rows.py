@@ -45,8 +45,11 @@ def plan(repo: MissionRepo) -> MissionRepo:
     mission = repo.mission()
     mission["milestones"] = [{"id": "M1", "name": "Base"}, {"id": "M2", "name": "Second"}]
     (repo.path / "coordination" / "mission.json").write_text(json.dumps(mission))
-    for path in (repo.path / "coordination" / "tasks").glob("*.md"):
-        path.unlink()
+    # The tasks of before are of no commit and of no agreement any more: they are not missed.
+    repo.git("rm", "-rq", "coordination/tasks", "coordination/TASKS.md")
+    repo.git("commit", "-qam", "Another plan")
+    (repo.path / "coordination" / "tasks").mkdir()
+    (repo.state / "sync.json").unlink(missing_ok=True)
     write(repo, PLAN)
     return repo
 
