@@ -53,7 +53,7 @@ class Card(NamedTuple):
     """What is wrong with its file or row."""
     usage: Usage | None = None
     """What its sessions consumed; None also where nobody asked."""
-    waits_on: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()
     """The tasks that it waits on."""
 
 

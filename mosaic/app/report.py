@@ -106,13 +106,14 @@ class Report:
         """Return it as `--json` prints it: the keys of `status`, with those of tasks and work."""
         status = self.board.status
         values = {name: getattr(status, name) for name in status.__dataclass_fields__}
+        cards = self.board.cards
         tasks = [
             TaskView(
                 card.task,
-                Verdict(card.task, card.reason, card.words, card.waits_on),
+                Verdict(card.task, card.reason, card.words, card.on),
                 card.session.lock if card.session else None,
             )
-            for card in self.board.cards
+            for card in cards
         ]
         own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "board"}
         return {**values, "tasks": tasks, "inbox": self.board.inbox, **own}
