@@ -18,7 +18,8 @@ if os.environ.get("CI"):
 
 TESTS = Path(__file__).parent
 UNIT = TESTS / "unit"
-STATE_HOME = "XDG_STATE_HOME"
+OWN_FOLDERS = ("XDG_STATE_HOME", "XDG_CONFIG_HOME")
+OF_A_PERSON = ("NO_COLOR", "FORCE_COLOR", "PAGER", "VISUAL", "EDITOR")
 MARKS = ("MISSION_", "CLAUDE", "CODEX", "ANTHROPIC_", "OPENAI_")
 
 
@@ -40,21 +41,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what an agent or a mission around the tests would tell them."""
+    """Take away what an agent, a mission or a person around the tests would tell them."""
     for name in list(os.environ):
-        if name.startswith(MARKS) and not name.startswith("MISSION_TEST_"):
+        is_mark = name.startswith(MARKS) and not name.startswith("MISSION_TEST_")
+        if is_mark or name in OF_A_PERSON:
             monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_state_home() -> Iterator[None]:
-    """Keep what the tests allow and mark away from the person who runs them."""
-    before = os.environ.get(STATE_HOME)
+def own_folders() -> Iterator[None]:
+    """Keep what the tests allow and mark away from the person who runs them, and their settings."""
+    before = {name: os.environ.get(name) for name in OWN_FOLDERS}
     folder = Path(tempfile.mkdtemp(prefix="mission-tests-"))
-    os.environ[STATE_HOME] = str(folder)
+    os.environ |= {name: str(folder / name) for name in OWN_FOLDERS}
     yield
     shutil.rmtree(folder, ignore_errors=True)
-    if before is None:
-        del os.environ[STATE_HOME]
-    else:
-        os.environ[STATE_HOME] = before
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value

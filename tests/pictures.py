@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mosaic.board.app import BoardApp
+from tests.integration.test_board import Screen
 from tests.support.mission import MissionRepo, make_environ
 
-if TYPE_CHECKING:
-    from textual.pilot import Pilot
-
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-SIZE = (110, 30)
+SIZE = (120, 28)
 FONTS = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 AGENT = """\
 import os, pathlib, subprocess, sys
@@ -51,6 +49,7 @@ TASKS = (
 def main() -> None:
     """Make a mission, and take the pictures."""
     with tempfile.TemporaryDirectory(prefix="pictures-") as place:
+        os.environ["XDG_STATE_HOME"] = place  # for the commands, and for the board in here
         repo = make_mission(Path(place) / "runner")
         asyncio.run(take(repo))
 
@@ -67,13 +66,13 @@ def make_mission(folder: Path) -> MissionRepo:
     for title, milestone, *options in TASKS:
         repo.run("add", title, "-m", milestone, *options)
     mission = repo.mission()
-    mission["runtimes"]["claude"] = {"command": [sys.executable, "-c", AGENT], "prompt": "stdin"}
+    mission["runtimes"]["agent"] = {"command": [sys.executable, "-c", AGENT], "prompt": "stdin"}
     path = folder / "coordination" / "mission.json"
     path.write_text(json.dumps(mission, indent=2) + "\n")
     repo.git("add", "--all")
     repo.git("commit", "-qm", "Plan")
     repo.run("done", "T-001")
-    repo.run("next", "--task", "T-002", "--runtime", "claude", "--headless")
+    repo.run("next", "--task", "T-002", "--runtime", "agent", "--headless")
     repo.run("block", "T-004", "--why", "SIGTERM first, or kill at once?")
     return repo
 
@@ -82,30 +81,22 @@ async def take(repo: MissionRepo) -> None:
     """Take each picture."""
     app = BoardApp(repo.path / "coordination" / "mission.json")
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot)
+        screen = Screen(app, pilot)
+        await screen.sees("inbox 2")
         keep(app, "board-inbox")
-        await pilot.press("2")
-        await settled(pilot)
+        await screen.press("2")
+        await screen.sees("done 1")
         keep(app, "board-columns")
-        await pilot.press("1", "down", "enter", "3")
-        await settled(pilot)
-        await pilot.press("down", "down", "down", "down", "c", *"Read", "space", *"from",
-                          "space", *"the", "space", *"end")  # fmt: skip
-        await settled(pilot)
-        await pilot.press("enter")
-        await settled(pilot)
-        app.clear_notifications()
-        await settled(pilot)
+        await screen.press("1", "down", "enter", "3")
+        await screen.sees("src/logs.py  +3 -0")
+        rows = screen.rows()
+        rows.go_to(next(n for n, row in enumerate(rows.entries) if row.about == "src/logs.py:3"))
+        await screen.press("c")
+        await screen.sees("remark on src/logs.py:3")
+        await screen.write("Read from the end")
+        await screen.press("enter")
+        await screen.sees("remark 1 by Ann")
         keep(app, "board-changes")
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    """Wait until what was begun is shown."""
-    app = pilot.app
-    assert isinstance(app, BoardApp)
-    await pilot.pause(1.5)
-    await app.workers.wait_for_complete([w for w in app.workers if w.group == "task"])
-    await pilot.pause(0.2)
 
 
 def keep(app: BoardApp, name: str) -> None:

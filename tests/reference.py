@@ -260,7 +260,13 @@ def environment() -> Iterator[str]:
         "MISSION_STATE_HOME": "your own state folder; else `$XDG_STATE_HOME/mosaic`, else "
         "`~/.local/state/mosaic`",
         "MISSION_DEBUG": "`1` shows tracebacks",
+        "XDG_CONFIG_HOME": "holds `mosaic/config.toml`, your own settings; else `~/.config`",
+        "MISSION_PAGER": "the pager of long output, else `pager` of your own settings, `PAGER` "
+        "or `less`; `cat` is none",
+        "MISSION_EDITOR": "the editor, else `editor` of your own settings, `VISUAL`, `EDITOR` "
+        "or `vi`",
         "NO_COLOR": "turns colour off",
+        "FORCE_COLOR": "turns colour on, also in a pipe; `0` turns it off",
         "MISSION_TASK, MISSION_SESSION, MISSION_RUN_DIR": "set for an agent: what it works on",
     }
     yield table(("variable", "meaning"), ((f"`{key}`", text) for key, text in rows.items()))

@@ -31,9 +31,11 @@ from mosaic.sessions.unrecorded import find_sessions, live_or_unknown
 from mosaic.sessions.worktrees import count_worktrees
 from mosaic.store.allowance import find_allowance, name_of
 from mosaic.store.consent import find_unallowed
+from mosaic.store.own_settings import own_settings
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.store.state import Standing
 from mosaic.text.frontmatter import has_libyaml
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -159,18 +161,20 @@ def _program(name: str, hint: str, flag: str = "--version") -> Item:
 def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     layout, mission = snapshot.layout, snapshot.document.mission
     counts = (
-        f"`{mission.name}`, {len(snapshot.tasks)} tasks, {len(mission.sessions)} sessions, "
-        f"{len(snapshot.problems)} problems"
+        f"`{mission.name}`, {counted(len(snapshot.tasks), 'task')}, "
+        f"{counted(len(mission.sessions), 'session')}, {counted(len(snapshot.problems), 'problem')}"
     )
     state = State.BAD if snapshot.problems else State.OK
     yield Item("here", state, counts, "`mission check` names them")
     yield _repository(layout.project)
     yield from _driver_items(layout)
     yield from _trust_items(snapshot.document)
-    program = next(iter(mission.notify), None)
+    own = () if mission.notify else own_settings().notify
+    program = next(iter(mission.notify or own), None)
     if program and not (install_path(program) or os.access(layout.project / program, os.X_OK)):
         words = f"`{program}` is not there, so nobody is called"
-        yield Item("notify", State.MISSING, words, "name another program in mission.json")
+        hint = "name another program in mission.json"
+        yield Item("notify", State.MISSING, words, "`mission config set notify …`" if own else hint)
     yield from _file_items(layout)
     yield _guarded("locks", _locks, snapshot)
     count = sum(len(runs_in(folder)) for folder in task_folders(layout.runs_dir))
@@ -178,7 +182,7 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield Item(
         "runs",
         State.OK if size < MUCH_BYTES else State.MISSING,
-        f"{count} records, {format_size(size)}",
+        f"{counted(count, 'record')}, {format_size(size)}",
         "`mission clean --older-than 30d` removes old ones",
     )
     yield from _parallel_items(snapshot)

@@ -14,7 +14,8 @@ from mosaic.panels.launch import start_panel
 from mosaic.panels.life import look_after
 from mosaic.panels.refresh import refresh_panel, result_of
 from mosaic.records import NamedTuple, replace
-from mosaic.runtimes import default_runtime, get_runtime
+from mosaic.runtimes import get_runtime
+from mosaic.sessions.choice import usual_model, usual_runtime
 from mosaic.text.harmless import harmless_line
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def start(
     """Put the question of a plan to several workers, which are made here.
 
     A role is `ROLE`, or `ROLE=RUNTIME` for one with a runtime of its own. Without a `runtime` the
-    others have the mission's, else the first that is installed.
+    others have the mission's, else one's own, else the first that is installed.
     """
     get_executor(plan.executor, document.path)  # refuses an unknown one
     if plan.is_interactive and plan.executor not in INTERACTIVE:
@@ -130,10 +131,13 @@ def start(
 
     def runtime_of(named: str | None) -> str:
         name = named or runtime or mission.runtime
-        found = get_runtime(name, mission.runtimes) if name else default_runtime(mission.runtimes)
-        return found.name
+        specs = mission.runtimes
+        return (get_runtime(name, specs) if name else usual_runtime(specs)).name
 
     workers = plan_workers(roles, runtime=runtime_of, model=model)
+    if model is None:
+        models = {each.runtime: usual_model(each.runtime, mission.runtimes) for each in workers}
+        workers = tuple(replace(each, model=models[each.runtime]) for each in workers)
     return start_panel(document, replace(plan, workers=workers))
 
 

@@ -40,6 +40,7 @@ from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.reading import read_mission
 from mosaic.store.written import note_files
 from mosaic.text.decisions import Decision
+from mosaic.text.lines import counted
 from mosaic.workers.ledger import Looked
 from mosaic.workspaces.landed import find_unlanded
 from mosaic.workspaces.merge import refuse_unsaved
@@ -174,9 +175,8 @@ def open_request(
     page = _look(snapshot, task, requests, number, workspace=workspace, takes=takes)
     notices = [f"not in the request: {each}" for each in left_out]
     if found is None and (more := _unpushed(workspace, place)):
-        notices.append(
-            f"it also carries {more} commits of `{place.base}` that `{place.remote}` has not"
-        )
+        commits = counted(more, "commit")
+        notices.append(f"it also carries {commits} of `{place.base}` that `{place.remote}` has not")
     return page._replace(did=(*did, *page.did), notices=(*notices, *page.notices))
 
 

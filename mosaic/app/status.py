@@ -252,15 +252,17 @@ class SessionList(NamedTuple):
     sessions: tuple[SessionView, ...]
     problems: tuple[Problem, ...]
     """What is wrong with their entries in mission.json."""
+    hidden: int = 0
+    """How many older ones there are."""
 
 
 def list_sessions(
-    mission_file: Path, *, live: bool = False, named: str | None = None
+    mission_file: Path, *, live: bool = False, named: str | None = None, last: int | None = None
 ) -> SessionList:
     """Return all sessions, those that are in no list too; ended ones are recorded first.
 
     With `live`, only those that are live, or may be; `named` is a session, or the task that they
-    worked on.
+    worked on; with `last`, so many of them.
     """
     from mosaic.sessions.claim import session_of
 
@@ -271,14 +273,17 @@ def list_sessions(
     listed += [session_of(found.lock) for name, found in alive.items() if name not in known]
     if named is not None:
         listed = _named_sessions(snapshot, listed, named)
+    if live:
+        listed = [session for session in listed if session.id in alive]
+    hidden = max(0, len(listed) - last) if last else 0
     views = []
-    for session in listed:
+    for session in listed[hidden:]:
         found = alive.get(session.id)
         if found is not None:
             views.append(SessionView(session, found, progress_of(found, snapshot.layout)))
-        elif not live:
+        else:
             views.append(SessionView(session, None, None))
-    return SessionList(tuple(views), snapshot.session_problems)
+    return SessionList(tuple(views), snapshot.session_problems, hidden)
 
 
 def _named_sessions(snapshot: Snapshot, listed: Sequence[Session], named: str) -> list[Session]:

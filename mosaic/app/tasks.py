@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mosaic.app.runs import RunView
-    from mosaic.model import Session, Status, Task
+    from mosaic.model import Session, SessionLock, Status, Task
     from mosaic.plan.ready import Verdict
+    from mosaic.plan.wanted import Condition
     from mosaic.store.tasks import Problem, Snapshot
     from mosaic.text.criteria import Criterion
     from mosaic.text.decisions import Decision
@@ -23,11 +24,13 @@ MOST_RUNS = 20
 
 
 class TaskView(NamedTuple):
-    """A task, and whether it is ready; thousands of them are made at once."""
+    """A task, whether it is ready and who works on it; thousands of them are made at once."""
 
     task: Task
     verdict: Verdict | None = None
     """None where nobody asked."""
+    session: SessionLock | None = None
+    """The session that works on it, or may."""
 
     def json_values(self) -> dict[str, Any]:
         """Return the task's own fields with the verdict beside them."""
@@ -39,6 +42,8 @@ class TaskView(NamedTuple):
             values["ready"] = self.verdict.is_ready
             values["reason"] = self.verdict.reason
             values["reason_detail"] = self.verdict.detail
+            values["waits_on"] = self.verdict.on
+            values["session"] = self.session.session_id if self.session else None
         return values
 
 
@@ -90,6 +95,8 @@ class TaskPage(NamedTuple):
     runs_total: int
     places: tuple[str, ...]
     """Where it stands: `file:line`."""
+    next_command: str
+    """What a person does next about it."""
 
 
 class Handoff(NamedTuple):
@@ -121,9 +128,11 @@ def list_tasks(
     statuses: Sequence[str] = (),
     milestone: str | None = None,
     ready: bool = False,
+    blocked: bool = False,
+    where: Sequence[str] = (),
+    search: str = "",
     sort: str = "plan",
     every: bool = False,
-    is_judged: bool = True,
 ) -> TaskList:
     """Return the tasks that match, in plan order unless `sort` names another.
 
@@ -132,21 +141,27 @@ def list_tasks(
         statuses: status words; none: all that are open.
         milestone: only of this one.
         ready: only what may be handed off now.
+        blocked: only what is blocked, or todo and not ready.
+        where: conditions: see `parse_condition`.
+        search: words that all stand in a task's fields or in its file.
         sort: `plan`, `id`, `status`, `priority`, `milestone` or `updated`.
-        every: done and cancelled ones too.
-        is_judged: whether to say of each why it is ready or not, and whether any is.
+        every: done and cancelled ones too; so does a condition on the status.
     """
-    from mosaic.workspaces.landed import find_unlanded  # start-up: other commands need none
+    from mosaic.sessions.at_work import sessions_at_work
+    from mosaic.sessions.choice import select_from  # start-up: a change needs none
 
     own_words = snapshot.document.mission.statuses
     wanted = {named_status(word, own_words) for word in statuses}
-    selection = None
-    if is_judged or ready:
-        from mosaic.sessions.choice import select_from  # start-up: a plain list needs none
+    conditions: Sequence[Condition] = ()
+    if where:
+        from mosaic.plan.wanted import parse_condition  # start-up: few lists are filtered
 
-        selection = select_from(snapshot)
-    unlanded = selection.unlanded if selection else find_unlanded(snapshot.layout, snapshot.tasks)
-    tasks = [v.task for v in selection.ready] if selection and ready else list(snapshot.tasks)
+        conditions = [parse_condition(text, snapshot.tasks, own_words) for text in where]
+        every = every or any(each.field == "status" for each in conditions)
+    live = sessions_at_work(snapshot)
+    working = {found.lock.task_id: found.lock for found in live}
+    selection = select_from(snapshot, live=live)
+    tasks = [verdict.task for verdict in selection.ready] if ready else list(snapshot.tasks)
     if wanted:
         tasks = [task for task in tasks if task.status in wanted]
     elif not every and not ready:
@@ -157,17 +172,21 @@ def list_tasks(
         declared = snapshot.document.mission.milestones
         milestone = named_milestone(milestone, declared, snapshot.tasks)
         tasks = [task for task in tasks if task.milestone == milestone]
+    if blocked:
+        tasks = [task for task in tasks if _is_held_up(selection.of(task.id))]
+    tasks = [task for task in tasks if all(each.is_met_by(task) for each in conditions)]
+    if words := search.casefold().split():
+        tasks = [task for task in tasks if _holds(snapshot, task, words)]
     tasks = _sorted(tasks, sort)
+    views = tuple(TaskView(task, selection.of(task.id), working.get(task.id)) for task in tasks)
+    is_any_ready = any(view.verdict and view.verdict.is_ready for view in views)
     return TaskList(
-        tasks=tuple(
-            TaskView(task, selection.of(task.id) if selection and is_judged else None)
-            for task in tasks
-        ),
+        tasks=views,
         hidden=len(snapshot.tasks) - len(tasks),
-        is_any_ready=bool(selection and selection.ready),
+        is_any_ready=is_any_ready or selection.chosen is not None,
         problems=snapshot.problems,
         left_out=snapshot.left_out_words,
-        to_merge=list_to_merge(snapshot, unlanded),
+        to_merge=list_to_merge(snapshot, selection.unlanded),
     )
 
 
@@ -175,6 +194,22 @@ def list_to_merge(snapshot: Snapshot, unlanded: Mapping[str, str]) -> tuple[ToMe
     """Return the done tasks whose work waits in branches, in plan order."""
     by_id = snapshot.by_id
     return tuple(ToMerge(name, by_id[name].title, branch) for name, branch in unlanded.items())
+
+
+def _is_held_up(verdict: Verdict | None) -> bool:
+    from mosaic.model import Status
+
+    waiting = (Status.TODO, Status.BLOCKED, Status.UNKNOWN)
+    return verdict is not None and not verdict.is_ready and verdict.task.status in waiting
+
+
+def _holds(snapshot: Snapshot, task: Task, words: Sequence[str]) -> bool:
+    from mosaic.plan.wanted import holds_words
+
+    if holds_words(task, words):
+        return True
+    text = snapshot.task_text(task).casefold()
+    return all(word in text for word in words)
 
 
 def _sorted(tasks: list[Task], by: str) -> list[Task]:
@@ -198,7 +233,9 @@ def _sorted(tasks: list[Task], by: str) -> list[Task]:
 
 def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     """Return everything about one task, also one that git left in conflict, as ours has it."""
+    from mosaic.plan.next_command import next_command
     from mosaic.runs.folders import runs_of_task
+    from mosaic.sessions.at_work import sessions_at_work
     from mosaic.sessions.choice import select_from  # start-up: a change needs none
     from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.frontmatter import find_block
@@ -207,7 +244,11 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     merging = {each.task_id for each in snapshot.problems if each.error.code == "MERGE_CONFLICT"}
     found = snapshot.find_task(snapshot.meant(task_id))
     task = found if found and found.id in merging else snapshot.get_task(task_id)
-    selection = select_from(snapshot)
+    live = sessions_at_work(snapshot)
+    selection = select_from(snapshot, live=live)
+    verdict = selection.of(task.id)
+    assert verdict is not None  # it judges every task
+    sessions = snapshot.document.mission.sessions
     text = snapshot.task_text(task)
     block = find_block(text)
     body = text[block.body_start :] if block else text
@@ -220,7 +261,11 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     table = snapshot.layout.shown(snapshot.layout.tasks_file)
     places = ((task.file, task.file_line), (table, task.table_line))
     return TaskPage(
-        task=TaskView(task, selection.of(task.id)),
+        task=TaskView(
+            task,
+            verdict,
+            next((found.lock for found in live if found.lock.task_id == task.id), None),
+        ),
         body=body,
         decisions=_decisions(text, task.status),
         handoff_sections_missing=tuple(missing_sections(body)) if task.file else (),
@@ -233,10 +278,20 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
                 task.depends_on, map(snapshot.find_task, task.depends_on), strict=True
             )
         ),
-        sessions=tuple(snapshot.document.mission.sessions.of_task(task.id)),
+        sessions=tuple(sessions.of_task(task.id)),
         runs=shown,
         runs_total=len(runs),
         places=tuple(f"{place}:{line}" for place, line in places if place and line),
+        next_command=(
+            "mission resolve"
+            if task.id in merging
+            else next_command(
+                verdict,
+                selection,
+                sessions.of_task,
+                is_paused=snapshot.document.mission.status == "paused",
+            )
+        ),
     )
 
 

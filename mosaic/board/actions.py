@@ -37,10 +37,12 @@ class Actions:
     Args:
         app: the board.
         mission_file: path of mission.json.
-        changed: is called when something may have changed.
+        changed: looks again, after everything that was done.
     """
 
-    def __init__(self, app: App[Any], mission_file: Path, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, app: App[Any], mission_file: Path, changed: Callable[[], Awaitable[None]]
+    ) -> None:
         self._app = app
         self._mission_file = mission_file
         self._changed = changed
@@ -63,8 +65,8 @@ class Actions:
             except OSError as error:
                 self.tell(str(error), is_wrong=True)
             finally:
+                await self._changed()
                 self._busy.discard(about)
-                self._changed()
 
         self._app.run_worker(run(), group="actions")
 
@@ -132,6 +134,19 @@ class Actions:
         if await self._ask(f"merge the branch of {task_id}?") is not None:
             merged = await in_thread(lambda: land_task(read_mission(self._mission_file), task_id))
             self.tell(f"{task_id}: merged {merged.branch} → {merged.into}, {merged.commit[:10]}")
+
+    async def move(self, task_id: str, other: str, *, is_up: bool) -> None:
+        """Move a task's row in the plan above or below another's."""
+        from mosaic.app.order import move_task
+
+        before, after = (other, None) if is_up else (None, other)
+        path = self._mission_file
+        moved = await in_thread(lambda: move_task(path, task_id, before=before, after=after))
+        words = [*moved.notices]
+        if moved.milestone_before is not None:
+            words.append(f"{task_id} is in {moved.task.task.milestone or 'no milestone'} now")
+        if words:
+            self.tell("\n".join(words))
 
     async def hand_off(self, task_id: str, title: str, *, in_worktree: bool) -> None:
         """Hand a task to an agent in the background."""

@@ -17,12 +17,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static
 
 from mosaic.app.board import Board, Waiting
-from mosaic.app.status import SessionView
 from mosaic.board import cards
 from mosaic.board.actions import Actions
 from mosaic.board.columns import Columns
-from mosaic.board.rows import Row, Rows
+from mosaic.board.rows import Rows
 from mosaic.board.tabs import Tabs
+from mosaic.board.views import Inbox, Live, Plan, task_of
 from mosaic.board.words import error_words, plain
 from mosaic.errors import MissionError
 from mosaic.model import Status
@@ -83,6 +83,8 @@ class BoardApp(App[None]):
         Binding("H", "hand_off(True)", "Hand off in a worktree", show=False),
         Binding("s", "stop", "Stop"),
         Binding("l", "log", "Log"),
+        Binding("shift+up,K", "move_row(-1)", "Move up"),
+        Binding("shift+down,J", "move_row(1)", "Move down"),
         Binding("slash", "search", "Search"),
         Binding("question_mark", "keys", "Keys"),
         Binding("escape", "clear", "Clear the search", show=False),
@@ -99,8 +101,9 @@ class BoardApp(App[None]):
         self._query = ""
         self._found: set[str] | None = None
         self._view = ""
-        self._is_looking = False
-        self.actions = Actions(self, mission_file, self.look)
+        self._looking = asyncio.Lock()
+        self._steps = 0
+        self.actions = Actions(self, mission_file, self.look_now)
 
     def compose(self) -> ComposeResult:
         """Return what it is made of."""
@@ -108,10 +111,10 @@ class BoardApp(App[None]):
         yield Static(id="trouble")
         yield Tabs(VIEWS)
         with Container(id="views"):
-            yield Rows(height=cards.WAITING_HEIGHT, empty="nothing waits for you", name="inbox")
+            yield Inbox()
             yield Columns()
-            yield Rows(empty="no task", name="plan")
-            yield Rows(height=cards.LIVE_HEIGHT, empty="nobody works now", name="live")
+            yield Plan()
+            yield Live()
         yield Input(placeholder="words, status=review, milestone=M1, ready", id="search")
         yield Footer(show_command_palette=False)
 
@@ -122,9 +125,13 @@ class BoardApp(App[None]):
 
     def look(self) -> None:
         """Look in the background whether anything has changed, and show that."""
-        if not self._is_looking:
-            self._is_looking = True
-            self.run_worker(self._look(), group="look")
+        if not self._looking.locked():
+            self.run_worker(self.look_now(), group="look")
+
+    async def look_now(self) -> None:
+        """Look whether anything has changed, and show that."""
+        async with self._looking:
+            await self._look()
 
     async def _look(self) -> None:
         try:
@@ -137,7 +144,6 @@ class BoardApp(App[None]):
             self._set_trouble("")
             self._take(page)
         finally:
-            self._is_looking = False
             gc.enable()  # who opens the board may have turned it off
 
     def _take(self, page: BoardPage) -> None:
@@ -167,28 +173,9 @@ class BoardApp(App[None]):
         found = list(cards.matching(page.cards, self._query))
         self._found = {card.task.id for card in found} if self._query else None
         inbox = [each for each in page.inbox if self._is_shown(each.task_id)]
-        self.query_one("#inbox", Rows).show(
-            [
-                Row(
-                    f"{each.kind}:{each.task_id}:{each.words if each.task_id is None else ''}",
-                    partial(cards.waiting_lines, each),
-                    each,
-                )
-                for each in inbox
-            ]
-        )
+        self.query_one(Inbox).fill(inbox)
         self.query_one(Columns).show(found)
-        id_width = max((len(card.task.id) for card in found), default=0)
-        self.query_one("#plan", Rows).show(
-            [
-                Row(
-                    card.task.id,
-                    partial(cards.plan_lines, card, id_width),
-                    card,
-                )
-                for card in found
-            ]
-        )
+        self.query_one(Plan).fill(found)
         self._show_live()
         if not self._view:
             self.action_view("inbox" if inbox else "board")
@@ -199,19 +186,8 @@ class BoardApp(App[None]):
         if page is None:
             return
         titles = {card.task.id: card.task.title for card in page.cards if card.session is not None}
-        self.query_one("#live", Rows).show(
-            [
-                Row(
-                    view.session.id,
-                    partial(
-                        cards.live_lines, view, titles.get(view.session.last_task_id or "", "")
-                    ),
-                    view,
-                )
-                for view in page.live
-                if self._is_shown(view.session.last_task_id)
-            ]
-        )
+        views = [each for each in page.live if self._is_shown(each.session.last_task_id)]
+        self.query_one(Live).fill(views, titles)
 
     def _is_shown(self, task_id: str | None) -> bool:
         return self._found is None or task_id in self._found
@@ -246,7 +222,7 @@ class BoardApp(App[None]):
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Open a task."""
-        task_id = self._task_of(event.row.about)
+        task_id = task_of(event.row.about)
         if task_id is not None:
             self.open_task(task_id)
         elif isinstance(event.row.about, Waiting):
@@ -261,21 +237,22 @@ class BoardApp(App[None]):
 
     def card(self, task_id: str | None) -> Card | None:
         """Return a task as the board has it."""
-        page = self._page
-        found = (card for card in page.cards if card.task.id == task_id) if page else ()
-        return next(iter(found), None)
+        found = self._page.cards if self._page else ()
+        return next((card for card in found if card.task.id == task_id), None)
 
     def current_card(self) -> Card | None:
         """Return the task that the person is looking at."""
         task_id = getattr(self.screen, "task_id", None)
         if task_id is None and isinstance(self.focused, Rows) and (row := self.focused.current):
-            task_id = self._task_of(row.about)
+            task_id = task_of(row.about)
         return self.card(task_id)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell whether a key applies now; those that do not are not shown."""
         if action in ON_THE_BOARD:
             return len(self.screen_stack) == 1
+        if action == "move_row":
+            return len(self.screen_stack) == 1 and self._view == "plan"
         if action not in APPLIES:
             return super().check_action(action, parameters)
         if isinstance(self.screen, ModalScreen):
@@ -296,6 +273,22 @@ class BoardApp(App[None]):
     def action_column(self, by: int) -> None:
         """Go to the column on the left or on the right."""
         self.query_one(Columns).move(by)
+
+    def action_move_row(self, by: int) -> None:
+        """Move the row that the cursor stands on; keys that come meanwhile count too."""
+        row = self.query_one(Plan).current
+        if row is not None:
+            self._steps += by
+            self.actions.start(row.key, partial(self._move_row, row.key))
+
+    async def _move_row(self, task_id: str) -> None:
+        rows = self.query_one(Plan)
+        while (steps := self._steps) and (at := rows.find(task_id)) is not None:
+            self._steps = 0
+            to = max(0, min(at + steps, len(rows.entries) - 1))
+            if to != at:
+                await self.actions.move(task_id, rows.entries[to].key, is_up=to < at)
+                await self.look_now()
 
     def action_search(self) -> None:
         """Write what is looked for."""
@@ -372,14 +365,6 @@ class BoardApp(App[None]):
             from mosaic.board.log_page import LogScreen  # start-up
 
             self.push_screen(LogScreen(self._mission_file, card.task.id))
-
-    def _task_of(self, about: Any) -> str | None:
-        """Return the task that an entry is about."""
-        if isinstance(about, Waiting):
-            return about.task_id
-        if isinstance(about, SessionView):
-            return about.session.last_task_id
-        return about.task.id if about is not None else None
 
     def _fatal_error(self) -> None:
         """End; what went wrong is raised by `run_board`: textual would print all our values."""

@@ -70,20 +70,20 @@ def command_first(arguments: Sequence[str]) -> list[str]:
 
 
 def _run(arguments: list[str]) -> int:
-    from mosaic.cli.hot import find_hot
-    from mosaic.cli.output import READER_GONE, emit_error, mute
+    from mosaic.cli.output import READER_GONE, emit_error, leave_pager, mute, use_pager
+    from mosaic.cli.pager import Pager, is_paged, take_no_pager
 
+    arguments, is_refused = take_no_pager(arguments)
     arguments = command_first(arguments)
     as_json = "--json" in arguments
     code = int(ExitCode.OK)
     try:
-        answer = find_hot(arguments, os.environ)
-        if answer is not None:
-            code = answer()
-        else:
-            from mosaic.cli.app import call
-
-            code = call(arguments)
+        if not (as_json or "_MISSION_COMPLETE" in os.environ):
+            _look_at_own_settings()
+            if not is_refused and is_paged(arguments):
+                use_pager(Pager())
+        code = _call(arguments)
+        leave_pager()
         sys.stdout.flush()
     except MissionError as error:
         if os.environ.get("MISSION_DEBUG"):
@@ -103,7 +103,31 @@ def _run(arguments: list[str]) -> int:
         if os.environ.get("MISSION_DEBUG"):
             raise
         return emit_error(_from_system(error), as_json=as_json)
+    finally:
+        with suppress(OSError):  # the reader is gone
+            leave_pager()
     return code
+
+
+def _call(arguments: list[str]) -> int:
+    from mosaic.cli.hot import find_hot
+
+    answer = find_hot(arguments, os.environ)
+    if answer is not None:
+        return answer()
+    from mosaic.cli.app import call
+
+    return call(arguments)
+
+
+def _look_at_own_settings() -> None:
+    """Say on stderr what is wrong with a person's settings."""
+    from mosaic.cli.output import error_lines, warn
+    from mosaic.store.own_settings import own_settings
+
+    for error in own_settings().faults.values():
+        for line in error_lines(error, stops=False):
+            warn(line)
 
 
 def _from_system(error: OSError | UnicodeEncodeError) -> MissionError:

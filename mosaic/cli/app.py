@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from mosaic import __version__
-from mosaic.cli.output import emit_error
+from mosaic.cli.output import emit_error, has_color
 from mosaic.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PANELS = {
     "Review": ("handoff", "gates", "review", "answer", "status", "board", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),
-    "Around it": ("demo", "doctor", "clean", "trust", "import", "export", "migrate"),
+    "Around it": ("demo", "doctor", "clean", "config", "trust", "import", "export", "migrate"),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
 HIDDEN = ("remind", "merge-file")
@@ -70,6 +70,11 @@ def _root(
         # By a callback of its own: this function is not reached where no command is named.
         typer.Option("--version", callback=_tell_version, help="Print the version."),
     ] = False,
+    _no_pager: Annotated[
+        # Taken away before this is called: see `mosaic.cli.pager.take_no_pager`.
+        bool,
+        typer.Option("--no-pager", help="Print long output without a pager."),
+    ] = False,
     _mission: Annotated[
         # Put behind the command before this is called: see `mosaic.cli.command_first`.
         str | None,
@@ -81,7 +86,7 @@ def _root(
 
 def build_app(wanted: str | None) -> typer.Typer:
     """Return the command line, with only the command that is wanted, or with all."""
-    rich = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    rich = has_color()
     app = typer.Typer(
         name="mission",
         cls=GroupedCommands,

@@ -10,7 +10,7 @@ from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.model import Status
-from mosaic.store.reading import locate_mission
+from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,12 @@ ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z_-]*?)\s*(\+=|-=|=)(.*)", re.DOTALL)
 
 
 def set_fields(
-    task_id: str, changes: Sequence[str], *, as_json: bool = False, mission: Path | None = None
+    task_id: str,
+    changes: Sequence[str],
+    *,
+    rename: bool = False,
+    as_json: bool = False,
+    mission: Path | None = None,
 ) -> int:
     """Make changes written as `field=value`, `field+=value` or `field-=value`.
 
@@ -31,7 +36,28 @@ def set_fields(
     path = locate_mission(mission)
     at = next((n for n, word in enumerate(changes) if ASSIGNMENT.fullmatch(word)), 0)
     made = [*map(_parse, changes[at:])]
-    return _show(change_tasks(path, [task_id, *changes[:at]], made), as_json=as_json)
+    if not rename:
+        changed = change_tasks(path, [task_id, *changes[:at]], made)
+        return _show(changed, _title_words(path, changed[0]), as_json=as_json)
+    from mosaic.app.retitle import retitle_task  # start-up: titles seldom change
+
+    if at:
+        raise UsageError("several tasks cannot have one title", hint="set it for one task")
+    renamed = retitle_task(path, task_id, made)
+    words = f"  its file is {clean(renamed.task.task.file)}" if renamed.changed else ""
+    return _show((renamed,), words, as_json=as_json)
+
+
+def _title_words(mission_file: Path, changed: ChangedTask) -> str:
+    """Return how a heading follows a new title that it does not give yet."""
+    fields = (field for field in changed.fields if field.name == "title")
+    before = next((field.before for field in fields if field.before != field.after), None)
+    if not isinstance(before, str):
+        return ""
+    from mosaic.store.retitle import keeps_old_title  # start-up: titles seldom change
+
+    is_old = keeps_old_title(read_mission(mission_file), changed.task.task, before)
+    return paint("  heading and file keep their names; `--rename` changes them", "dim") * is_old
 
 
 def set_status(
@@ -56,14 +82,14 @@ def _parse(change: str) -> Change:
     return Change(*found.groups())
 
 
-def _show(changed: Sequence[ChangedTask], *, as_json: bool) -> int:
+def _show(changed: Sequence[ChangedTask], further: str = "", *, as_json: bool) -> int:
     first = changed[0]
     report_notices(first.notices)
     then = ["mission next"] if first.task.task.status.is_closed else []
     return answer(
         "task.changed" if len(changed) == 1 else "tasks.changed",
         first if len(changed) == 1 else {"tasks": changed},
-        [line for each in changed for line in _lines(each)],
+        [line for each in changed for line in _lines(each)] + ([further] if further else []),
         then=then or [f"mission show {first.task.task.id}"],
         as_json=as_json,
     )

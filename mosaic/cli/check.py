@@ -11,6 +11,7 @@ from mosaic.cli.output import answer, clean, clean_block, paint
 from mosaic.errors import UsageError
 from mosaic.plan.check import Finding
 from mosaic.store.reading import locate_mission
+from mosaic.text.lines import counted
 
 JSON_AND_FORMAT = "`--json` and `--format` are two ways to say the same"
 
@@ -35,13 +36,15 @@ def check_command(
     report = check(path, fix=fix)
     if form != "text":
         lines = FORMATS[form](report.findings, path)
-        return answer("mission.check", report, lines, ok=not report.errors, as_json=False)
+        return answer(
+            "mission.check", report, lines, ok=not report.errors, as_is=True, as_json=False
+        )
     lines = [f"mended: {clean(line)}" for line in report.mended]
     for finding in report.findings:
         lines += _finding_lines(finding)
     count = len(report.findings)
     lines.append(
-        f"{report.errors} errors, {count - report.errors} warnings"
+        f"{counted(report.errors, 'error')}, {counted(count - report.errors, 'warning')}"
         if count
         else paint("nothing is wrong", "green")
     )

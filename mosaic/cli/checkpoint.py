@@ -8,7 +8,8 @@ from typer import Argument, Option
 from mosaic.app.task_work import restore, settle_interrupted
 from mosaic.cli.completing import complete_task
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import align, answer, clean, paint, plain, warn
+from mosaic.cli.output import answer, clean, paint, plain, warn
+from mosaic.cli.table import Column, table
 from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration
@@ -20,6 +21,11 @@ from mosaic.store.reading import locate_mission, locate_to_change, read_mission
 from mosaic.store.tasks import Snapshot
 
 SHORT = 10
+COLUMNS = (
+    Column("seq", is_number=True), Column("age", is_number=True), Column("taken", leaves=1),
+    Column("run", leaves=3), Column("tree", leaves=4), Column("files", is_number=True, leaves=2),
+    Column("stat", lines=3), Column("note", lines=3),
+)  # fmt: skip
 
 
 def checkpoint_command(
@@ -121,8 +127,7 @@ def _list(snapshot: Snapshot, task_id: str, *, as_json: bool) -> int:
         )
         for checkpoint in (found.checkpoint for found in read.found)
     ]
-    headers = ("seq", "age", "taken", "run", "tree", "files", "stat", "note")
-    lines = align(rows, headers=headers) or [paint("no checkpoints", "dim")]
+    lines = table(rows, COLUMNS, headed=True) or [paint("no checkpoints", "dim")]
     for found in read.found:
         lines += _no_patch_lines(found)
     problems = [{"message": error.message, "path": error.path} for error in read.broken]

@@ -14,6 +14,7 @@ from mosaic.sessions.housekeeping import Kind, checkpoint_bytes
 from mosaic.sessions.worktrees import drop_worktree
 from mosaic.store.layout import Layout
 from mosaic.store.reading import locate_to_change, read_mission
+from mosaic.text.lines import counted
 
 MUCH_SAVED_BYTES = 10**8
 """Kept checkpoints that take more are named."""
@@ -53,7 +54,8 @@ def _lines(done: CleanedMission, layout: Layout, verb: str) -> list[str]:
         (each.path, each.kind.value) for each in done.runs.removed if each.kind is not Kind.RECORD
     ]
     others += [(each.path, "temporary file of a killed process") for each in done.runs.leftovers]
-    lines = [f"{verb} {len(done.removed_records)} run records, {format_size(done.size_bytes)}"]
+    records = counted(len(done.removed_records), "run record")
+    lines = [f"{verb} {records}, {format_size(done.size_bytes)}"]
     lines += [f"  {verb} {clean(layout.shown(path))}: {kind}" for path, kind in others]
     lines += [f"  kept {clean(path)}: {clean(because)}" for path, because in done.kept_paths]
     for tree in done.worktrees:

@@ -2,23 +2,25 @@
 
 from mosaic.app.doctor import State, examine
 from mosaic.cli.options import Json, MissionPath
-from mosaic.cli.output import answer, clean, paint
+from mosaic.cli.output import answer
+from mosaic.cli.table import WHOLE, Column, table
+
+MARKS = {State.OK: "ok", State.MISSING: "--", State.BAD: "!!"}
+COLUMNS = (
+    Column(colors={"ok": "green", "--": "dim", "!!": "red"}), Column("name"), WHOLE,
+)  # fmt: skip
 
 
 def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """Look at what Mosaic needs: git, tmux, agents and their versions, locks, disk."""
     items = list(examine(mission))
-    width = max(len(item.name) for item in items)
-    marks = {
-        State.OK: paint("ok", "green"),
-        State.MISSING: paint("--", "dim"),
-        State.BAD: paint("!!", "red"),
-    }
-    lines = []
+    rows = []
     for item in items:
-        lines.append(f"{marks[item.state]}  {clean(item.name):<{width}}  {clean(item.found)}")
+        rows.append((MARKS[item.state], item.name, item.found))
         if item.hint and item.state is not State.OK:
-            lines.append(f"{'':<{width + 6}}{paint('hint:', 'cyan')} {clean(item.hint)}")
+            rows.append(("", "", f"hint: {item.hint}"))
     ok = all(item.state is not State.BAD for item in items)
     data = {"items": items}
-    return answer("doctor", data, lines, ok=ok, then=["mission status"], as_json=as_json)
+    return answer(
+        "doctor", data, table(rows, COLUMNS), ok=ok, then=["mission status"], as_json=as_json
+    )

@@ -13,6 +13,7 @@ from mosaic.cli.options import Json, MissionPath, TaskId
 from mosaic.cli.output import answer, clean, error_lines, paint, plain, warn
 from mosaic.errors import ExitCode, FailedError, UsageError
 from mosaic.machine.process import spawn
+from mosaic.store.own_settings import chosen_command
 from mosaic.store.reading import locate_to_change
 
 USUAL_EDITORS = ("vi", "nano")
@@ -63,14 +64,9 @@ def edit_task(path: Path, task_id: str, *, as_json: bool) -> int:
 
 def find_editor() -> list[str]:
     """Return the command of the editor that a person uses, without the file."""
-    for name in ("VISUAL", "EDITOR"):
-        words = os.environ.get(name, "").strip()
-        if not words:
-            continue
-        try:
-            return shlex.split(words)
-        except ValueError:
-            raise UsageError(f"`${name}` is not a command: {words}") from None
+    words, where = chosen_command("editor", os.environ)
+    if where and words:
+        return [*words]
     from mosaic.machine.process import install_path
 
     found = [each for each in USUAL_EDITORS if install_path(each)] if is_somebody_there() else []

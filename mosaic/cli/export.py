@@ -10,6 +10,7 @@ from mosaic.cli.output import answer, clean, clean_block, paint, warn
 from mosaic.errors import ExitCode, UsageError
 from mosaic.sources import PLACES
 from mosaic.store.reading import locate_mission
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,11 +41,12 @@ def export_command(
     else:
         done = export_tasks(place, form, path, write=write, force=force)
     for field, count in done.losses.items():
-        warn(f"{paint('lost:', 'yellow', err=True)} `{clean(field)}` of {count} task(s)")
+        warn(f"{paint('lost:', 'yellow', err=True)} `{clean(field)}` of {counted(count, 'task')}")
     return answer(
         "mission.export",
         done,
         list(_lines(done)),
+        as_is=True,
         exit_code=ExitCode.FAILED if any(e.conflict for e in done.pushes) else ExitCode.OK,
         as_json=as_json,
     )
@@ -52,7 +54,8 @@ def export_command(
 
 def _lines(done: "Exported") -> "Iterator[str]":
     if done.written:
-        yield f"wrote {done.tasks} tasks to {len(done.written)} file(s): {clean(done.place)}"
+        files = counted(len(done.written), "file")
+        yield f"wrote {counted(done.tasks, 'task')} to {files}: {clean(done.place)}"
         return
     for name, text in done.texts.items():
         if name:

@@ -24,6 +24,7 @@ def graph_command(
         "task.graph",
         graph,
         clean_block(graph.drawing) or [paint("no tasks", "dim")],
+        as_is=form != "text",
         exit_code=report_problems(graph.problems, as_json=as_json),
         then=["mission next"],
         as_json=as_json,

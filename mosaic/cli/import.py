@@ -6,11 +6,13 @@ from typer import Argument, Option
 
 from mosaic.app.moving import import_tasks
 from mosaic.cli.options import Json, MissionPath, complete_source
-from mosaic.cli.output import align, answer, clean, paint
+from mosaic.cli.output import answer, clean, paint
+from mosaic.cli.table import ID, STATUS, TITLE, Column, table
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import ExitCode
 from mosaic.sources import PLACES
 from mosaic.store.reading import locate_mission
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +70,7 @@ def _lines(done: "Imported") -> "Iterator[str]":
          ", ".join(each.values["depends_on"]), str(each.values["title"]))
         for each in shown
     ]  # fmt: skip
-    yield from align([tuple(map(clean, row)) for row in rows])
+    yield from table(rows, (ID, STATUS, Column(leaves=1), Column(lines=2), TITLE))
     if len(plan.new) > len(shown):
         yield f"  and {len(plan.new) - len(shown)} more"
     yield from (clean(f"milestone {key}: {name}") for key, name in plan.milestones)
@@ -81,9 +83,9 @@ def _lines(done: "Imported") -> "Iterator[str]":
     if plan.conflicts:
         yield "  nothing of these was changed; `--prefer source` or `--prefer mission` settles them"
     for name, count in plan.kept.items():
-        yield clean(f"no field for `{name}`: kept in the text of {count} task(s)")
+        yield clean(f"no field for `{name}`: kept in the text of {counted(count, 'task')}")
     if plan.deleted:
-        yield f"left out: {plan.deleted} deleted task(s)"
+        yield f"left out: {counted(plan.deleted, 'deleted task')}"
     for task_id in plan.gone:
         yield clean(f"{task_id} is not in the source any more; it stays as it is")
     for fault in plan.faults:

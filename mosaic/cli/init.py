@@ -13,6 +13,7 @@ from mosaic.cli.setup import ask_to_set_up
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.create import NewMission, parse_milestone
 from mosaic.store.mission_file import look_at_mission
+from mosaic.text.lines import counted
 
 
 def init_command(
@@ -43,7 +44,7 @@ def init_command(
     created = init_mission(folder, new, adopt=adopt, agents=agents, files=files)
     lines = [f"created mission {paint(clean(new.name), 'bold')} in {created.mission_file.parent}"]
     if adopt:
-        lines.append(f"adopted {created.tasks_adopted} tasks{_made(created)}")
+        lines.append(f"adopted {counted(created.tasks_adopted, 'task')}{_made(created)}")
     lines += [f"not read: {clean(line)}" for line in created.left_out]
     if created.agents_files:
         lines.append(f"wrote instructions for agents to {', '.join(created.agents_files)}")
@@ -71,5 +72,5 @@ def init_command(
 
 def _made(created: NewlyCreated) -> str:
     parts = [(created.rows_made, "row"), (created.files_made, "file")]
-    words = [f"{count} {name}{'s' * (count != 1)}" for count, name in parts if count]
+    words = [counted(count, name) for count, name in parts if count]
     return f"; made {' and '.join(words)} for them" if words else ""

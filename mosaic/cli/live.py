@@ -8,9 +8,11 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.app.hand_off import Face
-from mosaic.cli.output import align, clean, draw, paint, paint_status, warn
+from mosaic.cli.output import clean, draw, paint, paint_status, room, warn
 from mosaic.cli.sessions_view import progress_words
+from mosaic.cli.table import Column, table
 from mosaic.model import Mode
+from mosaic.text.folding import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from mosaic.workers.pool import Worker
 
 TICK_SECONDS = 0.5
-LINE_WIDTH = 110
+WORKERS = (
+    Column("task"), Column("session", leaves=1), Column("for", is_number=True),
+    Column("used", leaves=2), Column("now", lines=1),
+)  # fmt: skip
 INTERRUPT_WORDS = {
     1: "no new sessions; Ctrl-C again stops those that work",
     2: "stopping them; Ctrl-C again kills them",
@@ -115,12 +120,12 @@ class Terminal(Face):
             (
                 one.found.lock.task_id,
                 one.found.lock.session_id,
-                *map(clean, progress_words(one.progress)),
+                *progress_words(one.progress),
             )
             for one in live
         ]
         rows += [(name, "", "", "", "its worktree is being made") for name in starting]
-        self._redraw(align(rows))
+        self._redraw(table(rows, WORKERS, width=room(err=True)))
 
     def wipe(self) -> None:
         """Take away what is drawn anew."""
@@ -147,7 +152,8 @@ class Terminal(Face):
 
     def _redraw(self, lines: Sequence[str]) -> None:
         self.wipe()
-        draw("".join(f"{line[:LINE_WIDTH]}\n" for line in lines))
+        width = room(err=True)
+        draw("".join(f"{shorten(line, width) if width else line}\n" for line in lines))
         self._drawn = len(lines)
 
 

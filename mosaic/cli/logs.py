@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from typer import Argument, Option
 
 from mosaic.cli.options import MissionPath, complete_logged
-from mosaic.cli.output import clean, has_reader, warn
+from mosaic.cli.output import clean, has_reader, warn, write_bytes
 from mosaic.errors import MissionError, UsageError
 from mosaic.machine.log_writer import LOST_NAME
 from mosaic.model import Mode, RunStatus
 from mosaic.records import NamedTuple
 from mosaic.store.reading import locate_mission
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -182,7 +183,7 @@ def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
 
 
 def _write(data: bytes, *, flush: bool) -> None:
-    sys.stdout.buffer.write(data)
+    write_bytes(data)
     if flush:
         sys.stdout.buffer.flush()
 
@@ -204,8 +205,7 @@ def _note_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> 
     name = log.path.name
     damaged = log.lines_passed_over + view.damaged
     if damaged:
-        lines = "1 line" if damaged == 1 else f"{damaged} lines"
-        _note(f"{lines} of {name} could not be read: left out")
+        _note(f"{counted(damaged, 'line')} of {name} could not be read: left out")
     if asked.stream.has_json_lines:
         if is_over and log.has_rest:
             _note(f"the last line of {name} is torn and left out")

@@ -14,7 +14,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mosaic.cli.output import SCHEMA_VERSION
+from mosaic.cli.output import SCHEMA_VERSION, folded
 from mosaic.runs.events import EventType
 from mosaic.runs.reading import LineSplitter, parse_time
 from mosaic.sessions.output import words_for
@@ -123,7 +123,8 @@ def events_view(since: datetime | None) -> ObjectsView:
         written = parse_time(values.get("created_at"))
         when = f"{written.astimezone():%H:%M:%S.%f}"[:-3] if written else "--:--:--.---"
         kind = _one_line(values.get("type", ""))
-        yield f"{when}  {kind:<{TYPE_WIDTH}}  {_one_line(values.get('message', ''))}".rstrip()
+        line = f"{when}  {kind:<{TYPE_WIDTH}}  {_one_line(values.get('message', ''))}".rstrip()
+        yield from folded([line], hang=len("00:00:00.000") + TYPE_WIDTH + 4)
 
     return ObjectsView(show, "created_at", since)
 
@@ -135,7 +136,7 @@ def transcript_view(reader: OutputReader | None, since: datetime | None) -> Obje
         if reader is None:
             words = [harmless_text(line.decode("utf-8", "replace"))]
         else:
-            words = [_one_line(words_for(seen)) for seen in reader.feed(line)]
+            words = folded(_one_line(words_for(seen)) for seen in reader.feed(line))
         return filter(None, words)
 
     return ObjectsView(show, "timestamp", since, needs_objects=reader is not None)

@@ -9,6 +9,7 @@ from mosaic.cli.consent import require_settled, with_consent
 from mosaic.cli.gates import show_gate
 from mosaic.cli.options import Json, MaybeTaskId, MissionPath
 from mosaic.cli.output import answer, clean, clean_block, paint
+from mosaic.cli.table import ID, WHOLE, Column, table_blocks
 from mosaic.errors import UsageError
 from mosaic.sessions.examine import GateResult
 from mosaic.settings import Landing
@@ -21,9 +22,10 @@ from mosaic.workspaces.merge import Merged, MergeWay
 FastForward = Annotated[bool, Option("--ff-only", help="Only where no merge commit is needed.")]
 NoFastForward = Annotated[bool, Option("--no-ff", help="With a merge commit, needed or not.")]
 Squash = Annotated[bool, Option("--squash", help="As one new commit.")]
-OUTCOME_COLORS = {
+OUTCOME_COLORS: dict[str, str] = {
     Outcome.LANDED: "green", Outcome.CONFLICT: "red", Outcome.RED: "red", Outcome.WAITS: "yellow",
 }  # fmt: skip
+COLUMNS = (ID, Column("outcome", colors=OUTCOME_COLORS), WHOLE)
 SHOWN_LINES = 20
 
 
@@ -90,12 +92,10 @@ def _open_requests(snapshot: Snapshot, task_id: str | None, *, force: bool, as_j
 
 def _show_queue(queue: Queue, *, as_json: bool) -> int:
     lines, stuck = [], []
-    width = max((len(each.task_id) for each in queue.tasks), default=0)
-    for each in queue.tasks:
-        if each.outcome is Outcome.NOTHING:
-            continue
-        word = paint(each.outcome.value, OUTCOME_COLORS.get(each.outcome, ""))
-        lines.append(f"{paint(each.task_id.ljust(width), 'bold')}  {word}{_why(each, queue.into)}")
+    tried = [each for each in queue.tasks if each.outcome is not Outcome.NOTHING]
+    rows = [(each.task_id, each.outcome.value, _why(each, queue.into)) for each in tried]
+    for each, row in zip(tried, table_blocks(rows, COLUMNS), strict=True):
+        lines += row.split("\n")
         # What red gates wrote was shown when they ended.
         block = [] if each.outcome is Outcome.RED else clean_block(each.detail)
         lines += [f"    {line}" for line in block[:SHOWN_LINES]]
@@ -117,13 +117,13 @@ def _show_queue(queue: Queue, *, as_json: bool) -> int:
 
 def _why(each: Queued, into: str) -> str:
     if each.outcome is Outcome.LANDED:
-        return f"  {clean(each.branch)} → {clean(into)}, commit {(each.commit or '')[:10]}"
+        return f"{each.branch} → {into}, commit {(each.commit or '')[:10]}"
     if each.outcome is Outcome.NEXT:
-        return f"  {clean(each.branch)} → {clean(into)}"
-    words = f"  {clean(each.why)}"
+        return f"{each.branch} → {into}"
+    words = each.why
     if each.handed_back:
         return f"{words}; handed back"
-    return f"{words} ({clean(each.hint)})" if each.hint else words
+    return f"{words} ({each.hint})" if each.hint else words
 
 
 def merge_way(*, ff_only: bool, no_ff: bool, squash: bool) -> MergeWay:

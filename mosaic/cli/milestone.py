@@ -4,11 +4,15 @@ from typer import Argument, Option, Typer
 
 from mosaic.app import milestones as app
 from mosaic.cli.options import Json, MissionPath, complete_milestone
-from mosaic.cli.output import align, answer, clean, paint
+from mosaic.cli.output import answer, clean, paint
+from mosaic.cli.table import WHOLE, Column, table
 from mosaic.cli.tasks_view import report_notices, report_problems
 from mosaic.store.reading import locate_mission, read_mission
 
 milestone_app = Typer(no_args_is_help=True, help="List milestones and change them.")
+COLUMNS = (
+    Column("id"), WHOLE._replace(head="name"), Column("done", is_number=True), Column("standing"),
+)  # fmt: skip
 Name = Argument(metavar="MILESTONE", autocompletion=complete_milestone, help="By its id or name.")
 
 
@@ -28,7 +32,7 @@ def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
     return answer(
         "milestone.list",
         found,
-        align(rows, headers=("id", "name", "done", "")) or [paint("no milestones", "dim")],
+        table(rows, COLUMNS, headed=True) or [paint("no milestones", "dim")],
         exit_code=report_problems(found.problems, as_json=as_json),
         then=["mission list", 'mission milestone add "M1: Name"'],
         as_json=as_json,

@@ -3,7 +3,14 @@
 from typer import Argument, Option
 
 from mosaic.cli.completing import complete_task
-from mosaic.cli.next_view import explain_next, launch, launch_mode, print_hand_off, run_many
+from mosaic.cli.next_view import (
+    explain_next,
+    launch,
+    launch_mode,
+    print_hand_off,
+    run_many,
+    usual_executor,
+)
 from mosaic.cli.options import (
     Detach,
     ExecutorName,
@@ -70,7 +77,7 @@ def next_command(
         raise UsageError(
             "limits are used with `--loop`", hint="`mission next --loop --max-sessions 5`"
         )
-    place = executor or ("process" if detach else None)
+    place = executor or (usual_executor() if detach else None)
     request = HandOffRequest(
         task_id=task,
         milestone=milestone,
@@ -96,7 +103,7 @@ def next_command(
         request,
         own,
         jobs,
-        executor or "process",
+        executor or usual_executor(),
         keeps_full=loop,
         detach=detach,
         as_json=as_json,

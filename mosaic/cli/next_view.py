@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from mosaic.workers.report import LoopReport
 
 
+def usual_executor() -> str:
+    """Return where agents run that outlive the command, when no option says so."""
+    from mosaic.store.own_settings import own_settings  # start-up
+
+    return own_settings().needed("executor").executor or "process"
+
+
 def launch_mode(*, headless: bool) -> Mode:
     """Return how an agent is launched: interactive where there is a terminal."""
     from mosaic.model import Mode
@@ -64,6 +71,7 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
         # As it is: it holds nothing that a person would not see (`fit_prompt`), and who approves
         # it approves every byte that the agent is given.
         found.prompt.removesuffix("\n").split("\n"),
+        as_is=True,
         then=["mission next"],
         as_json=as_json,
     )
@@ -72,11 +80,14 @@ def print_hand_off(path: Path, request: HandOffRequest, *, as_json: bool) -> int
 def explain_next(path: Path, milestone: str | None, *, at_once: bool = False, as_json: bool) -> int:
     """Print why a task comes next, and why each other one does not; `at_once`: to `-j`."""
     from mosaic.app.hand_off import explain_choice
-    from mosaic.plan.waiting import explain_selection, summarize_waiting
+    from mosaic.cli.table import ID, WHOLE, Column, table
+    from mosaic.plan.waiting import explain_notes, explain_selection, summarize_waiting
 
     choice = explain_choice(read_mission(path), milestone, at_once=at_once)
     merges = merge_commands([*choice.selection.unlanded])
-    lines = [clean(line) for line in explain_selection(choice.selection)]
+    columns = (Column(is_number=True), ID, WHOLE)
+    lines = table(explain_selection(choice.selection), columns)
+    lines += [clean(line) for line in explain_notes(choice.selection)]
     code = report_problems(choice.problems, as_json=as_json)
     if choice.selection.chosen is None:
         lines.append(f"nothing is ready: {clean(summarize_waiting(choice.selection))}")
@@ -103,9 +114,10 @@ def launch_next(
     """Hand a task to an agent, else the next ready one, as `mission next [ID]` does by itself."""
     from mosaic.sessions.choice import HandOffRequest
 
-    mode = launch_mode(headless=headless or detach or as_json)
+    place = usual_executor() if detach else None
+    mode = launch_mode(headless=headless or as_json or place == "process")
     request = HandOffRequest(task_id=task_id, mode=mode)
-    return launch(locate_mission(None), request, "process" if detach else None, as_json=as_json)
+    return launch(locate_mission(None), request, place, as_json=as_json)
 
 
 def launch(path: Path, request: HandOffRequest, place: str | None, *, as_json: bool) -> int:
@@ -250,9 +262,10 @@ def _ended(done: EndedSession, *, as_json: bool) -> int:
 def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
     from mosaic.plan.durations import format_duration
     from mosaic.plan.ends import usage_words
+    from mosaic.text.lines import counted
 
     spent = [format_duration(done.elapsed_seconds), usage_words(done.usage)]
-    facts = [f"{len(done.sessions)} sessions", *filter(None, spent)]
+    facts = [counted(len(done.sessions), "session"), *filter(None, spent)]
     lines = [f"{paint(f'{what} ended', 'bold')}: {clean(done.why)}"]
     lines += [
         f"  {task_id}  {paint_status(before)} → {paint_status(after)}"
@@ -285,7 +298,8 @@ def _loop_ended(done: LoopReport, what: str, *, as_json: bool) -> int:
 
 def _pool_started(done: PoolStart, *, as_json: bool) -> int:
     not_started, count = done.report.not_started, len(done.sessions)
-    lines = [f"{count} sessions work in the background"] if count or not_started else []
+    work = "session works" if count == 1 else "sessions work"
+    lines = [f"{count} {work} in the background"] if count or not_started else []
     lines += [f"{name} could not be started: {clean(why)}" for name, why in not_started.items()]
     code = ExitCode.OK if count else ExitCode.NOTHING_TO_DO
     return answer(

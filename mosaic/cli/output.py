@@ -19,21 +19,21 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from mosaic.errors import ExitCode
 from mosaic.text.harmless import escaped_signs, harmless_line, harmless_text, is_harmless_line
-from mosaic.text.lines import display_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from mosaic.cli.pager import Pager
     from mosaic.errors import MissionError
     from mosaic.model import JsonValue
 
 SCHEMA_VERSION = 1
 READER_GONE = (errno.EPIPE, errno.EIO)
 """What a write says when the pipe's reader, or the terminal, has gone."""
-NARROWEST = 12
-"""A narrower last column is not cut: too little would be left of it."""
 COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 OUR_COLORS = r"(\x1b\[(?:[0-2]|3[1-6])m)"
+_pagers: list[Pager] = []
+"""The one that takes what is printed to the terminal, while a command uses one."""
 STATUS_COLORS = {
     "in-progress": "yellow",
     "review": "cyan",
@@ -54,6 +54,7 @@ def answer(
     then: Sequence[str] = (),
     show_next: bool = False,
     goes_on: bool = False,
+    as_is: bool = False,
 ) -> int:
     """Print what a command found or did, as far as anybody reads it, and return its exit code.
 
@@ -67,6 +68,7 @@ def answer(
         then: commands that a user is likely to run next.
         show_next: whether people are shown the first of them too.
         goes_on: whether more follows; then a reader that has gone is an OSError.
+        as_is: whether lines that are too long for the terminal stay whole.
     """
     try:
         if as_json:
@@ -74,7 +76,7 @@ def answer(
             document = {**head, **plain(data), "next_commands": list(then)}
             sys.stdout.write(_encodable(to_json(document, sys.stdout, indent=2), sys.stdout))
         elif lines:
-            write("\n".join(lines))
+            write("\n".join(lines if as_is else folded(lines)))
         if show_next and then and not as_json:
             write(paint(f"next: {then[0]}", "dim"))
     except OSError as error:
@@ -86,11 +88,40 @@ def answer(
 
 def write(text: str) -> None:
     """Print text to stdout, whatever the locale can show."""
-    sys.stdout.write(_encodable(_shown(text, err=False), sys.stdout))
+    line = _encodable(_shown(text, err=False), sys.stdout)
+    if _pagers:
+        write_bytes(line.encode(sys.stdout.encoding or "utf-8"))
+    else:
+        sys.stdout.write(line)
+
+
+def write_bytes(data: bytes) -> None:
+    """Print bytes to stdout as they are."""
+    if _pagers:
+        _pagers[-1].write(data)
+    else:
+        sys.stdout.buffer.write(data)
+
+
+def use_pager(pager: Pager) -> None:
+    """Let what is printed from now on go through a pager."""
+    _pagers.append(pager)
+
+
+def leave_pager() -> None:
+    """Print what a pager has not shown yet, or wait for the person who reads in it."""
+    while _pagers:
+        _pagers.pop().finish()
+
+
+def drawable(lines: Iterable[str]) -> list[str]:
+    """Return lines as `write` prints them, for those who draw them in places of their own."""
+    return [_encodable(_shown(line, err=False), sys.stdout)[:-1] for line in lines]
 
 
 def warn(text: str) -> None:
     """Print text to stderr."""
+    text = "\n".join(folded(text.split("\n"), err=True))
     draw(_encodable(_shown(text, err=True), sys.stderr))
 
 
@@ -117,6 +148,8 @@ def _shown(text: str, *, err: bool) -> str:
 def draw(text: str) -> None:
     """Write to stderr as it is; nothing depends on anybody reading it."""
     try:
+        if _pagers and sys.stderr.isatty():
+            return _pagers[-1].write(text.encode(sys.stderr.encoding or "utf-8"))
         sys.stderr.write(text)
         sys.stderr.flush()
     except OSError as error:
@@ -164,9 +197,10 @@ def emit_error(error: MissionError, *, as_json: bool) -> int:
     return int(error.exit_code)
 
 
-def error_lines(error: MissionError) -> list[str]:
-    """Return an error as people read it."""
-    lines = [f"{paint('error:', 'red', err=True)} {clean(error.message)}"]
+def error_lines(error: MissionError, *, stops: bool = True) -> list[str]:
+    """Return an error as people read it, or a warning where the command goes on."""
+    word, color = ("error:", "red") if stops else ("warning:", "yellow")
+    lines = [f"{paint(word, color, err=True)} {clean(error.message)}"]
     if error.path is not None:
         place = f"{error.path}:{error.line}" if error.line is not None else error.path
         lines.append(f"  --> {clean(place)}")
@@ -190,10 +224,23 @@ def clean_block(text: str) -> list[str]:
     return [clean(line.replace("\t", "    ")) for line in lines] if text else []
 
 
+def is_screen() -> bool:
+    """Tell whether stdout is a terminal that can be drawn on."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def has_color(*, err: bool = False) -> bool:
-    """Tell whether a stream takes colour: a terminal, and not refused by `NO_COLOR`."""
+    """Tell whether a stream takes colour: as a person says, else where it is a terminal."""
+    from mosaic.store.own_settings import NOT_FORCED, own_settings  # start-up: not for programs
+
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced not in NOT_FORCED
+    if (wanted := own_settings().colour) in ("always", "never"):
+        return wanted == "always"
     stream = sys.stderr if err else sys.stdout
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, color: str, *, err: bool = False) -> str:
@@ -201,56 +248,43 @@ def paint(text: str, color: str, *, err: bool = False) -> str:
     return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if color and has_color(err=err) else text
 
 
-def paint_status(status: str, width: int = 0) -> str:
-    """Return a status word in its colour, padded."""
-    return paint(status, STATUS_COLORS.get(status, "")) + " " * (width - len(status))
+def paint_status(status: str) -> str:
+    """Return a status word in its colour."""
+    return paint(status, STATUS_COLORS.get(status, ""))
 
 
-def align(rows: Iterable[Sequence[str]], *, headers: Sequence[str] = ()) -> list[str]:
-    """Return rows as aligned columns; the last one is cut to the terminal's width."""
-    columns = [
-        cells if is_harmless_line("".join(cells)) else tuple(map(clean, cells))
-        for cells in zip(*rows, strict=True)
-    ]
-    if not columns:
-        return []
-    if headers:
-        columns = [(head, *cells) for head, cells in zip(headers, columns, strict=True)]
-    limit = 0
+def room(*, err: bool = False) -> int:
+    """Return how many cells a line of a stream has; 0 where it is not a terminal: any number."""
+    stream = sys.stderr if err else sys.stdout
     with suppress(OSError):
-        limit = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
-    padded: list[Sequence[str]] = []
-    for cells in columns[:-1]:
-        measure = len if "".join(cells).isascii() else display_width
-        most = max(map(measure, cells))
-        limit -= most + 2
-        padded.append([cell + " " * (most - measure(cell)) for cell in cells])
-    last = columns[-1]
-    padded.append([_cut(cell, limit) for cell in last] if limit > 0 else last)
-    if has_color():
-        padded = [[paint_status(cell.rstrip(" "), len(cell)) for cell in cells] for cells in padded]
-    lines = [line.rstrip() for line in map("  ".join, zip(*padded, strict=True))]
-    if headers:
-        lines[0] = paint(lines[0], "dim")
-    return lines
+        return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    return 0
 
 
-def _cut(text: str, width: int) -> str:
-    if width < NARROWEST or display_width(text) <= width:
-        return text
-    kept = ""
-    for letter in text:
-        if display_width(kept + letter) > width - 1:
-            break
-        kept += letter
-    return f"{kept}…"
+def folded(lines: Iterable[str], *, hang: int | None = None, err: bool = False) -> list[str]:
+    """Return lines broken at words where the terminal is too narrow for them.
+
+    Further lines are indented by `hang`, else two more than the line that they belong to.
+    """
+    width = room(err=err)
+    if not width:
+        return [*lines]
+    from mosaic.text.folding import fold  # start-up: in a pipe nothing is folded
+
+    return [
+        part
+        for line in lines
+        for part in fold(
+            line, width, hang=len(line) - len(line.lstrip(" ")) + 2 if hang is None else hang
+        )
+    ]
 
 
 def bar(pct: int, width: int = 20) -> str:
     """Return a progress bar; of plain signs where it is not printed to a terminal."""
     full = width * pct // 100
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        return paint("█" * full, "green") + paint("░" * (width - full), "dim")
+        return "█" * full + "░" * (width - full)
     return f"[{'#' * full}{'-' * (width - full)}]"
 
 

@@ -10,9 +10,17 @@ from mosaic.cli import options
 from mosaic.cli.completing import find_snapshot
 from mosaic.cli.consent import with_consent
 from mosaic.cli.merge import FastForward, NoFastForward, Squash, merge_way, show_merge
+from mosaic.cli.next_view import usual_executor
 from mosaic.cli.options import Json, MissionPath, read_stdin, seconds_of
-from mosaic.cli.output import align, answer, clean, paint, warn
-from mosaic.cli.panel_view import panel_row, show_panel, show_result
+from mosaic.cli.output import answer, clean, paint, warn
+from mosaic.cli.panel_view import (
+    PANEL_COLUMNS,
+    SHUT_COLUMNS,
+    panel_row,
+    show_panel,
+    show_result,
+)
+from mosaic.cli.table import table
 from mosaic.errors import UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import read_text
@@ -87,7 +95,7 @@ def start_command(
         created_at=utc_now(),
         workers=(),
         mission_file=str(document.path),
-        executor=executor or "process",
+        executor=executor or usual_executor(),
         is_writable=writable,
         is_interactive=interactive,
         base_ref=base,
@@ -107,7 +115,7 @@ def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """List all panels."""
     document = _document(mission)
     views = [view_panel(document, panel) for panel in list_panels(document.layout)]
-    rows = align(map(panel_row, views), headers=("panel", "status", "results", "question"))
+    rows = table(map(panel_row, views), PANEL_COLUMNS, headed=True)
     return answer(
         "panel.list",
         {"panels": views},
@@ -211,7 +219,7 @@ def shutdown_command(
     return answer(
         "panel.shutdown",
         {"panel_id": panel.id, "status": panel.state().status, "workers": workers},
-        align([(each.worker, each.cleanup.value, clean(each.why)) for each in done]),
+        table([(each.worker, each.cleanup.value, each.why) for each in done], SHUT_COLUMNS),
         ok=all(each.cleanup != "failed" for each in done),
         then=[f"mission panel {then}"],
         show_next=kept is not None,

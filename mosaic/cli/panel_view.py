@@ -3,10 +3,12 @@
 import shlex
 
 from mosaic.app.panel import SECTIONS, PanelResult, PanelView
-from mosaic.cli.output import align, answer, clean, clean_block, paint
+from mosaic.cli.output import answer, clean, clean_block, paint
+from mosaic.cli.table import Column, table
 from mosaic.executors import executor_of
+from mosaic.machine.clock import utc_now
 from mosaic.panels.model import WorkerState
-from mosaic.plan.durations import format_duration
+from mosaic.plan.durations import format_duration, format_moment
 from mosaic.plan.ends import usage_words
 from mosaic.runs.record import Run
 
@@ -20,6 +22,16 @@ COLORS = {
     "resumable": "yellow",
     "stop_requested": "yellow",
 }
+PANEL_COLUMNS = (
+    Column("panel"), Column("status", colors=COLORS), Column("results", is_number=True, leaves=1),
+    Column("question", lines=2),
+)  # fmt: skip
+SHUT_COLUMNS = (Column("worker"), Column("cleanup"), Column("why", lines=5))
+_WORKER_COLUMNS = (
+    Column("worker"), Column("runtime", leaves=2), Column("status", colors=COLORS),
+    Column("length", is_number=True, leaves=3), Column("used", lines=2, leaves=1),
+    Column("where", lines=2),
+)  # fmt: skip
 LONGEST_QUESTION = 70
 
 
@@ -44,6 +56,7 @@ def show_result(found: PanelResult, *, markdown: bool, as_json: bool) -> int:
         "panel.result",
         found,
         found.markdown.splitlines() if markdown else _result_lines(found),
+        as_is=markdown,
         ok=is_well,
         then=_next_commands(found.view),
         show_next=not markdown,
@@ -77,24 +90,27 @@ def _panel_lines(view: PanelView) -> list[str]:
     plan, state = view.plan, view.state
     about = " ".join(clean(plan.question).split())[:LONGEST_QUESTION]
     kind = "each on a branch" if plan.is_writable else "looking only"
+    since = format_moment(plan.created_at, utc_now())
     status = paint(state.status.value, COLORS.get(state.status.value, ""))
     lines = [
         f"{paint(view.panel.id, 'bold')}  {status}  {about}",
-        paint(f"  {kind}, {plan.executor}, since {plan.created_at:%Y-%m-%d %H:%M} UTC", "dim"),
+        paint(f"  {kind}, {plan.executor}, since {since}", "dim"),
     ]
     lines += [f"  {paint('missing:', 'red')} {clean(each)}" for each in state.problems]
     workers = [(each, state.workers[each.name]) for each in plan.workers]
-    lines += align(
+    lines += table(
         [
             (
-                f"  {planned.name}",
+                planned.name,
                 planned.runtime,
                 worker.status.value,
                 *_run_words(view.panel.run_of(worker)),
                 _where(worker),
             )
             for planned, worker in workers
-        ]
+        ],
+        _WORKER_COLUMNS,
+        indent=2,
     )
     for planned, worker in workers:
         if worker.error:

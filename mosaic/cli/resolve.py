@@ -13,6 +13,7 @@ from mosaic.cli.output import answer, clean, clean_block, paint, warn
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_to_change
+from mosaic.text.lines import counted
 from mosaic.text.merge3 import OURS, THEIRS, Disagreement
 
 SHORT = {"o": OURS, "t": THEIRS, OURS: OURS, THEIRS: THEIRS}
@@ -86,7 +87,7 @@ def disagreement_lines(each: Disagreement) -> list[str]:
         value = getattr(each, name)
         block = clean_block(value) if value else ["(nothing)" if value == "" else "(not there)"]
         more = len(block) - MOST_LINES
-        block = [*block[:MOST_LINES], f"… {more} lines more"] if more > 0 else block
+        block = [*block[:MOST_LINES], f"… {counted(more, 'more line')}"] if more > 0 else block
         lines += [f"  {name if not at else '':<8}{line}" for at, line in enumerate(block)]
     return lines
 

@@ -3,7 +3,7 @@
 from typer import Option
 
 from mosaic.cli import options
-from mosaic.cli.next_view import launch, launch_mode, print_hand_off
+from mosaic.cli.next_view import launch, launch_mode, print_hand_off, usual_executor
 from mosaic.cli.options import Json, MissionPath, seconds_of
 from mosaic.sessions.choice import HandOffRequest
 from mosaic.store.reading import locate_mission
@@ -26,7 +26,7 @@ def resume_command(
     mission: MissionPath = None,
 ) -> int:
     """Hand an interrupted task off again, in the agent's own conversation where it can be."""
-    place = executor or ("process" if detach else None)
+    place = executor or (usual_executor() if detach else None)
     request = HandOffRequest(
         task_id=task_id,
         runtime=runtime,

@@ -11,21 +11,23 @@ from typer import Argument, Option
 
 from mosaic.cli.options import STDIN, Json, MaybeTaskId, MissionPath, read_stdin
 from mosaic.cli.output import (
-    align,
     answer,
     clean,
     clean_block,
     error_lines,
+    folded,
     has_color,
     paint,
     paint_status,
     warn,
 )
+from mosaic.cli.table import ID, TITLE, WHOLE, Column, table
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import ExitCode, UsageError
 from mosaic.model import Status
 from mosaic.plan.ends import end_phrase, length_words, usage_words
 from mosaic.store.reading import locate_mission, read_mission
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +44,7 @@ MARKS = {
     "contradicted": ("NO", "red"),
     "unseen": ("??", "yellow"),
 }
+MARK = Column(colors={**dict(MARKS.values()), "--": "yellow"})
 MOST_LISTED = 30
 MOST_GOAL_LINES = 12
 WIDTH = 100
@@ -145,7 +148,7 @@ def _list(snapshot: Snapshot, *, as_json: bool) -> int:
     return answer(
         "review.list",
         {"tasks": found},
-        align([(task.id, task.title) for task in tasks])
+        table([(task.id, task.title) for task in tasks], (ID, TITLE))
         or [paint("nothing waits for review", "dim")],
         then=[f"mission review {t.id}" for t in tasks[:1]] or ["mission next"],
         show_next=bool(tasks),
@@ -201,7 +204,7 @@ def show_decided(decided: DecidedTask, *, as_json: bool) -> int:
 
 
 def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
-    lines = _lines(page.review)
+    lines = folded(_lines(page.review))
     if page.diff is not None:
         lines += ["", paint("diff", "bold"), *map(_diff_line, page.diff.splitlines())]
     if html is not None:
@@ -213,6 +216,7 @@ def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
         "review",
         page,
         lines,
+        as_is=True,
         then=[f"{command} --approve", f"{command} --reject", *allowing],
         as_json=as_json,
     )
@@ -261,8 +265,7 @@ def _lines(review: Review) -> list[str]:
     work = [f"{each.kind.value}  {each.path}" for each in review.work]
     lines += [*(f"  {clean(each)}" for each in work[:MOST_LISTED]), *_rest(work)]
     if count := len(evidence.changed or ()) - len(work):
-        files = "file" if count == 1 else "files"
-        lines.append(paint(f"  and {count} {files} of the mission's own", "dim"))
+        lines.append(paint(f"  and {counted(count, 'file')} of the mission's own", "dim"))
     return lines
 
 
@@ -270,38 +273,34 @@ def _verdict(review: Review) -> str:
     objections = review.objections
     if not objections:
         return paint("no objections", "green")
-    count = f"{len(objections)} objection{'' if len(objections) == 1 else 's'}"
+    count = counted(len(objections), "objection")
     return f"{paint(count, 'red')}: {clean('; '.join(objections))}"
 
 
 def _criteria(review: Review) -> list[str]:
-    rows, colors = [], []
+    rows = []
     for each in review.criteria:
-        number = str(each.criterion.number)
         if each.standing is None:
             is_open = each.criterion.is_open
-            mark, why = ("--", "not ticked") if is_open else ("  ", "dropped")
-            colors.append("yellow" if is_open else "dim")
+            mark, why = ("--", "not ticked") if is_open else ("", "dropped")
         else:
-            (mark, color), why = MARKS[each.standing.value], each.why
-            colors.append(color)
-        rows.append((mark, number, each.criterion.text, why))
-    lines = zip(colors, align(rows), strict=True)
-    shown = [f"  {paint(line[:2], color)}{line[2:]}" for color, line in lines]
+            (mark, _), why = MARKS[each.standing.value], each.why
+        rows.append((mark, str(each.criterion.number), each.criterion.text, why))
+    columns = (MARK, Column(is_number=True), WHOLE, WHOLE)
+    shown = table(rows, columns, indent=2)
     return ["", paint("acceptance criteria", "bold"), *shown] if shown else []
 
 
 def _claims(claims: Sequence[JudgedClaim[Any]]) -> list[str]:
     """Return claims as they were written, a file by its path and what is said of it."""
-    rows, colors = [], []
+    rows = []
     for each in claims[:MOST_LISTED]:
-        mark, color = MARKS[each.standing.value]
+        mark, _ = MARKS[each.standing.value]
         path, kind = getattr(each.claim, "path", each.claim.text), getattr(each.claim, "kind", None)
         rows.append((mark, f"{path} ({kind.value})" if kind else path, each.why))
-        colors.append(color)
-    lines = zip(colors, align(rows), strict=True)
-    shown = [f"  {paint(line[:2], color)}{line[2:]}" for color, line in lines]
-    return [*shown, *_rest(claims)] or [paint("  none", "dim")]
+    return [*table(rows, (MARK, WHOLE, WHOLE), indent=2), *_rest(claims)] or [
+        paint("  none", "dim")
+    ]
 
 
 def _listed(title: str, items: Sequence[str], color: str = "yellow") -> list[str]:

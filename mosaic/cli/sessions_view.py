@@ -5,33 +5,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.cli.output import clean, paint
-from mosaic.plan.durations import format_duration
-from mosaic.plan.ends import end_words, length_words, usage_words
+from mosaic.cli.table import Column
+from mosaic.machine.clock import utc_now
+from mosaic.plan.durations import format_duration, format_moment
+from mosaic.plan.ends import end_words, length_words, token_count, usage_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mosaic.app.hand_off import EndedSession
     from mosaic.app.status import SessionView
-    from mosaic.model import Session
+    from mosaic.model import Session, Usage
     from mosaic.runs.result import StepResult
     from mosaic.sessions.output import Progress
 
 SILENT_SECONDS = 60.0
 """A shorter silence is not worth a word."""
+_RUNTIME, _TASK = Column("runtime", leaves=3), Column("task")
+_COST, _TOKENS = (
+    Column("cost", is_number=True, leaves=1),
+    Column("tokens", is_number=True, leaves=4),
+)
+SESSION_COLUMNS = (
+    Column("session"), _RUNTIME, _TASK, Column("started", leaves=2),
+    Column("length", is_number=True, leaves=5), Column("ended", lines=4), _COST, _TOKENS,
+)  # fmt: skip
+LIVE_COLUMNS = (
+    Column("session"), _RUNTIME, _TASK, Column("for", is_number=True), _COST, _TOKENS,
+    Column("now", lines=2),
+)  # fmt: skip
 
 
 def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
-    """Return one row a session: id, runtime, task, start, length, end, cost."""
+    """Return one row a session, of `SESSION_COLUMNS`."""
+    now = utc_now()
     return [
         (
             session.id,
             session.runtime,
             session.last_task_id or "",
-            f"{session.started_at.astimezone():%Y-%m-%d %H:%M}",
+            format_moment(session.started_at, now),
             length_words(session),
             end_words(session),
-            usage_words(session.usage),
+            *_used(session.usage),
         )
         for session in sessions
     ]
@@ -39,22 +55,23 @@ def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
 
 def session_row(view: SessionView) -> tuple[str, ...]:
     """Return one row of the list of all sessions: like the others, and whether it is live."""
-    *row, ended, used = session_rows([view.session])[0]
+    *row, ended, cost, tokens = session_rows([view.session])[0]
     if found := view.found:
         way_out = f"; {found.way_out}" if found.judgement.life == "unknown" else ""
         ended = f"{'unknown' if way_out else 'live'}: {found.judgement.because}{way_out}"
-    return (*row, ended or "open", used)
+    return (*row, ended or "open", cost, tokens)
 
 
 def live_row(view: SessionView) -> tuple[str, ...]:
-    """Return one row of a live session: what it does, for how long, for how much."""
+    """Return one row of a live session, of `LIVE_COLUMNS`."""
     session, found, progress = view
-    elapsed, used, last = progress_words(progress) if progress else ("", "", "")
+    elapsed, _, last = progress_words(progress) if progress else ("", "", "")
     if found and found.judgement.life == "unknown":
         last = f"unknown: {found.judgement.because}"
     elif found and (found.judgement.is_stopped or not found.is_on_record):
         last = found.judgement.because
-    return (session.id, session.runtime, session.last_task_id or "", elapsed, used, last)
+    used = _used(progress.usage if progress else None)
+    return (session.id, session.runtime, session.last_task_id or "", elapsed, *used, last)
 
 
 def progress_words(progress: Progress) -> tuple[str, str, str]:
@@ -63,6 +80,14 @@ def progress_words(progress: Progress) -> tuple[str, str, str]:
     if progress.silent_seconds >= SILENT_SECONDS:
         last = f"silent for {format_duration(progress.silent_seconds)}; before: {last}"
     return format_duration(progress.elapsed_seconds), usage_words(progress.usage), last
+
+
+def _used(usage: Usage | None) -> tuple[str, str]:
+    """Return what was consumed as two numbers: money where it is known, and tokens."""
+    if usage is None:
+        return "", ""
+    cost = f"${usage.cost_usd:.2f}" if usage.cost_usd is not None else ""
+    return cost, token_count(usage)
 
 
 def asked_lines(result: EndedSession | StepResult) -> list[str]:

@@ -1,6 +1,6 @@
 """`mission set`."""
 
-from typer import Argument
+from typer import Argument, Option
 
 from mosaic.cli.change_view import set_fields
 from mosaic.cli.options import Json, MissionPath, TaskId, complete_change
@@ -13,8 +13,11 @@ def set_command(
         autocompletion=complete_change,
         help="More tasks, then what they all get.",
     ),
+    rename: bool = Option(
+        False, "--rename", help="With `title=`: rename the heading and the file, and follow links."
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Change fields in file and table: `status=done`, `depends_on+=T-003`, `labels-=x`."""
-    return set_fields(task_id, changes, as_json=as_json, mission=mission)
+    return set_fields(task_id, changes, rename=rename, as_json=as_json, mission=mission)

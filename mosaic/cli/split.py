@@ -19,7 +19,7 @@ def split_command(
     done = split_task(locate_mission(mission), task_id, titles)
     report_notices(done.notices)
     task = done.task.task
-    lines = [f"{paint(each.id, 'bold')}  {clean(each.title)}" for each, _ in done.parts]
+    lines = [f"{paint(each.id, 'bold')}  {clean(each.title)}" for each, *_ in done.parts]
     lines.append(f"{paint(task.id, 'bold')}  depends on {', '.join(task.depends_on)} now")
     then = [f"mission edit {done.parts[0].task.id}", "mission list"]
     return answer("task.split", done, lines, then=then, as_json=as_json)

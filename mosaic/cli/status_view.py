@@ -7,13 +7,25 @@ import time
 from typing import TYPE_CHECKING
 
 from mosaic.app.status import show_status
-from mosaic.cli.output import align, answer, bar, clean, has_reader, merge_commands, paint
+from mosaic.cli.output import (
+    answer,
+    bar,
+    clean,
+    error_lines,
+    folded,
+    has_reader,
+    is_screen,
+    merge_commands,
+    paint,
+)
+from mosaic.cli.table import ID, TITLE, Column, table
 from mosaic.cli.tasks_view import report_problems
+from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.plan.durations import format_duration
 from mosaic.plan.ends import end_phrase, length_words, usage_words
 from mosaic.store.reading import locate_mission
-from mosaic.text.lines import display_width
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,20 +39,19 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 2.0
 MOST_LISTED = 10
 LABEL_WIDTH = 10
-CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | None = None) -> int:
     """Print where the mission stands, once or again and again."""
     path = locate_mission(mission)
+    if watch and not as_json and is_screen():
+        return _watch(path)
     while not watch or has_reader(sys.stdout):
         page = show_status(path)
-        if watch and sys.stdout.isatty() and not as_json:
-            print(CLEAR_SCREEN, end="", flush=True)
         code = answer(
             "mission.status",
             page,
-            [] if as_json else list(_lines(page)),
+            [] if as_json else folded(_lines(page), hang=LABEL_WIDTH),
             exit_code=report_problems(page.problems, as_json=as_json),
             then=_then(page),
             goes_on=watch,
@@ -51,6 +62,26 @@ def print_status(*, watch: bool = False, as_json: bool = False, mission: Path | 
         sys.stdout.flush()
         time.sleep(WATCH_SECONDS)
     return 0
+
+
+def _watch(path: Path) -> int:
+    from mosaic.app.board import Board
+    from mosaic.cli.watch import watch_page
+
+    board = Board(path)
+    seen: list[str] = []
+
+    def look() -> list[str]:
+        try:
+            page = board.look().status
+        except MissionError as error:  # whatever stands there now may be mended soon
+            return [*folded(error_lines(error)), "", *seen]
+        wrong = dict.fromkeys(each.error for each in page.problems)
+        seen[:] = folded(_lines(page), hang=LABEL_WIDTH)
+        seen.extend(folded(line for error in wrong for line in error_lines(error)))
+        return seen
+
+    return watch_page(look, WATCH_SECONDS)
 
 
 def _lines(page: StatusPage) -> Iterator[str]:
@@ -99,7 +130,8 @@ def _lines(page: StatusPage) -> Iterator[str]:
     if page.left_out:
         yield f"{_label('table', 'yellow')}{clean(page.left_out)}"
     if page.usage is not None:
-        yield f"{_label('spend')}{usage_words(page.usage)} in {page.sessions_total} sessions"
+        sessions = counted(page.sessions_total, "session")
+        yield f"{_label('spend')}{usage_words(page.usage)} in {sessions}"
 
 
 def _then(page: StatusPage) -> list[str]:
@@ -112,12 +144,24 @@ def _label(word: str, color: str = "") -> str:
 
 
 def _milestone_lines(milestones: Sequence[MilestoneProgress]) -> Iterator[str]:
-    names = [f"{each.milestone.id} {clean(each.milestone.name)}" for each in milestones]
-    width = max(map(display_width, names), default=0)
-    for name, each in zip(names, milestones, strict=True):
-        padded, count = name + " " * (width - display_width(name)), each.progress
-        words = f"  {each.words}" if each.words else ""
-        yield f"  {padded}  {bar(count.pct)}  {count.done}/{count.total}  {count.pct} %{words}"
+    rows = [
+        (
+            f"{each.milestone.id} {each.milestone.name}",
+            bar(each.progress.pct),
+            f"{each.progress.done}/{each.progress.total}",
+            f"{each.progress.pct} %",
+            each.words,
+        )
+        for each in milestones
+    ]
+    columns = (
+        Column("milestone", lines=2),
+        Column("progress", leaves=1, colors=dict.fromkeys((row[1] for row in rows), "green")),
+        Column("done", is_number=True),
+        Column("percent", is_number=True),
+        Column("standing"),
+    )
+    yield from table(rows, columns, indent=2)
 
 
 def _recovered_line(session: Session) -> str:
@@ -141,8 +185,8 @@ def _live_lines(live: FoundLock) -> Iterator[str]:
 
 
 def _listed(label: str, rows: list[tuple[str, str]]) -> Iterator[str]:
-    for number, line in enumerate(align(rows[:MOST_LISTED])):
-        yield _label("" if number else label) + line
+    for number, line in enumerate(table(rows[:MOST_LISTED], (ID, TITLE), indent=LABEL_WIDTH)):
+        yield line if number else _label(label) + line[LABEL_WIDTH:]
     if len(rows) > MOST_LISTED:
         yield f"{_label('')}and {len(rows) - MOST_LISTED} more"
 

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mosaic.cli.output import align, answer, clean, clean_block, error_lines, paint, plain, warn
+from mosaic.cli.output import answer, clean, clean_block, error_lines, paint, plain, warn
+from mosaic.cli.table import ID, STATUS, TITLE, WHOLE, Column, table
 from mosaic.errors import ExitCode
+from mosaic.plan.ready import Reason
+from mosaic.plan.waiting import waits_for
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from mosaic.app.runs import RunView
     from mosaic.app.tasks import Dependency, TaskPage
+    from mosaic.model import SessionLock, Sessions, Task
+    from mosaic.plan.ready import Verdict
     from mosaic.store.tasks import Problem
     from mosaic.text.criteria import Criterion
+
+LONGEST_QUESTION = 60
+"""Cells of a question in a list; `show` has all of it."""
+READY_COLORS = dict.fromkeys(("ready", "ready to go on"), "green")
+LIST_COLUMNS = (
+    ID,
+    STATUS,
+    Column("waits for", lines=3, least=16, colors=READY_COLORS),
+    Column("milestone", leaves=2),
+    Column("priority", leaves=4),
+    Column("criteria", leaves=3, is_number=True),
+    Column("who", leaves=1),
+    TITLE,
+)
+RUN_COLUMNS = (
+    Column("run", leaves=1), Column("step", lines=1), Column("attempt", leaves=3), Column("status"),
+    Column("started", leaves=2), Column("checkpoint", leaves=4), TITLE,
+)  # fmt: skip
 
 
 def print_list(
@@ -26,23 +50,27 @@ def print_list(
     from mosaic.text.fields import shown_status
 
     snapshot = read_mission(locate_mission(mission))
-    found = list_tasks(snapshot, every=every, is_judged=as_json, **wanted)
+    found = list_tasks(snapshot, every=every, **wanted)
     waiting = [each.id for each in found.to_merge]
-    is_whole = not any(wanted.get(name) for name in ("statuses", "ready", "milestone"))
+    is_whole = not any(value for name, value in wanted.items() if name != "sort")
     merging = {each.task_id for each in found.problems if each.error.code == "MERGE_CONFLICT"}
     marks: dict[str | None, str] = dict.fromkeys(waiting, ", to merge")
     marks |= dict.fromkeys(merging, " (conflict)")
+    sessions = snapshot.document.mission.sessions
     rows = [
         (
             task.id,
-            clean(shown_status(task)) + marks.get(task.id, ""),
+            shown_status(task) + marks.get(task.id, ""),
+            _waits_for(verdict, sessions) if verdict else "",
             task.milestone or "",
             task.priority or "",
+            f"{task.criteria_done}/{task.criteria_total}" if task.criteria_total else "",
+            _who(task, session),
             task.title,
         )
-        for task, _ in found.tasks
+        for task, verdict, session in (() if as_json else found.tasks)
     ]
-    lines = align(rows, headers=("id", "status", "milestone", "priority", "title"))
+    lines = table(rows, LIST_COLUMNS, headed=True)
     if not rows:
         lines = [paint("no tasks match" if found.hidden else "no tasks", "dim")]
     if found.hidden and is_whole:
@@ -59,6 +87,28 @@ def print_list(
         then=["mission next"] if found.is_any_ready else ['mission add "A task"'],
         as_json=as_json,
     )
+
+
+def _waits_for(verdict: Verdict, sessions: Sessions) -> str:
+    if verdict.reason is not Reason.BLOCKED:
+        return waits_for(verdict)
+    from mosaic.plan.questions import is_noted, question_of  # start-up: few tasks are blocked
+
+    task = verdict.task
+    question = question_of(task, () if is_noted(task) else sessions.of_task(task.id))
+    words = (question.text if question else "") or waits_for(verdict)
+    if len(words) > LONGEST_QUESTION:
+        from mosaic.text.folding import shorten  # start-up: most are short
+
+        words = shorten(words, LONGEST_QUESTION)
+    return words
+
+
+def _who(task: Task, session: SessionLock | None) -> str:
+    if session is None:
+        return task.assignee or ""
+    works = f"{session.runtime} {session.session_id}"
+    return f"{task.assignee}, {works}" if task.assignee else works
 
 
 def print_section(
@@ -84,21 +134,27 @@ def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = No
         page,
         [] if as_json else _task_lines(page),
         exit_code=report_problems(problems, as_json=as_json),
-        then=[f"mission next --task {page.task.task.id}"],
+        then=[page.next_command],
+        show_next=True,
         as_json=as_json,
     )
 
 
 def _task_lines(page: TaskPage) -> list[str]:
-    from mosaic.cli.sessions_view import session_rows
+    from mosaic.cli.sessions_view import SESSION_COLUMNS, session_rows
 
     lines = [*_field_lines(page), *([""] if page.body.strip() else [])]
     lines += clean_block(page.body.strip("\r\n"))
     lines += criteria_lines(page.acceptance_criteria)
-    tables = {"sessions": session_rows(page.sessions), "runs": [*map(_run_row, page.runs)]}
-    for head, rows in tables.items():
-        if rows:
-            lines += ["", paint(head, "bold"), *(f"  {line}" for line in align(rows))]
+    if page.sessions:
+        lines += ["", paint("sessions", "bold")]
+        lines += table(session_rows(page.sessions), SESSION_COLUMNS, headed=True, indent=2)
+    if page.runs:
+        from mosaic.machine.clock import utc_now  # start-up: for lists
+
+        now = utc_now()
+        lines += ["", paint("runs", "bold")]
+        lines += table([_run_row(run, now) for run in page.runs], RUN_COLUMNS, indent=2)
     if page.runs_total > len(page.runs):
         lines.append(f"  and {page.runs_total - len(page.runs)} before")
     return lines
@@ -107,7 +163,7 @@ def _task_lines(page: TaskPage) -> list[str]:
 def _field_lines(page: TaskPage) -> list[str]:
     from mosaic.text.fields import field_values
 
-    task, verdict = page.task
+    task, verdict, session = page.task
     rows = []
     for name, value in field_values(task).items():
         if value and name not in ("task_id", "title", "depends_on"):
@@ -118,8 +174,10 @@ def _field_lines(page: TaskPage) -> list[str]:
     rows += [("at", place) for place in page.places]
     rows += [("depends_on", f"{d.id}  {_standing(d)}") for d in page.dependencies]
     rows.append(("now", verdict.detail if verdict else ""))
+    if session is not None:
+        rows.append(("who", f"{session.runtime} {session.session_id}"))
     title = f"{paint(task.id, 'bold')}  {paint(clean(task.title), 'bold')}"
-    return [title, *[f"  {line}" for line in align(rows)]]
+    return [title, *table(rows, (Column(), WHOLE), indent=2)]
 
 
 def _standing(other: Dependency) -> str:
@@ -135,18 +193,20 @@ def criteria_lines(criteria: Sequence[Criterion]) -> list[str]:
     ticked = sum(each.checked for each in criteria)
     wanted = sum(not each.is_dropped for each in criteria)
     head = f"{paint('acceptance criteria', 'bold')}  {ticked} of {wanted} ticked"
-    return ["", head, *(f"  {line}" for line in align(rows))]
+    return ["", head, *table(rows, (Column(is_number=True), Column(), WHOLE), indent=2)]
 
 
-def _run_row(run: RunView) -> tuple[str, ...]:
+def _run_row(run: RunView, now: datetime) -> tuple[str, ...]:
     if run.created_at is None:
         return (run.run_id, "", "", run.status, "", "", "")
+    from mosaic.plan.durations import format_moment  # start-up: for lists
+
     return (
         run.run_id,
         run.step_id if run.step_id == run.step_kind else f"{run.step_id} {run.step_kind}",
         f"#{run.attempt}",
         run.status,
-        f"{(run.started_at or run.created_at).astimezone():%Y-%m-%d %H:%M}",
+        format_moment(run.started_at or run.created_at, now),
         f"checkpoint {run.last_checkpoint}" if run.last_checkpoint else "",
         run.summary,
     )

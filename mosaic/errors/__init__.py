@@ -59,6 +59,10 @@ class MissionFileError(BrokenFileError, code="MISSION_FILE_INVALID"):
     """mission.json cannot be read."""
 
 
+class OwnSettingsError(BrokenFileError, code="CONFIG_INVALID"):
+    """A person's own settings cannot be read, or one of them makes no sense."""
+
+
 class LockFileError(BrokenFileError, code="LOCK_UNREADABLE"):
     """A session lock cannot be read; it is reported and never silently replaced."""
 

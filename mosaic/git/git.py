@@ -13,7 +13,6 @@ import contextlib
 import os
 import re
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -163,6 +162,8 @@ def at_once(*questions: Callable[[], GitResult]) -> list[GitResult]:
             answers[number] = questions[number]()
         except BaseException as error:  # noqa: BLE001 - raised again where it was asked
             answers[number] = error
+
+    import threading  # start-up: few commands ask several things
 
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(1, len(questions))]
     for thread in threads:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
-import threading
 from pathlib import Path
 
 STORE = Path("mosaic", "checkpoints.git")
@@ -93,6 +91,9 @@ def _share(old: Path, new: Path) -> bool:
     except FileNotFoundError:
         raise
     except OSError:  # no links here, or none to files of others
+        import shutil  # start-up: both cost more than most commands spend on git
+        import threading
+
         spare = new.with_name(f"tmp_obj_{os.getpid()}.{threading.get_ident()}")  # git sweeps those
         try:
             shutil.copyfile(old, spare)

@@ -72,5 +72,6 @@ def take_commits(home: Path, worktree: Path, branch: str, place: Place, head: st
         run_git(["merge", "--quiet", "--ff-only", theirs], worktree)
     except GitError as error:
         return f"commits of others on {branch} are not here: {error.summary}"
-    count = answer_of(["rev-list", "--count", f"{tip}..{theirs}"], home)
-    return f"took {count} commits that others made on {branch}"
+    count = int(answer_of(["rev-list", "--count", f"{tip}..{theirs}"], home) or 0)
+    commits = "1 commit" if count == 1 else f"{count} commits"
+    return f"took {commits} that others made on {branch}"

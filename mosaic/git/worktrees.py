@@ -243,7 +243,11 @@ def what_would_be_lost(place: Path) -> str | None:
     if files:
         return f"changes that are not committed: {shown_paths(files)}"
     if loose := _loose_commits(place, ["HEAD"], ["--branches", "--tags", "--remotes"]):
-        return f"{loose} commits that are on no branch"
+        return (
+            "1 commit that is on no branch"
+            if loose == 1
+            else f"{loose} commits that are on no branch"
+        )
     if (index := find_index(place)) is not None:
         inner |= set(repositories_in_index(place, index))
         if hidden := changed_in_secret(place, index.parent, [*hidden_files(place)]):
@@ -287,7 +291,11 @@ def _lost_within(place: Path, inner: Path) -> str | None:
         if answer_of(["rev-parse", "--verify", "--quiet", "HEAD"], inner) is None:
             commits.remove("HEAD")
         if count := _loose_commits(inner, commits, ["--remotes"]):
-            return f"{count} commits that are nowhere else"
+            return (
+                "1 commit that is nowhere else"
+                if count == 1
+                else f"{count} commits that are nowhere else"
+            )
     return what_would_be_lost(inner)
 
 

@@ -12,7 +12,7 @@ RESETS = (
     b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l"  # the mouse
     b"\x1b[?1004l\x1b[?2004l"  # reports of focus and of pasted text
     b"\x1b[>4;0m\x1b[<u"  # longer codes for keys, as xterm and as kitty have them
-    b"\x1b[?25h\x1b[0m"  # the cursor, and plain text
+    b"\x1b[?25h\x1b[?7h\x1b[0m"  # the cursor, lines that go on in the next one, plain text
 )
 
 

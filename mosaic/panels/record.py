@@ -32,6 +32,7 @@ from mosaic.records import dataclass, replace
 from mosaic.runs.events import event_line, parse_event
 from mosaic.runs.record import Run, read_part
 from mosaic.store.state import ensure_state_dir
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,7 +140,7 @@ def create_panel(layout: Layout, plan: PanelPlan) -> Panel:
         with panel.changing("making"):
             panel.write_plan(replace(plan, id=panel.id, tool_version=__version__))
             panel.write_state(PanelState(workers=workers))
-            words = f"{len(roles)} workers: {', '.join(roles)}"
+            words = f"{counted(len(roles), 'worker')}: {', '.join(roles)}"
             panel.note(PanelEvent.RUN_CREATED, words, roles=roles)
     except BaseException:
         shutil.rmtree(panel.dir, ignore_errors=True)

@@ -30,6 +30,7 @@ from mosaic.panels.record import Panel
 from mosaic.records import dataclass, replace
 from mosaic.sessions.recovery import is_copied_run, is_dead, recover_steps
 from mosaic.store.mission_file import load_mission
+from mosaic.text.lines import counted
 from mosaic.workspaces.merge import commit_rest, set_own_files_back
 from mosaic.workspaces.provision import own_prefixes
 from mosaic.workspaces.record import workspace_at
@@ -194,7 +195,7 @@ def _ended(
     kind = PanelEvent(f"worker_{status.value}")
     panel.note(kind, words, worker=name, run_id=run.id, commit=changes.commit)
     if dropped:
-        words = f"{name} changed {len(dropped)} files though it was to look only"
+        words = f"{name} changed {counted(len(dropped), 'file')} though it was to look only"
         panel.note(PanelEvent.CHANGES_DROPPED, words, worker=name, paths=dropped)
     return worker.moved(
         status, reached, commit=changes.commit, dropped=changes.dropped, error=error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from mosaic.model import Status
@@ -76,6 +77,8 @@ class Checked:
     """The project's own status words."""
     ground: Ground = Ground()
     """What write scopes are compared on."""
+    headings: Sequence[tuple[str, str, int]] = ()
+    """Headings that say something else than the titles: the task, what it says, its line."""
     status_places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Path and line of each status that is not understood, by task."""
 
@@ -263,6 +266,19 @@ def check_runtimes(checked: Checked) -> Iterator[Finding]:
             yield _found("RUNTIME_UNKNOWN", task, checked, message, hint)
 
 
+def check_headings(checked: Checked) -> Iterator[Finding]:
+    """Titles that the headings of the files do not give."""
+    by_id = {task.id: task for task in checked.tasks}
+    for task_id, heading, line in checked.headings:
+        task = by_id[task_id]
+        message = f"the heading of `{task_id}` says `{heading}`, and its title `{task.title}`"
+        hint = (
+            f"`mission sync --titles {task_id}` takes the heading's, "
+            f"`mission set {task_id} {quote(f'title={task.title}')} --rename` the title's"
+        )
+        yield replace(_found("TITLE_HEADING", task, checked, message, hint), line=line)
+
+
 def check_file_names(checked: Checked) -> Iterator[Finding]:
     """Task files named after another task."""
     for task in checked.tasks:
@@ -317,6 +333,7 @@ CHECKS: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
     check_handoffs,
     check_milestones,
     check_runtimes,
+    check_headings,
     check_file_names,
     check_sessions,
 )

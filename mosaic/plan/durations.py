@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from operator import mul
+from typing import TYPE_CHECKING
 
 from mosaic.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 UNIT_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 LONGEST_SECONDS = 100 * 365 * UNIT_SECONDS["d"]
@@ -22,6 +26,14 @@ def format_duration(seconds: float) -> str:
     if whole < UNIT_SECONDS["h"]:
         return f"{whole // 60}m {whole % 60}s"
     return f"{whole // 3600}h {whole % 3600 // 60}m"
+
+
+def format_moment(moment: datetime, now: datetime) -> str:
+    """Return a local time as `Nov 26 19:36`; with its year where that is not now's."""
+    local = moment.astimezone()
+    if local.year == now.astimezone().year:
+        return f"{local:%b %d %H:%M}"
+    return f"{local:%Y-%m-%d %H:%M}"
 
 
 def parse_duration(text: str) -> float:

@@ -52,10 +52,16 @@ def length_words(session: Session) -> str:
     return format_duration(seconds) if seconds is not None else ""
 
 
+def token_count(usage: Usage) -> str:
+    """Return how many tokens were consumed, as `450` or `12.3k`."""
+    tokens = usage.input_tokens + usage.output_tokens
+    return f"{tokens / THOUSAND:.1f}k" if tokens >= THOUSAND else str(tokens)
+
+
 def usage_words(usage: Usage | None) -> str:
     """Return what was consumed: money where it is told, and tokens."""
     if usage is None:
         return ""
-    tokens = usage.input_tokens + usage.output_tokens
-    words = f"{tokens / THOUSAND:.1f}k tokens" if tokens >= THOUSAND else f"{tokens} tokens"
+    tokens = token_count(usage)
+    words = f"{tokens} {'token' if tokens == '1' else 'tokens'}"
     return f"${usage.cost_usd:.2f}, {words}" if usage.cost_usd is not None else words

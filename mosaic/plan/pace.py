@@ -14,6 +14,7 @@ from mosaic.errors import MissionFileError, UsageError
 from mosaic.model import total_usage
 from mosaic.plan.durations import parse_duration
 from mosaic.records import dataclass, replace
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -102,7 +103,7 @@ def decide_move(ends: Sequence[LastEnd], limits: Limits, now: datetime) -> Decis
     last = ends[-1]
     attempts = sum(end.is_attempt for end in ends)
     if attempts >= limits.max_attempts:
-        tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        tries = counted(attempts, "attempt")
         return Decision(move=Move.GIVE_UP, why=f"not finished after {tries}: {_words_of(last)}")
     if last.cause == "refusal" and sum(end.cause == last.cause for end in ends) >= MOST_REFUSALS:
         return Decision(move=Move.GIVE_UP, why=f"the model refuses it: {last.words}")
@@ -142,7 +143,7 @@ def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
 def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: float) -> str | None:
     """Return which limit is met; None when none is."""
     if limits.max_sessions is not None and len(sessions) >= limits.max_sessions:
-        return f"{len(sessions)} sessions"
+        return counted(len(sessions), "session")
     usage = total_usage(sessions)
     cost = (usage.cost_usd if usage else None) or 0.0
     if limits.max_cost_usd is not None and cost >= limits.max_cost_usd:

@@ -53,6 +53,11 @@ def parse_question(why: str, session_id: str | None = None) -> Question:
     return Question(text, is_question, session_id)
 
 
+def is_noted(task: Task) -> bool:
+    """Tell whether a task's notes say what it waits for, so that no session is asked."""
+    return bool(task.why and NOTE.fullmatch(task.why))
+
+
 def question_of(task: Task, sessions: Sequence[Session]) -> Question | None:
     """Return what a blocked task waits for; None for others.
 
@@ -64,7 +69,7 @@ def question_of(task: Task, sessions: Sequence[Session]) -> Question | None:
     last = sessions[-1] if sessions else None
     is_asked = last is not None and last.ended_reason is EndReason.BLOCKED
     name = last.id if last is not None and is_asked else None
-    if task.why and NOTE.fullmatch(task.why):
+    if task.why and is_noted(task):
         return parse_question(task.why, name)
     if last is not None and is_asked and last.ended_detail:
         return parse_question(last.ended_detail, name)

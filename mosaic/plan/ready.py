@@ -71,6 +71,8 @@ class Verdict(NamedTuple):
     reason: Reason
     words: str = ""
     """Why, in words; nothing where the task itself says it all."""
+    on: tuple[str, ...] = ()
+    """The tasks that it waits on."""
 
     @property
     def detail(self) -> str:
@@ -288,7 +290,8 @@ class Selection:
             return Verdict(task, Reason.OTHER_MILESTONE, f"is not of milestone `{self._only}`")
         other = self._by_branch.get(task.branch) if task.branch else None
         if other and (begun or not self._missing(task)):
-            return Verdict(task, Reason.BRANCH_IN_USE, f"`{other}` works on branch `{task.branch}`")
+            words = f"`{other}` works on branch `{task.branch}`"
+            return Verdict(task, Reason.BRANCH_IN_USE, words, (other,))
         if begun:
             return self._judge_beside(task)
         if task.id in self._cycle_words:
@@ -306,8 +309,8 @@ class Selection:
         if task.status is Status.IN_PROGRESS:
             words = "is in progress, and no session works on it"
             return Verdict(task, Reason.RESUMABLE, words)
-        words = self._overlap(task) if task.write_scope and self._worked_on else ""
-        return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words)
+        words, on = self._overlap(task) if task.write_scope and self._worked_on else ("", ())
+        return Verdict(task, Reason.SCOPE_OVERLAP if words else Reason.READY, words, on)
 
     def _waiting(self, task: Task, missing: Sequence[str]) -> Verdict:
         unknown = [f"`{name}`" for name in task.depends_on if name not in self._by_id]
@@ -316,7 +319,7 @@ class Selection:
             return Verdict(task, Reason.UNKNOWN_DEPENDENCY, words)
         open_ones = map(self._by_id.__getitem__, missing)
         names = list_names([f"`{other.id}` ({self.state_of(other)})" for other in open_ones])
-        return Verdict(task, Reason.WAITS, f"waits on {names}")
+        return Verdict(task, Reason.WAITS, f"waits on {names}", tuple(missing))
 
     def _by_status(self, task: Task) -> Verdict:
         if branch := self.unlanded.get(task.id):
@@ -328,21 +331,22 @@ class Selection:
         words = f"its status `{word}` is not understood" if word else ""
         return Verdict(task, Reason.STATUS_UNKNOWN, words or "has no status")
 
-    def _overlap(self, task: Task) -> str:
+    def _overlap(self, task: Task) -> tuple[str, tuple[str, ...]]:
         met = self._scopes.meeting(task.write_scope)
         if not met:
-            return ""
+            return "", ()
         from mosaic.plan.scope_index import numbers_in
 
         for other in map(self._worked_on.__getitem__, numbers_in(met)):
             if other.id == task.id:
                 continue
             if self._scopes.is_exhausted or self._comparison.is_exhausted:
-                return "the write scopes of tasks in progress have too many globs to compare"
+                return "the write scopes of tasks in progress have too many globs to compare", ()
             if found := self._comparison.meeting(task.write_scope, other.write_scope):
                 own, theirs = found
-                return f"its `{own}` meets `{theirs}` of `{other.id}`, in progress"
-        return ""
+                words = f"its `{own}` meets `{theirs}` of `{other.id}`, in progress"
+                return words, (other.id,)
+        return "", ()
 
     def _beside_unscoped(self, task: Task) -> str:
         if self._unscoped_together or not self._at_once:

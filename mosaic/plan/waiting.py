@@ -23,19 +23,41 @@ SHORT_REASONS = {
     Reason.TO_MERGE: "to merge",
     Reason.MISSION_PAUSED: "for a mission that is paused",
 }
+WAITS_FOR = {
+    Reason.READY: "ready",
+    Reason.RESUMABLE: "ready to go on",
+    Reason.DONE: "",
+    Reason.CANCELLED: "",
+    Reason.TO_MERGE: "a merge",
+    Reason.IN_REVIEW: "a review",
+    Reason.BLOCKED: "a person",
+    Reason.STATUS_UNKNOWN: "a status that is understood",
+    Reason.BROKEN: "`mission check`",
+    Reason.LIVE_SESSION: "its session",
+    Reason.SCOPE_OVERLAP: "{}, on the same files",
+    Reason.BRANCH_IN_USE: "{}, on the same branch",
+    Reason.WAITS: "{}",
+}
+"""What tasks wait for, in few words; `{}` stands for other tasks."""
+MOST_WAITED_FOR = 3
 
 
-def explain_selection(selection: Selection) -> list[str]:
-    """Say of each task why it was chosen or not, the chosen one first."""
-    lines = []
-    for rank, verdict in enumerate(selection.ready, 1):
-        mark = "next" if rank == 1 else f"#{rank}"
-        lines.append(f"{mark:>5}  {verdict.task.id}  {verdict.detail}")
-    lines += [
-        f"    -  {verdict.task.id}  {verdict.detail}"
+def explain_selection(selection: Selection) -> list[tuple[str, str, str]]:
+    """Return of each task its rank, its id and why it was chosen or not, the chosen one first."""
+    rows = [
+        ("next" if rank == 1 else f"#{rank}", verdict.task.id, verdict.detail)
+        for rank, verdict in enumerate(selection.ready, 1)
+    ]
+    return rows + [
+        ("-", verdict.task.id, verdict.detail)
         for verdict in selection.verdicts
         if not verdict.is_ready and _is_unfinished(verdict)
     ]
+
+
+def explain_notes(selection: Selection) -> list[str]:
+    """Return what else is to be known of a choice: what runs alone, and long cycles."""
+    lines = []
     if alone := selection.runs_alone:
         names = list_names([f"`{name}`" for name in alone])
         lines.append(
@@ -57,6 +79,18 @@ def summarize_waiting(selection: Selection) -> str:
     if others := sum(count for _, count in counts[MOST_REASONS:]):
         parts += f", {others} for other reasons (`mission next --explain` names them)"
     return f"{len(waiting)} {'task waits' if len(waiting) == 1 else 'tasks wait'}: {parts}"
+
+
+def waits_for(verdict: Verdict) -> str:
+    """Return what a task waits for in few words, or that it is ready."""
+    words = WAITS_FOR.get(verdict.reason)
+    if words is None or (not verdict.on and "{}" in words):
+        return verdict.detail.removeprefix("is ")
+    if not verdict.on:
+        return words
+    more = len(verdict.on) - MOST_WAITED_FOR
+    names = ", ".join(verdict.on[:MOST_WAITED_FOR]) + (f" and {more} more" if more > 0 else "")
+    return words.format(names)
 
 
 def _is_unfinished(verdict: Verdict) -> bool:

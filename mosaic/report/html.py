@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
-from mosaic.plan.drawing import STYLE, draw_graph, lay_out, nodes_of
+from mosaic.app.pictures import picture_graph, picture_timeline
+from mosaic.plan.drawing import STYLE
 from mosaic.plan.durations import format_duration
 from mosaic.plan.ends import end_words, length_words, usage_words
-from mosaic.plan.graph import ARROW
+from mosaic.plan.graph import ARROW, find_cycles
 from mosaic.plan.ready import Reason
-from mosaic.plan.timeline import Span, draw_timeline, lay_out_timeline
 from mosaic.prompts.bounded import one_line
-from mosaic.records import NamedTuple
 from mosaic.report.handoffs import LONGEST_CELL, LONGEST_TITLE, Table, show_handoff
 from mosaic.report.words import (
-    counted,
     cut_words,
     moment_words,
     next_words,
@@ -31,24 +27,16 @@ from mosaic.review.html import render_document
 from mosaic.text.fields import shown_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from mosaic.app.board import Card
+    from mosaic.app.pictures import Picture
     from mosaic.app.report import Report
     from mosaic.model import Session
 
-MOST_DRAWN = 300
-"""Tasks of the graph; where there are more, those that are open and what they wait for."""
 MOST_ROWS = 1_000
 MOST_LISTED = 200
 MOST_SHARES = 40
-
-
-class Picture(NamedTuple):
-    """A drawing, and what is to be known of it."""
-
-    svg: Markup
-    notes: tuple[str, ...] = ()
 
 
 def render_report_page(report: Report) -> str:
@@ -107,61 +95,19 @@ def _graph(report: Report, places: dict[str, str]) -> Picture | None:
     cards = report.board.cards
     if not any(card.task.depends_on for card in cards):
         return None
-    notes = []
-    drawn: Sequence[Card] = cards
-    if len(cards) > MOST_DRAWN:
-        is_open = [card for card in cards if not card.task.status.is_closed or card.branch]
-        needed = {name for card in is_open for name in card.task.depends_on}
-        wanted = {card.task.id for card in is_open} | needed
-        drawn = [card for card in cards if card.task.id in wanted][:MOST_DRAWN]
-        notes.append(
-            f"{len(drawn)} of {counted(len(cards), 'task')}: those that are open, and what they "
-            "wait for"
-        )
 
     def href(task_id: str) -> str:
         return f"#{places[task_id]}" if task_id in places else ""
 
-    judged = [(card.task, card.reason, card.words) for card in drawn]
-    known = {card.task.id for card in cards}
-    found = nodes_of(judged, href)
-    nodes = [node for node in found if node.state != "missing" or node.id not in known]
-    graph = lay_out(nodes)
-    if graph.left_out:
-        notes.append(f"{counted(graph.left_out, 'link')} not drawn: there are too many")
-    cycles = _cycles(report)
-    label = f"{counted(len(nodes), 'task')}, each to the right of what it waits for"
-    return Picture(Markup(draw_graph(graph, label)), (*notes, *cycles))  # noqa: S704 - escaped
-
-
-def _cycles(report: Report) -> Iterator[str]:
-    from mosaic.plan.graph import find_cycles
-
-    for cycle in find_cycles([card.task for card in report.board.cards])[:MOST_SHARES]:
-        yield one_line(f"cycle: {ARROW.join(cycle)}", LONGEST_CELL)
+    found = picture_graph(cards, href)
+    cycles = find_cycles([card.task for card in cards])[:MOST_SHARES]
+    words = [one_line(f"cycle: {ARROW.join(cycle)}", LONGEST_CELL) for cycle in cycles]
+    return found._replace(notes=(*found.notes, *words))
 
 
 def _timeline(report: Report) -> Picture | None:
-    if not report.sessions:
-        return None
     live = {view.session.id for view in report.board.live}
-    spans = [_span(each, live, report) for each in report.sessions]
-    label = f"{counted(len(spans), 'session')} by time, a row for each task"
-    svg = draw_timeline(lay_out_timeline(spans), label)
-    return Picture(Markup(svg), ("Times are in UTC, and long rests are squeezed.",))  # noqa: S704 - escaped
-
-
-def _span(session: Session, live: set[str], report: Report) -> Span:
-    ended = end_words(session)
-    is_live = session.id in live
-    if session.ended_at is None and not is_live:
-        ended = "open"
-    end = session.ended_at or (report.made_at if is_live else session.started_at)
-    words = (session.id, session.runtime, ended or "live", length_words(session))
-    used = usage_words(session.usage)
-    row = session.last_task_id or session.id
-    shown = ", ".join(filter(None, (*words, used)))
-    return Span(row, session.started_at, end, ended or "live", f"{row}: {shown}")
+    return picture_timeline(report.sessions, live, report.made_at) if report.sessions else None
 
 
 def _session(session: Session) -> tuple[str, ...]:

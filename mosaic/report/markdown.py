@@ -37,7 +37,7 @@ AS_CODE = re.compile(
     r"|(?<![\w./-])[\w./-]*+[@#!][\w./-]+|\bGH-\d+"
 )
 """Code, and what hosts of code make links and calls of: addresses, `@name`, `#12`."""
-SIGNS = re.compile(r"[\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w)")
+SIGNS = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
 """What would be markup; a `_` within a word is none."""
 SAY_IT = (Wait.REVIEW, Wait.MERGE, Wait.FAILED)
 """What waits whose words say by themselves of what kind it is."""

@@ -33,6 +33,7 @@ from mosaic.text.decisions import (
     next_number,
     read_decisions,
 )
+from mosaic.text.lines import counted
 from mosaic.text.sections import HANDOFF_SECTIONS, handoff_texts, missing_sections, set_section
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _file_away(draft: Draft, task: Task, text: str) -> list[tuple[str, str]]:
     commands = len(parse_command_claims(sections["commands_run"]))
     said = one_line(sections["result"] or sections["notes"], LONGEST_RESULT)
     words = [f"{_whose(sessions)}: {said}" if said else _whose(sessions)]
-    words.append(f"claimed {_counted(files, 'file')}, {_counted(commands, 'command')}")
+    words.append(f"claimed {counted(files, 'file')}, {counted(commands, 'command')}")
     words.append(f"kept in `{layout.shown(folder / name)}`")
     return [("unfinished" if missing_sections(text) else "handoff", "; ".join(words))]
 
@@ -173,7 +174,3 @@ def _whose(sessions: Sequence[Session]) -> str:
         facts.append(f"${usage.cost_usd:.2f}")
     ids = ", ".join(session.id for session in sessions)
     return f"{ids} ({', '.join(facts)})"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -22,6 +22,7 @@ from mosaic.prompts.bounded import cut_text, one_line, plain_text
 from mosaic.review.filing import draft_decision
 from mosaic.sessions.remarks import Remark, quote_lines
 from mosaic.text.decisions import Decision, Kind, read_decisions
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +129,8 @@ def draft_handing_on(
         add(words, one_line(f"the check {check.name}", 80), [name])
     most = parse_budget(draft.snapshot.document.mission.budget).max_attempts
     if is_handed_off and not comments and rounds >= most - 1:
-        why = f"checks of its pull request failed after {rounds + 1} attempts: {failed[0].name}"
+        attempts = counted(rounds + 1, "attempt")
+        why = f"checks of its pull request failed after {attempts}: {failed[0].name}"
         draft.edit_task(task.id, {"status": Status.BLOCKED.value}, now)
         draft.note(task.id, f"{now:%Y-%m-%d} blocked: {why}")
     elif is_handed_off:

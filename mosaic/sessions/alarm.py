@@ -1,4 +1,4 @@
-"""Calling a person by the mission's `notify` command.
+"""Calling a person by the mission's `notify` command, else by their own.
 
 The command is the one that the mission named when the work began: no agent may name what we run
 later. It gets one JSON object on its stdin: `mission`, `kind`, `task_id`, `session_id`, `why`,
@@ -12,14 +12,17 @@ nothing.
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.environment import outer_environment
+from mosaic.machine.process import find_tool
 from mosaic.model import EndReason, RunStatus, Status
 from mosaic.ports import EndCause
+from mosaic.store.own_settings import own_settings
 from mosaic.store.reading import read_mission
 from mosaic.store.state import find_object, save_cache
 
@@ -54,6 +57,7 @@ class Alarm:
     def __init__(self, document: MissionDocument) -> None:
         self._command, self._name = document.mission.notify, document.mission.name
         self._layout = document.layout
+        self._own = () if self._command else own_settings().notify
 
     def call(
         self, need: Need, why: str, *, task_id: str | None = None, session_id: str | None = None
@@ -63,8 +67,16 @@ class Alarm:
         Args:
             task_id: the task that needs somebody; None where it is no single one.
         """
-        if not self._command or not self._is_due(need, task_id, session_id or why):
+        command = self._command or self._own
+        if not command or not self._is_due(need, task_id, session_id or why):
             return None
+        program = command[0]
+        if self._own and os.sep not in program:
+            # A person's own name for a program means none of the project's.
+            found = find_tool(program, self._layout.project)
+            if found is None:
+                return f"`{program}` could not be called: it is not on the PATH"
+            program = found
         import subprocess  # start-up: most missions call nobody
 
         values = {
@@ -77,7 +89,7 @@ class Alarm:
         }
         try:
             subprocess.run(
-                self._command,
+                (program, *command[1:]),
                 cwd=self._layout.project,
                 input=json.dumps(values, ensure_ascii=False).encode("utf-8", "replace"),
                 stdout=subprocess.DEVNULL,
@@ -87,7 +99,7 @@ class Alarm:
                 env=outer_environment(),
             )
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            return f"`{self._command[0]}` could not be called: {error}"
+            return f"`{command[0]}` could not be called: {error}"
         return None
 
     def _is_due(self, need: Need, task_id: str | None, about: str) -> bool:

@@ -16,6 +16,7 @@ from mosaic.runs.reading import Stream, log_of
 from mosaic.runs.transcript import marked_lines
 from mosaic.runtimes import get_runtime
 from mosaic.sessions.following import reader_of
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -86,8 +87,8 @@ def transcript_lines(
                     yield line
         if log.lines_passed_over:
             gap(
-                f"{log.lines_passed_over} lines of the transcript of run `{run.id}` are too long "
-                "to be read"
+                f"{counted(log.lines_passed_over, 'line')} of the transcript of run `{run.id}`: "
+                "too long to be read"
             )
 
 

@@ -8,7 +8,9 @@ from mosaic.errors import (
     MergeConflictError,
     NothingReadyError,
     NotReadyError,
+    OwnSettingsError,
     ProgramNotFoundError,
+    RuntimeUnknownError,
     TaskNotReadyError,
 )
 from mosaic.model import EndReason, MissionStatus, Mode, Status
@@ -16,7 +18,7 @@ from mosaic.plan.names import named_milestone
 from mosaic.plan.ready import Reason, Selection, refusal_of
 from mosaic.plan.waiting import summarize_waiting
 from mosaic.records import dataclass
-from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.sessions.at_work import sessions_at_work
 from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mosaic.plan.scope_meeting import Ground
     from mosaic.ports import Runtime
     from mosaic.sessions.liveness import FoundLock
+    from mosaic.settings import RuntimeSpec
     from mosaic.store.tasks import Snapshot
 
 
@@ -71,7 +74,7 @@ def select_from(
     mission = snapshot.document.mission
     if milestone is not None:
         milestone = named_milestone(milestone, mission.milestones, snapshot.tasks)
-    found = live_or_unknown(snapshot) if live is None else live
+    found = sessions_at_work(snapshot) if live is None else live
     taken = {**(reserved or {}), **{each.lock.task_id: each.lock.session_id for each in found}}
     return Selection(
         snapshot.tasks,
@@ -127,12 +130,12 @@ def refuse_paused(snapshot: Snapshot) -> None:
 def choose_runtime(
     snapshot: Snapshot, task: Task, request: HandOffRequest, *, is_preview: bool = False
 ) -> Runtime:
-    """Return the runtime: asked for, the task's, the mission's, else the first installed.
+    """Return the runtime: asked for, the task's, the mission's, one's own, else one installed.
 
     Resuming stays with the runtime that the last session on the task had. A preview needs none
     that is installed.
     """
-    from mosaic.runtimes import PREFERRED, default_runtime, get_runtime  # start-up
+    from mosaic.runtimes import PREFERRED, get_runtime  # start-up
 
     mission = snapshot.document.mission
     earlier = None
@@ -140,14 +143,48 @@ def choose_runtime(
         listed = mission.sessions.of_task(task.id)
         earlier = next((each.runtime for each in reversed(listed) if each.ended_at), None)
     name = request.runtime or earlier or task.runtime or mission.runtime
-    if name is None:
-        try:
-            return default_runtime(mission.runtimes)
-        except ProgramNotFoundError:
-            if not is_preview:
-                raise
-            name = PREFERRED[0]
-    return get_runtime(name, mission.runtimes)
+    try:
+        found = get_runtime(name, mission.runtimes) if name else usual_runtime(mission.runtimes)
+    except (ProgramNotFoundError, OwnSettingsError):
+        if name or not is_preview:
+            raise
+        found = get_runtime(PREFERRED[0], mission.runtimes)
+    if not (is_preview or request.model):
+        usual_model(found.name, mission.runtimes)
+    return found
+
+
+def usual_runtime(specs: Mapping[str, RuntimeSpec]) -> Runtime:
+    """Return what a person set for all missions, else the first that is installed."""
+    from mosaic.runtimes import default_runtime, get_runtime  # start-up
+    from mosaic.store.own_settings import own_settings
+
+    own = own_settings().needed("runtime")
+    if own.runtime is None:
+        return default_runtime(specs)
+    try:
+        return get_runtime(own.runtime, specs)
+    except RuntimeUnknownError as error:
+        raise OwnSettingsError(
+            error.message,
+            path=own.place,
+            line=own.lines["runtime"],
+            detail=error.detail,
+            hint="`--runtime NAME` chooses another for once; `mission config unset runtime`",
+        ) from None
+
+
+def usual_model(runtime: str, specs: Mapping[str, RuntimeSpec]) -> str | None:
+    """Return the model that a person set for a runtime, where the mission sets none.
+
+    Raises:
+        OwnSettingsError: what they set cannot be read.
+    """
+    from mosaic.store.own_settings import own_settings  # start-up
+
+    if runtime in specs and specs[runtime].model:
+        return None
+    return own_settings().needed("models", f"models.{runtime}").models.get(runtime)
 
 
 def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force: bool) -> Task:
@@ -174,7 +211,7 @@ def _asked_for(snapshot: Snapshot, selection: Selection, task_id: str, *, force:
 
 def _refuse_second_claim(snapshot: Snapshot, task: Task) -> None:
     """Name the session that has a task already."""
-    for found in live_or_unknown(snapshot):
+    for found in sessions_at_work(snapshot):
         # One that is just being started may still give the task back.
         if found.lock.task_id == task.id and not found.is_starting:
             from mosaic.sessions.claim import refuse_live  # start-up: a preview claims nothing

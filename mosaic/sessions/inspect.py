@@ -43,6 +43,7 @@ from mosaic.store.in_step import number_rows, synchronize
 from mosaic.store.mission_file import line_of, load_mission
 from mosaic.store.reading import read_mission
 from mosaic.store.renumber import renumber_twins
+from mosaic.store.retitle import other_headings
 from mosaic.store.state import Standing, refuse_links_out
 from mosaic.text.fields import unknown_word
 from mosaic.text.frontmatter import cut_values
@@ -141,6 +142,7 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
         aside=find_aside(snapshot),
         statuses=mission.statuses,
         ground=ground_of(snapshot),
+        headings=[(e.task_id, e.heading, e.line) for e in other_headings(snapshot)],
         status_places=dict(_odd_statuses(snapshot)),
     )
 

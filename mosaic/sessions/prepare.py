@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from mosaic import __version__
-from mosaic.errors import GitRefusedError
+from mosaic.errors import GitRefusedError, MissionError
 from mosaic.git.git import current_branch, head_commit
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
@@ -22,6 +22,7 @@ from mosaic.runs.masking import masked_argv
 from mosaic.runs.record import Run, RunMeta, advance, write_request
 from mosaic.sessions.agent import describe_agent
 from mosaic.sessions.briefing import Occasion, brief_agent, own_command, save_capsule
+from mosaic.sessions.choice import usual_model
 from mosaic.sessions.claim import (
     Chosen,
     home_place,
@@ -277,12 +278,19 @@ def _launch_of(
         capsule_file=run.capsule_file,
         task_id=task.id,
         task_file=layout.project / task.file if task.file else None,
-        model=request.model,
+        model=request.model or _own_model(snapshot, chosen),
         conversation=attempt.conversation,
         # Those of the mission's files, for an agent that works elsewhere.
         folders=tuple(sorted(folders - inner)) if place.workspace else outside,
         before_end=(command, "remind") if command else (),
     )
+
+
+def _own_model(snapshot: Snapshot, chosen: Chosen) -> str | None:
+    try:
+        return usual_model(chosen.runtime.name, snapshot.document.mission.runtimes)
+    except MissionError:
+        return None  # this is a preview: a hand-off would have stopped
 
 
 def _begin_commit(plan: RunPlan) -> str | None:

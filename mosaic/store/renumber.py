@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mosaic.errors import GitRefusedError, HeldError, MissionError, TaskIdError, UsageError
 from mosaic.git.git import answer_of, find_work_tree
@@ -29,7 +29,7 @@ from mosaic.text.fields import ID_KEYS
 from mosaic.text.grid import NUMBERED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mosaic.machine.disk import TextFile
     from mosaic.store.layout import Layout
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mosaic.store.scan import Scan
     from mosaic.store.tasks import Snapshot
 
+Move: TypeAlias = "tuple[Path, Path, TextFile, str]"
+"""Where a file is, where it goes, what it is now and its text from then on."""
 ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -149,7 +151,7 @@ def _plan(snapshot: Snapshot, scan: Scan, old: str, new: str | None) -> _Plan:
     row = rows[-1] if rows else None
     if is_twin and file is not None and len(files) > 1:
         row = _row_of(rows, file, files)
-    _refuse_live(snapshot, task_id)
+    refuse_live(snapshot, task_id)
     return _Plan(task_id, _new_id(snapshot, new), file, row, is_twin)
 
 
@@ -169,7 +171,8 @@ def _refuse(why: str) -> None:
     raise _UncertainError(why)
 
 
-def _refuse_live(snapshot: Snapshot, task_id: str) -> None:
+def refuse_live(snapshot: Snapshot, task_id: str) -> None:
+    """Make sure that no session works on a task, from its id and from its file."""
     for session in snapshot.document.mission.sessions.without_end():
         if session.last_task_id == task_id:
             raise HeldError(
@@ -214,12 +217,11 @@ def _row_of(
 def _carry_out(snapshot: Snapshot, plan: _Plan, *, write: bool) -> Renumbered:
     layout = snapshot.layout
     changed: list[str] = []
-    changes: list[Change] = []
+    moves: list[Move] = []
     left: list[str] = []
     new_name = None
-    for path in _texts(layout):
-        file = find_text(path)
-        if file is None or (plan.old not in file.text and path != layout.mission_file):
+    for path, file in texts_of(layout):
+        if plan.old not in file.text and path != layout.mission_file:
             continue
         is_own = plan.file is not None and path == layout.tasks_dir / plan.file.name
         text = _edited(plan, layout, path, file.text, is_own=is_own)
@@ -231,24 +233,35 @@ def _carry_out(snapshot: Snapshot, plan: _Plan, *, write: bool) -> Renumbered:
         if is_own:
             target = layout.tasks_dir / _new_name(plan, path.name)
             new_name = layout.shown(target)
-        changes += _changes(path, target, file, text)
+        moves.append((path, target, file, text))
     if any((layout.runs_dir / plan.old).glob("*")):
         left.append(f"records of runs stay under `{plan.old}`")
-    if write and changes:
-        write_together(
-            changes, intent=layout.intent_file, root=layout.project, also=layout.other_folders
-        )
-        note_files(layout, [change.path for change in changes])
-        top = find_work_tree(layout.project)
-        if top is not None and command_to_go_on(top):
-            # It belongs to the merge that is under way, and is to be committed with it.
-            stage_resolved(top, [change.path for change in changes])
+    if write:
+        write_moved(layout, moves)
     return Renumbered(plan.old, plan.new, new_name, tuple(changed), tuple(left), write)
 
 
-def _texts(layout: Layout) -> Iterator[Path]:
-    yield from layout.own_files
-    yield from sorted(each for each in layout.tasks_dir.glob("*.md") if each.is_file())
+def texts_of(layout: Layout) -> Iterator[tuple[Path, TextFile]]:
+    """Yield the files of a mission that people read and commands change."""
+    own = sorted(each for each in layout.tasks_dir.glob("*.md") if each.is_file())
+    for path in (*layout.own_files, *own):
+        if (file := find_text(path)) is not None:
+            yield path, file
+
+
+def write_moved(layout: Layout, moves: Iterable[Move]) -> None:
+    """Write other texts into files, and move those that get another place, as one change."""
+    changes = [change for move in moves for change in _changes(*move)]
+    if not changes:
+        return
+    write_together(
+        changes, intent=layout.intent_file, root=layout.project, also=layout.other_folders
+    )
+    note_files(layout, [change.path for change in changes])
+    top = find_work_tree(layout.project)
+    if top is not None and command_to_go_on(top):
+        # It belongs to the merge that is under way, and is to be committed with it.
+        stage_resolved(top, [change.path for change in changes])
 
 
 def _changes(path: Path, target: Path, file: TextFile, text: str) -> Iterator[Change]:

@@ -65,6 +65,11 @@ def display_width(text: str) -> int:
     return sum(2 if east_asian_width(sign) in ("W", "F") else 1 for sign in shown)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something, as `1 task` or `2 tasks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class Edit(NamedTuple):
     """One span of a text and what takes its place."""
 

@@ -95,6 +95,10 @@ class Changes:
         form = await read_form(request)
         name = request.path_params.get("name", "")
         access = self._views.access
+        if form is None:
+            return self.refusal(
+                request, UsageError("this is more than a form can hold"), status=413
+            )
         if not same_secret(form.of("token"), access.form_token):
             return self.refusal(request, UsageError(OLD_PAGE), form, status=403)
         try:
@@ -278,18 +282,18 @@ HINTS = {
 """What a person does here, where the command line has another way."""
 
 
-async def read_form(request: Request) -> Form:
-    """Return the form that a request holds; nothing of one that is too large."""
+async def read_form(request: Request) -> Form | None:
+    """Return the form that a request holds; None where it is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST_FORM:
-            return Form(())
+            return None
     text = body.decode("utf-8", "replace")
     try:
         found = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
-        return Form(())
+        return None
     return Form(tuple((name, value.replace("\r\n", "\n").strip()) for name, value in found))
 
 

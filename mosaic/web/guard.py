@@ -44,6 +44,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+OTHER_NAME = "this server has another name: open it by the one that `mission web` printed\n"
 LOOKS = ("GET", "HEAD")
 
 
@@ -152,7 +153,7 @@ class Guard:
         """Return the answer to a request that may not; None where it may."""
         headers, method, path = Headers(scope=scope), scope["method"], scope["path"]
         if not self._access.knows_host(headers.get("host")):
-            return PlainTextResponse("this server has another name\n", 403)
+            return PlainTextResponse(OTHER_NAME, 403)
         if method not in (*LOOKS, "POST"):
             return PlainTextResponse("only GET and POST are answered\n", 405)
         if method == "POST" and not self._is_ours(headers):

@@ -144,7 +144,7 @@ class Reader:
                 self._page, self._trouble = page, trouble
                 self._count += 1
                 before, self._drawn = self._drawn, {}
-                for name, viewers in self._open().items():
+                for name, viewers in self._open().items() if page else ():
                     event = _event(self.version, before.get(name), await self._draw(name))
                     for viewer in viewers if event else ():
                         viewer.send(event)
@@ -176,13 +176,21 @@ class Reader:
             self._made.pop(key, None)
             raise
 
-    async def stream(self, key: str, since: str) -> AsyncIterator[bytes]:
-        """Yield what a page has to know, from a version on that it shows."""
+    async def stream(self, key: str, since: str, of_task: str = "") -> AsyncIterator[bytes]:
+        """Yield what a page has to know.
+
+        Args:
+            key: the page's name; of a task's page `task/` and its id.
+            since: the version of the mission that it shows.
+            of_task: the version of the task that it shows.
+        """
         viewer = Viewer(key)
         self.admit(viewer)
+        is_old = since != self.version
         if key.startswith(TASK):
             await self._look_at_tasks()
-        if since != self.version:
+            is_old = is_old or self._task_versions.get(key.removeprefix(TASK)) != of_task
+        if is_old:
             viewer.send(WHOLE)
         try:
             async for event in viewer.events():

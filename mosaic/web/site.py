@@ -16,9 +16,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.responses import StreamingResponse as Streaming
 from starlette.routing import Route
 
+from mosaic.app.versions import versions_of
 from mosaic.errors import MissionError
 from mosaic.plan.drawing import STYLE
-from mosaic.web.changes import Changes, read_form
+from mosaic.web.changes import Changes, Form, read_form
 from mosaic.web.guard import ENTER, Guard, same_secret
 from mosaic.web.logs import Logs
 from mosaic.web.reader import Reader
@@ -114,9 +115,10 @@ class _Site:
         task_id = request.path_params["name"]
         remark = request.query_params.get("remark", "")
         view = await self._reader.view(FRAME)
+        versions = await asyncio.to_thread(versions_of, self._path, [task_id])
         draw = partial(draw_task, self._views, self._path, task_id, remark)
         content = await self._reader.once(f"task/{task_id} {remark}", draw)
-        stream = f"/stream?view=task/{quote(task_id)}"
+        stream = f"/stream?view=task/{quote(task_id)}&at={versions.get(task_id, '')}"
         return self._answer("task", view, stream=stream, content=Markup(content), name=task_id)  # noqa: S704
 
     async def _log(self, request: Request) -> Response:
@@ -137,12 +139,12 @@ class _Site:
         return HTMLResponse(html)
 
     async def _stream(self, request: Request) -> Response:
-        key, since = request.query_params.get("view", ""), request.query_params.get("since", "")
+        key, since, at = (request.query_params.get(name, "") for name in ("view", "since", "at"))
         kind, _, name = key.partition("/")
         if kind == "log":
             events = self._logs.stream(name)
         elif key in self._views.names or kind == "task":
-            events = self._reader.stream(key, since)
+            events = self._reader.stream(key, since, at)
         else:
             raise HTTPException(404)
         return Streaming(events, media_type="text/event-stream")
@@ -158,7 +160,7 @@ class _Site:
         return HTMLResponse(self._views.render("enter", wrong=wrong, next=after), 401)
 
     async def _enter(self, request: Request) -> Response:
-        form, access = await read_form(request), self._views.access
+        form, access = await read_form(request) or Form(()), self._views.access
         after = form.of("next")
         after = after if after.startswith("/") and not after.startswith("//") else "/"
         if access.token is not None and not same_secret(form.of("access"), access.token):

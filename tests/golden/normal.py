@@ -11,6 +11,7 @@ TIME = "<time>"
 PATTERNS = (
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
     (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", TIME),
+    (r"\b[A-Z][a-z]{2} \d\d \d\d:\d\d\b", TIME),
     (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
     (r"(?<=-)\d{8}\b", "<date>"),
     (r"\b\d\d:\d\d:\d\d\.\d{3}\b", TIME),

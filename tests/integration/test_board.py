@@ -19,7 +19,7 @@ from mosaic.board.rows import Rows
 from tests.integration.test_landing import BRANCH, home, worked
 from tests.integration.test_review import HONEST, hand_off
 from tests.integration.test_tmux import Server, server
-from tests.support.mission import MissionRepo, wait_for
+from tests.support.mission import PATIENCE_SECONDS, MissionRepo, wait_for
 
 __all__ = ["home", "server", "worked"]
 
@@ -47,7 +47,7 @@ class Screen:
             await self.pilot.press("space" if sign == " " else sign)
 
     async def until(self, seen: Callable[[], bool], what: str) -> None:
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             try:
                 while not seen():
                     await self.pilot.pause(PAUSE_SECONDS)
@@ -60,11 +60,18 @@ class Screen:
     async def sees_no_more(self, words: str) -> None:
         await self.until(lambda: words not in self.text, f"the end of {words}")
 
-    def row(self) -> str:
+    def rows(self) -> Rows:
         rows = self.app.focused
         assert isinstance(rows, Rows)
-        assert rows.current is not None
-        return rows.current.key
+        return rows
+
+    def row(self) -> str:
+        row = self.rows().current
+        assert row is not None
+        return row.key
+
+    def at(self) -> int:
+        return self.rows().cursor
 
 
 def at_board(
@@ -139,6 +146,23 @@ def test_it_follows_what_changes_and_keeps_its_place(repo: MissionRepo) -> None:
         await screen.sees("done 1")
 
     at_board(repo, does)
+
+
+def test_a_row_moves_in_the_table_and_keeps_the_cursor(repo: MissionRepo) -> None:
+    table = repo.path / "coordination" / "TASKS.md"
+    rows = [line for line in table.read_text().splitlines() if "T-00" in line]
+
+    async def does(screen: Screen) -> None:
+        await screen.sees("todo 3")
+        await screen.press("3", "down", "down", "shift+up", "shift+up")
+        await screen.until(lambda: screen.at() == 0, "T-003 as the first")
+        assert screen.row() == "T-003"
+        await screen.press("J")
+        await screen.until(lambda: screen.at() == 1, "T-003 as the second")
+
+    at_board(repo, does)
+    moved = [line for line in table.read_text().splitlines() if "T-00" in line]
+    assert moved == [rows[0], rows[2], rows[1]]
 
 
 def test_a_search_finds_words_and_fields(asked: MissionRepo) -> None:
@@ -235,10 +259,8 @@ def test_work_is_read_remarked_on_sent_back_and_approved(reviewed: MissionRepo) 
         await screen.sees("no objections", "src/a.py (added)  added", "ok  ", "prints 1")
         await screen.press("3")
         await screen.sees("src/a.py  +1 -0", "+print(1)")
-        rows = screen.app.focused
-        assert isinstance(rows, Rows)
-        at = next(n for n, row in enumerate(rows.entries) if row.about == "src/a.py:1")
-        rows.go_to(at)
+        rows = screen.rows()
+        rows.go_to(next(n for n, row in enumerate(rows.entries) if row.about == "src/a.py:1"))
         await screen.press("c")
         await screen.sees("remark on src/a.py:1")
         await screen.write("say 2")
@@ -309,14 +331,14 @@ def test_a_task_is_handed_off_followed_and_stopped(
         await screen.press("y")
         await screen.sees("T-001 → wait", "live 1")
         await screen.press("4")
-        await screen.sees("T-001  sess-001  wait")
+        await screen.sees("T-001  sess-001", "wait")
         await screen.press("l")
         await screen.sees("begun")
         await screen.press("escape")
         await screen.press("s")
-        await screen.sees("stop sess-001, which works on T-001?")
+        await screen.sees("stop sess-001", "which works on T-001?")
         await screen.press("y")
-        await screen.sees("sess-001 was stopped", "nobody works now")
+        await screen.sees("was stopped", "nobody works now")
         await screen.press("1")
         await screen.sees("failed    T-001")
 

@@ -274,8 +274,8 @@ def test_an_export_replaces_nothing_and_says_what_it_loses(repo: MissionRepo) ->
     call(repo.path, "set", "T-001", "status=review", "priority=odd", "labels=one two")
     printed = call(repo.path, "export", "checklist")
     assert printed.stdout.startswith("# Sessions\n\n## One\n\n- [ ] My First #one two")
-    assert "lost: `status` of 1 task(s)\n" in printed.stderr
-    assert "lost: `labels` of 1 task(s)\n" in printed.stderr
+    assert "lost: `status` of 1 task\n" in printed.stderr
+    assert "lost: `labels` of 1 task\n" in printed.stderr
     (repo.path / "TODO.md").write_text("mine")
     refused = call(repo.path, "export", "checklist", "TODO.md", "--write")
     assert refused.exit_code == 2

@@ -247,7 +247,7 @@ def test_commits_that_others_made_on_the_branch_are_taken(home: MissionRepo) -> 
     home.git("-C", str(worktree_of(home)), "rm", "-qf", "theirs")
     theirs = home.git("commit-tree", tree, "-p", BRANCH, "-m", "Suggested").strip()
     home.git("push", "-q", "origin", f"{theirs}:refs/heads/{BRANCH}")
-    assert look(home)["did"] == [f"took 1 commits that others made on {BRANCH}"]
+    assert look(home)["did"] == [f"took 1 commit that others made on {BRANCH}"]
     assert (worktree_of(home) / "theirs").exists()
     assert hosted.tip(BRANCH) == home.git("rev-parse", BRANCH).strip() == theirs
 

@@ -262,6 +262,6 @@ def test_a_large_mission_has_a_page_of_bounded_size(tmp_path: Path) -> None:
     page = Page(answer.stdout)
     assert "1200 tasks, of which 1000 are here" in page.text
     assert "540 handoffs" in page.text
-    assert "300 of 1200 tasks: those that are open" in page.text
+    assert "400 of 1200 tasks: open ones" in page.text
     assert "cut here after" in page.text
     assert len(call(tmp_path, "report").stdout) < 12_200

@@ -45,8 +45,11 @@ def plan(repo: MissionRepo) -> MissionRepo:
     mission = repo.mission()
     mission["milestones"] = [{"id": "M1", "name": "Base"}, {"id": "M2", "name": "Second"}]
     (repo.path / "coordination" / "mission.json").write_text(json.dumps(mission))
-    for path in (repo.path / "coordination" / "tasks").glob("*.md"):
-        path.unlink()
+    # The tasks of before are of no commit and of no agreement any more: they are not missed.
+    repo.git("rm", "-rq", "coordination/tasks", "coordination/TASKS.md")
+    repo.git("commit", "-qam", "Another plan")
+    (repo.path / "coordination" / "tasks").mkdir()
+    (repo.state / "sync.json").unlink(missing_ok=True)
     write(repo, PLAN)
     return repo
 
@@ -283,7 +286,7 @@ def test_a_copy_of_an_editor_or_sync_tool_is_named_and_changes_nothing(
     assert run(repo, "list", "--json").stdout == before
     said = run(repo, "check").stdout
     assert f"`{name}` is a copy of `T-001-first.md`" in said
-    assert "0 errors, 1 warnings" in said
+    assert "0 errors, 1 warning" in said
     assert run(repo, "set", "T-001", "title=New").exit_code == 0
     assert path.with_name(name).read_text() == text
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browsing import HOSTILE, Server, copy_scene, make_scene, serving
+from tests.support.browsing import HOSTILE, Server, copy_scene, serving
 from tests.support.mission import MissionRepo
 
 for needed in ("starlette", "uvicorn"):
@@ -34,20 +34,15 @@ PAGES = (
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> MissionRepo:
-    return make_scene(tmp_path_factory.mktemp("scene"))
-
-
-@pytest.fixture(scope="module")
-def shown(scene: MissionRepo) -> Iterator[Server]:
+def shown(board_scene: MissionRepo) -> Iterator[Server]:
     """A server for tests that change nothing."""
-    with serving(scene) as server:
+    with serving(board_scene) as server:
         yield server
 
 
 @pytest.fixture
-def repo(scene: MissionRepo, tmp_path: Path) -> MissionRepo:
-    return copy_scene(scene, tmp_path / "mission")
+def repo(board_scene: MissionRepo, tmp_path: Path) -> MissionRepo:
+    return copy_scene(board_scene, tmp_path / "mission")
 
 
 def contents(repo: MissionRepo) -> dict[str, bytes]:
@@ -72,24 +67,24 @@ def contents(repo: MissionRepo) -> dict[str, bytes]:
         ({"sec-fetch-site": "same-site"}, {}, 403),
         ({}, {"token": ""}, 403),
         ({}, {"token": "a" * 32}, 403),
-        ({}, {"words": "x" * 400_000}, 403),
+        ({}, {"words": "x" * 400_000}, 413),
         ({}, {"version": ""}, 409),
         ({}, {"version": "0" * 16}, 409),
         ({}, {"words": " \n"}, 400),
     ],
 )
 def test_a_change_is_refused_that_does_not_come_from_our_own_page_as_it_is_now(
-    scene: MissionRepo,
+    board_scene: MissionRepo,
     shown: Server,
     headers: dict[str, str | None],
     fields: dict[str, str],
     status: int,
 ) -> None:
-    before = contents(scene)
+    before = contents(board_scene)
     form = shown.form_of("/inbox", "/task/T-002/answer")
     answer = shown.ask("/task/T-002/answer", {**form, "words": "blue", **fields}, headers=headers)
     assert answer.status == status, answer.text
-    assert contents(scene) == before
+    assert contents(board_scene) == before
 
 
 def test_other_methods_and_pages_do_not_exist(shown: Server) -> None:
@@ -142,8 +137,8 @@ def test_hostile_words_are_shown_as_words(shown: Server) -> None:
     assert "javascript:alert" in shown.ask("/task/T-001").text  # spelt out, and no link
 
 
-def test_who_has_no_token_sees_nothing(scene: MissionRepo) -> None:
-    with serving(scene, "--token", TOKEN) as server:
+def test_who_has_no_token_sees_nothing(board_scene: MissionRepo) -> None:
+    with serving(board_scene, "--token", TOKEN) as server:
         for page in PAGES:
             answer = server.ask(page)
             assert answer.status == 401
@@ -168,27 +163,27 @@ def test_who_has_no_token_sees_nothing(scene: MissionRepo) -> None:
         assert "Write a greeting" in plan.text
 
 
-def test_read_only_has_no_forms_and_takes_none(scene: MissionRepo) -> None:
-    before = contents(scene)
-    with serving(scene, "--read-only") as server:
+def test_read_only_has_no_forms_and_takes_none(board_scene: MissionRepo) -> None:
+    before = contents(board_scene)
+    with serving(board_scene, "--read-only") as server:
         for page in PAGES:
             assert 'method="post"' not in server.ask(page).text
         refused = server.ask("/add", {"title": "x"})
-        assert (refused.status, contents(scene)) == (403, before)
+        assert (refused.status, contents(board_scene)) == (403, before)
 
 
-def test_others_can_come_only_with_a_token_and_that_is_explained(scene: MissionRepo) -> None:
-    refused = scene.run("web", "--host", "0.0.0.0")
+def test_others_can_come_only_with_a_token_and_that_is_explained(board_scene: MissionRepo) -> None:
+    refused = board_scene.run("web", "--host", "0.0.0.0")
     assert refused.exit_code == 2
     assert "there is no token" in refused.stderr
-    short = scene.run("web", "--host", "0.0.0.0", "--token", "short")
+    short = board_scene.run("web", "--host", "0.0.0.0", "--token", "short")
     assert "fewer than 12 characters" in short.stderr
-    with serving(scene, "--host", "0.0.0.0", "--token", TOKEN) as server:
+    with serving(board_scene, "--host", "0.0.0.0", "--token", TOKEN) as server:
         port = server.place.partition(":")[2]
         local = Server(f"http://127.0.0.1:{port}/", server.process)
         assert local.ask("/").status == 401
         assert local.ask("/", headers={"host": "evil.example"}).status == 403
-    process = scene.start("web", "--host", "0.0.0.0", "--token", TOKEN)
+    process = board_scene.start("web", "--host", "0.0.0.0", "--token", TOKEN)
     assert process.stderr
     said = ""
     for line in process.stderr:
@@ -202,22 +197,21 @@ def test_others_can_come_only_with_a_token_and_that_is_explained(scene: MissionR
 
 
 def test_a_port_in_use_is_an_error_where_it_was_named_else_the_next_is_taken(
-    scene: MissionRepo,
+    board_scene: MissionRepo,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        refused = scene.run("web", "--port", port)
+        refused = board_scene.run("web", "--port", port)
         assert refused.exit_code == 1
         assert f"port {port} is in use" in refused.stderr
-    with serving(scene) as first, serving(scene) as second:
+    with serving(board_scene) as first, serving(board_scene) as second:
         ports = [int(each.place.partition(":")[2]) for each in (first, second)]
         assert ports[1] > ports[0] >= 7470
         assert second.ask("/").status == 200
 
 
 def test_a_change_is_made_and_every_page_hears_of_it(repo: MissionRepo) -> None:
-    with serving(repo) as server:
-        events = server.events("/")
+    with serving(repo) as server, server.events("/") as events:
         assert next(events) == ("open", None)
         answer = server.send("/inbox", "/task/T-002/answer", words="blue,\r\nas the sea")
         assert (answer.status, answer.headers["location"]) == (303, "/")
@@ -315,8 +309,7 @@ def test_without_javascript_a_search_leaves_out_what_does_not_fit(shown: Server)
 
 
 def test_a_broken_mission_is_said_and_what_was_there_stays_in_view(repo: MissionRepo) -> None:
-    with serving(repo) as server:
-        events = server.events("/")
+    with serving(repo) as server, server.events("/") as events:
         next(events)
         path = repo.path / "coordination" / "mission.json"
         whole = path.read_text()
@@ -329,14 +322,19 @@ def test_a_broken_mission_is_said_and_what_was_there_stays_in_view(repo: Mission
         assert "mission.json" not in change["parts"]["trouble"]
 
 
-def test_without_the_extra_only_this_command_misses_it(scene: MissionRepo) -> None:
+def test_without_the_extra_only_this_command_misses_it(board_scene: MissionRepo) -> None:
     blocked = "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None; "
     call = "from mosaic.cli import main; main(sys.argv[1:])"
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-c", blocked + call, *arguments]
         return subprocess.run(
-            argv, cwd=scene.path, env=scene.environ, capture_output=True, text=True, check=False
+            argv,
+            cwd=board_scene.path,
+            env=board_scene.environ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     refused = run("web")
@@ -350,9 +348,10 @@ def test_a_log_is_shown_and_followed_to_its_end(shown: Server) -> None:
     page = shown.ask("/log/T-001")
     assert "add: src/greeting.txt" in page.text
     assert HOSTILE not in page.text
-    events = dict(shown.events("/log/T-001"))
-    assert "add: src/greeting.txt" in events["lines"]["text"]
-    assert "over" in events
+    with shown.events("/log/T-001") as events:
+        heard = dict(events)
+    assert "add: src/greeting.txt" in heard["lines"]["text"]
+    assert "over" in heard
     assert shown.ask("/log/nothing").status == 404
 
 

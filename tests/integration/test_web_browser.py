@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.browsing import HOSTILE, Server, copy_scene, make_scene, serving
+from tests.support.browsing import HOSTILE, Server, copy_scene, serving
 from tests.support.mission import PATIENCE_SECONDS, MissionRepo
 
 if TYPE_CHECKING:
@@ -61,11 +61,6 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> MissionRepo:
-    return make_scene(tmp_path_factory.mktemp("scene"))
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     from playwright.sync_api import expect, sync_playwright
 
@@ -77,8 +72,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(scene: MissionRepo, tmp_path: Path) -> Iterator[Server]:
-    with serving(copy_scene(scene, tmp_path / "mission")) as found:
+def server(board_scene: MissionRepo, tmp_path: Path) -> Iterator[Server]:
+    with serving(copy_scene(board_scene, tmp_path / "mission")) as found:
         yield found
 
 
@@ -119,11 +114,11 @@ def test_what_one_person_does_another_sees_until_the_server_ends(
 
 
 def test_what_is_typed_stays_when_the_task_moves(
-    browser: Browser, server: Server, scene: MissionRepo, tmp_path: Path
+    browser: Browser, server: Server, board_scene: MissionRepo, tmp_path: Path
 ) -> None:
     from playwright.sync_api import expect
 
-    repo = MissionRepo(tmp_path / "mission", scene.environ)
+    repo = MissionRepo(tmp_path / "mission", board_scene.environ)
     ana = Visitor(browser, server)
     page = ana.go("/task/T-002")
     field = page.get_by_label("Your answer")

@@ -90,7 +90,7 @@ def test_work_in_a_submodule_is_named_and_kept_until_it_stands_elsewhere(
     assert "`lib/sub`, a submodule with changes that are not committed: `loose`" in settled(home)
     module = worktree_of(home) / "lib" / "sub"
     (module / "loose").unlink()
-    assert "`lib/sub`, a submodule with 1 commits that are on no branch" in settled(home)
+    assert "`lib/sub`, a submodule with 1 commit that is on no branch" in settled(home)
     home.git("-C", str(module), "branch", "kept")
     assert settled(home) == ""
     assert home.git("-C", str(home.path / "lib" / "sub"), "show", "kept:s") == "two\n"

@@ -9,26 +9,31 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import pytest
+
 from tests.support.mission import PATIENCE_SECONDS, MissionRepo, make_environ
 
 HOSTILE = '<script>document.title="run"</script><img src=x onerror=alert(1)>'
-WORK = f"""\
-say {HOSTILE} [click](javascript:alert(1))
-write src/greeting.txt Hello, {HOSTILE}
+WORK = """\
+say I wrote it for {0} [click](javascript:alert(1))
+write src/greeting.txt Hello, {0}
 write src/total.py def total(lines): return sum(lines)
 run cat src/greeting.txt"""
-ASK = f"say I cannot choose.\nblock needs a human: which colour {HOSTILE}?"
+ASK = "say I cannot choose.\nblock needs a human: which colour for {0}?"
 
 
-def make_scene(folder: Path) -> MissionRepo:
-    """Make a mission in which one task waits for review, one asks, and others wait."""
+def make_scene(folder: Path, words: str = HOSTILE) -> MissionRepo:
+    """Make a mission in which one task waits for review, one asks, and others wait.
+
+    `words` are in titles, and in what agents say and write.
+    """
     repo = MissionRepo(folder, make_environ(folder.parent))
     repo.git("init", "-q", "-b", "main")
     repo.git("config", "user.name", "Ana")
@@ -39,10 +44,10 @@ def make_scene(folder: Path) -> MissionRepo:
     _do(repo, "init", "--name", "Worker runner", "--gates", "true", *milestones)
     body = "## Goal\n\n{}.\n\n## Acceptance criteria\n\n- [ ] it is there\n\n```demo\n{}\n```\n"
     for title, script, *options in (
-        ("Write a greeting", WORK, "-m", "M1", "--scope", "src/**"),
-        ("Choose a colour", ASK, "-m", "M1", "--scope", "colour.txt"),
+        ("Write a greeting", WORK.format(words), "-m", "M1", "--scope", "src/**"),
+        ("Choose a colour", ASK.format(words), "-m", "M1", "--scope", "colour.txt"),
         ("Paint the greeting", "say I paint.", "-m", "M2", "-d", "T-001", "-d", "T-002"),
-        (f"Beware of {HOSTILE}", "say nothing", "-m", "M2"),
+        (f"Sing of {words}", "say nothing", "-m", "M2"),
     ):
         text = folder.parent / "body.md"
         text.write_text(body.format(title, script))
@@ -54,6 +59,12 @@ def make_scene(folder: Path) -> MissionRepo:
     assert repo.task_status("T-001") == "review"
     assert repo.task_status("T-002") == "blocked"
     return repo
+
+
+@pytest.fixture(scope="session")
+def board_scene(tmp_path_factory: pytest.TempPathFactory) -> MissionRepo:
+    """Such a mission, for tests that change nothing, and to be copied by others."""
+    return make_scene(tmp_path_factory.mktemp("scene"))
 
 
 def _do(repo: MissionRepo, *arguments: str) -> None:
@@ -122,28 +133,32 @@ class Server:
         """Fill in a page's form, and send it."""
         return self.ask(action, {**self.form_of(page, action), **fields})
 
-    def events(self, page: str) -> Iterator[tuple[str, Any]]:
-        """Yield what a page's stream sends."""
+    @contextmanager
+    def events(self, page: str) -> Iterator[Iterator[tuple[str, Any]]]:
+        """Give what a page's stream sends, as it comes."""
         found = re.search(r'data-version="([^"]*)" data-stream="([^"]*)"', self.ask(page).text)
         assert found
         connection = http.client.HTTPConnection(self.place, timeout=PATIENCE_SECONDS)
         connection.request("GET", f"{html.unescape(found[2])}&since={found[1]}")
-        lines = connection.getresponse()
-        name = ""
-        while line := lines.readline().decode():
-            key, _, value = line.rstrip("\n").partition(": ")
-            if key == "event":
-                name = value
-            elif key == "data":
-                yield name, json.loads(value)
-            elif key == "retry":
-                yield "open", None
-        connection.close()
+        with closing(connection), connection.getresponse() as lines:
+            yield _parse_events(lines)
 
     def stop(self) -> int:
         """End it as Ctrl-C does, and return its exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(PATIENCE_SECONDS)
+
+
+def _parse_events(lines: Iterable[bytes]) -> Iterator[tuple[str, Any]]:
+    name = ""
+    for line in lines:
+        key, _, value = line.decode().rstrip("\n").partition(": ")
+        if key == "event":
+            name = value
+        elif key == "data":
+            yield name, json.loads(value)
+        elif key == "retry":
+            yield "open", None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from mosaic.cli import main
+from mosaic.store.own_settings import own_settings
 from tests.support.mission import Answer
 
 __all__ = ["Answer", "call"]
@@ -21,6 +22,7 @@ def call(folder: Path, *arguments: str) -> Answer:
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
     before = os.getcwd()
     os.chdir(folder)
+    own_settings.cache_clear()  # as in a process of its own
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             main(arguments)

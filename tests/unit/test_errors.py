@@ -35,6 +35,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.TableError("x"), "TABLE_INVALID", 5),
     (errors.TaskIdError("a b"), "TASK_ID_INVALID", 5),
     (errors.MissionFileError("x"), "MISSION_FILE_INVALID", 5),
+    (errors.OwnSettingsError("x"), "CONFIG_INVALID", 5),
     (errors.LockFileError("x"), "LOCK_UNREADABLE", 5),
     (errors.RecordError("x"), "RUN_RECORD_INVALID", 5),
     (errors.TemplateError("x"), "TEMPLATE_INVALID", 5),

@@ -126,6 +126,7 @@
     const top = found.querySelector("header.top");
     if (top) document.querySelector("header.top").replaceWith(top);
     body.dataset.version = found.body.dataset.version;
+    if (body.dataset.stream) body.dataset.stream = found.body.dataset.stream;
     document.title = found.title;
     if (at) document.getElementById(at)?.focus();
     prepare();

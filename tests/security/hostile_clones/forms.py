@@ -37,6 +37,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "renumber": ("T-001", "T-002 T-900 --json"),
     "setup": ("git --dry-run",),
     "merge": ("--dry-run",),
+    "config": ("", "--json"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
 `logs --follow`) and what writes where it was told to (`review --html`) is not among them."""
@@ -48,7 +49,7 @@ ACTS = frozenset(
         "unpause", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
-        "renumber", "setup", "web", "board",
+        "renumber", "setup", "web", "board", "config",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""

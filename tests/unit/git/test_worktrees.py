@@ -260,7 +260,7 @@ def test_uncommitted_and_untracked_files_would_be_lost_and_ignored_ones_not(
 def test_what_a_repository_within_holds_alone_would_be_lost(repo: Path, place: Path) -> None:
     add(repo, place)
     inner = make_repo(place / "inner", FILES)
-    words = "`inner`, a repository of its own with 1 commits that are nowhere else"
+    words = "`inner`, a repository of its own with 1 commit that is nowhere else"
     assert what_would_be_lost(place) == words
     git(place, "add", "--all")
     git(place, "commit", "-q", "-m", "a link that holds nothing")

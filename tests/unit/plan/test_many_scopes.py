@@ -11,7 +11,7 @@ from mosaic.plan.check import MOST_OVERLAPS, Checked, check_mission
 from mosaic.plan.graph import cycle_words, render_text
 from mosaic.plan.ready import Reason, Selection
 from mosaic.plan.scope_index import MOST_STEPS, ScopeIndex, numbers_in
-from mosaic.plan.waiting import explain_selection, summarize_waiting
+from mosaic.plan.waiting import explain_notes, explain_selection, summarize_waiting
 from tests.support.overlap import scopes_overlap
 
 pytestmark = pytest.mark.slow
@@ -104,7 +104,7 @@ def test_a_short_cycle_is_named_whole_and_a_long_one_once() -> None:
 def test_what_is_said_of_a_cycle_grows_with_its_length_alone(length: int) -> None:
     tasks = ring(length)
     selection = Selection(tasks, ())
-    lines = explain_selection(selection)
+    lines = [*map(" ".join, explain_selection(selection)), *explain_notes(selection)]
     assert sum(map(len, lines)) < 150 * length
     assert "\n".join(lines).count(f"T-{length // 2} →") == 1
     assert len(summarize_waiting(selection)) < 500

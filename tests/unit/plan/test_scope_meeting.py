@@ -13,7 +13,7 @@ from mosaic.plan.check import Checked, check_mission
 from mosaic.plan.globs import bad_glob, outside_scope
 from mosaic.plan.ready import Reason, Selection
 from mosaic.plan.scope_meeting import Ground, ScopeComparison
-from mosaic.plan.waiting import explain_selection
+from mosaic.plan.waiting import explain_notes, explain_selection
 
 SEGMENTS = ["a", "b", "ab", "a*", "*b", "*", "**", "[ab]", "..", "!a", "a.py", "*.py", "\\a"]
 GLOBS = st.lists(st.sampled_from(SEGMENTS), min_size=1, max_size=4).map("/".join)
@@ -127,11 +127,13 @@ def test_a_task_without_a_scope_meets_every_other_at_once() -> None:
 def test_an_explanation_names_those_that_run_beside_no_other() -> None:
     tasks = [task("A", "src/**"), task("B"), task("C")]
     words = "`-j` runs each of these beside no other, as it names no write scope: `B`, `C`"
-    assert explain_selection(Selection(tasks, ()))[-1] == words
-    assert words not in explain_selection(Selection(tasks, (), unscoped_together=True))
-    (line,) = [line for line in explain_selection(Selection(tasks, (), claimed={"A": "S1"},
-               at_once=True)) if "B  " in line]  # fmt: skip
-    assert line.endswith("names no write scope, so it waits until no session works: `A` has one")
+    assert explain_notes(Selection(tasks, ())) == [words]
+    assert explain_notes(Selection(tasks, (), unscoped_together=True)) == []
+    at_once = Selection(tasks, (), claimed={"A": "S1"}, at_once=True)
+    why = {name: why for _, name, why in explain_selection(at_once)}
+    assert why["B"].endswith(
+        "names no write scope, so it waits until no session works: `A` has one"
+    )
 
 
 @pytest.mark.parametrize(
