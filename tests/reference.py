@@ -1,8 +1,7 @@
-"""Writes `docs/reference.md` from the code: `python -m tests.reference`."""
+"""Writes `docs/reference.md` and the man page from the code: `python -m tests.reference`."""
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import re
@@ -15,8 +14,10 @@ import typer.main
 from mosaic import errors, model
 from mosaic import settings as kinds
 from mosaic.cli.app import PANELS, build_app
-from mosaic.errors import ExitCode, MissionError
-from mosaic.text.fields import FIELDS
+from mosaic.cli.teaching import CommandHelp, describe
+from mosaic.cli.topics import ENVIRONMENT, docs_of, exit_code_rows, field_rows
+from mosaic.errors import MissionError
+from tests.manual import MANUAL, make_manual
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"
@@ -64,8 +65,9 @@ UNITS = ("_seconds", "_bytes")
 
 
 def main() -> None:
-    """Write the page."""
+    """Write both."""
     PAGE.write_text(make_page(), encoding="utf-8")
+    MANUAL.write_text(make_manual(), encoding="ascii")
 
 
 def make_page() -> str:
@@ -104,33 +106,28 @@ def commands() -> Iterator[str]:
     for panel, names in PANELS.items():
         yield f"### {panel}"
         for name in names:
-            yield from describe(root.commands[name], f"mission {name}")  # type: ignore[attr-defined]
+            command = root.commands[name]  # type: ignore[attr-defined]
+            yield from describe_command(describe(command, f"mission {name}"))
 
 
-def describe(command: Any, path: str) -> Iterator[str]:
+def describe_command(found: CommandHelp) -> Iterator[str]:
     """Return the parts of one command, and of those below it."""
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
-    options = [
-        each
-        for each in command.params
-        if each.param_type_name == "option" and not each.hidden and "--help" not in each.opts
-    ]
-    words = " ".join((each.metavar or each.name.upper()) for each in arguments)
-    inner = getattr(command, "commands", {})
-    yield f"#### `{f'{path} {words}'.strip()}`"
-    if command.help:
-        yield " ".join(command.help.split())
-    rows = [(f"`{', '.join((*each.opts, *each.secondary_opts))}`", each.help) for each in options]
+    yield f"#### `{found.call}`"
+    if found.meaning:
+        yield found.meaning
+    rows = [(f"`{each.name}`", each.meaning) for each in found.options]
     if rows:
         yield table(("option", "meaning"), iter(rows))
-    for name, each in inner.items():
-        yield from describe(each, f"{path} {name}")
+    if found.examples and not found.commands:
+        lines = (line for each in found.examples for line in (f"# {each.meaning}", each.command))
+        yield "\n".join(("```sh", *lines, "```"))
+    for each in found.commands:
+        yield from describe_command(each)
 
 
 def exit_codes() -> Iterator[str]:
     yield "## Exit codes"
-    meanings = docs_of(ExitCode)
-    yield table(("code", "meaning"), ((str(int(each)), meanings[each.name]) for each in ExitCode))
+    yield table(("code", "meaning"), ((str(code), words) for code, words in exit_code_rows()))
 
 
 def error_codes() -> Iterator[str]:
@@ -157,16 +154,8 @@ def task_fields() -> Iterator[str]:
     yield "Front matter of a task file, and columns of the tasks table. Unknown keys are kept."
     yield table(
         ("field", "type", "stands in", "meaning"),
-        ((f"`{name}`", kind, where, meaning) for name, kind, where, meaning in describe_fields()),
+        ((f"`{name}`", kind, where, meaning) for name, kind, where, meaning in field_rows()),
     )
-
-
-def describe_fields() -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, type, where it stands and meaning of every field, for the documentation."""
-    for field in FIELDS:
-        also = f"; `{field.also}` is read as the same" if field.also else ""
-        place = "file and table" if field.synced or not field.settable else "file"
-        yield field.name, field.kind.value, place, field.meaning + also
 
 
 def settings() -> Iterator[str]:
@@ -211,28 +200,6 @@ def camel(name: str) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
-def docs_of(kind: type) -> dict[str, str]:
-    """Return the text below each attribute of a class, in one line; without one, an empty text."""
-    body = ast.parse(inspect.getsource(kind)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found: dict[str, str] = {}
-    last = ""
-    for statement in body.body:
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            last = statement.target.id
-            found[last] = ""
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            last = statement.targets[0].id
-            found[last] = ""
-        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-            if last:
-                found[last] = " ".join(str(statement.value.value).split())
-            last = ""
-        else:
-            last = ""
-    return found
-
-
 def documents() -> Iterator[str]:
     yield "## JSON documents"
     yield (
@@ -253,23 +220,7 @@ def documents() -> Iterator[str]:
 
 def environment() -> Iterator[str]:
     yield "## Environment"
-    rows = {
-        "MISSION_FILE": "the mission to use: mission.json or its project",
-        "MISSION_TRUST": "allows a mission's commands where a person cannot be asked (CI): the "
-        "digest that `mission trust --list` shows, or `all`",
-        "MISSION_STATE_HOME": "your own state folder; else `$XDG_STATE_HOME/mosaic`, else "
-        "`~/.local/state/mosaic`",
-        "MISSION_DEBUG": "`1` shows tracebacks",
-        "XDG_CONFIG_HOME": "holds `mosaic/config.toml`, your own settings; else `~/.config`",
-        "MISSION_PAGER": "the pager of long output, else `pager` of your own settings, `PAGER` "
-        "or `less`; `cat` is none",
-        "MISSION_EDITOR": "the editor, else `editor` of your own settings, `VISUAL`, `EDITOR` "
-        "or `vi`",
-        "NO_COLOR": "turns colour off",
-        "FORCE_COLOR": "turns colour on, also in a pipe; `0` turns it off",
-        "MISSION_TASK, MISSION_SESSION, MISSION_RUN_DIR": "set for an agent: what it works on",
-    }
-    yield table(("variable", "meaning"), ((f"`{key}`", text) for key, text in rows.items()))
+    yield table(("variable", "meaning"), ((f"`{key}`", text) for key, text in ENVIRONMENT))
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def _refuse_split(snapshot: Snapshot, task: Task) -> None:
             raise HeldError(f"session `{session_id}` works on `{task.id}`", hint=hint)
     if task.status.is_closed or task.status is Status.REVIEW:
         words = "waits for review" if task.status is Status.REVIEW else f"is {task.status.value}"
-        hint = f"`mission reopen {task.id}` first; or `mission add` what is left"
+        hint = f"`mission reopen {task.id}` first, or add a task for what is left"
         raise NotReadyError(f"`{task.id}` {words}: there is nothing to split", hint=hint)
 
 

@@ -142,7 +142,7 @@ def merge_task(snapshot: Snapshot, task_id: str, way: MergeWay, *, force: bool =
         )
     workspace = find_workspace(snapshot.layout, task.id)
     if workspace is None:
-        hint = "its work is where it was done; `mission show` names the branch"
+        hint = f"its work is where it was done; `mission show {task.id}` names the branch"
         if branch := find_unlanded(snapshot.layout, [task]).get(task.id):
             hint = f"`mission merge` makes one of `{branch}`, and lands it"
         raise NotReadyError(f"`{task.id}` has no worktree", hint=hint)
@@ -218,7 +218,7 @@ def settle_interrupted(snapshot: Snapshot, into: Path | None, *, back: bool) -> 
         raise UsageError("no restore was interrupted here", hint="`mission status` shows any")
     if note is None:
         raise UsageError(
-            "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
+            "`restore` takes a task and a number", hint="`mission checkpoint restore ID SEQ`"
         )
     return settle_restore(snapshot.layout, note, back=back)
 

@@ -6,33 +6,56 @@ from pathlib import Path
 from typer import Argument, Option
 
 from mosaic.app.change import add_task
-from mosaic.cli.completing import complete_task
-from mosaic.cli.options import Json, MilestoneId, MissionPath, RuntimeName, read_stdin
+from mosaic.cli.completers import complete_tasks
+from mosaic.cli.options import (
+    Json,
+    MilestoneId,
+    MissionPath,
+    RuntimeName,
+    complete_priority,
+    read_stdin,
+)
 from mosaic.cli.output import answer, clean, warn, write
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.store.create import NewTask
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    (
+        'mission add "Stream logs to disk" -m M1 --scope "src/logging/**"',
+        "a task of milestone M1 that may change these files",
+    ),
+    (
+        'mission add "Follow a log" -m M1 -d T-001 --priority high',
+        "one that waits for T-001, and comes before others",
+    ),
+)
+
 
 def add_command(
-    title: str = Argument(help="What is to be done, in one line."),
+    title: str = Argument(metavar="TITLE", help="What is to be done, in one line."),
     milestone: MilestoneId = None,
     depends_on: list[str] | None = Option(
         None,
         "--depends-on",
         "-d",
-        autocompletion=complete_task,
         metavar="ID,...",
-        help="Repeat for more.",
+        autocompletion=complete_tasks,
+        help="Tasks to be done before; repeat for more.",
     ),
     scope: list[str] | None = Option(
-        None, "--scope", "-s", metavar="GLOB", help="Repeat for more."
+        None, "--scope", "-s", metavar="GLOB", help="Files that it may change; repeat for more."
     ),
-    priority: str | None = Option(None, help="`high`, `low`, `P1` or a number."),
+    priority: str | None = Option(
+        None,
+        metavar="LEVEL",
+        autocompletion=complete_priority,
+        help="`high`, `low`, `P1` or a number.",
+    ),
     runtime: RuntimeName = None,
     body: str | None = Option(None, metavar="FILE|-", help="Its whole text."),
-    goal: str | None = Option(None, "--goal", help="What it is to reach."),
+    goal: str | None = Option(None, "--goal", metavar="TEXT", help="What it is to reach."),
     ac: list[str] | None = Option(
         None, "--ac", metavar="TEXT", help="An acceptance criterion. Repeat for more."
     ),

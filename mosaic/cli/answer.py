@@ -7,6 +7,11 @@ from mosaic.cli.options import STDIN, Json, MissionPath, TaskId, read_stdin
 from mosaic.cli.review import show_decided
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    ('mission answer T-002 "in UTC"', "what the task asks; its agent gets the answer"),
+    ("mission answer T-002 - < answer.md", "a long answer, from a file"),
+)
+
 
 def answer_command(
     task_id: TaskId,

@@ -12,11 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from mosaic import __version__
 from mosaic.cli.output import emit_error, has_color
+from mosaic.cli.teaching import TaughtCommand, TaughtGroup
 from mosaic.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ PANELS = {
     "Review": ("handoff", "gates", "review", "answer", "status", "board", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),
-    "Around it": ("demo", "doctor", "clean", "config", "trust", "import", "export", "migrate"),
+    "Around it": (
+        "demo", "help", "doctor", "clean", "config", "trust", "import", "export", "migrate",
+    ),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
 HIDDEN = ("remind", "merge-file")
@@ -42,10 +44,11 @@ COMMANDS = {name: panel for panel, names in PANELS.items() for name in names}
 COMMANDS |= dict.fromkeys(HIDDEN, "")
 HELP = """Plan in markdown, hand tasks to coding agents, keep the thread between sessions.
 
-Begin with `mission demo` to see a whole mission, or `mission init` in your repository."""
+Begin with `mission demo` to see a whole mission, or `mission init` in your repository.
+`mission help` also lists topics: files, statuses, review and more."""
 
 
-class GroupedCommands(TyperGroup):
+class GroupedCommands(TaughtGroup):
     """Lists commands under the job they do, also where there is no colour."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -68,7 +71,7 @@ def _root(
     _version: Annotated[
         bool,
         # By a callback of its own: this function is not reached where no command is named.
-        typer.Option("--version", callback=_tell_version, help="Print the version."),
+        typer.Option("--version", "-V", callback=_tell_version, help="Print the version."),
     ] = False,
     _no_pager: Annotated[
         # Taken away before this is called: see `mosaic.cli.pager.take_no_pager`.
@@ -100,11 +103,18 @@ def build_app(wanted: str | None) -> typer.Typer:
         own = name.replace("-", "_")
         module = import_module(f"mosaic.cli.{own}")
         if group := getattr(module, f"{own}_app", None):
-            app.add_typer(group, name=name, rich_help_panel=COMMANDS[name])
+            for each in group.registered_commands:
+                each.cls = TaughtCommand
+            panel = COMMANDS[name]
+            app.add_typer(group, name=name, cls=TaughtGroup, rich_help_panel=panel)
         else:
             function = getattr(module, f"{own}_command")
-            hidden = name in HIDDEN
-            app.command(name, rich_help_panel=COMMANDS[name], hidden=hidden)(function)
+            app.command(
+                name,
+                cls=TaughtCommand,
+                rich_help_panel=COMMANDS[name],
+                hidden=name in HIDDEN,
+            )(function)
     return app
 
 
@@ -115,6 +125,7 @@ def call(arguments: Sequence[str]) -> int:
         MissionError: what the command says went wrong.
     """
     app = build_app(_wanted(arguments))
+    _use_own_script()
     if os.environ.get("_MISSION_COMPLETE", "").startswith("complete_"):
         return _complete(app)
     try:
@@ -132,41 +143,41 @@ def _wanted(arguments: Sequence[str]) -> str | None:
     """Return the command that is called; None where help or completion needs all of them."""
     words = list(arguments)
     if "_MISSION_COMPLETE" in os.environ:
-        # What is completed comes by a variable, which one depends on the shell; its first word
-        # is our own name, and its last one is not finished.
-        line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
-        words = f"{line}.".split()[1:-1]
+        from mosaic.cli.completing import read_line
+
+        line = read_line(os.environ["_MISSION_COMPLETE"].removeprefix("complete_"), os.environ)
+        words = [*line.words] if line else []
     return words[0] if words and words[0] in COMMANDS else None
+
+
+def _use_own_script() -> None:
+    """Give bash our script where Typer would give its own, to show or to install it."""
+    from typer import _completion_shared as shared
+    from typer._completion_classes import BashComplete
+
+    from mosaic.cli.completing import BASH_SCRIPT
+
+    shared._completion_scripts["bash"] = BASH_SCRIPT  # noqa: SLF001 - there is no public door
+    BashComplete.source_template = BASH_SCRIPT
 
 
 def _complete(app: typer.Typer) -> int:
     """Answer a shell with what Typer finds, but not in Typer's words: see `print_words`."""
-    from typer._click.shell_completion import get_completion_class
+    from mosaic.cli.completers import offer
+    from mosaic.cli.completing import SHELLS, print_words, read_line
 
-    from mosaic.cli.completing import SHELLS, print_words
-
-    command = typer.main.get_command(app)
     shell = os.environ["_MISSION_COMPLETE"].removeprefix("complete_")
-    finder = get_completion_class(shell)
-    if finder is None or shell not in SHELLS:
-        return 1
-    asked = finder(command, {}, "mission", "_MISSION_COMPLETE")
-    try:
-        words, begun = asked.get_completion_args()
-    except (KeyError, ValueError):
+    line = read_line(shell, os.environ) if shell in SHELLS else None
+    if line is None:
         return 1  # the script of a shell says where the cursor stands
-    is_offered = print_words(
+    command = typer.main.get_command(app)
+    return print_words(
         shell,
-        # Files are the shell's own to complete.
-        lambda: [
-            (item.value, item.help or "")
-            for item in asked.get_completions(words, begun)
-            if item.type == "plain"
-        ],
-        begun=begun,
+        lambda: offer(command, line),
+        begun=line.begun,
+        cut=line.cut,
         is_shown=os.environ.get("_TYPER_COMPLETE_FISH_ACTION") != "is-args",
     )
-    return int(not is_offered and shell == "fish")
 
 
 def _usage(error: Exception, *, as_json: bool) -> int:

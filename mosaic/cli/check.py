@@ -13,6 +13,11 @@ from mosaic.plan.check import Finding
 from mosaic.store.reading import locate_mission
 from mosaic.text.lines import counted
 
+EXAMPLES = (
+    ("mission check", "everything that is wrong, each with file and line"),
+    ("mission check --fix", "mend what has one right answer"),
+    ("mission check --format github", "the same as annotations of a pull request"),
+)
 JSON_AND_FORMAT = "`--json` and `--format` are two ways to say the same"
 
 

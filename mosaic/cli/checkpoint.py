@@ -6,7 +6,7 @@ from typing import Any
 from typer import Argument, Option
 
 from mosaic.app.task_work import restore, settle_interrupted
-from mosaic.cli.completing import complete_task
+from mosaic.cli.completers import complete_checkpoint
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint, plain, warn
 from mosaic.cli.table import Column, table
@@ -20,6 +20,14 @@ from mosaic.sessions.restoring import RestoredTree
 from mosaic.store.reading import locate_mission, locate_to_change, read_mission
 from mosaic.store.tasks import Snapshot
 
+EXAMPLES = (
+    ('mission checkpoint T-001 --note "before the rewrite"', "save the work tree as it is"),
+    ("mission checkpoint list T-001", "what was saved, with numbers"),
+    (
+        "mission checkpoint restore T-001 3 --into ../look",
+        "rebuild number 3 in a folder of its own",
+    ),
+)
 SHORT = 10
 COLUMNS = (
     Column("seq", is_number=True), Column("age", is_number=True), Column("taken", leaves=1),
@@ -32,11 +40,11 @@ def checkpoint_command(
     words: list[str] | None = Argument(
         None,
         metavar="[ID] | list ID | restore [ID SEQ]",
-        autocompletion=complete_task,
+        autocompletion=complete_checkpoint,
         help="Take one now; list a task's; rebuild one.",
         show_default=False,
     ),
-    note: str = Option("", "--note", "-n", help="A note for it."),
+    note: str = Option("", "--note", "-n", metavar="TEXT", help="A note for it."),
     base: str | None = Option(None, "--base", metavar="REF", help="What to compare with."),
     into: Path | None = Option(
         None,
@@ -79,9 +87,10 @@ def checkpoint_command(
             done = settle_interrupted(snapshot, into, back=abort)
         case ["restore", task_id, seq] if seq.isdecimal():
             done = restore(snapshot, task_id, int(seq), into, whole=whole, force=force)
-        case ["restore", *_]:
+        case ["restore", task_id, *_]:
             raise UsageError(
-                "`restore` takes a task and a number", hint="`mission checkpoint restore T-001 3`"
+                "`restore` takes a task and a number",
+                hint=f"`mission checkpoint list {task_id}` shows the numbers",
             )
         case [] | [_] if into is None:
             return _take(snapshot, named[0] if named else None, note, base, as_json=as_json)

@@ -5,6 +5,7 @@ import re
 from typer import Option
 
 from mosaic.app.mission import CleanedMission, clean_mission
+from mosaic.cli.completers import complete_worktree
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean
 from mosaic.errors import UsageError
@@ -16,6 +17,14 @@ from mosaic.store.layout import Layout
 from mosaic.store.reading import locate_to_change, read_mission
 from mosaic.text.lines import counted
 
+EXAMPLES = (
+    ("mission clean --dry-run", "only say what would be removed"),
+    ("mission clean --older-than 7d", "run records that ended before, and finished worktrees"),
+    (
+        "mission clean --worktree T-001 --force",
+        "one worktree, also when its work is merged nowhere",
+    ),
+)
 MUCH_SAVED_BYTES = 10**8
 """Kept checkpoints that take more are named."""
 
@@ -25,7 +34,11 @@ def clean_command(
         "30d", "--older-than", metavar="30d", help="Only records that ended before."
     ),
     worktree: str | None = Option(
-        None, "--worktree", metavar="NAME", help="Remove this worktree, and nothing else."
+        None,
+        "--worktree",
+        metavar="NAME",
+        autocompletion=complete_worktree,
+        help="Remove this worktree, and nothing else.",
     ),
     force: bool = Option(False, "--force", help="With `--worktree`: also what is merged nowhere."),
     dry_run: bool = Option(False, "--dry-run", help="Only say what would be removed."),

@@ -11,6 +11,12 @@ from mosaic.cli.table import Column, table
 from mosaic.executors import NAMES
 from mosaic.store.own_settings import COLOURS
 
+EXAMPLES = (
+    ("mission config", "each of your own settings, and what says so"),
+    ("mission config set models.claude opus", "what `claude` is asked for in every mission"),
+    ('mission config set editor "code --wait"', "a command is one word: quote it"),
+    ("mission config unset editor", "as before"),
+)
 config_app = Typer(
     help="Your own settings, for every mission: each value, and what says so.",
     invoke_without_command=True,
@@ -66,7 +72,7 @@ def _show(config: OwnConfig, *, as_json: bool) -> int:
     columns = (Column("setting"), Column("value", lines=2), Column("from", lines=2))
     lines = table(rows, columns, headed=True)
     if config.path:
-        state = "" if config.exists else "; not there yet, `mission config set` makes it"
+        state = "" if config.exists else "; not there yet, `mission config set KEY VALUE` makes it"
         lines.append(paint(f"your file: {clean(config.path)}{state}", "dim"))
     return answer("config", config, lines, as_json=as_json)
 

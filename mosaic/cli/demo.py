@@ -10,6 +10,11 @@ from mosaic.cli.output import answer, paint, write
 from mosaic.demo import Demo
 from mosaic.errors import MissionExistsError
 
+EXAMPLES = (
+    ("mission demo", "a whole mission in a temporary folder, with no agent installed"),
+    ("mission demo ../look", "the same in a folder of your choice"),
+)
+
 
 def demo_command(
     directory: Path | None = Argument(

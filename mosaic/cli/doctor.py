@@ -10,6 +10,11 @@ COLUMNS = (
     Column(colors={"ok": "green", "--": "dim", "!!": "red"}), Column("name"), WHOLE,
 )  # fmt: skip
 
+EXAMPLES = (
+    ("mission doctor", "what is there, what is missing, and what to do about it"),
+    ("mission doctor --json", "the same for a bug report or a program"),
+)
+
 
 def doctor_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """Look at what Mosaic needs: git, tmux, agents and their versions, locks, disk."""

@@ -5,6 +5,14 @@ from typer import Option
 from mosaic.cli.change_view import set_status
 from mosaic.cli.options import Json, MaybeWhy, MissionPath, TaskIds
 
+EXAMPLES = (
+    ("mission done T-001", "what a person finished"),
+    (
+        'mission done T-001 --force --why "checked by hand"',
+        "also against the evidence, with the reason",
+    ),
+)
+
 
 def done_command(
     task_ids: TaskIds,

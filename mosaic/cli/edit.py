@@ -16,6 +16,10 @@ from mosaic.machine.process import spawn
 from mosaic.store.own_settings import chosen_command
 from mosaic.store.reading import locate_to_change
 
+EXAMPLES = (
+    ("mission edit T-001", "open it in your editor; what you save is looked at"),
+    ("mission edit T-001 --undo", "put back what was there before"),
+)
 USUAL_EDITORS = ("vi", "nano")
 
 
@@ -49,7 +53,7 @@ def edit_task(path: Path, task_id: str, *, as_json: bool) -> int:
         code = process.wait()
         if code:
             shown = shlex.join(editor)
-            hint = "set `$VISUAL` or `$EDITOR`; `mission edit` opens it again"
+            hint = f"set `$VISUAL` or `$EDITOR`; `mission edit {task_id}` opens it again"
             raise FailedError(f"the editor `{shown}` ended with {code}", path=begun.path, hint=hint)
         done = settle_edit(path, begun)
         if done.problem is None or as_json or not is_somebody_there():

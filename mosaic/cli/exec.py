@@ -5,8 +5,9 @@ from pathlib import Path
 
 from typer import Argument, Option
 
+from mosaic.cli.completers import complete_prepared_run
 from mosaic.cli.next_view import exit_code_of
-from mosaic.cli.options import Json, MaybeTaskId, MissionPath, seconds_of
+from mosaic.cli.options import Json, MaybeTaskId, MissionPath, one_of, seconds_of
 from mosaic.cli.output import answer, clean, paint, warn
 from mosaic.cli.sessions_view import asked_lines
 from mosaic.codec import dump_record
@@ -15,12 +16,16 @@ from mosaic.executors.background import TerminalExecutor
 from mosaic.plan.durations import format_duration
 from mosaic.ports import Executor, Order
 from mosaic.runs.folders import find_run
-from mosaic.runs.record import Run
+from mosaic.runs.record import STEP_KINDS, Run
 from mosaic.runs.result import StepResult
 from mosaic.sessions.carry import RunCarrier
 from mosaic.sessions.step import StepRequest, prepare_step, run_step, start_prepared
 from mosaic.store.reading import locate_to_change, read_mission
 
+EXAMPLES = (
+    ("mission exec T-001 --step tests -- pytest -q", "run the tests, and keep it as evidence"),
+    ("mission exec T-001 --timeout 10m -- make release", "stop it after ten minutes"),
+)
 BLOCK_BYTES = 1 << 16
 
 
@@ -30,11 +35,17 @@ def exec_command(
     step: str | None = Option(
         None, "--step", "-s", metavar="NAME", help="The step's name; else the program's."
     ),
-    kind: str = Option("shell", "--kind", "-k", help="shell, git, planner, review or finalize."),
+    kind: str = Option(
+        "shell", "--kind", "-k", **one_of(*STEP_KINDS), help="What sort of step it is."
+    ),
     timeout: str | None = Option(None, "--timeout", metavar="10m", help="Stop it after that."),
     prepare: bool = Option(False, "--prepare", help="Make the record and start nothing."),
     start: str | None = Option(
-        None, "--start", metavar="RUN", help="Start a run that was prepared."
+        None,
+        "--start",
+        metavar="RUN",
+        autocompletion=complete_prepared_run,
+        help="Start a run that was prepared.",
     ),
     quiet: bool = Option(False, "--quiet", "-q", help="Do not show what the command writes."),
     as_json: Json = False,

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from mosaic.app.moving import Exported
 
+EXAMPLES = (
+    ("mission export backlog", "print all tasks in the form of another tool"),
+    ("mission export checklist TODO.md --write", "write them into a file"),
+)
+
 
 def export_command(
     form: str = Argument(

@@ -9,6 +9,10 @@ from mosaic.cli.output import answer, clean, clean_block, paint, warn
 from mosaic.sessions.examine import GateResult
 from mosaic.store.reading import locate_to_change, read_mission
 
+EXAMPLES = (
+    ("mission gates T-001", "run all quality gates for a task"),
+    ("mission gates --json", "for the task that was worked on last, as one document"),
+)
 SHOWN_LINES = 20
 
 

@@ -7,6 +7,11 @@ from mosaic.cli.output import answer, clean_block, paint
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission, read_mission
 
+EXAMPLES = (
+    ("mission graph --open", "what waits for what, without what is done"),
+    ("mission graph --mermaid", "the same for a page in markdown"),
+)
+
 
 def graph_command(
     mermaid: bool = Option(False, "--mermaid", help="As a mermaid flowchart."),

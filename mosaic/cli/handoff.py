@@ -6,6 +6,7 @@ from typer import Argument, Option
 
 from mosaic.app.change import Filling, fill_handoff, find_section
 from mosaic.app.tasks import read_handoff
+from mosaic.cli.completers import complete_criterion, complete_remark
 from mosaic.cli.options import STDIN, Json, MissionPath, TaskId, read_stdin
 from mosaic.cli.output import answer, clean_block, paint
 from mosaic.cli.tasks_view import criteria_lines, report_notices
@@ -14,6 +15,14 @@ from mosaic.machine.disk import read_text
 from mosaic.store.reading import locate_mission, read_mission
 from mosaic.text.sections import HANDOFF_SECTIONS
 
+EXAMPLES = (
+    ("mission handoff T-001", "the six sections, and what is missing"),
+    ('mission handoff T-001 --set result --text "All criteria are met."', "fill one section"),
+    (
+        "mission handoff T-001 --append notes=notes.md --tick 2",
+        "add a file to one, and tick criterion 2",
+    ),
+)
 LARGEST_BYTES = 4 << 20
 
 
@@ -39,12 +48,22 @@ def handoff_command(
         autocompletion=complete_section,
         help="Add to what is there.",
     ),
-    text: str | None = Option(None, "--text", help="The text itself, for one section."),
+    text: str | None = Option(
+        None, "--text", metavar="TEXT", help="The text itself, for one section."
+    ),
     answers: list[int] | None = Option(
-        None, "--answer", metavar='N "…"', help="Say how remark N of the review was followed."
+        None,
+        "--answer",
+        autocompletion=complete_remark,
+        metavar='N "…"',
+        help="Say how remark N of the review was followed.",
     ),
     tick: list[int] | None = Option(
-        None, "--tick", metavar="N", help="Tick an acceptance criterion that holds, by its number."
+        None,
+        "--tick",
+        metavar="N",
+        autocompletion=complete_criterion,
+        help="Tick an acceptance criterion that holds, by its number.",
     ),
     as_json: Json = False,
     mission: MissionPath = None,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from typer import Argument, Option
 
 from mosaic.app.moving import import_tasks
-from mosaic.cli.options import Json, MissionPath, complete_source
+from mosaic.cli.options import Json, MissionPath, complete_source, one_of
 from mosaic.cli.output import answer, clean, paint
 from mosaic.cli.table import ID, STATUS, TITLE, Column, table
 from mosaic.cli.tasks_view import report_notices
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from mosaic.app.moving import Imported
 
+EXAMPLES = (
+    ("mission import task-master", "what would come in; nothing is written"),
+    ("mission import github owner/repository --write", "take in the issues of a repository"),
+)
 MOST_SHOWN = 50
 
 
@@ -31,7 +35,7 @@ def import_command(
     ),
     write: bool = Option(False, "--write", help="Do it; without it nothing is changed."),
     prefer: str = Option(
-        "", metavar="source|mission", help="What wins where both sides changed a value."
+        "", **one_of("source", "mission"), help="What wins where both sides changed a value."
     ),
     as_json: Json = False,
     mission: MissionPath = None,

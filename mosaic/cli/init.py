@@ -15,13 +15,25 @@ from mosaic.store.create import NewMission, parse_milestone
 from mosaic.store.mission_file import look_at_mission
 from mosaic.text.lines import counted
 
+EXAMPLES = (
+    (
+        'mission init --name "Worker runner" --gates "pytest -q"',
+        "a mission here, with a command that must pass",
+    ),
+    (
+        'mission init --milestone "M1: Runs locally" --milestone "M2: Runs anywhere"',
+        "the same with two milestones, in order",
+    ),
+    ("mission init --adopt", "take in the TASKS.md or the task files that are there"),
+)
+
 
 def init_command(
     directory: Path = Argument(Path(), metavar="[DIR]", help="The project."),
-    name: str | None = Option(None, "--name", "-n", help="What the mission is."),
-    description: str = Option("", help="The same in a sentence."),
-    prefix: str = Option("T", help="What task ids begin with."),
-    gates: str | None = Option(None, help="A command that must pass."),
+    name: str | None = Option(None, "--name", "-n", metavar="NAME", help="What the mission is."),
+    description: str = Option("", metavar="TEXT", help="The same in a sentence."),
+    prefix: str = Option("T", metavar="WORD", help="What task ids begin with."),
+    gates: str | None = Option(None, metavar="COMMAND", help="A command that must pass."),
     milestone: list[str] | None = Option(
         None, metavar='"M1: NAME"', help="Repeat for more, in order."
     ),

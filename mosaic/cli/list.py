@@ -1,7 +1,5 @@
 """`mission list`."""
 
-from typing import Annotated
-
 from typer import Option
 
 from mosaic.cli.options import (
@@ -9,17 +7,28 @@ from mosaic.cli.options import (
     MilestoneId,
     MissionPath,
     complete_field,
+    complete_priority,
     complete_runtime,
     complete_status,
+    one_of,
 )
 from mosaic.cli.tasks_view import print_list
 
-Some = Annotated[list[str] | None, Option(help="Only with this one; of several, with any.")]
+EXAMPLES = (
+    ("mission list --ready", "what can be handed off now"),
+    ("mission list --all --status done --milestone M1", "what is done in M1"),
+    ('mission list --label api --search "time zone"', "those that speak of it"),
+)
 
 
 def list_command(
     status: list[str] | None = Option(
-        None, "--status", "-s", autocompletion=complete_status, help="May be given more than once."
+        None,
+        "--status",
+        "-s",
+        metavar="STATUS",
+        autocompletion=complete_status,
+        help="Of this status; repeat for more.",
     ),
     milestone: MilestoneId = None,
     ready: bool = Option(False, "--ready", help="Only what can be handed off now."),
@@ -27,17 +36,26 @@ def list_command(
         False, "--blocked", help="Only what cannot go on: blocked, or waiting for others."
     ),
     label: list[str] | None = Option(
-        None, "--label", "-l", help="Only with this label; of several, with all."
+        None, "--label", "-l", metavar="WORD", help="Only with this label; of several, with all."
     ),
-    assignee: Some = None,
+    assignee: list[str] | None = Option(
+        None, "--assignee", metavar="NAME", help="Only with this one; of several, with any."
+    ),
     runtime: list[str] | None = Option(
         None,
         "--runtime",
         "-r",
+        metavar="NAME",
         autocompletion=complete_runtime,
         help="Only with this one; of several, with any.",
     ),
-    priority: Some = None,
+    priority: list[str] | None = Option(
+        None,
+        "--priority",
+        metavar="LEVEL",
+        autocompletion=complete_priority,
+        help="Only with this one; of several, with any.",
+    ),
     where: list[str] | None = Option(
         None,
         "--where",
@@ -47,7 +65,11 @@ def list_command(
         help="Only where a field has a value; also `!=`, and `~` for text within it.",
     ),
     search: str = Option("", "--search", metavar="WORDS", help="Only where all words stand."),
-    sort: str = Option("plan", help="plan, id, status, priority, milestone or updated."),
+    sort: str = Option(
+        "plan",
+        **one_of("plan", "id", "status", "priority", "milestone", "updated"),
+        help="In which order.",
+    ),
     every: bool = Option(False, "--all", "-a", help="Also those that are done or cancelled."),
     as_json: Json = False,
     mission: MissionPath = None,

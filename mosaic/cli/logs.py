@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.store.mission_file import MissionDocument
 
+EXAMPLES = (
+    ("mission logs -f", "follow the newest run to its end"),
+    ("mission logs T-001 --transcript --tail 50", "the last that the agent of T-001 wrote and did"),
+    ("mission logs T-001 --stderr --since 10m", "what it wrote to stderr in the last ten minutes"),
+)
 WARM_UP_LINES = 500
 """How many lines of a transcript are read before its last ones, which may depend on them."""
 

@@ -19,6 +19,11 @@ from mosaic.workers.queue import Outcome, Queue, Queued
 from mosaic.workspaces.landed import find_unlanded
 from mosaic.workspaces.merge import Merged, MergeWay
 
+EXAMPLES = (
+    ("mission merge", "land the work of all tasks that are done, in order"),
+    ("mission merge T-001 --squash", "one branch, as one commit"),
+    ("mission merge --dry-run", "only say what would be tried"),
+)
 FastForward = Annotated[bool, Option("--ff-only", help="Only where no merge commit is needed.")]
 NoFastForward = Annotated[bool, Option("--no-ff", help="With a merge commit, needed or not.")]
 Squash = Annotated[bool, Option("--squash", help="As one new commit.")]

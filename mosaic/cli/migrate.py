@@ -8,6 +8,11 @@ from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.sessions.inspect import scopes_elsewhere
 from mosaic.store.reading import locate_to_change
 
+EXAMPLES = (
+    ("mission migrate --dry-run", "what would be moved and renamed"),
+    ("mission migrate", "do it"),
+)
+
 
 def migrate_command(
     dry_run: bool = Option(False, "--dry-run", help="Only say what would be done."),

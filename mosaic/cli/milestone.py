@@ -9,6 +9,14 @@ from mosaic.cli.table import WHOLE, Column, table
 from mosaic.cli.tasks_view import report_notices, report_problems
 from mosaic.store.reading import locate_mission, read_mission
 
+EXAMPLES = (
+    ("mission milestone list", "how far each has come, and which is the current one"),
+    ('mission milestone add "M2: Runs anywhere"', "declare one more, the last"),
+    ('mission milestone rename M2 "Runs on three systems"', "its id stays, and headings follow"),
+    ("mission milestone mv M2 --before M1", "what comes first is worked on first"),
+    ("mission milestone done M2 --force", "nothing of it is handed off any more"),
+    ("mission milestone reopen M2", "open again"),
+)
 milestone_app = Typer(no_args_is_help=True, help="List milestones and change them.")
 COLUMNS = (
     Column("id"), WHOLE._replace(head="name"), Column("done", is_number=True), Column("standing"),

@@ -9,6 +9,11 @@ from mosaic.cli.output import answer, clean
 from mosaic.cli.tasks_view import report_notices
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    ("mission mv T-003 --before T-002", "it comes before T-002 in the plan"),
+    ("mission mv T-002 --after T-003", "it comes behind T-003"),
+)
+
 
 def mv_command(
     task_id: TaskId,

@@ -28,13 +28,31 @@ from mosaic.cli.options import (
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    ("mission next --print", "the prompt that the agent would get; nothing is started"),
+    (
+        "mission next --headless --timeout 45m",
+        "hand off the next ready task; the agent runs by itself",
+    ),
+    ("mission next T-001 --runtime codex", "this task, to this agent, in this terminal"),
+    (
+        "mission next -j 4 --loop --max-cost 10",
+        "four at a time in worktrees, until 10 USD are spent",
+    ),
+)
+
 
 def next_command(
     named: str | None = Argument(
         None, metavar="[ID]", autocompletion=complete_task, help="This task, not the next."
     ),
     task: str | None = Option(
-        None, "--task", "-t", autocompletion=complete_task, help="The same as `ID`."
+        None,
+        "--task",
+        "-t",
+        metavar="ID",
+        autocompletion=complete_task,
+        help="The same as `ID`.",
     ),
     milestone: MilestoneId = None,
     runtime: RuntimeName = None,

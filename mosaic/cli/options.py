@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from mosaic.cli.completers import complete_tasks
 from mosaic.cli.completing import Word, complete_task, find_snapshot
 from mosaic.errors import UsageError
 from mosaic.executors import NAMES
 from mosaic.model import Mission, Status
 from mosaic.plan.durations import parse_duration
-from mosaic.text.fields import FIELDS
+from mosaic.text.fields import FIELDS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,8 +70,19 @@ def _sources() -> Iterable[str]:
     return PLACES
 
 
+def _priorities() -> Iterable[str]:
+    from mosaic.plan.ready import PRIORITY_WORDS  # start-up
+
+    return PRIORITY_WORDS
+
+
 def _names(names: Iterable[str]) -> Iterable[Word]:
     return ((name, "") for name in names)
+
+
+def one_of(*words: str) -> dict[str, Any]:
+    """Return what an option takes that has only these values: help shows, shells complete them."""
+    return {"metavar": "|".join(words), "autocompletion": _completer(lambda: _names(words))}
 
 
 complete_status = _completer(
@@ -78,16 +90,24 @@ complete_status = _completer(
 )
 complete_format = _completer(lambda: _names(("text", "lines", "github", "sarif")))
 complete_runtime = _completer(lambda: _names(_runtimes()))
-complete_executor = _completer(lambda: _names(NAMES))
 complete_milestone = _completer(lambda: ((each.id, each.name) for each in _mission().milestones))
 complete_source = _completer(lambda: _names(_sources()))
 complete_session = _completer(
     lambda: ((each.id, each.last_task_id or "") for each in reversed(_mission().sessions))
 )
 _complete_run = _completer(_runs)
-_complete_field_name = _completer(
-    lambda: ((f"{field.name}=", field.meaning) for field in FIELDS if field.settable)
-)
+complete_priority = _completer(lambda: _names(_priorities()))
+
+
+def _complete_field_name(incomplete: str) -> list[Word]:
+    sign = incomplete[-1:] if incomplete.endswith(("+", "-")) else ""
+    begun = incomplete.removesuffix(sign).lower()
+    return [
+        (f"{field.name}{sign}=", field.meaning)
+        for field in FIELDS
+        if field.settable and field.name.startswith(begun)
+        if not sign or field.kind is Kind.LIST
+    ]
 
 
 def complete_session_or_task(incomplete: str) -> list[Word]:
@@ -110,10 +130,11 @@ def complete_field(incomplete: str) -> list[Word]:
         "status": complete_status,
         "runtime": complete_runtime,
         "milestone": complete_milestone,
-        **dict.fromkeys(("depends_on", "depends_on+", "depends_on-"), complete_task),
+        "priority": complete_priority,
+        **dict.fromkeys(("depends_on", "depends_on+", "depends_on-"), complete_tasks),
     }
     complete = completers.get(name)
-    return [(f"{name}={word}", "") for word, _ in complete(begun)] if complete else []
+    return [(f"{name}={word}", help_) for word, help_ in complete(begun)] if complete else []
 
 
 def complete_change(incomplete: str) -> list[Word]:
@@ -133,26 +154,37 @@ TaskIds = Annotated[
 MaybeTaskId = Annotated[
     str | None, Argument(metavar="[ID]", autocompletion=complete_task, help="A task.")
 ]
-Why = Annotated[str, Option("--why", help="Why; appended to the task's notes.")]
-MaybeWhy = Annotated[str | None, Option("--why", help="Appended to the task's notes.")]
+Why = Annotated[str, Option("--why", metavar="TEXT", help="Why; appended to the task's notes.")]
+MaybeWhy = Annotated[
+    str | None, Option("--why", metavar="TEXT", help="Appended to the task's notes.")
+]
 RuntimeName = Annotated[
     str | None,
-    Option("--runtime", "-r", autocompletion=complete_runtime, help="The agent to launch."),
+    Option(
+        "--runtime",
+        "-r",
+        metavar="NAME",
+        autocompletion=complete_runtime,
+        help="The agent to launch: `claude`, `codex` or one of mission.json.",
+    ),
 ]
 MilestoneId = Annotated[
     str | None,
-    Option("--milestone", "-m", autocompletion=complete_milestone, help="A milestone."),
+    Option(
+        "--milestone", "-m", metavar="ID", autocompletion=complete_milestone, help="A milestone."
+    ),
 ]
 ExecutorName = Annotated[
     str | None,
     Option(
         "--executor",
-        metavar="process|tmux",
-        autocompletion=complete_executor,
+        **one_of(*NAMES),
         help="Where it runs: in the background, or in a tmux pane.",
     ),
 ]
-ModelName = Annotated[str | None, Option("--model", help="The model that the agent uses.")]
+ModelName = Annotated[
+    str | None, Option("--model", metavar="NAME", help="The model that the agent uses.")
+]
 Headless = Annotated[
     bool,
     Option("--headless", help="Capture the agent's output instead of giving it the terminal."),

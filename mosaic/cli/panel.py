@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option, Typer
+from typer import Argument, Context, Option, Typer
 
 from mosaic.app.panel import read_result, start, view_panel, wait_for_panel
 from mosaic.cli import options
-from mosaic.cli.completing import find_snapshot
+from mosaic.cli.completing import Word, find_snapshot
 from mosaic.cli.consent import with_consent
 from mosaic.cli.merge import FastForward, NoFastForward, Squash, merge_way, show_merge
 from mosaic.cli.next_view import usual_executor
@@ -21,33 +21,78 @@ from mosaic.cli.panel_view import (
     show_result,
 )
 from mosaic.cli.table import table
-from mosaic.errors import UsageError
+from mosaic.errors import MissionError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import read_text
 from mosaic.panels import mailbox
 from mosaic.panels.brief import BUILT_IN, own_roles
 from mosaic.panels.life import look_after, merge_worker, resume_panel, shut_down, stop_panel
-from mosaic.panels.model import PanelPlan, WorkerState
+from mosaic.panels.model import PanelPlan, PanelStatus, WorkerState
 from mosaic.panels.record import Panel, find_panel, list_panels
 from mosaic.panels.refresh import refresh_panel
 from mosaic.store.mission_file import MissionDocument, load_mission, look_at_mission
 from mosaic.store.reading import locate_mission, locate_to_change
 
+EXAMPLES = (
+    (
+        'mission panel start "Which queue do we use?" --role critic --role planner',
+        "two workers on one question",
+    ),
+    (
+        "mission panel start -f question.md --role reviewer=codex --wait",
+        "a long question, to one agent; stay to its end",
+    ),
+    ("mission panel list", "all panels"),
+    ("mission panel show last", "where each worker of the newest panel stands"),
+    ("mission panel refresh last --wait", "stay until every worker has ended"),
+    ("mission panel result last --markdown", "the answers beside each other, to paste"),
+    ('mission panel send last critic "look at the costs, too"', "a message for its next turn"),
+    ("mission panel stop last", "interrupt all workers; what they did stays"),
+    ("mission panel resume last --fresh", "start those without a result again"),
+    ("mission panel merge last implementer --squash", "bring home what one of them wrote"),
+    ("mission panel shutdown last", "end everything of a panel; unmerged work stays"),
+)
 panel_app = Typer(
     help="Several workers on one question, each with a role and a worktree of its own.",
     no_args_is_help=True,
 )
 
 
-def complete_panel(incomplete: str) -> list[tuple[str, str]]:
+def complete_panel(incomplete: str) -> list[Word]:
     """Complete the id of a panel."""
     snapshot = find_snapshot()
     panels = list_panels(snapshot.layout) if snapshot else []
     return [(p.id, "") for p in reversed(panels) if p.id.startswith(incomplete)]
 
 
-def complete_role(incomplete: str) -> list[tuple[str, str]]:
-    """Complete a role."""
+def complete_running_panel(incomplete: str) -> list[Word]:
+    """Complete the id of a panel that has not ended."""
+    snapshot = find_snapshot()
+    panels = list_panels(snapshot.layout) if snapshot else []
+    return [(p.id, "") for p in panels if p.id.startswith(incomplete) and _is_running(p)]
+
+
+def _is_running(panel: Panel) -> bool:
+    try:
+        return panel.state().status in (PanelStatus.RUNNING, PanelStatus.STOP_REQUESTED)
+    except MissionError:
+        return True
+
+
+def complete_worker(context: Context, incomplete: str) -> list[Word]:
+    """Complete a worker of the panel that is named."""
+    snapshot, named = find_snapshot(), context.params.get("panel_id")
+    if snapshot is None or not named:
+        return []
+    workers = find_panel(snapshot.layout, named).plan().workers
+    return [(w.name, w.runtime) for w in workers if w.name.startswith(incomplete)]
+
+
+def complete_role(incomplete: str) -> list[Word]:
+    """Complete a role, and behind `=` a runtime for it."""
+    role, equals, begun = incomplete.partition("=")
+    if equals:
+        return [(f"{role}={name}", help_) for name, help_ in options.complete_runtime(begun)]
     snapshot = find_snapshot()
     own = own_roles(snapshot.layout) if snapshot else []
     return [(role, "") for role in (*BUILT_IN, *own) if role.startswith(incomplete)]
@@ -56,7 +101,13 @@ def complete_role(incomplete: str) -> list[tuple[str, str]]:
 PanelId = Annotated[
     str, Argument(metavar="RUN", autocompletion=complete_panel, help="A panel, or `last`.")
 ]
-WorkerName = Annotated[str, Argument(metavar="WORKER", help="One of its workers.")]
+RunningPanelId = Annotated[
+    str, Argument(metavar="RUN", autocompletion=complete_running_panel, help="A panel, or `last`.")
+]
+WorkerName = Annotated[
+    str,
+    Argument(metavar="WORKER", autocompletion=complete_worker, help="One of its workers."),
+]
 Wait = Annotated[bool, Option("--wait", help="Stay until every worker has ended.")]
 
 
@@ -178,7 +229,7 @@ def send_command(
 
 @panel_app.command("stop")
 def stop_command(
-    panel_id: PanelId,
+    panel_id: RunningPanelId,
     now: bool = Option(False, "--now", help="Kill them at once."),
     as_json: Json = False,
     mission: MissionPath = None,
@@ -214,14 +265,16 @@ def shutdown_command(
     document, panel = _open(mission, panel_id, to_change=True)
     done = shut_down(document, panel, force=force)
     kept = next((each.worker for each in done if each.cleanup == "retained"), None)
-    then = f"merge {panel.id} {kept}" if kept else f"result {panel.id}"
+    then = f"mission panel result {panel.id}"
+    if kept:
+        then = f"mission panel merge {panel.id} {kept}"
     workers = {each.worker: each for each in done}
     return answer(
         "panel.shutdown",
         {"panel_id": panel.id, "status": panel.state().status, "workers": workers},
         table([(each.worker, each.cleanup.value, each.why) for each in done], SHUT_COLUMNS),
         ok=all(each.cleanup != "failed" for each in done),
-        then=[f"mission panel {then}"],
+        then=[then],
         show_next=kept is not None,
         as_json=as_json,
     )

@@ -6,6 +6,11 @@ from mosaic.cli.output import answer, clean
 from mosaic.cli.tasks_view import report_notices
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    ("mission pause", "hand nothing off for now; what runs goes on"),
+    ("mission pause --json", "the same for a program"),
+)
+
 
 def pause_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """Hand nothing off until `mission unpause`; sessions that live go on to their end."""

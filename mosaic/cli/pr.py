@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from mosaic.app.pull_request import RequestList, RequestPage
 
+EXAMPLES = (
+    ("mission pr T-001", "open its pull request, or look at it"),
+    ("mission pr", "look at all that are open, and hand on what was said"),
+)
 LONGEST_SHOWN = 300
 
 

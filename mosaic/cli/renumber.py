@@ -11,6 +11,11 @@ from mosaic.cli.output import answer, clean, paint, warn
 from mosaic.store.reading import locate_to_change
 from mosaic.store.renumber import Renumbered, renumber_task
 
+EXAMPLES = (
+    ("mission renumber T-005", "give it the next free id; first it is only shown"),
+    ("mission renumber T-005 T-012 --write", "do it, with this id"),
+)
+
 
 def renumber_command(
     old: str = Argument(

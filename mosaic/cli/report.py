@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from mosaic.app.report import Report
 
+EXAMPLES = (
+    ("mission report", "what was done and where the mission stands, in markdown"),
+    ("mission report --html report.html --since 7d", "one page to send, of the last week"),
+)
+
 
 def report_command(
     html: Path | None = Option(

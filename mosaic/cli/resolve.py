@@ -16,6 +16,11 @@ from mosaic.store.reading import locate_to_change
 from mosaic.text.lines import counted
 from mosaic.text.merge3 import OURS, THEIRS, Disagreement
 
+EXAMPLES = (
+    ("mission resolve", "merge what git left in conflict, and ask about the rest"),
+    ("mission resolve T-003.status=done", "say what counts where both sides disagree"),
+    ("mission resolve --theirs", "their side counts wherever both disagree"),
+)
 SHORT = {"o": OURS, "t": THEIRS, OURS: OURS, THEIRS: THEIRS}
 MOST_LINES = 12
 """Lines of a side that are shown."""

@@ -3,10 +3,19 @@
 from typer import Option
 
 from mosaic.cli import options
+from mosaic.cli.completers import complete_checkpoint_number
 from mosaic.cli.next_view import launch, launch_mode, print_hand_off, usual_executor
 from mosaic.cli.options import Json, MissionPath, seconds_of
 from mosaic.sessions.choice import HandOffRequest
 from mosaic.store.reading import locate_mission
+
+EXAMPLES = (
+    ("mission resume", "go on with what was interrupted, in the agent's conversation"),
+    (
+        "mission resume T-001 --from 4 --fresh",
+        "restore checkpoint 4 first; begin a new conversation",
+    ),
+)
 
 
 def resume_command(
@@ -15,7 +24,11 @@ def resume_command(
     model: options.ModelName = None,
     fresh: options.Fresh = False,
     from_checkpoint: int | None = Option(
-        None, "--from", metavar="SEQ", help="Set the work tree back to this checkpoint first."
+        None,
+        "--from",
+        metavar="SEQ",
+        autocompletion=complete_checkpoint_number,
+        help="Set the work tree back to this checkpoint first.",
     ),
     print_only: options.PrintOnly = False,
     headless: options.Headless = False,

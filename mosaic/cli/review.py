@@ -39,6 +39,16 @@ if TYPE_CHECKING:
     from mosaic.sessions.remarks import Remark
     from mosaic.store.tasks import Snapshot
 
+EXAMPLES = (
+    ("mission review", "what waits for you"),
+    ("mission review T-001 --diff", "claims beside evidence, and the changes"),
+    ("mission review T-001 --approve --commit", "accept it, and commit its work"),
+    ('mission review T-001 --reject --why "the empty text is not handled"', "send it back"),
+    (
+        'mission review T-001 --remark src/count.py:12 "letters only"',
+        "say what is to be done at a line",
+    ),
+)
 MARKS = {
     "confirmed": ("ok", "green"),
     "contradicted": ("NO", "red"),
@@ -55,7 +65,9 @@ def review_command(
     texts: list[str] | None = Argument(None, metavar="", hidden=True),
     approve: bool = Option(False, "--approve", help="Accept it: set it done."),
     reject: bool = Option(False, "--reject", help="Send it back to todo; say why."),
-    why: str | None = Option(None, "--why", help="Why; kept among the task's decisions."),
+    why: str | None = Option(
+        None, "--why", metavar="TEXT", help="Why; kept among the task's decisions."
+    ),
     remark: list[str] | None = Option(
         None,
         "--remark",

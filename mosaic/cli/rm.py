@@ -13,6 +13,11 @@ from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.store.reading import locate_to_change
 
+EXAMPLES = (
+    ("mission rm T-003", "asks, then removes its row, its file and what points at it"),
+    ("mission rm T-002 T-003 --yes", "two at once, without a question"),
+)
+
 
 def rm_command(
     task_ids: TaskIds,

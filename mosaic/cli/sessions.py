@@ -9,6 +9,11 @@ from mosaic.cli.table import table
 from mosaic.cli.tasks_view import report_problems
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    ("mission sessions", "every session, how it ended and what it cost"),
+    ("mission sessions --live", "what agents do now"),
+)
+
 
 def sessions_command(
     named: str | None = Argument(

@@ -12,6 +12,10 @@ from mosaic.cli.output import answer, clean, paint, warn
 from mosaic.store.mission_file import look_at_mission
 from mosaic.store.reading import locate_to_change
 
+EXAMPLES = (
+    ("mission setup git --dry-run", "what git would be told in this clone"),
+    ("mission setup git --yes", "do it without asking"),
+)
 setup_app = Typer(no_args_is_help=True, help="Set up what Mosaic works with.")
 
 

@@ -8,6 +8,14 @@ from mosaic.cli.output import answer, clean, paint
 from mosaic.cli.tasks_view import report_notices
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    (
+        'mission split T-001 "Write the parser" "Read the old files"',
+        "two tasks, for which T-001 waits",
+    ),
+    ('mission split t1 "Only the first part"', "one part on its own; a short id does"),
+)
+
 
 def split_command(
     task_id: TaskId,

@@ -5,6 +5,11 @@ from typer import Option
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.status_view import print_status
 
+EXAMPLES = (
+    ("mission status", "where the mission stands, and what waits for you"),
+    ("mission status --watch", "the same, again every 2 s"),
+)
+
 
 def status_command(
     watch: bool = Option(False, "--watch", "-w", help="Look again every 2 s."),

@@ -2,16 +2,22 @@
 
 from typer import Argument, Option
 
-from mosaic.cli.options import Json, MissionPath, complete_session
+from mosaic.cli.completers import complete_live_session
+from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean
 from mosaic.plan.ends import end_phrase, length_words
 from mosaic.sessions.stop import stop_session
 from mosaic.store.reading import locate_to_change
 
+EXAMPLES = (
+    ("mission stop", "end the session that is live here, and keep its work"),
+    ("mission stop sess-004 --now", "kill one of several at once"),
+)
+
 
 def stop_command(
     session: str | None = Argument(
-        None, metavar="[SESSION]", autocompletion=complete_session, help="A session."
+        None, metavar="[SESSION]", autocompletion=complete_live_session, help="A session."
     ),
     now: bool = Option(False, "--now", help="Kill it at once."),
     as_json: Json = False,

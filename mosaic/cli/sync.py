@@ -3,7 +3,7 @@
 from typer import Argument, Option
 
 from mosaic.cli.completing import complete_task
-from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.options import Json, MissionPath, one_of
 from mosaic.cli.output import answer, clean, paint, plain
 from mosaic.cli.tasks_view import report_notices, report_problems
 from mosaic.errors import UsageError
@@ -12,11 +12,18 @@ from mosaic.store.reading import locate_mission
 from mosaic.store.retitle import OtherHeading, other_headings, take_headings
 from mosaic.store.sync import Side
 
+EXAMPLES = (
+    ("mission sync", "copy what changed in the table or in a file to the other"),
+    ("mission sync T-001 --prefer table", "the table wins where both were changed"),
+)
+
 
 def sync_command(
-    task_ids: list[str] | None = Argument(None, metavar="[ID]...", autocompletion=complete_task),
+    task_ids: list[str] | None = Argument(
+        None, metavar="[ID]...", autocompletion=complete_task, help="Only these tasks."
+    ),
     prefer: str | None = Option(
-        None, help="`table` or `file`: which one wins where they disagree."
+        None, "--prefer", **one_of(*Side), help="Which one wins where they disagree."
     ),
     titles: bool = Option(
         False, "--titles", help="Also take what the headings of files say as the titles."

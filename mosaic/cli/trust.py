@@ -15,6 +15,11 @@ from mosaic.store.allowance import name_of
 from mosaic.store.consent import Command
 from mosaic.store.reading import locate_mission, named_mission_file
 
+EXAMPLES = (
+    ("mission trust --list", "what this mission would run, and what is allowed"),
+    ("mission trust", "allow it, after you have read it"),
+)
+
 
 def trust_command(
     paths: list[Path] | None = Argument(

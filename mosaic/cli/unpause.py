@@ -6,6 +6,11 @@ from mosaic.cli.output import answer, clean
 from mosaic.cli.tasks_view import report_notices
 from mosaic.store.reading import locate_mission
 
+EXAMPLES = (
+    ("mission unpause", "hand off again"),
+    ("mission unpause --json", "the same for a program"),
+)
+
 
 def unpause_command(as_json: Json = False, mission: MissionPath = None) -> int:
     """Hand off again, after `mission pause`."""

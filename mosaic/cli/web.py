@@ -13,6 +13,10 @@ from mosaic.store.reading import locate_mission
 if TYPE_CHECKING:
     from mosaic.web.server import Opened
 
+EXAMPLES = (
+    ("mission web --open", "the board in your browser, on this machine alone"),
+    ("mission web --port 8080 --read-only", "on a port of your choice, only to look at"),
+)
 HOST = "127.0.0.1"
 
 
@@ -22,9 +26,15 @@ def web_command(
     ),
     open_: bool = Option(False, "--open", help="Open it in your browser."),
     read_only: bool = Option(False, "--read-only", help="Only show; nothing can be changed."),
-    host: str = Option(HOST, "--host", help="Where it listens; others can come only by this."),
+    host: str = Option(
+        HOST, "--host", metavar="ADDRESS", help="Where it listens; others can come only by this."
+    ),
     token: str | None = Option(
-        None, "--token", envvar="MISSION_WEB_TOKEN", help="What is to be entered before a look."
+        None,
+        "--token",
+        metavar="WORD",
+        envvar="MISSION_WEB_TOKEN",
+        help="What is to be entered before a look.",
     ),
     as_json: Json = False,
     mission: MissionPath = None,

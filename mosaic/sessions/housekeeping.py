@@ -242,7 +242,7 @@ def _survey_run(run: Run, look: _Look, needed: Collection[str]) -> Found | None:
         because = _why_kept(run, look.live, needed)
         panel = place.parent
         if because is None and panel.name in look.owners and (panel / "panel.json").exists():
-            because = "its panel has worktrees: `mission panel shutdown` ends it"
+            because = f"its panel has worktrees: `mission panel shutdown {panel.name}` ends it"
     return Found(place, kind, folder_bytes(place), because)
 
 

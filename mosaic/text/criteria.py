@@ -142,7 +142,7 @@ def tick_criterion(text: str, number: int) -> str:
         raise EditRefusedError(
             f"there is no acceptance criterion {number}",
             detail=f"there are {len(criteria)}" if criteria else "there are none",
-            hint="`mission show` lists them with their numbers",
+            hint="`mission show ID` lists them with their numbers",
         )
     wanted = criteria[number - 1]
     if wanted.is_dropped:

@@ -135,7 +135,7 @@ class Changes:
             is_moved=is_moved,
             message=f"{error.message[:1].upper()}{error.message[1:]}",
             place=f"{error.path}:{error.line}" if error.line else error.path,
-            detail=error.detail,
+            detail=None if is_moved else error.detail,
             hint=HINTS.get(error.code, error.hint),
             action=request.url.path if form else "",
             hidden=[each for each in hidden.items() if each[1]],

@@ -76,7 +76,8 @@ def draw_task(views: Views, mission_file: Path, task_id: str, remark: str) -> st
     page = show_task(snapshot, task_id)
     task = page.task.task
     work, why_not = None, ""
-    if page.sessions or page.runs or len(page.handoff_sections_missing) < len(HANDOFF_SECTIONS):
+    has_handoff = task.file and len(page.handoff_sections_missing) < len(HANDOFF_SECTIONS)
+    if page.sessions or page.runs or has_handoff:
         try:
             work = show_review(snapshot, task_id, diff=True)
         except MissionError as error:

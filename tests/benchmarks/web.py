@@ -122,7 +122,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--changes", type=int, default=60)
     asked = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="mission-web-") as made:
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": f"{made}/person"}
+        os.environ["XDG_STATE_HOME"] = f"{made}/person"
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         mission = generate(Path(made) / "mission", asked.tasks)
         file = next((mission.folder / "coordination" / "tasks").glob(f"{mission.todo[-1]}*"))
         process = subprocess.Popen(

@@ -92,7 +92,7 @@ class Bench:
             cwd=mission.folder,
             environ={
                 "_MISSION_COMPLETE": "complete_bash",
-                "COMP_WORDS": "mission show T",
+                "COMP_WORDS": "mission\nshow\nT",
                 "COMP_CWORD": "2",
             },
         )

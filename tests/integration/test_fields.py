@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from mosaic.cli.topics import field_rows
 from mosaic.text.fields import FIELDS
-from tests.reference import describe_fields
 from tests.support.mission import MissionRepo
 
 TEMPLATE = (
@@ -108,7 +108,7 @@ def test_the_capsule_names_the_milestone_of_the_prompt(repo: MissionRepo) -> Non
     assert capsule_of(repo)["current_milestone"] == {"id": "M2", "name": "Second"}
 
 
-@pytest.mark.parametrize("row", list(describe_fields()), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", list(field_rows()), ids=lambda row: row[0])
 def test_every_field_is_described(row: tuple[str, str, str, str]) -> None:
     assert row[0] in {field.name for field in FIELDS}
     assert all(row)

@@ -164,11 +164,8 @@ def test_both_ways_complete_ids_alike(repo: MissionRepo, shell: str, begun: str)
 def test_ids_are_completed_where_typer_completes_them(repo: MissionRepo, name: str) -> None:
     environ = asked("bash", "mission", name, "T-00")
     is_hot = find_hot([], environ) is not None
-    takes_more = name in (
-        "logs",
-        "checkpoint",
-        "sessions",
-    )  # also runs and sessions, or commands of its own
+    # Also runs and sessions, or commands of its own.
+    takes_more = name in ("logs", "checkpoint", "sessions")
     completes = "T-001\nT-002\nT-003" in typers_completion(repo, environ)
     assert completes is (is_hot or takes_more)
 

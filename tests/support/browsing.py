@@ -93,6 +93,7 @@ class Server:
 
     url: str
     process: subprocess.Popen[str]
+    notices: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -174,7 +175,8 @@ def serving(repo: MissionRepo, *options: str) -> Iterator[Server]:
     else:
         raise AssertionError(process.stderr.read() if process.stderr else text)
     try:
-        yield Server(json.loads(text)["url"], process)
+        opened = json.loads(text)
+        yield Server(opened["url"], process, tuple(opened["notices"]))
     finally:
         if process.poll() is None:
             process.kill()

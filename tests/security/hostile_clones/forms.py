@@ -37,6 +37,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "renumber": ("T-001", "T-002 T-900 --json"),
     "setup": ("git --dry-run",),
     "merge": ("--dry-run",),
+    "help": ("", "statuses"),
     "config": ("", "--json"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
