@@ -53,6 +53,8 @@ class Card(NamedTuple):
     """What is wrong with its file or row."""
     usage: Usage | None = None
     """What its sessions consumed; None also where nobody asked."""
+    on: tuple[str, ...] = ()
+    """The tasks that it waits on."""
 
 
 class Wait(StrEnum):
@@ -154,6 +156,7 @@ def cards_of(
                 selection.unlanded.get(task.id),
                 wrong.get(task.id),
                 sum_usage(session.usage for session in used) if used else None,
+                verdict.on,
             )
         )
     return tuple(cards)

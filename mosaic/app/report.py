@@ -107,7 +107,14 @@ class Report:
         status = self.board.status
         values = {name: getattr(status, name) for name in status.__dataclass_fields__}
         cards = self.board.cards
-        tasks = [TaskView(card.task, Verdict(card.task, card.reason, card.words)) for card in cards]
+        tasks = [
+            TaskView(
+                card.task,
+                Verdict(card.task, card.reason, card.words, card.on),
+                card.session.lock if card.session else None,
+            )
+            for card in cards
+        ]
         own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "board"}
         return {**values, "tasks": tasks, "inbox": self.board.inbox, **own}
 

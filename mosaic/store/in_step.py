@@ -10,6 +10,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.store.draft import changing
 from mosaic.store.ids import free_ids
 from mosaic.store.rows import find_row
+from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def _number_for_person(draft: Draft) -> None:
         return
     draft.notices += numbered[:MOST_NAMED]
     if (more := len(numbered) - MOST_NAMED) > 0:
-        draft.notices.append(f"{more} more rows got ids; `git diff` shows them")
+        draft.notices.append(f"{counted(more, 'more row')} got ids; `git diff` shows them")
 
 
 def number_rows(draft: Draft) -> tuple[list[str], list[str]]:
