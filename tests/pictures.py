@@ -83,7 +83,6 @@ async def take(repo: MissionRepo) -> None:
     async with app.run_test(size=SIZE) as pilot:
         screen = Screen(app, pilot)
         await screen.sees("inbox 2")
-        keep(app, "board-inbox")
         await screen.press("2")
         await screen.sees("done 1")
         keep(app, "board-columns")
@@ -95,7 +94,7 @@ async def take(repo: MissionRepo) -> None:
         await screen.sees("remark on src/logs.py:3")
         await screen.write("Read from the end")
         await screen.press("enter")
-        await screen.sees("remark 1 by Ann")
+        await screen.sees("remark 1 by Ann", "c Remark")
         keep(app, "board-changes")
 
 

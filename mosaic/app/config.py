@@ -11,12 +11,13 @@ from mosaic.errors import (
     HeldError,
     MissionError,
     MissionNotFoundError,
+    RuntimeUnknownError,
     UsageError,
 )
 from mosaic.machine.disk import PRIVATE_FILE, create_private_dir, find_text, write_atomic
 from mosaic.model import Mission
 from mosaic.records import NamedTuple
-from mosaic.runtimes import PREFERRED
+from mosaic.runtimes import PREFERRED, known_runtimes
 from mosaic.store.consent import SESSION_VARIABLE
 from mosaic.store.mission_file import look_at_mission
 from mosaic.store.own_settings import (
@@ -137,6 +138,20 @@ def set_config(key: str, value: str) -> Path:
         return set_toml(text, _keys(key), value)
 
     return _change(edit)
+
+
+def find_doubt(key: str, value: str) -> str | None:
+    """Return why a value that was set may not be meant; None where nothing speaks against it."""
+    try:
+        mission = look_at_mission(locate_mission(None)).mission
+    except MissionError:
+        mission = Mission(id="", name="")
+    known = known_runtimes(mission.runtimes)
+    name = value if key == "runtime" else key.partition(".")[2]
+    if (key != "runtime" and not key.startswith("models.")) or name in known:
+        return None
+    error = RuntimeUnknownError(name, known)
+    return f"{error.message} here; {error.detail}"
 
 
 def unset_config(key: str) -> Path:

@@ -115,7 +115,9 @@ class BoardApp(App[None]):
             yield Columns()
             yield Plan()
             yield Live()
-        yield Input(placeholder="words, status=review, milestone=M1, ready", id="search")
+        yield Input(
+            placeholder="words, status=review, milestone!=M1, title~log, ready", id="search"
+        )
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -170,7 +172,7 @@ class BoardApp(App[None]):
         if page is None:
             return
         self.query_one("#mission", Static).update(cards.mission_line(page, self.size.width))
-        found = list(cards.matching(page.cards, self._query))
+        found = cards.matching(page.cards, self._query)
         self._found = {card.task.id for card in found} if self._query else None
         inbox = [each for each in page.inbox if self._is_shown(each.task_id)]
         self.query_one(Inbox).fill(inbox)

@@ -8,12 +8,14 @@ from rich.text import Text
 
 from mosaic.app.board import Wait
 from mosaic.board.words import STATUS_STYLES, joined, plain, wrapped
+from mosaic.errors import UsageError
 from mosaic.model import Status
 from mosaic.plan.durations import format_duration
 from mosaic.plan.ends import usage_words
+from mosaic.plan.wanted import holds_words, parse_condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from mosaic.app.board import BoardPage, Card, Waiting
     from mosaic.app.status import SessionView
@@ -80,7 +82,8 @@ def why(card: Card) -> Text:
         return plain("ready", "green")
     if card.task.status.is_closed or card.session is not None:
         return Text()
-    return plain(card.words, "dim")
+    is_blocked = card.task.status is Status.BLOCKED and card.task.why
+    return plain(card.task.why if is_blocked else card.words, "dim")
 
 
 def plan_lines(card: Card, id_width: int, width: int) -> Sequence[Text]:
@@ -170,22 +173,23 @@ def mission_line(page: BoardPage, width: int) -> Text:
     return joined(parts)
 
 
-def matching(cards: Sequence[Card], query: str) -> Iterator[Card]:
-    """Return the cards that have every word of a query, as text or as `field=value`."""
-    words = query.casefold().split()
-    for card in cards:
-        if all(_has(card, word) for word in words):
-            yield card
-
-
-def _has(card: Card, word: str) -> bool:
-    task = card.task
-    name, sign, value = word.partition("=")
-    if sign and name in task._fields:
-        found = getattr(task, name)
-        values = found if isinstance(found, tuple) else (found,)
-        return any(value == str(each or "").casefold() for each in values)
-    if word == "ready":
-        return card.is_ready
-    texts = (task.id, task.title, task.milestone, task.assignee, *task.labels)
-    return any(word in text.casefold() for text in texts if text)
+def matching(cards: Sequence[Card], query: str) -> list[Card]:
+    """Return the cards that a query describes: words, `FIELD=VALUE` as lists take it, `ready`."""
+    if not query.strip():
+        return list(cards)
+    tasks = [card.task for card in cards]
+    conditions, words = [], []
+    for word in query.split():
+        try:
+            conditions.append(parse_condition(word, tasks))
+        except UsageError:  # a word, or a condition that is not written to its end
+            words.append(word.casefold())
+    wants_ready = "ready" in words
+    words = [word for word in words if word != "ready"]
+    return [
+        card
+        for card in cards
+        if (card.is_ready or not wants_ready)
+        and all(each.is_met_by(card.task) for each in conditions)
+        and (not words or holds_words(card.task, words))
+    ]

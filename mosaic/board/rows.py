@@ -59,7 +59,6 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         overflow-y: auto;
         scrollbar-size-vertical: 1;
         scrollbar-gutter: stable;
-        & > .rows--cursor { background: $foreground 10%; }
         & > .rows--faded { color: $text-muted; }
         &:focus > .rows--cursor { background: $primary 40%; }
     }

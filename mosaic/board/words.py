@@ -34,7 +34,9 @@ def plain(text: object, style: str = "") -> Text:
     if len(words) > LONGEST_LINE:
         more = len(words) - LONGEST_LINE
         words = f"{words[:LONGEST_LINE]} [… {more} more characters]"
-    return Text(harmless_line(words.expandtabs(TAB_WIDTH)), style, no_wrap=True, end="")
+    text = Text(harmless_line(words.expandtabs(TAB_WIDTH)), no_wrap=True, end="")
+    text.stylize(style)  # as a span: a text's own style is left out where it is drawn by itself
+    return text
 
 
 def joined(parts: Iterable[Text], between: str = "  ") -> Text:

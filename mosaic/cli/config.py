@@ -4,10 +4,18 @@ import shlex
 
 from typer import Argument, Context, Typer
 
-from mosaic.app.config import OwnConfig, Setting, read_config, set_config, unset_config
+from mosaic.app.config import (
+    OwnConfig,
+    Setting,
+    find_doubt,
+    read_config,
+    set_config,
+    unset_config,
+)
 from mosaic.cli.options import Json, MissionPath, complete_runtime
 from mosaic.cli.output import answer, clean, paint
 from mosaic.cli.table import Column, table
+from mosaic.cli.tasks_view import report_notices
 from mosaic.executors import NAMES
 from mosaic.store.own_settings import COLOURS
 
@@ -55,7 +63,10 @@ def set_command(
     as_json: Json = False,
 ) -> int:
     """Set a value in your own file: `mission config set models.claude opus`."""
-    return _changed(key, str(set_config(key, value)), as_json=as_json)
+    place = set_config(key, value)
+    doubt = find_doubt(key, value)
+    report_notices([doubt] if doubt and not as_json else ())
+    return _changed(key, str(place), as_json=as_json)
 
 
 @config_app.command("unset")

@@ -29,7 +29,7 @@ def edit_command(
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
-    """Open a task in `$VISUAL` or `$EDITOR`, and look at it afterwards."""
+    """Open a task in your editor, and look at it afterwards."""
     path = locate_to_change(mission)
     if undo:
         return show_edit(undo_edit(path, task_id), as_json=as_json)
@@ -53,7 +53,8 @@ def edit_task(path: Path, task_id: str, *, as_json: bool) -> int:
         code = process.wait()
         if code:
             shown = shlex.join(editor)
-            hint = f"set `$VISUAL` or `$EDITOR`; `mission edit {task_id}` opens it again"
+            again = f"`mission edit {task_id}` opens it again"
+            hint = f"`mission config set editor …` chooses another; {again}"
             raise FailedError(f"the editor `{shown}` ended with {code}", path=begun.path, hint=hint)
         done = settle_edit(path, begun)
         if done.problem is None or as_json or not is_somebody_there():
@@ -75,7 +76,9 @@ def find_editor() -> list[str]:
 
     found = [each for each in USUAL_EDITORS if install_path(each)] if is_somebody_there() else []
     if not found:
-        raise UsageError("no editor is named", hint="set `$VISUAL` or `$EDITOR`")
+        raise UsageError(
+            "no editor is named", hint="set `$EDITOR`, or `mission config set editor …`"
+        )
     return found[:1]
 
 

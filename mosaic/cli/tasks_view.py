@@ -85,6 +85,7 @@ def print_list(
         lines,
         exit_code=report_problems(found.problems, as_json=as_json),
         then=["mission next"] if found.is_any_ready else ['mission add "A task"'],
+        show_next=not (rows or found.hidden or found.problems or found.left_out) and is_whole,
         as_json=as_json,
     )
 

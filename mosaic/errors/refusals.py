@@ -203,8 +203,9 @@ class TaskNotReadyError(NotReadyError, code="TASK_NOT_READY"):
 class NothingReadyError(NotReadyError, code="NOTHING_READY"):
     """No task is ready."""
 
-    def __init__(self, detail: str) -> None:
-        hint = "`mission next --explain` gives the reason for each task"
+    def __init__(self, detail: str, *, has_tasks: bool = True) -> None:
+        reasons = "`mission next --explain` gives the reason for each task"
+        hint = reasons if has_tasks else '`mission add "A task"` makes the first one'
         super().__init__("nothing is ready", detail=detail, hint=hint)
 
 

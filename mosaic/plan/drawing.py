@@ -31,7 +31,7 @@ WIDTH, HEIGHT = 196, 46
 COLUMN, ROW, TRACK = 252, 62, 22
 """From one column to the next, from a task to the next, and for a link that passes."""
 MARGIN = 12
-CELLS = 27
+CELLS = 25
 """Letters of a title that fit into a task."""
 LONGEST_TITLE = 200
 SWEEPS = 9

@@ -56,7 +56,7 @@ def render_report_page(report: Report) -> str:
         "moves": _moves(report),
         "live": list(_live(report)),
         "next": next_words(report),
-        "milestones": [(each.milestone, each.progress) for each in status.milestones[:MOST_LISTED]],
+        "milestones": status.milestones[:MOST_LISTED],
         "graph": _graph(report, places),
         "timeline": _timeline(report),
         "sessions": [(end_words(each) or "live", _session(each)) for each in report.sessions[::-1]],

@@ -108,10 +108,9 @@ def _milestones(report: Report) -> list[str]:
         full = BAR_CELLS * done.pct // 100
         bar = "▓" * full + "░" * (BAR_CELLS - full)
         title = name.name if name.name != name.id else ""
-        rows.append(
-            f"| {inline(f'{name.id} {title}'.strip().replace('|', '/'), LONGEST_TITLE)} "
-            f"| {done.done}/{done.total} | {bar} {done.pct} % |"
-        )
+        shown = inline(f"{name.id} {title}".strip().replace("|", "/"), LONGEST_TITLE)
+        share = ", ".join(filter(None, (f"{bar} {done.pct} %", each.words)))
+        rows.append(f"| {shown} | {done.done}/{done.total} | {share} |")
     more = len(found) - MOST_MILESTONES
     rows += [f"| and {more} more | | |"] if more > 0 else []
     return ["| milestone | done | |", "| --- | ---: | --- |", *rows]

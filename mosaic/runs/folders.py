@@ -197,7 +197,7 @@ def find_named_run(runs_dir: Path, sessions: Sequence[Session], name: str) -> Ru
 def newest_run(runs_dir: Path, sessions: Sequence[Session]) -> Run:
     """Return the run of the newest session; raises `RunNotFoundError` where it has none."""
     if not sessions:
-        raise RunNotFoundError("nothing was handed off yet", hint="`mission next` does")
+        raise RunNotFoundError("nothing was handed off yet", hint="`mission next` hands a task off")
     return run_of_session(runs_dir, max(reversed(sessions), key=lambda each: each.started_at))
 
 

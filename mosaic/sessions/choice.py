@@ -115,7 +115,8 @@ def choose_task(snapshot: Snapshot, request: HandOffRequest) -> Task:
     if selection.chosen is None:
         snapshot.raise_problems()
         words = filter(None, (summarize_waiting(selection), snapshot.left_out_words))
-        raise NothingReadyError("\n".join(words))
+        has_tasks = bool(snapshot.tasks or snapshot.left_out_words)
+        raise NothingReadyError("\n".join(words), has_tasks=has_tasks)
     return selection.chosen
 
 

@@ -137,7 +137,11 @@ def finish_migration(mission_file: Path) -> Path:
             sweep_temporaries(folder, intent=today.intent_file)
         note = find_note(today.state_dir)
         if note and not note.is_done and mission_file.exists():
-            _carry_out(load_mission(mission_file).layout, today.mission_file, note)
+            document, text = load_mission(mission_file), read_text(mission_file).text
+            if text != note.original:  # edited meanwhile
+                note = replace(note, original=text, written=_plan(document).text)
+                _write_note(today.state_dir, note)
+            _carry_out(document.layout, today.mission_file, note)
     return today.mission_file if today.mission_file.exists() else mission_file
 
 
@@ -213,7 +217,11 @@ def _carry_out(layout: Layout, target: Path, note: Note) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         # The old file is kept under another name: its words are somebody's history.
         kept = old.with_suffix(KEPT_SUFFIX)
-        changes += [Change(path=kept, data=read_bytes(old)), Change(path=old, data=None)]
+        signature = read_text(old).signature
+        changes += [
+            Change(path=kept, data=read_bytes(old)),
+            Change(path=old, data=None, expect=signature),
+        ]
     if note.state_dir:
         move_state(project / note.state_dir, home.state_dir, project)
     if target != old:

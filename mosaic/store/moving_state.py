@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from mosaic.errors import FileAccessError, MissionError
 from mosaic.git.git import find_work_tree
 from mosaic.machine.disk import find_bytes
+from mosaic.machine.staging import is_temporary
 from mosaic.store.layout import WORKTREES
 from mosaic.store.state import IGNORE, IGNORE_FILE, IGNORE_KEPT, KEPT, MARK, MIGRATION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STAYS = frozenset({MARK, "mission.lock", "intent.json", MIGRATION})
+STAYS = frozenset({MARK, "mission.lock", "mission.lock.holder", "intent.json", MIGRATION})
 """What is of a place, and made anew in another."""
 MOVES = frozenset({*KEPT, "checkpoints"}) - STAYS
 
@@ -72,7 +73,8 @@ def leave_state(state_dir: Path | None, folder: Path) -> None:
         if state_dir is not None:
             if find_bytes(state_dir / IGNORE_FILE) in (IGNORE, IGNORE_KEPT):
                 (state_dir / IGNORE_FILE).unlink()
-            for name in STAYS:
+            left = [name for name in os.listdir(state_dir) if is_temporary(name)]
+            for name in (*STAYS, *left):
                 (state_dir / name).unlink(missing_ok=True)
             if state_dir != folder:
                 state_dir.rmdir()

@@ -66,7 +66,7 @@ IGNORE_KEPT = "".join(
     [
         "# This machine's own: locks, runs, caches. Never tracked.\n",
         *(f"/{name}\n" for name in sorted({IGNORE_FILE, *KEPT})),
-        "/.*.mission-tmp\n",
+        "/mission.lock.holder\n/.*.mission-tmp\n",
     ]
 ).encode()
 """The same for the older layout, where mission.json stands there too."""

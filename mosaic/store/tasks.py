@@ -148,6 +148,8 @@ class Snapshot:
 
             error = TaskNotFoundError(task_id, closest_names(task_id, self.by_id))
             removed = self.document.mission.removed_tasks
+            if not self.tasks:
+                error.hint = '`mission add "A task"` makes the first one'
             if where := find_aside(self).get(task_id):
                 error.detail, error.hint = where, "`mission check` says more"
             elif task_id in removed:

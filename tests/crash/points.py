@@ -27,16 +27,19 @@ from pathlib import Path
 from typing import Any
 
 from mosaic.machine import staging
+from mosaic.store.state import KEPT
 from tests.support.programs import NEEDS_EXTRA
 
 KILLED = "killed"
 LONGEST_SECONDS = 120
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
-NAMES_OF_OURS = re.compile(r"r\d{3}-[0-9a-f]{6}|mission-\d{8}")
+NAMES_OF_OURS = re.compile(r"r\d{3}-[0-9a-f]{6}|mission-\d{8}|(?<=sess-\d{3}-)\w+")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 NUMBERS = re.compile(r'("(?:pid|durationSeconds)": )\d+')
 BY_NATURE = ("HANDOFF_INCOMPLETE", "EVENTS_TORN")
 """What `check` says of a task without a word of handoff, and of an event that was cut off."""
+KEPT_STATE = Path("checkpoints", "of-the-older-coordinator")
+OTHER_STATE = (".gitignore", "checkpoints", "mission.lock.holder")
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,11 @@ def tracked(folder: Path) -> dict[str, str]:
     roots = (folder / "coordination", folder / ".mosaic")
     for path in sorted(path for root in roots for path in root.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and "/.state/" not in f"/{name}":
+        if path.name == KEPT_STATE.name:  # wherever the state is, it is not lost
+            found[str(KEPT_STATE)] = path.read_text()
+        of_state = {*KEPT, *OTHER_STATE}.intersection(name.split("/")[2:3])
+        is_state = name.startswith(".mosaic/") and bool(of_state)
+        if path.is_file() and "/.state/" not in f"/{name}" and not is_state:
             text = path.read_bytes().decode("utf-8", "replace")
             for pattern, word in ((MOMENT, "T"), (NAMES_OF_OURS, "R"), (DATE, "D")):
                 text = pattern.sub(word, text)
@@ -424,6 +431,21 @@ def _older_place(folder: Path) -> None:
     (folder / "coordination" / "mission.json").rename(old / "mission.json")
 
 
+def _older_state(folder: Path) -> None:
+    """Put the state beside an older mission.json, as the older coordinator had it."""
+    _older_place(folder)
+    old = folder / ".mosaic" / "orchestrator"
+    mission = json.loads((old / "mission.json").read_text())
+    mission["orchestratorDir"] = ".mosaic/orchestrator"
+    (old / "mission.json").write_text(json.dumps(mission, indent=2) + "\n")
+    for path in (folder / "coordination" / ".state").iterdir():
+        if path.name != ".gitignore":
+            path.rename(old / path.name)
+    shutil.rmtree(folder / "coordination" / ".state")
+    (old / KEPT_STATE).parent.mkdir()
+    (old / KEPT_STATE).write_text("kept")
+
+
 def _crashed(folder: Path) -> None:
     must(("next", "--headless"), folder)
 
@@ -454,6 +476,7 @@ CASES = (
          own_refusals=(2,)),
     Case("migrate", ("migrate",), prepare=_older),
     Case("migrate to today's place", ("migrate",), prepare=_older_place),
+    Case("migrate with the state", ("migrate",), prepare=_older_state),
     Case("next --print", ("next", "--print")),
     Case("checkpoint", ("checkpoint", "T-001", "--note", "now")),
     Case("exec", ("exec", "T-001", "--step", "try", "--", "true")),

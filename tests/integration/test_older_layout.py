@@ -226,6 +226,20 @@ def test_a_migration_moves_all_and_can_be_undone_until_it_is_committed(
     assert older.run("migrate").stdout.strip() == "nothing to migrate"
 
 
+def test_an_edit_between_a_kill_and_the_next_command_is_kept(older: MissionRepo) -> None:
+    assert older.run("migrate").exit_code == 0
+    note = json.loads((older.state / "migration.json").read_text())
+    # As a kill right behind the note leaves it.
+    (older.path / "coordination" / "mission.json").unlink()
+    (older.path / OLD / "mission.json.migrated").rename(older.path / OLD / "mission.json")
+    (older.state / "migration.json").write_text(json.dumps({**note, "is_done": False}))
+    write(older, {**read(older), "name": "Edited meanwhile"})
+    assert older.run("list").exit_code == 0
+    assert older.mission()["name"] == "Edited meanwhile"
+    assert not (older.path / OLD / "mission.json").exists()
+    assert older.run("check").exit_code == 0
+
+
 def test_a_session_that_git_took_out_moves_along(older: MissionRepo) -> None:
     assert go(older, "true").exit_code == 0
     (ran,) = read(older)["sessions"]

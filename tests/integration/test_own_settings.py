@@ -204,6 +204,30 @@ def test_a_value_is_set_and_taken_out_again(
     assert real.read_text() == before
 
 
+def test_an_editor_of_ones_own_opens_a_task(
+    repo: MissionRepo, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mine", "other"):
+        script = tmp_path / f"{name} editor"
+        script.write_text(f"#!/bin/sh\nsed -i 's/^title: .*/title: By {name}/' \"$2\"\n")
+        script.chmod(0o755)
+    write(place, f"editor = ['{tmp_path}/mine editor', '--wait']\n")
+    monkeypatch.setenv("EDITOR", "false")
+    assert call(repo.path, "edit", "T-001").exit_code == 0
+    assert "By mine" in call(repo.path, "list").stdout
+    monkeypatch.setenv("MISSION_EDITOR", f"'{tmp_path}/other editor' --wait")
+    assert call(repo.path, "edit", "T-001").exit_code == 0
+    assert "By other" in call(repo.path, "list").stdout
+
+
+def test_a_name_that_no_runtime_has_is_doubted(repo: MissionRepo, place: Path) -> None:
+    answer = call(repo.path, "config", "set", "runtime", "cluade")
+    assert answer.exit_code == 0
+    assert "no runtime is called `cluade` here; known: `claude`" in answer.stderr
+    assert call(repo.path, "config", "set", "runtime", "quick").stderr == ""  # the mission's own
+    assert "`cx`" in call(repo.path, "config", "set", "models.cx", "big").stderr
+
+
 def test_settings_are_seen_outside_of_any_mission(place: Path, tmp_path: Path) -> None:
     write(place, 'colour = "never"\nrunti = 1\n')
     answer = call(tmp_path, "config")

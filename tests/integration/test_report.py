@@ -110,7 +110,7 @@ def test_markdown_is_short_and_printed_where_nothing_else_is_wanted(worked: Miss
     again = worked.run("report", "--markdown", "-").stdout
     assert re.sub("As of .*", "", again) == re.sub("As of .*", "", printed)
     assert printed.startswith("## Sessions\n\nactive, 1 of 4 done (25 %), 2 wait for a person.")
-    assert "| M1 One | 1/4 | ▓▓░░░░░░░░ 25 % |" in printed
+    assert "| M1 One | 1/4 | ▓▓░░░░░░░░ 25 %, current |" in printed
     assert "- `T-003` Third: question: which colour?" in printed
     assert "**Next:** T-002 Second" in printed
     assert "- `T-001` approved by Somebody" in printed
