@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mosaic.errors import EditRefusedError
@@ -86,6 +86,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=6)
 VALUES = st.one_of(TEXTS, st.booleans(), st.lists(TEXTS, max_size=2))
 
 
+@example([(("runtime", "pager"), ""), (("runtime", "pager"), None), (("runtime",), "")])
 @given(
     st.lists(
         st.tuples(
@@ -97,8 +98,9 @@ VALUES = st.one_of(TEXTS, st.booleans(), st.lists(TEXTS, max_size=2))
 )
 def test_a_text_says_what_was_set_last(edits: list[tuple[tuple[str, ...], Any]]) -> None:
     text, expected = "# kept\n", dict[tuple[str, ...], Any]()
+    tables = set[tuple[str, ...]]()  # the heading of a table stays when its last value goes
     for keys, value in edits:
-        clashes = any(
+        clashes = keys in tables or any(
             keys != other and (keys[: len(other)] == other or other[: len(keys)] == keys)
             for other in expected
         )
@@ -110,6 +112,7 @@ def test_a_text_says_what_was_set_last(edits: list[tuple[tuple[str, ...], Any]])
         else:
             text = set_toml(text, keys, value)
             expected[keys] = value
+            tables |= {keys[:depth] for depth in range(1, len(keys))}
         found = tomllib.loads(text)
         for each, wanted in expected.items():
             inner: Any = found
