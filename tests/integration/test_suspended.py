@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.mission import PATIENCE_SECONDS, MissionRepo, is_running, wait_for
+from tests.support.mission import (
+    PATIENCE_SECONDS,
+    MissionRepo,
+    hear_signals,
+    is_running,
+    wait_for,
+)
 
 PTRACE_ATTACH = 16
 PTRACE_DETACH = 17
@@ -120,6 +126,7 @@ class Shell:
     def __init__(self, repo: MissionRepo) -> None:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
+            hear_signals()
             os.chdir(repo.path)
             environ = {**repo.environ, "PS1": "$ ", "TERM": "dumb"}
             os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "-i"], environ)
