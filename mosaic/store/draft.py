@@ -247,8 +247,7 @@ class Draft:
     def save(self) -> bool:
         """Write all drafted files as one, and tell whether anything was written.
 
-        Raises FileChangedError where someone else saved one of them meanwhile, or
-        FileAccessError; then nothing was changed.
+        Raises FileChangedError where someone else saved one meanwhile, or FileAccessError.
         """
         edited = {path: each for path, each in self._edited.items() if each.after != each.before}
         changes = [
@@ -261,10 +260,11 @@ class Draft:
         ]
         self.agree_everywhere()
         if self._agreed:
-            before, expect = find_signed(self.layout.sync_file) or (b"", None)
+            sync = self.layout.sync_file
+            before, expect = find_signed(sync) or (b"", None)
             base = dump_base({**self.snapshot.base(), **self._agreed})
             if base != before:
-                changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
+                changes.append(Change(path=sync, data=base, expect=expect, needs_all=True))
         if changes:
             write_together(
                 changes,
