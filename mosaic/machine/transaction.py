@@ -59,6 +59,8 @@ class Change:
     """The new content; None removes the file."""
     expect: Signature | Expected | None = Expected.ANYTHING
     mode: int | None = None
+    needs_all: bool = False
+    """It says what those before it hold, and is not written where one was left as edited."""
 
 
 class Settled(StrEnum):
@@ -90,6 +92,7 @@ class PlannedFile:
     old_sha256: str | None
     new_sha256: str | None
     read_at: Signature | None = None
+    needs_all: bool = False
 
     def carry_out(self) -> None:
         """Replace or remove the target.
@@ -251,6 +254,7 @@ def _prepare(
         old_sha256=digest(old),
         new_sha256=digest(change.data),
         read_at=read_at,
+        needs_all=change.needs_all,
     )
 
 
@@ -263,6 +267,8 @@ def _commit(planned: Sequence[PlannedFile], intent: Path, root: Path | str) -> N
         for plan in planned:
             expect_unchanged(plan.target, plan.read_at)
         for plan in planned:
+            if edited and plan.needs_all:
+                continue
             try:
                 expect_unchanged(plan.target, plan.read_at)
                 plan.carry_out()

@@ -238,8 +238,7 @@ class Draft:
     def save(self) -> bool:
         """Write all drafted files as one, and tell whether anything was written.
 
-        Raises FileChangedError where someone else saved one of them meanwhile, or
-        FileAccessError; then nothing was changed.
+        Raises FileChangedError where someone else saved one meanwhile, or FileAccessError.
         """
         edited = {path: each for path, each in self._edited.items() if each.after != each.before}
         changes = [
@@ -252,10 +251,11 @@ class Draft:
         ]
         self.agree_everywhere()
         if self._agreed or self._forgotten:
-            before, expect = find_signed(self.layout.sync_file) or (b"", None)
+            sync = self.layout.sync_file
+            before, expect = find_signed(sync) or (b"", None)
             base = dump_base(self._base())
             if base != before:
-                changes.append(Change(path=self.layout.sync_file, data=base, expect=expect))
+                changes.append(Change(path=sync, data=base, expect=expect, needs_all=True))
         if changes:
             for path in [path for path, each in edited.items() if each.file is None]:
                 with suppress(OSError):  # git keeps no empty folder; why it fails, writing says

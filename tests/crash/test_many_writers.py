@@ -28,6 +28,8 @@ from tests.support.mission import MissionRepo, make_environ
 
 ROUNDS = int(os.environ.get("MISSION_WRITERS_ROUNDS", "1"))
 SECONDS = float(os.environ.get("MISSION_WRITERS_SECONDS", "7"))
+KEPT = os.environ.get("MISSION_WRITERS_KEEP")
+"""A folder for copies of missions that something is wrong with."""
 GRACE_SECONDS = 90.0
 """How much longer a program may take, whose last command waits for all the others."""
 AT_ONCE, SETS, TASKS = 8, 25, 200
@@ -175,18 +177,32 @@ def assert_agree(repo: MissionRepo) -> None:
     assert not list(repo.state.glob("*intent*"))
 
 
+def settle_undecided(crew: Crew) -> None:
+    """Take the file's side where a hand editor put a row back to what git has.
+
+    Whether that undoes a change, or is as old as it looks, nobody can tell: both are shown.
+    """
+    problems = call(crew.repo.path, "status", "--json").json()["problems"]
+    shown = sorted({each["task_id"] for each in problems if each["code"] == "SYNC_CONFLICT"})
+    assert set(shown) <= crew.overran(), problems
+    if shown:
+        answer = call(crew.repo.path, "sync", *shown, "--prefer", "file")
+        assert answer.exit_code == 0, answer
+
+
 def settle(crew: Crew, place: Path) -> dict[str, dict[str, Any]]:
     """Bring all in step after a round, and return what the command tells; or keep what is left."""
     try:
         assert crew.faults() == []
+        settle_undecided(crew)
         for command in (("status",), ("sync",), ("check",)):
             answer = call(crew.repo.path, *command)
             assert answer.exit_code == 0, answer
         assert_agree(crew.repo)
         return tell(crew.repo)
     except AssertionError:
-        if kept := os.environ.get("MISSION_WRITERS_KEEP"):
-            shutil.copytree(crew.repo.path, Path(kept) / place.name, dirs_exist_ok=True)
+        if KEPT:
+            shutil.copytree(crew.repo.path, Path(KEPT) / place.name, dirs_exist_ok=True)
         raise
 
 

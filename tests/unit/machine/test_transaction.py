@@ -273,6 +273,24 @@ def test_an_edit_in_the_moment_of_a_later_write_stands_and_is_told(
     assert mission.leftovers() == []
 
 
+def test_what_says_what_the_others_hold_is_not_written_where_one_was_left(
+    mission: Mission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = mission.root / "base"
+    base.write_bytes(b"both are 0")
+    monkeypatch.setattr("mosaic.machine.transaction.exchange", Editor(mission.task))
+    changes = [
+        Change(path=mission.table, data=b"table 1"),
+        Change(path=mission.task, data=b"task 1"),
+        Change(path=base, data=b"both are 1", needs_all=True),
+    ]
+    with pytest.raises(FileChangedError):
+        write_together(changes, intent=mission.intent, root=mission.root)
+    assert mission.contents() == (b"table 1", b"by hand")
+    assert base.read_bytes() == b"both are 0"
+    assert mission.leftovers() == []
+
+
 def test_of_two_edits_in_that_moment_the_last_stands(
     mission: Mission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
