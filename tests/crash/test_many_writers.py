@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.crash.writers import Journal
+from tests.crash.writers import MILESTONES, Journal
 from tests.support.in_process import call
 from tests.support.mission import MissionRepo, make_environ
 
@@ -112,7 +112,8 @@ def mission(tmp_path: Path) -> Iterator[MissionRepo]:
     made.git("init", "-q", "-b", "main")
     made.git("config", "user.name", "Somebody")
     made.git("config", "user.email", "somebody@example.invalid")
-    assert call(folder, "init", "--name", "Writers").exit_code == 0
+    milestones = [word for name in MILESTONES for word in ("--milestone", f"{name}: {name}")]
+    assert call(folder, "init", "--name", "Writers", *milestones).exit_code == 0
     body = folder / "body"
     body.write_text("hand: 0\n")
     for number in range(1, 17):

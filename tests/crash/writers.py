@@ -27,6 +27,8 @@ SLOWEST_SECONDS = 60.0
 """No command may take longer, however many wait for the lock."""
 OWN_FIELDS = ("labels", "priority", "assignee", "title", "milestone", "pr")
 WORDS = ("low", "high", "P1", "x", "a, b", "über", "7", "a: b", "# no comment", "'quoted'")
+MILESTONES = ("W1", "W2", "W3")
+"""Those of the mission: an unknown one is refused."""
 STATUS_MOVES = {
     "done": "done",
     "block": "blocked",
@@ -112,6 +114,8 @@ class Owner(Program):
         task = self.chance.choice(self.journal.owned)
         names = self.chance.sample(OWN_FIELDS, self.chance.randint(1, 3))
         changes = {name: f"{self.chance.choice(WORDS)} {self.chance.random()}" for name in names}
+        if "milestone" in changes:
+            changes["milestone"] = self.chance.choice(MILESTONES)
         answer = self.command("set", task, *(f"{k}={v}" for k, v in changes.items()))
         for name, text in changes.items():
             value: Any = text
