@@ -417,6 +417,8 @@ def _is_done(folder: Path) -> None:
 
 def _empty(folder: Path) -> None:
     shutil.rmtree(folder / "coordination")
+    # What git's last commit still has would be found missing.
+    git(folder, "commit", "-qam", "No mission yet")
 
 
 def _older(folder: Path) -> None:

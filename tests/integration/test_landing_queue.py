@@ -154,9 +154,9 @@ def test_people_read_what_became_of_each(home: MissionRepo) -> None:
     finished(home, "T-002", {"bad": "\n"})
     answer = home.run("merge")
     assert answer.exit_code == 1
-    lines = answer.stdout.splitlines()
-    assert lines[0].startswith("T-001  landed  mission/T-001/work → main, commit ")
-    assert lines[1].startswith("T-002  red  gate `whole` failed with exit code 1")
+    lines = [" ".join(line.split()) for line in answer.stdout.splitlines()]
+    assert lines[0].startswith("T-001 landed mission/T-001/work → main, commit ")
+    assert lines[1].startswith("T-002 red gate `whole` failed with exit code 1")
     assert lines[-1] == "next: mission merge --hand-back"
     assert "T-001: gate whole: passed" in answer.stderr
     assert "T-002: gate whole: failed" in answer.stderr

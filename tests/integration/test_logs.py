@@ -412,7 +412,7 @@ def test_what_is_not_known_is_told_with_what_is_closest(repo: MissionRepo) -> No
     for name, words in (
         (run.name[:4], f"closest: `{run.name}`"),
         ("sess-002", f"closest: `{repo.session_id()}`"),
-        ("T-01", "closest: `T-001`"),
+        ("T-0011", "closest: `T-001`"),
         ("T-002", "task `T-002` has no run"),
         ("../../etc", "no task matches"),
     ):
