@@ -81,10 +81,10 @@ class Pager:
 
     def __init__(self) -> None:
         size = os.get_terminal_size(sys.stdout.fileno())
-        self._width, self._rows_left = max(1, size.columns), size.lines - 1
+        self._width, self._rows_left = size.columns, size.lines - 1
         self._kept: list[bytes] = []
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_plain = size.lines < 2  # noqa: PLR2004 - nothing says how much fits
+        self._is_plain = size.lines < 2 or not size.columns  # noqa: PLR2004 - unknown
 
     def write(self, data: bytes) -> None:
         """Take what is printed; BrokenPipeError where the person has seen enough."""

@@ -37,6 +37,9 @@ class Condition(NamedTuple):
         return any(value in held for value in self.values) is (self.operator == "=")
 
 
+OPERATOR = re.compile(r"(!=|=|~)")
+
+
 def parse_condition(
     text: str, tasks: Sequence[Task], statuses: Mapping[str, Status] | None = None
 ) -> Condition:
@@ -48,11 +51,12 @@ def parse_condition(
     Raises:
         UsageError: it is none, or names an unknown field or status.
     """
-    found = re.fullmatch(r"([^=~!\s][^=~!]*?)\s*(!=|=|~)(.*)", text.strip(), re.DOTALL)
-    if found is None:
+    name, operator, written = (
+        OPERATOR.split(text, maxsplit=1) if OPERATOR.search(text) else [""] * 3
+    )
+    if not name.strip():
         hint = "write `--where assignee=ann`, `--where 'labels!=ui'` or `--where title~login`"
         raise UsageError(f"`{text}` is not a condition", hint=hint)
-    name, operator, written = found.groups()
     field = _field_name(name, tasks)
     values = [value.strip() for value in written.split(",")]
     if field == "status" and operator != "~":

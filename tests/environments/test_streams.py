@@ -112,7 +112,7 @@ def on_terminal(
     here: Surroundings, arguments: list[str], environ: dict[str, str | None], columns: int
 ) -> str:
     """Return what a command shows on a terminal of that width."""
-    told = {**here.repo.environ, **environ}
+    told = {**here.repo.environ, "MISSION_PAGER": "cat", **environ}
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
