@@ -98,18 +98,21 @@ class _Past(NamedTuple):
         folder, table = (path_in(path, top) for path in (layout.tasks_dir, layout.tasks_file))
         if folder is None or table is None:
             return cls()
-        text = contents_of(top, [f"HEAD:{table}"])[0] or b""
+        text = contents_of(top, [f"HEAD:{table}"])[0]
+        listed = answer_of(["ls-tree", "-z", "--name-only", f"HEAD:{folder}"], top)
+        if text is None and listed is None:
+            # Also where the last commit is damaged: `git log` would mend a part of it unasked.
+            return cls(is_asked=True)
         try:
-            found = parse_table(text.decode("utf-8", "replace"))
+            found = parse_table((text or b"").decode("utf-8", "replace"))
             rows = frozenset(row.id for row in found if row.id and not row.why)
         except MissionError:
             rows = frozenset()
-        listed = answer_of(["ls-tree", "-z", "--name-only", f"HEAD:{folder}"], top) or ""
         command = ["log", "--no-show-signature", "-M", "--diff-filter=D", "--name-only", "-z"]
         command += [f"--max-count={MOST_COMMITS}", "--format=", "HEAD", "--", folder]
         gone = (answer_of(command, top) or "").split("\0")
         names = [name.strip("\n").rpartition("/")[2] for name in gone]
-        files = _by_id(layout, listed.split("\0"))
+        files = _by_id(layout, (listed or "").split("\0"))
         return cls(is_asked=True, rows=rows, files=files, deleted=_by_id(layout, names))
 
     def held(self, name: str, *, is_agreed: bool) -> bool:

@@ -71,7 +71,7 @@ CHANGES = (
 
 LINES = (
     "show ", "set T-001 milestone=", "set T-001 runtime=", "next --runtime ",
-    "list --milestone ", "logs ", "stop ", "panel start x --role ",
+    "list --milestone ", "logs s", "stop ", "panel start x --role ",
 )  # fmt: skip
 """What stands behind `mission` when TAB is pressed in a real shell: each kind of value that
 comes from a mission."""

@@ -88,11 +88,7 @@ def a_begun_change_that_removes_git_s_own_file(repo: Repository) -> None:
 @hostile(ways=BOTH)
 def a_begun_change_that_removes_a_file_of_the_home(repo: Repository) -> None:
     """`projectPath` is the whole disk."""
-    place = f"{str(repo.lab.clone)[1:]}/coordination"
-    repo.settings(
-        projectPath="/", tasksFile=f"{place}/TASKS.md", tasksDir=f"{place}/tasks",
-        orchestratorDir=f"{place}/.state", scratchpadFile=f"{place}/SCRATCHPAD.md",
-    )  # fmt: skip
+    repo.settings(projectPath="/")
     repo.bring("intent.json", removal(str(repo.lab.home / ".profile")[1:], "mine\n"))
 
 
