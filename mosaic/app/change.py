@@ -21,6 +21,7 @@ from mosaic.store.parsed import ids_in_cell
 from mosaic.store.reading import read_mission
 from mosaic.store.state import list_kept_ends
 from mosaic.text.fields import field_value
+from mosaic.workspaces.landed import find_unlanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,6 +97,8 @@ class ChangedTask(NamedTuple):
     """What an interrupted change left, or what of this one is missing."""
     overruled: tuple[str, ...] = ()
     """The objections that a `done` with `force` overruled."""
+    to_merge: str | None = None
+    """The branch that the work of a task waits in which is done now."""
 
 
 @contextmanager
@@ -277,8 +280,9 @@ def _change(
     for each in every:
         _note_changed(draft, each, made.get(each.task.id))
     done = []
-    for each, entry in zip(every, entries, strict=True):
-        task = draft.saved_task(entry)
+    saved = [*map(draft.saved_task, entries)]
+    unlanded = find_unlanded(draft.layout, saved)
+    for each, task in zip(every, saved, strict=True):
         fields = tuple(
             ChangedField(name, field_value(each.task, name), field_value(task, name))
             for name in each.values
@@ -292,6 +296,7 @@ def _change(
                 asks_review=each.asks_review and task.status is Status.REVIEW,
                 notices=tuple(draft.notices),
                 overruled=overruled.get(task.id, ()),
+                to_merge=unlanded.get(task.id),
             )
         )
     return tuple(done)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mosaic.app.change import Change, change_statuses, change_tasks
-from mosaic.cli.output import answer, clean, paint, plain
+from mosaic.cli.output import answer, clean, merge_commands, paint, plain
 from mosaic.cli.tasks_view import report_notices
 from mosaic.errors import UsageError
 from mosaic.model import Status
@@ -85,7 +85,8 @@ def _parse(change: str) -> Change:
 def _show(changed: Sequence[ChangedTask], further: str = "", *, as_json: bool) -> int:
     first = changed[0]
     report_notices(first.notices)
-    then = ["mission next"] if first.task.task.status.is_closed else []
+    then = merge_commands([each.task.task.id for each in changed if each.to_merge])
+    then += ["mission next"] if first.task.task.status.is_closed else []
     return answer(
         "task.changed" if len(changed) == 1 else "tasks.changed",
         first if len(changed) == 1 else {"tasks": changed},
@@ -104,6 +105,10 @@ def _lines(changed: ChangedTask) -> list[str]:
         for field in changed.fields
     ]
     lines += [f"  against the evidence: {clean(each)}" for each in changed.overruled]
+    if changed.to_merge:
+        lines.append(
+            f"  its work waits in `{clean(changed.to_merge)}`; `mission merge {task.id}` lands it"
+        )
     if changed.asks_review:
         lines.append("an agent's `done` asks for review; a person sets it done")
     return lines

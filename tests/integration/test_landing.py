@@ -62,6 +62,17 @@ def test_work_waits_in_its_branch_until_it_is_merged(worked: MissionRepo) -> Non
     assert to_merge(worked) == {}
 
 
+def test_done_by_hand_says_where_the_work_waits(home: MissionRepo) -> None:
+    does = 'write("a", "1\\n")\ncommit("a")\nfinish()'
+    assert home.run("next", "--worktree", AGENT_DOES=does).exit_code == 0
+    answer = home.run("done", "T-001", "--force")
+    assert answer.exit_code == 0
+    assert f"its work waits in `{BRANCH}`; `mission merge T-001` lands it" in answer.stdout
+    changed = home.run("done", "T-001", "--force", "--json").json()
+    assert changed["to_merge"] == BRANCH
+    assert changed["next_commands"][0] == "mission merge T-001"
+
+
 def test_a_merge_that_is_undone_takes_it_back(worked: MissionRepo) -> None:
     worked.run("merge", "T-001", "--squash")
     assert to_merge(worked) == {}
