@@ -214,26 +214,27 @@ class Board:
         It costs about a look at each task file. Raises MissionError where mission.json
         cannot be read.
         """
-        seen = self._signs()
+        layout = load_mission(self._mission_file).layout
+        seen = _signs(layout)
         if self._page is None or seen != self._seen:
             self._page = None  # an error below must not leave what was there before
             self._page = show_board(self._mission_file)
-            self._seen = self._signs() if self._page.status.recovered_sessions else seen
+            self._seen = _signs(layout) if self._page.status.recovered_sessions else seen
         elif self._page.live:
-            self._page = replace(self._page, live=tuple(self._live_now(self._page.live)))
+            self._page = replace(self._page, live=tuple(_live_now(self._page.live, layout)))
         return self._page
 
-    def _signs(self) -> tuple[object, ...]:
-        layout = load_mission(self._mission_file).layout
-        locks = [(found.lock.session_id, found.judgement.life) for found in find_locks(layout)]
-        places = (layout.mission_file, layout.sync_file, layout.worktrees_dir)
-        return (list_files(layout), locks, *map(look_at, places), *_git_signs(layout))
 
-    def _live_now(self, live: Sequence[SessionView]) -> Iterator[SessionView]:
-        layout = load_mission(self._mission_file).layout
-        for view in live:
-            if view.found is not None:
-                yield view._replace(progress=progress_of(view.found, layout))
+def _signs(layout: Layout) -> tuple[object, ...]:
+    locks = [(found.lock.session_id, found.judgement.life) for found in find_locks(layout)]
+    places = (layout.mission_file, layout.sync_file, layout.worktrees_dir)
+    return (list_files(layout), locks, *map(look_at, places), *_git_signs(layout))
+
+
+def _live_now(live: Sequence[SessionView], layout: Layout) -> Iterator[SessionView]:
+    for view in live:
+        if view.found is not None:
+            yield view._replace(progress=progress_of(view.found, layout))
 
 
 def _git_signs(layout: Layout) -> list[bytes | None]:

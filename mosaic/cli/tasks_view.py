@@ -189,10 +189,11 @@ def criteria_lines(criteria: Sequence[Criterion]) -> list[str]:
     """Return acceptance criteria with the numbers that they are ticked by."""
     if not criteria:
         return []
+    from mosaic.text.criteria import count_criteria  # start-up: lists need none of it
+
     signs = {"open": "[ ]", "ticked": "[x]", "dropped": "[-]"}
     rows = [(str(each.number), signs[each.state], each.text) for each in criteria]
-    ticked = sum(each.checked for each in criteria)
-    wanted = sum(not each.is_dropped for each in criteria)
+    ticked, wanted = count_criteria(criteria)
     head = f"{paint('acceptance criteria', 'bold')}  {ticked} of {wanted} ticked"
     return ["", head, *table(rows, (Column(is_number=True), Column(), WHOLE), indent=2)]
 

@@ -56,7 +56,7 @@ class _Edited:
 
 @contextmanager
 def holding(
-    layout: Layout, *, doing: str, timeout_seconds: float = 30.0
+    layout: Layout, *, doing: str, timeout_seconds: float = PATIENCE_SECONDS
 ) -> Iterator[tuple[str, ...]]:
     """Hold the mission lock, with an unfinished change of an earlier process settled.
 
