@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,12 @@ UNIT = TESTS / "unit"
 OWN_FOLDERS = ("XDG_STATE_HOME", "XDG_CONFIG_HOME")
 OF_A_PERSON = ("NO_COLOR", "FORCE_COLOR", "PAGER", "VISUAL", "EDITOR")
 MARKS = ("MISSION_", "CLAUDE", "CODEX", "ANTHROPIC_", "OPENAI_")
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Answer `-n auto` with one more than there are cores: a test waits as much as it works."""
+    return (yield) + 1
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

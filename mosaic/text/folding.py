@@ -69,7 +69,7 @@ def _words(text: str, width: int) -> Iterator[tuple[str, str]]:
     """Yield words with the blanks before each; code that is too long for a line is several."""
     for blanks, word in re.findall(_WORD_OR_CODE, text):
         if " " in word and _cells(word) > width:
-            yield from re.findall(r"( *)([^ ]+)", blanks + word)
+            yield from re.findall(r"(?<! )( *+)([^ ]++)", blanks + word)
         else:
             yield blanks, word
 
