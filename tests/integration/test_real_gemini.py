@@ -9,9 +9,8 @@ import pytest
 
 from tests.integration import test_real_agents
 from tests.integration.test_real_agents import agent, program, server
-from tests.integration.test_terminal_sessions import terminal
 
-__all__ = ["agent", "program", "server", "terminal"]
+__all__ = ["agent", "program", "server"]
 pytestmark = [
     pytest.mark.real_agent,
     pytest.mark.parametrize("program", ["gemini"], indirect=True),
