@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
+from mosaic.app.agent_kits import find_kits
 from mosaic.app.merge_driver import find_driver
-from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
+from mosaic.errors import BrokenFileError, EditRefusedError, GitRefusedError, MissionError
 from mosaic.executors import PROGRAMS, executor_of, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
@@ -168,6 +169,7 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield Item("here", state, counts, "`mission check` names them")
     yield _repository(layout.project)
     yield from _driver_items(layout)
+    yield from _kit_items(layout)
     yield from _trust_items(snapshot.document)
     own = () if mission.notify else own_settings().notify
     program = next(iter(mission.notify or own), None)
@@ -261,6 +263,24 @@ def _driver_items(layout: Layout) -> Iterator[Item]:
     elif driver is not None and driver.is_named:
         found = "`.gitattributes` names the merge driver, and this clone does not register it"
         yield Item("merges", State.MISSING, found, "`mission setup git`")
+
+
+def _kit_items(layout: Layout) -> Iterator[Item]:
+    """Look at whether agents are told in the project what this version tells them."""
+    try:
+        kits = list(find_kits(layout))
+    except EditRefusedError as error:
+        yield Item("kits", State.MISSING, f"{error.path}:{error.line}: {error.message}", error.hint)
+        return
+    for agent, _, old in kits:
+        if old:
+            found = f"{', '.join(f'`{name}`' for name in old)}: not as this version writes it"
+            yield Item(
+                "kits", State.MISSING, found, f"`mission setup {agent}` shows the difference"
+            )
+    if kits and not any(old for _, _, old in kits):
+        found = f"{', '.join(agent for agent, _, _ in kits)}: told how to work on the mission"
+        yield Item("kits", State.OK, found)
 
 
 def _parallel_items(snapshot: Snapshot) -> Iterator[Item]:
