@@ -19,7 +19,8 @@ from mosaic.store.mission_file import look_at_mission
 from mosaic.text.marked_section import BEGIN_MARK, END_MARK
 from tests.support.command_line import calls_in, every_command
 from tests.support.in_process import call
-from tests.support.mission import MissionRepo, make_environ, on_a_terminal
+from tests.support.mission import MissionRepo, make_environ
+from tests.support.typing_shell import on_a_terminal
 
 AGENTS = tuple(KITS)
 SKILLS = ("mission-next", "mission-handoff", "mission-ask")

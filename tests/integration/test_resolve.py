@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mission import ROOT, MissionRepo, on_a_terminal
+from tests.support.mission import ROOT, MissionRepo
+from tests.support.typing_shell import on_a_terminal
 
 TABLE = "coordination/TASKS.md"
 

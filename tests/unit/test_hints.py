@@ -15,7 +15,7 @@ PACKAGE = Path(mosaic.__file__).parent
 ROOT = PACKAGE.parent
 PAGES = (
     "README.md", "SECURITY.md", "CONTRIBUTING.md",
-    "docs/guide.md", "docs/files.md", "docs/troubleshooting.md",
+    "docs/guide.md", "docs/files.md", "docs/troubleshooting.md", "docs/writing-a-runtime.md",
 )  # fmt: skip
 HOLE = "\0"
 """Where a value is put in."""
