@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__
+from mosaic.app.installation import ALL, EXTRAS, find_installation, missing_extras
 from mosaic.app.merge_driver import find_driver
 from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
 from mosaic.executors import PROGRAMS, executor_of, list_panes
@@ -74,6 +75,7 @@ def examine(mission: Path | None) -> Iterator[Item]:
     """Look at everything that Mosaic needs. A missing agent is not a fault; a broken lock is."""
     python = f"Python {platform.python_version()}, {platform.system()}"
     yield Item("mission", State.OK, f"{__version__}, {python}")
+    yield from _installation()
     yield _program("git", "install git; without it there are no branches and no evidence")
     table = find_process_table()
     yield Item(
@@ -101,6 +103,20 @@ def examine(mission: Path | None) -> Iterator[Item]:
         yield from _mission_items(snapshot)
     for name in known_runtimes(specs):
         yield _guarded(name, _runtime, name, specs)
+
+
+def _installation() -> Iterator[Item]:
+    """Tell how it was installed, which of its extras are not, and what each of them is for."""
+    how, missing = find_installation(), missing_extras()
+    yield Item("installed", State.OK, how.words)
+    there = ", ".join(name for name in EXTRAS if name not in missing)
+    lacks = ", ".join(f"{name} ({EXTRAS[name].purpose})" for name in missing)
+    yield Item(
+        "extras",
+        State.MISSING if missing else State.OK,
+        "; ".join(filter(None, (there, lacks and f"missing: {lacks}"))),
+        f"`{how.with_extra(ALL)}` brings them all" if missing else None,
+    )
 
 
 def _guarded(name: str, look: Callable[..., Item], *of: object) -> Item:
