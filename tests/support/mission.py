@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.documents import check_document
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0
 
@@ -26,7 +28,10 @@ class Answer:
     stderr: str
 
     def json(self) -> Any:
-        return json.loads(self.stdout)
+        """Return the document on stdout; every one that a test reads fits its schema."""
+        found = json.loads(self.stdout)
+        check_document(found)
+        return found
 
 
 @dataclass(frozen=True)
