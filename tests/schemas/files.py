@@ -197,7 +197,8 @@ def config_file(_: Maker) -> Schema:
         {
             "runtime": {**TEXT, "description": "Who gets a task that names nobody"},
             "executor": {
-                "enum": list(executors.NAMES),
+                **TEXT,
+                "examples": [*executors.BUILT_IN],
                 "description": "Where `--detach` and `-j` start agents",
             },
             "editor": COMMAND,

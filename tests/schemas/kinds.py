@@ -25,6 +25,9 @@ class Document(NamedTuple):
 LAUNCHING = ("next", "resume")
 CHANGING = ("set", "done", "block", "cancel", "reopen")
 DOCUMENTS: Mapping[str, Document] = {
+    "agent.kit": Document(
+        ("setup claude", "setup codex", "setup agents-md"), "app.agent_kits.KitSetup"
+    ),
     "checkpoint.list": Document(
         ("checkpoint",),
         {

@@ -257,6 +257,13 @@ BY_NAME: Mapping[str, Shape] = {
             }
         ],
     },
+    "app.agent_kits.KitSetup": {
+        "agent": "str",
+        "files": [
+            {"path": "str", "action": Raw(enum=["create", "change", "remove"]), "diff": "str"}
+        ],
+        "written": "bool",
+    },
     "app.config.OwnConfig": {
         "path": "str | None",
         "exists": "bool",
