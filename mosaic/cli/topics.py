@@ -45,6 +45,7 @@ ENVIRONMENT = (
         "of them for files that an editor or git is just saving",
     ),
     ("MISSION_DEBUG", "`1` shows tracebacks"),
+    ("MISSION_JSON_ERRORS", "`stdout` has errors there with `--json`, as `--json-errors=stdout`"),
     ("MISSION_WEB_TOKEN", "what `mission web` asks for before a look, as `--token`"),
     ("XDG_CONFIG_HOME", "holds `mosaic/config.toml`, your own settings; else `~/.config`"),
     (

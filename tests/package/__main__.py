@@ -97,6 +97,7 @@ def use_plainly(place: Place) -> None:
         assert told == f"mission {__version__}\n", told
     place.mission("demo", str(place.project))
     assert "</html>" in place.mission("report", "--html", "-")
+    assert json.loads(place.mission("schema", "task"))
     items = {each["name"]: each for each in json.loads(place.mission("doctor", "--json"))["items"]}
     assert items["installed"]["found"] == f"by pip, in the virtual environment `{place.prefix}`"
     for name in EXTRAS:

@@ -45,11 +45,12 @@ def test_the_wheel_holds_what_it_should_and_nothing_else(built: list[Path]) -> N
         f"mosaic_mission-{__version__}.data",
     }
     code = {f"mosaic/{each.relative_to(ROOT / 'mosaic')}" for each in files(ROOT / "mosaic")}
-    prompts = {
-        f"mosaic/templates/{each.relative_to(ROOT / 'templates')}"
-        for each in files(ROOT / "templates")
+    other = {
+        f"mosaic/{name}/{each.relative_to(folder)}"
+        for name, folder in (("templates", ROOT / "templates"), ("schemas", ROOT / "docs/schemas"))
+        for each in files(folder)
     }
-    assert {name for name in held if name.startswith("mosaic/")} == code | prompts
+    assert {name for name in held if name.startswith("mosaic/")} == code | other
     assert "mosaic/py.typed" in held
     data = f"mosaic_mission-{__version__}.data/data/"
     for place, source in PLACES.items():
