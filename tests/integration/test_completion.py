@@ -48,6 +48,8 @@ IN_PROCESS: tuple[tuple[str, set[str]], ...] = (
     ("mission sync --prefer ", {"table", "file"}),
     ("mission exec --kind r", {"review"}),
     ("mission import beads ", set()),
+    ("mission schema output/task.l", {"output/task.list"}),
+    ("mission schema mission.st", {"mission.status"}),
     ("mission checkpoint re", {"restore"}),
     ("mission panel send last ", set()),
     ("mission 'unfinished", set()),
