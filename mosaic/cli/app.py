@@ -34,7 +34,7 @@ PANELS = {
     "Parallel": ("panel", "merge", "pr"),
     "In git": ("resolve", "renumber", "setup"),
     "Around it": (
-        "demo", "help", "doctor", "clean", "config", "trust", "import", "export", "migrate",
+        "demo", "help", "doctor", "clean", "config", "trust", "import", "export", "migrate", "mcp",
     ),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
