@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import ExitCode, MissionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 LEADING = {"--mission": True, "--json": False}
 """Options of every command that may stand before it, and whether a value follows them."""
@@ -76,14 +76,16 @@ def _run(arguments: list[str]) -> int:
     arguments, is_refused = take_no_pager(arguments)
     arguments = command_first(arguments)
     as_json = "--json" in arguments
+    is_quiet = as_json or "_MISSION_COMPLETE" in os.environ
     code = int(ExitCode.OK)
     try:
-        if not (as_json or "_MISSION_COMPLETE" in os.environ):
+        if not is_quiet:
             _look_at_own_settings()
             if not is_refused and is_paged(arguments):
                 use_pager(Pager())
         code = _call(arguments)
         leave_pager()
+        _name_skipped_plugins(is_quiet=is_quiet)
         sys.stdout.flush()
     except MissionError as error:
         if os.environ.get("MISSION_DEBUG"):
@@ -122,10 +124,22 @@ def _call(arguments: list[str]) -> int:
 
 def _look_at_own_settings() -> None:
     """Say on stderr what is wrong with a person's settings."""
-    from mosaic.cli.output import error_lines, warn
     from mosaic.store.own_settings import own_settings
 
-    for error in own_settings().faults.values():
+    _warn_of(own_settings().faults.values())
+
+
+def _name_skipped_plugins(*, is_quiet: bool) -> None:
+    """Say on stderr which plugins the command did without."""
+    plugins = sys.modules.get("mosaic.plugins")
+    if plugins is not None and not is_quiet:
+        _warn_of(plugins.skipped())
+
+
+def _warn_of(errors: Iterable[MissionError]) -> None:
+    from mosaic.cli.output import error_lines, warn
+
+    for error in errors:
         for line in error_lines(error, stops=False):
             warn(line)
 

@@ -215,6 +215,12 @@ def clean(text: object) -> str:
     return harmless_line(str(text))
 
 
+def diff_line(line: str) -> str:
+    """Return a line of a change as `diff -u` writes it, in colours."""
+    color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+    return paint(clean(line.rstrip("\r")) if line.strip() else "", color)
+
+
 def clean_block(text: str) -> list[str]:
     """Return a text's lines without anything that a terminal would obey or hide.
 

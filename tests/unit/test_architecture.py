@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
-    ("model", "settings", "ports", "errors", "records", "codec"),
+    ("model", "settings", "ports", "errors", "records", "codec", "plugins"),
     ("machine",),
     ("git",),
     ("text",),
@@ -31,7 +31,7 @@ FLOORS = (
         "supervise",
         "demo",
         "demo_agent",
-        "doctor",
+        "testing",
         "__main__",
     ),
 )
@@ -219,7 +219,12 @@ def test_records_are_made_by_our_own_decorator() -> None:
     assert using == []
 
 
-EXTRAS = {"board": ("textual",), "web": ("starlette", "uvicorn"), "mcp": ("mcp",)}
+EXTRAS = {
+    "board": ("textual",),
+    "web": ("starlette", "uvicorn"),
+    "mcp": ("mcp",),
+    "testing": ("pytest",),
+}
 """Rooms that need an extra of pyproject.toml, and what only they may import."""
 
 

@@ -35,7 +35,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "export": ("checklist", "backlog --json"),
     "migrate": ("--dry-run",),
     "renumber": ("T-001", "T-002 T-900 --json"),
-    "setup": ("git --dry-run",),
+    "setup": ("git --dry-run", "claude --dry-run"),
     "merge": ("--dry-run",),
     "help": ("", "statuses"),
     "config": ("", "--json"),
