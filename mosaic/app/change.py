@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
     from mosaic.text.decisions import Decision
 
-WORDS = {
+WORDS: Mapping[str, str] = {
     Status.DONE: "done",
     Status.BLOCKED: "blocked",
     Status.CANCELLED: "cancelled",
@@ -276,7 +276,7 @@ def _change(
     for each in every:
         draft.edit_task(each.task.id, each.values, now)
         if why and not each.decision:
-            word = WORDS.get(Status(str(each.values.get("status", "unknown"))), "changed")
+            word = WORDS.get(status := str(each.values.get("status", "changed")), status)
             draft.note(each.task.id, f"{now:%Y-%m-%d} {word}: {why}")
     changed = save_change(draft)
     for each in every:

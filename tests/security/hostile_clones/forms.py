@@ -39,6 +39,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "merge": ("--dry-run",),
     "help": ("", "statuses"),
     "config": ("", "--json"),
+    "schema": ("", "task"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
 `logs --follow`) and what writes where it was told to (`review --html`) is not among them."""
