@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
-    ("model", "settings", "ports", "errors", "records", "codec"),
+    ("model", "settings", "ports", "errors", "records", "codec", "plugins"),
     ("machine",),
     ("git",),
     ("text",),
@@ -22,7 +22,18 @@ FLOORS = (
     ("sessions",),
     ("review", "workers", "panels"),
     ("app",),
-    ("cli", "report", "board", "web", "supervise", "demo", "demo_agent", "doctor", "__main__"),
+    (
+        "cli",
+        "report",
+        "board",
+        "web",
+        "mcp",
+        "supervise",
+        "demo",
+        "demo_agent",
+        "testing",
+        "__main__",
+    ),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PURE_ROOMS = ("text", "plan", "prompts")
@@ -208,7 +219,12 @@ def test_records_are_made_by_our_own_decorator() -> None:
     assert using == []
 
 
-EXTRAS = {"board": ("textual",), "web": ("starlette", "uvicorn"), "mcp": ("mcp",)}
+EXTRAS = {
+    "board": ("textual",),
+    "web": ("starlette", "uvicorn"),
+    "mcp": ("mcp",),
+    "testing": ("pytest",),
+}
 """Rooms that need an extra of pyproject.toml, and what only they may import."""
 
 
