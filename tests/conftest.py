@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -53,6 +55,23 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         is_mark = name.startswith(MARKS) and not name.startswith("MISSION_TEST_")
         if is_mark or name in OF_A_PERSON:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def documents_fit_their_schemas() -> Iterator[None]:
+    """Hold every document that a test reads against the schema of its kind."""
+    from mosaic.testing.missions import Answer
+    from tests.support.documents import check_document
+
+    read = Answer.json
+
+    def read_checked(answer: Answer) -> Any:
+        document = read(answer)
+        check_document(document)
+        return document
+
+    with mock.patch.object(Answer, "json", read_checked):
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

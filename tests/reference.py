@@ -1,4 +1,7 @@
-"""Writes `docs/reference.md` and the man page from the code: `python -m tests.reference`."""
+"""Writes what is made from the code: `python -m tests.reference`.
+
+`docs/reference.md`, the man page, and the scripts of shells in `docs/completions`.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,21 @@ import typer.main
 
 from mosaic import errors, model
 from mosaic import settings as kinds
+from mosaic.app.schemas import OUTPUT, read_schema, schema_kinds
 from mosaic.cli.app import PANELS, build_app
 from mosaic.cli.teaching import CommandHelp, describe
 from mosaic.cli.topics import ENVIRONMENT, docs_of, exit_code_rows, field_rows
 from mosaic.errors import MissionError
 from tests.manual import MANUAL, make_manual
+from tests.support.mission import MissionRepo, make_environ
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"
-GOLDEN = ROOT / "tests" / "golden" / "kept"
+SCRIPTS = {
+    "bash": ROOT / "docs" / "completions" / "mission.bash",
+    "zsh": ROOT / "docs" / "completions" / "_mission",
+    "fish": ROOT / "docs" / "completions" / "mission.fish",
+}
 SETTINGS = (
     ("", model.Mission),
     ("runs", kinds.RunSettings),
@@ -65,9 +74,18 @@ UNITS = ("_seconds", "_bytes")
 
 
 def main() -> None:
-    """Write both."""
+    """Write them all."""
     PAGE.write_text(make_page(), encoding="utf-8")
     MANUAL.write_text(make_manual(), encoding="ascii")
+    for shell, path in SCRIPTS.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(make_script(shell), encoding="ascii")
+
+
+def make_script(shell: str) -> str:
+    """Return what a shell is given to complete `mission`."""
+    answer = MissionRepo(ROOT, make_environ(ROOT)).run(_MISSION_COMPLETE=f"source_{shell}")
+    return f"{answer.stdout.strip()}\n"
 
 
 def make_page() -> str:
@@ -133,8 +151,8 @@ def exit_codes() -> Iterator[str]:
 def error_codes() -> Iterator[str]:
     yield "## Errors"
     yield (
-        "With `--json` an error is one document on stderr: `code`, `message`, and where they "
-        "apply `path`, `line`, `detail`, `hint`."
+        "With `--json` an error is one document on stderr, or with `--json-errors=stdout` on "
+        "stdout: `code`, `message`, and where they apply `path`, `line`, `detail`, `hint`."
     )
     found = [
         each
@@ -203,17 +221,15 @@ def camel(name: str) -> str:
 def documents() -> Iterator[str]:
     yield "## JSON documents"
     yield (
-        "Each has `schema_version` and `kind`. Keys are only ever added. What each command "
-        "printed on a scripted mission is in `tests/golden/kept`."
+        "Each has `schema_version` and `kind`. Keys are only ever added. `mission schema KIND` "
+        "prints the JSON Schema, which is in `docs/schemas` too; what each command printed on a "
+        "scripted mission is in `tests/golden/kept`."
     )
-    keys: dict[str, set[str]] = {}
-    for path in sorted(GOLDEN.glob("*.json")):
-        for call in json.loads(path.read_text(encoding="utf-8")):
-            if isinstance(call["stdout"], dict) and "kind" in call["stdout"]:
-                keys.setdefault(call["stdout"]["kind"], set()).update(call["stdout"])
+    kinds = [each.removeprefix(OUTPUT) for each in schema_kinds() if each.startswith(OUTPUT)]
+    found = ((kind, json.loads(read_schema(f"{OUTPUT}{kind}"))["properties"]) for kind in kinds)
     rows = (
-        (f"`{kind}`", ", ".join(f"`{key}`" for key in sorted(found - {"kind", "schema_version"})))
-        for kind, found in sorted(keys.items())
+        (f"`{kind}`", ", ".join(f"`{key}`" for key in sorted({*keys} - {"kind", "schema_version"})))
+        for kind, keys in found
     )
     yield table(("kind", "keys"), rows)
 

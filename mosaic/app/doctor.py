@@ -12,8 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic import __version__, executors, runtimes, sources
+from mosaic.app.agent_kits import find_kits
+from mosaic.app.installation import ALL, EXTRAS, find_installation, missing_extras
 from mosaic.app.merge_driver import find_driver
-from mosaic.errors import BrokenFileError, GitRefusedError, MissionError, PluginError
+from mosaic.errors import (
+    BrokenFileError,
+    EditRefusedError,
+    GitRefusedError,
+    MissionError,
+    PluginError,
+)
 from mosaic.executors import PROGRAMS, executor_of, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
@@ -77,6 +85,7 @@ def examine(mission: Path | None) -> Iterator[Item]:
     """Look at everything that Mosaic needs. A missing agent is not a fault; a broken lock is."""
     python = f"Python {platform.python_version()}, {platform.system()}"
     yield Item("mission", State.OK, f"{__version__}, {python}")
+    yield from _installation()
     yield _program("git", "install git; without it there are no branches and no evidence")
     table = find_process_table()
     yield Item(
@@ -127,6 +136,20 @@ def _plugin(plugin: Plugin, specs: Mapping[str, RuntimeSpec]) -> Item:
         return Item("plugin", State.OK, f"{found}; its program is in this project: not asked")
     item = _probed(plugin.name, runtime)
     return item._replace(name="plugin", found=f"{found}: {item.found}")
+
+
+def _installation() -> Iterator[Item]:
+    """Tell how it was installed, which of its extras are not, and what each of them is for."""
+    how, missing = find_installation(), missing_extras()
+    yield Item("installed", State.OK, how.words)
+    there = ", ".join(name for name in EXTRAS if name not in missing)
+    lacks = ", ".join(f"{name} ({EXTRAS[name].purpose})" for name in missing)
+    yield Item(
+        "extras",
+        State.MISSING if missing else State.OK,
+        "; ".join(filter(None, (there, lacks and f"missing: {lacks}"))),
+        f"`{how.with_extra(ALL)}` brings them all" if missing else None,
+    )
 
 
 def _guarded(name: str, look: Callable[..., Item], *of: object) -> Item:
@@ -198,6 +221,7 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield Item("here", state, counts, "`mission check` names them")
     yield _repository(layout.project)
     yield from _driver_items(layout)
+    yield from _kit_items(layout)
     yield from _trust_items(snapshot.document)
     own = () if mission.notify else own_settings().notify
     program = next(iter(mission.notify or own), None)
@@ -291,6 +315,24 @@ def _driver_items(layout: Layout) -> Iterator[Item]:
     elif driver is not None and driver.is_named:
         found = "`.gitattributes` names the merge driver, and this clone does not register it"
         yield Item("merges", State.MISSING, found, "`mission setup git`")
+
+
+def _kit_items(layout: Layout) -> Iterator[Item]:
+    """Look at whether agents are told in the project what this version tells them."""
+    try:
+        kits = list(find_kits(layout))
+    except EditRefusedError as error:
+        yield Item("kits", State.MISSING, f"{error.path}:{error.line}: {error.message}", error.hint)
+        return
+    for agent, _, old in kits:
+        if old:
+            found = f"{', '.join(f'`{name}`' for name in old)}: not as this version writes it"
+            yield Item(
+                "kits", State.MISSING, found, f"`mission setup {agent}` shows the difference"
+            )
+    if kits and not any(old for _, _, old in kits):
+        found = f"{', '.join(agent for agent, _, _ in kits)}: told how to work on the mission"
+        yield Item("kits", State.OK, found)
 
 
 def _parallel_items(snapshot: Snapshot) -> Iterator[Item]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEADING = {"--mission": True, "--json": False}
 """Options of every command that may stand before it, and whether a value follows them."""
+JSON_ERRORS = "--json-errors"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -69,16 +70,43 @@ def command_first(arguments: Sequence[str]) -> list[str]:
     return [*rest[:at], *moved, *rest[at:]]
 
 
+def take_json_errors(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """Return the arguments without `--json-errors`, and the word that it was given."""
+    from mosaic.cli.pager import end_of_own
+
+    end, place = end_of_own(arguments), ""
+    kept: list[str] = []  # `list` and `next`, once imported, are commands here
+    is_value = False
+    for word in arguments[:end]:
+        name, equals, value = word.partition("=")
+        if is_value:
+            place, is_value = word, False
+        elif name == JSON_ERRORS:
+            place, is_value = value if equals else "nothing", not equals
+        else:
+            kept.append(word)
+    return [*kept, *arguments[end:]], place
+
+
 def _run(arguments: list[str]) -> int:
-    from mosaic.cli.output import READER_GONE, emit_error, leave_pager, mute, use_pager
+    from mosaic.cli.output import (
+        READER_GONE,
+        emit_error,
+        leave_pager,
+        mute,
+        put_json_errors,
+        use_pager,
+    )
     from mosaic.cli.pager import Pager, is_paged, take_no_pager
 
     arguments, is_refused = take_no_pager(arguments)
+    arguments, place = take_json_errors(arguments)
     arguments = command_first(arguments)
     as_json = "--json" in arguments
     is_quiet = as_json or "_MISSION_COMPLETE" in os.environ
     code = int(ExitCode.OK)
     try:
+        put_json_errors(place or os.environ.get("MISSION_JSON_ERRORS", ""))
         if not is_quiet:
             _look_at_own_settings()
             if not is_refused and is_paged(arguments):

@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 from mosaic.cli import main
+from tests.support.documents import check_printed
 
 from .normal import Normalizer
 
@@ -113,6 +114,8 @@ class Stage:
                 "stderr": self._read(err),
             }
         )
+        check_printed(out)
+        check_printed(err)
         with contextlib.suppress(ValueError):
             return json.loads(out)
         return None
@@ -123,7 +126,7 @@ class Stage:
         for parse in (lambda: json.loads(printed), lambda: [*map(json.loads, lines)]):
             with contextlib.suppress(ValueError):
                 return self._normalizer.values(parse())
-        return [self._normalizer.text(line) for line in lines]
+        return self._normalizer.lines(lines)
 
     def git(self, *arguments: str) -> None:
         subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -92,8 +93,13 @@ SHELLS = {
 
 
 @contextmanager
-def open_shell(name: str, repo: MissionRepo, home: Path) -> Iterator[Shell]:
-    """Open a shell in a mission that completes `mission` by the script that we give it."""
+def open_shell(
+    name: str, repo: MissionRepo, home: Path, settings: str | None = None
+) -> Iterator[Shell]:
+    """Open a shell in a mission that completes `mission` by the script that we give it.
+
+    `settings` are others than the usual ones; `{script}` is where the script is.
+    """
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
     (home / ".config" / "fish").mkdir(parents=True)
@@ -108,7 +114,8 @@ def open_shell(name: str, repo: MissionRepo, home: Path) -> Iterator[Shell]:
     }  # fmt: skip
     script = home / "script"
     script.write_text(repo.run(_MISSION_COMPLETE=f"source_{name}").stdout)
-    argv, settings = SHELLS[name]
+    argv, usual = SHELLS[name]
+    settings = settings or usual
     for path in ("rc", ".zshrc", ".config/fish/config.fish"):
         (home / path).write_text(settings.replace("{script}", str(script)))
     (home / "inputrc").write_text(
@@ -121,3 +128,25 @@ def open_shell(name: str, repo: MissionRepo, home: Path) -> Iterator[Shell]:
         yield made
     finally:
         made.close()
+
+
+def on_a_terminal(repo: MissionRepo, words: list[str], typed: str) -> str:
+    """Run a command whose keyboard and screen are a terminal; return what it showed."""
+    leader, follower = os.openpty()
+    os.write(leader, typed.encode())
+    process = subprocess.Popen(
+        repo.argv(*words),
+        cwd=repo.path,
+        env={**repo.environ, "NO_COLOR": "1"},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone with its last process
+        while data := os.read(leader, 65536):
+            shown += data
+    os.close(leader)
+    assert process.wait() == 0, shown
+    return shown.decode().replace("\r\n", "\n")

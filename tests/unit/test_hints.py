@@ -19,7 +19,7 @@ PAGES = (
 )  # fmt: skip
 HOLE = "\0"
 """Where a value is put in."""
-VALUES = ("T-001", "1", "", "status=done")
+VALUES = ("T-001", "1", "", "status=done", "claude")
 """What may stand there; one of them must do."""
 WORDS = {"COMMAND": "list", "TOPIC": "files", "SEQ": "1", "N": "4", "…": "x"}
 """What stands for a number or a text in what people read."""
