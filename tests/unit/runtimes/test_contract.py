@@ -72,6 +72,11 @@ CALLS = {
         b'"command":"/bin/bash -lc \'touch a\'"}}',
         ToolCall(command="touch a"),
     ),
+    "gemini": (
+        b'{"type":"tool_use","tool_name":"run_shell_command","tool_id":"1",'
+        b'"parameters":{"command":"touch a"}}',
+        ToolCall(command="touch a"),
+    ),
     "own": (b'{"type":"file","path":"a","kind":"add"}', ToolCall(paths=("a",))),
 }
 
