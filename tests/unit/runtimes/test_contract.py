@@ -9,8 +9,10 @@ import pytest
 
 from mosaic.errors import RuntimeUnknownError
 from mosaic.model import Mode
-from mosaic.ports import Runtime, ToolCall
-from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
+from mosaic.ports import OutputReader, Runtime, ToolCall
+from mosaic.runtimes import BUILT_IN, PLUGINS, get_runtime, known_runtimes
+from mosaic.runtimes.of_plugin import PluginReader
+from mosaic.runtimes.readers import TextReader
 from mosaic.settings import RuntimeSpec
 from mosaic.testing.runtimes import LINES, RuntimeContract, make_launch
 
@@ -44,6 +46,16 @@ def test_there_is_no_other_runtime() -> None:
     assert set(BUILT_IN) < set(NAMES)
     with pytest.raises(RuntimeUnknownError):
         get_runtime("nobody", SPECS)
+
+
+def members(port: type) -> set[str]:
+    return {name for name in vars(port) if not name.startswith("_")}
+
+
+def test_a_runtime_of_a_plugin_is_asked_for_all_that_runtimes_have() -> None:
+    assert set(PLUGINS.needs) == members(Runtime)
+    reader = PluginReader(TextReader("x"), "x")
+    assert members(OutputReader) <= members(PluginReader) | set(vars(reader))
 
 
 @pytest.mark.parametrize("name", NAMES)
