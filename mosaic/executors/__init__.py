@@ -21,6 +21,8 @@ NAMES = ("process", "tmux")
 """The executors that outlive the command that starts them."""
 INTERACTIVE = ("tmux",)
 """Those of them in which an agent can be talked to."""
+HOST_FILE = "host.json"
+"""In the record of a run that was sent to another machine; see `mosaic.remote.sent`."""
 PROGRAMS = {"tmux": ("-V", "install tmux; only workers in panes need it")}
 """What they need beside us: how each tells its version, and what to do without it."""
 
@@ -42,6 +44,10 @@ def get_executor(name: str, mission_file: Path) -> Executor:
 
 def executor_of(run: Run) -> Supervised:
     """Return the way to a run's supervisor, from where the record says it was started."""
+    if (run.dir / HOST_FILE).exists():
+        from mosaic.executors.ssh import OnHost
+
+        return OnHost(run)
     if run.find_place().get("executor") == "tmux":
         from mosaic.executors.tmux import InPane
 
@@ -49,6 +55,13 @@ def executor_of(run: Run) -> Supervised:
     from mosaic.executors.background import Supervised
 
     return Supervised(run)
+
+
+def keep_in_touch(run: Run) -> None:
+    """Have somebody listen to the other machine that a run is on, where nobody does."""
+    from mosaic.executors.ssh import listen
+
+    listen(run)
 
 
 def find_problem(name: str) -> str | None:
