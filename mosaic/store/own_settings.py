@@ -212,7 +212,7 @@ def _reader_of(key: str) -> Callable[[Any], Any]:
         "notify": lambda value: _read_command(value) if value else (),
         "colour": lambda value: _read_word(value, COLOURS),
         "models": _refuser("is not a table", "write `[models]`, and a line for each runtime"),
-        "hosts": _refuser("is not a table", "`mission hosts add` writes it"),
+        "hosts": _refuser("is not a table", "write `[hosts.NAME]`, and `address` below"),
     }
     if key.startswith("models."):
         return _read_name
