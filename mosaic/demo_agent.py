@@ -7,6 +7,7 @@ It reads its capsule, does what the script says, and fills the handoff, through 
     say I will write the greeting
     write hello.txt Hello, mission!
     run python3 -c "print(open('hello.txt').read())"
+    wait-for go.txt
     crash-once
     block needs a human: which colour?
     ```
@@ -96,6 +97,9 @@ class Player:
             done = subprocess.run(shlex.split(rest), cwd=self._project, check=False)
             self._commands.append(rest)
             _tell(type="command", command=rest, exit_code=done.returncode)
+        elif verb == "wait-for":
+            while not (self._project / rest).exists():
+                time.sleep(STEP_SECONDS)
         elif verb == "crash-once":
             sys.stdout.flush()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.executors.background import dump_failure, dump_started, parse_order
-from mosaic.records import replace
 from mosaic.runs.events import EventType
 from mosaic.runs.record import Run
 
@@ -42,8 +41,7 @@ def main() -> None:
     run_dir = Path(sys.argv[-1])
     answers = os.dup(1)
     try:
-        order = replace(parse_order(sys.stdin.buffer.readline()), place={"executor": "process"})
-        carrier = carrier_of(run_dir, order)
+        carrier = carrier_of(run_dir, parse_order(sys.stdin.buffer.readline()))
         started = carrier.start()
     except (MissionError, OSError, ValueError) as error:
         os.write(answers, dump_failure(error))

@@ -7,10 +7,14 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("mosaic.testing")
+collect_ignore = ["data"]  # an example of a plugin there has tests of its own
 # In CI a failure must be the change's own and not the dice's; elsewhere the dice go on looking.
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
@@ -52,6 +56,23 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         is_mark = name.startswith(MARKS) and not name.startswith("MISSION_TEST_")
         if is_mark or name in OF_A_PERSON:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def documents_fit_their_schemas() -> Iterator[None]:
+    """Hold every document that a test reads against the schema of its kind."""
+    from mosaic.testing.missions import Answer
+    from tests.support.documents import check_document
+
+    read = Answer.json
+
+    def read_checked(answer: Answer) -> Any:
+        document = read(answer)
+        check_document(document)
+        return document
+
+    with mock.patch.object(Answer, "json", read_checked):
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,6 +13,7 @@ import typer.main
 
 from mosaic import errors, model
 from mosaic import settings as kinds
+from mosaic.app.schemas import OUTPUT, read_schema, schema_kinds
 from mosaic.cli.app import PANELS, build_app
 from mosaic.cli.teaching import CommandHelp, describe
 from mosaic.cli.topics import ENVIRONMENT, docs_of, exit_code_rows, field_rows
@@ -21,7 +22,6 @@ from tests.manual import MANUAL, make_manual
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"
-GOLDEN = ROOT / "tests" / "golden" / "kept"
 SETTINGS = (
     ("", model.Mission),
     ("runs", kinds.RunSettings),
@@ -134,8 +134,8 @@ def exit_codes() -> Iterator[str]:
 def error_codes() -> Iterator[str]:
     yield "## Errors"
     yield (
-        "With `--json` an error is one document on stderr: `code`, `message`, and where they "
-        "apply `path`, `line`, `detail`, `hint`."
+        "With `--json` an error is one document on stderr, or with `--json-errors=stdout` on "
+        "stdout: `code`, `message`, and where they apply `path`, `line`, `detail`, `hint`."
     )
     found = [
         each
@@ -204,17 +204,15 @@ def camel(name: str) -> str:
 def documents() -> Iterator[str]:
     yield "## JSON documents"
     yield (
-        "Each has `schema_version` and `kind`. Keys are only ever added. What each command "
-        "printed on a scripted mission is in `tests/golden/kept`."
+        "Each has `schema_version` and `kind`. Keys are only ever added. `mission schema KIND` "
+        "prints the JSON Schema, which is in `docs/schemas` too; what each command printed on a "
+        "scripted mission is in `tests/golden/kept`."
     )
-    keys: dict[str, set[str]] = {}
-    for path in sorted(GOLDEN.glob("*.json")):
-        for call in json.loads(path.read_text(encoding="utf-8")):
-            if isinstance(call["stdout"], dict) and "kind" in call["stdout"]:
-                keys.setdefault(call["stdout"]["kind"], set()).update(call["stdout"])
+    kinds = [each.removeprefix(OUTPUT) for each in schema_kinds() if each.startswith(OUTPUT)]
+    found = ((kind, json.loads(read_schema(f"{OUTPUT}{kind}"))["properties"]) for kind in kinds)
     rows = (
-        (f"`{kind}`", ", ".join(f"`{key}`" for key in sorted(found - {"kind", "schema_version"})))
-        for kind, found in sorted(keys.items())
+        (f"`{kind}`", ", ".join(f"`{key}`" for key in sorted({*keys} - {"kind", "schema_version"})))
+        for kind, keys in found
     )
     yield table(("kind", "keys"), rows)
 

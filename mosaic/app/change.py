@@ -274,7 +274,7 @@ def _change(
     for each in every:
         draft.edit_task(each.task.id, each.values, now)
         if why and not each.decision:
-            word = WORDS[Status(str(each.values["status"]))]
+            word = WORDS.get(status := Status(str(each.values["status"])), status.value)
             draft.note(each.task.id, f"{now:%Y-%m-%d} {word}: {why}")
     changed = save_change(draft)
     for each in every:

@@ -146,8 +146,8 @@ def find_doubt(key: str, value: str) -> str | None:
         mission = look_at_mission(locate_mission(None)).mission
     except MissionError:
         mission = Mission(id="", name="")
-    known = known_runtimes(mission.runtimes)
     name = value if key == "runtime" else key.partition(".")[2]
+    known = known_runtimes(mission.runtimes, asked=[name])
     if (key != "runtime" and not key.startswith("models.")) or name in known:
         return None
     error = RuntimeUnknownError(name, known)

@@ -11,9 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic import __version__
+from mosaic import __version__, executors, runtimes, sources
+from mosaic.app.agent_kits import find_kits
 from mosaic.app.merge_driver import find_driver
-from mosaic.errors import BrokenFileError, GitRefusedError, MissionError
+from mosaic.errors import (
+    BrokenFileError,
+    EditRefusedError,
+    GitRefusedError,
+    MissionError,
+    PluginError,
+)
 from mosaic.executors import PROGRAMS, executor_of, list_panes
 from mosaic.git.git import OLDEST_GIT, answer_of, find_repository, find_work_tree
 from mosaic.machine.environment import child_environment
@@ -21,6 +28,7 @@ from mosaic.machine.identity import find_process_table
 from mosaic.machine.lock import find_foreign_file_system
 from mosaic.machine.paths import is_inside
 from mosaic.machine.process import find_tool, install_path, list_marked
+from mosaic.panels import brief
 from mosaic.plan.sizes import format_size
 from mosaic.records import NamedTuple
 from mosaic.runs.folders import runs_in, task_folders
@@ -29,6 +37,7 @@ from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
 from mosaic.sessions.housekeeping import folder_bytes
 from mosaic.sessions.unrecorded import find_sessions, live_or_unknown
 from mosaic.sessions.worktrees import count_worktrees
+from mosaic.settings import RuntimeSpec
 from mosaic.store.allowance import find_allowance, name_of
 from mosaic.store.consent import find_unallowed
 from mosaic.store.own_settings import own_settings
@@ -40,7 +49,8 @@ from mosaic.text.lines import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from mosaic.settings import RuntimeSpec
+    from mosaic.plugins import Plugin
+    from mosaic.ports import Runtime
     from mosaic.store.consent import Command
     from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
@@ -99,8 +109,31 @@ def examine(mission: Path | None) -> Iterator[Item]:
     else:
         specs = snapshot.document.mission.runtimes
         yield from _mission_items(snapshot)
-    for name in known_runtimes(specs):
+    for name in known_runtimes(specs, asked=()):
         yield _guarded(name, _runtime, name, specs)
+    yield from _plugin_items(specs)
+
+
+def _plugin_items(specs: Mapping[str, RuntimeSpec]) -> Iterator[Item]:
+    """Look at what other packages add; each is imported, to see whether it can be used."""
+    for plugins in (runtimes.PLUGINS, sources.PLUGINS, executors.PLUGINS, brief.PLUGINS):
+        for each in plugins.listed():
+            try:
+                yield _plugin(each, specs)
+            except PluginError as error:
+                yield Item("plugin", State.BAD, error.summary, error.hint)
+
+
+def _plugin(plugin: Plugin, specs: Mapping[str, RuntimeSpec]) -> Item:
+    found = f"the {plugin.kind} `{plugin.name}` of {plugin.package}"
+    if plugin.kind != runtimes.PLUGINS.kind:
+        plugin.load()
+        return Item("plugin", State.OK, found)
+    runtime = plugin.load(specs.get(plugin.name) or RuntimeSpec(name=plugin.name))
+    if _is_of_project(getattr(runtime, "program", plugin.name), is_set=False):
+        return Item("plugin", State.OK, f"{found}; its program is in this project: not asked")
+    item = _probed(plugin.name, runtime)
+    return item._replace(name="plugin", found=f"{found}: {item.found}")
 
 
 def _guarded(name: str, look: Callable[..., Item], *of: object) -> Item:
@@ -118,7 +151,11 @@ def _runtime(name: str, specs: Mapping[str, RuntimeSpec]) -> Item:
     if name in BUILT_IN and name != DEMO and _is_of_project(program, is_set=program != name):
         found = f"`{program}`, set by this project; it is not asked for its version"
         return Item(name, State.OK, found)
-    probe = get_runtime(name, specs).probe()
+    return _probed(name, get_runtime(name, specs))
+
+
+def _probed(name: str, runtime: Runtime) -> Item:
+    probe = runtime.probe()
     if not probe.problem:
         return Item(name, State.OK, f"{probe.version or 'version unknown'} at {probe.path}")
     at = f", at {probe.path}" if probe.path else ""
@@ -168,6 +205,7 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
     yield Item("here", state, counts, "`mission check` names them")
     yield _repository(layout.project)
     yield from _driver_items(layout)
+    yield from _kit_items(layout)
     yield from _trust_items(snapshot.document)
     own = () if mission.notify else own_settings().notify
     program = next(iter(mission.notify or own), None)
@@ -261,6 +299,24 @@ def _driver_items(layout: Layout) -> Iterator[Item]:
     elif driver is not None and driver.is_named:
         found = "`.gitattributes` names the merge driver, and this clone does not register it"
         yield Item("merges", State.MISSING, found, "`mission setup git`")
+
+
+def _kit_items(layout: Layout) -> Iterator[Item]:
+    """Look at whether agents are told in the project what this version tells them."""
+    try:
+        kits = list(find_kits(layout))
+    except EditRefusedError as error:
+        yield Item("kits", State.MISSING, f"{error.path}:{error.line}: {error.message}", error.hint)
+        return
+    for agent, _, old in kits:
+        if old:
+            found = f"{', '.join(f'`{name}`' for name in old)}: not as this version writes it"
+            yield Item(
+                "kits", State.MISSING, found, f"`mission setup {agent}` shows the difference"
+            )
+    if kits and not any(old for _, _, old in kits):
+        found = f"{', '.join(agent for agent, _, _ in kits)}: told how to work on the mission"
+        yield Item("kits", State.OK, found)
 
 
 def _parallel_items(snapshot: Snapshot) -> Iterator[Item]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mosaic.app.agent_kits import plan_sections, write_kit
 from mosaic.app.change import editing, refuse_agent
 from mosaic.app.merge_driver import find_driver
 from mosaic.errors import MissionError, UsageError
@@ -17,7 +18,8 @@ from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.sessions.worktrees import sweep_worktrees, unknown_worktrees
 from mosaic.sources import sources_in
 from mosaic.store.adding import complete_pairs, find_plan
-from mosaic.store.create import lay_mission, write_agents_section
+from mosaic.store.create import lay_mission
+from mosaic.store.layout import MISSION_PLACES, layout_of
 from mosaic.store.reading import read_mission
 
 if TYPE_CHECKING:
@@ -136,14 +138,16 @@ def init_mission(
             "`mission init --no-adopt` begins an empty one",
         )
     new = replace(new, places=places)
+    planned = layout_of(folder.joinpath(*MISSION_PLACES[0]), folder, places)
+    sections = plan_sections(planned) if agents else ()  # refused before anything is there
     layout = lay_mission(folder, new, utc_now(), adopt=bool(adopt))
     made = complete_pairs(layout.mission_file, files=files) if adopt else (0, 0)
-    written = write_agents_section(layout) if agents else []
+    write_kit(layout, sections)
     snapshot = read_mission(layout.mission_file)
     return NewlyCreated(
         mission_file=layout.mission_file,
         tasks_adopted=len(snapshot.tasks) if adopt else 0,
-        agents_files=tuple(written),
+        agents_files=tuple(each.path for each in sections),
         problems=snapshot.problems,
         left_out=tuple(
             f"{layout.shown(layout.tasks_file)}:{each.line} {each.why}"

@@ -14,7 +14,7 @@ from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import find_bytes, find_text, write_atomic
 from mosaic.machine.paths import confined
 from mosaic.records import NamedTuple
-from mosaic.sources import PLACES, load_source
+from mosaic.sources import load_source, usual_places
 from mosaic.sources.claude_tasks import usual_place
 from mosaic.sources.incoming import plan_import
 from mosaic.sources.item import LARGEST_BYTES, Fault, Place, Reading
@@ -60,7 +60,7 @@ def import_tasks(
 
     Args:
         mission_file: path of mission.json.
-        source: one of `mosaic.sources.PLACES`.
+        source: one of `mosaic.sources.known_sources`.
         path: where its tasks are; None: where they usually are, `-`: stdin.
         write: False changes nothing.
         prefer: what wins where both sides changed: `source` or `mission`; empty: neither.
@@ -119,13 +119,14 @@ def find_place(snapshot: Snapshot, source: str, path: str | None) -> Place:
         path = str(usual_place())
     if path is not None:
         return Place(Path(path).absolute(), path, mission)
-    for pattern in PLACES[source]:
+    patterns = usual_places(source)
+    for pattern in patterns:
         folder = re.split(r"[*\[]", pattern)[0].rstrip("/")
         if any(project.glob(pattern)):
             return Place(project / folder, folder, mission)
     raise UsageError(
         f"there is nothing of {source} in this project",
-        detail=f"looked for {', '.join(f'`{each}`' for each in PLACES[source])}",
+        detail=f"looked for {', '.join(f'`{each}`' for each in patterns)}",
         hint=f"`mission import {source} PATH`",
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import dump_record
 from mosaic.errors import UsageError
-from mosaic.executors import INTERACTIVE, get_executor
+from mosaic.executors import get_executor, is_interactive
 from mosaic.panels.answer import aggregate
 from mosaic.panels.brief import plan_workers
 from mosaic.panels.launch import start_panel
@@ -121,7 +121,7 @@ def start(
     others have the mission's, else one's own, else the first that is installed.
     """
     get_executor(plan.executor, document.path)  # refuses an unknown one
-    if plan.is_interactive and plan.executor not in INTERACTIVE:
+    if plan.is_interactive and not is_interactive(plan.executor):
         raise UsageError("`--interactive` needs a pane", hint="add `--executor tmux`")
     if not plan.question.strip():
         raise UsageError("the question is empty")

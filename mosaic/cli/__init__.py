@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from mosaic.errors import ExitCode, MissionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 LEADING = {"--mission": True, "--json": False}
 """Options of every command that may stand before it, and whether a value follows them."""
+JSON_ERRORS = "--json-errors"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -69,21 +70,50 @@ def command_first(arguments: Sequence[str]) -> list[str]:
     return [*rest[:at], *moved, *rest[at:]]
 
 
+def take_json_errors(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """Return the arguments without `--json-errors`, and the word that it was given."""
+    from mosaic.cli.pager import end_of_own
+
+    end, place = end_of_own(arguments), ""
+    kept: list[str] = []  # `list` and `next`, once imported, are commands here
+    is_value = False
+    for word in arguments[:end]:
+        name, equals, value = word.partition("=")
+        if is_value:
+            place, is_value = word, False
+        elif name == JSON_ERRORS:
+            place, is_value = value if equals else "nothing", not equals
+        else:
+            kept.append(word)
+    return [*kept, *arguments[end:]], place
+
+
 def _run(arguments: list[str]) -> int:
-    from mosaic.cli.output import READER_GONE, emit_error, leave_pager, mute, use_pager
+    from mosaic.cli.output import (
+        READER_GONE,
+        emit_error,
+        leave_pager,
+        mute,
+        put_json_errors,
+        use_pager,
+    )
     from mosaic.cli.pager import Pager, is_paged, take_no_pager
 
     arguments, is_refused = take_no_pager(arguments)
+    arguments, place = take_json_errors(arguments)
     arguments = command_first(arguments)
     as_json = "--json" in arguments
+    is_quiet = as_json or "_MISSION_COMPLETE" in os.environ
     code = int(ExitCode.OK)
     try:
-        if not (as_json or "_MISSION_COMPLETE" in os.environ):
+        put_json_errors(place or os.environ.get("MISSION_JSON_ERRORS", ""))
+        if not is_quiet:
             _look_at_own_settings()
             if not is_refused and is_paged(arguments):
                 use_pager(Pager())
         code = _call(arguments)
         leave_pager()
+        _name_skipped_plugins(is_quiet=is_quiet)
         sys.stdout.flush()
     except MissionError as error:
         if os.environ.get("MISSION_DEBUG"):
@@ -122,10 +152,22 @@ def _call(arguments: list[str]) -> int:
 
 def _look_at_own_settings() -> None:
     """Say on stderr what is wrong with a person's settings."""
-    from mosaic.cli.output import error_lines, warn
     from mosaic.store.own_settings import own_settings
 
-    for error in own_settings().faults.values():
+    _warn_of(own_settings().faults.values())
+
+
+def _name_skipped_plugins(*, is_quiet: bool) -> None:
+    """Say on stderr which plugins the command did without."""
+    plugins = sys.modules.get("mosaic.plugins")
+    if plugins is not None and not is_quiet:
+        _warn_of(plugins.skipped())
+
+
+def _warn_of(errors: Iterable[MissionError]) -> None:
+    from mosaic.cli.output import error_lines, warn
+
+    for error in errors:
         for line in error_lines(error, stops=False):
             warn(line)
 

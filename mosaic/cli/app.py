@@ -15,7 +15,8 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from mosaic import __version__
-from mosaic.cli.output import emit_error, has_color
+from mosaic.cli.options import one_of
+from mosaic.cli.output import ERROR_PLACES, emit_error, has_color
 from mosaic.cli.teaching import TaughtCommand, TaughtGroup
 from mosaic.errors import ExitCode, UsageError
 
@@ -36,6 +37,7 @@ PANELS = {
     "In git": ("resolve", "renumber", "setup"),
     "Around it": (
         "demo", "help", "doctor", "clean", "config", "trust", "import", "export", "migrate",
+        "schema",
     ),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
@@ -79,6 +81,15 @@ def _root(
         bool,
         typer.Option("--no-pager", help="Print long output without a pager."),
     ] = False,
+    _json_errors: Annotated[
+        # Taken away as well: see `mosaic.cli.take_json_errors`.
+        str | None,
+        typer.Option(
+            "--json-errors",
+            **one_of(*ERROR_PLACES),
+            help="Where errors go with `--json`; usually stderr.",
+        ),
+    ] = None,
     _mission: Annotated[
         # Put behind the command before this is called: see `mosaic.cli.command_first`.
         str | None,

@@ -12,11 +12,10 @@ from mosaic.app.config import (
     set_config,
     unset_config,
 )
-from mosaic.cli.options import Json, MissionPath, complete_runtime
+from mosaic.cli.options import Json, MissionPath, complete_executor, complete_runtime
 from mosaic.cli.output import answer, clean, paint
 from mosaic.cli.table import Column, table
 from mosaic.cli.tasks_view import report_notices
-from mosaic.executors import NAMES
 from mosaic.store.own_settings import COLOURS
 
 EXAMPLES = (
@@ -40,10 +39,10 @@ def complete_key(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_value(context: Context, incomplete: str) -> list[tuple[str, str]]:
     """Complete a value of the key that stands before it."""
-    if context.params.get("key") == "runtime":
-        return complete_runtime(incomplete)
-    found = {"executor": NAMES, "colour": COLOURS}.get(str(context.params.get("key")), ())
-    return [(word, "") for word in found if word.startswith(incomplete)]
+    key = str(context.params.get("key"))
+    if complete := {"runtime": complete_runtime, "executor": complete_executor}.get(key):
+        return complete(incomplete)
+    return [(word, "") for word in COLOURS if key == "colour" and word.startswith(incomplete)]
 
 
 @config_app.callback()

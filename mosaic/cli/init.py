@@ -65,6 +65,7 @@ def init_command(
         lines.append(f"found {clean(place)}: `{command}` shows what it would bring")
     then = [f"mission import {source}" for source, _ in created.sources[:1]]
     then += ['mission add "The first task"', "mission list"]
+    then += [f"mission setup {agent}" for agent in ("claude", "codex") if agents]
     if created.setup_command is not None:
         if is_somebody_there() and not as_json and ask_to_set_up(created.mission_file):
             layout = look_at_mission(created.mission_file).layout

@@ -11,7 +11,7 @@ from typer import Argument, Option
 from mosaic.cli.completers import complete_tasks
 from mosaic.cli.completing import Word, complete_task, find_snapshot
 from mosaic.errors import UsageError
-from mosaic.executors import NAMES
+from mosaic.executors import BUILT_IN, known_executors
 from mosaic.model import Mission, Status
 from mosaic.plan.durations import parse_duration
 from mosaic.text.fields import FIELDS, Kind
@@ -65,9 +65,9 @@ def _runtimes() -> list[str]:
 
 
 def _sources() -> Iterable[str]:
-    from mosaic.sources import PLACES  # start-up
+    from mosaic.sources import known_sources  # start-up
 
-    return PLACES
+    return known_sources()
 
 
 def _priorities() -> Iterable[str]:
@@ -89,6 +89,7 @@ complete_status = _completer(
     lambda: _names(status for status in Status if status is not Status.UNKNOWN)
 )
 complete_format = _completer(lambda: _names(("text", "lines", "github", "sarif")))
+complete_executor = _completer(lambda: _names(known_executors()))
 complete_runtime = _completer(lambda: _names(_runtimes()))
 complete_milestone = _completer(lambda: ((each.id, each.name) for each in _mission().milestones))
 complete_source = _completer(lambda: _names(_sources()))
@@ -178,7 +179,8 @@ ExecutorName = Annotated[
     str | None,
     Option(
         "--executor",
-        **one_of(*NAMES),
+        metavar="|".join(BUILT_IN),
+        autocompletion=complete_executor,
         help="Where it runs: in the background, or in a tmux pane.",
     ),
 ]

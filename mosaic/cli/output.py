@@ -2,7 +2,8 @@
 
     {"schema_version": 1, "kind": "task.list", …, "next_commands": ["mission next"]}
 
-Errors go to stderr, as text or as the same facts in JSON. Everything that comes from files
+Errors go to stderr, as text or as the same facts in JSON; as JSON to stdout for who wants that
+(`put_json_errors`). Everything that comes from files
 or agents is made harmless (`mosaic.text.harmless`) before it reaches a terminal.
 """
 
@@ -32,8 +33,11 @@ READER_GONE = (errno.EPIPE, errno.EIO)
 """What a write says when the pipe's reader, or the terminal, has gone."""
 COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 OUR_COLORS = r"(\x1b\[(?:[0-2]|3[1-6])m)"
+ERROR_PLACES = ("stderr", "stdout")
+"""Where errors may go with `--json`."""
 _pagers: list[Pager] = []
 """The one that takes what is printed to the terminal, while a command uses one."""
+_errors_go_to = [ERROR_PLACES[0]]
 STATUS_COLORS = {
     "in-progress": "yellow",
     "review": "cyan",
@@ -145,16 +149,17 @@ def _shown(text: str, *, err: bool) -> str:
     return "".join(part if number % 2 else harmless_text(part) for number, part in enumerate(parts))
 
 
-def draw(text: str) -> None:
-    """Write to stderr as it is; nothing depends on anybody reading it."""
+def draw(text: str, *, to: TextIO | None = None) -> None:
+    """Write to stderr, or `to`, as it is; nothing depends on anybody reading it."""
+    stream = to or sys.stderr
     try:
-        if _pagers and sys.stderr.isatty():
-            return _pagers[-1].write(text.encode(sys.stderr.encoding or "utf-8"))
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        if _pagers and stream.isatty():
+            return _pagers[-1].write(text.encode(stream.encoding or "utf-8"))
+        stream.write(text)
+        stream.flush()
     except OSError as error:
         if error.errno in READER_GONE:
-            mute(sys.stderr)
+            mute(stream)
 
 
 def mute(stream: TextIO) -> None:
@@ -187,10 +192,21 @@ def to_json(document: Mapping[str, JsonValue], stream: TextIO, indent: int | Non
     return escaped_signs(text)
 
 
+def put_json_errors(place: str) -> None:
+    """Let errors go to `stdout` or `stderr` with `--json`; an empty word stands for stderr."""
+    _errors_go_to[:] = [place if place in ERROR_PLACES else ERROR_PLACES[0]]
+    if place and place not in ERROR_PLACES:
+        from mosaic.errors import UsageError
+
+        known = " or ".join(f"`{word}`" for word in ERROR_PLACES)
+        raise UsageError(f"errors cannot go to `{place}`", hint=f"use {known}")
+
+
 def emit_error(error: MissionError, *, as_json: bool) -> int:
-    """Print an error to stderr and return its exit code."""
+    """Print an error and return its exit code."""
     if as_json:
-        draw(_encodable(to_json(error.json_values(), sys.stderr), sys.stderr))
+        stream = sys.stdout if _errors_go_to == ["stdout"] else sys.stderr
+        draw(_encodable(to_json(error.json_values(), stream), stream), to=stream)
     else:
         for line in error_lines(error):
             warn(line)
@@ -213,6 +229,12 @@ def error_lines(error: MissionError, *, stops: bool = True) -> list[str]:
 def clean(text: object) -> str:
     """Return a text on one line, without anything that a terminal would obey or hide."""
     return harmless_line(str(text))
+
+
+def diff_line(line: str) -> str:
+    """Return a line of a change as `diff -u` writes it, in colours."""
+    color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+    return paint(clean(line.rstrip("\r")) if line.strip() else "", color)
 
 
 def clean_block(text: str) -> list[str]:

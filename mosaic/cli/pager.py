@@ -23,7 +23,7 @@ LOOKS = frozenset(
     {
         "list", "show", "status", "sessions", "graph", "check", "doctor", "logs", "review",
         "handoff", "panel", "milestone", "checkpoint", "next", "config", "trust", "export",
-        "import", "help",
+        "import", "help", "schema",
     }
 )  # fmt: skip
 """Commands that can print much."""
@@ -54,13 +54,17 @@ COLOR_SEQUENCE = r"\x1b\[[\d;]*m"
 
 def take_no_pager(arguments: Sequence[str]) -> tuple[list[str], bool]:
     """Return the arguments without `--no-pager`, and whether it was among them."""
-    end = len(arguments)
-    for number, word in enumerate(arguments):
-        if word == "--" or word in BEFORE_ITS_COMMAND:
-            end = number
-            break
+    end = end_of_own(arguments)
     kept = [word for word in arguments[:end] if word != NO_PAGER]
     return [*kept, *arguments[end:]], len(kept) < end
+
+
+def end_of_own(arguments: Sequence[str]) -> int:
+    """Return where the words may begin that are another command's."""
+    for number, word in enumerate(arguments):
+        if word == "--" or word in BEFORE_ITS_COMMAND:
+            return number
+    return len(arguments)
 
 
 def is_paged(arguments: Sequence[str]) -> bool:

@@ -25,7 +25,7 @@ from mosaic.errors import MissionError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import read_text
 from mosaic.panels import mailbox
-from mosaic.panels.brief import BUILT_IN, own_roles
+from mosaic.panels.brief import known_roles
 from mosaic.panels.life import look_after, merge_worker, resume_panel, shut_down, stop_panel
 from mosaic.panels.model import PanelPlan, PanelStatus, WorkerState
 from mosaic.panels.record import Panel, find_panel, list_panels
@@ -94,8 +94,8 @@ def complete_role(incomplete: str) -> list[Word]:
     if equals:
         return [(f"{role}={name}", help_) for name, help_ in options.complete_runtime(begun)]
     snapshot = find_snapshot()
-    own = own_roles(snapshot.layout) if snapshot else []
-    return [(role, "") for role in (*BUILT_IN, *own) if role.startswith(incomplete)]
+    known = known_roles(snapshot.layout if snapshot else None)
+    return [(role, "") for role in known if role.startswith(incomplete)]
 
 
 PanelId = Annotated[

@@ -14,6 +14,7 @@ from mosaic.cli.output import (
     answer,
     clean,
     clean_block,
+    diff_line,
     error_lines,
     folded,
     has_color,
@@ -218,7 +219,7 @@ def show_decided(decided: DecidedTask, *, as_json: bool) -> int:
 def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
     lines = folded(_lines(page.review))
     if page.diff is not None:
-        lines += ["", paint("diff", "bold"), *map(_diff_line, page.diff.splitlines())]
+        lines += ["", paint("diff", "bold"), *map(diff_line, page.diff.splitlines())]
     if html is not None:
         lines.append(f"written to {clean(html)}")
     command = f"mission review {page.review.task.id}"
@@ -232,11 +233,6 @@ def _show(page: ReviewPage, *, html: Path | None, as_json: bool) -> int:
         then=[f"{command} --approve", f"{command} --reject", *allowing],
         as_json=as_json,
     )
-
-
-def _diff_line(line: str) -> str:
-    color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-    return paint(clean(line) if line.strip() else "", color)
 
 
 def _lines(review: Review) -> list[str]:

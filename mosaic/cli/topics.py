@@ -40,6 +40,7 @@ ENVIRONMENT = (
         "your own state folder; else `$XDG_STATE_HOME/mosaic`, else `~/.local/state/mosaic`",
     ),
     ("MISSION_DEBUG", "`1` shows tracebacks"),
+    ("MISSION_JSON_ERRORS", "`stdout` has errors there with `--json`, as `--json-errors=stdout`"),
     ("MISSION_WEB_TOKEN", "what `mission web` asks for before a look, as `--token`"),
     ("XDG_CONFIG_HOME", "holds `mosaic/config.toml`, your own settings; else `~/.config`"),
     (

@@ -323,6 +323,17 @@ class ExtraMissingError(FailedError, code="EXTRA_MISSING"):
         )
 
 
+class PluginError(FailedError, code="PLUGIN_BROKEN"):
+    """What another package adds cannot be used."""
+
+    def __init__(self, kind: str, name: str, package: str, why: str) -> None:
+        super().__init__(
+            f"the {kind} `{name}` of {package} cannot be used",
+            detail=why,
+            hint=f"upgrade or uninstall {package}; `mission doctor` lists all plugins",
+        )
+
+
 class GitError(FailedError, code="GIT_FAILED"):
     """A git command failed."""
 

@@ -1,14 +1,17 @@
 """Where a supervisor is started: in this terminal, in the background, in a tmux pane.
 
 `get_executor` starts one; `executor_of` reaches it afterwards. No other room knows an
-executor by its name.
+executor by its name. A new one is a file here and a line in `BUILT_IN`, or a plugin.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
 
-from mosaic.errors import UsageError
+from mosaic.errors import PluginError, UsageError
+from mosaic.plugins import Plugins, skip
+from mosaic.store.layout import HOST_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,44 +20,77 @@ if TYPE_CHECKING:
     from mosaic.ports import Executor
     from mosaic.runs.record import Run
 
-NAMES = ("process", "tmux")
+# Module and class by name: start-up, only the executor that is used is imported.
+BUILT_IN = {
+    "process": ("mosaic.executors.background", "BackgroundExecutor"),
+    "tmux": ("mosaic.executors.tmux", "TmuxExecutor"),
+}
 """The executors that outlive the command that starts them."""
-INTERACTIVE = ("tmux",)
-"""Those of them in which an agent can be talked to."""
-HOST_FILE = "host.json"
-"""In the record of a run that was sent to another machine; see `mosaic.remote.sent`."""
+PLUGINS = Plugins(
+    "executor", BUILT_IN, needs=("is_interactive", "find_problem", "reach", "start", "wait")
+)
+"""Those of other packages: a class that is an `ExecutorKind`."""
 PROGRAMS = {"tmux": ("-V", "install tmux; only workers in panes need it")}
 """What they need beside us: how each tells its version, and what to do without it."""
 
 
+class ExecutorKind(Protocol):
+    """An executor that outlives the command that starts it, as its class or a plugin has it."""
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether an agent in it can be talked to."""
+
+    def __call__(self, project: Path) -> Executor:
+        """Return an executor for the supervisors of a project."""
+
+    def find_problem(self) -> str | None:
+        """Return why it cannot be used here, in words; None when it can."""
+
+    def reach(self, run: Run) -> Supervised:
+        """Return the way to a run that it started: whether it lives, how to stop or see it."""
+
+
 def get_executor(name: str, mission_file: Path) -> Executor:
-    """Return the executor of a name, for supervisors that outlive this process."""
-    if name == "process":
-        from mosaic.executors.background import BackgroundExecutor
+    """Return the executor of a name, for supervisors that outlive this process.
 
-        return BackgroundExecutor()
-    if name == "tmux":
-        from mosaic.executors.tmux import TmuxExecutor
-        from mosaic.store.layout import project_above
+    Raises:
+        UsageError: there is none.
+        PluginError: a plugin has this name and cannot be used.
+    """
+    from mosaic.store.layout import project_above  # start-up
 
-        return TmuxExecutor(project_above(mission_file))
-    known = " or ".join(f"`{each}`" for each in NAMES)
-    raise UsageError(f"`{name}` is not an executor", hint=f"use {known}")
+    return _kind_of(name)(project_above(mission_file))
 
 
 def executor_of(run: Run) -> Supervised:
-    """Return the way to a run's supervisor, from where the record says it was started."""
+    """Return the way to a run's supervisor, from where the record says it was started.
+
+    Without the plugin that started it, its kernel lock and its process still tell whether it
+    lives, and stop it.
+    """
     if (run.dir / HOST_FILE).exists():
-        from mosaic.executors.ssh import OnHost
+        from mosaic.executors.ssh import OnHost  # start-up: few runs are elsewhere
 
         return OnHost(run)
-    if run.find_place().get("executor") == "tmux":
-        from mosaic.executors.tmux import InPane
+    name = str(run.find_place().get("executor") or "process")
+    try:
+        return _kind_of(name).reach(run)
+    except PluginError as error:
+        skip(error)
+    except UsageError:
+        pass
+    return _kind_of("process").reach(run)
 
-        return InPane(run)
-    from mosaic.executors.background import Supervised
 
-    return Supervised(run)
+def known_executors(*, asked: object = None) -> list[str]:
+    """Return the names of all; where one of ours is `asked` for, without those of plugins."""
+    return [*BUILT_IN] if asked in [*BUILT_IN] else [*BUILT_IN, *PLUGINS.names()]
+
+
+def is_interactive(name: str) -> bool:
+    """Tell whether an agent in an executor can be talked to."""
+    return _kind_of(name).is_interactive
 
 
 def keep_in_touch(run: Run) -> None:
@@ -66,11 +102,18 @@ def keep_in_touch(run: Run) -> None:
 
 def find_problem(name: str) -> str | None:
     """Return why an executor cannot be used here; None when it can."""
-    if name != "tmux":
-        return None
-    from mosaic.machine.tmux import Tmux
+    return _kind_of(name).find_problem()
 
-    return Tmux().problem()
+
+def _kind_of(name: str) -> ExecutorKind:
+    if name in BUILT_IN:
+        module, kind = BUILT_IN[name]
+        return cast("ExecutorKind", getattr(import_module(module), kind))
+    found = PLUGINS.find(name)
+    if found is None:
+        known = " or ".join(f"`{each}`" for each in known_executors())
+        raise UsageError(f"`{name}` is not an executor", hint=f"use {known}")
+    return cast("ExecutorKind", found)
 
 
 def list_panes(runs_dir: Path) -> list[str]:

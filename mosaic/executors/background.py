@@ -22,7 +22,7 @@ from mosaic.machine.lock import is_folder_held
 from mosaic.machine.process import send_signal
 from mosaic.model import Mode, ProcessIdentity
 from mosaic.ports import Order, PromptChannel, Started
-from mosaic.records import asdict
+from mosaic.records import asdict, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,30 @@ class TerminalExecutor:
 
 
 class BackgroundExecutor:
-    """Starts a supervisor that outlives this process and its terminal."""
+    """Starts a supervisor that outlives this process and its terminal.
+
+    Others that start one on this machine may be a subclass with a `name` and a `command`.
+    """
+
+    name = "process"
+    is_interactive = False
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+
+    @staticmethod
+    def find_problem() -> str | None:
+        """Return why it cannot be used here."""
+        return None
+
+    @staticmethod
+    def reach(run: Run) -> Supervised:
+        """Return the way to a run that was started by it."""
+        return Supervised(run)
+
+    def command(self, run_dir: Path) -> list[str]:
+        """Return what starts the supervisor of a run."""
+        return [sys.executable, "-P", "-c", START, PACKAGE_PARENT, str(run_dir)]
 
     def start(self, run_dir: Path, order: Order) -> Started:
         """Start the supervisor and wait until its agent runs; errors as `read_answer`."""
@@ -71,7 +94,7 @@ class BackgroundExecutor:
         descriptor = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, PACKAGE_PARENT, str(run_dir)],
+                self.command(run_dir),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=descriptor,
@@ -84,7 +107,7 @@ class BackgroundExecutor:
         assert process.stdin is not None
         assert process.stdout is not None
         with process.stdin as pipe:
-            pipe.write(dump_order(order))
+            pipe.write(dump_order(replace(order, place={"executor": self.name})))
         with process.stdout as answers:
             answer = answers.readline()
         # The supervisor goes on by itself; its next parent reaps it.

@@ -36,9 +36,21 @@ OF_THE_PANE = ("TMUX", "TMUX_PANE", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSIO
 class TmuxExecutor:
     """Starts supervisors in tmux panes."""
 
+    is_interactive = True
+
     def __init__(self, project: Path) -> None:
         self._session = session_name(project)
         self._tmux = Tmux()
+
+    @staticmethod
+    def find_problem() -> str | None:
+        """Return why it cannot be used here."""
+        return Tmux().problem()
+
+    @staticmethod
+    def reach(run: Run) -> Supervised:
+        """Return the way to a run in a pane."""
+        return InPane(run)
 
     def start(self, run_dir: Path, order: Order) -> Started:
         """Start the supervisor in a new pane and wait until its agent runs.

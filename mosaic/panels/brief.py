@@ -1,20 +1,23 @@
 """The roles of a panel, and what a worker of one is given to read.
 
-Roles are templates: built-in ones, and a project's own in `templates/roles/`.
+Roles are templates: a project's own in `templates/roles/`, built-in ones, and those of plugins.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import TemplateError, UsageError
+from mosaic.machine.disk import read_text
 from mosaic.panels.model import WorkerPlan
+from mosaic.plugins import Plugins
 from mosaic.prompts.bounded import exact_line, one_line, plain_text
 from mosaic.prompts.prompt import fit_prompt, render_template
 from mosaic.records import NamedTuple
-from mosaic.store.templates import load_partials, load_template
+from mosaic.store.templates import LARGEST_FILE, Template, load_partials, load_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +28,11 @@ if TYPE_CHECKING:
     from mosaic.runs.record import Run
     from mosaic.store.layout import Layout
     from mosaic.store.mission_file import MissionDocument
-    from mosaic.store.templates import Template
     from mosaic.workspaces.record import Workspace
 
 BUILT_IN = ("planner", "implementer", "reviewer", "critic", "tester")
+PLUGINS = Plugins("role", BUILT_IN, needs=("read_text",))
+"""Those of other packages: the `Path` of a template."""
 ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 MOST_WORKERS = 32
 ANSWER_NAME = "answer.json"
@@ -71,18 +75,21 @@ def role_template(role: str, layout: Layout) -> Template:
     try:
         return load_template(f"roles/{role}.md.j2", layout)
     except TemplateError:
-        known = sorted({*BUILT_IN, *own_roles(layout)})
-        raise TemplateError(
-            f"there is no role `{role}`",
-            detail=f"known: {', '.join(known)}",
-            hint=f"write `templates/roles/{role}.md.j2` to make it one",
-        ) from None
+        if (found := PLUGINS.find(role)) is None:
+            raise TemplateError(
+                f"there is no role `{role}`",
+                detail=f"known: {', '.join(sorted(known_roles(layout)))}",
+                hint=f"write `templates/roles/{role}.md.j2` to make it one",
+            ) from None
+    path = Path(found.of_plugin)
+    return Template(name=role, path=path, source=read_text(path, limit_bytes=LARGEST_FILE).text)
 
 
-def own_roles(layout: Layout) -> list[str]:
-    """Return the names of a project's own roles."""
-    files = (layout.templates_dir / "roles").glob("*.md.j2")
-    return sorted(path.name.removesuffix(".md.j2") for path in files)
+def known_roles(layout: Layout | None) -> list[str]:
+    """Return the names of all roles: built-in ones, a project's own, those of plugins."""
+    own = (layout.templates_dir / "roles").glob("*.md.j2") if layout else ()
+    names = sorted(path.name.removesuffix(".md.j2") for path in own)
+    return [*dict.fromkeys((*BUILT_IN, *names, *PLUGINS.names()))]
 
 
 class Brief(NamedTuple):

@@ -20,13 +20,14 @@ from mosaic.machine.disk import find_bytes, write_private
 from mosaic.model import FreeJson, ObjectId, Text  # noqa: TC001 - as above
 from mosaic.records import dataclass, field, replace
 from mosaic.runs.record import read_part
+from mosaic.store.layout import HOST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mosaic.runs.record import Run
 
-HOST_FILE, LINK_FILE, STOP_FILE = "host.json", "link.json", "host.stop"
+LINK_FILE, STOP_FILE = "link.json", "host.stop"
 OF_HERE = (HOST_FILE, LINK_FILE, STOP_FILE, "meta.json", "rules.json", "state.json")
 """What of a record this side has of its own."""
 

@@ -137,7 +137,7 @@ def _checked(snapshot: Snapshot, live: set[str]) -> Checked:
             if entry.file and entry.file.missing_sections
         },
         drift={task_id: _drift_words(entry) for task_id, entry in entries.items() if entry.carries},
-        runtimes=known_runtimes(mission.runtimes),
+        runtimes=known_runtimes(mission.runtimes, asked=(task.runtime for task in snapshot.tasks)),
         left_out=snapshot.left_out,
         aside=find_aside(snapshot),
         statuses=mission.statuses,

@@ -21,7 +21,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.executors import HOST_FILE
 from mosaic.machine.identity import (
     boot_id,
     find_entry,
@@ -38,6 +37,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked
 from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.session_lock import list_locks
+from mosaic.store.layout import HOST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

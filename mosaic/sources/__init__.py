@@ -1,7 +1,7 @@
 """Where tasks come from and go to: other tools' files, each read and written by one module.
 
-A source is a module that has what `mosaic.sources.item.Source` names, and one line here. It is
-imported when it is used.
+A source is a module that has what `mosaic.sources.item.Source` names, and one line here, or a
+plugin. It is imported when it is used.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from mosaic.errors import MissionError, UsageError
 from mosaic.machine.disk import read_bytes
+from mosaic.plugins import Plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +31,29 @@ PLACES: dict[str, tuple[str, ...]] = {
     "taskmd": ("tasks/[0-9]*.md", "tasks/*/[0-9]*.md"),
     "taskwarrior": (),
 }
-"""Every source, and where in a project its files usually are."""
+"""Every source that is built in, and where in a project its files usually are."""
+PLUGINS = Plugins("source", PLACES, needs=("read", "write"))
+"""Those of other packages: a module as ours are. It may have `PLACES`, a tuple of globs."""
 
 
 def load_source(name: str) -> Source:
-    """Return a source by its name (or raise UsageError)."""
-    if name not in PLACES:
-        raise UsageError(f"`{name}` is not a source of tasks", detail=f"known: {', '.join(PLACES)}")
-    return cast("Source", import_module(f"mosaic.sources.{name.replace('-', '_')}"))
+    """Return a source by its name (or raise UsageError, PluginError)."""
+    if name in PLACES:
+        return cast("Source", import_module(f"mosaic.sources.{name.replace('-', '_')}"))
+    if (found := PLUGINS.find(name)) is None:
+        known = ", ".join(known_sources())
+        raise UsageError(f"`{name}` is not a source of tasks", detail=f"known: {known}")
+    return cast("Source", found)
+
+
+def known_sources() -> list[str]:
+    """Return the names of all sources, built-in ones first."""
+    return [*PLACES, *PLUGINS.names()]
+
+
+def usual_places(name: str) -> tuple[str, ...]:
+    """Return the globs of a source's files in a project."""
+    return PLACES[name] if name in PLACES else tuple(getattr(load_source(name), "PLACES", ()))
 
 
 def sources_in(project: Path) -> Iterator[tuple[str, str]]:

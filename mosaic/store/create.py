@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from mosaic.codec import format_moment
 from mosaic.errors import EditRefusedError, MissionExistsError, UsageError
-from mosaic.machine.disk import find_text, write_atomic
 from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
@@ -40,8 +39,6 @@ LONGEST_SLUG = 48
 SHORTEST_SLUG = 3
 """What is left of a title in another script says too little."""
 LONGEST_TITLE = 500
-BEGIN_MARK = "<!-- mission:begin -->"
-END_MARK = "<!-- mission:end -->"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,7 +232,8 @@ def _body(new: NewTask) -> str:
     if not (new.goal or new.criteria):
         return ""
     boxes = "\n".join(f"- [ ] {each}" for each in new.criteria) or "- [ ]"
-    return f"## Goal\n\n{new.goal}\n\n## Acceptance criteria\n\n{boxes}"
+    goal = f"{new.goal}\n\n" if new.goal else ""
+    return f"## Goal\n\n{goal}## Acceptance criteria\n\n{boxes}"
 
 
 def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:
@@ -286,36 +284,3 @@ def slug_of(title: str) -> str:
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     return slug[:LONGEST_SLUG].rstrip("-") if len(slug) >= SHORTEST_SLUG else ""
-
-
-def write_agents_section(layout: Layout) -> list[str]:
-    """Put a short section between markers into AGENTS.md and CLAUDE.md; return their names.
-
-    AGENTS.md is created if neither exists. What stands outside the markers is not touched.
-    """
-    values: dict[str, TemplateValue] = {
-        "tasks_file": layout.shown(layout.tasks_file),
-        "tasks_dir": layout.shown(layout.tasks_dir),
-        "manifest_file": layout.shown(layout.manifest_file),
-        "scratchpad_file": layout.shown(layout.scratchpad_file),
-    }
-    block = _rendered("agents-section.md.j2", values, layout).strip() + "\n"
-    paths = [layout.project / name for name in ("AGENTS.md", "CLAUDE.md")]
-    chosen = [path for path in paths if path.exists()] or paths[:1]
-    for path in chosen:
-        file = find_text(path)
-        text = _with_block(file.text if file else "", block)
-        write_atomic(path, text.encode(), root=layout.project)
-    return [path.name for path in chosen]
-
-
-def _with_block(text: str, block: str) -> str:
-    newline = "\r\n" if "\r\n" in text else "\n"
-    block = block.replace("\n", newline)
-    start, end = text.find(BEGIN_MARK), text.find(END_MARK)
-    if 0 <= start < end:
-        after = end + len(END_MARK)
-        after += len(newline) if text.startswith(newline, after) else 0
-        return text[:start] + block + text[after:]
-    gap = "" if not text else newline if text.endswith("\n") else newline * 2
-    return text + gap + block

@@ -202,11 +202,11 @@ def _read_key(key: str, value: Any, kept: dict[str, Any], faults: dict[str, Miss
 
 
 def _reader_of(key: str) -> Callable[[Any], Any]:
-    from mosaic.executors import NAMES  # start-up: only a file that is there is read
+    from mosaic.executors import known_executors  # start-up: only a file that is there is read
 
     readers: dict[str, Callable[[Any], Any]] = {
         "runtime": _read_name,
-        "executor": lambda value: _read_word(value, NAMES),
+        "executor": lambda value: _read_word(value, (*known_executors(asked=value),)),
         "editor": _read_command,
         "pager": lambda value: _read_command(value) if value else (),
         "notify": lambda value: _read_command(value) if value else (),

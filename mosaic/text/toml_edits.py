@@ -1,8 +1,12 @@
-"""Edits of a TOML text that change one value and no other byte, and the lines that keys are in.
+r"""Edits of a TOML text that change one value and no other byte, and the lines that keys are in.
 
 The text is cut into statements: each is the fewest lines that tomllib reads by themselves. A
 value is spliced into its statement, then all is read again and compared; where anything else
 would differ, the edit is refused.
+
+`tomlkit` 0.15 was measured for it. It keeps what it does not touch, but ends a new line with
+`\n` where the others end with `\r\n`, puts a new key below the comment that belongs to the next
+table, and tells no lines: statements would be cut here all the same, for those.
 """
 
 from __future__ import annotations

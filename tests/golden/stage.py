@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 from mosaic.cli import main
+from tests.support.documents import check_printed
 
 from .normal import Normalizer
 
@@ -113,6 +114,8 @@ class Stage:
                 "stderr": self._read(err),
             }
         )
+        check_printed(out)
+        check_printed(err)
         with contextlib.suppress(ValueError):
             return json.loads(out)
         return None

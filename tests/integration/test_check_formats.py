@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -107,3 +112,73 @@ def test_the_hook_of_pre_commit_runs(inner: MissionRepo) -> None:
     tracked = git(inner.path.parent, "ls-files", "-z").split("\0")[:-1]
     touched = {name for name in tracked if re.search(hook["files"], name)}
     assert {name.rpartition("/")[2] for name in touched} >= {"mission.json", "TASKS.md"}
+
+
+GH = """\
+import json, os, pathlib, subprocess, sys
+
+here = pathlib.Path(os.environ["RUNNER_TEMP"])
+words = sys.argv[1:]
+assert words.pop(0) == "api", words
+path = next(word for word in words if word.startswith("repos/"))
+body = [word.removeprefix("body=@") for word in words if word.startswith("body=@")]
+kept = here / "comments.json"
+comments = json.loads(kept.read_text()) if kept.exists() else [{"id": 4, "body": "Nice."}]
+if not body:
+    wanted = words[words.index("--jq") + 1]
+    asked = subprocess.run(["jq", "-r", wanted], input=json.dumps(comments), text=True, check=True)
+elif path == "repos/me/it/issues/7/comments":
+    comments.append({"id": 5 + len(comments), "body": pathlib.Path(body[0]).read_text()})
+else:
+    assert "PATCH" in words
+    number = int(path.removeprefix("repos/me/it/issues/comments/"))
+    (old,) = (each for each in comments if each["id"] == number)
+    old["body"] = pathlib.Path(body[0]).read_text()
+kept.write_text(json.dumps(comments))
+"""
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="gh has jq built in; its stand-in has not")
+def test_the_workflow_of_the_guide_keeps_one_comment(repo: MissionRepo, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    (text,) = (
+        each for each in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL) if "jobs:" in each
+    )
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, argv in {"mission": ["-m", "mosaic"], "gh": [str(tmp_path / "gh.py")]}.items():
+        call = shlex.join([sys.executable, *argv])
+        (tools / name).write_text(f'#!/bin/sh\nexec {call} "$@"\n')
+        (tools / name).chmod(0o755)
+    (tmp_path / "gh.py").write_text(GH)
+    values = {"github.token": "t", "github.repository": "me/it", "github.event.number": "7"}
+    path = os.pathsep.join((str(tools), repo.environ["PATH"]))
+
+    def run_steps() -> list[str]:
+        ran = []
+        for step in job["steps"]:
+            if "mission " not in step.get("run", ""):
+                continue
+            environ = {**repo.environ, "PATH": path, "RUNNER_TEMP": str(tmp_path)}
+            for name, value in step.get("env", {}).items():
+                environ[name] = re.sub(r"\$\{\{ (.+?) \}\}", lambda each: values[each[1]], value)
+            done = subprocess.run(
+                ["bash", "-e", "-c", step["run"]], cwd=repo.path, env=environ,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            ran.append(step["run"])
+        return ran
+
+    assert len(run_steps()) == 2
+    comments = json.loads((tmp_path / "comments.json").read_text())
+    assert [each["body"].splitlines()[:2] for each in comments] == [
+        ["Nice."],
+        ["<!-- mission report -->", "## Sessions"],
+    ]
+    assert repo.run("block", "T-001", "--why", "needs a human: which?").exit_code == 0
+    run_steps()
+    again = json.loads((tmp_path / "comments.json").read_text())
+    assert [each["id"] for each in again] == [each["id"] for each in comments]
+    assert "which?" in again[1]["body"]

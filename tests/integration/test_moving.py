@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mosaic.sources import PLACES
-from tests.support.in_process import Answer, call
+from mosaic.testing.sources import (
+    Sample,
+    SourceContract,
+    files_of,
+    imported,
+    tasks_of,
+    text_of,
+)
+from tests.support.in_process import call
 from tests.support.issues import Issues, make_issue
 from tests.support.mission import MissionRepo
-from tests.support.samples import SAMPLES, Sample
+from tests.support.samples import SAMPLES
 
-OWN = ("T-001-first.md", "T-002-second.md", "T-003-third.md")
-CASES = [pytest.param(name, sample, id=name) for name, sample in SAMPLES.items()]
+CASES = sorted(SAMPLES)
 
 
 @pytest.fixture
@@ -32,134 +38,55 @@ def test_every_source_has_a_sample() -> None:
     assert PLACES.keys() == SAMPLES.keys()
 
 
-def moved(repo: MissionRepo, source: str, *options: str) -> Answer:
-    return call(repo.path, "import", source, *options)
-
-
-def tasks(repo: MissionRepo) -> dict[str, dict[str, Any]]:
-    listed = json.loads(call(repo.path, "list", "--all", "--json").stdout)["tasks"]
-    return {task["id"]: task for task in listed}
-
-
-def files(repo: MissionRepo) -> dict[str, bytes]:
-    """The mission's files, its own state left out."""
-    folder = repo.path / "coordination"
-    paths = [path for path in folder.rglob("*") if path.is_file() and ".state" not in path.parts]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-def text_of(repo: MissionRepo, task_id: str) -> str:
-    return Path(repo.path, tasks(repo)[task_id]["file"]).read_text()
-
-
 def rewrite(repo: MissionRepo, task_id: str, old: str, new: str) -> None:
-    path = repo.path / tasks(repo)[task_id]["file"]
+    path = repo.path / tasks_of(repo)[task_id]["file"]
     before = path.read_text()
     assert old in before
     path.write_text(before.replace(old, new, 1))
 
 
-@pytest.mark.parametrize(("source", "sample"), CASES)
-def test_an_import_makes_the_predicted_plan(repo: MissionRepo, source: str, sample: Sample) -> None:
-    sample.lay(repo.path)
-    before, own = files(repo), tasks(repo)
-    shown = moved(repo, source, sample.place, "--json")
-    assert files(repo) == before
-    done = moved(repo, source, sample.place, "--write", "--json")
-    predicted, found = json.loads(shown.stdout), json.loads(done.stdout)
-    assert (predicted["written"], found["written"]) == (False, True)
-    assert {**predicted, "written": 0, "next_commands": 0} == {
-        **found, "written": 0, "next_commands": 0
-    }  # fmt: skip
-    after = {key: task for key, task in tasks(repo).items() if key not in own}
-    assert {
-        key: (task["title"], task["status"], task["milestone"] or "", " ".join(task["depends_on"]))
-        for key, task in after.items()
-    } == {
-        key: (title, status, milestone_id(repo, milestone), needs)
-        for key, (title, status, milestone, needs) in sample.tasks.items()
-    }
-    assert list(after) == list(sample.tasks)
-    for key, fields in sample.fields.items():
-        assert {name: after[key][name] for name in fields} == fields
-    for key, words in sample.texts.items():
-        for each in words:
-            assert each in text_of(repo, key)
-    named = [each["name"] for each in repo.mission()["milestones"]]
-    assert named == ["One", *(each for each in sample.milestones if each != "One")]
-    told = [f"{each['where']}: {each['what']}" for each in found["faults"]]
-    assert [word[: len(want)] for word, want in zip(told, sample.faults, strict=True)] == list(
-        sample.faults
-    )
-
-
-def milestone_id(repo: MissionRepo, named: str) -> str:
-    """The mission has `M1: One` already: `M1` in a sample is the first that is free."""
-    known = [each["id"] for each in repo.mission()["milestones"]]
-    if named.startswith("M") and named[1:].isdigit():
-        return f"M{int(named[1:]) + 1}"
-    return "M1" if named == "One" else named if named in known or not named else f"no {named}"
-
-
-@pytest.mark.parametrize(("source", "sample"), CASES)
-def test_a_second_import_and_one_of_an_export_change_nothing(
-    repo: MissionRepo, tmp_path: Path, source: str, sample: Sample
-) -> None:
-    sample.lay(repo.path)
-    moved(repo, source, sample.place, "--write")
-    before = files(repo)
-    again = moved(repo, source, sample.place, "--write", "--json")
-    assert files(repo) == before
-    counts = json.loads(again.stdout)
-    assert (counts["new"], counts["updates"], counts["conflicts"]) == ([], [], [])
-    assert counts["unchanged"] == len(sample.tasks)
-    place = tmp_path / Path(sample.place).name
-    assert call(repo.path, "export", source, str(place), "--write").exit_code == 0
-    back = moved(repo, source, str(place), "--write", "--json")
-    assert json.loads(back.stdout)["conflicts"] == []
-    after = files(repo)
-    changed = {name for name in after if after[name] != before.get(name)}
-    assert changed <= {
-        f"tasks/{path}" for path in OWN
-    }  # the mission's own: they are known in the source from now on
+class TestEverySource(SourceContract):
+    @pytest.fixture(params=CASES)
+    def given(self, request: pytest.FixtureRequest) -> tuple[str, Sample]:
+        return request.param, SAMPLES[request.param]
 
 
 def test_an_update_follows_the_source_and_leaves_what_people_changed(repo: MissionRepo) -> None:
     todo = repo.path / "TODO.md"
     todo.write_text("- [ ] One 🆔 a\n  old words\n- [ ] Two 🆔 b\n- [ ] Three 🆔 c\n")
-    moved(repo, "checklist", "--write")
+    imported(repo, "checklist", "--write")
     call(repo.path, "set", "b", "status=review", "priority=high")
     rewrite(repo, "c", "title: Three", "title: Mine")
     todo.write_text("- [x] One 🆔 a\n  new words\n- [x] Two 🆔 b\n- [ ] Theirs 🆔 c\n- [ ] Four\n")
-    done = json.loads(moved(repo, "checklist", "--write", "--json").stdout)
+    done = json.loads(imported(repo, "checklist", "--write", "--json").stdout)
     assert done["updates"] == [{"id": "a", "fields": ["status", "text"]}]
     conflicts = [(each["task_id"], each["field"]) for each in done["conflicts"]]
     assert conflicts == [("b", "status"), ("c", "title")]
-    found = tasks(repo)
+    found = tasks_of(repo)
     assert (found["a"]["status"], found["b"]["status"]) == ("done", "review")
     assert (found["b"]["priority"], found["c"]["title"]) == ("high", "Mine")
     assert "new words" in text_of(repo, "a")
     assert "old words" not in text_of(repo, "a")
     assert found["T-004"]["title"] == "Four"
-    shown = moved(repo, "checklist")
+    shown = imported(repo, "checklist")
     assert shown.exit_code == 1
     assert "conflict: status of b changed on both sides\n  here:   review\n" in shown.stdout
-    assert moved(repo, "checklist", "--prefer", "mission", "--write").exit_code == 0
-    assert tasks(repo)["c"]["title"] == "Mine"
+    assert imported(repo, "checklist", "--prefer", "mission", "--write").exit_code == 0
+    assert tasks_of(repo)["c"]["title"] == "Mine"
     todo.write_text(todo.read_text().replace("[x] Two", "[-] Two").replace("Theirs", "Other"))
-    moved(repo, "checklist", "--prefer", "source", "--write")
-    found = tasks(repo)
+    imported(repo, "checklist", "--prefer", "source", "--write")
+    found = tasks_of(repo)
     assert (found["b"]["status"], found["c"]["title"]) == ("cancelled", "Other")
 
 
 def test_a_task_whose_file_is_broken_here_is_not_imported_twice(repo: MissionRepo) -> None:
     (repo.path / "TODO.md").write_text("- [ ] One\n- [ ] Two\n")
-    moved(repo, "checklist", "--write")
-    path = repo.path / tasks(repo)["T-004"]["file"]
+    imported(repo, "checklist", "--write")
+    path = repo.path / tasks_of(repo)["T-004"]["file"]
     path.write_text(path.read_text().replace("title: One", "title: a: b"))
     (repo.path / "TODO.md").write_text("- [x] One\n- [x] Two\n- [ ] Three\n")
     before = path.read_bytes()
-    done = json.loads(moved(repo, "checklist", "--write", "--json").stdout)
+    done = json.loads(imported(repo, "checklist", "--write", "--json").stdout)
     assert [each["id"] for each in done["new"]] == ["T-006"]
     assert [each["id"] for each in done["updates"]] == ["T-005"]
     assert done["faults"][0]["what"].startswith("is here already, in `coordination/tasks/T-004")
@@ -169,11 +96,11 @@ def test_a_task_whose_file_is_broken_here_is_not_imported_twice(repo: MissionRep
 def test_what_a_source_has_no_more_is_named_and_stays(repo: MissionRepo) -> None:
     todo = repo.path / "TODO.md"
     todo.write_text("- [ ] One 🆔 a\n- [ ] Two 🆔 b\n")
-    moved(repo, "checklist", "--write")
+    imported(repo, "checklist", "--write")
     todo.write_text("- [ ] Two 🆔 b\n")
-    before = files(repo)
-    assert "a is not in the source any more" in moved(repo, "checklist", "--write").stdout
-    assert files(repo) == before
+    before = files_of(repo)
+    assert "a is not in the source any more" in imported(repo, "checklist", "--write").stdout
+    assert files_of(repo) == before
 
 
 def test_ids_that_are_taken_or_not_valid_get_new_ones(repo: MissionRepo) -> None:
@@ -186,8 +113,8 @@ def test_ids_that_are_taken_or_not_valid_get_new_ones(repo: MissionRepo) -> None
             {"depends_on_id": "../../etc/passwd", "type": "blocks"}]},
     ]  # fmt: skip
     (repo.path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    moved(repo, "beads", "x.jsonl", "--write")
-    found = {task["title"]: (task["id"], task["depends_on"]) for task in tasks(repo).values()}
+    imported(repo, "beads", "x.jsonl", "--write")
+    found = {task["title"]: (task["id"], task["depends_on"]) for task in tasks_of(repo).values()}
     assert found["Taken"] == ("T-004", [])
     assert found["Out"] == ("T-005", ["T-004"])
     assert found["Taken, but for case"] == ("T-006", [])
@@ -200,7 +127,7 @@ def test_tasks_that_wait_for_each_other_are_named(repo: MissionRepo) -> None:
     (repo.path / "TODO.md").write_text(
         "- [ ] One 🆔 a ⛔ b\n- [ ] Two 🆔 b ⛔ a\n- [ ] Self 🆔 c ⛔ c\n"
     )
-    told = moved(repo, "checklist").stdout
+    told = imported(repo, "checklist").stdout
     assert "TODO.md:1: tasks wait for each other: a → b → a" in told
     assert "TODO.md:3: `c` depends on itself; that is left out" in told
 
@@ -220,7 +147,7 @@ HOSTILE = {
 def test_no_text_says_more_than_a_text(repo: MissionRepo, text: str) -> None:
     lines = [{"id": "x", "title": f"T\x00itle\n# {text[:20]}", "description": text, "notes": text}]
     (repo.path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    moved(repo, "beads", "x.jsonl", "--write")
+    imported(repo, "beads", "x.jsonl", "--write")
     page = json.loads(call(repo.path, "show", "x", "--json").stdout)
     assert page["task"]["status"] == "todo"
     assert page["decisions"] == []
@@ -228,35 +155,8 @@ def test_no_text_says_more_than_a_text(repo: MissionRepo, text: str) -> None:
     assert set(page["handoff_sections_missing"]) == missing
     assert call(repo.path, "handoff", "x", "--append", "result", "--text", "Mine").exit_code == 0
     assert call(repo.path, "show", "x", "--section", "result").stdout.strip() == "Mine"
-    again = json.loads(moved(repo, "beads", "x.jsonl", "--json").stdout)
+    again = json.loads(imported(repo, "beads", "x.jsonl", "--json").stdout)
     assert (again["updates"], again["conflicts"], again["unchanged"]) == ([], [], 1)
-
-
-@pytest.mark.parametrize("source", sorted(SAMPLES.keys() - {"claude-tasks"}))
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"{", b"[1, null, {}]", b"\xff\xfe\x00", b"\x00" * 9, b"[" * 100_000, b"{\"tasks\": 1}"],
-    ids=["empty", "cut", "others", "utf-16", "nul", "deep", "odd"],
-)  # fmt: skip
-def test_input_of_any_kind_is_named_and_changes_nothing(
-    repo: MissionRepo, source: str, data: bytes
-) -> None:
-    place = repo.path / "in"
-    if source in ("backlog", "taskmd"):
-        place.mkdir()
-        (place / "1.md").write_bytes(data)
-        (place / "2.md").write_bytes(b"---\r\nid: 2\r\ntitle: Good\r\nstatus: todo\r\n---\r\n")
-    else:
-        place.write_bytes(data)
-    before = files(repo)
-    answer = moved(repo, source, "in", "--json")
-    assert files(repo) == before
-    if answer.exit_code in (2, 5):
-        assert json.loads(answer.stderr)["path"].startswith("in")
-        assert json.loads(answer.stderr)["line"]
-    else:
-        found = json.loads(answer.stdout)
-        assert all(re.match(r"in(/\S+)?:\d+$", each["where"]) for each in found["faults"])
 
 
 def test_links_that_lead_out_of_a_folder_are_not_read(repo: MissionRepo, tmp_path: Path) -> None:
@@ -265,7 +165,7 @@ def test_links_that_lead_out_of_a_folder_are_not_read(repo: MissionRepo, tmp_pat
     (repo.path / "in").mkdir()
     (repo.path / "in" / "1.md").symlink_to(secret)
     (repo.path / "in" / "loop").symlink_to(".")
-    answer = moved(repo, "taskmd", "in")
+    answer = imported(repo, "taskmd", "in")
     assert "in/1.md:1: is a link that leads out of the folder" in answer.stdout
     assert "Secret" not in answer.stdout
 
@@ -296,7 +196,7 @@ def test_issues_are_asked_for_and_their_state_is_pushed_back(
     asked = Issues(repo, tmp_path, issues)
     asked.write(blocked_by={"3": [1]})
     assert repo.run("import", "github", "--write", PATH=asked.path).exit_code == 0
-    found = tasks(repo)
+    found = tasks_of(repo)
     assert [found[key]["status"] for key in ("1", "2", "3")] == ["todo", "todo", "in-progress"]
     assert found["3"]["depends_on"] == ["1"]
     for key in ("1", "2"):

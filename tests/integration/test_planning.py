@@ -259,7 +259,7 @@ def test_agents_are_told_between_markers_once(repo: MissionRepo, tmp_path: Path)
     assert other.run("init", "--agents").exit_code == 0
     told = (folder / "CLAUDE.md").read_bytes()
     assert told.startswith(b"# Mine\r\n\r\nmy words\r\n\r\n<!-- mission:begin -->\r\n")
-    assert told.endswith(b"<!-- mission:end -->\r\n")
+    assert told.endswith(b"<!-- mission:end -->")
     assert not (folder / "AGENTS.md").exists()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.mission import ROOT, MissionRepo
+from tests.support.typing_shell import on_a_terminal
 
 TABLE = "coordination/TASKS.md"
 
@@ -382,25 +382,3 @@ def test_text_of_both_sides_takes_a_side_and_no_value(repo: MissionRepo) -> None
     assert repo.run("resolve", "T-002.result=another").exit_code == 2
     ok(repo, "resolve", "T-002.result=theirs")
     assert repo.run("handoff", "T-002", "--json").json()["sections"]["result"] == "- by right"
-
-
-def on_a_terminal(repo: MissionRepo, words: list[str], typed: str) -> str:
-    """Run a command whose keyboard and screen are a terminal; return what it showed."""
-    leader, follower = os.openpty()
-    os.write(leader, typed.encode())
-    process = subprocess.Popen(
-        repo.argv(*words),
-        cwd=repo.path,
-        env={**repo.environ, "NO_COLOR": "1"},
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    )
-    os.close(follower)
-    shown = b""
-    with contextlib.suppress(OSError):  # the terminal is gone with its last process
-        while data := os.read(leader, 65536):
-            shown += data
-    os.close(leader)
-    assert process.wait() == 0, shown
-    return shown.decode().replace("\r\n", "\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mosaic.testing.missions import make_mission
 from tests.support.mission import MissionRepo, is_running, make_environ
 
 AGENT = """\
@@ -55,13 +56,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("planned")
     agent = tmp_path_factory.mktemp("agent") / "agent.py"
     agent.write_text(AGENT)
-    made = MissionRepo(folder, make_environ(folder))
-    made.git("init", "-q", "-b", "main")
-    made.git("config", "user.name", "Somebody")
-    made.git("config", "user.email", "somebody@example.invalid")
-    assert made.run("init", "--name", "Sessions", "--milestone", "M1: One").exit_code == 0
-    for title in ("First", "Second", "Third"):
-        assert made.run("add", title, "-m", "M1").exit_code == 0
+    made = make_mission(folder, ("First", "Second", "Third"))
     mission = made.mission()
     modes = ("quick", "fail", "wait", "deaf", "kill", "stray", "env", "talk")
     call = [sys.executable, str(agent)]

@@ -3,37 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Sample:
-    """Files of a source below one place, and the tasks that they are."""
-
-    place: str
-    files: Mapping[str, str]
-    """By path below the place; an empty one is the place itself."""
-    tasks: Mapping[str, tuple[str, str, str, str]]
-    """By id: title, status, milestone and what it depends on."""
-    fields: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """By id, other fields that it has."""
-    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By id, what stands in its file."""
-    milestones: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-    """How each thing that is named begins, in order."""
-
-    def lay(self, project: Path, place: str | None = None) -> None:
-        """Write the files into a project."""
-        for name, text in self.files.items():
-            path = (
-                project / (place or self.place) / name if name else project / (place or self.place)
-            )
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="")
-
+from mosaic.testing.sources import Sample
 
 SPEC_KIT = """\
 ---

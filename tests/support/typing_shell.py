@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -121,3 +122,25 @@ def open_shell(name: str, repo: MissionRepo, home: Path) -> Iterator[Shell]:
         yield made
     finally:
         made.close()
+
+
+def on_a_terminal(repo: MissionRepo, words: list[str], typed: str) -> str:
+    """Run a command whose keyboard and screen are a terminal; return what it showed."""
+    leader, follower = os.openpty()
+    os.write(leader, typed.encode())
+    process = subprocess.Popen(
+        repo.argv(*words),
+        cwd=repo.path,
+        env={**repo.environ, "NO_COLOR": "1"},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone with its last process
+        while data := os.read(leader, 65536):
+            shown += data
+    os.close(leader)
+    assert process.wait() == 0, shown
+    return shown.decode().replace("\r\n", "\n")

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mosaic"
 FLOORS = (
-    ("model", "settings", "ports", "errors", "records", "codec"),
+    ("model", "settings", "ports", "errors", "records", "codec", "plugins"),
     ("machine",),
     ("git",),
     ("text",),
@@ -24,7 +24,7 @@ FLOORS = (
     ("app",),
     (
         "cli", "report", "board", "web", "supervise", "reach", "there", "demo", "demo_agent",
-        "doctor", "__main__",
+        "testing", "__main__",
     ),
 )  # fmt: skip
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -211,7 +211,12 @@ def test_records_are_made_by_our_own_decorator() -> None:
     assert using == []
 
 
-EXTRAS = {"board": ("textual",), "web": ("starlette", "uvicorn"), "mcp": ("mcp",)}
+EXTRAS = {
+    "board": ("textual",),
+    "web": ("starlette", "uvicorn"),
+    "mcp": ("mcp",),
+    "testing": ("pytest",),
+}
 """Rooms that need an extra of pyproject.toml, and what only they may import."""
 
 

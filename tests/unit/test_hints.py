@@ -15,11 +15,11 @@ PACKAGE = Path(mosaic.__file__).parent
 ROOT = PACKAGE.parent
 PAGES = (
     "README.md", "SECURITY.md", "CONTRIBUTING.md",
-    "docs/guide.md", "docs/files.md", "docs/troubleshooting.md",
+    "docs/guide.md", "docs/files.md", "docs/troubleshooting.md", "docs/writing-a-runtime.md",
 )  # fmt: skip
 HOLE = "\0"
 """Where a value is put in."""
-VALUES = ("T-001", "1", "", "status=done")
+VALUES = ("T-001", "1", "", "status=done", "claude")
 """What may stand there; one of them must do."""
 WORDS = {"COMMAND": "list", "TOPIC": "files", "SEQ": "1", "N": "4", "…": "x"}
 """What stands for a number or a text in what people read."""

@@ -35,11 +35,12 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "export": ("checklist", "backlog --json"),
     "migrate": ("--dry-run",),
     "renumber": ("T-001", "T-002 T-900 --json"),
-    "setup": ("git --dry-run",),
+    "setup": ("git --dry-run", "claude --dry-run"),
     "merge": ("--dry-run",),
     "help": ("", "statuses"),
     "config": ("", "--json"),
     "hosts": ("list", "list --json"),
+    "schema": ("", "task"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
 `logs --follow`) and what writes where it was told to (`review --html`) is not among them."""

@@ -99,7 +99,7 @@ def press_tab(arrival: Arrival, shell: Shell, lines: Sequence[str]) -> list[str]
 
 def said_in(lab: Lab, shell: Shell) -> str:
     """Return what a shell's terminal showed."""
-    return (lab.root / "out" / f"said.{shell}").read_text()
+    return (lab.root / "out" / f"said.{shell}").read_text().replace("\a", "")
 
 
 def _bad_deeds(shell: Shell, trace: Trace, leave: Leave, own: set[str]) -> list[str]:

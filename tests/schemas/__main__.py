@@ -1,0 +1,5 @@
+"""Write `docs/schemas` anew: `python -m tests.schemas`."""
+
+from .written import write_all
+
+write_all()
