@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import dump_record
 from mosaic.errors import MissionError
-from mosaic.executors import executor_of
-from mosaic.executors.background import BackgroundExecutor
+from mosaic.executors import executor_of, get_executor
 from mosaic.git.checkpoint_store import HIDDEN_REFS, keep_tree
 from mosaic.git.claims import find_claim, push_claimed, take_claim
 from mosaic.git.git import common_dir, head_commit, run_git
@@ -111,7 +110,8 @@ def _hand_off(asked: Asked, place: Path, attempt: Attempt) -> None:
         calls_person=False,
         given=Given(session_id=attempt.session_id, run_id=attempt.run_id, branch=attempt.branch),
     )
-    hand_off(layout_at(place, attempt).mission_file, request, BackgroundExecutor())
+    mission_file = layout_at(place, attempt).mission_file
+    hand_off(mission_file, request, get_executor("process", mission_file))
 
 
 def _run(layout: Layout, attempt: Attempt) -> Run:
@@ -162,7 +162,8 @@ class _Follower:
             self._tell_logs()
             self._tell_state()
             if ended is not None:
-                self._tell_published()
+                if ended["session"] is not None:
+                    self._tell_published()
                 self._tell(ended=ended)
                 return
             if last_seq(self._run) > self._seq:
