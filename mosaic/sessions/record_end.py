@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
+from mosaic.machine.lock import patience_seconds
 from mosaic.model import Session, Status, Usage, total_usage
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
@@ -51,8 +52,10 @@ LONGEST_WORDS = 500
 LONGEST_WORD = 100
 LOCK_SECONDS = 60.0
 LONGEST_DETAIL = 500
-PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-"""How long to wait before each new try, where the mission's files are just being saved."""
+FIRST_PAUSE_SECONDS = 0.05
+"""How long to wait where the mission's files are just being saved; doubled for each new try."""
+SAVING_SHARE = 0.1
+"""How much of a command's patience that may take: three seconds, as a rule."""
 Answer = TypeVar("Answer")
 
 
@@ -71,14 +74,18 @@ def patiently(act: Callable[[], Answer]) -> Answer:
 
     An editor, a formatter or git may be saving them in this moment.
     """
-    for pause in PAUSES_SECONDS:
+    until = time.monotonic() + patience_seconds() * SAVING_SHARE
+    pause = FIRST_PAUSE_SECONDS
+    while True:
         try:
             return act()
         except LockTimeoutError:
             raise  # it has waited long enough
         except MissionError:
-            time.sleep(pause)
-    return act()
+            if time.monotonic() > until:
+                raise
+        time.sleep(pause)
+        pause *= 2
 
 
 def earlier_usage(sessions: Iterable[Session], session_id: str, conversation: str | None) -> Usage:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.reference import SCRIPTS, make_script
 from tests.support.in_process import call
 from tests.support.mission import MissionRepo
 from tests.support.typing_shell import SHELLS, Shell, open_shell
@@ -56,6 +57,19 @@ IN_PROCESS: tuple[tuple[str, set[str]], ...] = (
 )  # fmt: skip
 
 
+ON_FPATH = (
+    SHELLS["zsh"][1]
+    .replace("autoload", f"fpath=({SCRIPTS['zsh'].parent} $fpath)\nautoload", 1)
+    .replace("source {script}\n", "")
+)
+"""Settings of a zsh that finds the script by itself, as where the package is installed."""
+INSTALLED = {
+    "bash": ".bash_completions/mission.sh",
+    "zsh": ".zfunc/_mission",
+    "fish": ".config/fish/completions/mission.fish",
+}
+
+
 @pytest.fixture
 def busy(repo: MissionRepo) -> Iterator[MissionRepo]:
     """A mission with an ended and a live session, two checkpoints, a file beside it."""
@@ -85,6 +99,25 @@ def test_a_real_shell_completes_what_may_stand_there(busy: MissionRepo, shell: S
             assert named.get(word, word) in shown, (line, word)
         for word in missing:
             assert named.get(word, word) not in shown, (line, word)
+
+
+def test_zsh_answers_the_first_tab_where_it_finds_the_script_by_itself(
+    repo: MissionRepo, tmp_path: Path
+) -> None:
+    with open_shell("zsh", repo, tmp_path / "home", ON_FPATH) as shell:
+        for _ in range(2):
+            assert "status=review" in shell.type("mission set T-001 status=rev\t")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_package_has_the_script_that_is_installed(
+    repo: MissionRepo, tmp_path: Path, name: str
+) -> None:
+    kept = SCRIPTS[name].read_text("ascii")
+    assert kept == make_script(name), "run `python -m tests.reference`"
+    variables = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    assert repo.run("--install-completion", name, **variables).exit_code == 0
+    assert (tmp_path / INSTALLED[name]).read_text().strip() == kept.strip()
 
 
 def ask(repo: MissionRepo, line: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:

@@ -23,10 +23,20 @@ FLOORS = (
     ("review", "workers", "panels"),
     ("app",),
     (
-        "cli", "report", "board", "web", "supervise", "reach", "there", "demo", "demo_agent",
-        "testing", "__main__",
+        "cli",
+        "report",
+        "board",
+        "web",
+        "mcp",
+        "supervise",
+        "reach",
+        "there",
+        "demo",
+        "demo_agent",
+        "testing",
+        "__main__",
     ),
-)  # fmt: skip
+)
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PURE_ROOMS = ("text", "plan", "prompts")
 OUTSIDE = (
