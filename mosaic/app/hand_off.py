@@ -154,11 +154,14 @@ class Face(WorkersFace):
         return True
 
 
-def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -> HandOffPreview:
+def preview(
+    path: Path, request: HandOffRequest, *, with_launch: bool = False, saves: bool = True
+) -> HandOffPreview:
     """Do everything up to the claim: the capsule is written, and nothing else is changed.
 
     Before a task is resumed, a session that is dead is ended, as by every look. `with_launch`
-    says also how the agent would be launched, which takes a while.
+    says also how the agent would be launched, which takes a while. Without `saves` the capsule
+    is not written either.
     """
     snapshot = read_recovered(path)[0] if request.resuming else read_mission(path)
     task = choose_task(snapshot, request)
@@ -168,7 +171,8 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
     briefing = brief_agent(snapshot, task, occasion)
     unsaved: MissionError | None = None
     try:
-        save_capsule(snapshot.layout, briefing.capsule)
+        if saves:
+            save_capsule(snapshot.layout, briefing.capsule)
     except (StateNotOursError, MissionOwnerError) as error:
         unsaved = error
     launch: dict[str, Any] = {}
@@ -183,7 +187,7 @@ def preview(path: Path, request: HandOffRequest, *, with_launch: bool = False) -
         runtime=runtime.name,
         prompt=briefing.prompt,
         **launch,
-        capsule_file=None if unsaved else str(snapshot.layout.capsule_file),
+        capsule_file=str(snapshot.layout.capsule_file) if saves and not unsaved else None,
         unsaved=unsaved,
         problems=tuple(snapshot.problems),
         notices=_what_lacks(snapshot, task),

@@ -36,7 +36,7 @@ PANELS = {
     "In git": ("resolve", "renumber", "setup"),
     "Around it": (
         "demo", "help", "doctor", "clean", "config", "trust", "import", "export", "migrate",
-        "schema",
+        "schema", "mcp",
     ),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""

@@ -14,7 +14,9 @@ from tests.support.mission import MissionRepo
 def test_a_task_is_added_edited_and_split(repo: MissionRepo) -> None:
     async def does(screen: Screen) -> None:
         await screen.sees("todo 3")
-        await screen.press("3", "n")
+        await screen.press("3")
+        await screen.sees("? Keys", "h Hand off", "e Edit", "t Split", "n New", "Move up")
+        await screen.press("n")
         await screen.sees("a new task", "criteria")
         await screen.press("enter")
         await screen.sees("a title is 1 to 500 characters")

@@ -22,7 +22,18 @@ FLOORS = (
     ("sessions",),
     ("review", "workers", "panels"),
     ("app",),
-    ("cli", "report", "board", "web", "supervise", "demo", "demo_agent", "testing", "__main__"),
+    (
+        "cli",
+        "report",
+        "board",
+        "web",
+        "mcp",
+        "supervise",
+        "demo",
+        "demo_agent",
+        "testing",
+        "__main__",
+    ),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PURE_ROOMS = ("text", "plan", "prompts")

@@ -51,7 +51,7 @@ ACTS = frozenset(
         "unpause", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
-        "renumber", "setup", "web", "board", "config",
+        "renumber", "setup", "web", "board", "config", "mcp",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""
