@@ -29,7 +29,7 @@ def print_next(repo: MissionRepo, pycache: Path, **environ: str) -> Answer:
 
 
 def kept(pycache: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in pycache.rglob("*.templates")}
+    return {path: path.read_bytes() for path in pycache.rglob("kept_templates.*.pyc")}
 
 
 def test_what_is_kept_gives_the_same_prompt(repo: MissionRepo, pycache: Path) -> None:
