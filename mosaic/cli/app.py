@@ -30,13 +30,14 @@ PANELS = {
     ),
     "Hand off": (
         "next", "resume", "pause", "unpause", "sessions", "stop", "logs", "exec", "checkpoint",
+        "hosts",
     ),
     "Review": ("handoff", "gates", "review", "answer", "status", "board", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),
-    "In git": ("resolve", "renumber", "setup"),
+    "In git": ("resolve", "renumber"),
     "Around it": (
         "demo", "help", "doctor", "clean", "config", "trust", "import", "export", "migrate",
-        "schema", "mcp",
+        "schema", "setup", "mcp",
     ),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""

@@ -28,7 +28,7 @@ AGENTS = tuple(KITS)
 SKILLS = ("mission-next", "mission-handoff", "mission-ask")
 MOST_TOKENS = 400
 TOKEN = re.compile(r"[^\W\d_]{1,6}|\d{1,3}|[^\w\s]|_|\n+|\s{2,}")
-"""No tokenizer makes more of such text: none splits an English word into pieces this short."""
+"""Pieces that are more than the tokens of such text: English words are split into longer ones."""
 IN_BACKTICKS = re.compile(r"`(mission [^`]*)`")
 
 
