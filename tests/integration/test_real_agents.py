@@ -100,7 +100,8 @@ def agent(program: Path, repo: MissionRepo, server: ModelServer, tmp_path: Path)
     }
     # A test that counts requests must not be asked for a handoff; the hook has tests of its own.
     change_mission(repo, review={"askHandoff": False})
-    return Agent(program.name, MissionRepo(repo.path, environ, repo.started), server, str(command))
+    repo.environ = environ
+    return Agent(program.name, repo, server, str(command))
 
 
 def test_a_finished_task_comes_to_review(agent: Agent) -> None:
