@@ -16,6 +16,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from urllib.parse import urlsplit
 from mosaic import __version__
 from mosaic.app.installation import ALL, EXTRAS
 from tests.package.building import PLACES, build, copy_source
+from tests.support.plugins import EXAMPLE
 
 PATIENCE_SECONDS = 120
 USES_IT = """\
@@ -173,6 +175,15 @@ def check_types(place: Place, folder: Path) -> None:
     assert "[assignment]" in found[0], found
 
 
+def use_plugin(place: Place, folder: Path) -> None:
+    """Install a package that adds to ours, and run its own tests by the contracts of the wheel."""
+    source = shutil.copytree(EXAMPLE, folder / "example")
+    place.pip("install", "pytest", str(source))
+    assert "the runtime `example` of mosaic-example 1.0" in place.mission("doctor")
+    tests = shutil.copy(source / "test_example.py", folder)
+    run([place.python, "-P", "-m", "pytest", "-q", str(tests)], cwd=folder, env=place.environ)
+
+
 def remove(place: Place, wheel: Path) -> None:
     """Remove it: nothing of it stays, whatever it was used for, and what the person made does."""
     made = sorted(place.project.rglob("*"))
@@ -212,6 +223,7 @@ def try_place(folder: Path, wheel: Path, python: str, extra: str) -> None:
         check_types(place, folder)
         found = json.loads(place.mission("doctor", "--json"))["items"]
         assert {"name": "extras", "state": "ok", "found": ", ".join(EXTRAS), "hint": None} in found
+        use_plugin(place, folder)
 
 
 def main() -> None:
