@@ -1,6 +1,7 @@
 """Installs the wheel as a stranger does, does one thing with each extra, and removes it again.
 
     python -m tests.package                   without an extra, with each, with all
+    python -m tests.package board mcp         with these; `none` is without
     python -m tests.package --quick           without an extra and with all
     python -m tests.package --python python3.12 --python …     on other Pythons
 
@@ -16,6 +17,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,8 +32,10 @@ from urllib.parse import urlsplit
 from mosaic import __version__
 from mosaic.app.installation import ALL, EXTRAS
 from tests.package.building import PLACES, build, copy_source
+from tests.support.plugins import EXAMPLE
 
 PATIENCE_SECONDS = 120
+NONE = "none"
 USES_IT = """\
 from pathlib import Path
 from mosaic.store.reading import locate_mission, read_mission
@@ -213,6 +217,15 @@ def check_types(place: Place, folder: Path) -> None:
     assert "[assignment]" in found[0], found
 
 
+def use_plugin(place: Place, folder: Path) -> None:
+    """Install a package that adds to ours, and run its own tests by the contracts of the wheel."""
+    source = shutil.copytree(EXAMPLE, folder / "example")
+    place.pip("install", "pytest", str(source))
+    assert "the runtime `example` of mosaic-example 1.0" in place.mission("doctor")
+    tests = shutil.copy(source / "test_example.py", folder)
+    run([place.python, "-P", "-m", "pytest", "-q", str(tests)], cwd=folder, env=place.environ)
+
+
 def remove(place: Place, wheel: Path) -> None:
     """Remove it: nothing of it stays, whatever it was used for, and what the person made does."""
     made = sorted(place.project.rglob("*"))
@@ -240,8 +253,8 @@ def step(words: str) -> Iterator[None]:
 def try_place(folder: Path, wheel: Path, python: str, extra: str) -> None:
     """Install the wheel with an extra, or without, and use it."""
     place = Place(folder, python)
-    place.pip("install", f"{wheel}[{extra}]" if extra else str(wheel))
-    if not extra:
+    place.pip("install", str(wheel) if extra == NONE else f"{wheel}[{extra}]")
+    if extra == NONE:
         use_plainly(place)
         remove(place, wheel)
         return
@@ -252,11 +265,13 @@ def try_place(folder: Path, wheel: Path, python: str, extra: str) -> None:
         check_types(place, folder)
         found = json.loads(place.mission("doctor", "--json"))["items"]
         assert {"name": "extras", "state": "ok", "found": ", ".join(EXTRAS), "hint": None} in found
+        use_plugin(place, folder)
 
 
 def main() -> None:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.package")
+    parser.add_argument("extras", nargs="*", choices=[[], NONE, *EXTRAS, ALL], metavar="EXTRA")
     parser.add_argument("--quick", action="store_true", help="only without an extra, and with all")
     parser.add_argument("--python", action="append", metavar="PROGRAM", help="instead of this one")
     asked = parser.parse_args()
@@ -266,11 +281,11 @@ def main() -> None:
             built = build(copy_source(folder / "source"), folder / "dist", "wheel", "sdist")
             run([sys.executable, "-m", "twine", "check", "--strict", *map(str, built)])
         (wheel,) = (path for path in built if path.suffix == ".whl")
-        extras = ("", ALL) if asked.quick else ("", *EXTRAS, ALL)
+        extras = (NONE, ALL) if asked.quick else asked.extras or (NONE, *EXTRAS, ALL)
         for number, python in enumerate(asked.python or [sys.executable]):
             version = run([python, "-c", "import platform; print(platform.python_version())"])
             for extra in extras:
-                words = f"[{extra}]" if extra else "without an extra"
+                words = "without an extra" if extra == NONE else f"[{extra}]"
                 with step(f"Python {version.strip()}, {words}: installed, used"):
                     try_place(folder / f"{number}{extra}", wheel, python, extra)
 
