@@ -18,6 +18,7 @@ from tests.support.mission import MissionRepo
 
 anyio = pytest.importorskip("anyio", reason="`mission mcp` needs the extra `mcp`")
 mcp = pytest.importorskip("mcp", reason="`mission mcp` needs the extra `mcp`")
+stdio = pytest.importorskip("mcp.client.stdio", reason="`mission mcp` needs the extra `mcp`")
 
 Result = TypeVar("Result")
 CHARACTERS_PER_TOKEN = 4
@@ -66,7 +67,9 @@ def serve(
     )
 
     async def main() -> Result:
-        async with mcp.Client(server, mode=mode, read_timeout_seconds=60) as client:
+        async with mcp.Client(
+            stdio.stdio_client(server), mode=mode, read_timeout_seconds=60
+        ) as client:
             return await steps(Agent(client))
 
     result: Result = anyio.run(main)
