@@ -107,13 +107,14 @@ class Plugins:
 
     def __init__(self, kind: str, built_in: Collection[str], needs: Collection[str] = ()) -> None:
         self.kind = kind
+        self.needs = needs
+        """What each of them must have."""
         self._built_in = built_in
-        self._needs = needs
 
     def listed(self) -> list[Plugin]:
         """Return all that are installed, also those that cannot be used; none is imported."""
         return [
-            Plugin(self.kind, found, is_built_in=name in self._built_in, needs=self._needs)
+            Plugin(self.kind, found, is_built_in=name in self._built_in, needs=self.needs)
             for name, found in sorted(_entry_points().get(f"mosaic.{self.kind}s", {}).items())
         ]
 

@@ -55,8 +55,7 @@ class Launch:
     answer_schema: AnswerSchema | None = None
     """What its final answer is to hold to; None: any text."""
     before_end: tuple[str, ...] = ()
-    """A command that the agent asks before it ends, where it can: a stop hook, whose answer it
-    obeys. Empty: none."""
+    """The command of a stop hook, whose answer it obeys where it can. Empty: none."""
     read_only: bool = False
     """It is to look and to change nothing, as far as the runtime can hold it to that."""
 
@@ -223,6 +222,8 @@ class OutputReader(Protocol):
 
     leaves_out_cut_requests: bool = False
     """Whether its totals lack what earlier runs were interrupted in."""
+    tells_all_commands: bool = True
+    """Whether nothing in what it was fed says of commands that are told nowhere."""
 
     def feed(self, line: bytes) -> Iterable[Observation]:
         """Take one whole line, without its newline; never raises, whatever it holds."""
@@ -245,8 +246,7 @@ class OutputReader(Protocol):
     def usage(self, before: Usage) -> Usage | None:
         """Return this run's own consumption; None when unknown.
 
-        Some runtimes report totals over a conversation: `before` is what its earlier runs
-        were recorded with.
+        Some report totals over a conversation: `before` is what its earlier runs had of them.
         """
         del before
         return None

@@ -13,7 +13,6 @@ from unittest import mock
 import pytest
 from hypothesis import settings
 
-pytest.register_assert_rewrite("mosaic.testing")
 collect_ignore = ["data"]  # an example of a plugin there has tests of its own
 # In CI a failure must be the change's own and not the dice's; elsewhere the dice go on looking.
 settings.register_profile("ci", derandomize=True, deadline=None)

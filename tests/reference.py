@@ -1,4 +1,7 @@
-"""Writes `docs/reference.md` and the man page from the code: `python -m tests.reference`."""
+"""Writes what is made from the code: `python -m tests.reference`.
+
+`docs/reference.md`, the man page, and the scripts of shells in `docs/completions`.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,15 @@ from mosaic.cli.teaching import CommandHelp, describe
 from mosaic.cli.topics import ENVIRONMENT, docs_of, exit_code_rows, field_rows
 from mosaic.errors import MissionError
 from tests.manual import MANUAL, make_manual
+from tests.support.mission import MissionRepo, make_environ
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"
+SCRIPTS = {
+    "bash": ROOT / "docs" / "completions" / "mission.bash",
+    "zsh": ROOT / "docs" / "completions" / "_mission",
+    "fish": ROOT / "docs" / "completions" / "mission.fish",
+}
 SETTINGS = (
     ("", model.Mission),
     ("runs", kinds.RunSettings),
@@ -29,6 +38,7 @@ SETTINGS = (
     ("worktrees", kinds.WorktreeSettings),
     ("pullRequest", kinds.PullRequestSettings),
     ("runtimes.NAME", kinds.RuntimeSpec),
+    ("hosts.NAME", kinds.HostSpec),
 )
 SECTIONS = {prefix for prefix, _ in SETTINGS}
 NOT_SET_BY_HAND = {"id", "created_at", "sessions", "removed_tasks"}
@@ -65,9 +75,18 @@ UNITS = ("_seconds", "_bytes")
 
 
 def main() -> None:
-    """Write both."""
+    """Write them all."""
     PAGE.write_text(make_page(), encoding="utf-8")
     MANUAL.write_text(make_manual(), encoding="ascii")
+    for shell, path in SCRIPTS.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(make_script(shell), encoding="ascii")
+
+
+def make_script(shell: str) -> str:
+    """Return what a shell is given to complete `mission`."""
+    answer = MissionRepo(ROOT, make_environ(ROOT)).run(_MISSION_COMPLETE=f"source_{shell}")
+    return f"{answer.stdout.strip()}\n"
 
 
 def make_page() -> str:
@@ -174,7 +193,7 @@ def settings_of(prefix: str, kind: type) -> Iterator[tuple[str, str, str]]:
     for name, meaning in docs_of(kind).items():
         if name in NOT_SET_BY_HAND or (not prefix and camel(name) in SECTIONS):
             continue
-        if prefix == "runtimes.NAME" and name == "name":
+        if prefix.endswith(".NAME") and name == "name":
             continue
         key = f"{prefix}.{camel(name)}" if prefix else camel(name)
         default = shown(name, defaults.get(name))

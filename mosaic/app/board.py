@@ -16,7 +16,7 @@ from mosaic.sessions.choice import select_from
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.unrecorded import live_or_unknown
-from mosaic.store.mission_file import load_mission
+from mosaic.store.mission_file import look_at_mission
 from mosaic.store.scan import list_files, look_at
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ def _inbox(
         place = f"{error.path}:{error.line}" if error.line is not None else error.path or ""
         words = f"{place}: {error.message}" if place else error.message
         title = task.title if task else ""
-        yield Waiting(Wait.BROKEN, problem.task_id, title, words, "mission check")
+        command = "mission resolve" if error.code == "MERGE_CONFLICT" else "mission check"
+        yield Waiting(Wait.BROKEN, problem.task_id, title, words, command)
     for restore in status.unfinished_restores:
         words = f"{restore.message} in {restore.place}"
         yield Waiting(Wait.BROKEN, restore.task_id, "", words, "mission checkpoint restore")
@@ -214,7 +215,7 @@ class Board:
         It costs about a look at each task file. Raises MissionError where mission.json
         cannot be read.
         """
-        layout = load_mission(self._mission_file).layout
+        layout = look_at_mission(self._mission_file).layout
         seen = _signs(layout)
         if self._page is None or seen != self._seen:
             self._page = None  # an error below must not leave what was there before

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mosaic.app.field_changes import read_changes
+from mosaic.app.field_changes import read_changes, refuse_decision
 from mosaic.app.tasks import TaskView
 from mosaic.errors import AgainstEvidenceError, UsageError
 from mosaic.machine.clock import utc_now
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mosaic.store.tasks import Snapshot
     from mosaic.text.decisions import Decision
 
-WORDS = {
+WORDS: Mapping[str, str] = {
     Status.DONE: "done",
     Status.BLOCKED: "blocked",
     Status.CANCELLED: "cancelled",
@@ -244,6 +244,8 @@ def _wanted(
     is_person = decides and not is_agent(actor, draft.layout)
     if asks_done and not is_person:
         values["status"] = Status.REVIEW.value
+    if actor is Actor.AGENT:
+        refuse_decision(task, values.get("status"))
     decision = _decision_kind(task, values.get("status"), why) if is_person else ""
     return _Wanted(task, values, is_person, decision, asks_done and not is_person)
 
@@ -274,7 +276,7 @@ def _change(
     for each in every:
         draft.edit_task(each.task.id, each.values, now)
         if why and not each.decision:
-            word = WORDS[Status(str(each.values["status"]))]
+            word = WORDS.get(status := str(each.values.get("status", "changed")), status)
             draft.note(each.task.id, f"{now:%Y-%m-%d} {word}: {why}")
     changed = save_change(draft)
     for each in every:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mosaic import __version__, executors, runtimes, sources
 from mosaic.app.agent_kits import find_kits
+from mosaic.app.installation import ALL, EXTRAS, find_installation, missing_extras
 from mosaic.app.merge_driver import find_driver
 from mosaic.errors import (
     BrokenFileError,
@@ -84,6 +85,7 @@ def examine(mission: Path | None) -> Iterator[Item]:
     """Look at everything that Mosaic needs. A missing agent is not a fault; a broken lock is."""
     python = f"Python {platform.python_version()}, {platform.system()}"
     yield Item("mission", State.OK, f"{__version__}, {python}")
+    yield from _installation()
     yield _program("git", "install git; without it there are no branches and no evidence")
     table = find_process_table()
     yield Item(
@@ -134,6 +136,20 @@ def _plugin(plugin: Plugin, specs: Mapping[str, RuntimeSpec]) -> Item:
         return Item("plugin", State.OK, f"{found}; its program is in this project: not asked")
     item = _probed(plugin.name, runtime)
     return item._replace(name="plugin", found=f"{found}: {item.found}")
+
+
+def _installation() -> Iterator[Item]:
+    """Tell how it was installed, which of its extras are not, and what each of them is for."""
+    how, missing = find_installation(), missing_extras()
+    yield Item("installed", State.OK, how.words)
+    there = ", ".join(name for name in EXTRAS if name not in missing)
+    lacks = ", ".join(f"{name} ({EXTRAS[name].purpose})" for name in missing)
+    yield Item(
+        "extras",
+        State.MISSING if missing else State.OK,
+        "; ".join(filter(None, (there, lacks and f"missing: {lacks}"))),
+        f"`{how.with_extra(ALL)}` brings them all" if missing else None,
+    )
 
 
 def _guarded(name: str, look: Callable[..., Item], *of: object) -> Item:

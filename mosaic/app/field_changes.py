@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import UsageError
+from mosaic.model import Status
 from mosaic.plan.names import closest_names, meant_ids, named_milestone
 from mosaic.plan.statuses import named_status
 from mosaic.store.parsed import ids_in_cell
@@ -55,6 +56,23 @@ def read_changes(draft: Draft, task: Task, changes: Sequence[Change]) -> dict[st
     if values.get("branch"):
         _refuse_branch(draft.snapshot, task, str(values["branch"]))
     return values
+
+
+def refuse_decision(task: Task, status: Value | None) -> None:
+    """Make sure that a new status does not open again what is closed or waits for a person.
+
+    A decision of that kind is a person's. UsageError: it does.
+    """
+    is_theirs = task.status in (Status.BLOCKED, Status.DONE, Status.CANCELLED)
+    opens = status != task.status if is_theirs else task.status is Status.REVIEW
+    if status is not None and opens and (is_theirs or status == Status.TODO):
+        way = f"`mission reopen {task.id}`"
+        if task.status is Status.BLOCKED:
+            way = f'`mission answer {task.id} "…"`'
+        raise UsageError(
+            f"`{task.id}` is {task.status.value}, and an agent cannot open it again",
+            hint=f"a person decides: {way}",
+        )
 
 
 def _refuse_branch(snapshot: Snapshot, task: Task, branch: str) -> None:

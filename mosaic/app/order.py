@@ -9,14 +9,15 @@ from mosaic.app.tasks import TaskView
 from mosaic.errors import EditRefusedError, HeldError, MissionError, NotReadyError, UsageError
 from mosaic.machine.clock import utc_now
 from mosaic.model import Status
+from mosaic.plan.progress import milestone_of
 from mosaic.records import NamedTuple
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.adding import Row, add_rows, new_file
 from mosaic.store.create import NewTask, check_title, task_text
 from mosaic.store.ids import free_ids
 from mosaic.store.rows import find_row, parse_table
-from mosaic.store.sync import cell_text, file_value
-from mosaic.text.fields import SYNCED
+from mosaic.store.sync import cell_text, cell_value, file_value
+from mosaic.text.fields import SYNCED, field_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,11 +61,12 @@ def move_task(
 ) -> MovedTask:
     """Move a task in the plan: its row in the table, and no other byte.
 
+    In a table with other columns it gets the cells that both have, and those that a task knows.
     A task that stands in a file alone gets a row there.
 
     Raises:
         UsageError: an agent asks, not one other task is named, or that one has no row.
-        EditRefusedError: the two are in tables with other columns.
+        EditRefusedError: the two are in tables with other columns, and a cell would be lost.
     """
     if (before is None) == (after is None):
         raise UsageError(
@@ -206,19 +208,61 @@ def _add_parts(draft: Draft, entry: Entry, new: Mapping[str, str]) -> None:
 
 def _moved(draft: Draft, name: str, other: str, *, before: bool) -> str:
     """Return the table's text with one row above or below another."""
-    from mosaic.text.table import move_row
+    from mosaic.text.table import append_rows, move_row, remove_row
 
     text = draft.text(draft.layout.tasks_file) or ""
     (table, row), (others, beside) = (_row_of(text, each) for each in (name, other))
-    if table.columns != others.columns:
+    if table.columns == others.columns:
+        return move_row(text, row, beside, before=before)
+    cells = _cells_for(draft, name, (table, row), (others, beside))
+    place = {"before" if before else "after": beside}
+    added = append_rows(text, others, [cells], **place)
+    found = find_row(added, row.line + (beside.line < row.line))
+    assert found is not None  # every line but the new one is there still
+    return remove_row(added, found[1])
+
+
+def _cells_for(
+    draft: Draft, name: str, old: tuple[Table, TableRow], new: tuple[Table, TableRow]
+) -> dict[str, str]:
+    """Return a row's cells by the columns of another table, or refuse where one would be lost."""
+    (table, row), (others, beside) = old, new
+    entry, declared = draft.snapshot.get(name), draft.snapshot.document.mission.milestones
+    has_heading = milestone_of(others.headings, declared) is not None
+    cells, left, lost = dict[str, str](), list[str](), list[str]()
+    for number, text in enumerate(row.texts):
+        column = table.columns[number] if number < len(table.columns) else f"cell {number + 1}"
+        if column in others.columns and column not in cells:
+            cells[column] = text
+        elif text.strip(" -–—") and not (column == "milestone" and has_heading):
+            is_in_file = _is_in_file(draft.snapshot, entry, column, text)
+            (left if is_in_file else lost).append(column)
+    if lost:
+        named = ", ".join(f"`{column}`" for column in lost)
         raise EditRefusedError(
-            f"`{name}` and `{other}` are in tables with other columns",
+            f"`{name}` and its new neighbour are in tables with other columns: what stands "
+            f"in {named} would be lost",
             line=beside.line,
             detail=f"{', '.join(table.headers)} in line {table.line}; "
             f"{', '.join(others.headers)} in line {others.line}",
-            hint="move the row by hand, and give it the columns of that table",
+            hint="give that table these columns, or put what stands in them into the task's file",
         )
-    return move_row(text, row, beside, before=before)
+    if left:
+        named = ", ".join(f"`{column}`" for column in left)
+        draft.notices.append(f"`{name}` has no {named} in that table; its file has it")
+    for column in SYNCED:
+        if column in others.columns and column not in cells:
+            value = field_value(entry.task, column)
+            cells[column] = cell_text(draft.snapshot, column, value or "")
+    return cells
+
+
+def _is_in_file(snapshot: Snapshot, entry: Entry, column: str, text: str) -> bool:
+    """Tell whether a task's file holds what a cell does."""
+    if entry.file is None or column not in SYNCED:
+        return False
+    words = snapshot.document.mission.statuses
+    return file_value(entry, column, words) == cell_value(column, text, words)
 
 
 def _row_of(text: str, name: str) -> tuple[Table, TableRow]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.codec import parse_json
 from mosaic.machine.paths import safe_segment
 from mosaic.model import sum_usage
+from mosaic.plan.ends import seconds_taken
 from mosaic.records import NamedTuple
 from mosaic.runs.record import Run
 
@@ -66,14 +67,6 @@ def spend_of(snapshot: Snapshot, sessions: Sequence[Session]) -> Spend:
     )
 
 
-def seconds_of(session: Session) -> int:
-    """Return how long a session took; 0 while it has no end."""
-    if session.duration_seconds is not None:
-        return session.duration_seconds
-    ended = session.ended_at
-    return max(0, int((ended - session.started_at).total_seconds())) if ended else 0
-
-
 def _shares(sessions: Sequence[Session], name_of: Callable[[Session], str]) -> tuple[Share, ...]:
     groups: dict[str, list[Session]] = {}
     for session in sessions:
@@ -83,7 +76,7 @@ def _shares(sessions: Sequence[Session], name_of: Callable[[Session], str]) -> t
 
 
 def _share(name: str, sessions: Sequence[Session]) -> Share:
-    seconds = sum(map(seconds_of, sessions))
+    seconds = sum(seconds_taken(each) or 0 for each in sessions)
     return Share(name, len(sessions), seconds, sum_usage(each.usage for each in sessions))
 
 

@@ -7,22 +7,25 @@ person has answered. What `app/` needs is imported when it is used: the board op
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mosaic.board.words import error_words, plain
-from mosaic.errors import ConsentNeededError, MissionError
+from mosaic.board.words import error_words, fault_lines, lines_of, plain
+from mosaic.errors import ConsentNeededError, FileChangedError, MissionError
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from rich.text import Text
-    from textual.app import App
 
+    from mosaic.app.board import Card, Waiting
     from mosaic.app.decisions import DecidedTask
+    from mosaic.board.app import BoardApp
+    from mosaic.board.asking import FormField
     from mosaic.review.verdict import Review
     from mosaic.store.tasks import Snapshot
 
@@ -41,7 +44,7 @@ class Actions:
     """
 
     def __init__(
-        self, app: App[Any], mission_file: Path, changed: Callable[[], Awaitable[None]]
+        self, app: BoardApp, mission_file: Path, changed: Callable[[], Awaitable[None]]
     ) -> None:
         self._app = app
         self._mission_file = mission_file
@@ -83,18 +86,31 @@ class Actions:
         """Show what went wrong, and what to do next."""
         self.tell(error_words(error), is_wrong=True)
 
-    async def answer(self, task_id: str, question: str) -> None:
+    async def show_faults(self, waiting: Waiting) -> None:
+        """Show what is wrong with no single task, with the lines where it is."""
+        from mosaic.app.faults import find_faults
+        from mosaic.board.asking import Question
+
+        snapshot = await in_thread(lambda: read_mission(self._mission_file))
+        lines = fault_lines(await in_thread(lambda: find_faults(snapshot, None)))
+        lines = lines or _lines(waiting.words)
+        title = f"`{waiting.command}` goes on from here"
+        await self._app.push_screen_wait(Question(title, lines, keys="esc back"))
+
+    async def answer(self, card: Card) -> None:
         """Answer what a blocked task asks."""
         from mosaic.app.decisions import answer
 
-        words = await self._ask(f"answer {task_id}", _lines(question), text="", needs_text=True)
+        task_id, about = card.task.id, _lines(self._app.asked(card))
+        words = await self._ask(f"answer {task_id}", about, text="", needs_text=True)
         if words is not None:
             self._decided(await in_thread(lambda: answer(self._mission_file, task_id, words)))
 
-    async def approve(self, task_id: str) -> None:
+    async def approve(self, card: Card) -> None:
         """Set the work on a task done; against the evidence only where the person says so."""
         from mosaic.app.decisions import approve
 
+        task_id = card.task.id
         self.tell(f"looking at the evidence of {task_id} …")
         snapshot, review = await in_thread(lambda: self._review(task_id))
         against = [plain(f"• {each}", "red") for each in review.objections]
@@ -105,32 +121,34 @@ class Actions:
             force = bool(against)
             self._decided(await in_thread(lambda: approve(snapshot, review, why=why, force=force)))
 
-    async def reject(self, task_id: str) -> None:
+    async def reject(self, card: Card) -> None:
         """Send the work on a task back, with the reason for the next attempt."""
         from mosaic.app.decisions import reject
 
+        task_id = card.task.id
         title = f"reject {task_id}: what is missing?"
         why = await self._ask(title, text="", needs_text=True)
         if why is not None:
             snapshot, review = await in_thread(lambda: self._review(task_id))
             self._decided(await in_thread(lambda: reject(snapshot, review, why)))
 
-    async def remark(self, task_id: str, place: str, line: Text) -> None:
-        """Remark on a line of the change."""
+    async def remark(self, task_id: str, place: str, lines: Sequence[Text]) -> None:
+        """Remark on lines of the change."""
         from mosaic.app.decisions import remark
         from mosaic.sessions.remarks import Remark
 
         title = f"remark on {place}: what is to be done there?"
-        words = await self._ask(title, [line], text="", needs_text=True)
+        words = await self._ask(title, lines, text="", needs_text=True)
         if words is not None:
             snapshot, review = await in_thread(lambda: self._review(task_id))
             made = [Remark(place, words)]
             self._decided(await in_thread(lambda: remark(snapshot, review, made)))
 
-    async def merge(self, task_id: str) -> None:
+    async def merge(self, card: Card) -> None:
         """Merge the branch of a task's work."""
         from mosaic.app.task_work import land_task
 
+        task_id = card.task.id
         if await self._ask(f"merge the branch of {task_id}?") is not None:
             merged = await in_thread(lambda: land_task(read_mission(self._mission_file), task_id))
             self.tell(f"{task_id}: merged {merged.branch} → {merged.into}, {merged.commit[:10]}")
@@ -148,13 +166,18 @@ class Actions:
         if words:
             self.tell("\n".join(words))
 
-    async def hand_off(self, task_id: str, title: str, *, in_worktree: bool) -> None:
+    async def hand_off_in_worktree(self, card: Card) -> None:
+        """Hand a task to an agent in the background, in a worktree of its own."""
+        await self.hand_off(card, in_worktree=True)
+
+    async def hand_off(self, card: Card, *, in_worktree: bool = False) -> None:
         """Hand a task to an agent in the background."""
         from mosaic.app.hand_off import StartedSession, hand_off_task
         from mosaic.sessions.choice import HandOffRequest
 
+        task_id, title = card.task.id, _lines(card.task.title)
         where = "in a worktree of its own" if in_worktree else "in the background"
-        if await self._ask(f"hand {task_id} to an agent, {where}?", _lines(title)) is None:
+        if await self._ask(f"hand {task_id} to an agent, {where}?", title) is None:
             return
         request = HandOffRequest(task_id=task_id, worktree=in_worktree)
         face = _make_face(self)
@@ -177,17 +200,75 @@ class Actions:
         lines += [done.problem.summary] if done.problem else []
         self.tell("\n".join([*lines, *done.notices]))
 
-    async def stop(self, session_id: str, task_id: str) -> None:
-        """End a live session."""
+    async def stop(self, card: Card) -> None:
+        """End the session that works on a task."""
         from mosaic.plan.ends import end_phrase
         from mosaic.sessions.stop import stop_session
 
+        if card.session is None:
+            return
+        task_id, session_id = card.task.id, card.session.lock.session_id
         if await self._ask(f"stop {session_id}, which works on {task_id}?") is None:
             return
         self.tell(f"stopping {session_id} …")
         path = self._mission_file
         stopped = await in_thread(lambda: stop_session(path, session_id, now=False))
         self.tell(f"{stopped.id} {end_phrase(stopped)}; {task_id} stays as it is")
+
+    async def add(self, milestone: str) -> None:
+        """Add a task."""
+        from mosaic.board.planning import add_asked, fields_to_add
+
+        fields = await in_thread(lambda: fields_to_add(self._mission_file, milestone))
+        await self._fill("a new task", fields, lambda made: add_asked(self._mission_file, made))
+
+    async def edit(self, card: Card) -> None:
+        """Change fields of a task."""
+        from mosaic.board.planning import edit_asked, fields_to_edit
+
+        task_id = card.task.id
+        shown = await in_thread(lambda: fields_to_edit(self._mission_file, task_id))
+        title = f"{task_id}: change what is to be different"
+
+        def change(made: Mapping[str, str]) -> Sequence[str]:
+            nonlocal shown
+            try:
+                return edit_asked(self._mission_file, shown, made)
+            except FileChangedError:  # sent again, the form is for the task as it is now
+                seen = fields_to_edit(self._mission_file, task_id)
+                shown = shown._replace(version=seen.version)
+                raise
+
+        await self._fill(title, shown.fields, change)
+
+    async def split(self, card: Card) -> None:
+        """Split a task into parts, which it waits for."""
+        from mosaic.board.planning import fields_to_split, split_asked
+
+        task_id = card.task.id
+        title = f"split {task_id}, which waits for its parts then"
+        await self._fill(
+            title, fields_to_split(), lambda made: split_asked(self._mission_file, task_id, made)
+        )
+
+    async def _fill(
+        self,
+        title: str,
+        fields: Sequence[FormField],
+        act: Callable[[Mapping[str, str]], Sequence[str]],
+    ) -> None:
+        """Ask with a form, and do it; what is refused is asked again, with what was written."""
+        from mosaic.board.asking import Form
+
+        form = Form(title, fields)
+        while (made := await self._app.push_screen_wait(form)) is not None:
+            try:
+                self.tell("\n".join(await in_thread(partial(act, made))))
+            except MissionError as error:
+                fields = [each._replace(value=made[each.name]) for each in fields]
+                form = Form(title, fields, lines_of(error_words(error), "bold red"))
+            else:
+                return
 
     async def _ask(
         self,

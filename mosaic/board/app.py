@@ -28,7 +28,7 @@ from mosaic.errors import MissionError
 from mosaic.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from textual import events
@@ -39,14 +39,24 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 VIEWS = ("inbox", "board", "plan", "live")
 DECIDABLE = (Status.REVIEW, Status.IN_PROGRESS, Status.BLOCKED)
+
+
+def _is_idle(card: Card) -> bool:
+    task, is_sound = card.task, card.problem is None
+    return is_sound and not task.status.is_closed and card.session is None
+
+
 APPLIES: dict[str, Callable[[Card], bool]] = {
     "answer": lambda card: card.task.status is Status.BLOCKED,
     "approve": lambda card: card.task.status in DECIDABLE and card.session is None,
     "reject": lambda card: card.task.status in DECIDABLE and card.session is None,
     "merge": lambda card: card.branch is not None,
-    "hand_off": lambda card: not card.task.status.is_closed and card.session is None,
+    "hand_off": _is_idle,
+    "hand_off_in_worktree": _is_idle,
     "stop": lambda card: card.session is not None,
     "log": lambda card: card.session is not None or card.usage is not None,
+    "edit": lambda card: card.problem is None,
+    "split": lambda card: _is_idle(card) and card.task.status is not Status.REVIEW,
 }
 """To which tasks a key applies; what is asked of them is checked by `app/`."""
 
@@ -75,18 +85,21 @@ class BoardApp(App[None]):
         Binding("4", "view('live')", "Live", show=False),
         Binding("left", "column(-1)", "Column left", show=False),
         Binding("right", "column(1)", "Column right", show=False),
-        Binding("w", "answer", "Answer"),
-        Binding("a", "approve", "Approve"),
-        Binding("r", "reject", "Reject"),
-        Binding("m", "merge", "Merge"),
-        Binding("h", "hand_off(False)", "Hand off"),
-        Binding("H", "hand_off(True)", "Hand off in a worktree", show=False),
-        Binding("s", "stop", "Stop"),
+        Binding("question_mark", "keys", "Keys"),
+        Binding("w", "act('answer')", "Answer"),
+        Binding("a", "act('approve')", "Approve"),
+        Binding("r", "act('reject')", "Reject"),
+        Binding("m", "act('merge')", "Merge"),
+        Binding("h", "act('hand_off')", "Hand off"),
+        Binding("H", "act('hand_off_in_worktree')", "Hand off in a worktree", show=False),
+        Binding("s", "act('stop')", "Stop"),
         Binding("l", "log", "Log"),
+        Binding("e", "act('edit')", "Edit"),
+        Binding("t", "act('split')", "Split"),
+        Binding("n", "add", "New"),
         Binding("shift+up,K", "move_row(-1)", "Move up"),
         Binding("shift+down,J", "move_row(1)", "Move down"),
         Binding("slash", "search", "Search"),
-        Binding("question_mark", "keys", "Keys"),
         Binding("escape", "clear", "Clear the search", show=False),
         Binding("q", "quit", "Quit"),
     ]
@@ -228,8 +241,7 @@ class BoardApp(App[None]):
         if task_id is not None:
             self.open_task(task_id)
         elif isinstance(event.row.about, Waiting):
-            waiting = event.row.about
-            self.actions.tell(f"{waiting.words}\n{waiting.command}")
+            self.actions.start("", partial(self.actions.show_faults, event.row.about))
 
     def open_task(self, task_id: str) -> None:
         """Open a task's page."""
@@ -255,12 +267,13 @@ class BoardApp(App[None]):
             return len(self.screen_stack) == 1
         if action == "move_row":
             return len(self.screen_stack) == 1 and self._view == "plan"
-        if action not in APPLIES:
+        name = str(parameters[0]) if action == "act" else action
+        if name not in APPLIES:
             return super().check_action(action, parameters)
         if isinstance(self.screen, ModalScreen):
             return False
         card = self.current_card()
-        return card is not None and APPLIES[action](card)
+        return card is not None and APPLIES[name](card)
 
     def action_view(self, name: str) -> None:
         """Open one of the views."""
@@ -323,43 +336,22 @@ class BoardApp(App[None]):
         else:
             self.action_show_help_panel()
 
-    def action_answer(self) -> None:
-        """Answer what the task asks."""
+    def action_act(self, name: str) -> None:
+        """Do something with the task that the person is looking at."""
         if (card := self.current_card()) is not None:
-            page = self._page
-            asked = [each for each in page.inbox if each.task_id == card.task.id] if page else []
-            question = "\n".join(each.words for each in asked) or card.task.why or ""
-            self._start(self.actions.answer, card.task.id, question)
+            self.actions.start(card.task.id, partial(getattr(self.actions, name), card))
 
-    def action_approve(self) -> None:
-        """Accept the work on the task."""
-        if (card := self.current_card()) is not None:
-            self._start(self.actions.approve, card.task.id)
-
-    def action_reject(self) -> None:
-        """Send the work on the task back."""
-        if (card := self.current_card()) is not None:
-            self._start(self.actions.reject, card.task.id)
-
-    def action_merge(self) -> None:
-        """Merge the branch of the task."""
-        if (card := self.current_card()) is not None:
-            self._start(self.actions.merge, card.task.id)
-
-    def action_hand_off(self, in_worktree: bool) -> None:
-        """Hand the task to an agent."""
-        if (card := self.current_card()) is not None:
-            action = partial(self.actions.hand_off, in_worktree=in_worktree)
-            self._start(action, card.task.id, card.task.title)
-
-    def action_stop(self) -> None:
-        """Stop the session that works on the task."""
+    def action_add(self) -> None:
+        """Add a task, of the milestone of the one that the person is looking at."""
         card = self.current_card()
-        if card is not None and card.session is not None:
-            self._start(self.actions.stop, card.session.lock.session_id, card.task.id)
+        milestone = card.task.milestone if card is not None else None
+        self.actions.start("", partial(self.actions.add, milestone or ""))
 
-    def _start(self, action: Callable[..., Awaitable[None]], about: str, *more: str) -> None:
-        self.actions.start(about, partial(action, about, *more))
+    def asked(self, card: Card) -> str:
+        """Return what a task asks, or why it is blocked."""
+        inbox = self._page.inbox if self._page else ()
+        words = [each.words for each in inbox if each.task_id == card.task.id]
+        return "\n".join(words) or card.task.why or ""
 
     def action_log(self) -> None:
         """Follow what the task's newest run writes."""

@@ -105,6 +105,16 @@ def diff_lines(page: ReviewPage, named: Callable[[str], str]) -> list[tuple[Text
     return found
 
 
+def place_of(places: Sequence[str]) -> str:
+    """Return the place that a remark on lines has, each with its own; empty where none can be."""
+    named = [each.rpartition(":") for each in places if each]
+    paths, numbers = {path for path, _, _ in named}, [int(number) for _, _, number in named]
+    if len(paths) != 1:
+        return ""
+    first, last = min(numbers), max(numbers)
+    return f"{paths.pop()}:{first}" + (f"-{last}" if last > first else "")
+
+
 def _remark(remark: Decision) -> Iterator[Text]:
     state = "open" if remark.is_open else "settled"
     head = f"  ▌ remark {remark.number} by {remark.by}, {state}: "

@@ -38,7 +38,7 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
 
     Args:
         height: how many lines each entry has.
-        empty: what is shown where there is none.
+        empty: what is shown where it is known that there is none.
         name: its id in the screen.
     """
 
@@ -79,8 +79,10 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=name)
         self.entries: Sequence[Row] = ()
         self.cursor = 0
+        self._marked_from: int | None = None
         self._height = height
         self._empty = empty
+        self._is_known = False
         self._was_focused = False
         self._drawn: tuple[Row, int, Sequence[Text]] | None = None
 
@@ -89,14 +91,37 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         """The entry that the cursor stands on."""
         return self.entries[self.cursor] if self.cursor < len(self.entries) else None
 
+    @property
+    def marked(self) -> Sequence[Row]:
+        """The entries that are marked, or the one that the cursor stands on."""
+        return [self.entries[at] for at in self._marks() if at < len(self.entries)]
+
+    def _marks(self) -> range:
+        ends = (self.cursor, self.cursor if self._marked_from is None else self._marked_from)
+        return range(min(ends), max(ends) + 1)
+
+    def mark(self) -> None:
+        """Mark entries from the cursor on as it moves; where some are marked, none."""
+        if not self.unmark() and self.entries:
+            self._marked_from = self.cursor
+
+    def unmark(self) -> bool:
+        """Mark none, and tell whether any was."""
+        was_marked, self._marked_from = self._marked_from is not None, None
+        self.refresh()
+        return was_marked
+
     def show(self, entries: Sequence[Row]) -> None:
         """Show other entries; the cursor and what is seen stay where they are."""
         before = self.current
+        begin = self.entries[self._marked_from].key if self._marked_from is not None else ""
+        self._is_known = True
         seen_at = self.cursor * self._height - self.scroll_offset.y
         self.entries = entries
         self.cursor = min(self.cursor, max(0, len(entries) - 1))
         if before is not None and (now := self.find(before.key)) is not None:
             self.cursor = now
+        self._marked_from = self.find(begin) if begin else None
         self.virtual_size = Size(self.size.width, len(entries) * self._height)
         self.scroll_to(y=self.cursor * self._height - seen_at, animate=False)
         self.refresh()
@@ -155,10 +180,10 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         style = self.rich_style
         at, part = divmod(self.scroll_offset.y + y, self._height)
         if at >= len(self.entries):
-            words = self._empty if y == 0 and not self.entries else ""
+            words = self._empty if y == 0 and self._is_known and not self.entries else ""
             faded = self.get_component_rich_style("rows--faded")
             return self._strip(Text(words), width, faded if words else style)
-        if at == self.cursor:
+        if at in self._marks():
             style = self.get_component_rich_style("rows--cursor")
         lines = self._draw(self.entries[at], width)
         return self._strip(lines[part] if part < len(lines) else Text(), width, style)

@@ -11,15 +11,23 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from mosaic.app.faults import find_faults
 from mosaic.app.task_work import show_review
 from mosaic.app.tasks import show_task
 from mosaic.board.actions import in_thread
 from mosaic.board.cards import who, why
 from mosaic.board.markdown import markdown_lines
-from mosaic.board.review_lines import diff_lines, review_lines
+from mosaic.board.review_lines import diff_lines, place_of, review_lines
 from mosaic.board.rows import TextRows
 from mosaic.board.tabs import Tabs
-from mosaic.board.words import STATUS_STYLES, error_words, joined, lines_of, plain
+from mosaic.board.words import (
+    STATUS_STYLES,
+    error_words,
+    fault_lines,
+    joined,
+    lines_of,
+    plain,
+)
 from mosaic.errors import MissionError
 from mosaic.plan.ends import end_phrase
 from mosaic.records import NamedTuple
@@ -61,6 +69,7 @@ class TaskScreen(Screen[None]):
         Binding("3", "part('changes')", "Changes", show=False),
         Binding("left", "turn(-1)", "Part on the left", show=False),
         Binding("right,tab", "turn(1)", "Part on the right", show=False),
+        Binding("v", "mark", "Mark lines"),
         Binding("c", "remark", "Remark"),
     ]
     app: BoardApp
@@ -93,13 +102,14 @@ class TaskScreen(Screen[None]):
 
     async def _load(self) -> None:
         card = self.app.card(self.task_id)
+        wrong: list[Text] = []
         try:
-            page = await in_thread(
-                lambda: show_task(read_mission(self._mission_file), self.task_id)
-            )
+            snapshot = await in_thread(lambda: read_mission(self._mission_file))
+            wrong = fault_lines(await in_thread(lambda: find_faults(snapshot, self.task_id)))
+            page = await in_thread(lambda: show_task(snapshot, self.task_id))
         except MissionError as error:
             lines = lines_of(error_words(error), "bold red")
-            self._set("file", [(line, "") for line in lines])
+            self._set("file", [(line, "") for line in wrong or lines])
             self._set("review", [(line, "") for line in lines])
             self._set("changes", [(line, "") for line in lines])
             return
@@ -107,7 +117,7 @@ class TaskScreen(Screen[None]):
         if card is not None:
             head.append(joined([who(card), why(card)]))
         self.query_one("#task", Static).update(Text("\n").join(line for line in head if line.plain))
-        self._set("file", [(line, "") for line in _file_lines(page)])
+        self._set("file", [(line, "") for line in (*wrong, *_file_lines(page))])
         try:
             found = await in_thread(self._find_work)
         except MissionError as error:
@@ -133,13 +143,12 @@ class TaskScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell whether a key applies now."""
-        if action == "remark":
+        if action in ("mark", "remark"):
             return self._part == "changes" and bool(self._place())
         return super().check_action(action, parameters)
 
     def _place(self) -> str:
-        row = self.query_one("#changes", TextRows).current
-        return row.about if row is not None else ""
+        return place_of([row.about for row in self.query_one("#changes", TextRows).marked])
 
     def on_rows_moved(self) -> None:
         """Show the keys that apply to this line."""
@@ -169,18 +178,23 @@ class TaskScreen(Screen[None]):
         """Open the part beside it."""
         self.action_part(PARTS[(PARTS.index(self._part) + by) % len(PARTS)])
 
+    def action_mark(self) -> None:
+        """Mark lines from the cursor on as it moves, or no more."""
+        self.query_one("#changes", TextRows).mark()
+
     def action_remark(self) -> None:
-        """Say what is to be done at the line that the cursor stands on."""
-        rows = self.query_one("#changes", TextRows)
-        row = rows.current
-        if row is not None and row.about:
+        """Say what is to be done at the line that the cursor stands on, or at those marked."""
+        rows, place = self.query_one("#changes", TextRows), self._place()
+        if place:
+            lines = [row.draw(0)[0] for row in rows.marked if row.about]
+            rows.unmark()
             actions = self.app.actions
-            line = row.draw(0)[0]
-            actions.start(self.task_id, partial(actions.remark, self.task_id, row.about, line))
+            actions.start(self.task_id, partial(actions.remark, self.task_id, place, lines))
 
     def action_back(self) -> None:
-        """Go back to the board."""
-        self.app.pop_screen()
+        """Mark no more lines; else go back to the board."""
+        if not self.query_one("#changes", TextRows).unmark():
+            self.app.pop_screen()
 
 
 def _file_lines(page: TaskPage) -> list[Text]:

@@ -12,6 +12,7 @@ from mosaic.text.harmless import harmless_line, harmless_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mosaic.app.faults import Fault
     from mosaic.errors import MissionError
 
 STATUS_STYLES = {
@@ -20,6 +21,13 @@ STATUS_STYLES = {
     "blocked": "red",
     "done": "green",
     "cancelled": "dim",
+}
+FAULT_STYLES = {
+    "mark": "bold red",
+    "ours": "cyan",
+    "base": "dim",
+    "theirs": "yellow",
+    "fault": "bold red",
 }
 TAB_WIDTH = 4
 LONGEST_LINE = 10_000
@@ -55,6 +63,20 @@ def error_words(error: MissionError) -> str:
     hint = f"hint: {error.hint}" if error.hint else None
     parts = filter(None, (error.message, place, error.detail, hint))
     return "\n".join(harmless_text(part) for part in parts)
+
+
+def fault_lines(faults: Iterable[Fault]) -> list[Text]:
+    """Return what is wrong, each with the lines of the file where it is, and a blank line."""
+    found: list[Text] = []
+    for error, lines in faults:
+        found += lines_of(error_words(error), "bold red")
+        before = lines[0].number if lines else 0
+        for number, text, kind in lines:
+            found += [plain("    …", "dim")] if number > before + 1 else []
+            found.append(plain(f"{number:>5}  {text}", FAULT_STYLES.get(kind, "")))
+            before = number
+        found.append(Text())
+    return found
 
 
 def wrapped(line: Text, width: int) -> Sequence[Text]:

@@ -30,13 +30,14 @@ PANELS = {
     ),
     "Hand off": (
         "next", "resume", "pause", "unpause", "sessions", "stop", "logs", "exec", "checkpoint",
+        "hosts",
     ),
     "Review": ("handoff", "gates", "review", "answer", "status", "board", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),
-    "In git": ("resolve", "renumber", "setup"),
+    "In git": ("resolve", "renumber"),
     "Around it": (
         "demo", "help", "doctor", "clean", "config", "trust", "import", "export", "migrate",
-        "schema",
+        "schema", "setup", "mcp",
     ),
 }  # fmt: skip
 """Every command, by the job it does. Each is in the module of its name."""
@@ -136,7 +137,7 @@ def call(arguments: Sequence[str]) -> int:
         MissionError: what the command says went wrong.
     """
     app = build_app(_wanted(arguments))
-    _use_own_script()
+    _use_own_scripts()
     if os.environ.get("_MISSION_COMPLETE", "").startswith("complete_"):
         return _complete(app)
     try:
@@ -161,15 +162,17 @@ def _wanted(arguments: Sequence[str]) -> str | None:
     return words[0] if words and words[0] in COMMANDS else None
 
 
-def _use_own_script() -> None:
-    """Give bash our script where Typer would give its own, to show or to install it."""
+def _use_own_scripts() -> None:
+    """Give bash and zsh our scripts where Typer would give its own, to show or to install them."""
     from typer import _completion_shared as shared
-    from typer._completion_classes import BashComplete
+    from typer._completion_classes import BashComplete, ZshComplete
 
-    from mosaic.cli.completing import BASH_SCRIPT
+    from mosaic.cli.completing import BASH_SCRIPT, ZSH_SCRIPT
 
-    shared._completion_scripts["bash"] = BASH_SCRIPT  # noqa: SLF001 - there is no public door
+    scripts = shared._completion_scripts  # noqa: SLF001 - there is no public door
+    scripts |= {"bash": BASH_SCRIPT, "zsh": ZSH_SCRIPT}
     BashComplete.source_template = BASH_SCRIPT
+    ZshComplete.source_template = ZSH_SCRIPT
 
 
 def _complete(app: typer.Typer) -> int:

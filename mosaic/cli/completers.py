@@ -70,9 +70,11 @@ def _beginning(words: Iterable[Word], incomplete: str) -> list[Word]:
 
 
 def complete_tasks(incomplete: str) -> list[Word]:
-    """Complete the last of several ids with commas between them."""
+    """Complete the last of several ids with commas between them, but for those before it."""
     head, comma, begun = incomplete.rpartition(",")
-    return [(f"{head}{comma}{word}", help_) for word, help_ in complete_task(begun)]
+    named = head.split(",")
+    words = [word for word in complete_task(begun) if word[0] not in named]
+    return [(f"{head}{comma}{word}", help_) for word, help_ in words]
 
 
 def complete_checkpoint(context: typer.Context, incomplete: str) -> list[Word]:

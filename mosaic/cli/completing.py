@@ -1,10 +1,10 @@
 """What a shell's completion is answered with: plain words only.
 
-The scripts that `mission --install-completion` writes are Typer's, but for bash's, which is
-below. The one for zsh evaluates the answer, and zsh evaluates it once more; bash splits and
-expands it; fish cuts it at tabs and newlines. Ids, titles and names come from files that a clone
-brings. So every answer, of ours and of Typer's, leaves by `print_words`, which offers only what
-no shell reads as more than a word.
+The scripts that `mission --install-completion` writes are Typer's, but for those of bash and zsh,
+which are below. The one for zsh evaluates the answer, and zsh evaluates it once more; bash splits
+and expands it; fish cuts it at tabs and newlines. Ids, titles and names come from files that a
+clone brings. So every answer, of ours and of Typer's, leaves by `print_words`, which offers only
+what no shell reads as more than a word.
 
 Whatever is not plainly the first operand of a command that takes a task id is found by Typer
 itself; a test holds both to the same answer.
@@ -54,6 +54,18 @@ BASH_SCRIPT = """
 complete -F %(complete_func)s %(prog_name)s
 """
 """As Typer's, but files are completed only where we answer with 1: one is meant."""
+ZSH_SCRIPT = """
+#compdef %(prog_name)s
+
+%(complete_func)s() {
+  eval $(env _TYPER_COMPLETE_ARGS="${words[1,$CURRENT]}" \\
+            %(autocomplete_var)s=complete_zsh %(prog_name)s)
+}
+
+compdef %(complete_func)s %(prog_name)s
+if [[ $funcstack[1] == _%(prog_name)s ]]; then %(complete_func)s; fi
+"""
+"""As Typer's, but where zsh reads it at the first TAB, that TAB is answered too."""
 PLAIN_ASCII = re.compile(r"[\w./+=,@%:-]*", re.ASCII)
 """What no shell expands, splits or quotes, anywhere in a word."""
 NOT_PLAIN_ASCII = re.compile(r"[^\w./+=,@%:\x80-\U0010ffff-]+", re.ASCII)

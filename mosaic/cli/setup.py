@@ -1,5 +1,6 @@
 """`mission setup`."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +115,7 @@ def _set_up_agent(
     if not files:
         lines = [paint(f"{agent} is {'not set up' if remove else 'set up already'}", "dim")]
     again = f"mission setup {agent}{' --remove' if remove else ''} --yes"
-    paths = " ".join(dict.fromkeys(each.path.partition("/skills/")[0] for each in files))
+    paths = shlex.join(dict.fromkeys(each.path.partition("/skills/")[0] for each in files))
     kept = "git status" if remove else f"git add {paths}"
     then = [kept if done.written else again] if files else ["mission status"]
     return answer(

@@ -39,6 +39,11 @@ ENVIRONMENT = (
         "MISSION_STATE_HOME",
         "your own state folder; else `$XDG_STATE_HOME/mosaic`, else `~/.local/state/mosaic`",
     ),
+    (
+        "MISSION_PATIENCE",
+        "the seconds that a command waits for another that changes the mission, else 30; a tenth "
+        "of them for files that an editor or git is just saving",
+    ),
     ("MISSION_DEBUG", "`1` shows tracebacks"),
     ("MISSION_JSON_ERRORS", "`stdout` has errors there with `--json`, as `--json-errors=stdout`"),
     ("MISSION_WEB_TOKEN", "what `mission web` asks for before a look, as `--token`"),

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mosaic.codec import parse_json
-from mosaic.errors import HeldError, LockTimeoutError, MissionError
+from mosaic.errors import HeldError, LockTimeoutError, MissionError, UsageError
 from mosaic.machine.disk import PRIVATE_FILE, find_bytes
 from mosaic.machine.identity import is_same_process, own_identity
 from mosaic.machine.signature import access_error
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE_SECONDS = 30.0
-"""How long a command waits for the lock, as a rule: several may work on a loaded machine."""
+"""How long a command waits for another, as a rule: several may work on a loaded machine."""
+_MOST_DIGITS = 6
 _POLL_SECONDS = 0.03
 _SHORTEST_POLL_SECONDS = 0.001
 _NAME_CHARACTERS = 300
@@ -47,9 +48,25 @@ _MOUNT_POINT = 4
 """Which field of a line of mountinfo says where it is mounted."""
 
 
+def patience_seconds() -> float:
+    """Return how long a command waits for another: what `MISSION_PATIENCE` says, or the rule.
+
+    Raises UsageError where that is not a number of seconds.
+    """
+    told = os.environ.get("MISSION_PATIENCE", "")
+    if told.isascii() and told.isdecimal() and len(told) <= _MOST_DIGITS:
+        return float(told)
+    if told:
+        raise UsageError(
+            f"`MISSION_PATIENCE` is `{told}`, which is not a number of seconds",
+            hint=f"set it to `5`, or unset it for {PATIENCE_SECONDS:g}",
+        )
+    return PATIENCE_SECONDS
+
+
 @contextlib.contextmanager
 def mission_lock(
-    path: Path | str, *, holder: str, timeout_seconds: float = PATIENCE_SECONDS
+    path: Path | str, *, holder: str, timeout_seconds: float | None = None
 ) -> Iterator[bool]:
     """Hold the mission lock for the length of a `with` block.
 
@@ -60,6 +77,7 @@ def mission_lock(
     Args:
         path: the lock file; its folder must exist.
         holder: what holds it, in words for those who wait: `mission set T-001`.
+        timeout_seconds: how long to wait; None: as long as commands do.
 
     Raises:
         LockTimeoutError: it was not free in time; names the holder.
@@ -68,6 +86,7 @@ def mission_lock(
     from filelock import FileLock, Timeout
 
     lock = FileLock(path, mode=PRIVATE_FILE, is_singleton=True, fallback_to_soft=False)
+    patience = patience_seconds() if timeout_seconds is None else timeout_seconds
 
     def is_acquired() -> bool:
         try:
@@ -79,11 +98,11 @@ def mission_lock(
     try:
         # filelock would make a missing folder, open to everybody.
         os.stat(os.path.join(os.path.dirname(path), os.curdir))
-        is_mine = _is_done_within(timeout_seconds, is_acquired)
+        is_mine = _is_done_within(patience, is_acquired)
     except OSError as error:
         raise access_error("locked", path, error) from error
     if not is_mine:
-        raise LockTimeoutError(path, timeout_seconds, _find_holder(path))
+        raise LockTimeoutError(path, patience, _find_holder(path))
     note = f"{os.fspath(path)}.holder"
     is_outermost = lock.lock_counter == 1
     try:

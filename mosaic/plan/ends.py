@@ -44,11 +44,16 @@ def end_phrase(session: Session) -> str:
     return _PHRASES.get(words, words) or "has not ended"
 
 
+def seconds_taken(session: Session) -> int | None:
+    """Return how long a session took; None while it has no end."""
+    if session.duration_seconds is None and session.ended_at is not None:
+        return max(0, int((session.ended_at - session.started_at).total_seconds()))
+    return session.duration_seconds
+
+
 def length_words(session: Session) -> str:
-    """Return how long a session took; nothing while it has no end."""
-    seconds = session.duration_seconds
-    if seconds is None and session.ended_at is not None:
-        seconds = int((session.ended_at - session.started_at).total_seconds())
+    """Return how long a session took in words; nothing while it has no end."""
+    seconds = seconds_taken(session)
     return format_duration(seconds) if seconds is not None else ""
 
 

@@ -112,10 +112,12 @@ def gather_evidence(snapshot: Snapshot, task: Task, since: str = "") -> Evidence
         if session.id not in known
     ]
     compared, pairs, changed = _what_changed(layout, task, agents, gaps, earlier)
+    untold: list[str] = []
     ran = sorted(
-        (*_commands_of_agents(agents, mission, gaps.caveats), *_commands_of_steps(runs)),
+        (*_commands_of_agents(agents, mission, gaps.caveats, untold), *_commands_of_steps(runs)),
         key=lambda each: each[0],
     )
+    reported = (_reports_all(run, meta, mission) for run, meta in agents)
     places = {str(layout.project), *(meta.cwd for _, meta in agents)}
     paths = project_paths(layout)
     known_paths = {change.path for change in changed or ()}
@@ -124,9 +126,8 @@ def gather_evidence(snapshot: Snapshot, task: Task, since: str = "") -> Evidence
         pairs=tuple(pairs),
         since=compared,
         ran=tuple(command for _, command in ran),
-        knows_all_commands=bool(agents)
-        and all(_reports_all(run, meta, mission) for run, meta in agents),
-        caveats=tuple(dict.fromkeys((*gaps.unknown, *gaps.caveats))),
+        knows_all_commands=bool(agents) and all(reported) and not untold,
+        caveats=tuple(dict.fromkeys((*gaps.unknown, *gaps.caveats, *untold))),
         beside=tuple(
             path
             for path in map(paths.named, unseen_by(run for run, _ in agents))
@@ -337,7 +338,7 @@ def _reports_all(run: Run, meta: RunMeta, mission: Mission) -> bool:
 
 
 def _commands_of_agents(
-    agents: Sequence[tuple[Run, RunMeta]], mission: Mission, caveats: list[str]
+    agents: Sequence[tuple[Run, RunMeta]], mission: Mission, caveats: list[str], untold: list[str]
 ) -> Iterator[tuple[str, RanCommand]]:
     for run, meta in agents:
         if meta.mode is Mode.INTERACTIVE and not run.transcript.exists():
@@ -366,6 +367,8 @@ def _commands_of_agents(
                         source=f"run {run.id}",
                     )
                     yield meta.created_at.isoformat(), command
+        if not reader.tells_all_commands:
+            untold.append(f"run `{run.id}` does not tell what its sub-agents ran")
 
 
 def _commands_of_steps(runs: Sequence[Run]) -> Iterator[tuple[str, RanCommand]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "claude": ("mosaic.runtimes.claude", "Claude"),
     "codex": ("mosaic.runtimes.codex", "Codex"),
+    "gemini": ("mosaic.runtimes.gemini", "Gemini"),
     "demo": ("mosaic.runtimes.command", "Demo"),
 }
 CUSTOM = ("mosaic.runtimes.command", "CommandRuntime")

@@ -62,7 +62,7 @@ PROBE_SECONDS = 15.0
 PARENT_MARKS = (
     "CLAUDECODE", "CLAUDE_PID", "CLAUDE_EFFORT", "AI_AGENT", "CODEX_THREAD_ID",
     "CODEX_SESSION_ID", "CODEX_CI", "CODEX_VERSION", "CODEX_TOOL_CALL_ID",
-    "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED",
+    "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "GEMINI_CLI",
 )  # fmt: skip
 """Variables by which an agent marks what it starts."""
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
@@ -129,10 +129,12 @@ class CommandRuntime:
     def _own_invocation(self, launch: Launch) -> Invocation:
         raise NotImplementedError
 
-    def options(self, launch: Launch, model_option: str) -> tuple[str, ...]:
+    def options(
+        self, launch: Launch, model_option: str, folder_option: str = "--add-dir"
+    ) -> tuple[str, ...]:
         """Return the model, the folders to write in, and the user's own arguments as options."""
         model = launch.model or self.spec.model
-        folders = (part for path in launch.folders for part in ("--add-dir", str(path)))
+        folders = (part for path in launch.folders for part in (folder_option, str(path)))
         return (*((model_option, model) if model else ()), *folders, *self.spec.args)
 
     def reader(self, mode: Mode) -> OutputReader:

@@ -83,6 +83,11 @@ class PluginReader(OutputReader):
         return self._ask(lambda reader: reader.has_result)
 
     @property
+    def tells_all_commands(self) -> bool:  # type: ignore[override]  # it is only read
+        """Whether nothing that it was fed says of commands that are told nowhere."""
+        return self._ask(lambda reader: reader.tells_all_commands)
+
+    @property
     def awaits_background(self) -> bool:
         """Whether commands that it sent to the background go on."""
         return self._ask(lambda reader: reader.awaits_background)

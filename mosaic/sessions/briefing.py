@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from mosaic.workspaces.record import Workspace
 
 CHECKPOINT_KEYS = ("seq", "created_at", "summary", "note", "run_id", "tree", "commit", "stat")
+EMPTY_FORM = frozenset({"", "## Goal", "## Acceptance criteria", "- [ ]"})
+"""The lines of a task's file that say nothing yet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,11 +213,12 @@ def _task_facts(task: Task, text: str) -> facts.TaskFacts:
     # The handoff sections are for the agent to fill.
     handoff = [s.line for s in find_sections(body) if s.name in HANDOFF_SECTIONS]
     before_it = body.splitlines()[: handoff[0] - 1 if handoff else None]
+    written = {line.strip() for line in before_it} - EMPTY_FORM
     return facts.TaskFacts(
         id=task.id,
         fields=field_values(task),
         extra=task.extra,
-        body="\n".join(before_it).strip(),
+        body="\n".join(before_it).strip() if written - {f"# {task.id} {task.title}"} else "",
         missing_sections=missing_sections(text) if text else (),
         acceptance_criteria=acceptance_criteria(text),
         notes="\n".join(filter(None, (task.notes, notes))),

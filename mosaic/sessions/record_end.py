@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mosaic.errors import LockTimeoutError, MissionError, RecordError
 from mosaic.machine.clock import utc_now
+from mosaic.machine.lock import patience_seconds
 from mosaic.model import Session, Status, Usage, total_usage
 from mosaic.plan.durations import format_duration
 from mosaic.prompts.bounded import cut_text, one_line, plain_text
@@ -51,8 +52,10 @@ LONGEST_WORDS = 500
 LONGEST_WORD = 100
 LOCK_SECONDS = 60.0
 LONGEST_DETAIL = 500
-PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-"""How long to wait before each new try, where the mission's files are just being saved."""
+FIRST_PAUSE_SECONDS = 0.05
+"""How long to wait where the mission's files are just being saved; doubled for each new try."""
+SAVING_SHARE = 0.1
+"""How much of a command's patience that may take: three seconds, as a rule."""
 Answer = TypeVar("Answer")
 
 
@@ -71,14 +74,18 @@ def patiently(act: Callable[[], Answer]) -> Answer:
 
     An editor, a formatter or git may be saving them in this moment.
     """
-    for pause in PAUSES_SECONDS:
+    until = time.monotonic() + patience_seconds() * SAVING_SHARE
+    pause = FIRST_PAUSE_SECONDS
+    while True:
         try:
             return act()
         except LockTimeoutError:
             raise  # it has waited long enough
         except MissionError:
-            time.sleep(pause)
-    return act()
+            if time.monotonic() > until:
+                raise
+        time.sleep(pause)
+        pause *= 2
 
 
 def earlier_usage(sessions: Iterable[Session], session_id: str, conversation: str | None) -> Usage:
@@ -154,7 +161,7 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
         except MissionError as error:
             problem = error  # the session's end is recorded even when its task cannot be
     status = outcome.task_status or found
-    _note_session(draft, session, outcome, status)
+    note_session(draft, session, outcome, status)
     if rules:  # before the end is saved: what finds a saved end does not look again
         note_changes(run, rules, changes, draft.snapshot.document)
     draft.save()
@@ -162,7 +169,7 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
     return Settled(session, outcome, status, problem)
 
 
-def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:
+def note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:
     """Draft the session's block in the scratchpad; one that cannot be read is left alone."""
     from mosaic.text.sections import section_text  # start-up: only an end needs it
 

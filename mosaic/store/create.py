@@ -232,7 +232,8 @@ def _body(new: NewTask) -> str:
     if not (new.goal or new.criteria):
         return ""
     boxes = "\n".join(f"- [ ] {each}" for each in new.criteria) or "- [ ]"
-    return f"## Goal\n\n{new.goal}\n\n## Acceptance criteria\n\n{boxes}"
+    goal = f"{new.goal}\n\n" if new.goal else ""
+    return f"## Goal\n\n{goal}## Acceptance criteria\n\n{boxes}"
 
 
 def _add_row(draft: Draft, task_id: str, title: str, new: NewTask) -> None:

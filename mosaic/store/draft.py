@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import EditRefusedError, FileAccessError, MissionError
 from mosaic.machine.disk import find_signed, find_text, write_private
-from mosaic.machine.lock import PATIENCE_SECONDS, mission_lock
+from mosaic.machine.lock import mission_lock
 from mosaic.machine.staging import sweep_temporaries
 from mosaic.machine.transaction import Change, finish_intent, write_together
 from mosaic.model import Status
@@ -56,7 +56,7 @@ class _Edited:
 
 @contextmanager
 def holding(
-    layout: Layout, *, doing: str, timeout_seconds: float = PATIENCE_SECONDS
+    layout: Layout, *, doing: str, timeout_seconds: float | None = None
 ) -> Iterator[tuple[str, ...]]:
     """Hold the mission lock, with an unfinished change of an earlier process settled.
 
@@ -90,7 +90,7 @@ def changing(
     *,
     doing: str,
     prefer: Side | None = None,
-    timeout_seconds: float = PATIENCE_SECONDS,
+    timeout_seconds: float | None = None,
     fenced: bool = True,
 ) -> Iterator[Draft]:
     """Hold the mission lock and draft changes; nothing is written before `Draft.save`.
@@ -99,7 +99,7 @@ def changing(
         mission_file: path of mission.json.
         doing: what holds the lock, in words, for those who wait.
         prefer: the side that wins where table and file disagree.
-        timeout_seconds: how long to wait for the lock.
+        timeout_seconds: how long to wait for the lock; None: as long as commands do.
         fenced: False where ends of sessions are recorded, whatever session calls.
 
     Raises LockTimeoutError; SessionOverError where an agent calls whose session is over;

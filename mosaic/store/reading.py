@@ -53,7 +53,23 @@ def locate_mission(named: Path | None) -> Path:
     """Return the path of the mission.json that a command is about."""
     if named is None and os.environ.get("MISSION_FILE"):
         named = Path(os.environ["MISSION_FILE"])
-    found = named_mission_file(named) if named is not None else _find_mission_file()
+    return _settled(named_mission_file(named) if named is not None else _find_mission_file())
+
+
+def locate_for_agent(named: Path) -> Path:
+    """Return the mission.json that an agent names by itself, or by a folder of its project.
+
+    No person named it, so one of another user is refused.
+    """
+    if named.is_dir():
+        return _settled(_find_mission_file(named))
+    if not named.is_file():
+        raise UsageError(f"there is no folder `{named}`", hint="name the project by its whole path")
+    refuse_other_owner(named)
+    return _settled(named)
+
+
+def _settled(found: Path) -> Path:
     if found.parent.name != MISSION_PLACES[1][-2]:
         return found
     from mosaic.store.migrate import finish_migration  # start-up: the older place alone needs it
@@ -74,12 +90,12 @@ def locate_to_change(named: Path | None, *, in_conflict: bool = False) -> Path:
     return path
 
 
-def _find_mission_file() -> Path:
-    """Return the path of the nearest mission.json from this folder upwards.
+def _find_mission_file(start: Path | None = None) -> Path:
+    """Return the path of the nearest mission.json from this folder, or another, upwards.
 
     In a worker's worktree that is the mission it was made for: the copy there does not count.
     """
-    folder = Path.cwd()
+    folder = start or Path.cwd()
     folders = (folder, *folder.parents)
     for place in folders:
         if place.parent.name == WORKTREES and (leader := _leader_of(place)) is not None:
@@ -87,7 +103,7 @@ def _find_mission_file() -> Path:
     for candidate in (place.joinpath(*parts) for place in folders for parts in MISSION_PLACES):
         # A link that leads nowhere is found too: reading it says what is wrong.
         if os.path.isfile(candidate) or os.path.islink(candidate):
-            refuse_other_owner(candidate, start=folder)
+            refuse_other_owner(candidate, start=None if start else folder)
             return candidate
     raise MissionNotFoundError(folder)
 

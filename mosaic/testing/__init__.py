@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from mosaic.testing.missions import MissionRepo
 
+pytest.register_assert_rewrite(
+    *(f"mosaic.testing.{name}" for name in ("executors", "missions", "runtimes", "sources"))
+)
 STAND_IN = """\
 import contextlib, io, json, os, pathlib, sys
 sys.path.insert(0, {package!r})

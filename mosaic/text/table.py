@@ -64,9 +64,14 @@ def append_row(text: str, table: Table, values: Mapping[str, str]) -> str:
 
 
 def append_rows(
-    text: str, table: Table, new: Sequence[Mapping[str, str]], *, after: Row | None = None
+    text: str,
+    table: Table,
+    new: Sequence[Mapping[str, str]],
+    *,
+    after: Row | None = None,
+    before: Row | None = None,
 ) -> str:
-    """Return a text with rows added behind the table's last one, or `after` another one.
+    """Return a text with rows added behind the table's last one, or `after` or `before` another.
 
     They are written in the table's own style.
 
@@ -88,6 +93,9 @@ def append_rows(
     count, end_of_rows = _last_written(text, table)
     if after is not None:
         count, end_of_rows = after.line - table.rows[0].line + 1, after.end
+    if before is not None:
+        count, end_of_rows = before.line - table.rows[0].line, line_start(text, before.start) - 1
+        end_of_rows -= text[end_of_rows - 1] == "\r"
     wanted = [row.texts for row in table.rows]
     wanted[count:count] = [
         [values.get(name, "").strip() for name in table.columns] for values in new

@@ -1,8 +1,12 @@
-"""Edits of a TOML text that change one value and no other byte, and the lines that keys are in.
+r"""Edits of a TOML text that change one value and no other byte, and the lines that keys are in.
 
 The text is cut into statements: each is the fewest lines that tomllib reads by themselves. A
 value is spliced into its statement, then all is read again and compared; where anything else
 would differ, the edit is refused.
+
+`tomlkit` 0.15 was measured for it. It keeps what it does not touch, but ends a new line with
+`\n` where the others end with `\r\n`, puts a new key below the comment that belongs to the next
+table, and tells no lines: statements would be cut here all the same, for those.
 """
 
 from __future__ import annotations
@@ -187,12 +191,14 @@ def _dotted(keys: Keys) -> str:
     return ".".join(key if BARE_KEY.fullmatch(key) else _dump(key) for key in keys)
 
 
-def _dump(value: str | bool | Sequence[str]) -> str:
+def _dump(value: str | bool | int | Sequence[str]) -> str:
     if isinstance(value, str):
         # All that JSON escapes TOML reads alike; it wants one more escaped.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     return f"[{', '.join(map(_dump, value))}]"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mosaic.app.faults import find_faults
 from mosaic.app.task_work import show_review
 from mosaic.app.tasks import show_task
 from mosaic.app.versions import versions_of
@@ -73,7 +74,13 @@ def draw_task(views: Views, mission_file: Path, task_id: str, remark: str) -> st
     """
     version = versions_of(mission_file, [task_id]).get(task_id, "")
     snapshot = read_mission(mission_file)
-    page = show_task(snapshot, task_id)
+    faults = find_faults(snapshot, snapshot.meant(task_id))
+    try:
+        page = show_task(snapshot, task_id)
+    except MissionError:
+        if not faults:
+            raise
+        return views.render("faults", faults=faults, name=task_id, alone=True)
     task = page.task.task
     work, why_not = None, ""
     has_handoff = task.file and len(page.handoff_sections_missing) < len(HANDOFF_SECTIONS)
@@ -89,6 +96,7 @@ def draw_task(views: Views, mission_file: Path, task_id: str, remark: str) -> st
         page=page,
         task=task,
         version=version,
+        faults=faults,
         body=_without_handoff(page.body),
         dependents=[each for each in snapshot.tasks if task.id in each.depends_on],
         live=_live(page),

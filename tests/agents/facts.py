@@ -1,4 +1,4 @@
-"""What the installed `claude` or `codex` does otherwise than Mosaic knows it.
+"""What the installed `claude`, `codex` or `gemini` does otherwise than Mosaic knows it.
 
     python -m tests.agents.facts claude --agents FOLDER            prints what differs
     python -m tests.agents.facts claude --agents FOLDER --write    keeps what it does as the facts
@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Play every scenario, and print what differs from the facts."""
     parser = argparse.ArgumentParser(prog="python -m tests.agents.facts", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("name", choices=("claude", "codex"))
+    parser.add_argument("name", choices=("claude", "codex", "gemini"))
     parser.add_argument("--agents", metavar="FOLDER", default="", help="where the programs are")
     parser.add_argument("--facts", metavar="FOLDER", type=Path, default=FACTS)
     parser.add_argument("--only", metavar="SCENARIO", action="append", help="play no other")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+GEMINI_SETTINGS = {
+    "security": {"auth": {"selectedType": "gemini-api-key"}},
+    "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False, "maxAttempts": 1},
+    "privacy": {"usageStatisticsEnabled": False},
+    "model": {"name": "gemini-2.5-pro"},
+}
 
 
 def make_home(home: Path, url: str) -> dict[str, str]:
@@ -16,6 +24,9 @@ def make_home(home: Path, url: str) -> dict[str, str]:
         f'base_url = "{url}/v1"\nwire_api = "responses"\nenv_key = "STAND_IN_KEY"\n'
         "request_max_retries = 0\nstream_max_retries = 0\n"
     )
+    gemini = home / ".gemini"
+    gemini.mkdir()
+    (gemini / "settings.json").write_text(json.dumps(GEMINI_SETTINGS))
     return {
         "HOME": str(home),
         "CLAUDE_CONFIG_DIR": str(home / "claude"),
@@ -27,4 +38,7 @@ def make_home(home: Path, url: str) -> dict[str, str]:
         "DISABLE_TELEMETRY": "1",
         "CODEX_HOME": str(codex),
         "STAND_IN_KEY": "dummy",
+        "GEMINI_CLI_HOME": str(home),
+        "GOOGLE_GEMINI_BASE_URL": url,
+        "GEMINI_API_KEY": "dummy",
     }

@@ -1,8 +1,9 @@
-"""A stand-in for the model servers of claude and codex, on loopback, that says what it is told to.
+"""A stand-in for the model servers of agents, on loopback, that says what it is told to.
 
-It answers `POST …/messages` as Anthropic's server does and `POST …/responses` as OpenAI's,
-streaming. Each request that carries tools takes the next `Reply` of the script; the last
-one is said again and again. Every request is kept in `requests`.
+It answers `POST …/messages` as Anthropic's server does, `POST …/responses` as OpenAI's, and
+`POST …:streamGenerateContent` as Google's, streaming. Each request that carries tools takes the
+next `Reply` of the script; the last one is said again and again. Every request is kept in
+`requests`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Reply:
 
     text: str = ""
     tool: str = ""
-    """The name of a tool to call: `Write`, `Bash` for claude, `exec_command` for codex."""
+    """The name of a tool to call: `Write`, `Bash` for claude, `exec_command` for codex,
+    `write_file`, `run_shell_command` for gemini."""
     arguments: dict[str, Any] = field(default_factory=dict)
     plain: str = ""
     """What a tool of codex that takes plain text is called with: `apply_patch`."""
@@ -41,13 +43,16 @@ class Reply:
     pause: bool = False
     """Stop in the middle of the answer until the server is closed."""
     stop_reason: str = ""
-    """Why Anthropic's server ends the answer: `refusal`, `model_context_window_exceeded`."""
+    """Why Anthropic's server ends the answer: `refusal`, `model_context_window_exceeded`; or
+    Google's: `SAFETY`, `MAX_TOKENS`."""
     incomplete: str = ""
     """Why OpenAI's server ends the answer before its end: `content_filter`."""
     failed: str = ""
     """The code with which OpenAI's server fails within the stream; `message` are its words."""
     kind: str = ""
     """The type of the error, where it is not the usual one for the status."""
+    details: tuple[dict[str, Any], ...] = ()
+    """What Google's server says beside the words of an error."""
     headers: dict[str, str] = field(default_factory=dict)
     input_tokens: int = 1000
     output_tokens: int = 50
@@ -143,10 +148,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(body, _Anthropic(body))
         elif path.endswith("/responses"):
             self._answer(body, _OpenAI(body))
+        elif path.endswith(":streamGenerateContent"):
+            self._answer({**body, "stream": True}, _Google(body))
+        elif path.endswith(":generateContent"):
+            self._answer(body, _Google(body))
         else:
             self._json({"error": {"message": "no such thing here"}}, status=404)
 
-    def _answer(self, body: dict[str, Any], dialect: _Anthropic | _OpenAI) -> None:
+    def _answer(self, body: dict[str, Any], dialect: _Anthropic | _OpenAI | _Google) -> None:
         script = self.server.script
         reply = script.take(body) if dialect.is_main else Reply(text="a title")
         if reply.hang:
@@ -202,10 +211,11 @@ class _Handler(BaseHTTPRequestHandler):
             if reply.cut and number:
                 self.connection.close()
                 return
-            line = json.dumps({"type": name, **data})
-            self.wfile.write(f"event: {name}\ndata: {line}\n\n".encode())
+            head = f"event: {name}\n" if name else ""
+            line = json.dumps({"type": name, **data} if name else data)
+            self.wfile.write(f"{head}data: {line}\n\n".encode())
             self.wfile.flush()
-            if reply.pause and name.endswith(("block_delta", "text.delta")):
+            if reply.pause and (not name or name.endswith(("block_delta", "text.delta"))):
                 self.server.script.closing.wait()
                 self.connection.close()
                 return
@@ -348,3 +358,49 @@ class _OpenAI:
             ids = {"id": f"fc_{self._id}", "call_id": f"call_{uuid.uuid4().hex[:20]}"}
             items.append({**ids, **call, "status": "completed"})
         return items
+
+
+class _Google:
+    """Google's generated contents; its events have no names."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.is_main = bool(body.get("tools"))
+
+    def error(self, reply: Reply) -> dict[str, Any]:
+        kinds = {
+            400: "INVALID_ARGUMENT",
+            401: "UNAUTHENTICATED",
+            403: "PERMISSION_DENIED",
+            404: "NOT_FOUND",
+            429: "RESOURCE_EXHAUSTED",
+            503: "UNAVAILABLE",
+        }
+        kind = reply.kind or kinds.get(reply.status, "INTERNAL")
+        error = {"code": reply.status, "message": reply.message, "status": kind}
+        return {"error": {**error, "details": list(reply.details)}}
+
+    def whole(self, reply: Reply) -> dict[str, Any]:
+        return self._part(self._parts(reply), reply)
+
+    def events(self, reply: Reply) -> Iterator[tuple[str, dict[str, Any]]]:
+        for part in self._parts(reply):
+            yield "", self._part([part])
+        yield "", self._part([{"text": ""}], reply)
+
+    def _part(self, parts: list[dict[str, Any]], last: Reply | None = None) -> dict[str, Any]:
+        candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
+        if last is None:
+            return {"candidates": [candidate]}
+        usage = {
+            "promptTokenCount": last.input_tokens,
+            "candidatesTokenCount": last.output_tokens,
+            "totalTokenCount": last.input_tokens + last.output_tokens,
+        }
+        candidate["finishReason"] = last.stop_reason or "STOP"
+        return {"candidates": [candidate], "usageMetadata": usage}
+
+    def _parts(self, reply: Reply) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = [{"text": reply.text}] if reply.text else []
+        if reply.tool:
+            parts.append({"functionCall": {"name": reply.tool, "args": reply.arguments}})
+        return parts

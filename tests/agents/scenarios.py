@@ -30,7 +30,10 @@ from tests.support.launches import make_launch
 LIMIT_SECONDS = 120.0
 CALL_SECONDS = 30.0
 DEPTH = 3
-MAPS = ("modelUsage", "model_usage_since_last_result", "input", "tool_input", "arguments")
+MAPS = (
+    "modelUsage", "model_usage_since_last_result", "input", "tool_input", "arguments", "parameters",
+    "models", "args",
+)  # fmt: skip
 """Keys of objects whose own keys are no part of the format."""
 NORMAL = (
     (r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>"),
@@ -38,6 +41,7 @@ NORMAL = (
     (r"\d{4}-\d\d-\d\dT[\d:.-]+Z?", "<time>"),
     (r"\d{4}/\d\d/\d\d", "<day>"),
     (r"msg_[0-9a-f]{32}", "<message>"),
+    (r"session-[\dT-]{16}-[0-9a-f]{8}", "session-<time>-<id>"),
 )
 HOOK = """\
 import json, sys
@@ -55,7 +59,7 @@ draft.rename(draft.with_name("hook.jsonl"))
 """
 RESULT_KEYS = (
     "subtype", "is_error", "terminal_reason", "stop_reason", "api_error", "api_error_status",
-    "api_error_type", "num_turns", "result", "errors",
+    "api_error_type", "num_turns", "result", "errors", "status",
 )  # fmt: skip
 HELP = {
     "claude": (["claude", "--help"],),
@@ -64,7 +68,52 @@ HELP = {
         ["codex", "exec", "--help"],
         ["codex", "exec", "resume", "--help"],
     ),
+    "gemini": (["gemini", "--help"],),
 }
+SHELL_TOOLS = {
+    "claude": ("Bash", "command", {"description": "a command"}),
+    "codex": ("exec_command", "cmd", {}),
+    "gemini": ("run_shell_command", "command", {}),
+}
+"""How each agent calls a shell: the tool, the argument that is the command, and the others."""
+NO_KEYS = {"ANTHROPIC_API_KEY": "", "STAND_IN_KEY": "", "GEMINI_API_KEY": ""}
+PATCH = "*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch\n"
+NEW_FILE = {"file_path": "{folder}/new.txt", "content": "hello"}
+EDITS = {
+    "claude": Reply(tool="Write", arguments=NEW_FILE),
+    "codex": Reply(tool="apply_patch", plain=PATCH),
+    "gemini": Reply(tool="write_file", arguments=NEW_FILE),
+}
+LIMIT_REACHED = "usage_limit_reached"
+PER_DAY = {
+    "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+    "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel"}],
+}
+OWN_FAILURES = {
+    "claude": {
+        "refusal": Reply(stop_reason="refusal"),
+        "full window": Reply(text="x", stop_reason="model_context_window_exceeded"),
+        "credit": Reply(status=400, message="Your credit balance is too low"),
+    },
+    "codex": {
+        "filter": Reply(text="I will", incomplete="content_filter"),
+        "usage limit": Reply(status=429, kind=LIMIT_REACHED, code=LIMIT_REACHED, message="reached"),
+        "quota": Reply(status=429, message="Quota exceeded", code="insufficient_quota"),
+        "rate in the stream": Reply(failed="rate_limit_exceeded", message="slow down"),
+    },
+    "gemini": {
+        "404 model": Reply(status=404, message="models/x is not found for API version v1beta"),
+        "refusal": Reply(stop_reason="SAFETY"),
+        "too many tokens": Reply(stop_reason="MAX_TOKENS"),
+        "daily quota": Reply(status=429, message="Quota exceeded", details=(PER_DAY,)),
+    },
+}
+
+
+def shell_call(name: str, command: str) -> Reply:
+    """Return a reply that makes an agent run a shell command."""
+    tool, key, more = SHELL_TOOLS[name]
+    return Reply(text="I run it.", tool=tool, arguments={key: command, **more})
 
 
 @dataclass(frozen=True)
@@ -89,18 +138,11 @@ class Scenario:
 
 def scenarios_of(name: str) -> dict[str, Scenario]:
     """Return what is played with an agent, by name; `{folder}` in arguments is its place."""
-    is_claude = name == "claude"
 
     def run(command: str) -> Reply:
-        if is_claude:
-            given = {"command": command, "description": "a command"}
-            return Reply(text="I run it.", tool="Bash", arguments=given)
-        return Reply(text="I run it.", tool="exec_command", arguments={"cmd": command})
+        return shell_call(name, command)
 
-    patch = "*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch\n"
-    edit = Reply(tool="apply_patch", plain=patch)
-    if is_claude:
-        edit = Reply(tool="Write", arguments={"file_path": "{folder}/new.txt", "content": "hello"})
+    edit = EDITS[name]
     fine, hang = Reply(text="all done"), Reply(hang=True)
     long = "prompt is too long: 250000 tokens > 200000"
     failures = {
@@ -116,21 +158,7 @@ def scenarios_of(name: str) -> dict[str, Scenario]:
         "cut": Reply(text="I will", cut=True),
         "empty": Reply(),
     }
-    limit = "usage_limit_reached"
-    failures |= (
-        {
-            "refusal": Reply(stop_reason="refusal"),
-            "full window": Reply(text="x", stop_reason="model_context_window_exceeded"),
-            "credit": Reply(status=400, message="Your credit balance is too low"),
-        }
-        if is_claude
-        else {
-            "filter": Reply(text="I will", incomplete="content_filter"),
-            "usage limit": Reply(status=429, kind=limit, code=limit, message="reached"),
-            "quota": Reply(status=429, message="Quota exceeded", code="insufficient_quota"),
-            "rate in the stream": Reply(failed="rate_limit_exceeded", message="slow down"),
-        }
-    )
+    failures |= OWN_FAILURES[name]
     found = {
         "success": Scenario(),
         "command": Scenario((run("echo one"), fine), shows_kept=True),
@@ -139,7 +167,7 @@ def scenarios_of(name: str) -> dict[str, Scenario]:
         "resumed": Scenario(resumes="known"),
         "unknown conversation": Scenario(resumes="unknown"),
         "unknown flag": Scenario(args=("--no-such-flag",)),
-        "no key": Scenario(environ={"ANTHROPIC_API_KEY": "", "STAND_IN_KEY": ""}),
+        "no key": Scenario(environ=NO_KEYS),
         **{case: Scenario((reply,), shows_kept=case == "401") for case, reply in failures.items()},
         "SIGINT": Scenario((hang,), number=signal.SIGINT, is_loose=True),
         "SIGTERM": Scenario((hang,), number=signal.SIGTERM, is_loose=True),
@@ -148,7 +176,9 @@ def scenarios_of(name: str) -> dict[str, Scenario]:
         ),
     }
     hook = f"{sys.executable} {{folder}}/hook.py {{folder}}/hook.jsonl"
-    if is_claude:
+    if name == "gemini":
+        return {**found, "denied": Scenario((edit, fine), args=("--approval-mode", "default"))}
+    if name == "claude":
         shape = {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": hook}]}]}}
         background = {"command": "sleep 1", "description": "x", "run_in_background": True}
         wait = Reply(text="It runs.", tool="Bash", arguments=background)
@@ -356,7 +386,7 @@ def _result_of(events: list[dict[str, Any]]) -> dict[str, Any]:
     event = last[-1]
     result = {key: event[key] for key in RESULT_KEYS if key in event}
     result |= {key: event[key] for key in ("error", "total_cost_usd") if key in event}
-    usage = event.get("usage", {})
+    usage = event.get("usage") or event.get("stats") or {}
     result |= {key: usage[key] for key in ("input_tokens", "output_tokens") if key in usage}
     if models := event.get("model_usage_since_last_result"):
         result["tokens of all models"] = [

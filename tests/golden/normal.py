@@ -49,6 +49,9 @@ VARIABLE_KEYS = {
     "started_ticks": 0,
     "digest": "",
 }
+OF_THE_MACHINE = ("installed", "extras")
+"""What `doctor` says of the installation: left out, it is another on every machine."""
+OF_THE_MACHINE_LINE = re.compile(rf"(ok|--) +({'|'.join(OF_THE_MACHINE)}) |.*mosaic-mission\[all\]")
 
 
 class Normalizer:
@@ -62,6 +65,9 @@ class Normalizer:
             (str(root), "<root>"),
         ]
 
+    def lines(self, lines: list[str]) -> list[str]:
+        return [self.text(line) for line in lines if not OF_THE_MACHINE_LINE.match(line)]
+
     def text(self, text: str) -> str:
         for path, word in self._paths:
             text = text.replace(path, word)
@@ -73,7 +79,11 @@ class Normalizer:
         if isinstance(values, dict):
             return {self.text(name): self.values(each, name) for name, each in values.items()}
         if isinstance(values, list):
-            return [self.values(each) for each in values]
+            return [self.values(each) for each in values if not _is_of_the_machine(each)]
         if key in VARIABLE_KEYS and values is not None:
             return f"<{key}>"
         return self.text(values) if isinstance(values, str) else values
+
+
+def _is_of_the_machine(value: Any) -> bool:
+    return isinstance(value, dict) and "hint" in value and value.get("name") in OF_THE_MACHINE

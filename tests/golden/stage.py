@@ -126,7 +126,7 @@ class Stage:
         for parse in (lambda: json.loads(printed), lambda: [*map(json.loads, lines)]):
             with contextlib.suppress(ValueError):
                 return self._normalizer.values(parse())
-        return [self._normalizer.text(line) for line in lines]
+        return self._normalizer.lines(lines)
 
     def git(self, *arguments: str) -> None:
         subprocess.run(

@@ -1,4 +1,4 @@
-"""What is known of `claude` and `codex` is what the installed ones do."""
+"""What is known of `claude`, `codex` and `gemini` is what the installed ones do."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from tests.integration.test_real_agents import program
 
 __all__ = ["program"]
 
+BRIEFLY = {"gemini": ("--only", "success", "--only", "failed command")}
+"""What is played of an agent that is slow to start."""
+
 
 def facts_of(program: Path) -> Any:
     """Return the facts of an agent; skip where another version is installed."""
@@ -28,11 +31,13 @@ def facts_of(program: Path) -> Any:
 
 
 @pytest.mark.real_agent
+@pytest.mark.parametrize("program", ["claude", "codex", "gemini"], indirect=True)
 def test_the_installed_version_does_what_is_known(
     program: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     facts_of(program)
-    code = main([program.name, "--agents", str(program.parent)])
+    brief = BRIEFLY.get(program.name, ())
+    code = main([program.name, "--agents", str(program.parent), *brief])
     assert code == 0, capsys.readouterr().out
 
 

@@ -14,10 +14,12 @@ import pytest
 import yaml
 
 from mosaic.app.agent_kits import KITS, plan_kit, write_kit
+from mosaic.app.schemas import OUTPUT
 from mosaic.errors import FileChangedError
 from mosaic.store.mission_file import look_at_mission
 from mosaic.text.marked_section import BEGIN_MARK, END_MARK
 from tests.support.command_line import calls_in, every_command
+from tests.support.documents import check
 from tests.support.in_process import call
 from tests.support.mission import MissionRepo, make_environ
 from tests.support.typing_shell import on_a_terminal
@@ -26,7 +28,7 @@ AGENTS = tuple(KITS)
 SKILLS = ("mission-next", "mission-handoff", "mission-ask")
 MOST_TOKENS = 400
 TOKEN = re.compile(r"[^\W\d_]{1,6}|\d{1,3}|[^\w\s]|_|\n+|\s{2,}")
-"""No tokenizer makes more of such text: none splits an English word into pieces this short."""
+"""Pieces that are more than the tokens of such text: English words are split into longer ones."""
 IN_BACKTICKS = re.compile(r"`(mission [^`]*)`")
 
 
@@ -102,6 +104,7 @@ def test_a_kit_comes_and_goes_and_leaves_every_byte(project: Path, agent: str, b
     assert tree(project) == was
     done = call(project, "setup", agent, "--yes", "--json").json()
     assert (done["agent"], done["written"]) == (agent, True)
+    check(f"{OUTPUT}agent.kit", done)
     has = tree(project)
     assert {each["path"] for each in done["files"]} == {
         name for name in has if has[name] != was.get(name) and has[name] != "folder"

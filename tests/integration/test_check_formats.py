@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from tests.support.git import git, make_repo
 from tests.support.mission import ROOT, MissionRepo, make_environ
@@ -112,6 +113,23 @@ def test_the_hook_of_pre_commit_runs(inner: MissionRepo) -> None:
     tracked = git(inner.path.parent, "ls-files", "-z").split("\0")[:-1]
     touched = {name for name in tracked if re.search(hook["files"], name)}
     assert {name.rpartition("/")[2] for name in touched} >= {"mission.json", "TASKS.md"}
+
+
+def test_the_schema_of_the_guide_fits_task_files(repo: MissionRepo) -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    blocks = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    (text,) = (block for block in blocks if "remark-frontmatter" in block)
+    ((_, options),) = (each for each in json.loads(text)["plugins"] if isinstance(each, list))
+    ((place, globs),) = options["schemas"].items()
+    (line,) = re.findall(rf"^mission (.+) > {re.escape(place)}$", guide, re.MULTILINE)
+    schema = Draft202012Validator(json.loads(repo.run(*line.split()).stdout))
+    files = [path for glob in globs for path in repo.path.glob(glob)]
+    assert set(files) == set((repo.path / "coordination" / "tasks").iterdir())
+    for path in files:
+        fields = yaml.safe_load(path.read_text().split("---\n")[1])
+        fields["updated_at"] = fields["updated_at"].isoformat()
+        assert schema.is_valid(fields)
+        assert not schema.is_valid({**fields, "depends_on": {"T-001": True}})
 
 
 GH = """\

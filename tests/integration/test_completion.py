@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.reference import SCRIPTS, make_script
 from tests.support.in_process import call
 from tests.support.mission import MissionRepo
 from tests.support.typing_shell import SHELLS, Shell, open_shell
@@ -16,6 +17,8 @@ LINES = (
     ("mission set T-001 status=rev", ("status=review",), ()),
     ("mission set T-002 depends_on+=T-00", ("T-001", "T-003"), ()),
     ("mission set T-002 depends_on=T-001,T-00", ("T-003",), ()),
+    ("mission add x -d T-003,\t", ("T-001", "T-002"), ("T-003,T-003",)),
+    ("mission add x --depends-on=T-003,T-00", ("T-001", "T-002"), ("T-003,T-003",)),
     ("mission set T-001 milest\tM", ("M1",), ()),
     ("mission checkpoint restore T-001 ", ("1", "2"), ("T-002", "notes.md")),
     ("mission resume T-001 --from ", ("1", "2"), ("notes.md",)),
@@ -41,7 +44,8 @@ IN_PROCESS: tuple[tuple[str, set[str]], ...] = (
     ("mission handoff T-001 --answer ", {"1"}),
     ("mission set T-001 labels+", {"labels+="}),
     ("mission set T-001 title-", set()),
-    ("mission add x -d T-001,T-00", {"T-001,T-001", "T-001,T-002", "T-001,T-003"}),
+    ("mission add x -d T-001,T-00", {"T-001,T-002", "T-001,T-003"}),
+    ("mission add x -d T-001,", {"T-001,T-002", "T-001,T-003"}),
     ("mission sync --prefer ", {"table", "file"}),
     ("mission exec --kind r", {"review"}),
     ("mission import beads ", set()),
@@ -51,6 +55,19 @@ IN_PROCESS: tuple[tuple[str, set[str]], ...] = (
     ("mission panel send last ", set()),
     ("mission 'unfinished", set()),
 )  # fmt: skip
+
+
+ON_FPATH = (
+    SHELLS["zsh"][1]
+    .replace("autoload", f"fpath=({SCRIPTS['zsh'].parent} $fpath)\nautoload", 1)
+    .replace("source {script}\n", "")
+)
+"""Settings of a zsh that finds the script by itself, as where the package is installed."""
+INSTALLED = {
+    "bash": ".bash_completions/mission.sh",
+    "zsh": ".zfunc/_mission",
+    "fish": ".config/fish/completions/mission.fish",
+}
 
 
 @pytest.fixture
@@ -82,6 +99,25 @@ def test_a_real_shell_completes_what_may_stand_there(busy: MissionRepo, shell: S
             assert named.get(word, word) in shown, (line, word)
         for word in missing:
             assert named.get(word, word) not in shown, (line, word)
+
+
+def test_zsh_answers_the_first_tab_where_it_finds_the_script_by_itself(
+    repo: MissionRepo, tmp_path: Path
+) -> None:
+    with open_shell("zsh", repo, tmp_path / "home", ON_FPATH) as shell:
+        for _ in range(2):
+            assert "status=review" in shell.type("mission set T-001 status=rev\t")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_package_has_the_script_that_is_installed(
+    repo: MissionRepo, tmp_path: Path, name: str
+) -> None:
+    kept = SCRIPTS[name].read_text("ascii")
+    assert kept == make_script(name), "run `python -m tests.reference`"
+    variables = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    assert repo.run("--install-completion", name, **variables).exit_code == 0
+    assert (tmp_path / INSTALLED[name]).read_text().strip() == kept.strip()
 
 
 def ask(repo: MissionRepo, line: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:

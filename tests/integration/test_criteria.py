@@ -46,6 +46,24 @@ def with_criteria(repo: MissionRepo, text: str = CRITERIA) -> Path:
     return file
 
 
+def test_an_empty_box_asks_for_nothing(repo: MissionRepo) -> None:
+    assert repo.run("add", "Fourth").exit_code == 0
+    (file,) = (repo.path / "coordination" / "tasks").glob("T-004*.md")
+    assert "\n- [ ]\n" in file.read_text()  # for a person to write into
+    assert repo.run("split", "T-004", "Half").exit_code == 0
+    for name in ("T-004", "T-005"):
+        task = repo.run("show", name, "--json").json()
+        assert task["acceptance_criteria"] == []
+        prompt = repo.run("next", "--task", name, "--force", "--runtime", "quick", "--print").stdout
+        assert "[ ]" not in prompt
+        assert "criteria" not in prompt.partition("## The task")[2].partition("## How to")[0]
+    listed = {each["id"]: each for each in repo.run("list", "--json").json()["tasks"]}
+    assert listed["T-005"]["criteria_total"] == 0
+    file.write_text(file.read_text().replace("## Goal\n", "## Goal\n\nIt flies.\n"))
+    prompt = repo.run("next", "--task", "T-004", "--force", "--runtime", "quick", "--print").stdout
+    assert "It flies." in prompt
+
+
 def test_criteria_are_ticked_by_the_agent_and_what_is_open_is_an_objection(
     repo: MissionRepo,
 ) -> None:

@@ -159,7 +159,7 @@ def test_a_row_without_a_newline_and_a_task_without_a_row_find_their_place(
     assert data.count(b"\r\n") == data.count(b"\n")
 
 
-def test_a_row_goes_to_another_table_only_where_the_columns_are_the_same(repo: MissionRepo) -> None:
+def test_a_row_goes_to_another_table_where_nothing_is_lost(repo: MissionRepo) -> None:
     text = "## M1\n\n| id | status | title |\n|---|---|---|\n| A-1 | todo | One |\n"
     table(repo).write_text(
         f"{text}\n## M2\n\n| id | status | title |\n|---|---|---|\n| A-2 | todo | Two |\n"
@@ -172,4 +172,34 @@ def test_a_row_goes_to_another_table_only_where_the_columns_are_the_same(repo: M
     mission.write_text(declared)
     moved = ok(repo, "mv", "A-1", "--after", "A-2", "--json").json()
     assert (moved["milestone_before"], moved["task"]["milestone"]) == ("M1", "M2")
-    assert "other columns" in refused(repo, "mv", "A-1", "--before", "A-3", code=5)
+    refusal = refused(repo, "mv", "A-1", "--before", "A-3", code=5)
+    assert "tables with other columns" in refusal
+    assert "`title` would be lost" in refusal
+
+
+def test_a_row_that_moves_to_other_columns_takes_along_what_both_have(repo: MissionRepo) -> None:
+    head = (
+        "# Tasks\n\n## M1\n\n| id | status | title | depends_on | owner |\n|---|---|---|---|---|\n"
+    )
+    row = "| T-003 | todo | Third | T-001 |  |\n"
+    tail = (
+        "| T-001 | todo | First |  | a\\|b |\n\n## Later\n\n"
+        "| title | milestone | id | status |\n|---|---|---|---|\n| Second | M1 | T-002 | todo |\n"
+    )
+    ok(repo, "set", "T-003", "depends_on=T-001")
+    table(repo).write_text(head + row + tail)
+    ok(repo, "sync")
+    moved = repo.run("mv", "T-003", "--before", "T-002")
+    assert "`T-003` has no `depends_on` in that table; its file has it" in moved.stderr
+    above, below = tail.rsplit("|---|---|---|---|\n", 1)
+    line = "| Third | M1 | T-003 | todo |\n"
+    assert table(repo).read_text() == f"{head}{above}|---|---|---|---|\n{line}{below}"
+    third = repo.run("show", "T-003", "--json").json()["task"]
+    assert (third["depends_on"], third["milestone"]) == (["T-001"], "M1")
+    assert ok(repo, "check").exit_code == 0
+    before = table(repo).read_bytes()
+    refusal = refused(repo, "mv", "T-001", "--after", "T-002", code=5)
+    assert "`owner` would be lost" in refusal
+    assert table(repo).read_bytes() == before
+    ok(repo, "mv", "T-003", "--after", "T-001")
+    assert table(repo).read_text() == (head + tail).replace("a\\|b |\n", f"a\\|b |\n{row}")

@@ -27,13 +27,20 @@ def kept(repo: MissionRepo) -> list[Path]:
     return [path for place in places for path in place.glob("*.json")]
 
 
+@pytest.fixture
+def hasty(repo: MissionRepo) -> MissionRepo:
+    """The mission for those who do not wait long for files that will not come back."""
+    repo.environ["MISSION_PATIENCE"] = "5"
+    return repo
+
+
 @pytest.mark.parametrize(
     "harm",
     [f"rm {MISSION}", f"echo '{{' >{MISSION}", f": >{MISSION}", f"rm {MISSION}; mkdir {MISSION}"],
     ids=["removed", "not JSON", "empty", "a folder"],
 )
-def test_the_time_limit_holds_and_the_end_is_recorded_later(repo: MissionRepo, harm: str) -> None:
-    let_agent_do(repo)
+def test_the_time_limit_holds_and_the_end_is_recorded_later(hasty: MissionRepo, harm: str) -> None:
+    repo = let_agent_do(hasty)
     answer = go(repo, f"echo $$ >../pid; {harm}; exec sleep 600", "--timeout", "2s")
     assert answer.exit_code == 124
     assert "the time limit ran out" in answer.stdout
@@ -54,9 +61,9 @@ def test_the_time_limit_holds_and_the_end_is_recorded_later(repo: MissionRepo, h
 
 @pytest.mark.parametrize("command", [("add", "Another"), ("set", "T-002", "priority=high")])
 def test_the_next_command_that_changes_something_records_it(
-    repo: MissionRepo, command: tuple[str, ...]
+    hasty: MissionRepo, command: tuple[str, ...]
 ) -> None:
-    let_agent_do(repo)
+    repo = let_agent_do(hasty)
     answer = go(repo, f"rm {MISSION}; exit 3")
     assert answer.exit_code == 5
     repo.git("checkout", "-q", MISSION)
@@ -72,8 +79,8 @@ def test_the_next_command_that_changes_something_records_it(
         (f"git clean -ffdxq; rm {MISSION}", MISSION),
     ],
 )
-def test_the_end_outlives_the_state_folder(repo: MissionRepo, harm: str, mend: str) -> None:
-    let_agent_do(repo)
+def test_the_end_outlives_the_state_folder(hasty: MissionRepo, harm: str, mend: str) -> None:
+    repo = let_agent_do(hasty)
     answer = go(repo, f"cd '{repo.path}'; {harm}; exec sleep 600", "--timeout", "2s")
     assert answer.exit_code == 124
     assert len(kept(repo)) == 1
@@ -84,9 +91,9 @@ def test_the_end_outlives_the_state_folder(repo: MissionRepo, harm: str, mend: s
 
 
 def test_an_end_is_kept_in_gits_folder_where_no_state_folder_can_be_made(
-    repo: MissionRepo,
+    hasty: MissionRepo,
 ) -> None:
-    let_agent_do(repo)
+    repo = let_agent_do(hasty)
     listed = f"until grep -q sess-001 {MISSION}; do sleep 0.02; done"
     remove = "until [ -f coordination ]; do rm -rf coordination; touch coordination; done"
     harm = f"{listed}; {remove}; exec sleep 600"
@@ -100,8 +107,8 @@ def test_an_end_is_kept_in_gits_folder_where_no_state_folder_can_be_made(
     assert kept(repo) == []
 
 
-def test_an_end_of_work_that_nobody_looked_at_is_not_finished(repo: MissionRepo) -> None:
-    let_agent_do(repo, qualityGates="exit 1")
+def test_an_end_of_work_that_nobody_looked_at_is_not_finished(hasty: MissionRepo) -> None:
+    repo = let_agent_do(hasty, qualityGates="exit 1")
     does = f"mission set T-001 status=review; rm {MISSION}"
     assert go(repo, does, NOFINISH="1").exit_code == 5
     repo.git("checkout", "-q", MISSION)
@@ -110,8 +117,8 @@ def test_an_end_of_work_that_nobody_looked_at_is_not_finished(repo: MissionRepo)
     assert repo.task_status("T-001") == "in-progress"
 
 
-def test_the_supervisor_in_the_background_records_and_keeps_alike(repo: MissionRepo) -> None:
-    let_agent_do(repo)
+def test_the_supervisor_in_the_background_records_and_keeps_alike(hasty: MissionRepo) -> None:
+    repo = let_agent_do(hasty)
     go_behind(repo, f"rm {MISSION}; exit 0")
     (repo.path.parent / "go").write_text("")
     wait_for(lambda: kept(repo), "the end")
@@ -145,9 +152,9 @@ def test_mission_json_may_be_saved_in_the_moment_of_launch(
 
 
 @pytest.mark.parametrize("harm", [f"rm {MISSION}", f"echo '{{' >{MISSION}", "git stash -q"])
-def test_an_agent_whose_first_act_is_to_break_it_is_watched(repo: MissionRepo, harm: str) -> None:
-    let_agent_do(repo)
-    answer = go(repo, f"{harm}; exec sleep 600", "--timeout", "5s")
+def test_an_agent_whose_first_act_is_to_break_it_is_watched(hasty: MissionRepo, harm: str) -> None:
+    repo = let_agent_do(hasty)
+    answer = go(repo, f"{harm}; exec sleep 600", "--timeout", "3s")
     assert answer.exit_code == 124
     if not harm.startswith("git"):
         repo.git("checkout", "-q", MISSION)
@@ -194,10 +201,10 @@ def test_a_person_may_save_it_all_the_time(repo: MissionRepo) -> None:
     assert repo.task_status("T-001") == "review"
 
 
-def test_a_worktree_of_an_agent_that_runs_is_kept(repo: MissionRepo) -> None:
-    let_agent_do(repo)
+def test_a_worktree_of_an_agent_that_runs_is_kept(hasty: MissionRepo) -> None:
+    repo = let_agent_do(hasty)
     harm = 'rm "$MISSION_FILE"; echo work >work; exec sleep 600'
-    answer = go(repo, harm, "--worktree", "--timeout", "5s")
+    answer = go(repo, harm, "--worktree", "--timeout", "3s")
     assert answer.exit_code == 124
     assert (repo.state / "worktrees" / "T-001" / "work").exists()
     repo.git("checkout", "-q", MISSION)
@@ -206,9 +213,9 @@ def test_a_worktree_of_an_agent_that_runs_is_kept(repo: MissionRepo) -> None:
 
 
 def test_a_branch_without_the_mission_gets_nothing_of_it_and_the_end_waits(
-    repo: MissionRepo,
+    hasty: MissionRepo,
 ) -> None:
-    let_agent_do(repo)
+    repo = let_agent_do(hasty)
     tree = repo.git("hash-object", "-w", "-t", "tree", "/dev/null").strip()
     repo.git("branch", "bare", repo.git("commit-tree", tree, "-m", "No mission").strip())
     go(repo, "git checkout -q -f bare", NOFINISH="1")

@@ -181,11 +181,14 @@ def test_a_held_lock_is_waited_for_and_its_holder_named(repo: MissionRepo) -> No
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        answer = repo.run("set", "T-001", "status=done")
+        answer = repo.run("set", "T-001", "status=done", MISSION_PATIENCE="1")
         assert answer.exit_code == 4
         assert f"pid {holder.pid}" in answer.stderr
         assert "a long thing" in answer.stderr
         assert repo.run("list").exit_code == 0
+        refused = repo.run("set", "T-001", "status=done", MISSION_PATIENCE="1 s")
+        assert refused.exit_code == 2
+        assert "`1 s`, which is not a number of seconds" in refused.stderr
     finally:
         holder.communicate()
 

@@ -20,6 +20,7 @@ import pytest
 
 from tests.agents.home import make_home
 from tests.agents.model_server import ModelServer, Reply, model_server
+from tests.agents.scenarios import shell_call
 from tests.support.endings import assert_ending
 from tests.support.mission import Answer, MissionRepo, is_running, wait_for
 from tests.support.shell_agent import change_mission
@@ -47,10 +48,7 @@ class Agent:
 
     def shell(self, command: str) -> Reply:
         """Return a reply that makes the agent run a shell command."""
-        if self.name == "claude":
-            given = {"command": command, "description": "a command"}
-            return Reply(text="I run it.", tool="Bash", arguments=given)
-        return Reply(text="I run it.", tool="exec_command", arguments={"cmd": command})
+        return shell_call(self.name, command)
 
     def marked(self) -> list[int]:
         """Return every process that carries the mark of one of this mission's runs."""
@@ -102,7 +100,8 @@ def agent(program: Path, repo: MissionRepo, server: ModelServer, tmp_path: Path)
     }
     # A test that counts requests must not be asked for a handoff; the hook has tests of its own.
     change_mission(repo, review={"askHandoff": False})
-    return Agent(program.name, MissionRepo(repo.path, environ, repo.started), server, str(command))
+    repo.environ = environ
+    return Agent(program.name, repo, server, str(command))
 
 
 def test_a_finished_task_comes_to_review(agent: Agent) -> None:

@@ -91,6 +91,7 @@ def test_a_page_needs_nothing_else_and_tells_all(worked: MissionRepo, tmp_path: 
     assert all(link.startswith("#") and link[1:] in page.places for link in page.links)
     assert len(page.places) == len(set(page.places))
     assert "default-src 'none'" in html
+    assert not re.search(r"url\(|@import|@font-face", html)  # nor does its style ask for more
     for words in ("Sessions", "1 of 4 done (25 %)", "M1", "One", "2 wait for a person"):
         assert words in page.text
     assert "which colour?" in page.text

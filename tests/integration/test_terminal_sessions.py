@@ -95,6 +95,8 @@ def terminal(agent: Agent, tmp_path: Path) -> Iterator[Terminal]:
         "args": ["--permission-mode", "acceptEdits", "--allowedTools", "Bash"]
     }
     mission["runtimes"]["codex"] = {"args": ["--sandbox", "workspace-write"]}
+    # Without it, gemini asks whether the folder is to be trusted.
+    mission["runtimes"]["gemini"] = {"args": ["--skip-trust", "--approval-mode", "yolo"]}
     (agent.repo.path / "coordination" / "mission.json").write_text(json.dumps(mission, indent=2))
     made = Terminal(agent, tmp_path / "tmux")
     yield made

@@ -113,6 +113,41 @@ def test_what_one_person_does_another_sees_until_the_server_ends(
     assert ana.complaints == bob.complaints == []
 
 
+def test_a_scope_is_widened_and_a_branch_merged(
+    browser: Browser, server: Server, board_scene: MissionRepo, tmp_path: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    repo = MissionRepo(tmp_path / "mission", board_scene.environ)
+    (tmp_path / "body.md").write_text("## Goal\n\nIt ends.\n\n```demo\nwrite src/end.txt x\n```\n")
+    work = ("next", "--task", "T-005", "--runtime", "demo", "--worktree", "--headless")
+    for command in (
+        ("add", "Say the end", "--scope", "src/**", "--body", str(tmp_path / "body.md")),
+        ("set", "T-001", "write_scope=src/total.py"),
+        work,
+        ("review", "T-005", "--approve", "--force", "--commit"),
+    ):
+        assert repo.run(*command).exit_code == 0, command
+    ana, bob = Visitor(browser, server), Visitor(browser, server)
+    inbox = bob.go("/inbox")
+    expect(inbox.get_by_role("button", name="Merge T-005")).to_be_visible()
+
+    page = ana.go("/task/T-001")
+    outside = page.get_by_role("button", name="Accept src/greeting.txt for this task")
+    outside.click()
+    expect(page.locator("#said")).to_contain_text("T-001 allowed")
+    expect(outside).to_have_count(0)
+    (allowed,) = repo.run("show", "T-001", "--json").json()["decisions"]
+    assert (allowed["kind"], allowed["text"]) == ("allowed", "`src/greeting.txt`")
+
+    page = ana.go("/task/T-005")
+    page.get_by_role("button", name="Merge T-005").click()
+    expect(page.locator("#said")).to_contain_text("is in main: commit")
+    expect(inbox.get_by_role("button", name="Merge T-005")).to_have_count(0)
+    assert (repo.path / "src" / "end.txt").read_text().strip() == "x"
+    assert ana.complaints == bob.complaints == []
+
+
 def test_what_is_typed_stays_when_the_task_moves(
     browser: Browser, server: Server, board_scene: MissionRepo, tmp_path: Path
 ) -> None:
@@ -180,16 +215,48 @@ def test_pages_fit_a_phone_and_everybody_can_use_them(
     for path in PAGES:
         page = visitor.go(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
-        if AXE.is_file():
-            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-            page.evaluate(AXE.read_text())
-            found = page.evaluate("axe.run().then((all) => all.violations)")
-            serious = [
-                (path, each["id"], each["nodes"][0]["html"])
-                for each in found
-                if each["impact"] in ("serious", "critical")
-            ]
-            assert serious == []
+        assert serious_of(page) == [], path
     assert visitor.complaints == []
+    skip_without_axe()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_to_send_needs_no_script_and_everybody_can_read_it(
+    browser: Browser, board_scene: MissionRepo, tmp_path: Path, scheme: str
+) -> None:
+    place = tmp_path / "report.html"
+    assert board_scene.run("report", "--html", str(place)).exit_code == 0
+    seen_by: Any = {"viewport": PHONE, "color_scheme": scheme, "is_mobile": True}
+    context = browser.new_context(**seen_by)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(place.as_uri())
+    assert page.locator("h1").inner_text() == "Worker runner"
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.locator("script, link, img, iframe, object, embed").count() == 0
+    assert page.evaluate("document.title") != "run"  # what agents said in it was not run
+    assert serious_of(page) == []
+    assert asked == [place.as_uri()]
+    context.close()
+    skip_without_axe()
+
+
+def serious_of(page: Page) -> list[tuple[str, str]]:
+    """Return what axe finds on a page with all of it open that keeps somebody from using it."""
+    if not AXE.is_file():
+        return []
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run().then((all) => all.violations)")
+    return [
+        (each["id"], each["nodes"][0]["html"])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def skip_without_axe() -> None:
+    """Say of what was not looked at, after all that was."""
     if not AXE.is_file():
         pytest.skip("axe-core is not there to be asked: see `MISSION_TEST_AXE` in .ci/run")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mosaic.text.grid import find_tables, tasks_tables
-from mosaic.text.table import move_row, remove_row
+from mosaic.text.table import append_rows, move_row, remove_row
 
 CELL = st.sampled_from(["", "x", "a b", "`c`", "**bold**", "é", "a \\| b", "[l](u)"])
 
@@ -55,6 +55,27 @@ def test_a_row_moves_and_every_line_stays_as_it_is(
     assert edited.endswith("\n") == text.endswith("\n")
     stays = [line for line in text.splitlines() if name not in line]
     assert [line for line in edited.splitlines() if name not in line] == stays
+
+
+@given(plans(), st.data(), st.booleans())
+def test_a_row_is_added_beside_another_and_every_line_stays(
+    plan: tuple[str, list[str]], data: st.DataObject, before: bool
+) -> None:
+    text, ids = plan
+    beside = data.draw(st.sampled_from(ids))
+    rows = {
+        row.get(0): (table, row) for table in tasks_tables(find_tables(text)) for row in table.rows
+    }
+    table, row = rows[beside]
+    new = {"id": "T-999", "status": "todo", "title": "a | b"}
+    place = {"before": row} if before else {"after": row}
+    edited = append_rows(text, table, [new], **place)
+    wanted = [*ids]
+    wanted.insert(ids.index(beside) + (not before), "T-999")
+    assert ids_in(edited) == wanted
+    assert [line for line in edited.splitlines() if "T-999" not in line] == text.splitlines()
+    newline = "\r\n" if "\r\n" in text else "\n"
+    assert edited.count("\n") == text.count("\n") + 1 == edited.count(newline)
 
 
 @given(plans(), st.data())

@@ -93,8 +93,13 @@ SHELLS = {
 
 
 @contextmanager
-def open_shell(name: str, repo: MissionRepo, home: Path) -> Iterator[Shell]:
-    """Open a shell in a mission that completes `mission` by the script that we give it."""
+def open_shell(
+    name: str, repo: MissionRepo, home: Path, settings: str | None = None
+) -> Iterator[Shell]:
+    """Open a shell in a mission that completes `mission` by the script that we give it.
+
+    `settings` are others than the usual ones; `{script}` is where the script is.
+    """
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
     (home / ".config" / "fish").mkdir(parents=True)
@@ -109,7 +114,8 @@ def open_shell(name: str, repo: MissionRepo, home: Path) -> Iterator[Shell]:
     }  # fmt: skip
     script = home / "script"
     script.write_text(repo.run(_MISSION_COMPLETE=f"source_{name}").stdout)
-    argv, settings = SHELLS[name]
+    argv, usual = SHELLS[name]
+    settings = settings or usual
     for path in ("rc", ".zshrc", ".config/fish/config.fish"):
         (home / path).write_text(settings.replace("{script}", str(script)))
     (home / "inputrc").write_text(

@@ -18,11 +18,24 @@ FLOORS = (
     ("text",),
     ("plan",),
     ("prompts",),
-    ("store", "runs", "runtimes", "executors", "workspaces", "sources"),
+    ("store", "runs", "runtimes", "executors", "workspaces", "sources", "remote"),
     ("sessions",),
     ("review", "workers", "panels"),
     ("app",),
-    ("cli", "report", "board", "web", "supervise", "demo", "demo_agent", "testing", "__main__"),
+    (
+        "cli",
+        "report",
+        "board",
+        "web",
+        "mcp",
+        "supervise",
+        "reach",
+        "there",
+        "demo",
+        "demo_agent",
+        "testing",
+        "__main__",
+    ),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PURE_ROOMS = ("text", "plan", "prompts")

@@ -39,6 +39,32 @@ def test_what_is_asked_by_field_obeys_the_same_rule(mission: Path) -> None:
     assert change_task(mission, "T-001", [change], actor=Actor.AGENT).asks_review
 
 
+@pytest.mark.parametrize(
+    ("status", "wanted", "may"),
+    [
+        (Status.BLOCKED, Status.TODO, False),
+        (Status.BLOCKED, Status.IN_PROGRESS, False),
+        (Status.BLOCKED, Status.BLOCKED, True),
+        (Status.REVIEW, Status.TODO, False),
+        (Status.REVIEW, Status.IN_PROGRESS, True),
+        (Status.DONE, Status.DONE, False),
+        (Status.CANCELLED, Status.TODO, False),
+        (Status.IN_PROGRESS, Status.TODO, True),
+    ],
+)
+def test_an_agent_opens_nothing_again_that_waits_for_a_person(
+    mission: Path, status: Status, wanted: Status, may: bool
+) -> None:
+    change_status(mission, "T-001", status, "so it is", Actor.PERSON)
+    change = [Change(field="status", operator="=", text=wanted.value)]
+    if may:
+        assert change_task(mission, "T-001", change, actor=Actor.AGENT).task.task.status is wanted
+        return
+    with pytest.raises(UsageError, match="an agent cannot open it again"):
+        change_task(mission, "T-001", change, actor=Actor.AGENT)
+    assert read_mission(mission).get("T-001").task.status is status
+
+
 @pytest.mark.parametrize("status", [Status.BLOCKED, Status.CANCELLED])
 def test_some_statuses_need_a_reason(mission: Path, status: Status) -> None:
     for nothing in (None, "", "  "):

@@ -9,8 +9,10 @@ import pytest
 
 from mosaic.errors import RuntimeUnknownError
 from mosaic.model import Mode
-from mosaic.ports import Runtime, ToolCall
-from mosaic.runtimes import BUILT_IN, get_runtime, known_runtimes
+from mosaic.ports import OutputReader, Runtime, ToolCall
+from mosaic.runtimes import BUILT_IN, PLUGINS, get_runtime, known_runtimes
+from mosaic.runtimes.of_plugin import PluginReader
+from mosaic.runtimes.readers import TextReader
 from mosaic.settings import RuntimeSpec
 from mosaic.testing.runtimes import LINES, RuntimeContract, make_launch
 
@@ -46,6 +48,16 @@ def test_there_is_no_other_runtime() -> None:
         get_runtime("nobody", SPECS)
 
 
+def members(port: type) -> set[str]:
+    return {name for name in vars(port) if not name.startswith("_")}
+
+
+def test_a_runtime_of_a_plugin_is_asked_for_all_that_runtimes_have() -> None:
+    assert set(PLUGINS.needs) == members(Runtime)
+    reader = PluginReader(TextReader("x"), "x")
+    assert members(OutputReader) <= members(PluginReader) | set(vars(reader))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_command_of_the_mission_takes_its_place(name: str) -> None:
     spec = RuntimeSpec(name=name, command=OWN.command)
@@ -70,6 +82,11 @@ CALLS = {
     "codex": (
         b'{"type":"item.started","item":{"type":"command_execution",'
         b'"command":"/bin/bash -lc \'touch a\'"}}',
+        ToolCall(command="touch a"),
+    ),
+    "gemini": (
+        b'{"type":"tool_use","tool_name":"run_shell_command","tool_id":"1",'
+        b'"parameters":{"command":"touch a"}}',
         ToolCall(command="touch a"),
     ),
     "own": (b'{"type":"file","path":"a","kind":"add"}', ToolCall(paths=("a",))),

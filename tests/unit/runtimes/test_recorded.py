@@ -35,7 +35,7 @@ from tests.support.launches import make_launch
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "runtimes"
 RECORDED: dict[str, dict[str, Any]] = {
-    name: json.loads((DATA / f"{name}.json").read_text()) for name in ("claude", "codex")
+    name: json.loads((DATA / f"{name}.json").read_text()) for name in ("claude", "codex", "gemini")
 }
 
 
@@ -215,7 +215,7 @@ def test_codex_commands_are_freed_of_their_shell() -> None:
     assert inner_command("ls 'unclosed") == "ls 'unclosed"
 
 
-@pytest.mark.parametrize("name", ["claude", "codex", "demo", "own"])
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "demo", "own"])
 def test_every_runtime_keeps_the_contract(name: str) -> None:
     specs = {"own": RuntimeSpec(name="own", command=("run",), resume=("run", "on"))}
     assert name in known_runtimes(specs)
@@ -260,7 +260,7 @@ JSON = st.recursive(
 @settings(deadline=None, max_examples=400)
 @pytest.mark.slow
 @given(
-    st.sampled_from(["claude", "codex", "demo"]),
+    st.sampled_from(["claude", "codex", "gemini", "demo"]),
     st.lists(
         st.one_of(
             broken_lines(), st.binary(max_size=60), JSON.map(lambda v: json.dumps(v).encode())

@@ -91,6 +91,7 @@ def links_that_lead_to_themselves(repo: Repository) -> None:
     repo.link("coordination/MISSION.md", "MISSION.md")
     repo.link("templates/continuation.md.j2", "continuation.md.j2")
     repo.link("templates/roles", "roles")
+    repo.link(".claude", ".claude")
 
 
 @hostile
@@ -101,3 +102,4 @@ def links_to_devices(repo: Repository) -> None:
     repo.link("coordination/MISSION.md", "/dev/zero")
     repo.link("templates/continuation.md.j2", "/dev/zero")
     repo.link("templates/roles/critic.md.j2", "/dev/tty")
+    repo.link("CLAUDE.md", "/dev/zero")

@@ -84,7 +84,8 @@ def templates_that_want_out_of_their_sandbox(repo: Repository) -> None:
     for number, name in enumerate(("continuation", "_rules", "_task", "resume", "worker")):
         text = calls[number].replace("COMMAND", repr(repo.payload))
         repo.write(f"templates/{name}.md.j2", text)
-    repo.write("templates/roles/critic.md.j2", calls[3].replace("COMMAND", repr(repo.payload)))
+    for name in ("roles/critic", "agents-section", "kits/next"):
+        repo.write(f"templates/{name}.md.j2", calls[3].replace("COMMAND", repr(repo.payload)))
 
 
 @hostile

@@ -1,0 +1,273 @@
+"""An attempt at work on this machine: begun, followed, stopped, and what it leaves sent back.
+
+The supervisor is the usual one, and so is the end that it records, in the copy of the mission that
+the attempt has. `follow` tells what is new of the record as it comes, each part from the offset
+that the other side has, and what the work left as soon as there is a new checkpoint, or an end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from mosaic.codec import dump_record
+from mosaic.errors import MissionError
+from mosaic.executors import executor_of, get_executor
+from mosaic.git.checkpoint_store import HIDDEN_REFS, keep_tree
+from mosaic.git.claims import find_claim, push_claimed, take_claim
+from mosaic.git.git import common_dir, head_commit, run_git
+from mosaic.git.objects import STORE, bring_back
+from mosaic.git.packs import make_pack
+from mosaic.git.snapshot import take_tree
+from mosaic.machine.disk import create_private_dir, find_text
+from mosaic.machine.identity import boot_id, host_name
+from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.removing import remove_folder
+from mosaic.records import NamedTuple
+from mosaic.remote.record import MIRRORED, commit_record
+from mosaic.runs.checkpoint import last_seq
+from mosaic.runs.folders import run_of
+from mosaic.sessions.choice import Given, HandOffRequest
+from mosaic.sessions.dead_sessions import recover_if_needed
+from mosaic.sessions.liveness import find_locks
+from mosaic.sessions.session import hand_off
+from mosaic.store.reading import read_mission
+from mosaic.there.receive import (
+    RUN_REFS,
+    TURN_SECONDS,
+    Attempt,
+    claim_of,
+    get_attempt,
+    home_of,
+    layout_at,
+    place_of,
+    repo_of,
+    write_attempt,
+)
+from mosaic.workspaces.record import find_workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.runs.record import Run
+    from mosaic.store.layout import Layout
+    from mosaic.there import Asked
+
+POLL_SECONDS = 0.25
+BEAT_SECONDS = 3.0
+"""How often the other side hears that the link holds, where nothing else is new."""
+MOST_AT_ONCE_BYTES = 4 << 20
+LARGEST_LOG_BYTES = 64 << 20
+"""What a log has beyond that stays here, but for the end that the record has."""
+END_REF = "end"
+"""The name of the work tree as it was left, among the checkpoints of a run."""
+
+
+def go(asked: Asked) -> None:
+    """Begin the work, once: asked again it is only said how that went."""
+    place = place_of(asked)
+    with hold_folder(place, wait_seconds=TURN_SECONDS):
+        attempt = get_attempt(asked)
+        _claim(asked, place, attempt)
+        if not attempt.went:
+            write_attempt(place, attempt, went=True)
+            try:
+                _hand_off(asked, place, attempt)
+            except MissionError:
+                write_attempt(place, attempt)
+                raise
+    state = _run(layout_at(place, attempt), attempt).find_state()
+    agent = dump_record(state.agent) if state and state.agent else None
+    asked.answer(agent=agent, host=host_name(), boot=boot_id())
+
+
+def _claim(asked: Asked, place: Path, attempt: Attempt) -> None:
+    """Take the task, over attempts that who asks knows to be over, or over any."""
+    home, repo = home_of(place), str(repo_of(place))
+    found = find_claim(home, repo, attempt.task_id)
+    is_over = found is not None and found.token in (asked.values.get("over") or ())
+    over = found if is_over or asked.values.get("force") else None
+    by = str(asked.values.get("by"))
+    take_claim(home, repo, attempt.task_id, token=attempt.token, by=by, over=over)
+
+
+def _hand_off(asked: Asked, place: Path, attempt: Attempt) -> None:
+    values = asked.values
+    os.environ.update({str(k): str(v) for k, v in dict(values.get("env") or {}).items()})
+    request = HandOffRequest(
+        task_id=attempt.task_id,
+        runtime=values.get("runtime"),
+        model=values.get("model"),
+        timeout_seconds=values.get("timeout_seconds"),
+        force=True,
+        resuming=bool(values.get("resuming")),
+        fresh=bool(values.get("fresh")),
+        worktree=True,
+        calls_person=False,
+        given=Given(session_id=attempt.session_id, run_id=attempt.run_id, branch=attempt.branch),
+    )
+    mission_file = layout_at(place, attempt).mission_file
+    hand_off(mission_file, request, get_executor("process", mission_file))
+
+
+def _run(layout: Layout, attempt: Attempt) -> Run:
+    return run_of(layout.runs_dir, attempt.task_id, attempt.run_id)
+
+
+def follow(asked: Asked) -> None:
+    """Tell what comes of an attempt until it is over and was told, or nobody listens."""
+    place = place_of(asked)
+    attempt = get_attempt(asked)
+    if not attempt.went:
+        asked.answer(went=False)
+        return
+    threading.Thread(target=_listen, args=(asked, place, attempt), daemon=True).start()
+    _Follower(asked, place, attempt).run()
+
+
+def _listen(asked: Asked, place: Path, attempt: Attempt) -> None:
+    """Stop the work when that is asked, and end this process when nobody asks any more."""
+    while line := asked.lines.readline():
+        with contextlib.suppress(ValueError, MissionError, OSError):
+            said = json.loads(line)
+            run = _run(layout_at(place, attempt), attempt)
+            executor_of(run).stop(now=bool(said.get("now")))
+    os._exit(0)  # the main thread may wait in a write that nobody reads
+
+
+class _Follower:
+    """Tells one listener what is new."""
+
+    def __init__(self, asked: Asked, place: Path, attempt: Attempt) -> None:
+        self._asked = asked
+        self._place = place
+        self._attempt = attempt
+        self._layout = layout_at(place, attempt)
+        self._run = _run(self._layout, attempt)
+        self._offsets = {name: int(size) for name, size in dict(asked.values["sizes"]).items()}
+        self._has = [*map(str, asked.values.get("has") or ())]
+        self._seq = int(asked.values.get("seq") or 0)
+        self._state: dict[str, Any] = {}
+        self._told_at = 0.0
+
+    def run(self) -> None:
+        """Tell until the end is told."""
+        while True:
+            # In this order: what is written before the end is seen is told before it.
+            ended = self._find_end()
+            self._tell_logs()
+            self._tell_state()
+            if ended is not None:
+                if ended["session"] is not None:
+                    self._tell_published()
+                self._tell(ended=ended)
+                return
+            if last_seq(self._run) > self._seq:
+                self._tell_published()
+            if time.monotonic() > self._told_at + BEAT_SECONDS:
+                self._tell(beat=True)
+            time.sleep(POLL_SECONDS)
+
+    def _tell(self, data: bytes = b"", **said: Any) -> None:
+        self._asked.answer(data, **said)
+        self._told_at = time.monotonic()
+
+    def _tell_logs(self) -> None:
+        for name in MIRRORED:
+            while data := self._next_of(name):
+                self._tell(data, log=name, offset=self._offsets[name] - len(data))
+
+    def _next_of(self, name: str) -> bytes:
+        offset = self._offsets.get(name, 0)
+        room = min(MOST_AT_ONCE_BYTES, LARGEST_LOG_BYTES - offset)
+        if room <= 0:
+            return b""
+        try:
+            with open(self._run.dir / name, "rb") as file:
+                file.seek(offset)
+                data = file.read(room)
+        except FileNotFoundError:
+            return b""
+        self._offsets[name] = offset + len(data)
+        return data
+
+    def _tell_state(self) -> None:
+        state = self._run.find_state()
+        values = dump_record(state) if state else {}
+        if values and values != self._state:
+            self._state = values
+            self._tell(state=values)
+
+    def _find_end(self) -> dict[str, Any] | None:
+        """Return how the session ended, recorded now where its supervisor was killed."""
+        if is_folder_held(self._run.dir):
+            return None
+        snapshot = read_mission(self._layout.mission_file)
+        if recover_if_needed(snapshot):
+            snapshot = read_mission(self._layout.mission_file)
+        session = snapshot.document.mission.sessions.find(self._attempt.session_id)
+        if session is None and not (find_locks(self._layout) or is_folder_held(self._place)):
+            return {"session": None}  # who began it was killed before it was on record
+        if session is None or session.ended_at is None:
+            return None
+        entry = snapshot.find(self._attempt.task_id)
+        path = self._layout.project / entry.task.file if entry and entry.task.file else None
+        text = find_text(path) if path else None
+        return {
+            "session": dump_record(session),
+            "status": entry.task.status.value if entry else None,
+            "why": entry.task.why if entry else None,
+            "text": text.text if text else None,
+        }
+
+    def _tell_published(self) -> None:
+        published = publish(self._place, self._attempt, self._layout, self._run, self._has)
+        self._has = [*self._has, *published.commits.values()]
+        self._seq = published.seq
+        self._tell(published.pack.read_bytes(), commits=published.commits, seq=published.seq)
+        remove_folder(self._place, published.pack.parent)
+
+
+class Published(NamedTuple):
+    """What a run left so far, as refs of the repository on this machine, and as a pack."""
+
+    commits: dict[str, str]
+    """By name: `branch`, `record`, and the checkpoints by their numbers."""
+    pack: Path
+    seq: int
+
+
+def publish(place: Path, attempt: Attempt, layout: Layout, run: Run, has: list[str]) -> Published:
+    """Push the branch, the record and the checkpoints of a run as refs, under its claim.
+
+    The pack leaves out what `has` has. HeldError where the claim is lost: nothing is pushed.
+    """
+    home, repo = home_of(place), repo_of(place)
+    seq = last_seq(run)
+    workspace = find_workspace(layout, attempt.task_id)
+    commits: dict[str, str] = {}
+    if workspace is not None and workspace.is_there:
+        commits["branch"] = head_commit(workspace.path) or attempt.work
+    if workspace is not None and workspace.is_there and not is_folder_held(run.dir):
+        taken = take_tree(workspace.path, scratch=place, keep_private=False)
+        words = f"Work tree of run {run.id}"
+        commits[END_REF] = keep_tree(home, taken, ref=f"{run.id}/{END_REF}", message=words)
+    shared = common_dir(home)
+    if shared is not None and (shared / STORE).is_dir():
+        bring_back(shared)
+        prefix = f"{HIDDEN_REFS}/{run.id}/"
+        command = [f"--git-dir={shared / STORE}", "for-each-ref"]
+        command += ["--format=%(objectname) %(refname)", prefix]
+        for line in run_git(command, home).text.splitlines():
+            commit, _, name = line.partition(" ")
+            commits[name.removeprefix(prefix)] = commit
+    commits["record"] = commit_record(home, run)
+    refs = [f"+{oid}:{RUN_REFS}/{run.id}/{name}" for name, oid in commits.items()]
+    push_claimed(home, str(repo), claim_of(place, attempt), refs)
+    folder = create_private_dir(place / "sent")
+    pack = make_pack(home, commits.values(), [attempt.head, attempt.work, *has], folder)
+    return Published(commits, pack, seq)
