@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from mosaic.errors import PluginError, UsageError
 from mosaic.plugins import Plugins, skip
-from mosaic.store.layout import HOST_FILE
+from mosaic.store.layout import HOST_FILE, project_above
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,8 +58,6 @@ def get_executor(name: str, mission_file: Path) -> Executor:
         UsageError: there is none.
         PluginError: a plugin has this name and cannot be used.
     """
-    from mosaic.store.layout import project_above  # start-up
-
     return _kind_of(name)(project_above(mission_file))
 
 

@@ -80,6 +80,11 @@ DOCUMENTS: Mapping[str, Document] = {
         {"hosts": "dict[str, list[app.doctor.Item]]"},
         about="What other machines have of what is needed",
     ),
+    "hosts.cleaned": Document(
+        ("hosts clean",),
+        {"attempts": "list[app.hosts.CleanedAttempt]"},
+        about="What was still kept on other machines",
+    ),
     "hosts.list": Document(
         ("hosts list",), {"hosts": "list[app.hosts.ListedHost]"}, about="Other machines"
     ),
